@@ -1,0 +1,94 @@
+# Every target sets up what it needs; nothing has to be run before it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The commands that tests start, as command:package on Debian.
+COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox-static ip:iproute2 \
+  unshare:util-linux nsenter:util-linux openssl:openssl gcc:gcc pkg-config:pkg-config journalctl:systemd \
+  systemd-journal-remote:systemd-journal-remote nix-instantiate:nix-bin git:git \
+  dbus-daemon:dbus login:login script:bsdutils
+PYTEST_ARGS ?=
+# Much of the time is waiting for real engines, so more of them than cores.
+WORKERS ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check faults format benchmarks pictures lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one look)
+	@if [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$${TERM:-dumb}" != dumb ]; then $(BIN)/vipconsole --demo; \
+	else $(BIN)/vipconsole glance --demo || test $$? -le 2; fi
+
+test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
+	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Lint, types, layers and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.dev ## Let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmarks: packages $(VENV)/.dev ## Measure, each figure beside its floor in the same run
+	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks
+
+faults: packages $(VENV)/.dev ## Kill a run at every point, and let every write of it fail once
+	$(BIN)/pytest -m sweep -s tests/faults
+
+pictures: $(VENV)/.dev ## Draw the pictures of the first page anew, from the simulated evening
+	$(BIN)/python -m tests.support.pictures screens/pictures
+
+lock: ## Write the lock files anew (needs uv)
+	uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile -q pyproject.toml --extra demo --extra journal --group dev -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
+	  -o requirements-dev.lock
+
+clean: ## Remove what the other targets made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Installs Debian packages: nothing is removed, no service started. $(1) is a shell word list, $(2) who asks.
+define install
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "make $(2): these packages are missing: $(1) (as root on Debian they are installed)" >&2; exit 1; fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; trap "rm -f $$policy" EXIT; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -y -qq --no-remove --no-install-recommends $(1)
+endef
+
+# An existing dockerd is used as it is; only missing commands are installed: the tests start private engines of their own.
+.PHONY: packages
+packages:
+	@missing=""; \
+	for pair in $(COMMANDS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin:/lib/systemd" command -v $${pair%%:*} >/dev/null 2>&1 \
+	    || missing="$$missing $${pair##*:}"; \
+	done; \
+	pkg-config --exists libsystemd 2>/dev/null || missing="$$missing libsystemd-dev"; \
+	$(PYTHON) -c 'import sysconfig, pathlib; assert pathlib.Path(sysconfig.get_path("include"), "Python.h").exists()' \
+	  2>/dev/null || missing="$$missing python3-dev"; \
+	ls /lib/*/security/pam_systemd.so >/dev/null 2>&1 || missing="$$missing libpam-systemd"; \
+	[ -z "$$missing" ] && exit 0; \
+	$(call install,$$missing,test)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv,demo); }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime

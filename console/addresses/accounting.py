@@ -1,0 +1,343 @@
+"""Accounts for every address of every overlay: accounted + leaked + free = capacity, whatever the state."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Network
+from types import MappingProxyType
+
+from console.addresses import leaks
+from console.addresses.evidence import Census, Count, Counts
+from console.addresses.holders import (
+    Held,
+    Holder,
+    HolderIndex,
+    Kind,
+    NetworkHolders,
+    holders_on,
+    index_holders,
+)
+from console.addresses.leaks import Certainty, Evidence, Leak, leak_by_name, unaccounted, unknown_leak
+from console.addresses.ledger import Entry
+from console.addresses.pool import Pool, pools_of
+from console.parts import Unknown, known
+from console.swarm.values import Network, SubnetUse, SwarmState
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetAccount:
+    """The addresses of one IPv4 subnet of an overlay."""
+
+    pool: Pool
+    held: Held
+    """Addresses of the pool that someone is known to hold, in order."""
+    unnamed_load_balancers: int
+    """Addresses that other nodes' load balancers hold, which ones being unknown."""
+    leak: Leak
+    free_at_most: int
+    """Free addresses; exact where `free_is_exact`."""
+    free_is_exact: bool
+
+    @property
+    def capacity(self) -> int:
+        """How many addresses can be held at most."""
+        return self.pool.capacity
+
+    @property
+    def accounted(self) -> int:
+        """How many distinct addresses have a known holder."""
+        return len(self.held) + self.unnamed_load_balancers
+
+    def count(self, kind: Kind) -> int:
+        """Return how many addresses a kind of holder has in this subnet."""
+        return count_held(self.held, kind) + (
+            self.unnamed_load_balancers if kind is Kind.LOAD_BALANCER else 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAccount:
+    """The addresses of one overlay."""
+
+    network: Network
+    subnets: tuple[SubnetAccount, ...]
+    ipv6: tuple[IPv6Network, ...]
+    """Subnets that are shown and not counted."""
+    elsewhere: Held
+    """Held addresses that no pool of the network can hand out: outside its ip-range, or left over from another
+    network; not counted."""
+    unplaced_load_balancers: int
+    """Other nodes' load balancers, where several subnets leave open which one they are in; not counted."""
+    missing: tuple[str, ...]
+    """Kinds of holders that could not be read (`services`, `tasks`, `load balancers`, `nodes`); then `accounted` is a
+    lower bound."""
+
+    @property
+    def capacity(self) -> int:
+        """How many addresses can be held at most, over all IPv4 subnets."""
+        return sum(each.capacity for each in self.subnets)
+
+    @property
+    def accounted(self) -> int:
+        """How many distinct addresses have a known holder."""
+        return sum(each.accounted for each in self.subnets)
+
+    @property
+    def leaked(self) -> int | None:
+        """How many leaked (at least so many where not `leaked_is_exact`), or None where any subnet's leak is not known."""
+        counts = [each.leak.count for each in self.subnets]
+        return None if None in counts or not counts else sum(count for count in counts if count is not None)
+
+    @property
+    def leaked_is_exact(self) -> bool:
+        """Whether `leaked` is not only a lower bound."""
+        return all(each.leak.certainty is not Certainty.AT_LEAST for each in self.subnets)
+
+    @property
+    def free_at_most(self) -> int:
+        """How many are free; exact where `free_is_exact`."""
+        return sum(each.free_at_most for each in self.subnets)
+
+    @property
+    def free_is_exact(self) -> bool:
+        """Whether `free_at_most` is the number itself."""
+        return all(each.free_is_exact for each in self.subnets)
+
+    @property
+    def used_at_least(self) -> int:
+        """How many addresses cannot be handed out; exact where `free_is_exact`."""
+        return self.capacity - self.free_at_most
+
+    def count(self, kind: Kind) -> int:
+        """Return how many addresses a kind of holder has here, those not counted into the capacity included."""
+        unplaced = self.unplaced_load_balancers if kind is Kind.LOAD_BALANCER else 0
+        return sum(each.count(kind) for each in self.subnets) + count_held(self.elsewhere, kind) + unplaced
+
+    def holders(self) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
+        """Return every held address with its holders."""
+        for part in (*(each.held for each in self.subnets), self.elsewhere):
+            yield from part.items()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known from before about leaks that one look does not show."""
+
+    censuses: Mapping[str, Census] = field(default_factory=lambda: MappingProxyType({}))
+    """Those that still hold, by network ID."""
+    entries: tuple[Entry, ...] = ()
+    """The ledger's."""
+    counts: Counts = field(default_factory=lambda: MappingProxyType({}))
+    """What the engine counted under the present allocator."""
+
+    def watched(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
+        """Return the addresses that were seen leaking, by network ID, and when."""
+        found: defaultdict[str, dict[IPv4Address, datetime]] = defaultdict(dict)
+        for entry in self.entries:
+            found[entry.network_id].update(dict.fromkeys(entry.addresses, entry.ended_at))
+        return found
+
+
+NOTHING_KEPT = Kept()
+
+
+def count_held(held: Held, kind: Kind) -> int:
+    """Return how many of these addresses a kind of holder has."""
+    return sum(any(holder.kind is kind for holder in holders) for holders in held.values())
+
+
+def account(
+    swarm: SwarmState, earlier: SwarmState | None = None, kept: Kept = NOTHING_KEPT
+) -> tuple[NetworkAccount, ...]:
+    """Return the account of every overlay of a swarm, in the order of their names.
+
+    `earlier` is a look some seconds before: only with it can leaks be counted, because addresses that are just
+    changing hands look like leaks in a single one. What was `kept` tells what leaked where the engine does not count,
+    and names what it counts.
+    """
+    index = index_holders(swarm)
+    prior = _Prior(_earlier_looks(earlier), kept, kept.watched())
+    accounts = [
+        _account_network(network, swarm, index, prior)
+        for network in known(swarm.networks, ())
+        if network.is_overlay
+    ]
+    return tuple(sorted(accounts, key=lambda each: (each.network.name, each.network.id)))
+
+
+_Look = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prior:
+    looks: Mapping[str, _Look] | None
+    kept: Kept
+    watched: Mapping[str, Mapping[IPv4Address, datetime]]
+
+
+def _look(network: Network, index: HolderIndex) -> _Look:
+    """Return all that must be the same in two looks for a count to be claimed."""
+    tasks = frozenset(
+        (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
+    )
+    return (
+        holders_on(network, index),
+        tasks,
+        {} if isinstance(network.detail, Unknown) else network.detail.use,
+    )
+
+
+def _earlier_looks(earlier: SwarmState | None) -> Mapping[str, _Look] | None:
+    if earlier is None:
+        return None
+    index = index_holders(earlier)
+    return {each.id: _look(each, index) for each in known(earlier.networks, ()) if each.is_overlay}
+
+
+def _account_network(
+    network: Network, swarm: SwarmState, index: HolderIndex, prior: _Prior
+) -> NetworkAccount:
+    look = _look(network, index)
+    holders, _, use = look
+    pools = pools_of(network.subnets)
+    missing = tuple(
+        what
+        for what, part in (
+            ("services", swarm.services),
+            ("tasks", swarm.tasks),
+            ("load balancers", network.detail),
+            # Every node has a load balancer on the ingress network, whether or not a task is there.
+            ("nodes", swarm.nodes if network.ingress else ()),
+        )
+        if isinstance(part, Unknown)
+    )
+    doubt = _doubt(swarm, network, missing)
+    if not doubt:
+        doubt = (
+            leaks.ONE_LOOK
+            if prior.looks is None
+            else ""
+            if prior.looks.get(network.id) == look
+            else leaks.CHANGED_HANDS
+        )
+    placed = len(pools) == 1
+    inside = [{address: who for address, who in holders.held.items() if address in pool} for pool in pools]
+    subnets = [
+        _account_subnet(
+            pool,
+            held,
+            holders.unnamed_load_balancers if placed else 0,
+            use.get(str(pool.subnet)),
+            doubt or ("" if placed or not holders.unnamed_load_balancers else leaks.UNPLACED),
+        )
+        for pool, held in zip(pools, inside, strict=True)
+    ]
+    return NetworkAccount(
+        network=network,
+        subnets=tuple(subnets)
+        if missing
+        else tuple(
+            _with_kept(each, network.id, prior, is_counted=str(each.pool.subnet) in use) for each in subnets
+        ),
+        ipv6=tuple(each.network for each in network.subnets if isinstance(each.network, IPv6Network)),
+        elsewhere={
+            address: who
+            for address, who in holders.held.items()
+            if not any(address in held for held in inside)
+        },
+        unplaced_load_balancers=0 if placed else holders.unnamed_load_balancers,
+        missing=missing,
+    )
+
+
+def _doubt(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str:
+    if missing:
+        return leaks.HOLDERS_MISSING
+    if isinstance(swarm.engine, Unknown) or not swarm.engine.counts_addresses:
+        return leaks.ENGINE_CANNOT
+    if isinstance(network.detail, Unknown) or not network.detail.use:
+        return leaks.NO_COUNT_NOW
+    return ""
+
+
+def _account_subnet(pool: Pool, held: Held, unnamed: int, use: SubnetUse | None, doubt: str) -> SubnetAccount:
+    # What others hold without a name cannot be more than what is left; a look between two moments may say so.
+    unnamed = min(unnamed, pool.capacity - len(held))
+    left = pool.capacity - len(held) - unnamed
+    surplus = None if use is None else unaccounted(pool, use, len(held) + unnamed)
+    leak = _leak(left, unnamed, surplus, use, doubt)
+    if use is not None and surplus is not None:
+        free, exact = min(use.available, left), surplus >= 0 or leak.count is not None
+    else:
+        free, exact = left - (leak.count or 0), leak.count is not None
+    return SubnetAccount(pool, held, unnamed, leak, free, exact)
+
+
+def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_counted: bool) -> SubnetAccount:
+    """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
+    leak, free = account.leak, account.free_at_most
+    census, watched = prior.kept.censuses.get(network_id), prior.watched.get(network_id, {})
+    # Not what is free: what leaked is none of that, where the engine counts.
+    left = account.capacity - account.accounted
+    named = leak_by_name(census, watched, account.pool, account.held, left)
+    if leak.evidence is Evidence.ENGINE_COUNT and named is not None and named.count == leak.count:
+        several = named.possibly_load_balancers
+        return replace(
+            account, leak=replace(leak, addresses=named.addresses, possibly_load_balancers=several)
+        )
+    if leak.count is not None:
+        return account
+    if is_counted:
+        count = prior.kept.counts.get((network_id, account.pool.subnet))
+        return _with_seen(account, named) if count is None else _with_count(account, count, watched, named)
+    if named is None:
+        return account
+    # More may have leaked since: what is free is still a bound.
+    return replace(account, leak=named, free_at_most=free - (named.count or 0), free_is_exact=False)
+
+
+def _with_seen(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
+    """Return an account with what was seen leaking: that has leaked, though the engine's own count has not settled yet."""
+    left = account.capacity - account.accounted - account.free_at_most
+    if named is None or named.evidence is not Evidence.LEDGER or (named.count or 0) > left:
+        return account
+    return replace(account, leak=named)
+
+
+def _with_count(
+    account: SubnetAccount, count: Count, watched: Mapping[IPv4Address, datetime], named: Leak | None
+) -> SubnetAccount:
+    """Return an account with what the engine counted before addresses began to change hands, and was seen since."""
+    left = account.capacity - account.accounted - account.free_at_most
+    seen = [
+        each
+        for each, at in watched.items()
+        if at > count.at and each in account.pool and each not in account.held
+    ]
+    leaked = max(0, min(count.leaked + len(seen), left))
+    addresses = named.addresses if named is not None and named.count == leaked else ()
+    leak = Leak(
+        leaked,
+        Certainty.AT_LEAST if seen and leaked else Certainty.EXACT,
+        Evidence.ENGINE_COUNT,
+        addresses,
+        as_of=count.at,
+        possibly_load_balancers=named.possibly_load_balancers if named is not None and addresses else 0,
+        watched=min(len(seen), leaked),
+    )
+    return replace(account, leak=leak)
+
+
+def _leak(left: int, unnamed: int, surplus: int | None, use: SubnetUse | None, doubt: str) -> Leak:
+    if left == 0 and unnamed == 0 and doubt != leaks.HOLDERS_MISSING:
+        return Leak(0, Certainty.EXACT, Evidence.ALL_HELD)
+    if doubt:
+        return unknown_leak(doubt)
+    if use is None:
+        return unknown_leak(leaks.NO_COUNT_NOW)
+    if surplus is None:
+        return unknown_leak(leaks.INCONSISTENT)
+    if surplus < 0:
+        return unknown_leak(leaks.OVERCOUNTED)
+    return Leak(surplus, Certainty.EXACT, Evidence.ENGINE_COUNT)

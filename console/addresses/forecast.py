@@ -1,0 +1,124 @@
+"""How the use of a network went, and when it will be full at that rate. Pure.
+
+The use of a network that stacks share goes up and down with them; what leaks stays. So the rate is the median of the
+slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is told only where the
+points cover enough time and go up more often than down by far (Kendall's tau): noise has no rate.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from console.addresses.ledger import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How full a network was at some moment."""
+
+    at: datetime
+    used: int
+    """Addresses that cannot be handed out; a lower bound where leaks are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The use of one network over time, and what that amounts to where there is enough of it to say."""
+
+    points: tuple[Point, ...] = ()
+    """Oldest first, thinned out towards the past; all of them of the same network and the same capacity."""
+    per_hour: float | None = None
+    """Addresses more in use in an hour; None where the points do not tell."""
+    full_in_hours: float | None = None
+    """None unless use grows and the points cover enough time to say so."""
+    leaked_per_removal: float | None = None
+    """Addresses that the removals of stacks seen lately leaked, each, on the average; None where none was seen."""
+    removals_left: int | None = None
+    """So many more removals like those fill the network."""
+
+
+LOOKED_BACK = timedelta(hours=24)
+"""The rate is that of so long at most."""
+COVERED = timedelta(minutes=30)
+"""Less than this says nothing about hours."""
+PAIRED = 48
+"""The use at so many moments, spread evenly over the time, is compared with each other."""
+AT_LEAST = 2.0
+"""So many addresses must have been gained or lost over the time, or nothing has happened."""
+RISES = 3
+"""In so many steps at least: one deploy is no trend."""
+AGREEMENT = 0.5
+"""So much more often up than down (or down than up), of all pairs, or it is noise."""
+FURTHEST_HOURS = 24.0 * 90
+"""Nobody can tell further ahead."""
+LAST = 5
+"""So many removals are averaged."""
+TOGETHER = timedelta(minutes=2)
+"""Tasks of a stack that ended within so long were lost by the same removal."""
+
+
+def trend_of(points: Sequence[Point], free: int, entries: Iterable[Entry]) -> Trend:
+    """Return what points of one network say, of which `free` addresses are left, at most.
+
+    `points` are in the order of time; `entries` are what the ledger has on this network.
+    """
+    rate = _rate(points)
+    per_removal = _leaked_per_removal(entries)
+    trend = Trend(tuple(points), rate)
+    if rate is not None and rate > 0:
+        hours = free / rate
+        trend = replace(trend, full_in_hours=hours if hours <= FURTHEST_HOURS else None)
+    if per_removal is not None:
+        trend = replace(trend, leaked_per_removal=per_removal, removals_left=int(free / per_removal))
+    return trend
+
+
+def _rate(points: Sequence[Point]) -> float | None:
+    """Return the addresses gained in an hour; None where the points do not tell."""
+    if not points:
+        return None
+    begin = points[-1].at - LOOKED_BACK
+    known = [each for each in points if each.at >= begin]
+    hours = (known[-1].at - known[0].at) / timedelta(hours=1)
+    if hours < COVERED / timedelta(hours=1):
+        return None
+    if all(each.used == known[0].used for each in known):
+        return 0.0
+    used = _spread(known)
+    # The moments are evenly apart, so a distance is a count of them.
+    slopes = [
+        (later - used[place]) / (distance * hours / (PAIRED - 1))
+        for place in range(PAIRED)
+        for distance, later in enumerate(used[place + 1 :], start=1)
+    ]
+    rate = median(slopes)
+    agreement = (sum(each > 0 for each in slopes) - sum(each < 0 for each in slopes)) / len(slopes)
+    # Of those that lie side by side, in the direction of the rate.
+    steps = sum((later - earlier) * rate > 0 for earlier, later in pairwise(used))
+    is_trend = abs(rate) * hours >= AT_LEAST and abs(agreement) >= AGREEMENT and steps >= RISES
+    return rate if is_trend else None
+
+
+def _spread(points: Sequence[Point]) -> list[int]:
+    """Return the use at moments evenly apart, the first and the last included: each holds until the next point."""
+    first, whole_s = points[0].at, (points[-1].at - points[0].at).total_seconds()
+    times = [(each.at - first).total_seconds() for each in points]
+    places = (bisect_right(times, number * whole_s / (PAIRED - 1)) for number in range(PAIRED))
+    return [points[max(0, min(place, len(points)) - 1)].used for place in places]
+
+
+def _leaked_per_removal(entries: Iterable[Entry]) -> float | None:
+    """Return how many addresses each of the last removals leaked, on the average."""
+    removals: list[tuple[str, datetime, int]] = []
+    for entry in sorted(entries, key=lambda each: (each.stack or each.service_name, each.ended_at)):
+        who = entry.stack or entry.service_name
+        if removals and removals[-1][0] == who and entry.ended_at - removals[-1][1] <= TOGETHER:
+            _, _, count = removals.pop()
+            removals.append((who, entry.ended_at, count + len(entry.addresses)))
+        else:
+            removals.append((who, entry.ended_at, len(entry.addresses)))
+    latest = sorted(removals, key=lambda each: each[1])[-LAST:]
+    return sum(count for _, _, count in latest) / len(latest) if latest else None

@@ -1,0 +1,150 @@
+"""Who holds an address on an overlay.
+
+Sources, each measured on Docker 20.10 to 29: the service's `Endpoint.VirtualIPs`, the live tasks' attachments (also
+those behind standalone containers), and the load-balancer endpoint of a node with at least one live task on the
+network (on `ingress`: of every node), which only that node's own inspection names.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from console.parts import Unknown, known
+from console.swarm.values import Network, Service, SwarmState, Task
+
+
+class Kind(StrEnum):
+    """What holds an address."""
+
+    VIP = "vip"
+    TASK = "task"
+    CONTAINER = "container"
+    LOAD_BALANCER = "load balancer"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holder:
+    """Someone who holds an address: by kind, name and ID."""
+
+    kind: Kind
+    name: str
+    id: str
+
+
+Held = Mapping[IPv4Address, tuple[Holder, ...]]
+"""Every held address with its holders: one, or several where Swarm gave the same address twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHolders:
+    """The holders on one network."""
+
+    held: Held
+    unnamed_load_balancers: int
+    """Other nodes' load balancers: they hold an address each, but only their own nodes tell which."""
+
+
+@dataclass(frozen=True, slots=True)
+class HolderIndex:
+    """A swarm's services and live tasks by network, so that many networks cost one pass."""
+
+    vips: Mapping[str, tuple[tuple[IPv4Address, Service], ...]]
+    tasks: Mapping[str, tuple[tuple[tuple[IPv4Address, ...], Task], ...]]
+    service_names: Mapping[str, str]
+    node_names: Mapping[str, str]
+    here: str
+    """ID of the node that was asked."""
+
+
+def index_holders(swarm: SwarmState) -> HolderIndex:
+    """Return the services and live tasks of a swarm by the networks that they hold addresses on."""
+    services = known(swarm.services, ())
+    vips: defaultdict[str, list[tuple[IPv4Address, Service]]] = defaultdict(list)
+    for service in services:
+        for vip in service.virtual_ips:
+            if isinstance(vip.address, IPv4Address):
+                vips[vip.network_id].append((vip.address, service))
+    tasks: defaultdict[str, list[tuple[tuple[IPv4Address, ...], Task]]] = defaultdict(list)
+    for task in known(swarm.tasks, ()):
+        if not task.is_alive:
+            continue
+        for attachment in task.attachments:
+            addresses = tuple(each for each in attachment.addresses if isinstance(each, IPv4Address))
+            tasks[attachment.network_id].append((addresses, task))
+    return HolderIndex(
+        vips={key: tuple(rows) for key, rows in vips.items()},
+        tasks={key: tuple(rows) for key, rows in tasks.items()},
+        service_names={service.id: service.name for service in services},
+        node_names={node.id: node.hostname for node in known(swarm.nodes, ())},
+        here="" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id,
+    )
+
+
+def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
+    """Return who holds which address on a network."""
+    endpoints = () if isinstance(network.detail, Unknown) else network.detail.endpoints
+    peers = 0 if isinstance(network.detail, Unknown) else network.detail.peers or 0
+    names_here = {each.key: each.name for each in endpoints}
+    held: defaultdict[IPv4Address, set[Holder]] = defaultdict(set)
+    for address, service in index.vips.get(network.id, ()):
+        held[address].add(Holder(Kind.VIP, service.name, service.id))
+    tasks = index.tasks.get(network.id, ())
+    for addresses, task in tasks:
+        holder = Holder(
+            Kind.CONTAINER if task.is_standalone else Kind.TASK,
+            task_name(task, index.service_names, index.node_names, names_here),
+            task.id,
+        )
+        for address in addresses:
+            held[address].add(holder)
+    named = 0
+    for endpoint in endpoints:
+        if endpoint.is_load_balancer and endpoint.address is not None:
+            named += 1
+            name = index.node_names.get(index.here) or "this node"
+            held[endpoint.address].add(Holder(Kind.LOAD_BALANCER, name, index.here))
+    nodes = {task.node_id for _, task in tasks if task.node_id}
+    expected = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
+    return NetworkHolders(
+        {address: tuple(sorted(held[address])) for address in sorted(held, key=int)},
+        max(0, expected - named),
+    )
+
+
+def task_name(
+    task: Task,
+    service_names: Mapping[str, str],
+    node_names: Mapping[str, str],
+    names_here: Mapping[str, str] | None = None,
+) -> str:
+    """Return the name by which `docker service ps` and `docker ps` show a task or a standalone container.
+
+    `names_here` are container names by ID on the node that was asked; with them a task whose service is already
+    removed still has its name.
+    """
+    here = (names_here or {}).get(task.container_id, "")
+    if task.is_standalone:
+        node = node_names.get(task.node_id, task.node_id[:12])
+        return here or f"{task.container_id[:12]} on {node}"
+    service = service_names.get(task.service_id, "")
+    if not service:
+        return here.removesuffix(f".{task.id}") or f"task {task.id[:12]}"
+    return f"{service}.{task.slot or node_names.get(task.node_id, task.node_id[:12])}"
+
+
+def has_address_twice(swarm: SwarmState) -> bool:
+    """Whether any address has several holders: the cheap question before `held_twice`."""
+    index = index_holders(swarm)
+    for network_id in index.vips.keys() | index.tasks.keys():
+        addresses = [address for address, _ in index.vips.get(network_id, ())]
+        addresses += [each for several, _ in index.tasks.get(network_id, ()) for each in several]
+        if len(set(addresses)) < len(addresses):
+            return True
+    return False
+
+
+def held_twice(held: Held) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
+    """Return the addresses that more than one holder has, which Swarm should never let happen."""
+    return ((address, holders) for address, holders in held.items() if len(holders) > 1)

@@ -1,0 +1,267 @@
+"""Every address of a subnet as a cell: who holds it, what leaked, what is free, and what cannot be told. Pure.
+
+Only addresses about which something is known are kept one by one, so that a /8 costs no more than what is held in it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from console.addresses.accounting import NetworkAccount, SubnetAccount
+from console.addresses.holders import Held, Holder, Kind
+from console.addresses.leaks import Evidence
+from console.addresses.ledger import Entry
+from console.addresses.pool import Pool
+
+BLOCK = 256
+"""Addresses of one block: larger subnets are shown block by block."""
+NAMED_AT_MOST = 65_536
+"""In larger subnets, addresses that leaked though nothing names them are not kept one by one."""
+
+
+class Mark(StrEnum):
+    """What a cell is, in the word that the legend shows."""
+
+    VIP = "VIP"
+    TASK = "task"
+    CONTAINER = "container"
+    LOAD_BALANCER = "load balancer"
+    TWICE = "held twice"
+    LEAKED = "leaked"
+    TAKEN = "leaked or load balancer"
+    """A census found it taken, and which of those are other nodes' load balancers only these nodes tell."""
+    FREE = "free"
+    OPEN = "unknown"
+    """Nobody is known to hold it: free, or leaked, or another node's load balancer."""
+    GATEWAY = "gateway"
+    RESERVED = "reserved"
+    """Network or broadcast address."""
+    OUTSIDE = "outside ip-range"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody is known to hold it."""
+        return self in _HELD
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether it should not be so."""
+        return self in (Mark.TWICE, Mark.LEAKED, Mark.TAKEN)
+
+
+_OF_KIND = {
+    Kind.VIP: Mark.VIP,
+    Kind.TASK: Mark.TASK,
+    Kind.CONTAINER: Mark.CONTAINER,
+    Kind.LOAD_BALANCER: Mark.LOAD_BALANCER,
+}
+_HELD = frozenset((*_OF_KIND.values(), Mark.TWICE))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One address."""
+
+    address: IPv4Address
+    mark: Mark
+    holders: tuple[Holder, ...] = ()
+    lost: Entry | None = None
+    """Where it was watched leaking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Up to 256 consecutive addresses, and how many there are of each mark."""
+
+    number: int
+    first: IPv4Address
+    size: int
+    counts: Mapping[Mark, int]
+    capacity: int
+    """How many of them can be held."""
+
+    @property
+    def held(self) -> int:
+        """How many have a known holder."""
+        return sum(count for mark, count in self.counts.items() if mark.is_held)
+
+    @property
+    def gone(self) -> int:
+        """How many are known to be in use for any reason, leaked ones included."""
+        return self.held + self.counts.get(Mark.LEAKED, 0) + self.counts.get(Mark.TAKEN, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressMap:
+    """The addresses of one subnet."""
+
+    account: SubnetAccount
+    told: Mapping[int, Cell]
+    """By address as a number: all but those of which nothing is known but the range they lie in."""
+    rest: Mark
+    """What the other addresses are that can be handed out: free or unknown."""
+    by_block: Mapping[int, tuple[Cell, ...]]
+    totals: Mapping[Mark, int]
+    """How many addresses there are of each mark."""
+
+    @property
+    def pool(self) -> Pool:
+        """What can be handed out."""
+        return self.account.pool
+
+    @property
+    def first(self) -> int:
+        """The lowest address, as a number."""
+        return int(self.pool.subnet.network_address)
+
+    @property
+    def size(self) -> int:
+        """How many addresses there are, reserved ones included."""
+        return self.pool.subnet.num_addresses
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are; 1 for a /24 and smaller."""
+        return max(1, self.size // BLOCK)
+
+    def cell(self, address: int) -> Cell:
+        """Return the cell of an address of the subnet."""
+        found = self.told.get(address)
+        if found is not None:
+            return found
+        own = IPv4Address(address)
+        return Cell(own, self.rest if own in self.pool.handed_out_from else Mark.OUTSIDE)
+
+    def block(self, number: int) -> Block:
+        """Return a block by its number, from 0."""
+        size = min(BLOCK, self.size)
+        first = self.first + number * size
+        cells = self.by_block.get(number, ())
+        counts = Counter(each.mark for each in cells)
+        span = self.pool.handed_out_from
+        low = max(first, int(span.network_address))
+        high = min(first + size, int(span.network_address) + span.num_addresses)
+        inside = max(0, high - low)
+        told_inside = sum(low <= int(each.address) < high for each in cells)
+        reserved = sum(low <= int(each) < high for each in self.pool.reserved)
+        for mark, count in (
+            (self.rest, inside - told_inside),
+            (Mark.OUTSIDE, size - inside - (len(cells) - told_inside)),
+        ):
+            if count:
+                counts[mark] += count
+        return Block(number, IPv4Address(first), size, counts, inside - reserved)
+
+    def block_of(self, address: int) -> int:
+        """Return the number of the block that an address is in."""
+        return (address - self.first) // min(BLOCK, self.size)
+
+    def counts(self) -> Mapping[Mark, int]:
+        """Return how many addresses there are of each mark in the whole subnet."""
+        return self.totals
+
+    def find(self, text: str) -> tuple[int, ...]:
+        """Return the addresses that a text means, in order: by number, by holder, or by who lost them.
+
+        A whole address, or its end as `.52` or `.3.52`, means that one, whoever holds it; anything else the names that
+        contain it, in any case, and `leaked` and the other words of the legend those marks.
+        """
+        wanted = text.strip().lower()
+        exact = self._meant(wanted)
+        if exact or not wanted:
+            return exact
+        return tuple(
+            sorted(number for number, each in self.told.items() if any(wanted in one for one in _words(each)))
+        )
+
+    def troubles(self) -> tuple[int, ...]:
+        """Return the addresses that leaked or are held twice, in order."""
+        return tuple(sorted(number for number, each in self.told.items() if each.mark.is_trouble))
+
+    def _meant(self, text: str) -> tuple[int, ...]:
+        if text.startswith(".") and text.replace(".", "").isdigit():
+            head = str(self.pool.subnet.network_address).split(".")[: -text.count(".")]
+            text = ".".join((*head, text[1:]))
+        try:
+            address = IPv4Address(text)
+        except ValueError:
+            return ()
+        return (int(address),) if address in self.pool.subnet else ()
+
+
+def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[Entry]) -> AddressMap:
+    """Return the map of a subnet.
+
+    `elsewhere` are held addresses of the same network that no pool can hand out, and `entries` those of the ledger; of
+    both, what lies in this subnet is shown.
+    """
+    pool, leak = account.pool, account.leak
+    told: dict[int, Cell] = {}
+    for address in pool.reserved:
+        ends = (pool.subnet.network_address, pool.subnet.broadcast_address)
+        told[int(address)] = Cell(address, Mark.RESERVED if address in ends else Mark.GATEWAY)
+    for part in (elsewhere, account.held):
+        for address, holders in part.items():
+            if address in pool.subnet:
+                mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else Mark.TWICE
+                told[int(address)] = Cell(address, mark, holders)
+    watched = {address: entry for entry in entries for address in entry.addresses}
+    named = Mark.TAKEN if leak.possibly_load_balancers else Mark.LEAKED
+    for address in (*leak.addresses, *watched):
+        if address in pool and int(address) not in told:
+            entry = watched.get(address)
+            told[int(address)] = Cell(address, Mark.LEAKED if entry else named, lost=entry)
+    rest = _rest(account, told.values())
+    if rest.is_trouble and pool.handed_out_from.num_addresses <= NAMED_AT_MOST:
+        told |= {int(each): Cell(each, rest) for each in pool.handed_out_from if int(each) not in told}
+    by_block: defaultdict[int, list[Cell]] = defaultdict(list)
+    size = min(BLOCK, pool.subnet.num_addresses)
+    first = int(pool.subnet.network_address)
+    for number, cell in told.items():
+        by_block[(number - first) // size].append(cell)
+    blocks = {block: tuple(cells) for block, cells in by_block.items()}
+    return AddressMap(account, told, rest, blocks, _totals(pool, told, rest))
+
+
+def _totals(pool: Pool, told: Mapping[int, Cell], rest: Mark) -> Mapping[Mark, int]:
+    counts = Counter(each.mark for each in told.values())
+    span = pool.handed_out_from
+    inside = sum(each.address in span for each in told.values())
+    counts[rest] += span.num_addresses - inside
+    counts[Mark.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(told) - inside)
+    return {mark: counts[mark] for mark in Mark if counts[mark]}
+
+
+def maps_of(account: NetworkAccount, entries: Iterable[Entry]) -> tuple[AddressMap, ...]:
+    """Return the maps of all IPv4 subnets of a network."""
+    own = tuple(each for each in entries if each.network_id == account.network.id)
+    return tuple(map_of(each, account.elsewhere, own) for each in account.subnets)
+
+
+def _rest(account: SubnetAccount, told: Iterable[Cell]) -> Mark:
+    """Return what an address is that nobody is known to hold.
+
+    Where all of them are the same it is that, though nobody named them. Free may mean one of a few load balancers of
+    other nodes; but what may have leaked is unknown.
+    """
+    leak = account.leak
+    if leak.count is None or leak.evidence is Evidence.LEDGER:
+        # The ledger names what was seen leaking; what leaked before nobody knows.
+        return Mark.OPEN
+    named = Counter(each.mark for each in told)
+    leaked = leak.count + leak.possibly_load_balancers - named[Mark.LEAKED] - named[Mark.TAKEN]
+    balancers = 0 if leak.addresses else account.unnamed_load_balancers
+    left = account.capacity - len(account.held) - named[Mark.LEAKED] - named[Mark.TAKEN]
+    if leaked <= 0:
+        return Mark.LOAD_BALANCER if left and balancers == left else Mark.FREE
+    return Mark.LEAKED if leaked == left and leak.as_of is None else Mark.OPEN
+
+
+def _words(cell: Cell) -> Iterable[str]:
+    """Yield the texts by which a cell can be found, in lower case."""
+    yield cell.mark.lower()
+    yield from (each.name.lower() for each in cell.holders)
+    if cell.lost is not None:
+        yield from (cell.lost.task_name.lower(), cell.lost.stack.lower(), cell.lost.removed_network.lower())

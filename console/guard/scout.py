@@ -1,0 +1,154 @@
+"""Finds out everything that the guard's decision rests on. Changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from console.census_store import kept_censuses
+from console.clock import Clock
+from console.daemon_log import DaemonLog, whose_host
+from console.errors import HostError, VipconsoleError
+from console.guard.memory import last_restart
+from console.guard.values import Daemon, Situation
+from console.health.assess import assess
+from console.health.quiet.values import Report, Rules
+from console.health.values import Observation
+from console.health.waiting import needy_services
+from console.host.daemon_unit import read_daemon_unit
+from console.host.lock_probe import LOCK, holder_of_lock
+from console.host.survey import HostSurvey
+from console.look import take_look
+from console.parts import Part, Unknown, unknown_from
+from console.quiet import Senses, wait_for_quiet
+from console.remedies.prune import Keep, prunable
+from console.runbook.unfinished import unfinished_runs
+from console.settings import Look, Settings
+from console.swarm.connection import EngineConnection
+from console.swarm.events import EventSource
+from console.swarm.overlay_reader import EngineOverlayReader
+from console.swarm.reader import EngineReader
+from console.swarm.standalone import containers_that_stay_down
+
+LONGEST_JOURNAL_S = 14 * 86_400.0
+"""So far back the journal is read at most: to the start of dockerd, for its allocator began then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scout:
+    """Looks at a swarm and its host for the guard."""
+
+    connection: EngineConnection
+    log: DaemonLog
+    clock: Clock
+    settings: Settings
+    state: Path
+    is_demo: bool = False
+    """Whether nothing on this host has anything to do with the swarm."""
+    lock: Path = LOCK
+    """The maintenance lock of this host."""
+    unit: Callable[[], Awaitable[Part[Daemon]]] | None = None
+    """Looks at the docker unit in place of systemd's own; for engines that no unit runs."""
+
+    async def situation(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> Situation:
+        """Return what there is now. With `dwell_s`, quiet is watched for so long; what is stuck does not count."""
+        reader, settings = EngineReader(self.connection), self.settings
+        unit = await (self.unit or self._unit)()
+        observation = await take_look(reader, self.log, self.clock, self._look(unit))
+        if not self.is_demo:
+            observation = replace(observation, censuses=await asyncio.to_thread(kept_censuses, self.state))
+        quiet, stays_down, unused, unfinished, holder, last = await asyncio.gather(
+            self._quiet(observation, dwell_s, holds_lock=holds_lock),
+            self._stays_down(),
+            self._prunable(),
+            self._unfinished(),
+            self._holder(holds_lock=holds_lock),
+            asyncio.to_thread(last_restart, self.state),
+        )
+        daemon: Part[Daemon] = unit if isinstance(unit, Unknown) else stays_down
+        if not isinstance(unit, Unknown) and not isinstance(stays_down, Unknown):
+            daemon = replace(unit, stays_down=stays_down.stays_down)
+        return Situation(
+            observation,
+            assess(observation, settings.thresholds),
+            quiet,
+            unfinished,
+            holder,
+            daemon,
+            last,
+            unused,
+        )
+
+    def _look(self, unit: Part[Daemon]) -> Look:
+        look = self.settings.look
+        if isinstance(unit, Unknown) or unit.started_at is None:
+            return look
+        # The first failure is told loudly and the later ones are not: one of last week may still be the reason.
+        age_s = (self.clock.now() - unit.started_at).total_seconds() + 60
+        return replace(look, journal_s=min(max(look.journal_s, age_s), LONGEST_JOURNAL_S))
+
+    async def _unit(self) -> Part[Daemon]:
+        swarm = await EngineReader(self.connection).glimpse(self.settings.look.deadline_s)
+        doubt = await whose_host(self.connection.host, swarm.engine)
+        if doubt is not None:
+            return doubt
+        try:
+            unit = await read_daemon_unit(self.settings.docker_unit_name, self.settings.look.call_timeout_s)
+        except HostError as error:
+            return unknown_from(error)
+        return Daemon(unit.started_at, unit.start_limit_s, ())
+
+    async def _stays_down(self) -> Part[Daemon]:
+        try:
+            return Daemon(None, 0, await containers_that_stay_down(self.connection))
+        except VipconsoleError as error:
+            return unknown_from(error)
+
+    async def _quiet(self, observation: Observation, dwell_s: float, *, holds_lock: bool) -> Report:
+        settings = self.settings
+        stuck = frozenset(each.name for each in needy_services(observation)) if dwell_s else frozenset()
+        rules = Rules(settings.quiet, settings.thresholds, dwell_s, stuck)
+        senses = Senses(
+            EngineReader(self.connection),
+            HostSurvey(settings.quiet, settings.look.call_timeout_s, holds_lock=holds_lock),
+            EventSource(self.connection, self.clock),
+        )
+        report: Report | None = None
+        # Three times as long as it must last: whoever deploys for longer is not waited for here.
+        async with aclosing(wait_for_quiet(senses, self.clock, rules, settings.look, 3 * dwell_s)) as states:
+            async for each in states:
+                report = each.report
+        if report is None:
+            raise AssertionError("a wait ended without a state")
+        return report
+
+    async def _prunable(self) -> tuple[str, ...]:
+        try:
+            look = await EngineOverlayReader(self.connection).look()
+        except VipconsoleError:
+            # What else is looked at fails for the same reason, and tells it; nothing is removed blindly.
+            return ()
+        return tuple(each.name for each in prunable(look, keep_of(self.settings)))
+
+    async def _unfinished(self) -> Part[str]:
+        runs = await asyncio.to_thread(unfinished_runs, self.state)
+        if isinstance(runs, Unknown):
+            return runs
+        return " ".join(
+            f"The maintenance run {each.run_id} {each.state} at step {each.step}. {each.hint}"
+            for each in runs
+        )
+
+    async def _holder(self, *, holds_lock: bool) -> Part[str]:
+        if holds_lock or self.is_demo:
+            return ""
+        try:
+            return await asyncio.to_thread(holder_of_lock, self.lock)
+        except HostError as error:
+            return unknown_from(error)
+
+
+def keep_of(settings: Settings) -> Keep:
+    """Return what is never pruned."""
+    return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)

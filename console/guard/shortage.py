@@ -1,0 +1,115 @@
+"""Whether addresses cannot be had, on which network, and whether giving leaked ones back would help. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from console.addresses.accounting import NetworkAccount
+from console.guard.values import Shortage, Situation, Wishes
+from console.health.logged import is_past
+from console.health.waiting import Needy, crowds_of, most_likely_full, needy_services, waiting_services
+from console.parts import Unknown, known
+from console.settings import Thresholds
+from console.text import listed, plural
+
+REFUSALS = frozenset(
+    (
+        "vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init", "task-pending",
+        "task-pending-old", "task-pending-init",
+    ),
+)  # fmt: skip
+"""Signatures by which dockerd says that a service got no address."""
+
+
+FRESH_S = 900.0
+"""A census of this age still tells what is free."""
+
+
+def find_shortages(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Iterator[Shortage]:
+    """Yield the networks that have too few addresses, the network of the batch first."""
+    needy = needy_services(situation.observation)
+    lacking = _lacking(situation, needy, thresholds)
+    for account in _batch_first(situation.assessment.accounts, wishes):
+        name, network_id = account.network.name, account.network.id
+        batch = (wishes.need or 0) if name == wishes.network else 0
+        wanted = batch + _wanted(account, needy)
+        names = lacking.get(network_id, ())
+        if names:
+            why = f"{plural(len(names), 'deploy')} ({listed(names)}) cannot get an address on {name}"
+        elif batch and account.free_at_most < wanted:
+            bound = "" if account.free_is_exact else "at most "
+            free = plural(account.free_at_most, "free address", "free addresses")
+            why = f"{name} has {bound}{free}, and {wanted} are wanted"
+        else:
+            continue
+        within_reach = max(0, account.capacity - account.accounted)
+        yield Shortage(name, network_id, why, wanted, account.free_at_most, within_reach)
+
+
+def doubtful(situation: Situation, wishes: Wishes) -> NetworkAccount | None:
+    """Return the network of the batch where nobody knows whether it has as many addresses as are needed."""
+    now = situation.observation.now
+    for account in situation.assessment.accounts:
+        is_asked = account.network.name == wishes.network and wishes.need is not None
+        if is_asked and not account.free_is_exact and not _is_freshly_walked(account, now):
+            return account
+    return None
+
+
+def _is_freshly_walked(account: NetworkAccount, now: datetime) -> bool:
+    """Whether a census told a moment ago what leaked; what has leaked since then is little."""
+    dates = [each.leak.as_of for each in account.subnets]
+    return bool(dates) and all(each is not None and (now - each).total_seconds() <= FRESH_S for each in dates)
+
+
+def _batch_first(accounts: Iterable[NetworkAccount], wishes: Wishes) -> list[NetworkAccount]:
+    return sorted(accounts, key=lambda each: each.network.name != wishes.network)
+
+
+def _wanted(account: NetworkAccount, needy: Iterable[Needy]) -> int:
+    return sum(each.addresses for each in needy if account.network.id in each.network_ids)
+
+
+def _lacking(
+    situation: Situation, needy: list[Needy], thresholds: Thresholds
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the services that cannot get an address, by the network that most likely holds them up.
+
+    That is known when dockerd said so and it can still be so, or when a deploy has waited for too long and all that may be
+    free there is less than what is wanted.
+    """
+    accounts = {each.network.id: each for each in situation.assessment.accounts}
+    refused = _refused_at(situation)
+    waiting = {each.name for each in waiting_services(situation.observation, thresholds)}
+    held_up = [each for each in needy if each.name in refused or each.name in waiting]
+    crowds = crowds_of(held_up)
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in held_up:
+        candidates = [accounts[one] for one in each.network_ids if one in accounts]
+        if not candidates:
+            continue
+        account = most_likely_full(candidates, crowds)
+        is_full = account.free_at_most < _wanted(account, needy)
+        # A failure from before the network was made is another network's.
+        is_told = each.name in refused and refused[each.name] >= account.network.created
+        if (is_told and (is_full or not account.free_is_exact)) or (each.name in waiting and is_full):
+            found[account.network.id].append(each.name)
+    return {key: tuple(names) for key, names in found.items()}
+
+
+def _refused_at(situation: Situation) -> Mapping[str, datetime]:
+    """Return the services that dockerd had no address for since its allocator began, and when it said so last."""
+    journal = situation.observation.journal
+    if isinstance(journal, Unknown):
+        return {}
+    swarm = situation.observation.swarm
+    services = {each.id: each.name for each in known(swarm.services, ())}
+    # What a task could not get is logged with the task alone.
+    tasks = {each.id: services.get(each.service_id, "") for each in known(swarm.tasks, ())}
+    found: dict[str, datetime] = {}
+    for logged in journal.findings:
+        if logged.signature.id in REFUSALS and not is_past(logged, journal):
+            of_tasks = (tasks.get(each, "") for each in logged.objects.get("task", ()))
+            for name in filter(None, (*logged.objects.get("service", ()), *of_tasks)):
+                found[name] = max(found.get(name, logged.last), logged.last)
+    return found

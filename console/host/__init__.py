@@ -1,0 +1,1 @@
+"""The host that it runs on: the one door that runs processes, and what is read from it directly."""

@@ -1,0 +1,109 @@
+"""What goes on on this host, as values. Every text in here has passed `console.text.clean`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.parts import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of this host."""
+
+    pid: int
+    parent: int
+    started: datetime
+    terminal: str
+    """Such as `pts/3`; nothing where it has none."""
+    argv: tuple[str, ...]
+    """May hold secrets: matched against, never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that systemd was told to do and has not done yet."""
+
+    unit: str
+    what: str
+    """`start`, `stop`, `restart` …"""
+    state: str
+    """`waiting` or `running`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of systemd."""
+
+    name: str
+    state: str
+    """`active`, `inactive`, `activating` …"""
+    detail: str
+    """`running`, `exited`, `start` …"""
+    since: datetime | None
+    """When it came into its state."""
+    load: str = ""
+    """`loaded`, `not-found`, `masked` …"""
+    result: str = ""
+    """How it ended last: `success`, `exit-code`, `timeout` …"""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it does something: a oneshot that is done and stays active (`exited`) does not."""
+        return (self.state == "active" and self.detail != "exited") or self.state in (
+            "activating",
+            "deactivating",
+            "reloading",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer of systemd, and when it fires next."""
+
+    name: str
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Somebody at a terminal."""
+
+    user: str
+    terminal: str
+    session: str
+    """The session's number; nothing where only utmp tells of it."""
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The process that looks, among the others."""
+
+    pid: int
+    session: str
+    """The login session that it belongs to, or nothing."""
+    unit: str
+    """The systemd unit that it belongs to, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inapplicable:
+    """A part that has no meaning here, and why: an engine elsewhere, a machine without systemd, nothing configured."""
+
+    reason: str
+    is_wanted: bool = False
+    """Whether it was asked for in the settings all the same; then it can never be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostActivity:
+    """One look at this host."""
+
+    own: Own
+    processes: Part[tuple[Process, ...]] | Inapplicable
+    jobs: Part[tuple[Job, ...]] | Inapplicable
+    units: Part[tuple[Unit, ...]] | Inapplicable
+    timers: Part[tuple[Timer, ...]] | Inapplicable
+    logins: Part[tuple[Login, ...]] | Inapplicable
+    lock_holder: Part[str] | Inapplicable
+    """What the holder of the maintenance lock wrote about itself; nothing where nobody holds it."""

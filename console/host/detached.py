@@ -1,0 +1,110 @@
+"""Starts a process that outlives whoever starts it: a transient unit of systemd where there is one, else detached.
+
+A login session that ends takes its processes with it where logind says so (KillUserProcesses), however they have
+detached themselves; a unit of the system is none of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.errors import HostError
+from console.host.process import output_of
+from console.host.units import BOOTED, has_systemd
+from console.text import SENTENCE_LIMIT, clean
+
+START_WITHIN_S = 30.0
+STOP_WITHIN_S = 1800
+"""For so long systemd waits for a process that it told to end, in seconds: it ends after what it is in the midst of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is started."""
+
+    argv: Sequence[str]
+    """The first is an absolute path."""
+    environment: Mapping[str, str]
+    """The whole of it: nothing of the caller's is passed on."""
+    unit: str
+    """The name of the unit, without its ending."""
+    about: str
+    output: Path
+    """Where its standard output and error go without systemd; else to the journal."""
+    after: str = ""
+    """A unit that is stopped later than this one when the machine is shut down."""
+
+
+async def start(program: Program, booted: Path = BOOTED) -> None:
+    """Start a process, and return when it has been started. Raises HostError, with what went wrong."""
+    if has_systemd(booted):
+        await output_of(unit_command(program), START_WITHIN_S)
+    else:
+        await _start_detached(program)
+
+
+def unit_command(program: Program) -> tuple[str, ...]:
+    """Return the command that starts a program as a transient unit.
+
+    Killed by anything but itself, it is started again, for what it does must not stay half done; told to end, it has
+    time for what it is in the midst of; and the kernel takes others before it when memory runs out.
+    """
+    properties = {
+        "KillMode": "mixed",
+        "TimeoutStopSec": str(STOP_WITHIN_S),
+        "Restart": "on-abnormal",
+        "RestartSec": "10",
+        "OOMScoreAdjust": "-500",
+        "UMask": "0077",
+        **({"After": program.after} if program.after else {}),
+    }
+    return (
+        "systemd-run",
+        f"--unit={program.unit}",
+        "--collect",
+        "--quiet",
+        "--no-ask-password",
+        "--service-type=exec",
+        f"--description={program.about}",
+        "--working-directory=/",
+        *(f"--property={name}={value}" for name, value in properties.items()),
+        *(f"--setenv={name}={value}" for name, value in program.environment.items()),
+        "--",
+        *program.argv,
+    )
+
+
+async def _start_detached(program: Program) -> None:
+    try:
+        output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise HostError(f"{clean(str(program.output), 300)} cannot be written: {error.strerror}.") from error
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *program.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(program.environment),
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HostError(f"`{clean(program.argv[0])}` could not be started: {error.strerror}.") from error
+    finally:
+        os.close(output)
+    async with asyncio.timeout(START_WITHIN_S):
+        code = await process.wait()
+    if code:
+        said = await asyncio.to_thread(_tail, program.output)
+        raise HostError(f"`{clean(program.argv[0])}` ended with exit code {code}: {said}")
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return "what it said cannot be read"
+    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it said nothing"

@@ -1,0 +1,73 @@
+"""The maintenance lock: on one host, one command at a time changes the swarm."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from console.clock import Clock
+from console.errors import HostError, LockHeld
+from console.host.lock_probe import LOCK, NOTE_LIMIT
+from console.host.who import Who
+from console.text import clean
+
+PATIENCE_S = 1.0
+"""For this long a held lock is tried again: whoever only looks at it (`lock_probe`) holds it for an instant."""
+_TRY_S = 0.05
+
+
+@asynccontextmanager
+async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LOCK) -> AsyncIterator[None]:
+    """Hold the lock of this host, with a note of who holds it and for what.
+
+    The kernel frees it when this process ends, by whatever death; the file stays. Raises LockHeld with the note of the
+    holder, or HostError when the lock cannot be made.
+    """
+    descriptor = _open(path)
+    try:
+        end = clock.monotonic() + PATIENCE_S
+        while not _taken(descriptor):
+            if clock.monotonic() >= end:
+                note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
+                raise LockHeld(
+                    f"Another command is changing the swarm: {note or 'its note is not written yet'}.",
+                    "Wait until it has ended; nothing was changed.",
+                )
+            await clock.sleep(_TRY_S)
+        try:
+            _write_note(descriptor, _note(command, who, clock.now()))
+            yield
+        finally:
+            # Else the next holder would bear this one's name until it has written its own.
+            _write_note(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _note(command: str, who: Who, since: datetime) -> str:
+    return f"{command}, process {os.getpid()}, by {who}, since {since.isoformat(timespec='seconds')}"
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(mode=0o755, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise HostError(
+            f"The maintenance lock {path} cannot be made: {error.strerror}.", "Run this as root."
+        ) from error
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_note(descriptor: int, note: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, clean(note, NOTE_LIMIT).encode(), 0)

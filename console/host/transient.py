@@ -1,0 +1,91 @@
+"""A program as a transient unit of systemd: it belongs to no session, and systemd remembers how it ended."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from console.errors import HostError
+from console.host.outliving import Standing, State, make_log
+from console.host.streaming import Program
+from console.host.units import Run
+from console.text import clean
+
+TIMEOUT_S = 30.0
+_PROPERTIES = "LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus"
+_EXITED = "1"
+"""CLD_EXITED; every other way is by a signal."""
+_OVER = ("inactive", "failed")
+
+
+class TransientUnit:
+    """One transient service. `name` is without `.service`."""
+
+    def __init__(self, name: str, log: Path, run: Run) -> None:
+        self._name, self._log, self._run = name, log, run
+
+    @property
+    def name(self) -> str:
+        """What an operator can look for."""
+        return f"{self._name}.service"
+
+    @property
+    def log(self) -> Path:
+        """The file that all its output goes to."""
+        return self._log
+
+    async def start(self, program: Program) -> None:
+        """Start it. Raises HostError where it cannot be started, or has been."""
+        if (await self.look()).state is not State.LOST:
+            raise HostError(f"{self.name} has been started already.")
+        make_log(self._log)
+        try:
+            await self._run(self._command(program), TIMEOUT_S)
+        except HostError:
+            # It also fails where the program was over in an instant; then how it ended is known, and told by a look.
+            if (await self.look()).state is State.LOST:
+                raise
+
+    def _command(self, program: Program) -> tuple[str, ...]:
+        return (
+            "systemd-run",
+            f"--unit={self._name}",
+            "--no-ask-password",
+            "--quiet",
+            # Without it a unit that ended well is gone before anybody has asked how.
+            "--remain-after-exit",
+            # Does not return before the program runs, so one that is not there is told at once.
+            "--service-type=exec",
+            f"--property=WorkingDirectory={program.folder}",
+            f"--property=StandardOutput=append:{self._log}",
+            f"--property=StandardError=append:{self._log}",
+            *(f"--setenv={key}={value}" for key, value in program.environment.items()),
+            "--",
+            "/usr/bin/env",
+            # systemd replaces variables in the arguments.
+            *(each.replace("$", "$$") for each in program.argv),
+        )
+
+    async def look(self) -> Standing:
+        """Return how far it is. Raises HostError where that cannot be asked."""
+        said = await self._run(
+            ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name), TIMEOUT_S
+        )
+        told = dict(line.partition("=")[::2] for line in said.decode("utf-8", "replace").splitlines())
+        if "ActiveState" not in told:
+            raise HostError(f"`systemctl show` did not answer for {self.name}.")
+        if told.get("LoadState") != "loaded":
+            return Standing(State.LOST)
+        if told["ActiveState"] not in _OVER and told.get("SubState") != "exited":
+            return Standing(State.RUNNING)
+        status = told.get("ExecMainStatus", "")
+        code = int(status) if status.isdecimal() else None
+        if code is not None and told.get("ExecMainCode") not in (_EXITED, None):
+            code += 128
+        result = clean(told.get("Result", ""))
+        return Standing(State.ENDED, code, "" if result in ("success", "exit-code") else result)
+
+    async def forget(self) -> None:
+        """Remove every trace of one that has ended, but for its log."""
+        for verb in ("stop", "reset-failed"):
+            # One that ended well has not failed, and the other way round.
+            with suppress(HostError):
+                await self._run(("systemctl", verb, "--", self.name), TIMEOUT_S)

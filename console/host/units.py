@@ -1,0 +1,90 @@
+"""What systemd is doing: its jobs, some units, some timers."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from console.errors import HostError
+from console.host.activity import Job, Timer, Unit
+from console.host.process import output_of
+from console.text import clean
+
+BOOTED = Path("/run/systemd/system")
+"""Exists where systemd is the init system (sd_booted(3))."""
+
+Run = Callable[[Sequence[str], float], Awaitable[bytes]]
+"""Returns what a command printed, within so many seconds; raises HostError."""
+
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,StateChangeTimestampMonotonic,Result"
+
+
+def has_systemd(booted: Path = BOOTED) -> bool:
+    """Whether systemd runs this machine."""
+    return booted.is_dir()
+
+
+async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[Job, ...]:
+    """Return systemd's jobs, waiting and running. Raises HostError when it does not tell."""
+    said = await run(("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s)
+    jobs = []
+    for line in said.decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if not words or line.startswith("No jobs"):
+            continue
+        if len(words) < 4 or not words[0].isdecimal():
+            raise HostError(f"`systemctl list-jobs` said something else than its jobs: {clean(line, 100)}.")
+        jobs.append(Job(clean(words[1]), clean(words[2]), clean(words[3])))
+    return tuple(jobs)
+
+
+async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = output_of) -> tuple[Unit, ...]:
+    """Return the units of these names and globs, and since when each is in its state."""
+    said = await run(
+        ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *patterns), timeout_s
+    )
+    passed_s, now = time.monotonic(), datetime.now(UTC)
+    units = []
+    for block in said.decode("utf-8", "replace").split("\n\n"):
+        told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
+        if not told:
+            continue
+        if "Id" not in told or "ActiveState" not in told:
+            raise HostError("`systemctl show` did not answer with units.")
+        changed = told.get("StateChangeTimestampMonotonic", "0")
+        since = (
+            now - timedelta(seconds=passed_s - int(changed) / 1e6)
+            if changed.isdecimal() and int(changed)
+            else None
+        )
+        units.append(
+            Unit(
+                clean(told["Id"]),
+                clean(told["ActiveState"]),
+                clean(told.get("SubState", "")),
+                since,
+                clean(told.get("LoadState", "")),
+                clean(told.get("Result", "")),
+            )
+        )
+    return tuple(units)
+
+
+async def read_timers(patterns: Sequence[str], timeout_s: float, run: Run = output_of) -> tuple[Timer, ...]:
+    """Return the active timers of these names and globs, and when each fires next (systemd 247 and later)."""
+    said = await run(("systemctl", "list-timers", "--no-pager", "--output=json", "--", *patterns), timeout_s)
+    try:
+        rows = json.loads(said or b"[]")
+        return tuple(
+            Timer(
+                clean(row["unit"]),
+                # Microseconds; 0 or null where nothing is planned.
+                datetime.fromtimestamp(row["next"] / 1e6, UTC) if row.get("next") else None,
+            )
+            for row in rows
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
+        raise HostError(
+            "`systemctl list-timers` did not answer with timers.", "It needs systemd 247 or later."
+        ) from error

@@ -1,0 +1,1 @@
+"""What dockerd says, read from the journal, and what it means: values, parsing, signatures and the doors."""

@@ -1,0 +1,71 @@
+"""Whether the journal of this host can be read at all.
+
+Without permission, opening succeeds and shows nothing but one's own lines (sd_journal_open(3)): an empty answer
+would look like a dockerd without errors.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from console.errors import HostError
+
+SYSTEM_DIRECTORIES = (Path("/var/log/journal"), Path("/run/log/journal"))
+"""Where journald keeps its files, each in a directory named after the machine (systemd-journald.service(8))."""
+_HINT = "Run it as root or as a member of the group systemd-journal or adm."
+
+
+def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECTORIES) -> None:
+    """Return when journal files can be read: those of `directory`, or the system's.
+
+    Raises HostError when there are none, or none that this user may read.
+    """
+    if directory is not None:
+        _require_directory(directory)
+        return
+    refused = readable = 0
+    for root in roots:
+        for machine in _listed(root):
+            if not _may(machine, os.R_OK | os.X_OK):
+                refused += 1
+                continue
+            for path in machine.glob("system*.journal"):
+                if _may(path, os.R_OK):
+                    readable += 1
+                else:
+                    refused += 1
+    if readable:
+        return
+    if refused:
+        raise HostError("The journal of this host cannot be read by this user.", _HINT)
+    raise HostError(
+        "This host has no journal of its system.",
+        "journald does not run here, or keeps nothing (Storage=none in journald.conf).",
+    )
+
+
+def _listed(root: Path) -> list[Path]:
+    try:
+        return [each for each in root.iterdir() if each.is_dir()]
+    except FileNotFoundError:
+        return []
+    except PermissionError as problem:
+        raise HostError(f"The journal in {root} cannot be read by this user.", _HINT) from problem
+
+
+def _require_directory(directory: Path) -> None:
+    try:
+        found = list(directory.iterdir())
+    except FileNotFoundError as problem:
+        raise HostError(f"There is no journal in {directory}: it does not exist.") from problem
+    except NotADirectoryError as problem:
+        raise HostError(f"There is no journal in {directory}: it is not a directory.") from problem
+    except PermissionError as problem:
+        raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT) from problem
+    files = [each for each in found if each.suffix in {".journal", ".journal~"}]
+    if files and not any(_may(each, os.R_OK) for each in files):
+        raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT)
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=True)

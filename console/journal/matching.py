@@ -1,0 +1,176 @@
+"""Which signature a line has. Pure but for the memory of streams that `Recogniser` keeps.
+
+A signature matches the parsed level, the whole message and the whole error, so that no name, command, image or
+label quoted inside another sentence can pass for one. Two further ways in are closed here: journald cuts a line
+longer than 48 KiB, and what follows the cut would begin wherever its author wants (`_LINE_BREAK`,
+systemd.journal-fields(7)); and a line whose fields name something that is no identifier is no sentence of dockerd's.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from console.journal.logfmt import claimed_level, parse_line
+from console.journal.signatures import BARE, SIGNATURES, SUPPRESSED, Signature
+from console.journal.values import EMPTY, DaemonLine, Entry
+from console.text import SENTENCE_LIMIT, clean
+
+_OBJECT = "[0-9a-z]{25}"
+_KINDS = {
+    # identity.NewID of swarmkit: 25 digits to base 36, lower case.
+    "service": _OBJECT, "task": _OBJECT, "network": _OBJECT, "removed": _OBJECT, "node": _OBJECT,
+    "leader_now": _OBJECT,
+    # getLeaderNodeID of swarmkit's manager.
+    "leader": f"(?:{_OBJECT}|not yet part of a raft cluster|no cluster leader|an unknown node)",
+    "endpoint": "[0-9a-f]{64}",
+    # What the engine lets a swarm network be called.
+    "name": "[A-Za-z0-9][A-Za-z0-9_-]{0,62}",
+    "subnet": "[0-9a-f.:]{2,39}/[0-9]{1,3}",
+    "number": "[0-9]{1,10}",
+    # The first lines that Go's runtime writes when it dies, and the head of each stack.
+    "signal": "SIG[A-Z]{2,8}",
+    "goroutine": r"[0-9]{1,19}(?: gp=0x[0-9a-f]+ m=(?:nil|[0-9]+ mp=0x[0-9a-f]+))? \[[^\]\"=]{1,120}\]",
+    "text": ".{1,2000}",
+}  # fmt: skip
+_PLACE = re.compile("<([a-z_]+)>")
+_FIELDS = {"service.id": "service", "task.id": "task", "node.id": "node"}
+_IDENTIFIERS = frozenset({"service", "task", "network", "removed", "node"})
+_LOUD = frozenset({"error", "fatal", "panic"})
+_STREAMS = 256
+_OBJECT_ID = re.compile(_OBJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something known that dockerd or journald said.
+
+    `ids` maps kinds (service, task, network, removed, node) to identifiers of 25 characters. `text` is clean and
+    at most 1000 characters. `dropped` counts messages lost, for a suppression.
+    """
+
+    signature: Signature
+    at: datetime
+    cursor: str
+    boot_id: str
+    text: str
+    ids: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """An error of dockerd's that has no signature. `text` is clean, `pattern` the same without what varies."""
+
+    at: datetime
+    cursor: str
+    text: str
+    pattern: str
+
+
+def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
+    """Return the signature of a parsed line, and the identifiers in it; None when it has none."""
+    for signature, message, error in _BY_LEVEL.get(line.level, ()):
+        found = message.fullmatch(line.message)
+        if found is None:
+            continue
+        more = error.fullmatch(line.error)
+        if more is None:
+            continue
+        named = found.groupdict() | more.groupdict()
+        # The same kind in message and error is the same object, or the line is not what it seems.
+        if any(named[kind] != found[kind] for kind in found.groupdict()):
+            continue
+        ids = {_FIELDS[key]: line.fields[key] for key in _FIELDS if key in line.fields}
+        if not all(_OBJECT_ID.fullmatch(value) for value in ids.values()):
+            continue
+        ids |= {kind: value for kind, value in named.items() if kind in _IDENTIFIERS}
+        return signature, MappingProxyType(ids)
+    return None
+
+
+class Recogniser:
+    """Tells events from entries that are fed to it in the order of the journal."""
+
+    def __init__(self) -> None:
+        self._streams: OrderedDict[str, bool] = OrderedDict()
+
+    def recognise(self, entry: Entry) -> Event | Unexplained | None:
+        """Return what the entry says; None when it says nothing of interest."""
+        return self.read(entry)[1]
+
+    def read(self, entry: Entry) -> tuple[DaemonLine, Event | Unexplained | None]:
+        """Return the entry's line, parsed, and what it says; None when it says nothing of interest."""
+        line = parse_line(entry.message)
+        return line, self._said(entry, line)
+
+    def _said(self, entry: Entry, line: DaemonLine) -> Event | Unexplained | None:
+        if entry.dropped:
+            return _event(entry, SUPPRESSED, EMPTY)
+        is_fragment, may_be_one = self._place(entry)
+        is_crash = line.level in BARE and not may_be_one
+        if not is_fragment and not entry.is_cut and (line.is_well_formed or is_crash):
+            found = match_line(line)
+            if found is not None:
+                return _event(entry, *found)
+        if (line.level or claimed_level(entry.message)) in _LOUD:
+            return _unexplained(entry, line)
+        return None
+
+    def _place(self, entry: Entry) -> tuple[bool, bool]:
+        """Return whether the entry is part of a longer line, and whether it may be for all that is known."""
+        if not entry.stream:
+            return bool(entry.line_break), bool(entry.line_break)
+        was_broken = self._streams.pop(entry.stream, None)
+        self._streams[entry.stream] = bool(entry.line_break)
+        if len(self._streams) > _STREAMS:
+            self._streams.popitem(last=False)
+        is_fragment = bool(entry.line_break) or was_broken is True
+        # Nothing is known of a stream before its first entry here, and a fragment needs no quotes to look like
+        # a crash: a crash is believed only from the second line on.
+        return is_fragment, is_fragment or was_broken is None
+
+
+def _event(entry: Entry, signature: Signature, ids: Mapping[str, str]) -> Event:
+    text = clean(entry.message, SENTENCE_LIMIT)
+    return Event(signature, entry.realtime, entry.cursor, entry.boot_id, text, ids, entry.dropped)
+
+
+_VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
+
+
+def _unexplained(entry: Entry, line: DaemonLine) -> Unexplained:
+    text = f"{line.message}: {line.error}" if line.error else line.message
+    shown = clean(text, SENTENCE_LIMIT)
+    return Unexplained(entry.realtime, entry.cursor, shown, _VARIES.sub("…", shown[:200]))
+
+
+def _compile(template: str) -> re.Pattern[str]:
+    seen: set[str] = set()
+    parts: list[str] = []
+    for at, part in enumerate(_PLACE.split(template)):
+        if at % 2 == 0:
+            parts.append(re.escape(part))
+        elif part in seen:
+            parts.append(f"(?P={part})")
+        else:
+            seen.add(part)
+            parts.append(f"(?P<{part}>{_KINDS[part]})")
+    return re.compile("".join(parts))
+
+
+_Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
+
+
+def _by_level() -> _Table:
+    table: _Table = {}
+    for signature in SIGNATURES:
+        compiled = (signature, _compile(signature.message), _compile(signature.error))
+        for level in signature.levels:
+            table.setdefault(level, []).append(compiled)
+    return table
+
+
+_BY_LEVEL = _by_level()

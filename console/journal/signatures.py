@@ -1,0 +1,317 @@
+"""What dockerd says around addresses, and what each sentence means: one table.
+
+The sentences were taken from dockerd 20.10.24 and 28.5.2 as they failed, and from the sources that write them:
+swarmkit's manager/allocator/network.go, agent/errors.go and manager/manager.go, libnetwork's cnmallocator,
+datastore and network.go. Where the two engines say it differently, both sentences are here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much it matters to whoever deploys."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Certainty(StrEnum):
+    """How sure the meaning is, given the line."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One sentence of dockerd's and its meaning; `title` says in a few words what it is about.
+
+    A line has this signature when its parsed level is one of `levels`, and its whole message and its whole
+    error fit the templates. A template is literal text with `<kind>` for an identifier (kinds: `matching`); a
+    kind that occurs twice must be the same identifier twice. An empty `error` means that the line has none.
+    `is_leak_evidence` is about addresses lost by the allocator, and `addresses_lost` is how many each line
+    proves. `is_rebuild` marks the moments at which the allocator of this dockerd forgot everything, leaks included.
+    """
+
+    id: str
+    title: str
+    levels: tuple[str, ...]
+    message: str
+    error: str
+    meaning: str
+    advice: str
+    severity: Severity
+    certainty: Certainty = Certainty.CERTAIN
+    is_leak_evidence: bool = False
+    addresses_lost: int = 0
+    is_rebuild: bool = False
+
+
+BARE = ("",)
+"""The level of a line that is not of dockerd's logger: a crash of its runtime."""
+_ERROR = ("error",)
+_TRIED = ("error", "debug")
+_INFO = ("info",)
+_NO_VIP = "could not find an available IP while allocating VIP"
+_NO_ADDRESS = "could not find an available IP"
+_PENDING = "service <service> to which task <task> belongs has pending allocations"
+_NO_TASK_ADDRESS = (
+    "failed to allocate network IP for task <task> network <network>: could not find an available IP"
+)
+_STUCK = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
+_GROW = (
+    "See who holds the addresses (glance) and reclaim or enlarge; do not redeploy on that network until then."
+)
+_UNALLOCATED = (
+    "Look at the network's own failure; a network without subnet has to be removed and created again."
+)
+_NOISE = "Nothing. It comes as often in clean removals as in leaking ones."
+_POOLS = "failed allocating pools and gateway IP for network <network>: "
+
+SUPPRESSED = Signature(
+    "suppressed", "messages dropped by journald", (), "", "",
+    "journald dropped messages of the Docker unit, so dockerd may have said more than can be read.",
+    "Raise RateLimitBurst= of journald, or take the containers off the journald log driver.",
+    Severity.WARNING,
+)  # fmt: skip
+"""What journald itself says about the unit: recognised by its message identifier, not by text."""
+
+SIGNATURES: tuple[Signature, ...] = (
+    Signature(
+        "vip-create", "no address for a VIP",
+        _ERROR, "Failed allocation for service <service>", _NO_VIP,
+        "A network of a new service is full. " + _STUCK, _GROW, Severity.CRITICAL,
+    ),
+    Signature(
+        "vip-update", "no address for a VIP in an update",
+        _ERROR, "Failed allocation during update of service <service>", _NO_VIP,
+        "A network that a service should join is full. The virtual IPs it has are freed in the allocator while "
+        "the service keeps them, so another service may be given the same.",
+        "Look for an address held twice (glance). " + _GROW, Severity.CRITICAL,
+    ),
+    Signature(
+        "vip-init", "no address for a VIP, still",
+        _ERROR, "failed allocating service <service> during init", _NO_VIP,
+        "When the allocator was rebuilt, a network of the service was still full. " + _STUCK, _GROW,
+        Severity.CRITICAL,
+    ),
+    Signature(
+        "vip-retry", "no address for a VIP, tried again",
+        ("debug",), "Failed allocation of unallocated service <service>", _NO_VIP,
+        "A network of the service is still full; with a second network, each retry loses an address there.",
+        _GROW, Severity.CRITICAL,
+    ),
+    Signature(
+        "task-pending", "task waits for its service's address",
+        _TRIED, "task allocation failure", _PENDING,
+        "The task waits in state New because its service has no address or port yet.",
+        "Look at the failure of the service just before this line.", Severity.CRITICAL, Certainty.LIKELY,
+    ),
+    Signature(
+        "task-pending-old", "task waits for its service's address",
+        _TRIED, "task allocation failure",
+        "service <service> to which this task <task> belongs has pending allocations",
+        "The task waits in state New because its service has no address or port yet.",
+        "Look at the failure of the service just before this line.", Severity.CRITICAL, Certainty.LIKELY,
+    ),
+    Signature(
+        "task-pending-init", "task waits for its service's address",
+        _ERROR, "failed allocating task <task> during init", _PENDING,
+        "When the allocator was rebuilt, the service of the task had no address or port.",
+        "Look at the failure of the service just before this line.", Severity.CRITICAL, Certainty.LIKELY,
+    ),
+    Signature(
+        "task-address", "no address for a task",
+        _TRIED, "task allocation failure", _NO_TASK_ADDRESS,
+        "The network is full: the task waits in state New for an address.", _GROW, Severity.CRITICAL,
+    ),
+    Signature(
+        "task-address-init", "no address for a task, still",
+        _ERROR, "failed allocating task <task> during init", _NO_TASK_ADDRESS,
+        "When the allocator was rebuilt, the network was still full: the task waits for an address.", _GROW,
+        Severity.CRITICAL,
+    ),
+    Signature(
+        "task-address-taken", "address held twice",
+        _ERROR, "failed allocating task <task> during init",
+        "failed to allocate network IP for task <task> network <network>: "
+        "could not allocate IP from IPAM: Address already in use",
+        "When the allocator was rebuilt, the task's address had another holder: one address is held twice.",
+        "Look for an address held twice (glance) and update that service with --force.", Severity.CRITICAL,
+    ),
+    Signature(
+        "node-address", "no address for a node's load balancer",
+        _ERROR, "Failed to allocate network resources for node <node>", _NO_ADDRESS,
+        "A network is full: the node got no load-balancer address, and tasks it is given there are rejected.",
+        _GROW, Severity.CRITICAL,
+    ),
+    Signature(
+        "node-attachment-missing", "task rejected: node without address",
+        _ERROR, "fatal task error",
+        "node is missing network attachments, ip addresses may be exhausted",
+        "The task was rejected because its node has no load-balancer address on one of its networks.", _GROW,
+        Severity.CRITICAL, Certainty.LIKELY,
+    ),
+    Signature(
+        "network-gone-under-tasks", "network removed under its tasks: leak",
+        _ERROR, "Failed to allocate network resources for node <node>",
+        "could not find network allocator state for network <removed>",
+        "A network was removed while tasks on it were still stopping; each such task loses its address on every "
+        "other network it was on, such as the shared one.",
+        "Remove stacks with stack-rm, which waits. What is lost returns with a restart or a change of leader.",
+        Severity.WARNING, Certainty.LIKELY, is_leak_evidence=True,
+    ),
+    Signature(
+        "commit-lost", "waiting task removed: leak",
+        _ERROR, "allocation commit failure for task <task>",
+        "failed updating state in store transaction for task <task>: object does not exist",
+        "A waiting task was removed just as it was given an address. Each such line is one lost address.",
+        "Stop what scales services on a full network up and down, then reclaim.",
+        Severity.WARNING, is_leak_evidence=True, addresses_lost=1,
+    ),
+    Signature(
+        "pool-overlap", "subnet overlaps another network's",
+        _ERROR, "Failed allocation for network <network>",
+        _POOLS + "Pool overlaps with other one on this address space",
+        "The subnet asked for overlaps with another network's: the network exists but has no addresses.",
+        "Remove it and create it with a free subnet.", Severity.WARNING,
+    ),
+    Signature(
+        "pool-overlap-new", "subnet overlaps another network's",
+        _ERROR, "Failed allocation for network <network>",
+        _POOLS + "invalid pool request: Pool overlaps with other one on this address space",
+        "The subnet asked for overlaps with another network's: the network exists but has no addresses.",
+        "Remove it and create it with a free subnet.", Severity.WARNING,
+    ),
+    Signature(
+        "pools-used-up", "no subnet left for networks",
+        _ERROR, "Failed allocation for network <network>",
+        _POOLS + "could not find an available, non-overlapping IPv4 address pool among the defaults "
+        "to assign to the network",
+        "The swarm's default address pool is used up: the network exists but has no addresses.",
+        "Remove unused networks, or create this one with a subnet of its own.", Severity.CRITICAL,
+    ),
+    Signature(
+        "pools-used-up-27", "no subnet left for networks",
+        _ERROR, "Failed allocation for network <network>",
+        _POOLS + "all predefined address pools have been fully subnetted",
+        "The swarm's default address pool is used up: the network exists but has no addresses.",
+        "Remove unused networks, or create this one with a subnet of its own.", Severity.CRITICAL,
+    ),
+    Signature(
+        "vxlan-taken", "VXLAN number taken",
+        _ERROR, "Failed allocation for network <network>",
+        "failed while allocating driver state for network <network>: "
+        "could not assign vxlan id <number> to pool <subnet>: requested bit is already allocated",
+        "The network was asked for with a VXLAN number that another one has; it has no addresses.",
+        "Create it again without the option vxlanid_list.", Severity.WARNING,
+    ),
+    Signature(
+        "network-unallocated", "network without a subnet",
+        _ERROR, "Failed allocation for service <service>",
+        "networkallocator: could not find local network state",
+        "A network of the service never got a subnet. " + _STUCK, _UNALLOCATED, Severity.CRITICAL,
+    ),
+    Signature(
+        "network-unallocated-update", "network without a subnet, in an update",
+        _ERROR, "Failed allocation during update of service <service>",
+        "networkallocator: could not find local network state",
+        "A network of the service has no subnet or was removed. Its new tasks stay in state New.", _UNALLOCATED,
+        Severity.CRITICAL,
+    ),
+    Signature(
+        "network-unallocated-task", "task on a network without a subnet",
+        _TRIED, "task allocation failure",
+        "network <network> attached to task <task> not allocated yet",
+        "The network of the task never got a subnet; the task waits in state New.", _UNALLOCATED,
+        Severity.CRITICAL,
+    ),
+    Signature(
+        "network-removed-task", "task on a network that is gone",
+        _TRIED, "task allocation failure",
+        "failed to retrieve network <network> while allocating task <task>",
+        "The task names a network that was removed; it waits in state New for ever.",
+        "Update the service to the network that exists now.", Severity.CRITICAL,
+    ),
+    Signature(
+        "key-modified", "key modified: no leak",
+        ("warning",),
+        "Error (Unable to complete atomic operation, key modified) deleting object "
+        "[endpoint <network> <endpoint>], retrying....", "",
+        "A race inside one node while the last task leaves a network; dockerd tries again. No sign of a leak.",
+        _NOISE, Severity.NOTE,
+    ),
+    Signature(
+        "remove-failed", "remove failed: no leak",
+        _ERROR, "network <name> remove failed: error while removing network: "
+        "unknown network <name> id <network>", "",
+        "Several tasks of one node dropped its copy of the network at once, and one came too late. "
+        "No sign of a leak.", _NOISE, Severity.NOTE,
+    ),
+    Signature(
+        "remove-failed-key", "remove failed: no leak",
+        _ERROR, "network <name> remove failed: error while removing network: error marking "
+        "network <name> (<network>) for deletion: Unable to complete atomic operation, key modified", "",
+        "The node's copy of the network could not be marked for removal. No sign of a leak.", _NOISE,
+        Severity.NOTE, Certainty.LIKELY,
+    ),
+    Signature(
+        "remove-failed-task", "remove failed: no leak",
+        _ERROR, "fatal task error",
+        "error while removing network: unknown network <name> id <network>",
+        "The end of a task came too late to drop the node's copy of the network. No sign of a leak.", _NOISE,
+        Severity.NOTE,
+    ),
+    Signature(
+        "daemon-starting", "dockerd started",
+        _INFO, "Starting up", "",
+        "dockerd was started. If it leads the swarm, its allocator begins anew, and what leaked before is free.",
+        "Count leaks from here.", Severity.NOTE, Certainty.LIKELY, is_rebuild=True,
+    ),
+    Signature(
+        "daemon-ready", "dockerd is up",
+        _INFO, "Daemon has completed initialization", "",
+        "dockerd is up.", "Nothing.", Severity.NOTE,
+    ),
+    Signature(
+        "daemon-stopped", "dockerd stopped",
+        _INFO, "Daemon shutdown complete", "",
+        "dockerd was stopped in order.", "Nothing.", Severity.NOTE,
+    ),
+    Signature(
+        "leader-changed", "another leader",
+        _INFO, "leadership changed from <leader> to <leader_now>", "",
+        "The swarm has another leader, whose allocator begins anew: addresses leaked before are free again.",
+        "Count leaks from here.", Severity.NOTE, is_rebuild=True,
+    ),
+    Signature(
+        "crash-panic", "crash",
+        BARE, "panic: <text>", "",
+        "dockerd, or the containerd it runs, crashed.",
+        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        Certainty.LIKELY,
+    ),
+    Signature(
+        "crash-fatal", "crash",
+        BARE, "fatal error: <text>", "",
+        "dockerd, or the containerd it runs, crashed in its runtime.",
+        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        Certainty.LIKELY,
+    ),
+    Signature(
+        "crash-signal", "ended by a signal",
+        BARE, "<signal>: <text>", "",
+        "dockerd, or the containerd it runs, was ended by a signal.",
+        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        Certainty.LIKELY,
+    ),
+    Signature(
+        "crash-goroutine", "stack of a crash",
+        BARE, "goroutine <goroutine>:", "",
+        "The stack of dockerd's or containerd's threads, written as it crashed.",
+        "Keep these lines for a report to the makers of Docker.", Severity.CRITICAL, Certainty.LIKELY,
+    ),
+)  # fmt: skip

@@ -1,0 +1,186 @@
+"""Many events, told in few lines. Pure; the memory it takes is bounded, whatever comes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from console.journal.matching import Event, Recogniser, Unexplained
+from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
+from console.journal.tallies import Tallies, Tally
+from console.journal.values import Batch, Gap
+from console.text import NAME_LIMIT, clean, duration, listed, plural
+
+_DAY_S = 86_400
+_ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_PLURALS = {
+    "service": "services", "task": "tasks", "network": "networks", "removed": "removed networks", "node": "nodes",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """All events of one signature. `objects` maps a kind to names, or identifiers where no name is known.
+
+    `unnamed` counts events whose objects were left out because `OBJECTS_KEPT` others were kept (an object may be
+    counted more than once). `dropped` is the number of messages lost, for suppressions. `text` is the last line,
+    clean, and `cursor` its place.
+    """
+
+    signature: Signature
+    count: int
+    first: datetime
+    last: datetime
+    objects: Mapping[str, tuple[str, ...]]
+    unnamed: int
+    dropped: int
+    text: str
+    cursor: str
+
+    @property
+    def addresses_lost(self) -> int:
+        """How many addresses these lines prove to be lost, at the time that they were written."""
+        return self.count * self.signature.addresses_lost
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean."""
+
+    pattern: str
+    count: int
+    first: datetime
+    last: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was read. The worst comes first, and the latest first among equals.
+
+    `unmatched_count` counts every unexplained error, also those of patterns that were not kept.
+    `addresses_lost` counts those proven lost since `rebuilt_at`, the last time that the allocator began anew as
+    far as was read. `is_complete` is false when lines may be missing: then the absence of a finding proves
+    nothing, and every count is "at least".
+    """
+
+    findings: tuple[Finding, ...]
+    unmatched: tuple[Unmatched, ...]
+    unmatched_count: int
+    entries: int
+    addresses_lost: int
+    rebuilt_at: datetime | None
+    gaps: tuple[Gap, ...]
+    is_complete: bool
+    window_s: float | None = None
+    """How far back was read; None for a whole recording."""
+
+    @property
+    def worst(self) -> Severity | None:
+        """The severity of the worst finding, or None without findings."""
+        return self.findings[0].signature.severity if self.findings else None
+
+
+class Summariser:
+    """Adds up batches, one after the other in the order of the journal."""
+
+    def __init__(self) -> None:
+        self._recogniser = Recogniser()
+        self._tallies = Tallies()
+
+    def add(self, batch: Batch) -> tuple[Event | Unexplained, ...]:
+        """Take a batch in, and return what was recognised in it, in order."""
+        self._tallies.note(batch)
+        recognised: list[Event | Unexplained] = []
+        for entry in batch.entries:
+            found = self._recogniser.recognise(entry)
+            self._tallies.count(found)
+            if found is not None:
+                recognised.append(found)
+        return tuple(recognised)
+
+    def summary(self, names: Mapping[str, str], window_s: float | None = None) -> Summary:
+        """Return the sum so far; `names` maps identifiers of objects to their names, `window_s` is what was read."""
+        return summary_of(self._tallies, names, window_s)
+
+
+def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | None = None) -> Summary:
+    """Return what was counted, with names for identifiers; `window_s` is what was read."""
+    findings = [_finding(_BY_ID[key], tally, names) for key, tally in tallies.by_signature.items()]
+    findings.sort(
+        key=lambda each: (_ORDER[each.signature.severity], -each.last.timestamp(), each.signature.id)
+    )
+    unmatched = [
+        Unmatched(pattern, tally.count, tally.first, tally.last, tally.text)
+        for pattern, tally in tallies.patterns.items()
+    ]
+    unmatched.sort(key=lambda each: (-each.count, each.pattern))
+    return Summary(
+        findings=tuple(findings),
+        unmatched=tuple(unmatched),
+        unmatched_count=tallies.unmatched,
+        entries=tallies.entries,
+        addresses_lost=tallies.lost,
+        rebuilt_at=tallies.rebuilt_at,
+        gaps=tallies.gaps,
+        is_complete=tallies.is_complete,
+        window_s=window_s,
+    )
+
+
+def summarise(batches: Iterable[Batch], names: Mapping[str, str], window_s: float | None = None) -> Summary:
+    """Return what the batches say, in the order of the journal."""
+    summariser = Summariser()
+    for batch in batches:
+        summariser.add(batch)
+    return summariser.summary(names, window_s)
+
+
+def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = UTC) -> str:
+    """Return one clean line: how often, within which time, first and last, which services and networks.
+
+    Such as `13 in 1 h, first 03:12, last 04:40, services ghost_app, discourse_app`, after a multiplication sign.
+    """
+    parts = [
+        f"\N{MULTIPLICATION SIGN}{finding.count}"
+        + (f" in {duration(window_s)}" if window_s is not None else "")
+    ]
+    first, last = finding.first.astimezone(zone), finding.last.astimezone(zone)
+    # A time alone is of today; in a recording, or further back, the day belongs to it.
+    is_lately = window_s is not None and window_s <= _DAY_S and first.date() == last.date()
+    shape = "%H:%M" if is_lately else "%Y-%m-%d %H:%M"
+    if finding.count == 1:
+        parts.append(f"at {last.strftime(shape)}")
+    else:
+        parts += [f"first {first.strftime(shape)}", f"last {last.strftime(shape)}"]
+    if finding.dropped:
+        parts.append(plural(finding.dropped, "message") + " dropped")
+    if finding.addresses_lost:
+        parts.append(plural(finding.addresses_lost, "address", "addresses") + " lost")
+    for kind in ("service", "network", "removed"):
+        names = finding.objects.get(kind, ())
+        if names:
+            parts.append(f"{kind if len(names) == 1 else _PLURALS[kind]} {listed(names)}")
+    if finding.signature.certainty is not Certainty.CERTAIN:
+        parts.append(finding.signature.certainty.value)
+    return ", ".join(parts)
+
+
+_BY_ID: Mapping[str, Signature] = {each.id: each for each in (*SIGNATURES, SUPPRESSED)}
+
+
+def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Finding:
+    objects = {
+        kind: tuple(dict.fromkeys(clean(names.get(each, each), NAME_LIMIT) for each in kept))
+        for kind, kept in tally.objects.items()
+    }
+    return Finding(
+        signature=signature,
+        count=tally.count,
+        first=tally.first,
+        last=tally.last,
+        objects=objects,
+        unnamed=tally.unnamed,
+        dropped=tally.dropped,
+        text=tally.text,
+        cursor=tally.cursor,
+    )

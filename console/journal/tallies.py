@@ -1,0 +1,127 @@
+"""Counts of what was recognised, which can be added up. Pure; the memory it takes is bounded, whatever comes."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from console.journal.matching import Event, Unexplained
+from console.journal.signatures import SUPPRESSED
+from console.journal.values import Batch, Gap
+
+OBJECTS_KEPT = 64
+"""How many objects of one kind a finding names at most; the rest is counted as `unnamed`."""
+PATTERNS_KEPT = 50
+"""How many kinds of unexplained errors are told apart at most."""
+GAPS_KEPT = 16
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something was said; `text` and `cursor` are of the last time."""
+
+    count: int
+    first: datetime
+    last: datetime
+    text: str
+    cursor: str
+    objects: dict[str, dict[str, None]] = field(default_factory=dict)
+    unnamed: int = 0
+    dropped: int = 0
+
+    def advance(self, found: Event | Unexplained) -> None:
+        """Count one more."""
+        self.count += 1
+        # The wall clock may have been set back in between; the order of the journal is not its order.
+        self.first, self.last = min(self.first, found.at), max(self.last, found.at)
+        self.text, self.cursor = found.text, found.cursor
+
+    def name(self, kind: str, value: str) -> None:
+        """Take note of an object."""
+        kept = self.objects.setdefault(kind, {})
+        if value in kept or len(kept) < OBJECTS_KEPT:
+            kept[value] = None
+        else:
+            self.unnamed += 1
+
+    def add(self, later: "Tally") -> None:
+        """Count what was counted later."""
+        self.count += later.count
+        self.first, self.last = min(self.first, later.first), max(self.last, later.last)
+        self.text, self.cursor = later.text, later.cursor
+        self.unnamed += later.unnamed
+        self.dropped += later.dropped
+        for kind, values in later.objects.items():
+            for value in values:
+                self.name(kind, value)
+
+
+@dataclass(slots=True)
+class Tallies:
+    """All counts of some stretch of a journal."""
+
+    by_signature: dict[str, Tally] = field(default_factory=dict)
+    patterns: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
+    unmatched: int = 0
+    entries: int = 0
+    lost: int = 0
+    """Addresses proven lost since the allocator began anew, or all in all."""
+    rebuilt_at: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    is_complete: bool = True
+
+    def note(self, batch: Batch) -> None:
+        """Take note of what a batch says of itself."""
+        self.gaps = (*self.gaps, *batch.gaps)[-GAPS_KEPT:]
+        if batch.gaps or batch.is_partial or batch.unreadable:
+            self.is_complete = False
+
+    def count(self, found: Event | Unexplained | None) -> None:
+        """Count an entry, and what it says."""
+        self.entries += 1
+        if isinstance(found, Event):
+            self._count_event(found)
+        elif found is not None:
+            self.unmatched += 1
+            tally = self.patterns.get(found.pattern) or Tally(0, found.at, found.at, "", "")
+            tally.advance(found)
+            self._keep(found.pattern, tally)
+
+    def add(self, later: "Tallies") -> None:
+        """Count what was counted of a later stretch."""
+        for key, tally in later.by_signature.items():
+            self.by_signature.setdefault(key, Tally(0, tally.first, tally.last, "", "")).add(tally)
+        for pattern, tally in later.patterns.items():
+            sum_of = self.patterns.get(pattern) or Tally(0, tally.first, tally.last, "", "")
+            sum_of.add(tally)
+            self._keep(pattern, sum_of)
+        self.unmatched += later.unmatched
+        self.entries += later.entries
+        self.lost = later.lost if later.rebuilt_at is not None else self.lost + later.lost
+        self.rebuilt_at = later.rebuilt_at or self.rebuilt_at
+        self.gaps = (*self.gaps, *later.gaps)[-GAPS_KEPT:]
+        self.is_complete = self.is_complete and later.is_complete
+
+    def _count_event(self, event: Event) -> None:
+        signature = event.signature
+        if signature is SUPPRESSED:
+            self.is_complete = False
+        if signature.is_rebuild:
+            self.lost, self.rebuilt_at = 0, event.at
+        self.lost += signature.addresses_lost
+        tally = self.by_signature.setdefault(signature.id, Tally(0, event.at, event.at, "", ""))
+        tally.advance(event)
+        tally.dropped += event.dropped
+        _name_all(tally, event.ids)
+
+    def _keep(self, pattern: str, tally: Tally) -> None:
+        self.patterns[pattern] = tally
+        self.patterns.move_to_end(pattern)
+        if len(self.patterns) > PATTERNS_KEPT:
+            # The one not seen for longest goes, never the newest.
+            self.patterns.popitem(last=False)
+
+
+def _name_all(tally: Tally, ids: Mapping[str, str]) -> None:
+    for kind, value in ids.items():
+        tally.name(kind, value)

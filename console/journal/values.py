@@ -1,0 +1,99 @@
+"""What is read from a journal, as frozen values. Text in them is raw unless a field says that it is clean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+DEFAULT_UNIT = "docker.service"
+"""The systemd unit of dockerd on Debian, Fedora and NixOS alike."""
+MESSAGE_LIMIT_BYTES = 65_536
+"""Longest message that is kept. journald cuts a line of standard output at 48 KiB (LineMax=, journald.conf(5))."""
+BATCH_ENTRIES = 500
+"""How many entries a batch of `follow` holds at most."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
+"""No names, no fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the journal that is dockerd's own, or journald's word about dockerd's unit.
+
+    `realtime` is aware, in UTC, and not monotonic: entries keep the order of the journal, which is theirs.
+    `monotonic_s` counts from the boot `boot_id` (32 hex digits). `message` is decoded, with U+FFFD for what is
+    no UTF-8, and raw: it is parsed, and cleaned before it is shown. `is_cut` means that the message is not
+    whole. `dropped` is how many messages of the unit journald threw away here (0 for an ordinary entry).
+    `stream` and `line_break` are `_STREAM_ID` and `_LINE_BREAK` of systemd.journal-fields(7).
+    """
+
+    cursor: str
+    realtime: datetime
+    monotonic_s: float
+    boot_id: str
+    transport: str
+    unit: str
+    identifier: str
+    pid: int | None
+    message: str
+    dropped: int = 0
+    stream: str = ""
+    line_break: str = ""
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Entries before what follows, after `after` (a cursor) if it is set, may be missing: `reason`, a sentence."""
+
+    reason: str
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries in the order of the journal; the `gaps` come before the first of them.
+
+    `is_partial` means that older entries of the window were left out by a bound (entries, bytes or time), and
+    `unreadable` counts entries that were there but made no sense. Either way, absence of a finding in the
+    batch is no proof.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    is_partial: bool = False
+    unreadable: int = 0
+
+    @property
+    def cursor(self) -> str | None:
+        """The place to go on from, or None when nothing was read."""
+        return self.entries[-1].cursor if self.entries else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to read at most: from a time or from after a cursor on, the newest entries first when it is too much.
+
+    A cursor wins over `since`. `deadline_s` bounds the reading by the clock of this process.
+    """
+
+    since: datetime | None = None
+    after: str | None = None
+    entries: int = 10_000
+    bytes: int = 16 * 1024 * 1024
+    deadline_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonLine:
+    """One line of dockerd's log, parsed: logfmt, or JSON with `log-format: json`.
+
+    `error` and `message` are unquoted and raw. `fields` holds the rest. `is_well_formed` is false for a line
+    that dockerd's formatter cannot have written (a fragment, a panic, anything else); then only `message` is
+    set, to the line itself, and `level` is empty.
+    """
+
+    level: str
+    message: str
+    error: str = ""
+    fields: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    is_well_formed: bool = True

@@ -1,0 +1,1 @@
+"""NixOS: the edit of the file that creates the network, and nixos-rebuild."""

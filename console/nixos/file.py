@@ -1,0 +1,147 @@
+"""A Nix file on disk: read as it is, changed as a whole, and brought back from its kept original."""
+
+import difflib
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.errors import Declined, HostError
+from console.files import write_atomically
+from console.text import SENTENCE_LIMIT, clean
+
+LIMIT_BYTES = 1024 * 1024
+"""Larger files are no Nix that anybody wrote."""
+_SOMEBODY = "Look at `git diff`, and decide by hand."
+
+
+@dataclass(frozen=True, slots=True)
+class NixFile:
+    """A file as it was read."""
+
+    path: Path
+    """Where it really lies, behind every symbolic link."""
+    data: bytes
+    mode: int
+    owner: tuple[int, int]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its bytes, in hexadecimal."""
+        return digest_of(self.data)
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_nix_file(path: Path, repository: Path) -> NixFile:
+    """Return a file of a repository; a relative path is taken from there.
+
+    Raises Declined for one that lies, or leads, elsewhere, and HostError for one that cannot be read.
+    """
+    shown = _shown(path)
+    try:
+        real, root = (repository / path).resolve(strict=True), repository.resolve(strict=True)
+        if not real.is_relative_to(root):
+            raise Declined(
+                f"{shown} leads to {_shown(real)}, outside of the repository {_shown(root)}.",
+                "Name the file itself, or another repository in the settings (nixos.repository).",
+            )
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise Declined(f"{shown} is no file.")
+            data = file.read(LIMIT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise HostError(
+            f"There is no {_shown(Path(error.filename or path))}.",
+            "The setting nixos.repository names the folder that relative paths are taken from.",
+        ) from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        said = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+        raise HostError(f"{shown} cannot be read: {said}.") from error
+    if len(data) > LIMIT_BYTES:
+        raise Declined(f"{shown} is larger than {LIMIT_BYTES // 1024} KiB.")
+    return NixFile(real, data, stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid))
+
+
+def unified_diff(file: NixFile, new: bytes) -> tuple[str, ...]:
+    """Return what a change of a file would be, each line clean."""
+    lines = difflib.unified_diff(
+        _lines(file.data), _lines(new), str(file.path), str(file.path), "", "", 2, ""
+    )
+    return tuple(clean(each.rstrip().expandtabs(), SENTENCE_LIMIT) for each in lines)
+
+
+class Kept:
+    """The original of a file, kept in a folder of this program for as long as the change may be taken back."""
+
+    def __init__(self, folder: Path, path: Path, purpose: str) -> None:
+        """`path` is where the file really lies; `purpose` keeps several changes of one file apart. The folder exists."""
+        name = f"{path.name}.{digest_of(os.fsencode(path) + purpose.encode())[:12]}"
+        self.original = folder / f"{name}.original"
+        self._note = folder / f"{name}.json"
+        self._path = path
+
+    def change(self, file: NixFile, new: bytes) -> None:
+        """Write new content into the file, its original kept before.
+
+        Raises Declined when the file is no longer what was read, and HostError when something cannot be written.
+        """
+        self._require(file.digest)
+        note = {
+            "path": os.fsdecode(file.path),
+            "original": file.digest,
+            "edited": digest_of(new),
+            "mode": file.mode,
+            "owner": list(file.owner),
+        }
+        write_atomically(self.original, file.data, 0o600)
+        write_atomically(self._note, json.dumps(note, indent=2) + "\n", 0o600)
+        self._require(file.digest)
+        write_atomically(file.path, new, file.mode, file.owner)
+
+    def restore(self) -> bool:
+        """Bring the original back, and return whether anything had to be done.
+
+        Raises Declined when somebody has changed the file since, and HostError when something cannot be read or written.
+        """
+        try:
+            note = json.loads(self._note.read_text("utf-8"))
+            data = self.original.read_bytes()
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            raise HostError(
+                f"What was kept of {_shown(self._path)} cannot be read: {clean(str(error))}."
+            ) from error
+        if digest_of(data) != note["original"]:
+            raise HostError(f"{_shown(self.original)} is not the original that was kept.", _SOMEBODY)
+        if self._present() == note["original"]:
+            return False
+        self._require(note["edited"], f"Its original is kept as {_shown(self.original)}. {_SOMEBODY}")
+        write_atomically(self._path, data, note["mode"], tuple(note["owner"]))
+        return True
+
+    def _require(self, digest: str, hint: str = _SOMEBODY) -> None:
+        if self._present() != digest:
+            raise Declined(f"{_shown(self._path)} was changed by somebody else meanwhile.", hint)
+
+    def _present(self) -> str:
+        try:
+            return digest_of(self._path.read_bytes())
+        except OSError as error:
+            raise HostError(f"{_shown(self._path)} cannot be read: {error.strerror}.") from error
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "replace").splitlines()
+
+
+def _shown(path: Path) -> str:
+    return clean(str(path), SENTENCE_LIMIT)

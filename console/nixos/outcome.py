@@ -1,0 +1,145 @@
+"""What came of a switch: the exit codes of switch-to-configuration told apart, with what it said about them."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from errno import EAGAIN
+
+from console.host.outliving import Standing, State
+from console.text import listed
+
+_FAILED_UNITS = re.compile(r"the following units failed: (?P<units>.+)")
+_INNER_CODE = re.compile(r"returned non-zero exit status (?P<code>\d+)")
+_USAGE = ("unrecognized arguments", "unknown option", "usage: ")
+_SIGNALS = range(129, 193)
+_NAMED = 6
+
+
+class Outcome(StrEnum):
+    """How a switch ended."""
+
+    SWITCHED = "switched"
+    NOT_RUN = "not run"
+    """The command was not understood, or is not there."""
+    REFUSED = "refused"
+    """A check before it failed, or the boot loader could not be written."""
+    ACTIVATION_FAILED = "activation failed"
+    UNITS_FAILED = "units failed"
+    """The system is switched, but units of it do not run."""
+    REBOOT_NEEDED = "reboot needed"
+    BUSY = "another switch"
+    ENDED_FROM_OUTSIDE = "ended from outside"
+    """It was killed before it was done."""
+    FAILED = "failed"
+    """In a way that only its output tells."""
+    UNKNOWN = "unknown"
+    """Nobody knows how it ended: the machine was started meanwhile, or systemd has forgotten it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a switch ended, in a sentence, and what to do about it."""
+
+    outcome: Outcome
+    sentence: str
+    hint: str = ""
+    failed_units: tuple[str, ...] = ()
+
+
+_WORDS = {
+    Outcome.SWITCHED: ("The system is switched.", ""),
+    Outcome.BUSY: (
+        "Another switch is under way, so this one did nothing to any unit.",
+        "Wait until it has ended, look at what it did, then try again.",
+    ),
+    Outcome.UNITS_FAILED: (
+        "The system is switched, but not every unit of it runs{which}.",
+        "See `systemctl status {units}`. If it has nothing to do with this change, skip the step and say why; else undo.",
+    ),
+    Outcome.NOT_RUN: ("The switch could not be run. {said}", "No unit was touched."),
+    Outcome.ACTIVATION_FAILED: (
+        "The activation script of the new system failed. {said}",
+        "The system is half switched: undo, or mend what it complains about and try again.",
+    ),
+    Outcome.REBOOT_NEEDED: (
+        "The new system has another init, so it only takes effect after a reboot.",
+        "Undo, unless this host may be rebooted now.",
+    ),
+    Outcome.REFUSED: (
+        "The switch was refused before any unit was touched. {said}",
+        "Mend what it complains about and try again. Or undo, so that the next boot starts the old system.",
+    ),
+    Outcome.FAILED: ("The switch failed with {how}. {said}", "Read its output, then try again or undo."),
+}
+
+
+def judge(standing: Standing, said: Sequence[str]) -> Judged:
+    """Return how a switch ended; `said` are the last lines of its output, clean."""
+    if standing.state is not State.ENDED or standing.code is None:
+        return Judged(
+            Outcome.UNKNOWN,
+            "How the switch ended is not known.",
+            "What runs now tells; look before you go on.",
+        )
+    code = standing.code
+    if standing.reason or code in _SIGNALS:
+        why = standing.reason or f"signal {code - 128}"
+        return Judged(
+            Outcome.ENDED_FROM_OUTSIDE,
+            f"The switch was ended from outside before it was done ({why}).",
+            "Switch again: it takes up what it had left undone. Or undo.",
+        )
+    return _by_code(code, said)
+
+
+def _by_code(code: int, said: Sequence[str]) -> Judged:
+    if code == 1:
+        # Older wrappers end with 1 whatever it was, and tell the code of what they ran.
+        code = next((int(found["code"]) for each in reversed(said) if (found := _INNER_CODE.search(each))), 1)
+    failed = _failed_units(said)
+    outcome = _outcome(code, said, failed)
+    sentence, hint = _WORDS[outcome]
+    which = f": {listed(failed, _NAMED)}" if failed else ""
+    how = f"{code} ({os.strerror(code)})"
+    return Judged(
+        outcome,
+        sentence.format(said=_last(said), which=which, how=how),
+        hint.format(units=" ".join(failed[:_NAMED]) or "--failed"),
+        failed,
+    )
+
+
+def _outcome(code: int, said: Sequence[str], failed: tuple[str, ...]) -> Outcome:
+    """Return what an exit code means; switch-to-configuration has few of its own, the rest are error numbers."""
+    told = (
+        (code == 0, Outcome.SWITCHED),
+        (code == EAGAIN or _says(said, "Could not acquire lock"), Outcome.BUSY),
+        (code == 4 or (code == 1 and bool(failed)), Outcome.UNITS_FAILED),
+        (code in (126, 127) or any(_says(said, each) for each in _USAGE), Outcome.NOT_RUN),
+        (code == 2 or _says(said, "Failed to run activate script"), Outcome.ACTIVATION_FAILED),
+        (code == 100, Outcome.REBOOT_NEEDED),
+        (code == 1, Outcome.REFUSED),
+    )
+    return next((outcome for holds, outcome in told if holds), Outcome.FAILED)
+
+
+def _failed_units(said: Sequence[str]) -> tuple[str, ...]:
+    found = [match for each in said if (match := _FAILED_UNITS.search(each))]
+    return tuple(each.strip() for each in found[-1]["units"].split(",")) if found else ()
+
+
+def _says(said: Sequence[str], phrase: str) -> bool:
+    return any(phrase in each for each in said)
+
+
+def _last(said: Sequence[str]) -> str:
+    """Return the line that most likely tells what went wrong, as a sentence."""
+    telling = [each for each in said if _tells(each)] or [each for each in said if each.strip()]
+    return f"It said: {telling[-1].strip().rstrip('.')}." if telling else "It said nothing."
+
+
+def _tells(line: str) -> bool:
+    lowered = line.lower()
+    return ("error" in lowered or "fail" in lowered) and "returned non-zero exit status" not in lowered

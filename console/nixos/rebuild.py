@@ -1,0 +1,114 @@
+"""Builds a system without touching the one that runs, keeps both from garbage collection, and compares them."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from console.errors import Declined, HostError
+from console.host.streaming import Program, run_streaming
+from console.nixos.places import Places
+from console.nixos.progress import NixProgress
+from console.nixos.store import STORE_PATH
+from console.parts import Part, unknown_from
+from console.text import SENTENCE_LIMIT, clean, plural
+
+Tell = Callable[[str], Awaitable[object]]
+"""Is told lines of progress, clean."""
+
+MOST_LINES = 2_000
+"""So many lines of a build are told; the rest is counted."""
+ROOT_TIMEOUT_S = 60.0
+DIFF_TIMEOUT_S = 60.0
+_MOST_DIFFERENCES = 200
+_ACTIVATES = "bin/switch-to-configuration"
+_COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+_RELATIVE = (".", "/")
+
+
+def flake_at(flake: str, repository: Path) -> str:
+    """Return a flake reference whose path, if it is one, is absolute: `.#host` is meant from the repository."""
+    cut = min((at for each in "#?" if (at := flake.find(each)) >= 0), default=len(flake))
+    path, rest = flake[:cut], flake[cut:]
+    if path and not path.startswith(_RELATIVE):
+        return flake
+    absolute = (repository / path).resolve()
+    if any(each in str(absolute) for each in "#?"):
+        raise Declined(
+            f"The path of the flake {clean(str(absolute), SENTENCE_LIMIT)} cannot be written as one."
+        )
+    return f"{absolute}{rest}"
+
+
+def build_command(flake: str) -> tuple[str, ...]:
+    """Return the command that builds a system and does nothing else."""
+    return ("nixos-rebuild", "build", "--flake", flake)
+
+
+async def build(flake: str, folder: Path, places: Places, timeout_s: float, tell: Tell) -> str:
+    """Return the store path of the system that a flake describes, built. Nothing on this host is changed.
+
+    In the folder a link `result` is made, which also keeps it. Raises HostError where it cannot be built.
+    """
+    command = build_command(flake)
+    code, printed, progress = await _told(
+        (*command, "--log-format", "internal-json"), folder, places, timeout_s, tell
+    )
+    if code and any("--log-format" in each for each in progress.last_lines):
+        code, printed, progress = await _told(command, folder, places, timeout_s, tell)
+    if code:
+        said = progress.errors or progress.last_lines[-1:]
+        raise HostError(
+            f"The new system could not be built (exit code {code}). {said[-1] if said else ''}".strip(),
+            "Nothing on this host was changed. Mend the flake, or give the build what it lacks, and try again.",
+        )
+    system = next((each for each in reversed(printed) if re.match(STORE_PATH, each)), "")
+    if not system and (folder / "result").is_symlink():
+        # Before nixpkgs 24.11 it was not printed.
+        system = str((folder / "result").resolve())
+    if not (Path(system) / _ACTIVATES).exists() or not system:
+        raise HostError("nixos-rebuild did not say which system it built.", f"Try: {' '.join(command)}")
+    return system
+
+
+async def keep(system: str, link: Path, places: Places) -> None:
+    """Keep a system from garbage collection for as long as the link is there. Raises HostError."""
+    await places.run(
+        ("nix-store", "--realise", system, "--add-root", str(link), "--indirect"), ROOT_TIMEOUT_S
+    )
+
+
+async def differences(old: str, new: str, places: Places) -> Part[tuple[str, ...]]:
+    """Return what `nix store diff-closures` says, line by line, or why it says nothing."""
+    options = ("--extra-experimental-features", "nix-command")
+    try:
+        said = await places.run(("nix", *options, "store", "diff-closures", old, new), DIFF_TIMEOUT_S)
+    except HostError as error:
+        return unknown_from(error)
+    lines = _COLOUR.sub(b"", said).decode("utf-8", "replace").splitlines()
+    shown = tuple(clean(each, SENTENCE_LIMIT) for each in lines[:_MOST_DIFFERENCES])
+    left = len(lines) - len(shown)
+    return (*shown, f"and {plural(left, 'more difference')}") if left else shown
+
+
+async def _told(
+    argv: tuple[str, ...], folder: Path, places: Places, timeout_s: float, tell: Tell
+) -> tuple[int, list[str], NixProgress]:
+    progress = NixProgress()
+    printed: list[str] = []
+    count = 0
+
+    async def hear(raw: bytes) -> None:
+        nonlocal count
+        for line in progress.lines(raw):
+            count += 1
+            if count <= MOST_LINES:
+                await tell(line)
+
+    async def take(raw: bytes) -> None:
+        printed.append(clean(raw.strip(), SENTENCE_LIMIT))
+        del printed[:-10]
+
+    code = await run_streaming(Program(argv, places.environment, str(folder)), timeout_s, hear, take)
+    if count > MOST_LINES:
+        await tell(f"… {plural(count - MOST_LINES, 'line')} more")
+    return code, printed, progress

@@ -1,0 +1,181 @@
+"""What a Nix file says, as far as an edit needs it: where it is broken, and its strings with the places of their bytes.
+
+Only tree-sitter's trees are read here; nothing is evaluated, so whatever comes from an expression is unknown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tree_sitter_nix
+from tree_sitter import Language, Node, Parser
+
+UNKNOWN = "\ue000"
+"""Stands for a piece of text that only an evaluation would tell. It is a private character, so no file means it."""
+_UNKNOWN = UNKNOWN.encode()
+_PROSE = frozenset({"description", "longDescription", "example", "message", "warnings", "literalExpression"})
+"""Attributes (and a function) whose texts are read by people and never run."""
+_STRINGS = ("string_expression", "indented_string_expression")
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a string comes to, and for each byte of it where in the file it comes from."""
+
+    content: bytes
+    places: tuple[int, ...]
+    """As many as bytes, and one more for the end."""
+
+    def part(self, start: int, end: int) -> "Text":
+        """Return a part of it."""
+        return Text(self.content[start:end], self.places[start : end + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a command: its text, with `UNKNOWN` for every piece that is not known, and where it begins."""
+
+    text: str
+    place: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the whole of it is known."""
+        return UNKNOWN not in self.text
+
+
+class NixSource:
+    """A Nix file in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._root = Parser(Language(tree_sitter_nix.language())).parse(data).root_node
+
+    def line(self, place: int) -> int:
+        """Return the number of the line in which a byte stands; the first is 1."""
+        return self.data.count(b"\n", 0, place) + 1
+
+    def broken_line(self) -> int | None:
+        """Return the first line at which this is no Nix, or None where all of it is."""
+        if not self._root.has_error:
+            return None
+        first = next((each for each in _walk(self._root) if each.is_error or each.is_missing), self._root)
+        return self.line(first.start_byte)
+
+    def leaves(self) -> tuple[tuple[str, bytes], ...]:
+        """Return everything that has no parts, in order, each with its kind; comments are left out."""
+        return tuple(
+            (each.type, self.data[each.start_byte : each.end_byte])
+            for each in _walk(self._root)
+            if not each.child_count and each.type != "comment"
+        )
+
+    def texts(self) -> Iterator[Text]:
+        """Yield the strings that something may run."""
+        return (self._text(each) for each in self._of(_STRINGS))
+
+    def lists(self) -> Iterator[tuple[Word, ...]]:
+        """Yield the lists, each element a word; one that is no string is unknown."""
+        for each in self._of(("list_expression",)):
+            yield tuple(
+                Word(
+                    _shown(self._text(item).content) if item.type in _STRINGS else UNKNOWN,
+                    item.start_byte,
+                )
+                for item in each.named_children
+                if item.type != "comment"
+            )
+
+    def _of(self, kinds: tuple[str, ...]) -> Iterator[Node]:
+        return (each for each in _walk(self._root) if each.type in kinds and not self._is_prose(each))
+
+    def _is_prose(self, node: Node) -> bool:
+        holder: Node | None = node
+        while holder is not None and holder.type not in ("binding", "interpolation"):
+            function = holder.child_by_field_name("function")
+            if function is not None and self._last_name(function) in _PROSE:
+                return True
+            holder = holder.parent
+        path = None if holder is None else holder.child_by_field_name("attrpath")
+        return path is not None and self._last_name(path) in _PROSE
+
+    def _last_name(self, node: Node) -> str:
+        return _shown(self.data[node.start_byte : node.end_byte].rsplit(b".", 1)[-1])
+
+    def _text(self, node: Node) -> Text:
+        content, places = bytearray(), []
+        for child in node.named_children:
+            raw = self.data[child.start_byte : child.end_byte]
+            match child.type:
+                case "string_fragment":
+                    piece = raw
+                case "escape_sequence":
+                    piece = b"''" if raw == b"'''" else _ESCAPES.get(raw[-1:], raw[-1:])
+                case "interpolation":
+                    piece = self._bound(child) or _UNKNOWN
+                case _:  # what makes the next `$` a plain one
+                    continue
+            content += piece
+            is_written = child.type == "string_fragment"
+            places += [child.start_byte + (index if is_written else 0) for index in range(len(piece))]
+        closing = node.children[-1].start_byte
+        return Text(bytes(content), (*places, closing))
+
+    def _bound(self, interpolation: Node) -> bytes | None:
+        """Return the single word that an interpolated name is bound to in this file, or None where it is not known."""
+        inner = interpolation.named_children
+        if len(inner) != 1 or inner[0].type != "variable_expression":
+            return None
+        name = self._bytes(inner[0])
+        scope: Node | None = interpolation.parent
+        while scope is not None:
+            if scope.type == "function_expression" and name in self._arguments(scope):
+                return None
+            if scope.type in ("let_expression", "rec_attrset_expression"):
+                for binding in _bindings(scope):
+                    if binding.type != "binding":
+                        if name in (
+                            self._bytes(each) for each in _walk(binding) if each.type == "identifier"
+                        ):
+                            return None
+                    elif self._bytes(binding.children[0]) == name:
+                        return self._plain_word(binding.child_by_field_name("expression"))
+            scope = scope.parent
+        return None
+
+    def _arguments(self, function: Node) -> set[bytes]:
+        body = function.child_by_field_name("body")
+        names = set()
+        for child in function.children:
+            if child == body:
+                continue
+            formals = [each for each in child.named_children if each.type == "formal"]
+            names |= {self._bytes(each.children[0]) for each in formals}
+            if child.type == "identifier":
+                names.add(self._bytes(child))
+        return names
+
+    def _plain_word(self, node: Node | None) -> bytes | None:
+        if node is None or node.type not in _STRINGS:
+            return None
+        content = self._text(node).content
+        return content if content and _UNKNOWN not in content and len(content.split()) == 1 else None
+
+    def _bytes(self, node: Node) -> bytes:
+        return self.data[node.start_byte : node.end_byte]
+
+
+def _shown(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
+
+
+def _bindings(scope: Node) -> list[Node]:
+    return [each for child in scope.children if child.type == "binding_set" for each in child.named_children]
+
+
+def _walk(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children))

@@ -1,0 +1,207 @@
+"""What an overlay and everything on it were before it was recreated: what it takes to bring all of it back.
+
+It holds network settings only: no environment, no arguments, no data of configs. It can be kept as JSON, and what a
+single service needs fits into a label of that service.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from console.errors import VipconsoleError
+from console.swarm.definitions import NetworkDefinition, ipv4_of
+from console.swarm.overlays import OverlayLook, SpecifiedService, live_on, network_entries
+from console.swarm.values import ALIVE
+
+FORMAT = 1
+
+
+class Unreadable(VipconsoleError):
+    """A record, or the label of a parked service, is not what this program writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One network in a service's specification: where it stands, and what it says."""
+
+    place: str
+    index: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A service as it was."""
+
+    id: str
+    name: str
+    mode: str
+    """`replicated` or `global`."""
+    replicas: int | None
+    """As specified; None for a global service, and where the specification leaves it open, which means one."""
+    placement: Mapping[str, Any] | None
+    """As specified; None where it says nothing about it."""
+    entries: tuple[Entry, ...]
+    """What it says about the network; everything else of its specification is nobody's business here."""
+    publishes: bool
+    """Whether it publishes a port."""
+    uses_vip: bool
+    running: int
+    """How many of its tasks ran."""
+    grace_s: float
+    is_elsewhere: bool
+    """Whether a task of it was on another node than the one that is asked."""
+
+    @property
+    def wanted(self) -> int:
+        """How many tasks of it are to run again: as many as ran, and no more than it asks for."""
+        if self.mode == "global":
+            return self.running
+        return min(self.running, 1 if self.replicas is None else self.replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRecord:
+    """A container that somebody attached by hand, as it was."""
+
+    id: str
+    name: str
+    is_running: bool
+    address: str
+    is_given: bool | None
+    """Whether somebody gave it that address by hand; None where that is not known."""
+    config: Mapping[str, Any]
+    """Aliases and the like, as `POST /networks/{id}/connect` takes them."""
+
+    def fits(self, *subnets: IPv4Network) -> bool:
+        """Whether its address can be handed out in one of these subnets, the first of each being its gateway's."""
+        try:
+            asked = IPv4Address(self.address)
+        except ValueError:
+            return False
+        return any(
+            asked in each
+            and asked not in (each.network_address, each.network_address + 1, each.broadcast_address)
+            for each in subnets
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRecord:
+    """The network as it was, and how it can be made again."""
+
+    id: str
+    name: str
+    body: Mapping[str, Any]
+
+    @property
+    def ipv4(self) -> tuple[IPv4Network, ...]:
+        """Its IPv4 subnets."""
+        return ipv4_of(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything as it was."""
+
+    run: str
+    machine: str
+    network: NetworkRecord
+    target: str
+    """The subnet that the network is to have."""
+    services: tuple[ServiceRecord, ...]
+    """In the order in which they are brought back."""
+    containers: tuple[ContainerRecord, ...]
+
+    def service(self, service_id: str) -> ServiceRecord | None:
+        """Return what is known of a service."""
+        return next((each for each in self.services if each.id == service_id), None)
+
+    def with_service(self, service: ServiceRecord) -> "Record":
+        """Return the record with one service more."""
+        return replace(self, services=(*self.services, service))
+
+    def with_container(self, container: ContainerRecord) -> "Record":
+        """Return the record with one container more."""
+        return replace(self, containers=(*self.containers, container))
+
+
+def service_record(service: SpecifiedService, network: NetworkDefinition, look: OverlayLook) -> ServiceRecord:
+    """Return what is to be known of a service that is on a network now."""
+    tasks = [each.use for each in live_on(look, network.id) if each.use.service_id == service.id]
+    bare = ServiceRecord(
+        id=service.id,
+        name=service.name,
+        mode=service.seen.mode,
+        replicas=None,
+        placement=None,
+        entries=(),
+        publishes=False,
+        uses_vip=service.seen.endpoint_mode == "vip",
+        running=sum(each.state == "running" and each.desired_state in ALIVE for each in tasks),
+        grace_s=max([service.use.grace_s, *(each.grace_s for each in tasks)]),
+        is_elsewhere=any(each.node_id not in ("", look.here) for each in tasks),
+    )
+    return as_specified(bare, service.spec, (network.id, network.name))
+
+
+def as_specified(record: ServiceRecord, spec: Mapping[str, Any], networks: Collection[str]) -> ServiceRecord:
+    """Return a record with what a specification says now of the service and of a network (by ID and name)."""
+    replicated = (spec.get("Mode") or {}).get("Replicated") or {}
+    return replace(
+        record,
+        replicas=replicated.get("Replicas"),
+        placement=(spec.get("TaskTemplate") or {}).get("Placement"),
+        entries=tuple(
+            Entry(place, index, dict(each))
+            for place, index, each in network_entries(spec)
+            if each.get("Target") in networks
+        ),
+        publishes=bool((spec.get("EndpointSpec") or {}).get("Ports")),
+    )
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """Return a record as JSON."""
+    return {"v": FORMAT, **asdict(record)}
+
+
+def record_from_json(data: Mapping[str, Any]) -> Record:
+    """Return a record from its JSON. Raises Unreadable."""
+    try:
+        require_format(data)
+        return Record(
+            run=str(data["run"]),
+            machine=str(data["machine"]),
+            network=network_from_json(data["network"]),
+            target=str(data["target"]),
+            services=tuple(service_from_json(each) for each in data["services"]),
+            containers=containers_from_json(data["containers"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable("The record of a recreation is not one of this program's.") from error
+
+
+def network_from_json(data: Mapping[str, Any]) -> NetworkRecord:
+    """Return the network of a record or a label. Raises what a wrong one raises."""
+    return NetworkRecord(str(data["id"]), str(data["name"]), dict(data["body"]))
+
+
+def service_from_json(data: Mapping[str, Any]) -> ServiceRecord:
+    """Return a service of a record or a label. Raises what a wrong one raises."""
+    entries = tuple(
+        Entry(str(each["place"]), int(each["index"]), dict(each["body"])) for each in data["entries"]
+    )
+    return ServiceRecord(**{**data, "entries": entries})
+
+
+def containers_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[ContainerRecord, ...]:
+    """Return the containers of a record or a label. Raises what a wrong one raises."""
+    return tuple(ContainerRecord(**each) for each in data)
+
+
+def require_format(data: Mapping[str, Any]) -> None:
+    """Raise ValueError for what was written in another format."""
+    if data.get("v") != FORMAT:
+        raise ValueError(f"format {data.get('v')!r}")

@@ -1,0 +1,168 @@
+"""Services of this program's own: one at a time takes an address of a network for a moment, and gives it back.
+
+Whatever happens to the process that made one, its label tells whose it is, and `remove_leftovers` takes it away.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, TypeVar
+
+from console.clock import Clock
+from console.errors import Declined, EngineError, EngineRefused
+from console.parts import Unknown, known
+from console.swarm.changer import SwarmChanger
+from console.swarm.parse import PROBE_LABEL
+from console.swarm.reader import EngineReader
+from console.text import plural
+
+T = TypeVar("T")
+
+NOWHERE = "node.labels.vipconsole.probe==nowhere"
+"""A placement that no node meets. A probe has no replicas, so this only holds if somebody scales it."""
+IMAGE = "vipconsole/probe:never-runs"
+VIP_WITHIN_S = 3.0
+"""A virtual IP comes within some milliseconds; when none has come by then, there is none to be had."""
+POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose probe it is."""
+
+    machine: str
+    process: int
+
+    def __str__(self) -> str:
+        """Return the value of the label."""
+        return f"{self.machine}/{self.process}"
+
+    @property
+    def name(self) -> str:
+        """The name of this process's probe: always the same, so the engine itself refuses a second one."""
+        return f"vipconsole-probe-{self.machine[:12].lower()}-{self.process}"
+
+
+NETWORK_PREFIX = "vipconsole-scratch-"
+"""Of the names of networks that are made to prove something on, and removed again."""
+
+
+def network_name(mark: Mark, purpose: str) -> str:
+    """Return the name of a scratch network of a process."""
+    return f"{_networks_of(mark.machine)}{mark.process}-{purpose}"
+
+
+def _networks_of(machine: str) -> str:
+    return f"{NETWORK_PREFIX}{machine[:12].lower()}-"
+
+
+def own_mark(machine: str) -> Mark:
+    """Return the mark of this process on a machine."""
+    return Mark(machine, os.getpid())
+
+
+def probe_spec(mark: Mark, network_id: str) -> Mapping[str, Any]:
+    """Return the specification of a service that holds one virtual IP on a network and does nothing else."""
+    return {
+        "Name": mark.name,
+        "Labels": {PROBE_LABEL: str(mark)},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": IMAGE},
+            "Networks": [{"Target": network_id}],
+            "Placement": {"Constraints": [NOWHERE]},
+        },
+        "Mode": {"Replicated": {"Replicas": 0}},
+        "EndpointSpec": {"Mode": "vip"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Asks a network for its next address with a probe."""
+
+    reader: EngineReader
+    changer: SwarmChanger
+    clock: Clock
+    mark: Mark
+    network_id: str
+
+    async def next_address(self) -> IPv4Address | IPv6Address | None:
+        """Return the address that is handed out next, which is free again then; None when there is none to be had.
+
+        On a network with subnets of either kind a holder gets one address of either kind.
+
+        The probe is gone when this returns, is cancelled, or raises an `EngineError`, if the engine still answers.
+        """
+        try:
+            service_id = await unbroken(self.changer.create_service(probe_spec(self.mark, self.network_id)))
+            return await self._virtual_ip(service_id)
+        finally:
+            # By its name: an ID whose answer was lost is not known.
+            await unbroken(self.changer.remove_service(self.mark.name))
+
+    async def _virtual_ip(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        end = self.clock.monotonic() + VIP_WITHIN_S
+        while True:
+            service = await self.reader.service(service_id)
+            for each in service.virtual_ips:
+                if each.network_id == self.network_id:
+                    return each.address
+            if self.clock.monotonic() >= end:
+                return None
+            await self.clock.sleep(POLL_S)
+
+
+async def unbroken(change: Awaitable[T]) -> T:
+    """Return what a change returns. A cancellation waits until the change has been answered.
+
+    Without that, a service that is being created would be removed before it is there.
+    """
+    task = asyncio.ensure_future(change)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # It ends by itself: each call to the engine has a time limit.
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+async def remove_leftovers(
+    reader: EngineReader, changer: SwarmChanger, machine: str, deadline_s: float
+) -> tuple[str, ...]:
+    """Remove the probes and scratch networks that commands of this machine left behind, and return their names.
+
+    The caller holds the maintenance lock, so no such command is running. Raises Declined when another machine has a
+    probe in this swarm, for it may be at work, and EngineError when the services cannot be read.
+    """
+    state = await reader.glimpse(deadline_s)
+    services = state.services
+    if isinstance(services, Unknown):
+        raise EngineError(services.reason, services.hint)
+    probes = [each for each in services if each.is_probe]
+    foreign = [each for each in probes if each.probe.rpartition("/")[0] != machine]
+    if foreign:
+        whose, _, process = foreign[0].probe.rpartition("/")
+        raise Declined(
+            f"Another machine is changing this swarm: {plural(len(foreign), 'probe')} of machine {whose or '?'}, "
+            f"process {process or '?'}, in it ({foreign[0].name}).",
+            "Wait until it has ended. If it was killed, any changing command there cleans up, or "
+            f"`docker service rm {foreign[0].name}`.",
+        )
+    for each in probes:
+        await changer.remove_service(each.id)
+    scratch = [each for each in known(state.networks, ()) if each.name.startswith(_networks_of(machine))]
+    removed = [each.name for each in scratch if await _is_removed(changer, each.id)]
+    return (*(each.name for each in probes), *removed)
+
+
+async def _is_removed(changer: SwarmChanger, network_id: str) -> bool:
+    try:
+        await changer.remove_network(network_id)
+    except EngineRefused:
+        # A task of a probe that was removed a moment ago is still on it: it goes with the next call.
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""What every action and every predicate declares and does."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from console.clock import Clock
+from console.daemon_log import DaemonLog
+from console.remedies.touches import Touches
+from console.runbook.answers import Answer, Found, Planned
+from console.runbook.values import Effect, Json
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+
+__all__ = ["Action", "Answer", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
+
+P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """An object that an attempt of this step recorded before it changed it."""
+
+    number: int
+    kind: str
+    object_id: str
+    what: str
+    state: Mapping[str, Any]
+    """What the object was before."""
+    result: Mapping[str, Any] | None
+    """What came of the change; None where that is not known: it may have been made or not."""
+
+
+class World(Protocol):
+    """What actions see and change the world with; the runner gives it. Whatever it gives is opened when first asked for."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """The engine's address."""
+        ...
+
+    @property
+    def reader(self) -> Any:
+        """The `EngineReader`."""
+        ...
+
+    @property
+    def connection(self) -> EngineConnection:
+        """The engine, for readers of other kinds. Whatever changes goes through `changer`."""
+        ...
+
+    @property
+    def log(self) -> DaemonLog:
+        """Where dockerd's lines are read from."""
+        ...
+
+    def changer(self) -> Any:
+        """Return the `EngineChanger`. Raises for an action that declared to only read."""
+        ...
+
+
+class Context(Protocol):
+    """What an action is given for one attempt of one step."""
+
+    @property
+    def world(self) -> World:
+        """The world."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Of the run; safe in labels and file names."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """For how long this attempt may go on. What waits ends by itself before, and says what it waited for."""
+        ...
+
+    @property
+    def touches(self) -> Touches:
+        """Records of the objects that it touches."""
+        ...
+
+    @property
+    def touched(self) -> Sequence[Touched]:
+        """What all earlier attempts of this step recorded of the objects that they touched, in order.
+
+        An attempt that goes on where another was interrupted, and an undo, find there what was before.
+        """
+        ...
+
+    async def keep(self, name: str, text: str) -> str:
+        """Write a file of this name into the run's own folder, for root only and atomically; return its path.
+
+        A file of that name is replaced. Raises HostError.
+        """
+        ...
+
+    async def say(self, line: str) -> None:
+        """Tell a line of progress to whoever watches. It is cleaned, kept and bounded."""
+        ...
+
+
+class Action(Protocol, Generic[P_contra]):
+    """Something that a step can do. Every method raises a `VipconsoleError` for what it expects to go wrong.
+
+    A class may also have `outputs: ClassVar[tuple[str, ...]]`, the names of all outputs of `act`; then a runbook that
+    uses another one is refused when it is read.
+    """
+
+    name: ClassVar[str]
+    effect: ClassVar[Effect]
+    parameters: ClassVar[type[BaseModel]]
+    """The model of its parameters: strict, nothing unknown, every field described."""
+    may_retry: ClassVar[bool]
+    """Whether acting again without asking does no harm."""
+    no_undo_because: ClassVar[str]
+    """Why it cannot be undone; nothing where `undo` works."""
+
+    async def plan(self, context: Context, parameters: P_contra) -> Planned:
+        """Tell what it would do. Reads only."""
+        ...
+
+    async def probe(self, context: Context, parameters: P_contra) -> Found:
+        """Tell whether it is already done, whoever did it and however far an attempt came. Reads only.
+
+        Where it says yes, its evidence holds the outputs of `act` as far as they can be seen: later steps use them.
+        """
+        ...
+
+    async def act(self, context: Context, parameters: P_contra) -> Mapping[str, Json]:
+        """Do it and return its outputs. Called again after an interrupted attempt, it finishes that one."""
+        ...
+
+    async def verify(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> Found:
+        """Tell whether it came to what it should, as of now. Reads only.
+
+        It is asked again and again until it says yes or the time is over, and once more, however much later, before
+        a step that requires this one. `outputs` may lack what was lost with an interrupted attempt.
+        """
+        ...
+
+    async def undo(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> None:
+        """Bring things back to what they were, however far an attempt came. Called again, it finishes what it began."""
+        ...
+
+
+class Predicate(Protocol, Generic[P_contra]):
+    """Something that holds or does not; used in `requires`, `probe` and `verify`. It only reads."""
+
+    name: ClassVar[str]
+    parameters: ClassVar[type[BaseModel]]
+
+    async def check(self, context: Context, parameters: P_contra) -> Found:
+        """Tell whether it holds now."""
+        ...

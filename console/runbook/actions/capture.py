@@ -1,0 +1,106 @@
+"""Takes a dated look that is kept with the run, for its report and for comparing afterwards."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.addresses.accounting import NetworkAccount
+from console.errors import Declined
+from console.health.assess import assess
+from console.look import take_look
+from console.runbook.actions.attachments import as_output
+from console.runbook.actions.base import Context, Planned
+from console.runbook.actions.looking import ReadOnly, read
+from console.runbook.actions.parameters import NetworkName, Url
+from console.runbook.actions.routes import AskingParameters, ask_all, statuses
+from console.runbook.values import Json
+from console.swarm.attachments import read_attached
+from console.text import plural
+
+
+class CaptureParameters(AskingParameters):
+    """What is looked at besides the swarm as a whole."""
+
+    network: NetworkName | None = Field(
+        default=None, description="An overlay: its addresses, and everything that is attached to it."
+    )
+    urls: list[Url] = Field(default=[], max_length=200, description="Addresses whose HTTP status is kept.")
+
+
+class EvidenceCapture(ReadOnly[CaptureParameters]):
+    """Keeps how things are now."""
+
+    name: ClassVar[str] = "evidence.capture"
+    parameters: ClassVar[type[BaseModel]] = CaptureParameters
+    outputs: ClassVar[tuple[str, ...]] = ("taken_at", "engine", "findings", "network", "attached", "routes")
+
+    async def plan(self, context: Context, parameters: CaptureParameters) -> Planned:
+        """Tell what will be looked at."""
+        reads = ["findings about the whole swarm"]
+        if parameters.network:
+            reads.append(f"addresses of {parameters.network} and what is attached to it")
+        if parameters.urls:
+            reads.append(f"the HTTP status of {plural(len(parameters.urls), 'address', 'addresses')}")
+        return Planned(
+            "Look, and keep what was seen with the run.", reads=tuple(reads), calls=_asked(parameters)
+        )
+
+    async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:
+        """Look, and return what was seen: no environment, arguments or config data."""
+        world = context.world
+        seen = await take_look(world.reader, world.log, world.clock, world.settings.look)
+        engine = read(seen.swarm.engine)
+        names = () if parameters.network is None else (parameters.network,)
+        assessment = assess(seen, world.settings.thresholds, names)
+        kept: dict[str, Json] = {
+            # By the engine's own clock, as everything that is compared with it.
+            "taken_at": engine.time.isoformat(),
+            "engine": {
+                "name": engine.name,
+                "version": engine.version,
+                "api": ".".join(map(str, engine.api_version)),
+                "cluster": engine.cluster_id,
+            },
+            "findings": [
+                {"code": each.code, "severity": each.severity.value, "sentence": each.sentence}
+                for each in assessment.findings
+            ],
+            "network": None,
+            "attached": None,
+            "routes": {},
+        }
+        if parameters.network is not None:
+            attached = await read_attached(world.connection, parameters.network)
+            if attached is None:
+                raise Declined(f"There is no overlay {parameters.network} to look at.")
+            kept["network"] = [_account(each) for each in assessment.accounts]
+            kept["attached"] = as_output(attached)
+            count = len(attached.services) + len(attached.containers)
+            await context.say(
+                f"{plural(count, 'service or container', 'services and containers')} on {parameters.network}"
+            )
+        if parameters.urls:
+            replies = await ask_all(parameters.urls, parameters.asking())
+            kept["routes"] = statuses(replies)
+            for url, reply in replies.items():
+                await context.say(f"{url}: {reply.said}")
+        return kept
+
+
+def _account(account: NetworkAccount) -> Json:
+    """Return the figures of a network; what is not known is null."""
+    return {
+        "name": account.network.name,
+        "id": account.network.id,
+        "subnets": [str(each.network) for each in account.network.subnets],
+        "capacity": account.capacity,
+        "accounted": account.accounted,
+        "leaked": account.leaked,
+        "free": account.free_at_most if account.free_is_exact else None,
+        "free_at_most": account.free_at_most,
+    }
+
+
+def _asked(parameters: CaptureParameters) -> tuple[str, ...]:
+    return tuple(f"GET {each}" for each in parameters.urls)

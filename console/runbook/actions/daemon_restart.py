@@ -1,0 +1,108 @@
+"""Restarts the leader's dockerd, which gives leaked addresses back: thin over the remedy of `vipconsole reclaim`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from console.addresses.evidence import allocator_of
+from console.errors import Declined, StepFailed
+from console.host.daemon_unit import restart_daemon_unit
+from console.parts import Unknown
+from console.remedies.daemon_restart import DaemonRestart
+from console.remedies.handover import read_roles
+from console.remedies.reclaim_plan import Way, plan_reclaim
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import doubt_of_host, found, glimpse, tells, time_to_wait_s
+from console.runbook.actions.parameters import Parameters
+from console.runbook.values import Effect, Json
+from console.swarm.values import SwarmState
+from console.text import listed
+
+USUAL_S = 34.0
+"""From the stop until services run again (measured on 28.5.2)."""
+
+
+class RestartParameters(Parameters):
+    """Nothing: the unit is that of the settings."""
+
+
+class DaemonRestarted:
+    """dockerd is restarted on the leader: every container of this host stops and comes back, leaked addresses are free."""
+
+    name: ClassVar[str] = "daemon.restart"
+    effect: ClassVar[Effect] = Effect.OUTAGE
+    parameters: ClassVar[type[BaseModel]] = RestartParameters
+    may_retry: ClassVar[bool] = False
+    no_undo_because: ClassVar[str] = "What was stopped has come back; there is nothing to take back."
+    outputs: ClassVar[tuple[str, ...]] = ("took_s",)
+
+    async def plan(self, context: Context, parameters: RestartParameters) -> Planned:
+        """Tell what stops."""
+        swarm = await glimpse(context)
+        roles = await read_roles(context.world.reader)
+        unit = context.world.settings.docker_unit_name
+        plan = plan_reclaim(roles, swarm, Way.RESTART, unit, await doubt_of_host(context, swarm))
+        return Planned(
+            plan.cost,
+            reads=("nodes and tasks", f"the unit {unit}"),
+            changes=(f"restart {unit}",),
+            calls=plan.steps,
+            refused=(f"{plan.refused} {plan.hint}".strip(),) if plan.refused else (),
+            no_return=self.no_undo_because,
+            outage_s=USUAL_S,
+            basis={"leader": roles.leader.id if roles.leader else ""},
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: RestartParameters) -> Found:
+        """Tell whether dockerd was started again since an earlier attempt was about to."""
+        if not context.touched:
+            return found(False, "No restart was begun.")
+        before, now = str(context.touched[-1].state.get("began", "")), _began(await glimpse(context))
+        if not before or not now:
+            return Found(Answer.CANNOT_TELL, "When dockerd was started cannot be told.")
+        return found(before != now, f"dockerd was started {now}, and {before} before.", began=now)
+
+    async def act(self, context: Context, parameters: RestartParameters) -> Mapping[str, Json]:
+        """Restart it, and wait until what ran before runs again."""
+        world, unit = context.world, context.world.settings.docker_unit_name
+        limit_s = time_to_wait_s(context)
+        number = await context.touches.before(
+            "unit", unit, "restart", {"began": _began(await glimpse(context))}
+        )
+        world.changer().announce(f"restart {unit}")
+        restart = DaemonRestart(
+            world.reader, world.clock, lambda: restart_daemon_unit(unit, limit_s), lambda _: None
+        )
+        await context.say("dockerd is restarted")
+        done = await restart.run(limit_s)
+        await context.touches.after(number, {"took_s": round(done.took_s, 1)})
+        if done.behind:
+            raise StepFailed(
+                f"dockerd is up, and does not run again: {listed(done.behind)}.",
+                "`vipconsole why` tells why.",
+            )
+        return {"took_s": round(done.took_s, 1)}
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether the swarm is back."""
+        swarm = await glimpse(context)
+        is_back = not isinstance(swarm.engine, Unknown) and allocator_of(swarm) is not None
+        return found(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
+
+    async def undo(
+        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+    ) -> None:
+        """Refuse: see `no_undo_because`."""
+        raise Declined(self.no_undo_because)
+
+
+def _began(swarm: SwarmState) -> str:
+    allocator = allocator_of(swarm)
+    began: datetime | None = None if allocator is None else allocator.daemon_began
+    return "" if began is None else began.isoformat()

@@ -1,0 +1,127 @@
+"""Runs a program that the settings allow. No shell is in between, and nothing of the caller's environment is passed on."""
+
+import os
+import shlex
+from collections import deque
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from console.errors import Declined, StepFailed
+from console.host.streaming import Program, run_streaming
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import time_to_wait_s
+from console.runbook.actions.parameters import AbsolutePath, Parameters
+from console.runbook.values import Effect, Json
+from console.text import SENTENCE_LIMIT, clean, listed, plural
+
+MOST_LINES = 2_000
+"""So many lines are told; the rest is counted."""
+TAIL_LINES = 40
+"""So many of the last lines are kept as the output `tail`."""
+
+Argument = Annotated[str, StringConstraints(max_length=8_192)]
+
+
+class ExecParameters(Parameters):
+    """What is run, and how."""
+
+    argv: list[Argument] = Field(
+        min_length=1,
+        max_length=200,
+        description="The program by its absolute path, and its arguments. The setting run.programs must allow the program.",
+    )
+    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Argument] = Field(
+        default={}, description="Its whole environment besides PATH and LC_ALL=C."
+    )
+    cwd: AbsolutePath = Field(default="/", description="Its working directory.")
+    expect: list[Annotated[int, Field(ge=0, le=255)]] = Field(
+        default=[0], min_length=1, description="The exit codes that mean that it went well."
+    )
+
+
+class Exec:
+    """Runs a program. What it does is its own affair: nothing is known of it but its output and its exit code."""
+
+    name: ClassVar[str] = "exec"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = ExecParameters
+    may_retry: ClassVar[bool] = False
+    no_undo_because: ClassVar[str] = (
+        "What a program did is not known, so it cannot be taken back. Give the step an undo."
+    )
+    outputs: ClassVar[tuple[str, ...]] = ("exit_code", "tail")
+
+    async def plan(self, context: Context, parameters: ExecParameters) -> Planned:
+        """Tell the exact command, and whether it is allowed."""
+        refused = _refusal(context, parameters)
+        command = clean(shlex.join(parameters.argv), SENTENCE_LIMIT)
+        # The values of an environment may be secrets.
+        names = [f"with {listed(sorted(parameters.env))} set"] if parameters.env else []
+        return Planned(
+            f"Run {clean(parameters.argv[0])}.",
+            changes=("whatever it changes",),
+            calls=(" ".join((command, *names, f"in {clean(parameters.cwd, SENTENCE_LIMIT)}")),),
+            refused=(refused,) if refused else (),
+            no_return=self.no_undo_because,
+            basis={"argv": list(parameters.argv), "cwd": parameters.cwd},
+        )
+
+    async def probe(self, context: Context, parameters: ExecParameters) -> Found:
+        """Tell that it is not known whether a program has done its work: the step's own `probe` may know."""
+        return Found(Answer.CANNOT_TELL, "Whether the program has done its work cannot be seen from outside.")
+
+    async def act(self, context: Context, parameters: ExecParameters) -> Mapping[str, Json]:
+        """Run it, and fail unless its exit code is among those that are expected."""
+        refused = _refusal(context, parameters)
+        if refused:
+            raise Declined(
+                refused, "Name it in the settings, [run] programs, if root may run it from runbooks."
+            )
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        count = 0
+
+        async def hear(line: bytes) -> None:
+            nonlocal count
+            count += 1
+            shown = clean(line, SENTENCE_LIMIT)
+            tail.append(shown)
+            if count <= MOST_LINES:
+                await context.say(shown)
+
+        program = Program(parameters.argv, parameters.env, parameters.cwd)
+        code = await run_streaming(program, time_to_wait_s(context), hear)
+        if count > MOST_LINES:
+            await context.say(f"… {plural(count - MOST_LINES, 'line')} more")
+        if code not in parameters.expect:
+            last = next((each for each in reversed(tail) if each.strip()), "it said nothing")
+            raise StepFailed(f"`{clean(parameters.argv[0])}` ended with exit code {code}: {last}.")
+        return {"exit_code": code, "tail": list(tail)}
+
+    async def verify(
+        self, context: Context, parameters: ExecParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell its exit code; what it should have come to, the step's own `verify` says."""
+        code = outputs.get("exit_code")
+        is_well = isinstance(code, int) and code in parameters.expect
+        answer = Answer.YES if is_well else Answer.CANNOT_TELL
+        return Found(
+            answer, f"Its exit code was {code}." if code is not None else "Its exit code is not known."
+        )
+
+    async def undo(self, context: Context, parameters: ExecParameters, outputs: Mapping[str, Json]) -> None:
+        """Refuse: see `no_undo_because`."""
+        raise Declined(self.no_undo_because)
+
+
+def _refusal(context: Context, parameters: ExecParameters) -> str:
+    """Return why the program must not be run, a sentence, or nothing."""
+    program, allowed = parameters.argv[0], context.world.settings.run.programs
+    if not allowed:
+        return "Runbooks run no programs here: the setting run.programs names none."
+    if program not in allowed:
+        return f"{clean(program)} is not among the programs that runbooks may run (the setting run.programs)."
+    if not os.access(program, os.X_OK):
+        return f"{clean(program)} is not there, or cannot be run."
+    return ""

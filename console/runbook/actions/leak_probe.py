@@ -1,0 +1,117 @@
+"""Proves on scratch networks what each order of removal loses: thin over the remedy."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.addresses.accounting import account
+from console.errors import Declined, EngineError
+from console.host.machine import machine_id
+from console.look import read_own_routes
+from console.parts import Unknown, known
+from console.remedies.leak_probe import LeakProbe, Leaks
+from console.remedies.probes import own_mark, remove_leftovers
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import found, look, tells
+from console.runbook.actions.parameters import NetworkName, Parameters
+from console.runbook.values import Effect, Json
+
+
+class LeakProbeParameters(Parameters):
+    """What the verdict speaks of."""
+
+    network: NetworkName | None = Field(
+        default=None, description="An overlay whose head-room the verdict tells. Nothing is done to it."
+    )
+
+
+class LeakProbed:
+    """Scratch networks are made, a service on two of them is removed in both orders, and what was lost is counted."""
+
+    name: ClassVar[str] = "leak.probe"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = LeakProbeParameters
+    # What an attempt left behind is removed by the next.
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = "Nothing of it remains that could be taken back."
+    outputs: ClassVar[tuple[str, ...]] = ("naive", "safe", "tasks", "verdict")
+
+    async def plan(self, context: Context, parameters: LeakProbeParameters) -> Planned:
+        """Tell what is made and removed again."""
+        return Planned(
+            "Make scratch networks, remove a service from them in both orders, count what each lost, and remove them.",
+            reads=("networks, services and tasks",),
+            changes=(
+                "create and remove 3 scratch overlays",
+                "create and remove 2 services without containers, and a probe for each free address of a small subnet",
+            ),
+            calls=(
+                "POST /networks/create",
+                "POST /services/create",
+                "DELETE /services/…",
+                "DELETE /networks/…",
+            ),
+            no_return=self.no_undo_because,
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: LeakProbeParameters) -> Found:
+        """Tell that it is to be done: a proof is of the moment in which it was made."""
+        return Found(Answer.NO, "What an engine loses is proven anew each time.")
+
+    async def act(self, context: Context, parameters: LeakProbeParameters) -> Mapping[str, Json]:
+        """Lose addresses of scratch networks in both orders, and count them."""
+        world, mark = context.world, own_mark(machine_id())
+        changer = world.changer()
+        for name in await remove_leftovers(
+            world.reader, changer, mark.machine, world.settings.look.deadline_s
+        ):
+            await context.say(f"removed {name}, left behind by an earlier attempt")
+        swarm = await look(context)
+        routes = known(await read_own_routes(world.host, swarm.engine, world.settings.look), ())
+        number = await context.touches.before("network", "", "probe", {"mark": str(mark)})
+        probe = LeakProbe(world.reader, changer, world.clock, mark, context.say)
+        leaks = await probe.run(each.network for each in routes)
+        await context.touches.after(number, {"naive": leaks.naive, "safe": leaks.safe})
+        return {
+            "naive": leaks.naive,
+            "safe": leaks.safe,
+            "tasks": leaks.tasks,
+            "verdict": leaks.verdict(await _free(context, parameters)),
+        }
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: LeakProbeParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether the order that waits lost nothing."""
+        leaks = Leaks(*(_number(outputs, each) for each in ("naive", "safe", "tasks")))
+        return found(not leaks.safe, leaks.verdict(await _free(context, parameters)))
+
+    async def undo(
+        self, context: Context, parameters: LeakProbeParameters, outputs: Mapping[str, Json]
+    ) -> None:
+        """Remove what an attempt left; there is nothing else to take back."""
+        world = context.world
+        left = await remove_leftovers(
+            world.reader, world.changer(), machine_id(), world.settings.look.deadline_s
+        )
+        if not left:
+            raise Declined(self.no_undo_because)
+
+
+async def _free(context: Context, parameters: LeakProbeParameters) -> int | None:
+    if parameters.network is None:
+        return None
+    swarm = await look(context)
+    if isinstance(swarm.networks, Unknown):
+        raise EngineError(swarm.networks.reason, swarm.networks.hint)
+    return next(
+        (each.free_at_most for each in account(swarm) if each.network.name == parameters.network), None
+    )
+
+
+def _number(outputs: Mapping[str, Json], name: str) -> int:
+    value = outputs.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,227 @@
+"""Recreates an overlay with another subnet under everything that is on it: thin over the remedy."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import StepFailed
+from console.host.machine import machine_id
+from console.remedies.changes import Steady
+from console.remedies.network_recreation import Recreation, Result
+from console.remedies.network_recreation_job import Means
+from console.remedies.network_recreation_plan import RecreationPlan, Wanted, Whose, plan_lines
+from console.remedies.network_recreation_record import Record, record_from_json
+from console.remedies.network_recreation_refusals import plan_recreation
+from console.remedies.network_recreation_survey import survey
+from console.remedies.network_recreation_way_back import SCRIPT, way_back_script
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import found, tells
+from console.runbook.actions.parameters import Name, NetworkName, Parameters
+from console.runbook.values import Effect, Json
+from console.swarm.overlay_reader import EngineOverlayReader
+from console.text import duration, listed, plural
+
+RECORDED = "record"
+"""What the touch is called whose state is everything as it was."""
+
+
+class RecreateParameters(Parameters):
+    """Which network, and what it becomes."""
+
+    network: NetworkName
+    subnet: IPv4Network = Field(description="The subnet that it is to have.")
+    first: list[Name] = Field(
+        default=["traefik_app", "*_proxy", "*traefik*"],
+        description="Services (globs) that are brought back first, in this order: the reverse proxy.",
+    )
+    may_change_address: list[Name] = Field(
+        default=[],
+        description="Containers (globs) that may have another address afterwards, even one that was given by hand.",
+    )
+    settle_rollback: bool = Field(
+        default=False,
+        description="Whether each service is updated once more at the end, which restarts it, so that `docker service "
+        "rollback` does not park it again; else such services are listed.",
+    )
+    running_within: float = Field(default=300.0, description="Seconds to wait for tasks to run again.", gt=0)
+
+
+class NetworkRecreate:
+    """An overlay is removed and made again with another subnet; what was on it is stopped once and started once."""
+
+    name: ClassVar[str] = "network.recreate"
+    effect: ClassVar[Effect] = Effect.OUTAGE
+    parameters: ClassVar[type[BaseModel]] = RecreateParameters
+    # Whatever was begun is looked at, and finished.
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = ""
+    outputs: ClassVar[tuple[str, ...]] = (
+        "network_id", "subnet", "outages", "outage_s", "floor_s", "differences", "changed_by_others", "newcomers",
+        "rolls_back_to_parked",
+    )  # fmt: skip
+
+    async def plan(self, context: Context, parameters: RecreateParameters) -> Planned:
+        """Tell what is parked, removed, created and brought back, in order, and why it must not be done."""
+        plan = await _planned(context, parameters)
+        record = plan.record
+        if plan.is_done:
+            done = f"{parameters.network} has {parameters.subnet} already."
+            return Planned(done, checked=(found(is_so=True, sentence=done),))
+        services = len(record.services) if record else 0
+        containers = len(record.containers) if record else 0
+        return Planned(
+            f"Recreate {parameters.network} as {parameters.subnet}: {plural(services, 'service')} and "
+            f"{plural(containers, 'container')} on it are stopped once and started once.",
+            reads=("networks, services, tasks, containers and nodes", "this host's routes"),
+            changes=plan_lines(plan),
+            calls=_calls(plan),
+            checked=tuple(found(is_so=True, sentence=each) for each in plan.notes),
+            refused=plan.refused,
+            outage_s=plan.outage_s,
+            basis=_basis(plan),
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: RecreateParameters) -> Found:
+        """Tell whether the network has the subnet and nothing waits to be brought back."""
+        return _state(await _planned(context, parameters), parameters)
+
+    async def act(self, context: Context, parameters: RecreateParameters) -> Mapping[str, Json]:
+        """Recreate it, or finish what an earlier attempt began."""
+        plan = await _planned(context, parameters)
+        if plan.refused or plan.record is None:
+            raise StepFailed(
+                " ".join(plan.refused) or "There is nothing to recreate.", "Look at the plan again."
+            )
+        recreation = await _recreation(context, parameters, plan)
+        return _outputs(await recreation.forward())
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether the network has the subnet, nothing waits, and everything is as it was."""
+        state = _state(await _planned(context, parameters), parameters)
+        different = outputs.get("differences")
+        if state.answer is Answer.YES and isinstance(different, list) and different:
+            return found(False, f"Not all is as it was: {' '.join(str(each) for each in different)}")
+        return state
+
+    async def undo(
+        self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
+    ) -> None:
+        """Give the network back what it was, and everything back to it, however far an attempt came."""
+        kept = _kept(context)
+        if kept is None and not context.touched:
+            return
+        plan = await _planned(context, parameters)
+        record = kept or plan.record
+        if record is None:
+            raise StepFailed(f"Nothing tells what {parameters.network} was.", "`way-back.sh` of the run may.")
+        await (await _recreation(context, parameters, plan, record)).back()
+
+
+async def _planned(context: Context, parameters: RecreateParameters) -> RecreationPlan:
+    reader = EngineOverlayReader(context.world.connection)
+    ground = await survey(reader, context.world.host, parameters.network, _kept(context))
+    return plan_recreation(ground, _wanted(parameters), _whose(context))
+
+
+def _wanted(parameters: RecreateParameters) -> Wanted:
+    return Wanted(
+        parameters.network,
+        parameters.subnet,
+        tuple(parameters.first),
+        tuple(parameters.may_change_address),
+    )
+
+
+def _whose(context: Context) -> Whose:
+    return Whose(machine_id(), context.run_id)
+
+
+def _kept(context: Context) -> Record | None:
+    """Return everything as it was when an earlier attempt of this step began, from the run's own record."""
+    first = next((each for each in context.touched if each.what == RECORDED), None)
+    return None if first is None else record_from_json(first.state)
+
+
+async def _recreation(
+    context: Context, parameters: RecreateParameters, plan: RecreationPlan, record: Record | None = None
+) -> Recreation:
+    world = context.world
+    reader = EngineOverlayReader(world.connection)
+    ground = await survey(reader, world.host, parameters.network)
+    steady = Steady(world.clock, context.touches)
+
+    async def keep(record: Record) -> None:
+        await context.keep(SCRIPT, way_back_script(record))
+
+    means = Means(reader, world.changer(), steady, _whose(context), keep, context.say)
+    wanted = record or plan.record
+    if wanted is None:
+        raise StepFailed(f"Nothing tells what {parameters.network} was.", "Look at the plan again.")
+    recreation = Recreation(means, wanted, ground.surroundings, tuple(parameters.first))
+    recreation.settles_rollback = parameters.settle_rollback
+    recreation.running_within_s = parameters.running_within
+    return recreation
+
+
+def _state(plan: RecreationPlan, parameters: RecreateParameters) -> Found:
+    if plan.is_done:
+        return found(
+            True, f"{parameters.network} has {parameters.subnet}, and nothing waits to be brought back."
+        )
+    if plan.is_resumed:
+        return found(False, f"The recreation of {parameters.network} was begun and is not at its end.")
+    if plan.current is None:
+        return found(False, f"There is no overlay {parameters.network}.")
+    return found(False, f"{parameters.network} has {listed([str(each) for each in plan.current.ipv4])}.")
+
+
+def _basis(plan: RecreationPlan) -> Mapping[str, Json]:
+    """Return what the operator's decision rests on: who is on the network, and how often each specification was changed."""
+    record = plan.record
+    if record is None:
+        return {}
+    return {
+        "network": record.network.id,
+        "services": {each.id: [each.mode, each.replicas or 0] for each in record.services},
+        "containers": [*sorted(each.id for each in record.containers)],
+    }
+
+
+def _calls(plan: RecreationPlan) -> tuple[str, ...]:
+    record = plan.record
+    if record is None:
+        return ()
+    services = [f"POST /services/{each.id}/update" for each in record.services]
+    return (
+        *services,
+        *(f"POST /networks/{record.network.id}/disconnect" for _ in record.containers),
+        f"DELETE /networks/{record.network.id}",
+        "POST /networks/create",
+        *services,
+        *("POST /networks/NEW/connect" for _ in record.containers),
+    )
+
+
+def _outputs(result: Result) -> Mapping[str, Json]:
+    outages: list[Json] = [
+        f"{each.name}: down for {duration(each.total_s)}"
+        + ("" if each.floor_s is None else f" (stopping and starting alone take {duration(each.floor_s)})")
+        for each in result.outages
+    ]
+    return {
+        "network_id": result.network_id,
+        "subnet": listed([str(each) for each in result.subnets]),
+        "outages": outages,
+        "outage_s": None if result.whole is None else round(result.whole[0], 1),
+        "floor_s": None if result.whole is None else round(result.whole[1], 1),
+        "differences": [each.sentence for each in result.differences if each.is_failure],
+        "changed_by_others": [each.sentence for each in result.differences if not each.is_failure],
+        "newcomers": [*result.newcomers],
+        "rolls_back_to_parked": [*result.rolls_back_to_parked],
+    }

@@ -1,0 +1,225 @@
+"""Gives a network its subnet in the NixOS configuration and builds the system, before anything on the host changes."""
+
+import asyncio
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import StepFailed, VipconsoleError
+from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit
+from console.nixos.places import NOT_NIXOS, PLACES, Places
+from console.nixos.prediction import dry_command, require_system
+from console.nixos.preparation import Built, Order, prepare, units_with
+from console.nixos.rebuild import build_command, flake_at
+from console.nixos.store import short
+from console.nixos.swarm_nix import Verdict
+from console.parts import Unknown
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import found, tells, time_to_wait_s
+from console.runbook.actions.nixos_host import doubt_of_this_host, folder_of, require_this_host, touched
+from console.runbook.actions.parameters import NetworkName, Parameters
+from console.runbook.values import Effect, Json
+from console.text import SENTENCE_LIMIT, clean, listed
+
+
+class EditParameters(Parameters):
+    """Which network, which subnet, and where both are configured."""
+
+    network: NetworkName
+    subnet: IPv4Network = Field(description="The subnet that the network is to be created with.")
+    file: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None,
+        description="The Nix file that creates the network; within the repository. Default: the setting nixos.file.",
+    )
+    flake: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None,
+        description="The flake that the host is built from, such as `.#host`. Default: the setting nixos.flake.",
+    )
+
+
+class NixEditAndBuild:
+    """Edits the file, builds the system, and tells what a switch would do. Nothing that runs is changed."""
+
+    name: ClassVar[str] = "nix.edit_and_build"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = EditParameters
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = ""
+    outputs: ClassVar[tuple[str, ...]] = (
+        "new_system",
+        "old_system",
+        "diff",
+        "differences",
+        "dry_activate",
+        "endangered",
+        "units",
+    )
+
+    def __init__(self, places: Places = PLACES) -> None:
+        self._places = places
+
+    async def plan(self, context: Context, parameters: EditParameters) -> Planned:
+        """Show the edit as a diff, and the commands."""
+        if not self._places.is_nixos:
+            return Planned("Edit and build the NixOS configuration.", not_applicable=NOT_NIXOS)
+        edit, flake = await self._edit(context, parameters), self._flake(context, parameters)
+        doubt = await doubt_of_this_host(context)
+        what = f"{parameters.network} as {parameters.subnet}"
+        old = self._places.running_system()
+        return Planned(
+            f"Let {clean(str(edit.file.path), SENTENCE_LIMIT)} create {what}, and build the system."
+            if edit.is_needed
+            else f"Build the system; its configuration creates {what} already.",
+            reads=(clean(str(edit.file.path), SENTENCE_LIMIT),),
+            changes=edit.diff or ("nothing but what is in the store",),
+            calls=(
+                *((f"write {edit.file.path}",) if edit.is_needed else ()),
+                clean(shlex.join(build_command(flake)), SENTENCE_LIMIT),
+                " ".join(dry_command("NEW")),
+                f"nix store diff-closures {old} NEW",
+            ),
+            checked=tuple(_checks(edit)),
+            refused=tuple(each for each in (doubt, edit.refusal) if each),
+            basis={"file": edit.file.digest, "flake": flake, "verdict": edit.reading.verdict.value},
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: EditParameters) -> Found:
+        """Tell whether an earlier attempt of this step has built what is configured now."""
+        edit = await self._edit(context, parameters)
+        if edit.reading.verdict is not Verdict.PRESENT:
+            return found(False, edit.reading.sentence)
+        built = next(touched(context, "system", "build"), None)
+        if built is None or built.result is None or built.state["file"] != edit.file.digest:
+            return found(False, f"{edit.reading.sentence} What it builds is not known yet.")
+        await asyncio.to_thread(require_system, built.result["new_system"])
+        return Found(Answer.YES, f"{edit.reading.sentence} It is built.", built.result)
+
+    async def act(self, context: Context, parameters: EditParameters) -> Mapping[str, Json]:
+        """Edit and build. Where it cannot be built, the file is as it was before."""
+        await require_this_host(context, self._places)
+        edit = await self._edit(context, parameters)
+        edit.require()
+        folder = await folder_of(context, "nix-edit.diff", "".join(f"{each}\n" for each in edit.diff))
+        kept = kept_for(folder, edit.file.path, parameters.network, parameters.subnet)
+        if edit.is_needed:
+            number = await context.touches.before(
+                "file",
+                str(edit.file.path),
+                "edit",
+                {
+                    "path": os.fsdecode(edit.file.path),
+                    "folder": str(folder),
+                    "sha256": edit.file.digest,
+                    "original": str(kept.original),
+                },
+            )
+            await asyncio.to_thread(kept.change, edit.file, edit.new)
+            await context.touches.after(number, {"diff": list(edit.diff)})
+            await context.say(f"{edit.file.path} is edited. Its original is kept as {kept.original}.")
+        try:
+            outputs = await self._built(context, parameters, folder)
+        except VipconsoleError:
+            if await asyncio.to_thread(kept.restore):
+                await context.say(f"{edit.file.path} is as it was before.")
+            raise
+        await context.say(
+            f"To commit the change: {commit_command(edit, parameters.network, parameters.subnet)}"
+        )
+        return {**outputs, "diff": list(edit.diff)}
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether the file has the subnet, and the system that was built of it is there."""
+        edit = await self._edit(context, parameters)
+        if edit.reading.verdict is not Verdict.PRESENT:
+            return found(False, edit.reading.sentence)
+        system = outputs.get("new_system")
+        if isinstance(system, str):
+            await asyncio.to_thread(require_system, system)
+        return found(
+            True, f"{edit.reading.sentence} The system that was built of it is there.", system=system
+        )
+
+    async def undo(self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]) -> None:
+        """Bring the file back. Refused where somebody has edited it since. What was built stays in the store."""
+        for each in touched(context, "file", "edit"):
+            path = Path(each.state["path"])
+            kept = kept_for(Path(each.state["folder"]), path, parameters.network, parameters.subnet)
+            if await asyncio.to_thread(kept.restore):
+                await context.say(f"{path} is as it was before.")
+
+    async def _edit(self, context: Context, parameters: EditParameters) -> Edit:
+        settings = context.world.settings.nixos
+        return await look_at_edit(
+            parameters.file or settings.file,
+            Path(settings.repository),
+            parameters.network,
+            parameters.subnet,
+            self._places.run,
+        )
+
+    def _flake(self, context: Context, parameters: EditParameters) -> str:
+        settings = context.world.settings.nixos
+        return flake_at(parameters.flake or settings.flake, Path(settings.repository))
+
+    async def _built(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
+        settings, flake = context.world.settings, self._flake(context, parameters)
+        edit = await self._edit(context, parameters)
+        number = await context.touches.before("system", flake, "build", {"file": edit.file.digest})
+        order = Order(flake, folder, time_to_wait_s(context), settings.docker_unit)
+        built = await prepare(order, self._places, context.say)
+        units = await units_with(built.new, str(parameters.subnet))
+        if not units and built.new == built.old:
+            raise StepFailed(
+                f"{edit.file.path} does not take part in the system: what was built of {flake} is what runs already.",
+                "Name the flake that the file belongs to.",
+            )
+        outputs = _outputs(built, units)
+        await context.touches.after(number, outputs)
+        for line in _said_of(built, units, parameters):
+            await context.say(line)
+        return outputs
+
+
+def _outputs(built: Built, units: tuple[str, ...]) -> dict[str, Json]:
+    changed = built.differences
+    return {
+        "new_system": built.new,
+        "old_system": built.old,
+        "differences": [changed.reason] if isinstance(changed, Unknown) else list(changed),
+        "dry_activate": list(built.activation.told),
+        "endangered": [each.sentence for each in built.endangered],
+        "units": list(units),
+    }
+
+
+def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
+    told = built.activation.told or ("touches no unit",)
+    yield from (f"A switch to {short(built.new)} {each}." for each in told)
+    yield from (each.sentence for each in built.endangered)
+    if units:
+        yield f"{parameters.subnet} stands in {listed(units)} of the new system."
+    else:
+        yield f"{parameters.subnet} stands in no unit of the new system: look who creates {parameters.network}."
+
+
+def _checks(edit: Edit) -> list[Found]:
+    checks = [found(not edit.refusal, edit.reading.sentence, lines=list(edit.reading.lines))]
+    checks += [found(True, each) for each in edit.reading.notes]
+    if isinstance(edit.nix, Unknown):
+        checks.append(Found(Answer.CANNOT_TELL, f"Nix was not asked about the edit. {edit.nix.reason}"))
+    elif edit.is_needed:
+        checks.append(found(True, edit.nix))
+    if isinstance(edit.git, Unknown):
+        checks.append(Found(Answer.CANNOT_TELL, f"{edit.git.reason} {edit.git.hint}".strip()))
+    elif edit.git:
+        checks.append(found(False, edit.git))
+    return checks

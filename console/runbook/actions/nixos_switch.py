@@ -1,0 +1,279 @@
+"""Switches this NixOS host to a system that is already built, and back."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import count
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import Declined, HostError, StepFailed, VipconsoleError
+from console.host.outliving import State
+from console.host.units import read_units
+from console.nixos.outcome import Judged, Outcome
+from console.nixos.places import NOT_NIXOS, PLACES, Places
+from console.nixos.prediction import docker_units, predict, require_system, threatened
+from console.nixos.rebuild import keep
+from console.nixos.store import short
+from console.nixos.switching import (
+    Switch,
+    begin,
+    forget,
+    new_switch,
+    other_switch,
+    standing_of,
+    switch_command,
+    watch,
+)
+from console.runbook.actions.base import Context, Found, Planned, Touched
+from console.runbook.actions.looking import found, tells, time_to_wait_s
+from console.runbook.actions.nixos_host import (
+    System,
+    doubt_of_this_host,
+    folder_of,
+    require_this_host,
+    touched,
+)
+from console.runbook.actions.parameters import Parameters
+from console.runbook.values import Effect, Json
+from console.text import duration, listed
+
+FORTH, BACK = "switch", "switch back"
+_SYSTEM = "system"
+
+
+class SwitchParameters(Parameters):
+    """What the host is switched to."""
+
+    system: System = Field(
+        description="The store path of the system, built before, such as `${steps.build.outputs.new_system}`."
+    )
+    may_restart_docker: bool = Field(
+        default=False,
+        description="Whether it may stop or restart the docker unit, and every container with it; refused otherwise.",
+    )
+
+
+class NixosSwitch:
+    """Makes a built system the one that runs and boots. The switch outlives the terminal, and this program."""
+
+    name: ClassVar[str] = "nixos.switch"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = SwitchParameters
+    # It goes on with a switch that was interrupted, and switching twice comes to the same.
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = ""
+    outputs: ClassVar[tuple[str, ...]] = ("system", "old_system", "log")
+
+    def __init__(self, places: Places = PLACES) -> None:
+        self._places = places
+
+    async def plan(self, context: Context, parameters: SwitchParameters) -> Planned:
+        """Tell the exact command, and what it would do to units."""
+        places, system = self._places, parameters.system
+        summary = f"Switch this host to {short(system)}."
+        if not places.is_nixos:
+            return Planned(summary, not_applicable=NOT_NIXOS)
+        doubt = await doubt_of_this_host(context)
+        if doubt:
+            return Planned(summary, refused=(doubt,))
+        left = await self._left(context, FORTH)
+        if left is not None:
+            name = _switch(left).name
+            return Planned(f"Watch the switch to its end that was begun: {name}.", basis={"begun": name})
+        running, following = places.running_system(), places.next_system()
+        activation = await predict(system, places)
+        dangers = await threatened(docker_units(context.world.settings.docker_unit), activation, places)
+        said = tuple(each.sentence for each in dangers)
+        other = await other_switch(places)
+        return Planned(
+            summary,
+            reads=(str(places.running), str(places.profile)),
+            changes=(
+                f"this host runs and boots {short(system)}; now it runs {short(running)}, and boots {short(following)}",
+                *(f"it {each}" for each in activation.told),
+                *said,
+            ),
+            calls=(" ".join(await switch_command(system, places)),),
+            refused=(
+                *(said if not parameters.may_restart_docker else ()),
+                *((other,) if other else ()),
+            ),
+            basis={
+                "system": system,
+                "running": running,
+                "next": following,
+                "activation": list(activation.told),
+                "endangered": list(said),
+            },
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: SwitchParameters) -> Found:
+        """Tell whether the host runs and boots the system, and no switch of this step is still to be watched."""
+        left, last = await self._left(context, FORTH), _last(context, FORTH)
+        if left is not None:
+            # How it ended is more than which system runs: units may have failed.
+            return found(False, f"Nobody has seen the end of the switch yet: {_switch(left).name}.")
+        evidence: dict[str, Json] = {"system": parameters.system}
+        if last is not None:
+            evidence |= {"old_system": self._before(context), "log": _switch(last).log}
+        return self._is_switched(parameters.system, evidence)
+
+    async def act(self, context: Context, parameters: SwitchParameters) -> Mapping[str, Json]:
+        """Switch; an attempt that was interrupted is watched to its end instead."""
+        await require_this_host(context, self._places)
+        left = await self._left(context, FORTH)
+        if left is None:
+            await self._tidy(context, FORTH)
+            await self._require_docker_goes_on(context, parameters)
+            switch, number = await self._begin(context, parameters.system, FORTH)
+        else:
+            switch, number = _switch(left), left.number
+            await context.say(f"The switch was begun already: {switch.name}.")
+        judged = await self._end(context, switch, number)
+        if judged.outcome is not Outcome.SWITCHED:
+            raise StepFailed(f"{judged.sentence} {self._now()}", judged.hint)
+        return {
+            "system": switch.system,
+            "old_system": self._before(context) or switch.running,
+            "log": switch.log,
+        }
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether the host runs and boots the system, and what had failed in the switch runs now."""
+        switched = self._is_switched(parameters.system, {"system": parameters.system})
+        last = _last(context, FORTH)
+        failed = [] if last is None or last.result is None else last.result.get("failed_units", [])
+        if failed and self._places.has_systemd:
+            limit_s = context.world.settings.look.call_timeout_s
+            units = await read_units(failed, limit_s, self._places.run)
+            still = [each.name for each in units if each.state == "failed"]
+            if still:
+                return found(False, f"The system is switched, but {listed(still)} failed and does not run.")
+        return switched
+
+    async def undo(self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]) -> None:
+        """Switch back to the system that ran before, and let the next boot start what it would have started."""
+        first = next(reversed(tuple(touched(context, _SYSTEM, FORTH))), None)
+        if first is None:
+            return
+        await require_this_host(context, self._places)
+        for direction in (FORTH, BACK):
+            # One that an interrupted attempt left under way: none is ended halfway.
+            left = await self._left(context, direction)
+            if left is not None:
+                await context.say(f"{_switch(left).name} has to end first.")
+                await self._end(context, _switch(left), left.number)
+        before = _switch(first)
+        if self._systems() != (before.running, before.running):
+            switch, number = await self._begin(context, before.running, BACK)
+            judged = await self._end(context, switch, number)
+            if judged.outcome is Outcome.UNITS_FAILED and self._systems() == (before.running, before.running):
+                # They may have failed before as well, and the system is back.
+                await context.say(f"Switched back, but not every unit runs: {listed(judged.failed_units)}.")
+            elif judged.outcome is not Outcome.SWITCHED:
+                raise StepFailed(f"Switching back: {judged.sentence} {self._now()}", judged.hint)
+        if before.next != before.running:
+            await self._places.run(
+                ("nix-env", "--profile", str(self._places.profile), "--set", before.next), 60.0
+            )
+        await context.say(f"This host runs {short(before.running)} again.")
+
+    async def _begin(self, context: Context, system: str, direction: str) -> tuple[Switch, int]:
+        places = self._places
+        await asyncio.to_thread(require_system, system)
+        folder = await folder_of(context, f"{direction.replace(' ', '-')}.txt", f"{system}\n")
+        stem = f"vipconsole-{context.run_id}-{direction.replace(' ', '-')}"
+        # A log that is there is an earlier attempt's, and what it says must not be taken for this one's.
+        names = (f"{stem}-{number}" for number in count(1))
+        name = next(each for each in names if not (folder / f"{each}.log").exists())
+        switch = new_switch(system, name, folder, places)
+        # Before anything else: the way back must not be garbage-collected.
+        await keep(switch.running, folder / f"{name}.before", places)
+        touch = await context.touches.before(_SYSTEM, system, direction, switch.as_json())
+        try:
+            await begin(switch, places)
+        except VipconsoleError as error:
+            await context.touches.after(touch, {"outcome": Outcome.NOT_RUN.value, "sentence": error.sentence})
+            raise
+        await context.say(f"{name} switches this host to {short(system)}; its output goes to {switch.log}.")
+        return switch, touch
+
+    async def _end(self, context: Context, switch: Switch, touch: int) -> Judged:
+        limit_s = time_to_wait_s(context)
+        try:
+            async with asyncio.timeout(limit_s):
+                judged = await watch(switch, self._places, context.world.clock, context.say)
+        except TimeoutError as error:
+            raise StepFailed(
+                f"The switch is not done after {duration(limit_s)}, and goes on: {switch.name}.",
+                "It is never ended halfway. Try again to go on watching it.",
+            ) from error
+        await context.touches.after(
+            touch,
+            {
+                "outcome": judged.outcome.value,
+                "sentence": judged.sentence,
+                "failed_units": list(judged.failed_units),
+            },
+        )
+        await forget(switch, self._places)
+        return judged
+
+    async def _left(self, context: Context, direction: str) -> Touched | None:
+        """Return the switch whose end an interrupted attempt did not see, if it can still be watched."""
+        last = _last(context, direction)
+        if last is None or last.result is not None:
+            return None
+        standing = await standing_of(_switch(last), self._places)
+        return None if standing.state is State.LOST else last
+
+    async def _tidy(self, context: Context, direction: str) -> None:
+        """Remove what an attempt left that was interrupted after it had written down the end."""
+        last = _last(context, direction)
+        if last is not None and last.result is not None:
+            await forget(_switch(last), self._places)
+
+    async def _require_docker_goes_on(self, context: Context, parameters: SwitchParameters) -> None:
+        """Raise Declined where the switch would stop docker and may not, as of this very moment."""
+        activation = await predict(parameters.system, self._places)
+        units = docker_units(context.world.settings.docker_unit)
+        dangers = await threatened(units, activation, self._places)
+        if dangers and not parameters.may_restart_docker:
+            raise Declined(
+                " ".join(each.sentence for each in dangers),
+                "Every container stops with it. Set may_restart_docker where that is meant.",
+            )
+
+    def _is_switched(self, system: str, evidence: dict[str, Json]) -> Found:
+        running, following = self._systems()
+        if running == following == system:
+            return found(True, f"This host runs and boots {short(system)}.", **evidence)
+        return found(False, self._now())
+
+    def _now(self) -> str:
+        try:
+            running, following = self._systems()
+        except HostError as error:
+            return error.sentence
+        return f"This host runs {short(running)}, and the next boot starts {short(following)}."
+
+    def _systems(self) -> tuple[str, str]:
+        return self._places.running_system(), self._places.next_system()
+
+    def _before(self, context: Context) -> str:
+        """Return the system that ran before the first attempt of this step, or nothing where this is the first."""
+        first = next(reversed(tuple(touched(context, _SYSTEM, FORTH))), None)
+        return "" if first is None else _switch(first).running
+
+
+def _switch(touch: Touched) -> Switch:
+    return Switch.from_json(touch.state)
+
+
+def _last(context: Context, direction: str) -> Touched | None:
+    return next(touched(context, _SYSTEM, direction), None)

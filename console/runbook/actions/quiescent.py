@@ -1,0 +1,135 @@
+"""Waits until swarm and host have been seen quiet for a while, and names what blocks meanwhile."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import StepFailed
+from console.health.quiet.values import Report, Rules, Verdict
+from console.health.quiet.words import what_blocks
+from console.host.survey import HostSurvey
+from console.quiet import Progress, Senses, wait_for_quiet
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import ReadOnly, time_to_wait_s
+from console.runbook.actions.parameters import Name, Parameters, Seconds
+from console.runbook.values import Json
+from console.swarm.events import EventSource
+from console.text import clean, duration
+
+_ANSWERS = {Verdict.QUIET: Answer.YES, Verdict.BUSY: Answer.NO, Verdict.UNKNOWN: Answer.CANNOT_TELL}
+
+
+class QuiescentParameters(Parameters):
+    """What counts as quiet."""
+
+    stable_for: Seconds | None = Field(
+        default=None,
+        description="For how long quiet must last without a break; default: the setting quiet.dwell_s.",
+    )
+    accept: list[Name] = Field(
+        default=[], description="Services that may be stuck, and nodes on which tasks may be, by name."
+    )
+
+
+class SwarmQuiescent(ReadOnly[QuiescentParameters]):
+    """Nothing is deployed, updated, started or stopped, for a while, on the swarm and on this host."""
+
+    name: ClassVar[str] = "swarm.quiescent"
+    parameters: ClassVar[type[BaseModel]] = QuiescentParameters
+    outputs: ClassVar[tuple[str, ...]] = ("quiet_for_s", "waited_s")
+
+    async def plan(self, context: Context, parameters: QuiescentParameters) -> Planned:
+        """Tell for how long it will wait, and what would block now."""
+        dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
+        refused = () if dwell_s < limit_s else (_too_long(dwell_s, context.timeout_s),)
+        return Planned(
+            f"Wait until it has been quiet for {duration(dwell_s)}, for {duration(limit_s)} at most.",
+            reads=(
+                "services, tasks, networks and nodes",
+                "the engine's events",
+                "processes, units and jobs here",
+            ),
+            checked=(await _at_this_moment(context, parameters),),
+            refused=refused,
+        )
+
+    async def act(self, context: Context, parameters: QuiescentParameters) -> Mapping[str, Json]:
+        """Wait, telling what blocks whenever that changes; fail where it does not become quiet in time."""
+        dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
+        if dwell_s >= limit_s:
+            raise StepFailed(_too_long(dwell_s, context.timeout_s), "Give the step a longer timeout.")
+        said, last = "", None
+        async for last in _states(context, _rules(context, parameters, dwell_s), limit_s):
+            blocking = what_blocks(last.report)
+            line = (
+                f"waiting: {blocking}" if blocking else f"quiet so far; it must last for {duration(dwell_s)}"
+            )
+            if line != said and last.outcome is None:
+                await context.say(line)
+                said = line
+        if last is None or last.outcome is not Verdict.QUIET:
+            why = (
+                "nothing was seen"
+                if last is None
+                else what_blocks(last.report) or "it never lasted long enough"
+            )
+            waited = "" if last is None else f" after {duration(last.waited_s)}"
+            raise StepFailed(f"It is not quiet{waited}: {why}.", "Wait for it, end it, or accept it by name.")
+        return {"quiet_for_s": round(last.quiet_for_s, 1), "waited_s": round(last.waited_s, 1)}
+
+    async def verify(
+        self, context: Context, parameters: QuiescentParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether it is quiet at this moment."""
+        return await _at_this_moment(context, parameters)
+
+
+async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> Found:
+    report: Report | None = None
+    async for each in _states(context, _rules(context, parameters, 0.0), context.timeout_s):
+        report = each.report
+    if report is None:
+        return Found(Answer.CANNOT_TELL, "Nothing was seen.")
+    blocking = what_blocks(report)
+    sentence = f"At this moment it is not quiet: {blocking}." if blocking else "At this moment it is quiet."
+    checks: dict[str, Json] = {each.code: each.state.value for each in report.checks}
+    return Found(_ANSWERS[report.verdict], sentence, checks)
+
+
+async def _states(context: Context, rules: Rules, limit_s: float) -> AsyncGenerator[Progress, None]:
+    world = context.world
+    look = world.settings.look
+    senses = Senses(
+        world.reader,
+        # The run holds the maintenance lock itself, so nobody else does.
+        HostSurvey(rules.wanted, look.call_timeout_s, holds_lock=True),
+        EventSource(world.connection, world.clock),
+    )
+    async with aclosing(wait_for_quiet(senses, world.clock, rules, look, limit_s)) as states:
+        async for each in states:
+            yield each
+
+
+def _said(progress: Progress) -> str:
+    blocking = what_blocks(progress.report)
+    return (
+        f"waiting: {blocking}" if blocking else f"quiet so far; it must last for {duration(progress.dwell_s)}"
+    )
+
+
+def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> Rules:
+    settings = context.world.settings
+    accepted = frozenset(clean(each) for each in parameters.accept)
+    return Rules(settings.quiet, settings.thresholds, dwell_s, accepted)
+
+
+def _dwell_s(context: Context, parameters: QuiescentParameters) -> float:
+    return context.world.settings.quiet.dwell_s if parameters.stable_for is None else parameters.stable_for
+
+
+def _too_long(dwell_s: float, timeout_s: float) -> str:
+    return (
+        f"It cannot be quiet for {duration(dwell_s)} within the step's time limit of {duration(timeout_s)}."
+    )

@@ -1,0 +1,74 @@
+"""Every action that a runbook can name. There are no others. Predicates are beside it, in `predicates`."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from console.errors import RunbookError
+from console.runbook.actions.allocator_handover import AllocatorHandover
+from console.runbook.actions.base import Action
+from console.runbook.actions.capture import EvidenceCapture
+from console.runbook.actions.checks import ChecksAll
+from console.runbook.actions.daemon_restart import DaemonRestarted
+from console.runbook.actions.execute import Exec
+from console.runbook.actions.leak_probe import LeakProbed
+from console.runbook.actions.manual import Manual
+from console.runbook.actions.network_recreate import NetworkRecreate
+from console.runbook.actions.nix_edit import NixEditAndBuild
+from console.runbook.actions.nixos_switch import NixosSwitch
+from console.runbook.actions.predicates import PREDICATES, predicate_named
+from console.runbook.actions.quiescent import SwarmQuiescent
+from console.runbook.actions.stack_remove import StackRemove
+from console.runbook.actions.units_restart import UnitsRestart
+from console.runbook.actions.wait import WaitUntil
+from console.runbook.checking import nearest, parameters_for
+from console.runbook.values import Call, Step
+from console.text import clean
+
+__all__ = [
+    "ACTIONS",
+    "MANUAL",
+    "PREDICATES",
+    "action_named",
+    "action_of",
+    "parameters_for",
+    "predicate_named",
+]
+
+MANUAL: Action[Any] = Manual()
+"""What a step does that only tells the operator what to do. It is written `manual: …`, never by its name."""
+
+_ALL: tuple[Action[Any], ...] = (
+    ChecksAll(),
+    SwarmQuiescent(),
+    WaitUntil(),
+    EvidenceCapture(),
+    StackRemove(),
+    AllocatorHandover(),
+    DaemonRestarted(),
+    LeakProbed(),
+    NetworkRecreate(),
+    NixEditAndBuild(),
+    NixosSwitch(),
+    UnitsRestart(),
+    Exec(),
+)
+
+ACTIONS: Mapping[str, Action[Any]] = MappingProxyType({each.name: each for each in _ALL})
+"""By name."""
+
+
+def action_of(step: Step) -> tuple[Action[Any], Call]:
+    """Return what a step does, and the call of it. Raises RunbookError for an action that is not known."""
+    if step.action is None:
+        return MANUAL, Call(MANUAL.name, {"what": step.manual}, step.place)
+    return action_named(step.action.name), step.action
+
+
+def action_named(name: str) -> Action[Any]:
+    """Return an action. Raises RunbookError where there is none of this name."""
+    if name not in ACTIONS:
+        raise RunbookError(
+            f"There is no action {clean(name)}{nearest(name, ACTIONS)}.", "`vipconsole schema` names all."
+        )
+    return ACTIONS[name]

@@ -1,0 +1,205 @@
+"""Removes stacks without losing addresses: thin over the remedy that `vipconsole stack-rm` uses."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import Declined, StepFailed, UsageError
+from console.remedies.stack_removal import Outcome, Remover, StackRemoval, State
+from console.remedies.stack_removal_plan import RemovalPlan, plan_removal
+from console.remedies.touches import Touches
+from console.runbook.actions.base import Context, Found, Planned
+from console.runbook.actions.looking import found, tells, time_to_wait_s
+from console.runbook.actions.parameters import Name, Parameters
+from console.runbook.values import NOTHING, Effect, Json
+from console.swarm.stack_reader import EngineStackReader
+from console.swarm.stacks import Kind
+from console.text import duration, listed, plural
+
+NAMED = 8
+
+
+class StackRemoveParameters(Parameters):
+    """Which stacks."""
+
+    stacks: list[Name] = Field(min_length=1, max_length=500, description="The stacks, by name.")
+
+
+class StackRemove:
+    """Stacks are removed in the order that loses no address: services, then a wait until nothing runs, then the rest."""
+
+    name: ClassVar[str] = "stack.remove"
+    effect: ClassVar[Effect] = Effect.OUTAGE
+    parameters: ClassVar[type[BaseModel]] = StackRemoveParameters
+    # It only ever removes what it sees, and sees first.
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = "A removed stack comes back by deploying it again, with its own files."
+    outputs: ClassVar[tuple[str, ...]] = ("removed", "kept")
+
+    async def plan(self, context: Context, parameters: StackRemoveParameters) -> Planned:
+        """Tell what of each stack is removed, what is kept and why, and how long it may take."""
+        plan = await _planned(context, parameters)
+        if plan is None:
+            gone = f"Nothing is there of {listed(parameters.stacks, NAMED)}: removed already, or mistyped."
+            return Planned(gone, checked=(found(False, gone),))
+        lacks = [
+            found(False, f"Nothing is there of {each}: removed already, or mistyped.") for each in plan.absent
+        ]
+        needs_s = max(each.grace_s for each in plan.stacks)
+        short = (
+            f"A container of theirs may take {duration(needs_s)} to stop, longer than the step's time limit."
+        )
+        return Planned(
+            f"Remove {listed([each.name for each in plan.stacks], NAMED)}, and lose no address.",
+            reads=("services, tasks, networks, secrets, configs and containers",),
+            changes=tuple(_changes(plan)),
+            calls=tuple(f"DELETE /{each.kind}s/{each.id}" for stack in plan.stacks for each in stack.objects),
+            checked=tuple(lacks),
+            refused=(short,) if needs_s >= time_to_wait_s(context) else (),
+            no_return=self.no_undo_because,
+            outage_s=None,
+            basis={"objects": [*sorted(plan.object_ids)]},
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: StackRemoveParameters) -> Found:
+        """Tell whether nothing is left of the stacks but what others use."""
+        left = _left(await _planned(context, parameters))
+        names = listed(parameters.stacks, NAMED)
+        return found(
+            not left, f"Left of {names}: {listed(left, NAMED)}." if left else f"Nothing is left of {names}."
+        )
+
+    async def act(self, context: Context, parameters: StackRemoveParameters) -> Mapping[str, Json]:
+        """Remove the stacks, or what an earlier attempt left of them."""
+        reader = EngineStackReader(context.world.connection)
+        try:
+            plan = plan_removal(parameters.stacks, await reader.look(), time_to_wait_s(context))
+        except UsageError:
+            return {"removed": [], "kept": []}
+        remover = _Recorded(context.world.changer(), context.touches, plan)
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        removal = StackRemoval(
+            plan, reader, remover, context.world.clock, lambda each: lines.put_nowait(_progress(each))
+        )
+        telling = asyncio.create_task(_tell(context, lines))
+        try:
+            outcomes = await removal.run()
+        finally:
+            lines.put_nowait(None)
+            await telling
+        unfinished = [each for each in outcomes if each.state is not State.REMOVED]
+        if unfinished:
+            raise StepFailed(
+                " ".join(_unfinished(each) for each in unfinished), "Trying it again finishes what is left."
+            )
+        return {
+            "removed": [f"{each.kind} {each.name}" for one in outcomes for each in one.removed],
+            "kept": [
+                f"{each.object.kind} {each.object.name}: {each.reason}"
+                for one in outcomes
+                for each in one.kept
+            ],
+        }
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: StackRemoveParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether nothing is left of the stacks but what others use."""
+        return await self.probe(context, parameters)
+
+    async def undo(
+        self, context: Context, parameters: StackRemoveParameters, outputs: Mapping[str, Json]
+    ) -> None:
+        """Refuse: see `no_undo_because`."""
+        raise Declined(self.no_undo_because)
+
+
+async def _planned(context: Context, parameters: StackRemoveParameters) -> RemovalPlan | None:
+    """Return what is there to remove; None where nothing is."""
+    look = await EngineStackReader(context.world.connection).look()
+    try:
+        return plan_removal(parameters.stacks, look)
+    except UsageError:
+        return None
+
+
+def _left(plan: RemovalPlan | None) -> list[str]:
+    if plan is None:
+        return []
+    kept = {each.object.id for stack in plan.stacks for each in stack.kept}
+    objects = [
+        f"{each.kind} {each.name}" for stack in plan.stacks for each in stack.objects if each.id not in kept
+    ]
+    tasks = sum(each.live_tasks for each in plan.stacks)
+    return [*objects, *([plural(tasks, "task")] if tasks else [])]
+
+
+def _changes(plan: RemovalPlan) -> list[str]:
+    lines = []
+    for stack in plan.stacks:
+        for kind in Kind:
+            names = [each.name for each in stack.of(kind)]
+            if names:
+                lines.append(f"{stack.name}: remove {plural(len(names), kind)}: {listed(names, NAMED)}")
+        lines += [
+            f"{stack.name}: keep {each.object.kind} {each.object.name}: {each.reason}" for each in stack.kept
+        ]
+    return lines
+
+
+def _progress(outcome: Outcome) -> str:
+    if outcome.state is State.REMOVED:
+        return f"{outcome.stack}: removed"
+    waits = f", waits for {listed(list(outcome.waits_for), 3)}" if outcome.waits_for else ""
+    return f"{outcome.stack}: {plural(len(outcome.removed), 'object')} removed{waits}"
+
+
+def _unfinished(outcome: Outcome) -> str:
+    waits = f" It still waits for {listed(list(outcome.waits_for), 3)}." if outcome.waits_for else ""
+    said = f" {' '.join(outcome.refusals)}" if outcome.refusals else ""
+    return f"{outcome.stack} is {outcome.state}.{waits}{said}"
+
+
+async def _tell(context: Context, lines: asyncio.Queue[str | None]) -> None:
+    """Tell each line, unless it is the same again, until there are no more."""
+    said = ""
+    while (line := await lines.get()) is not None:
+        if line != said:
+            await context.say(line)
+            said = line
+
+
+class _Recorded:
+    """Removes, and records each object before and after."""
+
+    def __init__(self, remover: Remover, touches: Touches, plan: RemovalPlan) -> None:
+        self._remover = remover
+        self._touches = touches
+        self._names = {each.id: each.name for stack in plan.stacks for each in stack.objects}
+
+    async def remove_service(self, service_id: str) -> None:
+        number = await self._before(Kind.SERVICE, service_id)
+        await self._remover.remove_service(service_id)
+        await self._touches.after(number, NOTHING)
+
+    async def remove_network(self, network_id: str) -> None:
+        number = await self._before(Kind.NETWORK, network_id)
+        await self._remover.remove_network(network_id)
+        await self._touches.after(number, NOTHING)
+
+    async def remove_secret(self, secret_id: str) -> None:
+        number = await self._before(Kind.SECRET, secret_id)
+        await self._remover.remove_secret(secret_id)
+        await self._touches.after(number, NOTHING)
+
+    async def remove_config(self, config_id: str) -> None:
+        number = await self._before(Kind.CONFIG, config_id)
+        await self._remover.remove_config(config_id)
+        await self._touches.after(number, NOTHING)
+
+    async def _before(self, kind: Kind, object_id: str) -> int:
+        return await self._touches.before(kind, object_id, "remove", {"name": self._names.get(object_id, "")})

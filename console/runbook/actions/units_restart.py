@@ -1,0 +1,157 @@
+"""Restarts an ordered chain of units, such as the oneshots that make the swarm and deploy its stacks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import Declined, HostError, StepFailed
+from console.host.chain import Link, expanded, restart
+from console.host.process import output_of
+from console.host.units import BOOTED, Run, has_systemd
+from console.runbook.actions.base import Context, Found, Planned, Touched
+from console.runbook.actions.looking import found, tells, time_to_wait_s
+from console.runbook.actions.nixos_host import doubt_of_this_host, touched
+from console.runbook.actions.parameters import Name, Parameters, Seconds
+from console.runbook.values import Effect, Json
+from console.text import duration, listed, plural
+
+NO_SYSTEMD = "systemd does not run this machine."
+_KIND, _WHAT = "unit", "restart"
+_NAMED = 6
+
+
+class RestartParameters(Parameters):
+    """Which units, in which order."""
+
+    units: Annotated[list[Name], Field(min_length=1, max_length=100)] = Field(
+        description="Units in the order in which they are restarted. A glob such as `deploy-*` stands for the units "
+        "that match it, in systemd's own order."
+    )
+    limit: Seconds = Field(default=300.0, description="For each unit, until it is done.")
+
+
+class UnitsRestart:
+    """Restarts units one after the other, each to its end; at the first that fails it stops."""
+
+    name: ClassVar[str] = "units.restart"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = RestartParameters
+    # It goes on with the first unit that is not done.
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = (
+        "What units did when they were started cannot be taken back by this program."
+    )
+    outputs: ClassVar[tuple[str, ...]] = ("restarted",)
+
+    def __init__(self, run: Run = output_of, booted: Path = BOOTED) -> None:
+        self._run, self._booted = run, booted
+
+    async def plan(self, context: Context, parameters: RestartParameters) -> Planned:
+        """Name the units in order, and refuse those that are not there."""
+        if not has_systemd(self._booted):
+            return Planned("Restart units.", not_applicable=NO_SYSTEMD)
+        doubt = await doubt_of_this_host(context)
+        links = await self._links(parameters)
+        refused = [f"{each.name} {each.trouble}." for each in links if each.load != "loaded"]
+        refused += ["No unit of this host matches."] if not links else []
+        names = [each.name for each in links]
+        return Planned(
+            f"Restart {plural(len(links), 'unit')}, each within {duration(parameters.limit)}.",
+            reads=tuple(names),
+            changes=tuple(names),
+            calls=tuple(f"systemctl restart {each}" for each in names),
+            refused=(*((doubt,) if doubt else ()), *refused),
+            no_return=self.no_undo_because,
+            basis={"units": list(names)},
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: RestartParameters) -> Found:
+        """Tell whether all were started since this step began, and are well."""
+        links = await self._links(parameters)
+        done = {each.state["unit"]: each for each in touched(context, _KIND, _WHAT)}
+        left = [each.name for each in links if not _is_done(each, done.get(each.name))]
+        if not links or left:
+            return found(
+                False, f"Still to be restarted: {listed(left, _NAMED)}." if left else "There are none."
+            )
+        names = [each.name for each in links]
+        return found(True, f"Restarted, and well: {listed(names, _NAMED)}.", restarted=list(names))
+
+    async def act(self, context: Context, parameters: RestartParameters) -> Mapping[str, Json]:
+        """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are passed over."""
+        if not has_systemd(self._booted):
+            raise HostError(NO_SYSTEMD)
+        doubt = await doubt_of_this_host(context)
+        if doubt:
+            raise Declined(doubt)
+        links = await self._links(parameters)
+        wrong = [f"{each.name} {each.trouble}" for each in links if each.load != "loaded"]
+        if wrong or not links:
+            raise Declined(f"{listed(wrong, _NAMED) or 'No unit of this host matches'}.")
+        before = _before(context)
+        numbers = {each.state["unit"]: each.number for each in touched(context, _KIND, _WHAT)}
+        # All of them before the first: restarting one restarts those that need it.
+        numbers |= {
+            each.name: await context.touches.before(
+                _KIND, each.name, _WHAT, {"unit": each.name, "invocation": each.invocation}
+            )
+            for each in links
+            if each.name not in before
+        }
+        done: list[str] = []
+        clock, run = context.world.clock, self._run
+        end_s = clock.monotonic() + time_to_wait_s(context)
+        for each in links:
+            began_s = clock.monotonic()
+            since = before.get(each.name, each.invocation)
+            limit_s = min(parameters.limit, end_s - began_s)
+            try:
+                link = await restart(each.name, since, limit_s, run, clock)
+            except StepFailed as error:
+                left = [unit.name for unit in links[len(done) + 1 :]]
+                note = f" Not restarted yet: {listed(left, _NAMED)}." if left else ""
+                raise StepFailed(error.sentence, f"{error.hint}{note}") from error
+            await context.touches.after(numbers[each.name], {"invocation": link.invocation})
+            done.append(each.name)
+            took = duration(clock.monotonic() - began_s)
+            await context.say(f"{each.name} is {link.state} ({link.detail}) after {took}.")
+        return {"restarted": list(done)}
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether all are well now."""
+        links = await self._links(parameters)
+        wrong = [f"{each.name} {what}" for each in links if (what := _trouble(each))]
+        if wrong:
+            return found(False, f"{listed(wrong, _NAMED)}.")
+        return found(bool(links), f"Well: {listed([each.name for each in links], _NAMED)}.")
+
+    async def undo(
+        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+    ) -> None:
+        """Refuse: see `no_undo_because`."""
+        raise Declined(self.no_undo_because)
+
+    async def _links(self, parameters: RestartParameters) -> tuple[Link, ...]:
+        return await expanded(parameters.units, self._run)
+
+
+def _before(context: Context) -> dict[str, str]:
+    """Return the start of each unit that was its last before this step began, by its name."""
+    return {each.state["unit"]: each.state["invocation"] for each in touched(context, _KIND, _WHAT)}
+
+
+def _is_done(link: Link, touch: Touched | None) -> bool:
+    if touch is None or _trouble(link):
+        return False
+    # Of a oneshot that has ended, systemd may have forgotten the start.
+    return touch.result is not None or link.has_been_started_since(touch.state["invocation"])
+
+
+def _trouble(link: Link) -> str:
+    return f"is {link.state} ({link.detail})" if link.is_busy else link.trouble

@@ -1,0 +1,80 @@
+"""Waits until predicates hold, all at the same time."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
+
+from console.errors import StepFailed
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import ReadOnly, all_of, time_to_wait_s
+from console.runbook.actions.parameters import Conditions, Parameters, Seconds
+from console.runbook.actions.predicates import answer_to
+from console.runbook.conditions import calls_in
+from console.runbook.values import Call, Json
+from console.text import duration
+
+
+def _some(value: JsonValue) -> JsonValue:
+    if not value:
+        raise ValueError("must name a predicate at least")
+    return value
+
+
+class WaitParameters(Parameters):
+    """What is waited for."""
+
+    until: Annotated[Conditions, AfterValidator(_some)] = Field(
+        description="Predicates that must hold at the same time."
+    )
+    every: Seconds = Field(default=2.0, gt=0, description="The pause between two looks.")
+
+    def calls(self) -> tuple[Call, ...]:
+        """Return the predicates."""
+        until: JsonValue = self.until
+        return calls_in(until)
+
+
+class WaitUntil(ReadOnly[WaitParameters]):
+    """Predicates hold; they are looked at again and again until the step's time limit."""
+
+    name: ClassVar[str] = "wait.until"
+    parameters: ClassVar[type[BaseModel]] = WaitParameters
+    outputs: ClassVar[tuple[str, ...]] = ("waited_s",)
+
+    async def plan(self, context: Context, parameters: WaitParameters) -> Planned:
+        """Tell what is waited for, and whether it holds already."""
+        calls = parameters.calls()
+        return Planned(
+            f"Wait until all of it holds, for {duration(time_to_wait_s(context))} at most.",
+            reads=tuple(each.name for each in calls),
+            checked=await _answers(context, calls),
+        )
+
+    async def act(self, context: Context, parameters: WaitParameters) -> Mapping[str, Json]:
+        """Look until all of it holds; fail with what does not, where the time is over."""
+        clock, calls = context.world.clock, parameters.calls()
+        began_s, said = clock.monotonic(), ""
+        while True:
+            answers = await _answers(context, calls)
+            waited_s = clock.monotonic() - began_s
+            if all_of(answers) is Answer.YES:
+                return {"waited_s": round(waited_s, 1)}
+            missing = " ".join(each.sentence for each in answers if each.answer is not Answer.YES)
+            if waited_s + parameters.every > time_to_wait_s(context):
+                raise StepFailed(f"After {duration(waited_s)}: {missing}")
+            if missing != said:
+                await context.say(f"waiting: {missing}")
+                said = missing
+            await clock.sleep(parameters.every)
+
+    async def verify(
+        self, context: Context, parameters: WaitParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell whether it holds now."""
+        answers = await _answers(context, parameters.calls())
+        return Found(all_of(answers), " ".join(each.sentence for each in answers))
+
+
+async def _answers(context: Context, calls: tuple[Call, ...]) -> tuple[Found, ...]:
+    return tuple([await answer_to(context, each) for each in calls])

@@ -1,0 +1,92 @@
+"""Which decisions can be taken at this moment. Pure."""
+
+from dataclasses import dataclass
+
+from console.host.who import Who
+from console.runbook.run.events import Choice, Decided
+from console.runbook.run.scope import undo_scope
+from console.runbook.run.view import RunState, RunView, StepView
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator wants. Where attempt and digest are given, they are those that were shown."""
+
+    step: str
+    choice: Choice
+    word: str = ""
+    """What was typed, for a confirmation."""
+    reason: str = ""
+    attempt: int | None = None
+    digest: str = ""
+    """Of the plan; its beginning suffices."""
+
+
+def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Decided | str:
+    """Return the decision that a wish is, or why it cannot be taken, a sentence.
+
+    `is_alive` says whether a runner works on the run. Where none does, nothing is under way that could be in the way.
+    """
+    if view.is_over:
+        return f"The run is over ({view.state})."
+    if wish.step not in {each.id for each in view.steps}:
+        return f"The run has no step {wish.step}."
+    step = view.step(wish.step)
+    is_going = view.state is RunState.GOING and is_alive
+    match wish.choice:
+        case Choice.STOP:
+            problem = "It has stopped already." if view.state is RunState.STOPPED else ""
+        case Choice.UNDO:
+            problem = _problem_with_undo(view, step, is_going=is_going)
+        case _:
+            problem = _problem_with_moment(view, step, wish, is_going=is_going) or _problem_with(view, wish)
+    if problem:
+        return problem
+    return Decided(step.id, step.attempt, _digest_shown(view, step), wish.choice, who, wish.reason)
+
+
+def _problem_with_undo(view: RunView, step: StepView, *, is_going: bool) -> str:
+    scope = undo_scope(view, step.id)
+    if not scope:
+        return f"There is nothing to undo at {step.id}."
+    if is_going:
+        return "The run is under way: stop it before."
+    last = view.step(scope[0])
+    if last.head.no_undo_because:
+        return f"{last.id} cannot be undone: {last.head.no_undo_because}"
+    return ""
+
+
+def _problem_with_moment(view: RunView, step: StepView, wish: Wish, *, is_going: bool) -> str:
+    """Return why nothing can be decided about a step now, or why what was shown is no longer so."""
+    if view.current is None or view.current.id != step.id:
+        where = "everything is done" if view.current is None else f"the run is at {view.current.id}"
+        return f"Nothing is asked about {step.id}: {where}."
+    if is_going:
+        return f"Nothing is asked about {step.id}: it is under way."
+    if wish.attempt is not None and wish.attempt != step.attempt:
+        return f"{step.id} is at attempt {step.attempt} by now, and you were shown attempt {wish.attempt}."
+    if wish.digest and not _digest_shown(view, step).startswith(wish.digest):
+        return f"The plan of {step.id} has changed since it was shown to you: look at it again."
+    return ""
+
+
+def _problem_with(view: RunView, wish: Wish) -> str:
+    question = view.question
+    choices = () if question is None else question.asked.choices
+    if wish.choice is Choice.SKIP:
+        return "" if wish.reason else "A step is skipped with a reason only."
+    if wish.choice is Choice.RETRY:
+        has_failed = question is None or Choice.RETRY in choices
+        return "" if has_failed else f"{wish.step} has not failed: there is nothing to try again."
+    if question is None or Choice.CONFIRM not in choices:
+        return f"{wish.step} waits for no confirmation."
+    if wish.word != question.asked.word:
+        return f"That is not the word. {wish.step} waits for  {question.asked.word}"
+    return ""
+
+
+def _digest_shown(view: RunView, step: StepView) -> str:
+    if view.question is not None and view.question.asked.step == step.id:
+        return view.question.asked.digest
+    return "" if step.prepared is None else step.prepared.digest

@@ -1,0 +1,358 @@
+"""The events of a run's log. It is only ever appended to; everything that is known of a run follows from it.
+
+What is done to the world stands between two of them: `Intended` and `Succeeded` or `Failed`, `TouchBegan` and
+`TouchEnded`, `UndoIntended` and `Undone` or `UndoFailed`. Where the second is missing, it may have been done or not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from console.host.who import Who
+from console.runbook.answers import Answer, Found, Planned
+from console.runbook.run.header import Header, StepHead
+from console.runbook.values import NOTHING, Call, Json
+
+
+class Choice(StrEnum):
+    """What an operator can decide about a step."""
+
+    CONFIRM = "confirm"
+    SKIP = "skip"
+    RETRY = "retry"
+    UNDO = "undo"
+    STOP = "stop"
+
+
+class About(StrEnum):
+    """What an operator is asked about."""
+
+    GO_AHEAD = "go ahead"
+    """Whether a step may begin: its word is to be typed, or its checkpoint to be passed."""
+    FAILURE = "failure"
+    """What is to be done about a step that failed, or of which it is not known what came of it."""
+
+
+class Why(StrEnum):
+    """Why a run has stopped."""
+
+    OPERATOR = "operator"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    UNDONE = "undone"
+    SIGNAL = "signal"
+    RUNBOOK_CHANGED = "runbook changed"
+    REFUSED = "refused"
+    """It must not go on here and now; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a condition came to, under the name that the runbook has for it."""
+
+    name: str
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A run was made. Always the first event."""
+
+    header: Header
+    steps: tuple[StepHead, ...]
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStarted:
+    """A process began to work on the run. What an earlier one left open is unknown from here on."""
+
+    pid: int
+    boot_id: str
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An operator let a run go on that had stopped or been cut short."""
+
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An operator accepted that the runbook has changed."""
+
+    who: Who
+    digest: str
+    steps: tuple[StepHead, ...]
+    variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything was looked at that a step rests on. It is valid at this moment only."""
+
+    step: str
+    attempt: int
+    call: Call
+    """With everything substituted."""
+    digest: str
+    """Of the plan: what a decision names."""
+    word: str
+    """What is to be typed, or nothing."""
+    probe: Found
+    plan: Planned | None = None
+    """None where the probe says that it is done already."""
+    requires: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """An attempt of which nobody knows what came of it was looked into."""
+
+    step: str
+    attempt: int
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The operator is asked for a decision."""
+
+    step: str
+    attempt: int
+    about: About
+    digest: str
+    word: str = ""
+    choices: tuple[Choice, ...] = ()
+    undo_after_s: float | None = None
+    """After so many seconds without an answer the step is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Somebody decided about a step, for the attempt and the plan that they were shown."""
+
+    step: str
+    attempt: int
+    digest: str
+    choice: Choice
+    who: Who
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What the plan rested on has changed since it was decided upon."""
+
+    step: str
+    attempt: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A step is about to act."""
+
+    step: str
+    attempt: int
+    call: Call
+    digest: str
+    before: Found
+    """The state before, as the probe found it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchBegan:
+    """An object is about to be changed."""
+
+    step: str
+    kind: str
+    object_id: str
+    what: str
+    state: Mapping[str, Any]
+    """What it was before. It may hold secrets and never leaves the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchEnded:
+    """An object was changed. `touch` is the number of the entry of its beginning."""
+
+    step: str
+    touch: int
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """An act returned."""
+
+    step: str
+    attempt: int
+    outputs: Mapping[str, Json]
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A step failed, before it acted or while it did."""
+
+    step: str
+    attempt: int
+    sentence: str
+    hint: str = ""
+    is_known: bool = True
+    """Whether it is known what came of the act; else it has to be looked into."""
+    was_stopped: bool = False
+    """Whether it was only ended because the run was to stop."""
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """It was looked whether a step came to what it should."""
+
+    step: str
+    attempt: int
+    answer: Answer
+    told: tuple[Told, ...]
+    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A step is tried again by itself."""
+
+    step: str
+    attempt: int
+    is_counted: bool
+    """Whether it is one of the retries that the runbook grants; an attempt that was only interrupted is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """A step has no meaning on this host and is passed over."""
+
+    step: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoBegan:
+    """Steps are undone, in this order, without an operator having said so."""
+
+    steps: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoIntended:
+    """A step is about to be undone."""
+
+    step: str
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A step was undone."""
+
+    step: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UndoFailed:
+    """A step could not be undone, or not wholly."""
+
+    step: str
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What dockerd logged while a step was under way."""
+
+    step: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth knowing for whoever reads the log."""
+
+    sentence: str
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The run goes no further until somebody lets it."""
+
+    why: Why
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over: every step is done or skipped, or everything that it changed is undone."""
+
+    is_undone: bool = False
+    left: tuple[str, ...] = ()
+    """Changing steps that were begun and are neither verified nor undone: they were skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An operator gave the run up as it is, and answers for what it has left behind."""
+
+    who: Who
+    left: str
+    """What was neither verified nor undone, a sentence."""
+
+
+Event: TypeAlias = (
+    Began
+    | RunnerStarted
+    | Resumed
+    | Accepted
+    | Prepared
+    | Probed
+    | Asked
+    | Decided
+    | Lapsed
+    | Intended
+    | TouchBegan
+    | TouchEnded
+    | Succeeded
+    | Failed
+    | Verified
+    | Retried
+    | NotApplicable
+    | UndoBegan
+    | UndoIntended
+    | Undone
+    | UndoFailed
+    | Logged
+    | Noted
+    | Stopped
+    | Ended
+    | Abandoned
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event with its place in the log."""
+
+    number: int
+    """Grows by one with each."""
+    at: datetime
+    """The time of day when it was written. What follows what, its number says."""
+    event: Event

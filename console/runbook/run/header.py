@@ -1,0 +1,63 @@
+"""What a run's log begins with: where it belongs, and what its steps are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from console.host.who import Who
+from console.runbook.values import NOTHING, Effect, Json, OnFailure
+
+THE_RUN = Who("the run itself")
+"""Who decides what nobody decided in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepHead:
+    """What is known of a step before anything of it is done."""
+
+    id: str
+    title: str
+    action: str
+    """The name of its action."""
+    effect: Effect
+    is_manual: bool = False
+    is_checkpoint: bool = False
+    needs_word: bool = False
+    """Whether the operator types a word before it begins."""
+    may_retry: bool = False
+    """Whether acting again without asking does no harm."""
+    retries: int = 0
+    retry_every_s: float = 5.0
+    timeout_s: float = 60.0
+    on_failure: OnFailure = OnFailure.STOP
+    no_undo_because: str = ""
+    """Why it cannot be undone; nothing where it can."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self.effect is not Effect.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where a run belongs. It goes on nowhere else."""
+
+    run_id: str
+    runbook_id: str
+    title: str
+    digest: str
+    """SHA-256 of the runbook's file, in hexadecimal."""
+    source: str
+    """The path of that file, absolute."""
+    host: str
+    """The engine's address."""
+    machine_id: str
+    boot_id: str
+    cluster_id: str
+    node_id: str
+    engine_name: str
+    engine_version: str
+    tool_version: str
+    variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    settings: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    """All settings, as they were when the run began."""

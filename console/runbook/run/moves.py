@@ -1,0 +1,139 @@
+"""What a runner can do next with a run."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from console.runbook.run.events import About, Choice, Why
+from console.runbook.run.view import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing: the run is over or has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for the answer to a question."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Look at everything that a step rests on: is it done already, what would it do, does it meet its requirements."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Look into an attempt, or an undo, of which it is not known what came of it."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the operator."""
+
+    step: str
+    about: About
+    choices: tuple[Choice, ...]
+    undo_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Let a consent lapse, for what it was given for has changed."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Let a step fail before it acts."""
+
+    step: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassOver:
+    """Pass over a step that has no meaning here."""
+
+    step: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do what a step does."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Look whether a step came to what it should."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try a step again by itself."""
+
+    step: str
+    after_s: float
+    is_counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BeginUndo:
+    """Begin to undo steps, because the runbook or the time says so."""
+
+    steps: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStep:
+    """Undo a step."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop until somebody lets the run go on."""
+
+    why: Why
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the run."""
+
+    is_undone: bool = False
+
+
+Move: TypeAlias = (
+    Rest
+    | Await
+    | Prepare
+    | Probe
+    | Ask
+    | Lapse
+    | Fail
+    | PassOver
+    | Act
+    | Verify
+    | Retry
+    | BeginUndo
+    | UndoStep
+    | Halt
+    | Finish
+)

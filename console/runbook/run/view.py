@@ -1,0 +1,277 @@
+"""A run as its log tells it: the one picture that the runner acts on and every viewer shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from console.host.who import Who
+from console.runbook.answers import Answer, Found
+from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
+from console.runbook.run.header import Header, StepHead
+from console.runbook.values import NOTHING, Effect, Json
+
+
+class StepState(StrEnum):
+    """How far a step is."""
+
+    PENDING = "pending"
+    WAITING = "waiting"
+    """For the operator, or for what it needs to become so."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """It was begun, and nobody knows what came of it."""
+    SKIPPED = "skipped"
+    UNDONE = "undone"
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    GOING = "going"
+    """A runner works on it, or should: see `Live.is_alive`."""
+    WAITING = "waiting"
+    """For a decision."""
+    STOPPED = "stopped"
+    """It goes on when an operator says so."""
+    DONE = "done"
+    UNDONE = "undone"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided about a step."""
+
+    choice: Choice
+    who: Who
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """An operator let a step begin, for the plan of a digest."""
+
+    digest: str
+    is_retry: bool = False
+    """Whether it came as the word to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with a step."""
+
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """An object that a step changed, or was about to."""
+
+    number: int
+    kind: str
+    object_id: str
+    what: str
+    is_finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step, and everything that is known of it."""
+
+    head: StepHead
+    state: StepState = StepState.PENDING
+    attempt: int = 1
+    prepared: Prepared | None = None
+    """What it rests on, as it was looked at last; what is shown."""
+    is_fresh: bool = False
+    """Whether that was looked at in this very moment, so that acting on it is sound."""
+    consent: Consent | None = None
+    intent: Intended | None = None
+    """What the last attempt set out to do."""
+    is_acting: bool = False
+    """Whether that attempt has no result yet."""
+    has_begun: bool = False
+    """Whether anything of it may have been done that was not undone since."""
+    probed: Found | None = None
+    """What looking into an attempt came to of which the outcome was not known."""
+    failure: Failure | None = None
+    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    has_result: bool = False
+    """Whether it has to be verified now: it acted, or was found done already."""
+    verified: Answer | None = None
+    told: tuple[Told, ...] = ()
+    """What its verification told last."""
+    retries: int = 0
+    """How often it was tried again by itself."""
+    touches: tuple[Touch, ...] = ()
+    is_being_undone: bool = False
+    """Whether an undo of it has begun and no result of that is known."""
+    undo_failure: Failure | None = None
+    skipped_because: str = ""
+    is_passed_over: bool = False
+    """Whether it was skipped because it has no meaning on this host; nobody decided that."""
+    decisions: tuple[Decision, ...] = ()
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    took_s: float = 0.0
+    """Of the last act and its verification, by the monotonic clock."""
+    logged: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its name in the log."""
+        return self.head.id
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the run goes on to the next step."""
+        return self.state in (StepState.DONE, StepState.SKIPPED)
+
+    @property
+    def has_left_something(self) -> bool:
+        """Whether it may have changed something that is neither verified nor undone."""
+        return self.head.changes and self.has_begun and self.state is not StepState.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the operator is asked. The first answer counts."""
+
+    number: int
+    """Of its entry in the log."""
+    asked: Asked
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run."""
+
+    header: Header
+    who: Who
+    began_at: datetime
+    steps: tuple[StepView, ...]
+    number: int = 0
+    """Of the last entry of the log that is in this."""
+    at: datetime | None = None
+    """When that was written."""
+    state: RunState = RunState.GOING
+    question: Question | None = None
+    stopped: Stopped | None = None
+    wants_stop: bool = False
+    """Whether it is to stop as soon as it can."""
+    undoing: tuple[str, ...] = ()
+    """Steps that are being undone, in order; those that are, are no longer in it."""
+    last_who: Who | None = None
+    """Who let it go on last."""
+    boot_id: str = ""
+    """Of the boot in which it was worked on last."""
+    idle_starts: int = 0
+    """How many runners have begun since anything else happened."""
+    notes: tuple[str, ...] = ()
+    abandoned: str = ""
+
+    def step(self, step_id: str) -> StepView:
+        """Return a step. Raises KeyError."""
+        for each in self.steps:
+            if each.id == step_id:
+                return each
+        raise KeyError(step_id)
+
+    @property
+    def on_behalf_of(self) -> Who:
+        """Who set last going what the run does."""
+        return self.last_who or self.who
+
+    @property
+    def current(self) -> StepView | None:
+        """The step that the run is at; None where all are settled."""
+        return next((each for each in self.steps if not each.is_settled), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come of it."""
+        return self.state in (RunState.DONE, RunState.UNDONE, RunState.ABANDONED)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it has begun to change anything."""
+        return any(each.head.changes and each.has_begun for each in self.steps)
+
+    @property
+    def left_behind(self) -> tuple[StepView, ...]:
+        """The changing steps that were begun and are neither verified nor undone."""
+        return tuple(each for each in self.steps if each.has_left_something)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether every other command that changes the swarm has to wait for this run."""
+        if self.state is RunState.ABANDONED:
+            return False
+        return bool(self.left_behind) if self.is_over else self.has_changed
+
+    @property
+    def is_in_outage(self) -> bool:
+        """Whether services may be down because of it."""
+        return any(
+            each.head.effect is Effect.OUTAGE
+            and each.has_left_something
+            and each.state is not StepState.SKIPPED
+            for each in self.steps
+        )
+
+    @property
+    def outcome(self) -> int:
+        """The exit code of what it came to so far: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting.
+
+        A run of which the runner has died is 3 for whoever knows that it has.
+        """
+        states = {each.state for each in self.steps}
+        if StepState.UNKNOWN in states:
+            return 3
+        match self.state:
+            case RunState.DONE:
+                return (
+                    1 if any(each.state is StepState.SKIPPED and each.decisions for each in self.steps) else 0
+                )
+            case RunState.UNDONE | RunState.ABANDONED:
+                return 1
+            case RunState.STOPPED if self.stopped is not None and self.stopped.why is Why.UNDONE:
+                return 1
+            case RunState.STOPPED if StepState.FAILED in states:
+                return 2
+        return 4
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What is known of a run beyond its log: whether somebody works on it, and what that says."""
+
+    is_alive: bool = False
+    news_age_s: float | None = None
+    """Since the runner last gave a sign of life, by the monotonic clock; None where there is none of this boot."""
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By step: the newest lines that it told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run as a viewer sees it."""
+
+    view: RunView
+    live: Live
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody should work on it and nobody does."""
+        return self.view.state is RunState.GOING and not self.live.is_alive
+
+    @property
+    def exit_code(self) -> int:
+        """See `RunView.outcome`."""
+        return 3 if self.is_interrupted else self.view.outcome

@@ -1,0 +1,97 @@
+"""What an action is given for one attempt of one step."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from console.errors import HostError
+from console.files import write_atomically
+from console.remedies.touches import Touches
+from console.runbook.actions.base import Touched
+from console.runbook.run import events as e
+from console.runbook.runner.world import RunWorld
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """A step's attempt, as its action sees it."""
+
+    world: RunWorld
+    run_id: str
+    step: str
+    timeout_s: float
+    folder: Path
+    output: Output
+    touches: Touches
+    touched: Sequence[Touched] = field(default_factory=tuple)
+
+    async def say(self, line: str) -> None:
+        """Tell a line of progress to whoever watches."""
+        await asyncio.to_thread(self.output.put, self.step, line)
+
+    async def keep(self, name: str, text: str) -> str:
+        """Write a file into the run's folder and return its path. Raises HostError."""
+        if "/" in name or name.startswith(".") or not name.isprintable() or not name:
+            raise HostError(f"{clean(name)} is no name for a file of a run.")
+        path = self.folder / name
+        await asyncio.to_thread(write_atomically, path, text, 0o600)
+        return str(path)
+
+
+class LogTouches:
+    """Records in the log of the run what a step touches."""
+
+    def __init__(self, log: RunLog, step: str) -> None:
+        self._log = log
+        self._step = step
+
+    async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
+        """Record that an object is about to be changed, and return the number of this touch."""
+        touch = e.TouchBegan(self._step, clean(kind), clean(object_id), clean(what), state)
+        return (await self._log.append(touch)).number
+
+    async def after(self, number: int, result: Mapping[str, Any]) -> None:
+        """Record that a change was made."""
+        await self._log.append(e.TouchEnded(self._step, number, result))
+
+
+class NoTouches:
+    """For looking: whoever only looks touches nothing."""
+
+    async def before(
+        self,
+        kind: str,
+        object_id: str,
+        what: str,
+        state: Mapping[str, Any],  # noqa: ARG002 - what the protocol gives
+    ) -> int:
+        """Refuse."""
+        raise RuntimeError(f"an action that only looks was about to {what} the {kind} {object_id}")
+
+    async def after(self, number: int, result: Mapping[str, Any]) -> None:
+        """Refuse."""
+        raise RuntimeError(f"an action that only looks says that it touched {number}: {sorted(result)}")
+
+
+def touched_by(entries: Sequence[e.Entry], step: str) -> tuple[Touched, ...]:
+    """Return what a step touched since it was undone last, as its log tells it."""
+    found: dict[int, Touched] = {}
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, e.TouchBegan) and event.step == step:
+            found[entry.number] = Touched(
+                entry.number, event.kind, event.object_id, event.what, event.state, None
+            )
+        elif isinstance(event, e.TouchEnded) and event.touch in found:
+            one = found[event.touch]
+            found[event.touch] = Touched(
+                one.number, one.kind, one.object_id, one.what, one.state, event.result
+            )
+        elif isinstance(event, e.Undone) and event.step == step:
+            found.clear()
+    return tuple(found.values())

@@ -1,0 +1,99 @@
+"""Whether a run may go on, here and now."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
+from console.host.audit import Audit
+from console.remedies.probes import remove_leftovers
+from console.runbook.run import events as e
+from console.runbook.runner.place import misplaced, moved, where_this_is
+from console.runbook.runner.tools import Tools
+from console.runbook.source import read_bytes
+from console.runbook.store.folders import runbook_path
+from console.runbook.unfinished import decline_if_unfinished
+from console.swarm.changer import EngineChanger, Tell
+
+LEFTOVERS_WITHIN_S = 10.0
+"""For the look that finds them."""
+REACHED_WITHIN_S = 60.0
+"""So long an engine that does not answer is waited for before anything is changed: dockerd may be starting anew."""
+REACH_EVERY_S = 2.0
+
+
+class Gate:
+    """Knows what keeps a run from going on, and tells the system journal of every change."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._has_begun = False
+
+    async def runbook_changed(self) -> e.Stopped | None:
+        """Return why the run stops because its runbook is no longer the one that was planned, or None."""
+        header, run = self._tools.view.header, self._tools.view.header.run_id
+        kept = f"the run keeps a copy, {runbook_path(self._tools.folder, header.digest)}"
+        again = f"vipconsole resume {run}"
+        try:
+            data = await asyncio.to_thread(read_bytes, Path(header.source))
+        except RunbookError as error:
+            return e.Stopped(e.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then: {again}.")
+        if hashlib.sha256(data).hexdigest() == header.digest:
+            return None
+        return e.Stopped(
+            e.Why.RUNBOOK_CHANGED,
+            f"The runbook {header.source} was changed since it was planned.",
+            f"Put it back ({kept}), or look at the new plan and accept it: {again} --accept-changed.",
+        )
+
+    async def closed(self) -> e.Stopped | None:
+        """Return why nothing may be changed here and now, or None. An engine that starts anew is waited for.
+
+        What a command of this machine that was killed left in the swarm is removed on the way.
+        """
+        clock = self._tools.world.clock
+        end_s = clock.monotonic() + REACHED_WITHIN_S
+        while True:
+            try:
+                return await self._closed()
+            except (EngineError, SwarmError) as error:
+                if clock.monotonic() >= end_s:
+                    return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
+            except (Declined, HostError) as error:
+                return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
+            await clock.sleep(REACH_EVERY_S)
+
+    async def _closed(self) -> e.Stopped | None:
+        header = self._tools.view.header
+        place = await where_this_is(self._tools.world.reader)
+        why = misplaced(header, place)
+        if why:
+            return e.Stopped(e.Why.REFUSED, why, "It can only go on where it began.")
+        if not self._has_begun:
+            await self._begin_to_change(place.machine_id)
+        await self._note(moved(header, place))
+        return None
+
+    async def _begin_to_change(self, machine: str) -> None:
+        folder = self._tools.folder.absolute()
+        await asyncio.to_thread(decline_if_unfinished, folder.parents[1], folder.name)
+        tell = self.tell_for("")
+        if not tell("begins to change the swarm"):
+            await self._note("There is no system journal here to record the changes in.")
+        world = self._tools.world
+        changer = EngineChanger(world.connection, tell)
+        for name in await remove_leftovers(world.reader, changer, machine, LEFTOVERS_WITHIN_S):
+            await self._note(f"Removed {name}, left behind by a census that was cut short.")
+        self._has_begun = True
+
+    def tell_for(self, step_id: str) -> Tell:
+        """Return what tells the journal of a change that a step makes, with who let it begin."""
+        view = self._tools.view
+        decisions = view.step(step_id).decisions if step_id else ()
+        who = decisions[-1].who if decisions else view.on_behalf_of
+        name = f"vipconsole run {view.header.run_id}" + (f", step {step_id}" if step_id else "")
+        return Audit(who, name).tell
+
+    async def _note(self, sentence: str) -> None:
+        if sentence and sentence not in self._tools.view.notes:
+            await self._tools.log.append(e.Noted(sentence))

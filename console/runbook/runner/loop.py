@@ -1,0 +1,146 @@
+"""Works on a run until it is over, has stopped, or waits for somebody who does not come.
+
+The lock of the host is held while there is work, and through an outage; while the run waits for the operator it is not.
+"""
+
+import os
+from pathlib import Path
+
+from console import __version__
+from console.errors import LockHeld, RunbookError
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import LOCK
+from console.host.machine import boot_id
+from console.runbook.file import parse_runbook
+from console.runbook.run import events as e
+from console.runbook.run import moves as m
+from console.runbook.run.header import THE_RUN
+from console.runbook.run.machine import needs_runner, next_move
+from console.runbook.run.view import Question
+from console.runbook.runner.gate import Gate
+from console.runbook.runner.moving import Mover
+from console.runbook.runner.patience import Patience
+from console.runbook.runner.tools import Tools
+from console.runbook.runner.world import RunWorld
+from console.runbook.store.folders import runbook_path
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.runbook.values import Runbook
+from console.text import duration
+
+LOCK_WITHIN_S = 30.0
+"""For so long another command that holds the lock is waited for."""
+FULL = (
+    "The disk is full: the space that the run had held back was used up to record what came of its last step."
+)
+
+
+class Runner:
+    """Works on one run."""
+
+    def __init__(
+        self,
+        log: RunLog,
+        world: RunWorld,
+        output: Output,
+        patience: Patience,
+        lock: Path = LOCK,
+    ) -> None:
+        self._log = log
+        self._world = world
+        self._output = output
+        self._clock = world.clock
+        self._patience = patience
+        self._lock = lock
+        self._has_started = False
+
+    async def has_work(self) -> bool:
+        """Whether there is anything to be done without anybody's decision. Raises HostError."""
+        return needs_runner(await self._log.read())
+
+    async def work(self) -> None:
+        """Work. Raises HostError where the log cannot be read or written."""
+        while not self._patience.ending.is_set():
+            view = await self._log.read()
+            if needs_runner(view):
+                await self._work_with_lock()
+            elif view.question is None or not await self._patience.for_an_answer():
+                return
+
+    async def _work_with_lock(self) -> None:
+        view = self._log.view
+        end_s = self._clock.monotonic() + LOCK_WITHIN_S
+        while True:
+            try:
+                async with maintenance_lock(
+                    f"vipconsole run {view.header.run_id}", view.on_behalf_of, self._clock, self._lock
+                ):
+                    await self._session()
+            except LockHeld as error:
+                if self._clock.monotonic() < end_s and not self._patience.ending.is_set():
+                    continue
+                await self._stop(
+                    error.sentence, f"When it has ended: vipconsole resume {view.header.run_id}."
+                )
+            return
+
+    async def _session(self) -> None:
+        if not self._has_started:
+            await self._log.append(e.RunnerStarted(os.getpid(), boot_id(), __version__))
+            self._has_started = True
+        mover, digest = None, ""
+        while not self._patience.ending.is_set():
+            view = await self._log.read()
+            if not needs_runner(view):
+                return
+            move = next_move(view)
+            if self._log.used_reserve:
+                await self._stop(FULL, f"Make room, then: vipconsole resume {view.header.run_id}.")
+            elif mover is None or digest != view.header.digest:
+                mover, digest = await self._mover(), view.header.digest
+            elif isinstance(move, m.Await):
+                await self._undo_if_nobody_answers(move.question)
+            else:
+                await mover.make(move, view.number)
+        sentence = "The runner was told to end."
+        await self._log.append_if_current(
+            e.Stopped(
+                e.Why.SIGNAL, sentence, f"vipconsole resume {self._log.view.header.run_id} lets it go on."
+            ),
+            self._log.view.number,
+        )
+
+    async def _mover(self) -> Mover | None:
+        """Return what makes moves by the runbook that holds now; where there is none, the run is stopped."""
+        header = self._log.view.header
+        try:
+            runbook = kept_runbook(self._log.folder, header.digest, header.source)
+        except RunbookError as error:
+            await self._stop(error.sentence, "Use the version of vipconsole that began the run.")
+            return None
+        tools = Tools(self._log.folder, self._log, runbook, self._world, self._output)
+        return Mover(tools, Gate(tools), self._patience)
+
+    async def _undo_if_nobody_answers(self, question: Question) -> None:
+        asked, within_s = question.asked, question.asked.undo_after_s or 0.0
+        if await self._patience.for_news(within_s) or self._patience.ending.is_set():
+            return
+        reason = f"Services may be down, and nobody answered for {duration(within_s)}."
+        decided = e.Decided(asked.step, asked.attempt, asked.digest, e.Choice.UNDO, THE_RUN, reason)
+        await self._log.append_if_current(decided, self._log.view.number)
+
+    async def _stop(self, sentence: str, hint: str) -> None:
+        await self._log.append_if_current(e.Stopped(e.Why.REFUSED, sentence, hint), self._log.view.number)
+
+
+def kept_runbook(folder: Path, digest: str, source: str) -> Runbook:
+    """Return the runbook of a digest as it is kept with the run. Raises RunbookError where it is not, or no longer so."""
+    try:
+        runbook = parse_runbook(runbook_path(folder, digest).read_bytes(), source)
+    except OSError as error:
+        raise RunbookError(
+            f"The copy of the runbook that the run keeps cannot be read: {error.strerror}."
+        ) from error
+    if runbook.digest != digest:
+        raise RunbookError("The copy of the runbook that the run keeps is not the one that was planned.")
+    return runbook

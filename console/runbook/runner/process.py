@@ -1,0 +1,84 @@
+"""A runner as a process: its signals, its signs of life, and that there is only one for each run."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from console.clock import Clock, SystemClock
+from console.daemon_log import DaemonLog
+from console.errors import LockHeld, VipconsoleError
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import LOCK
+from console.journal.reader import open_journal
+from console.runbook.runner.loop import Runner
+from console.runbook.runner.patience import LINGER_S, Patience
+from console.runbook.runner.world import RunWorld
+from console.runbook.store.folders import RUNNER_LOCK
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.runbook.store.pulse import beat
+from console.settings import restored
+from console.swarm.connection import EngineConnection
+
+BEAT_EVERY_S = 1.0
+OTHER_ENDS_WITHIN_S = 10.0
+"""For so long a runner that is about to end is waited for."""
+
+
+async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGER_S) -> int:
+    """Work on a run. Return 0 where the log tells how far it came, and 3 where it could not be read or written."""
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    patience = Patience(log, clock, linger_s)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, patience.ending.set)
+    for each in (signal.SIGHUP, signal.SIGINT):
+        # Whoever looks at the run may go; the run stays.
+        signal.signal(each, signal.SIG_IGN)
+    output = Output(folder)
+    try:
+        header = (await log.read()).header
+        settings = restored(header.settings)
+        connection = EngineConnection(header.host, settings.look.call_timeout_s)
+        try:
+            world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit_name)))
+            runner = Runner(log, world, output, patience, lock)
+            await _alone(runner, log, clock)
+        finally:
+            connection.close()
+    except VipconsoleError as error:
+        sys.stderr.write(f"vipconsole: {error.sentence} {error.hint}\n")
+        return 3
+    finally:
+        output.close()
+        log.close()
+    return 0
+
+
+async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
+    """Let a runner work while no other one does.
+
+    Whoever decides something appends it first and then looks whether a runner is there. So a runner lets go first and
+    then looks whether something was appended: one of them sees the other.
+    """
+    end_s = clock.monotonic() + OTHER_ENDS_WITHIN_S
+    while True:
+        try:
+            async with maintenance_lock("the runner", log.view.who, clock, log.folder / RUNNER_LOCK):
+                beating = asyncio.create_task(_beat(log.folder, clock))
+                try:
+                    await runner.work()
+                finally:
+                    beating.cancel()
+        except LockHeld:
+            if clock.monotonic() >= end_s:
+                return
+        else:
+            if not await runner.has_work():
+                return
+
+
+async def _beat(folder: Path, clock: Clock) -> None:
+    while True:
+        await asyncio.to_thread(beat, folder)
+        await clock.sleep(BEAT_EVERY_S)

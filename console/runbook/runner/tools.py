@@ -1,0 +1,60 @@
+"""What everything that works on a run has at hand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.runbook.run.view import RunView
+from console.runbook.runner.context import LogTouches, NoTouches, StepContext, touched_by
+from console.runbook.runner.world import RunWorld
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.runbook.values import Runbook, Step
+from console.swarm.changer import Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A run's folder, its log, its runbook, and the world."""
+
+    folder: Path
+    log: RunLog
+    runbook: Runbook
+    world: RunWorld
+    output: Output
+
+    @property
+    def view(self) -> RunView:
+        """The run as it was read last."""
+        return self.log.view
+
+    def step(self, step_id: str) -> Step:
+        """Return a step as the runbook has it."""
+        return next(each for each in self.runbook.steps if each.id == step_id)
+
+    async def looking(self, step_id: str) -> StepContext:
+        """Return what an action is given that only looks."""
+        touched = touched_by(await self.log.entries(), step_id)
+        return StepContext(
+            self.world,
+            self.view.header.run_id,
+            step_id,
+            self.step(step_id).timeout_s,
+            self.folder,
+            self.output,
+            NoTouches(),
+            touched,
+        )
+
+    async def changing(self, step_id: str, tell: Tell) -> StepContext:
+        """Return what an action is given that may change something."""
+        touched = touched_by(await self.log.entries(), step_id)
+        return StepContext(
+            self.world.changeable(tell),
+            self.view.header.run_id,
+            step_id,
+            self.step(step_id).timeout_s,
+            self.folder,
+            self.output,
+            LogTouches(self.log, step_id),
+            touched,
+        )

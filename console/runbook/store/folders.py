@@ -1,0 +1,139 @@
+"""The folders of runs in the state folder, one each, and the names of what is in them."""
+
+import os
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+
+from console.errors import HostError, UsageError
+from console.runbook.run.events import Began
+from console.runbook.store.database import append, create
+from console.runbook.store.reserve import hold_reserve
+from console.state import make_private
+from console.text import clean, listed
+
+RUNS = "runs"
+LOG = "log.db"
+RUNNER_LOCK = "runner.lock"
+"""Held by the runner while it works on the run, or waits for the operator."""
+RUNNER_OUTPUT = "runner.log"
+"""What a detached runner writes to its standard output and error."""
+_UNFINISHED = ".new-"
+_FORGOTTEN_S = 3600.0
+
+
+def runbook_path(folder: Path, digest: str) -> Path:
+    """Return where the runbook of a digest is kept with the run."""
+    return folder / f"runbook-{digest[:16]}.yaml"
+
+
+def new_run_id(state: Path, runbook_id: str, now: datetime) -> str:
+    """Return a name for a new run that sorts by time, is safe in file names, units and labels, and is not taken."""
+    name = f"{now:%Y%m%d-%H%M%S}-{runbook_id}"
+    others = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(each for each in others if not (state / RUNS / each).exists())
+
+
+def create_run(state: Path, began: Began, runbook: bytes, now: datetime) -> Path:
+    """Make the folder of a run, with its first event and its runbook, and return it.
+
+    It appears in one step, whole and on disk, or not at all. Raises HostError.
+    """
+    runs = _own_runs(state)
+    unfinished = runs / f"{_UNFINISHED}{os.getpid()}-{began.header.run_id}"
+    try:
+        unfinished.mkdir(mode=0o700)
+        _write(runbook_path(unfinished, began.header.digest), runbook)
+        connection = create(unfinished / LOG)
+        try:
+            append(connection, began, now)
+        finally:
+            connection.close()
+        hold_reserve(unfinished)
+        _sync(unfinished)
+        folder = runs / began.header.run_id
+        unfinished.rename(folder)
+        _sync(runs)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise HostError(
+            f"The folder of the run cannot be made in {clean(str(runs), 300)}: {error.strerror}.",
+            "Check the disk, its space and the folder's rights.",
+        ) from error
+    except HostError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return folder
+
+
+def keep_runbook(folder: Path, digest: str, runbook: bytes) -> None:
+    """Keep another version of the runbook with the run. Raises HostError."""
+    try:
+        path = runbook_path(folder, digest)
+        if not path.exists():
+            _write(path, runbook)
+            _sync(folder)
+    except OSError as error:
+        raise HostError(f"The runbook cannot be kept with the run: {error.strerror}.") from error
+
+
+def run_folders(state: Path) -> tuple[Path, ...]:
+    """Return the folders of all runs, oldest first; none where there never was any. Raises HostError."""
+    try:
+        names = sorted(os.listdir(state / RUNS))  # noqa: PTH208 - iterdir() hides why a folder cannot be read
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise HostError(
+            f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", "They are root's."
+        ) from error
+    return tuple(state / RUNS / each for each in names if not each.startswith("."))
+
+
+def folder_of(state: Path, wanted: str) -> Path:
+    """Return the folder of the run whose name is, begins or ends with what is wanted. Raises UsageError, HostError."""
+    folders = run_folders(state)
+    found = [each for each in folders if each.name == wanted] or [
+        each for each in folders if each.name.startswith(wanted) or each.name.endswith(wanted)
+    ]
+    if not found:
+        raise UsageError(f"There is no run {clean(wanted)}.", "`vipconsole runs` lists them.")
+    if len(found) > 1:
+        raise UsageError(f"{clean(wanted)} fits several runs: {listed([each.name for each in found])}.")
+    return found[0]
+
+
+def _own_runs(state: Path) -> Path:
+    runs = state / RUNS
+    make_private(runs)
+    try:
+        status = runs.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise HostError(
+                f"Others can write {clean(str(runs), 300)}.",
+                "It must be this user's, and only this user's to write.",
+            )
+        for each in runs.glob(f"{_UNFINISHED}*"):
+            # Whoever made it was killed before it was whole.
+            if time.time() - each.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(each, ignore_errors=True)
+    except OSError as error:
+        raise HostError(f"{clean(str(runs), 300)} cannot be looked at: {error.strerror}.") from error
+    return runs
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

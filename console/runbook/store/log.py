@@ -1,0 +1,105 @@
+"""The log of a run for whoever works on it: nothing of it blocks the event loop."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from console.clock import Clock
+from console.errors import Declined, StoreFailed
+from console.runbook.run.events import Entry, Event
+from console.runbook.run.fold import after, begun, fold
+from console.runbook.run.view import RunView
+from console.runbook.store import database
+from console.runbook.store.folders import LOG
+from console.runbook.store.reserve import release_reserve
+from console.swarm.threads import OwningThreads
+
+
+class RunLog:
+    """Appends to a log and keeps what it amounts to."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self._clock = clock
+        # One thread: a connection is used by one at a time, and appends keep their order.
+        self._thread: OwningThreads[sqlite3.Connection] = OwningThreads(
+            lambda: database.connect(folder / LOG), sqlite3.Connection.close, 1
+        )
+        self._view: RunView | None = None
+        self._reading = asyncio.Lock()
+        self.used_reserve = False
+        """Whether the disk became full and the space held back was used up: the run must stop."""
+
+    @property
+    def view(self) -> RunView:
+        """The run as of the last `read` or append."""
+        if self._view is None:
+            raise RuntimeError("the log was not read yet")
+        return self._view
+
+    async def read(self) -> RunView:
+        """Return the run, with what others appended since. Raises HostError."""
+        async with self._reading:
+            seen = 0 if self._view is None else self._view.number
+            news = await self._thread.call(lambda connection: database.entries_after(connection, seen))
+            for each in news:
+                self._view = begun(each) if self._view is None else after(self._view, each)
+        return self.view
+
+    async def entries(self) -> tuple[Entry, ...]:
+        """Return all entries. Raises HostError."""
+        return await self._thread.call(lambda connection: database.entries_after(connection, 0))
+
+    async def append(self, event: Event) -> Entry:
+        """Append an event, whatever others appended meanwhile. When this returns, it is on disk. Raises StoreFailed."""
+        entry = await self._append(event, None)
+        if entry is None:
+            raise RuntimeError("an append without a condition was refused")
+        await self.read()
+        return entry
+
+    async def append_if_current(self, event: Event, seen: int) -> bool:
+        """Append an event if the log ends with the entry of this number; else read the news, and return False.
+
+        So nothing is done on a picture of the run that is out of date. Raises StoreFailed.
+        """
+        entry = await self._append(event, seen)
+        await self.read()
+        return entry is not None
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._thread.close()
+
+    async def _append(self, event: Event, expected: int | None) -> Entry | None:
+        def write(connection: sqlite3.Connection) -> Entry | None:
+            return database.append(connection, event, self._clock.now(), expected)
+
+        try:
+            return await self._thread.call(write)
+        except StoreFailed as error:
+            if not error.is_full or not release_reserve(self.folder):
+                raise
+            self.used_reserve = True
+            return await self._thread.call(write)
+
+
+def append_by_rule(folder: Path, rule: Callable[[RunView], Event | str], clock: Clock) -> Entry:
+    """Append what a rule makes of the run as it is in this very moment; blocks.
+
+    Whoever else appends waits meanwhile, so of two that answer a question the second one sees the first one's answer.
+    Raises Declined with what the rule says against it, and HostError.
+    """
+    connection = database.connect(folder / LOG)
+    try:
+        while True:
+            view = fold(database.entries_after(connection, 0))
+            event = rule(view)
+            if isinstance(event, str):
+                raise Declined(event)
+            entry = database.append(connection, event, clock.now(), view.number)
+            if entry is not None:
+                return entry
+    finally:
+        connection.close()

@@ -1,0 +1,113 @@
+"""Lines that the steps of a run told while they went on: bounded, and apart from the log, which does not wait for them."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from console.errors import HostError
+from console.text import SENTENCE_LIMIT, clean
+
+OUTPUT = "output.db"
+LINES_KEPT = 5_000
+"""Of each step; older ones are let go."""
+_TRIM_EVERY = 500
+BUSY_S = 1.0
+
+
+class Output:
+    """Where lines are put. One that cannot be kept is lost, and counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / OUTPUT
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._since_trimmed = 0
+        self.lost = 0
+        """Lines that could not be kept."""
+
+    def put(self, step: str, line: str) -> None:
+        """Keep a line of a step, cleaned."""
+        # Steps tell from several tasks at once, each on a thread of its own.
+        with self._lock:
+            self._put(step, line)
+
+    def _put(self, step: str, line: str) -> None:
+        try:
+            connection = self._open()
+            connection.execute(
+                "INSERT INTO lines (step, line) VALUES (?, ?)", (step, clean(line, SENTENCE_LIMIT))
+            )
+            self._since_trimmed += 1
+            if self._since_trimmed >= _TRIM_EVERY:
+                self._since_trimmed = 0
+                connection.execute(
+                    "DELETE FROM lines WHERE step = ? AND number <= (SELECT number FROM lines WHERE step = ? "
+                    "ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                    (step, step, LINES_KEPT),
+                )
+        except (sqlite3.Error, OSError):
+            self.lost += 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Not synced line by line: what the machine's death may take of it is no part of the log.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, step TEXT NOT NULL, line TEXT NOT NULL)"
+            )
+            connection.execute("CREATE INDEX IF NOT EXISTS by_step ON lines (step, number)")
+            self._connection = connection
+        return self._connection
+
+
+def last_number(folder: Path) -> int:
+    """Return a number that grows with every line; 0 where there is none."""
+    with _reading(folder) as connection:
+        if connection is None:
+            return 0
+        (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM lines").fetchone()
+    return int(number)
+
+
+def last_lines(folder: Path, steps: tuple[str, ...], most: int) -> Mapping[str, tuple[str, ...]]:
+    """Return the newest lines of some steps, at most so many of each, oldest first. Raises HostError."""
+    found: dict[str, tuple[str, ...]] = {}
+    with _reading(folder) as connection:
+        if connection is None:
+            return found
+        for step in steps:
+            rows = connection.execute(
+                "SELECT line FROM lines WHERE step = ? ORDER BY number DESC LIMIT ?", (step, most)
+            ).fetchall()
+            if rows:
+                found[step] = tuple(line for (line,) in reversed(rows))
+    return found
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
+    path = folder / OUTPUT
+    if not path.exists():
+        yield None
+        return
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise HostError(f"What the steps said cannot be read: {clean(str(error), 200)}.") from error

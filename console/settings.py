@@ -1,0 +1,248 @@
+"""Settings: thresholds and names, from TOML files over sensible defaults."""
+
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from console.errors import SettingsError
+from console.text import clean
+
+SYSTEM_FILE = Path("/etc/vipconsole/config.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a figure becomes a warning or critical."""
+
+    use_warning: float = 0.75
+    """Share of a subnet's capacity in use."""
+    use_critical: float = 0.90
+    leak_warning: float = 0.05
+    """Share of a subnet's capacity that has leaked."""
+    new_task_s: float = 60
+    """How long a task may be in state New."""
+    unallocated_s: float = 60
+    """How long a network may be without a subnet, or a service without its VIP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a swarm is looked at."""
+
+    deadline_s: float = 10
+    """For everything that one look asks."""
+    call_timeout_s: float = 5
+    """For each call to the engine."""
+    settle_s: float = 2
+    """Between the two looks that a count of leaked addresses needs."""
+    journal_s: float = 3600
+    """How far back dockerd's journal is read."""
+    poll_s: float = 2
+    """Between two looks while watching; longer when the engine is slow, shorter when it tells a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What must hold before this host and its swarm count as quiet."""
+
+    dwell_s: float = 60
+    """For how long quiet must be observed without a break."""
+    timeout_s: float = 900
+    """For how long it is waited for."""
+    poll_s: float = 1
+    """Between two looks; changes that the engine tells about cut it short."""
+    deploy_tools: tuple[str, ...] = (
+        "abra",
+        "docker stack",
+        "docker service",
+        "docker compose",
+        "docker-compose",
+        "nixos-rebuild",
+        "upgrade-all",
+    )
+    """A program and the words that follow it, each a glob; a process that runs one of them blocks."""
+    units: tuple[str, ...] = ()
+    """systemd units (globs) of which none may be at work."""
+    stacks: tuple[str, ...] = ()
+    """Stacks (globs) that may be present; where none is named, stacks are not checked."""
+    timers: tuple[str, ...] = ()
+    """systemd timers (globs) of which none may be about to fire."""
+    timer_within_s: float = 600
+    """How soon is about to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What the guard may do before a batch of deploys."""
+
+    allow_restart: bool = False
+    """Whether it may restart the docker unit; `--allow-restart` says so for one call."""
+    cooldown_s: float = 21_600
+    """At least so long between two restarts."""
+    recovery_s: float = 600
+    """For how long the swarm may take to be back and converged after one."""
+    prune: bool = True
+    """Whether it removes overlays that nobody uses."""
+    prune_age_s: float = 3600
+    """Only those that are older."""
+    keep: tuple[str, ...] = ("proxy",)
+    """Overlays (globs) that are never removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What maintenance runs may do."""
+
+    programs: tuple[str, ...] = ()
+    """Absolute paths of the programs that a runbook's `exec` may run; none unless they are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nixos:
+    """Where the configuration of a NixOS host is; elsewhere these mean nothing."""
+
+    repository: str = "/etc/nixos"
+    """The folder that relative paths are taken from; no file outside of it is ever edited."""
+    file: str = "nix/modules/swarm.nix"
+    """The file that creates the network."""
+    flake: str = "."
+    """The flake that the host is built from, such as `.#host`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an operator can set."""
+
+    network: str = "proxy"
+    """The network of interest: the one that stacks share."""
+    docker_unit: str = "docker.service"
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    look: Look = field(default_factory=Look)
+    quiet: Quiet = field(default_factory=Quiet)
+    guard: Guard = field(default_factory=Guard)
+    run: Run = field(default_factory=Run)
+    nixos: Nixos = field(default_factory=Nixos)
+
+    @property
+    def docker_unit_name(self) -> str:
+        """The unit with its ending; systemctl takes a service by its bare name too."""
+        return self.docker_unit if "." in self.docker_unit else f"{self.docker_unit}.service"
+
+
+def user_file(environment: Mapping[str, str]) -> Path:
+    """Return where a user's own settings are."""
+    base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '/')}/.config"
+    return Path(base) / "vipconsole" / "config.toml"
+
+
+def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settings:
+    """Return the settings of these files, each over those before it; absent files are passed over.
+
+    `required` comes last and must be there. Raises SettingsError that names file, key and the nearest known key,
+    with all problems of a file at once.
+    """
+    settings = Settings()
+    for path in (*paths, *((required,) if required else ())):
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            if path is required:
+                raise SettingsError(
+                    f"There is no settings file {clean(str(path))}.", "Check --config."
+                ) from None
+            continue
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(
+                f"The settings file {clean(str(path))} cannot be read: {clean(str(error), 300)}.",
+                "It must be a TOML file that this user may read.",
+            ) from error
+        problems: list[str] = []
+        settings = _merged(settings, data, "", problems)
+        problems.extend(_contradictions(settings))
+        if problems:
+            raise SettingsError(
+                f"{clean(str(path))}: {'; '.join(problems)}.", "Correct the file, or move it away."
+            )
+    return settings
+
+
+def kept(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data that JSON can hold; `restored` makes them of it again."""
+    return asdict(settings)
+
+
+def restored(data: Mapping[str, Any]) -> Settings:
+    """Return the settings that were kept. What this version does not know is passed over, and what is new has its default."""
+    return _merged(Settings(), data, "", [])
+
+
+S = TypeVar("S")
+
+
+def _merged(current: S, data: Mapping[str, Any], prefix: str, problems: list[str]) -> S:
+    kinds = typing.get_type_hints(type(current))
+    known = {each.name: getattr(current, each.name) for each in fields(current)}  # type: ignore[arg-type] # S is one of the dataclasses above
+    changes: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{clean(key, 60)}"
+        if key not in known:
+            problems.append(f"unknown key {name}{_nearest(key, known)}")
+        elif is_dataclass(known[key]):
+            if isinstance(value, dict):
+                changes[key] = _merged(known[key], value, f"{name}.", problems)
+            else:
+                problems.append(f"{name} must be a table")
+        else:
+            problem, read = _leaf(value, kinds[key])
+            if problem:
+                problems.append(f"{name} must be {problem}")
+            else:
+                changes[key] = read
+    return replace(current, **changes)  # type: ignore[type-var] # S is one of the dataclasses above
+
+
+def _leaf(value: object, kind: object) -> tuple[str, object]:
+    """Return what a value must be and is not, and the value as it is kept."""
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+            return "a positive number", None
+        return "", float(value)
+    if kind is bool:
+        return ("", value) if isinstance(value, bool) else ("true or false", None)
+    if kind == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            return "a list of texts", None
+        return "", tuple(value)
+    return ("", value) if isinstance(value, str) and value else ("a text", None)
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    thresholds = settings.thresholds
+    shares = ("use_warning", "use_critical", "leak_warning")
+    wrong = [
+        f"thresholds.{name} is a share and must be at most 1"
+        for name in shares
+        if getattr(thresholds, name) > 1
+    ]
+    if thresholds.use_warning > thresholds.use_critical:
+        wrong.append("thresholds.use_warning is above thresholds.use_critical")
+    if settings.quiet.timeout_s < settings.quiet.dwell_s:
+        wrong.append("quiet.timeout_s is below quiet.dwell_s")
+    wrong += [
+        f"run.programs must be absolute paths, and {clean(each)} is none"
+        for each in settings.run.programs
+        if not each.startswith("/")
+    ]
+    if not settings.nixos.repository.startswith("/"):
+        wrong.append("nixos.repository must be an absolute path")
+    return wrong
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error pays for it
+
+    near = get_close_matches(key, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,58 @@
+"""`python -m console.simulator`: a simulated engine on a socket, until SIGTERM or SIGINT."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.errors import SimulatorError
+from console.simulator.engine import DEFAULT_DATE, ENGINES, SimulatedEngine
+from console.simulator.journal_file import JournalFile
+from console.simulator.scenarios import SCENARIOS, build
+from console.simulator.server import served
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve a scenario; return 1 where that cannot be."""
+    parser = argparse.ArgumentParser(prog="python -m console.simulator", description=__doc__)
+    parser.add_argument("--socket", type=Path, required=True, help="path of the unix socket")
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="evening")
+    parser.add_argument("--api-version", choices=sorted(ENGINES), help="instead of the scenario's own")
+    parser.add_argument("--clock", choices=("manual", "real"), default="manual")
+    parser.add_argument(
+        "--journal", type=Path, help="write what dockerd would log to this file, as JSON lines"
+    )
+    parser.add_argument(
+        "--date", type=datetime.fromisoformat, help="what date it is when the scenario begins"
+    )
+    asked = parser.parse_args(arguments)
+    date = asked.date or (datetime.now(UTC) if asked.clock == "real" else DEFAULT_DATE)
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    try:
+        engine = build(asked.scenario, date=date, api_version=asked.api_version)
+        with closing(JournalFile(engine.store.said, asked.journal)) if asked.journal else nullcontext():
+            asyncio.run(_serve(engine, asked.socket, SystemClock() if asked.clock == "real" else None))
+    except SimulatorError as error:
+        sys.stderr.write(f"{error.sentence} {error.hint}\n")
+        return 1
+    return 0
+
+
+async def _serve(engine: SimulatedEngine, socket: Path, clock: SystemClock | None) -> None:
+    ending = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, ending.set)
+    async with served(engine, socket, clock):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await ending.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""Who gets which address: the part of Swarm's leader that keeps its knowledge in memory only.
+
+It follows swarmkit's manager/allocator: what is new is tried at the next pass, what failed is tried again only
+after something was given back, and a task's addresses are given back only while every network of it still exists.
+"""
+
+from collections.abc import Callable
+
+from console.simulator.ledger import Ledger
+from console.simulator.objects import SimNetwork, SimNode, SimService, SimTask
+from console.simulator.pool import Holder
+from console.simulator.said import NO_STATE, NO_VIP
+from console.simulator.store import Store
+
+PASS_DELAY_S = 0.01
+"""From a change to the allocator's next pass."""
+
+
+class Allocator:
+    """What waits for addresses, and the passes that hand them out.
+
+    `when_allocated` is told of each task that can be scheduled, `when_vips_changed` of each service whose addresses
+    were written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        when_allocated: Callable[[SimTask], None],
+        when_vips_changed: Callable[[SimService], None],
+    ) -> None:
+        self._store = store
+        self._when_allocated = when_allocated
+        self._when_vips_changed = when_vips_changed
+        self._forget()
+
+    def _forget(self) -> None:
+        self.ledger = Ledger()
+        self._new_networks: dict[str, SimNetwork] = {}
+        self._failed_networks: dict[str, SimNetwork] = {}
+        self._new_services: dict[str, SimService] = {}
+        self._failed_services: dict[str, SimService] = {}
+        self._new_tasks: dict[str, SimTask] = {}
+        self._failed_tasks: dict[str, SimTask] = {}
+        self._something_was_freed = False
+        self._is_pass_due = False
+        self._is_init = False
+
+    # What is to be allocated.
+
+    def add_network(self, network: SimNetwork) -> None:
+        """Let the next pass give a network its subnets."""
+        self._new_networks[network.id] = network
+        self._wake()
+
+    def add_service(self, service: SimService) -> None:
+        """Let the next pass give a service the virtual IPs that its specification asks for, and no others."""
+        service.is_allocated = False
+        self._failed_services.pop(service.id, None)
+        self._new_services[service.id] = service
+        self._wake()
+
+    def add_task(self, task: SimTask) -> None:
+        """Let the next pass give a task its addresses."""
+        self._new_tasks[task.id] = task
+        self._wake()
+
+    @property
+    def has_unallocated_networks(self) -> bool:
+        """Whether any network is without a subnet."""
+        return any(each not in self.ledger.pools for each in self._store.networks)
+
+    # What is given back.
+
+    def drop_network(self, network: SimNetwork) -> None:
+        """Forget a network that was removed, with everything that was held in it."""
+        self._new_networks.pop(network.id, None)
+        self._failed_networks.pop(network.id, None)
+        self.ledger.close(network)
+        for node in self._store.nodes.values():
+            if node.live_tasks.get(network.id) and self._leads:
+                self._store.said.removed_under_tasks(node.id, network.id)
+        self._freed()
+
+    def drop_service(self, service: SimService) -> None:
+        """Take the virtual IPs of a removed service back."""
+        self._new_services.pop(service.id, None)
+        self._failed_services.pop(service.id, None)
+        for network_id, address in service.vips:
+            self.ledger.release(network_id, address)
+        self._freed()
+
+    def end_task(self, task: SimTask) -> None:
+        """Take back what a task held that has ended or is no longer listed.
+
+        If one of its networks was removed meanwhile, the allocator takes the task for one that has nothing, and its
+        addresses on the other networks stay taken for good (moby#37338): they are marked as leaked.
+        """
+        self._new_tasks.pop(task.id, None)
+        self._failed_tasks.pop(task.id, None)
+        if task.holds:
+            task.holds = False
+            if all(network.id in self.ledger.pools for network, _ in task.attachments):
+                for network, address in task.attachments:
+                    self.ledger.release(network.id, address)
+                self._freed()
+            else:
+                for network, address in task.attachments:
+                    self.ledger.mark(network.id, address, Holder("leaked", task.id))
+        self._leave_node(task)
+
+    def _leave_node(self, task: SimTask) -> None:
+        node = self._store.nodes.get(task.node_id)
+        if node is None or not task.has_joined:
+            return
+        task.has_joined = False
+        for network, _ in task.attachments:
+            left = node.live_tasks.get(network.id, 0) - 1
+            node.live_tasks[network.id] = left
+            if left <= 0:
+                node.live_tasks.pop(network.id)
+                if node.id == self._store.said.node_id and not network.is_ingress:
+                    self._store.said.dropped_network(network.id, network.name)
+                if not network.is_ingress and network.id in node.balancers:
+                    self.ledger.release(network.id, node.balancers.pop(network.id))
+                    self._freed()
+
+    def join_node(self, task: SimTask, node: SimNode) -> None:
+        """Note that a task goes to a node, which needs a load balancer of its own on each network of it.
+
+        A balancer that finds no address is not queued: only the next task of that node tries again.
+        """
+        task.has_joined = True
+        for network, _ in task.attachments:
+            node.live_tasks[network.id] = node.live_tasks.get(network.id, 0) + 1
+        self.balance(node)
+
+    def balance(self, node: SimNode) -> None:
+        """Give a node the load-balancer addresses that it lacks."""
+        wanted = [*node.live_tasks, *(each.id for each in self._store.networks.values() if each.is_ingress)]
+        for network_id in wanted:
+            if network_id in self.ledger.pools and network_id not in node.balancers:
+                address = self.ledger.request(network_id, Holder("balancer", node.id))
+                if address is not None:
+                    node.balancers[network_id] = address
+
+    # The passes.
+
+    def run_pass(self) -> None:
+        """Allocate what is new, and, if anything was given back, what failed before."""
+        self._is_pass_due = False
+        networks, services, tasks = [*self._new_networks.values()], self._new_services, self._new_tasks
+        new = {*self._new_networks, *services, *tasks}
+        retried = self._something_was_freed or bool(networks)
+        self._something_was_freed = False
+        if retried:
+            networks = [*self._failed_networks.values(), *networks]
+            services = {**self._failed_services, **services}
+            tasks = {**self._failed_tasks, **tasks}
+            self._failed_networks, self._failed_services, self._failed_tasks = {}, {}, {}
+        self._new_networks, self._new_services, self._new_tasks = {}, {}, {}
+        for network in networks:
+            if not self._allocate_network(network):
+                self._failed_networks[network.id] = network
+                if network.id in new and self._leads:
+                    self._store.said.network_failed(network.id)
+        for service in services.values():
+            if not self._try_service(service) and service.id in new:
+                self._say_service_failed(service)
+        for task in tasks.values():
+            if not task.is_gone and task.is_alive and not self._try_task(task) and task.id in new:
+                self._say_task_failed(task)
+        self._is_init = False
+
+    def _try_task(self, task: SimTask) -> bool:
+        if not self._allocate_task(task):
+            self._failed_tasks[task.id] = task
+            return False
+        self._when_allocated(task)
+        return True
+
+    def _try_service(self, service: SimService) -> bool:
+        before = list(service.vips)
+        if not self._allocate_service(service):
+            self._failed_services[service.id] = service
+            return False
+        service.is_allocated = True
+        if service.vips != before:
+            self._store.touch(service)
+            self._when_vips_changed(service)
+        return True
+
+    # What is said of it: the first time; retries are on the level of debugging.
+
+    @property
+    def _leads(self) -> bool:
+        node = self._store.nodes.get(self._store.said.node_id)
+        return node is not None and node.is_leader
+
+    def _say_service_failed(self, service: SimService) -> None:
+        if self._leads:
+            is_there = all(each in self.ledger.pools for each in service.network_ids)
+            self._store.said.service_failed(
+                service.id,
+                NO_VIP if is_there else NO_STATE,
+                is_update=service.previous_spec is not None,
+                is_init=self._is_init,
+            )
+
+    def _say_task_failed(self, task: SimTask) -> None:
+        if not self._leads or task.is_attachment:
+            return
+        service = self._store.services.get(task.service_id)
+        if service is not None and not service.is_allocated:
+            error = f"service {task.service_id} to which task {task.id} belongs has pending allocations"
+        else:
+            targets = [each["Target"] for each in task.spec.get("Networks") or []]
+            full = next((each for each in targets if self.ledger.is_full(each)), "")
+            if not full:
+                return
+            error = (
+                f"failed to allocate network IP for task {task.id} network {full}: "
+                "could not find an available IP"
+            )
+        self._store.said.task_failed(task.id, error, is_init=self._is_init)
+
+    def rebuild(self) -> None:
+        """Begin anew from what the swarm's log holds, as a new leader does.
+
+        What leaked is free again, and what waited is tried at once.
+        """
+        self._forget()
+        self._is_init = True
+        for network in sorted(self._store.networks.values(), key=lambda each: not each.is_ingress):
+            if network.config:
+                self.ledger.reopen(network)
+            else:
+                self.add_network(network)
+        for node in self._store.nodes.values():
+            for network_id, address in list(node.balancers.items()):
+                if self.ledger.claim(network_id, address, Holder("balancer", node.id)) is None:
+                    del node.balancers[network_id]
+        for service in self._store.services.values():
+            for network_id, address in service.vips:
+                self.ledger.claim(network_id, address, Holder("vip", service.id))
+            if not service.is_allocated:
+                self.add_service(service)
+        for task in self._store.tasks.values():
+            self._restore_task(task)
+
+    def _restore_task(self, task: SimTask) -> None:
+        if task.holds:
+            for network, address in task.attachments:
+                self.ledger.claim(network.id, address, Holder("task", task.id))
+        elif task.state == "new":
+            self.add_task(task)
+
+    def _allocate_network(self, network: SimNetwork) -> bool:
+        if not self.ledger.open(network):
+            return False
+        self._store.touch(network)
+        if network.is_ingress:
+            for node in self._store.nodes.values():
+                self.balance(node)
+        return True
+
+    def _allocate_service(self, service: SimService) -> bool:
+        wanted = (
+            self._networks_of(service.network_ids, uses_ingress=service.publishes_ingress)
+            if service.has_vips
+            else []
+        )
+        if any(each not in self.ledger.pools for each in wanted):
+            return False
+        kept = [(network_id, address) for network_id, address in service.vips if network_id in wanted]
+        for network_id, address in service.vips:
+            if network_id not in wanted:
+                self.ledger.release(network_id, address)
+                self._freed()
+        service.vips = kept
+        added: list[tuple[str, str]] = []
+        for network_id in wanted:
+            if any(network_id == each for each, _ in kept):
+                continue
+            given = self.ledger.request(network_id, Holder("vip", service.id))
+            if given is None:
+                for each, taken in added:
+                    self.ledger.release(each, taken)
+                return False
+            added.append((network_id, given))
+        service.vips = sorted(kept + added, key=lambda vip: wanted.index(vip[0]))
+        return True
+
+    def _allocate_task(self, task: SimTask) -> bool:
+        service = self._store.services.get(task.service_id)
+        if not task.is_attachment and (service is None or not service.is_allocated):
+            return False
+        targets = [each["Target"] for each in task.spec.get("Networks") or []]
+        uses_ingress = service is not None and service.publishes_ingress
+        given: list[tuple[SimNetwork, str]] = []
+        for network_id in self._networks_of(targets, uses_ingress=uses_ingress):
+            address = (
+                self.ledger.request(network_id, Holder("task", task.id))
+                if network_id in self.ledger.pools
+                else None
+            )
+            if address is None:
+                for network, taken in given:
+                    self.ledger.release(network.id, taken)
+                return False
+            given.append((self._store.networks[network_id], address))
+        task.attachments = given
+        task.holds = True
+        return True
+
+    def _networks_of(self, targets: list[str], *, uses_ingress: bool) -> list[str]:
+        ingress = (
+            [each.id for each in self._store.networks.values() if each.is_ingress] if uses_ingress else []
+        )
+        return ingress + [each for each in targets if each not in ingress]
+
+    def _freed(self) -> None:
+        self._something_was_freed = True
+        if self._failed_networks or self._failed_services or self._failed_tasks:
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._is_pass_due:
+            self._is_pass_due = True
+            self._store.timeline.after(PASS_DELAY_S, self._run_if_due)
+
+    def _run_if_due(self) -> None:
+        # A rebuild or an attachment may have run the pass already.
+        if self._is_pass_due:
+            self.run_pass()

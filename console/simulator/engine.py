@@ -1,0 +1,232 @@
+"""A simulated engine and its swarm: what can be done to it, each as the API's call of that purpose."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from console.errors import SimulatorError
+from console.simulator.agent import Agent, Rules
+from console.simulator.allocator import Allocator
+from console.simulator.containers import Containers
+from console.simulator.labelled import LabelledData
+from console.simulator.networks import Networks
+from console.simulator.nodes import Nodes
+from console.simulator.objects import Json, SimNode, SimService, SimTask
+from console.simulator.orchestrator import Orchestrator
+from console.simulator.services import Services
+from console.simulator.store import Store
+
+DEFAULT_DATE = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
+"""The simulated date, unless another is asked for."""
+
+ENGINES = {"1.41": "20.10.24", "1.45": "26.1.5", "1.51": "28.5.2", "1.52": "29.1.0"}
+"""API versions that can be simulated, and the engine that speaks each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the engine says of itself. `membership` is `manager`, `worker` or `none`.
+
+    `images` are those it has (None: whatever is asked for). `unallocated_breaks_names` simulates the engines up to
+    29.7.2 that find no swarm network by name while one of them has no subnet (moby#53325).
+    """
+
+    api_version: str = "1.52"
+    host: str = "ci-host"
+    membership: str = "manager"
+    images: frozenset[str] | None = None
+    unallocated_breaks_names: bool = False
+
+    @property
+    def version(self) -> str:
+        """The engine's version."""
+        return ENGINES[self.api_version]
+
+    @property
+    def api(self) -> tuple[int, int]:
+        """The API version as numbers."""
+        major, minor = self.api_version.split(".")
+        return int(major), int(minor)
+
+
+class SimulatedEngine:
+    """One engine and the swarm it sees. Everything in it happens on its own timeline."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        start: datetime = DEFAULT_DATE,
+        seed: int = 1,
+        others: Iterable[tuple[str, str]] = (),
+        leader: str = "",
+    ) -> None:
+        """Begin with nodes and `ingress`. `others` are (host name, role) of more nodes; `leader` is a host name."""
+        if identity.api_version not in ENGINES:
+            raise SimulatorError(
+                f"No engine with API {identity.api_version} can be simulated.",
+                f"Known are: {', '.join(ENGINES)}.",
+            )
+        self.identity = identity
+        self.store = Store(seed, start)
+        self.go_down: Callable[[float], None] = _stay_up
+        """Shuts the socket that it is served on for so many seconds of this machine's time."""
+        self.cluster_id = self.store.new_id()
+        self.began = start
+        self.daemon_began = start
+        """When this node's engine was started last."""
+        self.allocator = Allocator(self.store, self._when_allocated, self._when_vips_changed)
+        rules = Rules(identity.images, lists_dying_tasks=identity.api >= (1, 52))
+        self.agent = Agent(
+            self.store, lambda: self.allocator, rules, self._when_task_ended, self._when_task_runs
+        )
+        self.orchestrator = Orchestrator(self.store, lambda: self.allocator, lambda: self.agent)
+        self.networks = Networks(self.store, self.allocator)
+        self.services = Services(self.store, self.allocator, self.agent, self.orchestrator, identity.api)
+        self.containers = Containers(self.store, self.allocator)
+        self.nodes = Nodes(self.store, self._take_role)
+        self.secrets = LabelledData(self.store, "secret")
+        self.configs = LabelledData(self.store, "config")
+        self._add_nodes(others, leader or identity.host)
+        self.networks.create({"Name": "ingress", "Driver": "overlay", "Ingress": True})
+        self.advance(1.0)
+
+    def _add_nodes(self, others: Iterable[tuple[str, str]], leader: str) -> None:
+        role = "worker" if self.identity.membership == "worker" else "manager"
+        for number, (host, its_role) in enumerate([(self.identity.host, role), *others]):
+            node = SimNode(self.store.new_id(), host, f"192.0.2.{10 + number}", its_role)
+            node.is_leader = host == leader
+            self.store.nodes[node.id] = node
+        if not any(node.is_leader for node in self.store.nodes.values()):
+            raise SimulatorError(f"There is no node {leader} that could lead.")
+        self.node = next(iter(self.store.nodes.values()))
+        self.store.said.node_id = self.node.id
+        self.agent.own_node_id = self.node.id
+        self.containers.own_node_id = self.node.id
+
+    # Time.
+
+    @property
+    def now(self) -> datetime:
+        """The simulated date."""
+        return self.store.now
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass, and everything happen that falls into them."""
+        self.store.timeline.advance(seconds)
+
+    # What happens to the machines.
+
+    def restart(self) -> None:
+        """Restart this node's engine: its tasks end and are replaced, its standalone containers stop.
+
+        Where this node led, another manager takes over, or its own new allocator: either has forgotten all leaks.
+        """
+        self.daemon_began = self.now
+        self.store.said.stopped()
+        for task in list(self.store.tasks.values()):
+            if task.node_id == self.node.id and task.is_alive and not task.is_attachment:
+                if task.container_id:
+                    self.agent.end(task, "failed", f"No such container: {task.name}", "started")
+                elif task.state not in ("new", "pending"):
+                    self.agent.end(task, "failed", "task was interrupted", task.message)
+        for container in list(self.store.containers.values()):
+            if container.task_id and container.task_id not in self.store.tasks:
+                del self.store.containers[container.id]
+            if container.task_id or container.state != "running":
+                continue
+            self.containers.stop(container.id)
+            if container.restart in ("always", "unless-stopped"):
+                self.containers.start(container.id)
+        self.store.said.started()
+        if self.node.is_leader:
+            managers = [each for each in self.store.nodes.values() if each.role == "manager"]
+            self.node.is_leader = False
+            self.lead((managers[1] if len(managers) > 1 else self.node).hostname)
+
+    def lead(self, reference: str) -> None:
+        """Make a node the leader; its allocator begins from what the swarm's log holds."""
+        chosen = self.store.find_node(reference)
+        if chosen.role != "manager":
+            raise SimulatorError(f"{chosen.hostname} is no manager.")
+        before = next((each.id for each in self.store.nodes.values() if each.is_leader), "")
+        for node in self.store.nodes.values():
+            node.is_leader = node is chosen
+        if before != chosen.id:
+            self.store.said.leader_changed(before, chosen.id)
+        self.allocator.rebuild()
+
+    def set_node(self, reference: str, *, state: str = "", availability: str = "") -> None:
+        """Change a node's state (`ready`, `down`) or availability (`active`, `pause`, `drain`).
+
+        Pending tasks are placed anew; what runs on the node goes on running.
+        """
+        node = self.store.find_node(reference)
+        node.state = state or node.state
+        node.availability = availability or node.availability
+        for task in list(self.store.tasks.values()):
+            self.agent.place(task)
+
+    def _take_role(self, node: SimNode) -> None:
+        if node is self.node:
+            self.identity = replace(self.identity, membership=node.role)
+        if node.is_leader and node.role == "worker":
+            others = [each for each in self.store.nodes.values() if each.role == "manager"]
+            self.lead(next(each for each in others if each.state == "ready").hostname)
+
+    def set_trap(self, *, unallocated_breaks_names: bool) -> None:
+        """Switch the failure of name look-ups on or off."""
+        self.identity = replace(self.identity, unallocated_breaks_names=unallocated_breaks_names)
+
+    # What the parts tell each other.
+
+    def _when_allocated(self, task: SimTask) -> None:
+        if task.is_attachment:
+            self.containers.attached(task)
+        else:
+            self.agent.schedule(task)
+
+    def _when_vips_changed(self, service: SimService) -> None:
+        self.orchestrator.reconcile(service)
+
+    def _when_task_ended(self, task: SimTask) -> None:
+        self.orchestrator.replace_ended(task)
+
+    def _when_task_runs(self, task: SimTask) -> None:
+        self.orchestrator.roll_on(task)
+
+    # The truth, for tests.
+
+    def truth(self) -> Json:
+        """Return per network (by name) and subnet what the allocator holds: every address and its holder."""
+        networks: Json = {}
+        for network in self.store.networks.values():
+            pools = self.allocator.ledger.pools.get(network.id, [])
+            networks[network.name] = {
+                "id": network.id,
+                "subnets": {
+                    str(pool.subnet): {
+                        "in_use": pool.in_use,
+                        "free": pool.free,
+                        "addresses": {
+                            pool.written(at): {"holder": holder.kind, "id": holder.id}
+                            for at, holder in sorted(pool.holders.items())
+                        },
+                    }
+                    for pool in pools
+                },
+            }
+        return {"now": self.now.isoformat(), "networks": networks}
+
+    def addresses_of(self, network: str, kind: str) -> list[str]:
+        """Return the addresses of a network (by name or ID) that holders of a kind have, such as `leaked`."""
+        found = self.store.find_network(network)
+        return [
+            pool.written(at)
+            for pool in self.allocator.ledger.pools.get(found.id, [])
+            for at, holder in sorted(pool.holders.items())
+            if holder.kind == kind
+        ]
+
+
+def _stay_up(_: float) -> None:
+    """Do nothing: without a socket there is nothing to shut."""

@@ -1,0 +1,195 @@
+"""Swarms to start from. Each is made with the model's own operations, so that everything in it has a history."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from console.errors import SimulatorError
+from console.simulator.engine import DEFAULT_DATE, Identity, SimulatedEngine
+from console.simulator.living import Director, standing
+from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_safely
+
+PROXY = "proxy"
+DAYS = 11
+"""How old the host's swarm is."""
+_DAY_S = 86400.0
+
+_INFRASTRUCTURE: tuple[tuple[str, tuple[Part, ...]], ...] = (
+    ("traefik", (Part("app", (PROXY,), ports=(80, 443)), Part("socket-proxy"))),
+    ("drone", (Part("app", (PROXY,), is_internal=False),)),
+    ("bridge", (Part("app", (PROXY,), is_internal=False),)),
+    ("dashboard", (Part("app", (PROXY,), is_internal=False),)),
+    ("reports", (Part("app", (PROXY,), is_internal=False),)),
+    ("backups", (Part("app"),)),
+    ("warm-keycloak", (Part("app", (PROXY,)), Part("db"))),
+)
+"""Nine services, six of them on `proxy`."""
+
+_RECIPES = (
+    "wordpress", "ghost", "discourse", "nextcloud", "hedgedoc", "matrix-synapse", "keycloak", "gitea", "mediawiki",
+    "peertube", "mattermost", "immich", "outline", "vikunja", "mailu", "collabora", "cryptpad", "focalboard",
+    "freshrss", "funkwhale", "jitsi", "lasuite-docs", "loomio", "n8n", "plausible", "uptime-kuma", "zammad", "etherpad",
+)  # fmt: skip
+
+_LEAKS = 12
+_CHURNED = 70
+"""Stacks that came and went without a leak before the evening; with the leaking ones they wrap the pointer round."""
+_STANDING = 112
+"""Recipe tests that stand in the evening."""
+_LAST_REPLICAS = 4
+
+Builder = Callable[[datetime, str | None], SimulatedEngine]
+
+
+def build(
+    name: str = "evening", *, date: datetime = DEFAULT_DATE, api_version: str | None = None
+) -> SimulatedEngine:
+    """Build a scenario so that it is `date` (aware) in it now; raise SimulatorError for an unknown name."""
+    if name not in SCENARIOS:
+        raise SimulatorError(f"There is no scenario {name!r}.", f"Known are {', '.join(sorted(SCENARIOS))}.")
+    return SCENARIOS[name](date, api_version)
+
+
+def empty(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return a swarm of one manager with nothing but `ingress`."""
+    return SimulatedEngine(Identity(api_version or "1.52"), date - timedelta(seconds=1))
+
+
+def quiet(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return the host with nothing but its infrastructure, healthy."""
+    engine = _host(date, api_version or "1.52")
+    engine.advance((date - engine.now).total_seconds())
+    return engine
+
+
+def evening(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return the host on the evening before its maintenance.
+
+    `proxy` (253 addresses) lost 12 over eleven days, and was full when two deploys came 14 and 3 minutes ago, which
+    wait in New. At this very instant a stack is gone, in the safe order, and 4 addresses are free; the engine has
+    not tried the waiting ones again yet.
+    """
+    engine = _host(date, api_version or "1.52")
+    _come_and_go(engine)
+    _stand(engine, date)
+    _wait_to(engine, date - timedelta(minutes=30))
+    last = deploy(
+        engine, "jitsi-pr88", (Part("app", (PROXY,), replicas=_LAST_REPLICAS, mode="dnsrr", grace_s=2.0),)
+    )
+    for stack, minutes in (("ghost", 14), ("discourse", 3)):
+        _wait_to(engine, date - timedelta(minutes=minutes))
+        deploy(engine, stack, (Part("app", (PROXY,)), Part("db")))
+    _wait_to(engine, date - timedelta(seconds=4))
+    remove_safely(engine, last)
+    return engine
+
+
+def older(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return the same evening on Docker 28, which does not count its addresses."""
+    return evening(date, api_version or "1.51")
+
+
+def cluster(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return three managers with the host's infrastructure spread over them; another one leads."""
+    others = [("ci-host-2", "manager"), ("ci-host-3", "manager")]
+    identity = Identity(api_version or "1.52")
+    engine = SimulatedEngine(identity, date - timedelta(days=DAYS), others=others, leader="ci-host-2")
+    _deploy_infrastructure(engine)
+    engine.advance((date - engine.now).total_seconds())
+    return engine
+
+
+def large(
+    date: datetime = DEFAULT_DATE, api_version: str | None = None, services: int = 1000, tasks: int = 2000
+) -> SimulatedEngine:
+    """Return so many services with so many tasks, all on a /16, on Docker 28."""
+    engine = SimulatedEngine(Identity(api_version or "1.51"), date - timedelta(hours=1))
+    _create_proxy(engine, "10.10.0.0/16")
+    for number in range(services):
+        replicas = tasks // services + (1 if number < tasks % services else 0)
+        deploy(engine, f"stack{number:04}", (Part("app", (PROXY,), is_internal=False, replicas=replicas),))
+    engine.advance((date - engine.now).total_seconds())
+    return engine
+
+
+def hundred(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return a hundred stacks of two services, each with a network of its own, on Docker 28; nothing happens."""
+    engine = SimulatedEngine(Identity(api_version or "1.51"), date - timedelta(hours=1))
+    _create_proxy(engine, "10.10.0.0/16")
+    for number in range(100):
+        deploy(engine, f"stack{number:03}", (Part("app", (PROXY,)), Part("db")))
+    engine.advance((date - engine.now).total_seconds())
+    return engine
+
+
+def living(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return the host's swarm on Docker 29 at the beginning of a batch, in which all goes on by itself."""
+    engine = _host(date, api_version or "1.52")
+    _come_and_go(engine)
+    standing(engine, date, 77)
+    _wait_to(engine, date)
+    Director(engine).begin()
+    return engine
+
+
+SCENARIOS: dict[str, Builder] = {
+    "empty": empty,
+    "quiet": quiet,
+    "evening": evening,
+    "older": older,
+    "cluster": cluster,
+    "large": large,
+    "hundred": hundred,
+    "living": living,
+}
+"""The scenarios by name."""
+
+
+def _host(date: datetime, api_version: str) -> SimulatedEngine:
+    engine = SimulatedEngine(Identity(api_version), date - timedelta(days=DAYS))
+    _deploy_infrastructure(engine)
+    return engine
+
+
+def _deploy_infrastructure(engine: SimulatedEngine) -> None:
+    _create_proxy(engine, "10.0.1.0/24")
+    for stack, parts in _INFRASTRUCTURE:
+        deploy(engine, stack, parts)
+        engine.advance(20.0)
+
+
+def _create_proxy(engine: SimulatedEngine, subnet: str) -> None:
+    config = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+    engine.networks.create({"Name": PROXY, "Driver": "overlay", "Attachable": True, "IPAM": config})
+    engine.advance(1.0)
+
+
+def _come_and_go(engine: SimulatedEngine) -> None:
+    """Let stacks come and go for some days; every few, one is removed as `docker stack rm` does, and leaks."""
+    leaking = {round(number * _CHURNED / _LEAKS) for number in range(_LEAKS)}
+    for number in range(_CHURNED):
+        stack = _recipe_test(engine, number, "nightly")
+        engine.advance(600.0)
+        if number in leaking:
+            remove_at_once(engine, stack)
+        else:
+            remove_safely(engine, stack)
+        engine.advance(_DAY_S * 5 / _CHURNED - 700.0)
+
+
+def _stand(engine: SimulatedEngine, date: datetime) -> None:
+    """Deploy what stands in the evening, over the days that are left."""
+    left_s = (date - timedelta(hours=1) - engine.now).total_seconds()
+    for number in range(_STANDING):
+        _recipe_test(engine, number, "pr")
+        engine.advance(left_s / _STANDING)
+
+
+def _recipe_test(engine: SimulatedEngine, number: int, kind: str) -> Deployed:
+    recipe = _RECIPES[number % len(_RECIPES)]
+    name = f"{recipe}-{kind}{400 + number * 3}" if number % 4 else f"test-{recipe}-{kind}{400 + number * 3}"
+    app = Part("app", (PROXY,), grace_s=2.0)
+    return deploy(engine, name, (app, Part("db", grace_s=2.0)) if number % 3 == 0 else (app,))
+
+
+def _wait_to(engine: SimulatedEngine, date: datetime) -> None:
+    engine.advance((date - engine.now).total_seconds())

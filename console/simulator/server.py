@@ -1,0 +1,273 @@
+"""The simulated engine on a unix socket. The only module here that needs aiohttp."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from console.clock import Clock
+from console.errors import SimulatorError
+from console.simulator.api import Answer, Call, answer, unversioned
+from console.simulator.controls import PREFIX, control
+from console.simulator.engine import SimulatedEngine
+from console.simulator.events import SimEvent, event_line, event_passes
+from console.simulator.faults import Fault, Faults
+from console.simulator.filters import filters_of
+
+try:
+    from aiohttp import web
+except ImportError as error:
+    raise SimulatorError(
+        "The simulated engine needs aiohttp, which is not installed.", "pip install 'vipconsole[demo]'"
+    ) from error
+
+T = TypeVar("T")
+
+_PIECES = 20
+_ANNOUNCE_S = 0.05
+_START_TIMEOUT_S = 10.0
+_TICK_S = 0.1
+
+
+class Service:
+    """Answers requests from a model. With a clock the model follows it; without, only control calls let time pass."""
+
+    def __init__(self, engine: SimulatedEngine, clock: Clock | None = None) -> None:
+        self._engine = engine
+        self._faults = Faults()
+        self._clock = clock
+        self._followed_s = clock.monotonic() if clock else 0.0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or fail it as a fault wants."""
+        self.follow_clock()
+        call = Call(request.method, request.path, dict(request.query), _parsed(await request.read()))
+        if call.path.startswith(PREFIX):
+            return _response(control(self._engine, self._faults, self._engine.go_down, call))
+        fault = self._faults.take(call.method, unversioned(call.path))
+        if fault is None and unversioned(call.path) == "/events":
+            return await self._stream_events(request, call)
+        if fault is None:
+            response = _response(answer(self._engine, call))
+            # Clients that negotiate read this from the answer to a ping.
+            response.headers["Api-Version"] = self._engine.identity.api_version
+            response.headers["Ostype"] = "linux"
+            return response
+        return await self._fail(request, call, fault)
+
+    async def _stream_events(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        """Tell what was kept and asked for, and then what happens, until the client or the simulation goes.
+
+        With `until` it ends after what was kept: whoever asks for a moment to come is not told of it.
+        """
+        given = answer(self._engine, call)
+        if given.status != 200:
+            return _response(given)
+        told: asyncio.Queue[str] = asyncio.Queue()
+        wanted = filters_of(call.query, "events")
+
+        def tell(event: SimEvent) -> None:
+            if event_passes(event, wanted):
+                told.put_nowait(event_line(event))
+
+        log = self._engine.store.events
+        log.listen(tell)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        try:
+            await response.prepare(request)
+            await response.write(_encoded(given))
+            while "until" not in call.query:
+                await response.write((await told.get()).encode())
+        except ConnectionResetError:
+            # The client has gone; there is nobody to tell.
+            return response
+        else:
+            return response
+        finally:
+            log.leave(tell)
+
+    def follow_clock(self) -> None:
+        """Let as much time pass in the model as passed by the clock."""
+        if self._clock is not None:
+            now_s = self._clock.monotonic()
+            self._engine.advance(now_s - self._followed_s)
+            self._followed_s = now_s
+
+    async def _fail(self, request: web.BaseRequest, call: Call, fault: Fault) -> web.StreamResponse:
+        if fault.kind == "refuse":
+            return _dropped(request)
+        if fault.kind == "hang":
+            await asyncio.Event().wait()
+        if fault.kind == "garbage":
+            return web.Response(
+                status=200, body=b"<html>\xff\xfe not what was promised", content_type="application/json"
+            )
+        if fault.status:
+            return _response(Answer(fault.status, {"message": "a simulated failure"}))
+        given = answer(self._engine, call)
+        if fault.kind == "lose_answer":
+            return _dropped(request)
+        return await _trickled(request, given, fault)
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return None
+
+
+def _encoded(given: Answer) -> bytes:
+    if given.body is None:
+        return b""
+    return given.body.encode() if isinstance(given.body, str) else json.dumps(given.body).encode()
+
+
+def _response(given: Answer) -> web.Response:
+    kind = "text/plain" if isinstance(given.body, str) else "application/json"
+    return web.Response(status=given.status, body=_encoded(given), content_type=kind)
+
+
+def _dropped(request: web.BaseRequest) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _trickled(request: web.BaseRequest, given: Answer, fault: Fault) -> web.StreamResponse:
+    body = _encoded(given)
+    response = web.StreamResponse(status=given.status, headers={"Content-Type": "application/json"})
+    response.content_length = len(body)
+    await response.prepare(request)
+    if fault.kind == "cut":
+        await response.write(body[: len(body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
+    size = max(1, -(-len(body) // _PIECES))
+    for at in range(0, len(body), size):
+        await asyncio.sleep(fault.seconds / _PIECES)
+        await response.write(body[at : at + size])
+    return response
+
+
+class _Door:
+    """The socket, which can be shut for a while: then connecting is refused, as with a daemon that is down."""
+
+    def __init__(self, service: Service, socket: Path) -> None:
+        self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
+        self._socket = socket
+        self._site: web.UnixSite | None = None
+        self._pause: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._runner.setup()
+        try:
+            await self._listen()
+        except OSError as error:
+            raise SimulatorError(f"The simulated engine cannot listen on {self._socket}: {error}.") from error
+
+    async def _listen(self) -> None:
+        self._site = web.UnixSite(self._runner, str(self._socket))
+        await self._site.start()
+
+    def shut_for(self, seconds: float) -> None:
+        if self._pause is None or self._pause.done():
+            self._pause = asyncio.create_task(self._shut(seconds))
+
+    async def _shut(self, seconds: float) -> None:
+        # The answer that announces it still goes out.
+        await asyncio.sleep(_ANNOUNCE_S)
+        if self._site is not None:
+            await self._site.stop()
+        for connection in self._server.connections:
+            connection.force_close()
+        await asyncio.sleep(seconds)
+        await self._listen()
+
+    async def close(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            await asyncio.gather(self._pause, return_exceptions=True)
+        await self._runner.cleanup()
+        await asyncio.to_thread(self._socket.unlink, missing_ok=True)
+
+
+@asynccontextmanager
+async def served(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> AsyncIterator[None]:
+    """Serve a model on a unix socket, which is removed at the end. With `clock`, its time follows that clock."""
+    service = Service(engine, clock)
+    door = _Door(service, socket)
+    engine.go_down = door.shut_for
+    ticking = asyncio.create_task(_tick(service))
+    try:
+        await door.open()
+        yield
+    finally:
+        ticking.cancel()
+        await door.close()
+        with suppress(asyncio.CancelledError):
+            await ticking
+
+
+async def _tick(service: Service) -> None:
+    # What happens is told when it happens, and not when somebody asks next.
+    while True:
+        await asyncio.sleep(_TICK_S)
+        service.follow_clock()
+
+
+class Running:
+    """A model that is served by a thread of its own."""
+
+    def __init__(self, engine: SimulatedEngine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._loop = loop
+
+    def run(self, act: Callable[[SimulatedEngine], T]) -> T:
+        """Do something with the model between two requests, and return what came of it."""
+        done: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(act(self._engine))
+            except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(do)
+        return done.result()
+
+
+@contextmanager
+def serve_in_thread(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> Iterator[Running]:
+    """Serve a model from a thread with a loop of its own; the socket answers when the block begins."""
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        ending = asyncio.Event()
+        try:
+            async with served(engine, socket, clock):
+                ready.set_result((asyncio.get_running_loop(), ending))
+                await ending.wait()
+        except SimulatorError as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="simulated-engine", daemon=True)
+    thread.start()
+    try:
+        loop, ending = ready.result(_START_TIMEOUT_S)
+    except BaseException:
+        thread.join(_START_TIMEOUT_S)
+        raise
+    try:
+        yield Running(engine, loop)
+    finally:
+        loop.call_soon_threadsafe(ending.set)
+        thread.join()

@@ -1,0 +1,321 @@
+"""Services, tasks, nodes, containers and the engine itself in the words of the Engine API."""
+
+from collections.abc import Sequence
+
+from console.simulator.engine import SimulatedEngine
+from console.simulator.objects import (
+    Json,
+    SimContainer,
+    SimData,
+    SimEndpoint,
+    SimNode,
+    SimService,
+    SimTask,
+)
+from console.simulator.store import Store
+from console.simulator.wire_networks import attached_network_json, date
+
+DNS_NAMES_FROM = (1, 45)
+"""The API version from which the beginning of a container's ID is no longer one of its aliases."""
+
+
+def service_json(service: SimService) -> Json:
+    """Return a service. Its `Endpoint` is empty while it has no virtual IP, also where it wants none."""
+    endpoint: Json = {"Spec": {}}
+    if service.vips:
+        spec = service.spec.get("EndpointSpec") or {}
+        endpoint["Spec"] = {key: value for key, value in spec.items() if value}
+        if service.ports:
+            endpoint["Ports"] = service.ports
+        endpoint["VirtualIPs"] = [{"NetworkID": each, "Addr": address} for each, address in service.vips]
+    shown: Json = {
+        "ID": service.id,
+        "Version": {"Index": service.index},
+        "CreatedAt": date(service.created),
+        "UpdatedAt": date(service.updated),
+        "Spec": service.spec,
+        "Endpoint": endpoint,
+    }
+    if service.previous_spec is not None:
+        shown["PreviousSpec"] = service.previous_spec
+    if service.update_status is not None:
+        status = dict(service.update_status)
+        for key in ("StartedAt", "CompletedAt"):
+            if key in status:
+                status[key] = date(status[key])
+        shown["UpdateStatus"] = status
+    return shown
+
+
+def service_status_json(service: SimService, store: Store) -> Json:
+    """Return how many tasks of a service run, and how many it wants."""
+    tasks = store.tasks_of(service.id)
+    wanted = sum(task.is_wanted for task in tasks)
+    return {
+        "RunningTasks": sum(task.state == "running" for task in tasks),
+        "DesiredTasks": wanted if service.replicas is None else service.replicas,
+        "CompletedTasks": sum(task.state == "complete" for task in tasks),
+    }
+
+
+def task_json(task: SimTask, embedded: dict[str, Json]) -> Json:
+    """Return a task. `embedded` keeps the networks that were written already, by ID and version."""
+    status: Json = {
+        "Timestamp": date(task.since or task.created),
+        "State": task.state,
+        "Message": task.message,
+    }
+    if task.error:
+        status["Err"] = task.error
+    if task.container_id or task.state == "rejected":
+        status["ContainerStatus"] = {
+            "ContainerID": task.container_id,
+            "PID": 4242 if task.state == "running" else 0,
+            "ExitCode": task.exit_code,
+        }
+    status["PortStatus"] = {}
+    shown: Json = {
+        "ID": task.id,
+        "Version": {"Index": task.index},
+        "CreatedAt": date(task.created),
+        "UpdatedAt": date(task.updated),
+        "Labels": {},
+        "Spec": task.spec if task.is_attachment else {k: v for k, v in task.spec.items() if k != "Runtime"},
+    }
+    if task.service_id:
+        shown["ServiceID"] = task.service_id
+    if task.slot:
+        shown["Slot"] = task.slot
+    if task.node_id:
+        shown["NodeID"] = task.node_id
+    shown["Status"] = status
+    shown["DesiredState"] = task.desired
+    if task.attachments:
+        attachments = []
+        for network, address in task.attachments:
+            key = f"{network.id}.{network.index}"
+            if key not in embedded:
+                embedded[key] = attached_network_json(network)
+            attachments.append({"Network": embedded[key], "Addresses": [address]})
+        shown["NetworksAttachments"] = attachments
+    return shown
+
+
+def data_json(thing: SimData) -> Json:
+    """Return a secret or a config; only a config tells what it holds."""
+    spec: Json = {"Name": thing.name, "Labels": thing.labels}
+    return {
+        "ID": thing.id,
+        "Version": {"Index": thing.index},
+        "CreatedAt": date(thing.created),
+        "UpdatedAt": date(thing.created),
+        "Spec": {**spec, "Data": thing.data} if thing.data else spec,
+    }
+
+
+def node_json(engine: SimulatedEngine, node: SimNode) -> Json:
+    """Return a node. Its load-balancer addresses are not told, as with the engine."""
+    shown: Json = {
+        "ID": node.id,
+        "Version": {"Index": node.index},
+        "CreatedAt": date(engine.began),
+        "UpdatedAt": date(engine.began),
+        "Spec": {"Labels": node.labels, "Role": node.wanted_role, "Availability": node.availability},
+        "Description": {
+            "Hostname": node.hostname,
+            "Platform": {"Architecture": "x86_64", "OS": "linux"},
+            "Resources": {"NanoCPUs": 8_000_000_000, "MemoryBytes": 33_000_000_000},
+            "Engine": {"EngineVersion": engine.identity.version},
+        },
+        "Status": {"State": node.state, "Addr": node.address},
+    }
+    if node.role == "manager":
+        shown["ManagerStatus"] = {
+            **({"Leader": True} if node.is_leader else {}),
+            "Reachability": "reachable" if node.state == "ready" else "unreachable",
+            "Addr": f"{node.address}:2377",
+        }
+    return shown
+
+
+def container_json(engine: SimulatedEngine, container: SimContainer) -> Json:
+    """Return a container as the list shows it."""
+    is_running = container.state == "running"
+    return {
+        "Id": container.id,
+        "Names": [f"/{container.name}"],
+        "Image": container.image,
+        "ImageID": "sha256:" + "5" * 64,
+        "Command": " ".join(container.command),
+        "Created": int(container.created.timestamp()),
+        "Ports": [],
+        "Labels": container.labels,
+        "State": container.state,
+        "Status": "Up" if is_running else f"Exited ({container.exit_code})",
+        "HostConfig": {"NetworkMode": "default"},
+        "NetworkSettings": {"Networks": _attachments(engine, container)},
+        "Mounts": [],
+    }
+
+
+def container_detail_json(engine: SimulatedEngine, container: SimContainer) -> Json:
+    """Return a container as its inspection shows it."""
+    is_running = container.state == "running"
+    return {
+        "Id": container.id,
+        "Created": date(container.created),
+        "Path": container.command[0] if container.command else "",
+        "Args": container.command[1:],
+        "State": {
+            "Status": container.state,
+            "Running": is_running,
+            "Paused": False,
+            "Restarting": False,
+            "Pid": 4242 if is_running else 0,
+            "ExitCode": container.exit_code,
+            "Error": "",
+            "StartedAt": date(container.started) if container.started else "0001-01-01T00:00:00Z",
+        },
+        "Image": "sha256:" + "5" * 64,
+        "Name": f"/{container.name}",
+        "RestartCount": 0,
+        "HostConfig": {
+            "NetworkMode": container.endpoints[0].name if container.endpoints else "default",
+            "RestartPolicy": {"Name": container.restart, "MaximumRetryCount": 0},
+        },
+        "Config": {"Hostname": container.id[:12], "Image": container.image, "Labels": container.labels},
+        "NetworkSettings": {"Networks": _attachments(engine, container)},
+    }
+
+
+def _attachments(engine: SimulatedEngine, container: SimContainer) -> Json:
+    addresses = {network.id: (network.name, address) for network, address in container.attachments}
+    if container.task_id:
+        return {
+            name: _attachment(SimEndpoint(name, key), address) for key, (name, address) in addresses.items()
+        }
+    shown: Json = {}
+    for each in container.endpoints:
+        _, address = addresses.get(each.network_id, ("", ""))
+        aliases = list(each.aliases)
+        if each.network_id and engine.identity.api < DNS_NAMES_FROM:
+            aliases.append(container.id[:12])
+        shown[each.name] = _attachment(each, address if container.state == "running" else "", aliases)
+    return shown
+
+
+def _attachment(endpoint: SimEndpoint, address: str, aliases: Sequence[str] = ()) -> Json:
+    plain, _, length = address.partition("/")
+    asked = plain or endpoint.address
+    return {
+        "IPAMConfig": {"IPv4Address": asked} if asked else None,
+        "Links": None,
+        "Aliases": [*aliases] or None,
+        "NetworkID": endpoint.network_id,
+        "EndpointID": f"{endpoint.network_id:0<64}" if plain else "",
+        "Gateway": "",
+        "IPAddress": plain,
+        "IPPrefixLen": int(length) if plain else 0,
+        "DriverOpts": None,
+    }
+
+
+def version_json(engine: SimulatedEngine) -> Json:
+    """Return the engine's version and the API versions it speaks."""
+    identity = engine.identity
+    return {
+        "Platform": {"Name": "simulated engine"},
+        "Components": [],
+        "Version": identity.version,
+        "ApiVersion": identity.api_version,
+        "MinAPIVersion": minimum_api(engine),
+        "Os": "linux",
+        "Arch": "amd64",
+        "KernelVersion": "6.12.0",
+        "GitCommit": "simulated",
+        "GoVersion": "",
+    }
+
+
+def minimum_api(engine: SimulatedEngine) -> str:
+    """Return the oldest API version that the engine accepts."""
+    api = engine.identity.api
+    return "1.12" if api < (1, 44) else "1.24" if api < (1, 52) else "1.44"
+
+
+def info_json(engine: SimulatedEngine) -> Json:
+    """Return what the engine says of itself and of its place in the swarm."""
+    identity = engine.identity
+    states = [each.state for each in engine.store.containers.values()]
+    return {
+        "ID": "SIMU:LATE:DENG:INE0",
+        "Containers": len(states),
+        "ContainersRunning": states.count("running"),
+        "ContainersPaused": 0,
+        "ContainersStopped": len(states) - states.count("running"),
+        "Images": len(identity.images or ()),
+        "Driver": "overlay2",
+        "SystemTime": date(engine.now),
+        "LoggingDriver": "journald",
+        "OperatingSystem": "simulated",
+        "OSType": "linux",
+        "Architecture": "x86_64",
+        "NCPU": 8,
+        "MemTotal": 33_000_000_000,
+        "DockerRootDir": "/var/lib/docker",
+        "Name": identity.host,
+        "ServerVersion": identity.version,
+        "LiveRestoreEnabled": False,
+        "Swarm": _swarm_info(engine),
+        "Warnings": None,
+    }
+
+
+def _swarm_info(engine: SimulatedEngine) -> Json:
+    membership = engine.identity.membership
+    shown: Json = {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    }
+    if membership == "none":
+        return shown
+    managers = [node for node in engine.store.nodes.values() if node.role == "manager"]
+    shown.update(
+        NodeID=engine.node.id,
+        NodeAddr=engine.node.address,
+        LocalNodeState="active",
+        RemoteManagers=[{"NodeID": node.id, "Addr": f"{node.address}:2377"} for node in managers],
+    )
+    if membership == "manager":
+        shown.update(
+            ControlAvailable=True,
+            Nodes=len(engine.store.nodes),
+            Managers=len(managers),
+            Cluster=cluster_json(engine),
+        )
+    return shown
+
+
+def cluster_json(engine: SimulatedEngine) -> Json:
+    """Return the swarm itself, without its join tokens."""
+    return {
+        "ID": engine.cluster_id,
+        "Version": {"Index": 10},
+        "CreatedAt": date(engine.began),
+        "UpdatedAt": date(engine.began),
+        "Spec": {
+            "Name": "default",
+            "Labels": {},
+            "Orchestration": {"TaskHistoryRetentionLimit": 5},
+            "Raft": {"SnapshotInterval": 10000, "ElectionTick": 10, "HeartbeatTick": 1},
+            "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
+        },
+        "RootRotationInProgress": False,
+        "DefaultAddrPool": ["10.0.0.0/8"],
+        "SubnetSize": 24,
+        "DataPathPort": 4789,
+    }

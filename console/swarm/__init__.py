@@ -1,0 +1,1 @@
+"""A swarm as values, and the one door to the Docker Engine API."""

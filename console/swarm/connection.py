@@ -1,0 +1,179 @@
+"""The connection to one Docker engine: the only place that builds clients of the docker SDK."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from docker import APIClient
+from docker.errors import DockerException, create_api_error_from_http_exception
+from docker.utils import kwargs_from_env
+from requests import HTTPError
+
+from console.errors import EngineNonsense, UsageError
+from console.swarm.failures import FAILURES, engine_error, timeout_error
+from console.swarm.threads import OwningThreads
+from console.text import SENTENCE_LIMIT, clean
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+OLDEST_API = "1.25"
+"""Spoken until the engine has told its own version; `GET /version` is the same in all."""
+THREADS = 6
+"""Enough to hide the engine's latency; more only queue inside dockerd."""
+
+R = TypeVar("R")
+
+
+def chosen_host(asked: str = "") -> str:
+    """Return the engine's address: the one asked for, else `DOCKER_HOST`, else the local socket.
+
+    Named here in every case, because the docker SDK would otherwise follow the current Docker context, and an
+    operator must never look at another host than the one that is shown. `/path` and `unix:/path` become
+    `unix:///path`, as the docker command takes them. Raises UsageError for what is no address of an engine.
+    """
+    host = (asked or os.environ.get("DOCKER_HOST", "")).strip() or DEFAULT_HOST
+    path = host.removeprefix("unix://").removeprefix("unix:")
+    if host.startswith(("unix:", "/")) and path.startswith("/") and path.strip("/"):
+        return f"unix:///{path.lstrip('/')}"
+    if host.startswith("tcp://") and host.removeprefix("tcp://").strip("/"):
+        return host
+    if host.startswith("ssh://"):
+        raise UsageError(
+            "Engines are not asked over ssh:// here.",
+            "Forward the socket, `ssh -nNT -L /run/remote.sock:/run/docker.sock HOST &`, and give "
+            "--host unix:///run/remote.sock.",
+        )
+    raise UsageError(
+        f"{clean(host)} is no address of an engine.",
+        "Write it as unix:///path or tcp://host:port (--host, DOCKER_HOST).",
+    )
+
+
+def engine_or_context(asked: str) -> str:
+    """Return the address of an engine that is named by it, or by a docker context. Raises UsageError."""
+    if "://" in asked or asked.startswith("/"):
+        return chosen_host(asked)
+    from docker.context import ContextAPI  # noqa: PLC0415 - nobody else needs what it loads
+
+    try:
+        # The types say that there always is one.
+        found: Any = ContextAPI.get_context(asked)
+    except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"The docker context {clean(asked)} cannot be read ({type(error).__name__}).",
+            "`docker context ls`.",
+        ) from error
+    if found is None or not found.Host:
+        raise UsageError(
+            f"There is no docker context {clean(asked)}.",
+            "`docker context ls` lists them; else give an address.",
+        )
+    return chosen_host(str(found.Host).replace("http+unix://", "unix://"))
+
+
+def parsed_version(text: str) -> tuple[int, int]:
+    """Return `1.41` as (1, 41), and anything else as (0, 0)."""
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if minor.isdecimal() and major.isdecimal() else (0, 0)
+
+
+def answer_of(client: APIClient, path: str) -> bytes:
+    """Return the engine's answer to `GET path`, as it came; raise what the SDK raises."""
+    # The SDK's own calls give JSON only after it was read, and so never tell whether an answer is the same as before.
+    response = client.get(f"{client.base_url}/v{client.api_version}{path}", timeout=client.timeout)
+    try:
+        response.raise_for_status()
+    except HTTPError as error:
+        create_api_error_from_http_exception(error)
+    return response.content
+
+
+class EngineConnection:
+    """Asks one engine, on a few threads, each call within `timeout_s`."""
+
+    def __init__(self, host: str, timeout_s: float) -> None:
+        self.host = clean(host, SENTENCE_LIMIT)
+        """The address, fit to be shown."""
+        self._address = host
+        self._timeout_s = timeout_s
+        self._negotiation = threading.Lock()
+        self._api_version = ""
+        self._failure: Exception | None = None
+        self._failures = 0
+        self._threads: OwningThreads[APIClient] = OwningThreads(self._client, APIClient.close, THREADS)
+
+    @property
+    def api_version(self) -> tuple[int, int]:
+        """The API version that was agreed on with the engine; (0, 0) before the first call."""
+        return parsed_version(self._api_version)
+
+    async def ask(self, asked: str, question: Callable[[APIClient], R]) -> R:
+        """Return the engine's answer to a question put through a client.
+
+        `asked` says in words what is asked, for errors. Raises an `EngineError` or `SwarmError` for whatever goes
+        wrong between here and a parsed answer.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._threads.call(question)
+        except TimeoutError as error:
+            raise timeout_error(self.host, asked) from error
+        except FAILURES as error:
+            raise engine_error(error, self.host, asked) from error
+
+    def streaming_client(self) -> APIClient:
+        """Return a client of the caller's own, for an answer that does not end; blocks while the version is agreed on."""
+        return self._client()
+
+    def close(self) -> None:
+        """Let go of the engine. Calls that hang are left to their threads."""
+        self._threads.close()
+
+    def _client(self) -> APIClient:
+        # One thread asks for the version, the others wait for it, and for its failure too: an engine that hangs is not
+        # asked again by each of them in turn.
+        seen = self._failures
+        with self._negotiation:
+            if not self._api_version:
+                if self._failure is not None and self._failures != seen:
+                    raise self._failure
+                try:
+                    self._api_version = self._negotiated()
+                except Exception as error:
+                    self._failure, self._failures = error, self._failures + 1
+                    raise
+        return self._new_client(self._api_version)
+
+    def _negotiated(self) -> str:
+        self._knock()
+        first = self._new_client(OLDEST_API)
+        try:
+            answer: Any = first.version(api_version=False)
+        finally:
+            first.close()
+        version = str(answer["ApiVersion"])
+        if parsed_version(version) == (0, 0):
+            raise EngineNonsense(
+                f"The engine at {self.host} does not tell its API version.",
+                "Check that --host or DOCKER_HOST names a Docker engine.",
+            )
+        return version
+
+    def _knock(self) -> None:
+        """Raise what the operating system says when nobody listens on a unix socket."""
+        # The SDK buries that error, and leaves its own socket open behind it.
+        if self._address.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as knock:
+                knock.settimeout(self._timeout_s)
+                knock.connect(self._address.removeprefix("unix://"))
+
+    def _new_client(self, version: str) -> APIClient:
+        tls = kwargs_from_env().get("tls", False) if self._address.startswith("tcp://") else False
+        return APIClient(
+            base_url=self._address,
+            version=version,
+            timeout=max(1, round(self._timeout_s)),
+            tls=tls,
+        )

@@ -1,0 +1,182 @@
+"""The engine's stream of changes, read by a thread of its own.
+
+The stream begins at a moment of the engine's own clock, so that nothing is missed between that moment and the first
+answer. When it breaks it is opened again from the last moment that was heard, and the break is told as a gap all the
+same: an engine that was restarted has forgotten what happened before (it keeps 256 events in memory).
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from docker import APIClient
+from docker.errors import DockerException
+
+from console.clock import Clock
+from console.errors import VipconsoleError
+from console.parts import Unknown, unknown_from
+from console.swarm import parse
+from console.swarm.connection import EngineConnection
+from console.swarm.failures import FAILURES, engine_error
+from console.swarm.values import Event
+
+RETRY_S = 0.5
+"""Between two attempts to open a stream that broke."""
+FILTERS = {
+    "type": ["container", "network", "service", "node", "secret", "config"],
+    "event": ["create", "update", "remove", "destroy", "connect", "disconnect", "start", "die"],
+}
+"""What is asked for: without it every health check of every container would be told too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """From here on every change is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """From here on nothing is heard, until `Listening` comes again."""
+
+    why: Unknown
+
+
+Heard: TypeAlias = Event | Listening | Gap
+
+
+class EventSource:
+    """Where changes are heard: the engine behind a connection."""
+
+    def __init__(self, connection: EngineConnection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    @asynccontextmanager
+    async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[Heard]]:
+        """Give what is heard from a moment of the engine's clock on; leaving it closes the stream at once."""
+        ear = _Ear(self._connection, self._clock, since)
+        try:
+            yield ear.heard()
+        finally:
+            ear.close()
+
+
+class _Ear:
+    def __init__(self, connection: EngineConnection, clock: Clock, since: datetime) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._since = since
+        self._latest: set[tuple[datetime, str, str]] = set()
+        self._stream: _Stream | None = None
+
+    async def heard(self) -> AsyncIterator[Heard]:
+        while True:
+            queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+            self._stream = _Stream(self._connection, self._since, asyncio.get_running_loop(), queue)
+            self._stream.start()
+            while True:
+                said = await queue.get()
+                if isinstance(said, Exception):
+                    break
+                if said is None:
+                    yield Listening()
+                elif self._is_new(said):
+                    yield said
+            self._stream.close()
+            yield Gap(unknown_from(_told(said, self._connection.host)))
+            await self._clock.sleep(RETRY_S)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def _is_new(self, event: Event) -> bool:
+        """Whether an event was not told before: a stream that is opened again repeats the last moment."""
+        key = (event.at, event.id, event.action)
+        if event.at > self._since:
+            self._since = event.at
+            self._latest = {each for each in self._latest if each[0] >= event.at}
+        if key in self._latest:
+            return False
+        self._latest.add(key)
+        return True
+
+
+def _told(error: Exception, host: str) -> VipconsoleError:
+    return error if isinstance(error, VipconsoleError) else engine_error(error, host, "tell its changes")
+
+
+class _Stream(threading.Thread):
+    """One connection, read until it ends. Into the queue go None (it is open), events, and at last an exception."""
+
+    def __init__(
+        self,
+        connection: EngineConnection,
+        since: datetime,
+        loop: asyncio.AbstractEventLoop,
+        queue: "asyncio.Queue[Event | Exception | None]",
+    ) -> None:
+        super().__init__(name="events", daemon=True)
+        self._connection = connection
+        self._since = since
+        self._loop = loop
+        self._queue = queue
+        self._guard = threading.Lock()
+        self._open: Any = None
+        self._is_closed = False
+
+    def run(self) -> None:
+        """Read until the engine or `close` ends it."""
+        try:
+            client = self._connection.streaming_client()
+            try:
+                for event in self._events(client):
+                    self._tell(event)
+            finally:
+                client.close()
+        except (VipconsoleError, *FAILURES) as error:
+            self._tell(error)
+        else:
+            self._tell(ConnectionResetError("the stream of changes ended"))
+
+    def close(self) -> None:
+        """End the stream from any thread; the thread that reads it ends with it."""
+        with self._guard:
+            self._is_closed = True
+            if self._open is not None:
+                # Over SSH the SDK cannot close it; the thread is a daemon and ends with the program.
+                with suppress(DockerException, OSError):
+                    self._open.close()
+                self._open = None
+
+    def _events(self, client: APIClient) -> Iterator[Event | None]:
+        # The SDK's types know moments as whole seconds only.
+        listen: Any = client.events
+        stream = listen(since=_moment(self._since), filters=FILTERS, decode=True)
+        with self._guard:
+            if self._is_closed:
+                stream.close()
+                return
+            self._open = stream
+        try:
+            yield None
+            for data in stream:
+                yield parse.event(data)
+        finally:
+            # The response holds the socket also after the stream was shut.
+            stream._response.close()  # noqa: SLF001 - the SDK keeps no other way to it
+
+    def _tell(self, said: Event | Exception | None) -> None:
+        # The loop may have ended meanwhile; then nobody listens any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, said)
+
+
+def _moment(at: datetime) -> str:
+    """Return a moment as the engine reads it: seconds and nine decimals."""
+    whole = at.astimezone(UTC)
+    return f"{int(whole.timestamp())}.{whole.microsecond * 1000:09d}"

@@ -1,0 +1,132 @@
+"""What the docker SDK raises, told in this program's own errors."""
+
+import errno
+import json
+from collections.abc import Iterator
+
+import requests
+from docker import errors as sdk
+
+from console.errors import (
+    EngineError,
+    EngineForbidden,
+    EngineNonsense,
+    EngineNotFound,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    NotManager,
+    VipconsoleError,
+)
+from console.text import SENTENCE_LIMIT, clean
+
+FAILURES = (
+    sdk.DockerException,
+    requests.RequestException,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)
+"""Everything that a call of the SDK has been seen to raise; the last four when an answer is garbage."""
+
+NOT_A_MANAGER = "This node is not a swarm manager."
+"""How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""
+
+
+def engine_error(error: Exception, host: str, asked: str) -> VipconsoleError:
+    """Return the error that a failed call becomes.
+
+    `host` is the engine's address and `asked` what was asked, as in `list the tasks`; both go into the sentence.
+    """
+    match error:
+        case sdk.APIError():
+            return _refusal(error, host, asked)
+        case requests.exceptions.ReadTimeout() | requests.exceptions.ConnectTimeout() | TimeoutError():
+            return timeout_error(host, asked)
+        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
+            return EngineNonsense(
+                f"The engine at {host} broke off in the middle of its answer (asked to {asked}).",
+                "It may be restarting: look again. If it stays, read dockerd's log.",
+            )
+    unreachable = _unreachable(error, host, asked)
+    if unreachable is not None:
+        return unreachable
+    if isinstance(error, sdk.DockerException | OSError | requests.ConnectionError):
+        return EngineUnreachable(
+            f"The engine at {host} could not be asked to {asked}: {clean(str(error), 200)}.",
+            "Check the address: unix:///path or tcp://host:port.",
+        )
+    return EngineNonsense(
+        f"What answers at {host} does not speak the Docker Engine API (asked to {asked}: {clean(str(error), 120)}).",
+        "Check that --host or DOCKER_HOST names a Docker engine.",
+    )
+
+
+def timeout_error(host: str, asked: str) -> EngineTimeout:
+    """Return the error of a call that was not answered in time."""
+    return EngineTimeout(
+        f"The engine at {host} did not answer in time (asked to {asked}).",
+        "dockerd may be overloaded or hanging: `systemctl status docker`, and look again.",
+    )
+
+
+def _refusal(error: sdk.APIError, host: str, asked: str) -> VipconsoleError:
+    status = int(error.status_code or 0)
+    said = clean(str(error.explanation or ""), SENTENCE_LIMIT)
+    if said.startswith(NOT_A_MANAGER):
+        return NotManager(
+            f"The node at {host} is not a swarm manager, and only managers see the swarm.",
+            "Run this on a manager, or name one with --host.",
+        )
+    kind = EngineNotFound if status == 404 else EngineRefused
+    return kind(
+        f"The engine at {host} refused to {asked}: {said or 'no reason given'} (HTTP {status}).",
+        "Read dockerd's log around this moment." if status >= 500 else "",
+        status=status,
+    )
+
+
+def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
+    for cause in _causes(error):
+        match getattr(cause, "errno", None):
+            case errno.ENOENT:
+                return EngineUnreachable(
+                    f"There is no engine at {host}: the socket does not exist.",
+                    "Is Docker installed and running? `systemctl status docker`; another socket: --host or DOCKER_HOST.",
+                )
+            case errno.ECONNREFUSED:
+                return EngineUnreachable(
+                    f"Nothing listens at {host}: the Docker daemon is not running.",
+                    "`systemctl status docker`, then `journalctl -u docker -e` for why it ended.",
+                )
+            case errno.EACCES | errno.EPERM:
+                return EngineForbidden(
+                    f"This user may not use the engine's socket {host}.",
+                    "Run as root, or join the group that owns the socket (usually `docker`) and log in again.",
+                )
+        if isinstance(cause, ConnectionResetError | BrokenPipeError) or "IncompleteRead" in repr(cause)[:200]:
+            return EngineNonsense(
+                f"The engine at {host} broke off its answer (asked to {asked}).",
+                "It may be restarting: look again.",
+            )
+        if "RemoteDisconnected" in type(cause).__name__ or isinstance(cause, json.JSONDecodeError):
+            return EngineNonsense(
+                f"The engine at {host} gave no proper answer (asked to {asked}).",
+                "It may be restarting: look again. If it stays, read dockerd's log.",
+            )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    # requests and urllib3 carry the true cause in their arguments as often as in __cause__.
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        linked = (cause.__cause__, cause.__context__, *cause.args)
+        waiting.extend(each for each in linked if isinstance(each, BaseException))

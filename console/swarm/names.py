@@ -1,0 +1,15 @@
+"""Names of a swarm's objects by their IDs, for whatever knows them by ID only."""
+
+from collections.abc import Mapping
+
+from console.parts import known
+from console.swarm.values import SwarmState
+
+
+def object_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of services, networks and nodes by ID; what could not be read is absent."""
+    return {
+        **{each.id: each.name for each in known(swarm.networks, ())},
+        **{each.id: each.name for each in known(swarm.services, ())},
+        **{each.id: each.hostname for each in known(swarm.nodes, ())},
+    }

@@ -1,0 +1,258 @@
+"""The engine's JSON, made into values. Anything that is not as the API promises raises; nothing is guessed.
+
+Field names: Docker Engine API v1.41 to v1.52; the older and the newer differ in nothing that is read here but
+`Status`, which 1.52 adds to the inspection of a single network.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any
+
+from console.parts import Part, Unknown
+from console.swarm.values import (
+    ALIVE,
+    Attachment,
+    Engine,
+    Event,
+    LocalEndpoint,
+    Network,
+    NetworkDetail,
+    Node,
+    Service,
+    Subnet,
+    SubnetUse,
+    Task,
+    VirtualIP,
+)
+from console.text import SENTENCE_LIMIT, clean
+
+STACK_LABEL = "com.docker.stack.namespace"
+PROBE_LABEL = "vipconsole.probe"
+"""On services of this program's own: `HOST/PROCESS` of whoever made it."""
+HANDOVER_LABEL = "vipconsole.handover"
+"""On a node that is demoted for a moment so that another one leads: `HOST/PROCESS` of whoever did it."""
+
+PARKED_LABEL = "vipconsole.parked"
+"""On services that a recreation of their network took off it for a moment: JSON of what they were."""
+NEVER_INSPECTED = Unknown("It was not inspected.")
+
+
+def moment(text: str) -> datetime:
+    """Return an aware time from RFC 3339 with up to nine decimals."""
+    # fromisoformat() takes six decimals at the most.
+    head, dot, tail = text.partition(".")
+    if not dot:
+        return datetime.fromisoformat(text)
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    return datetime.fromisoformat(f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}")
+
+
+def bare_address(text: str) -> IPv4Address | IPv6Address:
+    """Return the address of `10.0.1.5/24`."""
+    bare = text.partition("/")[0]
+    return IPv4Address(bare) if "." in bare else IPv6Address(bare)
+
+
+def _bare_ipv4(text: str) -> IPv4Address | None:
+    return IPv4Address(text.partition("/")[0]) if text else None
+
+
+def subnet(data: Mapping[str, Any]) -> Subnet:
+    """Return one entry of `IPAM.Config`."""
+    gateway, ip_range = data.get("Gateway"), data.get("IPRange")
+    return Subnet(
+        ip_network(data["Subnet"], strict=False),
+        bare_address(gateway) if gateway else None,
+        ip_network(ip_range, strict=False) if ip_range else None,
+    )
+
+
+def network(data: Mapping[str, Any], detail: Part[NetworkDetail] = NEVER_INSPECTED) -> Network:
+    """Return a network from an entry of `GET /networks`."""
+    configs = (data.get("IPAM") or {}).get("Config") or ()
+    return Network(
+        id=clean(data["Id"]),
+        name=clean(data["Name"]),
+        driver=clean(data.get("Driver") or ""),
+        scope=clean(data["Scope"]),
+        created=moment(data["Created"]),
+        ingress=bool(data.get("Ingress")),
+        attachable=bool(data.get("Attachable")),
+        subnets=tuple(subnet(each) for each in configs if each.get("Subnet")),
+        detail=detail,
+        # The swarm's own networks are listed without peers, a node's copy of one with them (measured on 20.10).
+        is_leftover=data["Scope"] == "swarm" and bool(data.get("Peers")),
+    )
+
+
+def network_detail(data: Mapping[str, Any]) -> NetworkDetail:
+    """Return what `GET /networks/{id}` adds to the list."""
+    endpoints = (data.get("Containers") or {}).items()
+    peers = data.get("Peers")
+    counted = ((data.get("Status") or {}).get("IPAM") or {}).get("Subnets") or {}
+    return NetworkDetail(
+        endpoints=tuple(
+            LocalEndpoint(
+                clean(key), clean(each.get("Name") or ""), _bare_ipv4(each.get("IPv4Address") or "")
+            )
+            for key, each in endpoints
+        ),
+        peers=None if peers is None else len(peers),
+        use={
+            str(cidr): SubnetUse(int(each["IPsInUse"]), int(each["DynamicIPsAvailable"]))
+            for cidr, each in counted.items()
+        },
+    )
+
+
+def service(data: Mapping[str, Any]) -> Service:
+    """Return a service from an entry of `GET /services`."""
+    spec, endpoint = data["Spec"], data.get("Endpoint") or {}
+    asked, update = spec.get("EndpointSpec") or {}, data.get("UpdateStatus") or {}
+    # Engines before API 1.44 keep the networks of old services at the service itself.
+    networks = spec.get("TaskTemplate", {}).get("Networks") or spec.get("Networks") or ()
+    return Service(
+        id=clean(data["ID"]),
+        name=clean(spec["Name"]),
+        stack=clean((spec.get("Labels") or {}).get(STACK_LABEL, "")),
+        created=moment(data["CreatedAt"]),
+        updated=moment(data["UpdatedAt"]),
+        endpoint_mode=clean(asked.get("Mode") or "vip"),
+        network_ids=tuple(clean(each["Target"]) for each in networks),
+        publishes_ingress=any(
+            each.get("PublishMode", "ingress") == "ingress" for each in asked.get("Ports") or ()
+        ),
+        virtual_ips=tuple(
+            VirtualIP(clean(each["NetworkID"]), bare_address(each["Addr"]))
+            for each in endpoint.get("VirtualIPs") or ()
+            if each.get("Addr")
+        ),
+        replicas=((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas"),
+        mode=_mode(spec.get("Mode") or {}),
+        restart=clean((spec.get("TaskTemplate", {}).get("RestartPolicy") or {}).get("Condition") or "any"),
+        update_state=clean(update.get("State") or ""),
+        update_started=moment(update["StartedAt"]) if update.get("StartedAt") else None,
+        update_message=clean(update.get("Message") or "", SENTENCE_LIMIT),
+        image=_image(spec.get("TaskTemplate", {})),
+        constraints=tuple(
+            clean(each, SENTENCE_LIMIT)
+            for each in (spec.get("TaskTemplate", {}).get("Placement") or {}).get("Constraints") or ()
+        ),
+        addressless_ids=tuple(
+            clean(each["NetworkID"]) for each in endpoint.get("VirtualIPs") or () if not each.get("Addr")
+        ),
+        probe=clean((spec.get("Labels") or {}).get(PROBE_LABEL, "")),
+        parked_by=_parked_by(spec),
+        rolls_back_to_parked=bool(_parked_by(data.get("PreviousSpec") or {})),
+    )
+
+
+def _parked_by(spec: Mapping[str, Any]) -> str:
+    label = (spec.get("Labels") or {}).get(PARKED_LABEL)
+    if not label:
+        return ""
+    try:
+        said = json.loads(label)
+        return clean(f"{said['machine']}/{said['run']}")
+    except (ValueError, TypeError, KeyError):
+        return "?"
+
+
+def _mode(data: Mapping[str, Any]) -> str:
+    modes = {"Global": "global", "ReplicatedJob": "replicated-job", "GlobalJob": "global-job"}
+    return next((name for key, name in modes.items() if data.get(key) is not None), "replicated")
+
+
+def _image(template: Mapping[str, Any]) -> str:
+    return clean((template.get("ContainerSpec") or {}).get("Image") or "", SENTENCE_LIMIT)
+
+
+def _attachment(data: Mapping[str, Any]) -> Attachment:
+    found = data["Network"]
+    return Attachment(
+        clean(found["ID"]),
+        clean(found["Spec"].get("Name", "")),
+        tuple(bare_address(each) for each in data.get("Addresses") or ()),
+    )
+
+
+def task(data: Mapping[str, Any]) -> Task:
+    """Return a task from an entry of `GET /tasks`."""
+    status = data["Status"]
+    standalone = data["Spec"].get("NetworkAttachmentSpec")
+    container = standalone or status.get("ContainerStatus") or {}
+    return Task(
+        id=clean(data["ID"]),
+        service_id=clean(data.get("ServiceID") or ""),
+        slot=int(data.get("Slot") or 0),
+        node_id=clean(data.get("NodeID") or ""),
+        state=clean(status["State"]),
+        desired_state=clean(data["DesiredState"]),
+        since=moment(status["Timestamp"]),
+        message=clean(status.get("Message") or "", SENTENCE_LIMIT),
+        error=clean(status.get("Err") or "", SENTENCE_LIMIT),
+        container_id=clean(container.get("ContainerID") or ""),
+        is_standalone=standalone is not None,
+        attachments=tuple(_attachment(each) for each in data.get("NetworksAttachments") or ()),
+        created=moment(data["CreatedAt"]),
+        image=_image(data["Spec"]),
+        exit_code=_exit_code(status),
+        stack=clean(((data["Spec"].get("ContainerSpec") or {}).get("Labels") or {}).get(STACK_LABEL, "")),
+    )
+
+
+def _exit_code(status: Mapping[str, Any]) -> int | None:
+    container = status.get("ContainerStatus") or {}
+    # The engine writes 0 for a container that still runs, and where there was none.
+    if status["State"] in ALIVE or not container.get("ContainerID"):
+        return None
+    return int(container.get("ExitCode") or 0)
+
+
+def node(data: Mapping[str, Any]) -> Node:
+    """Return a node from an entry of `GET /nodes`."""
+    manager = data.get("ManagerStatus")
+    return Node(
+        id=clean(data["ID"]),
+        hostname=clean((data.get("Description") or {}).get("Hostname") or ""),
+        state=clean(data["Status"]["State"]),
+        availability=clean(data["Spec"]["Availability"]),
+        is_manager=manager is not None,
+        is_leader=bool(manager and manager.get("Leader")),
+        reachability=clean((manager or {}).get("Reachability") or ""),
+        wanted_role=clean(data["Spec"].get("Role") or ""),
+        handover=clean((data["Spec"].get("Labels") or {}).get(HANDOVER_LABEL) or ""),
+    )
+
+
+def event(data: Mapping[str, Any]) -> Event:
+    """Return what changed from a message of `GET /events`."""
+    actor = data["Actor"]
+    attributes = actor.get("Attributes") or {}
+    seconds, nanoseconds = divmod(int(data["timeNano"]), 1_000_000_000)
+    return Event(
+        kind=clean(data["Type"]),
+        action=clean(data["Action"]),
+        scope=clean(data.get("scope") or "local"),
+        id=clean(actor["ID"]),
+        name=clean(attributes.get("name") or ""),
+        at=datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000),
+        attributes={clean(key): clean(value) for key, value in attributes.items()},
+    )
+
+
+def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
+    """Return the engine from `GET /info`; the caller has made sure that it is a manager."""
+    swarm = data["Swarm"]
+    return Engine(
+        name=clean(data["Name"]),
+        version=clean(data["ServerVersion"]),
+        api_version=api_version,
+        time=moment(data["SystemTime"]),
+        node_id=clean(swarm["NodeID"]),
+        cluster_id=clean(swarm["Cluster"]["ID"]),
+        managers=int(swarm["Managers"]),
+        nodes=int(swarm["Nodes"]),
+    )

@@ -1,0 +1,43 @@
+"""Which containers of a node come back by themselves when its dockerd is started again, and which do not."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from console.errors import EngineNonsense, EngineNotFound
+from console.swarm.connection import EngineConnection
+from console.swarm.stacks import TASK_ID_LABEL
+from console.text import clean
+
+COME_BACK = ("always", "unless-stopped")
+"""Restart policies by which dockerd starts a container when it is started itself; `on-failure` does not
+(docs.docker.com, "Start containers automatically")."""
+
+
+async def containers_that_stay_down(connection: EngineConnection) -> tuple[str, ...]:
+    """Return the running containers outside the swarm that a restart of dockerd would leave down, by name.
+
+    Raises an `EngineError`.
+    """
+    rows = await connection.ask("list the containers", lambda client: client.containers())
+    try:
+        ids = [str(each["Id"]) for each in rows if not (each.get("Labels") or {}).get(TASK_ID_LABEL)]
+        found = await asyncio.gather(*(_name_if_it_stays_down(connection, each) for each in ids))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EngineNonsense(
+            f"The engine at {connection.host} answered, but its containers are not what the API promises "
+            f"({type(error).__name__}).",
+            "If a proxy stands between, go round it; else report this with the engine's version.",
+        ) from error
+    return tuple(sorted(each for each in found if each))
+
+
+async def _name_if_it_stays_down(connection: EngineConnection, container_id: str) -> str:
+    try:
+        data: Mapping[str, Any] = await connection.ask(
+            "inspect a container", lambda client: client.inspect_container(container_id)
+        )
+    except EngineNotFound:
+        return ""
+    policy = ((data.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
+    return "" if policy in COME_BACK else clean(str(data["Name"]).removeprefix("/"))

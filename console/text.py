@@ -1,0 +1,71 @@
+r"""Text from outside, made fit for a terminal.
+
+Names, labels, task errors and log lines are written by others and may hold escape sequences, bidirectional
+overrides or markup. They pass through `clean` once, where they enter the program; a renderer never has to ask.
+"""
+
+from datetime import datetime, tzinfo
+
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+NAME_LIMIT = 128
+"""Longest name that is kept; the engine's own limit for services and networks is 63."""
+SENTENCE_LIMIT = 1000
+"""Longest free text (an error, a log message) that is kept."""
+
+
+def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
+    r"""Return text in which every character shows itself and nothing else.
+
+    Control characters (C0, DEL, C1), format characters (bidirectional, zero-width, soft hyphen, tags), line and
+    paragraph separators, lone surrogates and unassigned code points become visible escapes such as `\x1b`.
+    Undecodable bytes become U+FFFD. More than `limit` characters are cut, with `…` as the last one.
+    """
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    shown = text if text.isprintable() else "".join(_shown(each) for each in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _shown(character: str) -> str:
+    # isprintable() is false for exactly the categories Other and Separator, the plain space excepted.
+    if character.isprintable():
+        return character
+    if character in _NAMED:
+        return _NAMED[character]
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return the count with its noun: `1 address`, `2 addresses`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:
+    """Return names in a row, and how many more there are: `a, b, c and 9 more`."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def duration(seconds: float) -> str:
+    """Return a span as a person says it, in its largest unit or two: `40 s`, `14 min`, `2 h 5 min`, `3 d`."""
+    whole = max(0, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24)} d"
+
+
+def moment(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time as a person says it at `now`: `03:12` today, `Tue 03:12` in the last days, else with its date."""
+    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    days = (today - local.date()).days
+    return local.strftime("%H:%M" if days == 0 else "%a %H:%M" if 0 < days < 7 else "%Y-%m-%d %H:%M")

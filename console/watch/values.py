@@ -1,0 +1,90 @@
+"""What whoever watches is shown. Frozen; everything in it is dated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from console.addresses.forecast import Trend
+from console.addresses.ledger import Ledger
+from console.health.quiet.values import Report
+from console.health.values import Assessment, Observation
+from console.journal.matching import Event, Unexplained
+from console.journal.summary import Summary
+from console.parts import Unknown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed(Generic[T]):
+    """The last value that one source gave, and why its newest attempt gave none.
+
+    Before the first answer there is neither. A value beside a failure is old: it is shown as such, never thrown away.
+    """
+
+    value: T | None = None
+    at_s: float = 0.0
+    """When the value came, by the monotonic clock; meaningless without a value."""
+    failed: Unknown | None = None
+    """Why the newest attempt brought nothing; None while it does."""
+    failed_at_s: float = 0.0
+    """Since when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look, and what it amounts to."""
+
+    observation: Observation
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of dockerd's log. `number` grows by one with each, also over those that were dropped."""
+
+    number: int
+    text: str
+    """Clean: the message as dockerd wrote it."""
+    at: datetime
+    level: str
+    """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
+    recognised: Event | Unexplained | None
+    """What it means, where it has a signature; errors without one are unexplained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What dockerd logged lately."""
+
+    summary: Summary
+    lines: tuple[Line, ...] = ()
+    """The newest, oldest first, at most `LINES_KEPT`."""
+    dropped: int = 0
+    """Lines that came while watching and were let go for newer ones."""
+
+
+LINES_KEPT = 5000
+"""Lines of dockerd's log that are kept while watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
+
+    number: int = 0
+    """Grows with each scene."""
+    look: Feed[Look] = field(default_factory=Feed)
+    log: Feed[Log] = field(default_factory=Feed)
+    quiet: Feed[Report] = field(default_factory=Feed)
+    quiet_since_s: float | None = None
+    """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
+    ledger: Ledger = field(default_factory=Ledger)
+    trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
+    """By network ID."""
+    history_failed: Unknown | None = None
+    """Why the history of use cannot be kept or read; trends then cover this session only."""
+    poll_s: float = 2.0
+    """The pause between two looks at present: longer when the engine is slow, shorter while something is removed."""

@@ -1,0 +1,25 @@
+{
+  description = "Who holds every address of a Docker Swarm overlay, which leaked, and whether the next deploy will hang";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      each = f: nixpkgs.lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+    in
+    {
+      packages = each (pkgs: rec {
+        vipconsole = pkgs.callPackage ./console/nixos/package.nix { };
+        default = vipconsole;
+      });
+
+      nixosModules.default = ./console/nixos/module.nix;
+
+      formatter = each (pkgs: pkgs.nixfmt-rfc-style);
+    };
+}

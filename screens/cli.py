@@ -1,0 +1,60 @@
+"""The front door: parses the command line, composes what it needs, and turns the outcome into an exit code.
+
+What a command needs is imported when it is asked for: `--help` and a mistyped option do not wait for the docker SDK.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
+from screens import exit_codes
+from screens.arguments import build_parser
+
+OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+"""What writing to a full disk, or to a terminal that has gone, comes to."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `vipconsole` and return its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Python has no stream where the caller closed it (`>&-`).
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+    try:
+        asked = build_parser().parse_args(arguments)
+        if getattr(asked, "state_dir", None) is not None:
+            # What this process starts has to find the same place.
+            os.environ["VIPCONSOLE_STATE_DIR"] = str(asked.state_dir.absolute())
+        code: int = import_module(f"screens.commands.{asked.command}".replace("-", "_")).run(asked)
+        sys.stdout.flush()
+    except VipconsoleError as error:
+        problems = error.problems if isinstance(error, RunbookError) else ()
+        said = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
+        print(*said, sep="\n  ", file=sys.stderr)
+        is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
+        return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        return exit_codes.PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
+        if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
+            # Every other file has a door that tells of it; what remains is the output itself.
+            print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
+            _give_up_output()
+            return exit_codes.UNKNOWN
+        from screens.crash import write_report
+
+        print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
+        return exit_codes.BUG
+    return code
+
+
+def _give_up_output() -> None:
+    # Python would complain once more when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

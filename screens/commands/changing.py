@@ -1,0 +1,74 @@
+"""What every command that changes the swarm does before its first change."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from console.clock import SystemClock
+from console.errors import NotAllowed, UsageError
+from console.host.audit import Audit
+from console.host.lock import maintenance_lock
+from console.host.machine import machine_id
+from console.host.who import who_runs_this
+from console.remedies.probes import remove_leftovers
+from console.runbook.unfinished import decline_if_unfinished
+from console.state import state_folder
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.text import clean
+
+LEFTOVERS_WITHIN_S = 10.0
+"""For the look that finds them."""
+
+
+def require_root(command: str) -> None:
+    """Raise NotAllowed unless this is root: the lock, its note and the state are root's."""
+    if os.geteuid() != 0:
+        raise NotAllowed(
+            f"`vipconsole {command}` changes the swarm and must run as root.", "Run it with sudo."
+        )
+
+
+def confirm(asked: Namespace, what: str, word: str) -> None:
+    """Ask the operator to type a word, unless `--yes` was given; raise NotAllowed for any other answer."""
+    if asked.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} This needs a confirmation.", "Give --yes, or run it on a terminal.")
+    # Not input(): it writes its prompt among the results where they go to a file.
+    print(what, f"Type  {word}  to go on: ", sep="\n", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != word:
+        raise NotAllowed("Not confirmed, so nothing was changed.")
+
+
+@asynccontextmanager
+async def changing(asked: Namespace, connection: EngineConnection) -> AsyncIterator[EngineChanger]:
+    """Hold the maintenance lock of this host and give a changer whose every change goes to the journal first.
+
+    What a command of this host that was killed left behind is removed before. Raises LockHeld, HostError, Declined where
+    a maintenance run is unfinished or another host is changing the same swarm, and an EngineError.
+
+    The demo's swarm is nobody else's: there is nothing to lock, and nothing to tell a journal.
+    """
+    if asked.demo:
+        yield EngineChanger(connection, lambda _: None)
+        return
+    who = who_runs_this(os.environ)
+    # Only what names the operation: arguments may be long, and hold nothing else of worth.
+    named = [*getattr(asked, "network", []), *getattr(asked, "stack", [])]
+    command = clean(" ".join(["vipconsole", asked.command, *named]), 120)
+    audit = Audit(who, command)
+    # Before the lock, for the better reason; and with it, for a run that has begun in between.
+    decline_if_unfinished(state_folder())
+    async with maintenance_lock(command, who, SystemClock()):
+        decline_if_unfinished(state_folder())
+        if not audit.tell("begins"):
+            print("vipconsole: there is no system journal here to record the changes in.", file=sys.stderr)
+        changer = EngineChanger(connection, audit.tell)
+        reader = EngineReader(connection)
+        for name in await remove_leftovers(reader, changer, machine_id(), LEFTOVERS_WITHIN_S):
+            print(f"vipconsole: removed {name}, left behind by a census that was cut short.", file=sys.stderr)
+        yield changer

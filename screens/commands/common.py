@@ -1,0 +1,101 @@
+"""What all commands share: their settings, the engine that they ask, and the journal that they read."""
+
+import asyncio
+import os
+from argparse import Namespace
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.errors import UsageError
+from console.journal.reader import open_journal
+from console.journal.recorded import RecordedJournal
+from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
+from console.swarm.connection import EngineConnection, chosen_host
+from console.text import clean
+
+T = TypeVar("T")
+
+
+def settings_of(asked: Namespace) -> Settings:
+    """Return the settings for a single look."""
+    settings = kept_settings(asked)
+    # Where time stands still in the demo nothing can change hands between two looks at it.
+    stands_still = asked.demo and not getattr(asked, "time_passes", False)
+    return replace(settings, look=replace(settings.look, settle_s=0)) if stands_still else settings
+
+
+def kept_settings(asked: Namespace) -> Settings:
+    """Return the settings of the system and the user, and over them those asked for."""
+    return load_settings((SYSTEM_FILE, user_file(os.environ)), asked.config)
+
+
+def result_of(work: Coroutine[Any, Any, T]) -> T:
+    """Run asynchronous work to its end and return its result."""
+    results: list[T] = []
+
+    # asyncio.run() formats its finished task, result and all, when it gives SIGINT back (seen in Python 3.11):
+    # 0.16 s for the observation of 1,000 services. So the task itself must have no result.
+    async def collect() -> None:
+        results.append(await work)
+
+    asyncio.run(collect())
+    return results[0]
+
+
+def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
+    """Return where dockerd's lines are read from: the recording asked for, else this host's journal."""
+    path: Path | None = asked.journal
+    unit = settings.docker_unit_name
+    if path is None:
+        return DaemonLog(open_journal(unit))
+    if not path.exists():
+        raise UsageError(
+            f"There is no journal {clean(str(path))}.", "--journal takes a recording or a directory."
+        )
+    if path.is_dir():
+        return DaemonLog(open_journal(unit, path), is_recorded=True)
+    return DaemonLog(RecordedJournal(path, unit), is_recorded=True, is_growing=False)
+
+
+@contextmanager
+def connection_for(asked: Namespace, settings: Settings) -> Iterator[EngineConnection]:
+    """Give a connection to the engine asked for, or to the demo's, and close it in the end."""
+    with _demo_host(asked) as demo, connected_to(demo or chosen_host(asked.host), settings) as connection:
+        yield connection
+
+
+@contextmanager
+def connected_to(host: str, settings: Settings) -> Iterator[EngineConnection]:
+    """Give a connection to an engine, and close it in the end."""
+    connection = EngineConnection(host, settings.look.call_timeout_s)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def refuse_host(asked: Namespace) -> None:
+    """Raise UsageError where a host is named for the demo."""
+    if asked.host:
+        raise UsageError(
+            "--demo and --host exclude each other.", "The demo looks at its own simulated engine."
+        )
+
+
+@contextmanager
+def _demo_host(asked: Namespace) -> Iterator[str]:
+    if not asked.demo:
+        yield ""
+        return
+    refuse_host(asked)
+    from console.simulator.demo import demo_engine
+
+    # A look sees a picture; a command that waits for what it has begun needs time to pass.
+    clock = SystemClock() if getattr(asked, "time_passes", False) else None
+    with demo_engine(clock=clock) as host:
+        yield host

@@ -1,0 +1,56 @@
+"""`vipconsole runs`: all runs of this host."""
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any
+
+from console.runbook.run.view import Watched
+from console.runbook.viewing import Unreadable, runs_in
+from console.state import state_folder
+
+SCHEMA = "vipconsole.runs/1"
+COLUMNS = ("run", "state", "step", "began_at", "by", "why")
+
+
+def run(asked: Namespace) -> int:
+    """List the runs, the newest first."""
+    found = runs_in(state_folder())
+    if asked.json:
+        sys.stdout.write(
+            json.dumps({"schema": SCHEMA, "runs": [_row(each) for each in found]}, indent=1) + "\n"
+        )
+        return 0
+    if not found:
+        print("There is no run yet.", file=sys.stderr)
+        return 0
+    rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_row(each) for each in found)]
+    widths = {name: max(len(str(each.get(name) or "-")) for each in rows) for name in COLUMNS}
+    for each in rows:
+        print("  ".join(str(each.get(name) or "-").ljust(widths[name]) for name in COLUMNS).rstrip())
+    return 0
+
+
+def _row(each: Watched | Unreadable) -> dict[str, Any]:
+    if isinstance(each, Unreadable):
+        return {
+            "run": each.name,
+            "state": "unreadable",
+            "step": "",
+            "began_at": "",
+            "by": "",
+            "why": each.why,
+        }
+    view = each.view
+    stopped = "" if view.stopped is None else view.stopped.sentence
+    return {
+        "run": view.header.run_id,
+        "state": "interrupted" if each.is_interrupted else str(view.state),
+        "step": "" if view.current is None else view.current.id,
+        "began_at": view.began_at.isoformat(timespec="seconds"),
+        "by": str(view.who),
+        "why": stopped,
+        "title": view.header.title,
+        "blocks": view.blocks,
+        "exit_code": each.exit_code,
+    }

@@ -1,0 +1,66 @@
+"""Shows a run: in the live console where the terminal can move its cursor, else line by line."""
+
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.host.who import Who
+from console.journal.reader import open_journal
+from console.runbook.deciding import start_runner
+from console.runbook.viewing import look_at
+from console.settings import restored
+from console.state import state_folder
+from console.text import clean
+from console.watch.watcher import Sources
+from screens.commands.common import connected_to, result_of
+from screens.commands.console import can_show, open_console
+from screens.commands.following import follow
+from screens.deciding import Decider
+
+
+def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = None) -> int:
+    """Show a run, and take decisions about it, until it is left; return the exit code of what it has come to.
+
+    `log` is where dockerd's lines are read from, where that is not the journal of this host.
+    """
+    if asked.headless or not can_show():
+        return follow(folder, asked, who)
+    decider = Decider(folder, who, SystemClock())
+    try:
+        code = _in_console(decider, log)
+    finally:
+        if decider.is_cut_short:
+            # Left in the middle of a decision: what is in the log must not wait for somebody to come back.
+            result_of(start_runner(folder, decider.clock))
+    return code or _farewell(folder)
+
+
+def _in_console(decider: Decider, log: DaemonLog | None) -> int:
+    # Where a run is once it has begun, and by which settings, it knows itself.
+    header = look_at(decider.folder).view.header
+    settings = restored(header.settings)
+    with connected_to(header.host, settings) as connection:
+        log = log or DaemonLog(open_journal(settings.docker_unit_name))
+        where = (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
+        return open_console(Sources(connection, log, state_folder()), settings, where, decider)
+
+
+def _farewell(folder: Path) -> int:
+    """Say what becomes of the run, and return its exit code."""
+    now = look_at(folder)
+    run = folder.name
+    if now.view.is_over:
+        said = f"The run is over ({now.view.state}). vipconsole report {run}"
+    elif now.is_interrupted:
+        said = f"Nobody works on the run: its runner has died. vipconsole resume {run}"
+    elif now.view.stopped is not None:
+        said = f"The run has stopped. vipconsole resume {run}"
+    elif now.view.question is not None:
+        said = f"The run waits for an answer. vipconsole attach {run}"
+    else:
+        said = f"The run goes on. vipconsole attach {run}"
+    print(said, file=sys.stderr)
+    return now.exit_code

@@ -1,0 +1,40 @@
+"""Takes what an operator decided on a screen to the run's log."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.clock import Clock
+from console.host.who import Who
+from console.runbook.deciding import decide
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish
+from screens.views.run import Choice, Question
+
+
+@dataclass
+class Decider:
+    """Decides about one run, in the name of whoever looks at it."""
+
+    folder: Path
+    who: Who
+    clock: Clock
+    is_cut_short: bool = False
+    """Whether a decision was under way and nobody knows how far it came."""
+
+    async def __call__(self, question: Question, choice: Choice, reason: str) -> None:
+        """Decide what was asked, for the attempt and the plan that were shown. Raises Declined and HostError."""
+        wish = Wish(
+            question.step_id,
+            e.Choice(choice.value),
+            question.word if choice is Choice.CONFIRM else "",
+            reason,
+            question.attempt,
+            question.digest,
+        )
+        self.is_cut_short = True
+        try:
+            await decide(self.folder, wish, self.who, self.clock)
+        except Exception:
+            self.is_cut_short = False
+            raise
+        self.is_cut_short = False

@@ -1,0 +1,108 @@
+"""What the overview's panes have in common."""
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import BindingType
+from textual.reactive import var
+
+from console.watch.values import Feed, Scene
+from screens.keys import Command, bindings
+from screens.surroundings import Surroundings
+from screens.views.parts import PLAIN, UNKNOWN, Paragraph, Parts, Row, wrapped
+from screens.widgets.pane import Pane
+from screens.widgets.rows import Rows
+
+T = TypeVar("T")
+
+HANG = 2
+"""Behind the mark in front of a row."""
+
+
+class PaneRows(Rows):
+    """The rows of a pane, of which each can be opened."""
+
+    KEYS = (
+        Command(
+            "choose", "enter", "Open what the cursor is on", footer="open", when=lambda rows: rows.count > 0
+        ),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+
+
+class ScenePane(Pane):
+    """A pane of rows over the newest scene, of which it shows those that speak of what is sought."""
+
+    NUMBER: ClassVar[int]
+    NAME: ClassVar[str]
+
+    scene: var[Scene] = var(Scene())
+    sought: var[str] = var("")
+    """What rows must speak of, in lower case; nothing for all of them."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self.rows = PaneRows()
+        self._folded: list[Row] = []
+        self._empty = ""
+        super().__init__(
+            self.NUMBER, self.NAME, self.rows, glyphs=around.glyphs, id=type(self).__name__.lower()
+        )
+
+    def basis(self, scene: Scene) -> tuple[object, ...]:
+        """Return the parts of a scene that the pane rests on: where they are the same ones, nothing is made anew."""
+        raise NotImplementedError
+
+    def renew(self) -> None:
+        """Show what the scene and the search amount to now."""
+        raise NotImplementedError
+
+    def watch_scene(self, before: Scene, now: Scene) -> None:
+        """Show a scene, where it differs in what matters here."""
+        if any(a is not b for a, b in zip(self.basis(before), self.basis(now), strict=True)):
+            self.renew()
+
+    def watch_sought(self) -> None:
+        """Show what is sought."""
+        self.renew()
+
+    def on_mount(self) -> None:
+        """Show what there is."""
+        self.renew()
+
+    def show(self, rows: list[Row], said: Parts, empty: str) -> None:
+        """Show rows under a title that says something, or a sentence where there is none."""
+        self.title.say(said)
+        self._folded, self._empty = rows, "Nothing here speaks of that." if self.sought else empty
+        self._unfold()
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        self._unfold()
+
+    def _unfold(self) -> None:
+        """Show rows whole where there is room for all of that, else a line of each."""
+        width, height = self.rows.scrollable_content_region.size
+        whole = [
+            Row((each.key, place), line, each.value)
+            for each in self._folded
+            for place, line in enumerate(wrapped(Paragraph(each.parts, HANG), max(1, width)))
+        ]
+        lines = [Row((each.key, 0), each.parts, each.value) for each in self._folded]
+        self.rows.show(whole if len(whole) <= height else lines, self._empty)
+        # What can be done may be something else now.
+        self.refresh_bindings()
+
+    def show_awaited(self, feed: Feed[T]) -> None:
+        """Show why nothing is there yet."""
+        if feed.failed is None:
+            self.show([], (), "Not read yet.")
+        else:
+            self.show([], (("unknown", UNKNOWN),), f"{feed.failed.reason} {feed.failed.hint}".rstrip())
+
+
+def said_of(feed: Feed[T], *parts: tuple[str, str]) -> Parts:
+    """Return what a title says; where the feed's newest attempt brought nothing, that as well."""
+    if feed.failed is None:
+        return parts
+    gap = ((", ", PLAIN),) if parts else ()
+    return (*parts, *gap, (f"not read now: {feed.failed.reason}", UNKNOWN))

@@ -1,0 +1,1 @@
+"""One-shot output: for a plain terminal, and for machines."""

@@ -1,0 +1,111 @@
+"""What a census found, in sentences and as JSON, and what it says while it goes on. Needs nothing to draw with."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from console.addresses.evidence import doubt_about
+from console.remedies.census_values import Result
+from console.text import plural
+
+SCHEMA = "vipconsole.census/1"
+NOTHING, LEAKED, UNSURE = 0, 1, 3
+
+
+def exit_code(result: Result) -> int:
+    """Return 0 where nothing leaked, 1 where something did, 3 where that is not sure."""
+    if not result.is_settled or (result.found_nothing_free and result.unaccounted):
+        return UNSURE
+    return LEAKED if result.leaked_at_least else NOTHING
+
+
+def headline(result: Result) -> tuple[str, str]:
+    """Return the verdict as a word, and what it says."""
+    name = result.ground.account.network.name
+    count = plural(len(result.unaccounted), "address", "addresses")
+    several = result.load_balancers_at_most
+    balancers = f" or are other nodes' load balancers (at most {several})" if several else ""
+    if result.found_nothing_free:
+        if not result.unaccounted:
+            return "FULL", f"every address of {name} has a holder; none leaked"
+        return "FULL", f"no address of {name} is free, so nothing was walked; {count} leaked{balancers}"
+    if not result.is_settled:
+        return "UNSURE", f"at most {count} of {name} leaked{balancers}"
+    if not result.unaccounted:
+        return "NONE", f"no address of {name} leaked"
+    if several:
+        return (
+            "LEAKED",
+            f"{count} of {name} leaked, but up to {several} of these are other nodes' load balancers",
+        )
+    return "LEAKED", f"{count} of {name} leaked"
+
+
+def notes(result: Result) -> tuple[str, ...]:
+    """Return what limits the verdict, each a sentence."""
+    said = []
+    if not result.is_settled:
+        said.append(
+            f"Others took and gave back addresses all the time: after {len(result.walks)} walks an address that was held "
+            "at every passing may still be among these. Nothing was kept of it. `vipconsole quiet` waits for quiet."
+        )
+    if result.found_nothing_free and result.unaccounted:
+        said.append(
+            "A probe got no address. This rests on looks before and after only: it is not kept as evidence for glance."
+        )
+    if result.evidence is not None:
+        doubt = doubt_about(result.ground.allocator, result.ground.managers)
+        said.append(
+            "Kept for glance, until the allocator begins anew (dockerd is restarted, another node leads)."
+            + (f" {doubt}" if doubt else "")
+        )
+    if result.leaked_at_least:
+        said.append("They come back when the leader's allocator is rebuilt.")
+    return tuple(said)
+
+
+def as_json(result: Result) -> str:
+    """Return what a census found as one JSON document, ASCII only, with a newline at its end."""
+    account = result.ground.account
+    document: Mapping[str, Any] = {
+        "schema": SCHEMA,
+        "network": {"name": account.network.name, "id": account.network.id, "capacity": account.capacity},
+        "taken_at": result.taken_at.isoformat(),
+        "took_s": round(result.took_s, 3),
+        "exit_code": exit_code(result),
+        "headline": headline(result)[1],
+        "addresses": [str(each) for each in result.unaccounted],
+        "load_balancers_at_most": result.load_balancers_at_most,
+        "is_settled": result.is_settled,
+        "is_full": result.found_nothing_free,
+        "is_kept": result.evidence is not None,
+        "walks": [{"visited": len(each.visited), "steps": each.steps} for each in result.walks],
+        "notes": list(notes(result)),
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+class Talk:
+    """Says on a terminal how far a census is, in place; elsewhere nothing."""
+
+    def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty() and environment.get("TERM") != "dumb"
+        self._has_said = False
+
+    def tell(self, walk: int, steps: int, about: int) -> None:
+        """Say the number of the walk, and its steps of so many."""
+        if not self._is_terminal:
+            return
+        self._has_said = True
+        line = f"walk {walk}: step {steps} of about {about}"[: shutil.get_terminal_size().columns - 1]
+        # To the line's beginning, the line, and clear what is left of the one before.
+        self._stream.write(f"\r{line}\x1b[K")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Clear what was said."""
+        if self._has_said:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()

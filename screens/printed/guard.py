@@ -1,0 +1,76 @@
+"""What the guard came to: one line by the convention of monitoring plugins, JSON, and metrics."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from console.guard.act import Outcome
+from console.guard.values import Decision, Verdict
+
+SCHEMA = "vipconsole.guard/1"
+EXIT_CODES = {Verdict.GO: 0, Verdict.NOTE: 1, Verdict.STOP: 2, Verdict.UNKNOWN: 3}
+WORDS = {Verdict.GO: "OK", Verdict.NOTE: "WARNING", Verdict.STOP: "CRITICAL", Verdict.UNKNOWN: "UNKNOWN"}
+
+
+def one_line(outcome: Outcome, room: tuple[int, int] | None) -> str:
+    """Return the line that a scheduler logs: status, sentence, and what is free of what there is."""
+    decision = outcome.decision
+    # A bar divides what is said from the figures; no sentence of this program has one, but names may.
+    said = f"GUARD {WORDS[decision.verdict]} - {decision.sentence}".replace("|", "/")
+    return said if room is None else f"{said} | 'free'={room[0]};;;0;{room[1]}"
+
+
+def more_lines(decision: Decision) -> tuple[str, ...]:
+    """Return what to do about it, for whoever reads on."""
+    return tuple(each for each in (decision.hint, *decision.because[1:]) if each)
+
+
+def as_json(outcome: Outcome, room: tuple[int, int] | None, host: str, at: datetime, *, dry: bool) -> str:
+    """Return everything as one JSON document, ASCII only."""
+    decision = outcome.decision
+    shortage = decision.shortage
+    document: Mapping[str, Any] = {
+        "schema": SCHEMA,
+        "at": at.isoformat(),
+        "host": host,
+        "dry_run": dry,
+        "verdict": decision.verdict,
+        "exit_code": EXIT_CODES[decision.verdict],
+        "sentence": decision.sentence,
+        "hint": decision.hint,
+        "because": list(decision.because),
+        "free": None if room is None else room[0],
+        "capacity": None if room is None else room[1],
+        "shortage": None
+        if shortage is None
+        else {
+            "network": shortage.network,
+            "why": shortage.why,
+            "wanted": shortage.wanted,
+            "free_at_most": shortage.free,
+            "within_reach": shortage.within_reach,
+        },
+        "would_restart": decision.restarts,
+        "would_prune": list(decision.prunes),
+        "restarted": outcome.restarted,
+        "healed": int(outcome.restarted and decision.verdict is Verdict.GO),
+        "pruned": list(outcome.pruned.removed),
+        "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruned.kept],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def as_metrics(outcome: Outcome, at: datetime) -> str:
+    """Return the outcome in the text exposition format, for a textfile collector."""
+    rows = (
+        ("vipconsole_guard_last_run_timestamp_seconds", "When the guard ran last.", at.timestamp()),
+        ("vipconsole_guard_last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 cannot know.",
+         EXIT_CODES[outcome.verdict]),
+        ("vipconsole_guard_last_restarted", "Whether it restarted the docker unit then.", int(outcome.restarted)),
+        ("vipconsole_guard_last_pruned_networks", "Overlays that it removed then.", len(outcome.pruned.removed)),
+    )  # fmt: skip
+    return "".join(
+        f"# HELP {name} {meaning}\n# TYPE {name} gauge\n{name} {value:.15g}\n"
+        for name, meaning, value in rows
+    )

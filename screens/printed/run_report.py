@@ -1,0 +1,202 @@
+"""The report of a run: what was before, what was done and decided, what came of it. As Markdown and as JSON.
+
+Specifications of services stay in the log: what an action tells is shown, without anything that could be a secret.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from console.runbook.answers import Found, Planned
+from console.runbook.run.view import StepView, Watched
+from console.text import duration
+
+SCHEMA = "vipconsole.run/1"
+SECRET = frozenset(
+    ("env", "environment", "args", "command", "data", "spec", "settings", "password", "secret", "token")
+)
+"""Keys, in small letters, whose values never leave the log."""
+HIDDEN = "(not shown)"
+
+
+def as_json(watched: Watched) -> str:
+    """Return the report as one ASCII document."""
+    return json.dumps(_report(watched), indent=1) + "\n"
+
+
+def as_markdown(watched: Watched) -> str:
+    """Return the report as Markdown."""
+    return "\n".join(_markdown(watched)) + "\n"
+
+
+def without_secrets(value: Any) -> Any:
+    """Return plain data with everything hidden that could be a secret."""
+    if isinstance(value, Mapping):
+        return {
+            str(key): HIDDEN if str(key).casefold() in SECRET else without_secrets(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [without_secrets(each) for each in value]
+    return value
+
+
+def _report(watched: Watched) -> dict[str, Any]:
+    view, header = watched.view, watched.view.header
+    return {
+        "schema": SCHEMA,
+        "run": header.run_id,
+        "title": header.title,
+        "runbook": {"id": header.runbook_id, "source": header.source, "sha256": header.digest},
+        "variables": without_secrets(header.variables),
+        "state": "interrupted" if watched.is_interrupted else str(view.state),
+        "exit_code": watched.exit_code,
+        "blocks": view.blocks,
+        "began_at": view.began_at.isoformat(),
+        "last_event_at": None if view.at is None else view.at.isoformat(),
+        "by": str(view.who),
+        "where": {
+            "engine": header.host,
+            "engine_name": header.engine_name,
+            "engine_version": header.engine_version,
+            "machine_id": header.machine_id,
+            "boot_id": header.boot_id,
+            "cluster_id": header.cluster_id,
+            "tool_version": header.tool_version,
+        },
+        "stopped": None if view.stopped is None else view.stopped.sentence,
+        "abandoned": view.abandoned or None,
+        "notes": list(view.notes),
+        "left_behind": [each.id for each in view.left_behind],
+        "steps": [_step(each, watched.live.lines.get(each.id, ())) for each in view.steps],
+    }
+
+
+def _step(step: StepView, lines: tuple[str, ...]) -> dict[str, Any]:
+    prepared = step.prepared
+    return {
+        "id": step.id,
+        "title": step.head.title,
+        "action": step.head.action,
+        "effect": str(step.head.effect),
+        "state": str(step.state),
+        "attempt": step.attempt,
+        "parameters": without_secrets(prepared.call.parameters) if prepared else {},
+        "plan": _plan(prepared.plan) if prepared and prepared.plan else None,
+        "before": _found(step.intent.before) if step.intent else None,
+        "requires": [{"name": each.name, **_found(each.found)} for each in prepared.requires]
+        if prepared
+        else [],
+        "decisions": [
+            {
+                "choice": str(each.choice),
+                "by": str(each.who),
+                "at": each.at.isoformat(),
+                "reason": each.reason,
+            }
+            for each in step.decisions
+        ],
+        "began_at": step.began_at.isoformat() if step.began_at else None,
+        "ended_at": step.ended_at.isoformat() if step.ended_at else None,
+        "took_s": step.took_s,
+        "outputs": without_secrets(step.outputs),
+        "after": [{"name": each.name, **_found(each.found)} for each in step.told],
+        "failure": None if step.failure is None else step.failure.sentence,
+        "undo_failure": None if step.undo_failure is None else step.undo_failure.sentence,
+        "skipped_because": step.skipped_because or None,
+        "touched": [
+            {"kind": each.kind, "id": each.object_id, "what": each.what, "is_finished": each.is_finished}
+            for each in step.touches
+        ],
+        "dockerd_logged": list(step.logged),
+        "output": list(lines),
+    }
+
+
+def _plan(plan: Planned) -> dict[str, Any]:
+    return {
+        "summary": plan.summary,
+        "reads": list(plan.reads),
+        "changes": list(plan.changes),
+        "calls": list(plan.calls),
+        "refused": list(plan.refused),
+        "no_return": plan.no_return or None,
+        "outage_s": plan.outage_s,
+    }
+
+
+def _found(found: Found) -> dict[str, Any]:
+    return {
+        "answer": str(found.answer),
+        "sentence": found.sentence,
+        "evidence": without_secrets(found.evidence),
+    }
+
+
+def _markdown(watched: Watched) -> Iterator[str]:
+    report = _report(watched)
+    where = report["where"]
+    yield f"# {_text(report['title'])}"
+    yield ""
+    yield f"- run: {_code(report['run'])}, {report['state']} (exit code {report['exit_code']})"
+    yield f"- runbook: {_code(report['runbook']['source'])}, sha256 {_code(report['runbook']['sha256'])}"
+    yield f"- began: {report['began_at']} by {_text(report['by'])}; last event: {report['last_event_at']}"
+    yield (
+        f"- where: {_code(where['engine'])} ({_text(where['engine_name'])}, {where['engine_version']}), "
+        f"swarm {_code(where['cluster_id'])}, machine {_code(where['machine_id'])}"
+    )
+    for name, value in report["variables"].items():
+        yield f"- {_text(name)} = {_code(json.dumps(value))}"
+    for each in (report["stopped"], report["abandoned"], *report["notes"]):
+        if each:
+            yield f"- {_text(each)}"
+    for number, each in enumerate(report["steps"], 1):
+        yield ""
+        yield f"## {number}. {_text(each['id'])}: {_text(each['title'])}"
+        yield ""
+        yield from _step_markdown(each)
+
+
+def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
+    took = f", {duration(step['took_s'])}" if step["took_s"] else ""
+    yield f"**{step['state']}** ({_text(step['action'])}, {step['effect']}, attempt {step['attempt']}{took})"
+    if step["began_at"]:
+        yield f"- from {step['began_at']} to {step['ended_at'] or '…'}"
+    if step["plan"]:
+        yield f"- planned: {_text(step['plan']['summary'])}"
+        yield from (f"  - {_code(each)}" for each in (*step["plan"]["changes"], *step["plan"]["calls"]))
+    for name in ("failure", "undo_failure", "skipped_because"):
+        if step[name]:
+            yield f"- {name.replace('_', ' ')}: {_text(step[name])}"
+    for each in step["decisions"]:
+        reason = f": {_text(each['reason'])}" if each["reason"] else ""
+        yield f"- {each['choice']} by {_text(each['by'])} at {each['at']}{reason}"
+    if step["before"]:
+        yield f"- before: {_text(step['before']['sentence'])}"
+    yield from (
+        f"- after, {_text(each['name'])}: {each['answer']}. {_text(each['sentence'])}"
+        for each in step["after"]
+    )
+    if step["outputs"]:
+        yield from _block("outputs", json.dumps(step["outputs"], indent=1).splitlines())
+    for title, key in (("touched", "touched"), ("dockerd logged", "dockerd_logged"), ("output", "output")):
+        lines = [each if isinstance(each, str) else " ".join(map(str, each.values())) for each in step[key]]
+        if lines:
+            yield from _block(title, lines)
+
+
+def _block(title: str, lines: list[str]) -> Iterator[str]:
+    yield f"- {title}:"
+    yield ""
+    # Indented code cannot be ended by anything in it.
+    yield from (f"        {each}" for each in lines)
+    yield ""
+
+
+def _text(text: str) -> str:
+    """Return text that Markdown takes as it is."""
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>#|!" else each for each in text)
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', chr(39))}`"

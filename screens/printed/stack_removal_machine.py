@@ -1,0 +1,51 @@
+"""The removal of stacks as JSON. `schema` names the shape and its version."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from console.remedies.stack_removal import Outcome
+from console.remedies.stack_removal_proof import LeakCount, Proof
+from console.swarm.stacks import StackObject
+from screens.printed.stack_removal_talk import exit_code
+
+SCHEMA = "vipconsole.stack-rm/1"
+
+
+def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str) -> str:
+    """Return the end of a removal as one JSON document, ASCII only, with a newline at its end."""
+    document = {
+        "schema": SCHEMA,
+        "host": host,
+        "exit_code": exit_code(outcomes, proof),
+        "stacks": [_stack(each) for each in outcomes],
+        "proof": {
+            "verdict": proof.verdict,
+            "networks": [
+                {"name": one.network, "before": _count(one), "after": _count(two)}
+                for one, two in zip(proof.before, proof.after, strict=True)
+            ],
+        },
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _stack(outcome: Outcome) -> Mapping[str, Any]:
+    return {
+        "name": outcome.stack,
+        "state": outcome.state,
+        "took_s": round(outcome.took_s, 3),
+        "removed": [_object(each) for each in outcome.removed],
+        "kept": [{**_object(each.object), "reason": each.reason} for each in outcome.kept],
+        "waits_for": list(outcome.waits_for),
+        "is_drained": outcome.is_drained,
+        "refusals": list(outcome.refusals),
+    }
+
+
+def _object(item: StackObject) -> Mapping[str, str]:
+    return {"kind": item.kind, "id": item.id, "name": item.name}
+
+
+def _count(count: LeakCount) -> Mapping[str, Any]:
+    return {"leaked": count.leaked, "why_unknown": count.why_unknown}

@@ -1,0 +1,106 @@
+"""What the removal of stacks says before, during and after it, line by line. Needs nothing to draw with."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from console.remedies.stack_removal import Outcome, State
+from console.remedies.stack_removal_plan import RemovalPlan, StackPlan
+from console.remedies.stack_removal_proof import Proof, Verdict
+from console.swarm.stacks import Kind, StackObject
+from console.text import duration, listed, plural
+
+REMIND_S = 10.0
+"""How often it is said what a stack still waits for."""
+NAMES_SHOWN = 8
+
+
+def plan_lines(plan: RemovalPlan) -> Iterator[str]:
+    """Yield what will become of each stack, and how long it may take."""
+    for name in plan.absent:
+        yield f"{name}: nothing of it is there (removed already, or mistyped); it is passed over"
+    for stack in plan.stacks:
+        yield f"{stack.name}: {_alive(stack)}"
+        for kind in Kind:
+            names = [each.name for each in stack.of(kind)]
+            if names:
+                yield f"  remove  {plural(len(names), kind)}: {listed(names, NAMES_SHOWN)}"
+        for kept in stack.kept:
+            yield f"  keep    {kept.object.kind} {kept.object.name}: {kept.reason}"
+    yield (
+        f"Services are removed first, and everything else once nothing of them runs; "
+        f"that is waited for {duration(plan.limit_s)} at most."
+    )
+
+
+def question(plan: RemovalPlan) -> tuple[str, str]:
+    """Return what is asked of the operator, and the word that confirms it."""
+    if len(plan.stacks) == 1:
+        (stack,) = plan.stacks
+        return f"The stack {stack.name} will be removed.", stack.name
+    return f"These {len(plan.stacks)} stacks will be removed.", "all"
+
+
+def counted(objects: Iterable[StackObject]) -> str:
+    """Return how many objects of each kind there are: `2 services, 1 network`."""
+    counts = Counter(each.kind for each in objects)
+    return ", ".join(plural(counts[kind], kind) for kind in Kind if counts[kind])
+
+
+def interrupted_lines(outcomes: tuple[Outcome, ...], again: str) -> Iterator[str]:
+    """Yield what was done when it was interrupted, and how to finish."""
+    yield "vipconsole: interrupted; nothing more was started."
+    for each in outcomes:
+        done = counted(each.removed) or "nothing"
+        yield f"  {each.stack}: {'all removed' if each.state is State.REMOVED else f'{done} removed so far'}"
+    if again:
+        yield f"  To finish: {again}"
+
+
+def exit_code(outcomes: tuple[Outcome, ...], proof: Proof, absent: tuple[str, ...] = ()) -> int:
+    """Return 0 where all was removed, 1 something kept, leaked or absent, 2 unfinished, 3 unknown."""
+    states = {each.state for each in outcomes}
+    if State.UNKNOWN in states:
+        return 3
+    if State.UNFINISHED in states:
+        return 2
+    return int(bool(absent) or proof.verdict is Verdict.LEAKED or any(each.kept for each in outcomes))
+
+
+class Talk:
+    """Says on a stream how far each stack is, when that changes, and now and then what is waited for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._said: dict[str, tuple[str, float]] = {}
+
+    def tell(self, outcome: Outcome) -> None:
+        """Say how far a stack is, unless that was said already."""
+        phase = _phase(outcome)
+        said, at_s = self._said.get(outcome.stack, ("", 0.0))
+        if not phase or (phase == said and outcome.took_s < at_s + REMIND_S):
+            return
+        self._said[outcome.stack] = (phase, outcome.took_s)
+        waits = f": {listed(outcome.waits_for)}" if outcome.state is State.UNDER_WAY else ""
+        line = f"{outcome.stack}: {phase}{waits}"
+        encoding = self._stream.encoding or "ascii"
+        self._stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        self._stream.flush()
+
+
+def _alive(stack: StackPlan) -> str:
+    if not stack.of(Kind.SERVICE):
+        remains = "its services are gone already"
+        left = plural(stack.live_tasks, "task still runs", "tasks still run")
+        return f"{remains}; {left}" if stack.live_tasks else remains
+    return f"{plural(stack.live_tasks, 'live task')}, stop grace up to {duration(stack.grace_s)}"
+
+
+def _phase(outcome: Outcome) -> str:
+    if outcome.state is State.REMOVED:
+        return f"removed in {duration(outcome.took_s)}"
+    if outcome.state is not State.UNDER_WAY:
+        return f"not finished after {duration(outcome.took_s)}"
+    if outcome.is_drained:
+        return "nothing of it runs any more, removing the rest"
+    return "waiting until nothing of it runs"

@@ -1,0 +1,145 @@
+"""The command line of maintenance runs."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RUN = "a run's name, its beginning or its end; `vipconsole runs` lists them"
+CODES = "Exit codes: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting, 64 wrong usage."
+
+
+Make = Callable[[], argparse.ArgumentParser]
+"""Makes a parser of options that several commands share."""
+
+
+def add_run_commands(commands: Any, common: Make, state: Make) -> None:
+    """Add everything that begins, shows and steers runs. Where a run is once it has begun, it knows itself."""
+    _add_run(commands, common)
+    _add_watching(commands, state)
+    _add_deciding(commands, state)
+
+
+def _add_run(commands: Any, common: Make) -> None:
+    run = commands.add_parser(
+        "run",
+        parents=[common()],
+        help="do what a runbook says, step by step, confirmed, resumable (changes the swarm)",
+        description="Shows what a runbook would do, and does it in a process of its own: it goes on when this terminal "
+        "is gone, and `vipconsole attach` shows it again.",
+        epilog=CODES,
+    )
+    run.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="the runbook; default: this host's, then the shipped one",
+    )
+    run.add_argument("--check", action="store_true", help="show the plan, and touch nothing")
+    run.add_argument(
+        "--set",
+        dest="variables",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a variable of the runbook; can be given again",
+    )
+    _add_headless(run)
+
+
+def _add_headless(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--headless", action="store_true", help="ask nothing: a line for each event, and an exit code"
+    )
+    parser.add_argument(
+        "--confirm",
+        dest="words",
+        action="append",
+        default=[],
+        metavar="STEP=WORD",
+        help="the word of a step that asks for one, typed beforehand; can be given again",
+    )
+    parser.add_argument(
+        "--hold", action="store_true", help="with --headless: wait at checkpoints, however well it looks"
+    )
+
+
+def _add_watching(commands: Any, state: Make) -> None:
+    attach = commands.add_parser(
+        "attach",
+        parents=[state()],
+        help="show a run that is under way, and answer what it asks",
+        description="Shows a run and answers what it asks. Losing it loses nothing.",
+        epilog=CODES,
+    )
+    attach.add_argument(
+        "run", nargs="?", default="", metavar="RUN", help=f"{RUN}; default: the unfinished one"
+    )
+    _add_headless(attach)
+    runs = commands.add_parser(
+        "runs", parents=[state()], help="list all runs", description="Lists all runs, the newest first."
+    )
+    runs.add_argument("--json", action="store_true", help="as one JSON document")
+    report = commands.add_parser(
+        "report",
+        parents=[state()],
+        help="what a run did: the evidence, step by step",
+        description="What a run did, with the evidence: before, after, durations, decisions, what dockerd logged.",
+    )
+    report.add_argument(
+        "run", nargs="?", default="", metavar="RUN", help=f"{RUN}; default: the unfinished one"
+    )
+    form = report.add_mutually_exclusive_group()
+    form.add_argument(
+        "--markdown", action="store_const", dest="form", const="markdown", help="as Markdown (default)"
+    )
+    form.add_argument("--json", action="store_const", dest="form", const="json", help="as one JSON document")
+    report.set_defaults(form="markdown")
+
+
+def _add_deciding(commands: Any, state: Make) -> None:
+    resume = commands.add_parser(
+        "resume",
+        parents=[state()],
+        help="let a run go on that has stopped, waits or was cut short (changes the swarm)",
+        description="Lets a run go on. What was begun and has no result is looked into before anything else is done.",
+        epilog=CODES,
+    )
+    resume.add_argument(
+        "run", nargs="?", default="", metavar="RUN", help=f"{RUN}; default: the unfinished one"
+    )
+    resume.add_argument(
+        "--accept-changed",
+        action="store_true",
+        help="go on by the runbook as it is now, though it was changed since it was planned",
+    )
+    _add_headless(resume)
+    decide = commands.add_parser(
+        "decide",
+        parents=[state()],
+        help="answer what a run asks about a step (changes the swarm)",
+        description="Answers what a run asks: confirm=WORD lets the step begin; retry, skip and undo say what becomes of "
+        "one that failed; stop stops the run. The first answer counts.",
+        epilog="Exit codes: 0 taken, 3 not taken, with the reason; 64 wrong usage.",
+    )
+    decide.add_argument("run", metavar="RUN", help=RUN)
+    decide.add_argument("step", metavar="STEP", help="the step")
+    decide.add_argument("choice", metavar="CHOICE", help="confirm=WORD, skip, retry, undo or stop")
+    decide.add_argument(
+        "--reason", default="", metavar="TEXT", help="why; a step is skipped with a reason only"
+    )
+    decide.add_argument(
+        "--plan",
+        default="",
+        metavar="DIGEST",
+        help="only if the plan is still the one of this digest, as it was shown",
+    )
+    abandon = commands.add_parser(
+        "abandon",
+        parents=[state()],
+        help="give a run up as it is, so that others may change the swarm again",
+        description="Gives a run up. Nothing is undone: whoever does it answers for what the run leaves behind.",
+    )
+    abandon.add_argument("run", metavar="RUN", help=RUN)
+    abandon.add_argument("--yes", action="store_true", help="do not ask for a confirmation")

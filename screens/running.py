@@ -1,0 +1,111 @@
+"""Follows the maintenance runs of this host for whoever looks at them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+from console.clock import Clock
+from console.errors import Declined, HostError, RunbookError
+from console.parts import Unknown, unknown_from
+from console.runbook.source import default_runbook
+from console.runbook.store.folders import run_folders
+from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from screens.views.live_run import shown_run
+from screens.views.run import RunView, view_of
+
+EVERY_S = 3.0
+"""How often it is looked whether another run has begun."""
+
+
+async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+    """Yield the run that matters, and again whenever anything of it changes or another one begins.
+
+    Unknown where runs cannot be read; nothing while there never was any.
+    """
+    failed: Unknown | None = None
+    while True:
+        try:
+            runs = await asyncio.to_thread(run_folders, state)
+            folder = await asyncio.to_thread(newest, state)
+            async with aclosing(_until_another(state, folder, runs, clock)) as views:
+                async for each in views:
+                    failed = None
+                    yield each
+        except Declined:
+            now = await asyncio.to_thread(_unreadable, state)
+            if now is not None and now != failed:
+                yield now
+            failed = now
+        except HostError as error:
+            now = unknown_from(error)
+            if now != failed:
+                yield now
+            failed = now
+        await clock.sleep(EVERY_S)
+
+
+async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+    """Yield one run, and again whenever anything of it changes, until it is over. Unknown while it cannot be read."""
+    failed: Unknown | None = None
+    while True:
+        try:
+            async with aclosing(watch(folder, clock)) as pictures:
+                async for each in pictures:
+                    failed = None
+                    yield shown_run(each)
+        except HostError as error:
+            now = unknown_from(error)
+            if now != failed:
+                yield now
+            failed = now
+        else:
+            return
+        await clock.sleep(EVERY_S)
+
+
+def _unreadable(state: Path) -> Unknown | None:
+    """Return why none of the runs that are there can be shown, or None where there is none."""
+    for each in runs_in(state):
+        if isinstance(each, Unreadable):
+            return Unknown(f"The run {each.name} cannot be read. {each.why}", "`vipconsole runs` lists them.")
+    return None
+
+
+async def _until_another(
+    state: Path, folder: Path, runs: tuple[Path, ...], clock: Clock
+) -> AsyncGenerator[RunView, None]:
+    """Yield a run until another one begins, or until it is over."""
+    async with aclosing(watch(folder, clock)) as pictures:
+        coming = asyncio.ensure_future(anext(pictures))
+        try:
+            while True:
+                await asyncio.wait({coming}, timeout=EVERY_S)
+                if coming.done():
+                    try:
+                        watched = coming.result()
+                    except StopAsyncIteration:
+                        break
+                    yield shown_run(watched)
+                    coming = asyncio.ensure_future(anext(pictures))
+                elif await asyncio.to_thread(run_folders, state) != runs:
+                    return
+        finally:
+            coming.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration, HostError):
+                await coming
+    while await asyncio.to_thread(run_folders, state) == runs:
+        await clock.sleep(EVERY_S)
+
+
+def planned_run() -> RunView | Unknown:
+    """Return the runbook that a run would follow, as what each step would do; blocks. Unknown where it cannot be read."""
+    # What checks a runbook knows every action; whoever only looks at runs need not load that.
+    from console.runbook.actions.registry import ACTIONS  # noqa: PLC0415 - see above
+    from console.runbook.file import read_runbook  # noqa: PLC0415 - see above
+
+    try:
+        runbook = read_runbook(default_runbook())
+    except RunbookError as error:
+        return unknown_from(error)
+    return view_of(runbook, {name: each.effect for name, each in ACTIONS.items()})

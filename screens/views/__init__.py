@@ -1,0 +1,1 @@
+"""What panes show, made from values by pure functions: no widget, no terminal."""

@@ -1,0 +1,113 @@
+"""What lines are made of: text, which is only ever data, with a tone; and paragraphs that wrap."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+Part: TypeAlias = tuple[str, str]
+"""A text and its tone."""
+Parts: TypeAlias = tuple[Part, ...]
+
+PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
+CURSOR, RESTING = "cursor", "resting"
+TONES = (DIM, STRONG, BAD, WARN, UNKNOWN, MATCH, CURSOR, RESTING)
+"""Each is told by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
+cursor is."""
+
+
+def length(parts: Parts) -> int:
+    """Return how many columns parts take."""
+    return sum(cell_len(text) for text, _ in parts)
+
+
+def text_of(parts: Parts) -> str:
+    """Return parts as text."""
+    return "".join(text for text, _ in parts)
+
+
+def fitted(parts: Parts, width: int, more: str) -> Parts:
+    """Return parts that take at most so many columns; where something had to go, `more` tells."""
+    if length(parts) <= width:
+        return parts
+    left, kept = width - cell_len(more), list[Part]()
+    for text, tone in parts:
+        if cell_len(text) > left:
+            return (*kept, (set_cell_size(text, max(0, left)) + more if width > 0 else "", tone))
+        kept.append((text, tone))
+        left -= cell_len(text)
+    return tuple(kept)
+
+
+def between(left: Parts, right: Parts, width: int, more: str) -> Parts:
+    """Return a line of so many columns with something at either end; the left gives way where room is short."""
+    left = fitted(left, width - length(right), more)
+    return (*left, (" " * (width - length(left) - length(right)), PLAIN), *right)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a list."""
+
+    key: Hashable
+    """What makes it the same row after a change."""
+    parts: Parts
+    value: object = None
+    """What it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Parts that belong together; lines after the first are indented by so many columns."""
+
+    parts: Parts
+    hang: int = 0
+
+
+EMPTY = Paragraph(())
+"""An empty line."""
+
+
+def says(text: str, tone: str = PLAIN, *, label: str = "", label_tone: str = DIM) -> Paragraph:
+    """Return a paragraph of one text, with a word in front of it that stands out to the left."""
+    if not label:
+        return Paragraph(((text, tone),))
+    return Paragraph(((f"{label} ", label_tone), (text, tone)), cell_len(label) + 1)
+
+
+def wrapped(paragraph: Paragraph, width: int) -> Iterator[Parts]:
+    """Yield the lines of a paragraph, none wider than so many columns; what fits is left as it is."""
+    if length(paragraph.parts) <= width:
+        yield paragraph.parts
+        return
+    hang = min(paragraph.hang, max(0, width - 8))
+    line: list[Part] = []
+    used = 0
+    for word, tone, gap in _words(paragraph.parts):
+        if used + gap + cell_len(word) <= width:
+            line.append((" " * gap + word, tone))
+            used += gap + cell_len(word)
+            continue
+        if used > hang:
+            yield tuple(line)
+            line, used = [(" " * hang, PLAIN)] if hang else [], hang
+        *full, last = chop_cells(word, max(1, width - used)) or [""]
+        for each in full:
+            yield (*line, (each, tone))
+            line = [(" " * hang, PLAIN)] if hang else []
+        line.append((last, tone))
+        used = hang + cell_len(last)
+    if line:
+        yield tuple(line)
+
+
+def _words(parts: Parts) -> Iterator[tuple[str, str, int]]:
+    """Yield each word with its tone, and how many spaces stand in front of it."""
+    gap = 0
+    for text, tone in parts:
+        for place, word in enumerate(text.split(" ")):
+            gap += place > 0
+            if word:
+                yield word, tone, gap
+                gap = 0

@@ -1,0 +1,99 @@
+"""A pane: a title with its number over what it shows."""
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from screens.printed.glyphs import Glyphs
+from screens.views.parts import DIM, PLAIN, RESTING, STRONG, Part, Parts, fitted, length
+from screens.widgets.painted import Painted
+
+
+class Title(Painted):
+    """A rule with the pane's number, its name, and what is to be said about all of it."""
+
+    DEFAULT_CSS = "Title { height: 1; }"
+
+    def __init__(self, number: int, name: str, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._number = number
+        self._name = name
+        self._glyphs = glyphs
+        self._said: Parts = ()
+        self._is_entered = False
+
+    def say(self, said: Parts, name: str = "") -> None:
+        """Say this behind the name from now on."""
+        self._said, self._name = said, name or self._name
+        self.renew()
+
+    def enter(self, is_entered: bool) -> None:  # noqa: FBT001 - a watcher's value
+        """Show whether keys go to this pane."""
+        self._is_entered = is_entered
+        self.renew()
+
+    def parts_at(self, y: int) -> Parts:
+        """Return the rule."""
+        del y
+        width = self.size.width
+        rule = self._glyphs.rule
+        # The pane that keys go to is told by weight and by its rule, not by colour.
+        tone = STRONG if self._is_entered else DIM
+        number = f"{self._number} " if self._number else ""
+        name: Part = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
+        said: Parts = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
+        others: Parts = self._others(tone)
+        head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
+        return (*head, (rule * (width - length(head) - length(others)), tone), *others)
+
+    def _others(self, tone: str) -> Parts:
+        """Return, where one pane is shown at a time, which of how many it is."""
+        if not self._number or not (self.screen.has_class("-narrow") or self.screen.has_class("-low")):
+            return ()
+        several = len(self.screen.query(Pane))
+        return ((f" {self._number} of {several} (tab) ", DIM), (self._glyphs.rule, tone))
+
+
+class Pane(Vertical):
+    """A numbered pane. It is entered by its number; the keys go to the first widget in it that takes them."""
+
+    DEFAULT_CSS = "Pane { height: 1fr; }"
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        *content: Widget,
+        glyphs: Glyphs,
+        id: str | None = None,  # noqa: A002 - Textual's own word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.title = Title(number, name, glyphs)
+        self._content = content
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title over the content."""
+        yield self.title
+        yield from self._content
+
+    def enter(self) -> None:
+        """Bring it into view and let keys go to it."""
+        for each in self.screen.query(Pane):
+            each.set_class(each is self, "-entered")
+        # Where one pane is shown at a time it is there only after that.
+        self.call_after_refresh(self._take_keys)
+
+    def _take_keys(self) -> None:
+        if self.has_class("-entered"):
+            self.screen.set_focus(next((each for each in self.query(Widget) if each.focusable), None))
+
+    def on_descendant_focus(self) -> None:
+        """Show that keys go here."""
+        self.title.enter(is_entered=True)
+        for each in self.screen.query(Pane):
+            each.set_class(each is self, "-entered")
+
+    def on_descendant_blur(self) -> None:
+        """Show that keys go elsewhere."""
+        self.title.enter(is_entered=False)

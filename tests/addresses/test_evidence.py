@@ -1,0 +1,249 @@
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from console.addresses import leaks
+from console.addresses.accounting import Kept, NetworkAccount, SubnetAccount, account
+from console.addresses.evidence import (
+    Allocator,
+    Census,
+    Count,
+    allocator_of,
+    doubt_about,
+    mark_of,
+    weigh,
+)
+from console.addresses.leaks import Certainty, Evidence, Leak
+from console.addresses.ledger import Entry
+from console.parts import Unknown
+from console.swarm.values import Network, Node, SwarmState
+from tests.support.swarms import HERE, LONG_AGO, NOW, entry, network, service, swarm, task
+
+PROXY = "id-proxy"
+OTHER = Node("node-other", "other", "ready", "active", is_manager=True, is_leader=False)
+BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")
+
+
+def proxy(peers: int | None = 1, use: dict[str, tuple[int, int]] | None = None) -> Network:
+    return network("proxy", "10.0.1.0/28", load_balancer="10.0.1.4", peers=peers, use=use)
+
+
+def a_swarm(*more: Network, api: tuple[int, int] = (1, 41), **parts: object) -> SwarmState:
+    """A VIP, a task and a load balancer in 13 addresses."""
+    state = swarm(
+        [BRIDGE, *(more or (proxy(),))],
+        [service("a", (PROXY, "10.0.1.2"))],
+        [task("a", (PROXY, "10.0.1.3"))],
+        api=api,
+    )
+    return replace(state, **parts)  # type: ignore[arg-type] # parts of a state
+
+
+def census(*addresses: str, balancers: int = 0, state: SwarmState | None = None) -> Census:
+    allocator = allocator_of(state or a_swarm())
+    assert allocator is not None
+    return Census(
+        PROXY, "proxy", NOW - timedelta(minutes=3), allocator, tuple(map(IPv4Address, addresses)), balancers
+    )
+
+
+def weighed(state: SwarmState, *censuses: Census, earlier: SwarmState | None = None) -> NetworkAccount:
+    valid, void = weigh(censuses, state, None)
+    assert not void
+    return next(each for each in account(state, earlier, Kept(valid)) if each.network.name == "proxy")
+
+
+def test_more_may_have_leaked_than_is_free_and_all_of_it_has_names() -> None:
+    state = a_swarm(proxy(use={"10.0.1.0/28": (14, 2)}), api=(1, 52))
+    named = [f"10.0.1.{last}" for last in range(5, 13)]
+    (part,) = weighed(state, census(*named, state=state), earlier=state).subnets
+    assert (part.leak.count, part.leak.evidence, part.free_at_most) == (8, Evidence.ENGINE_COUNT, 2)
+    assert [str(each) for each in part.leak.addresses] == named
+
+
+def test_what_was_seen_leaking_is_told_before_the_engines_count_has_settled() -> None:
+    state = a_swarm(proxy(use={"10.0.1.0/28": (14, 2)}), api=(1, 52))
+    seen = entry(PROXY, "10.0.1.8", "10.0.1.9")
+    (part,) = next(
+        each.subnets for each in account(state, None, Kept(entries=(seen,))) if each.network.name == "proxy"
+    )
+    assert (part.leak.count, part.leak.certainty, part.free_at_most) == (2, Certainty.AT_LEAST, 2)
+
+
+def test_where_the_engine_does_not_count_a_census_does() -> None:
+    found = weighed(a_swarm(), census("10.0.1.8", "10.0.1.9"))
+    (part,) = found.subnets
+    assert (part.leak.count, part.leak.certainty, part.leak.evidence) == (
+        2,
+        Certainty.EXACT,
+        Evidence.CENSUS,
+    )
+    assert part.leak.addresses == (IPv4Address("10.0.1.8"), IPv4Address("10.0.1.9"))
+    assert part.leak.as_of == NOW - timedelta(minutes=3)
+    # More may have leaked since.
+    assert (part.free_at_most, part.free_is_exact) == (8, False)
+    assert part.accounted + 2 + part.free_at_most == part.capacity
+
+
+def test_a_census_that_found_none_says_zero_as_of_its_date() -> None:
+    (part,) = weighed(a_swarm(), census()).subnets
+    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (0, Evidence.CENSUS, False)
+
+
+def test_an_address_that_somebody_holds_again_drops_out() -> None:
+    (part,) = weighed(a_swarm(), census("10.0.1.2", "10.0.1.3", "10.0.1.4", "10.0.1.9")).subnets
+    assert (part.leak.count, part.leak.addresses) == (1, (IPv4Address("10.0.1.9"),))
+
+
+def test_addresses_of_no_pool_are_not_counted() -> None:
+    (part,) = weighed(a_swarm(), census("10.0.1.1", "10.0.9.9", "10.0.1.15")).subnets
+    assert part.leak.count == 0
+
+
+def test_what_may_be_other_nodes_load_balancers_is_not_counted_as_leaked() -> None:
+    state = a_swarm(proxy(peers=3), nodes=(HERE, OTHER))
+    (part,) = weighed(state, census("10.0.1.7", "10.0.1.8", "10.0.1.9", balancers=2)).subnets
+    assert (part.leak.count, part.leak.possibly_load_balancers, len(part.leak.addresses)) == (1, 2, 3)
+    assert part.accounted + 1 + part.free_at_most == part.capacity
+    # Those nodes have left since: their addresses are free, and which they were is not known.
+    (part,) = weighed(a_swarm(), census("10.0.1.7", "10.0.1.8", "10.0.1.9", balancers=2)).subnets
+    assert part.leak.count == 1
+
+
+def test_the_engines_own_count_stands_and_gets_names_where_they_agree() -> None:
+    counted = a_swarm(proxy(use={"10.0.1.0/28": (8, 8)}), api=(1, 52))
+    (part,) = weighed(counted, census("10.0.1.8", "10.0.1.9"), earlier=counted).subnets
+    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (2, Evidence.ENGINE_COUNT, True)
+    assert len(part.leak.addresses) == 2
+    assert part.leak.as_of is None
+    (part,) = weighed(counted, census("10.0.1.8"), earlier=counted).subnets
+    assert (part.leak.count, part.leak.addresses) == (2, ())
+    (part,) = weighed(counted, census("10.0.1.8")).subnets
+    assert part.leak.why_unknown == leaks.ONE_LOOK
+
+
+def test_where_holders_could_not_be_read_a_census_does_not_help() -> None:
+    (part,) = weighed(a_swarm(tasks=Unknown("no answer")), census("10.0.1.9")).subnets
+    assert part.leak.why_unknown == leaks.HOLDERS_MISSING
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (
+            a_swarm(replace(BRIDGE, created=NOW), proxy(), networks=(replace(BRIDGE, created=NOW), proxy())),
+            "dockerd was started again",
+        ),
+        (
+            a_swarm(nodes=(replace(HERE, is_leader=False), replace(OTHER, is_leader=True))),
+            "another node leads the swarm now",
+        ),
+        (a_swarm(nodes=Unknown("no answer")), "which node leads the swarm could not be read"),
+        (
+            a_swarm(engine=swarm(node_id=OTHER.id).engine),
+            "it was taken through another node",
+        ),
+    ],
+)
+def test_it_is_void_after_the_allocator_began_anew(state: SwarmState, why: str) -> None:
+    valid, (void,) = weigh([census("10.0.1.9")], state, None)
+    assert not valid
+    assert void.reason == why
+
+
+def test_dockerds_log_can_make_it_void_too() -> None:
+    kept = census("10.0.1.9")
+    assert weigh([kept], a_swarm(), kept.taken_at - timedelta(seconds=1))[0]
+    valid, (void,) = weigh([kept], a_swarm(), kept.taken_at + timedelta(seconds=1))
+    assert not valid
+    assert "dockerd's log" in void.reason
+
+
+def test_other_swarms_and_networks_that_are_gone_are_passed_over() -> None:
+    kept = census("10.0.1.9")
+    elsewhere = replace(kept, allocator=replace(kept.allocator, cluster_id="other"))
+    recreated = replace(kept, network_id="id-before")
+    assert weigh([elsewhere, recreated], a_swarm(), None) == ({}, ())
+
+
+def test_what_cannot_be_excluded_is_said() -> None:
+    here = Allocator("cluster", HERE.id, HERE.id, LONG_AGO)
+    assert doubt_about(here, 1) == ""
+    assert "changed back" in doubt_about(here, 3)
+    assert "leader's dockerd" in doubt_about(replace(here, leader_id="other"), 3)
+    assert "log only" in doubt_about(replace(here, daemon_began=None), 1)
+
+
+def counted_before(*entries: Entry) -> Kept:
+    """Return that the engine counted two a minute ago, and what was seen leaking."""
+    counts = {("id-proxy", IPv4Network("10.0.1.0/28")): Count(2, NOW - timedelta(minutes=1))}
+    return Kept(entries=entries, counts=counts)
+
+
+def moving(kept: Kept) -> Leak:
+    """Return the leak of a subnet in which addresses are changing hands."""
+    state = a_swarm(proxy(use={"10.0.1.0/28": (9, 7)}), api=(1, 52))
+    (found,) = [each for each in account(state, a_swarm(api=(1, 52)), kept) if each.network.name == "proxy"]
+    return found.subnets[0].leak
+
+
+def test_a_count_of_a_while_ago_stands_with_its_date() -> None:
+    leak = moving(counted_before())
+    assert (leak.count, leak.certainty, leak.evidence) == (2, Certainty.EXACT, Evidence.ENGINE_COUNT)
+    assert leak.as_of == NOW - timedelta(minutes=1)
+
+
+def test_what_was_seen_leaking_since_is_added_and_what_was_before_is_in_it() -> None:
+    before = entry("id-proxy", "10.0.1.8", ended_at=NOW - timedelta(minutes=2))
+    after = entry("id-proxy", "10.0.1.9", stack="wiki", ended_at=NOW)
+    leak = moving(counted_before(before, after))
+    assert (leak.count, leak.certainty, leak.watched) == (3, Certainty.AT_LEAST, 1)
+
+
+def test_watched_leaks_are_added_to_a_census() -> None:
+    found = only_part(Kept({PROXY: census("10.0.1.8")}, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)))
+    leak = found.leak
+    assert (leak.count, leak.certainty, leak.evidence, leak.watched) == (
+        2,
+        Certainty.AT_LEAST,
+        Evidence.CENSUS,
+        1,
+    )
+    assert leak.as_of is not None
+
+
+def test_alone_they_are_a_lower_bound() -> None:
+    found = only_part(Kept(entries=(entry(PROXY, "10.0.1.8", "10.0.1.3"),)))
+    # .3 has a holder.
+    assert (found.leak.count, found.leak.certainty, found.leak.evidence) == (
+        1,
+        Certainty.AT_LEAST,
+        Evidence.LEDGER,
+    )
+    assert found.accounted + 1 + found.free_at_most == found.capacity
+    assert not found.free_is_exact
+
+
+def only_part(kept: Kept) -> SubnetAccount:
+    (found,) = [each for each in account(a_swarm(), None, kept) if each.network.name == "proxy"]
+    return found.subnets[0]
+
+
+@pytest.mark.parametrize(
+    ("managers", "allocator", "has_mark"),
+    [
+        (1, Allocator("cluster", "a", "a", NOW), True),
+        (2, Allocator("cluster", "a", "a", NOW), False),
+        (1, Allocator("cluster", "a", "b", NOW), False),
+        (1, Allocator("cluster", "a", "a", None), False),
+        (1, None, False),
+    ],
+)
+def test_only_an_allocator_whose_end_shows_has_a_mark(
+    managers: int,
+    allocator: Allocator | None,
+    has_mark: bool,  # noqa: FBT001 - a case
+) -> None:
+    assert bool(mark_of(allocator, managers)) == has_mark

@@ -1,0 +1,253 @@
+"""The live console as a process on a terminal, each figure beside its floor in the same run."""
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.terminal import OnTerminal, on_terminal
+
+pytestmark = pytest.mark.benchmark
+
+ROUNDS = 5
+WATCHED_S = 60.0
+TICKS = os.sysconf("SC_CLK_TCK")
+FLOOR = """
+from textual.app import App
+from textual.widgets import DataTable
+class Floor(App):
+    def compose(self):
+        yield DataTable()
+    def on_mount(self):
+        self.query_one(DataTable).add_column("EMPTY")
+Floor().run()
+"""
+ENGINE = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from console.clock import SystemClock
+from console.simulator.scenarios import build, large
+from console.simulator.server import serve_in_thread
+name, socket = sys.argv[1:]
+engine = large(datetime.now(UTC), "1.52", 200, 400) if name == "200 services" else build(name, date=datetime.now(UTC))
+with serve_in_thread(engine, Path(socket), SystemClock()):
+    print("ready", flush=True)
+    time.sleep(3600)
+"""
+FLOODED = """
+import sys
+from datetime import UTC
+from functools import partial
+from pathlib import Path
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.journal.growing import GrowingJournal
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.watch.watcher import Sources, Watcher
+from screens.app import ConsoleApp
+from screens.printed.glyphs import UNICODE
+from screens.surroundings import Surroundings
+from screens.terminal import show
+host, path = sys.argv[1:]
+sources = Sources(EngineConnection(host, 5), DaemonLog(GrowingJournal(Path(path)), is_proven=True), None)
+around = Surroundings(Settings(), host, UNICODE, UTC, SystemClock())
+sys.exit(show(partial(ConsoleApp, Watcher(sources, Settings()), around)))
+"""
+
+
+@contextmanager
+def engine(name: str, folder: Path) -> Iterator[str]:
+    """Serve a simulated engine in a process of its own, so that it takes no time from the one measured."""
+    socket = folder / f"{name.replace(' ', '-')}.sock"
+    with subprocess.Popen(
+        [sys.executable, "-c", ENGINE, name, str(socket)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield f"unix://{socket}"
+        finally:
+            process.kill()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024
+
+
+def first_frame_s(text: str, folder: Path, *arguments: str, command: tuple[str, ...] | None = None) -> float:
+    started = time.monotonic()
+    more = {} if command is None else {"command": command}
+    with on_terminal(*arguments, folder=folder, **more) as shown:  # type: ignore[arg-type] # a command, or its default
+        shown.until_shown(text)
+        return time.monotonic() - started
+
+
+def test_the_first_frame_with_data_beside_an_empty_table(tmp_path: Path) -> None:
+    figures: dict[str, list[float]] = {"floor": [], "console": []}
+    with engine("200 services", tmp_path) as host:
+        for _ in range(ROUNDS):
+            figures["floor"].append(first_frame_s("EMPTY", tmp_path, command=(sys.executable, "-c", FLOOR)))
+            figures["console"].append(first_frame_s("overlays, fullest", tmp_path, "--host", host))
+    medians = {name: statistics.median(each) for name, each in figures.items()}
+    print(f"\nfirst frame with data, 200 services, median of {ROUNDS}:")
+    for name, median in medians.items():
+        print(f"  {name:8} {median:.2f} s  {median / medians['floor']:.2f} x floor")
+
+
+def cost(shown: OnTerminal) -> tuple[float, float, float]:
+    """Return bytes a second, the share of a core in percent, and the memory in MB, over a while."""
+    shown.read(5)
+    before, began, used = len(shown.got), time.monotonic(), cpu_s(shown.process.pid)
+    while time.monotonic() - began < WATCHED_S:
+        shown.read(1)
+    took = time.monotonic() - began
+    share = 100 * (cpu_s(shown.process.pid) - used) / took
+    return (len(shown.got) - before) / took, share, memory_mb(shown.process.pid)
+
+
+@pytest.mark.parametrize("name", ["200 services", "living"])
+def test_what_watching_costs(tmp_path: Path, name: str) -> None:
+    with on_terminal(folder=tmp_path, command=(sys.executable, "-c", FLOOR)) as shown:
+        shown.until_shown("EMPTY")
+        floor = cost(shown)
+    with engine(name, tmp_path) as host, on_terminal("--host", host, folder=tmp_path) as shown:
+        shown.until_shown("overlays, fullest")
+        figures = cost(shown)
+    print(f"\nwatching {name} for {WATCHED_S:g} s:")
+    for who, (sent, share, memory) in (("floor", floor), ("console", figures)):
+        print(f"  {who:8} {sent:7.0f} bytes/s  {share:5.2f} % of a core  {memory:5.0f} MB")
+
+
+def key_to_frame_ms(shown: OnTerminal, rounds: int = 20) -> list[float]:
+    """Return how long it takes from a key to what it shows, for a key that shows something of its own."""
+    found = []
+    for _ in range(rounds):
+        before = len(shown.got)
+        started = time.monotonic()
+        shown.send(b"?")
+        while b"Help" not in bytes(shown.got[before:]):
+            shown.read(0.005)
+            assert time.monotonic() - started < 60
+        found.append(1000 * (time.monotonic() - started))
+        shown.send(b"\x1b")
+        shown.read(0.4)
+    return found
+
+
+def told(what: str, found: list[float]) -> str:
+    return f"  {what:34} median {statistics.median(found):5.0f} ms, worst {max(found):5.0f} ms"
+
+
+@contextmanager
+def flood(path: Path, lines_a_second: int) -> Iterator[None]:
+    """Write lines of dockerd's to a journal, so many a second."""
+    ending = threading.Event()
+    said = 'time="2026-06-12T02:00:00Z" level=error msg="{}" error="really"'
+
+    def write() -> None:
+        count = 0
+        with path.open("a") as file:
+            while not ending.wait(0.1):
+                for _ in range(lines_a_second // 10):
+                    count += 1
+                    file.write(
+                        json.dumps(
+                            {
+                                "__CURSOR": f"c{count}",
+                                "__REALTIME_TIMESTAMP": str(time.time_ns() // 1000),
+                                "__MONOTONIC_TIMESTAMP": str(count),
+                                "_BOOT_ID": "5ea1ed" + "0" * 26,
+                                "_TRANSPORT": "stdout",
+                                "_SYSTEMD_UNIT": "docker.service",
+                                "_COMM": "dockerd",
+                                "SYSLOG_IDENTIFIER": "dockerd",
+                                "_PID": "1",
+                                "MESSAGE": said.format(f"flood {count % 40}"),
+                            }
+                        )
+                        + "\n"
+                    )
+                file.flush()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def test_from_a_key_to_its_frame_whatever_goes_on(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.json"
+    journal.touch()
+    lines = ["\nfrom a key to its frame:"]
+    with engine("200 services", tmp_path) as host:
+        command = (sys.executable, "-c", FLOODED, host, str(journal))
+        with on_terminal(folder=tmp_path, command=command) as shown:
+            shown.until_shown("overlays, fullest")
+            shown.read(3)
+            lines.append(told("nothing goes on (floor)", key_to_frame_ms(shown)))
+            with flood(journal, 5000):
+                shown.until_shown("other error")
+                lines.append(told("5,000 journal lines a second", key_to_frame_ms(shown)))
+        with on_terminal("--host", host, folder=tmp_path) as shown:
+            shown.until_shown("overlays, fullest")
+            client = _client(host)
+            client.post(
+                f"{client.base_url}/_simulator/faults",
+                json=[{"method": "*", "path": "*", "kind": "hang", "times": 100_000}],
+            )
+            shown.until_shown("STALE")
+            lines.append(told("the engine hangs", key_to_frame_ms(shown)))
+            shown.send(b"q")
+            started = time.monotonic()
+            with contextlib.suppress(AssertionError):
+                shown.end()
+            lines.append(f"  leaving while it hangs: {time.monotonic() - started:.1f} s")
+    print("\n".join(lines))
+
+
+def test_from_a_change_of_the_engine_to_its_frame(tmp_path: Path) -> None:
+    """An overlay that is created, until the terminal is sent anything: of a swarm that does not change nothing is."""
+    frames, calls = list[float](), list[float]()
+    with engine("200 services", tmp_path) as host, on_terminal("--host", host, folder=tmp_path) as shown:
+        shown.until_shown("overlays, fullest")
+        client = _client(host)
+        for number in range(5):
+            while shown.read(3):
+                pass
+            before = len(shown.got)
+            ipam = {"Driver": "default", "Config": [{"Subnet": f"10.77.{number}.0/29"}]}
+            started = time.monotonic()
+            client.create_network(f"bench{number}", driver="overlay", ipam=ipam)
+            calls.append((time.monotonic() - started) * 1000)
+            shown.until(lambda got, seen=before: len(got) > seen)  # type: ignore[misc]
+            frames.append((time.monotonic() - started) * 1000)
+    print("\nfrom a change of the engine to its frame:")
+    print(told("the call alone (floor)", calls))
+    print(told("its frame", frames))
+
+
+def _client(host: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - docker's own, which has no types for this
+    import docker  # noqa: PLC0415 - only here
+
+    return docker.APIClient(base_url=host, version="1.45", timeout=30)

@@ -1,0 +1,86 @@
+"""A census finds in every world what an independent walk finds."""
+
+import asyncio
+import ipaddress
+from datetime import UTC, datetime
+
+import pytest
+
+from console.remedies.census import Means, take_census
+from console.remedies.census_values import Result
+from console.remedies.probes import Mark
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from tests.contract.world import NOWHERE, World
+
+
+class WorldClock:
+    """The time of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._passed_s = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return self._passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.to_thread(self._world.pass_time, seconds)
+        self._passed_s += seconds
+
+
+async def census(world: World, network: str) -> Result:
+    connection = EngineConnection(f"unix://{world.socket}", 20)
+    try:
+        changer = EngineChanger(connection, lambda _: None)
+        means = Means(EngineReader(connection), changer, WorldClock(world), Mark("contract", 1), 30)
+        return await take_census(means, network)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("lost", [0, 5])
+async def test_it_names_what_the_ring_lacks(world: World, lost: int) -> None:
+    subnet = world.fresh_subnet(27)
+    network = world.create_overlay(world.fresh("counted"), subnet)
+    leaked = world.leak_fast(network, lost) if lost else set[str]()
+    holder = world.create_service(world.fresh("holder"), [network], replicas=2, constraints=NOWHERE)
+    world.wait_for_state(holder, "pending", 2)
+    vip = world.wait_for_vip(holder, network)
+
+    found = await census(world, network)
+
+    named = {str(each) for each in found.unaccounted}
+    assert named == leaked
+    hosts = {str(each) for each in list(ipaddress.ip_network(subnet).hosts())[1:]}
+    assert named == hosts - world.walk_ring(network) - {vip, *world.task_addresses(network, holder)}
+
+
+async def test_a_restart_leaves_nothing_to_be_named(world: World) -> None:
+    network = world.create_overlay(world.fresh("restarted"), world.fresh_subnet(28))
+    world.leak_fast(network, 4)
+    before = (await census(world, network)).ground.allocator
+
+    world.restart_engine()
+
+    after = await census(world, network)
+    assert after.unaccounted == ()
+    # The engine made its own bridge anew: what was known before says nothing any more.
+    assert before.daemon_began != after.ground.allocator.daemon_began
+    assert before.leader_id == after.ground.allocator.leader_id
+
+
+@pytest.mark.parametrize("with_ipv6", [False, True])
+async def test_several_subnets_are_all_walked(world: World, *, with_ipv6: bool) -> None:
+    first = f"fd00:{world.fresh('')}::/64" if with_ipv6 else world.fresh_subnet(29)
+    network = world.create_overlay(world.fresh("wide"), [first, world.fresh_subnet(28)], ipv6=with_ipv6)
+    # Of two subnets one is picked in seven cases of eight.
+    leaked = {each for each in world.leak_fast(network, 4) if ":" not in each}
+    found = await census(world, network)
+    assert {str(each) for each in found.unaccounted} == leaked
+    assert found.is_settled
+    assert not found.found_nothing_free

@@ -1,0 +1,229 @@
+"""A swarm to act on, real or simulated: the same words for both, spoken through docker's own SDK."""
+
+import ipaddress
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+from docker.errors import APIError
+
+from tests.contract.calls import IMAGE, JSON, LIVE, Calls, Refused, addresses_of
+
+__all__ = ["IMAGE", "JSON", "LIVE", "NOWHERE", "Refused", "Stack", "World", "addresses_of"]
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+"""Seconds that pass between two looks at a world."""
+NOWHERE = ("node.labels.none==x",)
+"""A placement that no node meets: tasks take their addresses and stay pending, no image needed."""
+SAME_POOL = 207
+"""So many choices in a row among several pools, and none fell on a certain one: it is full. The engine chooses the
+rarest of up to eight in one case of eight."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What was deployed: the ids of its services, and of the networks that are its own."""
+
+    name: str
+    services: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
+class World(Calls):
+    """A swarm manager, and the time that passes in it.
+
+    `pass_time(seconds)` lets that much time go by: a real world sleeps, a simulated one advances its clock.
+    `restart()` restarts the engine and returns once its socket answers.
+    """
+
+    def __init__(
+        self, socket: Path, pass_time: Callable[[float], None], restart: Callable[[], None], name: str
+    ) -> None:
+        super().__init__(socket)
+        self.name = name
+        self.pass_time = pass_time
+        self.log: Callable[[], str] = lambda: ""
+        """Returns what dockerd has logged so far, where that is to be had."""
+        self._restart = restart
+        self._numbers = itertools.count(1)
+        self._room = 0
+
+    def fresh(self, prefix: str) -> str:
+        """Return a name that this world has not seen."""
+        return f"{prefix}{next(self._numbers)}"
+
+    def fresh_subnet(self, length: int) -> str:
+        """Return an IPv4 subnet of that prefix length, from 10.192.0.0/10, that no call gave before."""
+        size = 2 ** (32 - length)
+        start = -(-self._room // size) * size
+        self._room = start + size
+        return f"{ipaddress.IPv4Address('10.192.0.0') + start}/{length}"
+
+    def wait_until(self, predicate: Callable[[], T], what: str, within_s: float = 20.0) -> T:
+        """Return the predicate's first true answer; fail with `what` if there is none in that much time.
+
+        A real world gets what a loaded machine may need; a simulated one only counts its own seconds.
+        """
+        waited_s = 0.0
+        while not (answer := predicate()):
+            if waited_s >= within_s:
+                raise AssertionError(f"{self.name}: not within {within_s:g} s: {what}")
+            self.pass_time(POLL_S)
+            waited_s += POLL_S
+        return answer
+
+    def restart_engine(self) -> None:
+        """Restart the engine, and return once its swarm answers."""
+        self._restart()
+        self.wait_until(self._answers, "the swarm answers after the restart", within_s=60)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.nodes())
+        except (APIError, requests.RequestException):
+            return False
+
+    def create_overlay(
+        self,
+        name: str,
+        subnet: str | Sequence[str] | None = None,
+        *,
+        ip_range: str | None = None,
+        gateway: str | None = None,
+        attachable: bool = False,
+        ipv6: bool = False,
+        labels: dict[str, str] | None = None,
+    ) -> str:
+        """Create an overlay, wait until it has its addresses, and return its id."""
+        network = self.request_overlay(
+            name, subnet, ip_range=ip_range, gateway=gateway, attachable=attachable, ipv6=ipv6, labels=labels
+        )
+        self.wait_until(lambda: self.subnets(network), f"{name} has a subnet")
+        return network
+
+    def wait_for_state(self, service: str, state: str, count: int = 1) -> list[JSON]:
+        """Wait until so many tasks of a service are in a state, and return them."""
+
+        def there() -> list[JSON]:
+            found = [each for each in self.tasks(service) if each["Status"]["State"] == state]
+            return found if len(found) == count else []
+
+        return self.wait_until(there, f"{count} of the service's tasks are {state}", within_s=60)
+
+    def wait_until_gone(self, services: Sequence[str]) -> None:
+        """Wait until no task of these services is alive."""
+        self.wait_until(
+            lambda: not any(each in LIVE for service in services for each in self.states(service)),
+            "the services' tasks have ended",
+            within_s=60,
+        )
+
+    def wait_for_vip(self, service: str, network: str) -> str:
+        """Wait for a service's VIP on a network (by id), and return it."""
+        return self.wait_until(lambda: self.vip(service, network), "the service has a VIP")
+
+    def walk_ring(self, network: str) -> set[str]:
+        """Return every IPv4 address of a network (by id) that can be handed out now, having had each for a moment.
+
+        A probe without replicas takes the next address as its VIP and gives it back, until one comes round again.
+        With several subnets the engine picks one at random each time, and each has a ring of its own.
+        """
+        subnets = [ipaddress.ip_network(each) for each in self.subnets(network)]
+        rings = {each: set[str]() for each in subnets if each.version == 4}
+        idle = dict.fromkeys(rings, 0)
+        closed = set[object]()
+        while len(closed) < len(rings):
+            probe = self.create_service(self.fresh("probe"), [network], replicas=0)
+            address = self._address_given(probe, network)
+            self.remove_service(probe)
+            if not address:
+                break
+            for subnet, ring in rings.items():
+                idle[subnet] += 1
+                if ipaddress.ip_address(address) in subnet:
+                    idle[subnet] = 0
+                    closed |= {subnet} if address in ring else set()
+                    ring.add(address)
+                elif idle[subnet] == SAME_POOL:
+                    closed.add(subnet)
+        return set[str]().union(*rings.values())
+
+    def _address_given(self, probe: str, network: str) -> str:
+        # A full network is known only by nothing happening.
+        for _ in range(round(10 / POLL_S)):
+            if address := self.vip(probe, network):
+                return address
+            self.pass_time(POLL_S / 10)
+        return ""
+
+    # Stacks, and how they leak.
+
+    def deploy_stack(
+        self,
+        shared: Sequence[str],
+        *,
+        replicas: int = 1,
+        constraints: Sequence[str] = (),
+        stop_grace_s: float = 1.0,
+    ) -> Stack:
+        """Deploy a stack of one service `app` on a network of its own and on the shared ones; do not wait."""
+        name = self.fresh("stack")
+        label = {"com.docker.stack.namespace": name}
+        own = self.create_overlay(f"{name}_internal", labels=label)
+        service = self.create_service(
+            f"{name}_app",
+            [own, *shared],
+            replicas=replicas,
+            constraints=constraints,
+            stop_grace_s=stop_grace_s,
+            stack=name,
+        )
+        return Stack(name, (service,), (own,))
+
+    def remove_stack(self, stack: Stack) -> None:
+        """Remove services and at once networks, as `docker stack rm` does: what still stops will leak."""
+        for service in stack.services:
+            self.remove_service(service)
+        for network in stack.networks:
+            self.wait_until(lambda which=network: self._is_removed(which), "its tasks are marked")  # type: ignore[misc]
+
+    def _is_removed(self, network: str) -> bool:
+        # It is refused for as long as a task on it is not marked for removal: some milliseconds, on a loaded machine more.
+        try:
+            self.remove_network(network)
+        except Refused as refused:
+            if "is in use by task" not in str(refused):
+                raise
+            return False
+        return True
+
+    def remove_stack_safely(self, stack: Stack) -> None:
+        """Remove services, wait until their tasks have ended, then remove the networks."""
+        for service in stack.services:
+            self.remove_service(service)
+        self.wait_until_gone(stack.services)
+        for network in stack.networks:
+            self.remove_network(network)
+
+    def leak(self, shared: str, count: int, stop_grace_s: float = 1.0) -> set[str]:
+        """Lose so many addresses of a network (by id) for good, with running containers; return them."""
+        stack = self.deploy_stack([shared], replicas=count, stop_grace_s=stop_grace_s)
+        self.wait_for_state(stack.services[0], "running", count)
+        return self._lose(stack, shared)
+
+    def leak_fast(self, shared: str, count: int) -> set[str]:
+        """Lose so many addresses of a network (by id) for good, without any container; return them."""
+        stack = self.deploy_stack([shared], replicas=count, constraints=NOWHERE)
+        self.wait_for_state(stack.services[0], "pending", count)
+        return self._lose(stack, shared)
+
+    def _lose(self, stack: Stack, shared: str) -> set[str]:
+        lost = set(self.task_addresses(shared, stack.services[0]))
+        self.remove_stack(stack)
+        self.wait_until_gone(stack.services)
+        return lost

@@ -1,0 +1,87 @@
+"""A real Docker engine that a real systemd runs as docker.service, and its lines in a real journal."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.contract.world import IMAGE, World
+from tests.engine.image import box
+from tests.engine.lab import PATH, require_engine
+from tests.support.program import PROGRAM, Outcome
+from tests.support.systemd import Machine, machine
+
+UNIT = "docker.service"
+SOCKET = "run/docker.sock"
+# Its containers live on while it is restarted, as far as systemd is concerned, and end by dockerd's own hand. What they
+# print goes to the journal too, where it stands beside what dockerd itself says.
+SERVICE = f"""[Unit]
+Description=Docker
+StartLimitIntervalSec=2
+[Service]
+Type=notify
+Environment=PATH={PATH}
+ExecStart=dockerd --host unix:///var/{SOCKET} --exec-opt native.cgroupdriver=cgroupfs --log-driver journald
+Delegate=yes
+KillMode=process
+TimeoutStartSec=120
+"""
+PREPARE = """
+mkdir -p /var/lib/docker /etc/docker
+mount -t tmpfs tmpfs /var/lib/docker
+echo '{}' > /etc/docker/daemon.json
+ip link set lo up
+systemctl daemon-reload
+systemctl start docker.service
+docker swarm init --advertise-addr 127.0.0.1
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine that systemd runs, whose docker.service manages a swarm of its own and has the image `lab/box:1`."""
+
+    machine: Machine
+    world: World
+
+    def vipconsole(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
+        """Run the program inside, as root without a terminal, to its end."""
+        began_s = time.monotonic()
+        done = self.machine.call(*self.command(*arguments, environment=environment))
+        took_s = time.monotonic() - began_s
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode(), took_s)
+
+    def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the command that starts the program inside, with nothing of this user's settings."""
+        given = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "COLUMNS": "110", **(environment or {})}
+        pairs = (f"{name}={value}" for name, value in given.items())
+        return ("env", "-i", *pairs, str(PROGRAM), *arguments)
+
+    def write(self, path: str, text: str) -> str:
+        """Write a file inside that only root can change, and return its path there."""
+        there = self.machine.root / path.lstrip("/")
+        there.write_text(text)
+        there.chmod(0o600)
+        return path
+
+    @property
+    def starts(self) -> int:
+        """How often the daemon has come up, by its own words in the journal."""
+        said = self.machine.run("journalctl", "--unit", UNIT, "--output=cat", "--no-pager")
+        return said.count("Daemon has completed initialization")
+
+
+@contextmanager
+def managed_engine() -> Iterator[Host]:
+    """Boot a machine with an engine; nothing of it is left."""
+    require_engine()
+    with machine() as booted:
+        (booted.root / f"etc/systemd/system/{UNIT}").write_text(SERVICE)
+        booted.run("sh", "-ec", PREPARE)
+        booted.run("docker", "import", "-c", 'CMD ["sleep", "86400"]', "-", IMAGE, given=box())
+
+        def restart() -> None:
+            booted.run("systemctl", "restart", UNIT)
+
+        with World(booted.root / SOCKET, time.sleep, restart, "managed") as world:
+            yield Host(booted, world)

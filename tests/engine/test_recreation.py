@@ -1,0 +1,175 @@
+"""A real overlay is recreated under running stacks: everything is on it afterwards as before, and nothing has leaked."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from console.swarm.connection import EngineConnection
+from console.swarm.parse import PARKED_LABEL
+from tests.contract.world import JSON, World
+from tests.engine.lab import Engine
+from tests.engine.recreations import Stage, small_stacks, twenty_services
+from tests.support.touched import Killed, TouchList
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def world(engine: Engine) -> Iterator[World]:
+    with World(engine.socket, time.sleep, engine.restart, "engine") as real:
+        yield real
+
+
+@contextmanager
+def staged(
+    engine: Engine, world: World, folder: Path, name: str, old: str, stacks: dict[str, JSON]
+) -> Iterator[Stage]:
+    """Give a network with stacks on it; all of it is gone afterwards, for the engine is shared."""
+    connection = EngineConnection(engine.host, 30)
+    stage = Stage(engine, world, connection, folder, name, old, stacks)
+    try:
+        stage.deploy()
+        yield stage
+    finally:
+        connection.close()
+        engine.docker("stack", "rm", *(f"{name}-{each}" for each in stacks))
+        engine.docker("rm", "--force", *stage.containers)
+
+
+def roll_back(world: World, service: str) -> JSON:
+    seen = world.service(service)
+    path = f"/services/{service}/update?version={seen['Version']['Index']}&rollback=previous"
+    world.call("POST", path, seen["Spec"])
+    return dict(world.service(service)["Spec"])
+
+
+def forget(folder: Path) -> None:
+    """Lose everything that a run has kept."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    with staged(engine, world, tmp_path, "proxy", "10.0.200.0/24", twenty_services()) as stage:
+        before = stage.facts()
+        assert len(before["specs"]) == 20
+        assert stage.leaked() == {}
+
+        there = await stage.forward("10.10.0.0/16")
+
+        assert (stage.subnets(), there.told, there.newcomers) == (["10.10.0.0/16"], (), ())
+        assert stage.facts() == before
+        assert {each.name for each in there.outages} == {
+            name for name, count in before["running"].items() if count
+        }
+        assert there.rolls_back_to_parked == ()
+        whole, floor = there.whole or (0, 0)
+        print(f"\n20 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for whoever runs -s
+        service = stage.services()[0]
+        assert roll_back(world, service["ID"]) == service["Spec"]
+        assert stage.leaked() == {}
+
+        back = await stage.back()
+
+        assert (stage.subnets(), back.told) == (["10.0.200.0/24"], ())
+        assert stage.facts() == before
+        assert stage.address("proxy-fixed") == stage.given_address
+        assert stage.leaked() == {}
+        engine.docker("start", "proxy-stopped")
+
+
+async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
+    """Let a recreation end as if its process were killed, so many records after it said a line."""
+    touches = stage.touches = TouchList()
+
+    def arm(said: str) -> None:
+        if said.startswith(line):
+            touches.kill_at = touches.records + after
+
+    stage.when_said = arm
+    with pytest.raises((Killed, BaseExceptionGroup)):
+        await stage.forward(subnet)
+    stage.touches, stage.when_said = TouchList(), print
+
+
+async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    old, new = "10.0.201.0/24", "10.11.0.0/16"
+    with staged(engine, world, tmp_path, "killed", old, small_stacks()) as stage:
+        before = stage.facts()
+
+        # Some are parked, and nothing but their labels tells of it.
+        await killed(stage, new, "parking", after=7)
+        forget(tmp_path)
+        assert (await stage.back(from_labels=True)).told == ()
+        assert (stage.subnets(), stage.facts()) == ([old], before)
+
+        # The network is gone, and there is nothing left to work with but docker.
+        await killed(stage, new, "creating", after=1)
+        assert any(PARKED_LABEL in each["Spec"]["Labels"] for each in stage.services())
+        said = stage.way_back()
+        assert said.returncode == 0, said.stderr
+        stage.wait_until_running()
+        after = stage.facts()
+        assert stage.subnets() == [old]
+        # The command line sorts a service's networks by their IDs.
+        for each in (before, after):
+            for spec in each["specs"].values():
+                spec["TaskTemplate"]["Networks"].sort(key=lambda one: one["Target"])
+        assert after == before
+        assert stage.way_back().returncode == 0
+
+        # Some are back on the new network already; the labels of the others tell how to go on.
+        await killed(stage, new, "bringing back", after=5)
+        forget(tmp_path)
+        assert (await stage.forward(new)).told == ()
+        assert stage.subnets() == [new]
+        assert stage.facts()["running"] == before["running"]
+        assert stage.facts()["containers"] == before["containers"]
+        assert stage.leaked() == {}
+
+
+async def test_dockerd_is_killed_and_somebody_updates_a_service_in_the_middle(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    old, new = "10.0.202.0/24", "10.12.0.0/16"
+    with staged(engine, world, tmp_path, "shaken", old, small_stacks()) as stage:
+        before = stage.facts()
+        label: JSON = {"by": "somebody"}
+        (careful,) = [each["ID"] for each in stage.services() if each["Spec"]["Name"].endswith("careful")]
+
+        def shake(said: str) -> None:
+            if said.startswith("waiting for"):
+                stage.when_said = print
+                world.update_service(
+                    careful, lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Labels=label)
+                )
+                engine.kill()
+                engine.start()
+
+        stage.when_said = shake
+        result = await stage.forward(new)
+
+        assert stage.subnets() == [new]
+        # A container without a restart policy does not outlive the daemon; it is attached all the same.
+        assert result.told == tuple(
+            f"The container shaken-{each} does not run any more." for each in ("fixed", "shell")
+        )
+        after = stage.facts()
+        assert after["running"] == before["running"]
+        spec = after["specs"].pop("shaken-mixed_careful")
+        assert spec["TaskTemplate"]["ContainerSpec"].pop("Labels") == label
+        was = before["specs"].pop("shaken-mixed_careful")
+        was["TaskTemplate"]["ContainerSpec"].pop("Labels")
+        assert spec == was
+        assert after["specs"] == before["specs"]
+        assert [each[1] for each in after["containers"].values()] == [
+            [f"{each}-alias"] for each in ("shell", "stopped", "fixed")
+        ]

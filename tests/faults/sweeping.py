@@ -1,0 +1,212 @@
+"""Runs whose runner dies, or whose disk fails, at a chosen point; and what they come to when they are resumed."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.errors import Declined, StoreFailed
+from console.host.who import Who
+from console.journal.reader import open_journal
+from console.runbook.beginning import begin_run
+from console.runbook.file import parse_runbook
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish, decision_for
+from console.runbook.run.view import RunView
+from console.runbook.runner import process
+from console.runbook.runner.world import RunWorld
+from console.runbook.store import database
+from console.runbook.store.log import append_by_rule
+from console.runbook.values import Runbook
+from console.runbook.viewing import look_at
+from console.settings import Look, Settings
+from console.swarm.connection import EngineConnection
+from tests.simulator.swarms import a_network, a_swarm
+from tests.support import deeds
+from tests.support.engines import Simulation, simulation
+
+ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
+CONTEXT = multiprocessing.get_context("forkserver")
+# Each runner is a process of its own, forked from one that has everything loaded: half a second less for each.
+CONTEXT.set_forkserver_preload(["tests.faults.sweeping"])
+
+PATIENT = Settings(look=Look(deadline_s=120, call_timeout_s=60))
+"""A loaded machine answers slowly, and no test here is about that."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and at which point of the run; points are counted over all its runners."""
+
+    kind: str
+    """`kill`: SIGKILL at the point. `fail`: the write of that number fails once. `full`: from the write of that number on
+    there is no room on the disk, but for one more write where the space held back is given up."""
+    at: int
+
+
+@dataclass
+class Swept:
+    """A run on a swarm of its own."""
+
+    folder: Path
+    simulation: Simulation
+    lock: Path
+    deeds: Path
+    points: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
+    writes: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
+    deaths: int = 0
+
+    @property
+    def view(self) -> RunView:
+        return look_at(self.folder).view
+
+    def decide(self, wish: Wish) -> None:
+        append_by_rule(
+            self.folder, lambda view: decision_for(view, wish, ALICE, is_alive=False), SystemClock()
+        )
+
+    def resume(self) -> None:
+        append_by_rule(self.folder, lambda _: e.Resumed(ALICE), SystemClock())
+
+    def work(self, fault: Fault | None = None) -> int:
+        """Let one runner work, and return its exit code (-9: it was killed)."""
+        runner: ForkServerProcess = CONTEXT.Process(
+            target=_runner,
+            args=(self.folder, self.lock, self.deeds, self.points, self.writes, fault),
+            daemon=True,
+        )
+        runner.start()
+        end_s = time.monotonic() + 120
+        while runner.is_alive() and time.monotonic() < end_s:
+            runner.join(0.05)
+            # In an outage a runner waits for the answer itself.
+            self.answer()
+        assert runner.exitcode is not None, "the runner never ended"
+        return runner.exitcode
+
+    def answer(self) -> None:
+        """Confirm, or try again, whatever is asked."""
+        question = self.view.question
+        if question is not None:
+            asked = question.asked
+            with suppress(Declined):
+                self.decide(Wish(asked.step, asked.choices[0], asked.word))
+
+    def finish(self, fault: Fault | None = None, most: int = 20) -> RunView:
+        """Be the operator who confirms what is asked and resumes what died, until the run is over."""
+        for _ in range(most):
+            code = self.work(fault)
+            view = self.view
+            if view.is_over:
+                return view
+            if code in (-signal.SIGKILL, 3):
+                self.deaths += 1
+                fault = None
+                self.resume()
+            elif view.stopped is not None:
+                self.resume()
+        raise AssertionError(f"it does not end: {self.view}")
+
+    def end_state(self) -> dict[str, Any]:
+        """Return what the swarm is like, without what is new each time."""
+
+        services = self.simulation.model.store.services.values()
+        return {each.name: each.spec.get("Labels") or {} for each in services}
+
+
+@contextmanager
+def swept(folder: Path, text: str = deeds.RUNBOOK) -> Iterator[Swept]:
+    """Give a run that has just begun, on a swarm with two services."""
+    deeds.install()
+    folder.mkdir(parents=True)
+    model = a_swarm("1.41")
+    a_network(model)
+    for each in ("a", "b"):
+        model.services.create(deeds.spec(each))
+    source = folder / "runbook.yaml"
+    source.write_text(text)
+    with simulation(model) as running:
+        runbook = parse_runbook(source.read_bytes(), str(source))
+        run = asyncio.run(_begun(folder, runbook, running.host))
+        yield Swept(run, running, folder / "lock", folder / "deeds")
+
+
+async def _begun(folder: Path, runbook: Runbook, host: str) -> Path:
+    connection = EngineConnection(host, 30)
+    try:
+        world = RunWorld(connection, PATIENT, SystemClock(), DaemonLog(open_journal("docker.service")))
+        return await begin_run(folder / "state", runbook, {}, world, ALICE)
+    finally:
+        connection.close()
+
+
+def _runner(folder: Path, lock: Path, told: Path, points: Any, writes: Any, fault: Fault | None) -> None:
+    """Be a runner that dies, or whose write fails, at a point. Runs in a process of its own."""
+    os.environ["DEEDS"] = str(told)
+    deeds.install()
+    _count_points(points, fault)
+    _count_writes(writes, fault)
+    os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=0.0)))
+
+
+def _count_points(points: Any, fault: Fault | None) -> None:
+    def point() -> None:
+        with points.get_lock():
+            points.value += 1
+            is_here = fault is not None and fault.kind == "kill" and points.value == fault.at
+        if is_here:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    append, ask = database.append, EngineConnection.ask
+
+    def counted_append(*arguments: Any) -> Any:
+        point()
+        entry = append(*arguments)
+        point()
+        return entry
+
+    async def counted_ask(self: EngineConnection, asked: str, question: Callable[[Any], Any]) -> Any:
+        point()
+        answer = await ask(self, asked, question)
+        point()
+        return answer
+
+    database.append = counted_append  # type: ignore[assignment] # the point of it
+    EngineConnection.ask = counted_ask  # type: ignore[method-assign] # the point of it
+
+
+def _count_writes(writes: Any, fault: Fault | None) -> None:
+    append = database.append
+
+    def failing(*arguments: Any) -> Any:
+        with writes.get_lock():
+            writes.value += 1
+            past = 0 if fault is None else writes.value - fault.at
+        if fault is not None and fault.kind == "fail" and past == 0:
+            raise StoreFailed("The run's log cannot be written: disk I/O error.")
+        if fault is not None and fault.kind == "full" and (past == 0 or past > 1):
+            raise StoreFailed("The run's log cannot be written: disk is full.", is_full=True)
+        return append(*arguments)
+
+    database.append = failing  # type: ignore[assignment] # the point of it
+
+
+def repeated_without_a_probe(lines: list[str]) -> list[str]:
+    """Return the calls that were made again with no probe in between."""
+    last: dict[str, int] = {}
+    found = []
+    for at, line in enumerate(lines):
+        if line.startswith("call "):
+            if line in last and not any(each.startswith("probe ") for each in lines[last[line] : at]):
+                found.append(line)
+            last[line] = at
+    return found

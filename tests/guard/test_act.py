@@ -1,0 +1,198 @@
+"""The guard at work on a simulated swarm: looks, decides, acts once, and tells what came of it."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from console.daemon_log import DaemonLog
+from console.errors import HostError
+from console.guard.act import Hands, Outcome, act
+from console.guard.decide import decide
+from console.guard.memory import last_restart, remember_restart
+from console.guard.scout import Scout
+from console.guard.values import Daemon, Verdict, Wishes
+from console.journal.values import Batch, Window
+from console.settings import Guard, Look, Quiet, Settings
+from console.simulator.engine import SimulatedEngine
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from tests.simulator.swarms import a_network, a_service, a_swarm
+from tests.support.engines import Simulation, simulation
+from tests.support.model_time import ModelTime
+
+SETTINGS = Settings(
+    look=Look(settle_s=0.5),
+    quiet=Quiet(dwell_s=3, deploy_tools=("no-such-tool",)),
+    guard=Guard(recovery_s=120),
+)
+ALLOWED = Wishes("proxy", may_restart=True)
+WAITS_S = 90
+
+
+class Silent:
+    """A journal in which dockerd says nothing."""
+
+    async def read(self, window: Window) -> Batch:
+        assert window.deadline_s > 0
+        return Batch()
+
+    def follow(self, after: str | None = None, since: datetime | None = None) -> AsyncIterator[Batch]:
+        raise NotImplementedError
+
+
+@dataclass
+class Bench:
+    """A guard over a simulated engine."""
+
+    running: Simulation
+    scout: Scout
+    changer: EngineChanger
+    restarts: int = 0
+    said: list[str] = field(default_factory=list)
+    heals: bool = True
+
+    async def restart(self) -> None:
+        self.restarts += 1
+        if self.heals:
+            self.running.model.restart()
+
+    async def act(
+        self, wishes: Wishes = ALLOWED, restart: Callable[[], Awaitable[None]] | None = None
+    ) -> Outcome:
+        return await act(self.scout, wishes, Hands(self.changer, restart or self.restart, self.said.append))
+
+
+@asynccontextmanager
+async def bench(
+    engine: SimulatedEngine, state: Path, meanwhile: Callable[[], None] = lambda: None
+) -> AsyncIterator[Bench]:
+    with simulation(engine) as running:
+        connection = EngineConnection(running.host, 10)
+
+        async def unit() -> Daemon:
+            return Daemon(datetime.now(UTC) - timedelta(days=3), 60, ())
+
+        try:
+            log = DaemonLog(Silent(), is_recorded=True)  # type: ignore[arg-type] # it is only read
+            scout = Scout(
+                connection, log, ModelTime(engine, meanwhile), SETTINGS, state, lock=state / "lock", unit=unit
+            )
+            yield Bench(running, scout, EngineChanger(connection, lambda _: None))
+        finally:
+            connection.close()
+
+
+def exhausted() -> SimulatedEngine:
+    """A proxy of 13 addresses: 10 leaked, 3 held by a service, and another one that waits for its own."""
+    engine = a_swarm()
+    proxy = a_network(engine)
+    a_service(engine, proxy, name="web", mode="dnsrr")
+    engine.advance(5)
+    own = a_network(engine, "own", "10.9.0.0/24")
+    leaky = a_service(
+        engine, proxy, own, name="leaky", mode="dnsrr", replicas=10, constraint="node.labels.none==x"
+    )
+    engine.advance(1)
+    engine.services.remove(leaky)
+    engine.networks.remove(own)
+    engine.advance(1)
+    a_service(engine, proxy, name="filler", mode="dnsrr")
+    a_service(engine, proxy, name="ghost", mode="dnsrr")
+    engine.advance(WAITS_S)
+    return engine
+
+
+async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_path: Path) -> None:
+    engine = exhausted()
+    async with bench(engine, tmp_path) as guard:
+        dry = decide(await guard.scout.situation(), ALLOWED, SETTINGS.thresholds)
+        assert dry.restarts
+        outcome = await guard.act()
+        assert (outcome.verdict, outcome.restarted, guard.restarts) == (Verdict.GO, True, 1)
+        assert "The docker unit was restarted" in outcome.decision.sentence
+        engine.advance(30)
+        alive = [each.state for each in engine.store.tasks.values() if each.is_alive]
+        assert alive == ["running"] * 3, [
+            (each.name, each.state, each.error) for each in engine.store.tasks.values()
+        ]
+        again = await guard.act()
+    assert (again.verdict, again.restarted, guard.restarts) == (Verdict.GO, False, 1)
+    assert last_restart(tmp_path) is not None
+
+
+async def test_without_permission_nothing_is_done_and_the_command_is_told(tmp_path: Path) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        outcome = await guard.act(replace(ALLOWED, may_restart=False))
+    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert "--allow-restart" in outcome.decision.hint
+
+
+async def test_a_restart_that_does_not_help_is_said_and_not_repeated(tmp_path: Path) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        guard.heals = False
+        outcome = await guard.act()
+        assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 1)
+        assert "it did not help" in outcome.decision.sentence
+        again = await guard.act()
+    assert (again.verdict, guard.restarts) == (Verdict.STOP, 1)
+    assert "restarted it" in again.decision.sentence
+
+
+async def test_a_unit_that_does_not_come_up_is_an_error_and_is_remembered(tmp_path: Path) -> None:
+    async def fails() -> None:
+        raise HostError("`systemctl restart -- docker.service` failed: exit code 1.")
+
+    async with bench(exhausted(), tmp_path) as guard:
+        with pytest.raises(HostError, match="failed"):
+            await guard.act(restart=fails)
+        assert last_restart(tmp_path) is not None
+        assert not (await guard.act()).restarted
+
+
+async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with bench(exhausted(), tmp_path / "file") as guard:
+        outcome = await guard.act()
+    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert "not known when the last restart was" in outcome.decision.sentence
+
+
+async def test_a_busy_swarm_is_not_restarted(tmp_path: Path) -> None:
+    engine = exhausted()
+    numbers = itertools.count()
+
+    def deploy() -> None:
+        a_network(engine, f"deploy{next(numbers)}", f"10.8.{next(numbers) % 256}.0/24")
+
+    async with bench(engine, tmp_path, deploy) as guard:
+        outcome = await guard.act()
+    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert "not quiet" in outcome.decision.sentence
+
+
+async def test_unused_overlays_go_while_it_is_quiet_and_the_network_of_the_batch_never(
+    tmp_path: Path,
+) -> None:
+    engine = a_swarm()
+    a_network(engine)
+    a_network(engine, "old", "10.9.0.0/24")
+    engine.advance(4000)
+    a_network(engine, "young", "10.9.1.0/24")
+    engine.advance(10)
+    async with bench(engine, tmp_path) as guard:
+        outcome = await guard.act()
+        assert outcome.pruned.removed == ("old",)
+        assert "1 unused overlay removed: old." in outcome.decision.sentence
+    assert {each.name for each in engine.store.networks.values()} >= {"proxy", "young", "ingress"}
+
+
+async def test_an_unfinished_run_is_stood_back_from(tmp_path: Path) -> None:
+    remember_restart(tmp_path, datetime.now(UTC) - timedelta(days=9))
+    async with bench(exhausted(), tmp_path) as guard:
+        situation = replace(await guard.scout.situation(), unfinished="The maintenance run x was cut short.")
+    assert decide(situation, ALLOWED, SETTINGS.thresholds).verdict is Verdict.STOP

@@ -1,0 +1,226 @@
+"""The guard's decision as a table: what was found, what is allowed, and what it does and says."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from console.guard.decide import decide
+from console.guard.values import Daemon, Decision, Situation, Verdict, Wishes
+from console.health.assess import assess
+from console.health.quiet.values import Blocker, Check, Report, State
+from console.journal.summary import Summary, summarise
+from console.journal.values import Batch, Entry
+from console.parts import Part, Unknown
+from console.settings import Thresholds
+from console.swarm.values import Network, Node, Service, SwarmState, Task
+from tests.journal.lines import START_LINE, line, vip_line
+from tests.support.swarms import HERE, LONG_AGO, NOW, ago, network, observation, service, swarm, task
+
+PROXY = "id-proxy"
+GHOST = "g" * 25
+FOLLOWER = replace(HERE, is_leader=False)
+LEADER = Node("node-2", "ci-host-2", "ready", "active", is_manager=True, is_leader=True)
+UNREAD = Unknown("It hangs.", "Look at it.")
+ALLOWED = Wishes("proxy", may_restart=True)
+FORBIDDEN = Wishes("proxy")
+
+
+def needing(count: int, *, allowed: bool = True) -> Wishes:
+    return Wishes("proxy", count, may_restart=allowed)
+
+
+def checks(**states: State) -> Report:
+    found = (
+        Check(code, code, state, (Blocker("web", "is updating"),) if state is State.BUSY else (), "Why.")
+        for code, state in {"changes": State.QUIET, "stuck": State.STUCK, **states}.items()
+    )
+    return Report(NOW, tuple(found))
+
+
+def logged(*lines: tuple[str, float]) -> Summary:
+    """What dockerd logged, each line so many seconds ago."""
+    entries = tuple(
+        Entry(f"c{n}", ago(age), 1.0, "0" * 32, "stdout", "docker.service", "dockerd", 1, text)
+        for n, (text, age) in enumerate(lines)
+    )
+    return summarise([Batch(entries)], {GHOST: "ghost_app"}, 86_400)
+
+
+SILENT = logged()
+REFUSED = logged((vip_line(GHOST), 90))
+CALM = checks()
+GHOST_TASK = "t" * 25
+TASK_REFUSED = logged(
+    (
+        line(
+            "task allocation failure",
+            f"failed to allocate network IP for task {GHOST_TASK} network {'n' * 25}: could not find an available IP",
+        ),
+        90,
+    )
+)
+
+
+def proxy(held: int, *, api: tuple[int, int], leaked: int = 0, created_s: float | None = None) -> Network:
+    """A /28 (13 addresses) on which so many addresses are held and leaked."""
+    taken = 3 + held + leaked
+    made = LONG_AGO if created_s is None else ago(created_s)
+    use = {"10.0.1.0/28": (taken, 16 - taken)} if api >= (1, 52) else None
+    return network("proxy", "10.0.1.0/28", use=use, created=made)
+
+
+def state(
+    held: int = 0,
+    *,
+    leaked: int = 0,
+    waiting_s: float | None = None,
+    api: tuple[int, int] = (1, 52),
+    nodes: tuple[Node, ...] = (HERE,),
+    created_s: float | None = None,
+    replicas: int = 1,
+) -> SwarmState:
+    """Return a swarm with a proxy, and with `ghost_app` waiting for its addresses where `waiting_s` says so."""
+    tasks: list[Task] = [task("web", (PROXY, f"10.0.1.{n + 2}"), slot=n, node="") for n in range(held)]
+    services: list[Service] = [service("web", networks=(PROXY,), mode="dnsrr")]
+    if waiting_s is not None:
+        ghost = service("ghost_app", networks=(PROXY,), updated=ago(waiting_s))
+        services.append(replace(ghost, id=GHOST))
+        tasks += [
+            replace(
+                task("ghost_app", state="new", since=ago(waiting_s), node="", slot=n),
+                service_id=GHOST,
+                id=GHOST_TASK if n == 0 else f"{n}",
+            )
+            for n in range(replicas)
+        ]
+    return swarm([proxy(held, api=api, leaked=leaked, created_s=created_s)], services, tasks, nodes, api)
+
+
+OLD = (1, 41)
+HEALTHY = state(2)
+LEAKED_FULL = state(5, leaked=8, waiting_s=300)
+TRULY_FULL = state(13, waiting_s=300)
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    swarm: SwarmState
+    wishes: Wishes
+    verdict: Verdict
+    says: str = ""
+    restarts: bool = False
+    prunes: tuple[str, ...] = ()
+    census: str = ""
+    journal: Part[Summary] = SILENT
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+GO, NOTE, STOP, UNKNOWN = Verdict.GO, Verdict.NOTE, Verdict.STOP, Verdict.UNKNOWN
+DAEMON = Daemon(LONG_AGO, 60, ())
+TABLE = (
+    Row("healthy", HEALTHY, ALLOWED, GO, "proxy has 11 of 13 addresses free."),
+    Row("healthy, on an engine that cannot count", state(2, api=OLD), ALLOWED, GO, "at most 11 of 13"),
+    Row("as many free as are needed", HEALTHY, needing(11), GO, "and 11 are wanted"),
+    Row("nearly full, and nobody said how many are needed", state(12), ALLOWED, STOP, "92 % full"),
+    Row("nearly full, and enough for what is needed", state(12), needing(1), GO, "1 of 13 addresses free, and 1"),
+    Row("three quarters full", state(10), ALLOWED, NOTE, "proxy is 77 % full"),
+    Row("fewer free than needed, nothing leaked", state(8), needing(6), STOP, "nothing has leaked"),
+    Row("fewer free than needed, enough leaked", state(4, leaked=5), needing(6), STOP, "would leave 9", restarts=True),
+    Row("fewer free than needed, not enough leaked", state(8, leaked=2), needing(6), STOP, "5 would be free, and 6"),
+    Row("full of leaks, a deploy waits", LEAKED_FULL, ALLOWED, STOP, "1 deploy (ghost_app) cannot", restarts=True),
+    Row("the same, refused a moment ago", state(5, leaked=8, waiting_s=5), ALLOWED, STOP, "(ghost_app)",
+        restarts=True, journal=REFUSED),
+    Row("waiting for a moment only, dockerd said nothing", state(5, leaked=8, waiting_s=5), ALLOWED, STOP, "is full"),
+    Row("full of live services", TRULY_FULL, ALLOWED, STOP, "A restart would not help: nothing has leaked"),
+    Row("full of live services on an engine that cannot count", state(13, waiting_s=300, api=OLD), ALLOWED, STOP,
+        "A restart would not help", journal=REFUSED),
+    Row("refused on an engine that cannot count", state(5, waiting_s=300, api=OLD), ALLOWED, STOP, "(ghost_app)",
+        restarts=True, journal=REFUSED),
+    Row("a task was refused on an engine that cannot count", state(5, waiting_s=300, api=OLD), ALLOWED, STOP,
+        "(ghost_app)", restarts=True, journal=TASK_REFUSED),
+    Row("stuck on an engine that cannot count, and dockerd said nothing", state(5, waiting_s=300, api=OLD), ALLOWED,
+        STOP, "1 deploy waits"),
+    Row("a journal that cannot be read is no reason to restart", state(5, waiting_s=300, api=OLD), ALLOWED, STOP,
+        "1 deploy waits", journal=UNREAD),
+    Row("a journal that cannot be read does not hide what the engine counts", LEAKED_FULL, ALLOWED, STOP,
+        "(ghost_app)", restarts=True, journal=UNREAD),
+    Row("refused before the allocator was rebuilt", HEALTHY, ALLOWED, GO,
+        journal=logged((vip_line(GHOST), 90), (START_LINE, 60))),
+    Row("refused, and its service has its address now", HEALTHY, ALLOWED, NOTE, journal=REFUSED),
+    Row("refused before the network was made anew", state(5, waiting_s=30, api=OLD, created_s=60), ALLOWED, NOTE,
+        journal=logged((vip_line("h" * 25), 90))),
+    Row("waiting although there is room", state(2, waiting_s=300), ALLOWED, STOP, "1 deploy waits"),
+    Row("leaks wanted by more tasks than could come back", state(5, leaked=8, waiting_s=300, replicas=9), ALLOWED,
+        STOP, "8 would be free, and 10"),
+    Row("need unknown to the engine", state(2, api=OLD), needing(5), UNKNOWN, "at most 11", census="proxy"),
+    Row("more needed than can be free at most", state(2, api=OLD), needing(12), STOP, "would not help"),
+    Row("not allowed", LEAKED_FULL, FORBIDDEN, STOP, "is not allowed"),
+    Row("not the leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER, LEADER)), ALLOWED, STOP, "ci-host-2"),
+    Row("no leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER,)), ALLOWED, STOP, "no leader"),
+    Row("something is being deployed", LEAKED_FULL, ALLOWED, STOP, "not quiet",
+        more={"quiet": checks(updates=State.BUSY)}),
+    Row("it is not known whether it is quiet", LEAKED_FULL, ALLOWED, STOP, "not known whether it is quiet",
+        more={"quiet": checks(jobs=State.UNKNOWN)}),
+    Row("a container would stay down", LEAKED_FULL, ALLOWED, STOP, "would stay down: db",
+        more={"daemon": Daemon(LONG_AGO, 60, ("db",))}),
+    Row("the unit was started a moment ago", LEAKED_FULL, ALLOWED, STOP, "a moment ago",
+        more={"daemon": Daemon(ago(10), 60, ())}),
+    Row("the unit cannot be looked at", LEAKED_FULL, ALLOWED, STOP, "cannot be looked at", more={"daemon": UNREAD}),
+    Row("restarted an hour ago", LEAKED_FULL, ALLOWED, STOP, "restarted it 60 min ago",
+        more={"last_restart_at": ago(3600)}),
+    Row("restarted seven hours ago", LEAKED_FULL, ALLOWED, STOP, restarts=True,
+        more={"last_restart_at": ago(7 * 3600)}),
+    Row("restarted in the future, by a clock that was set back", LEAKED_FULL, ALLOWED, STOP, "restarted it",
+        more={"last_restart_at": NOW + timedelta(hours=1)}),
+    Row("when it was restarted last is not known", LEAKED_FULL, ALLOWED, STOP, "not known when",
+        more={"last_restart_at": UNREAD}),
+    Row("a run is unfinished", LEAKED_FULL, ALLOWED, STOP, "run proxy-16",
+        more={"unfinished": "The run proxy-16 is unfinished."}),
+    Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
+    Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
+    Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),
+    Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
+    Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
+    Row("unused overlays, busy", HEALTHY, ALLOWED, GO,
+        more={"prunable": ("old_default",), "quiet": checks(changes=State.BUSY)}),
+    Row("unused overlays, not wanted", HEALTHY, replace(ALLOWED, may_prune=False), GO,
+        more={"prunable": ("old_default",)}),
+)  # fmt: skip
+
+
+def situation(row: Row) -> Situation:
+    seen = observation(row.swarm, earlier=row.swarm, journal=None)
+    seen = replace(seen, journal=row.journal)
+    usual = {
+        "quiet": CALM, "unfinished": "", "holder": "", "daemon": DAEMON, "last_restart_at": None, "prunable": (),
+    }  # fmt: skip
+    return Situation(seen, assess(seen, Thresholds()), **{**usual, **row.more})
+
+
+def decided(row: Row) -> Decision:
+    return decide(situation(row), row.wishes, Thresholds())
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_each_situation_has_its_decision(row: Row) -> None:
+    found = decided(row)
+    assert (found.verdict, found.restarts, found.prunes, found.census_of) == (
+        row.verdict,
+        row.restarts,
+        row.prunes,
+        row.census,
+    )
+    assert row.says in found.sentence
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_without_permission_nothing_is_ever_restarted(row: Row) -> None:
+    assert not decided(replace(row, wishes=replace(row.wishes, may_restart=False))).restarts
+
+
+def test_every_obstacle_is_told() -> None:
+    row = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"daemon": Daemon(ago(10), 60, ("db",))})
+    assert len(decided(row).because) == 3

@@ -1,0 +1,60 @@
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.host.identity import doubt_that_engine_is_ours
+from console.parts import Unknown
+
+NAME = socket.gethostname()
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        yield path
+
+
+def reason(doubt: Unknown | None) -> str:
+    assert doubt is not None
+    return doubt.reason
+
+
+def test_an_engine_of_this_name_and_network_is_ours(listening: Path) -> None:
+    assert doubt_that_engine_is_ours(f"unix://{listening}", NAME) is None
+
+
+def test_an_engine_of_another_name_is_not(listening: Path) -> None:
+    assert "calls itself ci-host" in reason(doubt_that_engine_is_ours(f"unix://{listening}", "ci-host"))
+
+
+def test_an_engine_behind_tcp_is_not() -> None:
+    assert "not on this host" in reason(doubt_that_engine_is_ours("tcp://127.0.0.1:2375", NAME))
+
+
+def test_a_socket_that_nobody_serves_leaves_doubt(tmp_path: Path) -> None:
+    assert "could not be found out" in reason(doubt_that_engine_is_ours(f"unix://{tmp_path}/none", NAME))
+
+
+def test_a_daemon_in_a_network_of_its_own_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    code = (
+        "import socket, sys; server = socket.socket(socket.AF_UNIX); "
+        f"server.bind({str(path)!r}); server.listen(); print('ready', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        ["unshare", *([] if os.geteuid() == 0 else ["--user"]), "--net", "python3", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == b"ready\n"
+        found = doubt_that_engine_is_ours(f"unix://{path}", NAME)
+        daemon.communicate()
+    assert "network of its own" in reason(found)

@@ -1,0 +1,120 @@
+"""The edit of a Nix file, on files as operators write them; Nix itself checks every one of them."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+
+import pytest
+
+from console.errors import Declined, HostError
+from console.nixos.proof import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
+from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
+from console.parts import Unknown
+from tests.nixos.table import CASES, Case, unit
+
+SUBNET = IPv4Network("10.10.0.0/16")
+
+
+def read_case(data: bytes) -> Reading:
+    return read(data, "proxy", SUBNET)
+
+
+@pytest.fixture(params=CASES, ids=lambda each: each.id)
+def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param
+    return found
+
+
+def test_a_file_is_read_for_what_it_does(case: Case) -> None:
+    reading = read_case(case.before)
+    assert (reading.verdict, reading.lines) == (case.verdict, case.lines), reading
+    assert case.says in " ".join((reading.sentence, reading.hint, *reading.notes))
+    assert (reading.insertion is not None) is (case.verdict is Verdict.ABSENT)
+
+
+def test_only_the_subnet_is_put_in_and_only_once(case: Case) -> None:
+    reading = read_case(case.before)
+    if reading.insertion is None:
+        assert case.before == case.after
+        return
+    new = edited(case.before, reading.insertion)
+    assert new == case.after
+    require_only_insertion(case.before, new, reading.insertion)
+    again = read_case(new)
+    assert (again.verdict, again.lines) == (Verdict.PRESENT, case.lines)
+
+
+async def test_to_nix_itself_the_edit_is_one_change_in_one_place(case: Case) -> None:
+    reading = read_case(case.before)
+    if reading.insertion is None:
+        # Every file of the table is Nix: what is refused is not refused for being broken.
+        assert await parsed_by_nix(case.before)
+        return
+    agreed = await nix_agrees(case.before, case.after, reading.insertion)
+    assert agreed == "To Nix the two versions differ in this one place only."
+
+
+def test_the_table_is_large_enough_to_mean_something() -> None:
+    assert len(CASES) >= 25
+    assert len({each.id for each in CASES}) == len(CASES)
+    assert {each.verdict for each in CASES} == set(Verdict) - {Verdict.BROKEN}
+
+
+@pytest.mark.parametrize(
+    ("broken", "line"),
+    [
+        ("{\n  a = ;\n}\n", 2),
+        ("{\n  script = ''\n    docker network create -d overlay proxy\n}\n", 2),
+        ("{ a = 1;\n", 1),
+    ],
+)
+def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
+    reading = read_case(broken.encode())
+    assert reading.verdict is Verdict.BROKEN
+    assert reading.insertion is None
+    assert reading.lines[0] >= line
+
+
+GOOD = unit("docker network create -d overlay proxy").encode()
+
+
+def insertion() -> Insertion:
+    found = read_case(GOOD).insertion
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda new: new.replace(b"overlay", b"bridge"),
+        lambda new: new.replace(b"swarm-init", b"swarm-exit"),
+        lambda new: new + b"# more\n{ }",
+        lambda new: new.replace(b"10.10.0.0/16", b"10.10.0.0/16 --internal"),
+        lambda new: new.replace(b"--subnet 10.10.0.0/16 ", b"--subnet 10.10.0.0/16 --subnet 10.10.0.0/16 "),
+        lambda new: new.replace(b"--subnet 10.10.0.0/16 proxy", b"proxy ''; x = '' --subnet 10.10.0.0/16 "),
+        lambda _: GOOD,
+    ],
+)
+async def test_an_edit_that_does_anything_else_is_refused_by_both_parsers(
+    spoil: Callable[[bytes], bytes],
+) -> None:
+    new = spoil(edited(GOOD, insertion()))
+    with pytest.raises(Declined):
+        require_only_insertion(GOOD, new, insertion())
+    with pytest.raises(Declined):
+        await nix_agrees(GOOD, new, insertion())
+
+
+async def test_nix_says_where_a_file_is_broken_and_nothing_of_the_copy() -> None:
+    with pytest.raises(NotNix) as raised:
+        await parsed_by_nix(b"{\n  a = b;\n}\n")
+    assert raised.value.sentence == "undefined variable 'b' (line 2)."
+
+
+async def test_without_nix_that_is_said_and_is_no_refusal() -> None:
+    async def nothing(argv: Sequence[str], _: float) -> bytes:
+        raise HostError(f"The command `{argv[0]}` is not on this host.")
+
+    agreed = await nix_agrees(GOOD, edited(GOOD, insertion()), insertion(), nothing)
+    assert isinstance(agreed, Unknown)
+    assert agreed.reason == "The command `nix-instantiate` is not on this host."

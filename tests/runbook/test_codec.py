@@ -1,0 +1,47 @@
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import Any, cast
+
+import pytest
+
+from console.errors import HostError
+from console.runbook.run import events as e
+from console.runbook.run.codec import from_json, kind_of, to_json
+
+
+def test_what_json_has_no_form_for_is_kept_as_text() -> None:
+    odd: Any = {
+        "address": IPv4Address("10.0.0.1"),
+        "nan": float("nan"),
+        "at": datetime(2026, 6, 1, tzinfo=UTC),
+        1: {2},
+    }
+    event = e.Succeeded("only", 1, odd, 1.0)
+    kept = cast("e.Succeeded", from_json(kind_of(event), to_json(event)))
+    assert kept.outputs == {
+        "address": "10.0.0.1",
+        "nan": "nan",
+        "at": "2026-06-01 00:00:00+00:00",
+        "1": "{2}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Nothing", "{}"),
+        ("Noted", "{"),
+        ("Noted", "[]"),
+        ("Noted", '{"sentence": 3}'),
+        ("Noted", "{}"),
+        ("Stopped", '{"why": "because", "sentence": "x"}'),
+        ("Undone", '{"step": "x", "took_s": "long"}'),
+    ],
+)
+def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:
+    with pytest.raises(HostError, match=f"an event that cannot be read: {kind}"):
+        from_json(kind, text)
+
+
+def test_what_a_later_version_added_is_passed_over() -> None:
+    assert from_json("Noted", '{"sentence": "x", "since": "later"}') == e.Noted("x")

@@ -1,0 +1,78 @@
+"""Which decisions count: for what was asked, for what was shown, in the right word, once."""
+
+import pytest
+
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import RunState, StepState
+from console.runbook.values import Effect, OnFailure
+from tests.support.runs import PaperRun, World
+
+SAFE = StepHead("safe", "Safe", "test.do", Effect.READ, may_retry=True)
+FIRM = StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
+LAST = StepHead("last", "Last", "manual", Effect.CHANGE, no_undo_because="Only you can.", is_checkpoint=True)
+
+
+@pytest.fixture
+def asking() -> PaperRun:
+    run = PaperRun((SAFE, FIRM, LAST), World())
+    run.work()
+    assert run.view.state is RunState.WAITING
+    return run
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish("firm", e.Choice.CONFIRM, "Word"), "That is not the word"),
+        (Wish("firm", e.Choice.CONFIRM), "That is not the word"),
+        (Wish("firm", e.Choice.CONFIRM, "word\n"), "That is not the word"),
+        (Wish("firm", e.Choice.CONFIRM, "word", attempt=2), "is at attempt 1 by now"),
+        (Wish("firm", e.Choice.CONFIRM, "word", digest="other"), "has changed since it was shown"),
+        (Wish("last", e.Choice.CONFIRM, "word"), "the run is at firm"),
+        (Wish("none", e.Choice.CONFIRM, "word"), "has no step none"),
+        (Wish("firm", e.Choice.RETRY), "has not failed"),
+        (Wish("firm", e.Choice.SKIP), "with a reason only"),
+        (Wish("firm", e.Choice.UNDO), "nothing to undo"),
+    ],
+)
+def test_what_does_not_count(asking: PaperRun, wish: Wish, said: str) -> None:
+    assert said in asking.decide(wish)
+    assert asking.view.state is RunState.WAITING
+
+
+def test_the_first_answer_counts_and_the_second_is_told_that_it_is_late(asking: PaperRun) -> None:
+    wish = Wish("firm", e.Choice.CONFIRM, "word", attempt=1, digest="dig")
+    assert asking.decide(wish) == ""
+    assert "it is under way" in asking.decide(wish, is_alive=True)
+    assert "waits for no confirmation" in asking.decide(wish)
+
+
+def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
+    assert asking.decide(Wish("firm", e.Choice.SKIP, reason="not tonight")) == ""
+    step = asking.view.step("firm")
+    assert (step.state, step.skipped_because) == (StepState.SKIPPED, "not tonight")
+    asking.work()
+    assert asking.view.question is not None
+    assert asking.view.question.asked.step == "last"
+
+
+def test_stopping_is_possible_at_any_time_and_once(asking: PaperRun) -> None:
+    assert asking.decide(Wish("firm", e.Choice.STOP)) == ""
+    assert asking.view.state is RunState.STOPPED
+    assert "stopped already" in asking.decide(Wish("firm", e.Choice.STOP))
+    assert asking.view.outcome == 4
+
+
+def test_what_cannot_be_undone_says_why() -> None:
+    run = PaperRun((FIRM, LAST), World())
+    run.work()
+    assert run.decide(Wish("firm", e.Choice.CONFIRM, "word")) == ""
+    run.work()
+    assert run.decide(Wish("last", e.Choice.CONFIRM, "word")) == ""
+    run.world.failing["last"] = 1
+    run.work()
+    assert run.view.stopped is not None
+    assert "last cannot be undone: Only you can." in run.decide(Wish("last", e.Choice.UNDO))
+    assert run.view.outcome == 2

@@ -1,0 +1,150 @@
+"""The course of any run, with its runner killed anywhere: what it comes to, and what it never does."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.runbook.run import events as e
+from console.runbook.run import moves as m
+from console.runbook.run.decisions import Wish
+from console.runbook.run.fold import fold
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import RunState, RunView, StepState
+from console.runbook.values import Effect, OnFailure
+from tests.support.runs import ALICE, PaperRun, World, lives_of
+
+"""A loaded machine is slow, and no test here is about that."""
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[StepHead, ...]:
+    heads = []
+    for number in range(draw(st.integers(1, 5))):
+        effect = draw(st.sampled_from(list(Effect)))
+        may_retry = effect is Effect.READ or draw(st.booleans())
+        heads.append(
+            StepHead(
+                f"s{number}",
+                f"Step {number}",
+                "test.do",
+                effect,
+                is_checkpoint=draw(st.booleans()),
+                needs_word=effect is Effect.OUTAGE or draw(st.booleans()),
+                may_retry=may_retry,
+                retries=draw(st.integers(0, 2)) if may_retry else 0,
+                on_failure=draw(st.sampled_from(list(OnFailure))),
+            )
+        )
+    return tuple(heads)
+
+
+def blind_steps(heads: tuple[StepHead, ...]) -> st.SearchStrategy[frozenset[str]]:
+    return st.frozensets(st.sampled_from([each.id for each in heads]))
+
+
+def drive(run: PaperRun, most: int = 400) -> RunView:
+    """Be an operator who confirms, tries again what failed, and resumes what stopped, until the run is over."""
+    for move in lives_of(run):
+        most -= 1
+        assert most, f"it never ends: {run.entries[-20:]}"
+        view = run.view
+        if view.is_over:
+            assert view == fold(run.entries)
+            return view
+        if isinstance(move, m.Await):
+            asked = move.question.asked
+            wish = Wish(asked.step, asked.choices[0], word=asked.word)
+            assert run.decide(wish) == ""
+        elif move is not None and view.stopped is not None:
+            if view.stopped.why is e.Why.UNKNOWN and view.current is not None:
+                assert run.decide(Wish(view.current.id, e.Choice.RETRY)) == ""
+            else:
+                run.write(e.Resumed(ALICE))
+    raise AssertionError
+
+
+@given(st.data())
+def test_killed_anywhere_it_ends_where_an_uninterrupted_run_ends(data: st.DataObject) -> None:
+    heads = data.draw(steps())
+    blind = data.draw(blind_steps(heads))
+    crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
+    calm, torn = (
+        PaperRun(heads, World(blind=blind)),
+        PaperRun(heads, World(blind=blind), crash_at=crashes),
+    )
+    assert {each.state for each in drive(calm).steps} == {StepState.DONE}
+    view = drive(torn)
+    assert view.state is RunState.DONE
+    assert {each.state for each in view.steps} == {StepState.DONE}
+    assert torn.world.done == calm.world.done
+    assert view.outcome == 0
+    assert not view.blocks
+
+
+@given(st.data())
+def test_nothing_is_done_again_without_a_look_and_nothing_at_all_where_the_look_says_yes(
+    data: st.DataObject,
+) -> None:
+    heads = data.draw(steps())
+    ready = {each.id: True for each in heads if data.draw(st.booleans())}
+    crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
+    failing = {each.id: data.draw(st.integers(0, 2)) for each in heads}
+    run = PaperRun(heads, World(done=dict(ready), failing=failing), crash_at=crashes)
+    drive(run)
+    history = run.world.history
+    assert not [
+        each for each in history if each[0] == "act" and each[1] in ready and ("undo", each[1]) not in history
+    ]
+    for step in {each[1] for each in history}:
+        own = [kind for kind, each in history if each == step]
+        assert all(before == "probe" for before, kind in pairwise(own) if kind == "act"), own
+        assert own[0] == "probe"
+
+
+@given(st.data())
+def test_what_cannot_be_seen_is_done_again_only_when_the_operator_says_so(data: st.DataObject) -> None:
+    heads = data.draw(steps())
+    crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
+    run = PaperRun(heads, World(blind=frozenset(each.id for each in heads)), crash_at=crashes)
+    drive(run)
+    for head in (each for each in heads if each.changes):
+        own = [
+            each.event
+            for each in run.entries
+            if isinstance(each.event, e.Intended | e.Decided | e.Undone) and each.event.step == head.id
+        ]
+        assert not [
+            one for one, two in pairwise(own) if isinstance(one, e.Intended) and isinstance(two, e.Intended)
+        ]
+
+
+@given(st.data())
+def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st.DataObject) -> None:
+    heads = data.draw(steps())
+    last = StepHead("last", "The last", "test.do", Effect.CHANGE, on_failure=OnFailure.UNDO)
+    crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=4))
+    run = PaperRun((*heads, last), World(failing={"last": 1000}), crash_at=crashes)
+    view = run.view
+    for move in lives_of(run):
+        view = run.view
+        if isinstance(move, m.Await):
+            asked = move.question.asked
+            assert run.decide(Wish(asked.step, asked.choices[0], word=asked.word)) == ""
+        elif view.stopped is not None and view.stopped.why is e.Why.UNKNOWN:
+            run.write(e.Resumed(ALICE))
+        elif move is not None:
+            break
+    checkpoint = max((at for at, each in enumerate(heads) if each.is_checkpoint), default=0)
+    undone = {each.id for each in (*heads[checkpoint:], last) if each.changes}
+    assert {each.id for each in view.steps if each.state is StepState.UNDONE} == undone
+    assert {each for each, is_done in run.world.done.items() if is_done} == {
+        each.id for each in heads
+    } - undone
+    ids = [each.id for each in (*heads, last)]
+    order = dict.fromkeys(step for kind, step in run.world.history if kind == "undo")
+    assert list(order) == sorted(undone, key=ids.index, reverse=True)
+    assert view.outcome == 1
+    everything_undone = not any(each.changes for each in heads[:checkpoint])
+    assert view.is_over is everything_undone
+    assert view.blocks is not everything_undone

@@ -1,0 +1,103 @@
+"""`network.recreate`: the remedy as an action of a run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.errors import StepFailed, VipconsoleError
+from console.runbook.values import Json
+from tests.simulator.swarms import a_network, a_swarm
+from tests.support.benches import Bench, bench, is_yes
+from tests.support.recreation import facts, populate
+
+# Where no file of the engine tells it, nobody knows whether the container's address was given by hand.
+ASKED: dict[str, Json] = {"network": "proxy", "subnet": "10.10.0.0/16", "may_change_address": ["shell"]}
+RECREATE = "network.recreate"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Bench]:
+    engine = a_swarm()
+    populate(engine, small=True)
+    with bench(engine) as ready:
+        ready.is_read_only = False
+        ready.folder = tmp_path
+        ready.timeout_s = 300
+        yield ready
+
+
+def subnet_of(host: Bench) -> str:
+    (found,) = [each for each in host.model.store.networks.values() if each.name == "proxy"]
+    return str(found.config[0].subnet)
+
+
+async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_nothing(host: Bench) -> None:
+    host.is_read_only = True
+    plan = await host.plan(RECREATE, **ASKED)
+    assert "Recreate proxy as 10.10.0.0/16: 3 services and 1 container" in plan.summary
+    assert plan.refused == ()
+    assert plan.outage_s is not None
+    assert plan.outage_s > 0
+    assert "POST /networks/create" in plan.calls
+    assert [each for each in plan.changes if each.startswith("bring back 1: traefik_app")]
+    assert plan.basis["network"]
+    assert not is_yes(await host.probe(RECREATE, **ASKED))
+    assert host.changes == []
+
+
+async def test_it_is_recreated_verified_and_known_to_be_done(host: Bench) -> None:
+    before = facts(host.model)
+    outputs = await host.act(RECREATE, **ASKED)
+    assert subnet_of(host) == outputs["subnet"] == "10.10.0.0/16"
+    assert facts(host.model) == before
+    assert outputs["differences"] == []
+    assert isinstance(outputs["outage_s"], float)
+    assert is_yes(await host.verify(RECREATE, outputs, **ASKED))
+    assert is_yes(await host.probe(RECREATE, **ASKED))
+    assert "already" in (await host.plan(RECREATE, **ASKED)).summary
+
+
+async def test_the_way_back_lies_in_the_runs_folder_and_holds_no_secret(host: Bench) -> None:
+    await host.act(RECREATE, **ASKED)
+    assert host.folder is not None
+    script = host.folder / "way-back.sh"
+    assert "docker service update" in script.read_text()
+    assert "hunter2" not in script.read_text()
+
+
+async def test_undone_everything_is_on_the_old_subnet_again(host: Bench) -> None:
+    before = facts(host.model)
+    outputs = await host.act(RECREATE, **ASKED)
+    host.remember()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert subnet_of(host) == "10.0.1.0/24"
+    assert facts(host.model) == before
+
+
+async def test_an_undo_of_what_never_began_does_nothing(host: Bench) -> None:
+    await host.undo(RECREATE, {}, **ASKED)
+    assert host.changes == []
+
+
+async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Bench) -> None:
+    before = facts(host.model)
+    host.running.break_call("/networks/create", "status:500")
+    with pytest.raises(VipconsoleError):
+        await host.act(RECREATE, **ASKED)
+    host.remember()
+    host.running.mend()
+    assert not is_yes(await host.probe(RECREATE, **ASKED))
+    outputs = await host.act(RECREATE, **ASKED)
+    assert subnet_of(host) == "10.10.0.0/16"
+    assert facts(host.model) == before
+    assert outputs["network_id"]
+
+
+async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:
+    a_network(host.model, "other", "10.10.5.0/24")
+    plan = await host.plan(RECREATE, **ASKED)
+    assert any("10.10.5.0/24" in each for each in plan.refused)
+    with pytest.raises(StepFailed, match="other"):
+        await host.act(RECREATE, **ASKED)
+    assert host.changes == []

@@ -1,0 +1,198 @@
+"""A runner in this process, on a simulated swarm, with a clock that does not keep anybody waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from console.daemon_log import DaemonLog
+from console.journal.reader import open_journal
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish
+from console.runbook.run.header import THE_RUN
+from console.runbook.run.view import RunState, RunView, StepState
+from console.runbook.runner.loop import Runner
+from console.runbook.runner.patience import Patience
+from console.runbook.runner.world import RunWorld
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from tests.faults.sweeping import Swept, swept
+from tests.support import deeds
+
+
+class FastClock:
+    """Waits in no time."""
+
+    def __init__(self) -> None:
+        self._now_s = 1000.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return self._now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self._now_s += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Working:
+    """A runner that can be let work."""
+
+    runner: Runner
+    log: RunLog
+    patience: Patience
+    clock: FastClock
+
+    async def work(self) -> RunView:
+        await self.runner.work()
+        return await self.log.read()
+
+    async def begun(self, step: str) -> None:
+        """Return when a step has set out to act."""
+        while True:
+            events = [each.event for each in await self.log.entries()]
+            if any(isinstance(each, e.Intended) and each.step == step for each in events):
+                return
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def working(run: Swept, linger_s: float = 0.0) -> AsyncIterator[Working]:
+    clock = FastClock()
+    log, output = RunLog(run.folder, clock), Output(run.folder)
+    connection = EngineConnection(run.simulation.host, 30)
+    patience = Patience(log, clock, linger_s)
+    world = RunWorld(connection, Settings(), clock, DaemonLog(open_journal("docker.service")))
+    try:
+        yield Working(Runner(log, world, output, patience, run.lock), log, patience, clock)
+    finally:
+        output.close()
+        log.close()
+        connection.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Swept]:
+    with swept(tmp_path / "site") as found:
+        yield found
+
+
+async def up_to_the_swap(run: Swept, made: Working) -> RunView:
+    """Pass the checkpoint, and return the run as it asks for the word of the outage."""
+    view = await made.work()
+    assert view.question is not None
+    assert view.question.asked.step == "gate"
+    run.decide(Wish("gate", e.Choice.CONFIRM, "continue"))
+    view = await made.work()
+    assert view.question is not None
+    assert (view.question.asked.step, view.question.asked.word) == ("swap", "swap")
+    return view
+
+
+async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Swept) -> None:
+    async with working(run) as made:
+        before = await up_to_the_swap(run, made)
+        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        service = next(each for each in run.simulation.model.store.services.values() if each.name == "a")
+        service.spec["Labels"] = {"edition": "somebody else's"}
+        view = await made.work()
+        assert view.question is not None
+        assert before.question is not None
+        assert view.question.asked.digest != before.question.asked.digest
+        kinds = [type(each.event) for each in await made.log.entries()]
+        assert kinds.count(e.Lapsed) == 1
+        assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
+        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        assert (await made.work()).state is RunState.DONE
+
+
+async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
+    run: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(run) as made:
+        await up_to_the_swap(run, made)
+        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        monkeypatch.setenv(deeds.FAIL, "1")
+        began_s = made.clock.monotonic()
+        view = await made.work()
+    assert made.clock.monotonic() - began_s >= 300
+    swap = view.step("swap")
+    assert swap.state is StepState.UNDONE
+    assert (swap.decisions[-1].choice, swap.decisions[-1].who) == (e.Choice.UNDO, THE_RUN)
+    assert "nobody answered for 5 min" in swap.decisions[-1].reason
+    # What was done before the checkpoint stays, and is said to.
+    assert view.step("mark").state is StepState.DONE
+    assert view.stopped is not None
+    assert view.stopped.why is e.Why.UNDONE
+    assert (view.outcome, view.blocks, view.is_in_outage) == (1, True, False)
+
+
+async def test_undoing_further_back_ends_the_run_and_leaves_nothing(run: Swept) -> None:
+    async with working(run) as made:
+        await up_to_the_swap(run, made)
+        run.decide(Wish("swap", e.Choice.STOP))
+        assert (await made.work()).state is RunState.STOPPED
+        run.decide(Wish("mark", e.Choice.UNDO))
+        view = await made.work()
+    assert view.state is RunState.UNDONE
+    assert run.end_state() == {"a": {}, "b": {}}
+    assert (view.outcome, view.blocks) == (1, False)
+
+
+@pytest.mark.parametrize("kind", ["lose_answer", "status:500"])
+async def test_a_call_that_nobody_knows_of_is_looked_into(run: Swept, kind: str) -> None:
+    run.simulation.break_call("/services/create", kind, times=1)
+    async with working(run) as made:
+        view = await made.work()
+        mark = view.step("mark")
+        if kind == "lose_answer":
+            # It was carried out: looking says so, and it is not done again.
+            assert mark.state is StepState.DONE
+            assert mark.attempt == 1
+            assert mark.probed is not None
+        else:
+            assert (mark.state, view.outcome) == (StepState.FAILED, 2)
+            run.resume()
+            assert (await made.work()).step("mark").state is StepState.DONE
+    assert [each for each in run.end_state() if each == "marked"] == ["marked"]
+
+
+async def test_told_to_end_it_finishes_what_it_is_changing_and_stops(run: Swept) -> None:
+    run.simulation.control("faults", [{"path": "/services/create", "kind": "slow_body", "seconds": 1.0}])
+    async with working(run) as made:
+        task = asyncio.create_task(made.work())
+        # The simulated engine takes a second for it, so it is caught in its midst.
+        await made.begun("mark")
+        made.patience.ending.set()
+        view = await task
+    assert view.stopped is not None
+    assert view.stopped.why is e.Why.SIGNAL
+    assert "marked" in run.end_state()
+    assert view.step("mark").has_result
+    assert not view.step("mark").is_acting
+
+
+async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.runbook.runner.place.machine_id", lambda: "another")
+    async with working(run) as made:
+        view = await made.work()
+    assert view.stopped is not None
+    assert view.stopped.why is e.Why.REFUSED
+    assert "another machine" in view.stopped.sentence
+    assert not view.has_changed
+
+
+async def test_an_engine_that_comes_back_is_waited_for(run: Swept) -> None:
+    run.simulation.break_call("/info", "refuse", times=5)
+    async with working(run) as made:
+        view = await made.work()
+    assert view.step("mark").state is StepState.DONE

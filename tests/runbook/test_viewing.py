@@ -1,0 +1,113 @@
+"""What viewers see of a run: all of them the same, whatever happens to any of them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from console.clock import SystemClock
+from console.errors import Declined
+from console.host.lock import maintenance_lock
+from console.runbook.answers import Answer, Found
+from console.runbook.deciding import abandon, decide, resume
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import RunState, Watched
+from console.runbook.store.folders import RUNNER_LOCK, create_run
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output
+from console.runbook.unfinished import decline_if_unfinished, unfinished_runs
+from console.runbook.values import Call, Effect
+from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from tests.support.runs import ALICE, START, header
+
+HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+FOUND = Found(Answer.NO, "It is not done.")
+ASKED = e.Asked(
+    "only", 1, e.About.GO_AHEAD, "digest", "word", (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+
+
+async def until(pictures: AsyncIterator[Watched], text: str) -> Watched:
+    """Return the first picture in which a text appears."""
+    async with asyncio.timeout(60):
+        async for each in pictures:
+            if text in repr(each):
+                return each
+    raise AssertionError(text)
+
+
+async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: Path) -> None:
+    clock = SystemClock()
+    log, output = RunLog(folder, clock), Output(folder)
+    await log.read()
+    async with (
+        maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK),
+        aclosing(watch(folder, clock)) as one,
+        aclosing(watch(folder, clock)) as two,
+    ):
+        await log.append(ASKED)
+        first, second = await until(one, "Question("), await until(two, "Question(")
+        assert first.view == second.view
+        assert first.view.state is RunState.WAITING
+        assert first.live.is_alive
+        wish = Wish("only", e.Choice.CONFIRM, "word", attempt=1, digest="dig")
+        await decide(folder, wish, ALICE, clock)
+        with pytest.raises(Declined, match="under way"):
+            await decide(folder, wish, ALICE, clock)
+        output.put("only", "something new")
+        assert (await until(two, "something new")).view.step("only").decisions[0].who == ALICE
+        with pytest.raises(Declined, match="under way"):
+            await abandon(folder, ALICE, clock)
+        with pytest.raises(Declined, match="under way"):
+            await resume(folder, ALICE, clock)
+        assert not (await until(one, "Decision(")).is_interrupted
+    async with aclosing(watch(folder, clock)) as three:
+        assert (await until(three, "Decision(")).is_interrupted
+    log.close()
+    output.close()
+
+
+async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path: Path, folder: Path) -> None:
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    await log.read()
+    assert unfinished_runs(tmp_path) == ()
+    await log.append(e.Intended("only", 1, Call("test.do"), "digest", FOUND))
+    (found,) = unfinished_runs(tmp_path) or ()  # type: ignore[misc] # a part that can be read
+    assert (found.run_id, found.step, found.state) == (folder.name, "only", "was cut short")
+    with pytest.raises(Declined, match="was cut short at step only: nothing else may change the swarm"):
+        decline_if_unfinished(tmp_path)
+    decline_if_unfinished(tmp_path, but=folder.name)
+    other = create_run(tmp_path, e.Began(header(run_id="20260612-030000-other"), HEADS, ALICE), b"", START)
+    with pytest.raises(Declined, match="was cut short"):
+        await resume(other, ALICE, clock)
+    assert newest(tmp_path) == folder
+    view = await abandon(folder, ALICE, clock)
+    assert view.abandoned == "Neither verified nor undone: only (running)."
+    assert unfinished_runs(tmp_path) == ()
+    assert newest(tmp_path) == other
+    log.close()
+
+
+def test_a_run_that_cannot_be_read_is_listed_and_keeps_others_from_changing_anything(
+    tmp_path: Path, folder: Path
+) -> None:
+    (folder / "log.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    for each in folder.glob("log.db-*"):
+        each.unlink()
+    (found,) = runs_in(tmp_path)
+    assert isinstance(found, Unreadable)
+    assert "cannot be read: file is not a database" in found.why
+    with pytest.raises(Declined, match="not known: The run's log"):
+        decline_if_unfinished(tmp_path)
+    assert json.dumps(found.name) == f'"{folder.name}"'

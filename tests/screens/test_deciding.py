@@ -1,0 +1,207 @@
+"""Decisions about a run, taken with the keyboard on its screen: what reaches the run's log, and what does not."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from console.clock import SystemClock
+from console.host.lock import maintenance_lock
+from console.parts import Unknown
+from console.runbook.answers import Answer, Found
+from console.runbook.deciding import decide
+from console.runbook.run import events as e
+from console.runbook.run.decisions import Wish
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import Decision, RunState
+from console.runbook.store.folders import RUNNER_LOCK, create_run
+from console.runbook.store.log import RunLog
+from console.runbook.values import Call, Effect
+from console.runbook.viewing import look_at
+from screens.app import OwnRun, Runs
+from screens.deciding import Decider
+from screens.keys import PAUSE_S
+from screens.running import shown_run_in
+from screens.views.live_run import shown_run
+from screens.views.run import RunView
+from tests.support.runs import ALICE, START, header
+from tests.support.shown_console import Shown, console
+
+HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+GO_AHEAD = e.Asked(
+    "only", 1, e.About.GO_AHEAD, "digest", "word", (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
+)
+FAILURE = e.Asked(
+    "only", 1, e.About.FAILURE, "digest", "", (e.Choice.RETRY, e.Choice.SKIP, e.Choice.UNDO, e.Choice.STOP)
+)
+INTENDED = e.Intended("only", 1, Call("test.do"), "digest", Found(Answer.NO, "It is not done."))
+FAILED = (INTENDED, e.Failed("only", 1, "It went wrong."))
+
+
+class Case:
+    """A run whose runner waits, and a console that was opened on it."""
+
+    def __init__(self, folder: Path, shown: Shown) -> None:
+        self.folder = folder
+        self.shown = shown
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        return look_at(self.folder).view.step("only").decisions
+
+    async def type(self, text: str) -> str:
+        """Type as people do, and enter."""
+        for key in text:
+            await self.shown.pilot.press({" ": "space"}.get(key, key))
+        self.shown.clock.pass_by(2 * PAUSE_S)
+        return await self.shown.press("enter")
+
+    async def decided(self) -> Decision:
+        """Return the decision as soon as there is one."""
+        async with asyncio.timeout(60):
+            while not self.decisions:
+                await self.shown.pilot.pause(0.02)
+        (found,) = self.decisions
+        return found
+
+
+@asynccontextmanager
+async def asked(state: Path, *told: e.Event, runs: Runs | None = None) -> AsyncIterator[Case]:
+    """Open the console on a run with this in its log."""
+    clock = SystemClock()
+    folder = create_run(state, e.Began(header(), HEADS, ALICE), b"", START)
+    log = RunLog(folder, clock)
+    await log.read()
+    for each in told:
+        await log.append(each)
+    own = OwnRun(folder.name, Decider(folder, ALICE, clock))
+    async with (
+        maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK),
+        console(runs=runs or partial(shown_run_in, folder, clock), own=own) as shown,
+    ):
+        await shown.until(lambda frame: "run 20260612" in frame)
+        yield Case(folder, shown)
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "typed", "choice", "reason"),
+    [
+        ((GO_AHEAD,), "word", e.Choice.CONFIRM, ""),
+        ((GO_AHEAD,), "skip done by hand", e.Choice.SKIP, "done by hand"),
+        ((GO_AHEAD,), "stop", e.Choice.STOP, ""),
+        ((*FAILED, FAILURE), "retry", e.Choice.RETRY, ""),
+        ((*FAILED, FAILURE), "undo", e.Choice.UNDO, ""),
+    ],
+)
+async def test_what_is_typed_is_decided_in_the_name_of_who_typed_it(
+    tmp_path: Path, told: tuple[e.Event, ...], typed: str, choice: e.Choice, reason: str
+) -> None:
+    async with asked(tmp_path, *told) as case:
+        assert "decides" in case.shown.frame
+        await case.shown.press("a")
+        await case.type(typed)
+        found = await case.decided()
+        assert (found.choice, found.reason, found.who) == (choice, reason, ALICE)
+        # What is asked no more is no longer shown.
+        await case.shown.until(lambda frame: "go on, or skip" not in frame and "Type retry" not in frame)
+
+
+async def test_nothing_else_decides(tmp_path: Path) -> None:
+    async with asked(tmp_path, GO_AHEAD) as case:
+        shown = case.shown
+        # Without asking for the line, no key answers.
+        await shown.press(*"word", "enter")
+        await shown.press("o", "r")
+        await shown.press("a", *["enter"] * 30)
+        for wrong in ("yes", "Word", "skip", "undo", "confirm"):
+            assert "That is no answer. Type word to go on" in await case.type(wrong)
+        assert shown.app.focused is not None
+        shown.app.focused.post_message(events.Paste("word\n"))
+        assert "a paste does not count" in await shown.settle()
+        # A terminal that does not tell pastes sends them as keys, all at once.
+        assert "press enter again" in await shown.press(*"word", "enter", "enter")
+        assert case.decisions == ()
+        shown.clock.pass_by(2 * PAUSE_S)
+        await shown.press("enter")
+        assert (await case.decided()).choice is e.Choice.CONFIRM
+
+
+async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / header().run_id
+
+    async def first_picture_only() -> AsyncGenerator[RunView | Unknown, None]:
+        yield shown_run(look_at(folder))
+        await asyncio.Event().wait()
+
+    async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
+        await decide(folder, Wish("only", e.Choice.SKIP, reason="first"), ALICE, SystemClock())
+        await case.shown.press("a")
+        await case.type("word")
+        await case.shown.until(lambda frame: "Not decided. " in frame)
+        assert [each.reason for each in case.decisions] == ["first"]
+        # It stays until the operator begins again.
+        assert "Not decided. " in await case.shown.press("k", "j")
+        assert "Not decided. " not in await case.shown.press("a")
+
+
+async def test_a_plan_that_has_changed_is_not_confirmed(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / header().run_id
+
+    async def first_picture_only() -> AsyncGenerator[RunView | Unknown, None]:
+        yield shown_run(look_at(folder))
+        await asyncio.Event().wait()
+
+    async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
+        log = RunLog(folder, SystemClock())
+        await log.read()
+        await log.append(e.Asked("only", 1, e.About.GO_AHEAD, "another", "word", GO_AHEAD.choices))
+        log.close()
+        await case.shown.press("a")
+        await case.type("word")
+        await case.shown.until(lambda frame: "has changed since it was shown" in frame.replace("\n", ""))
+        assert case.decisions == ()
+
+
+async def test_a_run_at_work_is_stopped_by_the_word(tmp_path: Path) -> None:
+    async with asked(tmp_path, INTENDED) as case:
+        assert "Stop the run?" in await case.shown.press("s")
+        assert "Stop the run?" not in await case.shown.press("escape")
+        await case.shown.press("s", *["enter"] * 5)
+        assert case.decisions == ()
+        await case.type("stop")
+        assert (await case.decided()).choice is e.Choice.STOP
+        await case.shown.until(lambda frame: "It was told to stop" in frame)
+        assert look_at(case.folder).view.state is RunState.GOING
+
+
+async def test_a_run_that_has_stopped_tells_how_it_goes_on(tmp_path: Path) -> None:
+    stopped = e.Stopped(e.Why.FAILED, "Only failed.")
+    async with asked(tmp_path, *FAILED, stopped) as case:
+        assert "Type retry, or skip REASON, or undo." in case.shown.frame
+        assert f"vipconsole resume {case.folder.name}" in case.shown.frame
+        await case.shown.press("a")
+        await case.type("retry")
+        assert (await case.decided()).choice is e.Choice.RETRY
+
+
+async def test_whoever_looks_elsewhere_is_called_and_whoever_leaves_is_told_what_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with asked(tmp_path, INTENDED) as case:
+        await case.shown.press("escape")
+        log = RunLog(case.folder, SystemClock())
+        await log.read()
+        await log.append(FAILED[1])
+        await log.append(FAILURE)
+        log.close()
+        await case.shown.until(lambda frame: "The run asks about only: r shows it." in frame)
+        assert "Type retry" in await case.shown.press("r")
+        said = await case.shown.press("ctrl+c")
+        assert "goes on waiting without this" in said
+        assert f"vipconsole attach {case.folder.name}" in said
+        assert case.decisions == ()

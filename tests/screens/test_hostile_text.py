@@ -1,0 +1,73 @@
+"""Text from outside is shown as it was cleaned, and never read as markup, by the faces that print lists."""
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console, RenderableType
+
+from console.health.quiet.values import Blocker, Check, Report, State, Verdict
+from console.journal.summary import summarise
+from console.journal.values import Batch, Gap
+from console.quiet import Progress
+from console.remedies.stack_removal import Outcome
+from console.remedies.stack_removal import State as Removal
+from console.remedies.stack_removal_plan import Kept
+from console.remedies.stack_removal_proof import LeakCount, Proof
+from console.swarm.stacks import Kind
+from console.text import clean
+from screens.printed.journal import render_journal
+from screens.printed.quiet import render_quiet
+from screens.printed.stack_removal import render_removal
+from tests.journal.lines import VIP_LINE, S, entry, line
+from tests.support.stacks import item
+from tests.support.swarms import NOW
+
+HOSTILE = ("[/x]", "[bold]x[/bold]", "[red]", ":smile:", "\x1b[2J\x1b]0;t\x07", "\u202egnp", "a\nb\r\tc")
+
+
+def printed(face: RenderableType) -> str:
+    """Return what is printed, the spaces of folding and filling left out."""
+    # Markup is allowed here, as a careless caller would: what is shown must not depend on it.
+    console = Console(file=StringIO(), width=200, highlight=False, force_terminal=False)
+    console.print(face)
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    assert said.replace("\n", "").isprintable()
+    return "".join(said.split())
+
+
+def count_of(shown: str, said: str) -> int:
+    return said.count("".join(shown.split()))
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_blocks_quiet_is_shown_as_it_is(hostile: str) -> None:
+    shown = clean(hostile)
+    busy = Check("tasks", "tasks", State.BUSY, (Blocker(shown, shown, NOW),), note=shown, hint=shown)
+    stuck = Check("stuck", "stuck", State.STUCK, (Blocker(shown, shown, is_accepted=True),))
+    progress = Progress(Report(NOW, (busy, stuck)), 1.0, 0.0, 60.0, Verdict.BUSY)
+    # Both of each blocker, the note and the hint, and the blocker once more in the verdict.
+    assert count_of(shown, printed(render_quiet(progress))) >= 6
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_the_journal_says_is_shown_as_it_is(hostile: str) -> None:
+    lines = (entry(VIP_LINE), entry(line(hostile, hostile)))
+    summary = summarise([Batch(lines, (Gap(clean(hostile)),))], {S: clean(hostile)})
+    said = printed(render_journal(summary, NOW.tzinfo or NOW.astimezone().tzinfo, everything=True))  # type: ignore[arg-type] # aware
+    # The name of the service, the unexplained line, and the gap's reason.
+    assert count_of(clean(hostile), said) >= 4
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_is_said_of_a_removal_is_shown_as_it_is(hostile: str) -> None:
+    shown = clean(hostile)
+    kept = Kept(item(Kind.NETWORK, shown), shown)
+    outcome = Outcome(
+        shown, Removal.UNFINISHED, kept=(kept,), waits_for=(shown,), refusals=(shown,), took_s=3
+    )
+    proof = Proof((LeakCount(shown, None, shown),), (LeakCount(shown, 3),))
+    said = printed(render_removal((outcome, replace(outcome, stack="web")), proof, shown))
+    # The stack; what was kept and why, what is waited for and what was refused, of both; the proof; the command.
+    assert count_of(shown, said) >= 1 + 2 * 4 + 2 + 1

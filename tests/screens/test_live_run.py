@@ -1,0 +1,120 @@
+"""Runs out of the store, as the screen shows them."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.parts import Unknown
+from console.runbook.answers import Answer, Found, Planned
+from console.runbook.run import events as e
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import Live, Watched
+from console.runbook.store.folders import create_run
+from console.runbook.values import Call, Effect
+from screens.running import EVERY_S, planned_run, shown_runs
+from screens.views.live_run import shown_run
+from screens.views.run import Choice, StepState
+from tests.support.runs import ALICE, PaperRun, World, header
+
+HEADS = (
+    StepHead("look", "Look around", "checks.all", Effect.READ),
+    StepHead(
+        "change",
+        "Change it",
+        "network.recreate",
+        Effect.OUTAGE,
+        needs_word=True,
+        no_undo_because="Nobody can.",
+    ),
+)
+
+
+def paper(**world: object) -> PaperRun:
+    return PaperRun(HEADS, World(**world))  # type: ignore[arg-type] # fields of a world
+
+
+def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
+    run = paper()
+    run.work()
+    shown = shown_run(Watched(run.view, Live(is_alive=True, lines={"look": ("one", "two")})))
+    assert [each.state for each in shown.steps] == [StepState.DONE, StepState.WAITING]
+    assert shown.steps[0].output == ("one", "two")
+    assert any(each.text == "yes: It is so." for each in shown.steps[0].evidence)
+    assert shown.question is not None
+    assert (shown.question.step_id, shown.question.word) == ("change", "word")
+    assert Choice.CONFIRM in shown.question.choices
+    assert shown.steps[1].because == "For the operator."
+    assert shown.steps[1].undo == "none: Nobody can."
+    assert shown.id == header().run_id
+    assert not shown.ended
+
+
+def test_a_failure_is_told_with_what_may_be_decided() -> None:
+    run = paper(failing={"look": 1})
+    run.work()
+    shown = shown_run(Watched(run.view, Live()))
+    assert shown.steps[0].state is StepState.FAILED
+    assert shown.steps[0].because.startswith("It went wrong.")
+
+
+def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
+    run = paper()
+    run.work()
+    step = run.view.step("change")
+    plan = Planned(
+        "Recreates it.", ("reads a",), ("removes b",), ("POST /x",), (Found(Answer.NO, "Not quiet."),), ("Somebody is on it.",),
+        no_return="Once b is gone.", outage_s=17.0,
+    )  # fmt: skip
+    prepared = e.Prepared("change", 1, Call("x"), "digest", "word", Found(Answer.NO, "No."), plan)
+    view = replace(run.view, steps=(run.view.steps[0], replace(step, prepared=prepared)))
+    shown = shown_run(Watched(view, Live())).steps[1]
+    assert (shown.does, shown.changes, shown.calls, shown.refused) == (
+        "Recreates it.", ("removes b",), ("POST /x",), ("Somebody is on it.",),
+    )  # fmt: skip
+    assert (shown.no_return, shown.outage_s) == ("Once b is gone.", 17.0)
+    assert [(each.text, each.is_bad) for each in shown.evidence] == [("no: Not quiet.", True)]
+
+
+def test_the_shipped_runbook_is_shown_before_any_run() -> None:
+    shown = planned_run()
+    assert not isinstance(shown, Unknown)
+    assert shown.id == ""
+    assert shown.steps
+    assert {each.state for each in shown.steps} == {StepState.PENDING}
+
+
+async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(tmp_path: Path) -> None:
+    def begin(name: str) -> None:
+        began = e.Began(replace(header(), run_id=name), HEADS, ALICE)
+        create_run(tmp_path, began, b"", datetime.now(UTC))
+
+    async with aclosing(shown_runs(tmp_path, SystemClock())) as runs, asyncio.timeout(100):
+        first = asyncio.ensure_future(anext(runs))
+        begin("20260101-010101-first")
+        seen = await first
+        assert not isinstance(seen, Unknown)
+        assert seen.id == "20260101-010101-first"
+        second = asyncio.ensure_future(anext(runs))
+        begin("20260101-020202-second")
+        seen = await second
+        while not isinstance(seen, Unknown) and seen.id.endswith("first"):
+            seen = await anext(runs)
+        assert not isinstance(seen, Unknown)
+        assert seen.id == "20260101-020202-second"
+
+
+async def test_runs_that_cannot_be_read_are_unknown_and_said_once(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "20260101-010101-broken").mkdir()
+    async with aclosing(shown_runs(tmp_path, SystemClock())) as runs, asyncio.timeout(100):
+        said = await anext(runs)
+        assert isinstance(said, Unknown)
+        assert "20260101-010101-broken cannot be read" in said.reason
+        again = asyncio.ensure_future(anext(runs))
+        done, _ = await asyncio.wait({again}, timeout=2 * EVERY_S)
+        assert not done
+        again.cancel()
+        await asyncio.wait({again})

@@ -1,0 +1,212 @@
+"""`vipconsole quiet`: as a process, and what it says while it waits."""
+
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from console.health.quiet.values import Blocker, Check, Report, State, Verdict
+from console.quiet import Progress
+from screens.printed.quiet_talk import Talk, verdict_line
+from tests.support.engines import Simulation, simulation
+from tests.support.program import PATIENT, PROGRAM, vipconsole
+from tests.support.swarms import NOW, ago
+from tests.support.waiting import waiting
+from tests.test_layers import modules_after
+
+
+@pytest.fixture
+def calm() -> Iterator[Simulation]:
+    with simulation("quiet") as running:
+        yield running
+
+
+def test_a_quiet_swarm_is_quiet_after_the_dwell_time(calm: Simulation) -> None:
+    said = vipconsole("quiet", "--host", calm.host, "--for", "2s", "--timeout", "1m", "--json")
+    assert (said.code, said.json["schema"], said.json["outcome"]) == (0, "vipconsole.quiet/1", "quiet")
+    assert said.json["quiet_for_s"] >= 2
+    assert said.json["dwell_s"] == 2
+    assert said.took_s >= 2
+    assert {each["code"] for each in said.json["checks"]} >= {
+        "managers",
+        "tasks",
+        "stuck",
+        "changes",
+        "tools",
+    }
+    assert said.out.isascii()
+
+
+def test_text_tells_the_verdict_first_and_every_check(calm: Simulation) -> None:
+    said = vipconsole("quiet", "--host", calm.host, "--for", "0")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(" QUIET  at this moment\n")
+    assert re.search(r"^   stuck services +quiet$", said.out, re.MULTILINE)
+    assert re.search(r"^ - 6 checks +not checked The engine calls itself ci-host", said.out, re.MULTILINE)
+    assert "\x1b" not in said.out
+
+
+def test_the_demo_is_one_look_that_names_who_is_stuck() -> None:
+    said = vipconsole("quiet", "--demo")
+    assert said.code == 2
+    assert said.out.startswith(" BUSY  ghost_app waits for an address on one of proxy, ghost_internal")
+    accepted = vipconsole("quiet", "--demo", "--accept", "ghost_app", "--accept", "discourse_app")
+    assert accepted.code == 0
+    assert "QUIET  at this moment; stuck but accepted: ghost_app, discourse_app" in accepted.out
+
+
+def test_the_time_limit_is_2_and_names_what_blocked() -> None:
+    with simulation("evening") as evening:
+        said = vipconsole("quiet", "--host", evening.host, "--for", "1", "--timeout", "2")
+    assert said.code == 2
+    assert "waiting: ghost_app waits for an address" in said.err
+    assert "ghost_app waits for an address" in said.out
+    assert said.took_s < 20
+
+
+def test_an_engine_that_is_not_there_is_3_at_once() -> None:
+    said = vipconsole("quiet", "--host", "unix:///nonexistent")
+    assert said.code == 3
+    assert said.out.startswith(" UNKNOWN")
+    assert "There is no engine at unix:///nonexistent" in said.out
+    assert said.took_s < 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--for", "soon"), "is no duration"),
+        (("--for", "-1"), "is no duration"),
+        (("--for", "1y"), "is no duration"),
+        (("--timeout", ""), "is no duration"),
+        (("--timeout", "\u0661m"), "is no duration"),
+        (("--for", "1h"), "It cannot be quiet for 60 min within 15 min"),
+        (("--demo", "--host", "x"), "exclude each other"),
+    ],
+)
+def test_wrong_usage_is_64_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    outcome = vipconsole("quiet", *arguments)
+    assert (outcome.code, outcome.out) == (64, "")
+    assert said in outcome.err
+
+
+def test_a_change_is_told_when_it_happens(calm: Simulation) -> None:
+    with waiting("--host", calm.host, "--for", "60") as wait:
+        wait.wait_for("quiet so far")
+        began = time.monotonic()
+        create_service(calm)
+        assert wait.wait_for("newcomer", after=began) - began < 20
+
+
+def create_service(running: Simulation) -> None:
+    client: Any = docker.APIClient(base_url=running.host, version="auto", timeout=30)
+    try:
+        client.create_service({"ContainerSpec": {"Image": "x"}}, name="newcomer")
+    finally:
+        client.close()
+
+
+def test_an_interrupted_wait_is_130_at_once_and_says_no_more(calm: Simulation) -> None:
+    with waiting("--host", calm.host, "--for", "60") as wait:
+        wait.wait_for("quiet so far")
+        began = time.monotonic()
+        wait.process.send_signal(signal.SIGINT)
+        assert wait.process.wait(20) == 130
+        assert time.monotonic() - began < 10
+        assert wait.process.stdout is not None
+        assert wait.process.stdout.read() == ""
+    assert "Traceback" not in repr(wait.said)
+
+
+def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> None:
+    leader, follower = pty.openpty()
+    said = bytearray()
+
+    def read() -> None:
+        # The other end closes with an error (EIO) once the program has ended.
+        try:
+            while piece := os.read(leader, 4096):
+                said.extend(piece)
+        except OSError:
+            return
+
+    with subprocess.Popen(
+        [str(PROGRAM), "quiet", "--host", calm.host, "--for", "1", "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=follower,
+        env={
+            "HOME": "/nonexistent",
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "TERM": "xterm",
+            **PATIENT,
+        },
+    ) as process:
+        os.close(follower)
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert process.wait(60) == 0
+        reader.join(20)
+    os.close(leader)
+    assert b"\rquiet so far; it must last for 1 s\x1b[K" in said
+    assert said.endswith(b"\r\x1b[K")
+    assert b"\n" not in said
+
+
+def progress(*checks: Check, outcome: Verdict | None = None) -> Progress:
+    return Progress(Report(NOW, checks), 70, 0, 60, outcome)
+
+
+def blocked(*names: str, state: State = State.BUSY) -> Check:
+    return Check("tasks", "tasks", state, tuple(Blocker(each, "is at work", ago(5)) for each in names))
+
+
+def test_talk_is_silent_while_nothing_changes() -> None:
+    stream = io.StringIO()
+    talk = Talk(stream, {})
+    for each in (blocked("web"), blocked("web"), blocked("db"), Check("tasks", "tasks", State.QUIET)):
+        talk.tell(progress(each))
+    talk.tell(progress(blocked("web"), outcome=Verdict.BUSY))
+    talk.end()
+    assert stream.getvalue().splitlines() == [
+        "waiting: web is at work",
+        "waiting: db is at work",
+        "quiet so far; it must last for 60 s",
+    ]
+
+
+def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> None:
+    stuck = Check(
+        "stuck", "stuck", State.STUCK, (Blocker("a", "fails"), Blocker("b", "fails", is_accepted=True))
+    )
+    unknown = Check("jobs", "systemd jobs", State.UNKNOWN, note="no answer.")
+    said = verdict_line(progress(unknown, blocked("web"), stuck, outcome=Verdict.BUSY))
+    assert said == ("BUSY", "a fails, web is at work, no answer (waited 70 s)")
+    never = replace(progress(Check("tasks", "tasks", State.QUIET)), outcome=Verdict.BUSY)
+    assert verdict_line(never)[1].startswith("it was never quiet for 60 s")
+
+
+def test_json_needs_nothing_to_draw_with() -> None:
+    code = "import screens.cli\nscreens.cli.main(['quiet', '--json', '--host', 'unix:///nonexistent'])"
+    assert not modules_after(code) & {"rich", "aiohttp"}
+
+
+def test_settings_say_what_must_be_quiet(calm: Simulation, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[quiet]\nstacks = ["warm-*", "traefik", "drone"]\ndwell_s = 1\n')
+    said = vipconsole("quiet", "--host", calm.host, "--config", str(config), "--timeout", "2", "--json")
+    stacks = next(each for each in said.json["checks"] if each["code"] == "stacks")
+    assert (said.code, stacks["state"]) == (2, "busy")
+    assert {each["name"] for each in stacks["blockers"]} == {"bridge", "dashboard", "reports", "backups"}

@@ -1,0 +1,46 @@
+"""Reports: nothing that could be a secret, and nothing that Markdown or a terminal would take for its own."""
+
+import json
+
+from console.runbook.answers import Answer, Found, Planned
+from console.runbook.run import events as e
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import Live, Watched
+from console.runbook.values import Call, Effect, Json
+from screens.printed.run_report import HIDDEN, as_json, as_markdown
+from tests.support.runs import PaperRun, World
+
+HUSH = "hunter2"
+
+
+def reported() -> Watched:
+    run = PaperRun((StepHead("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), World())
+    call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
+    evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
+    before = Found(Answer.NO, "It is # not.", evidence)
+    run.write(e.Prepared("only", 1, call, "d", "", before, Planned("Do it.", calls=("a `b`",))))
+    run.write(e.Intended("only", 1, call, "d", before))
+    run.write(e.TouchBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
+    run.write(e.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))
+    run.write(e.Verified("only", 1, Answer.YES, (e.Told("own", before),)))
+    return Watched(run.view, Live(lines={"only": ("``` not the end",)}))
+
+
+def test_no_environment_arguments_or_data_leave_the_log() -> None:
+    for text in (as_json(reported()), as_markdown(reported())):
+        assert HUSH not in text
+        assert HIDDEN in text
+    data = json.loads(as_json(reported()))
+    assert data["schema"] == "vipconsole.run/1"
+    (step,) = data["steps"]
+    assert step["outputs"] == {"config": {"Data": HIDDEN}, "count": 2}
+    assert step["touched"] == [{"kind": "service", "id": "id1", "what": "park", "is_finished": False}]
+    assert step["before"]["evidence"]["services"][0]["ok"] == "shown"
+
+
+def test_markdown_takes_nothing_in_it_for_its_own() -> None:
+    text = as_markdown(reported())
+    assert "\\`\\<b\\>\\` \\[x\\](y)" in text
+    assert "\n        ``` not the end\n" in text
+    assert "- `a 'b'`" in text.replace("  - ", "- ")
+    assert "before: It is \\# not." in text

@@ -1,0 +1,87 @@
+"""A run on a plain terminal: what is typed counts when it was asked for, and only then."""
+
+import os
+import pty
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.maintenance import Site, eventually, site
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="runs are root's")
+
+
+@pytest.fixture
+def here() -> Iterator[Site]:
+    with site() as found:
+        yield found
+
+
+class Talk:
+    """A program on a terminal: what it says, line by line, and what is typed."""
+
+    def __init__(self, here: Site, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        self.program = here.operator.start(*arguments, terminal=theirs)
+        os.close(theirs)
+        self.said: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.program.stdout is not None
+        for line in self.program.stdout:
+            self.said.append(line)
+
+    def hear(self, text: str) -> None:
+        """Return when a line with a text has been said."""
+        eventually(lambda: any(text in each for each in self.said))
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def prompted(self, text: str) -> None:
+        """Return when a text was shown on the terminal itself."""
+        shown = ""
+        while text not in shown:
+            shown += os.read(self._ours, 4096).decode()
+
+    def end(self) -> None:
+        self.program.kill()
+        self._reading.join(20)
+        assert self.program.stdout is not None
+        self.program.stdout.close()
+        self.program.wait(20)
+        os.close(self._ours)
+
+
+def test_the_word_is_typed_after_it_was_asked_for(here: Site) -> None:
+    path = here.runbook(
+        here.sh("slow", "touch $0/begun; while [ ! -e $0/go ]; do sleep 0.1; done"),
+        here.sh("firm", "touch $0/firm", "confirm: really"),
+        here.sh("doomed", "false", "on_failure: ask"),
+    )
+    talk = Talk(here, *here.asked("run", path))
+    try:
+        talk.prompted("to begin: ")
+        talk.type("start\n")
+        talk.hear("slow running")
+        # Pasted ahead, it answers nothing: at that moment nothing is asked.
+        talk.type("really\n\n\n")
+        (here.folder / "go").touch()
+        talk.hear("answer: really")
+        assert not (here.folder / "firm").exists()
+        for wrong in ("\n", "\n\n\n\n", "yes\n", "Really\n"):
+            talk.type(wrong)
+        talk.hear("That is no answer to what is asked.")
+        assert not (here.folder / "firm").exists()
+        talk.type("really\n")
+        talk.hear("answer: retry")
+        assert (here.folder / "firm").exists()
+        talk.type("skip because it is doomed\n")
+        assert talk.program.wait(60) == 1
+        talk.hear("because it is doomed")
+    finally:
+        talk.end()
+    assert here.report()["steps"][2]["skipped_because"] == "because it is doomed"

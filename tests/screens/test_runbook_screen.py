@@ -1,0 +1,229 @@
+"""The screen of a maintenance run, driven as an operator drives it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.parts import Unknown
+from console.runbook.values import Effect
+from screens.runbook import RunbookScreen
+from screens.views.run import Choice, Fact, Question, RunView, StepState, StepView
+from screens.widgets.answer_line import AnswerLine, read_answer
+from screens.widgets.words import Words
+from tests.support.frames import compare_body, frame_of
+from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
+from tests.support.swarms import NOW, ago
+
+ASKED = Question(
+    "recreate",
+    1,
+    "digest",
+    "This stops every route through traefik.",
+    "proxy",
+    (Choice.CONFIRM, Choice.SKIP, Choice.STOP),
+)
+
+
+def step(name: str, title: str, state: StepState, **more: object) -> StepView:
+    about: dict[str, object] = {"effect": Effect.READ, "does": "It looks around.", **more}
+    return StepView(name, title, state, **about)  # type: ignore[arg-type] # fields of a step
+
+
+STEPS = (
+    step("preflight", "Engine, leader, disk, free subnet", StepState.DONE, took_s=2.0),
+    step("build", "Edit swarm.nix and build", StepState.DONE, took_s=221.0, effect=Effect.CHANGE),
+    step(
+        "recreate",
+        "Recreate proxy as 10.10.0.0/16",
+        StepState.WAITING,
+        effect=Effect.OUTAGE,
+        does="6 services are on proxy. Each is stopped once and started once.",
+        because="Waits for the operator.",
+        changes=("park 6 services", "remove network ab54qfa7gsk5", "create proxy 10.10.0.0/16, attachable"),
+        calls=("POST /services/x/update",),
+        outage_s=17.0,
+        undo="The same with 10.0.1.0/24.",
+        evidence=(Fact("attached", "6 services, 0 containers"), Fact("quiet", "no", is_bad=True)),
+    ),
+    step("switch", "nixos-rebuild switch", StepState.PENDING, effect=Effect.CHANGE),
+    step("verify", "Reproduce and verify", StepState.PENDING),
+)
+RUN = RunView(
+    "proxy-16-0350",
+    "proxy-16",
+    "Recreate proxy",
+    "",
+    "runbook.yaml",
+    STEPS,
+    ago(360),
+    "root",
+    is_runner_up=True,
+    question=ASKED,
+)
+
+
+class SlowHand(StillClock):
+    """A second passes between any two looks at the clock."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return 100.0 + self._looks
+
+
+def screen(*, may_decide: bool = True) -> RunbookScreen:
+    return RunbookScreen(replace(surroundings(), clock=SlowHand()), may_decide=may_decide)
+
+
+def told(shown: RunbookScreen) -> str:
+    return shown.query_one("#step", Words).text
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+async def test_a_run_that_asks_at_every_size(width: int, height: int) -> None:
+    shown = screen()
+    async with hosted(shown, scene(), (width, height)) as (app, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        compare_body(f"run-{width}x{height}", app)
+
+
+async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (_, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        assert told(shown).startswith("Recreate proxy as 10.10.0.0/16  OUTAGE")
+        await pilot.press("k")
+        assert told(shown).startswith("Edit swarm.nix and build  CHANGES")
+        # Whoever looks at another step is not led away from it by what goes on.
+        shown.run = replace(RUN, is_runner_up=False)
+        await pilot.pause()
+        assert told(shown).startswith("Edit swarm.nix and build")
+        await pilot.press("n")
+        await pilot.pause()
+        assert told(shown).startswith("Recreate proxy")
+
+
+async def test_the_cursor_goes_along_with_the_run() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (_, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        done = tuple(replace(each, state=StepState.DONE) if each.id == "recreate" else each for each in STEPS)
+        shown.run = replace(RUN, steps=done, question=None)
+        await pilot.pause()
+        assert told(shown).startswith("nixos-rebuild switch")
+
+
+async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads_above() -> None:
+    shown = screen()
+
+    def running(lines: int) -> RunView:
+        output = tuple(f"line {each}" for each in range(lines))
+        return replace(RUN, question=None, steps=(step("a", "A", StepState.RUNNING, output=output),))
+
+    async with hosted(shown, scene()) as (app, pilot):
+        shown.run = running(40)
+        await pilot.pause()
+        await pilot.press("2", "G")
+        shown.run = running(60)
+        await pilot.pause()
+        await pilot.pause()
+        assert "line 59" in "\n".join(frame_of(app))
+        await pilot.press("g")
+        shown.run = running(80)
+        await pilot.pause()
+        assert "line 79" not in "\n".join(frame_of(app))
+
+
+async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_asked() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (app, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        await pilot.press("a", *"yes", "enter")
+        await pilot.pause()
+        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert "That is no answer" in "\n".join(frame_of(app))
+        await pilot.press(*"proxy", "enter")
+        await pilot.pause()
+        (decided,) = [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert (decided.question, decided.choice) == (ASKED, Choice.CONFIRM)
+
+
+async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (app, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        await pilot.press("a", *"prox")
+        shown.run = replace(RUN, question=replace(ASKED, digest="another"))
+        await pilot.pause()
+        await pilot.press("y", "enter")
+        await pilot.pause()
+        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        await pilot.press("escape", "k")
+        assert told(shown).startswith("Edit swarm.nix")
+
+
+async def test_where_nothing_may_be_decided_no_key_answers() -> None:
+    shown = screen(may_decide=False)
+    async with hosted(shown, scene()) as (app, pilot):
+        shown.run = RUN
+        await pilot.pause()
+        await pilot.press("a", *"proxy", "enter")
+        await pilot.pause()
+        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert "a answer" not in frame_of(app)[-1]
+
+
+async def test_before_any_run_it_shows_what_the_runbook_would_do() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (app, pilot):
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "not started" in frame_of(app)[2]
+        assert "pending" in frame_of(app)[4]
+        await pilot.press("j", "2", "n", "c")
+        assert app.copied
+        assert "answer" not in frame_of(app)[-1]
+
+
+async def test_where_runs_cannot_be_read_it_says_why_and_no_key_does_anything() -> None:
+    shown = screen()
+    async with hosted(shown, scene()) as (app, pilot):
+        await app.workers.wait_for_complete()
+        shown.run = Unknown("The run store cannot be read.", "Look at its rights.")
+        await pilot.pause()
+        assert "Look at its rights." in "\n".join(frame_of(app))
+        await pilot.press("a", "n", "c", "j", "enter", "1")
+        assert "answer" not in frame_of(app)[-1]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is not shown
+
+
+def test_an_answer_is_read_word_by_word() -> None:
+    assert read_answer(ASKED, "proxy") == (Choice.CONFIRM, "")
+    assert read_answer(ASKED, "PROXY") is None
+    assert read_answer(ASKED, "confirm") is None
+    assert read_answer(ASKED, "") is None
+    assert read_answer(ASKED, "skip") is None
+    assert read_answer(ASKED, "skip it was done by hand") == (Choice.SKIP, "it was done by hand")
+    assert read_answer(ASKED, "stop") == (Choice.STOP, "")
+    assert read_answer(ASKED, "undo") is None
+    no_word = replace(ASKED, word="", lapses_at=NOW + timedelta(minutes=5))
+    assert read_answer(no_word, "confirm") == (Choice.CONFIRM, "")
+    assert read_answer(no_word, "") is None
+
+
+@given(st.text(max_size=20))
+def test_nothing_but_the_word_confirms(typed: str) -> None:
+    answer = read_answer(ASKED, typed)
+    assert answer is None or answer[0] is not Choice.CONFIRM or typed == "proxy"

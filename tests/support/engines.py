@@ -1,0 +1,72 @@
+"""Simulated engines for tests, and a reader on them."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from console.simulator.engine import SimulatedEngine
+from console.simulator.scenarios import build
+from console.simulator.server import Running, serve_in_thread
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated engine that listens."""
+
+    model: SimulatedEngine
+    socket: Path
+    running: Running
+
+    @property
+    def host(self) -> str:
+        return f"unix://{self.socket}"
+
+    def control(self, name: str, body: object, method: str = "POST") -> None:
+        """Do something to the simulation itself, such as `faults`."""
+        client: Any = docker.APIClient(base_url=self.host, version="1.41", timeout=30)
+        try:
+            client.request(method, f"{client.base_url}/_simulator/{name}", json=body).raise_for_status()
+        finally:
+            client.close()
+
+    def mend(self) -> None:
+        """Let no call fail any more."""
+        self.control("faults", [], "DELETE")
+
+    def break_call(self, path: str, kind: str, times: int = 1000) -> None:
+        """Let calls whose path matches the glob fail in a way of `console.simulator.faults`."""
+        self.control("faults", [{"method": "*", "path": path, "kind": kind, "times": times}])
+
+
+@contextmanager
+def simulation(model: SimulatedEngine | str, api_version: str | None = None) -> Iterator[Simulation]:
+    """Serve a model, or a scenario by its name."""
+    engine = build(model, api_version=api_version) if isinstance(model, str) else model
+    with tempfile.TemporaryDirectory(prefix="simulation-") as folder:
+        socket = Path(folder) / "engine.sock"
+        with serve_in_thread(engine, socket) as running:
+            yield Simulation(engine, socket, running)
+
+
+@contextmanager
+def reader_of(host: str, timeout_s: float = 30) -> Iterator[EngineReader]:
+    """Give a reader on an engine's address."""
+    connection = EngineConnection(host, timeout_s)
+    try:
+        yield EngineReader(connection)
+    finally:
+        connection.close()
+
+
+async def look_at(host: str, timeout_s: float = 30, deadline_s: float = 60) -> SwarmState:
+    """Take one look at the engine behind an address."""
+    with reader_of(host, timeout_s) as reader:
+        return await reader.look(deadline_s)

@@ -1,0 +1,34 @@
+"""What a whole screen shows, as text, compared with what it showed when somebody last looked at it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+
+FRAMES = Path(__file__).parents[1] / "screens" / "frames"
+
+
+def frame_of(app: App[Any]) -> list[str]:
+    """Return the lines of the terminal, without what is only blank at their ends."""
+    # Textual has no public way to ask for what is shown; this is the one place that asks.
+    return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+
+
+def compare_body(name: str, app: App[Any]) -> None:
+    """Compare what stands between the header and the line of keys, which every screen has alike."""
+    _compare(name, frame_of(app)[2:-1])
+
+
+def compare(name: str, app: App[Any]) -> None:
+    """Compare a frame with the kept one. With UPDATE_FRAMES=1 it is kept instead: look at it before committing it."""
+    _compare(name, frame_of(app))
+
+
+def _compare(name: str, lines: list[str]) -> None:
+    shown = "".join(f"{each}\n" for each in lines)
+    path = FRAMES / f"{name}.txt"
+    if os.environ.get("UPDATE_FRAMES"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shown, "utf-8")
+    assert shown == path.read_text("utf-8"), f"{path.name} differs; UPDATE_FRAMES=1 keeps the new one"

@@ -1,0 +1,90 @@
+"""A watcher in a thread of its own and in real time, for tests that act on real engines meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+from console.daemon_log import DaemonLog
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.watch.values import Scene
+from console.watch.watcher import Sources, Watcher
+from tests.support.watching import NO_LOG
+
+
+class Live:
+    """What a watcher shows."""
+
+    def __init__(self) -> None:
+        self.scenes: list[Scene] = [Scene()]
+        self._news = threading.Condition()
+
+    @property
+    def scene(self) -> Scene:
+        return self.scenes[-1]
+
+    def show(self, scene: Scene) -> None:
+        with self._news:
+            self.scenes.append(scene)
+            self._news.notify_all()
+
+    def until(self, holds: Callable[[Scene], object], what: str, within_s: float = 60.0) -> Scene:
+        """Return the first scene from now on, the present one included, of which something holds."""
+        with self._news:
+            if not self._news.wait_for(lambda: holds(self.scenes[-1]), within_s):
+                raise AssertionError(f"not within {within_s:g} s: {what}; ledger {self.scene.ledger}")
+            return self.scenes[-1]
+
+
+@contextmanager
+def live(
+    host: str, settings: Settings | None = None, log: DaemonLog = NO_LOG, state: Path | None = None
+) -> Iterator[Live]:
+    """Watch an engine from a thread until the block ends."""
+    shown = Live()
+    ready, failed = threading.Event(), list[BaseException]()
+    stop: list[Callable[[], object]] = []
+
+    async def watch() -> None:
+        connection = EngineConnection(host, 10)
+        ending = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(ending.set))
+        ready.set()
+
+        async def follow() -> None:
+            watcher = Watcher(Sources(connection, log, state), settings or Settings())
+            async with aclosing(watcher.scenes()) as scenes:
+                async for each in scenes:
+                    shown.show(each)
+
+        following = asyncio.create_task(follow())
+        waiting = asyncio.create_task(ending.wait())
+        await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        following.cancel()
+        (found, _) = await asyncio.gather(following, waiting, return_exceptions=True)
+        connection.close()
+        if isinstance(found, Exception):
+            raise found
+
+    def run() -> None:
+        try:
+            asyncio.run(watch())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the test is
+            failed.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=run, name="watching")
+    thread.start()
+    ready.wait(20)
+    try:
+        yield shown
+    finally:
+        for each in stop:
+            each()
+        thread.join(60)
+    if failed:
+        raise failed[0]

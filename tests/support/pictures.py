@@ -1,0 +1,74 @@
+"""The pictures of the first page: the console over the simulated evening, as SVG. The same each time they are made."""
+
+import asyncio
+import sys
+import tempfile
+from contextlib import closing
+from datetime import timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from console.addresses.evidence import Census, allocator_of
+from console.addresses.ledger import Ledger
+from console.health.assess import assess
+from console.health.quiet.judge import judge
+from console.health.quiet.values import Changes, Memory, Rules, Seen
+from console.health.values import Observation
+from console.journal.recorded import RecordedJournal
+from console.journal.summary import summarise
+from console.journal.values import Window
+from console.settings import Settings
+from console.simulator.engine import DEFAULT_DATE
+from console.simulator.journal_file import UNIT, JournalFile
+from console.simulator.scenarios import build
+from console.swarm.names import object_names
+from console.watch.values import Feed, Log, Look, Scene
+from tests.support.engines import look_at, simulation
+from tests.support.hosts import activity
+from tests.support.shown_console import HeldClock, console
+
+SIZE = (100, 30)
+AT_S = 100.0
+
+
+async def evening() -> Scene:
+    """Return what the watcher shows of the simulated evening."""
+    model, settings = build("evening", date=DEFAULT_DATE), Settings()
+    with tempfile.TemporaryDirectory() as folder, simulation(model) as running:
+        path = Path(folder) / "journal.json"
+        with closing(JournalFile(model.store.said, path)):
+            batch = await RecordedJournal(path, UNIT).read(Window(since=DEFAULT_DATE - timedelta(hours=1)))
+        swarm = await look_at(running.host)
+    summary = summarise([batch], object_names(swarm), settings.look.journal_s)
+    ledger = Ledger(watched_since=DEFAULT_DATE - timedelta(hours=1))
+    allocator = allocator_of(swarm)
+    if allocator is None:
+        raise AssertionError("the simulated engine tells what hands its addresses out")
+    census = Census(
+        model.networks.find("proxy").id,
+        "proxy",
+        DEFAULT_DATE - timedelta(minutes=20),
+        allocator,
+        tuple(IPv4Address(each) for each in model.addresses_of("proxy", "leaked")),
+        0,
+    )
+    seen = Observation(
+        "unix:///var/run/docker.sock", DEFAULT_DATE, 0.1, swarm, swarm, (), summary, (census,), ledger
+    )
+    rules = Rules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
+    quiet = judge(Seen(seen, activity(), Changes((), None), AT_S), Memory(), rules).report
+    look = Look(seen, assess(seen, settings.thresholds))
+    return Scene(1, Feed(look, AT_S), Feed(Log(summary), AT_S), Feed(quiet, AT_S), ledger=ledger)
+
+
+async def draw(folder: Path) -> None:
+    """Write the pictures."""
+    scene = await evening()
+    async with console(scene, size=SIZE, clock=HeldClock(DEFAULT_DATE, AT_S)) as shown:
+        (folder / "overview.svg").write_text(shown.app.export_screenshot(title="vipconsole"), "utf-8")
+        await shown.press("enter", "n")
+        (folder / "network.svg").write_text(shown.app.export_screenshot(title="vipconsole"), "utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(draw(Path(sys.argv[1])))

@@ -1,0 +1,56 @@
+"""The program as an operator starts it: a process with its own environment."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(sys.executable).with_name("vipconsole")
+PATIENT = {"XDG_CONFIG_HOME": str(Path(__file__).with_name("patient"))}
+"""Environment in which the program gives a loaded machine ten times as long; other settings are the usual ones."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the program came to."""
+
+    code: int
+    out: str
+    err: str
+    took_s: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def vipconsole(
+    *arguments: str, environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> Outcome:
+    """Run the installed program to its end, with nothing of this user's settings, and return what came of it."""
+    inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
+    where = str(home or "/nonexistent")
+    started = time.monotonic()
+    process = subprocess.run(
+        [str(PROGRAM), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=250,
+        env={
+            **inherited,
+            "HOME": where,
+            "VIPCONSOLE_STATE_DIR": where,
+            "LANG": "C.UTF-8",
+            "COLUMNS": "110",
+            **PATIENT,
+            **(environment or {}),
+        },
+    )
+    took_s = time.monotonic() - started
+    return Outcome(process.returncode, process.stdout.decode(), process.stderr.decode(), took_s)

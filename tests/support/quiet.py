@@ -1,0 +1,57 @@
+"""A swarm and a host as `quiet` sees them, for tests of what it makes of them."""
+
+from typing import Any
+
+from console.health.quiet.judge import judge
+from console.health.quiet.values import Change, Changes, Check, Judgement, Memory, Rules, Seen
+from console.parts import Unknown
+from console.settings import Quiet, Thresholds
+from console.swarm.values import Event, Service, SwarmState
+from tests.support.hosts import activity
+from tests.support.swarms import NOW, ago, observation, service, swarm, task
+
+RULES = Rules(Quiet(), Thresholds(), 60)
+WEB = service("web")
+RUNS = task("web")
+EVERYTHING = {
+    "managers", "updates", "tasks", "replicas", "stuck", "stacks", "changes",
+    "tools", "jobs", "units", "timers", "run", "logins",
+}  # fmt: skip
+
+
+def seen(state: SwarmState, heard: tuple[Change, ...] = (), deaf: Unknown | None = None, **host: Any) -> Seen:
+    return Seen(observation(state), activity(**host), Changes(heard, deaf), 1000.0)
+
+
+def judged(
+    state: SwarmState, *, rules: Rules = RULES, memory: Memory | None = None, **more: Any
+) -> Judgement:
+    return judge(seen(state, **more), memory or Memory(), rules)
+
+
+def check(code: str, state: SwarmState | None = None, **more: Any) -> Check:
+    found = judged(state or swarm(services=[WEB], tasks=[RUNS]), **more)
+    return next(each for each in found.report.checks if each.code == code)
+
+
+def names(found: Check) -> list[str]:
+    return [each.name for each in found.blockers]
+
+
+def crash_loop(web: Service = WEB) -> SwarmState:
+    failed = [
+        task("web", state="failed", desired="shutdown", since=ago(each), error="exit (1)") for each in (9, 3)
+    ]
+    return swarm(services=[web], tasks=[*failed, task("web", state="starting", since=ago(1))])
+
+
+def change(
+    kind: str, action: str, name: str = "x", heard_s: float = 990.0, more: dict[str, str] | None = None
+) -> Change:
+    local = kind == "container" or action in ("connect", "disconnect", "destroy")
+    event = Event(kind, action, "local" if local else "swarm", f"id-{name}", name, NOW, more or {})
+    return Change(event, NOW, heard_s)
+
+
+def of_web(action: str) -> Change:
+    return change("container", action, "c1", more={"com.docker.swarm.service.id": "id-web"})

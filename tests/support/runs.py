@@ -1,0 +1,169 @@
+"""Runs without a world: events are kept in a list, and what they would do is done to a few flags."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from console.host.who import Who
+from console.runbook.answers import Answer, Found, Planned
+from console.runbook.run import events as e
+from console.runbook.run import moves as m
+from console.runbook.run.codec import from_json, kind_of, to_json
+from console.runbook.run.decisions import Wish, decision_for
+from console.runbook.run.fold import after, begun
+from console.runbook.run.header import Header, StepHead
+from console.runbook.run.machine import next_move
+from console.runbook.run.plain import event_of
+from console.runbook.run.view import RunView
+from console.runbook.values import Call
+
+ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
+START = datetime(2026, 6, 12, 2, 0, tzinfo=UTC)
+
+
+def header(**parts: Any) -> Header:
+    """Return a header; a test gives what it is about."""
+    usual: dict[str, Any] = {
+        "run_id": "20260612-020000-proxy-16",
+        "runbook_id": "proxy-16",
+        "title": "Recreate proxy",
+        "digest": "d" * 64,
+        "source": "/etc/vipconsole/runbook.yaml",
+        "host": "unix:///var/run/docker.sock",
+        "machine_id": "machine",
+        "boot_id": "boot-1",
+        "cluster_id": "cluster",
+        "node_id": "node",
+        "engine_name": "ci-host",
+        "engine_version": "20.10.24",
+        "tool_version": "0",
+    }
+    return Header(**{**usual, **parts})
+
+
+class Crash(BaseException):
+    """The runner is killed."""
+
+
+@dataclass
+class World:
+    """What steps change: a flag for each, whether its probe can see it, and how often its act fails."""
+
+    done: dict[str, bool] = field(default_factory=dict)
+    blind: frozenset[str] = frozenset()
+    failing: dict[str, int] = field(default_factory=dict)
+    history: list[tuple[str, str]] = field(default_factory=list)
+    """What was done, in order: `probe`, `act` or `undo`, and the step."""
+
+    def probe(self, step: str) -> Found:
+        self.history.append(("probe", step))
+        if step in self.blind:
+            return Found(Answer.CANNOT_TELL, "It does not show.")
+        is_done = self.done.get(step, False)
+        return Found(Answer.YES if is_done else Answer.NO, "It is done." if is_done else "It is not done.")
+
+
+@dataclass
+class PaperRun:
+    """A run in a list. `crash_at` are the ticks at which its runner is killed; every event is two, every deed one."""
+
+    heads: tuple[StepHead, ...]
+    world: World
+    crash_at: frozenset[int] = frozenset()
+    entries: list[e.Entry] = field(default_factory=list)
+    ticks: int = 0
+    boots: int = 1
+
+    def __post_init__(self) -> None:
+        first = e.Entry(1, START, e.Began(header(), self.heads, ALICE))
+        self.entries.append(first)
+        self.view: RunView = begun(first)
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.ticks in self.crash_at:
+            raise Crash
+
+    def write(self, event: e.Event) -> None:
+        """Append an event; it goes through JSON as it does on disk."""
+        kept = from_json(kind_of(event), to_json(event))
+        assert kept == event
+        number = len(self.entries) + 1
+        self.entries.append(e.Entry(number, START + timedelta(seconds=number), kept))
+        self.view = after(self.view, self.entries[-1])
+
+    def add(self, event: e.Event) -> None:
+        """Append an event of the runner's, which may be killed before and after it."""
+        self.tick()
+        self.write(event)
+        self.tick()
+
+    def decide(self, wish: Wish, *, is_alive: bool = False) -> str:
+        """Decide as an operator does, and return what was wrong with it."""
+        decided = decision_for(self.view, wish, ALICE, is_alive=is_alive)
+        if isinstance(decided, str):
+            return decided
+        self.write(decided)
+        return ""
+
+    def work(self) -> m.Move:
+        """Let one runner work until it rests or waits, and return that move."""
+        self.add(e.RunnerStarted(1, f"boot-{self.boots}", "0"))
+        while True:
+            move = next_move(self.view)
+            if isinstance(move, m.Rest | m.Await):
+                return move
+            self._perform(move)
+
+    def _perform(self, move: m.Move) -> None:
+        match move:
+            case m.Prepare(step):
+                self.add(self._prepared(step))
+            case m.Probe(step):
+                self.add(e.Probed(step, self.view.step(step).attempt, self.world.probe(step)))
+            case m.Act(step):
+                self._act(step)
+            case m.Verify(step):
+                self._verify(step)
+            case m.UndoStep(step):
+                self.add(e.UndoIntended(step, Call("test.do")))
+                self.world.history.append(("undo", step))
+                self.world.done[step] = False
+                self.tick()
+                self.add(e.Undone(step, 1.0))
+            case _:
+                self.add(event_of(move, self.view))
+
+    def _prepared(self, step: str) -> e.Prepared:
+        probe = self.world.probe(step)
+        plan = None if probe.answer is Answer.YES else Planned("Do it.")
+        return e.Prepared(step, self.view.step(step).attempt, Call("test.do"), "digest", "word", probe, plan)
+
+    def _act(self, step: str) -> None:
+        seen = self.view.step(step)
+        assert seen.prepared is not None
+        self.add(e.Intended(step, seen.attempt, Call("test.do"), "digest", seen.prepared.probe))
+        self.world.history.append(("act", step))
+        if self.world.failing.get(step, 0):
+            self.world.failing[step] -= 1
+            self.tick()
+            self.add(e.Failed(step, seen.attempt, "It went wrong."))
+            return
+        self.world.done[step] = True
+        self.tick()
+        self.add(e.Succeeded(step, seen.attempt, {"made": step}, 1.0))
+
+    def _verify(self, step: str) -> None:
+        is_so = self.world.done.get(step, False)
+        found = Found(Answer.YES if is_so else Answer.NO, "It is so." if is_so else "It is not so.")
+        self.add(e.Verified(step, self.view.step(step).attempt, found.answer, (e.Told("own", found),)))
+
+
+def lives_of(run: PaperRun) -> Iterator[m.Move | None]:
+    """Let runner after runner work, each until it rests, waits (the move) or is killed (None)."""
+    while True:
+        try:
+            yield run.work()
+        except Crash:
+            yield None

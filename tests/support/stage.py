@@ -1,0 +1,52 @@
+"""One widget on a stage of its own, and what it shows as text."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.message import Message
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from screens.widgets.painted import Painted
+
+
+class Stage(App[None]):
+    """An app that shows one widget and keeps its messages."""
+
+    CSS = "Screen > * { height: 1fr; }"
+
+    def __init__(self, widget: Widget) -> None:
+        super().__init__()
+        self.widget = widget
+        self._heard: dict[int, Message] = {}
+
+    def compose(self) -> ComposeResult:
+        yield self.widget
+
+    def on_mount(self) -> None:
+        self.widget.focus()
+
+    def hear(self, message: Message) -> None:
+        # A message that bubbles is heard of once on each level.
+        self._heard[id(message)] = message
+
+    @property
+    def heard(self) -> list[Message]:
+        return list(self._heard.values())
+
+
+@asynccontextmanager
+async def on_stage(widget: Widget, width: int = 80, height: int = 24) -> AsyncIterator[Pilot[Any]]:
+    """Show a widget that fills a terminal of this size."""
+    app = Stage(widget)
+    async with app.run_test(size=(width, height), notifications=True, message_hook=app.hear) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+def shown(widget: Painted) -> list[str]:
+    """Return the visible lines of a widget, without what is only blank at their ends."""
+    height = widget.scrollable_content_region.height
+    return [widget.render_line(y).text.rstrip() for y in range(height)]

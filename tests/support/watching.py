@@ -1,0 +1,197 @@
+"""A watcher on a simulated engine, both in one time that passes only when neither has anything left to do."""
+
+import asyncio
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from console.addresses.accounting import NetworkAccount
+from console.daemon_log import DaemonLog
+from console.journal.recorded import RecordedJournal
+from console.settings import Settings
+from console.simulator.engine import SimulatedEngine
+from console.simulator.server import Running
+from console.swarm.connection import EngineConnection
+from console.watch.values import Scene
+from console.watch.watcher import Sources, Watcher
+
+T = TypeVar("T")
+
+STEP_S = 0.1
+IDLE_TURNS = 25
+"""So many turns of the loop without a call under way, and everybody waits."""
+PATIENCE_S = 60.0
+"""Of this machine's time, for whatever is waited for."""
+NO_LOG = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)
+
+
+class HandClock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: datetime) -> None:
+        self._began = now
+        self._passed_s = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def now(self) -> datetime:
+        return self._began + timedelta(seconds=self._passed_s)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self._passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        awake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._sleepers, (self._passed_s + seconds, self._count, awake))
+        await awake
+
+    def advance(self, seconds: float) -> None:
+        self._passed_s += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._passed_s + 1e-9:
+            _, _, awake = heapq.heappop(self._sleepers)
+            if not awake.done():
+                awake.set_result(None)
+
+
+class CountingConnection(EngineConnection):
+    """Knows how many calls are under way, and which were made."""
+
+    under_way = 0
+    asked: list[str]
+
+    def __init__(self, host: str, timeout_s: float) -> None:
+        super().__init__(host, timeout_s)
+        self.asked = []
+
+    async def ask(self, asked: str, question: Callable[[Any], T]) -> T:
+        self.under_way += 1
+        self.asked.append(asked)
+        try:
+            return await super().ask(asked, question)
+        finally:
+            self.under_way -= 1
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """Knows how many calls are under way."""
+
+    under_way = 0
+
+    def submit(self, *arguments: Any, **more: Any) -> "Future[Any]":
+        self.under_way += 1
+        future = super().submit(*arguments, **more)
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        return future
+
+    def _done(self) -> None:
+        self.under_way -= 1
+
+
+@dataclass
+class Watching:
+    """A watcher at work."""
+
+    watcher: Watcher
+    clock: HandClock
+    connection: CountingConnection
+    executor: CountingExecutor
+    simulated: Running
+    scene: Scene = field(default_factory=Scene)
+    scenes: list[Scene] = field(default_factory=list)
+
+    def do(self, act: Callable[[SimulatedEngine], T]) -> T:
+        """Do something with the simulated engine."""
+        return self.simulated.run(act)
+
+    async def let(self, seconds: float) -> None:
+        """Let time pass, for both."""
+        for _ in range(max(1, round(seconds / STEP_S))):
+            await self._step()
+
+    async def until(self, holds: Callable[[Scene], object], within_s: float = 60.0) -> Scene:
+        """Let time pass until something holds; fail when it does not within so much of it."""
+        for _ in range(round(within_s / STEP_S)):
+            if holds(self.scene):
+                return self.scene
+            await self._step()
+        raise AssertionError(f"not within {within_s:g} s: {_in_short(self.scene)}")
+
+    async def _step(self) -> None:
+        await self._idle()
+        self.do(lambda engine: engine.advance(STEP_S))
+        self.clock.advance(STEP_S)
+        await self._idle()
+
+    async def _idle(self) -> None:
+        deadline, turns = time.monotonic() + PATIENCE_S, 0
+        while turns < IDLE_TURNS:
+            is_busy = self.connection.under_way or self.executor.under_way
+            turns = 0 if is_busy else turns + 1
+            await asyncio.sleep(0.001 if is_busy else 0)
+            if time.monotonic() > deadline:
+                raise AssertionError("the watcher is never done")
+
+
+@asynccontextmanager
+async def watching(
+    host: str,
+    simulated: Running,
+    *,
+    log: DaemonLog = NO_LOG,
+    state: Path | None = None,
+    settings: Settings | None = None,
+    timeout_s: float = 30.0,
+) -> AsyncIterator[Watching]:
+    """Watch a simulated engine whose time the test holds."""
+    settings = settings or Settings()
+    settings = replace(
+        settings, look=replace(settings.look, call_timeout_s=timeout_s, deadline_s=2 * timeout_s)
+    )
+    clock = HandClock(simulated.run(lambda engine: engine.now))
+    executor = CountingExecutor(max_workers=4)
+    asyncio.get_running_loop().set_default_executor(executor)
+    connection = CountingConnection(host, timeout_s)
+    found = Watching(
+        Watcher(Sources(connection, log, state), settings, clock), clock, connection, executor, simulated
+    )
+
+    async def watch() -> None:
+        async with aclosing(found.watcher.scenes()) as scenes:
+            async for each in scenes:
+                found.scene = each
+                found.scenes.append(each)
+
+    watching_task = asyncio.create_task(watch())
+    try:
+        await asyncio.sleep(0)
+        yield found
+        if watching_task.done():
+            watching_task.result()
+    finally:
+        watching_task.cancel()
+        await asyncio.gather(watching_task, return_exceptions=True)
+        connection.close()
+
+
+def _in_short(scene: Scene) -> str:
+    look = scene.look.value
+    said = "no look" if look is None else f"{look.assessment.headline} at {scene.look.at_s:g}"
+    return f"scene {scene.number}, {said}, failed {scene.look.failed}, ledger {scene.ledger}"
+
+
+def account_of(scene: Scene, name: str) -> NetworkAccount:
+    """Return the account of a network."""
+    look = scene.look.value
+    assert look is not None
+    return next(each for each in look.assessment.accounts if each.network.name == name)

@@ -1,0 +1,192 @@
+"""A swarm read again and again: what did not change is the very same, and tasks are asked for after networks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from console.parts import Unknown, known
+from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.stacks import Part, deploy
+from console.swarm.reader import EngineReader
+from console.swarm.repeated import RepeatedReader
+from console.swarm.values import SwarmState
+from tests.support.engines import Simulation, simulation
+from tests.support.watching import CountingConnection
+
+APP = (Part("app", ("proxy",), grace_s=2.0),)
+
+
+@pytest.fixture(params=["1.41", "1.52"])
+def simulated(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    engine = SimulatedEngine(Identity(request.param))
+    engine.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True})
+    for name in ("traefik", "ghost"):
+        deploy(engine, name, APP)
+    engine.advance(30)
+    with simulation(engine) as running:
+        yield running
+
+
+class Rig:
+    def __init__(self, host: str) -> None:
+        self.connection = CountingConnection(host, 30)
+        self.reader = RepeatedReader(self.connection)
+
+    async def look(self, *inspected: str) -> SwarmState:
+        return await self.reader.look_again(30, lambda _: inspected)
+
+    def inspections(self) -> list[str]:
+        found = [each for each in self.connection.asked if each.startswith("inspect")]
+        self.connection.asked.clear()
+        return sorted(found)
+
+
+@pytest.fixture
+def rig(simulated: Simulation) -> Iterator[Rig]:
+    found = Rig(simulated.host)
+    yield found
+    found.connection.close()
+
+
+async def test_it_sees_what_a_single_look_sees(rig: Rig) -> None:
+    again, once = await rig.look(), await EngineReader(rig.connection).look(30)
+    assert {each.id: each for each in known(again.networks, ())} == {
+        each.id: each for each in known(once.networks, ())
+    }
+    assert (again.services, again.tasks, again.nodes) == (once.services, once.tasks, once.nodes)
+
+
+async def test_what_did_not_change_is_the_very_same(rig: Rig) -> None:
+    before, after = await rig.look(), await rig.look()
+    assert after.networks is before.networks
+    assert after.services is before.services
+    assert after.tasks is before.tasks
+    assert after.nodes is before.nodes
+
+
+async def test_of_a_list_that_changed_the_rest_is_the_very_same(rig: Rig, simulated: Simulation) -> None:
+    before = await rig.look()
+    simulated.running.run(lambda engine: deploy(engine, "late", APP))
+    simulated.running.run(lambda engine: engine.advance(5))
+    after = await rig.look()
+    old, new = known(before.services, ()), known(after.services, ())
+    assert len(new) == len(old) + 1
+    assert {id(each) for each in old} <= {id(each) for each in new}
+    assert {id(each) for each in known(before.tasks, ())} <= {id(each) for each in known(after.tasks, ())}
+    kept = {id(each) for each in known(after.networks, ())}
+    assert all(id(each) in kept for each in known(before.networks, ()) if each.name != "proxy")
+
+
+async def test_networks_are_inspected_when_they_are_new_or_chosen(rig: Rig, simulated: Simulation) -> None:
+    state = await rig.look()
+    assert len(rig.inspections()) == 4
+    proxy = next(each for each in known(state.networks, ()) if each.name == "proxy")
+    assert not isinstance(proxy.detail, Unknown)
+    await rig.look()
+    assert rig.inspections() == []
+    again = await rig.look(proxy.id)
+    assert rig.inspections() == ["inspect the network proxy"]
+    assert again.networks is state.networks
+    simulated.running.run(lambda engine: engine.networks.create({"Name": "new", "Driver": "overlay"}))
+    await rig.look()
+    assert rig.inspections() == ["inspect the network new"]
+
+
+async def test_whoever_chooses_sees_the_details_of_earlier_looks(rig: Rig) -> None:
+    seen: list[SwarmState] = []
+
+    def choose(state: SwarmState) -> list[str]:
+        seen.append(state)
+        return []
+
+    await rig.reader.look_again(30, choose)
+    await rig.reader.look_again(30, choose)
+    first, second = (
+        [isinstance(each.detail, Unknown) for each in known(state.networks, ()) if each.is_overlay]
+        for state in seen
+    )
+    assert all(first)
+    assert not any(second)
+
+
+async def test_tasks_are_asked_for_when_the_networks_are_there(rig: Rig) -> None:
+    await rig.look()
+    asked = rig.connection.asked
+    assert asked.index("list the networks") < asked.index("list the tasks")
+    assert asked.index("list the services") < asked.index("list the tasks")
+
+
+async def test_a_removed_network_that_lingers_on_its_node_is_no_overlay(
+    rig: Rig, simulated: Simulation
+) -> None:
+    before = await rig.look()
+    own = next(each for each in known(before.networks, ()) if each.name == "ghost_internal")
+
+    def remove(engine: SimulatedEngine) -> None:
+        service = engine.store.find_service("ghost_app")
+        engine.services.remove(service.id)
+        engine.networks.remove(own.id)
+
+    simulated.running.run(remove)
+    after = await rig.look()
+    copy = next(each for each in known(after.networks, ()) if each.id == own.id)
+    assert copy.created != own.created
+    if simulated.model.identity.api < (1, 52):
+        assert (copy.is_leftover, copy.is_overlay) == (True, False)
+    simulated.running.run(lambda engine: engine.advance(20))
+    assert own.id not in {each.id for each in known((await rig.look()).networks, ())}
+
+
+async def test_a_network_that_cannot_be_inspected_is_unknown_and_then_known_again(
+    rig: Rig, simulated: Simulation
+) -> None:
+    state = await rig.look()
+    proxy = next(each for each in known(state.networks, ()) if each.name == "proxy")
+    simulated.break_call("/networks/*", "cut")
+    broken = next(each for each in known((await rig.look(proxy.id)).networks, ()) if each.name == "proxy")
+    assert isinstance(broken.detail, Unknown)
+    simulated.mend()
+    assert (await rig.look(proxy.id)).networks == state.networks
+
+
+@pytest.mark.parametrize("path", ["/networks", "/services", "/tasks", "/nodes", "/info"])
+async def test_a_list_that_fails_is_unknown_and_the_others_stand(
+    rig: Rig, simulated: Simulation, path: str
+) -> None:
+    before = await rig.look()
+    simulated.break_call(path, "garbage")
+    state = await rig.look()
+    parts = {
+        "/info": state.engine,
+        "/networks": state.networks,
+        "/services": state.services,
+        "/tasks": state.tasks,
+        "/nodes": state.nodes,
+    }
+    assert {key for key, part in parts.items() if isinstance(part, Unknown)} == {path}
+    simulated.mend()
+    after = await rig.look()
+    assert after.services is before.services
+    assert after.tasks is before.tasks
+
+
+async def test_a_removal_in_the_middle_of_a_look_leaves_nothing_behind(
+    rig: Rig, simulated: Simulation
+) -> None:
+    await rig.look()
+
+    def choose(state: SwarmState) -> list[str]:
+        def remove(engine: SimulatedEngine) -> None:
+            for service in list(engine.store.services.values()):
+                if service.name == "ghost_app":
+                    engine.services.remove(service.id)
+            engine.advance(20)
+            for network in list(engine.store.networks.values()):
+                if network.name == "ghost_internal":
+                    engine.networks.remove(network.id)
+
+        simulated.running.run(remove)
+        return [each.id for each in known(state.networks, ()) if each.is_overlay]
+
+    state = await rig.reader.look_again(30, choose)
+    assert "ghost_internal" not in {each.name for each in known(state.networks, ())}

@@ -1,0 +1,111 @@
+"""What a deferred import could hide from import-linter is looked at in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.program import PROGRAM
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after running some code."""
+    listing = f"{code}\nimport sys; print(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
+    said = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, check=True, text=True, timeout=100
+    )
+    return set(said.stderr.split())
+
+
+LOOK = """
+import asyncio
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.health.assess import assess
+from console.journal.reader import open_journal
+from console.look import take_look
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+reader = EngineReader(EngineConnection("unix:///nonexistent", 1))
+log = DaemonLog(open_journal())
+seen = asyncio.run(take_look(reader, log, SystemClock(), Settings().look))
+assess(seen, Settings().thresholds)
+"""
+
+
+def test_a_whole_look_loads_nothing_that_shows_anything() -> None:
+    assert not modules_after(LOOK) & {"rich", "textual", "screens", "aiohttp"}
+
+
+@pytest.mark.parametrize("package", ["console.addresses.accounting", "console.health.assess"])
+def test_what_is_pure_loads_no_door(package: str) -> None:
+    assert not modules_after(f"import {package}") & {"docker", "requests", "asyncio", "systemd", "subprocess"}
+
+
+def test_asking_for_help_waits_for_no_library() -> None:
+    code = (
+        "import contextlib, screens.cli\nwith contextlib.suppress(SystemExit): screens.cli.main(['--help'])"
+    )
+    assert not modules_after(code) & {"docker", "requests", "rich", "textual", "aiohttp", "asyncio"}
+
+
+def test_json_needs_nothing_to_draw_with() -> None:
+    code = "import screens.cli\nscreens.cli.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
+    assert not modules_after(code) & {"rich", "aiohttp"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("glance", "--host", "unix:///nonexistent"),
+        ("glance", "--json", "--host", "unix:///nonexistent"),
+        ("journal", "--host", "unix:///nonexistent"),
+        ("why", "--host", "unix:///nonexistent"),
+        ("quiet", "--for", "0", "--host", "unix:///nonexistent"),
+    ],
+)
+def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[str, ...]) -> None:
+    loaded = modules_after(f"import screens.cli\nscreens.cli.main({list(arguments)!r})")
+    assert "console.swarm.connection" in loaded
+    assert not {each for each in loaded if each.startswith("console.remedies")}
+    assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}
+
+
+CONSOLE = """
+import asyncio, gc, sys
+from datetime import UTC
+from console.clock import SystemClock
+from console.daemon_log import DaemonLog
+from console.journal.reader import open_journal
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.watch.watcher import Sources, Watcher
+from screens.app import ConsoleApp
+from screens.printed.glyphs import UNICODE
+from screens.surroundings import Surroundings
+import screens.commands.console
+
+async def show():
+    sources = Sources(EngineConnection("unix:///nonexistent", 1), DaemonLog(open_journal()), None)
+    around = Surroundings(Settings(), "unix:///nonexistent", UNICODE, UTC, SystemClock())
+    app = ConsoleApp(Watcher(sources, Settings()), around)
+    async with app.run_test() as pilot:
+        for key in ("w", "d", "o", "question_mark", "escape", "ctrl+p"):
+            await pilot.press(key)
+    assert app.failure is None
+
+asyncio.run(show())
+"""
+
+
+def test_the_live_console_has_nothing_that_changes() -> None:
+    loaded = modules_after(CONSOLE)
+    assert "textual" in loaded
+    assert not {each for each in loaded if each.startswith("console.remedies")}
+    assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock", "aiohttp"}
+
+
+def test_the_program_starts_under_its_own_name() -> None:
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, check=True, text=True, timeout=100)
+    assert said.stdout.startswith("vipconsole ")

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from console.errors import SettingsError
+from console.settings import Settings, load_settings, user_file
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_absent_files_leave_the_defaults(tmp_path: Path) -> None:
+    assert load_settings([tmp_path / "none.toml"]) == Settings()
+
+
+def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
+    system = write(
+        tmp_path, "system.toml", 'network = "web"\n[thresholds]\nuse_warning = 0.5\nnew_task_s = 30\n'
+    )
+    own = write(tmp_path, "own.toml", "[thresholds]\nnew_task_s = 90\n")
+    settings = load_settings([system], own)
+    assert (settings.network, settings.thresholds.use_warning, settings.thresholds.new_task_s) == (
+        "web",
+        0.5,
+        90.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("networc = 'a'", "unknown key networc (did you mean network?)"),
+        ("[thresholds]\nuse_warnin = 1", "unknown key thresholds.use_warnin (did you mean use_warning?)"),
+        ("[thresholds]\nuse_warning = 'much'", "thresholds.use_warning must be a positive number"),
+        ("[thresholds]\nuse_warning = true", "thresholds.use_warning must be a positive number"),
+        ("[thresholds]\nuse_warning = nan", "thresholds.use_warning must be a positive number"),
+        ("[look]\ndeadline_s = -1", "look.deadline_s must be a positive number"),
+        ("thresholds = 3", "thresholds must be a table"),
+        ("network = 3", "network must be a text"),
+        ("network = ''", "network must be a text"),
+        ("[thresholds]\nuse_critical = 90", "thresholds.use_critical is a share and must be at most 1"),
+        ("[thresholds]\nuse_warning = 0.95", "thresholds.use_warning is above thresholds.use_critical"),
+        ("[quiet]\nunits = 'x'", "quiet.units must be a list of texts"),
+        ("[quiet]\nunits = ['x', 3]", "quiet.units must be a list of texts"),
+        ("[quiet]\nunits = ['']", "quiet.units must be a list of texts"),
+        ("[quiet]\ndwell_s = 1000", "quiet.timeout_s is below quiet.dwell_s"),
+        ("network = ", "cannot be read"),
+        ('"\x1b[2Jx" = 1', "cannot be read"),
+        ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, "config.toml", text)
+    with pytest.raises(SettingsError) as raised:
+        load_settings([path])
+    assert said in raised.value.sentence
+    assert "config.toml" in raised.value.sentence
+    assert raised.value.sentence.isprintable()
+
+
+def test_lists_of_names_replace_the_list_before_them(tmp_path: Path) -> None:
+    path = write(tmp_path, "config.toml", '[quiet]\nstacks = ["traefik", "warm-*"]\ndeploy_tools = []\n')
+    quiet = load_settings([path]).quiet
+    assert (quiet.stacks, quiet.deploy_tools, quiet.units) == (("traefik", "warm-*"), (), ())
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "config.toml", "a = 1\nb = 2\n[look]\nc = 3\n")
+    with pytest.raises(SettingsError, match=r"unknown key a.*unknown key b.*unknown key look\.c"):
+        load_settings([path])
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no settings file"):
+        load_settings([], tmp_path / "none.toml")
+
+
+def test_a_users_file_follows_the_environment() -> None:
+    assert user_file({"HOME": "/home/u"}) == Path("/home/u/.config/vipconsole/config.toml")
+    assert user_file({"XDG_CONFIG_HOME": "/x", "HOME": "/home/u"}) == Path("/x/vipconsole/config.toml")
