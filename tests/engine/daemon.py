@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import time
 from pathlib import Path
 
 from tests.engine.namespaces import LabError, Namespaces, children, run
@@ -35,6 +36,20 @@ class Daemon:
         """Send a signal."""
         signal.pidfd_send_signal(self._descriptor, number)
 
+    def stand_still(self, within_s: float = 10.0) -> None:
+        """Stop the program with SIGSTOP, and return once none of its threads runs any more.
+
+        The signal is only sent when the call that sends it returns: a thread on another core may still answer somebody.
+        """
+        self.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + within_s
+        while moving := [each for each in Path(f"/proc/{self.pid}/task").iterdir() if not is_stopped(each)]:
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{len(moving)} threads of process {self.pid} did not stop within {within_s:g} s"
+                )
+            time.sleep(0.005)
+
     def has_ended(self, within_s: float = 0.0) -> bool:
         """Whether the program has ended, or ends within that much time."""
         poll = select.poll()
@@ -53,3 +68,12 @@ def inner_pid(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return next((int(line.split()[-1]) for line in status.splitlines() if line.startswith("NSpid:")), 0)
+
+
+def is_stopped(thread: Path) -> bool:
+    """Whether a thread, by its directory in /proc, is stopped or gone."""
+    try:
+        # The name, in brackets, may hold anything; the state is the letter behind it (proc(5)).
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "TtXZ"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -117,7 +117,7 @@ class Engine:
 
     def pause(self) -> None:
         """Make dockerd hang: its socket accepts, and nothing answers."""
-        self._running().signal(signal.SIGSTOP)
+        self._running().stand_still()
 
     def resume(self) -> None:
         """Let a paused dockerd go on."""
