@@ -66,6 +66,8 @@ class Case:
 
     service: Service
     slots: tuple[Slot, ...]
+    wanted_slots: tuple[Slot, ...]
+    """The places in which a task is meant to run."""
     needs: tuple[str, ...]
     """IDs of the overlays that it needs addresses on."""
     gone: tuple[str, ...]
@@ -92,11 +94,6 @@ class Case:
             return ()
         has = {each.network_id for each in self.service.virtual_ips}
         return tuple(each for each in self.needs if each not in has)
-
-    @property
-    def wanted_slots(self) -> tuple[Slot, ...]:
-        """The places in which a task is meant to run."""
-        return tuple(each for each in self.slots if each.is_wanted)
 
     @property
     def running(self) -> int:
@@ -185,9 +182,12 @@ def open_case(service: Service, swarm: Swarm) -> Case:
     needs = [each for each in listed if swarm.networks[each].is_overlay]
     if service.publishes_ingress:
         needs += [each.id for each in swarm.networks.values() if each.ingress and each.id not in needs]
+    places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
     return Case(
         service,
-        tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items())),
+        places,
+        # Nearly every cause asks for them, of every service.
+        tuple(each for each in places if each.is_wanted),
         tuple(needs),
         () if is_unread else tuple(each for each in asked if each not in swarm.networks),
         ("networks",) if is_unread else (),

@@ -1,6 +1,7 @@
 """Why services do not run: the table of causes, and the answer for those that were asked about."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -69,10 +70,10 @@ def explain(
     told = {each.id: _explained(each, swarm) for each in chosen}
     mates = {each.stack for each in chosen if each.stack}
     around = [each for each in services if each.stack in mates and each.id not in told]
-    all_told = [*told.values(), *(_explained(each, swarm) for each in around)]
+    waiting = _waiting([*told.values(), *(_explained(each, swarm) for each in around)])
     explained = tuple(
         sorted(
-            (_beside(each, all_told) for each in told.values()),
+            (_beside(each, waiting.get(each.service.stack, [])) for each in told.values()),
             key=lambda each: (-each.explanation.standing.severity.rank, each.service.name),
         )
     )
@@ -119,18 +120,20 @@ def _explained(service: Service, swarm: Swarm) -> Explained:
     return Explained(service, case.running, progress.wanted_tasks(case), found)
 
 
-def _beside(explained: Explained, others: Iterable[Explained]) -> Explained:
+def _waiting(told: Iterable[Explained]) -> Mapping[str, list[Explained]]:
+    """Return, by stack, the services of it that wait for an address."""
+    found: defaultdict[str, list[Explained]] = defaultdict(list)
+    for each in told:
+        if each.service.stack and each.explanation.is_address_problem:
+            found[each.service.stack].append(each)
+    return found
+
+
+def _beside(explained: Explained, waiting: Sequence[Explained]) -> Explained:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
     own = explained.explanation
     if own.standing is Standing.RUNS or own.is_address_problem:
         return explained
-    waiting = [
-        each
-        for each in others
-        if explained.service.stack
-        and each.service.stack == explained.service.stack
-        and each.explanation.is_address_problem
-    ]
     if not waiting:
         return explained
     names = listed([each.service.name for each in waiting])
