@@ -204,6 +204,8 @@ def test_a_network_without_a_subnet_is_the_cause(engine: Engine, world: World, t
     assert said["is_address_problem"] is True
 
 
+# The engine tries for half a minute before it gives such a node up, and answers late while it tries.
+@pytest.mark.timeout(900)
 def test_a_node_without_an_address_of_its_own_is_the_cause(
     engine: Engine, world: World, tmp_path: Path
 ) -> None:
