@@ -17,6 +17,7 @@ from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
 from tests.engine.recreations import WHOSE, Stage, small_stacks, twenty_services
+from tests.engine.stacks import remove_stacks
 from tests.support.touched import Killed, TouchList
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
@@ -40,7 +41,7 @@ def staged(
         yield stage
     finally:
         connection.close()
-        engine.docker("stack", "rm", *(f"{name}-{each}" for each in stacks))
+        remove_stacks(engine, world, [f"{name}-{each}" for each in stacks])
         engine.docker("rm", "--force", *stage.containers)
 
 
