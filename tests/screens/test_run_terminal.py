@@ -49,10 +49,10 @@ class Talk:
 
     def end(self) -> None:
         self.program.kill()
-        self._reading.join(20)
+        self._reading.join(60)
         assert self.program.stdout is not None
         self.program.stdout.close()
-        self.program.wait(20)
+        self.program.wait(60)
         os.close(self._ours)
 
 
