@@ -73,7 +73,8 @@ def _decline_foreign(machine: str, run: str, names: list[str]) -> None:
         f"Another machine is changing this swarm, or has left it half changed: {_parked(names)} by the run {run} of machine "
         f"{machine}.",
         f"There `vipconsole attach {run}` shows it and takes an undo, and `vipconsole resume {run}` lets it go on. If it "
-        "cannot, `way-back.sh` in the run's folder there brings everything back with plain docker commands.",
+        "cannot, `way-back.sh` in the run's folder there brings everything back with plain docker commands. Where that "
+        "machine is gone, deploy their stacks anew, once their network is there: that takes the label away too.",
     )
 
 

@@ -42,7 +42,7 @@ TABLE = (
     Row("parked by another machine", (THEIRS,), COMMAND, "1 service is parked (shop_app) by the run run-7 of machine there",
         "vipconsole resume run-7"),
     Row("so it is for a run", (service("web"), THEIRS), RUN, "of machine there"),
-    Row("so it is for one that would bring back its own", (THEIRS,), MENDING, "of machine there", "way-back.sh"),
+    Row("so it is for one that would bring back its own", (THEIRS,), MENDING, "of machine there", "deploy their stacks anew"),
     Row("all of that run are named", (THEIRS, parked("a", "there/run-7"), parked("b", "elsewhere/run-7")), COMMAND,
         "2 services are parked (shop_app, a) by the run run-7 of machine there"),
     Row("parked by a run that is kept no more", (FORGOTTEN,), COMMAND, "(wiki_app) by the run run-1, which this machine does",
