@@ -58,7 +58,7 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STEP=WORD",
-        help="the word of a step that asks for one, typed beforehand; can be given again",
+        help="with --headless: the word of a step that asks for one, typed beforehand; can be given again",
     )
     parser.add_argument(
         "--hold", action="store_true", help="with --headless: wait at checkpoints, however well it looks"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from console.errors import HostError
 from console.host.process import output_of
+from console.host.properties import property_blocks
 from console.host.units import Run
 from console.text import clean
 
@@ -29,8 +30,7 @@ class DaemonUnit:
 async def read_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> DaemonUnit:
     """Return the unit. Raises HostError when systemd does not tell, or has no such unit."""
     command = ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", name)
-    said = (await run(command, timeout_s)).decode("utf-8", "replace")
-    told = dict(line.partition("=")[::2] for line in said.splitlines() if "=" in line)
+    told = next(property_blocks(await run(command, timeout_s)), {})
     if told.get("LoadState") != "loaded":
         raise HostError(
             f"systemd has no unit {clean(name)} (it is {clean(told.get('LoadState', 'unknown'))}).",

@@ -9,6 +9,7 @@ from pathlib import Path
 from console.errors import HostError
 from console.host.activity import Job, Timer, Unit
 from console.host.process import output_of
+from console.host.properties import property_blocks
 from console.text import clean
 
 BOOTED = Path("/run/systemd/system")
@@ -46,10 +47,7 @@ async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = outpu
     )
     passed_s, now = time.monotonic(), datetime.now(UTC)
     units = []
-    for block in said.decode("utf-8", "replace").split("\n\n"):
-        told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
-        if not told:
-            continue
+    for told in property_blocks(said):
         if "Id" not in told or "ActiveState" not in told:
             raise HostError("`systemctl show` did not answer with units.")
         changed = told.get("StateChangeTimestampMonotonic", "0")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.outliving import Standing, State
+from console.host.properties import property_blocks
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.nixos.activation import Activation, Endangered, endangered, read_activation
 from console.nixos.outcome import Outcome, judge
@@ -81,8 +82,7 @@ async def _leans_on(units: Sequence[str], places: Places) -> dict[str, tuple[str
         SYSTEMCTL_TIMEOUT_S,
     )
     found = {}
-    for block in said.decode("utf-8", "replace").split("\n\n"):
-        told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
+    for told in property_blocks(said):
         if "Id" in told:
             names = (name for kind in _LEANS for name in told.get(kind, "").split())
             found[clean(told["Id"])] = tuple(dict.fromkeys(map(clean, names)))

@@ -16,6 +16,7 @@ from console.parts import Unknown, known
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
 from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
 from console.text import plural
 
 T = TypeVar("T")
@@ -138,7 +139,11 @@ async def remove_leftovers(
     The caller holds the maintenance lock, so no such command is running. Raises Declined when another machine has a
     probe in this swarm, for it may be at work, and EngineError when the services cannot be read.
     """
-    state = await reader.glimpse(deadline_s)
+    return await remove_leftovers_in(await reader.glimpse(deadline_s), changer, machine)
+
+
+async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine: str) -> tuple[str, ...]:
+    """Do the same with what was seen of the swarm a moment ago."""
     services = state.services
     if isinstance(services, Unknown):
         raise EngineError(services.reason, services.hint)

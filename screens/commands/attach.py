@@ -10,11 +10,12 @@ from console.runbook.store.folders import folder_of
 from console.runbook.viewing import newest
 from console.state import state_folder
 from screens.commands.changing import require_root
-from screens.commands.showing import show_run
+from screens.commands.showing import refuse_unheard, show_run
 
 
 def run(asked: Namespace) -> int:
     """Follow a run until it is over or nobody here can answer."""
+    refuse_unheard(asked)
     require_root("attach")
     folder = wanted_folder(asked)
     print(f"vipconsole: run {folder.name}", file=sys.stderr)

@@ -12,7 +12,8 @@ from console.host.audit import Audit
 from console.host.lock import maintenance_lock
 from console.host.machine import machine_id
 from console.host.who import who_runs_this
-from console.remedies.probes import remove_leftovers
+from console.remedies.claims import Claimant, clear_the_way
+from console.runbook.store.folders import kept_runs
 from console.runbook.unfinished import decline_if_unfinished
 from console.state import state_folder
 from console.swarm.changer import EngineChanger
@@ -49,7 +50,8 @@ async def changing(asked: Namespace, connection: EngineConnection) -> AsyncItera
     """Hold the maintenance lock of this host and give a changer whose every change goes to the journal first.
 
     What a command of this host that was killed left behind is removed before. Raises LockHeld, HostError, Declined where
-    a maintenance run is unfinished or another host is changing the same swarm, and an EngineError.
+    a maintenance run is unfinished, here or by what it left in the swarm, or another host is changing the same swarm,
+    and an EngineError.
 
     The demo's swarm is nobody else's: there is nothing to lock, and nothing to tell a journal.
     """
@@ -69,6 +71,7 @@ async def changing(asked: Namespace, connection: EngineConnection) -> AsyncItera
             print("vipconsole: there is no system journal here to record the changes in.", file=sys.stderr)
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
-        for name in await remove_leftovers(reader, changer, machine_id(), LEFTOVERS_WITHIN_S):
+        claimant = Claimant(machine_id(), kept_runs(state_folder()))
+        for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
             print(f"vipconsole: removed {name}, left behind by a census that was cut short.", file=sys.stderr)
         yield changer

@@ -27,13 +27,14 @@ from console.swarm.connection import EngineConnection
 from screens.commands.attach import wanted_folder
 from screens.commands.changing import require_root
 from screens.commands.common import result_of
-from screens.commands.showing import show_run
+from screens.commands.showing import refuse_unheard, show_run
 from screens.printed.plain import say
 from screens.printed.run_plan import whole_plan
 
 
 def run(asked: Namespace) -> int:
     """Look whether the run may go on, let it, and follow it."""
+    refuse_unheard(asked)
     require_root("resume")
     folder, who = wanted_folder(asked), who_runs_this(os.environ)
     watched = look_at(folder)

@@ -25,7 +25,7 @@ from console.text import clean
 from screens import exit_codes
 from screens.commands.changing import require_root
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
-from screens.commands.showing import show_run
+from screens.commands.showing import refuse_unheard, show_run
 from screens.printed.plain import say
 from screens.printed.run_plan import whole_plan
 
@@ -44,6 +44,7 @@ def run(asked: Namespace) -> int:
     variables = values_of(runbook, given_pairs(asked.variables))
     _require_known_steps(runbook, given_pairs(asked.words))
     if not asked.check:
+        refuse_unheard(asked)
         _require_free(asked)
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:

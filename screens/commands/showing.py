@@ -7,6 +7,7 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.daemon_log import DaemonLog
+from console.errors import UsageError
 from console.host.who import Who
 from console.journal.reader import open_journal
 from console.runbook.deciding import start_runner
@@ -19,6 +20,18 @@ from screens.commands.common import connected_to, result_of
 from screens.commands.console import can_show, open_console
 from screens.commands.following import follow
 from screens.deciding import Decider
+
+
+def refuse_unheard(asked: Namespace) -> None:
+    """Raise UsageError for answers given beforehand on a terminal: there each counts once it was asked for."""
+    if asked.headless or not sys.stdin.isatty():
+        return
+    for option, given in (("--confirm", asked.words), ("--hold", asked.hold)):
+        if given:
+            raise UsageError(
+                f"{option} is for --headless: on a terminal a step asks when its plan is shown, and waits.",
+                "Add --headless, or leave it out.",
+            )
 
 
 def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = None) -> int:

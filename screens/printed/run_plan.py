@@ -38,9 +38,8 @@ def _around(each: StepPlan) -> Iterator[str]:
         yield f"  requires {', '.join(needs)}, looked at immediately before it acts"
     if step.verify:
         yield f"  verified by {', '.join(call.name for call in step.verify)}"
-    if each.head.changes:
-        undo = (
-            f"cannot be undone: {each.head.no_undo_because}" if each.head.no_undo_because else "can be undone"
-        )
-        yield f"  {undo}"
+    why = each.head.no_undo_because
+    # The plan of the step may have said so already.
+    if each.head.changes and not (why and each.plan is not None and each.plan.no_return == why):
+        yield f"  cannot be undone: {why}" if why else "  can be undone"
     yield f"  within {duration(step.timeout_s)}; on failure: {step.on_failure}"

@@ -74,7 +74,7 @@ def _step(view: kept.RunView, step: kept.StepView, lines: tuple[str, ...]) -> St
         refused=() if plan is None else plan.refused,
         no_return="" if plan is None else plan.no_return,
         outage_s=None if plan is None else plan.outage_s,
-        undo=f"none: {head.no_undo_because}" if head.no_undo_because else "",
+        undo=f"none: {head.no_undo_because}" if head.changes and head.no_undo_because else "",
         evidence=tuple(evidence),
         output=lines,
     )

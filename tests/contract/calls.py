@@ -38,7 +38,7 @@ class Calls:
     def __init__(self, socket: Path) -> None:
         self.socket = socket
         # The SDK's types leave most of its low-level methods unannotated.
-        self.client: Any = docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=30)
+        self.client: Any = docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=60)
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +53,7 @@ class Calls:
     def call(self, method: str, path: str, body: JSON | None = None) -> Any:
         """Send a request below the API's version, and return the parsed answer; refusals are `Refused`."""
         address = f"{self.client.base_url}/v{self.client.api_version}{path}"
-        answer = self.client.request(method, address, json=body, timeout=30)
+        answer = self.client.request(method, address, json=body, timeout=60)
         if answer.status_code >= 400:
             raise Refused(answer.status_code, answer.json()["message"])
         return answer.json() if answer.content else None

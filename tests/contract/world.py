@@ -64,7 +64,7 @@ class World(Calls):
         self._room = start + size
         return f"{ipaddress.IPv4Address('10.192.0.0') + start}/{length}"
 
-    def wait_until(self, predicate: Callable[[], T], what: str, within_s: float = 20.0) -> T:
+    def wait_until(self, predicate: Callable[[], T], what: str, within_s: float = 60.0) -> T:
         """Return the predicate's first true answer; fail with `what` if there is none in that much time.
 
         A real world gets what a loaded machine may need; a simulated one only counts its own seconds.

@@ -36,7 +36,7 @@ class Daemon:
         """Send a signal."""
         signal.pidfd_send_signal(self._descriptor, number)
 
-    def stand_still(self, within_s: float = 10.0) -> None:
+    def stand_still(self, within_s: float = 60.0) -> None:
         """Stop the program with SIGSTOP, and return once none of its threads runs any more.
 
         The signal is only sent when the call that sends it returns: a thread on another core may still answer somebody.

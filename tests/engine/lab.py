@@ -108,7 +108,7 @@ class Engine:
 
     def kill(self) -> None:
         """Kill dockerd on the spot."""
-        self._end(signal.SIGKILL, 10.0)
+        self._end(signal.SIGKILL, 60.0)
 
     def restart(self) -> None:
         """Stop and start dockerd."""

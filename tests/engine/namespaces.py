@@ -53,7 +53,7 @@ class Namespaces:
         """Kill all that lives inside, remove what it left, and return the keeper's complaint, if any."""
         try:
             # Also closes the pipe that keeps everything alive.
-            _, complaint = self._keeper.communicate(timeout=30)
+            _, complaint = self._keeper.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self._keeper.kill()
             self._keeper.communicate()

@@ -29,7 +29,7 @@ sys.stdin.read()
 """A test run that makes an engine with a container hang, tells of it, and then waits to be killed."""
 
 
-def eventually(predicate: Callable[[], bool], within_s: float = 10.0) -> bool:
+def eventually(predicate: Callable[[], bool], within_s: float = 60.0) -> bool:
     deadline = time.monotonic() + within_s
     while not predicate():
         if time.monotonic() > deadline:

@@ -46,7 +46,7 @@ UNITS = {
 }
 # A login at a terminal of its own, in which is typed what is written to a pipe.
 LOGIN = (
-    "mkfifo /run/typed && systemd-run --quiet --unit=seat sh -c "
+    "rm -f /run/typed && mkfifo /run/typed && systemd-run --quiet --collect sh -c "
     """'exec 3<>/run/typed; exec script -qefc "login -f root" /run/seen <&3'"""
 )
 
@@ -144,9 +144,9 @@ def test_a_run_outlives_the_session_that_began_it_and_the_death_of_its_runner(ho
     world.wait_until(lambda: main_process(host, unit) not in ("0", first), "systemd starts it again", 60)
     (again,) = runs(host)
     assert (again["run"], again["step"]) == (begun["run"], "wait")
-    aside = guard(host, "--allow-restart")
+    # Once the new runner has the lock.
+    aside = guard_until(host, begun["run"], "--allow-restart")
     assert aside.code == 2
-    assert begun["run"] in aside.out
 
     run("systemctl", "start", "gate.service")
     attached = host.vipconsole("attach", "--headless", begun["run"])
@@ -159,6 +159,21 @@ def test_a_run_outlives_the_session_that_began_it_and_the_death_of_its_runner(ho
         "nothing is left of the unit",
         60,
     )
+
+
+def test_a_session_that_its_user_has_left_is_nobody_however_long_a_process_of_it_lives(host: Host) -> None:
+    world, run = host.world, host.machine.run
+    run("sh", "-ec", LOGIN)
+    (session,) = world.wait_until(lambda: sessions(host), "somebody is logged in", 60)
+    assert blockers(checks(host)["logins"]) == [f"root on {session['tty']}"]
+    host.write("/run/line", "setsid -f sleep 86400 </dev/null >/dev/null 2>&1\nexit\n")
+    run("sh", "-c", "cat /run/line > /run/typed")
+    shown = ("loginctl", "show-session", "--property=State", "--value", session["session"])
+    world.wait_until(lambda: run(*shown).strip() == "closing", "the session is closing", 60)
+    assert [each["session"] for each in sessions(host)] == [session["session"]]
+    assert checks(host)["logins"]["state"] == "quiet"
+    run("systemctl", "stop", f"session-{session['session']}.scope")
+    world.wait_until(lambda: not sessions(host), "the session has ended", 60)
 
 
 def main_process(host: Host, unit: str) -> str:

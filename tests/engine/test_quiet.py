@@ -145,7 +145,7 @@ def test_an_engine_that_is_gone_is_unknown_and_begins_the_time_anew() -> None:
         gone = vipconsole("quiet", "--host", engine.host, "--json")
     assert (gone.code, gone.json["outcome"]) == (3, "unknown")
     assert "There is no engine at" in gone.out
-    assert gone.took_s < 20
+    assert gone.took_s < 60
 
 
 def test_an_engine_without_a_swarm_can_never_be_known() -> None:
@@ -153,7 +153,7 @@ def test_an_engine_without_a_swarm_can_never_be_known() -> None:
         said = vipconsole("quiet", "--host", engine.host, "--json")
     assert said.code == 3
     assert "is not part of a swarm" in said.out
-    assert said.took_s < 20
+    assert said.took_s < 60
 
 
 def test_on_the_engines_own_host_a_deploy_tool_blocks_and_the_one_that_asks_does_not(tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ def test_on_the_engines_own_host_a_deploy_tool_blocks_and_the_one_that_asks_does
     other.write_text("#!/bin/bash\nsleep 600\nexit\n")
     with running_engine() as engine:
         command = tuple(engine.namespaces.entering("bash", str(asking)))
-        wanted = ("--host", engine.host, "--for", "2", "--timeout", "8")
-        with waiting(*wanted, command=command) as wait:
+        wanted = ("--host", engine.host, "--for", "2", "--timeout")
+        with waiting(*wanted, "90", command=command) as wait:
             code, alone = wait.end()
         assert (code, state(alone, "tools"), state(alone, "run")) == (0, "quiet", "quiet")
         assert state(alone, "jobs") == "not checked"
         engine.namespaces.run("sh", "-c", f"bash {other} switch </dev/null >/dev/null 2>&1 &")
-        with waiting(*wanted, command=command) as wait:
+        with waiting(*wanted, "8", command=command) as wait:
             code, beside = wait.end()
     assert (code, state(beside, "tools")) == (2, "busy")
     (name,) = blockers(beside, "tools")

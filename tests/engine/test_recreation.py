@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from console.errors import Declined
+from console.remedies.claims import Claimant, clear_the_way
+from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.parse import PARKED_LABEL
+from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
-from tests.engine.recreations import Stage, small_stacks, twenty_services
+from tests.engine.recreations import WHOSE, Stage, small_stacks, twenty_services
+from tests.engine.stacks import remove_stacks
 from tests.support.touched import Killed, TouchList
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
@@ -36,7 +41,7 @@ def staged(
         yield stage
     finally:
         connection.close()
-        engine.docker("stack", "rm", *(f"{name}-{each}" for each in stacks))
+        remove_stacks(engine, world, [f"{name}-{each}" for each in stacks])
         engine.docker("rm", "--force", *stage.containers)
 
 
@@ -98,6 +103,12 @@ async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
     stage.touches, stage.when_said = TouchList(), print
 
 
+async def as_another_machine(stage: Stage) -> None:
+    """Do what every changing command of another manager does before its first change."""
+    changer = EngineChanger(stage.connection, lambda _: None)
+    await clear_the_way(EngineReader(stage.connection), changer, Claimant("another", frozenset()), 60)
+
+
 async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
     engine: Engine, world: World, tmp_path: Path
 ) -> None:
@@ -114,6 +125,8 @@ async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
         # The network is gone, and there is nothing left to work with but docker.
         await killed(stage, new, "creating", after=1)
         assert any(PARKED_LABEL in each["Spec"]["Labels"] for each in stage.services())
+        with pytest.raises(Declined, match=f"by the run {WHOSE.run} of machine {WHOSE.machine}"):
+            await as_another_machine(stage)
         said = stage.way_back()
         assert said.returncode == 0, said.stderr
         stage.wait_until_running()

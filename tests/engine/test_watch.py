@@ -12,6 +12,7 @@ from console.settings import Settings
 from console.watch.values import Scene
 from tests.contract.world import World
 from tests.engine.lab import Engine
+from tests.engine.stacks import remove_stacks
 from tests.support.live import Live, live
 from tests.support.watching import account_of
 
@@ -85,7 +86,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
         print(f"seen running {time.monotonic() - began:.1f} s after the deploy began")  # noqa: T201 - a figure for whoever runs -s
 
         # What `docker stack rm` loses is entered, with the stack's name.
-        engine.docker("stack", "rm", "ghost")
+        remove_stacks(engine, world, ["ghost"])
         scene = shown.until(lambda scene: len(scene.ledger.entries) == 3, "three tasks leaked")
         all_gone(shown)
         entered = {str(one) for each in scene.ledger.entries for one in each.addresses}
@@ -118,6 +119,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
         world.wait_until(
             lambda: not any(each.get("Spec", {}).get("Name") for each in world.client.services()),
             "no service",
+            60,
         )
         world.wait_until(lambda: _removed(engine, "calm_internal"), "the network can be removed", 60)
         shown.until(lambda scene: "calm_internal" not in _overlays(scene), "its network is gone")

@@ -196,3 +196,13 @@ async def test_an_unfinished_run_is_stood_back_from(tmp_path: Path) -> None:
     async with bench(exhausted(), tmp_path) as guard:
         situation = replace(await guard.scout.situation(), unfinished="The maintenance run x was cut short.")
     assert decide(situation, ALLOWED, SETTINGS.thresholds).verdict is Verdict.STOP
+
+
+async def test_services_parked_from_another_host_are_stood_back_from(tmp_path: Path) -> None:
+    engine = exhausted()
+    web = next(each for each in engine.store.services.values() if each.name == "web")
+    web.spec["Labels"] = {"vipconsole.parked": '{"machine": "another", "run": "proxy-16"}'}
+    async with bench(engine, tmp_path) as guard:
+        outcome = await guard.act()
+    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert "parked (web) by the run proxy-16 of machine another" in outcome.decision.sentence

@@ -179,6 +179,8 @@ TABLE = (
         more={"last_restart_at": UNREAD}),
     Row("a run is unfinished", LEAKED_FULL, ALLOWED, STOP, "run proxy-16",
         more={"unfinished": "The run proxy-16 is unfinished."}),
+    Row("another host's run has parked services", HEALTHY, ALLOWED, STOP, "parked by the run proxy-16",
+        more={"unfinished": "2 services are parked by the run proxy-16 of machine x.", "prunable": ("old_default",)}),
     Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
     Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),

@@ -94,9 +94,9 @@ async def test_at_the_time_limit_everything_that_it_started_is_gone(monkeypatch:
     # Neither of them ends when it is asked to.
     script = "trap '' TERM; (trap '' TERM; echo $$; while :; do sleep 1; done) & echo $!; while :; do sleep 1; done"
     began_s = time.monotonic()
-    with pytest.raises(HostError, match="`/bin/sh` was not done after 1 s, and was ended"):
-        await run_streaming(shell(script), 1.0, heard.listen)
-    assert time.monotonic() - began_s < 30
+    with pytest.raises(HostError, match="`/bin/sh` was not done after 5 s, and was ended"):
+        await run_streaming(shell(script), 5.0, heard.listen)
+    assert time.monotonic() - began_s < 60
     pids = [int(each) for each in heard.lines]
     assert len(pids) == 2
     assert await gone(*pids)
@@ -114,9 +114,9 @@ async def test_when_nobody_waits_any_more_it_is_gone_too() -> None:
 
 async def test_a_process_that_it_left_behind_holds_nobody_up() -> None:
     began_s = time.monotonic()
-    code, lines = await run(shell("sleep 30 & echo $!"))
+    code, lines = await run(shell("sleep 300 & echo $!"))
     assert code == 0
-    assert time.monotonic() - began_s < 25
+    assert time.monotonic() - began_s < 200
     os.kill(int(lines[0]), 9)
 
 

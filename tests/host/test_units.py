@@ -100,14 +100,48 @@ async def test_timers_in_another_form_are_an_error(said: str) -> None:
         await read_timers(("*",), 5, saying(list_timers=said)[0])
 
 
+SESSIONS = (
+    '[{"session":"7","uid":0,"user":"root","seat":"","tty":"pts/0"},'
+    '{"session":"c1","uid":0,"user":"cron","seat":null,"tty":null},'
+    '{"session":"9","uid":1,"user":"ada","tty":"pts/1"}]'
+)
+ROOT, ADA = Login("root", "pts/0", "7", None), Login("ada", "pts/1", "9", None)
+
+
 async def test_logins_are_sessions_with_a_terminal() -> None:
     run, asked = saying(
-        list_sessions='[{"session":"7","uid":0,"user":"root","seat":"","tty":"pts/0"},'
-        '{"session":"c1","uid":0,"user":"cron","seat":null,"tty":null},'
+        list_sessions='[{"session":"7","uid":0,"user":"root","seat":"","tty":"pts/0","state":"online"},'
+        '{"session":"c1","uid":0,"user":"cron","seat":null,"tty":null,"state":"active"},'
         '{"session":"9","uid":1,"user":"ada","tty":"pts/1","state":"closing"}]'
     )
-    assert await read_logins(5, run) == (Login("root", "pts/0", "7", None),)
-    assert [each[0] for each in asked] == ["loginctl"]
+    assert await read_logins(5, run) == (ROOT,)
+    assert [each[1] for each in asked] == ["list-sessions"]
+
+
+@pytest.mark.parametrize(
+    ("states", "there"),
+    [
+        ("Id=7\nState=active\n\nId=9\nState=closing\n", (ROOT,)),
+        ("Id=9\nState=online\n\nId=7\nState=closing\n", (ADA,)),
+        # Nothing is told of one, or of none: it counts.
+        ("Id=7\nState=closing\n", (ADA,)),
+        ("nonsense", (ROOT, ADA)),
+        (HostError("Failed to get session path: No session '9' known"), (ROOT, ADA)),
+    ],
+)
+async def test_an_older_logind_is_asked_for_the_states_of_its_sessions(
+    states: str | Exception, there: tuple[Login, ...]
+) -> None:
+    run, asked = saying(list_sessions=SESSIONS, show_session=states)
+    assert await read_logins(5, run) == there
+    assert asked[1][1] == "show-session"
+    assert asked[1][-3:] == ("--", "7", "9")
+
+
+async def test_where_nobody_has_a_terminal_there_is_nothing_more_to_ask() -> None:
+    run, asked = saying(list_sessions='[{"session":"c1","uid":0,"user":"cron","seat":null,"tty":""}]')
+    assert await read_logins(5, run) == ()
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("said", [HostError("no logind"), "nonsense", "[1]"])

@@ -211,7 +211,7 @@ async def test_a_program_that_hangs_is_left_at_the_deadline(directory: Path, tmp
     window = Window(since=datetime.now(UTC), deadline_s=0.2)
     batch = await CommandJournal(directory=directory, program=str(program)).read(window)
     assert (batch.is_partial, batch.gaps) == (True, ())
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 async def test_the_library_is_preferred_where_it_is_installed(

@@ -64,7 +64,7 @@ class Reader:
 
     async def messages(self, count: int) -> list[str]:
         found: list[str] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < count:
                 batch = await anext(self._batches)
                 self.gaps += [each.reason for each in batch.gaps]

@@ -20,7 +20,7 @@ from screens.views.run import Choice, StepState
 from tests.support.runs import ALICE, PaperRun, World, header
 
 HEADS = (
-    StepHead("look", "Look around", "checks.all", Effect.READ),
+    StepHead("look", "Look around", "checks.all", Effect.READ, no_undo_because="It changes nothing."),
     StepHead(
         "change",
         "Change it",
@@ -47,7 +47,8 @@ def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
     assert (shown.question.step_id, shown.question.word) == ("change", "word")
     assert Choice.CONFIRM in shown.question.choices
     assert shown.steps[1].because == "For the operator."
-    assert shown.steps[1].undo == "none: Nobody can."
+    # Where nothing is changed nobody asks for a way back.
+    assert [each.undo for each in shown.steps] == ["", "none: Nobody can."]
     assert shown.id == header().run_id
     assert not shown.ended
 

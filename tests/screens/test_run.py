@@ -30,6 +30,7 @@ def test_a_plan_is_shown_and_nothing_is_touched(here: Site) -> None:
     assert shown.code == 0, shown.err
     assert "2 steps, 1 of them change something." in shown.out
     assert "POINT OF NO RETURN" in shown.out
+    assert "undone" not in shown.out
     assert "asks for the word  really" in shown.out
     assert f"/bin/sh -c 'touch $0/touched' {here.folder}" in shown.out
     assert not here.operator.state.exists()

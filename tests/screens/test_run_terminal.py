@@ -49,10 +49,10 @@ class Talk:
 
     def end(self) -> None:
         self.program.kill()
-        self._reading.join(20)
+        self._reading.join(60)
         assert self.program.stdout is not None
         self.program.stdout.close()
-        self.program.wait(20)
+        self.program.wait(60)
         os.close(self._ours)
 
 
@@ -85,3 +85,24 @@ def test_the_word_is_typed_after_it_was_asked_for(here: Site) -> None:
     finally:
         talk.end()
     assert here.report()["steps"][2]["skipped_because"] == "because it is doomed"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--confirm", "firm=really"),
+        ("run", "--hold"),
+        ("attach", "--confirm", "firm=really"),
+        ("resume", "--hold"),
+    ],
+)
+def test_what_is_answered_beforehand_is_no_answer_here_and_that_is_said(
+    here: Site, arguments: tuple[str, ...]
+) -> None:
+    command, *options = arguments
+    path = here.runbook(here.sh("firm", "touch $0/firm", "confirm: really"))
+    files = (path,) if command == "run" else ()
+    code, _, said = here.operator.on_a_terminal("", *here.asked(command, *files, *options))
+    assert code == 64
+    assert f"{options[0]} is for --headless" in said
+    assert not here.operator.state.exists()

@@ -32,7 +32,7 @@ class HandClock:
 
 
 def a_client(socket: Path) -> Any:
-    return docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=10)
+    return docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=60)
 
 
 def test_importing_the_package_does_not_need_aiohttp() -> None:
@@ -51,7 +51,7 @@ def test_the_command_says_ready_and_removes_its_socket(tmp_path: Path) -> None:
         assert client.info()["Name"] == "ci-host"
         client.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert not socket.exists()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 
+from console.clock import Clock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import build
 from console.simulator.server import Running, serve_in_thread
@@ -47,12 +48,14 @@ class Simulation:
 
 
 @contextmanager
-def simulation(model: SimulatedEngine | str, api_version: str | None = None) -> Iterator[Simulation]:
-    """Serve a model, or a scenario by its name."""
+def simulation(
+    model: SimulatedEngine | str, api_version: str | None = None, clock: Clock | None = None
+) -> Iterator[Simulation]:
+    """Serve a model, or a scenario by its name; with a clock, time passes in it."""
     engine = build(model, api_version=api_version) if isinstance(model, str) else model
     with tempfile.TemporaryDirectory(prefix="simulation-") as folder:
         socket = Path(folder) / "engine.sock"
-        with serve_in_thread(engine, socket) as running:
+        with serve_in_thread(engine, socket, clock) as running:
             yield Simulation(engine, socket, running)
 
 

@@ -79,7 +79,7 @@ def live(
 
     thread = threading.Thread(target=run, name="watching")
     thread.start()
-    ready.wait(20)
+    ready.wait(60)
     try:
         yield shown
     finally:

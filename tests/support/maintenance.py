@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from console.clock import Clock
 from console.runbook.viewing import look_at
+from console.simulator.engine import SimulatedEngine
 from screens.printed.run_report import as_json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import deeds
@@ -87,13 +89,14 @@ def processes_of(folder: Path) -> list[tuple[int, str]]:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """Give a swarm with two services, and an operator."""
-    model = a_swarm("1.41")
-    a_network(model)
-    for each in ("a", "b"):
-        model.services.create(deeds.spec(each))
-    with simulation(model) as running, operator() as someone:
+def site(model: SimulatedEngine | None = None, clock: Clock | None = None) -> Iterator[Site]:
+    """Give a swarm, with two services unless a test has its own, and an operator; with a clock, time passes in it."""
+    if model is None:
+        model = a_swarm("1.41")
+        a_network(model)
+        for each in ("a", "b"):
+            model.services.create(deeds.spec(each))
+    with simulation(model, clock=clock) as running, operator() as someone:
         (someone.folder / "config.toml").write_text(SETTINGS)
         here = Site(someone, running)
         try:

@@ -121,7 +121,7 @@ def on_terminal(
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
             process.kill()
-        process.wait(20)
+        process.wait(60)
         with suppress(OSError):
             os.close(master)
 

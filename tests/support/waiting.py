@@ -29,7 +29,7 @@ class Waiting:
                 self.said.append((time.monotonic(), line.rstrip("\n")))
                 self._news.notify_all()
 
-    def wait_for(self, text: str, after: float = 0.0, within_s: float = 20.0) -> float:
+    def wait_for(self, text: str, after: float = 0.0, within_s: float = 60.0) -> float:
         """Return when it said a text, the first time after a moment of `time.monotonic`."""
 
         def found() -> float | None:
@@ -69,5 +69,5 @@ def waiting(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iter
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(20)
-            reader.join(20)
+            process.wait(60)
+            reader.join(60)

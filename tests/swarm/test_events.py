@@ -19,7 +19,7 @@ from console.swarm.events import EventSource, Gap, Heard, Listening
 from console.swarm.values import Event
 
 SPEC = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_changes_are_heard_as_they_happen_and_closing_is_prompt(engine: Ru
             assert said.at == now_of(engine)
             began = time.monotonic()
         await listeners_have_ended()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 async def test_what_happened_since_the_moment_asked_for_is_heard_too(engine: Running, socket: Path) -> None:

@@ -289,7 +289,7 @@ async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulat
 
 
 async def until_it_answers(socket: Path, *, is_up: bool) -> None:
-    for _ in range(2000):
+    for _ in range(6000):
         try:
             _, writer = await asyncio.open_unix_connection(str(socket))
         except OSError:
@@ -331,7 +331,7 @@ async def test_closing_it_leaves_no_task_and_no_thread(simulated: Simulation) ->
     await scenes.aclose()
     assert asyncio.all_tasks() == tasks
     connection.close()
-    for _ in range(500):
+    for _ in range(6000):
         if not new_threads(threads):
             break
         await asyncio.sleep(0.01)

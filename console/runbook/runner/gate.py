@@ -6,12 +6,13 @@ from pathlib import Path
 
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
 from console.host.audit import Audit
-from console.remedies.probes import remove_leftovers
+from console.remedies.claims import Claimant, clear_the_way
+from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.run import events as e
 from console.runbook.runner.place import misplaced, moved, where_this_is
 from console.runbook.runner.tools import Tools
 from console.runbook.source import read_bytes
-from console.runbook.store.folders import runbook_path
+from console.runbook.store.folders import kept_runs, runbook_path
 from console.runbook.unfinished import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
 
@@ -76,13 +77,17 @@ class Gate:
 
     async def _begin_to_change(self, machine: str) -> None:
         folder = self._tools.folder.absolute()
-        await asyncio.to_thread(decline_if_unfinished, folder.parents[1], folder.name)
+        state, run = folder.parents[1], folder.name
+        await asyncio.to_thread(decline_if_unfinished, state, run)
         tell = self.tell_for("")
         if not tell("begins to change the swarm"):
             await self._note("There is no system journal here to record the changes in.")
         world = self._tools.world
         changer = EngineChanger(world.connection, tell)
-        for name in await remove_leftovers(world.reader, changer, machine, LEFTOVERS_WITHIN_S):
+        steps = self._tools.runbook.steps
+        mends = any(each.action is not None and each.action.name == NetworkRecreate.name for each in steps)
+        claimant = Claimant(machine, await asyncio.to_thread(kept_runs, state), run, brings_back=mends)
+        for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):
             await self._note(f"Removed {name}, left behind by a census that was cut short.")
         self._has_begun = True
 

@@ -91,6 +91,11 @@ def run_folders(state: Path) -> tuple[Path, ...]:
     return tuple(state / RUNS / each for each in names if not each.startswith("."))
 
 
+def kept_runs(state: Path) -> frozenset[str]:
+    """Return the names of all runs. Raises HostError."""
+    return frozenset(each.name for each in run_folders(state))
+
+
 def folder_of(state: Path, wanted: str) -> Path:
     """Return the folder of the run whose name is, begins or ends with what is wanted. Raises UsageError, HostError."""
     folders = run_folders(state)
