@@ -14,6 +14,7 @@ from console.text import duration, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
+PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
     "endpoint mode dnsrr, which takes no virtual IP."
@@ -86,10 +87,12 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
     )
     if obstacles:
         sentence, hint = obstacles[0]
+        # Whoever waits for what is in the way has to know what to call then.
+        then = "" if wishes.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
         return Decision(
             Verdict.STOP,
             f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
-            hint,
+            f"{hint}{then}".strip(),
             worst,
             because=tuple(each for each, _ in obstacles),
         )
@@ -125,10 +128,7 @@ def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]
     yield from _noise(situation)
     yield from _unit(situation, wishes)
     if not wishes.may_restart:
-        yield (
-            "a restart of the docker unit is not allowed.",
-            "`vipconsole guard --allow-restart` restarts it once; `vipconsole reclaim` offers what is cheaper.",
-        )
+        yield "a restart of the docker unit is not allowed.", PERMISSION
 
 
 def _noise(situation: Situation) -> Iterator[tuple[str, str]]:

@@ -221,6 +221,20 @@ def test_without_permission_nothing_is_ever_restarted(row: Row) -> None:
     assert not decided(replace(row, wishes=replace(row.wishes, may_restart=False))).restarts
 
 
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_where_only_permission_or_the_moment_is_missing_the_command_is_told(row: Row) -> None:
+    told = decided(replace(row, wishes=replace(row.wishes, may_restart=False)))
+    if any("is not allowed" in each for each in told.because):
+        assert "`vipconsole guard --allow-restart`" in told.hint
+
+
+def test_what_is_in_the_way_is_told_before_the_command() -> None:
+    busy = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"quiet": checks(updates=State.BUSY)})
+    assert decided(busy).hint.startswith(
+        "Try again when that is over. Then `vipconsole guard --allow-restart` restarts the docker unit once"
+    )
+
+
 def test_every_obstacle_is_told() -> None:
     row = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"daemon": Daemon(ago(10), 60, ("db",))})
     assert len(decided(row).because) == 3
