@@ -23,7 +23,7 @@ from console.look import take_look
 from console.parts import Part, Unknown, unknown_from
 from console.quiet import Senses, wait_for_quiet
 from console.remedies.prune import Keep, prunable
-from console.runbook.unfinished import unfinished_runs
+from console.runbook.unfinished import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Look, Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource
@@ -132,7 +132,7 @@ class Scout:
         return tuple(each.name for each in prunable(look, keep_of(self.settings)))
 
     async def _unfinished(self) -> Part[str]:
-        runs = await asyncio.to_thread(unfinished_runs, self.state)
+        runs = await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S)
         if isinstance(runs, Unknown):
             return runs
         return " ".join(
