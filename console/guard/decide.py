@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from console.guard.deploying import being_deployed
 from console.guard.shortage import doubtful, find_shortages
 from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes, unknown
 from console.health.quiet.values import State
@@ -132,10 +133,15 @@ def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]
 
 
 def _noise(situation: Situation) -> Iterator[tuple[str, str]]:
+    over = "Try again when that is over."
+    deployed = being_deployed(situation.observation)
+    if deployed:
+        verb = "is" if len(deployed) == 1 else "are"
+        yield f"{listed(deployed)} {verb} being deployed.", over
     for check in situation.quiet.checks:
         if check.state is State.BUSY:
             names = [each.name for each in check.blockers if not each.is_accepted]
-            yield f"it is not quiet here ({check.title}: {listed(names)}).", "Try again when that is over."
+            yield f"it is not quiet here ({check.title}: {listed(names)}).", over
         elif check.state is State.UNKNOWN:
             yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
 

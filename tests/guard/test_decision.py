@@ -80,10 +80,17 @@ def state(
     nodes: tuple[Node, ...] = (HERE,),
     created_s: float | None = None,
     replicas: int = 1,
+    more: tuple[Task, ...] = (),
 ) -> SwarmState:
-    """Return a swarm with a proxy, and with `ghost_app` waiting for its addresses where `waiting_s` says so."""
+    """Return a swarm with a proxy, and with `ghost_app` waiting for its addresses where `waiting_s` says so.
+
+    `more` are tasks of a service `db` that is on no network.
+    """
     tasks: list[Task] = [task("web", (PROXY, f"10.0.1.{n + 2}"), slot=n, node="") for n in range(held)]
     services: list[Service] = [service("web", networks=(PROXY,), mode="dnsrr")]
+    if more:
+        services.append(service("db", networks=(), updated=ago(5000)))
+        tasks += more
     if waiting_s is not None:
         ghost = service("ghost_app", networks=(PROXY,), updated=ago(waiting_s))
         services.append(replace(ghost, id=GHOST))
@@ -102,6 +109,12 @@ OLD = (1, 41)
 HEALTHY = state(2)
 LEAKED_FULL = state(5, leaked=8, waiting_s=300)
 TRULY_FULL = state(13, waiting_s=300)
+PULLING = (task("db", state="preparing", since=ago(300), node=HERE.id),)
+PULLING_IN_VAIN = (task("db", state="preparing", since=ago(1000), node=HERE.id),)
+FAILING = (
+    task("db", state="failed", since=ago(40), desired="shutdown"),
+    task("db", state="starting", since=ago(3)),
+)
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,12 @@ TABLE = (
     Row("no leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER,)), ALLOWED, STOP, "no leader"),
     Row("something is being deployed", LEAKED_FULL, ALLOWED, STOP, "not quiet",
         more={"quiet": checks(updates=State.BUSY)}),
+    Row("something has been pulling its image for minutes", state(5, leaked=8, waiting_s=300, more=PULLING), ALLOWED,
+        STOP, "Nothing was done: db is being deployed."),
+    Row("something has been pulling its image for too long", state(5, leaked=8, waiting_s=300, more=PULLING_IN_VAIN),
+        ALLOWED, STOP, "(ghost_app)", restarts=True),
+    Row("something fails and is started again and again", state(5, leaked=8, waiting_s=300, more=FAILING), ALLOWED,
+        STOP, "(ghost_app)", restarts=True),
     Row("it is not known whether it is quiet", LEAKED_FULL, ALLOWED, STOP, "not known whether it is quiet",
         more={"quiet": checks(jobs=State.UNKNOWN)}),
     Row("a container would stay down", LEAKED_FULL, ALLOWED, STOP, "would stay down: db",
@@ -186,6 +205,10 @@ TABLE = (
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
     Row("unused overlays, busy", HEALTHY, ALLOWED, GO,
         more={"prunable": ("old_default",), "quiet": checks(changes=State.BUSY)}),
+    Row("unused overlays, a deploy takes its time", state(2, more=PULLING), ALLOWED, GO,
+        more={"prunable": ("old_default",)}),
+    Row("unused overlays, something fails again and again", state(2, more=FAILING), ALLOWED, GO,
+        prunes=("old_default",), more={"prunable": ("old_default",)}),
     Row("unused overlays, not wanted", HEALTHY, replace(ALLOWED, may_prune=False), GO,
         more={"prunable": ("old_default",)}),
 )  # fmt: skip
