@@ -1,10 +1,11 @@
 """The guard's decision: one pure function of what was found and what is wanted and allowed."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from console.guard.deploying import being_deployed
-from console.guard.shortage import doubtful, find_shortages
+from console.guard.shortage import REFUSALS, doubtful, find_shortages, still_refused
 from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes, unknown
 from console.health.quiet.values import State
 from console.health.values import Finding, Severity
@@ -16,6 +17,7 @@ from console.text import duration, listed, plural
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
 PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
+REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
     "endpoint mode dnsrr, which takes no virtual IP."
@@ -189,9 +191,11 @@ def _doubt(situation: Situation, wishes: Wishes) -> Decision | None:
 
 def _go(situation: Situation, wishes: Wishes) -> Decision:
     is_answered = wishes.need is not None
-    needy = {each.name for each in needy_services(situation.observation)}
+    needy = needy_services(situation.observation)
+    lacking = {each.name for each in needy}
+    refused = still_refused(situation, needy)
     findings = [
-        _softened(each, needy)
+        _softened(each, refused if each.code in REFUSED else lacking)
         for each in situation.assessment.findings
         if each.severity is not Severity.OK
         and not (is_answered and each.code in ABOUT_USE and each.subject == wishes.network)
@@ -226,9 +230,9 @@ def _go(situation: Situation, wishes: Wishes) -> Decision:
     return _with_prunes(decision, situation, wishes)
 
 
-def _softened(finding: Finding, needy: set[str]) -> Finding:
-    """Return a failure that dockerd logged as a warning, once nobody whom it named lacks an address any more."""
-    is_over = finding.code.startswith("logged-") and needy.isdisjoint(finding.names)
+def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
+    """Return a failure that dockerd logged as a warning, once it no longer concerns any service that it named."""
+    is_over = finding.code.startswith("logged-") and concerned.isdisjoint(finding.names)
     return replace(finding, severity=Severity.WARNING) if is_over else finding
 
 
