@@ -117,6 +117,9 @@ def on_two_networks(*, made_anew_s: float) -> SwarmState:
 OLD = (1, 41)
 HEALTHY = state(2)
 LEAKED_FULL = state(5, leaked=8, waiting_s=300)
+PARKED = replace(
+    LEAKED_FULL, services=(replace(service("web", networks=(PROXY,)), parked_by="elsewhere/proxy-16"),)
+)
 TRULY_FULL = state(13, waiting_s=300)
 PULLING = (task("db", state="preparing", since=ago(300), node=HERE.id),)
 PULLING_IN_VAIN = (task("db", state="preparing", since=ago(1000), node=HERE.id),)
@@ -219,6 +222,7 @@ TABLE = (
         more={"unfinished": "The run proxy-16 is unfinished."}),
     Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
+    Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "web is parked by a recreation"),
     Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),
     Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
