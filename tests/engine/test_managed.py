@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,17 @@ def sessions(host: Host) -> list[Any]:
 
 def runs(host: Host) -> list[Any]:
     return list(host.vipconsole("runs", "--json").json["runs"])
+
+
+def test_what_is_executed_in_a_container_stays_in_it(host: Host) -> None:
+    service = host.world.create_service("box", [])
+    host.world.wait_for_state(service, "running")
+    container = host.machine.run("docker", "ps", "--quiet").strip()
+    host.machine.run("docker", "exec", container, "touch", "/left-by-a-test")
+    assert not (host.machine.root / "left-by-a-test").exists()
+    assert not Path("/left-by-a-test").exists()
+    host.world.remove_service(service)
+    host.world.wait_until_gone([service])
 
 
 def test_quiet_asks_the_real_systemd_and_logind(host: Host) -> None:
