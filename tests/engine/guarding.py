@@ -8,10 +8,14 @@ SETTINGS = """
 new_task_s = 1
 unallocated_s = 1
 
+[look]
+deadline_s = 60
+call_timeout_s = 30
+
 [quiet]
 dwell_s = 2
 """
-"""Patience for tests: what waits for an address is stuck after a second."""
+"""What waits for an address is stuck after a second; a loaded machine may take its time to answer."""
 CONFIG = "/etc/lab.toml"
 
 
