@@ -11,6 +11,7 @@ from tests.contract.specs import service_spec
 from tests.contract.world import IMAGE, NOWHERE, Refused, World
 from tests.engine.guarding import CONFIG, SETTINGS, guard, guard_until
 from tests.engine.managed import Host, managed_engine
+from tests.journal.lines import vip_line
 from tests.support.program import PROGRAM
 from tests.support.systemd import CHECKOUT
 
@@ -63,13 +64,14 @@ def test_the_text_of_the_failure_in_anything_that_users_write_moves_the_guard_to
     proxy = str(world.network("proxy")["Id"])
     web = world.create_service("web", [proxy])
     world.wait_for_state(web, "running")
-    lie = f'level=error msg="Failed allocation for service {web}" error="{REFUSAL}"'
+    lie = vip_line(web)
     image = f"lab/could-not-find-an-available-ip-while-allocating-vip:Failed_allocation_for_service_{web}"
     with pytest.raises(Refused, match="not a valid repository"):
         world.create_service("named", [proxy], image=lie)
     liars = [
         world.create_service("command", [proxy], command=(lie,), restarts=False),
         world.create_service("image", [proxy], image=image, restarts=False),
+        world.create_service("print", [proxy], command=("sh", "-c", f"echo '{lie}'; exec sleep 86400")),
         labelled(world, proxy, lie),
     ]
     # dockerd's own errors, each with the text inside of a longer sentence.
@@ -83,8 +85,8 @@ def test_the_text_of_the_failure_in_anything_that_users_write_moves_the_guard_to
             f"dockerd logs {begin}",
             60,
         )
-    # And the container's: the whole line, by itself.
-    world.wait_until(lambda: logged(host).count(lie) >= 2, "the container's lines are in the journal", 60)
+    # And the containers': the whole line, by itself.
+    world.wait_until(lambda: logged(host).count(lie) >= 3, "the containers' lines are in the journal", 60)
     before = host.starts
     said = guard(host, "--allow-restart")
     assert said.code == 0, said.out
