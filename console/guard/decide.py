@@ -1,19 +1,23 @@
 """The guard's decision: one pure function of what was found and what is wanted and allowed."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from console.guard.shortage import doubtful, find_shortages
+from console.guard.deploying import being_deployed
+from console.guard.shortage import REFUSALS, doubtful, find_shortages, still_refused
 from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes, unknown
 from console.health.quiet.values import State
 from console.health.values import Finding, Severity
 from console.health.waiting import needy_services
-from console.parts import Unknown
+from console.parts import Unknown, known
 from console.settings import Thresholds
 from console.text import duration, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
+PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
+REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
     "endpoint mode dnsrr, which takes no virtual IP."
@@ -46,6 +50,15 @@ def _stands_back(situation: Situation) -> Decision | None:
             Verdict.STOP,
             f"Another command is changing the swarm: {situation.holder}.",
             "Wait until it has ended.",
+        )
+    parked = [each for each in known(situation.observation.swarm.services, ()) if each.parked_by]
+    if parked:
+        verb = "is" if len(parked) == 1 else "are"
+        return Decision(
+            Verdict.STOP,
+            f"{listed([each.name for each in parked])} {verb} parked by a recreation of a network "
+            f"({parked[0].parked_by}), which is under way or was cut short.",
+            "`vipconsole runs` on the machine of that name tells how far it is.",
         )
     return None
 
@@ -86,10 +99,12 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
     )
     if obstacles:
         sentence, hint = obstacles[0]
+        # Whoever waits for what is in the way has to know what to call then.
+        then = "" if wishes.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
         return Decision(
             Verdict.STOP,
             f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
-            hint,
+            f"{hint}{then}".strip(),
             worst,
             because=tuple(each for each, _ in obstacles),
         )
@@ -125,17 +140,19 @@ def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]
     yield from _noise(situation)
     yield from _unit(situation, wishes)
     if not wishes.may_restart:
-        yield (
-            "a restart of the docker unit is not allowed.",
-            "`vipconsole guard --allow-restart` restarts it once; `vipconsole reclaim` offers what is cheaper.",
-        )
+        yield "a restart of the docker unit is not allowed.", PERMISSION
 
 
 def _noise(situation: Situation) -> Iterator[tuple[str, str]]:
+    over = "Try again when that is over."
+    deployed = being_deployed(situation.observation)
+    if deployed:
+        verb = "is" if len(deployed) == 1 else "are"
+        yield f"{listed(deployed)} {verb} being deployed.", over
     for check in situation.quiet.checks:
         if check.state is State.BUSY:
             names = [each.name for each in check.blockers if not each.is_accepted]
-            yield f"it is not quiet here ({check.title}: {listed(names)}).", "Try again when that is over."
+            yield f"it is not quiet here ({check.title}: {listed(names)}).", over
         elif check.state is State.UNKNOWN:
             yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
 
@@ -183,9 +200,11 @@ def _doubt(situation: Situation, wishes: Wishes) -> Decision | None:
 
 def _go(situation: Situation, wishes: Wishes) -> Decision:
     is_answered = wishes.need is not None
-    needy = {each.name for each in needy_services(situation.observation)}
+    needy = needy_services(situation.observation)
+    lacking = {each.name for each in needy}
+    refused = still_refused(situation, needy)
     findings = [
-        _softened(each, needy)
+        _softened(each, refused if each.code in REFUSED else lacking)
         for each in situation.assessment.findings
         if each.severity is not Severity.OK
         and not (is_answered and each.code in ABOUT_USE and each.subject == wishes.network)
@@ -220,9 +239,9 @@ def _go(situation: Situation, wishes: Wishes) -> Decision:
     return _with_prunes(decision, situation, wishes)
 
 
-def _softened(finding: Finding, needy: set[str]) -> Finding:
-    """Return a failure that dockerd logged as a warning, once nobody whom it named lacks an address any more."""
-    is_over = finding.code.startswith("logged-") and needy.isdisjoint(finding.names)
+def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
+    """Return a failure that dockerd logged as a warning, once it no longer concerns any service that it named."""
+    is_over = finding.code.startswith("logged-") and concerned.isdisjoint(finding.names)
     return replace(finding, severity=Severity.WARNING) if is_over else finding
 
 

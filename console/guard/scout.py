@@ -9,7 +9,7 @@ from pathlib import Path
 from console.census_store import kept_censuses
 from console.clock import Clock
 from console.daemon_log import DaemonLog, whose_host
-from console.errors import Declined, HostError, VipconsoleError
+from console.errors import HostError, VipconsoleError
 from console.guard.memory import last_restart
 from console.guard.values import Daemon, Situation
 from console.health.assess import assess
@@ -18,15 +18,12 @@ from console.health.values import Observation
 from console.health.waiting import needy_services
 from console.host.daemon_unit import read_daemon_unit
 from console.host.lock_probe import LOCK, holder_of_lock
-from console.host.machine import machine_id
 from console.host.survey import HostSurvey
 from console.look import take_look
-from console.parts import Part, Unknown, known, unknown_from
+from console.parts import Part, Unknown, unknown_from
 from console.quiet import Senses, wait_for_quiet
-from console.remedies.claims import Claimant, decline_if_claimed
 from console.remedies.prune import Keep, prunable
-from console.runbook.store.folders import kept_runs
-from console.runbook.unfinished import unfinished_runs
+from console.runbook.unfinished import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Look, Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource
@@ -65,7 +62,7 @@ class Scout:
             self._quiet(observation, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),
-            self._unfinished(observation),
+            self._unfinished(),
             self._holder(holds_lock=holds_lock),
             asyncio.to_thread(last_restart, self.state),
         )
@@ -134,21 +131,14 @@ class Scout:
             return ()
         return tuple(each.name for each in prunable(look, keep_of(self.settings)))
 
-    async def _unfinished(self, observation: Observation) -> Part[str]:
-        runs = await asyncio.to_thread(unfinished_runs, self.state)
+    async def _unfinished(self) -> Part[str]:
+        runs = await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S)
         if isinstance(runs, Unknown):
             return runs
-        if runs:
-            return " ".join(
-                f"The maintenance run {each.run_id} {each.state} at step {each.step}. {each.hint}"
-                for each in runs
-            )
-        claimant = Claimant(machine_id(), await asyncio.to_thread(kept_runs, self.state))
-        try:
-            decline_if_claimed(known(observation.swarm.services, ()), claimant)
-        except Declined as error:
-            return f"{error.sentence} {error.hint}"
-        return ""
+        return " ".join(
+            f"The maintenance run {each.run_id} {each.state} at step {each.step}. {each.hint}"
+            for each in runs
+        )
 
     async def _holder(self, *, holds_lock: bool) -> Part[str]:
         if holds_lock or self.is_demo:

@@ -79,7 +79,7 @@ def _lacking(
     free there is less than what is wanted.
     """
     accounts = {each.network.id: each for each in situation.assessment.accounts}
-    refused = _refused_at(situation)
+    refused = still_refused(situation, needy)
     waiting = {each.name for each in waiting_services(situation.observation, thresholds)}
     held_up = [each for each in needy if each.name in refused or each.name in waiting]
     crowds = crowds_of(held_up)
@@ -90,11 +90,25 @@ def _lacking(
             continue
         account = most_likely_full(candidates, crowds)
         is_full = account.free_at_most < _wanted(account, needy)
-        # A failure from before the network was made is another network's.
-        is_told = each.name in refused and refused[each.name] >= account.network.created
+        is_told = each.name in refused
         if (is_told and (is_full or not account.free_is_exact)) or (each.name in waiting and is_full):
             found[account.network.id].append(each.name)
     return {key: tuple(names) for key, names in found.items()}
+
+
+def still_refused(situation: Situation, needy: Iterable[Needy]) -> frozenset[str]:
+    """Return the names of the services that dockerd had no address for, as far as they may still be without for that reason.
+
+    A failure from before one of their networks was made may have been another network's of that name.
+    """
+    made = {each.network.id: each.network.created for each in situation.assessment.accounts}
+    refused = _refused_at(situation)
+    return frozenset(
+        each.name
+        for each in needy
+        if each.name in refused
+        and all(refused[each.name] >= made[one] for one in each.network_ids if one in made)
+    )
 
 
 def _refused_at(situation: Situation) -> Mapping[str, datetime]:

@@ -38,6 +38,32 @@ in
       default = null;
       description = "The runbook of this host's maintenance; the shipped one where it is null.";
     };
+
+    guard = {
+      enable = lib.mkEnableOption "the look whether the next batch of deploys will get its addresses";
+
+      calendar = lib.mkOption {
+        type = lib.types.str;
+        default = "Sun 02:00";
+        description = "When it looks, as {manpage}`systemd.time(7)` writes it.";
+      };
+
+      allowRestart = lib.mkOption {
+        type = lib.types.bool;
+        default = false;
+        description = ''
+          Whether it may restart the docker unit where that gives back what leaked and is wanted. Every container of this
+          host stops and comes back.
+        '';
+      };
+
+      need = lib.mkOption {
+        type = lib.types.nullOr lib.types.ints.unsigned;
+        default = null;
+        example = 40;
+        description = "How many addresses the batch takes; not asked where it is null.";
+      };
+    };
   };
 
   config = lib.mkIf cfg.enable {
@@ -51,6 +77,61 @@ in
         source = toml.generate "vipconsole.toml" cfg.settings;
       };
       "vipconsole/runbook.yaml" = lib.mkIf (cfg.runbook != null) { source = cfg.runbook; };
+    };
+
+    # The same as console/guard/vipconsole-guard.service and .timer: a test compares them.
+    systemd.services.vipconsole-guard = lib.mkIf cfg.guard.enable {
+      description = "Look whether the next batch of deploys will get its addresses";
+      documentation = [ "man:systemd.exec(5)" ];
+      after = [ "docker.service" ];
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = lib.concatStringsSep " " (
+          [ "${cfg.package}/bin/vipconsole guard" ]
+          ++ lib.optional cfg.guard.allowRestart "--allow-restart"
+          ++ lib.optional (cfg.guard.need != null) "--need ${toString cfg.guard.need}"
+        );
+        SuccessExitStatus = 1;
+        TimeoutStartSec = "30min";
+        StateDirectory = "vipconsole";
+        StateDirectoryMode = "0700";
+        RuntimeDirectory = "vipconsole";
+        RuntimeDirectoryPreserve = true;
+        UMask = "0077";
+        ProtectSystem = "strict";
+        ProtectHome = true;
+        ProtectKernelTunables = true;
+        ProtectKernelModules = true;
+        ProtectKernelLogs = true;
+        ProtectControlGroups = true;
+        ProtectClock = true;
+        ProtectHostname = true;
+        PrivateTmp = true;
+        PrivateDevices = true;
+        NoNewPrivileges = true;
+        RestrictAddressFamilies = "AF_UNIX AF_NETLINK AF_INET AF_INET6";
+        RestrictNamespaces = true;
+        RestrictRealtime = true;
+        RestrictSUIDSGID = true;
+        LockPersonality = true;
+        MemoryDenyWriteExecute = true;
+        SystemCallArchitectures = "native";
+        SystemCallFilter = [
+          "@system-service"
+          "~@privileged @resources"
+        ];
+        SystemCallErrorNumber = "EPERM";
+        CapabilityBoundingSet = "CAP_DAC_READ_SEARCH CAP_SYS_PTRACE";
+      };
+    };
+    systemd.timers.vipconsole-guard = lib.mkIf cfg.guard.enable {
+      description = "Look before the weekly batch of deploys";
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnCalendar = cfg.guard.calendar;
+        Persistent = true;
+        RandomizedDelaySec = "5min";
+      };
     };
   };
 }

@@ -1,5 +1,7 @@
 """Which runs are not over and have changed something. Reads only, and little: it is part of every look."""
 
+import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 from console.errors import Declined, HostError
@@ -11,12 +13,24 @@ from console.runbook.run.fold import fold
 from console.runbook.run.view import RunState, RunView
 from console.runbook.store.database import last_entry, read_log
 from console.runbook.store.folders import LOG, RUNNER_LOCK, run_folders
+from console.runbook.store.pulse import pulse_age_s
+
+REVIVED_WITHIN_S = 60.0
+"""For so long after a run was last heard of its runner may still be started again: systemd waits for 10 s before it does."""
 
 
-def unfinished_runs(state: Path) -> Part[tuple[UnfinishedRun, ...]]:
-    """Return the runs that keep other commands from changing the swarm; unknown where one cannot be read."""
+def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Part[tuple[UnfinishedRun, ...]]:
+    """Return the runs that keep other commands from changing the swarm; unknown where one cannot be read.
+
+    With `revived_within_s` also those that go on and have changed nothing yet, if anything was heard of them within so
+    long: a runner may have been killed, and then nobody holds the maintenance lock until systemd has started it again.
+    """
     try:
-        found = [each for each in (_unfinished(folder) for folder in run_folders(state)) if each is not None]
+        found = [
+            each
+            for each in (_unfinished(folder, revived_within_s) for folder in run_folders(state))
+            if each is not None
+        ]
     except HostError as error:
         return unknown_from(error)
     return tuple(found)
@@ -39,7 +53,7 @@ def decline_if_unfinished(state: Path, but: str = "") -> None:
             )
 
 
-def _unfinished(folder: Path) -> UnfinishedRun | None:
+def _unfinished(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
     last = last_entry(folder / LOG)
     # Most runs are long over; their logs are not read.
     if last is not None and (
@@ -47,9 +61,10 @@ def _unfinished(folder: Path) -> UnfinishedRun | None:
     ):
         return None
     view = fold(read_log(folder / LOG))
-    if not view.blocks:
+    is_going_on = view.state is RunState.GOING and _silent_for_s(folder, view) < revived_within_s
+    if not (view.blocks or is_going_on):
         return None
-    is_alive = holder_of_lock(folder / RUNNER_LOCK) != ""
+    is_alive = is_going_on or holder_of_lock(folder / RUNNER_LOCK) != ""
     at = view.left_behind[0] if view.left_behind else view.current
     return UnfinishedRun(
         run_id=view.header.run_id,
@@ -61,6 +76,16 @@ def _unfinished(folder: Path) -> UnfinishedRun | None:
         is_in_outage=view.is_in_outage,
         is_alive=is_alive,
     )
+
+
+def _silent_for_s(folder: Path, view: RunView) -> float:
+    """Return for how long nothing was heard of a run: neither its runner's pulse, nor an entry of its log."""
+    ages_s = (
+        pulse_age_s(folder),
+        # A runner may have been killed before its first sign of life. The clock may have been set back since.
+        None if view.at is None else abs((datetime.now(UTC) - view.at).total_seconds()),
+    )
+    return min((each for each in ages_s if each is not None), default=math.inf)
 
 
 def _said(view: RunView, *, is_alive: bool) -> str:

@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from console.clock import SystemClock
-from console.errors import LockHeld, NotAllowed
+from console.errors import Declined, LockHeld, NotAllowed
 from console.guard.act import Hands, Outcome, act
 from console.guard.decide import decide
 from console.guard.scout import Scout
@@ -80,8 +80,8 @@ async def _act(asked: Namespace, scout: Scout, wishes: Wishes) -> Outcome:
                 await restart_daemon_unit(settings.docker_unit_name, settings.guard.recovery_s)
 
             return await act(scout, wishes, Hands(changer, restart, _tell))
-    except LockHeld as error:
-        # It was free a moment ago.
+    except (Declined, LockHeld) as error:
+        # A moment ago nobody else was at work, or it could not be seen from here.
         return Outcome(Decision(Verdict.STOP, error.sentence, error.hint))
 
 
@@ -90,7 +90,7 @@ async def _with_census(
 ) -> tuple[Situation, Decision] | None:
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
     from console.census_store import keep_census
-    from console.errors import Declined, VipconsoleError
+    from console.errors import VipconsoleError
     from console.host.machine import machine_id
     from console.remedies.census import Means, take_census
     from console.remedies.probes import own_mark

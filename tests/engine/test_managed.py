@@ -1,28 +1,22 @@
-"""An engine whose docker.service a real systemd runs, with a real journal and real logins: guard, runs and quiet."""
+"""An engine whose docker.service a real systemd runs, with a real journal and real logins: runs and quiet."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.world import NOWHERE
+from tests.engine.guarding import CONFIG, SETTINGS, guard
 from tests.engine.managed import Host, managed_engine
-from tests.support.program import PROGRAM, Outcome
+from tests.support.program import PROGRAM
 
 pytestmark = pytest.mark.engine
 
-SETTINGS = """
-[thresholds]
-new_task_s = 1
-unallocated_s = 1
-
-[quiet]
-dwell_s = 2
+QUIET = """
 units = ["deploy-*.service"]
 timers = ["weekly.timer"]
 """
-REFUSAL = "could not find an available IP while allocating VIP"
 RUNBOOK = """
 schema: vipconsole.runbook/1
 id: gate
@@ -54,7 +48,7 @@ LOGIN = (
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     with managed_engine() as made:
-        made.write("/etc/lab.toml", SETTINGS)
+        made.write(CONFIG, SETTINGS + QUIET)
         made.write("/etc/gate.yaml", RUNBOOK)
         for name, text in UNITS.items():
             made.write(f"/etc/systemd/system/{name}", text)
@@ -63,25 +57,8 @@ def host() -> Iterator[Host]:
         yield made
 
 
-def guard(host: Host, *more: str) -> Outcome:
-    return host.vipconsole("guard", "--config", "/etc/lab.toml", *more)
-
-
-def guard_until(host: Host, words: str, *more: str) -> Outcome:
-    """Run the guard until it says something: what waits is stuck, and no noise, once it has waited for some time."""
-    said: list[Outcome] = []
-
-    def tells() -> bool:
-        said.append(guard(host, *more))
-        return words in said[-1].out
-
-    # A look takes longer than the time between two of them.
-    host.world.wait_until(tells, f"the guard says: {words}", 1)
-    return said[-1]
-
-
 def checks(host: Host) -> dict[str, Any]:
-    said = host.vipconsole("quiet", "--config", "/etc/lab.toml", "--for", "0", "--json").json
+    said = host.vipconsole("quiet", "--config", CONFIG, "--for", "0", "--json").json
     return {each["code"]: each for each in said["checks"]}
 
 
@@ -95,6 +72,17 @@ def sessions(host: Host) -> list[Any]:
 
 def runs(host: Host) -> list[Any]:
     return list(host.vipconsole("runs", "--json").json["runs"])
+
+
+def test_what_is_executed_in_a_container_stays_in_it(host: Host) -> None:
+    service = host.world.create_service("box", [])
+    host.world.wait_for_state(service, "running")
+    container = host.machine.run("docker", "ps", "--quiet").strip()
+    host.machine.run("docker", "exec", container, "touch", "/left-by-a-test")
+    assert not (host.machine.root / "left-by-a-test").exists()
+    assert not Path("/left-by-a-test").exists()
+    host.world.remove_service(service)
+    host.world.wait_until_gone([service])
 
 
 def test_quiet_asks_the_real_systemd_and_logind(host: Host) -> None:
@@ -141,12 +129,14 @@ def test_a_run_outlives_the_session_that_began_it_and_the_death_of_its_runner(ho
     assert run("systemctl", "is-active", unit).strip() == "active"
 
     run("systemctl", "kill", "--signal=KILL", unit)
+    # Nobody holds the lock until systemd has started it again, some seconds from now.
+    aside = guard(host, "--allow-restart")
+    assert aside.code == 2, aside.out
+    assert begun["run"] in aside.out
     world.wait_until(lambda: main_process(host, unit) not in ("0", first), "systemd starts it again", 60)
     (again,) = runs(host)
     assert (again["run"], again["step"]) == (begun["run"], "wait")
-    # Once the new runner has the lock.
-    aside = guard_until(host, begun["run"], "--allow-restart")
-    assert aside.code == 2
+    world.wait_until(lambda: begun["run"] in guard(host).out, "it is known to be at work again", 60)
 
     run("systemctl", "start", "gate.service")
     attached = host.vipconsole("attach", "--headless", begun["run"])
@@ -178,85 +168,3 @@ def test_a_session_that_its_user_has_left_is_nobody_however_long_a_process_of_it
 
 def main_process(host: Host, unit: str) -> str:
     return host.machine.run("systemctl", "show", "--property=MainPID", "--value", unit).strip()
-
-
-def test_what_a_container_prints_moves_the_guard_to_nothing(host: Host) -> None:
-    world = host.world
-    proxy = str(world.network("proxy")["Id"])
-    web = world.create_service("web", [proxy])
-    world.wait_for_state(web, "running")
-    lie = f'level=error msg="Failed allocation for service {web}" error="{REFUSAL}"'
-    liar = world.create_service("liar", [proxy], command=("sh", "-c", f"echo '{lie}'; exec sleep 86400"))
-    journal = ("journalctl", "--unit=docker.service", "--output=cat", "--no-pager")
-    world.wait_until(lambda: lie in host.machine.run(*journal), "its line is in the journal of the unit", 60)
-    before = host.starts
-    said = guard(host, "--allow-restart")
-    assert said.code == 0, said.out
-    assert host.starts == before
-    world.remove_service(liar)
-    world.remove_service(web)
-    world.wait_until_gone([web, liar])
-
-
-def test_a_network_full_of_live_services_is_no_reason_to_restart(host: Host) -> None:
-    world = host.world
-    crowded = world.create_overlay("crowded", "10.78.0.0/29")
-    crowd = world.create_service("crowd", [crowded], replicas=4, constraints=NOWHERE)
-    world.wait_for_state(crowd, "pending", 4)
-    more = world.create_service("more", [crowded], replicas=1, constraints=NOWHERE)
-    before = host.starts
-    said = guard_until(host, "A restart would not help", "--allow-restart")
-    assert said.code == 2
-    assert "crowded" in said.out
-    assert host.starts == before
-    for each in (crowd, more):
-        world.remove_service(each)
-    world.wait_until_gone([crowd, more])
-    world.remove_network(crowded)
-
-
-def exhaust(host: Host, network: str) -> tuple[str, list[str]]:
-    """Lose addresses of a network until a service gets none; return its id, and those of the others."""
-    world = host.world
-    others = [world.create_service(world.fresh("held"), [network])]
-    world.wait_for_state(others[0], "running")
-    world.leak_fast(network, 9)
-    # Two for the first one, one for the node, nine lost: this is the last of thirteen.
-    others.append(world.create_service(world.fresh("held"), [network], mode="dnsrr"))
-    world.wait_for_state(others[1], "running")
-    return world.create_service(world.fresh("late"), [network]), others
-
-
-def test_leaks_are_given_back_by_one_restart_and_by_no_second_one(host: Host) -> None:
-    world = host.world
-    proxy = str(world.network("proxy")["Id"])
-    late, others = exhaust(host, proxy)
-    before = host.starts
-
-    said = guard_until(host, "`vipconsole guard --allow-restart`")
-    assert said.code == 2
-    assert "cannot get an address on proxy" in said.out
-    assert "a restart of the docker unit is not allowed" in said.out
-    assert (host.starts, world.states(late)) == (before, ["new"])
-
-    done = guard(host, "--allow-restart")
-    assert done.code == 0, done.out + done.err
-    assert "The docker unit was restarted (" in done.out
-    assert "cannot get an address on proxy" in done.out
-    assert host.starts == before + 1
-    world.wait_for_state(late, "running")
-
-    again = guard(host, "--allow-restart")
-    assert again.code == 0, again.out
-    assert "restarted" not in again.out
-    assert host.starts == before + 1
-
-    # It leaks anew, sooner than a restart may follow another.
-    world.leak_fast(proxy, 6)
-    others.append(world.create_service(world.fresh("held"), [proxy], mode="dnsrr"))
-    world.wait_for_state(others[-1], "running")
-    later = world.create_service(world.fresh("late"), [proxy])
-    assert guard_until(host, "and it did not last", "--allow-restart").code == 2
-    assert host.starts == before + 1
-    for each in (late, later, *others):
-        world.remove_service(each)

@@ -80,10 +80,17 @@ def state(
     nodes: tuple[Node, ...] = (HERE,),
     created_s: float | None = None,
     replicas: int = 1,
+    more: tuple[Task, ...] = (),
 ) -> SwarmState:
-    """Return a swarm with a proxy, and with `ghost_app` waiting for its addresses where `waiting_s` says so."""
+    """Return a swarm with a proxy, and with `ghost_app` waiting for its addresses where `waiting_s` says so.
+
+    `more` are tasks of a service `db` that is on no network.
+    """
     tasks: list[Task] = [task("web", (PROXY, f"10.0.1.{n + 2}"), slot=n, node="") for n in range(held)]
     services: list[Service] = [service("web", networks=(PROXY,), mode="dnsrr")]
+    if more:
+        services.append(service("db", networks=(), updated=ago(5000)))
+        tasks += more
     if waiting_s is not None:
         ghost = service("ghost_app", networks=(PROXY,), updated=ago(waiting_s))
         services.append(replace(ghost, id=GHOST))
@@ -98,10 +105,28 @@ def state(
     return swarm([proxy(held, api=api, leaked=leaked, created_s=created_s)], services, tasks, nodes, api)
 
 
+def on_two_networks(*, made_anew_s: float) -> SwarmState:
+    """Return a swarm in which `ghost_app` has needed addresses for a moment, on proxy, which is large and new, and on its own."""
+    shared = network("proxy", "10.0.0.0/16", created=ago(made_anew_s))
+    own = network("ghost_default", "10.9.0.0/24")
+    ghost = replace(service("ghost_app", networks=(PROXY, own.id), updated=ago(5)), id=GHOST)
+    waits = replace(task("ghost_app", state="new", since=ago(5), node=""), service_id=GHOST, id=GHOST_TASK)
+    return swarm([shared, own], [ghost], [waits], api=(1, 41))
+
+
 OLD = (1, 41)
 HEALTHY = state(2)
 LEAKED_FULL = state(5, leaked=8, waiting_s=300)
+PARKED = replace(
+    LEAKED_FULL, services=(replace(service("web", networks=(PROXY,)), parked_by="elsewhere/proxy-16"),)
+)
 TRULY_FULL = state(13, waiting_s=300)
+PULLING = (task("db", state="preparing", since=ago(300), node=HERE.id),)
+PULLING_IN_VAIN = (task("db", state="preparing", since=ago(1000), node=HERE.id),)
+FAILING = (
+    task("db", state="failed", since=ago(40), desired="shutdown"),
+    task("db", state="starting", since=ago(3)),
+)
 
 
 @dataclass(frozen=True)
@@ -150,8 +175,18 @@ TABLE = (
     Row("refused before the allocator was rebuilt", HEALTHY, ALLOWED, GO,
         journal=logged((vip_line(GHOST), 90), (START_LINE, 60))),
     Row("refused, and its service has its address now", HEALTHY, ALLOWED, NOTE, journal=REFUSED),
+    Row("refused before the network was made anew, somebody else", state(5, waiting_s=30, api=OLD, created_s=60),
+        ALLOWED, NOTE, journal=logged((vip_line("h" * 25), 90))),
     Row("refused before the network was made anew", state(5, waiting_s=30, api=OLD, created_s=60), ALLOWED, NOTE,
-        journal=logged((vip_line("h" * 25), 90))),
+        "at most 8 of 13", journal=REFUSED),
+    Row("refused before the network was made anew, and it waits", state(5, waiting_s=70, api=OLD, created_s=80),
+        ALLOWED, STOP, "1 deploy waits", journal=REFUSED),
+    Row("refused since the network was made anew", state(5, waiting_s=95, api=OLD, created_s=100), ALLOWED, STOP,
+        "(ghost_app)", restarts=True, journal=REFUSED),
+    Row("refused before the other network of the two was made anew", on_two_networks(made_anew_s=60), ALLOWED, NOTE,
+        journal=REFUSED),
+    Row("refused since both networks are there", on_two_networks(made_anew_s=100), ALLOWED, STOP, "(ghost_app)",
+        restarts=True, journal=REFUSED),
     Row("waiting although there is room", state(2, waiting_s=300), ALLOWED, STOP, "1 deploy waits"),
     Row("leaks wanted by more tasks than could come back", state(5, leaked=8, waiting_s=300, replicas=9), ALLOWED,
         STOP, "8 would be free, and 10"),
@@ -162,6 +197,12 @@ TABLE = (
     Row("no leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER,)), ALLOWED, STOP, "no leader"),
     Row("something is being deployed", LEAKED_FULL, ALLOWED, STOP, "not quiet",
         more={"quiet": checks(updates=State.BUSY)}),
+    Row("something has been pulling its image for minutes", state(5, leaked=8, waiting_s=300, more=PULLING), ALLOWED,
+        STOP, "Nothing was done: db is being deployed."),
+    Row("something has been pulling its image for too long", state(5, leaked=8, waiting_s=300, more=PULLING_IN_VAIN),
+        ALLOWED, STOP, "(ghost_app)", restarts=True),
+    Row("something fails and is started again and again", state(5, leaked=8, waiting_s=300, more=FAILING), ALLOWED,
+        STOP, "(ghost_app)", restarts=True),
     Row("it is not known whether it is quiet", LEAKED_FULL, ALLOWED, STOP, "not known whether it is quiet",
         more={"quiet": checks(jobs=State.UNKNOWN)}),
     Row("a container would stay down", LEAKED_FULL, ALLOWED, STOP, "would stay down: db",
@@ -179,15 +220,18 @@ TABLE = (
         more={"last_restart_at": UNREAD}),
     Row("a run is unfinished", LEAKED_FULL, ALLOWED, STOP, "run proxy-16",
         more={"unfinished": "The run proxy-16 is unfinished."}),
-    Row("another host's run has parked services", HEALTHY, ALLOWED, STOP, "parked by the run proxy-16",
-        more={"unfinished": "2 services are parked by the run proxy-16 of machine x.", "prunable": ("old_default",)}),
     Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
+    Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "web is parked by a recreation"),
     Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),
     Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
     Row("unused overlays, busy", HEALTHY, ALLOWED, GO,
         more={"prunable": ("old_default",), "quiet": checks(changes=State.BUSY)}),
+    Row("unused overlays, a deploy takes its time", state(2, more=PULLING), ALLOWED, GO,
+        more={"prunable": ("old_default",)}),
+    Row("unused overlays, something fails again and again", state(2, more=FAILING), ALLOWED, GO,
+        prunes=("old_default",), more={"prunable": ("old_default",)}),
     Row("unused overlays, not wanted", HEALTHY, replace(ALLOWED, may_prune=False), GO,
         more={"prunable": ("old_default",)}),
 )  # fmt: skip
@@ -221,6 +265,20 @@ def test_each_situation_has_its_decision(row: Row) -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_without_permission_nothing_is_ever_restarted(row: Row) -> None:
     assert not decided(replace(row, wishes=replace(row.wishes, may_restart=False))).restarts
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_where_only_permission_or_the_moment_is_missing_the_command_is_told(row: Row) -> None:
+    told = decided(replace(row, wishes=replace(row.wishes, may_restart=False)))
+    if any("is not allowed" in each for each in told.because):
+        assert "`vipconsole guard --allow-restart`" in told.hint
+
+
+def test_what_is_in_the_way_is_told_before_the_command() -> None:
+    busy = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"quiet": checks(updates=State.BUSY)})
+    assert decided(busy).hint.startswith(
+        "Try again when that is over. Then `vipconsole guard --allow-restart` restarts the docker unit once"
+    )
 
 
 def test_every_obstacle_is_told() -> None:

@@ -104,6 +104,13 @@ def test_jobs_units_and_a_held_lock_block_unless_they_are_our_own() -> None:
         "jobs", jobs=(Job("deploy-proxy.service", "start", "running"), Job(OWN.unit, "start", "running"))
     )
     assert names(found) == ["deploy-proxy.service"]
+    batch, own = Job("batch.service", "start", "waiting"), Job(OWN.unit, "start", "running")
+    assert check("jobs", jobs=(batch, own)).state is State.QUIET
+    assert names(check("jobs", jobs=(batch, own, Job("other.service", "stop", "running")))) == [
+        "batch.service",
+        "other.service",
+    ]
+    assert names(check("jobs", jobs=(batch,))) == ["batch.service"]
     busy = Unit("upgrade.service", "activating", "start", ago(9))
     idle = (
         Unit("a.service", "inactive", "dead", None),

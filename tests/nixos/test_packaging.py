@@ -11,9 +11,11 @@ import pytest
 import console
 from console.runbook.source import SYSTEM_FILE as RUNBOOK
 from console.settings import SYSTEM_FILE
+from screens.arguments import build_parser
 
 CHECKOUT = Path(__file__).parents[2]
-FILES = sorted([CHECKOUT / "flake.nix", *(CHECKOUT / "nix").glob("*.nix")])
+FILES = sorted([CHECKOUT / "flake.nix", *(CHECKOUT / "console/nixos").glob("*.nix")])
+UNITS = CHECKOUT / "console" / "guard"
 
 # As much of nixpkgs as the files ask for: names stand for packages, and options are what they are declared with.
 STUBS = """
@@ -27,7 +29,12 @@ let
     mkEnableOption = about: { description = about; };
     mkIf = condition: content: if condition then content else null;
     mkOption = option: option;
-    types = { package = "package"; path = "path"; nullOr = type: "null or ${type}"; };
+    inherit (builtins) concatStringsSep;
+    optional = condition: each: if condition then [ each ] else [ ];
+    types = {
+      package = "package"; path = "path"; str = "str"; bool = "bool"; ints.unsigned = "unsigned";
+      nullOr = type: "null or ${type}";
+    };
   };
   python3Packages = builtins.listToAttrs (map (name: { inherit name; value = name; }) [
     "hatchling" "docker" "pydantic" "rich" "ruamel-yaml" "textual" "tree-sitter" "aiohttp" "systemd-python"
@@ -84,7 +91,7 @@ def test_the_package_has_every_dependency_and_the_version() -> None:
 
 def test_the_module_puts_files_where_they_are_read() -> None:
     services = """{ vipconsole = {
-      enable = true; package = "p"; settings = { nixos.flake = ".#host"; }; runbook = "/r.yaml";
+      enable = true; package = "p"; settings = { nixos.flake = ".#host"; }; runbook = "/r.yaml"; guard.enable = false;
     }; }"""
     config = evaluated(f"(module {services}).config")
     files = config["environment"]["etc"]
@@ -92,9 +99,70 @@ def test_the_module_puts_files_where_they_are_read() -> None:
     assert json.loads(files["vipconsole/config.toml"]["source"]) == {"nixos": {"flake": ".#host"}}
     assert files["vipconsole/runbook.yaml"]["source"] == "/r.yaml"
     assert config["environment"]["systemPackages"] == ["p", "git"]
+    assert config["systemd"] == {
+        "services": {"vipconsole-guard": None},
+        "timers": {"vipconsole-guard": None},
+    }
+
+
+def systemd_of(guard: str) -> Any:
+    services = f"""{{ vipconsole = {{
+      enable = true; package = "/p"; settings = {{ }}; runbook = null; guard = {{ enable = true; {guard} }};
+    }}; }}"""
+    return evaluated(f"(module {services}).config")["systemd"]
+
+
+def section(unit: str, name: str) -> dict[str, list[str]]:
+    """Return a section of a shipped unit; a key that is there several times has all its values."""
+    found: dict[str, list[str]] = {}
+    lines = iter((UNITS / unit).read_text().splitlines())
+    for line in lines:
+        if line == f"[{name}]":
+            break
+    for line in lines:
+        if line.startswith("["):
+            break
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def written(options: dict[str, Any]) -> dict[str, list[str]]:
+    """Return options as NixOS writes them into a unit, as far as they are used here."""
+    words = {True: "yes", False: "no"}
+    lists = {key: each if isinstance(each, list) else [each] for key, each in options.items()}
+    return {
+        key: [words[each] if isinstance(each, bool) else str(each) for each in values]
+        for key, values in lists.items()
+    }
+
+
+def test_the_module_has_the_guard_as_it_is_shipped_for_everybody_else() -> None:
+    systemd = systemd_of('calendar = "Sun 02:00"; allowRestart = false; need = null;')
+    service, timer = (systemd[each]["vipconsole-guard"] for each in ("services", "timers"))
+    shipped = section("vipconsole-guard.service", "Service")
+    assert written(service["serviceConfig"]) == shipped | {"ExecStart": ["/p/bin/vipconsole guard"]}
+    assert section("vipconsole-guard.service", "Unit") == {
+        "Description": [service["description"]],
+        "Documentation": service["documentation"],
+        "After": service["after"],
+    }
+    # systemd knows more than one word for yes.
+    shipped_timer = section("vipconsole-guard.timer", "Timer")
+    assert written(timer["timerConfig"]) == shipped_timer | {"Persistent": ["yes"]}
+    assert section("vipconsole-guard.timer", "Install") == {"WantedBy": timer["wantedBy"]}
+
+
+def test_the_module_tells_the_guard_what_it_may_and_what_is_needed() -> None:
+    systemd = systemd_of('calendar = "daily"; allowRestart = true; need = 40;')
+    command = systemd["services"]["vipconsole-guard"]["serviceConfig"]["ExecStart"]
+    assert command == "/p/bin/vipconsole guard --allow-restart --need 40"
+    assert systemd["timers"]["vipconsole-guard"]["timerConfig"]["OnCalendar"] == "daily"
+    build_parser().parse_args(command.split()[1:])
 
 
 def test_the_module_does_nothing_unless_it_is_enabled() -> None:
     assert evaluated("(module { vipconsole = { enable = false; }; }).config") is None
     options = evaluated("builtins.attrNames (module { vipconsole = { }; }).options.services.vipconsole")
-    assert options == ["enable", "package", "runbook", "settings"]
+    assert options == ["enable", "guard", "package", "runbook", "settings"]

@@ -20,6 +20,7 @@ from console.runbook.run.view import RunState, Watched
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
+from console.runbook.store.pulse import PULSE, beat
 from console.runbook.unfinished import decline_if_unfinished, unfinished_runs
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import Unreadable, newest, runs_in, watch
@@ -96,6 +97,25 @@ async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path:
     assert view.abandoned == "Neither verified nor undone: only (running)."
     assert unfinished_runs(tmp_path) == ()
     assert newest(tmp_path) == other
+    log.close()
+
+
+async def test_a_run_that_has_changed_nothing_counts_only_while_its_runner_may_come_back(
+    tmp_path: Path, folder: Path
+) -> None:
+    assert unfinished_runs(tmp_path, revived_within_s=60) == ()
+    beat(folder)
+    (found,) = unfinished_runs(tmp_path, revived_within_s=60) or ()  # type: ignore[misc] # a part that can be read
+    assert (found.run_id, found.state) == (folder.name, "is under way")
+    assert unfinished_runs(tmp_path) == ()
+    (folder / PULSE).unlink()
+    assert unfinished_runs(tmp_path, revived_within_s=60) == ()
+    log = RunLog(folder, SystemClock())
+    await log.read()
+    await log.append(e.RunnerStarted(1, "boot", "1"))
+    assert len(unfinished_runs(tmp_path, revived_within_s=60) or ()) == 1  # type: ignore[arg-type] # as above
+    await log.append(e.Stopped(e.Why.REFUSED, "It cannot go on.", ""))
+    assert unfinished_runs(tmp_path, revived_within_s=60) == ()
     log.close()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
+from console.remedies.probes import Mark, probe_spec
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.server import serve_in_thread
 from tests.simulator.swarms import a_network, a_swarm
@@ -74,6 +75,19 @@ def test_the_dry_run_tells_what_would_be_done_and_does_nothing(tmp_path: Path) -
         assert "1 unused overlay removed: old." in done.out
     assert "old" not in {each.name for each in engine.store.networks.values()}
     assert (dry.code, done.code) == (0, 0)
+
+
+def test_another_machine_that_changes_the_swarm_is_stood_back_from(tmp_path: Path) -> None:
+    engine = a_swarm()
+    proxy = a_network(engine)
+    a_network(engine, "old", "10.9.0.0/24")
+    engine.services.create(dict(probe_spec(Mark("elsewhere", 77), proxy)))
+    engine.advance(4000)
+    with simulation(engine) as running, operator() as root:
+        said = root.run("guard", "--host", running.host, "--config", settings(tmp_path))
+    assert said.code == 2
+    assert "GUARD CRITICAL - Another machine is changing this swarm: 1 probe of machine elsewhere" in said.out
+    assert "old" in {each.name for each in engine.store.networks.values()}
 
 
 def test_where_leaks_are_unknown_a_census_tells_whether_there_is_enough(tmp_path: Path) -> None:

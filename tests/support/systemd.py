@@ -27,12 +27,16 @@ class Machine:
         """Its root directory, as seen from outside."""
         return Path(f"/proc/{self.init}/root")
 
+    def entering(self, *argv: str) -> list[str]:
+        """Return the command line that runs a command inside."""
+        return ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "--", *argv]
+
     def call(
         self, *argv: str, given: bytes = b"", within_s: float = 100.0
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside to its end, and return how it ended."""
         return subprocess.run(
-            ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "--", *argv],
+            self.entering(*argv),
             capture_output=True,
             check=False,
             input=given,

@@ -47,8 +47,11 @@ inside='
   wanted="systemd-journald.service dbus.socket systemd-logind.service"
   printf "[Unit]\nRequires=%s\nAfter=%s\n" "$wanted" "$wanted" > etc/systemd/system/lab.target
   : > etc/fstab
-  exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    chroot . /lib/systemd/systemd --system --unit=lab.target --log-target=journal'
+  # What is executed in a container joins its namespace of mounts, and begins at the root of that. Below a mere chroot it
+  # is the root of this machine: `docker exec` would act on its files.
+  pivot_root . mnt
+  exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -ec "umount -l /mnt
+    exec /lib/systemd/systemd --system --unit=lab.target --log-target=journal"'
 
 join='
   for root in /sys/fs/cgroup /sys/fs/cgroup/*; do

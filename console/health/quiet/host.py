@@ -57,8 +57,11 @@ def _tools(processes: tuple[Process, ...], own: Own, patterns: tuple[str, ...]) 
 
 
 def _jobs(jobs: tuple[Job, ...], own: Own) -> Iterator[Blocker]:
+    running = {each.unit for each in jobs if each.state == "running"}
+    # Where no other job runs, those that wait do so for the one that this process is: it is what they were ordered after.
+    is_waited_for = running == {own.unit}
     for each in jobs:
-        if each.unit != own.unit:
+        if each.unit != own.unit and not is_waited_for:
             yield Blocker(each.unit, f"is to {each.what} ({each.state})")
 
 
