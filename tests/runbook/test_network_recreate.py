@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from console.errors import StepFailed, VipconsoleError
 from console.runbook.values import Json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
+from tests.support.program import vipconsole
 from tests.support.recreation import facts, populate
 
 # Where no file of the engine tells it, nobody knows whether the container's address was given by hand.
@@ -30,6 +32,12 @@ def host(tmp_path: Path) -> Iterator[Bench]:
 def subnet_of(host: Bench) -> str:
     (found,) = [each for each in host.model.store.networks.values() if each.name == "proxy"]
     return str(found.config[0].subnet)
+
+
+def findings(host: Bench) -> dict[str, Any]:
+    """Return what a look from outside finds, by code."""
+    glance = vipconsole("glance", "--json", "--host", host.host)
+    return {each["code"]: each for each in glance.json["findings"]}
 
 
 async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_nothing(host: Bench) -> None:
@@ -85,6 +93,9 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     host.running.break_call("/networks/create", "status:500")
     with pytest.raises(VipconsoleError):
         await host.act(RECREATE, **ASKED)
+    told = findings(host)["services-parked"]
+    assert (told["severity"], told["names"]) == ("critical", ["everywhere", "shop_app", "traefik_app"])
+    assert "the run r1 of this machine" in told["sentence"]
     host.remember()
     host.running.mend()
     assert not is_yes(await host.probe(RECREATE, **ASKED))
@@ -92,6 +103,7 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     assert subnet_of(host) == "10.10.0.0/16"
     assert facts(host.model) == before
     assert outputs["network_id"]
+    assert "services-parked" not in findings(host)
 
 
 async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:
