@@ -6,6 +6,7 @@ swarm. So it does not matter where it was interrupted; called again it finishes,
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
@@ -152,6 +153,9 @@ class Recreation:
             raise RecreationFailed(
                 f"{why.sentence} Not everything could be brought back: {error.sentence}", _RESUME
             ) from why
+        # Everything is back whether or not this works; whoever looks sees what a rollback would park.
+        with suppress(VipconsoleError):
+            await self._settle()
         short = self._short(look, network)
         after = f" {listed(short)} do not run yet." if short else ""
         raise BroughtBack(
@@ -161,8 +165,7 @@ class Recreation:
     async def _finish(self, network: NetworkDefinition, subnets: tuple[IPv4Network, ...]) -> Result:
         try:
             await self._running(network)
-            if self.settles_rollback:
-                await Settling(self._job).run()
+            await self._settle()
             look = await self._means.look()
             endpoints = await self._endpoints()
         except VipconsoleError as error:
@@ -188,6 +191,10 @@ class Recreation:
                 sorted(each.name for each in look.services if rolls_back_to_parked(each))
             ),
         )
+
+    async def _settle(self) -> None:
+        if self.settles_rollback:
+            await Settling(self._job).run()
 
     async def _running(self, network: NetworkDefinition) -> OverlayLook:
         """Return the first look in which as many tasks run as before, or the last one in time."""

@@ -207,6 +207,8 @@ async def test_after_a_second_newcomer_everything_is_brought_back() -> None:
         assert after["running"] == {**before["running"], "new1_app": 2, "new2_app": 2}
         assert {each: after["specs"][each] for each in before["specs"]} == before["specs"]
         assert after["containers"] == before["containers"]
+        seen = (await on.reader.look()).services
+        assert not any(each.seen.rolls_back_to_parked for each in seen)
 
 
 async def test_where_tasks_do_not_end_in_time_everything_is_brought_back() -> None:

@@ -48,6 +48,10 @@ async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_no
     assert plan.outage_s is not None
     assert plan.outage_s > 0
     assert "POST /networks/create" in plan.calls
+    assert "without any change" in plan.changes[-1]
+    assert plan.calls[-3:] == plan.calls[:3]
+    left = await host.plan(RECREATE, **ASKED, settle_rollback=False)
+    assert (left.changes, left.calls) == (plan.changes[:-1], plan.calls[:-3])
     assert [each for each in plan.changes if each.startswith("bring back 1: traefik_app")]
     assert plan.basis["network"]
     assert not is_yes(await host.probe(RECREATE, **ASKED))
@@ -103,7 +107,18 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     assert subnet_of(host) == "10.10.0.0/16"
     assert facts(host.model) == before
     assert outputs["network_id"]
-    assert "services-parked" not in findings(host)
+    assert not {"services-parked", "rollback-parks"} & set(findings(host))
+
+
+async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED, settle_rollback=False)
+    names = ["everywhere", "shop_app", "traefik_app"]
+    told = outputs["rolls_back_to_parked"]
+    assert isinstance(told, list)
+    for name, line in zip(names, told, strict=True):
+        assert str(line).startswith(f"{name}: `docker service rollback` would stop it")
+    assert host.said[-1].startswith("3 services must not be rolled back")
+    assert findings(host)["rollback-parks"]["names"] == names
 
 
 async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:
