@@ -31,6 +31,8 @@ from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_
 from console.swarm.overlays import Endpoint, OverlayLook
 from console.text import listed, plural
 
+RUNNING_POLL_S = 0.5
+"""Between two looks while tasks start. Nothing waits for what is seen, and the engine is busy."""
 RUNNING_WITHIN_S = 300.0
 """For so long tasks are waited for once everything is brought back."""
 
@@ -214,7 +216,7 @@ class Recreation:
                 await self._means.say(
                     f"waiting until {plural(len(short), 'service')} run: {listed(short, 3)}"
                 )
-            await self._means.clock.sleep(POLL_S)
+            await self._means.clock.sleep(RUNNING_POLL_S)
 
     def _tasks(self, look: OverlayLook, network: NetworkDefinition) -> Mapping[str, Running]:
         return {each.id: running(each, look, network) for each in self.record.services}

@@ -76,7 +76,7 @@ async def test_the_reverse_proxy_comes_back_first_and_goes_last() -> None:
             what: [each.state["name"] for each in on.touches.made if each.what == what]
             for what in ("park", "restore")
         }
-        rest = ["dns_app", "everywhere", "idle_app", "plain_app", "shop_app", "slow_app"]
+        rest = ["dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app"]
         assert names == {"restore": ["traefik_app", *rest], "park": [*rest[::-1], "traefik_app"]}
 
 
