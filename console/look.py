@@ -7,6 +7,7 @@ from console.clock import Clock
 from console.daemon_log import DaemonLog, read_lately, whose_host
 from console.errors import HostError
 from console.health.values import Observation
+from console.host.machine import machine_id
 from console.host.routes import read_routes
 from console.host.values import Route
 from console.journal.summary import Summary, summarise
@@ -42,7 +43,10 @@ async def take_look(
     journal: Part[Summary] = (
         batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
     )
-    return Observation(reader.host, clock.now(), clock.monotonic() - start, swarm, earlier, routes, journal)
+    took_s = clock.monotonic() - start
+    return Observation(
+        reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id()
+    )
 
 
 def _must_settle(swarm: SwarmState) -> bool:

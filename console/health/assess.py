@@ -8,6 +8,7 @@ from console.addresses.accounting import Kept, NetworkAccount, account
 from console.addresses.evidence import weigh
 from console.health.layout import find_overlaps, find_same_names, find_unallocated
 from console.health.logged import find_logged
+from console.health.parked import find_parked
 from console.health.reading import find_unread, find_viewpoint
 from console.health.unfinished import find_unfinished
 from console.health.use import find_held_twice, find_leaks, find_unread_evidence, find_use, find_void, percent
@@ -19,12 +20,14 @@ from console.text import clean, plural
 
 ORDER = (
     "run-unfinished",
+    "services-parked",
     "swarm-unread",
     "no-leader",
     "deploy-waits",
     "node-without-address",
     "network-full",
     "network-filling",
+    "rollback-parks",
 )
 """Among findings of one severity these come first, in this order; the others follow in the order of their subjects."""
 
@@ -75,6 +78,7 @@ def _all_findings(
     swarm = observation.swarm
     yield from find_unread(observation)
     yield from find_viewpoint(observation)
+    yield from find_parked(observation)
     yield from find_waiting(observation, accounts, thresholds)
     networks, services = known(swarm.networks, ()), known(swarm.services, ())
     yield from find_unallocated(networks, services, observation.now, thresholds)

@@ -102,6 +102,8 @@ class Observation:
     """What the engine counted as leaked in earlier looks, under the present allocator."""
     runs: Part[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
+    machine: str = ""
+    """Which machine looked, as runs that began on it write it down; nothing where nobody asked."""
 
     @property
     def now(self) -> datetime:

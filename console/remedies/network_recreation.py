@@ -6,6 +6,7 @@ swarm. So it does not matter where it was interrupted; called again it finishes,
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
@@ -30,6 +31,8 @@ from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_
 from console.swarm.overlays import Endpoint, OverlayLook
 from console.text import listed, plural
 
+RUNNING_POLL_S = 0.5
+"""Between two looks while tasks start. Nothing waits for what is seen, and the engine is busy."""
 RUNNING_WITHIN_S = 300.0
 """For so long tasks are waited for once everything is brought back."""
 
@@ -152,6 +155,9 @@ class Recreation:
             raise RecreationFailed(
                 f"{why.sentence} Not everything could be brought back: {error.sentence}", _RESUME
             ) from why
+        # Everything is back whether or not this works; whoever looks sees what a rollback would park.
+        with suppress(VipconsoleError):
+            await self._settle()
         short = self._short(look, network)
         after = f" {listed(short)} do not run yet." if short else ""
         raise BroughtBack(
@@ -161,8 +167,7 @@ class Recreation:
     async def _finish(self, network: NetworkDefinition, subnets: tuple[IPv4Network, ...]) -> Result:
         try:
             await self._running(network)
-            if self.settles_rollback:
-                await Settling(self._job).run()
+            await self._settle()
             look = await self._means.look()
             endpoints = await self._endpoints()
         except VipconsoleError as error:
@@ -189,6 +194,10 @@ class Recreation:
             ),
         )
 
+    async def _settle(self) -> None:
+        if self.settles_rollback:
+            await Settling(self._job).run()
+
     async def _running(self, network: NetworkDefinition) -> OverlayLook:
         """Return the first look in which as many tasks run as before, or the last one in time."""
         end_s = self._means.clock.monotonic() + self.running_within_s
@@ -207,7 +216,7 @@ class Recreation:
                 await self._means.say(
                     f"waiting until {plural(len(short), 'service')} run: {listed(short, 3)}"
                 )
-            await self._means.clock.sleep(POLL_S)
+            await self._means.clock.sleep(RUNNING_POLL_S)
 
     def _tasks(self, look: OverlayLook, network: NetworkDefinition) -> Mapping[str, Running]:
         return {each.id: running(each, look, network) for each in self.record.services}

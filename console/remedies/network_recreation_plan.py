@@ -101,12 +101,15 @@ class RecreationPlan:
 
 
 def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[ServiceRecord, ...]:
-    """Return services in the order in which they are brought back: those named, those with published ports, the others."""
+    """Return services in the order in which they are brought back: those named, those with published ports, the others.
+
+    Those without tasks come last: nobody waits for them, and the very last one waits for the containers.
+    """
     patterns = tuple(first)
 
-    def rank(service: ServiceRecord) -> tuple[int, bool, str]:
+    def rank(service: ServiceRecord) -> tuple[bool, int, bool, str]:
         hits = [number for number, each in enumerate(patterns) if fnmatchcase(service.name, each)]
-        return min(hits, default=len(patterns)), not service.publishes, service.name
+        return not _asked(service), min(hits, default=len(patterns)), not service.publishes, service.name
 
     return tuple(sorted(services, key=rank))
 

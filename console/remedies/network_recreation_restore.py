@@ -118,12 +118,15 @@ class Settling:
     async def run(self) -> None:
         """Settle every service that a rollback would park. Whoever looks afterwards sees those that could not be settled."""
         look = await self._means.look()
+        left = [each for each in look.services if rolls_back_to_parked(each)]
+        if left:
+            await self._means.say(f"making a rollback of {plural(len(left), 'service')} harmless")
 
         async def settle(service: SpecifiedService) -> None:
             with suppress(VipconsoleError):
                 await self._settle(service)
 
-        await self._means.steady.each([each for each in look.services if rolls_back_to_parked(each)], settle)
+        await self._means.steady.each(left, settle)
 
     async def _settle(self, service: SpecifiedService) -> None:
         means = self._means

@@ -13,6 +13,7 @@ from console.addresses.ledger import Ledger
 from console.clock import Clock
 from console.health.assess import assess
 from console.health.values import Assessment, Observation
+from console.host.machine import machine_id
 from console.host.values import Route
 from console.journal.summary import Summary
 from console.parts import Part, Unknown, known
@@ -46,6 +47,7 @@ class Assessor:
         self._host = host
         self._thresholds = thresholds
         self._clock = clock
+        self._machine = machine_id()
         self._last: tuple[Sight, Look] | None = None
         self._assessed_s = 0.0
         self._counts: dict[tuple[str, IPv4Network], Count] = {}
@@ -123,6 +125,7 @@ class Assessor:
             sight.censuses,
             sight.ledger,
             dict(self._counts),
+            machine=self._machine,
         )
 
 

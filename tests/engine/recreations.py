@@ -97,6 +97,8 @@ class Stage:
     name: str
     old: str
     stacks: dict[str, JSON]
+    backend_length: int = 27
+    """Of the subnet that stacks share besides, as long as nothing leaks."""
     touches: TouchList = field(default_factory=TouchList)
     when_said: Callable[[str], object] = print
     containers: list[str] = field(default_factory=list)
@@ -106,7 +108,7 @@ class Stage:
     def deploy(self) -> None:
         """Create the network, deploy every stack, attach two containers, and wait until everything runs."""
         create_proxy(self.world, self.name, self.old)
-        self.world.create_overlay(f"{self.name}-backend", self.world.fresh_subnet(27))
+        self.world.create_overlay(f"{self.name}-backend", self.world.fresh_subnet(self.backend_length))
         self.deploy_stacks()
         for each, options in (("shell", ()), ("stopped", ()), ("fixed", ("--ip", self.given_address))):
             name = f"{self.name}-{each}"
@@ -130,22 +132,26 @@ class Stage:
 
     def deploy_stacks(self) -> None:
         """Deploy every stack, as an operator does."""
-        for stack, services in self.stacks.items():
-            file = self.folder / f"{stack}.json"
-            compose = {
-                "version": "3.8",
-                "services": services,
-                "networks": {
-                    "proxy": {"external": True, "name": self.name},
-                    "backend": {"external": True, "name": f"{self.name}-backend"},
-                    "internal": {"ipam": {"config": [{"subnet": self.world.fresh_subnet(28)}]}},
-                },
-            }
-            file.write_text(json.dumps(compose))
-            self.engine.docker(
-                *("stack", "deploy", "--detach=true", "--resolve-image", "never"),
-                *("--compose-file", str(file), f"{self.name}-{stack}"),
-            )
+        for each in self.stacks:
+            self.deploy_stack(each)
+
+    def deploy_stack(self, stack: str) -> None:
+        """Deploy one stack; raises LabError with what the command line said where that fails."""
+        file = self.folder / f"{stack}.json"
+        compose = {
+            "version": "3.8",
+            "services": self.stacks[stack],
+            "networks": {
+                "proxy": {"external": True, "name": self.name},
+                "backend": {"external": True, "name": f"{self.name}-backend"},
+                "internal": {"ipam": {"config": [{"subnet": self.world.fresh_subnet(28)}]}},
+            },
+        }
+        file.write_text(json.dumps(compose))
+        self.engine.docker(
+            *("stack", "deploy", "--detach=true", "--resolve-image", "never"),
+            *("--compose-file", str(file), f"{self.name}-{stack}"),
+        )
 
     def services(self) -> list[JSON]:
         """Return the stacks' services."""
@@ -168,6 +174,15 @@ class Stage:
             each["Status"]["State"] == each["DesiredState"] == "running"
             for each in self.world.tasks(service["ID"])
         )
+
+    def tasks(self) -> dict[str, set[str]]:
+        """Return the IDs of the tasks that are meant to run, by the name of their service."""
+        return {
+            each["Spec"]["Name"]: {
+                one["ID"] for one in self.world.tasks(each["ID"]) if one["DesiredState"] == "running"
+            }
+            for each in self.services()
+        }
 
     def facts(self) -> JSON:
         """Return everything that must be the same afterwards, IDs of the network and addresses aside."""

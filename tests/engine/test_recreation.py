@@ -52,6 +52,14 @@ def roll_back(world: World, service: str) -> JSON:
     return dict(world.service(service)["Spec"])
 
 
+def wait_until_rolled_back(world: World, service: str) -> None:
+    def is_over() -> bool:
+        status = world.service(service).get("UpdateStatus") or {}
+        return bool(status.get("State") == "rollback_completed")
+
+    world.wait_until(is_over, "the rollback is over", 60)
+
+
 def forget(folder: Path) -> None:
     """Lose everything that a run has kept."""
     shutil.rmtree(folder)
@@ -65,7 +73,13 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
         before = stage.facts()
         assert len(before["specs"]) == 20
         assert stage.leaked() == {}
+        settled: list[dict[str, set[str]]] = []
 
+        def hear(said: str) -> None:
+            if said.startswith("making a rollback"):
+                settled.append(stage.tasks())
+
+        stage.when_said = hear
         there = await stage.forward("10.10.0.0/16")
 
         assert (stage.subnets(), there.told, there.newcomers) == (["10.10.0.0/16"], (), ())
@@ -76,8 +90,14 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
         assert there.rolls_back_to_parked == ()
         whole, floor = there.whole or (0, 0)
         print(f"\n20 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for whoever runs -s
-        service = stage.services()[0]
-        assert roll_back(world, service["ID"]) == service["Spec"]
+        # No task was replaced by the settling, and a rollback replaces none either.
+        assert settled == [stage.tasks()]
+        for each in stage.services():
+            assert roll_back(world, each["ID"]) == each["Spec"]
+        for each in stage.services():
+            wait_until_rolled_back(world, each["ID"])
+        assert settled == [stage.tasks()]
+        assert stage.facts() == before
         assert stage.leaked() == {}
 
         back = await stage.back()

@@ -76,7 +76,7 @@ async def test_the_reverse_proxy_comes_back_first_and_goes_last() -> None:
             what: [each.state["name"] for each in on.touches.made if each.what == what]
             for what in ("park", "restore")
         }
-        rest = ["dns_app", "everywhere", "idle_app", "plain_app", "shop_app", "slow_app"]
+        rest = ["dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app"]
         assert names == {"restore": ["traefik_app", *rest], "park": [*rest[::-1], "traefik_app"]}
 
 
@@ -207,6 +207,8 @@ async def test_after_a_second_newcomer_everything_is_brought_back() -> None:
         assert after["running"] == {**before["running"], "new1_app": 2, "new2_app": 2}
         assert {each: after["specs"][each] for each in before["specs"]} == before["specs"]
         assert after["containers"] == before["containers"]
+        seen = (await on.reader.look()).services
+        assert not any(each.seen.rolls_back_to_parked for each in seen)
 
 
 async def test_where_tasks_do_not_end_in_time_everything_is_brought_back() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from console.errors import StepFailed, VipconsoleError
 from console.runbook.values import Json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
+from tests.support.program import vipconsole
 from tests.support.recreation import facts, populate
 
 # Where no file of the engine tells it, nobody knows whether the container's address was given by hand.
@@ -32,6 +34,12 @@ def subnet_of(host: Bench) -> str:
     return str(found.config[0].subnet)
 
 
+def findings(host: Bench) -> dict[str, Any]:
+    """Return what a look from outside finds, by code."""
+    glance = vipconsole("glance", "--json", "--host", host.host)
+    return {each["code"]: each for each in glance.json["findings"]}
+
+
 async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_nothing(host: Bench) -> None:
     host.is_read_only = True
     plan = await host.plan(RECREATE, **ASKED)
@@ -40,6 +48,10 @@ async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_no
     assert plan.outage_s is not None
     assert plan.outage_s > 0
     assert "POST /networks/create" in plan.calls
+    assert "without any change" in plan.changes[-1]
+    assert plan.calls[-3:] == plan.calls[:3]
+    left = await host.plan(RECREATE, **ASKED, settle_rollback=False)
+    assert (left.changes, left.calls) == (plan.changes[:-1], plan.calls[:-3])
     assert [each for each in plan.changes if each.startswith("bring back 1: traefik_app")]
     assert plan.basis["network"]
     assert not is_yes(await host.probe(RECREATE, **ASKED))
@@ -85,6 +97,9 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     host.running.break_call("/networks/create", "status:500")
     with pytest.raises(VipconsoleError):
         await host.act(RECREATE, **ASKED)
+    told = findings(host)["services-parked"]
+    assert (told["severity"], told["names"]) == ("critical", ["everywhere", "shop_app", "traefik_app"])
+    assert "the run r1 of this machine" in told["sentence"]
     host.remember()
     host.running.mend()
     assert not is_yes(await host.probe(RECREATE, **ASKED))
@@ -92,6 +107,18 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     assert subnet_of(host) == "10.10.0.0/16"
     assert facts(host.model) == before
     assert outputs["network_id"]
+    assert not {"services-parked", "rollback-parks"} & set(findings(host))
+
+
+async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED, settle_rollback=False)
+    names = ["everywhere", "shop_app", "traefik_app"]
+    told = outputs["rolls_back_to_parked"]
+    assert isinstance(told, list)
+    for name, line in zip(names, told, strict=True):
+        assert str(line).startswith(f"{name}: `docker service rollback` would stop it")
+    assert host.said[-1].startswith("3 services must not be rolled back")
+    assert findings(host)["rollback-parks"]["names"] == names
 
 
 async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:

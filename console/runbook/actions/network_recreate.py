@@ -23,6 +23,10 @@ from console.runbook.values import Effect, Json
 from console.swarm.overlay_reader import EngineOverlayReader
 from console.text import duration, listed, plural
 
+_SETTLING = (
+    "update every service once more without any change: nothing restarts, and a rollback does not park it",
+)
+
 RECORDED = "record"
 """What the touch is called whose state is everything as it was."""
 
@@ -41,9 +45,9 @@ class RecreateParameters(Parameters):
         description="Containers (globs) that may have another address afterwards, even one that was given by hand.",
     )
     settle_rollback: bool = Field(
-        default=False,
-        description="Whether each service is updated once more at the end, which restarts it, so that `docker service "
-        "rollback` does not park it again; else such services are listed.",
+        default=True,
+        description="Whether each service is updated once more at the end without any change, so that `docker service "
+        "rollback` does not park it again; that restarts nothing. Else such services are listed.",
     )
     running_within: float = Field(default=300.0, description="Seconds to wait for tasks to run again.", gt=0)
 
@@ -75,8 +79,8 @@ class NetworkRecreate:
             f"Recreate {parameters.network} as {parameters.subnet}: {plural(services, 'service')} and "
             f"{plural(containers, 'container')} on it are stopped once and started once.",
             reads=("networks, services, tasks, containers and nodes", "this host's routes"),
-            changes=plan_lines(plan),
-            calls=_calls(plan),
+            changes=(*plan_lines(plan), *(_SETTLING if parameters.settle_rollback and services else ())),
+            calls=_calls(plan, settles=parameters.settle_rollback),
             checked=tuple(found(is_so=True, sentence=each) for each in plan.notes),
             refused=plan.refused,
             outage_s=plan.outage_s,
@@ -95,8 +99,13 @@ class NetworkRecreate:
             raise StepFailed(
                 " ".join(plan.refused) or "There is nothing to recreate.", "Look at the plan again."
             )
-        recreation = await _recreation(context, parameters, plan)
-        return _outputs(await recreation.forward())
+        result = await (await _recreation(context, parameters, plan)).forward()
+        if result.rolls_back_to_parked:
+            await context.say(
+                f"{plural(len(result.rolls_back_to_parked), 'service')} must not be rolled back before `docker service "
+                f"update` of each, which changes nothing: {listed(result.rolls_back_to_parked)}"
+            )
+        return _outputs(result)
 
     @tells
     async def verify(
@@ -193,18 +202,21 @@ def _basis(plan: RecreationPlan) -> Mapping[str, Json]:
     }
 
 
-def _calls(plan: RecreationPlan) -> tuple[str, ...]:
+def _calls(plan: RecreationPlan, *, settles: bool) -> tuple[str, ...]:
     record = plan.record
     if record is None:
         return ()
     services = [f"POST /services/{each.id}/update" for each in record.services]
     return (
+        # Without tasks first, then off the network.
+        *services,
         *services,
         *(f"POST /networks/{record.network.id}/disconnect" for _ in record.containers),
         f"DELETE /networks/{record.network.id}",
         "POST /networks/create",
         *services,
         *("POST /networks/NEW/connect" for _ in record.containers),
+        *(services if settles else ()),
     )
 
 
@@ -223,5 +235,9 @@ def _outputs(result: Result) -> Mapping[str, Json]:
         "differences": [each.sentence for each in result.differences if each.is_failure],
         "changed_by_others": [each.sentence for each in result.differences if not each.is_failure],
         "newcomers": [*result.newcomers],
-        "rolls_back_to_parked": [*result.rolls_back_to_parked],
+        "rolls_back_to_parked": [
+            f"{each}: `docker service rollback` would stop it and take it off the network; `docker service update "
+            f"{each}` changes nothing, restarts nothing and mends that"
+            for each in result.rolls_back_to_parked
+        ],
     }

@@ -1,0 +1,89 @@
+"""Findings about services that a recreation of their network has parked, and about those that a rollback would park."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from console.health.values import Finding, Observation, Severity
+from console.parts import known
+from console.swarm.values import Service
+from console.text import listed, plural
+
+SWARM = "swarm"
+# What stands on a label becomes part of a command that somebody may copy.
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def find_parked(observation: Observation) -> Iterator[Finding]:
+    """Yield a critical finding for each run that has services parked, and a warning about what a rollback would park."""
+    services = known(observation.swarm.services, ())
+    groups = defaultdict[str, list[Service]](list)
+    for each in services:
+        if each.parked_by:
+            groups[_by(each)].append(each)
+    for by, group in sorted(groups.items()):
+        yield _parked(by, _names(group), observation)
+    names = _names(each for each in services if each.rolls_back_to_parked and not each.parked_by)
+    if names:
+        yield _rolls_back(names)
+
+
+def _by(service: Service) -> str:
+    """Return who parked a service, as `MACHINE/RUN`; nothing where its label does not tell."""
+    machine, _, run = service.parked_by.rpartition("/")
+    return service.parked_by if machine and _RUN.fullmatch(run) else ""
+
+
+def _names(services: Iterable[Service]) -> tuple[str, ...]:
+    return tuple(sorted(each.name for each in services))
+
+
+def _parked(by: str, names: tuple[str, ...], observation: Observation) -> Finding:
+    machine, _, run = by.rpartition("/")
+    short = f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked"
+    if not run:
+        return Finding(
+            "services-parked",
+            Severity.CRITICAL,
+            SWARM,
+            short,
+            f"{short}, without tasks, and their label does not tell by which run: {listed(names)}.",
+            "A newer vipconsole wrote the label `vipconsole.parked`, or somebody by hand: `docker service inspect "
+            f"{names[0]}` shows it.",
+            names,
+        )
+    is_here = machine == observation.machine
+    whose, hint = _way_back(run, observation) if is_here else _way_back_elsewhere(run, machine)
+    sentence = f"{short}, without tasks until the run {run}{whose} brings them back: {listed(names)}."
+    return Finding("services-parked", Severity.CRITICAL, run, short, sentence, hint, names)
+
+
+def _way_back(run: str, observation: Observation) -> tuple[str, str]:
+    unfinished = next((each for each in known(observation.runs, ()) if each.run_id == run), None)
+    if unfinished is not None:
+        return f" (it {unfinished.state})", unfinished.hint
+    # Not everybody who looks asks for the runs: that it is over is not known.
+    hint = (
+        f"`vipconsole resume {run}`. If that run is over or lost (`vipconsole runs`), recreating the network once more "
+        "with `vipconsole run` brings them back too; `way-back.sh` in the run's folder does it by hand."
+    )
+    return " of this machine", hint
+
+
+def _way_back_elsewhere(run: str, machine: str) -> tuple[str, str]:
+    hint = f"`vipconsole resume {run}` on that machine (by its /etc/machine-id), or `way-back.sh` in the run's folder there."
+    return f" of the machine {machine}", hint
+
+
+def _rolls_back(names: tuple[str, ...]) -> Finding:
+    return Finding(
+        "rollback-parks",
+        Severity.WARNING,
+        SWARM,
+        f"a rollback would stop {plural(len(names), 'service')}",
+        f"`docker service rollback` would stop {plural(len(names), 'service')} and take {'it' if len(names) == 1 else 'them'} "
+        f"off the network: {listed(names)}. A recreation of the network left the parked specification as the previous one.",
+        f"`docker service update {names[0]}`, and so each: it changes nothing, restarts nothing, and puts the present "
+        "specification in its place.",
+        names,
+    )
