@@ -10,7 +10,7 @@ from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes,
 from console.health.quiet.values import State
 from console.health.values import Finding, Severity
 from console.health.waiting import needy_services
-from console.parts import Unknown, known
+from console.parts import Unknown
 from console.settings import Thresholds
 from console.text import duration, listed, plural
 
@@ -51,15 +51,10 @@ def _stands_back(situation: Situation) -> Decision | None:
             f"Another command is changing the swarm: {situation.holder}.",
             "Wait until it has ended.",
         )
-    parked = [each for each in known(situation.observation.swarm.services, ()) if each.parked_by]
-    if parked:
-        verb = "is" if len(parked) == 1 else "are"
-        return Decision(
-            Verdict.STOP,
-            f"{listed([each.name for each in parked])} {verb} parked by a recreation of a network "
-            f"({parked[0].parked_by}), which is under way or was cut short.",
-            "`vipconsole runs` on the machine of that name tells how far it is.",
-        )
+    # Of a run of another machine, or one that is kept here no more, only the labels in the swarm tell.
+    parked = next((each for each in situation.assessment.findings if each.code == "services-parked"), None)
+    if parked is not None:
+        return Decision(Verdict.STOP, parked.sentence, parked.hint)
     return None
 
 

@@ -205,4 +205,4 @@ async def test_services_parked_from_another_host_are_stood_back_from(tmp_path: P
     async with bench(engine, tmp_path) as guard:
         outcome = await guard.act()
     assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
-    assert "parked (web) by the run proxy-16 of machine another" in outcome.decision.sentence
+    assert "until the run proxy-16 of the machine another brings" in outcome.decision.sentence

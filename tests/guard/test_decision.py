@@ -222,7 +222,7 @@ TABLE = (
         more={"unfinished": "The run proxy-16 is unfinished."}),
     Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
-    Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "web is parked by a recreation"),
+    Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "parked, without tasks until the run proxy-16"),
     Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),
     Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
