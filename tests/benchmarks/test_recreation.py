@@ -4,6 +4,8 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,8 +41,11 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             connection.close()
 
 
-def until_it_works(command: Callable[[], object]) -> int:
-    """Do it again and again, as `until …; do sleep 1; done` does, and return how often it was refused."""
+def until_it_works(command: Callable[[], object], remedy: Callable[[], object] = lambda: None) -> int:
+    """Do it again and again, as `until …; do sleep 1; done` does, and return how often it was refused.
+
+    After every tenth refusal the remedy is tried, which may fail as well.
+    """
     end_s = time.monotonic() + PATIENCE_S
     for refused in range(int(PATIENCE_S)):
         try:
@@ -48,6 +53,9 @@ def until_it_works(command: Callable[[], object]) -> int:
         except LabError:
             if time.monotonic() >= end_s:
                 raise
+            if refused % 10 == 9:
+                with suppress(LabError):
+                    remedy()
             time.sleep(1)
         else:
             return refused
@@ -93,7 +101,11 @@ def by_hand(stage: Stage, subnet: str) -> tuple[float, int]:
     refused = until_it_works(lambda: docker("network", "rm", stage.name))
     refused += until_it_works(lambda: create_by_hand(stage, subnet))
     for stack in stage.stacks:
-        refused += until_it_works(lambda stack=stack: stage.deploy_stack(stack))  # type: ignore[misc]
+        # This node's copy of a removed network may linger: then the command line creates none, and Swarm has none.
+        refused += until_it_works(
+            partial(stage.deploy_stack, stack),
+            partial(docker, "network", "rm", f"{stage.name}-{stack}_internal"),
+        )
     for each in stage.containers:
         alias = f"{each.removeprefix(f'{stage.name}-')}-alias"
         docker("network", "connect", "--alias", alias, stage.name, each)
