@@ -75,6 +75,32 @@ async def test_undone_everything_is_on_the_old_subnet_again(host: Bench) -> None
     assert facts(host.model) == before
 
 
+async def test_an_undo_for_which_there_is_no_room_any_more_says_so_and_changes_nothing(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED)
+    host.remember()
+    a_network(host.model, "other", "10.0.1.128/25")
+    host.changes.clear()
+    with pytest.raises(
+        StepFailed, match=r"10\.0\.1\.0/24 overlaps 10\.0\.1\.128/25, which the network other has"
+    ):
+        await host.undo(RECREATE, outputs, **ASKED)
+    assert host.changes == []
+    assert subnet_of(host) == "10.10.0.0/16"
+
+
+async def test_an_undo_that_ends_on_another_subnet_is_none_and_can_be_done_again(host: Bench) -> None:
+    before = facts(host.model)
+    outputs = await host.act(RECREATE, **ASKED)
+    host.remember()
+    host.running.break_call("/networks/create", "status:500", times=3)
+    with pytest.raises(StepFailed, match=r"not all is as it was: proxy has .* instead of 10\.0\.1\.0/24"):
+        await host.undo(RECREATE, outputs, **ASKED)
+    assert facts(host.model) == before
+    host.remember()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert (subnet_of(host), facts(host.model)) == ("10.0.1.0/24", before)
+
+
 async def test_an_undo_of_what_never_began_does_nothing(host: Bench) -> None:
     await host.undo(RECREATE, {}, **ASKED)
     assert host.changes == []
