@@ -204,18 +204,22 @@ class Stage:
 
     def _lost(self, name: str) -> set[str]:
         seen = self.world.network(name)
-        network, (config,) = seen["Id"], seen["IPAM"]["Config"]
+        (config,) = seen["IPAM"]["Config"]
         subnet = ipaddress.ip_network(config["Subnet"])
         everything = {str(each) for each in subnet.hosts()} - {config["Gateway"]}
+        return everything - self.held(name) - self.world.walk_ring(seen["Id"])
+
+    def held(self, name: str) -> set[str]:
+        """Return the addresses of a network that somebody holds: services, tasks, containers, this node's load balancer."""
+        seen = self.world.network(name)
         vips = {
             vip["Addr"].partition("/")[0]
             for each in self.world.client.services()
             for vip in each["Endpoint"].get("VirtualIPs") or ()
-            if vip["NetworkID"] == network
+            if vip["NetworkID"] == seen["Id"]
         }
         local = {each["IPv4Address"].partition("/")[0] for each in (seen["Containers"] or {}).values()}
-        held = vips | local | set(self.world.task_addresses(network))
-        return everything - held - self.world.walk_ring(network)
+        return vips | local | set(self.world.task_addresses(seen["Id"]))
 
     # What is done.
 
