@@ -198,7 +198,7 @@ class Stage:
     def leaked(self) -> dict[str, set[str]]:
         """Return what can neither be handed out nor is held, for each network of the stacks that can be walked."""
         names = [f"{self.name}-{each}_internal" for each in self.stacks] + [f"{self.name}-backend"]
-        if self.subnets() == [self.old]:
+        if IPv4Network(self.subnets()[0]).prefixlen >= 24:
             names.append(self.name)
         return {each: lost for each in names if (lost := self._lost(each))}
 
