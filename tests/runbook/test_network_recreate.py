@@ -120,6 +120,25 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     assert outputs["network_id"]
 
 
+async def test_who_came_in_the_middle_is_attached_again_by_the_next_attempt(host: Bench) -> None:
+    def come() -> None:
+        body = {"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"proxy": {"Aliases": ["late"]}}}}
+        host.model.containers.start(host.model.containers.create("late", body))
+
+    host.clock.meanwhile.append((0.2, come))
+    host.running.break_call("/networks/create", "status:500")
+    with pytest.raises(VipconsoleError):
+        await host.act(RECREATE, **ASKED)
+    host.remember()
+    host.running.mend()
+    outputs = await host.act(RECREATE, **ASKED)
+    assert subnet_of(host) == "10.10.0.0/16"
+    assert ("proxy", ["late"], True) in [tuple(each) for each in facts(host.model)["containers"]["late"]]
+    host.remember()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert subnet_of(host) == "10.0.1.0/24"
+
+
 async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:
     a_network(host.model, "other", "10.10.5.0/24")
     plan = await host.plan(RECREATE, **ASKED)

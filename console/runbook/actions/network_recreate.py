@@ -167,9 +167,14 @@ def _whose(context: Context) -> Whose:
 
 
 def _kept(context: Context) -> Record | None:
-    """Return everything as it was when an earlier attempt of this step began, from the run's own record."""
-    first = next((each for each in context.touched if each.what == RECORDED), None)
-    return None if first is None else record_from_json(first.state)
+    """Return everything as it was when earlier attempts of this step began, from the run's own record.
+
+    The last one, for it knows whoever came in the middle; but one that was made when the network had its new subnet already
+    does not tell what it was.
+    """
+    records = [record_from_json(each.state) for each in context.touched if each.what == RECORDED]
+    before = [each for each in records if each.network.ipv4 != (IPv4Network(each.target),)]
+    return before[-1] if before else next(iter(records), None)
 
 
 async def _recreation(
