@@ -161,7 +161,11 @@ def there_and_back(stage: Stage, root: Operator) -> None:
     assert all(each["is_finished"] for each in recreate["touched"])
     for each in ("reproduce", "verify"):
         assert (steps[each]["outputs"]["naive"], steps[each]["outputs"]["safe"]) == (3, 0)
+    assert (steps["census"]["outputs"]["leaked"], steps["census"]["outputs"]["addresses"]) == (0, [])
+    assert steps["census-after"]["outputs"]["leaked"] is None
     page = root.run("report", run).out
+    assert "No address of proxy leaked." in page
+    assert "What leaked of proxy is unknown: proxy can have" in page
     assert f"{run}`, done (exit code 0)" in page
     assert all(each in page for each in (*outputs["outages"], NEW, f'"outage_s": {outputs["outage_s"]}'))
     assert "hunter2" not in page + json.dumps(told)
@@ -173,7 +177,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
 
     # What lies before it stays done, and says how it is undone as well.
     assert undone.code == 1, undone.out
-    assert "Undone back to recreate; what stays: reproduce." in undone.out
+    assert "Undone back to recreate; what stays: reproduce, census." in undone.out
     assert set(seen.down_s()) == {name for name, count in before["running"].items() if count}
     assert stage.subnets() == [OLD]
     assert stage.facts() == before
