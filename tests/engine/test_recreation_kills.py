@@ -69,6 +69,9 @@ def check(stage: Stage, before: JSON, folder: Path, at: int = 0, *, forgets: boo
 
     One that forgets has lost everything that was kept of it: only the labels in the swarm tell the next run.
     """
+    # Stopped, it knows the new network by name only, and needs no touch; once it has run there it does again.
+    stage.engine.docker("start", "killed-stopped")
+    stage.engine.docker("stop", "killed-stopped")
     subnet = other(stage)
     run = run_to(subnet, stage, folder)
     if at and run.work(Fault("touch", at)) == -signal.SIGKILL:
@@ -91,14 +94,14 @@ def check(stage: Stage, before: JSON, folder: Path, at: int = 0, *, forgets: boo
 
 
 def counted(stage: Stage, before: JSON, folder: Path) -> int:
-    """Return how many touches an undisturbed recreation records, before each change and after it."""
+    """Return at how many points an undisturbed recreation records a touch: before each change and after it."""
     run = check(stage, before, folder)
     assert run.deaths == 0
     return int(run.touches.value)
 
 
 def sweep(stage: Stage, folder: Path, chosen: Callable[[int], list[int]]) -> tuple[int, list[int], list[int]]:
-    """Kill a recreation at chosen ones of its touches; return how many there are, which were chosen, at which it died."""
+    """Kill a recreation at chosen points; return how many there are, which were chosen, at which it died."""
     before = stage.facts()
     count = counted(stage, before, folder / "calm")
     points = chosen(count)
@@ -127,5 +130,8 @@ def test_killed_at_every_touch(stage: Stage, tmp_path: Path, capsys: pytest.Capt
     count, points, died = sweep(stage, tmp_path, lambda count: list(range(1, count + 1)))
     with capsys.disabled():
         took_s = time.monotonic() - began_s
-        print(f"\nrecreation on a real engine: {count} touches swept in {took_s:.0f} s, {len(died)} deaths")  # noqa: T201 - the number is what is asked for
-    assert died[: count - 4] == points[: count - 4]
+        print(  # noqa: T201 - the number is what is asked for
+            f"\nrecreation on a real engine: {count} points swept (before and after each touch), "
+            f"{len(died)} deaths, all ended alike, in {took_s:.0f} s"
+        )
+    assert died[: count - 2] == points[: count - 2]
