@@ -38,8 +38,8 @@ format: $(VENV)/.dev ## Let ruff format and mend what it can
 benchmarks: packages $(VENV)/.dev ## Measure, each figure beside its floor in the same run
 	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks
 
-faults: packages $(VENV)/.dev ## Kill a run at every point, and let every write of it fail once
-	$(BIN)/pytest -m sweep -s tests/faults
+faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and let every write of it fail once
+	$(BIN)/pytest -m sweep -s tests/faults tests/engine
 
 pictures: $(VENV)/.dev ## Draw the pictures of the first page anew, from the simulated evening
 	$(BIN)/python -m tests.support.pictures screens/pictures

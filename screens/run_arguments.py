@@ -120,7 +120,7 @@ def _add_deciding(commands: Any, state: Make) -> None:
         parents=[state()],
         help="answer what a run asks about a step (changes the swarm)",
         description="Answers what a run asks: confirm=WORD lets the step begin; retry, skip and undo say what becomes of "
-        "one that failed; stop stops the run. The first answer counts.",
+        "one that failed; stop stops the run. The first answer counts. In a run that is done, undo goes back to before the step.",
         epilog="Exit codes: 0 taken, 3 not taken, with the reason; 64 wrong usage.",
     )
     decide.add_argument("run", metavar="RUN", help=RUN)

@@ -213,24 +213,28 @@ class Stage:
     def leaked(self) -> dict[str, set[str]]:
         """Return what can neither be handed out nor is held, for each network of the stacks that can be walked."""
         names = [f"{self.name}-{each}_internal" for each in self.stacks] + [f"{self.name}-backend"]
-        if self.subnets() == [self.old]:
+        if IPv4Network(self.subnets()[0]).prefixlen >= 24:
             names.append(self.name)
         return {each: lost for each in names if (lost := self._lost(each))}
 
     def _lost(self, name: str) -> set[str]:
         seen = self.world.network(name)
-        network, (config,) = seen["Id"], seen["IPAM"]["Config"]
+        (config,) = seen["IPAM"]["Config"]
         subnet = ipaddress.ip_network(config["Subnet"])
         everything = {str(each) for each in subnet.hosts()} - {config["Gateway"]}
+        return everything - self.held(name) - self.world.walk_ring(seen["Id"])
+
+    def held(self, name: str) -> set[str]:
+        """Return the addresses of a network that somebody holds: services, tasks, containers, this node's load balancer."""
+        seen = self.world.network(name)
         vips = {
             vip["Addr"].partition("/")[0]
             for each in self.world.client.services()
             for vip in each["Endpoint"].get("VirtualIPs") or ()
-            if vip["NetworkID"] == network
+            if vip["NetworkID"] == seen["Id"]
         }
         local = {each["IPv4Address"].partition("/")[0] for each in (seen["Containers"] or {}).values()}
-        held = vips | local | set(self.world.task_addresses(network))
-        return everything - held - self.world.walk_ring(network)
+        return vips | local | set(self.world.task_addresses(seen["Id"]))
 
     # What is done.
 

@@ -1,51 +1,29 @@
 """The shipped runbook from end to end on a real engine: the overlay becomes a /16 under everything that is on it, and back."""
 
 import json
+import subprocess
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from console.swarm.connection import EngineConnection
 from tests.contract.world import JSON, World
-from tests.engine.lab import running_engine
+from tests.engine.lab import Engine, running_engine
+from tests.engine.recreations import Stage, twenty_services
 from tests.support.changes import Operator, operator
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 RUNBOOK = Path(__file__).parents[2] / "runbook.yaml"
-
-
-def populate(world: World) -> str:
-    """Put services of several shapes on a shared overlay, and a container; return its ID."""
-    proxy = world.create_overlay("proxy", "10.0.1.0/24", attachable=True, labels={"kept": "yes"})
-    own = world.create_overlay("shop_internal", "10.0.2.0/24", labels={"com.docker.stack.namespace": "shop"})
-    services = [
-        world.create_service("shop_app", [proxy, own], replicas=2, stack="shop"),
-        world.create_service("shop_db", [own], stack="shop"),
-        world.create_service("dns_app", [proxy], mode="dnsrr"),
-        world.create_service("idle_app", [proxy], replicas=0),
-        world.create_service("traefik_app", [proxy]),
-    ]
-    for each in services:
-        wanted = world.service(each)["Spec"]["Mode"]["Replicated"]["Replicas"]
-        if wanted:
-            world.wait_for_state(each, "running", wanted)
-    world.attach_container("shell", proxy)
-    return proxy
-
-
-def facts(world: World) -> dict[str, JSON]:
-    """Return everything of the services that must be the same afterwards, the network by its name."""
-    network = world.network("proxy")["Id"]
-    told = {}
-    for each in world.client.services():
-        spec = json.loads(json.dumps(each["Spec"]).replace(network, "proxy"))
-        running = sum(
-            one["Status"]["State"] == "running" and one["DesiredState"] == "running"
-            for one in world.tasks(each["ID"])
-        )
-        told[str(spec["Name"])] = {"spec": spec, "running": running}
-    return told
+OLD, NEW = "10.0.1.0/24", "10.10.0.0/16"
+ROUNDED_S = 1.0
+"""The report tells outages in whole seconds; with as much for the moment between a container and its task's state."""
 
 
 def quick(folder: Path) -> str:
@@ -55,8 +33,36 @@ def quick(folder: Path) -> str:
     return str(path)
 
 
-def subnet(world: World) -> str:
-    return str(world.subnets("proxy")[0])
+@dataclass(frozen=True)
+class Seen:
+    """What the engine told while somebody listened: when each container of a service started and ended."""
+
+    path: Path
+
+    def down_s(self) -> dict[str, float]:
+        """Return for each service from its first container that ended to the last one that started, in seconds."""
+        at = defaultdict[str, dict[str, list[float]]](lambda: {"start": [], "die": []})
+        for line in self.path.read_text().splitlines():
+            event = json.loads(line)
+            name = event["Actor"]["Attributes"].get("com.docker.swarm.service.name")
+            if name:
+                at[name][event["Action"]].append(event["timeNano"] / 1e9)
+        return {name: max(each["start"]) - min(each["die"]) for name, each in at.items()}
+
+
+@contextmanager
+def listening(engine: Engine, path: Path) -> Iterator[Seen]:
+    """Listen to what containers do, for as long as this lasts."""
+    with path.open("w") as told:
+        command = ("docker", "--host", engine.host, "events", "--format", "{{json .}}")
+        # On a loaded machine it may be late to listen: what it missed is told from this moment on.
+        since = ("--since", f"{time.time():.9f}")
+        wanted = (*since, "--filter", "type=container", "--filter", "event=start", "--filter", "event=die")
+        with subprocess.Popen([*command, *wanted], stdout=told) as process:
+            try:
+                yield Seen(path)
+            finally:
+                process.terminate()
 
 
 def report(root: Operator, run: str) -> JSON:
@@ -74,30 +80,111 @@ def run_of(said: str) -> str:
     return name
 
 
+def outages_in(step: JSON) -> dict[str, tuple[float, float]]:
+    """Return for each service that a report lists how long it was down, and the least that would have taken."""
+    found = {}
+    for each in step["outputs"]["outages"]:
+        name, _, rest = each.partition(": down for ")
+        down, _, floor = rest.partition(" s (stopping and starting alone take ")
+        found[name] = float(down), float(floor.removesuffix(" s)"))
+    assert len(found) == len(step["outputs"]["outages"])
+    return found
+
+
+def check_outages(step: JSON, running: dict[str, int], seen: Seen) -> None:
+    """Compare the outages that a report tells with what the engine told meanwhile."""
+    told, down_s = outages_in(step), seen.down_s()
+    began, ended = (datetime.fromisoformat(step[each]) for each in ("began_at", "ended_at"))
+    whole_s, floor_s = step["outputs"]["outage_s"], step["outputs"]["floor_s"]
+    assert set(told) == set(down_s) == {name for name, count in running.items() if count}
+    for name, (outage_s, least_s) in told.items():
+        assert 0 < least_s <= outage_s <= whole_s + ROUNDED_S, name
+        assert outage_s >= down_s[name] - ROUNDED_S, name
+    assert 0 < floor_s <= whole_s <= step["took_s"] <= (ended - began).total_seconds() + ROUNDED_S
+    assert whole_s >= max(down_s.values()) - ROUNDED_S
+
+
+def check_network(step: JSON, subnet: str, capacity: int, held: int) -> None:
+    """Compare the account of the network that a report holds with one's own."""
+    (account,) = step["outputs"]["network"]
+    assert (account["name"], account["subnets"], account["capacity"]) == ("proxy", [subnet], capacity)
+    # This engine does not tell what leaked.
+    assert (account["accounted"], account["leaked"], account["free"]) == (held, None, None)
+    assert account["free_at_most"] == capacity - held
+
+
 def test_the_window_makes_it_larger_as_it_was_and_undo_brings_it_back(tmp_path: Path) -> None:
     with (
         running_engine() as engine,
         World(engine.socket, time.sleep, engine.restart, "engine") as world,
         operator() as root,
     ):
-        populate(world)
-        before = facts(world)
-        arguments = (
-            "run",
-            quick(tmp_path),
-            "--headless",
-            "--host",
-            engine.host,
-            "--set",
-            "may_change_address=shell",
-        )
-        done = root.run(*arguments, "--confirm", "recreate=proxy", "--confirm", "switch=switch", within_s=200)
-        assert done.code in (0, 1), done.out
-        assert subnet(world) == "10.10.0.0/16"
-        assert facts(world) == before
-        (proxy,) = [each for each in world.client.networks() if each["Name"] == "proxy"]
-        assert (proxy["Labels"], proxy["Attachable"]) == ({"kept": "yes"}, True)
-        assert "switch skipped: It rests on build, which was passed over." in done.out
-        told = report(root, run_of(done.err))
-        steps = {each["id"]: each for each in told["steps"]}
-        assert steps["recreate"]["state"] == "done"
+        connection = EngineConnection(engine.host, 30)
+        try:
+            stage = Stage(engine, world, connection, tmp_path, "proxy", OLD, twenty_services())
+            stage.deploy()
+            there_and_back(stage, root)
+        finally:
+            connection.close()
+
+
+def there_and_back(stage: Stage, root: Operator) -> None:
+    before, held = stage.facts(), len(stage.held("proxy"))
+    assert len(before["specs"]) == 20
+    assert stage.leaked() == {}
+    arguments = (
+        *("run", quick(stage.folder), "--headless", "--host", stage.engine.host),
+        *("--set", "may_change_address=proxy-*", "--set", "first=*_web"),
+    )
+
+    with listening(stage.engine, stage.folder / "there.events") as seen:
+        done = root.run(*arguments, "--confirm", "recreate=proxy", "--confirm", "switch=switch", within_s=300)
+
+    assert done.code == 0, done.out
+    assert stage.subnets() == [NEW]
+    assert stage.facts() == before
+    assert stage.leaked() == {}
+    run = run_of(done.err)
+    told = report(root, run)
+    assert (told["state"], told["exit_code"], told["blocks"], told["left_behind"]) == ("done", 0, False, [])
+    steps = {each["id"]: each for each in told["steps"]}
+    states = {name: each["state"] for name, each in steps.items()}
+    assert {name for name, state in states.items() if state != "done"} == {"build", "switch"}
+    assert (states["build"], states["switch"]) == ("skipped", "skipped")
+    recreate = steps["recreate"]
+    check_outages(recreate, before["running"], seen)
+    check_network(steps["before"], OLD, 253, held)
+    check_network(steps["after"], NEW, 65_533, len(stage.held("proxy")))
+    outputs = recreate["outputs"]
+    assert (outputs["subnet"], outputs["differences"], outputs["newcomers"]) == (NEW, [], [])
+    assert outputs["rolls_back_to_parked"] == sorted(before["specs"])
+    assert all(each["is_finished"] for each in recreate["touched"])
+    for each in ("reproduce", "verify"):
+        assert (steps[each]["outputs"]["naive"], steps[each]["outputs"]["safe"]) == (3, 0)
+    assert (steps["census"]["outputs"]["leaked"], steps["census"]["outputs"]["addresses"]) == (0, [])
+    assert steps["census-after"]["outputs"]["leaked"] is None
+    page = root.run("report", run).out
+    assert "No address of proxy leaked." in page
+    assert "What leaked of proxy is unknown: proxy can have" in page
+    assert f"{run}`, done (exit code 0)" in page
+    assert all(each in page for each in (*outputs["outages"], NEW, f'"outage_s": {outputs["outage_s"]}'))
+    assert "hunter2" not in page + json.dumps(told)
+
+    with listening(stage.engine, stage.folder / "back.events") as seen:
+        said = root.run("decide", run, "recreate", "undo")
+        assert said.code == 0, said.err
+        undone = root.run("attach", run, "--headless", within_s=300)
+
+    # What lies before it stays done, and says how it is undone as well.
+    assert undone.code == 1, undone.out
+    assert "Undone back to recreate; what stays: reproduce, census." in undone.out
+    assert set(seen.down_s()) == {name for name, count in before["running"].items() if count}
+    assert stage.subnets() == [OLD]
+    assert stage.facts() == before
+    assert stage.address("proxy-fixed") == stage.given_address
+    assert stage.leaked() == {}
+    assert report(root, run)["blocks"]
+    assert root.run("decide", run, "reproduce", "undo").code == 0
+    assert root.run("attach", run, "--headless", within_s=60).code == 1
+    told = report(root, run)
+    assert (told["state"], told["blocks"], told["left_behind"]) == ("undone", False, [])

@@ -39,6 +39,8 @@ CONTEXT = multiprocessing.get_context("forkserver")
 # Each runner is a process of its own, forked from one that has everything loaded: half a second less for each.
 CONTEXT.set_forkserver_preload(["tests.faults.sweeping"])
 
+WITHIN_S = 240.0
+"""So long a runner may be at work on a loaded machine."""
 PATIENT = Settings(look=Look(deadline_s=120, call_timeout_s=60))
 """A loaded machine answers slowly, and no test here is about that."""
 
@@ -48,22 +50,25 @@ class Fault:
     """What goes wrong, and at which point of the run; points are counted over all its runners."""
 
     kind: str
-    """`kill`: SIGKILL at the point. `fail`: the write of that number fails once. `full`: from the write of that number on
-    there is no room on the disk, but for one more write where the space held back is given up."""
+    """`kill`: SIGKILL at the point. `touch`: SIGKILL at the record of that number of an object that is touched.
+    `fail`: the write of that number fails once. `full`: from the write of that number on there is no room on the disk, but
+    for one more write where the space held back is given up."""
     at: int
 
 
 @dataclass
-class Swept:
-    """A run on a swarm of its own."""
+class Lives:
+    """A run, and the runners that work on it one after the other."""
 
     folder: Path
-    simulation: Simulation
     lock: Path
     deeds: Path
     points: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     writes: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
+    touches: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     deaths: int = 0
+    linger_s: float = 0.0
+    """For so long a runner waits for an answer before it ends."""
 
     @property
     def view(self) -> RunView:
@@ -81,11 +86,14 @@ class Swept:
         """Let one runner work, and return its exit code (-9: it was killed)."""
         runner: ForkServerProcess = CONTEXT.Process(
             target=_runner,
-            args=(self.folder, self.lock, self.deeds, self.points, self.writes, fault),
+            args=(
+                *(self.folder, self.lock, self.deeds, self.linger_s),
+                *(self.points, self.writes, self.touches, fault),
+            ),
             daemon=True,
         )
         runner.start()
-        end_s = time.monotonic() + 120
+        end_s = time.monotonic() + WITHIN_S
         while runner.is_alive() and time.monotonic() < end_s:
             runner.join(0.05)
             # In an outage a runner waits for the answer itself.
@@ -116,6 +124,13 @@ class Swept:
                 self.resume()
         raise AssertionError(f"it does not end: {self.view}")
 
+
+@dataclass
+class Swept(Lives):
+    """A run on a simulated swarm of its own."""
+
+    simulation: Simulation = field(kw_only=True)
+
     def end_state(self) -> dict[str, Any]:
         """Return what the swarm is like, without what is new each time."""
 
@@ -136,26 +151,43 @@ def swept(folder: Path, text: str = deeds.RUNBOOK) -> Iterator[Swept]:
     source.write_text(text)
     with simulation(model) as running:
         runbook = parse_runbook(source.read_bytes(), str(source))
-        run = asyncio.run(_begun(folder, runbook, running.host))
-        yield Swept(run, running, folder / "lock", folder / "deeds")
+        run = begun(folder / "state", runbook, running.host)
+        yield Swept(run, folder / "lock", folder / "deeds", simulation=running)
 
 
-async def _begun(folder: Path, runbook: Runbook, host: str) -> Path:
-    connection = EngineConnection(host, 30)
-    try:
-        world = RunWorld(connection, PATIENT, SystemClock(), DaemonLog(open_journal("docker.service")))
-        return await begin_run(folder / "state", runbook, {}, world, ALICE)
-    finally:
-        connection.close()
+def begun(state: Path, runbook: Runbook, host: str) -> Path:
+    """Begin a run and return its folder; nobody works on it yet."""
+
+    async def begin() -> Path:
+        connection = EngineConnection(host, 30)
+        try:
+            log = DaemonLog(open_journal("docker.service"))
+            return await begin_run(
+                state, runbook, {}, RunWorld(connection, PATIENT, SystemClock(), log), ALICE
+            )
+        finally:
+            connection.close()
+
+    return asyncio.run(begin())
 
 
-def _runner(folder: Path, lock: Path, told: Path, points: Any, writes: Any, fault: Fault | None) -> None:
+def _runner(
+    folder: Path,
+    lock: Path,
+    told: Path,
+    linger_s: float,
+    points: Any,
+    writes: Any,
+    touches: Any,
+    fault: Fault | None,
+) -> None:
     """Be a runner that dies, or whose write fails, at a point. Runs in a process of its own."""
     os.environ["DEEDS"] = str(told)
     deeds.install()
     _count_points(points, fault)
     _count_writes(writes, fault)
-    os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=0.0)))
+    _count_touches(touches, fault)
+    os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=linger_s)))
 
 
 def _count_points(points: Any, fault: Fault | None) -> None:
@@ -182,6 +214,28 @@ def _count_points(points: Any, fault: Fault | None) -> None:
 
     database.append = counted_append  # type: ignore[assignment] # the point of it
     EngineConnection.ask = counted_ask  # type: ignore[method-assign] # the point of it
+
+
+def _count_touches(touches: Any, fault: Fault | None) -> None:
+    append = database.append
+
+    def point() -> None:
+        with touches.get_lock():
+            touches.value += 1
+            is_here = fault is not None and fault.kind == "touch" and touches.value == fault.at
+        if is_here:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(connection: Any, event: e.Event, *rest: Any) -> Any:
+        # Either it is recorded and not made, or it is made and that is not recorded: between these nothing is in doubt.
+        if isinstance(event, e.TouchEnded):
+            point()
+        entry = append(connection, event, *rest)
+        if isinstance(event, e.TouchBegan):
+            point()
+        return entry
+
+    database.append = counted  # type: ignore[assignment] # the point of it
 
 
 def _count_writes(writes: Any, fault: Fault | None) -> None:

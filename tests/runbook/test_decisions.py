@@ -76,3 +76,20 @@ def test_what_cannot_be_undone_says_why() -> None:
     assert run.view.stopped is not None
     assert "last cannot be undone: Only you can." in run.decide(Wish("last", e.Choice.UNDO))
     assert run.view.outcome == 2
+
+
+def test_a_run_that_is_done_takes_no_decision_but_to_undo_it() -> None:
+    run = PaperRun((SAFE, FIRM), World())
+    run.work()
+    assert run.decide(Wish("firm", e.Choice.CONFIRM, "word")) == ""
+    run.work()
+    assert run.view.state is RunState.DONE
+    for each in (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.RETRY, e.Choice.STOP):
+        assert "The run is over (done)" in run.decide(Wish("firm", each, "word", "why"))
+    assert run.decide(Wish("firm", e.Choice.UNDO)) == ""
+    assert run.view.blocks
+    assert "under way" in run.decide(Wish("firm", e.Choice.UNDO), is_alive=True)
+    run.work()
+    assert (run.view.state, run.view.step("firm").state) == (RunState.UNDONE, StepState.UNDONE)
+    assert not run.world.done["firm"]
+    assert "The run is over (undone)" in run.decide(Wish("firm", e.Choice.UNDO))

@@ -148,3 +148,33 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
     everything_undone = not any(each.changes for each in heads[:checkpoint])
     assert view.is_over is everything_undone
     assert view.blocks is not everything_undone
+
+
+@given(st.data())
+def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.DataObject) -> None:
+    heads = data.draw(steps())
+    run = PaperRun(heads, World())
+    drive(run)
+    last = len(heads) - 1
+    named = data.draw(st.integers(0, last))
+    checkpoint = max((number for number, each in enumerate(heads) if each.is_checkpoint), default=0)
+    first = named if named < last else checkpoint
+    wanted = {each.id for each in heads[first:] if each.changes}
+    said = run.decide(Wish(heads[named].id, e.Choice.UNDO))
+    assert said == ("" if wanted else f"There is nothing to undo at {heads[named].id}.")
+    if not wanted:
+        return
+    run.crash_at = frozenset(
+        run.ticks + each for each in data.draw(st.frozensets(st.integers(1, 60), max_size=4))
+    )
+    for move in lives_of(run):
+        assert not isinstance(move, m.Await)
+        if move is not None:
+            break
+    assert {each.id for each in run.view.steps if each.state is StepState.UNDONE} == wanted
+    assert {each for each, is_done in run.world.done.items() if not is_done} == wanted
+    everything = not any(each.changes for each in heads[:first])
+    assert run.view.state is (RunState.UNDONE if everything else RunState.STOPPED)
+    assert run.view.blocks is not everything
+    assert run.view.outcome == 1
+    assert run.view == fold(run.entries)

@@ -87,6 +87,32 @@ async def test_undone_everything_is_on_the_old_subnet_again(host: Bench) -> None
     assert facts(host.model) == before
 
 
+async def test_an_undo_for_which_there_is_no_room_any_more_says_so_and_changes_nothing(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED)
+    host.remember()
+    a_network(host.model, "other", "10.0.1.128/25")
+    host.changes.clear()
+    with pytest.raises(
+        StepFailed, match=r"10\.0\.1\.0/24 overlaps 10\.0\.1\.128/25, which the network other has"
+    ):
+        await host.undo(RECREATE, outputs, **ASKED)
+    assert host.changes == []
+    assert subnet_of(host) == "10.10.0.0/16"
+
+
+async def test_an_undo_that_ends_on_another_subnet_is_none_and_can_be_done_again(host: Bench) -> None:
+    before = facts(host.model)
+    outputs = await host.act(RECREATE, **ASKED)
+    host.remember()
+    host.running.break_call("/networks/create", "status:500", times=3)
+    with pytest.raises(StepFailed, match=r"not all is as it was: proxy has .* instead of 10\.0\.1\.0/24"):
+        await host.undo(RECREATE, outputs, **ASKED)
+    assert facts(host.model) == before
+    host.remember()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert (subnet_of(host), facts(host.model)) == ("10.0.1.0/24", before)
+
+
 async def test_an_undo_of_what_never_began_does_nothing(host: Bench) -> None:
     await host.undo(RECREATE, {}, **ASKED)
     assert host.changes == []
@@ -119,6 +145,25 @@ async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(h
         assert str(line).startswith(f"{name}: `docker service rollback` would stop it")
     assert host.said[-1].startswith("3 services must not be rolled back")
     assert findings(host)["rollback-parks"]["names"] == names
+
+
+async def test_who_came_in_the_middle_is_attached_again_by_the_next_attempt(host: Bench) -> None:
+    def come() -> None:
+        body = {"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"proxy": {"Aliases": ["late"]}}}}
+        host.model.containers.start(host.model.containers.create("late", body))
+
+    host.clock.meanwhile.append((0.2, come))
+    host.running.break_call("/networks/create", "status:500")
+    with pytest.raises(VipconsoleError):
+        await host.act(RECREATE, **ASKED)
+    host.remember()
+    host.running.mend()
+    outputs = await host.act(RECREATE, **ASKED)
+    assert subnet_of(host) == "10.10.0.0/16"
+    assert ("proxy", ["late"], True) in [tuple(each) for each in facts(host.model)["containers"]["late"]]
+    host.remember()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert subnet_of(host) == "10.0.1.0/24"
 
 
 async def test_a_subnet_that_overlaps_is_refused_in_the_plan_and_in_the_act(host: Bench) -> None:

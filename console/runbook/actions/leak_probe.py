@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import account
-from console.errors import Declined, EngineError
+from console.errors import EngineError
 from console.host.machine import machine_id
 from console.look import read_own_routes
 from console.parts import Unknown, known
@@ -34,7 +34,8 @@ class LeakProbed:
     parameters: ClassVar[type[BaseModel]] = LeakProbeParameters
     # What an attempt left behind is removed by the next.
     may_retry: ClassVar[bool] = True
-    no_undo_because: ClassVar[str] = "Nothing of it remains that could be taken back."
+    # Nothing of it remains, so it is in the way of no undo of what was done before it.
+    no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = ("naive", "safe", "tasks", "verdict")
 
     async def plan(self, context: Context, parameters: LeakProbeParameters) -> Planned:
@@ -52,7 +53,6 @@ class LeakProbed:
                 "DELETE /services/…",
                 "DELETE /networks/…",
             ),
-            no_return=self.no_undo_because,
         )
 
     @tells
@@ -94,11 +94,9 @@ class LeakProbed:
     ) -> None:
         """Remove what an attempt left; there is nothing else to take back."""
         world = context.world
-        left = await remove_leftovers(
-            world.reader, world.changer(), machine_id(), world.settings.look.deadline_s
-        )
-        if not left:
-            raise Declined(self.no_undo_because)
+        deadline_s = world.settings.look.deadline_s
+        for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
+            await context.say(f"removed {name}, left behind by an attempt that was cut short")
 
 
 async def _free(context: Context, parameters: LeakProbeParameters) -> int | None:

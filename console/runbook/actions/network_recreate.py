@@ -11,9 +11,10 @@ from console.host.machine import machine_id
 from console.remedies.changes import Steady
 from console.remedies.network_recreation import Recreation, Result
 from console.remedies.network_recreation_job import Means
-from console.remedies.network_recreation_plan import RecreationPlan, Wanted, Whose, plan_lines
+from console.remedies.network_recreation_plan import Ground, RecreationPlan, Wanted, Whose, plan_lines
 from console.remedies.network_recreation_record import Record, record_from_json
 from console.remedies.network_recreation_refusals import plan_recreation
+from console.remedies.network_recreation_subnet import subnet_refusals
 from console.remedies.network_recreation_survey import survey
 from console.remedies.network_recreation_way_back import SCRIPT, way_back_script
 from console.runbook.actions.base import Answer, Context, Found, Planned
@@ -121,21 +122,44 @@ class NetworkRecreate:
     async def undo(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
     ) -> None:
-        """Give the network back what it was, and everything back to it, however far an attempt came."""
+        """Give the network back what it was, and everything back to it, however far an attempt came.
+
+        Raises StepFailed where nothing is down and the old subnet cannot be had any more, and where not all is as it was.
+        """
         kept = _kept(context)
         if kept is None and not context.touched:
             return
-        plan = await _planned(context, parameters)
+        ground = await _ground(context, parameters)
+        plan = plan_recreation(ground, _wanted(parameters), _whose(context))
         record = kept or plan.record
         if record is None:
             raise StepFailed(f"Nothing tells what {parameters.network} was.", "`way-back.sh` of the run may.")
-        await (await _recreation(context, parameters, plan, record)).back()
+        if plan.is_done:
+            _require_room(ground, record)
+        result = await (await _recreation(context, parameters, plan, record)).back()
+        different = [each.sentence for each in result.differences if each.is_failure]
+        if different:
+            raise StepFailed(f"It was undone, but not all is as it was: {' '.join(different)}")
+
+
+def _require_room(ground: Ground, record: Record) -> None:
+    """Raise StepFailed where the subnet that the network had is too small by now, or somebody else's."""
+    look = ground.look
+    if len(record.network.ipv4) != 1:
+        return
+    (old,) = record.network.ipv4
+    refused = tuple(subnet_refusals(old, look, look.overlay(record.network.name), ground.surroundings))
+    if refused:
+        raise StepFailed(" ".join(refused), "Nothing was changed. Another run can give it another subnet.")
 
 
 async def _planned(context: Context, parameters: RecreateParameters) -> RecreationPlan:
+    return plan_recreation(await _ground(context, parameters), _wanted(parameters), _whose(context))
+
+
+async def _ground(context: Context, parameters: RecreateParameters) -> Ground:
     reader = EngineOverlayReader(context.world.connection)
-    ground = await survey(reader, context.world.host, parameters.network, _kept(context))
-    return plan_recreation(ground, _wanted(parameters), _whose(context))
+    return await survey(reader, context.world.host, parameters.network, _kept(context))
 
 
 def _wanted(parameters: RecreateParameters) -> Wanted:
@@ -152,9 +176,14 @@ def _whose(context: Context) -> Whose:
 
 
 def _kept(context: Context) -> Record | None:
-    """Return everything as it was when an earlier attempt of this step began, from the run's own record."""
-    first = next((each for each in context.touched if each.what == RECORDED), None)
-    return None if first is None else record_from_json(first.state)
+    """Return everything as it was when earlier attempts of this step began, from the run's own record.
+
+    The last one, for it knows whoever came in the middle; but one that was made when the network had its new subnet already
+    does not tell what it was.
+    """
+    records = [record_from_json(each.state) for each in context.touched if each.what == RECORDED]
+    before = [each for each in records if each.network.ipv4 != (IPv4Network(each.target),)]
+    return before[-1] if before else next(iter(records), None)
 
 
 async def _recreation(

@@ -13,6 +13,7 @@ from console.runbook.actions.daemon_restart import DaemonRestarted
 from console.runbook.actions.execute import Exec
 from console.runbook.actions.leak_probe import LeakProbed
 from console.runbook.actions.manual import Manual
+from console.runbook.actions.network_census import NetworkCensus
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
@@ -47,6 +48,7 @@ _ALL: tuple[Action[Any], ...] = (
     AllocatorHandover(),
     DaemonRestarted(),
     LeakProbed(),
+    NetworkCensus(),
     NetworkRecreate(),
     NixEditAndBuild(),
     NixosSwitch(),

@@ -27,7 +27,9 @@ def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Deci
 
     `is_alive` says whether a runner works on the run. Where none does, nothing is under way that could be in the way.
     """
-    if view.is_over:
+    # What a run has done can be undone for as long as its log is there; one that was given up has been answered for.
+    can_be_undone = view.state is RunState.DONE and wish.choice is Choice.UNDO
+    if view.is_over and not can_be_undone:
         return f"The run is over ({view.state})."
     if wish.step not in {each.id for each in view.steps}:
         return f"The run has no step {wish.step}."

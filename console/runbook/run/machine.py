@@ -169,8 +169,9 @@ def _after_undoing(view: RunView) -> m.Move:
     if not view.has_changed:
         return m.Finish(is_undone=True)
     left = [each.id for each in view.steps if each.head.changes and each.has_begun]
+    first = next(each.id for each in view.steps if each.state is StepState.UNDONE)
     return m.Halt(
         Why.UNDONE,
-        f"Undone as far as the last checkpoint; what stays: {', '.join(left)}.",
+        f"Undone back to {first}; what stays: {', '.join(left)}.",
         f"vipconsole decide {view.header.run_id} {left[0]} undo goes further back; resume does it once more.",
     )

@@ -1,0 +1,147 @@
+"""Takes a census of an overlay, for the report: thin over the remedy."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import Declined
+from console.host.machine import machine_id
+from console.remedies.census import Means, decline_unless_walkable, survey, take_census
+from console.remedies.census_values import Ground, Result
+from console.remedies.probes import own_mark, remove_leftovers
+from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.looking import found, tells
+from console.runbook.actions.parameters import NetworkName, Parameters
+from console.runbook.values import Effect, Json
+from console.swarm.reader import EngineReader
+from console.text import plural
+
+
+class CensusParameters(Parameters):
+    """Which network is walked."""
+
+    network: NetworkName
+    large: bool = Field(
+        default=False,
+        description="Whether it is walked too where that takes thousands of steps; else what leaked stays unknown there.",
+    )
+
+
+class NetworkCensus:
+    """The ring of an overlay's free addresses is walked: what nobody holds and cannot be had has leaked."""
+
+    name: ClassVar[str] = "network.census"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    parameters: ClassVar[type[BaseModel]] = CensusParameters
+    # What an attempt left behind is removed by the next.
+    may_retry: ClassVar[bool] = True
+    # Nothing of it remains, so it is in the way of no undo of what was done before it.
+    no_undo_because: ClassVar[str] = ""
+    outputs: ClassVar[tuple[str, ...]] = (
+        "taken_at", "leaked", "addresses", "possibly_load_balancers", "walked", "verdict",
+    )  # fmt: skip
+
+    async def plan(self, context: Context, parameters: CensusParameters) -> Planned:
+        """Tell how many steps it takes, or why it is not taken, which is no failure."""
+        ground = await _ground(context, parameters)
+        why = _why_not(ground, parameters)
+        if why:
+            return Planned(_unknown(parameters.network, why))
+        return Planned(
+            f"Walk the ring of {parameters.network} at least twice: a probe without tasks has each of at most "
+            f"{plural(ground.free_at_most, 'free address', 'free addresses')} for a moment.",
+            reads=("networks, services, tasks and nodes",),
+            changes=("create and remove a service without tasks for each step, one at a time",),
+            calls=("POST /services/create", "DELETE /services/…"),
+        )
+
+    @tells
+    async def probe(self, context: Context, parameters: CensusParameters) -> Found:
+        """Tell that it is to be taken: a census is of the moment in which it was taken."""
+        return Found(Answer.NO, "A census tells of the moment in which it is taken.")
+
+    async def act(self, context: Context, parameters: CensusParameters) -> Mapping[str, Json]:
+        """Walk, and return what leaked; null where that could not be known, with the reason in the verdict."""
+        world, mark = context.world, own_mark(machine_id())
+        reader, changer = EngineReader(world.connection), world.changer()
+        deadline_s = world.settings.look.deadline_s
+        for name in await remove_leftovers(reader, changer, mark.machine, deadline_s):
+            await context.say(f"removed {name}, left behind by an earlier attempt")
+        why = _why_not(await _ground(context, parameters), parameters)
+        if why:
+            return _outputs(None, _unknown(parameters.network, why))
+        number = await context.touches.before("service", "", "probe", {"mark": str(mark)})
+        means = Means(reader, changer, world.clock, mark, deadline_s)
+        try:
+            result = await take_census(means, parameters.network, is_large_allowed=parameters.large)
+        except Declined as error:
+            # Others were in the way of it, and not it in theirs: the run goes on without.
+            await context.touches.after(number, {"not_known": error.sentence})
+            return _outputs(None, _unknown(parameters.network, error.sentence))
+        await context.touches.after(number, {"unaccounted": len(result.unaccounted)})
+        return _outputs(result, _verdict(result))
+
+    @tells
+    async def verify(
+        self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]
+    ) -> Found:
+        """Tell what it came to. Whatever that is, the run goes on: it is evidence and no condition."""
+        return found(True, str(outputs.get("verdict") or f"What leaked of {parameters.network} is unknown."))
+
+    async def undo(self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]) -> None:
+        """Remove what an attempt left; there is nothing else to take back."""
+        world = context.world
+        deadline_s = world.settings.look.deadline_s
+        for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
+            await context.say(f"removed {name}, left behind by an attempt that was cut short")
+
+
+async def _ground(context: Context, parameters: CensusParameters) -> Ground:
+    world = context.world
+    return await survey(EngineReader(world.connection), parameters.network, world.settings.look.deadline_s)
+
+
+def _why_not(ground: Ground, parameters: CensusParameters) -> str:
+    """Return why a network is not walked, a sentence, or nothing."""
+    try:
+        decline_unless_walkable(ground, is_large_allowed=parameters.large)
+    except Declined as error:
+        return error.sentence
+    return ""
+
+
+def _unknown(network: str, why: str) -> str:
+    return f"What leaked of {network} is unknown: {why}"
+
+
+def _outputs(result: Result | None, verdict: str) -> Mapping[str, Json]:
+    if result is None or not result.is_settled:
+        return {
+            "taken_at": None if result is None else result.taken_at.isoformat(),
+            "leaked": None,
+            "addresses": [],
+            "possibly_load_balancers": None,
+            "walked": 0 if result is None else sum(each.steps for each in result.walks),
+            "verdict": verdict,
+        }
+    return {
+        "taken_at": result.taken_at.isoformat(),
+        "leaked": result.leaked_at_least,
+        "addresses": [str(each) for each in result.unaccounted],
+        "possibly_load_balancers": result.load_balancers_at_most,
+        "walked": sum(each.steps for each in result.walks),
+        "verdict": verdict,
+    }
+
+
+def _verdict(result: Result) -> str:
+    name, several = result.ground.account.network.name, result.load_balancers_at_most
+    if not result.is_settled:
+        return _unknown(name, "Others took and gave back addresses all the time.")
+    if not result.unaccounted:
+        return f"No address of {name} leaked."
+    count = plural(len(result.unaccounted), "address", "addresses")
+    if several:
+        return f"{count} of {name} leaked, but up to {several} of these are other nodes' load balancers."
+    return f"{count} of {name} leaked: they come back when it is made anew, or the leader's allocator is."
