@@ -70,8 +70,6 @@ def all_gone(shown: Live) -> None:
     shown.until(lambda scene: held(scene) == 0, "nothing holds an address of proxy", 90)
 
 
-# The docker SDK drops a socket unclosed when nobody listens, as while dockerd is started again.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) -> None:
     proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
     before = world.walk_ring(proxy)

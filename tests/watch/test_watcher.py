@@ -269,8 +269,6 @@ async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
             assert watched.scene.ledger.watched_since is not None
 
 
-# The docker SDK drops a socket unclosed when nobody listens.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)

@@ -170,8 +170,10 @@ def _after_undoing(view: RunView) -> m.Move:
         return m.Finish(is_undone=True)
     left = [each.id for each in view.steps if each.head.changes and each.has_begun]
     first = next(each.id for each in view.steps if each.state is StepState.UNDONE)
+    run = view.header.run_id
     return m.Halt(
         Why.UNDONE,
         f"Undone back to {first}; what stays: {', '.join(left)}.",
-        f"vipconsole decide {view.header.run_id} {left[0]} undo goes further back; resume does it once more.",
+        f"`vipconsole decide {run} {left[0]} undo` goes further back, `vipconsole abandon {run}` leaves it so, and "
+        f"`vipconsole resume {run}` does it once more.",
     )
