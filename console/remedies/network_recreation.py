@@ -26,7 +26,13 @@ from console.remedies.network_recreation_plan import Surroundings
 from console.remedies.network_recreation_record import Record
 from console.remedies.network_recreation_restore import Restoring, Settling, rolls_back_to_parked
 from console.remedies.network_recreation_times import Outage
-from console.remedies.network_recreation_verify import Difference, Running, differences, running
+from console.remedies.network_recreation_verify import (
+    Difference,
+    Running,
+    differences,
+    lacks_virtual_ip,
+    running,
+)
 from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
 from console.swarm.overlays import Endpoint, OverlayLook
 from console.text import listed, plural
@@ -222,10 +228,18 @@ class Recreation:
         return {each.id: running(each, look, network) for each in self.record.services}
 
     def _short(self, look: OverlayLook, network: NetworkDefinition) -> tuple[str, ...]:
-        """Return the names of services of which fewer tasks run than before."""
+        """Return the names of services of which fewer tasks run than before, or which have no virtual IP yet."""
         tasks = self._tasks(look, network)
-        there = [each for each in self.record.services if look.service(each.id) is not None]
-        return tuple(each.name for each in there if not tasks[each.id].is_enough)
+        found = ((each, look.service(each.id)) for each in self.record.services)
+        return tuple(
+            record.name
+            for record, service in found
+            if service is not None
+            and (
+                not tasks[record.id].is_enough
+                or (service.is_on(network.id, network.name) and lacks_virtual_ip(service, network))
+            )
+        )
 
     async def _endpoints(self) -> Mapping[str, Endpoint]:
         reader, name = self._means.reader, self._job.name

@@ -1,5 +1,6 @@
 """Brings back everything that is parked or disconnected, on the network as it is now."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,8 @@ from console.text import listed, plural
 
 GIVEN_WITHIN_S = 5.0
 """For so long services wait until containers have the addresses that they were given by hand."""
+MOST_PACE_S = 2.0
+"""No service waits longer than this for the one before it to begin, however many tasks that has."""
 BACK_WITHIN_S = 300.0
 """For so long bringing back is tried before it is said what could not be brought back."""
 
@@ -32,6 +35,7 @@ class Restoring:
         self._job = job
         self._means = job.means
         self._network = network
+        self._turn = asyncio.Lock()
         self._failed: dict[str, str] = {}
         """By name, what the engine said last."""
 
@@ -55,8 +59,9 @@ class Restoring:
             known = {each.record.id: each for each in parked}
             order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
             others = [partial(self._connect, each) for each in containers if each not in given]
-            # The last label goes last: until then it tells of the containers.
-            await self._all([*(partial(self._restore, each) for each in order[:-1]), *others])
+            jobs = [partial(self._start, each, max(1, len(look.nodes))) for each in order[:-1]]
+            # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
+            await self._all([*jobs[:1], *others, *jobs[1:]])
             await self._all([partial(self._restore, each) for each in order[-1:]])
             if not self._failed:
                 return
@@ -70,6 +75,15 @@ class Restoring:
 
     async def _all(self, jobs: Iterable[Callable[[], Awaitable[None]]]) -> None:
         await self._means.steady.each(jobs, lambda job: job())
+
+    async def _start(self, parked: Parked, nodes: int) -> None:
+        """Bring back a service, and let its tasks get ahead of those of the next."""
+        async with self._turn:
+            await self._restore(parked)
+            tasks = nodes if parked.record.replicas is None else parked.record.replicas
+            pace_s = min(MOST_PACE_S, self._means.pace_s * tasks / nodes)
+            if pace_s:
+                await self._means.clock.sleep(pace_s)
 
     async def _restore(self, parked: Parked) -> None:
         means, service_id, network_id = self._means, parked.service.id, self._network.id

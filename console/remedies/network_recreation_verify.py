@@ -61,6 +61,14 @@ def _asked(service: SpecifiedService, record: ServiceRecord) -> int:
     return 1 if replicas is None else int(replicas)
 
 
+def lacks_virtual_ip(service: SpecifiedService, network: NetworkDefinition) -> bool:
+    """Whether a service should have a virtual IP in a network's subnet and has none; it gets it a moment after its update."""
+    vips = [each.address for each in service.seen.virtual_ips if each.network_id == network.id]
+    return service.seen.endpoint_mode == "vip" and not any(
+        isinstance(vip, IPv4Address) and vip in subnet for vip in vips for subnet in network.ipv4
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Something that is not as it was."""
@@ -127,10 +135,7 @@ def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefini
 def _of_tasks(
     record: ServiceRecord, service: SpecifiedService, look: OverlayLook, network: NetworkDefinition
 ) -> Iterator[Difference]:
-    vips = [each.address for each in service.seen.virtual_ips if each.network_id == network.id]
-    if service.seen.endpoint_mode == "vip" and not any(
-        isinstance(vip, IPv4Address) and vip in subnet for vip in vips for subnet in network.ipv4
-    ):
+    if lacks_virtual_ip(service, network):
         yield Difference(f"{record.name} has no virtual IP on {network.name}.")
     tasks = running(record, look, network)
     if not tasks.is_enough:

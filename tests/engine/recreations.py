@@ -14,7 +14,7 @@ from console.clock import SystemClock
 from console.host.container_files import given_addresses
 from console.remedies.changes import Steady
 from console.remedies.network_recreation import Recreation, Result
-from console.remedies.network_recreation_job import Means
+from console.remedies.network_recreation_job import Means, pace_of_this_machine_s
 from console.remedies.network_recreation_plan import Ground, Surroundings, Wanted, Whose
 from console.remedies.network_recreation_record import Record
 from console.remedies.network_recreation_refusals import plan_recreation
@@ -245,7 +245,8 @@ class Stage:
         steady = Steady(SystemClock(), self.touches)
         changer = EngineChanger(self.connection, lambda _: None)
         reader = EngineOverlayReader(self.connection)
-        return Means(reader, changer, steady, WHOSE, Keeper(self.folder).keep, self.say)
+        keep = Keeper(self.folder).keep
+        return Means(reader, changer, steady, WHOSE, keep, self.say, pace_of_this_machine_s())
 
     async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""

@@ -1,6 +1,7 @@
 """An overlay is recreated under everything that is on it, on a simulated swarm."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from console.swarm.parse import PARKED_LABEL
 from tests.simulator.swarms import a_network, check_books
 from tests.support.keeping import RECORD
 from tests.support.recreation import NEW, OLD, facts, service, stage, subnet_of
+from tests.support.touched import TouchList
 
 
 @pytest.mark.parametrize("api_version", ["1.41", "1.51", "1.52"])
@@ -78,6 +80,28 @@ async def test_the_reverse_proxy_comes_back_first_and_goes_last() -> None:
         }
         rest = ["dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app"]
         assert names == {"restore": ["traefik_app", *rest], "park": [*rest[::-1], "traefik_app"]}
+
+
+async def test_services_start_one_after_the_other_and_containers_wait_for_none_of_them() -> None:
+    with stage() as on:
+        on.pace_s = 0.75
+        began_s: dict[str, float] = {}
+
+        class Timed(TouchList):
+            async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
+                if what in ("restore", "connect"):
+                    began_s[str(state["name"])] = on.time.monotonic()
+                return await super().before(kind, object_id, what, state)
+
+        on.touches = Timed()
+        result = await on.forward()
+
+        assert result.told == ()
+        names = ("traefik_app", "dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app")
+        after_s = [began_s[each] - began_s["traefik_app"] for each in names]
+        # Two tasks, two, one on this node, two, two, two, none.
+        assert after_s == pytest.approx([0, 1.5, 3, 3.75, 5.25, 6.75, 8.25])
+        assert max(began_s[each] for each in ("shell", "stopped")) < began_s["dns_app"]
 
 
 async def test_everything_is_kept_on_disk_before_the_first_change() -> None:

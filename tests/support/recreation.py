@@ -159,6 +159,7 @@ class Stage:
     whose: Whose = WHOSE
     at_once: int = 4
     patience_s: float = 20.0
+    pace_s: float = 0.0
 
     @property
     def model(self) -> SimulatedEngine:
@@ -186,7 +187,7 @@ class Stage:
     def means(self) -> Means:
         steady = Steady(self.time, self.touches, self.patience_s, self.at_once)
         changer = EngineChanger(self.connection, self.changes.append)
-        return Means(self.reader, changer, steady, self.whose, self.keeper.keep, self.say)
+        return Means(self.reader, changer, steady, self.whose, self.keeper.keep, self.say, self.pace_s)
 
     async def ground(self, kept: Record | None = None, around: Surroundings | None = None) -> Ground:
         # On a loaded machine a call may take longer than a test allows for one that hangs.

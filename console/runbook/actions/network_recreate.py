@@ -10,7 +10,7 @@ from console.errors import StepFailed
 from console.host.machine import machine_id
 from console.remedies.changes import Steady
 from console.remedies.network_recreation import Recreation, Result
-from console.remedies.network_recreation_job import Means
+from console.remedies.network_recreation_job import Means, pace_of_this_machine_s
 from console.remedies.network_recreation_plan import Ground, RecreationPlan, Wanted, Whose, plan_lines
 from console.remedies.network_recreation_record import Record, record_from_json
 from console.remedies.network_recreation_refusals import plan_recreation
@@ -197,7 +197,9 @@ async def _recreation(
     async def keep(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))
 
-    means = Means(reader, world.changer(), steady, _whose(context), keep, context.say)
+    means = Means(
+        reader, world.changer(), steady, _whose(context), keep, context.say, pace_of_this_machine_s()
+    )
     wanted = record or plan.record
     if wanted is None:
         raise StepFailed(f"Nothing tells what {parameters.network} was.", "Look at the plan again.")
