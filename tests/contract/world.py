@@ -190,14 +190,14 @@ class World(Calls):
         for service in stack.services:
             self.remove_service(service)
         for network in stack.networks:
-            self.wait_until(lambda which=network: self._is_removed(which), "its tasks are marked")  # type: ignore[misc]
+            self.wait_until(lambda which=network: self.is_removed(which), "its tasks are marked")  # type: ignore[misc]
 
-    def _is_removed(self, network: str) -> bool:
-        # It is refused for as long as a task on it is not marked for removal: some milliseconds, on a loaded machine more.
+    def is_removed(self, network: str) -> bool:
+        """Try to remove a network; False while a service, or a task that is not marked for removal, is on it."""
         try:
             self.remove_network(network)
         except Refused as refused:
-            if "is in use by task" not in str(refused):
+            if "in use by" not in str(refused):
                 raise
             return False
         return True

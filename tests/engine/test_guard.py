@@ -157,7 +157,7 @@ def test_a_failure_from_before_the_network_was_made_anew_is_no_reason_to_restart
 
     world.remove_service(held)
     world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[]))
-    world.wait_until(lambda: is_removed(world, shared), "nobody is on the network any more", 60)
+    world.wait_until(lambda: world.is_removed(shared), "nobody is on the network any more", 60)
     anew = world.create_overlay("shared", "10.79.0.0/28")
     world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[{"Target": anew}]))
     world.wait_for_vip(late, anew)
@@ -167,17 +167,7 @@ def test_a_failure_from_before_the_network_was_made_anew_is_no_reason_to_restart
     assert host.starts == before
     world.remove_service(late)
     world.wait_until_gone([late])
-    world.wait_until(lambda: is_removed(world, anew), "nobody is on the network any more", 60)
-
-
-def is_removed(world: World, network: str) -> bool:
-    try:
-        world.remove_network(network)
-    except Refused as refused:
-        if "in use" not in str(refused):
-            raise
-        return False
-    return True
+    world.wait_until(lambda: world.is_removed(anew), "nobody is on the network any more", 60)
 
 
 def exhaust(host: Host, network: str) -> tuple[list[str], list[str]]:

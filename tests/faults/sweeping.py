@@ -190,14 +190,21 @@ def _runner(
     os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=linger_s)))
 
 
-def _count_points(points: Any, fault: Fault | None) -> None:
+def _deadly(kind: str, count: Any, fault: Fault | None) -> Callable[[], None]:
+    """Return what counts the points of a kind, and is the end of this process at the one of the fault."""
+
     def point() -> None:
-        with points.get_lock():
-            points.value += 1
-            is_here = fault is not None and fault.kind == "kill" and points.value == fault.at
+        with count.get_lock():
+            count.value += 1
+            is_here = fault is not None and fault.kind == kind and count.value == fault.at
         if is_here:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    return point
+
+
+def _count_points(points: Any, fault: Fault | None) -> None:
+    point = _deadly("kill", points, fault)
     append, ask = database.append, EngineConnection.ask
 
     def counted_append(*arguments: Any) -> Any:
@@ -217,14 +224,7 @@ def _count_points(points: Any, fault: Fault | None) -> None:
 
 
 def _count_touches(touches: Any, fault: Fault | None) -> None:
-    append = database.append
-
-    def point() -> None:
-        with touches.get_lock():
-            touches.value += 1
-            is_here = fault is not None and fault.kind == "touch" and touches.value == fault.at
-        if is_here:
-            os.kill(os.getpid(), signal.SIGKILL)
+    append, point = database.append, _deadly("touch", touches, fault)
 
     def counted(connection: Any, event: e.Event, *rest: Any) -> Any:
         # Either it is recorded and not made, or it is made and that is not recorded: between these nothing is in doubt.
