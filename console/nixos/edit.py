@@ -2,14 +2,14 @@
 
 import asyncio
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from console.errors import Declined
+from console.errors import Declined, HostError
 from console.nixos.file import Kept, NixFile, read_nix_file, unified_diff
 from console.nixos.git import said_by_git
-from console.nixos.proof import Run, nix_agrees, require_only_insertion
+from console.nixos.proof import NotNix, Run, nix_agrees, parsed_by_nix, require_only_insertion
 from console.nixos.swarm_nix import Reading, Verdict, edited, read
 from console.parts import Part
 from console.text import SENTENCE_LIMIT, clean
@@ -55,6 +55,15 @@ async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
     file = await asyncio.to_thread(read_nix_file, Path(path), repository)
     reading = read(file.data, network, subnet)
     git = await said_by_git(file.path, run)
+    if reading.verdict is Verdict.BROKEN:
+        return Edit(
+            file,
+            await _asked_nix(file, reading, subnet, run),
+            file.data,
+            (),
+            "Nothing is to be changed.",
+            git,
+        )
     if reading.insertion is None:
         return Edit(file, reading, file.data, (), "Nothing is to be changed.", git)
     new = edited(file.data, reading.insertion)
@@ -63,6 +72,23 @@ async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
         raise Declined("The edited file would not create the network as it should, so the edit is not made.")
     nix = await nix_agrees(file.data, new, reading.insertion, run)
     return Edit(file, reading, new, unified_diff(file, new), nix, git)
+
+
+async def _asked_nix(file: NixFile, reading: Reading, subnet: IPv4Network, run: Run) -> Reading:
+    """Say of a file that this program cannot read whether Nix can."""
+    try:
+        await parsed_by_nix(file.data, run)
+    except NotNix as error:
+        return replace(
+            reading, sentence=f"Nix cannot read it: {error.sentence}", hint="Mend it, then try again."
+        )
+    except HostError as error:
+        return replace(reading, hint=f"Nix was not asked whether it can. {error.sentence}")
+    return replace(
+        reading,
+        sentence=f"This program cannot read line {reading.lines[0]}, though Nix can.",
+        hint=f"Add `--subnet {subnet}` by hand to the command that creates the network.",
+    )
 
 
 def kept_for(folder: Path, path: Path, network: str, subnet: IPv4Network) -> Kept:

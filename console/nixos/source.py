@@ -3,6 +3,7 @@
 Only tree-sitter's trees are read here; nothing is evaluated, so whatever comes from an expression is unknown.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ _PROSE = frozenset({"description", "longDescription", "example", "message", "war
 """Attributes (and a function) whose texts are read by people and never run."""
 _STRINGS = ("string_expression", "indented_string_expression")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_GAP = rb"(?:[ \t\r\n]++|#[^\r\n]*+|/\*(?>.*?\*/))*+"
+_LAST_COMMA = re.compile(rb",(?=" + _GAP + rb"\})", re.DOTALL)
+"""May be the comma behind the last argument of a function; it may stand in a string or in a comment as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,14 @@ class NixSource:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._root = Parser(Language(tree_sitter_nix.language())).parse(data).root_node
+        self._root = _parsed(data)
 
     def line(self, place: int) -> int:
         """Return the number of the line in which a byte stands; the first is 1."""
         return self.data.count(b"\n", 0, place) + 1
 
     def broken_line(self) -> int | None:
-        """Return the first line at which this is no Nix, or None where all of it is."""
+        """Return the first line that the grammar cannot read, or None where it reads all. Nix may read more."""
         if not self._root.has_error:
             return None
         first = next((each for each in _walk(self._root) if each.is_error or each.is_missing), self._root)
@@ -163,6 +167,36 @@ class NixSource:
 
     def _bytes(self, node: Node) -> bytes:
         return self.data[node.start_byte : node.end_byte]
+
+
+def _parsed(data: bytes) -> Node:
+    """Return the tree of a file.
+
+    The grammar does not know the comma that Nix allows behind the last argument of a function, and formatters write. So
+    a copy is parsed in which it is a space: every byte of the file keeps its place.
+    """
+    parser = Parser(Language(tree_sitter_nix.language()))
+    root = parser.parse(data).root_node
+    commas = [each.start() for each in _LAST_COMMA.finditer(data)] if root.has_error else []
+    while commas:
+        copy = bytearray(data)
+        for place in commas:
+            copy[place] = ord(" ")
+        blanked = parser.parse(bytes(copy)).root_node
+        right = [place for place in commas if _follows_argument(blanked, place)]
+        if right == commas:
+            return blanked
+        # What else looks like such a comma stays as it is: it is text, a comment, or not allowed by Nix.
+        commas = right
+    return root
+
+
+def _follows_argument(root: Node, place: int) -> bool:
+    holder = root.descendant_for_byte_range(place, place + 1)
+    if holder is None or holder.type != "formals":
+        return False
+    before = [each for each in holder.children if each.end_byte <= place and each.type != "comment"]
+    return bool(before) and before[-1].type == "formal"
 
 
 def _shown(content: bytes) -> str:

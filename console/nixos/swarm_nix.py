@@ -31,7 +31,7 @@ class Verdict(StrEnum):
     NONE = "none"
     """Nothing in it creates the network."""
     BROKEN = "broken"
-    """It is no Nix."""
+    """It cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,8 @@ def read(data: bytes, network: str, subnet: IPv4Network) -> Reading:
     source = NixSource(data)
     broken = source.broken_line()
     if broken is not None:
-        return Reading(
-            Verdict.BROKEN, f"Line {broken} is no Nix.", "`nix-instantiate --parse` says more.", (broken,)
-        )
+        hint = "`nix-instantiate --parse` says whether Nix can."
+        return Reading(Verdict.BROKEN, f"This program cannot read line {broken}.", hint, (broken,))
     mine: list[Creation] = []
     doubts: dict[int, str] = {}
     notes: list[str] = []

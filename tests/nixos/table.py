@@ -238,6 +238,21 @@ CASES = (
         A,
         (6,),
     ),
+    Case(
+        "with commas behind the last argument",
+        "{ pkgs, ... }:\nlet unit = { script, after ? [ ], }: { inherit script after; }; in\n"
+        f'{{ systemd.services.s = unit {{ script = "docker network create -d overlay {NEW}proxy"; }}; }}\n',
+        A,
+        (3,),
+    ),
+    Case(
+        "with such commas before comments, a name, and in arguments of arguments",
+        'args@{\n  pkgs, # , }:\n  a ? [ 1 2 ],\n  b ? { x = ", }: "; y = { z, }: z; }, /* , } */\n'
+        "  c ? '', }: ${({ d, } @ e: d) { d = 1; }}'', # last\n}\n:\n"
+        f'{{ x = "docker network create -d overlay {NEW}proxy"; }}\n',
+        A,
+        (8,),
+    ),
     Case("already there", unit("docker network create -d overlay --subnet 10.10.0.0/16 proxy"), P, (5,)),
     Case(
         "already there, with =", unit("docker network create --subnet=10.10.0.0/16 -d overlay proxy"), P, (5,)

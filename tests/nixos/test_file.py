@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -86,6 +86,35 @@ def test_a_diff_shows_nothing_raw(tmp_path: Path) -> None:
         each for each in unified_diff(read_nix_file(path, tmp_path), b"{ }\r\n") if each.startswith("-{")
     ]
     assert shown == "-{ }    # \\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (
+            "x:\n~/${x}\n",
+            "This program cannot read line 2, though Nix can. Add `--subnet 10.10.0.0/16` by hand",
+        ),
+        ("x:\n{ a = ; }\n", "Nix cannot read it: syntax error, unexpected ';' (line 2). Mend it"),
+    ],
+)
+async def test_what_cannot_be_read_is_told_from_what_is_no_nix(
+    repository: Path, written: str, says: str
+) -> None:
+    path = repository / "nix/modules/swarm.nix"
+    path.write_text(written)
+    edit = await look(repository)
+    assert (edit.is_needed, edit.new) == (False, written.encode())
+    assert says in edit.refusal
+    without = await look_at_edit("nix/modules/swarm.nix", repository, "proxy", SUBNET, no_nix)
+    assert (
+        "This program cannot read line 2. Nix was not asked whether it can. No such command."
+        in without.refusal
+    )
+
+
+async def no_nix(_argv: Sequence[str], _within_s: float) -> bytes:
+    raise HostError("No such command.")
 
 
 async def test_an_edit_that_was_made_is_not_made_again(repository: Path, state: Path) -> None:

@@ -65,13 +65,26 @@ def test_the_table_is_large_enough_to_mean_something() -> None:
         ("{\n  a = ;\n}\n", 2),
         ("{\n  script = ''\n    docker network create -d overlay proxy\n}\n", 2),
         ("{ a = 1;\n", 1),
+        # Commas that Nix takes nowhere.
+        ("{ a, ..., }: a\n", 1),
+        ("{ , }: 1\n", 1),
+        ("\n{ a,, }: a\n", 2),
+        ("\n{ a = [ 1, ]; }\n", 2),
+        ("\n{ x = { a = 1, }; }\n", 2),
     ],
 )
-def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
+async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
     reading = read_case(broken.encode())
     assert reading.verdict is Verdict.BROKEN
     assert reading.insertion is None
     assert reading.lines[0] >= line
+    with pytest.raises(NotNix):
+        await parsed_by_nix(broken.encode())
+
+
+def test_a_comma_that_is_looked_for_takes_no_time_in_long_comments() -> None:
+    for piece in (b"{ a," + b" #" * 100_000 + b"\n x }: x", b"{ a, " + b"/* */ " * 50_000 + b"x }: x"):
+        assert read_case(b"\n" + piece + b" }").verdict is Verdict.BROKEN
 
 
 GOOD = unit("docker network create -d overlay proxy").encode()

@@ -11,7 +11,6 @@ from console.nixos.file import read_nix_file
 from console.nixos.places import NOT_NIXOS, PLACES, Places
 from console.nixos.prediction import predict, threatened
 from console.nixos.proof import NotNix, parsed_by_nix
-from console.nixos.source import NixSource
 from console.nixos.store import short
 from console.runbook.actions.base import Context, Found
 from console.runbook.actions.looking import Unread, cannot_tell, found, tells
@@ -46,9 +45,6 @@ class NixParses:
         repository = Path(context.world.settings.nixos.repository)
         file = await asyncio.to_thread(read_nix_file, Path(parameters.file), repository)
         name = clean(str(file.path), SENTENCE_LIMIT)
-        broken = NixSource(file.data).broken_line()
-        if broken is not None:
-            return found(False, f"Line {broken} of {name} is no Nix.", line=broken)
         try:
             await parsed_by_nix(file.data, self._places.run)
         except NotNix as error:
