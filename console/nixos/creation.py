@@ -1,10 +1,13 @@
 """Commands that create a Docker network, understood as `docker network create` itself reads its arguments."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
 
-from console.nixos.shell import commands
-from console.nixos.source import UNKNOWN, NixSource, Word
+from console.nixos.shell import TALKERS, Command, Script, program_name, script_of
+from console.nixos.source import UNKNOWN, NixSource, Text, Word
 
 _ADDRESSES = ("aux-address", "gateway", "ip-range", "subnet")
 VALUED = frozenset((*_ADDRESSES, "config-from", "driver", "ipam-driver", "ipam-opt", "label", "opt", "scope"))
@@ -14,8 +17,18 @@ _SHORT = {"d": "driver", "o": "opt"}
 _GLOBAL_VALUED = frozenset(
     ("--host", "-H", "--context", "-c", "--config", "--log-level", "-l", "--tlscacert")
 )
-_TALKERS = frozenset(("echo", "printf", ":", "true", "false", "log", "logger", "info", "warn", "die", "grep"))
-"""Commands that only say what their arguments are."""
+_MENTION = re.compile(rb"(?<![\w-])networks?[\s\"',;=()\[\]{}\\.+/]{1,40}create(?![\w-])")
+"""However the two words are written one after the other: in a command, in a list, in another language."""
+_EXPANSION = re.compile(rb"[$`]|" + UNKNOWN.encode())
+_OTHER_DRIVER = re.compile(rb"(?:-d|--driver)[\s=\"',]*(?:bridge|macvlan|ipvlan|host|none)\b")
+_OTHER_PROGRAM = re.compile(
+    rb"(?:podman(?:-remote)?|nerdctl|openstack|hcloud|incus|lxc)[\"']?[ \t]+(?:-\S+[ \t]+)*\Z"
+)
+"""Programs that create networks of their own, never one of Docker's."""
+_REACH = 200
+_ENDS_HERE = re.compile(rb"\s*[\"'](?!\s*,)")
+"""The end of a string: what the network is called stands elsewhere."""
+_END_OF_LINE = re.compile(rb"(?<!\\)\n|\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,8 @@ class Creation:
 
     place: int
     """Where in the file it begins."""
+    verb: tuple[int, int]
+    """Where its words `network` and `create` begin."""
     names: tuple[Word, ...]
     """What may be the network's name: one word where all is well, none where it stands elsewhere."""
     options: tuple[tuple[str, str], ...]
@@ -38,40 +53,146 @@ class Creation:
         return tuple(value for name, value in self.options if name == option)
 
 
-def creations(source: NixSource) -> Iterator[Creation]:
-    """Yield every command of a Nix file that creates a Docker network: in its strings, and as lists of arguments."""
+class Use(StrEnum):
+    """What becomes of a text that speaks of creating a network and is no command where it stands."""
+
+    SAID = "said"
+    """It is printed."""
+    COMMENT = "comment"
+    """It is a comment of a script."""
+    UNCLEAR = "unclear"
+    """It may be run, in a way that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A text that speaks of creating a network and is no command where it stands."""
+
+    place: int
+    use: Use
+    rest: bytes
+    """What follows in its line."""
+
+    def names(self, network: str) -> bool:
+        """Whether it speaks of this network by its name."""
+        return (
+            re.search(rb"(?<![\w.-])" + re.escape(network.encode()) + rb"(?![\w.-])", self.rest) is not None
+        )
+
+    def may_create(self, network: str) -> bool:
+        """Whether it may create this network as an overlay."""
+        if _OTHER_DRIVER.search(self.rest):
+            return False
+        if self.names(network) or _EXPANSION.search(self.rest) or _ENDS_HERE.match(self.rest):
+            return True
+        pieces = (each.strip("\"'(),[]{};") for each in self.rest.decode("utf-8", "replace").split())
+        words = [Word(each, 0) for each in pieces if each]
+        docker = Word("docker", 0)
+        return not _understood(docker, (docker,), words, "", is_list=False).names
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything in a Nix file that creates a Docker network, or speaks of it."""
+
+    creations: tuple[Creation, ...]
+    mentions: tuple[Mention, ...]
+
+
+def find_creations(source: NixSource) -> Found:
+    """Return what creates a Docker network in a Nix file: in its strings, and as lists of arguments."""
+    found: dict[int, Creation] = {}
+    scripts: list[tuple[Text, Script]] = []
     for text in source.texts():
-        for command in commands(text):
-            words = _from_docker_on(command.words)
-            if words:
-                yield _understood(words, is_whole=command.is_whole, is_list=False)
-    for each in source.lists():
-        words = _from_docker_on(each)
-        if words:
-            yield _understood(words, is_whole=True, is_list=True)
+        if b"network" not in text.content and b"create" not in text.content:
+            continue
+        script = script_of(text)
+        scripts.append((text, script))
+        for command in script.commands:
+            if creation := _creation(command):
+                # What `eval` is given in several words is found twice.
+                found[creation.place] = creation
+    lists = tuple(source.lists())
+    for each in lists:
+        if creation := _creation(Command(each, is_whole=True), is_list=True):
+            found[creation.place] = creation
+    creations = tuple(sorted(found.values(), key=lambda each: each.place))
+    mentions = [*_mentions_in_scripts(scripts), *_mentions_in_lists(lists)]
+    return Found(
+        creations,
+        tuple(
+            mention
+            for mention in sorted(mentions, key=lambda each: each.place)
+            if not any(each.verb[0] <= mention.place <= each.verb[1] for each in creations)
+        ),
+    )
 
 
-def _from_docker_on(words: Sequence[Word]) -> Sequence[Word]:
-    """Return the `docker` and the arguments of a `docker network create`, or nothing where it is no such command."""
+def _mentions_in_scripts(scripts: Sequence[tuple[Text, Script]]) -> Iterator[Mention]:
+    for text, script in scripts:
+        for match in _MENTION.finditer(text.content):
+            if _OTHER_PROGRAM.search(text.content, max(0, match.start() - _REACH), match.start()):
+                continue
+            end = _END_OF_LINE.search(text.content, match.end())
+            rest = text.content[match.end() : end.start() if end else None]
+            yield Mention(text.places[match.start()], _use(text.places[match.start()], script), rest)
+
+
+def _mentions_in_lists(lists: Sequence[Sequence[Word]]) -> Iterator[Mention]:
+    for words in lists:
+        for at, (first, second) in enumerate(pairwise(words)):
+            if (first.text, second.text) == ("network", "create"):
+                rest = " ".join(each.text for each in words[at + 2 :]).encode()
+                yield Mention(first.place, Use.UNCLEAR, rest)
+
+
+def _use(place: int, script: Script) -> Use:
+    for passage in script.passages:
+        if passage.start <= place < passage.end and not passage.is_used:
+            return Use.COMMENT if passage.is_comment else Use.SAID
+    for command in script.commands:
+        if command.words and command.words[0].place <= place <= command.end and _only_says(command, script):
+            return Use.SAID
+    return Use.UNCLEAR
+
+
+def _only_says(command: Command, script: Script) -> bool:
+    return command.program in TALKERS - script.functions and not command.is_used
+
+
+def _creation(command: Command, *, is_list: bool = False) -> Creation | None:
+    """Return what a command creates, or None where it is no `docker network create`."""
+    words = command.words
+    trouble = "" if command.is_whole else "shell is not understood"
     for start, word in enumerate(words):
-        program = word.text.lstrip("-@!:+|").rpartition("/")[2]
-        if program in _TALKERS:
-            return ()
+        program = program_name(word)
+        if program in TALKERS:
+            return None
         if program != "docker" and word.text.strip(UNKNOWN):
             continue
         at = start + 1
         while at < len(words) and words[at].text.startswith("-"):
             at += 2 if words[at].text in _GLOBAL_VALUED else 1
-        if [each.text for each in words[at : at + 2]] == ["network", "create"]:
-            return (word, *words[at + 2 :])
-    return ()
+        written = [each.text for each in words[at : at + 2]]
+        if written == ["network", "create"]:
+            return _understood(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
+        # A word that only the shell, or an evaluation, knows may be the missing one.
+        if "overlay" not in " ".join(each.text for each in words[at:]):
+            continue
+        if written in (["network", UNKNOWN], [UNKNOWN, "create"]):
+            trouble = "subcommand comes from an expression"
+            return _understood(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
+        if program != "docker" and written[:1] == ["create"]:
+            trouble = "command comes from an expression"
+            return _understood(word, (word, words[at]), words[at + 1 :], trouble, is_list=is_list)
+    return None
 
 
-def _understood(words: Sequence[Word], *, is_whole: bool, is_list: bool) -> Creation:
+def _understood(
+    docker: Word, verb: Sequence[Word], arguments: Sequence[Word], trouble: str, *, is_list: bool
+) -> Creation:
     options: list[tuple[str, str]] = []
     names: list[Word] = []
-    trouble = "" if is_whole else "shell is not understood"
-    docker, *arguments = words
     rest = iter(arguments)
     for word in rest:
         if not word.text.startswith("-"):
@@ -97,4 +218,5 @@ def _understood(words: Sequence[Word], *, is_whole: bool, is_list: bool) -> Crea
         trouble = trouble or "arguments come partly from an expression"
     if len(known) > 1:
         trouble = trouble or "arguments are more than one name"
-    return Creation(docker.place, tuple(known or names), tuple(options), trouble, is_list)
+    places = (verb[0].place, verb[-1].place)
+    return Creation(docker.place, places, tuple(known or names), tuple(options), trouble, is_list)

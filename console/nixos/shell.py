@@ -1,7 +1,8 @@
 """The commands of a shell script, as words with their places. What a shell would only know when it runs is unknown."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import tree_sitter_bash
@@ -9,8 +10,22 @@ from tree_sitter import Language, Node, Parser
 
 from console.nixos.source import UNKNOWN, Text, Word
 
-_SHELLS = ("sh", "bash", "dash", "ash", "zsh")
-_ARGUMENTS = ("word", "string", "raw_string", "number", "concatenation", "simple_expansion", "expansion")
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh"))
+TALKERS = frozenset(("echo", "printf", ":", "true", "false", "log", "logger", "info", "warn", "die", "grep"))
+"""Commands that only say what their arguments are."""
+_SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--(?:session-)?command|--run")
+"""What stands before a script: `bash -ec`, `su -c`, `nix-shell --run`."""
+_WRAPPERS = frozenset(
+    ("builtin", "command", "doas", "env", "exec", "nice", "nohup", "setsid", "sudo", "time", "timeout")
+)
+_PASSING_ON = frozenset((*SHELLS, "at", "batch", "parallel", "ssh", "sudo", "tee", "xargs"))
+"""What may run, or keep, what a pipeline gives it."""
+_QUOTED = ("string", "raw_string", "concatenation")
+_ARGUMENTS = (*_QUOTED, "word", "number", "simple_expansion", "expansion")
+_EXECUTED = re.compile(
+    rb"\A\s*[-@!:+|]+(?=[\w/\"'\xee])|^[ \t]*Exec[A-Z]\w*[ \t]*=[ \t]*[-@!:+|]*", re.MULTILINE
+)
+"""What systemd takes from the front of a command line: its prefixes, and the name where a unit file is written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +35,170 @@ class Command:
     words: tuple[Word, ...]
     is_whole: bool
     """Whether the shell's grammar took all of it."""
+    end: int = 0
+    """Where in the file it ends."""
+    is_used: bool = False
+    """Whether what it prints goes into a file or to a program that may run it."""
+
+    @property
+    def program(self) -> str:
+        """The name of what runs, behind `sudo` and the like; "" where that is not known."""
+        for word in self.words:
+            name = program_name(word)
+            if name not in _WRAPPERS and not word.text.startswith("-") and not _is_setting(word.text):
+                return "" if UNKNOWN in name else name
+        return ""
 
 
-def commands(text: Text) -> Iterator[Command]:
-    """Yield every command of a script, those in `sh -c '…'` too; not what stands in comments and here-documents."""
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a script that no shell runs as it is: from one place in the file to another."""
+
+    start: int
+    end: int
+    is_comment: bool
+    """A here-document otherwise."""
+    is_used: bool = False
+    """For a here-document: whether it goes into a file or to a program that may run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a script consists of; scripts that it holds are taken apart too."""
+
+    commands: tuple[Command, ...]
+    passages: tuple[Passage, ...]
+    functions: frozenset[str]
+    """Names that it defines itself."""
+
+
+def program_name(word: Word) -> str:
+    """Return the name of the program that a word would run: without systemd's prefixes, and without its folder."""
+    return word.text.lstrip("-@!:+|").rpartition("/")[2]
+
+
+def script_of(text: Text) -> Script:
+    """Return what a script consists of."""
     # A carriage return is no part of a word for whoever wrote it, though it is one for a shell.
     content = text.content.replace(b"\\\r\n", b" \\\n").replace(b"\r\n", b" \n")
-    root = Parser(Language(tree_sitter_bash.language())).parse(content).root_node
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        waiting.extend(reversed(node.children))
-        if node.type != "command":
-            continue
+    content = _EXECUTED.sub(lambda found: b" " * len(found[0]), content)
+    return _Reader(replace(text, content=content)).read()
+
+
+class _Reader:
+    """Takes one script apart."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._commands: list[Command] = []
+        self._passages: list[Passage] = []
+        self._functions: set[str] = set()
+
+    def read(self) -> Script:
+        waiting = [Parser(Language(tree_sitter_bash.language())).parse(self._text.content).root_node]
+        while waiting:
+            node = waiting.pop()
+            waiting.extend(reversed(node.children))
+            match node.type:
+                case "command":
+                    self._take_command(node)
+                case "comment":
+                    self._passages.append(self._passage(node))
+                case "heredoc_body":
+                    self._take_document(node)
+                case "function_definition":
+                    name = node.child_by_field_name("name")
+                    self._functions |= (
+                        {self._content(name).content.decode("utf-8", "replace")} if name else set()
+                    )
+        return Script(tuple(self._commands), tuple(self._passages), frozenset(self._functions))
+
+    def _take_command(self, node: Node) -> None:
         arguments = [_unwrapped(each) for each in node.named_children if _is_argument(each)]
-        words = tuple(Word(_value(each, content), text.places[each.start_byte]) for each in arguments)
-        yield Command(words, not node.has_error)
-        if len(words) > 2 and words[0].text.rpartition("/")[2] in _SHELLS:
-            for option, script in pairwise(arguments):
-                if _value(option, content).endswith("c") and script.type == "raw_string":
-                    yield from commands(text.part(script.start_byte + 1, script.end_byte - 1))
+        words = self._words(arguments)
+        command = Command(
+            words, not node.has_error, self._text.places[node.end_byte], _is_used(node, self._text)
+        )
+        self._commands.append(command)
+        if command.program in ("eval", "trap"):
+            first = 1 + next(at for at, word in enumerate(words) if program_name(word) == command.program)
+            script = arguments[first:] if command.program == "eval" else arguments[first : first + 1]
+            self._take_script(_joined([self._content(each) for each in script]))
+        for option, argument in pairwise(arguments):
+            if command.program in TALKERS or argument.type not in _QUOTED:
+                continue
+            if _SCRIPT_OPTION.fullmatch(_shown(self._content(option))):
+                self._take_script(self._content(argument))
+        if _reads_script(words):
+            for each in node.children:
+                if each.type == "herestring_redirect":
+                    self._take_script(_joined([self._content(part) for part in each.named_children]))
+
+    def _take_document(self, node: Node) -> None:
+        holder = node.parent
+        while holder is not None and holder.type != "redirected_statement":
+            holder = holder.parent
+        body = None if holder is None else holder.child_by_field_name("body")
+        words = () if body is None else self._words(_arguments(body))
+        if _reads_script(words):
+            self._take_script(self._text.part(node.start_byte, node.end_byte))
+            return
+        is_shown = bool(words) and program_name(words[0]) == "cat"
+        self._passages.append(self._passage(node, is_used=not is_shown or _is_used(node, self._text)))
+
+    def _take_script(self, text: Text) -> None:
+        found = script_of(text)
+        self._commands += found.commands
+        self._passages += found.passages
+        self._functions |= found.functions
+
+    def _passage(self, node: Node, *, is_used: bool = False) -> Passage:
+        start, end = self._text.places[node.start_byte], self._text.places[node.end_byte]
+        return Passage(start, end, node.type == "comment", is_used)
+
+    def _words(self, arguments: Sequence[Node]) -> tuple[Word, ...]:
+        return tuple(
+            Word(_shown(self._content(each)), self._text.places[each.start_byte]) for each in arguments
+        )
+
+    def _content(self, node: Node) -> Text:
+        """Return what a word comes to for a shell that has read it."""
+        match node.type:
+            case "raw_string":
+                return self._text.part(node.start_byte + 1, node.end_byte - 1)
+            case "string":
+                return self._unescaped(node, node.start_byte + 1, node.end_byte - 1, b'\\"$`')
+            case "concatenation":
+                return _joined([self._content(each) for each in node.children], b"")
+            case "word" | "number" | "variable_name":
+                return self._unescaped(node, node.start_byte, node.end_byte, None)
+            case _ if not node.is_named:
+                return self._text.part(node.start_byte, node.end_byte)
+            case _:
+                places = self._text.places
+                length = len(UNKNOWN.encode())
+                return Text(UNKNOWN.encode(), (*[places[node.start_byte]] * length, places[node.end_byte]))
+
+    def _unescaped(self, node: Node, start: int, end: int, escaped: bytes | None) -> Text:
+        """Return a piece without the backslashes that a shell takes away; an expansion in it is unknown."""
+        raw, places = self._text.content, self._text.places
+        expansions = {each.start_byte: each for each in node.named_children if each.type != "string_content"}
+        content, found, at = bytearray(), [], start
+        while at < end:
+            expansion = expansions.get(at)
+            length = 1
+            if expansion is not None and expansion.end_byte > at:
+                piece, length = UNKNOWN.encode(), expansion.end_byte - at
+            elif raw[at : at + 2] == b"\\\n":
+                piece, length = b"", 2
+            elif raw[at] == ord("\\") and at + 1 < end and (escaped is None or raw[at + 1] in escaped):
+                piece, length = raw[at + 1 : at + 2], 2
+            else:
+                piece = raw[at : at + 1]
+            content += piece
+            found += [places[at]] * len(piece)
+            at += length
+        return Text(bytes(content), (*found, places[end]))
 
 
 def _is_argument(node: Node) -> bool:
@@ -50,14 +209,83 @@ def _unwrapped(node: Node) -> Node:
     return node.children[0] if node.type == "command_name" and node.children else node
 
 
-def _value(node: Node, content: bytes) -> str:
-    raw = content[node.start_byte : node.end_byte].decode("utf-8", "replace")
-    match node.type:
-        case "raw_string":
-            return raw[1:-1]
-        case "word" | "number" | "string_content":
-            return raw.replace("\\\n", "").replace("\\", "")
-        case "string" | "concatenation":
-            return "".join(_value(each, content) for each in node.named_children)
-        case _:
-            return UNKNOWN
+def _arguments(node: Node) -> list[Node]:
+    """Return the arguments of all commands in a part of a script."""
+    found, waiting = [], [node]
+    while waiting:
+        each = waiting.pop()
+        if each.type == "command":
+            found += [_unwrapped(child) for child in each.named_children if _is_argument(child)]
+        else:
+            waiting.extend(reversed(each.children))
+    return found
+
+
+def _is_used(node: Node, text: Text) -> bool:
+    """Whether what a command prints, or what a here-document holds, goes where something may run it."""
+    inner, holder = node, node.parent
+    while holder is not None:
+        if holder.type in ("command_substitution", "process_substitution"):
+            return True
+        if holder.type == "redirected_statement" and any(
+            _keeps(each, text) for each in holder.children if each.type == "file_redirect"
+        ):
+            return True
+        if holder.type == "pipeline" and any(
+            _passes_on(each, text) for each in holder.children if each.start_byte >= inner.end_byte
+        ):
+            return True
+        if holder.type == "heredoc_redirect" and any(
+            each.type == "pipeline" and _passes_on(each, text) for each in holder.children
+        ):
+            return True
+        inner, holder = holder, holder.parent
+    return False
+
+
+def _keeps(redirect: Node, text: Text) -> bool:
+    target = redirect.child_by_field_name("destination")
+    raw = text.content[redirect.start_byte : redirect.end_byte]
+    return (
+        target is not None
+        and b">" in raw
+        and b"&" not in raw
+        and text.content[target.start_byte : target.end_byte]
+        not in (b"/dev/null", b"/dev/stderr", b"/dev/stdout")
+    )
+
+
+def _passes_on(node: Node, text: Text) -> bool:
+    names = [text.content[each.start_byte : each.end_byte] for each in _arguments(node)]
+    return any(
+        UNKNOWN.encode() in each
+        or each.startswith(b"$")
+        or each.rpartition(b"/")[2].decode("utf-8", "replace") in _PASSING_ON
+        for each in names
+    )
+
+
+def _joined(texts: Sequence[Text], between: bytes = b" ") -> Text:
+    content, places, end = bytearray(), [], 0
+    for each in texts:
+        if content:
+            content += between
+            places += [each.places[0]] * len(between)
+        content += each.content
+        places += each.places[:-1]
+        end = each.places[-1]
+    return Text(bytes(content), (*places, end))
+
+
+def _reads_script(words: Sequence[Word]) -> bool:
+    """Whether a command is a shell that takes its script from its standard input."""
+    at = next((at for at, word in enumerate(words) if program_name(word) in SHELLS), None)
+    return at is not None and all(word.text.startswith("-") for word in words[at + 1 :])
+
+
+def _is_setting(text: str) -> bool:
+    return re.match(r"\w+=", text) is not None
+
+
+def _shown(text: Text) -> str:
+    return text.content.decode("utf-8", "replace")

@@ -4,11 +4,11 @@ It is pure: it takes the bytes of a file and returns bytes. A command is only to
 one: the only one that creates an overlay of that name, with every argument known.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
-from console.nixos.creation import Creation, creations
+from console.nixos.creation import Creation, Use, find_creations
 from console.nixos.source import UNKNOWN, NixSource
 from console.text import clean, listed
 
@@ -70,44 +70,77 @@ def read(data: bytes, network: str, subnet: IPv4Network) -> Reading:
     if broken is not None:
         hint = "`nix-instantiate --parse` says whether Nix can."
         return Reading(Verdict.BROKEN, f"This program cannot read line {broken}.", hint, (broken,))
-    mine: list[Creation] = []
-    doubts: dict[int, str] = {}
-    notes: list[str] = []
-    for each in sorted(creations(source), key=lambda each: each.place):
-        line = source.line(each.place)
-        if _is_another(each, network):
-            continue
-        if doubt := _doubt(each):
-            doubts[line] = f"Line {line} creates a network, but its {doubt}."
-        elif not each.values("driver"):
-            notes.append(f"Line {line} creates a bridge named {network}, not an overlay, and is left alone.")
-        else:
-            mine.append(each)
-    if not mine and doubts:
+    found = _sorted_out(source, network)
+    lines = tuple(source.line(each.place) for each in found.mine)
+    verdicts = [_judged(each, line, network, subnet) for each, line in zip(found.mine, lines, strict=True)]
+    notes, doubts = tuple(found.notes.values()), tuple(found.doubts.values())
+    if verdicts and all(each.verdict is Verdict.PRESENT for each in verdicts):
+        return replace(verdicts[0], lines=lines, notes=(*notes, *doubts, *found.hidden.values()))
+    if found.hidden or (doubts and not verdicts):
+        unclear = found.hidden if verdicts else {**found.doubts, **found.hidden}
         hint = "Add the subnet by hand, where that is decided."
-        return Reading(Verdict.UNCLEAR, " ".join(doubts.values()), hint, tuple(doubts), tuple(notes))
-    if not mine:
-        return _nothing(data, network, tuple(notes))
-    notes.extend(doubts.values())
-    lines = tuple(source.line(each.place) for each in mine)
-    verdicts = [_judged(each, line, network, subnet) for each, line in zip(mine, lines, strict=True)]
-    if all(each.verdict is Verdict.PRESENT for each in verdicts):
-        return replace(verdicts[0], lines=lines, notes=tuple(notes))
-    if len(mine) > 1:
+        said = " ".join(unclear[each] for each in sorted(unclear))
+        return Reading(Verdict.UNCLEAR, said, hint, tuple(sorted(unclear)), notes)
+    if not verdicts:
+        return _nothing(data, network, found)
+    if len(verdicts) > 1:
         where = listed([str(each) for each in lines])
         return Reading(
             Verdict.SEVERAL,
-            f"{len(mine)} commands create the overlay {network}: lines {where}.",
+            f"{len(verdicts)} commands create the overlay {network}: lines {where}.",
             f"Only one can be changed safely. Add `--subnet {subnet}` by hand where it belongs.",
             lines,
-            tuple(notes),
+            (*notes, *doubts),
         )
-    return replace(verdicts[0], notes=tuple(notes))
+    return replace(verdicts[0], notes=(*notes, *doubts))
 
 
 def edited(data: bytes, insertion: Insertion) -> bytes:
     """Return the file with the insertion made; nothing else is changed."""
     return data[: insertion.place] + insertion.text.encode() + data[insertion.place :]
+
+
+@dataclass(slots=True)
+class _Statements:
+    """What is known of each line that creates a network, or speaks of it: one sentence a line."""
+
+    mine: list[Creation] = field(default_factory=list)
+    """The commands that create the overlay; what is said of them is judged later."""
+    doubts: dict[int, str] = field(default_factory=dict)
+    """Commands that may create it."""
+    hidden: dict[int, str] = field(default_factory=dict)
+    """Texts that may create it, in a way that is not understood: beside one of these no command is changed."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """Lines that look alike and are left alone."""
+    others: dict[int, str] = field(default_factory=dict)
+    """Commands that surely create something else."""
+
+
+def _sorted_out(source: NixSource, network: str) -> _Statements:
+    found = find_creations(source)
+    statements = _Statements()
+    for each in found.creations:
+        line = source.line(each.place)
+        if _is_another(each, network):
+            statements.others[line] = _said_of_another(each, line, network)
+        elif doubt := _doubt(each):
+            statements.doubts[line] = f"Line {line} creates a network, but its {doubt}."
+        elif not each.values("driver"):
+            statements.notes[line] = (
+                f"Line {line} creates a bridge named {network}, not an overlay, and is left alone."
+            )
+        else:
+            statements.mine.append(each)
+    for mention in found.mentions:
+        line = source.line(mention.place)
+        if mention.use is Use.UNCLEAR and mention.may_create(network):
+            statements.hidden[line] = (
+                f"Line {line} may create {network}, in a way that this program does not understand."
+            )
+        elif mention.use is Use.SAID and mention.names(network):
+            said = f"Line {line} only prints how {network} is created, and is left alone."
+            statements.notes.setdefault(line, said)
+    return statements
 
 
 def _is_another(creation: Creation, network: str) -> bool:
@@ -137,15 +170,26 @@ def _doubt(creation: Creation) -> str:
     return creation.trouble
 
 
-def _nothing(data: bytes, network: str, notes: tuple[str, ...]) -> Reading:
+def _said_of_another(creation: Creation, line: int, network: str) -> str:
+    if any(each.text == network for each in creation.names):
+        driver = clean(creation.values("driver")[-1])
+        return f"Line {line} creates {network} with the driver {driver}, not as an overlay."
+    names = listed([clean(each.text.replace(UNKNOWN, "…")) for each in creation.names])
+    return f"Line {line} creates {names or 'another network'}, not {network}."
+
+
+def _nothing(data: bytes, network: str, found: _Statements) -> Reading:
     mentions = [
-        str(number)
-        for number, line in enumerate(data.splitlines(), 1)
+        number
+        for number, line in enumerate(data.split(b"\n"), 1)
         if b"network create" in line and network.encode() in line
     ]
+    told = {**{line: found.others[line] for line in mentions if line in found.others}, **found.notes}
     hint = "Name the file that holds the `docker network create`."
-    if mentions:
-        hint += f" Here it only stands where nothing runs it as it is: line {listed(mentions)}."
+    idle = [str(line) for line in mentions if line not in told]
+    if idle:
+        hint += f" Here it only stands where nothing runs it as it is: line {listed(idle)}."
+    notes = tuple(told[line] for line in sorted(told))
     return Reading(Verdict.NONE, f"Nothing in it creates the overlay {network}.", hint, notes=notes)
 
 

@@ -9,6 +9,7 @@ from console.errors import Declined, HostError
 from console.nixos.proof import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
 from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
 from console.parts import Unknown
+from tests.nixos.hidden import HARMLESS, PLAIN, REFUSED, UNDERSTOOD
 from tests.nixos.table import CASES, Case, unit
 
 SUBNET = IPv4Network("10.10.0.0/16")
@@ -85,6 +86,56 @@ async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
 def test_a_comma_that_is_looked_for_takes_no_time_in_long_comments() -> None:
     for piece in (b"{ a," + b" #" * 100_000 + b"\n x }: x", b"{ a, " + b"/* */ " * 50_000 + b"x }: x"):
         assert read_case(b"\n" + piece + b" }").verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize("case", UNDERSTOOD, ids=lambda each: each.id)
+def test_a_command_inside_another_is_understood(case: Case) -> None:
+    reading = read_case(case.before)
+    assert (reading.verdict, reading.lines) == (case.verdict, case.lines), reading
+    assert reading.insertion is not None
+    new = edited(case.before, reading.insertion)
+    assert new == case.after
+    require_only_insertion(case.before, new, reading.insertion)
+    assert read_case(new).verdict is Verdict.PRESENT
+    # Beside the plain one it is a second candidate, never one that is left out.
+    beside = case.before.rstrip().removesuffix(b"}") + b'  plain = "' + PLAIN.encode() + b'";\n}\n'
+    assert read_case(beside).verdict is Verdict.SEVERAL
+
+
+async def test_nix_reads_every_such_file() -> None:
+    files = (*(case.after for case in UNDERSTOOD), *(text.encode() for text in REFUSED))
+    assert await parsed_by_nix(b"[\n" + b"".join(b"(pkgs: (" + each + b"))\n" for each in files) + b"]\n")
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_beside_a_command_that_is_not_understood_none_is_edited(text: str) -> None:
+    reading = read_case(text.encode())
+    assert reading.verdict is Verdict.UNCLEAR, reading
+    assert reading.insertion is None
+    for line in reading.lines:
+        assert (
+            f"Line {line} may create proxy, in a way that this program does not understand."
+            in reading.sentence
+        )
+        assert b"create" in text.encode().split(b"\n")[line - 1]
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_what_creates_no_such_overlay_keeps_nothing_from_being_edited(line: str) -> None:
+    reading = read_case(unit(f"{line}\n{PLAIN}").encode())
+    assert (reading.verdict, reading.lines) == (Verdict.ABSENT, (6,)), reading
+
+
+def test_of_one_line_one_thing_is_said() -> None:
+    for script in (
+        "docker network create proxy",
+        "docker network create -d bridge proxy",
+        "echo docker network create proxy",
+    ):
+        reading = read_case(unit(script).encode())
+        assert reading.verdict is Verdict.NONE
+        said = " ".join((reading.sentence, reading.hint, *reading.notes))
+        assert said.lower().count("line 5") == 1, said
 
 
 GOOD = unit("docker network create -d overlay proxy").encode()
