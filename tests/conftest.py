@@ -1,8 +1,18 @@
 """What every test process needs before its first test."""
 
+import os
 import signal
+from collections.abc import Iterator
+from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.isolation import clean_environment, hide_host, remove_home
+
+# Before any module of the program or the tests is loaded: some read the environment as they are.
+_HOME = clean_environment()
+_STATES = count()
 
 # No example fails for being slow: how long one takes is the machine's doing.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -12,3 +22,22 @@ settings.load_profile("patient")
 # tests interrupt would not hear of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers are started by a process that has covered everything.
+    if not hasattr(config, "workerinput"):
+        hide_host()
+
+
+def pytest_unconfigure() -> None:
+    remove_home(_HOME)
+
+
+@pytest.fixture(autouse=True)
+def _own_state() -> Iterator[None]:
+    """Give every test a state directory of its own, which is made only when something is written there."""
+    before = os.environ["VIPCONSOLE_STATE_DIR"]
+    os.environ["VIPCONSOLE_STATE_DIR"] = str(_HOME / f"state-{next(_STATES)}")
+    yield
+    os.environ["VIPCONSOLE_STATE_DIR"] = before

@@ -53,7 +53,14 @@ class Host:
 
     def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the command that starts the program inside, with nothing of this user's settings."""
-        given = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "COLUMNS": "110", **(environment or {})}
+        given = {
+            "PATH": PATH,
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "COLUMNS": "110",
+            "TZ": "UTC",
+            **(environment or {}),
+        }
         pairs = (f"{name}={value}" for name, value in given.items())
         return ("env", "-i", *pairs, str(PROGRAM), *arguments)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(sys.executable).with_name("vipconsole")
-PATIENT = {"XDG_CONFIG_HOME": str(Path(__file__).with_name("patient"))}
+PATIENT = {"XDG_CONFIG_HOME": str(Path(__file__).with_name("patient")), "TZ": "UTC"}
 """Environment in which the program gives a loaded machine ten times as long; other settings are the usual ones."""
 
 

@@ -1,6 +1,7 @@
 """A systemd that runs, as the first process of namespaces of its own: the real one of this machine."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ class Machine:
             capture_output=True,
             check=False,
             input=given,
+            env={"PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8", "TZ": "UTC"},
             timeout=within_s,
         )
 
@@ -56,12 +58,14 @@ class Machine:
 
 
 @contextmanager
-def machine() -> Iterator[Machine]:
-    """Boot a machine; nothing of it is left."""
+def machine(planted: Path | None = None) -> Iterator[Machine]:
+    """Boot a machine; nothing of it is left. Its files are this machine's, and before them what is planted."""
     folder = tempfile.mkdtemp(prefix="systemd-")
     seen = (str(CHECKOUT), sys.prefix, sys.base_prefix)
     with subprocess.Popen(
-        [str(BOOT), folder, *seen], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [str(BOOT), folder, str(planted or ""), *seen],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as keeper:
         assert keeper.stdin is not None
         assert keeper.stdout is not None

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Boots the systemd of this machine as the first process of namespaces of its own, on a copy-on-write view of this
-# machine's files, and leaves nothing. Usage: systemd.sh DIRECTORY SEEN…; it lives as long as its own standard input is
-# open. What is SEEN inside may lie on other filesystems than this machine's root.
+# machine's files, and leaves nothing. Usage: systemd.sh DIRECTORY PLANTED SEEN…; it lives as long as its own standard input
+# is open. What is PLANTED ("" for nothing) lies before this machine's files, as if it had been there. What is SEEN inside
+# may lie on other filesystems than its root. How this machine is set, and what the program keeps on it, is not seen.
 #
 # Like in a container it gets a /dev, a /sys and cgroups of its own, and kernel settings that it cannot write:
 # a systemd that could would take this machine for its own.
@@ -9,12 +10,14 @@ directory=$1
 export GROUP="lab-${1##*/}"
 
 inside='
-  directory=$1
-  shift
+  directory=$1 planted=$2 lower=/
+  shift 2
   mount -t tmpfs tmpfs "$directory"
   cd "$directory"
   mkdir up work root
-  mount -t overlay -o lowerdir=/,upperdir=up,workdir=work overlay root
+  # Layers of an overlay may not lie in one another.
+  [ -z "$planted" ] || { cp -r "$planted" planted && lower=planted:/; }
+  mount -t overlay -o "lowerdir=$lower,upperdir=up,workdir=work" overlay root
   cd root
   mount -t proc proc proc
   mount --bind proc/sys proc/sys
@@ -34,6 +37,9 @@ inside='
     done
   fi
   for place in dev run var/log; do mount -t tmpfs tmpfs "$place"; done
+  rm -rf etc/vipconsole var/lib/vipconsole etc/docker etc/gitconfig etc/localtime etc/default/locale
+  rm -rf root/.config root/.docker root/.gitconfig root/.local/state
+  : > etc/environment
   mkdir dev/shm dev/pts
   for device in null zero full random urandom tty; do : > "dev/$device"; mount --bind "/dev/$device" "dev/$device"; done
   mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
@@ -42,8 +48,8 @@ inside='
   mount --bind /dev/null dev/console
   for place in "$@"; do mkdir -p ".$place" && mount --rbind "$place" ".$place"; done
   # Nothing of what this machine would start, but a journal, logins and the bus that they are asked over.
-  rm -rf etc/systemd/system usr/lib/systemd/system/*.wants
-  mkdir etc/systemd/system
+  rm -rf etc/systemd usr/local/lib/systemd usr/lib/systemd/system/*.wants
+  mkdir -p etc/systemd/system
   wanted="systemd-journald.service dbus.socket systemd-logind.service"
   printf "[Unit]\nRequires=%s\nAfter=%s\n" "$wanted" "$wanted" > etc/systemd/system/lab.target
   : > etc/fstab

@@ -110,6 +110,7 @@ def on_terminal(
             "VIPCONSOLE_STATE_DIR": str(folder / "state"),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
+            "TZ": "UTC",
             **(environment or {}),
         },
     )
