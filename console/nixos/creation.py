@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ _OTHER_PROGRAM = re.compile(
 )
 """Programs that create networks of their own, never one of Docker's."""
 _REACH = 200
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _ENDS_HERE = re.compile(rb"\s*[\"'](?!\s*,)")
 """The end of a string: what the network is called stands elsewhere."""
 _END_OF_LINE = re.compile(rb"(?<!\\)\n|\Z")
@@ -88,7 +89,9 @@ class Mention:
         pieces = (each.strip("\"'(),[]{};") for each in self.rest.decode("utf-8", "replace").split())
         words = [Word(each, 0) for each in pieces if each]
         docker = Word("docker", 0)
-        return not _understood(docker, (docker,), words, "", is_list=False).names
+        return not any(
+            each.is_known for each in _understood(docker, (docker,), words, "", is_list=False).names
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,9 @@ def find_creations(source: NixSource) -> Found:
 
 def _mentions_in_scripts(scripts: Sequence[tuple[Text, Script]]) -> Iterator[Mention]:
     for text, script in scripts:
+        for command in script.commands:
+            if _is_rest(command.words):
+                yield _mention(command.words[0].place, command.words[1:])
         for match in _MENTION.finditer(text.content):
             if _OTHER_PROGRAM.search(text.content, max(0, match.start() - _REACH), match.start()):
                 continue
@@ -140,10 +146,15 @@ def _mentions_in_scripts(scripts: Sequence[tuple[Text, Script]]) -> Iterator[Men
 
 def _mentions_in_lists(lists: Sequence[Sequence[Word]]) -> Iterator[Mention]:
     for words in lists:
+        if _is_rest(words):
+            yield _mention(words[0].place, words[1:])
         for at, (first, second) in enumerate(pairwise(words)):
             if (first.text, second.text) == ("network", "create"):
-                rest = " ".join(each.text for each in words[at + 2 :]).encode()
-                yield Mention(first.place, Use.UNCLEAR, rest)
+                yield _mention(first.place, words[at + 2 :])
+
+
+def _mention(place: int, rest: Sequence[Word]) -> Mention:
+    return Mention(place, Use.UNCLEAR, " ".join(each.text for each in rest).encode())
 
 
 def _use(place: int, script: Script) -> Use:
@@ -188,6 +199,16 @@ def _creation(command: Command, *, is_list: bool = False) -> Creation | None:
     return None
 
 
+def _as_name(word: Word) -> Word:
+    """Return a word as the name of a network; what can be none is put in by another program: `{}`, `%i`, `@net@`."""
+    return word if not word.is_known or _NAME.fullmatch(word.text) else replace(word, text=UNKNOWN)
+
+
+def _is_rest(words: Sequence[Word]) -> bool:
+    """Whether words are the end of a command whose beginning stands elsewhere."""
+    return bool(words) and words[0].text == "create" and "overlay" in " ".join(each.text for each in words)
+
+
 def _understood(
     docker: Word, verb: Sequence[Word], arguments: Sequence[Word], trouble: str, *, is_list: bool
 ) -> Creation:
@@ -196,10 +217,10 @@ def _understood(
     rest = iter(arguments)
     for word in rest:
         if not word.text.startswith("-"):
-            names.append(word)
+            names.append(_as_name(word))
             continue
         if word.text == "--":
-            names.extend(rest)
+            names.extend(_as_name(each) for each in rest)
             break
         option, equals, value = word.text.lstrip("-").partition("=")
         if not word.text.startswith("--"):

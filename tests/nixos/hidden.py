@@ -112,6 +112,8 @@ _REFUSED_SCRIPTS = (
 )
 _REFUSED_FILES = (
     '{ x = [ "network" "create" "-d" "overlay" "proxy" ]; }\n',
+    '{ x = "docker network " + "create -d overlay proxy"; }\n',
+    '{ x = [ "docker" "network" ] ++ [ "create" "-d" "overlay" "proxy" ]; }\n',
     '{ x = "docker " + "network create -d overlay proxy"; }\n',
     '{ x = "bash -c " + "\'docker network create -d overlay proxy\'"; }\n',
     '{ x = map (n: n) [ "docker" "network create -d overlay proxy" ]; }\n',

@@ -324,6 +324,20 @@ CASES = (
         "its name comes from an expression",
     ),
     Case(
+        "the name from a template's instance",
+        '{ e."net@".ExecStart = "docker network create -d overlay %i"; }\n',
+        U,
+        (1,),
+        "its name comes from an expression",
+    ),
+    Case(
+        "the name from another program's output",
+        unit("echo proxy | xargs -I{} docker network create -d overlay {}"),
+        U,
+        (5,),
+        "its name comes from an expression",
+    ),
+    Case(
         "the name from a loop",
         unit('for n in proxy mon; do docker network create -d overlay "$n"; done'),
         U,
