@@ -41,7 +41,8 @@ def command(engine: Engine, *arguments: str) -> list[str]:
 def environment() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
+        "HOME": os.environ["HOME"],
+        "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
         "LANG": "C.UTF-8",
         "COLUMNS": "110",
         **PATIENT,

@@ -53,7 +53,13 @@ def stack_rm(manager: Engine, stack: Stack) -> subprocess.CompletedProcess[str]:
         check=False,
         text=True,
         timeout=200,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", **PATIENT},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
+            "LANG": "C.UTF-8",
+            **PATIENT,
+        },
     )
 
 

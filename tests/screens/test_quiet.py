@@ -145,7 +145,8 @@ def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> Non
         stdout=subprocess.DEVNULL,
         stderr=follower,
         env={
-            "HOME": "/nonexistent",
+            "HOME": os.environ["HOME"],
+            "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "TERM": "xterm",

@@ -34,7 +34,6 @@ def vipconsole(
 ) -> Outcome:
     """Run the installed program to its end, with nothing of this user's settings, and return what came of it."""
     inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
-    where = str(home or "/nonexistent")
     started = time.monotonic()
     process = subprocess.run(
         [str(PROGRAM), *arguments],
@@ -44,8 +43,8 @@ def vipconsole(
         timeout=250,
         env={
             **inherited,
-            "HOME": where,
-            "VIPCONSOLE_STATE_DIR": where,
+            "HOME": str(home or os.environ["HOME"]),
+            "VIPCONSOLE_STATE_DIR": str(home or os.environ["VIPCONSOLE_STATE_DIR"]),
             "LANG": "C.UTF-8",
             "COLUMNS": "110",
             **PATIENT,

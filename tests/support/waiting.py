@@ -52,7 +52,7 @@ class Waiting:
 @contextmanager
 def waiting(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iterator[Waiting]:
     """Run `vipconsole quiet --json` with these arguments; what still runs at the end is killed."""
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "VIPCONSOLE_STATE_DIR": "/nonexistent"}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "VIPCONSOLE_STATE_DIR")}
     with subprocess.Popen(
         [*command, "quiet", "--json", *arguments],
         stdin=subprocess.DEVNULL,
