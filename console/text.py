@@ -13,6 +13,9 @@ NAME_LIMIT = 128
 SENTENCE_LIMIT = 1000
 """Longest free text (an error, a log message) that is kept."""
 
+ERROR_LIMIT = 120
+"""Longest error that is shown whole within a sentence."""
+
 
 def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
     r"""Return text in which every character shows itself and nothing else.
@@ -24,6 +27,31 @@ def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     shown = text if text.isprintable() else "".join(_shown(each) for each in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def clean_error(value: str, limit: int = SENTENCE_LIMIT) -> str:
+    """Return an error as `clean` does, but cut in the middle: Go writes the cause of an error last."""
+    if len(value) > 3 * limit:
+        # What is left out here is far behind the head and far before the tail that are kept below.
+        value = value[:limit] + value[-limit:]
+    shown = clean(value, len(value) * len("\\U00000000") + 1)
+    if len(shown) <= limit:
+        return shown
+    head = limit // 3
+    return f"{shown[:head]}…{shown[head + 1 - limit :]}"
+
+
+def ending(error: str, limit: int = ERROR_LIMIT) -> str:
+    """Return the end of an error, for Go writes its cause last: whole, or from the first boundary that leaves `limit`.
+
+    A boundary is a `: ` between an error and its cause. A last part that is too long by itself is cut in front.
+    """
+    if len(error) <= limit:
+        return error
+    at = error.find(": ", len(error) - limit)
+    if at >= 0 and at + 2 < len(error):
+        return f"…{error[at + 1 :]}"
+    return f"…{error[len(error) - limit + 1 :]}"
 
 
 def _shown(character: str) -> str:

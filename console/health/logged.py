@@ -7,9 +7,10 @@ from console.journal import signatures
 from console.journal.summary import Finding as Logged
 from console.journal.summary import Summary, describe
 from console.parts import Part, Unknown
-from console.text import duration, plural
+from console.text import duration, ending, plural
 
 JOURNAL = "journal"
+LINE_LIMIT = 300
 SUBJECTS = ("service", "network", "removed")
 """Kinds of objects that a failure is about; it also names the node and the task that it happened on."""
 
@@ -42,7 +43,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
                 severity,
                 JOURNAL,
                 f"dockerd logged {plural(logged.count, 'failure')}",
-                f"{logged.signature.meaning} dockerd's log: {describe(logged, journal.window_s)}.",
+                f"{logged.signature.meaning} dockerd's log: {describe(logged, journal.window_s)}.{_line(logged)}",
                 logged.signature.advice,
                 tuple(name for kind in SUBJECTS for name in logged.objects.get(kind, ())),
             )
@@ -59,6 +60,10 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
             f"dockerd's journal{_lately(journal)} is incomplete. {reasons}",
             "What dockerd did not say here it may have said in the missing lines.",
         )
+
+
+def _line(logged: Logged) -> str:
+    return f" Its last line ends: {ending(logged.text, LINE_LIMIT)}" if logged.signature.shows_line else ""
 
 
 def _lately(journal: Summary) -> str:

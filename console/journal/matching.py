@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from console.journal.failures import field_objects, is_agents, match_failure
 from console.journal.logfmt import claimed_level, parse_line
 from console.journal.signatures import BARE, SIGNATURES, SUPPRESSED, Signature
 from console.journal.values import EMPTY, DaemonLine, Entry
-from console.text import SENTENCE_LIMIT, clean
+from console.text import clean_error
 
 _OBJECT = "[0-9a-z]{25}"
 _KINDS = {
@@ -62,16 +63,27 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:
-    """An error of dockerd's that has no signature. `text` is clean, `pattern` the same without what varies."""
+    """An error of dockerd's that has no signature. `text` is clean, `pattern` the same without what varies.
+
+    `ids` maps kinds to what the line's fields name: a network, a service, the node on which an agent met the error.
+    """
 
     at: datetime
     cursor: str
     text: str
     pattern: str
+    ids: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
-    """Return the signature of a parsed line, and the identifiers in it; None when it has none."""
+    """Return the signature of a parsed line, and the identifiers in it; None when it has none.
+
+    The strict signatures come first; a failure that is told by its cause alone comes after them.
+    """
+    return _match_strictly(line) or match_failure(line)
+
+
+def _match_strictly(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
     for signature, message, error in _BY_LEVEL.get(line.level, ()):
         found = message.fullmatch(line.message)
         if found is None:
@@ -87,6 +99,7 @@ def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
         if not all(_OBJECT_ID.fullmatch(value) for value in ids.values()):
             continue
         ids |= {kind: value for kind, value in named.items() if kind in _IDENTIFIERS}
+        ids = {**field_objects(line), **ids} if "removed" not in ids else ids
         return signature, MappingProxyType(ids)
     return None
 
@@ -134,17 +147,21 @@ class Recogniser:
 
 
 def _event(entry: Entry, signature: Signature, ids: Mapping[str, str]) -> Event:
-    text = clean(entry.message, SENTENCE_LIMIT)
+    text = clean_error(entry.message)
     return Event(signature, entry.realtime, entry.cursor, entry.boot_id, text, ids, entry.dropped)
 
 
+_PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
 _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
 
 
 def _unexplained(entry: Entry, line: DaemonLine) -> Unexplained:
     text = f"{line.message}: {line.error}" if line.error else line.message
-    shown = clean(text, SENTENCE_LIMIT)
-    return Unexplained(entry.realtime, entry.cursor, shown, _VARIES.sub("…", shown[:200]))
+    shown = clean_error(text)
+    # Errors that begin alike may have different causes, and the cause stands last.
+    alike = shown if len(shown) <= _PATTERN_LENGTH else f"{shown[:_PATTERN_HEAD]}…{shown[-_PATTERN_HEAD:]}"
+    ids = {kind: value for kind, value in field_objects(line).items() if kind != "node" or is_agents(line)}
+    return Unexplained(entry.realtime, entry.cursor, shown, _VARIES.sub("…", alike), MappingProxyType(ids))
 
 
 def _compile(template: str) -> re.Pattern[str]:

@@ -48,10 +48,16 @@ class Signature:
     is_leak_evidence: bool = False
     addresses_lost: int = 0
     is_rebuild: bool = False
+    is_about_node: bool = False
+    """Whether the node that wrote the line is the one on which it went wrong: an agent's line, not a manager's."""
+    shows_line: bool = False
+    """Whether the meaning leaves open what the line itself tells."""
 
 
 BARE = ("",)
 """The level of a line that is not of dockerd's logger: a crash of its runtime."""
+AGENT_MESSAGE = "fatal task error"
+"""What an agent says when a task of its node has failed for good; the error tells why."""
 _ERROR = ("error",)
 _TRIED = ("error", "debug")
 _INFO = ("info",)
@@ -150,7 +156,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature(
         "node-attachment-missing", "task rejected: node without address",
-        _ERROR, "fatal task error",
+        _ERROR, AGENT_MESSAGE,
         "node is missing network attachments, ip addresses may be exhausted",
         "The task was rejected because its node has no load-balancer address on one of its networks.", _GROW,
         Severity.CRITICAL, Certainty.LIKELY,
@@ -260,7 +266,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature(
         "remove-failed-task", "remove failed: no leak",
-        _ERROR, "fatal task error",
+        _ERROR, AGENT_MESSAGE,
         "error while removing network: unknown network <name> id <network>",
         "The end of a task came too late to drop the node's copy of the network. No sign of a leak.", _NOISE,
         Severity.NOTE,

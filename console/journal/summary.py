@@ -1,11 +1,13 @@
 """Many events, told in few lines. Pure; the memory it takes is bounded, whatever comes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
 
+from console.journal.failures import ALL_SIGNATURES
 from console.journal.matching import Event, Recogniser, Unexplained
-from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
+from console.journal.signatures import AGENT_MESSAGE, Certainty, Severity, Signature
 from console.journal.tallies import Tallies, Tally
 from console.journal.values import Batch, Gap
 from console.text import NAME_LIMIT, clean, duration, listed, plural
@@ -15,6 +17,9 @@ _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 _PLURALS = {
     "service": "services", "task": "tasks", "network": "networks", "removed": "removed networks", "node": "nodes",
 }  # fmt: skip
+
+
+NO_OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean."""
+    """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean.
+
+    `objects` maps kinds to names, as those of a `Finding`: what the fields beside the message name.
+    """
 
     pattern: str
     count: int
     first: datetime
     last: datetime
     text: str
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_OBJECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,7 @@ def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | Non
         key=lambda each: (_ORDER[each.signature.severity], -each.last.timestamp(), each.signature.id)
     )
     unmatched = [
-        Unmatched(pattern, tally.count, tally.first, tally.last, tally.text)
+        Unmatched(pattern, tally.count, tally.first, tally.last, tally.text, _named(tally, names))
         for pattern, tally in tallies.patterns.items()
     ]
     unmatched.sort(key=lambda each: (-each.count, each.pattern))
@@ -156,31 +165,64 @@ def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = UTC
         parts.append(plural(finding.dropped, "message") + " dropped")
     if finding.addresses_lost:
         parts.append(plural(finding.addresses_lost, "address", "addresses") + " lost")
-    for kind in ("service", "network", "removed"):
-        names = finding.objects.get(kind, ())
-        if names:
-            parts.append(f"{kind if len(names) == 1 else _PLURALS[kind]} {listed(names)}")
+    parts += objects_at_fault(finding.objects, signature=finding.signature)
     if finding.signature.certainty is not Certainty.CERTAIN:
         parts.append(finding.signature.certainty.value)
     return ", ".join(parts)
 
 
-_BY_ID: Mapping[str, Signature] = {each.id: each for each in (*SIGNATURES, SUPPRESSED)}
+def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> tuple[str, ...]:
+    """Return which of the kinds of objects that a line names are at fault, in the order in which they are told.
+
+    The node is, where the line is about a node: a manager names itself in every line. A task is told where no service is.
+    """
+    named = frozenset(kinds)
+    told = ["service"] if "service" in named else ["task"] if _tells_tasks(signature) else []
+    told += ["network", "removed"]
+    if (
+        signature is None
+        or signature.shows_line
+        or signature.message == AGENT_MESSAGE
+        or "<node>" in signature.message
+    ):
+        told.append("node")
+    return tuple(kind for kind in told if kind in named)
+
+
+def objects_at_fault(
+    objects: Mapping[str, tuple[str, ...]], signature: Signature | None = None
+) -> tuple[str, ...]:
+    """Return the objects at fault in words: `services ghost_app, shop_app`, `network proxy`, `node ci-host`."""
+    return tuple(
+        f"{kind if len(objects[kind]) == 1 else _PLURALS[kind]} {listed(objects[kind])}"
+        for kind in kinds_at_fault(objects, signature)
+        if objects[kind]
+    )
+
+
+def _tells_tasks(signature: Signature | None) -> bool:
+    return signature is None or signature.shows_line
+
+
+_BY_ID: Mapping[str, Signature] = {each.id: each for each in ALL_SIGNATURES}
 
 
 def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Finding:
-    objects = {
-        kind: tuple(dict.fromkeys(clean(names.get(each, each), NAME_LIMIT) for each in kept))
-        for kind, kept in tally.objects.items()
-    }
     return Finding(
         signature=signature,
         count=tally.count,
         first=tally.first,
         last=tally.last,
-        objects=objects,
+        objects=_named(tally, names),
         unnamed=tally.unnamed,
         dropped=tally.dropped,
         text=tally.text,
         cursor=tally.cursor,
     )
+
+
+def _named(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    return {
+        kind: tuple(dict.fromkeys(clean(names.get(each, each), NAME_LIMIT) for each in kept))
+        for kind, kept in tally.objects.items()
+    }

@@ -85,6 +85,7 @@ class Tallies:
             self.unmatched += 1
             tally = self.patterns.get(found.pattern) or Tally(0, found.at, found.at, "", "")
             tally.advance(found)
+            _name_all(tally, found.ids)
             self._keep(found.pattern, tally)
 
     def add(self, later: "Tallies") -> None:

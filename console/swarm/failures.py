@@ -18,7 +18,7 @@ from console.errors import (
     NotManager,
     VipconsoleError,
 )
-from console.text import SENTENCE_LIMIT, clean
+from console.text import clean, clean_error
 
 FAILURES = (
     sdk.DockerException,
@@ -74,7 +74,7 @@ def timeout_error(host: str, asked: str) -> EngineTimeout:
 
 def _refusal(error: sdk.APIError, host: str, asked: str) -> VipconsoleError:
     status = int(error.status_code or 0)
-    said = clean(str(error.explanation or ""), SENTENCE_LIMIT)
+    said = clean_error(str(error.explanation or ""))
     if said.startswith(NOT_A_MANAGER):
         return NotManager(
             f"The node at {host} is not a swarm manager, and only managers see the swarm.",

@@ -13,3 +13,13 @@ def object_names(swarm: SwarmState) -> Mapping[str, str]:
         **{each.id: each.name for each in known(swarm.services, ())},
         **{each.id: each.hostname for each in known(swarm.nodes, ())},
     }
+
+
+def task_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of tasks by ID, as `docker service ps` shows them: `shop_app.1`."""
+    services = {each.id: each.name for each in known(swarm.services, ())}
+    return {
+        each.id: f"{services[each.service_id]}.{each.slot or each.node_id[:12]}"
+        for each in known(swarm.tasks, ())
+        if each.service_id in services
+    }

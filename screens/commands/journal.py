@@ -16,7 +16,7 @@ from console.journal.summary import Summariser
 from console.journal.values import Batch
 from console.parts import Unknown
 from console.settings import Settings
-from console.swarm.names import object_names
+from console.swarm.names import object_names, task_names
 from console.swarm.reader import EngineReader
 from console.text import clean
 from screens import exit_codes
@@ -43,7 +43,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
     look = settings.look
     swarm = await reader.look(look.deadline_s)
     doubt = await doubt_unless_silent(reader.host, swarm.engine)
-    names = object_names(swarm)
+    names = {**object_names(swarm), **task_names(swarm)}
     # A recording is read whole unless a time was asked for.
     window_s = None if log.is_recorded and asked.since is None else look.journal_s
     batch = await read_lately(log, doubt, SystemClock().now(), window_s, look.call_timeout_s)
@@ -87,7 +87,8 @@ class _Names:
         now_s = SystemClock().monotonic()
         if batch.entries and now_s - self._read_at_s >= NAMES_EVERY_S:
             self._read_at_s = now_s
-            self.names = {**self.names, **object_names(await self._reader.glimpse(deadline_s))}
+            swarm = await self._reader.glimpse(deadline_s)
+            self.names = {**self.names, **object_names(swarm), **task_names(swarm)}
 
 
 async def _follow(

@@ -12,7 +12,7 @@ from console.health.logged import is_past
 from console.health.values import Severity
 from console.journal import signatures
 from console.journal.matching import Event, Unexplained
-from console.journal.summary import Finding, Summary, Unmatched, describe
+from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
 from screens.printed.glyphs import STYLES
 
@@ -85,6 +85,7 @@ def _finding(
     if everything:
         for kind, names in finding.objects.items():
             grid.add_row("", Text(f"{kind}: {listed(names, len(names))}", style="dim"))
+    if everything or (signature.shows_line and not word):
         grid.add_row("", Text(finding.text, style="dim"))
     return grid
 
@@ -94,21 +95,22 @@ def _unmatched(each: Unmatched) -> RenderableType:
     grid.add_column(width=8, justify="right")
     grid.add_column(overflow="fold")
     grid.add_row(Text(f"\N{MULTIPLICATION SIGN}{each.count}"), Text(each.text))
+    about = ", ".join(objects_at_fault(each.objects))
+    if about:
+        grid.add_row("", Text(f"about {about}", style="dim"))
     return grid
 
 
 def event_line(event: Event | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
     """Return one recognised line, as `--follow` shows it."""
     at = event.at.astimezone(zone).strftime("%H:%M:%S")
-    if isinstance(event, Unexplained):
-        return Text.assemble((at, "dim"), " error    ", event.text)
-    severity = event.signature.severity
-    who = [
-        names.get(value, value)
-        for kind, value in event.ids.items()
-        if kind in ("service", "network", "removed")
-    ]
+    signature = None if isinstance(event, Unexplained) else event.signature
+    who = [names.get(event.ids[kind], event.ids[kind]) for kind in kinds_at_fault(event.ids, signature)]
     about = f" ({listed(who)})" if who else ""
+    if isinstance(event, Unexplained):
+        return Text.assemble((at, "dim"), " error    ", event.text, about)
+    severity = event.signature.severity
     dropped = f" ({plural(event.dropped, 'message')} dropped)" if event.dropped else ""
+    line = f" {event.text}" if event.signature.shows_line else ""
     word = (f"{severity.value:8}", _STYLES[severity])
-    return Text.assemble((at, "dim"), " ", word, " ", event.signature.meaning, about, dropped)
+    return Text.assemble((at, "dim"), " ", word, " ", event.signature.meaning, about, line, dropped)

@@ -28,6 +28,7 @@ def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
                 "first": each.first.isoformat(),
                 "last": each.last.isoformat(),
                 "text": each.text,
+                "objects": {kind: list(names) for kind, names in each.objects.items()},
             }
             for each in journal.unmatched
         ],
@@ -57,12 +58,13 @@ def _finding(finding: Finding, summary: Summary) -> Mapping[str, Any]:
 def event_json(event: Event | Unexplained, names: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one recognised line."""
     shared = {"at": event.at.isoformat(), "text": event.text}
+    objects = {kind: names.get(value, value) for kind, value in event.ids.items()}
     if isinstance(event, Unexplained):
-        return {**shared, "signature": None}
+        return {**shared, "signature": None, "objects": objects}
     return {
         **shared,
         "signature": event.signature.id,
         "severity": event.signature.severity,
-        "objects": {kind: names.get(value, value) for kind, value in event.ids.items()},
+        "objects": objects,
         "dropped": event.dropped,
     }

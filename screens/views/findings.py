@@ -3,7 +3,7 @@
 from collections import Counter
 
 from console.health.values import Assessment, Finding, Severity
-from console.journal.signatures import SIGNATURES, SUPPRESSED
+from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
 from screens.printed.glyphs import MARKS
 from screens.views.overlays import MARK_TONES
@@ -28,7 +28,7 @@ def finding_rows(assessment: Assessment, sought: str = "") -> list[Row]:
     return rows
 
 
-LOGGED = {f"logged-{each.id}": each.title for each in (*SIGNATURES, SUPPRESSED)}
+LOGGED = {f"logged-{each.id}": each.title for each in ALL_SIGNATURES}
 
 
 def _finding(finding: Finding) -> Parts:

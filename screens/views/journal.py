@@ -9,7 +9,7 @@ from console.health.logged import SUBJECTS, is_past
 from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.signatures import Certainty, Signature
-from console.journal.summary import Finding, Summary, Unmatched, describe
+from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
 from console.text import listed, plural
 from console.watch.values import Line, Log
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
@@ -116,6 +116,7 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
         return (
             *_no_meaning(),
             says(f"{plural(what.count, 'time')}, the last one this:", label="seen"),
+            *(says(each, label="at") for each in objects_at_fault(what.objects)),
             says(what.text, label="last"),
         )
     return (says("Nothing about addresses was logged.", DIM),)

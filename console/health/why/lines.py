@@ -27,6 +27,9 @@ def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
             lines.clear()
         if event.signature.severity is Severity.NOTE or event.signature.is_leak_evidence:
             continue
+        if event.signature.is_about_node:
+            # The task's own error tells the same, and what the manager said is wanted beside it.
+            continue
         is_cause = event.signature.certainty is Certainty.CERTAIN
         for kind, each in event.ids.items():
             # Every line names the manager that wrote it; only some are about a node.

@@ -9,7 +9,8 @@ from console.daemon_log import read_lately
 from console.host.activity import Unit
 from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, read_units
-from console.journal.signatures import SIGNATURES, Severity
+from console.journal.failures import ALL_SIGNATURES
+from console.journal.signatures import Severity
 from console.journal.summary import Summary, describe, summarise
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import Unread, doubt_of_host, found, glimpse, read, tells
@@ -92,7 +93,7 @@ def _moment(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    known = [each.id for each in SIGNATURES]
+    known = [each.id for each in ALL_SIGNATURES]
     if text not in known:
         raise ValueError(f"names no failure that is known{nearest(text, known)}")
     return text

@@ -1,0 +1,70 @@
+"""One entry of the table of causes, and one error that was recognised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from console.journal.signatures import Certainty, Severity
+
+
+class Area(StrEnum):
+    """What an error is about, and so whose advice helps."""
+
+    ADDRESS = "address"
+    NETWORK = "network"
+    PORT = "port"
+    IMAGE = "image"
+    STORAGE = "storage"
+    NODE = "node"
+    SCHEDULING = "scheduling"
+
+
+class Place(StrEnum):
+    """Who reports an error."""
+
+    TASK = "task"
+    """A task's own status, or the agent of its node: something went wrong on one node."""
+    ALLOCATOR = "allocator"
+    """The manager that gives out addresses, subnets and VXLAN numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause: how its errors read, what it means and what to do.
+
+    `patterns` are regular expressions for the error behind its wrapping, matched from a boundary (the beginning, or
+    after a `: ` outside quotes) to the very end, in upper or lower case. Their named groups may stand in braces in
+    `verdict`, `advice` and `command`, besides `{service}` and `{node}`; an unknown one becomes a word such as
+    `the network`. A pattern that takes whatever follows (`.+`) must begin with words of dockerd's own.
+    """
+
+    id: str
+    """Stable, for machines."""
+    area: Area
+    title: str
+    """A few words, for lists."""
+    verdict: str
+    """What holds the task up, without the service's name; `{reason}` is the end of the error."""
+    meaning: str
+    advice: str
+    patterns: tuple[str, ...]
+    severity: Severity | None = None
+    """How much it matters in dockerd's log; None leaves it among the other errors there."""
+    is_address_problem: bool | None = None
+    """None where it cannot be told, or where the task's own addresses tell."""
+    certainty: Certainty = Certainty.CERTAIN
+    command: str = ""
+    """The next command, for a shell on the engine's host; empty for `docker service ps`."""
+    place: Place = Place.TASK
+    is_fallback: bool = False
+    """Whether it is told only where no other cause fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The cause of an error, and what the error names: such as its `network`, `port` or `image`."""
+
+    cause: Cause
+    named: Mapping[str, str]
+    is_whole: bool
+    """Whether nothing stood in front."""

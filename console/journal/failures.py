@@ -1,0 +1,191 @@
+"""Failures whose error stands behind changing words: of an allocation on a manager, of a task on its node.
+
+The strict signatures come first (`console.journal.signatures`); what is told here is read from the table of causes that
+`why` uses too. A line counts as one of these only with its parsed level, its whole message and its whole error. No
+decision to restart dockerd rests on them: guard knows the strict signatures of an exhausted network by name.
+"""
+
+import re
+from collections.abc import Mapping
+from itertools import count
+from types import MappingProxyType
+
+from console.causes.matching import cause_of
+from console.causes.table import CAUSES
+from console.causes.values import Cause, Place
+from console.causes.words import filled
+from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
+from console.journal.values import DaemonLine
+
+_ID = "(?:[0-9a-z]{25}|[0-9][0-9a-z]{1,11})"
+"""An identifier of swarmkit's, or one that was shortened in what somebody passed on."""
+_SOME_ID = re.compile(_ID)
+_FULL_ID = re.compile("[0-9a-z]{25}")
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_KINDS = ("service", "task", "network", "node")
+FIELDS = {
+    "service.id": "service", "service_id": "service", "task.id": "task", "node.id": "node",
+    "network.id": "network", "vip.network": "network", "network_id": "network", "nid": "network",
+}  # fmt: skip
+"""Fields beside the message that hold an identifier, and of what (swarmkit, cnmallocator and the overlay driver)."""
+_IDENTIFIED = ("service.id", "task.id", "node.id")
+_NAME_FIELDS = {"network": "network", "network.name": "network", "service.name": "service"}
+
+
+def _messages(*templates: str) -> re.Pattern[str]:
+    """Return a pattern for whole messages; `<service>` is an identifier of one."""
+    body = "|".join(re.sub("<([a-z]+)>", rf"(?P<\1_@>{_ID})", each) for each in templates)
+    number = count()
+    return re.compile(re.sub("_@>", lambda _: f"_{next(number)}>", body))
+
+
+_ALLOCATION = _messages(
+    "task allocation failure",
+    "failed allocating (?:ingress network|network <network>|service <service>|task <task>) during init",
+    "Failed allocation for (?:network <network>|service <service>|task <task>)",
+    "Failed allocation during update of service <service>",
+    "Failed allocation of unallocated (?:network <network>|service <service>|task <task>)",
+    "Failed to allocate network resources for node <node>",
+    "error reallocating node <node>",
+    "allocation commit failure for task <task>",
+    "Failed to commit allocation (?:for|during update for) (?:network <network>|service <service>)",
+    "Failed to commit allocation of network resources for (?:nodes|node <node>)",
+    "Failed to commit allocation of unallocated (?:networks|services|network <network>|service <service>)",
+    "failed committing allocation of (?:ingress network|networks|network <network>|service <service>|task <task>) "
+    "during init",
+)
+_RELEASE = _messages(
+    "error deallocating vip",
+    "IPAM failure while releasing (?:VIP|IP) address .{1,60}",
+    "Could not parse (?:VIP|IP) address .{0,60} while releasing",
+    "Failed deallocation during delete of service <service>",
+    "Failed freeing network resources for (?:task <task>|node <node>)",
+    "Failed during network free for network <network>",
+    "Failed to release (?:address|pool) .{1,80}",
+    "error deallocating attachment for network <network> on node <node>",
+    "failed to release IP addresses while rolling back allocation for task <task> network <network>",
+    "failed rolling back allocation of (?:task <task>|node <node>|service <service>|network <network>)",
+    "Failed to commit deallocation of network resources for node <node>",
+)
+_NEVER_ALLOCATED = re.compile(f"could not get networker state for network {_ID}")
+"""A network that had nothing is removed: there was nothing to give back."""
+_AGENT = re.compile(
+    "fatal task error|controller resolution failed|task operation failed|task manager failed.{0,40}"
+)
+_BY_HAND = re.compile(
+    r"Handler for POST /(?:v[0-9.]+/)?(?:containers|networks)/[A-Za-z0-9_.-]+/(?:start|restart|connect)(?:\?\S*)? "
+    r"returned error: (?P<error>.+)",
+    re.DOTALL,
+)
+_WRAPPERS = re.compile(
+    rf"\b(?:ip for|allocation for|pools and gateway ip for|driver state for|attached to|while allocating|retrieve|state for)"
+    rf" (?:task (?P<task>{_ID})|network (?P<network>{_ID}))(?: network (?P<network_too>{_ID}))?",
+    re.IGNORECASE,
+)
+_NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
+
+
+def _signature(cause: Cause) -> Signature:
+    return Signature(
+        cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, filled(cause.advice, {}),
+        cause.severity or Severity.NOTE, cause.certainty,
+        is_about_node=cause.place is Place.TASK, shows_line=True,
+    )  # fmt: skip
+
+
+_BY_CAUSE: Mapping[str, Signature] = {
+    each.id: _signature(each) for each in CAUSES if each.severity is not None
+}
+UNKNOWN_ALLOCATION = Signature(
+    "allocation-unknown", "allocation failed, reason unknown", ("error", "debug"), "", "",
+    "An allocation failed for a reason that this version does not know: something waits for an address, a subnet or a "
+    "port, and may wait until that reason is gone.",
+    "The end of the line tells the reason in dockerd's own words. Look at the network and the service that it names.",
+    Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
+)  # fmt: skip
+RELEASE_FAILED = Signature(
+    "release-failed", "address or subnet not given back", ("error", "debug"), "", "",
+    "Swarm could not give an address, a subnet or an allocation back. It may stay taken until dockerd restarts or the "
+    "leader changes.",
+    "Compare what the engine counts with what is accounted for (glance), or walk the network (census).",
+    Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
+)  # fmt: skip
+FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILED)
+ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSED)
+"""Everything that a line can be recognised as."""
+ALLOCATIONS = frozenset(
+    (*(each.id for each in CAUSES if each.place is Place.ALLOCATOR), UNKNOWN_ALLOCATION.id)
+)
+"""Those that tell why an allocation failed, in other words than the strict signatures."""
+
+
+def match_failure(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
+    """Return what a line means that has no strict signature, and the objects in it; None where it is no such failure."""
+    if line.level not in ("error", "debug") or not _has_identifiers(line):
+        return None
+    found = _ALLOCATION.fullmatch(line.message)
+    if found is not None and line.error and line.error == line.error.strip():
+        match = cause_of(line.error, Place.ALLOCATOR)
+        signature = UNKNOWN_ALLOCATION if match is None else _BY_CAUSE[match.cause.id]
+        objects = _objects(line, found.groupdict(), is_agent=False)
+        return (signature, objects) if _is_about_the_same(line.error, found.groupdict()) else None
+    if line.level != "error":
+        return None
+    found = _RELEASE.fullmatch(line.message)
+    if found is not None and not _NEVER_ALLOCATED.fullmatch(line.error):
+        return RELEASE_FAILED, _objects(line, found.groupdict(), is_agent=False)
+    by_hand = None if line.error else _BY_HAND.fullmatch(line.message)
+    error = line.error if _AGENT.fullmatch(line.message) else by_hand["error"] if by_hand else ""
+    match = cause_of(error) if error else None
+    if match is None or match.cause.id not in _BY_CAUSE:
+        return None
+    return _BY_CAUSE[match.cause.id], _objects(line, match.named, is_agent=True)
+
+
+def _has_identifiers(line: DaemonLine) -> bool:
+    """Whether the fields that swarmkit fills with identifiers hold some: else the line is no sentence of dockerd's."""
+    return all(_SOME_ID.fullmatch(line.fields[key]) for key in _IDENTIFIED if key in line.fields)
+
+
+def _is_about_the_same(error: str, groups: Mapping[str, str | None]) -> bool:
+    """Whether the error names no other task or service than the message does."""
+    said = _by_kind(groups)
+    return all(
+        said.get(kind, value) == value for kind, value in _NAMED_ID.findall(error) if kind != "network"
+    )
+
+
+def field_objects(line: DaemonLine) -> Mapping[str, str]:
+    """Return the objects that the fields beside a message name, by their kinds; what is no identifier is left out."""
+    found = {
+        kind: line.fields[key]
+        for key, kind in _NAME_FIELDS.items()
+        if _NAME.fullmatch(line.fields.get(key, ""))
+    }
+    found |= {
+        kind: line.fields[key] for key, kind in FIELDS.items() if _FULL_ID.fullmatch(line.fields.get(key, ""))
+    }
+    return MappingProxyType(found)
+
+
+def is_agents(line: DaemonLine) -> bool:
+    """Whether an agent wrote the line, so that its node is the one on which something went wrong."""
+    return line.fields.get("module", "").startswith("node/agent")
+
+
+def _objects(line: DaemonLine, groups: Mapping[str, str | None], *, is_agent: bool) -> Mapping[str, str]:
+    """Return the objects that a line names: those of its fields, of its error, and of its message, which wins."""
+    found = dict(field_objects(line))
+    if not is_agent:
+        # Every line of a manager names that manager, which is not at fault.
+        found.pop("node", None)
+    error = line.error or line.message
+    found |= dict(_NAMED_ID.findall(error))
+    for wrapper in _WRAPPERS.finditer(error):
+        found |= _by_kind(wrapper.groupdict())
+    return MappingProxyType(found | _by_kind(groups))
+
+
+def _by_kind(groups: Mapping[str, str | None]) -> dict[str, str]:
+    named = ((key.partition("_")[0], value) for key, value in groups.items())
+    return {kind: value for kind, value in named if value and kind in _KINDS}
