@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.text import clean, duration, listed, plural
+from console.text import clean, clean_error, duration, ending, listed, plural
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,38 @@ def test_counts_and_lists_read_as_sentences() -> None:
 )
 def test_spans_are_said_in_their_largest_units(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("short: and whole", "short: and whole"),
+        ("a" * 120, "a" * 120),
+        (f"{'outer: ' * 30}the cause", f"…{' outer:' * 15} the cause"),
+        (f"{'x' * 300}: the cause", "… the cause"),
+        (f"outer: {'x' * 300}", f"…{'x' * 119}"),
+    ],
+)
+def test_the_end_of_an_error_is_kept_from_a_boundary_on(error: str, shown: str) -> None:
+    assert ending(error) == shown
+
+
+@given(st.text(), st.integers(2, 300))
+def test_an_ending_is_bounded_and_an_end(error: str, limit: int) -> None:
+    shown = ending(error, limit)
+    assert len(shown) <= limit
+    assert error.endswith(shown.removeprefix("…"))
+
+
+@given(st.text(), st.integers(10, 300))
+def test_an_error_that_is_too_long_is_cut_in_the_middle(error: str, limit: int) -> None:
+    shown = clean_error(error, limit)
+    assert shown.isprintable()
+    assert len(shown) <= limit
+    whole = clean(error, len(error) * 10 + 1)
+    assert shown == whole if len(whole) <= limit else shown[-3:] == whole[-3:]
+
+
+def test_the_cause_of_a_very_long_error_is_kept() -> None:
+    assert clean_error("a" * 100_000 + ": the cause").endswith("a: the cause")
+    assert clean_error("the beginning: " + "a" * 100_000).startswith("the beginning: ")

@@ -14,7 +14,7 @@ _REFUSED = "(?:cannot assign requested address|permission denied)"
 CAUSES = (
     Cause(
         "port-taken", Area.PORT, "port of the host in use",
-        "port {port} of its node is already in use",
+        "the port {port} on its node is already in use{holder}",
         "The container's network was being set up when the port turned out to be taken, so the application never ran "
         "and its log is empty.",
         "Free the port or publish another one. Until then scale the service to 0 (`docker service scale {service}=0`): "
@@ -47,7 +47,7 @@ CAUSES = (
     ),
     Cause(
         "port-refused", Area.PORT, "port of the host refused",
-        "port {port} cannot be opened on its node: {reason}",
+        "the port {port} cannot be opened on its node: {reason}",
         "The node does not have the address to publish on, or dockerd may not open that port. The application never "
         "ran.",
         "Publish on an address that the node has, or on a port that dockerd may open (above 1024 where it is rootless).",

@@ -95,7 +95,17 @@ def find_unallocated(
             f"{network.name} has no subnet",
             f"{network.name} has been without a subnet for {duration(age_s)}"
             + (f"; {listed(waiting)} cannot start." if waiting else "."),
-            "Its subnet overlaps another network's, or the address pools are used up: dockerd's log on the leader "
-            "says which. Remove it and create it with a free --subnet.",
+            f"{why_unallocated(network)}: dockerd's log on the leader says which. Remove it and create it with a free "
+            f"--subnet{', without IPv6' if network.has_ipv6 else ''}.",
             waiting,
         )
+
+
+def why_unallocated(network: Network) -> str:
+    """Return the reasons for which Swarm gives a network no subnet, the one that its own look shows first."""
+    others = "its subnet overlaps another network's, or the address pools are used up"
+    if network.has_ipv6:
+        return (
+            f"It has an IPv6 subnet, which Docker 28 and later never allocate for an overlay; else {others}"
+        )
+    return others[0].upper() + others[1:]

@@ -115,7 +115,7 @@ def find_waiting(
         groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(each)
     for network_id, group in groups.items():
         yield _waiting(group, by_id.get(network_id), thresholds)
-    yield from _rejected(observation)
+    yield from _rejected(observation, by_id)
 
 
 def crowds_of(waiting: Iterable[Waiting | Needy]) -> Mapping[str, int]:
@@ -184,8 +184,9 @@ def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: T
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
-def _rejected(observation: Observation) -> Iterator[Finding]:
+def _rejected(observation: Observation, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
     services = {each.id: each.name for each in known(observation.swarm.services, ())}
+    needs = {each.id: needed_networks(each, observation) for each in known(observation.swarm.services, ())}
     rejected = [
         task
         for task in known(observation.swarm.tasks, ())
@@ -195,13 +196,30 @@ def _rejected(observation: Observation) -> Iterator[Finding]:
     ]
     if rejected:
         names = tuple(dict.fromkeys(services.get(each.service_id, each.service_id[:12]) for each in rejected))
+        concerned = {one for each in rejected for one in needs.get(each.service_id, ()) if one in by_id}
+        accounts = [by_id[each] for each in sorted(concerned)]
+        tasks = f"{plural(len(rejected), 'task')} of {listed(names)} rejected in the last hour"
+        if accounts and all(each.free_is_exact and each.free_at_most > 0 for each in accounts):
+            counted = listed(
+                [f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts]
+            )
+            yield Finding(
+                "node-without-address",
+                Severity.CRITICAL,
+                "swarm",
+                f"{plural(len(rejected), 'task')} rejected: node not attached to a network",
+                f"{tasks}: a node was given no attachment to one of their networks.",
+                f"The engine counts {counted}, so none is exhausted now. Other reasons are generic resources on a service "
+                "with networks, and workers of another engine version (`docker node ls`).",
+                names,
+            )
+            return
         yield Finding(
             "node-without-address",
             Severity.CRITICAL,
             "swarm",
             f"{plural(len(rejected), 'task')} rejected for want of an address",
-            f"{plural(len(rejected), 'task')} of {listed(names)} rejected in the last hour: a node got no "
-            "load-balancer address on one of their networks.",
+            f"{tasks}: a node got no load-balancer address on one of their networks.",
             "One of their networks is full on that node's behalf; the node is tried again at its next task.",
             names,
         )

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from console.causes.matching import cause_of
 from console.causes.table import CAUSES
 from console.causes.values import Cause, Place
-from console.causes.words import filled
+from console.causes.words import typed
 from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
 from console.journal.values import DaemonLine
 
@@ -87,7 +87,7 @@ _NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
 
 def _signature(cause: Cause) -> Signature:
     return Signature(
-        cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, filled(cause.advice, {}),
+        cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, typed(cause.advice, {}),
         cause.severity or Severity.NOTE, cause.certainty,
         is_about_node=cause.place is Place.TASK, shows_line=True,
     )  # fmt: skip

@@ -5,7 +5,7 @@ Field names: Docker Engine API v1.41 to v1.52; the older and the newer differ in
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
@@ -20,13 +20,14 @@ from console.swarm.values import (
     Network,
     NetworkDetail,
     Node,
+    PublishedPort,
     Service,
     Subnet,
     SubnetUse,
     Task,
     VirtualIP,
 )
-from console.text import SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean, clean_error
 
 STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"
@@ -82,6 +83,7 @@ def network(data: Mapping[str, Any], detail: Part[NetworkDetail] = NEVER_INSPECT
         attachable=bool(data.get("Attachable")),
         subnets=tuple(subnet(each) for each in configs if each.get("Subnet")),
         detail=detail,
+        has_ipv6=bool(data.get("EnableIPv6")),
         # The swarm's own networks are listed without peers, a node's copy of one with them (measured on 20.10).
         is_leftover=data["Scope"] == "swarm" and bool(data.get("Peers")),
     )
@@ -145,6 +147,8 @@ def service(data: Mapping[str, Any]) -> Service:
         ),
         probe=clean((spec.get("Labels") or {}).get(PROBE_LABEL, "")),
         parked_by=_parked_by(spec),
+        # The endpoint also has ports that Swarm chose itself, and lacks all where nothing was allocated.
+        ports=_ports(endpoint.get("Ports") or asked.get("Ports") or ()),
         rolls_back_to_parked=bool(_parked_by(data.get("PreviousSpec") or {})),
     )
 
@@ -158,6 +162,18 @@ def _parked_by(spec: Mapping[str, Any]) -> str:
         return clean(f"{said['machine']}/{said['run']}")
     except (ValueError, TypeError, KeyError):
         return "?"
+
+
+def _ports(rows: Iterable[Mapping[str, Any]]) -> tuple[PublishedPort, ...]:
+    return tuple(
+        PublishedPort(
+            int(each["PublishedPort"]),
+            clean(each.get("Protocol") or "tcp"),
+            each.get("PublishMode", "ingress") == "ingress",
+        )
+        for each in rows
+        if each.get("PublishedPort")
+    )
 
 
 def _mode(data: Mapping[str, Any]) -> str:
@@ -191,8 +207,8 @@ def task(data: Mapping[str, Any]) -> Task:
         state=clean(status["State"]),
         desired_state=clean(data["DesiredState"]),
         since=moment(status["Timestamp"]),
-        message=clean(status.get("Message") or "", SENTENCE_LIMIT),
-        error=clean(status.get("Err") or "", SENTENCE_LIMIT),
+        message=clean_error(status.get("Message") or ""),
+        error=clean_error(status.get("Err") or ""),
         container_id=clean(container.get("ContainerID") or ""),
         is_standalone=standalone is not None,
         attachments=tuple(_attachment(each) for each in data.get("NetworksAttachments") or ()),

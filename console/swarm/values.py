@@ -76,6 +76,9 @@ class Network:
     """Whether the swarm has removed it, and only the copy of the node that was asked is still there, for as long as a
     container of it runs. Engines up to 28 tell; on later ones only a changed `created` shows it."""
 
+    has_ipv6: bool = False
+    """Whether it was made with IPv6: Docker 28 and later never allocate such an overlay."""
+
     @property
     def is_overlay(self) -> bool:
         """Whether Swarm hands out addresses in it. A network without an allocation has no driver yet."""
@@ -93,6 +96,16 @@ class VirtualIP:
 
     network_id: str
     address: IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of the hosts that a service publishes."""
+
+    port: int
+    protocol: str
+    is_ingress: bool
+    """Whether every node of the swarm opens it; else only the nodes that run a task of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,7 @@ class Service:
     parked_by: str = ""
     """Which recreation of its network parked it, as `MACHINE/RUN`, or `?` where its label does not tell. Empty for every
     service that is not parked."""
+    ports: tuple[PublishedPort, ...] = ()
     rolls_back_to_parked: bool = False
     """Whether a rollback would park it, because its previous specification is that of a parked service."""
 

@@ -1,8 +1,7 @@
 """Which cause is told for a service, how sure it is, and what is said beside it."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,84 +10,32 @@ from console.health.waiting import MISSING_ATTACHMENT
 from console.health.why.exhaustion import ADDRESS_TAKEN
 from console.health.why.explain import CAUSES, explain
 from console.health.why.lines import last_lines, lines_of
-from console.health.why.values import Answer, Explained, Explanation, Standing
-from console.journal.matching import Event, Recogniser
+from console.health.why.values import Explained, Standing
 from console.journal.signatures import Certainty
 from console.journal.values import Batch
 from console.parts import Unknown
 from console.settings import Thresholds
-from console.swarm.values import Network, Service, SwarmState, Task
+from console.swarm.values import Service, SwarmState, Task
 from tests.journal.lines import START_LINE, entry, line
-from tests.support.swarms import HERE, ago, network, observation, service, swarm, task
-
-PROXY = "id-proxy"
-ROOMY = network("proxy", "10.0.1.0/24")
-SMALL = network("proxy", "10.0.1.0/29")
-"""Five addresses."""
-UNHEALTHY = "task: non-zero exit (137): dockerexec: unhealthy container"
-LATELY = ago(100)
-NO_VIP = "could not find an available IP while allocating VIP"
-APP, OBJECT = "app", "a" * 25
-
-
-def crowd(count: int = 5) -> list[Service]:
-    """Services that hold so many addresses of the small proxy."""
-    plain = [service(f"crowd{n}_x", (PROXY, f"10.0.1.{n + 2}")) for n in range(count)]
-    return [replace(each, replicas=0) for each in plain]
-
-
-def app(*, has_vip: bool = True, **more: object) -> Service:
-    plain = service(APP, *([(PROXY, "10.0.1.100")] if has_vip else ()), networks=(PROXY,))
-    return replace(plain, **more)  # type: ignore[arg-type] # fields are named where it is used
-
-
-def one(**more: object) -> Task:
-    """A task of the application that had its address, unless told otherwise."""
-    plain = task(APP, (PROXY, "10.0.1.101"))
-    return replace(plain, **more)  # type: ignore[arg-type] # the same
-
-
-def failures(error: str, *, count: int = 3, state: str = "failed", code: int | None = 1) -> list[Task]:
-    """Tasks of one slot that ended one after another, and the one that is about to start."""
-    ended = [
-        one(
-            id=f"t{n}", state=state, desired_state="shutdown", error=error, exit_code=code,
-            since=ago(10 * n + 5), created=ago(10 * n + 12),
-        )
-        for n in range(count)
-    ]  # fmt: skip
-    return [one(id="t-new", state="ready", desired_state="ready", since=ago(2), created=ago(2)), *ended]
-
-
-def event(message: str, error: str, *, at: datetime = LATELY) -> Event:
-    found = Recogniser().recognise(replace(entry(line(message, error)), realtime=at))
-    assert isinstance(found, Event)
-    return found
-
-
-def ask(
-    services: Iterable[Service],
-    tasks: Iterable[Task] = (),
-    networks: Iterable[Network] = (ROOMY,),
-    *,
-    names: tuple[str, ...] = (APP,),
-    lines: dict[str, Event] | None = None,
-    api: tuple[int, int] = (1, 41),
-) -> Answer:
-    state = swarm(networks, services, tasks, api=api)
-    return explain(observation(state), Thresholds(), names, lines or {})
-
-
-def why(*arguments: object, **more: object) -> Explanation:
-    (found,) = ask(*arguments, **more).explained  # type: ignore[arg-type] # passed on as they are
-    return found.explanation
-
-
-def value(told: Explanation, field: str) -> str:
-    return next(each.value for each in told.evidence if each.field == field)
-
-
-WAITING = one(state="new", attachments=(), since=ago(300), node_id="")
+from tests.support.swarms import HERE, ago, network, observation, service, swarm
+from tests.support.why import (
+    APP,
+    NO_VIP,
+    OBJECT,
+    PROXY,
+    ROOMY,
+    SMALL,
+    UNHEALTHY,
+    WAITING,
+    app,
+    ask,
+    crowd,
+    event,
+    failures,
+    one,
+    value,
+    why,
+)
 
 
 def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:

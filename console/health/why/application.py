@@ -3,19 +3,19 @@
 import re
 import shlex
 
-from console.health.why.case import Case, Slot
+from console.health.why.case import Case
 from console.health.why.placement import down, not_an_address_problem, troubled
-from console.health.why.rows import address_rows, error_rows, service_row, task_name
-from console.health.why.values import Evidence, Explanation, Standing
+from console.health.why.rows import address_rows, count_rows, error_rows, failed_times, service_row
+from console.health.why.values import Explanation, Standing
 from console.journal.signatures import Certainty
 from console.swarm.values import Task
-from console.text import duration, plural
+from console.text import duration, ending
 
 UNHEALTHY = re.compile(r"task: non-zero exit \(\d+\): dockerexec: unhealthy container")
 """The whole error of a task that was stopped because its health check failed (moby: executor/container/errors.go,
 the same in every release since 1.13)."""
+STARTING = "starting container failed:"
 RUNTIME = "unable to start container process: "
-SHORT_ERROR = 120
 _EXIT_CODES = {
     126: "the command is there and cannot be executed",
     127: "the command was not found in the image",
@@ -38,10 +38,10 @@ def unhealthy(case: Case) -> Explanation | None:
         "unhealthy",
         Standing.HELD_UP,
         Certainty.CERTAIN,
-        f"its health check fails{_times(case, slot)}",
+        f"its health check fails{failed_times(case, slot)}",
         "The container runs, its health check does not succeed, so Swarm kills it and starts another one; the exit "
         f"code is that of the killing.{words}",
-        (*error_rows(case, task), *_count_rows(case, slot), *address_rows(case, task)),
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
         advice="See what the application says. The health check may be wrong, or too impatient (--health-start-period).",
         command=f"docker service logs --tail 50 {name}",
@@ -60,10 +60,10 @@ def rejected(case: Case) -> Explanation | None:
         "rejected",
         Standing.HELD_UP,
         Certainty.CERTAIN,
-        f"its node rejects the task: {_short(task.error) or 'no reason given'}",
-        f"The node cannot prepare the container as the service asks{_times(case, slot)}. The application has not been "
+        f"its node rejects the task: {ending(task.error) or 'no reason given'}",
+        f"The node cannot prepare the container as the service asks{failed_times(case, slot)}. The application has not been "
         f"started.{words}",
-        (*error_rows(case, task), *_count_rows(case, slot), *address_rows(case, task)),
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
         command=f"docker service ps --no-trunc {name}",
     )
@@ -127,7 +127,7 @@ def failing(case: Case) -> Explanation | None:
     slot, task = max(found, key=lambda each: len(each[0].failures(case.now)))
     count = len(slot.failures(case.now))
     is_back = slot.newest.state == "running"
-    never_started = task.error.startswith("starting container failed:")
+    never_started = _never_started(task)
     is_address, words = _unless_network(case, task)
     name = shlex.quote(case.service.name)
     again = (
@@ -140,47 +140,40 @@ def failing(case: Case) -> Explanation | None:
         Standing.HELD_UP if count > 1 or never_started else Standing.CONVERGING,
         Certainty.LIKELY if is_back or count == 1 else Certainty.CERTAIN,
         ("its container cannot be started: " if never_started else "its task ends by itself: ")
-        + f"{_how(task)}{_times(case, slot)}",
+        + f"{_how(task)}{failed_times(case, slot)}",
         f"Swarm starts it, it ends, and Swarm starts it again.{again}{words}",
-        (*error_rows(case, task), *_count_rows(case, slot), *address_rows(case, task)),
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
-        advice="It is the command, the image or what the application needs: its own log tells.",
+        advice=(
+            "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node. It is the "
+            "command, the image or what the container asks for."
+            if never_started and is_address is False
+            else "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node."
+            if never_started
+            else "It is the command, the image or what the application needs: its own log tells."
+        ),
         command=f"docker service ps --no-trunc {name}"
         if never_started
         else f"docker service logs --tail 50 {name}",
     )
 
 
+def _never_started(task: Task) -> bool:
+    """Whether its container never ran: dockerd says so, or there is an error of dockerd's and no exit code."""
+    if task.error.startswith(STARTING):
+        return True
+    return task.exit_code is None and bool(task.error) and not task.error.startswith("task: non-zero exit")
+
+
 def _how(task: Task) -> str:
-    if task.error.startswith("starting container failed:"):
+    if task.error.startswith(STARTING):
         # Each layer of the runtime puts its own words before the reason.
-        reason = task.error.removeprefix("starting container failed:").rpartition(RUNTIME)[2]
-        return _short(reason.strip().removesuffix(": unknown"))
+        reason = task.error.removeprefix(STARTING).rpartition(RUNTIME)[2]
+        return ending(reason.strip().removesuffix(": unknown"))
     if task.exit_code is None:
-        return _short(task.error) or task.state
+        return ending(task.error) or task.state
     known = _EXIT_CODES.get(task.exit_code, "")
     return f"exit code {task.exit_code}" + (f", {known}" if known else "")
-
-
-def _short(error: str) -> str:
-    return error if len(error) <= SHORT_ERROR else f"{error[: SHORT_ERROR - 1]}…"
-
-
-def _times(case: Case, slot: Slot) -> str:
-    failures = slot.failures(case.now)
-    if len(failures) < 2:
-        return ""
-    first = min(each.created or each.since for each in failures)
-    return f", {plural(len(failures), 'time')} in {duration(case.age_s(first))}"
-
-
-def _count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
-    count = len(slot.failures(case.now))
-    if count < 2:
-        return ()
-    subject = f"task {task_name(case, slot.newest)}"
-    value = f"{count} listed{_times(case, slot).partition('times')[2]}; Swarm lists only the last few"
-    return (Evidence(subject, "failures", value),)
 
 
 def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:

@@ -7,10 +7,10 @@ from console.health.use import leaked_in_words
 from console.health.waiting import MISSING_ATTACHMENT, most_likely_full
 from console.health.why.case import Case
 from console.health.why.rows import (
-    address_rows,
     error_rows,
     line_rows,
     network_rows,
+    node_name,
     state_row,
     task_row,
     vip_rows,
@@ -81,20 +81,23 @@ def node_without_address(case: Case) -> Explanation | None:
         return None
     accounts = [case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]
     full = [each for each in accounts if each.capacity and each.free_at_most == 0]
+    roomy = bool(accounts) and all(each.free_is_exact and each.free_at_most > 0 for each in accounts)
     line = case.line(task.node_id, task.id)
     is_said = line is not None and line.signature.id == "node-address"
-    node = case.swarm.nodes.get(task.node_id)
+    if roomy and not is_said:
+        return _node_without_attachment(case, task, accounts)
     where = f" on {full[0].network.name}" if full else ""
+    now = f" {_counted(accounts)}" if roomy else ""
     return Explanation(
         "node-without-address",
         Standing.HELD_UP,
         Certainty.CERTAIN if full or is_said else Certainty.LIKELY,
         f"its node has no load-balancer address{where}",
         "Every node needs one address of its own on each network that its tasks are on, and this node got none: a "
-        "network is, or was, full. Swarm tries again with each new task. The application never started.",
+        f"network is, or was, full.{now} Swarm tries again with each new task. The application never started.",
         (
             *error_rows(case, task),
-            task_row(case, task, "NodeID", node.hostname if node else task.node_id),
+            task_row(case, task, "NodeID", node_name(case, task)),
             *(row for each in (full or accounts) for row in network_rows(case, each)),
             *line_rows((line,)),
         ),
@@ -104,22 +107,30 @@ def node_without_address(case: Case) -> Explanation | None:
     )
 
 
-def address_taken(case: Case) -> Explanation | None:
-    """A task could not start because an endpoint on its node still has its address."""
-    task = _last_with_error(case, ADDRESS_TAKEN)
-    if task is None:
-        return None
+def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccount]) -> Explanation:
+    """Return the same error where the engine's own count shows that no network is full."""
     return Explanation(
-        "address-taken",
+        "node-without-attachment",
         Standing.HELD_UP,
-        Certainty.CERTAIN,
-        "the address that its task was given is still in use on its node",
-        "Swarm took the address for free while an endpoint on the node has it. The application never started.",
-        (*error_rows(case, task), *address_rows(case, task)),
-        is_address_problem=True,
-        advice="Look for an address that is held twice, and for a container that outlived its service.",
-        command=_glance([case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]),
+        Certainty.POSSIBLE,
+        "its node was given no attachment to one of its networks, and none of them is exhausted now",
+        f"{_counted(accounts)} The error names addresses only as a possibility. Other reasons are generic resources on a "
+        "service with networks, and workers of another engine version. A network may also have been full when the node "
+        "was last tried; Swarm tries again with each new task. The application never started.",
+        (
+            *error_rows(case, task),
+            task_row(case, task, "NodeID", node_name(case, task)),
+            *(row for each in accounts for row in network_rows(case, each)),
+        ),
+        advice="Compare the engine versions of the nodes (`docker node ls`), and see whether the service reserves generic "
+        "resources.",
+        command="docker node ls",
     )
+
+
+def _counted(accounts: list[NetworkAccount]) -> str:
+    said = " and ".join(f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts)
+    return f"The engine counts {said}, so nothing is exhausted now."
 
 
 def _shortage(case: Case) -> _Shortage | None:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from console.errors import UsageError
 from console.health.values import Observation
-from console.health.why import application, exhaustion, networks, placement, progress
+from console.health.why import application, exhaustion, networks, placement, progress, refused, reported
 from console.health.why.case import Case, Swarm, index_swarm, open_case
 from console.health.why.values import Answer, Evidence, Explained, Explanation, Standing, worst_standing
 from console.journal.matching import Event
@@ -24,18 +24,18 @@ CAUSES: tuple[Cause, ...] = (
     exhaustion.full_network,
     networks.network_gone,
     networks.network_without_subnet,
+    refused.allocation_refused,
     exhaustion.network_perhaps_full,
     networks.pending_allocations,
     exhaustion.node_without_address,
-    exhaustion.address_taken,
-    placement.no_suitable_node,
+    reported.reported_cause,
     placement.no_node_for_global,
-    placement.image_missing,
     application.unhealthy,
     application.rejected,
     application.done,
     application.ended,
     application.failing,
+    reported.reported_error,
     progress.update_stopped,
     progress.stopping,
     progress.nothing_wanted,
@@ -117,6 +117,9 @@ def _explained(service: Service, swarm: Swarm) -> Explained:
     found = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.not_converged(case)
     if service.update_state in progress.PAUSED and found.cause != "update-paused":
         found = replace(found, evidence=(*found.evidence, *progress.update_rows(case)))
+    unshown = reported.unshown_errors(case, found)
+    if unshown:
+        found = replace(found, evidence=(*found.evidence, *unshown))
     return Explained(service, case.running, progress.wanted_tasks(case), found)
 
 

@@ -30,12 +30,20 @@ def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
         if event.signature.is_about_node:
             # The task's own error tells the same, and what the manager said is wanted beside it.
             continue
-        is_cause = event.signature.certainty is Certainty.CERTAIN
+        is_cause = _is_cause(event)
         for kind, each in event.ids.items():
             # Every line names the manager that wrote it; only some are about a node.
             if kind == "removed" or (kind == "node" and "<node>" not in event.signature.message):
                 continue
             before = lines.get(each)
-            if is_cause or before is None or before.signature.certainty is not Certainty.CERTAIN:
+            if is_cause or before is None or not _is_cause(before):
                 lines[each] = event
     return lines
+
+
+def _is_cause(event: Event) -> bool:
+    """Whether a line tells why, if only in dockerd's words, and not merely that something waits."""
+    signature = event.signature
+    return signature.certainty is Certainty.CERTAIN or (
+        signature.shows_line and signature.id != "allocation-pending"
+    )

@@ -2,6 +2,7 @@
 
 import shlex
 
+from console.health.layout import why_unallocated
 from console.health.why.case import Case
 from console.health.why.exhaustion import PASSING_S
 from console.health.why.rows import line_rows, network_name, service_row, state_row, vip_rows
@@ -68,7 +69,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
     is_young = age_s < case.thresholds.unallocated_s and line is None
     waiting = case.new_tasks[:1]
     said = line.signature.meaning if line is not None else (
-        "Its subnet overlaps another network's, or the address pools are used up: dockerd's log on the leader tells."
+        f"{why_unallocated(network)}: dockerd's log on the leader tells."
     )  # fmt: skip
     return Explanation(
         "network-without-subnet",

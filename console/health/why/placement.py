@@ -1,34 +1,18 @@
-"""Causes that are about nodes and images: the service has its addresses, and its tasks cannot begin."""
+"""Causes that are about nodes: the service has its addresses, and its tasks cannot begin."""
 
-import re
 import shlex
 
+from console.causes.scheduling import REASONS
 from console.health.why.case import Case, Slot
-from console.health.why.rows import address_rows, error_rows, service_row, state_row, task_row
+from console.health.why.rows import address_rows, service_row, state_row
 from console.health.why.values import Explanation, Standing
 from console.journal.signatures import Certainty
 from console.swarm.values import Task
-from console.text import duration, plural
+from console.text import duration
 
-NO_NODE = re.compile(r"no suitable node \((.+)\)")
-"""The whole error of a task that the scheduler cannot place, with its reasons (swarmkit manager/scheduler)."""
-NO_IMAGE = "No such image: "
-"""How the error of a task begins whose node neither has the image nor could pull it."""
 PULL_TOO_LONG_S = 900.0
 
 _NODES = "docker node inspect --pretty $(docker node ls -q)"
-_REASONS = (
-    ("scheduling constraints not satisfied", "Label a node as the constraints ask, or change them."),
-    (
-        "insufficient resources",
-        "It reserves more CPU or memory than any node has left: reserve less, or make room.",
-    ),
-    ("host-mode port already in use", "Every fitting node already has a task with that port in host mode."),
-    ("max replicas per node", "Add a node, or raise the limit of replicas per node."),
-    ("unsupported platform", "No node has the architecture that the image was built for."),
-    ("missing plugin", "No node has the volume, network or log plugin that the service asks for."),
-    ("not available for new tasks", "Nodes are down, paused or drained: `docker node ls`."),
-)
 
 
 def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
@@ -40,33 +24,11 @@ def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
     return None, ""
 
 
-def no_suitable_node(case: Case) -> Explanation | None:
-    """The scheduler finds no node for a task, and says why."""
-    for slot in case.wanted_slots:
-        task = slot.newest
-        said = NO_NODE.fullmatch(task.error)
-        if task.state != "pending" or said is None:
-            continue
-        is_address, words = not_an_address_problem(case, task)
-        advice = " ".join(text for sign, text in _REASONS if sign in said[1])
-        constraints = ", ".join(case.service.constraints)
-        return Explanation(
-            "no-suitable-node",
-            Standing.HELD_UP,
-            Certainty.CERTAIN,
-            f"no node takes its task: {said[1]}",
-            f"The scheduler has looked at every node and found none that fits.{words}",
-            (
-                state_row(case, task),
-                task_row(case, task, "Status.Err", f'"{task.error}"'),
-                *address_rows(case, task),
-                *((service_row(case, "Placement.Constraints", constraints),) if constraints else ()),
-            ),
-            is_address_problem=is_address,
-            advice=advice,
-            command=_NODES,
-        )
-    return None
+def scheduling_advice(reasons: str) -> str:
+    """Return what to do about the reasons for which the scheduler places a task nowhere."""
+    said = reasons.lower()
+    found = [text for sign, text in REASONS if sign in said]
+    return " ".join(found) or "See which nodes are active and ready: `docker node ls`."
 
 
 def no_node_for_global(case: Case) -> Explanation | None:
@@ -86,36 +48,6 @@ def no_node_for_global(case: Case) -> Explanation | None:
         is_address_problem=False,
         advice="Label a node as the constraints ask, or change them.",
         command=_NODES,
-    )
-
-
-def image_missing(case: Case) -> Explanation | None:
-    """A node neither has the image nor could pull it."""
-    found = next(
-        ((slot, task) for slot, task in down(case) if task.error.startswith(NO_IMAGE)),
-        None,
-    )
-    if found is None:
-        return None
-    slot, task = found
-    is_address, words = not_an_address_problem(case, task)
-    image = task.error.removeprefix(NO_IMAGE)
-    count = len(slot.failures(case.now))
-    return Explanation(
-        "image-missing",
-        Standing.HELD_UP,
-        Certainty.CERTAIN,
-        f"there is no image {image}",
-        f"The node does not have the image and could not pull it, {plural(count, 'time')} so far: the name or the tag "
-        f"is wrong, the registry cannot be reached, or it wants a login.{words}",
-        (
-            service_row(case, "ContainerSpec.Image", case.service.image),
-            *error_rows(case, task),
-            *address_rows(case, task),
-        ),
-        is_address_problem=is_address,
-        advice="The command tells why it cannot be pulled. A private registry needs --with-registry-auth at the deploy.",
-        command=f"docker pull {shlex.quote(image)}",
     )
 
 

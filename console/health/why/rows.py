@@ -7,7 +7,7 @@ from datetime import UTC
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Kind
 from console.health.use import leaked_in_words
-from console.health.why.case import Case
+from console.health.why.case import Case, Slot
 from console.health.why.values import Evidence
 from console.journal.matching import Event
 from console.swarm.values import Task
@@ -20,6 +20,31 @@ def task_name(case: Case, task: Task) -> str:
     """Return the name by which `docker service ps` shows a task."""
     node = case.swarm.nodes.get(task.node_id)
     return f"{case.service.name}.{task.slot or (node.hostname if node else task.node_id[:12])}"
+
+
+def node_name(case: Case, task: Task) -> str:
+    """Return the name of the node of a task, or the beginning of its ID where it is not listed."""
+    node = case.swarm.nodes.get(task.node_id)
+    return node.hostname if node else task.node_id[:12]
+
+
+def failed_times(case: Case, slot: Slot) -> str:
+    """Return how often tasks of a slot failed, as `, 3 times in 32 s`; nothing for a single time."""
+    failures = slot.failures(case.now)
+    if len(failures) < 2:
+        return ""
+    first = min(each.created or each.since for each in failures)
+    return f", {plural(len(failures), 'time')} in {duration(case.age_s(first))}"
+
+
+def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
+    """Return how many failed tasks of a slot are listed, where there are several."""
+    count = len(slot.failures(case.now))
+    if count < 2:
+        return ()
+    subject = f"task {task_name(case, slot.newest)}"
+    value = f"{count} listed{failed_times(case, slot).partition('times')[2]}; Swarm lists only the last few"
+    return (Evidence(subject, "failures", value),)
 
 
 def network_name(case: Case, network_id: str) -> str:
