@@ -48,7 +48,7 @@ CAUSES = (
         "Remove the network and create it again without --ipv6 and without an IPv6 subnet.",
         (
             r"cannot find address (?:pool for (?:poolid:)?|space )[0-9a-f]*:[0-9a-f:.]*/.*",
-            r"(?:.*\bipv6\b.*(?:pool|subnet|address).*|.*(?:pool|subnet|address).*\bipv6\b.*)",
+            r".{0,200}\bipv6 (?:address )?(?:pool|subnet|address|prefix)\b.*",
         ),
         Severity.CRITICAL, is_address_problem=True, place=Place.ALLOCATOR,
     ),
@@ -165,7 +165,7 @@ CAUSES = (
         (
             r"port '?(?P<port>[0-9]{1,5})'? is already in use by service .+",
             r"(?:published )?port (?:conflict|space|already allocated).*",
-            r".*\bport\b.*\balready (?:in use|allocated)\b.*",
+            r".{0,100}\bport\b.{0,60}\balready (?:in use|allocated)\b.*",
         ),
         Severity.WARNING, is_address_problem=False, place=Place.ALLOCATOR,
     ),

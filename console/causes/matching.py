@@ -15,7 +15,7 @@ from types import MappingProxyType
 from console.causes.table import CAUSES
 from console.causes.values import Cause, Match, Place
 
-LONGEST = 8192
+LONGEST = 4096
 """An error longer than that is not looked into: everything in it was written to be long."""
 _BOUNDARIES = 64
 _QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: )', re.DOTALL)

@@ -1,6 +1,7 @@
-"""Which containers of a node come back by themselves when its dockerd is started again, and which do not."""
+"""Containers of a node outside the swarm: which stay down when dockerd is started again, and what they publish."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,35 @@ async def containers_that_stay_down(connection: EngineConnection) -> tuple[str, 
         ids = [str(each["Id"]) for each in rows if not (each.get("Labels") or {}).get(TASK_ID_LABEL)]
         found = await asyncio.gather(*(_name_if_it_stays_down(connection, each) for each in ids))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EngineNonsense(
-            f"The engine at {connection.host} answered, but its containers are not what the API promises "
-            f"({type(error).__name__}).",
-            "If a proxy stands between, go round it; else report this with the engine's version.",
-        ) from error
+        raise _nonsense(connection, error) from error
     return tuple(sorted(each for each in found if each))
+
+
+async def ports_of_containers(connection: EngineConnection) -> Mapping[int, tuple[str, ...]]:
+    """Return the ports of this node that running containers outside the swarm publish, with the names of those.
+
+    Raises an `EngineError`.
+    """
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    rows = await connection.ask("list the containers", lambda client: client.containers())
+    try:
+        for each in rows:
+            if (each.get("Labels") or {}).get(TASK_ID_LABEL):
+                continue
+            name = clean(str(each["Names"][0]).removeprefix("/"))
+            for port in {int(one["PublicPort"]) for one in each.get("Ports") or () if one.get("PublicPort")}:
+                found[port].append(name)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _nonsense(connection, error) from error
+    return {port: tuple(sorted(names)) for port, names in found.items()}
+
+
+def _nonsense(connection: EngineConnection, error: Exception) -> EngineNonsense:
+    return EngineNonsense(
+        f"The engine at {connection.host} answered, but its containers are not what the API promises "
+        f"({type(error).__name__}).",
+        "If a proxy stands between, go round it; else report this with the engine's version.",
+    )
 
 
 async def _name_if_it_stays_down(connection: EngineConnection, container_id: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from console.clock import SystemClock
 from console.daemon_log import DaemonLog, read_lately, whose_host
+from console.errors import VipconsoleError
 from console.health.values import Observation
 from console.health.why.explain import explain
 from console.health.why.lines import lines_of
@@ -16,7 +17,9 @@ from console.journal.matching import Event
 from console.look import take_look
 from console.parts import Unknown, known
 from console.settings import Settings
+from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
+from console.swarm.standalone import ports_of_containers
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 
 MARGIN_S = 60.0
@@ -30,7 +33,7 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     log = journal_for(asked, settings)
     with connection_for(asked, settings) as connection:
-        observation, answer = result_of(_answer(asked, settings, log, EngineReader(connection)))
+        observation, answer = result_of(_answer(asked, settings, log, connection))
     if asked.json:
         from screens.printed.why import as_json
 
@@ -44,11 +47,11 @@ def run(asked: Namespace) -> int:
 
 
 async def _answer(
-    asked: Namespace, settings: Settings, log: DaemonLog, reader: EngineReader
+    asked: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
 ) -> tuple[Observation, Answer]:
     # What dockerd logged is read further down, once it is known how far back; the look itself needs none of it.
     look = replace(settings.look, journal_s=1)
-    observation = await take_look(reader, log, SystemClock(), look)
+    observation = await take_look(EngineReader(connection), log, SystemClock(), look)
     names = tuple(asked.name)
     answer = explain(observation, settings.thresholds, names)
     held = [each for each in answer.explained if each.explanation.standing is not Standing.RUNS]
@@ -58,8 +61,21 @@ async def _answer(
         FURTHEST_S, max((observation.now - each.service.updated).total_seconds() for each in held) + MARGIN_S
     )
     lines, notes = await _read_lines(settings, log, observation, window_s)
-    answer = explain(observation, settings.thresholds, names, lines)
-    return observation, replace(answer, notes=(*answer.notes, *notes))
+    outside, more = await _read_ports(connection, answer)
+    answer = explain(observation, settings.thresholds, names, lines, outside)
+    return observation, replace(answer, notes=(*answer.notes, *notes, *more))
+
+
+async def _read_ports(
+    connection: EngineConnection, answer: Answer
+) -> tuple[Mapping[int, tuple[str, ...]], tuple[str, ...]]:
+    """Return who publishes ports outside the swarm, where a port is taken, and sentences on what could not be read."""
+    if all(each.explanation.cause != "port-taken" for each in answer.explained):
+        return {}, ()
+    try:
+        return await ports_of_containers(connection), ()
+    except VipconsoleError as error:
+        return {}, (f"The containers of this node were not read. {error.sentence}",)
 
 
 async def _read_lines(

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from console.health.why.explain import explain
 from console.health.why.values import Standing
 from console.journal.signatures import Certainty
+from console.settings import Thresholds
 from console.swarm.values import PublishedPort, Task
-from tests.support.swarms import HERE, ago, network, service
+from tests.support.swarms import HERE, ago, network, observation, service, swarm
 from tests.support.why import PROXY, ROOMY, app, failures, one, value, why
 
 SETUP = "starting container failed: failed to set up container networking: "
@@ -85,6 +87,15 @@ def test_an_older_task_of_its_own_may_have_the_port() -> None:
     own = app(ports=(WEB_HOST,), replicas=2)
     told = why([own], [*failures(TAKEN, code=None), one(id="older", slot=2)])
     assert told.verdict.endswith("by an older task of its own")
+
+
+@pytest.mark.parametrize(("node", "is_named"), [(HERE.id, True), ("node-elsewhere", False)])
+def test_a_container_outside_the_swarm_may_have_the_port(node: str, *, is_named: bool) -> None:
+    tasks = [replace(each, node_id=node) for each in failures(TAKEN, code=None)]
+    seen = observation(swarm([ROOMY], [app()], tasks))
+    (found,) = explain(seen, Thresholds(), ("app",), outside={80: ("old-web",), 81: ("other",)}).explained
+    assert found.explanation.verdict.endswith("by the container old-web") is is_named
+    assert "other" not in found.explanation.verdict
 
 
 def test_a_global_service_is_not_told_to_scale() -> None:

@@ -143,9 +143,16 @@ class Swarm:
     lines: Mapping[str, Event]
     crowds: Mapping[str, int]
     """How many services wait on each network."""
+    outside: Mapping[int, tuple[str, ...]]
+    """Containers outside the swarm by the ports that they publish on the node that was asked, as far as read."""
 
 
-def index_swarm(observation: Observation, thresholds: Thresholds, lines: Mapping[str, Event]) -> Swarm:
+def index_swarm(
+    observation: Observation,
+    thresholds: Thresholds,
+    lines: Mapping[str, Event],
+    outside: Mapping[int, tuple[str, ...]],
+) -> Swarm:
     """Return the look in the order in which cases need it."""
     swarm = observation.swarm
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
@@ -168,6 +175,7 @@ def index_swarm(observation: Observation, thresholds: Thresholds, lines: Mapping
         owners,
         lines,
         crowds_of(waiting_services(observation, thresholds)),
+        outside,
     )
 
 

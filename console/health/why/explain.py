@@ -47,6 +47,7 @@ CAUSES: tuple[Cause, ...] = (
 SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
 NO_LINES: Mapping[str, Event] = {}
+NOTHING_OUTSIDE: Mapping[int, tuple[str, ...]] = {}
 
 
 def explain(
@@ -54,11 +55,13 @@ def explain(
     thresholds: Thresholds,
     names: tuple[str, ...] = (),
     lines: Mapping[str, Event] = NO_LINES,
+    outside: Mapping[int, tuple[str, ...]] = NOTHING_OUTSIDE,
 ) -> Answer:
     """Return why services run or do not, those that do not first.
 
     `names` are services, by name or the beginning of their ID, or stacks; without them, all services. `lines` are
-    dockerd's last words by the ID of the object (`last_lines`). Raises UsageError for a name that nothing bears.
+    dockerd's last words by the ID of the object (`last_lines`), `outside` containers outside the swarm by the ports that they
+    publish on the node that was asked. Raises UsageError for a name that nothing bears.
     """
     state = observation.swarm
     for part in (state.engine, state.services, state.tasks):
@@ -66,7 +69,7 @@ def explain(
             return Answer((), Standing.UNKNOWN, f"It cannot be known. {part.reason}", (part.hint,))
     services = known(state.services, ())
     chosen = choose(services, names)
-    swarm = index_swarm(observation, thresholds, lines)
+    swarm = index_swarm(observation, thresholds, lines, outside)
     told = {each.id: _explained(each, swarm) for each in chosen}
     mates = {each.stack for each in chosen if each.stack}
     around = [each for each in services if each.stack in mates and each.id not in told]

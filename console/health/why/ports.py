@@ -3,7 +3,7 @@
 from console.health.why.case import Case
 from console.health.why.rows import node_name
 from console.health.why.values import Evidence
-from console.parts import known
+from console.parts import Unknown, known
 from console.swarm.values import PublishedPort, Service, Task
 
 
@@ -14,8 +14,9 @@ def only_port(case: Case) -> str:
 
 
 def holder_in_words(case: Case, task: Task, port: str) -> str:
-    """Return `, by shop_web` where a service of the swarm has the port on the node of the task; nothing elsewhere."""
+    """Return ` by shop_web` where it is known who has the port on the node of the task; nothing elsewhere."""
     names = [service.name for service, _ in _holders(case, task, port)]
+    names += [f"the container {each}" for each in _outside(case, task, port)]
     if names:
         return f" by {' and '.join(names)}"
     return " by an older task of its own" if _own_tasks(case, task, port) else ""
@@ -44,6 +45,10 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
         )
         for each in _own_tasks(case, task, port)
     ]
+    rows += [
+        Evidence(f"container {each}", "Ports", f"publishes {port}, outside the swarm")
+        for each in _outside(case, task, port)
+    ]
     unknown = (
         f"no service of the swarm has it there: a container outside the swarm or another program does. On that node, "
         f"`docker ps --filter publish={port}` and `ss -lntup sport = :{port}` tell which"
@@ -60,6 +65,13 @@ def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, Published
         for each in service.ports
         if str(each.port) == port and (each.is_ingress or _has_task_on(case, service, task.node_id))
     ]
+
+
+def _outside(case: Case, task: Task, port: str) -> tuple[str, ...]:
+    engine = case.swarm.observation.swarm.engine
+    if isinstance(engine, Unknown) or task.node_id != engine.node_id or not port.isdigit():
+        return ()
+    return case.swarm.outside.get(int(port), ())
 
 
 def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
