@@ -9,7 +9,7 @@ from console.causes.values import Area, Cause
 CAUSES = (
     Cause(
         "bind-source-missing", Area.STORAGE, "bind source not on the node",
-        "the path {path} that it mounts does not exist on its node",
+        "the path {path} that it mounts does not exist on its node: {reason}",
         "Swarm does not create the source of a bind mount. The application has not been started.",
         "Create the path on every node that may run it, or use a volume.",
         (

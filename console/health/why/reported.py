@@ -104,7 +104,7 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
     count = failed_times(case, slot).removeprefix(", ")
     advice = _advice(case, match) or typed(cause.advice, named)
     return Explanation(
-        cause.id,
+        _name(task, match),
         Standing.CONVERGING if is_back else Standing.HELD_UP,
         _certainty(task, match, is_back=is_back),
         spoken(cause.verdict, named),
@@ -121,6 +121,11 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         advice=advice,
         command=typed(cause.command or "docker service ps --no-trunc {service}", named),
     )
+
+
+def _name(task: Task, match: Match) -> str:
+    # Machines have known what a node cannot mount as `rejected` from the first version on.
+    return "rejected" if match.cause.area is Area.STORAGE and task.state == "rejected" else match.cause.id
 
 
 def _certainty(task: Task, match: Match, *, is_back: bool) -> Certainty:
