@@ -66,6 +66,20 @@ def test_a_name_behind_a_sentence_of_dockerds_belongs_to_that_sentence(around: s
     assert found.cause.id in ("image-missing", "bind-source-missing")
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "No such image: y", "toomanyrequests: y", "x509: y", "failed to set up container networking: y",
+        "attaching to network failed, make sure your network options are correct and check manager logs: y",
+        "bind source path does not exist: y",
+    ],
+)  # fmt: skip
+def test_a_quoted_sentence_that_goes_on_is_no_cause(quoted: str) -> None:
+    assert cause_of(quoted) is not None
+    assert cause_of(f"behind: {quoted}") is not None
+    assert cause_of(f'exec: "x: {quoted}": not found') is None
+
+
 @given(st.text(), st.sampled_from(Place))
 def test_anything_at_all_has_an_answer(error: str, place: Place) -> None:
     found = cause_of(error, place)

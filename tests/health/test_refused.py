@@ -10,8 +10,10 @@ from console.health.values import Finding
 from console.health.waiting import MISSING_ATTACHMENT, find_waiting
 from console.health.why.lines import last_lines
 from console.health.why.values import Standing
+from console.journal.matching import Event, Recogniser
 from console.journal.signatures import Certainty
 from console.settings import Thresholds
+from tests.journal.lines import entry, line
 from tests.support.swarms import NOW, ago, network, observation, swarm
 from tests.support.why import (
     LATELY,
@@ -72,8 +74,20 @@ def test_the_reason_stands_though_the_task_that_waits_for_it_is_logged_later() -
 
 def test_what_an_agent_said_does_not_hide_what_the_manager_said() -> None:
     reason = event(INIT, TAKEN)
-    agent = event("fatal task error", f"network {'n' * 25} not found")
+    tail = f" module=node/agent/taskmanager node.id={'d' * 25} service.id={OBJECT} task.id={'b' * 25}"
+    agent = Recogniser().recognise(entry(line("fatal task error", "no such network: proxy", tail)))
+    assert isinstance(agent, Event)
+    assert agent.ids["service"] == OBJECT
     assert last_lines([reason, agent])[OBJECT] is reason
+
+
+def test_a_task_that_only_waits_is_no_reason() -> None:
+    waits = event(
+        "task allocation failure",
+        f"service {OBJECT} to which task {'b' * 25} belongs has pending allocations",
+    )
+    told = why([app(has_vip=False, id=OBJECT)], [], [COUNTED], lines={OBJECT: waits}, api=(1, 52))
+    assert told.cause == "pending-allocations"
 
 
 def test_a_network_that_is_full_for_certain_stays_the_cause() -> None:

@@ -132,6 +132,13 @@ def test_an_error_is_shown_beside_whatever_else_is_the_cause() -> None:
     assert value(told, "Status.Err") == '"x y"'
 
 
+@pytest.mark.parametrize("state", ["shutdown", "orphaned", "remove"])
+def test_an_error_of_a_task_that_was_ended_is_shown_too(state: str) -> None:
+    told = why([app()], [one(state=state, desired_state="shutdown", error="some error nobody knows")])
+    assert told.standing is not Standing.RUNS
+    assert value(told, "Status.Err") == '"some error nobody knows"'
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "words"),
     [

@@ -56,9 +56,13 @@ def reported_error(case: Case) -> Explanation | None:
 
 
 def unshown_errors(case: Case, found: Explanation) -> tuple[Evidence, ...]:
-    """Return the errors of the newest tasks that an explanation does not show, whatever their state."""
+    """Return the errors of the newest tasks that an explanation does not show, whatever their state.
+
+    Where all is well, an error of a task that nobody wants any more is history.
+    """
     shown = {row.value for row in found.evidence}
-    tasks = [each.newest for each in case.wanted_slots if each.newest.error]
+    slots = case.wanted_slots if found.standing is Standing.RUNS else case.slots
+    tasks = [each.newest for each in slots if each.newest.error]
     return tuple(
         task_row(case, task, "Status.Err", f'"{task.error}"')
         for task in tasks
