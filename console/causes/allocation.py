@@ -170,6 +170,14 @@ CAUSES = (
         Severity.WARNING, is_address_problem=False, place=Place.ALLOCATOR,
     ),
     Cause(
+        "allocation-second-ingress", Area.NETWORK, "second ingress network",
+        "the swarm has another ingress network already",
+        "A swarm has one ingress network, so this one gets no addresses.",
+        "Remove one of the two: `docker network ls --filter driver=overlay`.",
+        (r"cannot allocate ingress network \S+ \(.+\) because another ingress network is already present.*",),
+        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+    ),
+    Cause(
         "allocation-not-written", Area.NODE, "allocation not recorded",
         "Swarm could not record its allocation: {reason}",
         "The leader had an address and could not write it down: the managers lost their quorum or their leader, or were "

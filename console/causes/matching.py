@@ -17,8 +17,8 @@ from console.causes.values import Cause, Match, Place
 
 LONGEST = 4096
 """An error longer than that is not looked into: everything in it was written to be long."""
-_BOUNDARIES = 64
-_QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: )', re.DOTALL)
+_BOUNDARIES = 32
+_QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
 
 _Compiled = tuple[Cause, re.Pattern[str]]
 

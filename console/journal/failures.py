@@ -67,6 +67,8 @@ _RELEASE = _messages(
     "failed rolling back allocation of (?:task <task>|node <node>|service <service>|network <network>)",
     "Failed to commit deallocation of network resources for node <node>",
 )
+_SECOND_INGRESS = "Cannot allocate ingress network "
+"""The one failure of an allocation that is logged as a message alone."""
 _NEVER_ALLOCATED = re.compile(f"could not get networker state for network {_ID}")
 """A network that had nothing is removed: there was nothing to give back."""
 _AGENT = re.compile(
@@ -123,17 +125,36 @@ def match_failure(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | Non
     """Return what a line means that has no strict signature, and the objects in it; None where it is no such failure."""
     if line.level not in ("error", "debug") or not _has_identifiers(line):
         return None
-    found = _ALLOCATION.fullmatch(line.message)
-    if found is not None and line.error and line.error == line.error.strip():
-        match = cause_of(line.error, Place.ALLOCATOR)
-        signature = UNKNOWN_ALLOCATION if match is None else _BY_CAUSE[match.cause.id]
-        objects = _objects(line, found.groupdict(), is_agent=False)
-        return (signature, objects) if _is_about_the_same(line.error, found.groupdict()) else None
     if line.level != "error":
+        return _allocation(line)
+    return _allocation(line) or _release(line) or _agents(line)
+
+
+_Matched = tuple[Signature, Mapping[str, str]] | None
+
+
+def _allocation(line: DaemonLine) -> _Matched:
+    if not line.error and line.message.startswith(_SECOND_INGRESS):
+        match = cause_of(line.message, Place.ALLOCATOR)
+        return None if match is None else (_BY_CAUSE[match.cause.id], _objects(line, {}, is_agent=False))
+    found = _ALLOCATION.fullmatch(line.message)
+    if found is None or not line.error or line.error != line.error.strip():
         return None
+    if not _is_about_the_same(line.error, found.groupdict()):
+        return None
+    match = cause_of(line.error, Place.ALLOCATOR)
+    signature = UNKNOWN_ALLOCATION if match is None else _BY_CAUSE[match.cause.id]
+    return signature, _objects(line, found.groupdict(), is_agent=False)
+
+
+def _release(line: DaemonLine) -> _Matched:
     found = _RELEASE.fullmatch(line.message)
-    if found is not None and not _NEVER_ALLOCATED.fullmatch(line.error):
-        return RELEASE_FAILED, _objects(line, found.groupdict(), is_agent=False)
+    if found is None or _NEVER_ALLOCATED.fullmatch(line.error):
+        return None
+    return RELEASE_FAILED, _objects(line, found.groupdict(), is_agent=False)
+
+
+def _agents(line: DaemonLine) -> _Matched:
     by_hand = None if line.error else _BY_HAND.fullmatch(line.message)
     error = line.error if _AGENT.fullmatch(line.message) else by_hand["error"] if by_hand else ""
     match = cause_of(error) if error else None

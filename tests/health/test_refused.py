@@ -101,8 +101,10 @@ def test_a_service_that_has_its_addresses_is_not_refused() -> None:
     assert why([own], [running], lines={OBJECT: event(INIT, TAKEN)}).cause == "well"
 
 
-def test_where_the_engine_counts_room_a_rejected_task_does_not_blame_a_full_network() -> None:
-    told = why([app()], [REJECTED], [COUNTED], api=(1, 52))
+@pytest.mark.parametrize("prefix", ["", "preparing failed: "])
+def test_where_the_engine_counts_room_a_rejected_task_does_not_blame_a_full_network(prefix: str) -> None:
+    rejected = replace(REJECTED, error=prefix + MISSING_ATTACHMENT)
+    told = why([app()], [rejected], [COUNTED], api=(1, 52))
     assert told.is_address_problem is None
     assert told.certainty is Certainty.POSSIBLE
     assert "248 addresses free on proxy" in told.meaning

@@ -216,6 +216,8 @@ KNOWN = [
      "deadline exceeded"), "attach-timeout"),
     ("network shop_internal not found", "network-not-found"),
     ("No such network: shop_internal", "network-not-found"),
+    ("Could not attach to network proxy: rpc error: code = NotFound desc = network proxy not found", "network-not-found"),
+    ("container ab12: endpoint join on GW Network failed: " + TAKEN, "port-taken"),
 ]  # fmt: skip
 
 

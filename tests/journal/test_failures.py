@@ -188,6 +188,16 @@ def test_what_an_agent_says_of_its_network_is_known_whatever_stands_in_front(
     assert "node worker-2" in told
 
 
+def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:
+    text = line(
+        f"Cannot allocate ingress network ingress2 ({N}) because another ingress network is already present: a (b)"
+    )
+    assert recognised(text).signature.id == "allocation-second-ingress"
+    assert isinstance(
+        Recogniser().recognise(entry(line("Cannot allocate ingress network of my own"))), Unexplained
+    )
+
+
 def test_a_container_started_by_hand_meets_the_same_errors() -> None:
     text = line(
         "Handler for POST /v1.41/containers/web/start returned error: driver failed programming external connectivity "

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from console.addresses.accounting import NetworkAccount
+from console.causes.matching import cause_of
 from console.health.use import leaked_in_words
-from console.health.waiting import MISSING_ATTACHMENT, most_likely_full
+from console.health.waiting import most_likely_full
 from console.health.why.case import Case
 from console.health.why.rows import (
     error_rows,
@@ -76,7 +77,7 @@ def network_perhaps_full(case: Case) -> Explanation | None:
 
 def node_without_address(case: Case) -> Explanation | None:
     """A task was rejected because its node has no load-balancer address on one of the service's networks."""
-    task = _last_with_error(case, MISSING_ATTACHMENT)
+    task = _last_without_attachment(case)
     if task is None:
         return None
     accounts = [case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]
@@ -208,10 +209,12 @@ def _glance(accounts: list[NetworkAccount]) -> str:
     return " ".join(("vipconsole glance", *(each.network.name for each in accounts)))
 
 
-def _last_with_error(case: Case, error: str) -> Task | None:
-    # The whole error: a name or a command that quotes it inside another one must not pass for it.
+def _last_without_attachment(case: Case) -> Task | None:
+    # Whatever stands in front; but a name or a command that quotes the error inside another one does not pass for it.
     for slot in case.wanted_slots:
         failures = slot.failures(case.now)
-        if failures and slot.newest.state != "running" and failures[0].error == error:
-            return failures[0]
+        if failures and slot.newest.state != "running":
+            match = cause_of(failures[0].error)
+            if match is not None and match.cause.id == "node-without-address":
+                return failures[0]
     return None
