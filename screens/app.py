@@ -10,6 +10,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.reactive import var
+from textual.scrollbar import ScrollBar
 from textual.worker import WorkerFailed
 
 from console.errors import VipconsoleError
@@ -32,6 +33,7 @@ from screens.views.parts import says
 from screens.views.run import Choice, Question, RunView
 from screens.why import WhyScreen
 from screens.widgets.answer_line import AnswerLine
+from screens.widgets.scroll_bar import AsciiScrollBar
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[RunView | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything of it changes."""
@@ -104,6 +106,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
         self._own = own
         self._attended: tuple[str, ...] = ()
         self._printable = Printable(is_ascii=around.is_ascii)
+        self._scroll_bar = ScrollBar.renderer
         self.failure: BaseException | None = None
         """What ended the app, where that was a bug."""
 
@@ -125,12 +128,19 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Show the overview, and begin to watch."""
         self.theme = THEME
+        # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
+        if self.around.is_ascii:
+            ScrollBar.renderer = AsciiScrollBar
         self.push_screen(OverviewScreen(self.around))
         if self._own is not None:
             self.action_show_run()
         self._watch_source()
         if self._runs is not None:
             self._watch_runs(self._runs)
+
+    def on_unmount(self) -> None:
+        """Leave Textual's scroll bars as they were."""
+        ScrollBar.renderer = self._scroll_bar
 
     @work(group="watching", description="takes scenes from their source")
     async def _watch_source(self) -> None:

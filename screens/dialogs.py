@@ -19,6 +19,8 @@ from screens.widgets.pane import Title
 from screens.widgets.words import Words
 
 MOST_WIDE = 100
+AROUND = 5
+"""Lines that a dialog takes besides its sentences, at most: its title, what is blank, a field of two lines or the keys."""
 READ_KEYS: tuple[Command, ...] = (
     Command("dismiss", "escape,q,enter,question_mark", "Close it", footer="close", is_in_palette=False),
 )
@@ -32,7 +34,8 @@ def fit(words: Words, paragraphs: Iterable[Paragraph], screen: Screen[Any]) -> N
     """Say it in as many lines as it takes, as far as the screen has them."""
     width = min(MOST_WIDE, screen.size.width * 9 // 10) - 2
     lines = sum(1 for each in paragraphs for _ in wrapped(each, max(1, width - 1)))
-    words.styles.height = max(1, min(lines, screen.size.height - 6))
+    # A dialog takes nine tenths of the screen at most: what is typed, and the keys that close it, stay in sight.
+    words.styles.height = max(1, min(lines, screen.size.height * 9 // 10 - AROUND))
     words.say(paragraphs)
 
 

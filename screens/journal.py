@@ -44,7 +44,7 @@ class JournalScreen(ConsoleScreen):
     def __init__(self, around: Surroundings, signature: str = "") -> None:
         super().__init__(around)
         self.lines = LogLines(around.zone, id="lines")
-        self._findings = Rows(id="findings", empty="dockerd's log was not read yet.")
+        self._findings = Rows(id="findings", empty="dockerd's log was not read yet.", is_worst_first=True)
         self._meaning = Words(id="meaning")
         self._find = FindLine("a text, in findings and lines")
         self._wanted_signature = signature
@@ -183,6 +183,7 @@ class JournalScreen(ConsoleScreen):
     def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
         """Filter."""
         self._wanted = event.text
+        self._findings.select_others()
         self._filter()
 
     def on_find_line_closed(self) -> None:

@@ -316,6 +316,7 @@ class NetworkScreen(ConsoleScreen):
     def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
         """Find it."""
         self._wanted = event.text
+        self._on_it_rows.select_others()
         self._show()
 
     def on_find_line_closed(self) -> None:

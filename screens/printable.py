@@ -7,8 +7,31 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-STAND_INS = str.maketrans("─━│┃┌┐└┘█░…▔▁▎▊·•✓→←↑↓≤≥\N{MULTIPLICATION SIGN}", "-=||++++#.~-_||.*+><^v<>x")
-"""For a terminal that has nothing but ASCII: each as wide as what it stands for."""
+SIMILAR = {
+    "─━═╌╍┄┅┈┉╴╶╸╺╼╾": "-",
+    "│┃║╎╏┆┇┊┋╵╷╹╻╽╿▏▎▍▌▋▊▉▐▕": "|",
+    "▁": "_",
+    "▔": "~",
+    "░▒": ".",
+    "▂▃▄▅▆▇█▀▓■▖▗▘▙▚▛▜▝▞▟": "#",
+    "…·": ".",
+    "•●◆": "*",
+    "○": "o",
+    "✓✔": "+",
+    "✗✘✕\N{MULTIPLICATION SIGN}": "x",
+    "→▶▸►≥⇒": ">",
+    "←◀◂◄≤⇐": "<",
+    "↑▲△": "^",
+    "↓▼▽": "v",
+    "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}": '"',
+    "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}": "-",
+    "\N{NO-BREAK SPACE}": " ",
+}
+CORNERS = {chr(code): "+" for code in range(0x2500, 0x2580)}
+"""What is drawn with lines and stands in no row above: corners and crossings."""
+STAND_INS = str.maketrans(CORNERS | {each: plain for several, plain in SIMILAR.items() for each in several})
+"""For a terminal that has nothing but ASCII: each as wide as what it stands for. `?` is no stand-in: it means unknown."""
 
 
 class Printable(LineFilter):

@@ -53,7 +53,7 @@ class WhyScreen(ConsoleScreen):
 
     def __init__(self, around: Surroundings, service_id: str = "") -> None:
         super().__init__(around)
-        self._services = Rows(id="services", empty="Nothing is known yet.")
+        self._services = Rows(id="services", empty="Nothing is known yet.", is_worst_first=True)
         self._told = Words(id="told")
         self._find = FindLine("a service or a stack")
         self._service_id = service_id
@@ -159,6 +159,7 @@ class WhyScreen(ConsoleScreen):
     def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
         """Filter."""
         self._wanted = event.text
+        self._services.select_others()
         self._show()
 
     def on_find_line_closed(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, TypeVar
 
+from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
@@ -19,7 +20,10 @@ HANG = 2
 
 
 class PaneRows(Rows):
-    """The rows of a pane, of which each can be opened."""
+    """The rows of a pane, worst first, of which each can be opened.
+
+    Keys go to one of several panes: the others show their top, and the cursor is in sight again when keys go there.
+    """
 
     KEYS = (
         Command(
@@ -27,6 +31,46 @@ class PaneRows(Rows):
         ),
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+
+    def __init__(self) -> None:
+        super().__init__(is_worst_first=True)
+
+    @property
+    def stays_at_top(self) -> bool:
+        """Whether the first row stays in sight when the rows change."""
+        return not self.has_focus or super().stays_at_top
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        if not self.has_focus:
+            self.show_top()
+
+    def on_focus(self) -> None:
+        """Show where the cursor is; where the mouse brought keys here, it puts the cursor somewhere first."""
+        self.call_later(self._show_cursor)
+
+    def _show_cursor(self) -> None:
+        if self.has_focus:
+            self.keep_cursor_in_sight()
+            self.renew()
+
+    def on_blur(self) -> None:
+        """Show the worst again."""
+        self.show_top()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Put the cursor where the mouse is."""
+        index = self.scroll_offset.y + event.y
+        if 0 <= index < self.count:
+            self.go(index)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Let keys go where somebody scrolls."""
+        self.focus(scroll_visible=False)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Let keys go where somebody scrolls."""
+        self.focus(scroll_visible=False)
 
 
 class ScenePane(Pane):
@@ -62,7 +106,8 @@ class ScenePane(Pane):
             self.renew()
 
     def watch_sought(self) -> None:
-        """Show what is sought."""
+        """Show what is sought, from its top."""
+        self.rows.select_others()
         self.renew()
 
     def on_mount(self) -> None:
@@ -83,11 +128,11 @@ class ScenePane(Pane):
         """Show rows whole where there is room for all of that, else a line of each."""
         width, height = self.rows.scrollable_content_region.size
         whole = [
-            Row((each.key, place), line, each.value)
+            Row((each.key, place), line, each.value, each.severity)
             for each in self._folded
             for place, line in enumerate(wrapped(Paragraph(each.parts, HANG), max(1, width)))
         ]
-        lines = [Row((each.key, 0), each.parts, each.value) for each in self._folded]
+        lines = [Row((each.key, 0), each.parts, each.value, each.severity) for each in self._folded]
         self.rows.show(whole if len(whole) <= height else lines, self._empty)
         # What can be done may be something else now.
         self.refresh_bindings()

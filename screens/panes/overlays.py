@@ -1,4 +1,4 @@
-"""All overlays, the worst first."""
+"""All overlays: the network of interest, then the worst first."""
 
 from textual.app import ComposeResult
 
@@ -64,7 +64,10 @@ class Overlays(ScenePane):
             self._heading.say(())
             self.show_awaited(look)
             return
-        self._lines = overlay_lines(look.value, self.scene.trends, self.around.glyphs, self.sought)
+        interest = self.around.settings.network
+        self._lines = overlay_lines(
+            look.value, self.scene.trends, self.around.glyphs, self.sought, interest=interest
+        )
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -101,7 +104,7 @@ class Overlays(ScenePane):
             return ()
         everything = len(look.assessment.accounts)
         networks = len({each.figures.network_id for each in self._lines})
-        count: Part = (f"{everything}, worst first", DIM)
+        count: Part = (f"{everything}, worst first{self._behind()}", DIM)
         if self.sought:
             count = (f"{networks} of {everything} have {self.sought} in them", UNKNOWN)
         current = self.current
@@ -109,5 +112,13 @@ class Overlays(ScenePane):
         if current is not None and current.trend and not self._has_trends:
             trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend, STRONG))
         return said_of(self.scene.look, count, *trend)
+
+    def _behind(self) -> str:
+        """Return behind what the worst stands: the network of interest, where another one is worse than that."""
+        first = next((each.figures for each in self._lines), None)
+        if first is None or first.name != self.around.settings.network:
+            return ""
+        is_outranked = any(each.figures.severity.rank > first.severity.rank for each in self._lines)
+        return f" after {first.name}" if is_outranked else ""
 
     _has_trends = False

@@ -8,7 +8,7 @@ from console.health.values import Severity
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """What bars, bounds, gaps and rules are drawn with."""
+    """What bars, bounds, gaps, rules and the marks for hidden rows are drawn with."""
 
     full: str
     empty: str
@@ -16,10 +16,12 @@ class Glyphs:
     at_least: str
     more: str
     rule: str
+    above: str
+    below: str
 
 
-UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─")
-ASCII = Glyphs("#", ".", "<=", ">=", "...", "-")
+UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─", "▲", "▼")
+ASCII = Glyphs("#", ".", "<=", ">=", "...", "-", "^", "v")
 
 MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
 """State as a character, so that nothing depends on colour."""

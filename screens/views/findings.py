@@ -23,7 +23,7 @@ def finding_rows(assessment: Assessment, sought: str = "") -> list[Row]:
     rows = []
     for each in found:
         kind = (each.code, each.subject)
-        rows.append(Row((kind, seen[kind]), _finding(each), each))
+        rows.append(Row((kind, seen[kind]), _finding(each), each, each.severity))
         seen[kind] += 1
     return rows
 

@@ -6,12 +6,14 @@ from datetime import tzinfo
 from typing import TypeAlias
 
 from console.health.logged import SUBJECTS, is_past
+from console.health.values import Severity
 from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.signatures import Certainty, Signature
 from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
 from console.text import listed, plural
 from console.watch.values import Line, Log
+from screens.views.logged import SEVERITIES
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
 
 Keep: TypeAlias = Callable[[Line], bool]
@@ -82,6 +84,7 @@ def _finding_row(finding: Finding, zone: tzinfo, word: str) -> Row:
             (f"  {who}" if who else "", PLAIN if tone != DIM else DIM),
         ),
         finding,
+        Severity.OK if word else SEVERITIES[signature.severity],
     )
 
 
@@ -95,6 +98,7 @@ def _unmatched_row(each: Unmatched, zone: tzinfo) -> Row:
             (each.text, PLAIN),
         ),
         each,
+        Severity.UNKNOWN,
     )
 
 

@@ -3,11 +3,17 @@
 from datetime import tzinfo
 
 from console.health.logged import SUBJECTS, is_past
+from console.health.values import Severity
 from console.journal import signatures
 from console.journal.summary import Finding, Summary, Unmatched
 from console.text import duration, listed
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Row
 
+SEVERITIES = {
+    signatures.Severity.CRITICAL: Severity.CRITICAL,
+    signatures.Severity.WARNING: Severity.WARNING,
+    signatures.Severity.NOTE: Severity.OK,
+}
 _MARKS = {
     signatures.Severity.CRITICAL: ("!", BAD),
     signatures.Severity.WARNING: ("*", WARN),
@@ -47,6 +53,7 @@ def _finding_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
             (f" {who}" if who else "", DIM if is_dim else PLAIN),
         ),
         finding,
+        Severity.OK if is_dim else SEVERITIES[finding.signature.severity],
     )
 
 
@@ -61,6 +68,7 @@ def _other_row(other: Unmatched, zone: tzinfo) -> Row:
             (other.text, PLAIN),
         ),
         other,
+        Severity.UNKNOWN,
     )
 
 

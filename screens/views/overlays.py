@@ -1,4 +1,4 @@
-"""The table of overlays: the worst first, a bar beside each figure, laid out for the width there is."""
+"""The table of overlays: the network of interest, then the worst first; a bar beside each figure, laid out for the width there is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,13 +38,17 @@ class OverlayLine:
 
 
 def overlay_lines(
-    look: Look, trends: Mapping[str, Trend], glyphs: Glyphs, sought: str = ""
+    look: Look, trends: Mapping[str, Trend], glyphs: Glyphs, sought: str = "", interest: str = ""
 ) -> list[OverlayLine]:
-    """Return the lines of all overlays whose name or subnet contains what is sought, the worst networks first."""
+    """Return the lines of all overlays whose name or subnet contains what is sought.
+
+    The network of interest stands first, so that it is always found at the same place; then the worst.
+    """
     assessment = look.assessment
     worst = severities(assessment.findings)
     ranked = sorted(
-        assessment.accounts, key=lambda each: -worst.get(each.network.name, Severity.OK).rank
+        assessment.accounts,
+        key=lambda each: (each.network.name != interest, -worst.get(each.network.name, Severity.OK).rank),
     )  # a stable sort: among equals the fullest stay first
     lines = []
     for account in ranked:
@@ -145,7 +149,7 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
         parts += [gap, (f"{figure:>{wide}}", _figure_tone(name, figure, own))]
     if columns.trend:
         parts += [gap, (line.trend, WARN if line.trend.startswith("full") else DIM)]
-    return Row((own.network_id, line.place), tuple(parts), line)
+    return Row((own.network_id, line.place), tuple(parts), line, own.severity)
 
 
 def _figure_tone(name: str, figure: str, line: SubnetLine) -> str:

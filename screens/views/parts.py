@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from console.health.values import Severity
+
 Part: TypeAlias = tuple[str, str]
 """A text and its tone."""
 Parts: TypeAlias = tuple[Part, ...]
@@ -55,6 +57,7 @@ class Row:
     parts: Parts
     value: object = None
     """What it stands for."""
+    severity: Severity = Severity.OK
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from console.health.quiet.values import Blocker, Check, Report, State, Verdict
+from console.health.values import Severity
 from console.text import duration, plural
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Parts, Row, says
 
@@ -22,6 +23,12 @@ TONES = {
     State.STUCK: BAD,
     State.BUSY: WARN,
 }
+SEVERITIES = {
+    State.STUCK: Severity.CRITICAL,
+    State.BUSY: Severity.WARNING,
+    State.UNKNOWN: Severity.UNKNOWN,
+    State.WARNING: Severity.WARNING,
+}
 ORDER = (State.STUCK, State.BUSY, State.UNKNOWN, State.WARNING, State.QUIET, State.UNCHECKED)
 AGE_STEP_S = 60
 """An age grows by whole minutes: each change is something to send over a slow line."""
@@ -36,14 +43,18 @@ def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Part
     if report.verdict is Verdict.UNKNOWN:
         return (("unknown", UNKNOWN),)
     is_stuck = any(each.state is State.STUCK for each in report.checks)
-    return ((f"not quiet, {'stuck' if is_stuck else 'busy'}", WARN),)
+    return (("stuck" if is_stuck else "busy", WARN),)
 
 
 def check_rows(report: Report, sought: str = "") -> list[Row]:
     """Return a row for each check that has something to say, and one for all that were not made."""
     told = [each for each in _ranked(report) if sought in _words(each)]
     unchecked = [each for each in told if each.state is State.UNCHECKED]
-    rows = [Row(each.code, _check(each, report.taken_at), each) for each in told if each not in unchecked]
+    rows = [
+        Row(each.code, _check(each, report.taken_at), each, SEVERITIES.get(each.state, Severity.OK))
+        for each in told
+        if each not in unchecked
+    ]
     if unchecked:
         titles = ", ".join(each.title for each in unchecked)
         said = f"- {plural(len(unchecked), 'check')} not made: {titles}"

@@ -1,5 +1,6 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
+from console.health.values import Severity
 from console.health.why.values import Answer, Evidence, Explained, Standing
 from console.journal.signatures import Certainty
 from screens.printed.why import Where, runnable
@@ -16,6 +17,12 @@ STANDING_WORDS = {
     Standing.CONVERGING: "converging",
     Standing.UNKNOWN: "unknown",
     Standing.HELD_UP: "HELD UP",
+}
+STANDING_SEVERITIES = {
+    Standing.RUNS: Severity.OK,
+    Standing.CONVERGING: Severity.WARNING,
+    Standing.UNKNOWN: Severity.UNKNOWN,
+    Standing.HELD_UP: Severity.CRITICAL,
 }
 FIELD_WIDTH = 26
 _WHOSE = {
@@ -47,6 +54,7 @@ def _row(each: Explained) -> Row:
             (f"  {own.verdict}", DIM if own.standing is Standing.RUNS else PLAIN),
         ),
         each,
+        STANDING_SEVERITIES[own.standing],
     )
 
 

@@ -1,12 +1,16 @@
 """A pane: a title with its number over what it shows."""
 
+from collections.abc import Iterator
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from screens.printed.glyphs import Glyphs
-from screens.views.parts import DIM, PLAIN, RESTING, STRONG, Part, Parts, fitted, length
+from console.health.values import Severity
+from screens.printed.glyphs import MARKS, Glyphs
+from screens.views.parts import BAD, DIM, PLAIN, RESTING, STRONG, Part, Parts, fitted, length
 from screens.widgets.painted import Painted
+from screens.widgets.rows import Hidden, RowView
 
 
 class Title(Painted):
@@ -21,10 +25,16 @@ class Title(Painted):
         self._glyphs = glyphs
         self._said: Parts = ()
         self._is_entered = False
+        self._above = self._below = Hidden()
 
     def say(self, said: Parts, name: str = "") -> None:
         """Say this behind the name from now on."""
         self._said, self._name = said, name or self._name
+        self.renew()
+
+    def mark(self, above: Hidden, below: Hidden) -> None:
+        """Tell how many rows are out of sight from now on."""
+        self._above, self._below = above, below
         self.renew()
 
     def enter(self, is_entered: bool) -> None:  # noqa: FBT001 - a watcher's value
@@ -43,8 +53,43 @@ class Title(Painted):
         name: Part = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
         said: Parts = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
         others: Parts = self._others(tone)
+        marks = self._marks(tone, width - length((*others, (rule, tone), name)))
+        others = (*marks, *others)
         head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
         return (*head, (rule * (width - length(head) - length(others)), tone), *others)
+
+    def _marks(self, tone: str, room: int) -> Parts:
+        """Return how many rows are out of sight, in as many words as there is room for.
+
+        How many of them are critical stands behind the number, after the mark that such rows have.
+        """
+        if not self._above.rows and not self._below.rows:
+            return ()
+        glyphs, critical = self._glyphs, MARKS[Severity.CRITICAL]
+        sides = [
+            (hidden, arrow, word)
+            for hidden, arrow, word in (
+                (self._above, glyphs.above, " above"),
+                (self._below, glyphs.below, " below"),
+            )
+            if hidden.rows
+        ]
+
+        def shapes() -> Iterator[Parts]:
+            for is_counted, is_worded in ((True, True), (False, True), (False, False)):
+                marks: list[Part] = []
+                for hidden, arrow, word in sides:
+                    count = f" ({hidden.critical} {critical})" if is_counted else critical
+                    marks += [
+                        (" ", PLAIN),
+                        (
+                            f"{arrow} {hidden.rows}{word if is_worded else ''}{count if hidden.critical else ''}",
+                            BAD if hidden.critical else PLAIN,
+                        ),
+                    ]
+                yield (*marks, (" ", PLAIN), (self._glyphs.rule, tone))
+
+        return next((each for each in shapes() if length(each) <= room), ())
 
     def _others(self, tone: str) -> Parts:
         """Return, where one pane is shown at a time, which of how many it is."""
@@ -87,6 +132,11 @@ class Pane(Vertical):
     def _take_keys(self) -> None:
         if self.has_class("-entered"):
             self.screen.set_focus(next((each for each in self.query(Widget) if each.focusable), None))
+
+    def on_row_view_hidden_changed(self, event: RowView.HiddenChanged) -> None:
+        """Tell in the title how many rows are out of sight."""
+        event.stop()
+        self.title.mark(event.above, event.below)
 
     def on_descendant_focus(self) -> None:
         """Show that keys go here."""

@@ -1,0 +1,158 @@
+"""A terminal that has nothing but ASCII: every screen and dialog, and no `?` that does not mean unknown."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from textual.scrollbar import ScrollBar, ScrollBarRender
+
+from console.health.quiet.values import Blocker, Check, Report, State
+from console.parts import Unknown
+from console.runbook.values import Effect
+from console.watch.values import Feed, Scene
+from screens import printable
+from screens.app import OwnRun
+from screens.dialogs import Confirming
+from screens.printed.glyphs import ASCII
+from screens.views.parts import says
+from screens.views.run import Choice, Question, RunView, StepState, StepView
+from tests.support.frames import frame_of
+from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
+from tests.support.scenes import scene
+from tests.support.shown_console import Shown, console
+from tests.support.swarms import NOW, ago, network, service, swarm, task
+
+PROXY = "id-proxy"
+STATE = swarm(
+    [
+        network("proxy", "10.0.1.0/28", load_balancer="10.0.1.5", peers=1),
+        network("large", "10.8.0.0/16", "fd00::/64"),
+        *(network(f"net{place:02}", f"10.0.{100 + place}.0/24") for place in range(60)),
+    ],
+    [
+        service("web_app", (PROXY, "10.0.1.2")),
+        *(service(f"waits{place:02}_app", networks=(PROXY,), updated=ago(840)) for place in range(60)),
+    ],
+    [
+        task("web_app", (PROXY, "10.0.1.3")),
+        *(task(f"waits{place:02}_app", state="new", since=ago(840)) for place in range(60)),
+    ],
+)
+STEPS = tuple(
+    StepView(f"step{place}", f"Step {place}", state, Effect.OUTAGE, "It looks around. " * 90)
+    for place, state in enumerate([*StepState] * 8)
+)
+ASKED = Question("step0", 1, "digest", "This stops every route.", "proxy", tuple(Choice))
+RUN = RunView(
+    "r", "r", "To /16", "", "runbook.yaml", STEPS, NOW - timedelta(minutes=3), "root", question=ASKED
+)
+
+
+def full() -> Scene:
+    """Return a scene in which each pane has more than it can show, and every mark stands."""
+    checks = [
+        Check(f"{each}{place}", f"check {each} {place}", each, (Blocker("root", "is here"),), "A note.")
+        for each in State
+        for place in range(5)
+    ]
+    lines = [NO_ADDRESS, STRANGE, *[CHATTER] * 200, NO_ADDRESS]
+    made = scene(STATE, earlier=STATE, log=log(lines))
+    return replace(made, quiet=Feed(Report(NOW, tuple(checks)), 100.0))
+
+
+class Spy:
+    """Notes the characters for which nothing stands in, on their way to the terminal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen = set[str]()
+        shown = printable._as_ascii
+
+        def note(text: str) -> str:
+            self.seen.update(each for each in text.translate(printable.STAND_INS) if not each.isascii())
+            return shown(text)
+
+        monkeypatch.setattr(printable, "_as_ascii", note)
+
+
+async def nothing(*given: Any) -> None:
+    del given
+
+
+@asynccontextmanager
+async def ascii_console(width: int, height: int) -> AsyncGenerator[Shown, None]:
+    own = OwnRun("r", nothing)
+    async with console(Scene(), size=(width, height), glyphs=ASCII, own=own) as shown:
+        await shown.press("o")
+        yield shown
+
+
+WALKS: Sequence[Sequence[str]] = (
+    ("1", "j", "2", "G", "enter", "escape", "3", "4", "enter", "escape", "5"),
+    ("slash", "n", "e", "t", "enter", "escape"),
+    ("1", "enter", "slash", ".", "2", "enter", "escape", "c", "tab", "tab", "tab", "tab", "escape", "escape"),
+    ("1", "slash", *"large", "enter", "enter", "G", "enter", "G", "o", "escape"),
+    ("w", "G", "2", "G", "C", "escape", "escape", "escape"),
+    ("d", "2", "G", "3", "k", "l", "slash", "x", "escape", "o"),
+    ("r", "G", "2", "j", "a", "x", "enter", "escape", "o"),
+    ("question_mark", "G", "escape"),
+    ("ctrl+c", "escape"),
+    ("ctrl+p", "w", "h", "escape", "escape"),
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+async def test_every_screen_and_dialog_has_a_character_for_whatever_it_draws(
+    width: int, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch)
+    async with ascii_console(width, height) as shown:
+        shown.stage.put_on(**{part: getattr(full(), part) for part in ("look", "log", "quiet", "ledger")})
+        shown.app.run_shown = RUN
+        await shown.until(lambda text: "proxy" in text)
+        for walk in WALKS:
+            for key in walk:
+                frame = await shown.press(key)
+                assert frame.isascii(), (walk, key)
+                assert not spy.seen, (walk, key, frame)
+        dialog = Confirming("Recreate", [says("This stops every route. " * 99)], "proxy", shown.app.around)
+        shown.app.push_screen(dialog)
+        shown.clock.pass_by(1)
+        frame = await shown.press("p")
+        assert frame.isascii()
+        assert "?" not in frame
+        # However much there is to read, the word can be typed in sight.
+        assert "Type proxy to go on: p_" in frame
+        shown.clock.pass_by(1)
+        await shown.press("escape")
+        shown.app.notify("That is gone.", severity="warning")
+        shown.app.notify("That is gone, too.", severity="error")
+        frame = await shown.until(lambda text: "That is gone, too." in text)
+        assert frame.isascii()
+        shown.stage.put_on(look=Feed(failed=Unknown("Gone.", "Is it?")))
+        assert (await shown.until(lambda text: "UNKNOWN" in text)).isascii()
+    assert not spy.seen
+
+
+def bar_of(shown: Shown) -> str:
+    """Return the last column of the screen, as far as scroll bars are drawn with it."""
+    return "".join(each[-1] for each in frame_of(shown.app)[3:-1] if len(each) == shown.app.size.width)
+
+
+async def test_scroll_bars_are_drawn_with_characters() -> None:
+    async with ascii_console(80, 24) as shown:
+        shown.stage.put_on(look=full().look)
+        await shown.until(lambda text: "proxy" in text)
+        await shown.press("w")
+        assert bar_of(shown).startswith("#|")
+        await shown.press("G")
+        assert "|#" in bar_of(shown)
+    assert ScrollBar.renderer is ScrollBarRender
+
+
+def test_for_lines_and_blocks_there_is_always_a_character() -> None:
+    drawn = "".join(chr(code) for code in range(0x2500, 0x25A0))
+    assert drawn.translate(printable.STAND_INS).isascii()
+    assert "?" not in drawn.translate(printable.STAND_INS)
