@@ -9,7 +9,7 @@ from textual.reactive import var
 from console.watch.values import Feed, Scene
 from screens.keys import Command, bindings
 from screens.surroundings import Surroundings
-from screens.views.parts import PLAIN, UNKNOWN, Paragraph, Parts, Row, wrapped
+from screens.views.parts import PLAIN, UNKNOWN, Paragraph, Parts, Row, fitted, wrapped
 from screens.widgets.pane import Pane
 from screens.widgets.rows import Rows
 
@@ -125,15 +125,19 @@ class ScenePane(Pane):
         self._unfold()
 
     def _unfold(self) -> None:
-        """Show rows whole where there is room for all of that, else a line of each."""
+        """Show a line of each row, and as many rows whole as there is room for, the first ones first."""
         width, height = self.rows.scrollable_content_region.size
-        whole = [
-            Row((each.key, place), line, each.value, each.severity)
-            for each in self._folded
-            for place, line in enumerate(wrapped(Paragraph(each.parts, HANG), max(1, width)))
-        ]
-        lines = [Row((each.key, 0), each.parts, each.value, each.severity) for each in self._folded]
-        self.rows.show(whole if len(whole) <= height else lines, self._empty)
+        room = height - len(self._folded)
+        shown: list[Row] = []
+        for row in self._folded:
+            whole = list(wrapped(Paragraph(row.parts, HANG), max(1, width)))
+            if len(whole) - 1 > max(0, room):
+                whole = [fitted(row.parts, max(1, width), self.around.glyphs.more)]
+            room -= len(whole) - 1
+            shown += [
+                Row((row.key, place), parts, row.value, row.severity) for place, parts in enumerate(whole)
+            ]
+        self.rows.show(shown, self._empty)
         # What can be done may be something else now.
         self.refresh_bindings()
 

@@ -270,8 +270,8 @@ class RowView(Painted, Commanded, can_focus=True):
 class Rows(RowView):
     """A list that is short enough to be made as a whole.
 
-    Where its rows stand worst first, whoever looks at the top goes on looking at the top, and what is worse than anything
-    before brings the view back there. The cursor stays on its row all the same.
+    Where its rows stand worst first, whoever looks at the top goes on looking at the top, and a rise in severity brings the
+    view back there. The cursor stays on its row all the same.
     """
 
     def __init__(
@@ -351,7 +351,7 @@ class Rows(RowView):
         if rows == self._rows and empty == self.empty and not is_other:
             return
         before = self.current
-        is_rise = _worst(rows) > _worst(self._rows)
+        is_rise = self._is_worst_first and has_risen(self._rows, rows)
         self._rows, self.empty = rows, empty
         places = {each.key: place for place, each in enumerate(rows)}
         if is_other:
@@ -360,6 +360,14 @@ class Rows(RowView):
             cursor = places.get(before.key, self.cursor) if before else 0
         to_top = is_other or is_rise or self.stays_at_top
         self.rows_changed(max(0, min(cursor, len(rows) - 1)), to_top=to_top)
+
+
+def has_risen(before: Sequence[Row], after: Sequence[Row]) -> bool:
+    """Return whether the worst row is worse than before, or another row than before is critical."""
+    critical = {each.key for each in before if each.severity is Severity.CRITICAL}
+    return _worst(after) > _worst(before) or any(
+        each.severity is Severity.CRITICAL and each.key not in critical for each in after
+    )
 
 
 def _worst(rows: Sequence[Row]) -> int:

@@ -80,11 +80,9 @@ def chosen(shown: Shown) -> str:
     return row.value.figures.name
 
 
-def severe(*severities: Severity) -> list[Row]:
-    """Return a row for each, numbered, in their order."""
-    return [
-        Row(f"row{place:03}", ((f"row{place:03}", ""),), None, each) for place, each in enumerate(severities)
-    ]
+def numbered(count: int, severity: Severity = Severity.OK, *, first: int = 0) -> list[Row]:
+    names = (f"row{place:03}" for place in range(first, first + count))
+    return [Row(name, ((name, ""),), None, severity) for name in names]
 
 
 async def test_what_becomes_worst_is_in_sight_though_the_operator_had_gone_elsewhere() -> None:
@@ -110,23 +108,28 @@ async def test_a_cursor_that_was_left_behind_comes_back_before_anything_is_opene
 
 
 async def test_whoever_looks_at_the_top_goes_on_looking_at_the_top() -> None:
-    async with console(scene_of(crowded({30}))) as seen:
-        await seen.press("j")
-        # No rise: it was critical before. All of these come above the row under the cursor.
-        seen.stage.put_on(look=look_of(crowded(range(31))))
-        await seen.until(lambda text: "! net00" in text)
-        assert names_of(seen)[:3] == ["proxy", "net00", "net01"]
-        assert chosen(seen) == "net30"
+    rows = Rows(is_worst_first=True)
+    async with on_stage(rows, 40, 10) as pilot:
+        rows.show(numbered(20, Severity.WARNING, first=20))
+        await pilot.press("j")
+        # All of these come above the row under the cursor, and are no worse than what was there.
+        rows.show([*numbered(20, Severity.WARNING), *numbered(20, Severity.WARNING, first=20)])
+        assert shown(rows)[:2] == ["row000", "row001"]
+        assert rows.cursor == 21
 
 
-async def test_whoever_reads_further_down_is_told_of_what_is_critical_above() -> None:
-    async with console(scene_of(crowded({5}))) as seen:
+async def test_whoever_reads_further_down_goes_on_reading_until_another_row_is_critical() -> None:
+    async with console(scene_of(crowded({5, 6}))) as seen:
         await seen.press("G")
-        assert "(1 !)" in frame_of(seen.app)[2]
+        assert "(2 !)" in frame_of(seen.app)[2]
         before = names_of(seen)
-        seen.stage.put_on(look=look_of(crowded({5, 6})))
-        await seen.until(lambda text: "(2 !)" in text)
+        seen.stage.put_on(look=look_of(crowded({5})))
+        await seen.until(lambda text: "(1 !)" in text)
         assert names_of(seen) == before
+        seen.stage.put_on(look=look_of(crowded({5, 6})))
+        await seen.until(lambda text: "! net06" in text)
+        assert names_of(seen)[:3] == ["proxy", "net05", "net06"]
+        assert chosen(seen) == "net39"
 
 
 async def test_a_pane_without_the_keys_shows_its_top() -> None:
@@ -184,7 +187,7 @@ async def test_a_click_chooses_the_row_under_the_mouse_though_the_cursor_was_far
 async def test_a_wheel_takes_the_keys_along_so_that_what_is_read_stays() -> None:
     rows = PaneRows()
     async with on_stage(rows, 40, 10) as pilot:
-        rows.show(severe(*[Severity.WARNING] * 50))
+        rows.show(numbered(50, Severity.WARNING))
         pilot.app.set_focus(None)
         await pilot.pause()
         rows.post_message(MouseScrollDown(rows, 3, 3, 0, 1, 0, shift=False, meta=False, ctrl=False))
@@ -239,7 +242,7 @@ async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pan
         async with on_stage(pane, width, 11) as pilot:
             pane.title.say((("of it", ""),))
             rows.focus()
-            rows.show(severe(*[Severity.CRITICAL] * 9, *[Severity.OK] * 91))
+            rows.show([*numbered(9, Severity.CRITICAL), *numbered(91, first=9)])
             await pilot.press(*["j"] * 49)
             await pilot.pause()
             assert shown(pane.title)[0] == said, width
@@ -248,16 +251,17 @@ async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pan
 async def test_in_a_list_beside_its_explanation_a_rise_brings_the_view_back_too() -> None:
     rows = Rows(is_worst_first=True)
     async with on_stage(rows, 40, 10) as pilot:
-        rows.show(severe(*[Severity.WARNING] * 50))
+        rows.show(numbered(50, Severity.WARNING))
         await pilot.press("G")
-        rows.show(severe(Severity.CRITICAL, *[Severity.WARNING] * 49))
+        critical = [*numbered(1, Severity.CRITICAL), *numbered(49, Severity.WARNING, first=1)]
+        rows.show(critical)
         assert shown(rows)[0] == "row000"
         assert rows.cursor == 49
         await pilot.press("k")
         assert rows.cursor == 48
         assert rows.is_cursor_visible
-        # The severity that it had before is no rise.
-        rows.show(severe(Severity.CRITICAL, Severity.CRITICAL, *[Severity.WARNING] * 48))
+        # What was critical before is no rise.
+        rows.show([*critical, *numbered(1, first=50)])
         assert rows.is_cursor_visible
 
 
@@ -281,3 +285,17 @@ async def test_what_blocks_quiet_is_in_sight_as_soon_as_it_does() -> None:
         frame = await seen.until(lambda text: "! check 10: web is busy" in text)
         assert "check 19" not in frame
         assert rows_in(seen, Stillness).cursor == 19
+
+
+async def test_where_not_all_have_room_the_worst_is_told_whole_and_what_is_cut_says_so() -> None:
+    def report(*names: str) -> Feed[Report]:
+        checks = (Check(name, name, State.STUCK, (Blocker("web", "waits " * 12),)) for name in names)
+        return Feed(Report(NOW, tuple(checks)), 100.0)
+
+    async with console(replace(scene_of(crowded()), quiet=report("a", "b", "c", "d"))) as seen:
+        rows = rows_in(seen, Stillness)
+        height = rows.scrollable_content_region.height
+        assert height == 6
+        lines = shown(rows)
+        assert [each[:4] for each in lines] == ["! a:", "  wa", "  wa", "! b:", "! c:", "! d:"]
+        assert [each.endswith("…") for each in lines] == [False] * 3 + [True] * 3
