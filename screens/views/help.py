@@ -50,6 +50,7 @@ def _marks(glyphs: Glyphs) -> tuple[Paragraph, ...]:
         (f"{glyphs.at_least} 4", "at least so many: those that were seen leaking"),
         ("11*", "exact when it was counted; the findings tell when"),
         (f"FREE {glyphs.at_most} 103", "at most so many: leaked ones are among them"),
+        (f"{glyphs.above} 28 (3 !)", "28 rows are out of sight above, 3 of them critical"),
         ("STALE", "the engine does not answer; what is shown is as old as it says"),
     )
     return (

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from console.health.quiet.values import Blocker, Check, Report, State
@@ -156,3 +157,4 @@ def test_for_lines_and_blocks_there_is_always_a_character() -> None:
     drawn = "".join(chr(code) for code in range(0x2500, 0x25A0))
     assert drawn.translate(printable.STAND_INS).isascii()
     assert "?" not in drawn.translate(printable.STAND_INS)
+    assert {cell_len(chr(code)) for code in printable.STAND_INS} == {1}

@@ -230,6 +230,16 @@ async def test_what_is_out_of_sight_is_counted_in_the_title() -> None:
         assert f" ^ 5 above v {NETWORKS + 1 - height - 5} below " in frame_of(seen.app)[2]
 
 
+async def test_blocks_that_give_way_to_a_map_are_not_counted_as_out_of_sight() -> None:
+    async with console(scene_of(swarm([network("large", "10.8.0.0/16")]))) as seen:
+        await seen.press("enter")
+        assert " below " in frame_of(seen.app)[2]
+        await seen.press("enter")
+        assert " below " not in frame_of(seen.app)[2]
+        await seen.press("escape")
+        assert " below " in frame_of(seen.app)[2]
+
+
 async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pane_stays() -> None:
     for width, said in (
         (60, "─ 7 Pane ─ of it ───────────── ▲ 40 above (9 !) ▼ 50 below ─"),
