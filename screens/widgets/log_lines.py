@@ -32,6 +32,8 @@ class LogLines(RowView):
     go for newer ones, on what was there, until whoever reads goes on.
     """
 
+    # A log has rows out of sight nearly always; what came or went meanwhile matters more.
+    IS_POSITION_MINOR = True
     KEYS = SIDEWAYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(SIDEWAYS)
     shift: reactive[int] = reactive(0, repaint=False)

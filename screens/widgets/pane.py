@@ -26,15 +26,16 @@ class Title(Painted):
         self._said: Parts = ()
         self._is_entered = False
         self._above = self._below = Hidden()
+        self._is_position_minor = False
 
     def say(self, said: Parts, name: str = "") -> None:
         """Say this behind the name from now on."""
         self._said, self._name = said, name or self._name
         self.renew()
 
-    def mark(self, above: Hidden, below: Hidden) -> None:
-        """Tell how many rows are out of sight from now on."""
-        self._above, self._below = above, below
+    def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
+        """Tell how many rows are out of sight from now on; where that is minor, after whatever else is to be said."""
+        self._above, self._below, self._is_position_minor = above, below, is_minor
         self.renew()
 
     def enter(self, is_entered: bool) -> None:  # noqa: FBT001 - a watcher's value
@@ -53,7 +54,8 @@ class Title(Painted):
         name: Part = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
         said: Parts = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
         others: Parts = self._others(tone)
-        marks = self._marks(tone, width - length((*others, (rule, tone), name)))
+        room = width - length((*others, (rule, tone), name))
+        marks = self._marks(tone, room - length(said) if self._is_position_minor else room)
         others = (*marks, *others)
         head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
         return (*head, (rule * (width - length(head) - length(others)), tone), *others)
@@ -136,7 +138,7 @@ class Pane(Vertical):
     def on_row_view_hidden_changed(self, event: RowView.HiddenChanged) -> None:
         """Tell in the title how many rows are out of sight."""
         event.stop()
-        self.title.mark(event.above, event.below)
+        self.title.mark(event.above, event.below, is_minor=event.rows.IS_POSITION_MINOR)
 
     def on_descendant_focus(self) -> None:
         """Show that keys go here."""

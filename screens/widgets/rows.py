@@ -52,6 +52,9 @@ class RowView(Painted, Commanded, can_focus=True):
     DEFAULT_CSS = "RowView { scrollbar-gutter: stable; }"
     KEYS = MOVES
     BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+    IS_POSITION_MINOR: ClassVar[bool] = False
+    """Whether a title that has no room for everything says what else there is to say, and how many rows are hidden in fewer
+    words."""
     _is_arranging = False
     _is_cursor_left = False
     """Whether the view went to the top without the cursor."""
