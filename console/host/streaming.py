@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from console.errors import HostError
+from console.host.pipes import OutputPipe, output_pipe
 from console.host.process import PATH
 from console.text import clean
 
@@ -16,8 +17,10 @@ LINE_LIMIT_BYTES = 8_192
 """Longer lines are cut into several."""
 GRACE_S = 5.0
 """Between being asked to end and being killed."""
-DRAIN_S = 1.0
-"""For what is still in the pipe when the program has ended: a process that it left behind may hold it open for ever."""
+HEARD_WITHIN_S = 60.0
+"""After its end, for what it said last: the listener may be slow."""
+LEFT_BEHIND = b"... a process that it left behind still holds its output; what that one says is not shown ..."
+TOO_SLOW = b"... the rest of its output is cut off: it was not taken in within a minute ..."
 _CHUNK_BYTES = 65_536
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -45,16 +48,14 @@ async def run_streaming(
     cannot be started, and at the time limit.
     """
     async with AsyncExitStack() as stack:
-        complaints = await stack.enter_async_context(_pipe(listen))
-        output = complaints if results is None else await stack.enter_async_context(_pipe(results))
-        process = await _started(program, output.write_end, complaints.write_end)
-        output.let_go()
-        complaints.let_go()
-        hearing = {output.hearing, complaints.hearing}
+        complaints = await stack.enter_async_context(_heard(listen))
+        output = complaints if results is None else await stack.enter_async_context(_heard(results))
+        process = await _started(program, output.pipe.write_end, complaints.pipe.write_end)
+        output.pipe.release()
+        complaints.pipe.release()
         try:
             async with asyncio.timeout(timeout_s):
                 code = await process.wait()
-                await asyncio.wait(hearing, timeout=DRAIN_S)
         except TimeoutError as error:
             raise HostError(
                 f"`{clean(program.argv[0])}` was not done after {timeout_s:g} s, and was ended."
@@ -62,42 +63,48 @@ async def run_streaming(
         finally:
             if process.returncode is None:
                 await _end_group(process)
+        cut = await _rest_of(output, complaints)
+        if cut:
+            await listen(cut)
     return code if code >= 0 else 128 - code
 
 
-@dataclass(slots=True)
-class _Pipe:
-    """A pipe of our own: asyncio would take a process for running as long as anybody holds the other end of one of its."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A pipe, and what listens to it."""
 
-    write_end: int
+    pipe: OutputPipe
     hearing: "asyncio.Task[None]"
-    is_held: bool = True
 
-    def let_go(self) -> None:
-        """Leave the write end to the process."""
-        if self.is_held:
-            os.close(self.write_end)
-        self.is_held = False
+    async def finish(self) -> bool:
+        """Wait until all that a program wrote has been heard, once it has ended; return whether somebody holds its pipe."""
+        is_held = await self.pipe.finish()
+        await self.hearing
+        return is_held
+
+
+async def _rest_of(*streams: _Heard) -> bytes:
+    """Wait until all that a program said has been heard, once it has ended; return a line about what is missing, if any."""
+    try:
+        async with asyncio.timeout(HEARD_WITHIN_S):
+            # One after the other: where both are one, the second time is over at once.
+            is_held = [await each.finish() for each in streams]
+    except TimeoutError:
+        return TOO_SLOW
+    return LEFT_BEHIND if any(is_held) else b""
 
 
 @asynccontextmanager
-async def _pipe(listen: Listen) -> AsyncIterator[_Pipe]:
+async def _heard(listen: Listen) -> AsyncIterator[_Heard]:
     """Give a pipe that is listened to."""
-    read_end, write_end = os.pipe()
-    reader = asyncio.StreamReader()
-    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-    )
-    hearing = asyncio.create_task(_hear(reader, listen))
-    given = _Pipe(write_end, hearing)
-    try:
-        yield given
-    finally:
-        given.let_go()
-        hearing.cancel()
-        with suppress(asyncio.CancelledError):
-            await hearing
-        pipe.close()
+    async with output_pipe() as pipe:
+        hearing = asyncio.create_task(_hear(pipe.reader, listen))
+        try:
+            yield _Heard(pipe, hearing)
+        finally:
+            hearing.cancel()
+            with suppress(asyncio.CancelledError):
+                await hearing
 
 
 async def _started(program: Program, output: int, complaints: int) -> asyncio.subprocess.Process:

@@ -9,8 +9,9 @@ import pytest
 
 from console.errors import HostError
 from console.host import streaming
+from console.host.pipes import DRAIN_S
 from console.host.process import PATH
-from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
+from console.host.streaming import LEFT_BEHIND, LINE_LIMIT_BYTES, Program, run_streaming
 
 PATIENT_S = 60.0
 
@@ -115,9 +116,28 @@ async def test_when_nobody_waits_any_more_it_is_gone_too() -> None:
 async def test_a_process_that_it_left_behind_holds_nobody_up() -> None:
     began_s = time.monotonic()
     code, lines = await run(shell("sleep 300 & echo $!"))
-    assert code == 0
-    assert time.monotonic() - began_s < 200
     os.kill(int(lines[0]), 9)
+    assert code == 0
+    assert lines[1:] == [LEFT_BEHIND]
+    assert time.monotonic() - began_s < 200
+
+
+async def test_a_slow_listener_hears_all_that_a_program_said_before_it_ended() -> None:
+    heard: list[bytes] = []
+    # It goes on listening only long after the program has ended, with the pipe full.
+    may_hear = asyncio.Event()
+
+    async def listen(line: bytes) -> None:
+        await may_hear.wait()
+        heard.append(line)
+
+    script = "echo $$; yes | head -c 60000"
+    task = asyncio.create_task(run_streaming(shell(script), PATIENT_S, listen))
+    await asyncio.wait((task,), timeout=2.5 * DRAIN_S)
+    assert not task.done()
+    may_hear.set()
+    assert await task == 0
+    assert len(heard) == 30_001
 
 
 async def test_a_program_that_is_killed_has_the_code_that_a_shell_would_tell() -> None:
