@@ -1,8 +1,10 @@
 """Why services do not run: those that do not first, and for each the verdict, the evidence, and what to do."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import work
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
@@ -61,6 +63,7 @@ class WhyScreen(ConsoleScreen):
         self._log: Log | None = None
         self._answer: Answer | None = None
         self._wanted = ""
+        self._is_explaining = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out services and the explanation of one."""
@@ -85,14 +88,33 @@ class WhyScreen(ConsoleScreen):
             return
         if look.observation is not self._seen or log is not self._log:
             self._seen, self._log = look.observation, log
-            events = (each.recognised for each in log.lines) if log is not None else ()
-            lines = last_lines(each for each in events if isinstance(each, Event))
-            try:
-                self._answer = explain(look.observation, self.around.settings.thresholds, (), lines)
-            except UsageError as error:
-                self._told.say([says(error.sentence, UNKNOWN)])
-                return
-        self._show()
+            if not self._is_explaining:
+                self._is_explaining = True
+                self._explain_newest()
+        else:
+            self._show()
+
+    @work(group="explaining", description="explains what was seen last")
+    async def _explain_newest(self) -> None:
+        """Explain on a thread, for of a large swarm it takes long enough to be felt; one at a time, the newest next."""
+        try:
+            seen: Observation | None = None
+            log: Log | None = None
+            while self._seen is not None and (seen is not self._seen or log is not self._log):
+                seen, log = self._seen, self._log
+                try:
+                    self._answer = await asyncio.to_thread(self._answer_to, seen, log)
+                except UsageError as error:
+                    self._told.say([says(error.sentence, UNKNOWN)])
+                else:
+                    self._show()
+        finally:
+            self._is_explaining = False
+
+    def _answer_to(self, seen: Observation, log: Log | None) -> Answer:
+        events = (each.recognised for each in log.lines) if log is not None else ()
+        lines = last_lines(each for each in events if isinstance(each, Event))
+        return explain(seen, self.around.settings.thresholds, (), lines)
 
     def _show(self) -> None:
         answer = self._answer

@@ -1,15 +1,21 @@
 """The screen that tells why services do not run, driven as an operator drives it."""
 
+import threading
+from typing import Any
+
 import pytest
 
+from console.health.why.explain import explain
+from console.health.why.values import Answer
 from console.swarm.values import Service
+from screens import why
 from screens.messages import OpenNetwork
 from screens.surroundings import Surroundings
 from screens.why import WhyScreen
 from screens.widgets.words import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import NO_ADDRESS, log
-from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
+from tests.support.scenes import SIZES, StillClock, hosted, scene, settled, surroundings
 from tests.support.swarms import ago, network, service, swarm, task
 
 PROXY = "id-proxy"
@@ -102,8 +108,42 @@ async def test_the_service_that_is_read_stays_when_others_come() -> None:
             STATE.networks, [service("aaa_app", networks=[PROXY], updated=ago(900)), *services()], STATE.tasks
         )
         app.scene = scene(state, log=log([NO_ADDRESS]))
-        await pilot.pause()
+        await settled(app, pilot)
         assert told(shown).splitlines()[0] == before
+
+
+async def test_services_are_explained_beside_the_event_loop_and_one_look_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop_thread = threading.current_thread()
+    threads: list[threading.Thread] = []
+    may_end = threading.Event()
+
+    def watched(*arguments: Any) -> Answer:
+        threads.append(threading.current_thread())
+        if len(threads) == 2:
+            assert may_end.wait(60)
+        return explain(*arguments)
+
+    monkeypatch.setattr(why, "explain", watched)
+    shown = WhyScreen(around())
+    async with hosted(shown, SCENE) as (app, pilot):
+        assert loop_thread not in threads
+        others = [
+            swarm(STATE.networks, [*services(), service(f"a{number}_app", updated=ago(900))], STATE.tasks)
+            for number in range(3)
+        ]
+        for each in others:
+            app.scene = scene(each, log=log([NO_ADDRESS]))
+            await pilot.pause()
+        # While one look is explained the keys go on, and of those that came meanwhile only the newest is explained.
+        before = told(shown)
+        await pilot.press("j")
+        assert told(shown) != before
+        may_end.set()
+        await settled(app, pilot)
+        assert len(threads) == 3
+        assert "a2_app" in "\n".join(frame_of(app))
 
 
 def services() -> list[Service]:

@@ -103,5 +103,12 @@ async def hosted(
     app = Host(screen, first)
     async with app.run_test(size=size, notifications=True, message_hook=app.hear) as pilot:
         await pilot.pause()
-        await pilot.pause()
+        await settled(app, pilot)
         yield app, pilot
+
+
+async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
+    """Wait until a screen has done what it does beside the event loop, and shows it."""
+    await pilot.pause()
+    await app.workers.wait_for_complete()
+    await pilot.pause()
