@@ -6,16 +6,20 @@ detached themselves; a unit of the system is none of them.
 
 import asyncio
 import os
+import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import HostError
-from console.host.process import output_of
-from console.host.units import BOOTED, has_systemd
+from console.host.process import CommandFailed, output_of
+from console.host.units import BOOTED, Run, has_systemd, read_units
 from console.text import SENTENCE_LIMIT, clean
 
 START_WITHIN_S = 30.0
+_TAKEN = ("already exists", "was already loaded")
+"""What systemd says of a name that is taken, in its versions up to 237 and since."""
 STOP_WITHIN_S = 1800
 """For so long systemd waits for a process that it told to end, in seconds: it ends after what it is in the midst of."""
 
@@ -37,12 +41,50 @@ class Program:
     """A unit that is stopped later than this one when the machine is shut down."""
 
 
-async def start(program: Program, booted: Path = BOOTED) -> None:
-    """Start a process, and return when it has been started. Raises HostError, with what went wrong."""
+class UnitTaken(HostError):
+    """A unit cannot be started because one of its name still exists: it may be about to end."""
+
+
+async def start(program: Program, booted: Path = BOOTED, run: Run = output_of) -> None:
+    """Start a process, and return when it has been started.
+
+    Raises UnitTaken, and HostError with what went wrong in every other case.
+    """
     if has_systemd(booted):
-        await output_of(unit_command(program), START_WITHIN_S)
+        await _start_unit(program, run)
     else:
         await _start_detached(program)
+
+
+async def has_ended(program: Program, booted: Path = BOOTED, run: Run = output_of) -> bool:
+    """Whether a process that was started is certainly gone and is not started again; without systemd that is not known.
+
+    Raises HostError where systemd does not tell.
+    """
+    if not has_systemd(booted):
+        return False
+    units = await read_units((service_of(program),), START_WITHIN_S, run)
+    return bool(units) and not any(each.is_at_work for each in units)
+
+
+def service_of(program: Program) -> str:
+    """Return the whole name of the unit."""
+    return f"{program.unit}.service"
+
+
+async def _start_unit(program: Program, run: Run) -> None:
+    unit = service_of(program)
+    try:
+        await run(unit_command(program), START_WITHIN_S)
+    except CommandFailed as error:
+        if any(each in error.said for each in _TAKEN):
+            raise UnitTaken(
+                f"The unit {unit} still exists.", f"`systemctl status {unit}` shows it."
+            ) from error
+        raise HostError(
+            f"systemd did not start {unit}: {error.said.removesuffix('.')}.",
+            f"`journalctl -u {unit}` may tell more.",
+        ) from error
 
 
 def unit_command(program: Program) -> tuple[str, ...]:
@@ -95,8 +137,18 @@ async def _start_detached(program: Program) -> None:
         raise HostError(f"`{clean(program.argv[0])}` could not be started: {error.strerror}.") from error
     finally:
         os.close(output)
-    async with asyncio.timeout(START_WITHIN_S):
-        code = await process.wait()
+    try:
+        async with asyncio.timeout(START_WITHIN_S):
+            code = await process.wait()
+    except TimeoutError as error:
+        # It has detached nothing yet. Left alone it might do so when nobody expects it any more.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise HostError(
+            f"`{clean(program.argv[0])}` did not detach itself within {START_WITHIN_S:g} s, and was killed.",
+            f"{clean(str(program.output), 300)} may tell why; this machine may be overloaded.",
+        ) from error
     if code:
         said = await asyncio.to_thread(_tail, program.output)
         raise HostError(f"`{clean(program.argv[0])}` ended with exit code {code}: {said}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.errors import HostError
 from console.host.outliving import Standing, State, make_log
+from console.host.process import CommandFailed
 from console.host.streaming import Program
 from console.host.units import Run
 from console.text import clean
@@ -39,10 +40,16 @@ class TransientUnit:
         make_log(self._log)
         try:
             await self._run(self._command(program), TIMEOUT_S)
-        except HostError:
+        except HostError as error:
             # It also fails where the program was over in an instant; then how it ended is known, and told by a look.
-            if (await self.look()).state is State.LOST:
+            if (await self.look()).state is not State.LOST:
+                return
+            if not isinstance(error, CommandFailed):
                 raise
+            raise HostError(
+                f"systemd did not start {self.name}: {error.said.removesuffix('.')}.",
+                f"`journalctl -u {self.name}` may tell more.",
+            ) from error
 
     def _command(self, program: Program) -> tuple[str, ...]:
         return (

@@ -11,7 +11,7 @@ from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.fold import fold
 from console.runbook.run.machine import needs_runner
 from console.runbook.run.view import RunState, RunView
-from console.runbook.runner.starting import ensure_runner, is_alive
+from console.runbook.runner.starting import Progress, ensure_runner, is_alive, silent
 from console.runbook.store import database
 from console.runbook.store.folders import LOG
 from console.runbook.store.log import append_by_rule
@@ -20,7 +20,7 @@ from console.runbook.unfinished import decline_if_unfinished
 from console.text import SENTENCE_LIMIT, clean
 
 
-async def decide(folder: Path, wish: Wish, who: Who, clock: Clock) -> RunView:
+async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progress = silent) -> RunView:
     """Decide about a step, and let the run go on where it does; return the run with the decision in it.
 
     Raises Declined with why it cannot be decided so: somebody else was first, the word is wrong, the plan has changed.
@@ -34,10 +34,12 @@ async def decide(folder: Path, wish: Wish, who: Who, clock: Clock) -> RunView:
     await asyncio.to_thread(
         append_by_rule, folder, lambda view: decision_for(view, cleaned, who, is_alive=alive), clock
     )
-    return await start_runner(folder, clock)
+    return await start_runner(folder, clock, tell)
 
 
-async def resume(folder: Path, who: Who, clock: Clock, accepted: e.Accepted | None = None) -> RunView:
+async def resume(
+    folder: Path, who: Who, clock: Clock, accepted: e.Accepted | None = None, tell: Progress = silent
+) -> RunView:
     """Let a run go on that has stopped, waits or was cut short. Raises Declined and HostError.
 
     `accepted` lets a changed runbook take the place of the one that was planned; it is appended first.
@@ -56,14 +58,14 @@ async def resume(folder: Path, who: Who, clock: Clock, accepted: e.Accepted | No
     for event in (accepted, e.Resumed(who)):
         if event is not None:
             await asyncio.to_thread(append_by_rule, folder, unless_in_the_way(event), clock)
-    return await start_runner(folder, clock)
+    return await start_runner(folder, clock, tell)
 
 
-async def start_runner(folder: Path, clock: Clock) -> RunView:
+async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> RunView:
     """Start a runner where there is something to do and none is there, and return the run. Raises HostError."""
     view = fold(await asyncio.to_thread(database.read_log, folder / LOG))
     if needs_runner(view):
-        await ensure_runner(folder, view.header, clock)
+        await ensure_runner(folder, view.header, clock, tell)
     return view
 
 

@@ -15,6 +15,7 @@ from console.state import state_folder
 from console.text import clean
 from screens.commands.changing import require_root
 from screens.commands.common import result_of
+from screens.printed.plain import progress
 
 
 def run(asked: Namespace) -> int:
@@ -28,6 +29,6 @@ def run(asked: Namespace) -> int:
             "It is confirm=WORD, skip, retry, undo or stop.",
         )
     wish = Wish(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
-    result_of(decide(folder, wish, who_runs_this(os.environ), SystemClock()))
+    result_of(decide(folder, wish, who_runs_this(os.environ), SystemClock(), progress))
     print(f"{asked.step}: {name}. vipconsole attach {folder.name} shows what comes of it.")
     return 0

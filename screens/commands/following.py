@@ -20,7 +20,7 @@ from console.runbook.run.view import Question, RunView, Watched
 from console.runbook.variables import given_pairs
 from console.runbook.viewing import look_at, watch
 from screens import exit_codes
-from screens.printed.plain import say
+from screens.printed.plain import progress, say
 from screens.printed.run_lines import answers, commands, news, question_lines
 
 COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
@@ -125,7 +125,7 @@ class _Follower:
 
     async def _decide(self, wish: Wish) -> bool:
         try:
-            await decide(self._folder, wish, self._who, self._clock)
+            await decide(self._folder, wish, self._who, self._clock, progress)
         except Declined as error:
             say((f"{error.sentence} {error.hint}".rstrip(),))
             return False

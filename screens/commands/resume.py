@@ -28,7 +28,7 @@ from screens.commands.attach import wanted_folder
 from screens.commands.changing import require_root
 from screens.commands.common import result_of
 from screens.commands.showing import refuse_unheard, show_run
-from screens.printed.plain import say
+from screens.printed.plain import progress, say
 from screens.printed.run_plan import whole_plan
 
 
@@ -59,7 +59,7 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
         if why:
             raise Declined(why, "A run goes on only where it began.")
         event = await _changed(folder, view, who, world, is_accepted=is_changed_accepted)
-        await resume(folder, who, world.clock, event)
+        await resume(folder, who, world.clock, event, progress)
     finally:
         connection.close()
 

@@ -26,7 +26,7 @@ from screens import exit_codes
 from screens.commands.changing import require_root
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.commands.showing import refuse_unheard, show_run
-from screens.printed.plain import say
+from screens.printed.plain import progress, say
 from screens.printed.run_plan import whole_plan
 
 START = "start"
@@ -62,7 +62,7 @@ def run(asked: Namespace) -> int:
 
 async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> Path:
     folder = await begin_run(state_folder(), runbook, variables, world, who_runs_this(os.environ))
-    await start_runner(folder, world.clock)
+    await start_runner(folder, world.clock, progress)
     return folder
 
 

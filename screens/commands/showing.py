@@ -20,6 +20,7 @@ from screens.commands.common import connected_to, result_of
 from screens.commands.console import can_show, open_console
 from screens.commands.following import follow
 from screens.deciding import Decider
+from screens.printed.plain import progress
 
 
 def refuse_unheard(asked: Namespace) -> None:
@@ -47,7 +48,7 @@ def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = N
     finally:
         if decider.is_cut_short:
             # Left in the middle of a decision: what is in the log must not wait for somebody to come back.
-            result_of(start_runner(folder, decider.clock))
+            result_of(start_runner(folder, decider.clock, progress))
     return code or _farewell(folder)
 
 

@@ -9,6 +9,11 @@ from console.text import clean
 LINE_LIMIT = 4_000
 
 
+def progress(sentence: str) -> None:
+    """Write what is waited for to standard error."""
+    say((f"vipconsole: {sentence}",), sys.stderr)
+
+
 def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
     """Write lines at once, to standard output unless another stream is given."""
     out = sys.stdout if stream is None else stream

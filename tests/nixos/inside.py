@@ -12,6 +12,8 @@ from typing import Any
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
 from console.host.chain import expanded, restart
+from console.host.detached import Program as DetachedProgram
+from console.host.detached import UnitTaken, has_ended, start
 from console.host.outliving import State, follow
 from console.host.process import PATH
 from console.host.streaming import Program
@@ -63,6 +65,33 @@ async def ends() -> Any:
         await missing.start(Program(("no-such-program",), ENVIRONMENT))
         came["missing"] = (await ended(missing))[0]
         came["folder"] = folder
+    return came
+
+
+async def detached() -> Any:
+    """A runner's unit whose name is taken, one that cannot be started, and one that has ended."""
+
+    def unit(name: str, *argv: str) -> DetachedProgram:
+        return DetachedProgram(argv, ENVIRONMENT, name, "a test", Path("/nonexistent"))
+
+    one = unit("detached", "/bin/sleep", "1000")
+    await start(one)
+    came: dict[str, Any] = {"runs": await has_ended(one)}
+    try:
+        await start(one)
+    except UnitTaken as error:
+        came["taken"] = error.sentence
+    await PLACES.run(("systemctl", "stop", "--", "detached.service"), 60.0)
+    came["stopped"] = await has_ended(one)
+    try:
+        await start(unit("missing-program", "/no/such/program"))
+    except HostError as error:
+        came["missing"] = [isinstance(error, UnitTaken), error.sentence]
+    # It fails as a runner with a bug does: once it was started.
+    broken = unit("broken-runner", "/bin/sh", "-c", "exit 1")
+    await start(broken)
+    while not await has_ended(broken):
+        await asyncio.sleep(0.05)
     return came
 
 
@@ -193,6 +222,7 @@ async def failed_switch(host: Host) -> str:
 
 DEEDS: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
     "ends": ends,
+    "detached": detached,
     "reexec": reexec,
     "chain": chain,
     "switch": switch,

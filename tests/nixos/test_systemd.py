@@ -29,6 +29,15 @@ def test_a_program_in_a_unit_ends_as_it_ends_and_is_told_so(booted: Machine) -> 
     }
 
 
+def test_a_runner_whose_name_is_taken_is_told_apart_from_one_that_cannot_be_started(booted: Machine) -> None:
+    came = booted.do(INSIDE, "detached")
+    is_taken, sentence = came.pop("missing")
+    assert came == {"runs": False, "taken": "The unit detached.service still exists.", "stopped": True}
+    assert not is_taken
+    assert sentence.startswith("systemd did not start missing-program.service: ")
+    assert "--setenv" not in sentence
+
+
 def test_it_goes_on_when_systemd_executes_itself_anew(booted: Machine) -> None:
     assert booted.do(INSIDE, "reexec") == [True, ["ended", 3, ""]]
 

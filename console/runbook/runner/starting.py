@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.clock import Clock
 from console.errors import HostError
-from console.host.detached import Program, start
+from console.host.detached import Program, UnitTaken, has_ended, service_of, start
 from console.host.lock_probe import holder_of_lock
 from console.host.process import PATH
 from console.host.units import has_systemd
@@ -19,9 +20,21 @@ from console.settings import restored
 
 STARTED_WITHIN_S = 30.0
 """For so long it is waited until a runner has the run's lock."""
-AGAIN_EVERY_S = 0.1
+POLL_S = 0.1
+"""Between two looks whether a runner that was started is at work."""
+LOOK_EVERY_S = 1.0
+"""Between two looks whether a runner that was started has ended already."""
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 4.0
+"""Between two tries to start a runner whose name is still taken: each pause is twice the one before, up to this."""
+Progress = Callable[[str], object]
+"""Is told a sentence about what is waited for."""
 _PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR")
 """What the engine's library reads, where the engine is reached over TLS."""
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
 
 
 def is_alive(folder: Path) -> bool:
@@ -29,36 +42,99 @@ def is_alive(folder: Path) -> bool:
     return holder_of_lock(folder / RUNNER_LOCK) != ""
 
 
-async def ensure_runner(folder: Path, header: Header, clock: Clock) -> None:
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What starts a process and knows whether it has ended: `console.host.detached`."""
+
+    start: Callable[[Program], Awaitable[None]] = start
+    has_ended: Callable[[Program], Awaitable[bool]] = has_ended
+
+
+async def ensure_runner(
+    folder: Path, header: Header, clock: Clock, tell: Progress = silent, starter: Starter | None = None
+) -> None:
     """Start a runner and return when it is at work; where one is there, it is left to it. Raises HostError.
 
-    A runner that is about to end still has the name of the unit, so starting another one may take a second try.
+    A runner that is about to end still has the name of the unit, so starting another one may take a second try; that is
+    told. Every other failure is raised at once.
     """
+    starter, program = starter or Starter(), _program(folder, header)
     end_s = clock.monotonic() + STARTED_WITHIN_S
     before = await asyncio.to_thread(_last_number, folder)
-    has_begun = False
+    has_begun, pause_s, tries, looked_s = False, POLL_S, 0, clock.monotonic()
     while not await asyncio.to_thread(is_alive, folder):
         # One that had little to do may be gone already.
         if has_begun and await asyncio.to_thread(_last_number, folder) != before:
             return
         if clock.monotonic() >= end_s:
-            raise HostError(
-                f"The runner of {header.run_id} has not begun within {STARTED_WITHIN_S:g} s.",
-                f"{folder / RUNNER_OUTPUT}, or the journal of the unit {unit_of(header)}, tells why.",
-            )
+            raise _too_late(folder, program, header, has_begun=has_begun)
         if not has_begun:
-            has_begun = await _started(_program(folder, header), is_last_try=clock.monotonic() >= end_s - 1)
-        await clock.sleep(AGAIN_EVERY_S)
+            has_begun = await _started(starter, program, header)
+            pause_s = POLL_S if has_begun else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries)
+            if not has_begun and tries == 0:
+                tell(
+                    f"The last runner of {header.run_id} is about to end; "
+                    f"waiting up to {STARTED_WITHIN_S:g} s before another one is started"
+                )
+            tries, looked_s = tries + 1, clock.monotonic()
+        elif clock.monotonic() - looked_s >= LOOK_EVERY_S:
+            looked_s = clock.monotonic()
+            await _require_alive(starter, program, header, lambda: _has_worked(folder, before))
+        await clock.sleep(pause_s)
 
 
-async def _started(program: Program, *, is_last_try: bool) -> bool:
+async def _started(starter: Starter, program: Program, header: Header) -> bool:
+    """Start a runner; return False where its name is still taken. Raises HostError where it fails for another reason."""
     try:
-        await start(program)
-    except HostError:
-        if is_last_try:
-            raise
+        await starter.start(program)
+    except UnitTaken:
         return False
+    except HostError as error:
+        raise HostError(
+            f"The runner of {header.run_id} could not be started. {error.sentence}",
+            f"{error.hint} {_again(header)}".strip(),
+        ) from error
     return True
+
+
+async def _require_alive(
+    starter: Starter, program: Program, header: Header, has_worked: Callable[[], bool]
+) -> None:
+    try:
+        has_ended = await starter.has_ended(program)
+    except HostError:
+        # Then it is waited for until the time is over.
+        return
+    if has_ended and not await asyncio.to_thread(has_worked):
+        raise HostError(
+            f"The runner of {header.run_id} ended before it began to work.",
+            f"`journalctl -u {service_of(program)} -n 20` tells why. {_again(header)}",
+        )
+
+
+def _has_worked(folder: Path, before: int) -> bool:
+    """Whether a runner is there after all, or has left something in the log: it may have done so since the last look."""
+    return is_alive(folder) or _last_number(folder) != before
+
+
+def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool) -> HostError:
+    within = f"within {STARTED_WITHIN_S:g} s"
+    if has_begun:
+        where = (
+            f"`journalctl -u {service_of(program)} -n 20`" if has_systemd() else str(folder / RUNNER_OUTPUT)
+        )
+        return HostError(
+            f"The runner of {header.run_id} has not begun {within}.", f"{where} tells why. {_again(header)}"
+        )
+    unit = service_of(program)
+    return HostError(
+        f"The runner of {header.run_id} could not be started {within}: the unit {unit} still exists.",
+        f"`systemctl status {unit}` shows what it does. {_again(header)}",
+    )
+
+
+def _again(header: Header) -> str:
+    return f"Then: `vipconsole resume {header.run_id}`."
 
 
 def unit_of(header: Header) -> str:
