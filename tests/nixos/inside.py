@@ -90,7 +90,7 @@ async def detached() -> Any:
     # It fails as a runner with a bug does: once it was started.
     broken = unit("broken-runner", "/bin/sh", "-c", "exit 1")
     await start(broken)
-    while not await has_ended(broken):
+    while not await has_ended(broken):  # noqa: ASYNC110 - it is systemd that knows
         await asyncio.sleep(0.05)
     return came
 
