@@ -1,7 +1,5 @@
 """Takes one look: asks the engine, and this host where the engine is its own, and dates the answers."""
 
-import asyncio
-
 from console.addresses.holders import has_address_twice
 from console.clock import Clock
 from console.daemon_log import DaemonLog, read_lately, whose_host
@@ -16,6 +14,7 @@ from console.settings import Look
 from console.swarm.names import object_names
 from console.swarm.reader import SwarmReader
 from console.swarm.values import Engine, SwarmState
+from console.together import together
 
 
 async def take_look(
@@ -30,16 +29,11 @@ async def take_look(
     swarm = await reader.look(settings.deadline_s)
     doubt = await whose_host(reader.host, swarm.engine)
     window_s = None if log.is_recorded else settings.journal_s
-    host = asyncio.gather(
+    (earlier, swarm), routes, batch = await together(
+        _settled(reader, clock, settings, swarm, settle=settle),
         _routes(doubt, settings),
         read_lately(log, doubt, clock.now(), window_s, settings.call_timeout_s),
     )
-    earlier: SwarmState | None = None
-    if settle and _must_settle(swarm):
-        earlier = swarm
-        await clock.sleep(settings.settle_s)
-        swarm = await reader.look(settings.deadline_s)
-    routes, batch = await host
     journal: Part[Summary] = (
         batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
     )
@@ -47,6 +41,16 @@ async def take_look(
     return Observation(
         reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id()
     )
+
+
+async def _settled(
+    reader: SwarmReader, clock: Clock, settings: Look, swarm: SwarmState, *, settle: bool
+) -> tuple[SwarmState | None, SwarmState]:
+    """Return what was seen first and then, where a second look was taken; else nothing and what was seen."""
+    if not (settle and _must_settle(swarm)):
+        return None, swarm
+    await clock.sleep(settings.settle_s)
+    return swarm, await reader.look(settings.deadline_s)
 
 
 def _must_settle(swarm: SwarmState) -> bool:

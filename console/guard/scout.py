@@ -30,6 +30,7 @@ from console.swarm.events import EventSource
 from console.swarm.overlay_reader import EngineOverlayReader
 from console.swarm.reader import EngineReader
 from console.swarm.standalone import containers_that_stay_down
+from console.together import together
 
 LONGEST_JOURNAL_S = 14 * 86_400.0
 """So far back the journal is read at most: to the start of dockerd, for its allocator began then."""
@@ -58,7 +59,7 @@ class Scout:
         observation = await take_look(reader, self.log, self.clock, self._look(unit))
         if not self.is_demo:
             observation = replace(observation, censuses=await asyncio.to_thread(kept_censuses, self.state))
-        quiet, stays_down, unused, unfinished, holder, last = await asyncio.gather(
+        quiet, stays_down, unused, unfinished, holder, last = await together(
             self._quiet(observation, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),

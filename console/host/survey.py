@@ -15,6 +15,7 @@ from console.host.processes import PROC, read_own, read_processes
 from console.host.units import BOOTED, Run, has_systemd, read_jobs, read_timers, read_units
 from console.parts import Part, Unknown, unknown_from
 from console.settings import Quiet
+from console.together import together
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class HostSurvey:
         """Return what goes on now; what cannot be read is unknown."""
         systemd = has_systemd(self._places.booted)
         wanted, limit, run = self._wanted, self._timeout_s, self._places.run
-        processes, jobs, units, timers, logins, holder = await asyncio.gather(
+        processes, jobs, units, timers, logins, holder = await together(
             _part(asyncio.to_thread(read_processes, self._places.proc)),
             _part(read_jobs(limit, run)) if systemd else _inapplicable(_NO_SYSTEMD),
             self._configured(systemd, "units", wanted.units, read_units),

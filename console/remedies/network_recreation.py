@@ -4,7 +4,6 @@ It only ever looks, decides and acts on what it saw just before: what is parked 
 swarm. So it does not matter where it was interrupted; called again it finishes, forward or back.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from console.remedies.network_recreation_verify import (
 from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
 from console.swarm.overlays import Endpoint, OverlayLook
 from console.text import listed, plural
+from console.together import together
 
 RUNNING_POLL_S = 0.5
 """Between two looks while tasks start. Nothing waits for what is seen, and the engine is busy."""
@@ -243,7 +243,7 @@ class Recreation:
 
     async def _endpoints(self) -> Mapping[str, Endpoint]:
         reader, name = self._means.reader, self._job.name
-        found = await asyncio.gather(
+        found = await together(
             *(
                 self._means.steady.asked(lambda each=each: reader.endpoint(each.id, name))  # type: ignore[misc]
                 for each in self.record.containers

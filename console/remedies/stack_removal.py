@@ -17,6 +17,7 @@ from console.remedies.stack_removal_plan import Kept, RemovalPlan, StackPlan
 from console.remedies.stack_removal_steps import Step, next_step
 from console.swarm.stack_reader import StackReader
 from console.swarm.stacks import Kind, StackLook, StackObject
+from console.together import together
 
 POLL_S = 0.25
 """Between two looks while nothing can be done but wait."""
@@ -189,7 +190,7 @@ class StackRemoval:
             (each for each in wanted if each[1].kind is Kind.NETWORK),
             key=lambda each: each[0].refused.get(each[1].id, 0),
         )
-        return any(await asyncio.gather(*(self._remove(*each) for each in (*networks[:AT_ONCE], *others))))
+        return any(await together(*(self._remove(*each) for each in (*networks[:AT_ONCE], *others))))
 
     async def _remove(self, stack: _Stack, item: StackObject) -> bool:
         async with self._room:

@@ -1,6 +1,5 @@
 """Reads what is attached to one overlay: services as they ask for it, and containers attached by hand."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from console.swarm import parse
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EVERY_RUNTIME, SHORT_ID
 from console.text import clean
+from console.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def read_attached(connection: EngineConnection, network: str) -> Attached 
     if not found:
         return None
     network_id = str(found[0]["Id"])
-    services, tasks, names = await asyncio.gather(
+    services, tasks, names = await together(
         connection.ask("list the services", _services),
         connection.ask("list the tasks", _tasks),
         _local_names(connection, network_id),

@@ -1,6 +1,5 @@
 """Looks at overlays and everything on them through the Docker Engine API. Nothing in here can change anything."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from console.swarm.overlays import (
 from console.swarm.parse import moment
 from console.swarm.reader import EVERY_RUNTIME
 from console.text import clean
+from console.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class EngineOverlayReader:
         """Return everything as it is now."""
         ask = self._asking
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
-        here, networks, services, tasks, containers, nodes = await asyncio.gather(
+        here, networks, services, tasks, containers, nodes = await together(
             ask.asked("tell about itself", lambda client: client.info(), _here),
             ask.listed("networks", lambda client: client.networks(), network_definition),
             ask.listed("services", lambda client: client.services(), specified_service),

@@ -14,6 +14,7 @@ from console.swarm.connection import EngineConnection, answer_of
 from console.swarm.failures import timeout_error
 from console.swarm.values import Engine, Network, NetworkDetail, Node, Service, SwarmState, Task
 from console.text import clean, listed
+from console.together import together
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ class EngineReader:
         return await self._asked("inspect a service", "its inspection of a service", path, parse.service)
 
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
-        engine, networks, services, tasks, nodes = await asyncio.gather(
+        engine, networks, services, tasks, nodes = await together(
             self._part(end, "tell about itself", self.engine()),
             self._part(end, "list the networks", listing),
             self._part(end, "list the services", self._list_services()),
@@ -134,7 +135,7 @@ class EngineReader:
         found = dict(
             zip(
                 (each.id for each in asked),
-                await asyncio.gather(*(self._detail(each, end) for each in asked)),
+                await together(*(self._detail(each, end) for each in asked)),
                 strict=True,
             )
         )

@@ -13,6 +13,7 @@ from console.parts import Part, Unknown
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader, path_of
 from console.swarm.values import Network, NetworkDetail, SwarmState, Task
+from console.together import together
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class RepeatedReader(EngineReader):
             return await self._part(until, "list the tasks", self._list_tasks())
 
         return SwarmState(
-            *await asyncio.gather(
+            *await together(
                 self._part(end, "tell about itself", self.engine()),
                 networks(),
                 self._part(end, "list the services", self._list_services()),

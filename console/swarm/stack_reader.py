@@ -1,6 +1,5 @@
 """Reads what stacks consist of through the Docker Engine API. Nothing in here can change anything."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -14,6 +13,7 @@ from console.swarm.parse import moment
 from console.swarm.reader import EVERY_RUNTIME
 from console.swarm.stacks import Kind, StackLook, StackObject, labelled_object
 from console.text import clean
+from console.together import together
 
 
 class StackReader(Protocol):
@@ -33,7 +33,7 @@ class EngineStackReader:
     async def look(self) -> StackLook:
         """Return everything as it is now, or raise: whoever changes things by a look needs a whole one."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
-        here, services, tasks, containers, nodes, objects = await asyncio.gather(
+        here, services, tasks, containers, nodes, objects = await together(
             self._asking.asked("tell about itself", lambda client: client.info(), _here),
             self._asking.listed("services", lambda client: client.services(), stacks.service_use),
             self._asking.listed("tasks", lambda client: client.tasks(EVERY_RUNTIME), stacks.task_use),
@@ -53,7 +53,7 @@ class EngineStackReader:
         )
 
     async def _objects(self) -> tuple[StackObject, ...] | VipconsoleError:
-        parts = await asyncio.gather(
+        parts = await together(
             self._asking.listed("networks", lambda client: client.networks(), stacks.network_object),
             self._asking.listed(
                 "secrets", lambda client: client.secrets(), partial(labelled_object, Kind.SECRET)

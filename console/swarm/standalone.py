@@ -1,6 +1,5 @@
 """Containers of a node outside the swarm: which stay down when dockerd is started again, and what they publish."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from console.errors import EngineNonsense, EngineNotFound
 from console.swarm.connection import EngineConnection
 from console.swarm.stacks import TASK_ID_LABEL
 from console.text import clean
+from console.together import together
 
 COME_BACK = ("always", "unless-stopped")
 """Restart policies by which dockerd starts a container when it is started itself; `on-failure` does not
@@ -23,7 +23,7 @@ async def containers_that_stay_down(connection: EngineConnection) -> tuple[str, 
     rows = await connection.ask("list the containers", lambda client: client.containers())
     try:
         ids = [str(each["Id"]) for each in rows if not (each.get("Labels") or {}).get(TASK_ID_LABEL)]
-        found = await asyncio.gather(*(_name_if_it_stays_down(connection, each) for each in ids))
+        found = await together(*(_name_if_it_stays_down(connection, each) for each in ids))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _nonsense(connection, error) from error
     return tuple(sorted(each for each in found if each))

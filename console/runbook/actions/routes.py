@@ -12,6 +12,7 @@ from console.runbook.actions.looking import found
 from console.runbook.actions.parameters import Parameters, Seconds, Url
 from console.runbook.values import Json
 from console.text import listed, plural
+from console.together import together
 
 AT_ONCE = 8
 NAMED = 5
@@ -100,7 +101,7 @@ async def ask_all(urls: Iterable[str], how: Asking) -> dict[str, Reply]:
             return await ask(url, how)
 
     wanted = tuple(dict.fromkeys(urls))
-    return dict(zip(wanted, await asyncio.gather(*(one(each) for each in wanted)), strict=True))
+    return dict(zip(wanted, await together(*(one(each) for each in wanted)), strict=True))
 
 
 def statuses(replies: Mapping[str, Reply]) -> Json:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from console.clock import Clock
 from console.runbook.store.log import RunLog
+from console.together import cancelled
 
 T = TypeVar("T")
 POLL_S = 0.25
@@ -58,4 +59,4 @@ class Patience:
             await asyncio.wait((task,))
             return None if task.cancelled() else task.result()
         finally:
-            task.cancel()
+            await cancelled(task)

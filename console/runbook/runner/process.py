@@ -20,6 +20,7 @@ from console.runbook.store.output import Output
 from console.runbook.store.pulse import beat
 from console.settings import restored
 from console.swarm.connection import EngineConnection
+from console.together import cancelled
 
 BEAT_EVERY_S = 1.0
 OTHER_ENDS_WITHIN_S = 10.0
@@ -69,7 +70,7 @@ async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
                 try:
                     await runner.work()
                 finally:
-                    beating.cancel()
+                    await cancelled(beating)
         except LockHeld:
             if clock.monotonic() >= end_s:
                 return
