@@ -18,12 +18,15 @@ from console.runbook.run.view import RunState, RunView, StepState
 from console.runbook.runner.loop import Runner
 from console.runbook.runner.patience import Patience
 from console.runbook.runner.world import RunWorld
+from console.runbook.store import database
+from console.runbook.store.folders import LOG
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from tests.faults.sweeping import Swept, swept
 from tests.support import deeds
+from tests.support.rows import numbers_read
 
 
 class FastClock:
@@ -59,7 +62,7 @@ class Working:
     async def begun(self, step: str) -> None:
         """Return when a step has set out to act."""
         while True:
-            events = [each.event for each in await self.log.entries()]
+            events = [each.event for each in database.read_log(self.log.folder / LOG)]
             if any(isinstance(each, e.Intended) and each.step == step for each in events):
                 return
             await asyncio.sleep(0.01)
@@ -98,6 +101,16 @@ async def up_to_the_swap(run: Swept, made: Working) -> RunView:
     return view
 
 
+async def test_each_entry_of_the_log_is_read_once_however_often_it_is_looked(
+    run: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = numbers_read(monkeypatch)
+    async with working(run) as made:
+        view = await up_to_the_swap(run, made)
+        runners = [each for each in numbers if each[0] == "engine"]
+        assert [number for _, number in runners] == list(range(1, view.number + 1))
+
+
 async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Swept) -> None:
     async with working(run) as made:
         before = await up_to_the_swap(run, made)
@@ -108,7 +121,7 @@ async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Sw
         assert view.question is not None
         assert before.question is not None
         assert view.question.asked.digest != before.question.asked.digest
-        kinds = [type(each.event) for each in await made.log.entries()]
+        kinds = [type(each.event) for each in database.read_log(run.folder / LOG)]
         assert kinds.count(e.Lapsed) == 1
         assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
         run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))

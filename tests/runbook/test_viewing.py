@@ -17,13 +17,15 @@ from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, Watched
-from console.runbook.store.folders import RUNNER_LOCK, create_run
+from console.runbook.store import database
+from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.runbook.store.pulse import PULSE, beat
 from console.runbook.unfinished import decline_if_unfinished, unfinished_runs
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
@@ -76,6 +78,24 @@ async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: 
         assert (await until(three, "Decision(")).is_interrupted
     log.close()
     output.close()
+
+
+async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    await log.read()
+    for number in range(20):
+        await log.append(e.Noted(f"before {number}"))
+    numbers = numbers_read(monkeypatch)
+    async with aclosing(watch(folder, clock)) as pictures:
+        await until(pictures, "before 19")
+        connection = database.connect(folder / LOG)
+        for number in range(20):
+            database.append(connection, e.Noted(f"after {number}"), START)
+            await until(pictures, f"after {number}")
+        connection.close()
+    assert [number for _, number in numbers] == list(range(1, 42))
+    log.close()
 
 
 async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path: Path, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """What every action and every predicate declares and does."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -10,6 +9,7 @@ from console.clock import Clock
 from console.daemon_log import DaemonLog
 from console.remedies.touches import Touches
 from console.runbook.answers import Answer, Found, Planned
+from console.runbook.run.touched import Touched
 from console.runbook.values import Effect, Json
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
@@ -17,20 +17,6 @@ from console.swarm.connection import EngineConnection
 __all__ = ["Action", "Answer", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
 
 P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """An object that an attempt of this step recorded before it changed it."""
-
-    number: int
-    kind: str
-    object_id: str
-    what: str
-    state: Mapping[str, Any]
-    """What the object was before."""
-    result: Mapping[str, Any] | None
-    """What came of the change; None where that is not known: it may have been made or not."""
 
 
 class World(Protocol):

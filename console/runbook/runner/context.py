@@ -76,22 +76,3 @@ class NoTouches:
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Refuse."""
         raise RuntimeError(f"an action that only looks says that it touched {number}: {sorted(result)}")
-
-
-def touched_by(entries: Sequence[e.Entry], step: str) -> tuple[Touched, ...]:
-    """Return what a step touched since it was undone last, as its log tells it."""
-    found: dict[int, Touched] = {}
-    for entry in entries:
-        event = entry.event
-        if isinstance(event, e.TouchBegan) and event.step == step:
-            found[entry.number] = Touched(
-                entry.number, event.kind, event.object_id, event.what, event.state, None
-            )
-        elif isinstance(event, e.TouchEnded) and event.touch in found:
-            one = found[event.touch]
-            found[event.touch] = Touched(
-                one.number, one.kind, one.object_id, one.what, one.state, event.result
-            )
-        elif isinstance(event, e.Undone) and event.step == step:
-            found.clear()
-    return tuple(found.values())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.runbook.run.view import RunView
-from console.runbook.runner.context import LogTouches, NoTouches, StepContext, touched_by
+from console.runbook.runner.context import LogTouches, NoTouches, StepContext
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
@@ -33,7 +33,6 @@ class Tools:
 
     async def looking(self, step_id: str) -> StepContext:
         """Return what an action is given that only looks."""
-        touched = touched_by(await self.log.entries(), step_id)
         return StepContext(
             self.world,
             self.view.header.run_id,
@@ -42,12 +41,11 @@ class Tools:
             self.folder,
             self.output,
             NoTouches(),
-            touched,
+            await self.log.touched(step_id),
         )
 
     async def changing(self, step_id: str, tell: Tell) -> StepContext:
         """Return what an action is given that may change something."""
-        touched = touched_by(await self.log.entries(), step_id)
         return StepContext(
             self.world.changeable(tell),
             self.view.header.run_id,
@@ -56,5 +54,5 @@ class Tools:
             self.folder,
             self.output,
             LogTouches(self.log, step_id),
-            touched,
+            await self.log.touched(step_id),
         )

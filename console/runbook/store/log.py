@@ -9,6 +9,7 @@ from console.clock import Clock
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Entry, Event
 from console.runbook.run.fold import after, begun, fold
+from console.runbook.run.touched import Touched, TouchedObjects
 from console.runbook.run.view import RunView
 from console.runbook.store import database
 from console.runbook.store.folders import LOG
@@ -17,7 +18,7 @@ from console.swarm.threads import OwningThreads
 
 
 class RunLog:
-    """Appends to a log and keeps what it amounts to."""
+    """Appends to a log and keeps what it amounts to: each entry is read once, however long the run is."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
@@ -27,6 +28,7 @@ class RunLog:
             lambda: database.connect(folder / LOG), sqlite3.Connection.close, 1
         )
         self._view: RunView | None = None
+        self._touched = TouchedObjects()
         self._reading = asyncio.Lock()
         self.used_reserve = False
         """Whether the disk became full and the space held back was used up: the run must stop."""
@@ -45,11 +47,13 @@ class RunLog:
             news = await self._thread.call(lambda connection: database.entries_after(connection, seen))
             for each in news:
                 self._view = begun(each) if self._view is None else after(self._view, each)
+                self._touched.take(each)
         return self.view
 
-    async def entries(self) -> tuple[Entry, ...]:
-        """Return all entries. Raises HostError."""
-        return await self._thread.call(lambda connection: database.entries_after(connection, 0))
+    async def touched(self, step: str) -> tuple[Touched, ...]:
+        """Return what a step touched since it was undone last. Raises HostError."""
+        await self.read()
+        return self._touched.of(step)
 
     async def append(self, event: Event) -> Entry:
         """Append an event, whatever others appended meanwhile. When this returns, it is on disk. Raises StoreFailed."""
