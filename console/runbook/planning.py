@@ -1,11 +1,11 @@
 """The plan of a whole run: everything that is known before anything is done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from console.errors import HostError, RunbookError
 from console.remedies.touches import Touches
-from console.runbook.actions.base import Touched
+from console.runbook.actions.base import Blocking, Touched
 from console.runbook.actions.registry import action_of
 from console.runbook.answers import Planned
 from console.runbook.run.header import StepHead
@@ -44,7 +44,10 @@ class PlanContext:
     touched: tuple[Touched, ...] = ()
 
     async def say(self, line: str) -> None:
-        """Pass over it: nobody watches."""
+        """Drop it: nobody watches."""
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        """Drop it: a plan does not wait."""
 
     async def keep(self, name: str, text: str) -> str:
         """Refuse: there is no run to keep anything with."""

@@ -14,11 +14,13 @@ from console.clock import Clock
 from console.errors import Declined, HostError
 from console.runbook.run.fold import after, begun, fold
 from console.runbook.run.view import Live, RunView, Watched
+from console.runbook.run.waits import Waiting
 from console.runbook.runner.starting import is_alive
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, folder_of, run_folders
 from console.runbook.store.output import last_lines, last_number
 from console.runbook.store.pulse import pulse_age_s
+from console.runbook.store.waiting import read_waiting, waiting_mark
 from console.swarm.threads import OwningThreads
 from console.text import clean
 
@@ -106,7 +108,16 @@ def _live(folder: Path, view: RunView) -> Live:
     except HostError:
         # They are no part of the log: without them the run is still shown.
         lines = {}
-    return Live(is_alive(folder), pulse_age_s(folder), lines)
+    return Live(is_alive(folder), pulse_age_s(folder), lines, _waiting(folder, view))
+
+
+def _waiting(folder: Path, view: RunView) -> Waiting | None:
+    """Return what the run waits for, where that is of the step that it is at, and not in the log already."""
+    waiting, step = read_waiting(folder), view.current
+    if waiting is None or step is None or view.is_over or waiting.step != step.id:
+        return None
+    is_kept = step.waits_kept_at is not None and waiting.at <= step.waits_kept_at
+    return None if is_kept else waiting
 
 
 def _signs(folder: Path) -> tuple[object, ...]:
@@ -116,4 +127,5 @@ def _signs(folder: Path) -> tuple[object, ...]:
         lines = last_number(folder)
     except HostError:
         lines = -1
-    return lines, is_alive(folder), None if age_s is None else int(age_s // 5)
+    age = None if age_s is None else int(age_s // 5)
+    return lines, is_alive(folder), age, waiting_mark(folder)

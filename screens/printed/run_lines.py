@@ -22,6 +22,10 @@ def news(before: Watched | None, now: Watched) -> Iterator[str]:
         known = before.live.lines.get(step.id, ()) if before is not None else ()
         new = told[-LINES_AT_FIRST:] if before is None else _new_lines(known, told)
         yield from (f"{step.id} | {line}" for line in new)
+    waiting = now.live.waiting
+    known_wait = None if before is None or before.live.waiting is None else before.live.waiting.headline
+    if waiting is not None and waiting.headline != known_wait:
+        yield f"{waiting.step} {waiting.headline}"
     was = before.view if before is not None else None
     yield from (each for each in now.view.notes if was is None or each not in was.notes)
     if now.view.stopped is not None and (was is None or was.stopped != now.view.stopped):

@@ -4,11 +4,11 @@ Specifications of services stay in the log: what an action tells is shown, witho
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from console.runbook.answers import Found, Planned
-from console.runbook.run.view import StepView, Watched
+from console.runbook.run.view import Live, StepView, Watched, waits_of
 from console.text import duration
 
 SCHEMA = "vipconsole.run/1"
@@ -68,11 +68,11 @@ def _report(watched: Watched) -> dict[str, Any]:
         "abandoned": view.abandoned or None,
         "notes": list(view.notes),
         "left_behind": [each.id for each in view.left_behind],
-        "steps": [_step(each, watched.live.lines.get(each.id, ())) for each in view.steps],
+        "steps": [_step(each, watched.live) for each in view.steps],
     }
 
 
-def _step(step: StepView, lines: tuple[str, ...]) -> dict[str, Any]:
+def _step(step: StepView, live: Live) -> dict[str, Any]:
     prepared = step.prepared
     return {
         "id": step.id,
@@ -109,7 +109,18 @@ def _step(step: StepView, lines: tuple[str, ...]) -> dict[str, Any]:
             for each in step.touches
         ],
         "dockerd_logged": list(step.logged),
-        "output": list(lines),
+        "waited_for": [
+            {
+                "name": each.name,
+                "what": each.what,
+                "from": each.began_at.isoformat(timespec="seconds"),
+                "until": each.ended_at.isoformat(timespec="seconds"),
+                "times": each.times,
+                "took_s": round(each.took_s, 1),
+            }
+            for each in waits_of(step, live)
+        ],
+        "output": list(live.lines.get(step.id, ())),
     }
 
 
@@ -177,12 +188,34 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
         f"- after, {_text(each['name'])}: {each['answer']}. {_text(each['sentence'])}"
         for each in step["after"]
     )
+    yield from _waits(step["waited_for"])
     if step["outputs"]:
         yield from _block("outputs", json.dumps(step["outputs"], indent=1).splitlines())
     for title, key in (("touched", "touched"), ("dockerd logged", "dockerd_logged"), ("output", "output")):
         lines = [each if isinstance(each, str) else " ".join(map(str, each.values())) for each in step[key]]
         if lines:
             yield from _block(title, lines)
+
+
+def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table of what kept a step waiting, when, and for how long."""
+    if not rows:
+        return
+    yield "- kept waiting by:"
+    yield ""
+    yield "| what | last seen | from | until | times | blocked for |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for each in rows:
+        cells = (
+            _text(each["name"]),
+            _text(each["what"]),
+            each["from"],
+            each["until"],
+            str(each["times"]),
+            duration(each["took_s"]),
+        )
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _block(title: str, lines: list[str]) -> Iterator[str]:

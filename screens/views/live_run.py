@@ -7,8 +7,9 @@ from console.runbook.run import events as e
 from console.runbook.run import view as kept
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.events import About
-from console.runbook.run.view import RunState, Watched
-from console.text import duration
+from console.runbook.run.view import Live, RunState, Watched, waits_of
+from console.runbook.run.waits import Waiting
+from console.text import duration, plural
 from screens.views.run import Choice, Fact, Question, RunView, StepState, StepView
 
 _ENDED = {
@@ -29,7 +30,7 @@ def shown_run(watched: Watched) -> RunView:
         view.header.title,
         "",
         view.header.source,
-        tuple(_step(view, each, live.lines.get(each.id, ())) for each in view.steps),
+        tuple(_step(view, each, live) for each in view.steps),
         view.began_at,
         str(view.who),
         _ENDED.get(view.state, ""),
@@ -40,7 +41,8 @@ def shown_run(watched: Watched) -> RunView:
     )
 
 
-def _step(view: kept.RunView, step: kept.StepView, lines: tuple[str, ...]) -> StepView:
+def _step(view: kept.RunView, step: kept.StepView, live: Live) -> StepView:
+    waiting = live.waiting if live.waiting is not None and live.waiting.step == step.id else None
     head = step.head
     plan = None if step.prepared is None else step.prepared.plan
     checks = (
@@ -76,8 +78,23 @@ def _step(view: kept.RunView, step: kept.StepView, lines: tuple[str, ...]) -> St
         outage_s=None if plan is None else plan.outage_s,
         undo=f"none: {head.no_undo_because}" if head.changes and head.no_undo_because else "",
         evidence=tuple(evidence),
-        output=lines,
+        output=live.lines.get(step.id, ()),
+        waiting=_waiting(waiting) if live.is_alive else (),
+        waits=tuple(
+            Fact(
+                each.name,
+                f"{duration(each.took_s)}, {plural(each.times, 'time')}: {each.what}".removesuffix(": "),
+            )
+            for each in waits_of(step, live)
+        ),
     )
+
+
+def _waiting(waiting: Waiting | None) -> tuple[Fact, ...]:
+    if waiting is None:
+        return ()
+    more = (Fact("and", f"{waiting.more} more"),) if waiting.more else ()
+    return (*(Fact(each.name, each.what) for each in waiting.blocking), *more)
 
 
 def _because(view: kept.RunView, step: kept.StepView) -> str:
@@ -167,4 +184,8 @@ def _standing(watched: Watched) -> str:
         return f"The run has stopped. `vipconsole resume {run}` lets it go on as it is."
     if view.wants_stop:
         return "It was told to stop, and does so as soon as it can."
+    waiting = watched.live.waiting
+    if waiting is not None and view.state is RunState.GOING:
+        for_s = (waiting.at - waiting.began_at).total_seconds()
+        return f"{waiting.step}, {duration(for_s)}: {waiting.text}"
     return ""

@@ -77,6 +77,10 @@ class StepView:
     evidence: tuple[Fact, ...] = ()
     output: tuple[str, ...] = ()
     """What it said while it ran, the newest last."""
+    waiting: tuple[Fact, ...] = ()
+    """What it waits for now: each thing that blocks."""
+    waits: tuple[Fact, ...] = ()
+    """For how long what kept it waiting, all in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +264,7 @@ def step_says(step: StepView) -> tuple[Paragraph, ...]:
     ]
     if step.because:
         told.append(says(step.because, STATE_TONES.get(step.state, PLAIN), label=str(step.state)))
+    told += [says(f"{each.label}: {each.text}", WARN, label="waits for") for each in step.waiting]
     told += [says(each, BAD, label="refused") for each in step.refused]
     if step.no_return:
         told.append(says(step.no_return, BAD, label="no way back"))
@@ -275,6 +280,9 @@ def step_says(step: StepView) -> tuple[Paragraph, ...]:
         told += [
             says(each.text, BAD if each.is_bad else PLAIN, label=f"  {each.label}") for each in step.evidence
         ]
+    if step.waits:
+        told += [EMPTY, says("kept waiting by", DIM)]
+        told += [says(each.text, label=f"  {each.label}") for each in step.waits]
     if step.output:
         told += [EMPTY, says("output", DIM), *(says(each) for each in step.output[-OUTPUT_SHOWN:])]
     return tuple(told)

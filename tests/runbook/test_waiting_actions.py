@@ -23,14 +23,16 @@ def host() -> Iterator[Bench]:
 async def test_quiet_is_waited_for_and_then_told(host: Bench) -> None:
     outputs = await host.act("swarm.quiescent", stable_for="20s")
     assert outputs["quiet_for_s"] == pytest.approx(20, abs=1.5)
-    assert host.said == ["quiet so far; it must last for 20 s"]
+    assert host.said == []
+    assert host.waited[0] == ((), "quiet so far, for 0 s; it must last for 20 s")
+    assert host.waited[-1][0] == ()
 
 
 async def test_what_blocks_is_named_while_it_does(host: Bench) -> None:
     a_service(host.model, "proxy", name="late", command="sleep 5; exit 1")
     host.clock.meanwhile.append((610.0, lambda: host.model.services.remove(find(host, "late"))))
     outputs = await host.act("swarm.quiescent", stable_for="10s")
-    assert any("late" in each for each in host.said)
+    assert any("late" in each.text for blocking, _ in host.waited for each in blocking)
     waited = outputs["waited_s"]
     assert isinstance(waited, float)
     assert waited >= 20
@@ -77,7 +79,9 @@ async def test_predicates_are_waited_for_until_all_hold(host: Bench) -> None:
     waited = outputs["waited_s"]
     assert isinstance(waited, float)
     assert 8 <= waited <= 30
-    assert host.said[0] == "waiting: There is no service late."
+    assert host.said == []
+    (first,) = host.waited[0][0]
+    assert first.text == 'services.converged {"services": ["late"]}: There is no service late.'
 
 
 async def test_the_first_look_may_be_the_last(host: Bench) -> None:
@@ -89,7 +93,8 @@ async def test_the_first_look_may_be_the_last(host: Bench) -> None:
 async def test_what_does_not_hold_in_time_is_told(host: Bench) -> None:
     with pytest.raises(StepFailed, match=r"After 5[0-9] s: There is no overlay nobody\."):
         await host.act("wait.until", until=[{"network.is": "nobody"}, {"network.unique": "proxy"}])
-    assert host.said == ["waiting: There is no overlay nobody."]
+    assert host.said == []
+    assert {each.what for blocking, _ in host.waited for each in blocking} == {"There is no overlay nobody."}
 
 
 async def test_a_plan_of_waiting_tells_what_holds_already(host: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from console.daemon_log import DaemonLog
 from console.errors import NotAllowed
 from console.journal.values import Batch, Entry, Gap, Window
-from console.runbook.actions.base import Answer, Found, Planned, Touched
+from console.runbook.actions.base import Answer, Blocking, Found, Planned, Touched
 from console.runbook.actions.predicates import answer_to
 from console.runbook.actions.registry import action_named
 from console.runbook.checking import parameters_for
@@ -106,6 +106,8 @@ class Bench:
     touches: Record = field(default_factory=Record)
     touched: Sequence[Touched] = ()
     said: list[str] = field(default_factory=list)
+    waited: list[tuple[tuple[Blocking, ...], str]] = field(default_factory=list)
+    """What was waited for, look by look."""
     changes: list[str] = field(default_factory=list)
     is_read_only: bool = True
     folder: Path | None = None
@@ -137,6 +139,9 @@ class Bench:
 
     async def say(self, line: str) -> None:
         self.said.append(line)
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        self.waited.append((tuple(blocking), note))
 
     async def keep(self, name: str, text: str) -> str:
         if self.folder is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from console.nixos.places import Places
 from console.parts import Unknown
-from console.runbook.actions.base import Touched
+from console.runbook.actions.base import Blocking, Touched
 from console.settings import Nixos, Settings
 from console.swarm.values import SwarmState
 
@@ -286,6 +286,9 @@ class Step:
         path = self.folder / name
         path.write_text(text)
         return str(path)
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        raise AssertionError(f"nothing waits here, but for {blocking} {note}")
 
     async def say(self, line: str) -> None:
         self.said.append(line)

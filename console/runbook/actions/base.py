@@ -10,11 +10,12 @@ from console.daemon_log import DaemonLog
 from console.remedies.touches import Touches
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run.touched import Touched
+from console.runbook.run.waits import Blocking
 from console.runbook.values import Effect, Json
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 
-__all__ = ["Action", "Answer", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
+__all__ = ["Action", "Answer", "Blocking", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
 
 P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
 
@@ -92,6 +93,13 @@ class Context(Protocol):
         """Write a file of this name into the run's own folder, for root only and atomically; return its path.
 
         A file of that name is replaced. Raises HostError.
+        """
+        ...
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        """Tell what is waited for at this moment, at every look of a wait; `note` where nothing blocks.
+
+        It is shown in one place, and kept as how long each thing blocked: it adds nothing to the output.
         """
         ...
 

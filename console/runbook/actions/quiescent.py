@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from console.errors import StepFailed
 from console.health.quiet.values import Report, Rules, Verdict
-from console.health.quiet.words import what_blocks
+from console.health.quiet.words import things_that_block, what_blocks
 from console.host.survey import HostSurvey
 from console.quiet import Progress, Senses, wait_for_quiet
-from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
 from console.runbook.actions.looking import ReadOnly, time_to_wait_s
 from console.runbook.actions.parameters import Name, Parameters, Seconds
 from console.runbook.values import Json
@@ -56,19 +56,14 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
         )
 
     async def act(self, context: Context, parameters: QuiescentParameters) -> Mapping[str, Json]:
-        """Wait, telling what blocks whenever that changes; fail where it does not become quiet in time."""
+        """Wait, telling what blocks at every look; fail where it does not become quiet in time."""
         dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
         if dwell_s >= limit_s:
             raise StepFailed(_too_long(dwell_s, context.timeout_s), "Give the step a longer timeout.")
-        said, last = "", None
+        last = None
         async for last in _states(context, _rules(context, parameters, dwell_s), limit_s):
-            blocking = what_blocks(last.report)
-            line = (
-                f"waiting: {blocking}" if blocking else f"quiet so far; it must last for {duration(dwell_s)}"
-            )
-            if line != said and last.outcome is None:
-                await context.say(line)
-                said = line
+            blocking = [Blocking(*each) for each in things_that_block(last.report)]
+            await context.waits_for(blocking, _so_far(last))
         if last is None or last.outcome is not Verdict.QUIET:
             why = (
                 "nothing was seen"
@@ -112,11 +107,9 @@ async def _states(context: Context, rules: Rules, limit_s: float) -> AsyncGenera
             yield each
 
 
-def _said(progress: Progress) -> str:
-    blocking = what_blocks(progress.report)
-    return (
-        f"waiting: {blocking}" if blocking else f"quiet so far; it must last for {duration(progress.dwell_s)}"
-    )
+def _so_far(progress: Progress) -> str:
+    so_far, wanted = duration(progress.quiet_for_s), duration(progress.dwell_s)
+    return f"quiet so far, for {so_far}; it must last for {wanted}"
 
 
 def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> Rules:

@@ -1,16 +1,18 @@
 """Waits until predicates hold, all at the same time."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from console.errors import StepFailed
-from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
 from console.runbook.actions.looking import ReadOnly, all_of, time_to_wait_s
 from console.runbook.actions.parameters import Conditions, Parameters, Seconds
 from console.runbook.actions.predicates import answer_to
 from console.runbook.conditions import calls_in
+from console.runbook.run.codec import plain
 from console.runbook.values import Call, Json
 from console.text import duration
 
@@ -54,7 +56,7 @@ class WaitUntil(ReadOnly[WaitParameters]):
     async def act(self, context: Context, parameters: WaitParameters) -> Mapping[str, Json]:
         """Look until all of it holds; fail with what does not, where the time is over."""
         clock, calls = context.world.clock, parameters.calls()
-        began_s, said = clock.monotonic(), ""
+        began_s = clock.monotonic()
         while True:
             answers = await _answers(context, calls)
             waited_s = clock.monotonic() - began_s
@@ -63,9 +65,13 @@ class WaitUntil(ReadOnly[WaitParameters]):
             missing = " ".join(each.sentence for each in answers if each.answer is not Answer.YES)
             if waited_s + parameters.every > time_to_wait_s(context):
                 raise StepFailed(f"After {duration(waited_s)}: {missing}")
-            if missing != said:
-                await context.say(f"waiting: {missing}")
-                said = missing
+            await context.waits_for(
+                [
+                    Blocking(_label(call), each.sentence)
+                    for call, each in zip(calls, answers, strict=True)
+                    if each.answer is not Answer.YES
+                ]
+            )
             await clock.sleep(parameters.every)
 
     async def verify(
@@ -74,6 +80,11 @@ class WaitUntil(ReadOnly[WaitParameters]):
         """Tell whether it holds now."""
         answers = await _answers(context, parameters.calls())
         return Found(all_of(answers), " ".join(each.sentence for each in answers))
+
+
+def _label(call: Call) -> str:
+    """Return a condition with its parameters: it may be there more than once."""
+    return f"{call.name} {json.dumps(plain(call.parameters))}" if call.parameters else call.name
 
 
 async def _answers(context: Context, calls: tuple[Call, ...]) -> tuple[Found, ...]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from math import isfinite
@@ -39,6 +40,14 @@ def from_json(kind: str, text: str) -> Event:
     return event
 
 
+def value_from(kind: type[Any], data: Any) -> Any:
+    """Return a value of a type that `plain` made data of. Raises HostError where it is none."""
+    try:
+        return _made(kind, data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HostError(f"What was kept is no {kind.__name__}: {clean(str(error), 200)}.") from error
+
+
 def plain(value: Any) -> Any:
     """Return a value as plain data that JSON can hold."""
     if is_dataclass(value):
@@ -49,6 +58,8 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
     is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
     return value if is_json else str(value)
 
@@ -65,8 +76,8 @@ def _made(kind: Any, data: Any) -> Any:
         return None if data is None else _made(inner, data)
     if origin is tuple:
         return tuple(_made(arguments[0], each) for each in data)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
+    if isinstance(kind, type) and issubclass(kind, Enum | datetime):
+        return kind(data) if issubclass(kind, Enum) else datetime.fromisoformat(data)
     if kind in (str, int, bool, float) and not isinstance(data, int if kind is float else kind):
         if kind is float and isinstance(data, float):
             return data

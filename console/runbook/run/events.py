@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from console.host.who import Who
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run.header import Header, StepHead
+from console.runbook.run.waits import BlockedTime
 from console.runbook.values import NOTHING, Call, Json
 
 
@@ -283,6 +284,14 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """A wait of a step is over: how long each thing kept it waiting."""
+
+    step: str
+    rows: tuple[BlockedTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something worth knowing for whoever reads the log."""
 
@@ -340,6 +349,7 @@ Event: TypeAlias = (
     | Undone
     | UndoFailed
     | Logged
+    | Waited
     | Noted
     | Stopped
     | Ended

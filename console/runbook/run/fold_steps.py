@@ -7,6 +7,7 @@ from typing import Any
 from console.runbook.answers import Answer
 from console.runbook.run import events as e
 from console.runbook.run.view import Consent, Decision, Failure, StepState, StepView, Touch
+from console.runbook.run.waits import merged
 from console.runbook.values import NOTHING
 
 STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
@@ -210,6 +211,10 @@ def _logged(step: StepView, event: e.Logged, _entry: e.Entry) -> StepView:
     return replace(step, logged=event.lines)
 
 
+def _waited(step: StepView, event: e.Waited, entry: e.Entry) -> StepView:
+    return replace(step, waits=merged((*step.waits, *event.rows)), waits_kept_at=entry.at)
+
+
 _CHANGES: dict[type[Any], Callable[[StepView, Any, e.Entry], StepView]] = {
     e.Prepared: _prepared,
     e.Probed: _probed,
@@ -226,4 +231,5 @@ _CHANGES: dict[type[Any], Callable[[StepView, Any, e.Entry], StepView]] = {
     e.TouchBegan: _touch_began,
     e.TouchEnded: _touch_ended,
     e.Logged: _logged,
+    e.Waited: _waited,
 }

@@ -9,6 +9,7 @@ from console.host.who import Who
 from console.runbook.answers import Answer, Found
 from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
 from console.runbook.run.header import Header, StepHead
+from console.runbook.run.waits import BlockedTime, Waiting, merged
 from console.runbook.values import NOTHING, Effect, Json
 
 
@@ -121,6 +122,10 @@ class StepView:
     took_s: float = 0.0
     """Of the last act and its verification, by the monotonic clock."""
     logged: tuple[str, ...] = ()
+    waits: tuple[BlockedTime, ...] = ()
+    """How long each thing kept it waiting, in all its attempts."""
+    waits_kept_at: datetime | None = None
+    """When the last of that came into the log."""
 
     @property
     def id(self) -> str:
@@ -257,6 +262,16 @@ class Live:
     """Since the runner last gave a sign of life, by the monotonic clock; None where there is none of this boot."""
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By step: the newest lines that it told."""
+    waiting: Waiting | None = None
+    """What its step waits for now, or waited for when its runner was killed."""
+
+
+def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
+    """Return how long what kept a step waiting, with the wait that goes on now or was cut short."""
+    waiting = live.waiting
+    if waiting is None or waiting.step != step.id:
+        return step.waits
+    return merged((*step.waits, *waiting.rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from console.errors import HostError
 from console.files import write_atomically
 from console.remedies.touches import Touches
-from console.runbook.actions.base import Touched
+from console.runbook.actions.base import Blocking, Touched
 from console.runbook.run import events as e
+from console.runbook.runner.waits import Waits
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
@@ -28,7 +30,13 @@ class StepContext:
     folder: Path
     output: Output
     touches: Touches
+    waits: Waits
+    waits_kept_at: datetime | None = None
     touched: Sequence[Touched] = field(default_factory=tuple)
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        """Tell what is waited for at this moment."""
+        await self.waits.look(self.step, self.waits_kept_at, blocking, note)
 
     async def say(self, line: str) -> None:
         """Tell a line of progress to whoever watches."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
 from console.errors import RunbookError, StoreFailed, VipconsoleError
-from console.runbook.actions.base import Context
+from console.runbook.actions.base import Blocking, Context
 from console.runbook.actions.predicates import answer_to
 from console.runbook.actions.registry import action_of
 from console.runbook.answers import Answer, Found, Planned
@@ -109,7 +109,7 @@ def as_intended(seen: StepView, what: Ready) -> Ready:
 async def verified(tools: Tools, step: Step) -> e.Verified:
     """Look, again and again until the step's time limit, whether it came to what it should."""
     clock = tools.world.clock
-    began_s, said = clock.monotonic(), ""
+    began_s = clock.monotonic()
     while True:
         seen = tools.view.step(step.id)
         told = await _told_of_step(tools, step, names_of(tools.view, seen))
@@ -117,11 +117,10 @@ async def verified(tools: Tools, step: Step) -> e.Verified:
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
             return e.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
-        missing = " ".join(each.found.sentence for each in told if each.found.answer is not Answer.YES)
-        if missing != said:
-            context = await tools.looking(step.id)
-            await context.say(f"not yet: {missing}")
-            said = missing
+        context = await tools.looking(step.id)
+        await context.waits_for(
+            [Blocking(each.name, each.found.sentence) for each in told if each.found.answer is not Answer.YES]
+        )
         await clock.sleep(VERIFY_EVERY_S)
 
 

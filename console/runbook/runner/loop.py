@@ -21,6 +21,7 @@ from console.runbook.runner.gate import Gate
 from console.runbook.runner.moving import Mover
 from console.runbook.runner.patience import Patience
 from console.runbook.runner.tools import Tools
+from console.runbook.runner.waits import Waits
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.folders import runbook_path
 from console.runbook.store.log import RunLog
@@ -118,7 +119,8 @@ class Runner:
         except RunbookError as error:
             await self._stop(error.sentence, "Use the version of vipconsole that began the run.")
             return None
-        tools = Tools(self._log.folder, self._log, runbook, self._world, self._output)
+        waits = Waits(self._log.folder, self._clock)
+        tools = Tools(self._log.folder, self._log, runbook, self._world, self._output, waits)
         return Mover(tools, Gate(tools), self._patience)
 
     async def _undo_if_nobody_answers(self, question: Question) -> None:

@@ -78,7 +78,10 @@ class Mover:
         if not await self._log.append_if_current(intent, seen):
             return
         began = self._tools.world.clock.now()
-        await self._log.append(await self._result(step, what, view.attempt))
+        event = await self._result(step, what, view.attempt)
+        # Before what came of it: killed between the two, the step goes on with the next wait.
+        await self._tools.keep_waits(step.id)
+        await self._log.append(event)
         if what.changes:
             await self._keep_what_was_logged(step, began)
 
@@ -93,6 +96,7 @@ class Mover:
 
     async def _verify(self, move: m.Verify, _seen: int) -> None:
         event = await self._patience.unless_stopped(verified(self._tools, self._step(move.step)))
+        await self._tools.keep_waits(move.step)
         if event is not None:
             await self._log.append(event)
 
@@ -108,6 +112,7 @@ class Mover:
         tell = self._gate.tell_for(step.id)
         tell(f"step {step.id} is undone")
         await undone(self._tools, step, tell)
+        await self._tools.keep_waits(step.id)
         await self._keep_what_was_logged(step, began)
 
     async def _finish(self, move: m.Finish, seen: int) -> None:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.remedies.touches import Touches
+from console.runbook.run import events as e
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import LogTouches, NoTouches, StepContext
+from console.runbook.runner.waits import Waits
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
@@ -21,6 +24,7 @@ class Tools:
     runbook: Runbook
     world: RunWorld
     output: Output
+    waits: Waits
 
     @property
     def view(self) -> RunView:
@@ -33,26 +37,30 @@ class Tools:
 
     async def looking(self, step_id: str) -> StepContext:
         """Return what an action is given that only looks."""
-        return StepContext(
-            self.world,
-            self.view.header.run_id,
-            step_id,
-            self.step(step_id).timeout_s,
-            self.folder,
-            self.output,
-            NoTouches(),
-            await self.log.touched(step_id),
-        )
+        return await self._context(step_id, self.world, NoTouches())
 
     async def changing(self, step_id: str, tell: Tell) -> StepContext:
         """Return what an action is given that may change something."""
+        return await self._context(step_id, self.world.changeable(tell), LogTouches(self.log, step_id))
+
+    async def _context(self, step_id: str, world: RunWorld, touches: Touches) -> StepContext:
+        touched = await self.log.touched(step_id)
         return StepContext(
-            self.world.changeable(tell),
+            world,
             self.view.header.run_id,
             step_id,
             self.step(step_id).timeout_s,
             self.folder,
             self.output,
-            LogTouches(self.log, step_id),
-            await self.log.touched(step_id),
+            touches,
+            self.waits,
+            self.view.step(step_id).waits_kept_at,
+            touched,
         )
+
+    async def keep_waits(self, step_id: str) -> None:
+        """Put into the log how long what kept a step waiting, and show no wait any more. Raises StoreFailed."""
+        rows = self.waits.rows(step_id)
+        if rows:
+            await self.log.append(e.Waited(step_id, rows))
+        await self.waits.end()

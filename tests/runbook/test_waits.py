@@ -1,0 +1,250 @@
+"""What a run waits for: shown in one place, bounded however long it takes, and kept as how long what blocked."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.clock import SystemClock
+from console.host.lock import maintenance_lock
+from console.runbook.actions.base import Blocking
+from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
+from console.runbook.answers import Answer, Found
+from console.runbook.run import events as e
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import Watched
+from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
+from console.runbook.runner.context import NoTouches, StepContext
+from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits
+from console.runbook.store.folders import RUNNER_LOCK, create_run
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output, last_lines
+from console.runbook.store.waiting import WAITING, clear_waiting, read_waiting
+from console.runbook.values import Call, Effect
+from console.runbook.viewing import look_at
+from screens.printed.run_lines import news
+from screens.printed.run_report import as_json, as_markdown
+from screens.views.live_run import shown_run
+from screens.views.run import step_says
+from tests.simulator.swarms import a_network, a_service, a_swarm
+from tests.support.benches import Bench, bench
+from tests.support.runs import ALICE, START, header
+
+CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
+NOISY_S = 300.0
+
+
+@dataclass
+class Hours:
+    """A clock that is set by hand."""
+
+    at_s: float = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 6, 12, 2, 0, tzinfo=UTC) + timedelta(seconds=self.at_s)
+
+    def monotonic(self) -> float:
+        return self.at_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.at_s += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Case:
+    folder: Path
+    clock: Hours = field(default_factory=Hours)
+
+    def __post_init__(self) -> None:
+        self.waits = Waits(self.folder, self.clock)
+
+    async def look(self, *blocking: Blocking, after_s: float = 1.0, note: str = "quiet so far") -> None:
+        self.clock.at_s += after_s
+        await self.waits.look("calm", None, blocking, note)
+
+    @property
+    def shown(self) -> Waiting:
+        waiting = read_waiting(self.folder)
+        assert waiting is not None
+        return waiting
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return create_run(tmp_path, e.Began(header(), (CALM,), ALICE), b"", START)
+
+
+@pytest.fixture
+def case(folder: Path) -> Case:
+    return Case(folder)
+
+
+@pytest.fixture
+def host() -> Iterator[Bench]:
+    engine = a_swarm()
+    a_network(engine)
+    a_service(engine, "proxy", name="web")
+    with bench(engine) as ready:
+        ready.advance(600)
+        yield ready
+
+
+async def test_five_noisy_minutes_add_no_line_and_are_kept_as_how_long_what_blocked(
+    host: Bench, folder: Path
+) -> None:
+    waits, output = Waits(folder, host.clock), Output(folder)
+    world: Any = host
+    context = StepContext(world, "r1", "calm", 600.0, folder, output, NoTouches(), waits)
+    seen: list[Waiting] = []
+    sizes: list[int] = []
+
+    def noise(number: int) -> None:
+        """Bring a service that fails at once, take the one before away, and note what a viewer would see now."""
+        services = host.model.store.services
+        for each in [each for each in services.values() if each.name.startswith("noisy")]:
+            host.model.services.remove(each.id)
+        if number:
+            a_service(host.model, "proxy", name=f"noisy{number % 60}", command="sleep 1; exit 1")
+        waiting = read_waiting(folder)
+        if waiting is not None:
+            seen.append(waiting)
+            sizes.append((folder / WAITING).stat().st_size)
+
+    count = int(NOISY_S / 2)
+    host.clock.meanwhile += [(600.0 + 2 * each, partial(noise, count - each)) for each in range(count + 1)]
+    outputs = await SwarmQuiescent().act(context, QuiescentParameters.model_validate({"stable_for": "20s"}))
+    output.close()
+    waited_s = outputs["waited_s"]
+    assert isinstance(waited_s, float)
+    assert waited_s > NOISY_S
+    assert last_lines(folder, ("calm",), 100) == {}
+    # More than a hundred states, each in one place; a line for a log seldom.
+    assert len({each.text for each in seen}) > 50
+    headlines = [each.headline for each in seen]
+    changes = sum(one != two for one, two in pairwise(headlines))
+    assert 1 <= changes <= NOISY_S / HEADLINE_EVERY_S
+    assert max(len(each) for each in headlines) <= 240
+    assert max(sizes) < 30_000
+    rows = waits.rows("calm")
+    assert len(rows) <= MOST_ROWS
+    assert OTHERS in [each.name for each in rows]
+    longest = max(rows, key=lambda each: each.took_s)
+    assert longest.began_at < longest.ended_at
+    assert 0 < longest.took_s <= waited_s + 1
+
+
+async def test_how_long_each_thing_blocked_is_without_the_pauses_between(case: Case) -> None:
+    web, job = Blocking("service web", "is updating"), Blocking("deploy.service", "is active")
+    await case.look(web)
+    await case.look(web, job, after_s=10)
+    await case.look(job, after_s=5)
+    await case.look(after_s=20)
+    await case.look(web, after_s=60)
+    await case.look(after_s=2)
+    first, second = case.waits.rows("calm")
+    assert (first.name, first.times, first.took_s) == ("service web", 2, 17.0)
+    assert (second.name, second.times, second.took_s) == ("deploy.service", 1, 25.0)
+    assert (first.ended_at - first.began_at).total_seconds() == 97
+
+
+async def test_it_is_written_once_a_second_at_most_and_at_once_where_there_is_something_to_tell(
+    case: Case,
+) -> None:
+    await case.look(Blocking("a", "x"))
+    assert case.shown.headline == "waiting for a: x"
+    await case.look(Blocking("a", "y"), after_s=0.5)
+    assert case.shown.blocking == (Blocking("a", "x"),)
+    await case.look(Blocking("a", "z"), after_s=0.5)
+    assert case.shown.blocking == (Blocking("a", "z"),)
+    # The same thing, whatever it does: no other headline.
+    assert case.shown.headline == "waiting for a: x"
+    await case.look(Blocking("b"), after_s=1)
+    assert (case.shown.text, case.shown.headline) == ("waiting for b", "waiting for a: x")
+    await case.look(after_s=HEADLINE_EVERY_S)
+    assert case.shown.headline == "quiet so far"
+
+
+async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(case: Case) -> None:
+    await case.look(Blocking("a"))
+    await case.look(Blocking("a"), after_s=30)
+    after = Case(case.folder, case.clock)
+    await after.look(Blocking("a"), after_s=100)
+    await after.look(Blocking("a"), after_s=5)
+    (row,) = after.waits.rows("calm")
+    # Nobody looked for the hundred seconds between the two.
+    assert (row.took_s, row.times) == (35.0, 2)
+    # Where the log has it already it is not counted twice.
+    later = Case(case.folder, case.clock)
+    await later.waits.look("calm", case.clock.now(), (Blocking("a"),), "")
+    assert later.waits.rows("calm")[0].took_s == 0
+
+
+async def test_many_things_are_bounded_and_those_that_blocked_longest_keep_their_names(case: Case) -> None:
+    stays = Blocking("stays", "for long")
+    for number in range(500):
+        await case.look(stays, Blocking(f"short {number}", "x" * 1000))
+    rows = case.waits.rows("calm")
+    assert len(rows) == MOST_ROWS
+    assert rows[0].name == "stays"
+    assert rows[0].took_s == 499
+    (others,) = [each for each in rows if each.name == OTHERS]
+    assert sum(each.times for each in rows) == 501
+    assert others.times == 500 - (MOST_ROWS - 2)
+    await case.look(*(Blocking(f"at once {number}") for number in range(300)))
+    assert len(case.shown.blocking) + case.shown.more == 300
+    assert len(case.waits.rows("calm")) == MOST_ROWS
+    assert (case.folder / WAITING).stat().st_size < 40_000
+
+
+def test_what_cannot_be_read_is_not_known(folder: Path) -> None:
+    assert read_waiting(folder) is None
+    for broken in ("", "[]", '{"step": 1}', "\N{SNOWMAN}"):
+        (folder / WAITING).write_text(broken)
+        assert read_waiting(folder) is None
+
+
+async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path, case: Case) -> None:
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    await log.read()
+    found = Found(Answer.NO, "Look.")
+    await log.append(e.Intended("calm", 1, Call("swarm.quiescent"), "digest", found))
+    before = look_at(folder)
+    async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
+        case.clock.at_s = (datetime.now(UTC) - datetime(2026, 6, 12, 2, 0, tzinfo=UTC)).total_seconds() - 200
+        await case.look(Blocking("service web", "is updating"))
+        await case.look(Blocking("service web", "is updating"), after_s=100)
+        # A viewer that comes later sees the same.
+        now, later = look_at(folder), look_at(folder)
+        assert now.live.waiting == later.live.waiting
+        assert said(before, now) == ["calm waiting for service web: is updating"]
+        assert said(now, later) == []
+        shown = shown_run(now)
+        assert shown.standing == "calm, 2 min: waiting for service web: is updating"
+        step = "\n".join("".join(text for text, _ in each.parts) for each in step_says(shown.steps[0]))
+        assert "service web: is updating" in step
+        assert "2 min, 1 time" in step or "100 s, 1 time" in step
+        await log.append(e.Waited("calm", case.waits.rows("calm")))
+        # Killed before it could remove the file: nothing is shown or counted twice.
+        assert look_at(folder).live.waiting is None
+        clear_waiting(folder)
+    await log.append(e.Succeeded("calm", 1, {}, 100.0))
+    log.close()
+    kept = look_at(folder)
+    (row,) = json.loads(as_json(kept))["steps"][0]["waited_for"]
+    assert (row["name"], row["what"], row["times"], row["took_s"]) == ("service web", "is updating", 1, 100.0)
+    lines = as_markdown(kept).splitlines()
+    assert "| what | last seen | from | until | times | blocked for |" in lines
+    assert f"| service web | is updating | {row['from']} | {row['until']} | 1 | 2 min |" in lines
+
+
+def said(before: Watched, now: Watched) -> list[str]:
+    return list(news(before, now))
