@@ -34,7 +34,7 @@ from console.remedies.network_recreation_verify import (
 )
 from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
 from console.swarm.overlays import Endpoint, OverlayLook
-from console.text import listed, plural
+from console.text import listed
 from console.together import together
 
 RUNNING_POLL_S = 0.5
@@ -207,7 +207,6 @@ class Recreation:
     async def _running(self, network: NetworkDefinition) -> OverlayLook:
         """Return the first look in which as many tasks run as before, or the last one in time."""
         end_s = self._means.clock.monotonic() + self.running_within_s
-        said: tuple[str, ...] = ()
         while True:
             look = await self._means.look()
             self._job.note(look)
@@ -216,12 +215,9 @@ class Recreation:
                     self._job.times.note_running(record, tasks.since)
             short = self._short(look, network)
             if not short or self._means.clock.monotonic() >= end_s:
+                await self._means.waits_for(())
                 return look
-            if short != said:
-                said = short
-                await self._means.say(
-                    f"waiting until {plural(len(short), 'service')} run: {listed(short, 3)}"
-                )
+            await self._means.waits_for([f"{each} (does not run as before yet)" for each in short])
             await self._means.clock.sleep(RUNNING_POLL_S)
 
     def _tasks(self, look: OverlayLook, network: NetworkDefinition) -> Mapping[str, Running]:

@@ -39,7 +39,6 @@ class Clearing:
         self._means = job.means
         self._network = network
         self._end_s = 0.0
-        self._said: tuple[str, ...] = ()
 
     async def run(self) -> None:
         """Park, wait, disconnect, remove. Raises a VipconsoleError where any of it cannot be done."""
@@ -89,15 +88,14 @@ class Clearing:
                     job.emptied.setdefault(each.service.id, each.service.updated)
             waits = still_on(look, self._network, job.containers, job.parked(look), job.emptied)
             if not waits:
+                await self._means.waits_for(())
                 return look
             if self._means.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
                     f"Not everything ended in time: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
                     "`docker ps` on its node tells why.",
                 )
-            if waits != self._said:
-                self._said = waits
-                await self._means.say(f"waiting for {plural(len(waits), 'task')}: {listed(waits, 3)}")
+            await self._means.waits_for(waits)
             await self._means.clock.sleep(POLL_S)
 
     async def _meet_newcomers(self, look: OverlayLook) -> bool:

@@ -1,7 +1,7 @@
 """A recreation under way: what it works with, and what it has come to know."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,8 +26,13 @@ RECORD = "record"
 """What the touch is called that holds everything as it was."""
 
 Say = Callable[[str], Awaitable[object]]
+WaitsFor = Callable[[Sequence[str]], Awaitable[object]]
 Keep = Callable[[Record], Awaitable[object]]
 """Keeps the way back that follows from a record where the operator finds it, before anything is changed."""
+
+
+async def to_nobody(_: Sequence[str]) -> None:
+    """Tell nobody what is waited for."""
 
 
 class RecreationFailed(VipconsoleError):
@@ -60,6 +65,8 @@ class Means:
     pace_s: float = 0.0
     """For each task that is brought back, how long the next service waits: tasks that start all at once slow each other
     down, and the reverse proxy among them."""
+    waits_for: WaitsFor = to_nobody
+    """Is told at every look of a wait what is waited for, by name, with its state in brackets; nothing when it is over."""
 
     @property
     def clock(self) -> Clock:

@@ -13,7 +13,7 @@ from pathlib import Path
 from console.clock import Clock
 from console.errors import Declined, HostError
 from console.runbook.run.fold import after, begun, fold
-from console.runbook.run.view import Live, RunView, Watched
+from console.runbook.run.view import Live, RunView, Watched, is_kept
 from console.runbook.run.waits import Waiting
 from console.runbook.runner.starting import is_alive
 from console.runbook.store import database
@@ -116,8 +116,7 @@ def _waiting(folder: Path, view: RunView) -> Waiting | None:
     waiting, step = read_waiting(folder), view.current
     if waiting is None or step is None or view.is_over or waiting.step != step.id:
         return None
-    is_kept = step.waits_kept_at is not None and waiting.at <= step.waits_kept_at
-    return None if is_kept else waiting
+    return None if is_kept(waiting, step) else waiting
 
 
 def _signs(folder: Path) -> tuple[object, ...]:

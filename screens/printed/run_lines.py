@@ -24,7 +24,7 @@ def news(before: Watched | None, now: Watched) -> Iterator[str]:
         yield from (f"{step.id} | {line}" for line in new)
     waiting = now.live.waiting
     known_wait = None if before is None or before.live.waiting is None else before.live.waiting.headline
-    if waiting is not None and waiting.headline != known_wait:
+    if waiting is not None and waiting.headline not in ("", known_wait):
         yield f"{waiting.step} {waiting.headline}"
     was = before.view if before is not None else None
     yield from (each for each in now.view.notes if was is None or each not in was.notes)

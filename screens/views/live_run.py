@@ -90,11 +90,11 @@ def _step(view: kept.RunView, step: kept.StepView, live: Live) -> StepView:
     )
 
 
-def _waiting(waiting: Waiting | None) -> tuple[Fact, ...]:
+def _waiting(waiting: Waiting | None) -> tuple[str, ...]:
     if waiting is None:
         return ()
-    more = (Fact("and", f"{waiting.more} more"),) if waiting.more else ()
-    return (*(Fact(each.name, each.what) for each in waiting.blocking), *more)
+    more = (f"{waiting.more} more",) if waiting.more else ()
+    return (*(each.text for each in waiting.blocking), *more)
 
 
 def _because(view: kept.RunView, step: kept.StepView) -> str:
@@ -185,7 +185,7 @@ def _standing(watched: Watched) -> str:
     if view.wants_stop:
         return "It was told to stop, and does so as soon as it can."
     waiting = watched.live.waiting
-    if waiting is not None and view.state is RunState.GOING:
+    if waiting is not None and waiting.text and view.state is RunState.GOING:
         for_s = (waiting.at - waiting.began_at).total_seconds()
         return f"{waiting.step}, {duration(for_s)}: {waiting.text}"
     return ""

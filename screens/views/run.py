@@ -77,7 +77,7 @@ class StepView:
     evidence: tuple[Fact, ...] = ()
     output: tuple[str, ...] = ()
     """What it said while it ran, the newest last."""
-    waiting: tuple[Fact, ...] = ()
+    waiting: tuple[str, ...] = ()
     """What it waits for now: each thing that blocks."""
     waits: tuple[Fact, ...] = ()
     """For how long what kept it waiting, all in all."""
@@ -264,7 +264,9 @@ def step_says(step: StepView) -> tuple[Paragraph, ...]:
     ]
     if step.because:
         told.append(says(step.because, STATE_TONES.get(step.state, PLAIN), label=str(step.state)))
-    told += [says(f"{each.label}: {each.text}", WARN, label="waits for") for each in step.waiting]
+    told += (
+        [says("waits for", WARN), *(says(each, label=" ") for each in step.waiting)] if step.waiting else []
+    )
     told += [says(each, BAD, label="refused") for each in step.refused]
     if step.no_return:
         told.append(says(step.no_return, BAD, label="no way back"))

@@ -22,7 +22,7 @@ from console.runbook.run.header import StepHead
 from console.runbook.run.view import Watched
 from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
 from console.runbook.runner.context import NoTouches, StepContext
-from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits
+from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, keep_what_was_left
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, last_lines
@@ -31,11 +31,14 @@ from console.runbook.values import Call, Effect
 from console.runbook.viewing import look_at
 from screens.printed.run_lines import news
 from screens.printed.run_report import as_json, as_markdown
+from screens.runbook import RunbookScreen
 from screens.views.live_run import shown_run
 from screens.views.run import step_says
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
+from tests.support.frames import compare_body, frame_of
 from tests.support.runs import ALICE, START, header
+from tests.support.scenes import SIZES, hosted, scene, settled, surroundings
 
 CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
 NOISY_S = 300.0
@@ -68,7 +71,7 @@ class Case:
 
     async def look(self, *blocking: Blocking, after_s: float = 1.0, note: str = "quiet so far") -> None:
         self.clock.at_s += after_s
-        await self.waits.look("calm", None, blocking, note)
+        await self.waits.look("calm", blocking, note)
 
     @property
     def shown(self) -> Waiting:
@@ -170,21 +173,30 @@ async def test_it_is_written_once_a_second_at_most_and_at_once_where_there_is_so
     assert (case.shown.text, case.shown.headline) == ("waiting for b", "waiting for a: x")
     await case.look(after_s=HEADLINE_EVERY_S)
     assert case.shown.headline == "quiet so far"
+    # A step that goes on after its wait shows none, at once.
+    await case.look(after_s=0.1, note="")
+    assert (case.shown.text, case.shown.headline) == ("", "")
 
 
 async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(case: Case) -> None:
     await case.look(Blocking("a"))
     await case.look(Blocking("a"), after_s=30)
+    left = (case.folder / WAITING).read_bytes()
+    log = RunLog(case.folder, case.clock)
+    await log.read()
+    await keep_what_was_left(log)
+    assert read_waiting(case.folder) is None
+    # One that was killed before it could remove the file: it is not counted twice.
+    (case.folder / WAITING).write_bytes(left)
+    await keep_what_was_left(log)
     after = Case(case.folder, case.clock)
     await after.look(Blocking("a"), after_s=100)
     await after.look(Blocking("a"), after_s=5)
-    (row,) = after.waits.rows("calm")
+    await log.append(e.Waited("calm", after.waits.rows("calm")))
+    (row,) = log.view.step("calm").waits
+    log.close()
     # Nobody looked for the hundred seconds between the two.
     assert (row.took_s, row.times) == (35.0, 2)
-    # Where the log has it already it is not counted twice.
-    later = Case(case.folder, case.clock)
-    await later.waits.look("calm", case.clock.now(), (Blocking("a"),), "")
-    assert later.waits.rows("calm")[0].took_s == 0
 
 
 async def test_many_things_are_bounded_and_those_that_blocked_longest_keep_their_names(case: Case) -> None:
@@ -244,6 +256,31 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
     lines = as_markdown(kept).splitlines()
     assert "| what | last seen | from | until | times | blocked for |" in lines
     assert f"| service web | is updating | {row['from']} | {row['until']} | 1 | 2 min |" in lines
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first(
+    width: int, height: int, folder: Path, case: Case
+) -> None:
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    await log.read()
+    await log.append(e.Intended("calm", 1, Call("swarm.quiescent"), "digest", Found(Answer.NO, "Look.")))
+    log.close()
+    for _ in range(2):
+        await case.look(
+            *(Blocking(f"service shop_worker{each}", "1 of 2 tasks run") for each in range(30)), after_s=70
+        )
+    async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
+        shown = shown_run(look_at(folder))
+    screen = RunbookScreen(surroundings())
+    async with hosted(screen, scene(), (width, height)) as (app, pilot):
+        screen.take(shown)
+        await settled(app, pilot)
+        frame = "\n".join(frame_of(app))
+        assert "calm, 70 s: waiting for service shop_worker0:" in frame
+        assert "27 more" in " ".join(frame.split())
+        compare_body(f"waiting-{width}x{height}", app)
 
 
 def said(before: Watched, now: Watched) -> list[str]:

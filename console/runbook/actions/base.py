@@ -99,6 +99,8 @@ class Context(Protocol):
     async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
         """Tell what is waited for at this moment, at every look of a wait; `note` where nothing blocks.
 
+        With neither, the wait is over, though the step goes on.
+
         It is shown in one place, and kept as how long each thing blocked: it adds nothing to the output.
         """
         ...

@@ -1,6 +1,6 @@
 """Recreates an overlay with another subnet under everything that is on it: thin over the remedy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from console.remedies.network_recreation_refusals import plan_recreation
 from console.remedies.network_recreation_subnet import subnet_refusals
 from console.remedies.network_recreation_survey import survey
 from console.remedies.network_recreation_way_back import SCRIPT, way_back_script
-from console.runbook.actions.base import Answer, Context, Found, Planned
+from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
 from console.runbook.actions.looking import found, tells
 from console.runbook.actions.parameters import Name, NetworkName, Parameters
 from console.runbook.values import Effect, Json
@@ -197,8 +197,19 @@ async def _recreation(
     async def keep(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))
 
+    async def waits_for(names: Sequence[str]) -> None:
+        parts = [each.partition(" (") for each in names]
+        await context.waits_for([Blocking(name, state.removesuffix(")")) for name, _, state in parts])
+
     means = Means(
-        reader, world.changer(), steady, _whose(context), keep, context.say, pace_of_this_machine_s()
+        reader,
+        world.changer(),
+        steady,
+        _whose(context),
+        keep,
+        context.say,
+        pace_of_this_machine_s(),
+        waits_for,
     )
     wanted = record or plan.record
     if wanted is None:

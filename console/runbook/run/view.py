@@ -266,6 +266,11 @@ class Live:
     """What its step waits for now, or waited for when its runner was killed."""
 
 
+def is_kept(waiting: Waiting, step: StepView) -> bool:
+    """Whether the log has it already how long what kept a step waiting."""
+    return step.waits_kept_at is not None and waiting.at <= step.waits_kept_at
+
+
 def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
     """Return how long what kept a step waiting, with the wait that goes on now or was cut short."""
     waiting = live.waiting

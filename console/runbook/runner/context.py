@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,11 @@ class StepContext:
     output: Output
     touches: Touches
     waits: Waits
-    waits_kept_at: datetime | None = None
     touched: Sequence[Touched] = field(default_factory=tuple)
 
     async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
         """Tell what is waited for at this moment."""
-        await self.waits.look(self.step, self.waits_kept_at, blocking, note)
+        await self.waits.look(self.step, blocking, note)
 
     async def say(self, line: str) -> None:
         """Tell a line of progress to whoever watches."""

@@ -21,7 +21,7 @@ from console.runbook.runner.gate import Gate
 from console.runbook.runner.moving import Mover
 from console.runbook.runner.patience import Patience
 from console.runbook.runner.tools import Tools
-from console.runbook.runner.waits import Waits
+from console.runbook.runner.waits import Waits, keep_what_was_left
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.folders import runbook_path
 from console.runbook.store.log import RunLog
@@ -89,6 +89,7 @@ class Runner:
         if not self._has_started:
             await self._log.append(e.RunnerStarted(os.getpid(), boot_id(), __version__))
             self._has_started = True
+            await keep_what_was_left(self._log)
         mover, digest = None, ""
         while not self._patience.ending.is_set():
             view = await self._log.read()

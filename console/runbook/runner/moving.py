@@ -78,10 +78,9 @@ class Mover:
         if not await self._log.append_if_current(intent, seen):
             return
         began = self._tools.world.clock.now()
-        event = await self._result(step, what, view.attempt)
-        # Before what came of it: killed between the two, the step goes on with the next wait.
+        await self._log.append(await self._result(step, what, view.attempt))
+        # After what came of it, which must not lack the room. Killed between the two, the next runner makes up for it.
         await self._tools.keep_waits(step.id)
-        await self._log.append(event)
         if what.changes:
             await self._keep_what_was_logged(step, began)
 
@@ -96,9 +95,9 @@ class Mover:
 
     async def _verify(self, move: m.Verify, _seen: int) -> None:
         event = await self._patience.unless_stopped(verified(self._tools, self._step(move.step)))
-        await self._tools.keep_waits(move.step)
         if event is not None:
             await self._log.append(event)
+        await self._tools.keep_waits(move.step)
 
     async def _retry(self, move: m.Retry, seen: int) -> None:
         if move.after_s and await self._patience.for_news(move.after_s):

@@ -54,7 +54,6 @@ class Tools:
             self.output,
             touches,
             self.waits,
-            self.view.step(step_id).waits_kept_at,
             touched,
         )
 

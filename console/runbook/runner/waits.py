@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from console.clock import Clock
+from console.runbook.run import events as e
+from console.runbook.run.view import is_kept
 from console.runbook.run.waits import (
     MOST_SHOWN,
     BlockedTime,
@@ -13,9 +14,9 @@ from console.runbook.run.waits import (
     Waiting,
     cut,
     headline_of,
-    merged,
     taken_in,
 )
+from console.runbook.store.log import RunLog
 from console.runbook.store.waiting import clear_waiting, read_waiting, write_waiting
 
 WRITTEN_EVERY_S = 1.0
@@ -32,12 +33,10 @@ class Waits:
         self._clock = clock
         self._wait: _Wait | None = None
 
-    async def look(
-        self, step: str, kept_at: datetime | None, blocking: Sequence[Blocking], note: str
-    ) -> None:
-        """Take in what a step waits for at this moment; `kept_at` is when rows of it came into the log last."""
+    async def look(self, step: str, blocking: Sequence[Blocking], note: str) -> None:
+        """Take in what a step waits for at this moment."""
         if self._wait is None or self._wait.step != step:
-            self._wait = _Wait(step, self._clock, await asyncio.to_thread(self._left, step, kept_at))
+            self._wait = _Wait(step, self._clock)
         waiting = self._wait.look(cut(blocking), note)
         if waiting is not None:
             await asyncio.to_thread(write_waiting, self._folder, waiting)
@@ -52,20 +51,27 @@ class Waits:
             self._wait = None
             await asyncio.to_thread(clear_waiting, self._folder)
 
-    def _left(self, step: str, kept_at: datetime | None) -> tuple[BlockedTime, ...]:
-        """Return what a runner that was killed had seen of the same wait, where the log does not have it."""
-        left = read_waiting(self._folder)
-        if left is None or left.step != step or (kept_at is not None and left.at <= kept_at):
-            return ()
-        return left.rows
+
+async def keep_what_was_left(log: RunLog) -> None:
+    """Put into the log what a runner that was killed had seen of a wait, where it is not there already.
+
+    Raises StoreFailed and HostError.
+    """
+    left = await asyncio.to_thread(read_waiting, log.folder)
+    if left is None:
+        return
+    step = next((each for each in log.view.steps if each.id == left.step), None)
+    if step is not None and left.rows and not is_kept(left, step):
+        await log.append(e.Waited(left.step, left.rows))
+    await asyncio.to_thread(clear_waiting, log.folder)
 
 
 class _Wait:
-    def __init__(self, step: str, clock: Clock, left: tuple[BlockedTime, ...]) -> None:
+    def __init__(self, step: str, clock: Clock) -> None:
         self.step = step
+        self.rows: tuple[BlockedTime, ...] = ()
+        """How long what blocked."""
         self._clock = clock
-        self._left = left
-        self._rows: tuple[BlockedTime, ...] = ()
         self._began_at = clock.now()
         self._names: frozenset[str] = frozenset()
         self._seen_s = clock.monotonic()
@@ -74,18 +80,16 @@ class _Wait:
         self._told: frozenset[str] | None = None
         self._told_s = 0.0
 
-    @property
-    def rows(self) -> tuple[BlockedTime, ...]:
-        """How long what blocked, with what an earlier runner saw."""
-        return merged((*self._left, *self._rows)) if self._left else self._rows
-
     def look(self, blocking: tuple[Blocking, ...], note: str) -> Waiting | None:
         """Return the wait as it is now, where it is time to show it."""
         at, now_s = self._clock.now(), self._clock.monotonic()
-        self._rows = taken_in(self._rows, self._names, blocking, at, now_s - self._seen_s)
+        self.rows = taken_in(self.rows, self._names, blocking, at, now_s - self._seen_s)
         self._names, self._seen_s = frozenset(each.name for each in blocking), now_s
+        is_over = not blocking and not note
         is_told = self._tell(blocking, note, now_s)
-        if not is_told and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S:
+        if is_over:
+            self._headline = ""
+        elif not is_told and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S:
             return None
         self._written_s = now_s
         more = max(0, len(blocking) - MOST_SHOWN)
