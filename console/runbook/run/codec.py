@@ -58,8 +58,6 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, datetime):
-        return value.isoformat()
     is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
     return value if is_json else str(value)
 
