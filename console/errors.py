@@ -52,6 +52,10 @@ class StoreFailed(HostError):
         self.is_full = is_full
 
 
+class RunnerNotStarted(HostError):
+    """What was decided is in the run's log, but no runner could be started to do it."""
+
+
 class LockHeld(HostError):
     """Another command of this host is changing the swarm."""
 

@@ -25,7 +25,7 @@ from screens.network import NetworkScreen
 from screens.overview import OverviewScreen
 from screens.palette import CommandProvider, usable
 from screens.printable import Printable
-from screens.runbook import RunbookScreen
+from screens.runbook import RunbookScreen, why_not
 from screens.source import SceneSource
 from screens.surroundings import Surroundings
 from screens.views.help import help_says
@@ -37,8 +37,8 @@ from screens.widgets.scroll_bar import AsciiScrollBar
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[RunView | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything of it changes."""
-Decide: TypeAlias = Callable[[Question, Choice, str], Awaitable[None]]
-"""Takes a decision and its reason. Raises VipconsoleError with why it was not taken."""
+Decide: TypeAlias = Callable[[Question, Choice, str, Callable[[str], object]], Awaitable[None]]
+"""Takes a decision and its reason, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +231,16 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     @work(group="deciding", description="takes a decision")
     async def _decide(self, decide: Decide, message: AnswerLine.Decided) -> None:
         try:
-            await decide(message.question, message.choice, message.reason)
+            await decide(message.question, message.choice, message.reason, self._tell)
         except VipconsoleError as error:
             shown = [each for each in self.screen_stack if isinstance(each, RunbookScreen)]
             for each in shown:
                 each.refuse(error)
             if self.screen not in shown:
-                said = f"Not decided. {error.sentence} {error.hint}".rstrip()
-                self.notify(said, severity="error", markup=False)
+                self.notify(why_not(error), severity="error", markup=False)
+
+    def _tell(self, sentence: str) -> None:
+        self.notify(sentence, markup=False)
 
     def watch_run_shown(self, before: RunView | None, now: RunView | None) -> None:
         """Call the operator who looks elsewhere, when the run that is theirs asks something."""

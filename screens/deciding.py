@@ -8,6 +8,7 @@ from console.host.who import Who
 from console.runbook.deciding import decide
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
+from console.runbook.runner.starting import Progress, silent
 from screens.views.run import Choice, Question
 
 
@@ -21,8 +22,13 @@ class Decider:
     is_cut_short: bool = False
     """Whether a decision was under way and nobody knows how far it came."""
 
-    async def __call__(self, question: Question, choice: Choice, reason: str) -> None:
-        """Decide what was asked, for the attempt and the plan that were shown. Raises Declined and HostError."""
+    async def __call__(
+        self, question: Question, choice: Choice, reason: str, tell: Progress = silent
+    ) -> None:
+        """Decide what was asked, for the attempt and the plan that were shown. Raises Declined and HostError.
+
+        RunnerNotStarted is one of these: then it is decided, and nothing has come of it yet.
+        """
         wish = Wish(
             question.step_id,
             e.Choice(choice.value),
@@ -33,7 +39,7 @@ class Decider:
         )
         self.is_cut_short = True
         try:
-            await decide(self.folder, wish, self.who, self.clock)
+            await decide(self.folder, wish, self.who, self.clock, tell)
         except Exception:
             self.is_cut_short = False
             raise

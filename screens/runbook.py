@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.reactive import var
 from textual.widget import Widget
 
-from console.errors import VipconsoleError
+from console.errors import RunnerNotStarted, VipconsoleError
 from console.parts import Unknown
 from screens.base import ConsoleScreen
 from screens.handing import copy
@@ -135,7 +135,7 @@ class RunbookScreen(ConsoleScreen):
 
     def refuse(self, error: VipconsoleError) -> None:
         """Say why the last decision was not taken, until the next one begins."""
-        self._said = f"Not decided. {error.sentence} {error.hint}".rstrip()
+        self._said = why_not(error)
         self._show()
 
     def _show(self) -> None:
@@ -246,6 +246,12 @@ class RunbookScreen(ConsoleScreen):
             self.action_pane(STEPS)
         else:
             self.app.pop_screen()
+
+
+def why_not(error: VipconsoleError) -> str:
+    """Return what became of a decision that came to nothing, or to nothing yet."""
+    what = "Decided, but not begun." if isinstance(error, RunnerNotStarted) else "Not decided."
+    return f"{what} {error.sentence} {error.hint}".rstrip()
 
 
 def _fit(words: Words, told: Sequence[Paragraph], width: int) -> None:

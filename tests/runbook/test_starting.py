@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import HostError
+from console.errors import HostError, RunnerNotStarted
 from console.host.detached import Program, UnitTaken
 from console.host.lock import maintenance_lock
 from console.runbook.run import events as e
@@ -99,7 +99,7 @@ async def test_a_runner_at_work_is_left_to_it(case: Case) -> None:
 async def test_what_waiting_does_not_mend_is_raised_at_once_with_its_reason(case: Case) -> None:
     why = HostError(f"systemd did not start vipconsole-run-{RUN}.service: Access denied.", "Look there.")
     systemd = Systemd(case.folder, [why, why])
-    with pytest.raises(HostError) as raised:
+    with pytest.raises(RunnerNotStarted) as raised:
         await case.ensure(systemd)
     assert raised.value.sentence == f"The runner of {RUN} could not be started. {why.sentence}"
     assert raised.value.hint == f"Look there. Then: `vipconsole resume {RUN}`."
@@ -129,7 +129,7 @@ async def test_a_name_that_stays_taken_is_given_up_and_named(case: Case) -> None
 
 async def test_a_runner_that_ends_before_it_works_is_told_after_a_look(case: Case) -> None:
     systemd = Systemd(case.folder, is_gone=True)
-    with pytest.raises(HostError, match="ended before it began to work") as raised:
+    with pytest.raises(RunnerNotStarted, match="ended before it began to work") as raised:
         await case.ensure(systemd)
     assert f"journalctl -u vipconsole-run-{RUN}.service" in raised.value.hint
     assert case.clock.at_s < 3
@@ -137,7 +137,7 @@ async def test_a_runner_that_ends_before_it_works_is_told_after_a_look(case: Cas
 
 async def test_one_that_is_slow_but_there_is_waited_for_and_its_state_is_seldom_asked(case: Case) -> None:
     systemd = Systemd(case.folder)
-    with pytest.raises(HostError, match="has not begun within 30 s") as raised:
+    with pytest.raises(RunnerNotStarted, match="has not begun within 30 s") as raised:
         await case.ensure(systemd)
     assert f"vipconsole resume {RUN}" in raised.value.hint
     assert len(systemd.started) == 1

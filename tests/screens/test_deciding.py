@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from console.clock import SystemClock
+from console.clock import Clock, SystemClock
+from console.errors import RunnerNotStarted
 from console.host.lock import maintenance_lock
 from console.parts import Unknown
+from console.runbook import deciding
 from console.runbook.answers import Answer, Found
 from console.runbook.deciding import decide
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import Decision, RunState
+from console.runbook.runner.starting import Progress
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.values import Call, Effect
@@ -128,6 +131,24 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
         assert case.decisions == ()
         shown.clock.pass_by(2 * PAUSE_S)
         await shown.press("enter")
+        assert (await case.decided()).choice is e.Choice.CONFIRM
+
+
+async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_: Path, header: Header, clock: Clock, tell: Progress) -> None:
+        assert clock is not None
+        tell(f"The last runner of {header.run_id} is about to end")
+        raise RunnerNotStarted("No runner could be started.", "Then: `vipconsole resume`.")
+
+    monkeypatch.setattr(deciding, "ensure_runner", start)
+    async with asked(tmp_path, GO_AHEAD) as case:
+        await case.shown.press("a")
+        await case.type("word")
+        await case.shown.until(lambda frame: "is about to end" in frame)
+        # What was told covers the note for some seconds.
+        await case.shown.until(lambda frame: "Decided, but not begun. No runner could be started." in frame)
         assert (await case.decided()).choice is e.Choice.CONFIRM
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.clock import Clock
-from console.errors import HostError
+from console.errors import HostError, RunnerNotStarted
 from console.host.detached import Program, UnitTaken, has_ended, service_of, start
 from console.host.lock_probe import holder_of_lock
 from console.host.process import PATH
@@ -53,7 +53,7 @@ class Starter:
 async def ensure_runner(
     folder: Path, header: Header, clock: Clock, tell: Progress = silent, starter: Starter | None = None
 ) -> None:
-    """Start a runner and return when it is at work; where one is there, it is left to it. Raises HostError.
+    """Start a runner and return when it is at work; where one is there, it is left to it. Raises RunnerNotStarted, HostError.
 
     A runner that is about to end still has the name of the unit, so starting another one may take a second try; that is
     told. Every other failure is raised at once.
@@ -90,7 +90,7 @@ async def _started(starter: Starter, program: Program, header: Header) -> bool:
     except UnitTaken:
         return False
     except HostError as error:
-        raise HostError(
+        raise RunnerNotStarted(
             f"The runner of {header.run_id} could not be started. {error.sentence}",
             f"{error.hint} {_again(header)}".strip(),
         ) from error
@@ -106,7 +106,7 @@ async def _require_alive(
         # Then it is waited for until the time is over.
         return
     if has_ended and not await asyncio.to_thread(has_worked):
-        raise HostError(
+        raise RunnerNotStarted(
             f"The runner of {header.run_id} ended before it began to work.",
             f"`journalctl -u {service_of(program)} -n 20` tells why. {_again(header)}",
         )
@@ -117,17 +117,17 @@ def _has_worked(folder: Path, before: int) -> bool:
     return is_alive(folder) or _last_number(folder) != before
 
 
-def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool) -> HostError:
+def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool) -> RunnerNotStarted:
     within = f"within {STARTED_WITHIN_S:g} s"
     if has_begun:
         where = (
             f"`journalctl -u {service_of(program)} -n 20`" if has_systemd() else str(folder / RUNNER_OUTPUT)
         )
-        return HostError(
+        return RunnerNotStarted(
             f"The runner of {header.run_id} has not begun {within}.", f"{where} tells why. {_again(header)}"
         )
     unit = service_of(program)
-    return HostError(
+    return RunnerNotStarted(
         f"The runner of {header.run_id} could not be started {within}: the unit {unit} still exists.",
         f"`systemctl status {unit}` shows what it does. {_again(header)}",
     )
