@@ -25,7 +25,7 @@ from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import look_at
-from screens.app import OwnRun, Runs
+from screens.app import ConsoleApp, OwnRun, Runs
 from screens.deciding import Decider
 from screens.keys import PAUSE_S
 from screens.running import shown_run_in
@@ -142,13 +142,14 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
         tell(f"The last runner of {header.run_id} is about to end")
         raise RunnerNotStarted("No runner could be started.", "Then: `vipconsole resume`.")
 
+    told: list[str] = []
     monkeypatch.setattr(deciding, "ensure_runner", start)
+    monkeypatch.setattr(ConsoleApp, "notify", lambda _, message, **_more: told.append(message))
     async with asked(tmp_path, GO_AHEAD) as case:
         await case.shown.press("a")
         await case.type("word")
-        await case.shown.until(lambda frame: "is about to end" in frame)
-        # What was told covers the note for some seconds.
         await case.shown.until(lambda frame: "Decided, but not begun. No runner could be started." in frame)
+        assert told == [f"The last runner of {header().run_id} is about to end"]
         assert (await case.decided()).choice is e.Choice.CONFIRM
 
 
