@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from console.runbook.store.waiting import WAITING, read_waiting
+from console.runbook.viewing import look_at
+from tests.support import deeds
 from tests.support.changes import ENTER
 from tests.support.maintenance import Site, eventually, site
 from tests.support.program import PROGRAM
@@ -131,6 +134,28 @@ def test_closing_the_terminal_ends_nothing_and_a_second_run_names_the_holder(her
     assert report["steps"][0]["output"] == ["begun"]
     # Whoever held the lock is gone, and so is the note.
     assert here.operator.lock.read_text() == ""
+
+
+def test_a_wait_is_told_once_and_what_a_killed_runner_had_waited_for_is_in_the_report(here: Site) -> None:
+    path = here.runbook(
+        "{id: calm, uses: wait.until, timeout: 10m, with: {every: 1s, until: [{services.converged: {services: [late]}}]}}"
+    )
+    with here.start("run", path, "--headless") as viewer:
+        eventually(lambda: list(here.operator.state.glob(f"runs/*/{WAITING}")))
+        here.kill_runner()
+        out, _ = viewer.communicate(timeout=120)
+    assert out.count("There is no service late") == 1
+    assert " | " not in out
+    with here.start("resume", "--headless") as viewer:
+        eventually(lambda: look_at(here.run_folder).view.step("calm").waits)
+        eventually(lambda: read_waiting(here.run_folder) is not None)
+        here.simulation.model.services.create(deeds.spec("late"))
+        out, _ = viewer.communicate(timeout=120)
+    assert viewer.returncode == 0, out
+    (step,) = here.report()["steps"]
+    (row,) = step["waited_for"]
+    assert (row["what"], row["times"], step["output"]) == ("There is no service late.", 2, [])
+    assert read_waiting(here.run_folder) is None
 
 
 def test_what_was_cut_short_blocks_across_a_reboot_until_it_is_given_up(here: Site) -> None:
