@@ -1,7 +1,12 @@
-"""The door for whoever decides about runs. A decision is in the log before anything comes of it, and the first one counts."""
+"""The door for whoever decides about runs. A decision is in the log before anything comes of it, and the first one counts.
+
+Whether a runner is there is read by the rules below, while nobody can append. A runner holds its lock before it reads the
+log, and records its start and each intent there. So either a rule sees the runner, or the runner sees the decision before
+it does anything.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from console.clock import Clock
@@ -30,10 +35,12 @@ async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progres
     cleaned = Wish(
         wish.step, wish.choice, wish.word, clean(wish.reason, SENTENCE_LIMIT), wish.attempt, wish.digest
     )
-    alive = await asyncio.to_thread(is_alive, folder)
-    await asyncio.to_thread(
-        append_by_rule, folder, lambda view: decision_for(view, cleaned, who, is_alive=alive), clock
-    )
+
+    def rule(view: RunView) -> Sequence[e.Event] | str:
+        decided = decision_for(view, cleaned, who, is_alive=is_alive(folder))
+        return decided if isinstance(decided, str) else (decided,)
+
+    await asyncio.to_thread(append_by_rule, folder, rule, clock)
     return await start_runner(folder, clock, tell)
 
 
@@ -45,19 +52,15 @@ async def resume(
     `accepted` lets a changed runbook take the place of the one that was planned; it is appended first.
     """
     await asyncio.to_thread(_decline_if_another_blocks, folder, None)
-    alive = await asyncio.to_thread(is_alive, folder)
 
-    def unless_in_the_way(event: e.Event) -> Callable[[RunView], e.Event | str]:
-        def rule(view: RunView) -> e.Event | str:
-            if view.is_over:
-                return f"The run is over ({view.state})."
-            return "The run is under way." if alive and view.state is RunState.GOING else event
+    def rule(view: RunView) -> Sequence[e.Event] | str:
+        if view.is_over:
+            return f"The run is over ({view.state})."
+        if view.state is RunState.GOING and is_alive(folder):
+            return "The run is under way."
+        return (*((accepted,) if accepted is not None else ()), e.Resumed(who))
 
-        return rule
-
-    for event in (accepted, e.Resumed(who)):
-        if event is not None:
-            await asyncio.to_thread(append_by_rule, folder, unless_in_the_way(event), clock)
+    await asyncio.to_thread(append_by_rule, folder, rule, clock)
     return await start_runner(folder, clock, tell)
 
 
@@ -71,14 +74,13 @@ async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> R
 
 async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
     """Give a run up as it is. Raises Declined where it is over or a runner is at work, and HostError."""
-    alive = await asyncio.to_thread(is_alive, folder)
 
-    def rule(view: RunView) -> e.Event | str:
+    def rule(view: RunView) -> Sequence[e.Event] | str:
         if view.is_over and not view.blocks:
             return f"The run is over ({view.state})."
-        if alive and view.state is RunState.GOING:
+        if view.state is RunState.GOING and is_alive(folder):
             return "The run is under way: stop it before."
-        return e.Abandoned(who, what_is_left(view))
+        return (e.Abandoned(who, what_is_left(view)),)
 
     await asyncio.to_thread(append_by_rule, folder, rule, clock)
     await asyncio.to_thread(release_reserve, folder)

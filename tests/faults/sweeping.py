@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -75,12 +75,14 @@ class Lives:
         return look_at(self.folder).view
 
     def decide(self, wish: Wish) -> None:
-        append_by_rule(
-            self.folder, lambda view: decision_for(view, wish, ALICE, is_alive=False), SystemClock()
-        )
+        def rule(view: RunView) -> Sequence[e.Event] | str:
+            decided = decision_for(view, wish, ALICE, is_alive=False)
+            return decided if isinstance(decided, str) else (decided,)
+
+        append_by_rule(self.folder, rule, SystemClock())
 
     def resume(self) -> None:
-        append_by_rule(self.folder, lambda _: e.Resumed(ALICE), SystemClock())
+        append_by_rule(self.folder, lambda _: (e.Resumed(ALICE),), SystemClock())
 
     def work(self, fault: Fault | None = None) -> int:
         """Let one runner work, and return its exit code (-9: it was killed)."""

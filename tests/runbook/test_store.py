@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -143,8 +144,8 @@ def test_of_two_that_decide_at_once_one_is_first(folder: Path) -> None:
     outcomes: list[str] = []
 
     def decide(name: str) -> None:
-        def rule(view: RunView) -> e.Event | str:
-            return "somebody was first" if view.notes else e.Noted(name)
+        def rule(view: RunView) -> Sequence[e.Event] | str:
+            return "somebody was first" if view.notes else (e.Noted(name),)
 
         try:
             append_by_rule(folder, rule, SystemClock())

@@ -7,7 +7,7 @@ first.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -75,13 +75,38 @@ def append(
 
     Raises StoreFailed; then the event is not in the log, unless a later read shows it.
     """
-    kind, body = kind_of(event), to_json(event)
     with _failing(None, "written"), _transaction(connection):
         (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()
         if expected is not None and last != expected:
             return None
-        connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (last + 1, at.isoformat(), kind, body))
-    return Entry(last + 1, at, event)
+        return _inserted(connection, event, last + 1, at)
+
+
+def append_by_rule(
+    connection: sqlite3.Connection,
+    rule: Callable[[tuple[Entry, ...]], Sequence[Event]],
+    now: Callable[[], datetime],
+) -> tuple[Entry, ...]:
+    """Append what a rule makes of the whole log, all of it or nothing, and return the new entries.
+
+    From before the log is read until they are written nobody else can append, a runner that starts included. So what the
+    rule reads besides the log, such as whether a runner is there, is older than everything that comes after them.
+    Raises what the rule raises, then nothing is written; HostError where the log cannot be read, StoreFailed where it
+    cannot be written.
+    """
+    with _failing(None, "written"), _transaction(connection):
+        entries = entries_after(connection, 0)
+        last = entries[-1].number if entries else 0
+        return tuple(
+            _inserted(connection, event, number, now())
+            for number, event in enumerate(rule(entries), start=last + 1)
+        )
+
+
+def _inserted(connection: sqlite3.Connection, event: Event, number: int, at: datetime) -> Entry:
+    row = (number, at.isoformat(), kind_of(event), to_json(event))
+    connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
+    return Entry(number, at, event)
 
 
 def entries_after(connection: sqlite3.Connection, number: int) -> tuple[Entry, ...]:

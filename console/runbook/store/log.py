@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from console.clock import Clock
@@ -89,21 +89,22 @@ class RunLog:
             return await self._thread.call(write)
 
 
-def append_by_rule(folder: Path, rule: Callable[[RunView], Event | str], clock: Clock) -> Entry:
-    """Append what a rule makes of the run as it is in this very moment; blocks.
+def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str], clock: Clock) -> None:
+    """Append what a rule makes of the run as it is in this very moment, all of it or nothing; blocks.
 
-    Whoever else appends waits meanwhile, so of two that answer a question the second one sees the first one's answer.
-    Raises Declined with what the rule says against it, and HostError.
+    Whoever else appends waits meanwhile, so of two that answer a question the second one sees the first one's answer, and
+    a runner that starts is seen by the rule or sees what was appended. Raises Declined with what the rule says against it,
+    and HostError.
     """
+
+    def on_entries(entries: tuple[Entry, ...]) -> Sequence[Event]:
+        events = rule(fold(entries))
+        if isinstance(events, str):
+            raise Declined(events)
+        return events
+
     connection = database.connect(folder / LOG)
     try:
-        while True:
-            view = fold(database.entries_after(connection, 0))
-            event = rule(view)
-            if isinstance(event, str):
-                raise Declined(event)
-            entry = database.append(connection, event, clock.now(), view.number)
-            if entry is not None:
-                return entry
+        database.append_by_rule(connection, on_entries, clock.now)
     finally:
         connection.close()

@@ -1,0 +1,133 @@
+"""Decisions and runners at the same moment: either the decision sees the runner, or the runner sees the decision."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.clock import SystemClock
+from console.errors import Declined
+from console.runbook.answers import Answer, Found
+from console.runbook.deciding import abandon, decide, resume
+from console.runbook.run import events as e
+from console.runbook.run.codec import kind_of, to_json
+from console.runbook.run.decisions import Wish
+from console.runbook.run.fold import fold
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import RunView
+from console.runbook.store import database
+from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from console.runbook.store.log import append_by_rule
+from console.runbook.values import Call, Effect
+from tests.support.runs import ALICE, START, header
+
+HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
+FOUND = Found(Answer.NO, "It is not done.")
+INTENDED = e.Intended("swap", 1, Call("test.do"), "digest", FOUND)
+STARTED = e.RunnerStarted(1, header().boot_id, "0")
+WITHIN_S = 100.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a run whose runner has died in the middle of an act."""
+    folder = create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+    with closing(database.connect(folder / LOG)) as log:
+        for each in (STARTED, INTENDED):
+            database.append(log, each, START)
+    return folder
+
+
+def view_of(folder: Path) -> RunView:
+    return fold(database.read_log(folder / LOG))
+
+
+@contextmanager
+def runner_lock(folder: Path) -> Iterator[None]:
+    """Hold what a runner holds for as long as it lives."""
+    descriptor = os.open(folder / RUNNER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write(log: sqlite3.Connection, number: int, event: e.Event) -> None:
+    row = (number, START.isoformat(), kind_of(event), to_json(event))
+    log.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
+
+
+async def undo(folder: Path) -> RunView:
+    return await decide(folder, Wish("swap", e.Choice.UNDO), ALICE, SystemClock())
+
+
+async def go_on(folder: Path) -> RunView:
+    return await resume(folder, ALICE, SystemClock())
+
+
+async def give_up(folder: Path) -> RunView:
+    return await abandon(folder, ALICE, SystemClock())
+
+
+@pytest.mark.parametrize("act", [undo, go_on, give_up])
+async def test_a_runner_that_systemd_starts_again_meanwhile_is_seen_by_whoever_decides(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], Coroutine[Any, Any, RunView]]
+) -> None:
+    is_deciding, connect = threading.Event(), database.connect
+
+    def connected(path: Path) -> sqlite3.Connection:
+        is_deciding.set()
+        return connect(path)
+
+    monkeypatch.setattr(database, "connect", connected)
+    with closing(sqlite3.connect(folder / LOG, isolation_level=None)) as log:
+        # The runner is about to write: whoever decides has to wait for it.
+        log.execute("BEGIN IMMEDIATE")
+        decided = asyncio.create_task(act(folder))
+        assert await asyncio.to_thread(is_deciding.wait, WITHIN_S)
+        with runner_lock(folder):
+            write(log, 4, STARTED)
+            write(log, 5, INTENDED)
+            log.execute("COMMIT")
+            with pytest.raises(Declined, match="under way"):
+                await decided
+    assert [type(each.event) for each in database.read_log(folder / LOG)][3:] == [
+        e.RunnerStarted,
+        e.Intended,
+    ]
+
+
+def test_nobody_appends_while_a_rule_looks_whether_a_runner_is_there(folder: Path) -> None:
+    def rule(_: RunView) -> Sequence[e.Event]:
+        with (
+            closing(sqlite3.connect(folder / LOG, timeout=0, isolation_level=None)) as runner,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            runner.execute("BEGIN IMMEDIATE")
+        return (e.Noted("one"), e.Noted("two"))
+
+    append_by_rule(folder, rule, SystemClock())
+    assert view_of(folder).notes == ("one", "two")
+
+
+def test_of_what_a_rule_appends_all_is_written_or_nothing(folder: Path) -> None:
+    before = view_of(folder)
+
+    def events() -> Iterator[e.Event]:
+        yield e.Noted("one")
+        raise Declined("The second one is not to be written.")
+
+    def rule(_: RunView) -> Any:
+        return events()
+
+    with pytest.raises(Declined):
+        append_by_rule(folder, rule, SystemClock())
+    assert view_of(folder) == before
