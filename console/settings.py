@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.errors import SettingsError
+from console.host.unit_names import full_name, is_glob, problem_with_service
 from console.text import clean
 
 SYSTEM_FILE = Path("/etc/vipconsole/config.toml")
@@ -73,6 +74,12 @@ class Quiet:
     timer_within_s: float = 600
     """How soon is about to."""
 
+    def __post_init__(self) -> None:
+        """Give units and timers their full names; globs stay as they are."""
+        for name, kind in (("units", "service"), ("timers", "timer")):
+            named = tuple(each if is_glob(each) else full_name(each, kind) for each in getattr(self, name))
+            object.__setattr__(self, name, named)
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -119,6 +126,7 @@ class Settings:
     network: str = "proxy"
     """The network of interest: the one that stacks share."""
     docker_unit: str = "docker.service"
+    """The service of dockerd, with its type: a bare name gets it here, so that names of units can be compared."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     look: Look = field(default_factory=Look)
     quiet: Quiet = field(default_factory=Quiet)
@@ -126,10 +134,9 @@ class Settings:
     run: Run = field(default_factory=Run)
     nixos: Nixos = field(default_factory=Nixos)
 
-    @property
-    def docker_unit_name(self) -> str:
-        """The unit with its ending; systemctl takes a service by its bare name too."""
-        return self.docker_unit if "." in self.docker_unit else f"{self.docker_unit}.service"
+    def __post_init__(self) -> None:
+        """Give the docker unit its full name, wherever the settings come from: a file, or a run that keeps them."""
+        object.__setattr__(self, "docker_unit", full_name(self.docker_unit))
 
 
 def user_file(environment: Mapping[str, str]) -> Path:
@@ -229,6 +236,9 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     if thresholds.use_warning > thresholds.use_critical:
         wrong.append("thresholds.use_warning is above thresholds.use_critical")
+    problem = problem_with_service(settings.docker_unit)
+    if problem:
+        wrong.append(f"docker_unit must be {problem}, and {clean(settings.docker_unit, 100)} is none")
     if settings.quiet.timeout_s < settings.quiet.dwell_s:
         wrong.append("quiet.timeout_s is below quiet.dwell_s")
     wrong += [

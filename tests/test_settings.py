@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import SettingsError
-from console.settings import Settings, load_settings, user_file
+from console.settings import Settings, kept, load_settings, restored, user_file
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -47,6 +47,11 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[quiet]\nunits = ['x', 3]", "quiet.units must be a list of texts"),
         ("[quiet]\nunits = ['']", "quiet.units must be a list of texts"),
         ("[quiet]\ndwell_s = 1000", "quiet.timeout_s is below quiet.dwell_s"),
+        ("docker_unit = 'docker.socket'", "docker_unit must be the name of one service of systemd"),
+        ("docker_unit = 'docker*'", "docker_unit must be the name of one service of systemd"),
+        ("docker_unit = 'docker@.service'", "docker_unit must be the name of one service of systemd"),
+        ("docker_unit = 'the docker'", "docker_unit must be the name of one service of systemd"),
+        ("docker_unit = '/etc/docker.service'", "docker_unit must be the name of one service of systemd"),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -65,6 +70,35 @@ def test_lists_of_names_replace_the_list_before_them(tmp_path: Path) -> None:
     path = write(tmp_path, "config.toml", '[quiet]\nstacks = ["traefik", "warm-*"]\ndeploy_tools = []\n')
     quiet = load_settings([path]).quiet
     assert (quiet.stacks, quiet.deploy_tools, quiet.units) == (("traefik", "warm-*"), (), ())
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("docker", "docker.service"),
+        ("docker.service", "docker.service"),
+        # A bare name may hold dots.
+        ("snap.docker.dockerd", "snap.docker.dockerd.service"),
+        ("docker@one", "docker@one.service"),
+    ],
+)
+def test_the_docker_unit_has_one_name_wherever_it_comes_from(tmp_path: Path, written: str, unit: str) -> None:
+    path = write(tmp_path, "config.toml", f'docker_unit = "{written}"\n')
+    assert load_settings([path]).docker_unit == unit
+    assert Settings(docker_unit=written).docker_unit == unit
+    # A run that was begun by an older version keeps the name as it was written.
+    assert restored({**kept(Settings()), "docker_unit": written}).docker_unit == unit
+
+
+def test_units_that_must_be_quiet_have_their_full_names_too(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "config.toml", '[quiet]\nunits = ["deploy", "a.mount", "deploy-*"]\ntimers = ["tidy"]\n'
+    )
+    quiet = load_settings([path]).quiet
+    assert (quiet.units, quiet.timers) == (
+        ("deploy.service", "a.mount", "deploy-*"),
+        ("tidy.timer",),
+    )
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

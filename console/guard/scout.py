@@ -95,7 +95,7 @@ class Scout:
         if doubt is not None:
             return doubt
         try:
-            unit = await read_daemon_unit(self.settings.docker_unit_name, self.settings.look.call_timeout_s)
+            unit = await read_daemon_unit(self.settings.docker_unit, self.settings.look.call_timeout_s)
         except HostError as error:
             return unknown_from(error)
         return Daemon(unit.started_at, unit.start_limit_s, ())

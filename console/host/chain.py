@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from console.clock import Clock
 from console.errors import HostError, StepFailed
+from console.host.unit_names import full_name, is_glob
 from console.host.units import Run
 from console.text import SENTENCE_LIMIT, clean, duration
 
@@ -16,7 +17,6 @@ POLL_S = 0.5
 TAIL_LINES = 12
 _PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,InvocationID,ConditionResult,ConditionTimestampMonotonic,Job,After"
 _BUSY = ("activating", "deactivating", "reloading")
-_GLOB = frozenset("*?[")
 
 Tell = Callable[[str], Awaitable[object]]
 
@@ -94,7 +94,7 @@ async def expanded(names: Iterable[str], run: Run) -> tuple[Link, ...]:
     """Return the units of a chain in their order: as they are written, and those of a glob as systemd orders them."""
     found: dict[str, Link] = {}
     for name in names:
-        links = _ordered(await _matching(name, run)) if _GLOB & set(name) else await read_links((name,), run)
+        links = _ordered(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
         for each in links:
             found.setdefault(each.name, each)
     return tuple(found.values())
@@ -154,11 +154,6 @@ async def _one(name: str, run: Run) -> Link:
     if len(links) != 1:
         raise HostError(f"systemd does not tell about {name}.")
     return links[0]
-
-
-def full_name(name: str) -> str:
-    """Return a unit's name with its type."""
-    return name if "." in name else f"{name}.service"
 
 
 def _ordered(links: Sequence[Link]) -> Iterable[Link]:

@@ -2,16 +2,18 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.outliving import Standing, State
 from console.host.properties import property_blocks
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
+from console.host.unit_names import full_name
 from console.nixos.activation import Activation, Endangered, endangered, read_activation
 from console.nixos.outcome import Outcome, judge
 from console.nixos.places import Places
-from console.text import SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean, listed
 
 TIMEOUT_S = 120.0
 SYSTEMCTL_TIMEOUT_S = 20.0
@@ -64,26 +66,66 @@ async def predict(system: str, places: Places) -> Activation:
     return activation
 
 
-async def threatened(units: Sequence[str], activation: Activation, places: Places) -> tuple[Endangered, ...]:
-    """Return which of these units would be stopped or restarted, by themselves or with what they need."""
-    leans_on = await _leans_on(units, places) if places.has_systemd else {}
-    return endangered(activation, units, leans_on)
+async def docker_threatened(
+    docker_unit: str, activation: Activation, places: Places
+) -> tuple[Endangered, ...]:
+    """Return whether the docker unit, or the socket that activates it, would be stopped or restarted.
+
+    Stopping the socket stops the unit. Raises HostError where systemd has no such unit, or does not tell.
+    """
+    socket = f"{docker_unit.removesuffix('.service')}.socket"
+    return await threatened((docker_unit,), activation, places, where_there=(socket,))
 
 
-def docker_units(docker_unit: str) -> tuple[str, ...]:
-    """Return the docker unit, and the socket that activates it: stopping that stops the unit."""
-    stem = docker_unit.rpartition(".")[0] or docker_unit
-    return (docker_unit, f"{stem}.socket")
+async def threatened(
+    units: Sequence[str], activation: Activation, places: Places, where_there: Sequence[str] = ()
+) -> tuple[Endangered, ...]:
+    """Return which of these units would be stopped or restarted, by themselves or with what they need.
 
-
-async def _leans_on(units: Sequence[str], places: Places) -> dict[str, tuple[str, ...]]:
-    said = await places.run(
-        ("systemctl", "show", "--no-pager", f"--property=Id,{','.join(_LEANS)}", "--", *units),
-        SYSTEMCTL_TIMEOUT_S,
+    `where_there` are units that need not exist. Raises HostError where another one does not, or systemd does not tell:
+    of a name that no unit has, no switch says anything, and so it is not known what happens to the unit that is meant.
+    """
+    wanted = tuple(dict.fromkeys(map(full_name, units)))
+    optional = tuple(each for each in map(full_name, where_there) if each not in wanted)
+    if not places.has_systemd:
+        return endangered(activation, (*wanted, *optional), {})
+    known = await _known((*wanted, *optional), places)
+    missing = [each for each in wanted if not known[each].is_loaded]
+    if missing:
+        raise HostError(
+            f"systemd has no unit {listed(missing)}, so what the switch would do to it is not known.",
+            "Name the units that are meant; the one of dockerd is `docker_unit` in the settings.",
+        )
+    there = [each for each in known.values() if each.is_loaded]
+    return endangered(
+        activation,
+        tuple(dict.fromkeys(each.id for each in there)),
+        {each.id: each.leans_on for each in there},
     )
-    found = {}
-    for told in property_blocks(said):
-        if "Id" in told:
-            names = (name for kind in _LEANS for name in told.get(kind, "").split())
-            found[clean(told["Id"])] = tuple(dict.fromkeys(map(clean, names)))
-    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A unit as systemd knows it."""
+
+    id: str
+    """Its own name, which a switch says, where it was asked for by an alias."""
+    is_loaded: bool
+    leans_on: tuple[str, ...]
+
+
+async def _known(units: Sequence[str], places: Places) -> dict[str, _Known]:
+    properties = f"--property=Id,LoadState,{','.join(_LEANS)}"
+    command = ("systemctl", "show", "--no-pager", properties, "--", *units)
+    blocks = tuple(property_blocks(await places.run(command, SYSTEMCTL_TIMEOUT_S)))
+    # It answers in the order in which it was asked.
+    if len(blocks) != len(units) or not all("Id" in each and "LoadState" in each for each in blocks):
+        raise HostError("`systemctl show` did not answer with the units that it was asked for.")
+    return {
+        unit: _Known(
+            clean(told["Id"]),
+            told["LoadState"] == "loaded",
+            tuple(dict.fromkeys(clean(name) for kind in _LEANS for name in told.get(kind, "").split())),
+        )
+        for unit, told in zip(units, blocks, strict=True)
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.nixos.activation import Activation, Endangered
 from console.nixos.places import Places
-from console.nixos.prediction import docker_units, predict, threatened
+from console.nixos.prediction import docker_threatened, predict
 from console.nixos.rebuild import Tell, build, differences, keep
 from console.parts import Part
 from console.text import clean
@@ -53,7 +53,7 @@ async def prepare(order: Order, places: Places, tell: Tell) -> Built:
     new = await build(order.flake, order.folder, places, order.timeout_s, tell)
     await keep(new, order.folder / NEW_LINK, places)
     activation = await predict(new, places)
-    dangers = await threatened(docker_units(order.docker_unit), activation, places)
+    dangers = await docker_threatened(order.docker_unit, activation, places)
     return Built(new, old, await differences(old, new, places), activation, dangers)
 
 

@@ -50,7 +50,7 @@ def result_of(work: Coroutine[Any, Any, T]) -> T:
 def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
     """Return where dockerd's lines are read from: the recording asked for, else this host's journal."""
     path: Path | None = asked.journal
-    unit = settings.docker_unit_name
+    unit = settings.docker_unit
     if path is None:
         return DaemonLog(open_journal(unit))
     if not path.exists():

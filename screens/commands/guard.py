@@ -76,8 +76,8 @@ async def _act(asked: Namespace, scout: Scout, wishes: Wishes) -> Outcome:
         async with changing(asked, scout.connection) as changer:
 
             async def restart() -> None:
-                changer.announce(f"restart {settings.docker_unit_name}")
-                await restart_daemon_unit(settings.docker_unit_name, settings.guard.recovery_s)
+                changer.announce(f"restart {settings.docker_unit}")
+                await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
             return await act(scout, wishes, Hands(changer, restart, _tell))
     except (Declined, LockHeld) as error:

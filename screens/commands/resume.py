@@ -53,7 +53,7 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
     settings = restored(view.header.settings)
     connection = EngineConnection(view.header.host, settings.look.call_timeout_s)
     try:
-        log = DaemonLog(open_journal(settings.docker_unit_name))
+        log = DaemonLog(open_journal(settings.docker_unit))
         world = RunWorld(connection, settings, SystemClock(), log)
         why = misplaced(view.header, await where_this_is(world.reader))
         if why:

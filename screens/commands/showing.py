@@ -57,7 +57,7 @@ def _in_console(decider: Decider, log: DaemonLog | None) -> int:
     header = look_at(decider.folder).view.header
     settings = restored(header.settings)
     with connected_to(header.host, settings) as connection:
-        log = log or DaemonLog(open_journal(settings.docker_unit_name))
+        log = log or DaemonLog(open_journal(settings.docker_unit))
         where = (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
         return open_console(Sources(connection, log, state_folder()), settings, where, decider)
 

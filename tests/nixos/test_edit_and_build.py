@@ -156,9 +156,14 @@ async def test_what_a_switch_would_do_must_be_known(host: Host, how: dict[str, i
     assert host.swarm_nix.read_text() == SWARM_NIX
 
 
-async def test_a_docker_unit_that_would_be_restarted_is_told(host: Host) -> None:
+@pytest.mark.parametrize("systemd", [False, True])
+@pytest.mark.parametrize("written", ["docker.service", "docker"])
+async def test_a_docker_unit_that_would_be_restarted_is_told(
+    host: Host, written: str, *, systemd: bool
+) -> None:
+    host.docker_unit = written
     (host.repository / "daemon.json").write_text('{"debug": true}')
-    outputs = await edits(host).act()
+    outputs = await edits(host, systemd=systemd).act()
     assert outputs["endangered"] == [
         "The switch would stop docker.service.",
         "The switch would stop docker.socket.",

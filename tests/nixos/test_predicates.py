@@ -15,9 +15,11 @@ from tests.support.nixos import Host, step
 ALL: tuple[Any, ...] = (NixParses, SystemIs, UnitsUnaffected)
 
 
-async def ask(host: Host, name: str, step_name: str = "ask", **parameters: Json) -> Found:
+async def ask(
+    host: Host, name: str, step_name: str = "ask", *, systemd: bool = False, **parameters: Json
+) -> Found:
     kind = next(each for each in ALL if each.name == name)
-    predicate = kind(host.places(systemd=False))
+    predicate = kind(host.places(systemd=systemd))
     given = parameters_for(Call(name, parameters), predicate.parameters)
     found: Found = await predicate.check(step(host, step_name), given)
     return found
@@ -64,6 +66,30 @@ async def test_what_a_switch_would_leave_alone(host: Host) -> None:
     assert (found.answer, found.sentence) == (Answer.NO, "The switch would restart swarm-init.service.")
     assert found.evidence == {"dry_activate": ["restarts swarm-init.service"]}
     assert (await ask(host, "units.unaffected", units=docker)).answer is Answer.CANNOT_TELL
+
+
+@pytest.mark.parametrize("systemd", [False, True])
+async def test_a_unit_by_its_bare_name_is_the_same_unit(host: Host, *, systemd: bool) -> None:
+    built = edits(host)
+    await built.act()
+    found = await ask(host, "units.unaffected", built.name, systemd=systemd, units=["swarm-init"])
+    assert (found.answer, found.sentence) == (Answer.NO, "The switch would restart swarm-init.service.")
+
+
+async def test_a_unit_by_another_of_its_names_is_the_same_unit(host: Host) -> None:
+    built = edits(host)
+    await built.act()
+    host.behave(units={"swarm.service": {"Id": "swarm-init.service", "LoadState": "loaded"}})
+    found = await ask(host, "units.unaffected", built.name, systemd=True, units=["swarm"])
+    assert (found.answer, found.sentence) == (Answer.NO, "The switch would restart swarm-init.service.")
+
+
+async def test_of_a_unit_that_is_not_there_it_is_not_known_what_a_switch_does(host: Host) -> None:
+    built = edits(host)
+    await built.act()
+    found = await ask(host, "units.unaffected", built.name, systemd=True, units=["dockr", "docker"])
+    assert found.answer is Answer.CANNOT_TELL
+    assert "systemd has no unit dockr.service" in found.sentence
 
 
 async def test_elsewhere_nothing_is_known(host: Host) -> None:

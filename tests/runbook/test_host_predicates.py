@@ -52,6 +52,7 @@ async def systemctl(argv: Sequence[str], _: float) -> bytes:
     [
         (["docker.service", "swarm-init.service"], [], ""),
         (["docker.service"], ["deploy-web.service"], ""),
+        (["docker"], ["deploy-web"], ""),
         (["deploy-web.service"], [], "deploy-web.service is inactive."),
         (["docker.service", "broken.service"], [], "broken.service is failed (exit-code)."),
         ([], ["broken.service"], "broken.service is failed (exit-code)."),

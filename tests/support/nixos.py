@@ -66,6 +66,8 @@ class Host:
     """A NixOS host in a folder."""
 
     folder: Path
+    docker_unit: str = "docker.service"
+    """As it is written in the settings."""
 
     def make(self) -> None:
         """Make the host, with a system that runs and boots."""
@@ -92,7 +94,9 @@ class Host:
 
     @property
     def settings(self) -> Settings:
-        return Settings(nixos=Nixos(str(self.repository), "nix/modules/swarm.nix", ".#host"))
+        return Settings(
+            docker_unit=self.docker_unit, nixos=Nixos(str(self.repository), "nix/modules/swarm.nix", ".#host")
+        )
 
     def places(self, *, systemd: bool) -> Places:
         """Return where this host keeps things, with or without systemd."""

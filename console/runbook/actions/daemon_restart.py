@@ -42,7 +42,7 @@ class DaemonRestarted:
         """Tell what stops."""
         swarm = await glimpse(context)
         roles = await read_roles(context.world.reader)
-        unit = context.world.settings.docker_unit_name
+        unit = context.world.settings.docker_unit
         plan = plan_reclaim(roles, swarm, Way.RESTART, unit, await doubt_of_host(context, swarm))
         return Planned(
             plan.cost,
@@ -67,7 +67,7 @@ class DaemonRestarted:
 
     async def act(self, context: Context, parameters: RestartParameters) -> Mapping[str, Json]:
         """Restart it, and wait until what ran before runs again."""
-        world, unit = context.world, context.world.settings.docker_unit_name
+        world, unit = context.world, context.world.settings.docker_unit
         limit_s = time_to_wait_s(context)
         number = await context.touches.before(
             "unit", unit, "restart", {"began": _began(await glimpse(context))}

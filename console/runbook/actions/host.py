@@ -14,7 +14,7 @@ from console.journal.signatures import Severity
 from console.journal.summary import Summary, describe, summarise
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import Unread, doubt_of_host, found, glimpse, read, tells
-from console.runbook.actions.parameters import Name, Parameters
+from console.runbook.actions.parameters import Parameters, UnitName
 from console.runbook.checking import nearest
 from console.runbook.durations import seconds_of
 from console.swarm.names import object_names
@@ -26,8 +26,8 @@ NAMED = 5
 class UnitsParameters(Parameters):
     """Which units must be well."""
 
-    units: list[Name] = Field(default=[], max_length=100, description="Units that must be active.")
-    finished: list[Name] = Field(
+    units: list[UnitName] = Field(default=[], max_length=100, description="Units that must be active.")
+    finished: list[UnitName] = Field(
         default=[],
         max_length=100,
         description="Units that need not be active, if they ended well: oneshots that do not stay.",

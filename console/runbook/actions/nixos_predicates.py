@@ -15,7 +15,7 @@ from console.nixos.store import short
 from console.runbook.actions.base import Context, Found
 from console.runbook.actions.looking import Unread, cannot_tell, found, tells
 from console.runbook.actions.nixos_host import System, touched
-from console.runbook.actions.parameters import Name, Parameters
+from console.runbook.actions.parameters import Parameters, UnitName
 from console.runbook.values import Json
 from console.text import SENTENCE_LIMIT, clean, listed
 
@@ -82,7 +82,7 @@ class SystemIs:
 class UnaffectedParameters(Parameters):
     """Which units, and by which system."""
 
-    units: Annotated[list[Name], Field(min_length=1, max_length=100)] = Field(
+    units: Annotated[list[UnitName], Field(min_length=1, max_length=100)] = Field(
         description="Units that a switch must neither stop nor restart."
     )
     system: System | None = Field(

@@ -12,7 +12,7 @@ from console.host.outliving import State
 from console.host.units import read_units
 from console.nixos.outcome import Judged, Outcome
 from console.nixos.places import NOT_NIXOS, PLACES, Places
-from console.nixos.prediction import docker_units, predict, require_system, threatened
+from console.nixos.prediction import docker_threatened, predict, require_system
 from console.nixos.rebuild import keep
 from console.nixos.store import short
 from console.nixos.switching import (
@@ -83,7 +83,7 @@ class NixosSwitch:
             return Planned(f"Watch the switch to its end that was begun: {name}.", basis={"begun": name})
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
-        dangers = await threatened(docker_units(context.world.settings.docker_unit), activation, places)
+        dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)
         said = tuple(each.sentence for each in dangers)
         other = await other_switch(places)
         return Planned(
@@ -241,8 +241,8 @@ class NixosSwitch:
     async def _require_docker_goes_on(self, context: Context, parameters: SwitchParameters) -> None:
         """Raise Declined where the switch would stop docker and may not, as of this very moment."""
         activation = await predict(parameters.system, self._places)
-        units = docker_units(context.world.settings.docker_unit)
-        dangers = await threatened(units, activation, self._places)
+        docker_unit = context.world.settings.docker_unit
+        dangers = await docker_threatened(docker_unit, activation, self._places)
         if dangers and not parameters.may_restart_docker:
             raise Declined(
                 " ".join(each.sentence for each in dangers),

@@ -3,8 +3,9 @@
 from ipaddress import IPv4Network
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
+from console.host.unit_names import full_name
 from console.runbook.durations import seconds_of
 from console.runbook.patterns import ABSOLUTE, CIDR4, MEANINGS, NETWORK, SPAN, URL
 from console.runbook.variables import problem_with
@@ -55,6 +56,10 @@ Url: TypeAlias = Annotated[str, Field(pattern=URL, max_length=2000)]
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 """The name of anything that the engine or systemd knows by a name."""
+
+
+UnitName: TypeAlias = Annotated[Name, AfterValidator(full_name)]
+"""The name of a unit of systemd, or a glob; one without a type is a service, as systemctl has it."""
 
 
 class HoldsConditions:

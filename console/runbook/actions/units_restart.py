@@ -13,7 +13,7 @@ from console.host.units import BOOTED, Run, has_systemd
 from console.runbook.actions.base import Context, Found, Planned, Touched
 from console.runbook.actions.looking import found, tells, time_to_wait_s
 from console.runbook.actions.nixos_host import doubt_of_this_host, touched
-from console.runbook.actions.parameters import Name, Parameters, Seconds
+from console.runbook.actions.parameters import Parameters, Seconds, UnitName
 from console.runbook.values import Effect, Json
 from console.text import duration, listed, plural
 
@@ -25,7 +25,7 @@ _NAMED = 6
 class RestartParameters(Parameters):
     """Which units, in which order."""
 
-    units: Annotated[list[Name], Field(min_length=1, max_length=100)] = Field(
+    units: Annotated[list[UnitName], Field(min_length=1, max_length=100)] = Field(
         description="Units in the order in which they are restarted. A glob such as `deploy-*` stands for the units "
         "that match it, in systemd's own order."
     )

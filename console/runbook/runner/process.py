@@ -42,7 +42,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
         settings = restored(header.settings)
         connection = EngineConnection(header.host, settings.look.call_timeout_s)
         try:
-            world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit_name)))
+            world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit)))
             runner = Runner(log, world, output, patience, lock)
             await _alone(runner, log, clock)
         finally:

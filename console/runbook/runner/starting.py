@@ -157,7 +157,7 @@ def _program(folder: Path, header: Header) -> Program:
         unit=unit_of(header),
         about=f"vipconsole run {header.run_id}",
         output=folder / RUNNER_OUTPUT,
-        after=restored(header.settings).docker_unit_name,
+        after=restored(header.settings).docker_unit,
     )
 
 
