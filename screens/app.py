@@ -15,6 +15,7 @@ from textual.worker import WorkerFailed
 
 from console.errors import VipconsoleError
 from console.parts import Unknown
+from console.runbook.run.decisions import Wish
 from console.watch.values import Scene
 from screens.base import ConsoleScreen
 from screens.dialogs import Leaving, Reading
@@ -30,15 +31,15 @@ from screens.source import SceneSource
 from screens.surroundings import Surroundings
 from screens.views.help import help_says
 from screens.views.parts import says
-from screens.views.run import Choice, Question, RunView
+from screens.views.run import RunView
 from screens.why import WhyScreen
 from screens.widgets.answer_line import AnswerLine
 from screens.widgets.scroll_bar import AsciiScrollBar
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[RunView | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything of it changes."""
-Decide: TypeAlias = Callable[[Question, Choice, str, Callable[[str], object]], Awaitable[None]]
-"""Takes a decision and its reason, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
+Decide: TypeAlias = Callable[[Wish, Callable[[str], object]], Awaitable[None]]
+"""Takes a decision, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     @work(group="deciding", description="takes a decision")
     async def _decide(self, decide: Decide, message: AnswerLine.Decided) -> None:
         try:
-            await decide(message.question, message.choice, message.reason, self._tell)
+            await decide(message.wish, self._tell)
         except VipconsoleError as error:
             shown = [each for each in self.screen_stack if isinstance(each, RunbookScreen)]
             for each in shown:

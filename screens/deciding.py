@@ -6,10 +6,8 @@ from pathlib import Path
 from console.clock import Clock
 from console.host.who import Who
 from console.runbook.deciding import decide
-from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.runner.starting import Progress, silent
-from screens.views.run import Choice, Question
 
 
 @dataclass
@@ -22,21 +20,11 @@ class Decider:
     is_cut_short: bool = False
     """Whether a decision was under way and nobody knows how far it came."""
 
-    async def __call__(
-        self, question: Question, choice: Choice, reason: str, tell: Progress = silent
-    ) -> None:
-        """Decide what was asked, for the attempt and the plan that were shown. Raises Declined and HostError.
+    async def __call__(self, wish: Wish, tell: Progress = silent) -> None:
+        """Decide what was asked, for the question, the attempt and the plan that were shown. Raises Declined and HostError.
 
         RunnerNotStarted is one of these: then it is decided, and nothing has come of it yet.
         """
-        wish = Wish(
-            question.step_id,
-            e.Choice(choice.value),
-            question.word if choice is Choice.CONFIRM else "",
-            reason,
-            question.attempt,
-            question.digest,
-        )
         self.is_cut_short = True
         try:
             await decide(self.folder, wish, self.who, self.clock, tell)

@@ -7,6 +7,7 @@ it does anything.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from console.clock import Clock
@@ -32,9 +33,7 @@ async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progres
     Raises HostError where the log cannot be written or no runner be started.
     """
     await asyncio.to_thread(_decline_if_another_blocks, folder, wish)
-    cleaned = Wish(
-        wish.step, wish.choice, wish.word, clean(wish.reason, SENTENCE_LIMIT), wish.attempt, wish.digest
-    )
+    cleaned = replace(wish, reason=clean(wish.reason, SENTENCE_LIMIT))
 
     def rule(view: RunView) -> Sequence[e.Event] | str:
         decided = decision_for(view, cleaned, who, is_alive=is_alive(folder))

@@ -5,15 +5,17 @@ import contextlib
 import sys
 import termios
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from console.clock import Clock, SystemClock
-from console.errors import Declined
+from console.errors import Declined, HostError
 from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.answers import Answer
 from console.runbook.deciding import decide
+from console.runbook.run.answer import ShownQuestion, parse_answer, shown_question, stop_question
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import About, Choice
 from console.runbook.run.view import Question, RunView, Watched
@@ -65,23 +67,33 @@ class _Follower:
 
     async def follow_and_ask(self) -> int:
         """Follow, and ask whoever sits at the terminal."""
-        lines: asyncio.Queue[str | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(sys.stdin.fileno(), lambda: lines.put_nowait(sys.stdin.readline() or None))
-        listening = asyncio.create_task(self._listen(lines))
+        lines = _TypedLines()
+        following = asyncio.create_task(self._follow_asking(lines), name="run followed")
+        listening = asyncio.create_task(self._listen(lines), name="answers read")
         try:
-            async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
-                async for now in pictures:
-                    code = await self._shown(now)
-                    if code is not None:
-                        return code
-                    question = now.view.question
-                    if question is not None and question.number != self._answered:
-                        self._answered = question.number
-                        self._ask(now.view, question)
+            with lines.read_from(sys.stdin):
+                await asyncio.wait((following, listening), return_when=asyncio.FIRST_COMPLETED)
+                if listening.done():
+                    # Nothing more can be typed; a bug in there is not lost.
+                    listening.result()
+                return await following
         finally:
-            listening.cancel()
-            loop.remove_reader(sys.stdin.fileno())
+            for each in (following, listening):
+                each.cancel()
+            await asyncio.gather(following, listening, return_exceptions=True)
+
+    async def _follow_asking(self, lines: "_TypedLines") -> int:
+        async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
+            async for now in pictures:
+                code = await self._shown(now)
+                if code is not None:
+                    return code
+                question = now.view.question
+                if question is None:
+                    # A question that is answered is not shown any more; what can be typed is that the run stops.
+                    lines.shown = stop_question(now.view)
+                elif question.number != self._answered:
+                    self._ask(now.view, question, lines)
         return look_at(self._folder).exit_code
 
     async def _shown(self, now: Watched) -> int | None:
@@ -124,51 +136,86 @@ class _Follower:
         return False
 
     async def _decide(self, wish: Wish) -> bool:
+        """Decide, and return whether that was taken; say why where it was not."""
         try:
             await decide(self._folder, wish, self._who, self._clock, progress)
         except Declined as error:
-            say((f"{error.sentence} {error.hint}".rstrip(),))
+            say((f"Not decided. {error.sentence} {error.hint}".rstrip(),))
             return False
         return True
 
-    def _ask(self, view: RunView, question: Question) -> None:
+    def _ask(self, view: RunView, question: Question, lines: "_TypedLines") -> None:
         # What was typed before this can be read is no answer to it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        self._answered, lines.shown = question.number, shown_question(question)
         say((*question_lines(view, question), answers(question)))
         print("> ", end="", flush=True)
 
-    async def _listen(self, lines: "asyncio.Queue[str | None]") -> None:
-        while (line := await lines.get()) is not None:
-            view = (await asyncio.to_thread(look_at, self._folder)).view
-            text = line.strip()
-            if not text or (view.question is None and text != Choice.STOP):
+    async def _listen(self, lines: "_TypedLines") -> None:
+        """Take answers until nothing more can be typed. Each counts for the question that was shown when it was typed."""
+        async for shown, text in lines:
+            if not text:
                 continue
-            wish = _wish(view, text)
-            if wish is None:
-                say(("That is no answer to what is asked.",))
-            elif await self._decide(wish):
-                continue
-            print("> ", end="", flush=True)
+            try:
+                is_taken = await self._answered_with(shown, text, lines)
+            except HostError as error:
+                # The next answer may be taken: the disk, or the run's runner, can be mended meanwhile.
+                say((f"{error.sentence} {error.hint}".rstrip(),))
+                is_taken = False
+            if not is_taken:
+                print("> ", end="", flush=True)
+        say((f"Nothing more can be typed here. vipconsole attach {self._folder.name} answers.",))
+
+    async def _answered_with(self, shown: ShownQuestion | None, text: str, lines: "_TypedLines") -> bool:
+        """Return whether a typed line was taken as an answer to what was shown."""
+        wish = "Nothing is asked at this moment." if shown is None else parse_answer(shown, text)
+        if isinstance(wish, str):
+            say((wish,))
+            return False
+        if await self._decide(wish):
+            return True
+        # Where another question is open, the operator sees it before the next answer.
+        view = (await asyncio.to_thread(look_at, self._folder)).view
+        if view.question is not None and view.question.number != self._answered:
+            self._ask(view, view.question, lines)
+            return True
+        return False
 
 
-def _wish(view: RunView, text: str) -> Wish | None:
-    """Return what a typed line asks for, or None where it is no answer."""
-    question = view.question
-    if question is None:
-        current = view.current
-        return None if current is None else Wish(current.id, Choice.STOP)
-    asked = question.asked
-    if Choice.CONFIRM in asked.choices and text in (asked.word, f"{Choice.CONFIRM}={asked.word}"):
-        return _confirmation(question, asked.word)
-    first, _, reason = text.partition(" ")
-    if first in (Choice.SKIP, Choice.RETRY, Choice.UNDO, Choice.STOP):
-        return Wish(asked.step, Choice(first), reason=reason, attempt=asked.attempt, digest=asked.digest)
-    return None
+class _TypedLines:
+    """What is typed on a terminal, line by line, each with the question that was shown when it was read."""
+
+    def __init__(self) -> None:
+        self.shown: ShownQuestion | None = None
+        self._lines: asyncio.Queue[tuple[ShownQuestion | None, str] | None] = asyncio.Queue()
+
+    @contextlib.contextmanager
+    def read_from(self, stream: TextIO) -> Iterator[None]:
+        """Read a terminal meanwhile, until it ends."""
+        loop, descriptor = asyncio.get_running_loop(), stream.fileno()
+
+        def read() -> None:
+            line = stream.readline()
+            self._lines.put_nowait((self.shown, line.strip()) if line else None)
+            if not line:
+                loop.remove_reader(descriptor)
+
+        loop.add_reader(descriptor, read)
+        try:
+            yield
+        finally:
+            loop.remove_reader(descriptor)
+
+    async def __aiter__(self) -> AsyncIterator[tuple[ShownQuestion | None, str]]:
+        """Yield each line without the spaces around it, until the terminal ends."""
+        while (line := await self._lines.get()) is not None:
+            yield line
 
 
 def _confirmation(question: Question, word: str) -> Wish:
+    """Return the decision that was made beforehand: to let the step of a question begin, with this word."""
     asked = question.asked
-    return Wish(asked.step, Choice.CONFIRM, word, attempt=asked.attempt, digest=asked.digest)
+    return Wish(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
 
 
 def _gate_holds(view: RunView, step: str) -> bool:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from console.runbook.answers import Answer, Found
 from console.runbook.run import events as e
 from console.runbook.run import view as kept
+from console.runbook.run.answer import stop_question
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.events import About
 from console.runbook.run.view import Live, RunState, Watched, waits_of
 from console.runbook.run.waits import Waiting
 from console.text import duration, plural
-from screens.views.run import Choice, Fact, Question, RunView, StepState, StepView
+from screens.views.run import Fact, Question, RunView, StepState, StepView
 
 _ENDED = {
     RunState.STOPPED: "stopped",
@@ -136,9 +137,9 @@ def _question(view: kept.RunView, question: kept.Question) -> Question:
         )
         sentence = f"{step.head.title or step.id}: {why} What now?"
     lapses = None if asked.undo_after_s is None else question.at + timedelta(seconds=asked.undo_after_s)
-    choices = tuple(Choice(each.value) for each in asked.choices)
+    digest = asked.digest[:SHORT_DIGEST]
     return Question(
-        asked.step, asked.attempt, asked.digest[:SHORT_DIGEST], sentence, asked.word, choices, lapses
+        *(asked.step, asked.attempt, digest, sentence, asked.word, asked.choices, lapses, question.number)
     )
 
 
@@ -151,7 +152,7 @@ def _stopped(view: kept.RunView, *, is_alive: bool) -> Question | None:
     has_failed = step.state in (kept.StepState.FAILED, kept.StepState.UNKNOWN)
     wanted = (e.Choice.RETRY, e.Choice.SKIP, e.Choice.UNDO) if has_failed else (e.Choice.SKIP, e.Choice.UNDO)
     choices = tuple(
-        Choice(each.value)
+        each
         for each in wanted
         if isinstance(_decision(view, Wish(step.id, each, reason="-"), is_alive=is_alive), e.Decided)
     )
@@ -166,11 +167,11 @@ def _decision(view: kept.RunView, wish: Wish, *, is_alive: bool) -> e.Decided | 
 
 
 def _stop(view: kept.RunView) -> Question | None:
-    step = view.current
-    if step is None or view.state is not RunState.GOING or view.wants_stop:
+    shown, step = stop_question(view), view.current
+    if shown is None or step is None:
         return None
     sentence = f"Stop the run? It stops as soon as {step.id} allows it, and can be resumed."
-    return Question(step.id, step.attempt, "", sentence, "", (Choice.STOP,))
+    return Question(step.id, step.attempt, "", sentence, "", shown.choices)
 
 
 def _standing(watched: Watched) -> str:

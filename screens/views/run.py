@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from console.runbook.run.answer import ShownQuestion, ways_of
+from console.runbook.run.events import Choice
 from console.runbook.values import Call, Effect, Runbook, Step
 from console.text import SENTENCE_LIMIT, clean, duration
 from screens.printed.glyphs import ASCII, Glyphs
@@ -28,16 +30,6 @@ class StepState(StrEnum):
     """It was begun, and nobody wrote down how it ended."""
     SKIPPED = "skipped"
     UNDONE = "undone"
-
-
-class Choice(StrEnum):
-    """What an operator can decide."""
-
-    CONFIRM = "confirm"
-    SKIP = "skip"
-    RETRY = "retry"
-    UNDO = "undo"
-    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +89,15 @@ class Question:
     choices: tuple[Choice, ...]
     lapses_at: datetime | None = None
     """When it is undone without an answer, where an outage must not last."""
+    number: int | None = None
+    """Of its entry in the run's log; None where the run did not ask by itself."""
+
+    @property
+    def shown(self) -> ShownQuestion:
+        """What an answer to it is read by."""
+        return ShownQuestion(
+            self.step_id, self.choices, self.word, self.attempt, self.digest, number=self.number
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,18 +298,8 @@ def _listed(label: str, lines: Iterable[str]) -> list[Paragraph]:
 
 def question_says(question: Question, now: datetime) -> tuple[Paragraph, ...]:
     """Return what is asked, and how it is answered."""
-    told = [says(question.sentence, BAD), says(ways_of(question), STRONG)]
+    told = [says(question.sentence, BAD), says(ways_of(question.shown), STRONG)]
     if question.lapses_at is not None:
         left = max(0.0, (question.lapses_at - now).total_seconds())
         told.append(says(f"Without an answer it is undone in {duration(left)}.", WARN))
     return tuple(told)
-
-
-def ways_of(question: Question) -> str:
-    """Return how a question is answered, a line."""
-    ways: list[str] = []
-    if Choice.CONFIRM in question.choices:
-        ways.append(f"{question.word or Choice.CONFIRM} to go on")
-    forms = {Choice.SKIP: "skip REASON"}
-    ways += [forms.get(each, str(each)) for each in question.choices if each is not Choice.CONFIRM]
-    return f"Type {', or '.join(ways)}."

@@ -11,8 +11,11 @@ from textual.message import Message
 from textual.widgets import Input
 
 from console.clock import Clock
+from console.runbook.run.answer import parse_answer
+from console.runbook.run.decisions import Wish
+from console.runbook.run.events import Choice
 from screens.keys import PAUSE_S, Command, Commanded, bindings
-from screens.views.run import Choice, Question, ways_of
+from screens.views.run import Question
 from screens.widgets.words import Words
 
 KEYS: tuple[Command, ...] = (
@@ -59,8 +62,7 @@ class AnswerLine(Vertical, Commanded):
         """The operator decided; it counts for this question only."""
 
         question: Question
-        choice: Choice
-        reason: str
+        wish: Wish
 
     @dataclass
     class Misread(Message):
@@ -133,12 +135,12 @@ class AnswerLine(Vertical, Commanded):
             self._began_s = now_s
             self.post_message(self.Misread("That came all at once: press enter again if it is meant."))
             return
-        answer = read_answer(question, typed)
+        answer = parse_answer(question.shown, typed)
         self.query_one(Input).value = ""
-        if answer is None:
-            self.post_message(self.Misread(f"That is no answer. {ways_of(question)}"))
+        if isinstance(answer, str):
+            self.post_message(self.Misread(answer))
         else:
-            self.post_message(self.Decided(question, *answer))
+            self.post_message(self.Decided(question, answer))
             self.post_message(self.Left())
 
     def action_forget(self) -> None:
@@ -147,22 +149,5 @@ class AnswerLine(Vertical, Commanded):
         self.post_message(self.Left())
 
 
-def read_answer(question: Question, typed: str) -> tuple[Choice, str] | None:
-    """Return what was decided and why; None where that is no answer to the question.
-
-    A word that is asked for has to be typed exactly. Where it happens to be called like another choice, it is the word.
-    """
-    if Choice.CONFIRM in question.choices and typed == (question.word or Choice.CONFIRM):
-        return Choice.CONFIRM, ""
-    first, _, reason = typed.partition(" ")
-    for choice in question.choices:
-        if choice is Choice.CONFIRM or first != choice:
-            continue
-        if choice is Choice.SKIP and not reason.strip():
-            return None
-        return choice, reason.strip()
-    return None
-
-
-def _names(question: Question) -> tuple[str, int, str]:
-    return question.step_id, question.attempt, question.digest
+def _names(question: Question) -> tuple[object, ...]:
+    return question.step_id, question.attempt, question.digest, question.number

@@ -28,7 +28,7 @@ def asking() -> PaperRun:
         (Wish("firm", e.Choice.CONFIRM, "Word"), "That is not the word"),
         (Wish("firm", e.Choice.CONFIRM), "That is not the word"),
         (Wish("firm", e.Choice.CONFIRM, "word\n"), "That is not the word"),
-        (Wish("firm", e.Choice.CONFIRM, "word", attempt=2), "is at attempt 1 by now"),
+        (Wish("firm", e.Choice.CONFIRM, "word", attempt=2), "is at attempt 1, and you were shown attempt 2"),
         (Wish("firm", e.Choice.CONFIRM, "word", digest="other"), "has changed since it was shown"),
         (Wish("last", e.Choice.CONFIRM, "word"), "the run is at firm"),
         (Wish("none", e.Choice.CONFIRM, "word"), "has no step none"),

@@ -1,12 +1,10 @@
 """Decisions and runners at the same moment: either the decision sees the runner, or the runner sees the decision."""
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,10 @@ from console.runbook.run.fold import fold
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunView
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.log import append_by_rule
 from console.runbook.values import Call, Effect
-from tests.support.runs import ALICE, START, header
+from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
 FOUND = Found(Answer.NO, "It is not done.")
@@ -47,17 +45,6 @@ def folder(tmp_path: Path) -> Path:
 
 def view_of(folder: Path) -> RunView:
     return fold(database.read_log(folder / LOG))
-
-
-@contextmanager
-def runner_lock(folder: Path) -> Iterator[None]:
-    """Hold what a runner holds for as long as it lives."""
-    descriptor = os.open(folder / RUNNER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def write(log: sqlite3.Connection, number: int, event: e.Event) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from console.addresses.ledger import Entry, Ledger, Unwatched
 from console.parts import Unknown
+from console.runbook.run.events import Choice
 from console.runbook.values import Effect
 from console.text import SENTENCE_LIMIT, clean
 from console.watch.values import Scene
@@ -15,7 +16,7 @@ from screens.base import ConsoleScreen
 from screens.journal import JournalScreen
 from screens.network import NetworkScreen
 from screens.runbook import RunbookScreen
-from screens.views.run import Choice, Fact, Question, RunView, StepState, StepView
+from screens.views.run import Fact, Question, RunView, StepState, StepView
 from screens.why import WhyScreen
 from tests.support.frames import frame_of
 from tests.support.logs import log

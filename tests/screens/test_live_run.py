@@ -10,13 +10,14 @@ from console.clock import SystemClock
 from console.parts import Unknown
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run import events as e
+from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
 from console.runbook.store.folders import create_run
 from console.runbook.values import Call, Effect
 from screens.running import EVERY_S, planned_run, shown_runs
 from screens.views.live_run import shown_run
-from screens.views.run import Choice, StepState
+from screens.views.run import StepState
 from tests.support.runs import ALICE, PaperRun, World, header
 
 HEADS = (

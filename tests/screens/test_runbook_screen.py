@@ -1,21 +1,20 @@
 """The screen of a maintenance run, driven as an operator drives it."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from console.parts import Unknown
+from console.runbook.run.decisions import Wish
+from console.runbook.run.events import Choice
 from console.runbook.values import Effect
 from screens.runbook import RunbookScreen
-from screens.views.run import Choice, Fact, Question, RunView, StepState, StepView
-from screens.widgets.answer_line import AnswerLine, read_answer
+from screens.views.run import Fact, Question, RunView, StepState, StepView
+from screens.widgets.answer_line import AnswerLine
 from screens.widgets.words import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
-from tests.support.swarms import NOW, ago
+from tests.support.swarms import ago
 
 ASKED = Question(
     "recreate",
@@ -154,7 +153,10 @@ async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_
         await pilot.press(*"proxy", "enter")
         await pilot.pause()
         (decided,) = [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
-        assert (decided.question, decided.choice) == (ASKED, Choice.CONFIRM)
+        assert (decided.question, decided.wish) == (
+            ASKED,
+            Wish("recreate", Choice.CONFIRM, "proxy", "", 1, "digest"),
+        )
 
 
 async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
@@ -207,23 +209,3 @@ async def test_where_runs_cannot_be_read_it_says_why_and_no_key_does_anything() 
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is not shown
-
-
-def test_an_answer_is_read_word_by_word() -> None:
-    assert read_answer(ASKED, "proxy") == (Choice.CONFIRM, "")
-    assert read_answer(ASKED, "PROXY") is None
-    assert read_answer(ASKED, "confirm") is None
-    assert read_answer(ASKED, "") is None
-    assert read_answer(ASKED, "skip") is None
-    assert read_answer(ASKED, "skip it was done by hand") == (Choice.SKIP, "it was done by hand")
-    assert read_answer(ASKED, "stop") == (Choice.STOP, "")
-    assert read_answer(ASKED, "undo") is None
-    no_word = replace(ASKED, word="", lapses_at=NOW + timedelta(minutes=5))
-    assert read_answer(no_word, "confirm") == (Choice.CONFIRM, "")
-    assert read_answer(no_word, "") is None
-
-
-@given(st.text(max_size=20))
-def test_nothing_but_the_word_confirms(typed: str) -> None:
-    answer = read_answer(ASKED, typed)
-    assert answer is None or answer[0] is not Choice.CONFIRM or typed == "proxy"

@@ -16,6 +16,7 @@ from console.health.why.explain import explain
 from console.health.why.lines import last_lines
 from console.journal.matching import Event
 from console.parts import Unknown
+from console.runbook.run.events import Choice
 from console.runbook.values import Call, Effect, Place, Runbook, Step, Undo
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
@@ -297,7 +298,7 @@ def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -
         "d",
         "This stops every route.",
         "proxy",
-        (run.Choice.CONFIRM, run.Choice.STOP),
+        (Choice.CONFIRM, Choice.STOP),
         NOW + timedelta(minutes=3),
     )
     said = texts(run.question_says(asked, NOW))

@@ -1,8 +1,12 @@
 """Runs without a world: events are kept in a list, and what they would do is done to a few flags."""
 
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from console.host.who import Who
@@ -16,6 +20,7 @@ from console.runbook.run.header import Header, StepHead
 from console.runbook.run.machine import next_move
 from console.runbook.run.plain import event_of
 from console.runbook.run.view import RunView
+from console.runbook.store.folders import RUNNER_LOCK
 from console.runbook.values import Call
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
@@ -167,3 +172,14 @@ def lives_of(run: PaperRun) -> Iterator[m.Move | None]:
             yield run.work()
         except Crash:
             yield None
+
+
+@contextmanager
+def runner_lock(folder: Path) -> Iterator[None]:
+    """Hold what a runner holds for as long as it lives."""
+    descriptor = os.open(folder / RUNNER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -10,7 +10,7 @@ from console.runbook.run.view import RunState, RunView, StepView
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator wants. Where attempt and digest are given, they are those that were shown."""
+    """What an operator wants. Where attempt, digest and question are given, they are those that were shown."""
 
     step: str
     choice: Choice
@@ -20,6 +20,8 @@ class Wish:
     attempt: int | None = None
     digest: str = ""
     """Of the plan; its beginning suffices."""
+    question: int | None = None
+    """The number of the question that it answers."""
 
 
 def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Decided | str:
@@ -39,7 +41,7 @@ def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Deci
         case Choice.STOP:
             problem = "It has stopped already." if view.state is RunState.STOPPED else ""
         case Choice.UNDO:
-            problem = _problem_with_undo(view, step, is_going=is_going)
+            problem = _problem_with_undo(view, step, wish, is_going=is_going)
         case _:
             problem = _problem_with_moment(view, step, wish, is_going=is_going) or _problem_with(view, wish)
     if problem:
@@ -47,12 +49,15 @@ def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Deci
     return Decided(step.id, step.attempt, _digest_shown(view, step), wish.choice, who, wish.reason)
 
 
-def _problem_with_undo(view: RunView, step: StepView, *, is_going: bool) -> str:
+def _problem_with_undo(view: RunView, step: StepView, wish: Wish, *, is_going: bool) -> str:
     scope = undo_scope(view, step.id)
     if not scope:
         return f"There is nothing to undo at {step.id}."
     if is_going:
         return "The run is under way: stop it before."
+    changed = _change_since_shown(view, step, wish)
+    if changed:
+        return changed
     last = view.step(scope[0])
     if last.head.no_undo_because:
         return f"{last.id} cannot be undone: {last.head.no_undo_because}"
@@ -66,10 +71,17 @@ def _problem_with_moment(view: RunView, step: StepView, wish: Wish, *, is_going:
         return f"Nothing is asked about {step.id}: {where}."
     if is_going:
         return f"Nothing is asked about {step.id}: it is under way."
+    return _change_since_shown(view, step, wish)
+
+
+def _change_since_shown(view: RunView, step: StepView, wish: Wish) -> str:
+    """Return what is no longer as it was shown to whoever decides, a sentence, or nothing."""
     if wish.attempt is not None and wish.attempt != step.attempt:
-        return f"{step.id} is at attempt {step.attempt} by now, and you were shown attempt {wish.attempt}."
+        return f"{step.id} is at attempt {step.attempt}, and you were shown attempt {wish.attempt}: look at it again."
     if wish.digest and not _digest_shown(view, step).startswith(wish.digest):
         return f"The plan of {step.id} has changed since it was shown to you: look at it again."
+    if wish.question is not None and (view.question is None or view.question.number != wish.question):
+        return f"The question about {step.id} has changed since it was shown to you: look at it again."
     return ""
 
 

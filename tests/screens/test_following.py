@@ -1,0 +1,182 @@
+"""Answers on a plain terminal: each counts for the question that was shown, and nothing that fails ends the listening."""
+
+import os
+import pty
+import threading
+from argparse import Namespace
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from console.clock import Clock
+from console.errors import HostError
+from console.runbook import deciding
+from console.runbook.run import events as e
+from console.runbook.run.header import StepHead
+from console.runbook.run.view import StepView, Watched
+from console.runbook.store import database, log
+from console.runbook.store.folders import LOG, create_run
+from console.runbook.values import Effect
+from console.runbook.viewing import look_at
+from screens.commands import following
+from tests.support.maintenance import eventually
+from tests.support.runs import ALICE, START, header, runner_lock
+
+HEADS = (StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True),)
+CHOICES = (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
+ASKED = e.Asked("firm", 1, e.About.GO_AHEAD, "digest", "really", CHOICES)
+WITHIN_S = 100.0
+
+
+class Terminal:
+    """A terminal on which a run is followed. What is new in the log is seen when `look` says so."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.code: int | None = None
+        self._ours, self._theirs = pty.openpty()
+        self._pictures = threading.Semaphore(1)
+        monkeypatch.setattr(following, "watch", self._watch)
+        monkeypatch.setattr(following, "say", self.said.extend)
+        monkeypatch.setattr("sys.stdin", os.fdopen(self._theirs, "r", closefd=False))
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        asked = Namespace(words=[], hold=False, headless=False)
+        self.code = following.follow(self.folder, asked, ALICE)
+
+    async def _watch(self, folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
+        while True:
+            if self._pictures.acquire(blocking=False):
+                yield look_at(folder)
+            await clock.sleep(0.01)
+
+    def look(self) -> None:
+        self._pictures.release()
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def hear(self, text: str, times: int = 1) -> None:
+        """Return when a text was said so often."""
+        eventually(lambda: sum(text in each for each in tuple(self.said)) >= times)
+
+    def end(self) -> None:
+        append(self.folder, e.Abandoned(ALICE, "Nothing is left."))
+        self.look()
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+
+
+@pytest.fixture
+def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    async def none_is_needed(*_: object) -> None:
+        """Start no runner."""
+
+    monkeypatch.setattr(deciding, "ensure_runner", none_is_needed)
+    append(folder, ASKED)
+    with runner_lock(folder):
+        shown = Terminal(folder, monkeypatch)
+        try:
+            shown.hear("answer: really")
+            yield shown
+        finally:
+            shown.end()
+
+
+def append(folder: Path, *events: e.Event) -> None:
+    with closing(database.connect(folder / LOG)) as log:
+        for each in events:
+            database.append(log, each, START)
+
+
+def step_of(folder: Path) -> StepView:
+    return look_at(folder).view.steps[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (e.Asked("firm", 1, e.About.GO_AHEAD, "other", "really", CHOICES), "The plan of firm has changed"),
+        # Nothing that is shown differs, and yet somebody else has answered in between.
+        (ASKED, "The question about firm has changed"),
+    ],
+)
+def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_shown(
+    terminal: Terminal, folder: Path, asked: e.Asked, said: str
+) -> None:
+    append(folder, asked)
+    terminal.type("really\n")
+    terminal.hear(said)
+    terminal.hear("answer: really", times=2)
+    assert step_of(folder).decisions == ()
+    terminal.type("really\n")
+    eventually(lambda: len(step_of(folder).decisions) == 1)
+    assert step_of(folder).decisions[0].choice is e.Choice.CONFIRM
+
+
+def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: Path) -> None:
+    terminal.type("Really\n")
+    terminal.hear("That is no answer. Type really to go on, or skip REASON, or stop.")
+    terminal.type("skip\n")
+    terminal.hear("A step is skipped with a reason only.")
+    assert step_of(folder).decisions == ()
+
+
+def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
+    terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_by_rule = log.append_by_rule
+
+    def failing(*_: object) -> None:
+        raise HostError("The run's log cannot be opened: disk I/O error.", "Check the disk.")
+
+    monkeypatch.setattr(deciding, "append_by_rule", failing)
+    terminal.type("really\n")
+    terminal.hear("The run's log cannot be opened: disk I/O error. Check the disk.")
+    monkeypatch.setattr(deciding, "append_by_rule", append_by_rule)
+    terminal.type("really\n")
+    eventually(lambda: len(step_of(folder).decisions) == 1)
+
+
+def test_a_terminal_on_which_nothing_more_can_be_typed_says_so(terminal: Terminal, folder: Path) -> None:
+    terminal.type("\x04")
+    terminal.hear(f"Nothing more can be typed here. vipconsole attach {folder.name} answers.")
+
+
+def test_a_run_at_work_is_stopped_by_the_word(terminal: Terminal, folder: Path) -> None:
+    terminal.type("really\n")
+    eventually(lambda: len(step_of(folder).decisions) == 1)
+    terminal.look()
+    terminal.hear("confirm by")
+    terminal.type("really\n")
+    terminal.hear("That is no answer. Type stop.")
+    terminal.type("stop\n")
+    eventually(lambda: look_at(folder).view.wants_stop)
+
+
+def test_a_bug_in_the_listening_is_not_lost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    failures: list[BaseException | None] = []
+    append(folder, ASKED)
+    monkeypatch.setattr(following, "parse_answer", broken)
+    monkeypatch.setattr(threading, "excepthook", lambda args: failures.append(args.exc_value))
+    shown = Terminal(folder, monkeypatch)
+    shown.hear("answer: really")
+    shown.type("really\n")
+    eventually(lambda: bool(failures))
+    shown.end()
+    assert isinstance(failures[0], ZeroDivisionError)
