@@ -14,6 +14,7 @@ from console.guard.memory import last_restart
 from console.guard.values import Daemon, Situation
 from console.health.assess import assess
 from console.health.quiet.values import Report, Rules
+from console.health.unfinished import find_unfinished
 from console.health.values import Observation
 from console.health.waiting import needy_services
 from console.host.daemon_unit import read_daemon_unit
@@ -58,12 +59,15 @@ class Scout:
         unit = await (self.unit or self._unit)()
         observation = await take_look(reader, self.log, self.clock, self._look(unit))
         if not self.is_demo:
-            observation = replace(observation, censuses=await asyncio.to_thread(kept_censuses, self.state))
-        quiet, stays_down, unused, unfinished, holder, last = await together(
+            observation = replace(
+                observation,
+                censuses=await asyncio.to_thread(kept_censuses, self.state),
+                runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
+            )
+        quiet, stays_down, unused, holder, last = await together(
             self._quiet(observation, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),
-            self._unfinished(),
             self._holder(holds_lock=holds_lock),
             asyncio.to_thread(last_restart, self.state),
         )
@@ -74,7 +78,7 @@ class Scout:
             observation,
             assess(observation, settings.thresholds),
             quiet,
-            unfinished,
+            _unfinished(observation),
             holder,
             daemon,
             last,
@@ -132,15 +136,6 @@ class Scout:
             return ()
         return tuple(each.name for each in prunable(look, keep_of(self.settings)))
 
-    async def _unfinished(self) -> Part[str]:
-        runs = await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S)
-        if isinstance(runs, Unknown):
-            return runs
-        return " ".join(
-            f"The maintenance run {each.run_id} {each.state} at step {each.step}. {each.hint}"
-            for each in runs
-        )
-
     async def _holder(self, *, holds_lock: bool) -> Part[str]:
         if holds_lock or self.is_demo:
             return ""
@@ -153,3 +148,11 @@ class Scout:
 def keep_of(settings: Settings) -> Keep:
     """Return what is never pruned."""
     return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
+
+
+def _unfinished(observation: Observation) -> Part[str]:
+    """Return what every face says of runs that are not over; nothing where there is none."""
+    if isinstance(observation.runs, Unknown):
+        return observation.runs
+    found = find_unfinished(observation.runs, observation.taken_at)
+    return " ".join(f"{each.sentence} {each.hint}" for each in found)

@@ -12,7 +12,7 @@ from console.addresses.leaks import Certainty, Evidence
 from console.addresses.ledger import Ledger
 from console.clock import Clock
 from console.health.assess import assess
-from console.health.values import Assessment, Observation
+from console.health.values import Assessment, Observation, UnfinishedRun
 from console.host.machine import machine_id
 from console.host.values import Route
 from console.journal.summary import Summary
@@ -38,6 +38,7 @@ class Sight:
     censuses: Part[tuple[Census, ...]]
     ledger: Ledger
     allocator: Allocator | None
+    runs: Part[tuple[UnfinishedRun, ...]] = ()
 
 
 class Assessor:
@@ -125,6 +126,7 @@ class Assessor:
             sight.censuses,
             sight.ledger,
             dict(self._counts),
+            runs=sight.runs,
             machine=self._machine,
         )
 
@@ -141,6 +143,7 @@ def _is_same(before: Sight, now: Sight) -> bool:
         and replace(old.engine, time=new.engine.time) == new.engine
         and before.ledger is now.ledger
         and (before.settled, before.routes, before.censuses) == (now.settled, now.routes, now.censuses)
+        and before.runs == now.runs
         and _says_the_same(before.journal, now.journal)
     )
 

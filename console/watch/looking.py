@@ -6,6 +6,8 @@ from datetime import datetime
 
 from console.addresses.bookkeeping import Books, seeded, step, without
 from console.addresses.evidence import allocator_of
+from console.health.unfinished import find_unfinished
+from console.health.values import Finding, UnfinishedRun
 from console.journal.summary import Summary
 from console.parts import Part, Unknown
 from console.pausing import sleep_unless
@@ -77,6 +79,8 @@ class Looking:
                 self._books = seeded(self._books, kept)
             self._books = step(self._books, swarm, ended_s, rebuilt_at, removed)
             swarm = self._books.without_leftovers(swarm)
+            runs = await self._surroundings.runs()
+            self._stage.show(unfinished=self._unfinished(runs))
             if isinstance(swarm.engine, Unknown):
                 self._failures += 1
                 pause_s = pace.retry_s(self._failures, took_s)
@@ -85,7 +89,7 @@ class Looking:
             else:
                 self._failures = 0
                 pause_s = pace.pause_s(self._settings.look.poll_s, took_s, is_close=self._is_close())
-                await self._show(swarm, swarm.engine, took_s, pause_s)
+                await self._show(swarm, swarm.engine, runs, took_s, pause_s)
             self.seen(swarm)
             await self._pause(ended_s, pause_s, took_s)
 
@@ -96,7 +100,19 @@ class Looking:
         is_told = self.ear is not None and self.ear.since_removal_s() < REMOVAL_S
         return is_told or self._books.is_ending()
 
-    async def _show(self, swarm: SwarmState, engine: Engine, took_s: float, pause_s: float) -> None:
+    def _unfinished(self, runs: Part[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
+        """Return the findings about runs; the very same where they are as they were."""
+        before, now = self._stage.scene.unfinished, tuple(find_unfinished(runs, self._clock.now()))
+        return before if before == now else now
+
+    async def _show(
+        self,
+        swarm: SwarmState,
+        engine: Engine,
+        runs: Part[tuple[UnfinishedRun, ...]],
+        took_s: float,
+        pause_s: float,
+    ) -> None:
         sight = Sight(
             swarm,
             self._rota.settled(),
@@ -106,6 +122,7 @@ class Looking:
             await self._surroundings.censuses(),
             self._books.ledger,
             self._books.allocator,
+            runs,
         )
         look = await self._assessor.look(sight)
         trends = self._history.take(

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from console.addresses.forecast import Trend
 from console.addresses.ledger import Ledger
 from console.health.quiet.values import Report
-from console.health.values import Assessment, Observation
+from console.health.values import Assessment, Finding, Observation
 from console.journal.matching import Event, Unexplained
 from console.journal.summary import Summary
 from console.parts import Unknown
@@ -81,6 +81,8 @@ class Scene:
     quiet: Feed[Report] = field(default_factory=Feed)
     quiet_since_s: float | None = None
     """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
+    unfinished: tuple[Finding, ...] = ()
+    """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     ledger: Ledger = field(default_factory=Ledger)
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""

@@ -93,12 +93,20 @@ def headline(scene: Scene, age: Age, zone: tzinfo) -> Parts:
     if look.value is None:
         if look.failed is None:
             return ((" LOOKING ", STRONG), (" asking the engine", PLAIN))
-        return ((" UNKNOWN ", UNKNOWN), (f" {look.failed.reason}", STRONG))
+        return _without_a_look(scene, look.failed.reason)
     if age.freshness is Freshness.STALE and age.at is not None:
-        return ((" UNKNOWN ", UNKNOWN), (f" {_silence(look, age, zone)}", STRONG))
+        return _without_a_look(scene, _silence(look, age, zone))
     assessment = look.value.assessment
     tone = SEVERITY_TONES[assessment.severity]
     return ((f" {assessment.severity.upper()} ", tone), (f" {assessment.headline}", STRONG))
+
+
+def _without_a_look(scene: Scene, why: str) -> Parts:
+    """Return the line while the engine does not answer. What is known of runs is known all the same, and comes first."""
+    runs = [each.short for each in scene.unfinished if each.severity is Severity.CRITICAL]
+    severity = Severity.CRITICAL if runs else Severity.UNKNOWN
+    said = "; ".join((*runs, why))
+    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {said}", STRONG))
 
 
 def _silence(look: Feed[Look], age: Age, zone: tzinfo) -> str:
