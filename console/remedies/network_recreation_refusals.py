@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 
 from console.remedies.network_recreation_label import parked_in, unreadable_in
 from console.remedies.network_recreation_plan import (
@@ -17,7 +18,7 @@ from console.remedies.network_recreation_record import ContainerRecord, Record
 from console.remedies.network_recreation_subnet import subnet_notes, subnet_refusals
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import OverlayLook, live_on
-from console.text import listed, plural
+from console.text import clean, listed, plural
 
 IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
 
@@ -142,11 +143,24 @@ def _is_among(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, each) for each in patterns)
 
 
+def _only_in_old_subnets(record: Record) -> Iterator[str]:
+    """Yield what somebody chose in the IPv4 subnets, besides the gateway that every subnet has."""
+    for each in (record.network.body.get("IPAM") or {}).get("Config") or ():
+        if ip_network(each["Subnet"], strict=False).version == 4:
+            if each.get("IPRange"):
+                yield f"the IP range {clean(each['IPRange'])}"
+            for name, address in (each.get("AuxiliaryAddresses") or {}).items():
+                yield f"the auxiliary address {clean(name)} ({clean(address)})"
+
+
 def _notes(ground: Ground, record: Record, wanted: Wanted) -> Iterator[str]:
     vips = sum(each.uses_vip for each in record.services)
     yield from subnet_notes(wanted.subnet, ground.surroundings, vips)
     for each in _losing_address(record.containers, wanted):
         yield f"The container {each.name} will have another address than {each.address}."
+    left_out = tuple(_only_in_old_subnets(record))
+    if left_out and record.network.ipv4 != (wanted.subnet,):
+        yield f"The new subnet will not have {listed(left_out)}: what was chosen for the old subnet lies in there."
     for service in record.services:
         asked = 1 if service.replicas is None else service.replicas
         if service.mode == "replicated" and service.running < asked:

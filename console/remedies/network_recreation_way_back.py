@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from console.remedies.network_recreation_command import connect_options, create_command, left_out
 from console.remedies.network_recreation_record import (
     ContainerRecord,
     NetworkRecord,
@@ -14,6 +15,7 @@ from console.remedies.network_recreation_record import (
 )
 from console.remedies.network_recreation_spec import NOWHERE
 from console.swarm.parse import PARKED_LABEL
+from console.text import clean, listed
 
 SCRIPT = "way-back.sh"
 """The name of the file."""
@@ -24,7 +26,7 @@ _SCRIPT = r"""#!/bin/sh
 # Plain docker commands, for a manager of the swarm on this host; call it at any time, and again. Services that are not
 # parked and containers that are attached are left alone. Where the network is gone it is created as it was.
 # Exit code: 0 everything is back, 1 something is not and is named.
-set -u
+@LEFT_OUT@set -u
 network=@NETWORK@
 failed=0
 
@@ -92,37 +94,24 @@ def way_back_script(record: Record) -> str:
         *(_service_line(each, record.network.name) for each in record.services),
         *(_container_line(each, record.network) for each in record.containers),
     ]
-    # The name stands in the script's own quotes too; the engine allows no character in it that would need any.
-    return (
-        _SCRIPT.replace("@CREATE@", shlex.join(create_command(record.network)))
-        .replace("@STEPS@", "\n".join(steps))
-        .replace("@RUN@", shlex.quote(record.run))
-        .replace("@NETWORK@", shlex.quote(record.network.name))
-        .replace("@LABEL@", PARKED_LABEL)
+    missing = left_out(record.network, record.containers)
+    # Names in it come from outside: without a line break they stay a comment.
+    said = (
+        f"#\n# Docker's command line cannot say this, so set it by hand: {clean(listed(missing), 1000)}.\n"
+        if missing
+        else ""
     )
-
-
-def create_command(network: NetworkRecord) -> tuple[str, ...]:
-    """Return the docker command that creates a network as it was."""
-    body = network.body
-    ipam = body.get("IPAM") or {}
-    options: list[str] = ["--driver", str(body.get("Driver") or "overlay")]
-    for key, flag in (("Attachable", "--attachable"), ("Internal", "--internal"), ("EnableIPv6", "--ipv6")):
-        options += [flag] if body.get(key) else []
-    options += ["--ipv4=false"] if body.get("EnableIPv4") is False else []
-    options += _pairs("--label", body.get("Labels"))
-    options += _pairs("--opt", body.get("Options"))
-    if ipam.get("Driver") not in (None, "", "default"):
-        options += ["--ipam-driver", str(ipam["Driver"])]
-    options += _pairs("--ipam-opt", ipam.get("Options"))
-    for each in ipam.get("Config") or ():
-        for key, flag in (("Subnet", "--subnet"), ("IPRange", "--ip-range"), ("Gateway", "--gateway")):
-            options += [flag, str(each[key])] if each.get(key) else []
-    return ("docker", "network", "create", *options, network.name)
-
-
-def _pairs(flag: str, values: Mapping[str, Any] | None) -> list[str]:
-    return [each for key, value in (values or {}).items() for each in (flag, f"{key}={value}")]
+    # The name stands in the script's own quotes too; the engine allows no character in it that would need any.
+    values = {
+        "CREATE": shlex.join(create_command(record.network)),
+        "STEPS": "\n".join(steps),
+        "RUN": shlex.quote(record.run),
+        "NETWORK": shlex.quote(record.network.name),
+        "LABEL": PARKED_LABEL,
+        "LEFT_OUT": said,
+    }
+    # In one go: what is filled in may hold such a place itself.
+    return re.sub("@([A-Z_]+)@", lambda found: values[found[1]], _SCRIPT)
 
 
 def _service_line(service: ServiceRecord, network: str) -> str:
@@ -137,10 +126,7 @@ def _service_line(service: ServiceRecord, network: str) -> str:
 
 
 def _container_line(container: ContainerRecord, network: NetworkRecord) -> str:
-    config = container.config
-    options = [each for alias in config.get("Aliases") or () for each in ("--alias", str(alias))]
-    options += [each for link in config.get("Links") or () for each in ("--link", str(link))]
-    options += _pairs("--driver-opt", config.get("DriverOpts"))
+    options = [*connect_options(container)]
     if container.is_given and container.fits(*network.ipv4):
         options += ["--ip", container.address]
     return shlex.join(["container", container.id, container.name, *options])

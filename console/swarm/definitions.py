@@ -14,8 +14,9 @@ from console.text import clean
 
 VXLAN_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 """Among the options the engine also tells the VXLAN IDs that it gave. Asking for them again would clash."""
-_KEPT = ("EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Labels")
-_IPAM_KEPT = ("Subnet", "IPRange", "Gateway", "AuxiliaryAddresses")
+KEPT = ("EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Labels")
+IPAM_KEPT = ("Subnet", "IPRange", "Gateway", "AuxiliaryAddresses")
+"""Of each subnet. Whoever adds a field here gives it its flag in the way back by hand, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def network_definition(data: Mapping[str, Any]) -> NetworkDefinition:
     ipam, options = data.get("IPAM") or {}, dict(data.get("Options") or {})
     vxlans = options.pop(VXLAN_OPTION, "")
     configs = [
-        {key: each[key] for key in _IPAM_KEPT if each.get(key)}
+        {key: each[key] for key in IPAM_KEPT if each.get(key)}
         for each in ipam.get("Config") or ()
         if each.get("Subnet")
     ]
@@ -58,7 +59,7 @@ def network_definition(data: Mapping[str, Any]) -> NetworkDefinition:
         # Engines before API 1.44 would make a second network of the same name without it.
         "CheckDuplicate": True,
         "Driver": data.get("Driver") or "overlay",
-        **{key: data[key] for key in _KEPT if data.get(key) is not None},
+        **{key: data[key] for key in KEPT if data.get(key) is not None},
         "Options": options,
         "IPAM": {
             "Driver": ipam.get("Driver") or "default",

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Network
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from console.host.container_files import given_addresses
+from console.remedies.network_recreation_command import connect_options, create_command, left_out
 from console.remedies.network_recreation_label import parked_in, parked_label, record_from_labels
 from console.remedies.network_recreation_plan import Surroundings
 from console.remedies.network_recreation_record import (
+    ContainerRecord,
+    NetworkRecord,
     Record,
     Unreadable,
     record_from_json,
@@ -23,8 +27,8 @@ from console.remedies.network_recreation_spec import NOWHERE, detach, empty, res
 from console.remedies.network_recreation_subnet import free_subnet
 from console.remedies.network_recreation_waits import still_on
 from console.remedies.network_recreation_way_back import way_back_script
-from console.swarm.definitions import body_with_subnet, network_definition
-from console.swarm.overlays import OverlayLook
+from console.swarm.definitions import IPAM_KEPT, KEPT, body_with_subnet, network_definition
+from console.swarm.overlays import OverlayLook, endpoint
 from console.swarm.parse import PARKED_LABEL
 from tests.support.keeping import Keeper
 from tests.support.recreation import NEW, service, stage
@@ -170,6 +174,128 @@ async def test_the_way_back_is_a_script_of_plain_docker_commands() -> None:
         f"--constraint-rm {nowhere}\n"
     ) in script
     assert "shell --alias shell-alias\n" in script
+    assert is_shell(script)
+
+
+FULL = {
+    "Name": "proxy",
+    "Id": "abc",
+    "Created": "2026-06-01T00:00:00Z",
+    "Scope": "swarm",
+    "Driver": "overlay",
+    "EnableIPv4": False,
+    "EnableIPv6": True,
+    "Internal": True,
+    "Attachable": True,
+    "IPAM": {
+        "Driver": "own",
+        "Options": {"x": "y"},
+        "Config": [
+            {
+                "Subnet": "10.0.1.0/24",
+                "Gateway": "10.0.1.1",
+                "IPRange": "10.0.1.128/25",
+                "AuxiliaryAddresses": {"router": "10.0.1.9"},
+            },
+        ],
+    },
+    "Options": {"encrypted": ""},
+    "Labels": {"a": "b"},
+}
+"""A network in which every field that a recreation keeps says something else than usual."""
+
+
+def leaves(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the fields of a body that hold a value, with their paths; a mapping of names is one."""
+    if isinstance(body, dict) and path[-1:] not in (("Labels",), ("Options",), ("AuxiliaryAddresses",)):
+        for key, value in body.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(body, list):
+        for each in body:
+            yield from leaves(each, path)
+    else:
+        yield path, body
+
+
+def test_every_field_that_a_recreation_keeps_has_its_flag_in_the_way_back() -> None:
+    body = network_definition(FULL).body
+    fields = dict(leaves(body))
+    # The example says something of each of them.
+    assert {*KEPT, *IPAM_KEPT} <= {path[-1] for path in fields}
+    network = NetworkRecord("abc", "proxy", body)
+    whole = create_command(network)
+    assert left_out(network, ()) == ()
+    for path in fields:
+        without = json.loads(json.dumps(body))
+        place = without
+        for key in path[:-1]:
+            place = place[key][0] if isinstance(place[key], list) else place[key]
+        del place[path[-1]]
+        is_implied = path in (("Name",), ("CheckDuplicate",))
+        command = create_command(NetworkRecord("abc", "proxy", without))
+        assert (command == whole) == is_implied, path
+    assert whole == (
+        *("docker", "network", "create", "--driver", "overlay", "--attachable", "--internal", "--ipv6"),
+        *("--ipv4=false", "--label", "a=b", "--opt", "encrypted=", "--ipam-driver", "own"),
+        *("--ipam-opt", "x=y", "--subnet", "10.0.1.0/24", "--ip-range", "10.0.1.128/25"),
+        *("--gateway", "10.0.1.1", "--aux-address", "router=10.0.1.9", "proxy"),
+    )
+
+
+def test_every_field_of_an_attachment_by_hand_has_its_flag_in_the_way_back() -> None:
+    found = endpoint(
+        {
+            "Id": "c" * 64,
+            "Name": "/shell",
+            "State": {"Running": True},
+            "NetworkSettings": {
+                "Networks": {
+                    "proxy": {
+                        "IPAMConfig": {"IPv4Address": "10.0.1.9", "LinkLocalIPs": ["169.254.3.4"]},
+                        "Aliases": ["sh"],
+                        "Links": ["web:w"],
+                        "DriverOpts": {"k": "v"},
+                        "GwPriority": 7,
+                        "NetworkID": "abc",
+                    }
+                }
+            },
+        },
+        "proxy",
+    )
+    assert found is not None
+    container = ContainerRecord(found.container_id, found.name, True, found.address, True, found.config)
+    network = NetworkRecord("abc", "proxy", network_definition(FULL).body)
+    options = connect_options(container)
+    assert options == (
+        *("--alias", "sh", "--link", "web:w", "--driver-opt", "k=v"),
+        *("--gw-priority", "7", "--link-local-ip", "169.254.3.4"),
+    )
+    assert left_out(network, (container,)) == ()
+    for field in found.config:
+        less = {key: value for key, value in found.config.items() if key != field}
+        assert connect_options(replace(container, config=less)) != options, field
+
+
+async def test_what_the_command_line_cannot_say_is_said_in_the_script() -> None:
+    record, _ = await recorded()
+    network = record.network
+    assert "cannot say" not in way_back_script(record)
+    ipam = {
+        "Config": [
+            {"Subnet": "10.0.1.0/24", "AuxiliaryAddresses": {"router": "10.0.1.9"}},
+            {"Subnet": "fd00::/64", "AuxiliaryAddresses": {"router": "fd00::9"}, "Zone": "z"},
+        ]
+    }
+    body = {**network.body, "IPAM": ipam, "FromTheFuture": {"x": "y"}, "Labels": {"a": "@STEPS@"}}
+    container = replace(record.containers[0], name="sh\nell", config={"IPAMConfig": {"New": "x"}})
+    script = way_back_script(replace(record, network=replace(network, body=body), containers=(container,)))
+    (line,) = [each for each in script.splitlines() if "cannot say" in each]
+    assert line.startswith("# Docker's command line cannot say this, so set it by hand: FromTheFuture, ")
+    for each in ("IPAM.Config.Zone", "the auxiliary address router of a second subnet", "IPAMConfig.New"):
+        assert each in line
+    # What stands for something in the script does not in what is filled in.
+    assert "--label a=@STEPS@ " in script
     assert is_shell(script)
 
 

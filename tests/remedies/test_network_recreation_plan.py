@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -177,6 +178,31 @@ async def test_a_subnet_that_cannot_be_had_is_refused(subnet: str, reason: str) 
 async def test_the_old_subnet_of_the_network_itself_is_in_nobodys_way() -> None:
     with stage() as on:
         assert await refusals(on, "10.0.1.0/25", may_change_address=("*",)) == ()
+
+
+async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
+    with stage() as on:
+        ground = await on.ground()
+        before = ground.look.overlay("proxy")
+        assert before is not None
+        chosen = {
+            "Subnet": "10.0.1.0/24",
+            "IPRange": "10.0.1.128/25",
+            "AuxiliaryAddresses": {"router": "10.0.1.9"},
+        }
+        body = {**before.body, "IPAM": {"Config": [chosen]}}
+        networks = tuple(
+            replace(each, body=body) if each is before else each for each in ground.look.networks
+        )
+        ground = replace(ground, look=replace(ground.look, networks=networks))
+        notes = {
+            subnet: plan_recreation(ground, Wanted("proxy", subnet), on.whose).notes for subnet in (NEW, OLD)
+        }
+    said = (
+        "The new subnet will not have the IP range 10.0.1.128/25, the auxiliary address router (10.0.1.9): "
+        "what was chosen for the old subnet lies in there."
+    )
+    assert (said in notes[NEW], said in notes[OLD]) == (True, False)
 
 
 async def test_routes_that_are_not_known_are_a_note() -> None:
