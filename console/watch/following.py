@@ -95,24 +95,34 @@ class Following:
     async def run(self) -> None:
         """Read and follow until cancelled."""
         await self._is_seen.wait()
-        showing = asyncio.create_task(self._show_news(), name="log shown")
+        tasks = (
+            asyncio.create_task(self._show_news(), name="log shown"),
+            asyncio.create_task(self._read_on(), name="log read on"),
+        )
         try:
-            while True:
-                doubt = await self._doubt()
-                if doubt is None:
-                    doubt = await self._until_doubted()
-                if doubt is not None:
-                    # What was read is some other dockerd's.
-                    self._begin_anew()
-                    self._stage.show(log=self._stage.failed(Feed(), doubt))
-                    await self._clock.sleep(DOUBT_S)
-                    continue
-                pause_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S)
-                self._failures += 1
-                await self._clock.sleep(pause_s)
+            # Neither ends but by a bug, which is not to be lost: without either the log would just stand still.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
         finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read_on(self) -> None:
+        while True:
+            doubt = await self._doubt()
+            if doubt is None:
+                doubt = await self._until_doubted()
+            if doubt is not None:
+                # What was read is some other dockerd's.
+                self._begin_anew()
+                self._stage.show(log=self._stage.failed(Feed(), doubt))
+                await self._clock.sleep(DOUBT_S)
+                continue
+            pause_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S)
+            self._failures += 1
+            await self._clock.sleep(pause_s)
 
     async def _doubt(self) -> Unknown | None:
         is_ours = self._log.is_recorded or self._log.is_proven

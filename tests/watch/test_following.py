@@ -287,3 +287,16 @@ async def test_errors_without_a_signature_are_told_apart() -> None:
     odd = 'time="2026-06-12T02:00:00.000000000Z" level=error msg="odd"'
     async with following(Journal(Batch((entry(1, odd),)))) as rig:
         assert isinstance(rig.log.lines[0].recognised, Unexplained)
+
+
+async def test_a_bug_in_showing_the_log_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    stage = Stage(HandClock(NOW))
+    log = DaemonLog(Journal(), is_proven=True)
+    following = Following(log, HERE, Look(), stage.clock, stage)
+    monkeypatch.setattr(stage, "show", broken)
+    following.learn(SEEN)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(following.run(), 60)
