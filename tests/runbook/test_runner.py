@@ -194,6 +194,51 @@ async def test_told_to_end_it_finishes_what_it_is_changing_and_stops(run: Swept)
     assert not view.step("mark").is_acting
 
 
+@pytest.mark.parametrize("last", [e.Ended, e.Asked])
+async def test_told_to_end_when_nothing_is_left_to_do_it_stops_nothing(
+    run: Swept, last: type[e.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(run) as made:
+        if last is e.Ended:
+            await up_to_the_swap(run, made)
+            run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        append = made.log.append_if_current
+
+        async def appending(event: e.Event, seen: int) -> bool:
+            is_there = await append(event, seen)
+            if isinstance(event, last):
+                made.patience.ending.set()
+            return is_there
+
+        monkeypatch.setattr(made.log, "append_if_current", appending)
+        view = await made.work()
+    # A run that is done stays done, and a question stays open.
+    assert view.stopped is None
+    assert view.state is (RunState.DONE if last is e.Ended else RunState.WAITING)
+
+
+async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
+    run: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(run) as made:
+        append = made.log.append_if_current
+        noted: list[str] = []
+
+        async def appending(event: e.Event, seen: int) -> bool:
+            if isinstance(event, e.Prepared):
+                made.patience.ending.set()
+            if isinstance(event, e.Stopped) and not noted:
+                noted.append("somebody was first")
+                await made.log.append(e.Noted(noted[0]))
+            return await append(event, seen)
+
+        monkeypatch.setattr(made.log, "append_if_current", appending)
+        view = await made.work()
+    assert view.notes == ("somebody was first",)
+    assert view.stopped is not None
+    assert view.stopped.why is e.Why.SIGNAL
+
+
 async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.runbook.runner.place.machine_id", lambda: "another")
     async with working(run) as made:

@@ -104,13 +104,15 @@ class Runner:
                 await self._undo_if_nobody_answers(move.question)
             else:
                 await mover.make(move, view.number)
+        # Where nothing is left to do, nothing is stopped: a run that is done stays done, and a question stays open. Where
+        # something is left, it is said, whoever else appends: a run must not look as if it went on.
         sentence = "The runner was told to end."
-        await self._log.append_if_current(
-            e.Stopped(
-                e.Why.SIGNAL, sentence, f"vipconsole resume {self._log.view.header.run_id} lets it go on."
-            ),
-            self._log.view.number,
-        )
+        hint = f"vipconsole resume {self._log.view.header.run_id} lets it go on."
+        while needs_runner(self._log.view):
+            if await self._log.append_if_current(
+                e.Stopped(e.Why.SIGNAL, sentence, hint), self._log.view.number
+            ):
+                return
 
     async def _mover(self) -> Mover | None:
         """Return what makes moves by the runbook that holds now; where there is none, the run is stopped."""
