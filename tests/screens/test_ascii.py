@@ -13,6 +13,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from console.health.quiet.values import Blocker, Check, Report, State
 from console.parts import Unknown
+from console.runbook.run.events import Choice
 from console.runbook.values import Effect
 from console.watch.values import Feed, Scene
 from screens import printable
@@ -20,7 +21,7 @@ from screens.app import OwnRun
 from screens.dialogs import Confirming
 from screens.printed.glyphs import ASCII
 from screens.views.parts import says
-from screens.views.run import Choice, Question, RunView, StepState, StepView
+from screens.views.run import Question, RunView, StepState, StepView
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.scenes import scene
