@@ -104,7 +104,9 @@ def comparable(network: dict[str, Any]) -> dict[str, Any]:
     """Return everything of a network but what each one gets anew."""
     options = {key: value for key, value in network["Options"].items() if key != VXLAN_OPTION}
     # Of no options the command line makes an empty mapping.
-    ipam = {**network["IPAM"], "Options": network["IPAM"]["Options"] or {}}
+    # The subnets it sends in no order of its own.
+    subnets = sorted(network["IPAM"]["Config"], key=lambda each: str(each["Subnet"]))
+    ipam = {**network["IPAM"], "Options": network["IPAM"]["Options"] or {}, "Config": subnets}
     gone = ("Id", "Created", "Peers", "Containers", "Status")
     kept = {key: value for key, value in network.items() if key not in gone}
     return {**kept, "Options": options, "IPAM": ipam}
