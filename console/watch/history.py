@@ -141,26 +141,32 @@ class History:
     async def _write(self, store: HistoryStore) -> None:
         if self._now is None or not self._cluster_id:
             return
-        new = [
-            ((course.series.network_id, course.series.key), course.points[-1])
-            for course in self._courses.values()
-            if course.points and _is_worth_writing(course)
-        ]
         try:
-            if new:
-                await asyncio.to_thread(store.add_points, self._cluster_id, new)
-                for course in self._courses.values():
-                    course.written = course.points[-1] if course.points else None
+            await self._write_points(store)
             await self._write_leaks(store)
             now_s = self._clock.monotonic()
             if self._thinned_s is None or now_s - self._thinned_s >= THINNED_S:
-                self._thinned_s = now_s
                 allocators = {} if self._leaks is None else {self._cluster_id: self._leaks.allocator}
                 await asyncio.to_thread(store.thin, self._now, allocators)
+                self._thinned_s = now_s
         except HostError as error:
             self._fail(unknown_from(error))
         else:
             self._fail(None)
+
+    async def _write_points(self, store: HistoryStore) -> None:
+        # Snapshots go on while the store writes: only the points that were handed to it count as written.
+        new = [
+            (course, course.points[-1])
+            for course in self._courses.values()
+            if course.points and _is_worth_writing(course)
+        ]
+        if not new:
+            return
+        points = [((course.series.network_id, course.series.key), point) for course, point in new]
+        await asyncio.to_thread(store.add_points, self._cluster_id, points)
+        for course, point in new:
+            course.written = point
 
     async def _write_leaks(self, store: HistoryStore) -> None:
         leaks = self._leaks
