@@ -30,7 +30,9 @@ class OwningThreads(Generic[Owned]):
         self._count = count
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._under_way = 0
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        """Calls that no thread is done with. One that was given up counts as long as it blocks its thread."""
 
     async def call(self, function: Callable[[Owned], R]) -> R:
         """Return what the function returns for the object of some thread.
@@ -39,16 +41,15 @@ class OwningThreads(Generic[Owned]):
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._under_way += 1
-        if self._under_way > len(self._threads) and len(self._threads) < self._count:
+        with self._lock:
+            self._unfinished += 1
+            is_one_short = self._unfinished > len(self._threads)
+        if is_one_short and len(self._threads) < self._count:
             thread = threading.Thread(target=self._work, name="engine", daemon=True)
             self._threads.append(thread)
             thread.start()
         self._jobs.put((function, loop, future))
-        try:
-            return await future
-        finally:
-            self._under_way -= 1
+        return await future
 
     def close(self) -> None:
         """Let every idle thread end at once, and the others after their call."""
@@ -60,17 +61,25 @@ class OwningThreads(Generic[Owned]):
         while (job := self._jobs.get()) is not None:
             function, loop, future = job
             if future.cancelled():
+                self._finish()
                 continue
             try:
                 if owned is None:
                     owned = self._make()
                 result = function(owned)
             except BaseException as error:  # noqa: BLE001 - it is raised to the caller, in the caller's loop
+                self._finish()
                 _report(loop, future, None, error)
             else:
+                self._finish()
                 _report(loop, future, result, None)
         if owned is not None:
             self._close(owned)
+
+    def _finish(self) -> None:
+        # Before the caller hears of it: its next call must find this thread free.
+        with self._lock:
+            self._unfinished -= 1
 
 
 def _report(

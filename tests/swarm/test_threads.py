@@ -41,6 +41,43 @@ async def test_no_more_threads_start_than_calls_need() -> None:
     assert len(made) == 1
 
 
+async def test_a_call_that_was_given_up_counts_as_long_as_it_blocks_its_thread() -> None:
+    threads: OwningThreads[Owned] = OwningThreads(Owned, lambda _: None, 3)
+    go_on, began = threading.Event(), threading.Semaphore(0)
+
+    def hang(_: Owned) -> bool:
+        began.release()
+        return go_on.wait(60)
+
+    try:
+        for _ in range(2):
+            hanging = asyncio.create_task(threads.call(hang))
+            await asyncio.to_thread(began.acquire, timeout=60)
+            hanging.cancel()
+            await asyncio.gather(hanging, return_exceptions=True)
+        # Both of the threads that are up are blocked: the next call gets one of its own, at once.
+        assert await asyncio.wait_for(threads.call(lambda _: "served"), 30) == "served"
+        # … and the one after it uses that one again.
+        assert await asyncio.wait_for(threads.call(lambda _: "again"), 30) == "again"
+    finally:
+        go_on.set()
+        threads.close()
+
+
+async def test_calls_that_were_given_up_leave_their_threads_for_others() -> None:
+    threads: OwningThreads[Owned] = OwningThreads(Owned, lambda _: None, 2)
+    go_on = threading.Event()
+    hanging = [asyncio.create_task(threads.call(lambda _: go_on.wait(60))) for _ in range(5)]
+    await asyncio.sleep(0)
+    for each in hanging:
+        each.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    go_on.set()
+    for _ in range(5):
+        assert await threads.call(lambda _: "served") == "served"
+    threads.close()
+
+
 async def test_what_a_call_or_the_making_raises_reaches_the_caller() -> None:
     def fail() -> Owned:
         raise ValueError("no object")
