@@ -86,6 +86,7 @@ def _add_watching(commands: Any, state: Make) -> None:
         parents=[state()],
         help="what a run did: the evidence, step by step",
         description="What a run did, with the evidence: before, after, durations, decisions, what dockerd logged.",
+        epilog=CODES,
     )
     report.add_argument(
         "run", nargs="?", default="", metavar="RUN", help=f"{RUN}; default: the unfinished one"

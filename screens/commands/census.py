@@ -8,6 +8,7 @@ from argparse import Namespace
 
 from console.census_store import keep_census
 from console.clock import SystemClock
+from console.errors import HostError
 from console.host.machine import machine_id
 from console.remedies.census import Means, decline_unless_walkable, survey, take_census
 from console.remedies.census_values import Ground, Result
@@ -38,16 +39,31 @@ def run(asked: Namespace) -> int:
             result = result_of(_take(asked, connection, settings, ground))
         except asyncio.CancelledError:
             return exit_codes.INTERRUPTED
+    failure = _keep(asked, result)
+    is_kept = failure is None and result.evidence is not None and not asked.demo
+    code = exit_code(result) if failure is None else exit_codes.UNKNOWN
     if asked.json:
-        sys.stdout.write(as_json(result))
+        sys.stdout.write(as_json(result, code, is_kept=is_kept))
     else:
         from screens.printed.census import render_census
         from screens.printed.terminal import print_plainly
 
-        print_plainly(render_census(result))
-    if result.evidence is not None and not asked.demo:
+        print_plainly(render_census(result, is_kept=is_kept))
+    if failure is not None:
+        raise failure
+    return code
+
+
+def _keep(asked: Namespace, result: Result) -> HostError | None:
+    """Keep what was found for `glance`; return why it could not be kept."""
+    # The demo's swarm is a new one every time.
+    if result.evidence is None or asked.demo:
+        return None
+    try:
         keep_census(state_folder(), result.evidence)
-    return exit_code(result)
+    except HostError as error:
+        return error
+    return None
 
 
 def _warning(ground: Ground) -> str:

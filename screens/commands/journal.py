@@ -54,17 +54,24 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
         )
     if isinstance(batch, Unknown):
         if asked.json:
-            print(json.dumps({"schema": SCHEMA, "unknown": batch.reason, "hint": batch.hint}, indent=1))
+            document = {
+                "schema": SCHEMA,
+                "exit_code": exit_codes.UNKNOWN,
+                "unknown": batch.reason,
+                "hint": batch.hint,
+            }
+            print(json.dumps(document, indent=1))
         else:
             print(f"vipconsole: {batch.reason}", *filter(None, (batch.hint,)), sep="\n  ", file=sys.stderr)
         return exit_codes.UNKNOWN
     summariser = Summariser()
     summariser.add(batch)
     summary = summariser.summary(names, window_s)
+    code = _EXIT_CODES[summary.worst]
     if asked.json and not asked.follow:
         from screens.printed.logged import journal_json
 
-        print(json.dumps({"schema": SCHEMA, **journal_json(summary)}, indent=1))
+        print(json.dumps({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}, indent=1))
     elif not asked.json:
         from screens.printed.journal import render_journal
         from screens.printed.terminal import print_plainly
@@ -72,7 +79,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
         print_plainly(render_journal(summary, _zone(), everything=asked.all))
     if asked.follow:
         await _follow(asked, log, batch, _Names(reader, names), summariser)
-    return _EXIT_CODES[summary.worst]
+    return code
 
 
 class _Names:

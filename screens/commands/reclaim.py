@@ -41,12 +41,13 @@ def run(asked: Namespace) -> int:
         said = result_of(_reclaim(asked, settings, connection, plan))
         after = result_of(EngineReader(connection).look(settings.look.deadline_s))
     gained = _freed(swarm, after)
+    code = 1 if said[1] else 0
     if asked.json:
-        print(json.dumps({"schema": SCHEMA, "way": plan.way, "sentence": said[0], "freed": gained,
+        print(json.dumps({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": said[0], "freed": gained,
                           "behind": list(said[1])}, indent=1))  # fmt: skip
     else:
         print(said[0], *_gains(gained), sep="\n")
-    return 1 if said[1] else 0
+    return code
 
 
 def _through(asked: Namespace) -> Namespace:

@@ -9,7 +9,7 @@ from screens.printed.run_report import as_json, as_markdown
 
 
 def run(asked: Namespace) -> int:
-    """Print the report."""
+    """Print the report, and return the exit code of the run."""
     watched = look_at(wanted_folder(asked))
     sys.stdout.write(as_json(watched) if asked.form == "json" else as_markdown(watched))
-    return 0
+    return watched.exit_code

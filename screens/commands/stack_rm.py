@@ -51,12 +51,12 @@ def run(asked: Namespace) -> int:
     if asked.json:
         from screens.printed.stack_removal_machine import as_json
 
-        sys.stdout.write(as_json(outcomes, proof, connection.host))
+        sys.stdout.write(as_json(outcomes, proof, connection.host, shown.absent))
     else:
         from screens.printed.stack_removal import render_removal
         from screens.printed.terminal import print_plainly
 
-        print_plainly(render_removal(outcomes, proof, _again(asked, outcomes)))
+        print_plainly(render_removal(outcomes, proof, _again(asked, outcomes), shown.absent))
     return exit_code(outcomes, proof, shown.absent)
 
 

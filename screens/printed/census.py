@@ -10,7 +10,7 @@ from console.text import plural
 from screens.printed.census_talk import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 
 
-def render_census(result: Result) -> RenderableType:
+def render_census(result: Result, *, is_kept: bool) -> RenderableType:
     """Return what a census found as something to print: verdict, addresses, notes, and how it was found."""
     word, rest = headline(result)
     style = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}[exit_code(result)]
@@ -18,7 +18,11 @@ def render_census(result: Result) -> RenderableType:
     if result.unaccounted:
         addresses = Columns([Text(str(each)) for each in result.unaccounted], padding=(0, 2))
         parts += ["", Padding(addresses, (0, 2), expand=False)]
-    parts += ["", *(Text(each) for each in notes(result)), Text(_footer(result), style="dim")]
+    parts += [
+        "",
+        *(Text(each) for each in notes(result, is_kept=is_kept)),
+        Text(_footer(result), style="dim"),
+    ]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 

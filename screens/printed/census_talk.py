@@ -42,7 +42,7 @@ def headline(result: Result) -> tuple[str, str]:
     return "LEAKED", f"{count} of {name} leaked"
 
 
-def notes(result: Result) -> tuple[str, ...]:
+def notes(result: Result, *, is_kept: bool) -> tuple[str, ...]:
     """Return what limits the verdict, each a sentence."""
     said = []
     if not result.is_settled:
@@ -54,7 +54,7 @@ def notes(result: Result) -> tuple[str, ...]:
         said.append(
             "A probe got no address. This rests on looks before and after only: it is not kept as evidence for glance."
         )
-    if result.evidence is not None:
+    if is_kept:
         doubt = doubt_about(result.ground.allocator, result.ground.managers)
         said.append(
             "Kept for glance, until the allocator begins anew (dockerd is restarted, another node leads)."
@@ -65,23 +65,26 @@ def notes(result: Result) -> tuple[str, ...]:
     return tuple(said)
 
 
-def as_json(result: Result) -> str:
-    """Return what a census found as one JSON document, ASCII only, with a newline at its end."""
+def as_json(result: Result, code: int, *, is_kept: bool) -> str:
+    """Return what a census found as one JSON document, ASCII only, with a newline at its end.
+
+    `code` is the exit code of the process.
+    """
     account = result.ground.account
     document: Mapping[str, Any] = {
         "schema": SCHEMA,
         "network": {"name": account.network.name, "id": account.network.id, "capacity": account.capacity},
         "taken_at": result.taken_at.isoformat(),
         "took_s": round(result.took_s, 3),
-        "exit_code": exit_code(result),
+        "exit_code": code,
         "headline": headline(result)[1],
         "addresses": [str(each) for each in result.unaccounted],
         "load_balancers_at_most": result.load_balancers_at_most,
         "is_settled": result.is_settled,
         "is_full": result.found_nothing_free,
-        "is_kept": result.evidence is not None,
+        "is_kept": is_kept,
         "walks": [{"visited": len(each.visited), "steps": each.steps} for each in result.walks],
-        "notes": list(notes(result)),
+        "notes": list(notes(result, is_kept=is_kept)),
     }
     return json.dumps(document, indent=1) + "\n"
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from console.remedies.stack_removal import Outcome, State
 from console.remedies.stack_removal_proof import LeakCount, Proof, Verdict
 from console.text import duration, listed, plural
-from screens.printed.stack_removal_talk import counted
+from screens.printed.stack_removal_talk import MAYBE, NOT_FOUND, counted
 
 STYLES = {
     State.REMOVED: "green",
@@ -22,32 +22,41 @@ PROOF_STYLES = {Verdict.NO_LEAK: "green", Verdict.LEAKED: "bold red", Verdict.NO
 SHOWN = 8
 
 
-def render_removal(outcomes: tuple[Outcome, ...], proof: Proof, again: str) -> RenderableType:
-    """Return the end of a removal as something to print; `again` is the command that finishes it, or nothing."""
+def render_removal(
+    outcomes: tuple[Outcome, ...], proof: Proof, again: str, absent: tuple[str, ...] = ()
+) -> RenderableType:
+    """Return the end of a removal as something to print; `again` is the command that finishes it, or nothing.
+
+    `absent` are the stacks that were asked for and do not exist.
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for each in outcomes:
         _add(table, each)
+    for name in absent:
+        table.add_row(Text(name), Text(NOT_FOUND, style="yellow"), Text(MAYBE))
     table.add_row(
         Text("proof"),
         Text(proof.verdict, style=PROOF_STYLES[proof.verdict]),
         Text("\n").join(_proof_lines(proof)),
     )
-    parts: list[RenderableType] = [_headline(outcomes), "", table]
+    parts: list[RenderableType] = [_headline(outcomes, absent), "", table]
     if again:
         parts += ["", Text.assemble(("to finish  ", "dim"), (again, "bold"))]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-def _headline(outcomes: tuple[Outcome, ...]) -> Text:
+def _headline(outcomes: tuple[Outcome, ...], absent: tuple[str, ...]) -> Text:
     counts = Counter(each.state for each in outcomes)
     worst = next(
         each for each in (State.UNKNOWN, State.UNFINISHED, State.UNDER_WAY, State.REMOVED) if counts[each]
     )
     took = duration(max(each.took_s for each in outcomes))
-    removed = f"{counts[State.REMOVED]} of {plural(len(outcomes), 'stack')} removed in {took}"
+    removed = f"{counts[State.REMOVED]} of {plural(len(outcomes) + len(absent), 'stack')} removed in {took}"
+    if absent:
+        removed += f", {len(absent)} not found"
     kept = sum(len(each.kept) for each in outcomes)
     said = f"{removed}, {plural(kept, 'thing')} kept" if kept else removed
     return Text.assemble((worst.upper(), STYLES[worst]), "  ", (said, "bold"))

@@ -7,18 +7,21 @@ from typing import Any
 from console.remedies.stack_removal import Outcome
 from console.remedies.stack_removal_proof import LeakCount, Proof
 from console.swarm.stacks import StackObject
-from screens.printed.stack_removal_talk import exit_code
+from screens.printed.stack_removal_talk import NOT_FOUND, exit_code
 
 SCHEMA = "vipconsole.stack-rm/1"
 
 
-def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str) -> str:
-    """Return the end of a removal as one JSON document, ASCII only, with a newline at its end."""
+def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()) -> str:
+    """Return the end of a removal as one JSON document, ASCII only, with a newline at its end.
+
+    `absent` are the stacks that were asked for and do not exist.
+    """
     document = {
         "schema": SCHEMA,
         "host": host,
-        "exit_code": exit_code(outcomes, proof),
-        "stacks": [_stack(each) for each in outcomes],
+        "exit_code": exit_code(outcomes, proof, absent),
+        "stacks": [*map(_stack, outcomes), *map(_absent, absent)],
         "proof": {
             "verdict": proof.verdict,
             "networks": [
@@ -40,6 +43,19 @@ def _stack(outcome: Outcome) -> Mapping[str, Any]:
         "waits_for": list(outcome.waits_for),
         "is_drained": outcome.is_drained,
         "refusals": list(outcome.refusals),
+    }
+
+
+def _absent(name: str) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "state": NOT_FOUND,
+        "took_s": 0.0,
+        "removed": [],
+        "kept": [],
+        "waits_for": [],
+        "is_drained": True,
+        "refusals": [],
     }
 
 

@@ -13,12 +13,15 @@ from console.text import duration, listed, plural
 REMIND_S = 10.0
 """How often it is said what a stack still waits for."""
 NAMES_SHOWN = 8
+NOT_FOUND = "not found"
+"""The state of a stack that does not exist."""
+MAYBE = "already removed or misspelled"
 
 
 def plan_lines(plan: RemovalPlan) -> Iterator[str]:
     """Yield what will become of each stack, and how long it may take."""
     for name in plan.absent:
-        yield f"{name}: nothing of it is there (removed already, or mistyped); it is passed over"
+        yield f"{name}: {NOT_FOUND} ({MAYBE})"
     for stack in plan.stacks:
         yield f"{stack.name}: {_alive(stack)}"
         for kind in Kind:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,11 +81,21 @@ def test_a_stack_that_does_not_exist_is_wrong_usage_with_near_names(running: Sim
     assert len(running.model.store.services) == 1
 
 
-def test_among_others_a_stack_that_is_gone_is_passed_over_and_said() -> None:
+def test_among_others_a_stack_that_is_gone_is_skipped_and_named_at_the_beginning_and_the_end() -> None:
     said = vipconsole("stack-rm", "--demo", "--yes", "drone", "gone-pr1")
     assert said.code == 1
-    assert "gone-pr1: nothing of it is there (removed already, or mistyped); it is passed over" in said.err
-    assert "1 of 1 stack removed" in said.out
+    assert "gone-pr1: not found (already removed or misspelled)" in said.err
+    assert "1 of 2 stacks removed in" in said.out
+    assert re.search(r"gone-pr1 +not found +already removed or misspelled\n", said.out)
+
+
+def test_json_names_a_stack_that_is_gone_beside_the_others() -> None:
+    document = json.loads(as_json((REMOVED,), NOTHING_PROVEN, "unix:///engine", ("gone-pr1",)))
+    assert document["exit_code"] == 1
+    assert [(each["name"], each["state"]) for each in document["stacks"]] == [
+        ("web", "removed"), ("gone-pr1", "not found"),
+    ]  # fmt: skip
+    assert document["stacks"][0].keys() == document["stacks"][1].keys()
 
 
 def test_a_census_proves_it_where_the_engine_cannot_count() -> None:
