@@ -4,8 +4,6 @@ Names, labels, task errors and log lines are written by others and may hold esca
 overrides or markup. They pass through `clean` once, where they enter the program; a renderer never has to ask.
 """
 
-from datetime import datetime, tzinfo
-
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 NAME_LIMIT = 128
@@ -15,6 +13,10 @@ SENTENCE_LIMIT = 1000
 
 ERROR_LIMIT = 120
 """Longest error that is shown whole within a sentence."""
+
+
+LONGEST_S = 40 * 366 * 86_400.0
+"""Longer than any swarm has been there, and shorter than since the time that stands where none is known."""
 
 
 def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
@@ -79,7 +81,12 @@ def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a span as a person says it, in its largest unit or two: `40 s`, `14 min`, `2 h 5 min`, `3 d`."""
+    """Return a span as a person says it, in its largest unit or two: `40 s`, `14 min`, `2 h 5 min`, `3 d`.
+
+    A span of decades began at a time that nobody knows: `an unknown time`.
+    """
+    if seconds > LONGEST_S:
+        return "an unknown time"
     whole = max(0, round(seconds))
     if whole < 100:
         return f"{whole} s"
@@ -90,10 +97,3 @@ def duration(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} d"
-
-
-def moment(at: datetime, now: datetime, zone: tzinfo) -> str:
-    """Return a time as a person says it at `now`: `03:12` today, `Tue 03:12` in the last days, else with its date."""
-    local, today = at.astimezone(zone), now.astimezone(zone).date()
-    days = (today - local.date()).days
-    return local.strftime("%H:%M" if days == 0 else "%a %H:%M" if 0 < days < 7 else "%Y-%m-%d %H:%M")

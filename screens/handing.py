@@ -1,7 +1,7 @@
 """What an operator takes along: the terminal's clipboard, and files."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def copy(screen: Screen[Any], text: str) -> None:
 
 async def save(screen: Screen[Any], name: str, text: str, at: datetime) -> None:
     """Write text to a file that only this user can read, and say where it is; or say why it could not be written."""
-    path = state_folder() / "saved" / f"{name}-{at:%Y%m%d-%H%M%S}.log"
+    path = state_folder() / "saved" / f"{name}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.log"
     try:
         await asyncio.to_thread(_write, path, text)
     except HostError as error:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from console.parts import Unknown, known
 from console.swarm.values import SwarmState
+from console.times import is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,11 @@ def allocator_of(swarm: SwarmState) -> Allocator | None:
     if leader is None:
         return None
     bridge = next(
-        (each for each in swarm.networks if (each.name, each.scope) == ("bridge", "local")),
+        (
+            each
+            for each in swarm.networks
+            if (each.name, each.scope) == ("bridge", "local") and is_known(each.created)
+        ),
         None,
     )
     return Allocator(

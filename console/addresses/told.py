@@ -10,7 +10,8 @@ from console.addresses.leaks import Evidence
 from console.addresses.map import AddressMap, Cell, Mark
 from console.parts import known
 from console.swarm.values import Service, SwarmState, Task
-from console.text import duration, moment, plural
+from console.text import duration, plural
+from console.times import NOT_KNOWN, is_known, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Holders:
 
     def since(self, at: datetime) -> str:
         """Return a moment and its age: `Tue 03:12, 3 d ago`."""
+        if not is_known(at):
+            return NOT_KNOWN
         return f"{moment(at, self.now, self.zone)}, {duration((self.now - at).total_seconds())} ago"
 
 

@@ -12,6 +12,7 @@ from console.errors import HostError, LockHeld
 from console.host.lock_probe import LOCK, NOTE_LIMIT
 from console.host.who import Who
 from console.text import clean
+from console.times import stamp
 
 PATIENCE_S = 1.0
 """For this long a held lock is tried again: whoever only looks at it (`lock_probe`) holds it for an instant."""
@@ -47,7 +48,7 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
 
 
 def _note(command: str, who: Who, since: datetime) -> str:
-    return f"{command}, process {os.getpid()}, by {who}, since {since.isoformat(timespec='seconds')}"
+    return f"{command}, process {os.getpid()}, by {who}, since {stamp(since)}"
 
 
 def _open(path: Path) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from console.clock import Clock
 from console.journal.fields import entry_from, realtime_of
 from console.journal.values import Batch, Entry, Gap, Window
+from console.times import stamp
 
 _ENTRY_OVERHEAD_BYTES = 600
 """What an entry takes besides its message, roughly."""
@@ -134,7 +135,7 @@ def late(window: Window, first: Mapping[str, object] | None) -> tuple[Gap, ...]:
         return (Gap("The journal is empty, so nothing is known about the time asked for."),)
     if begin <= window.since:
         return ()
-    return (Gap(f"The journal begins at {begin:%Y-%m-%d %H:%M:%S} UTC, later than asked for."),)
+    return (Gap(f"The journal begins at {stamp(begin)}, later than asked for."),)
 
 
 def vacuumed(after: str) -> Gap:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 
 from console.journal.failures import ALL_SIGNATURES
@@ -11,6 +11,7 @@ from console.journal.signatures import AGENT_MESSAGE, Certainty, Severity, Signa
 from console.journal.tallies import Tallies, Tally
 from console.journal.values import Batch, Gap
 from console.text import NAME_LIMIT, clean, duration, listed, plural
+from console.times import LOCAL, Shape, clock_time, stamp
 
 _DAY_S = 86_400
 _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -144,23 +145,27 @@ def summarise(batches: Iterable[Batch], names: Mapping[str, str], window_s: floa
     return summariser.summary(names, window_s)
 
 
-def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = UTC) -> str:
+def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOCAL) -> str:
     """Return one clean line: how often, within which time, first and last, which services and networks.
 
-    Such as `13 in 1 h, first 03:12, last 04:40, services ghost_app, discourse_app`, after a multiplication sign.
+    Such as `13 in 1 h, first 03:12, last 04:40 CEST, services ghost_app, discourse_app`, after a multiplication sign.
     """
     parts = [
         f"\N{MULTIPLICATION SIGN}{finding.count}"
         + (f" in {duration(window_s)}" if window_s is not None else "")
     ]
-    first, last = finding.first.astimezone(zone), finding.last.astimezone(zone)
+    first, last = finding.first, finding.last
     # A time alone is of today; in a recording, or further back, the day belongs to it.
-    is_lately = window_s is not None and window_s <= _DAY_S and first.date() == last.date()
-    shape = "%H:%M" if is_lately else "%Y-%m-%d %H:%M"
+    is_lately = (
+        window_s is not None
+        and window_s <= _DAY_S
+        and first.astimezone(zone).date() == last.astimezone(zone).date()
+    )
+    shape = Shape.MINUTE if is_lately else Shape.DAY_MINUTE
     if finding.count == 1:
-        parts.append(f"at {last.strftime(shape)}")
+        parts.append(f"at {stamp(last, shape, zone)}")
     else:
-        parts += [f"first {first.strftime(shape)}", f"last {last.strftime(shape)}"]
+        parts += [f"first {clock_time(first, shape, zone)}", f"last {stamp(last, shape, zone)}"]
     if finding.dropped:
         parts.append(plural(finding.dropped, "message") + " dropped")
     if finding.addresses_lost:

@@ -9,6 +9,7 @@ from console.swarm.changer import SwarmChanger
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlay_reader import OverlayReader
 from console.swarm.overlays import OverlayLook, live_on
+from console.times import is_known
 
 KEEP_LABEL = "vipconsole.keep"
 """A network with this label, whatever its value, is never removed."""
@@ -49,8 +50,9 @@ def _kept_because(network: NetworkDefinition, look: OverlayLook, keep: Keep) -> 
         return "Swarm needs it"
     if any(fnmatchcase(network.name, each) for each in keep.names) or KEEP_LABEL in labels:
         return "it is to be kept"
-    if age_s < keep.younger_than_s:
-        return "it is new"
+    is_dated = is_known(network.created)
+    if not is_dated or age_s < keep.younger_than_s:
+        return "it is new" if is_dated else "its age is not known"
     users = [each.name for each in look.services if each.is_on(network.id, network.name)]
     if users:
         return f"{users[0]} is on it"

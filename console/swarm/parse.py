@@ -28,6 +28,7 @@ from console.swarm.values import (
     VirtualIP,
 )
 from console.text import SENTENCE_LIMIT, clean, clean_error
+from console.times import NO_TIME, is_known
 
 STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"
@@ -40,14 +41,26 @@ PARKED_LABEL = "vipconsole.parked"
 NEVER_INSPECTED = Unknown("It was not inspected.")
 
 
+GO_ZERO = "0001-01-01T00:00:00"
+"""How Go writes the time of what has none. The engine does so for networks of swarms that began with Docker 17.12."""
+
+
 def moment(text: str) -> datetime:
-    """Return an aware time from RFC 3339 with up to nine decimals."""
+    """Return an aware time from RFC 3339 with up to nine decimals; NO_TIME for Go's zero time, which means none."""
+    if text.startswith(GO_ZERO):
+        return NO_TIME
     # fromisoformat() takes six decimals at the most.
     head, dot, tail = text.partition(".")
     if not dot:
         return datetime.fromisoformat(text)
     digits = len(tail) - len(tail.lstrip("0123456789"))
     return datetime.fromisoformat(f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}")
+
+
+def _known(text: str | None) -> datetime | None:
+    """Return a time, or None where there is none."""
+    at = moment(text) if text else None
+    return at if at is not None and is_known(at) else None
 
 
 def bare_address(text: str) -> IPv4Address | IPv6Address:
@@ -120,7 +133,7 @@ def service(data: Mapping[str, Any]) -> Service:
         name=clean(spec["Name"]),
         stack=clean((spec.get("Labels") or {}).get(STACK_LABEL, "")),
         created=moment(data["CreatedAt"]),
-        updated=moment(data["UpdatedAt"]),
+        updated=_known(data["UpdatedAt"]) or moment(data["CreatedAt"]),
         endpoint_mode=clean(asked.get("Mode") or "vip"),
         network_ids=tuple(clean(each["Target"]) for each in networks),
         publishes_ingress=any(
@@ -135,7 +148,7 @@ def service(data: Mapping[str, Any]) -> Service:
         mode=_mode(spec.get("Mode") or {}),
         restart=clean((spec.get("TaskTemplate", {}).get("RestartPolicy") or {}).get("Condition") or "any"),
         update_state=clean(update.get("State") or ""),
-        update_started=moment(update["StartedAt"]) if update.get("StartedAt") else None,
+        update_started=_known(update.get("StartedAt")),
         update_message=clean(update.get("Message") or "", SENTENCE_LIMIT),
         image=_image(spec.get("TaskTemplate", {})),
         constraints=tuple(
@@ -206,7 +219,7 @@ def task(data: Mapping[str, Any]) -> Task:
         node_id=clean(data.get("NodeID") or ""),
         state=clean(status["State"]),
         desired_state=clean(data["DesiredState"]),
-        since=moment(status["Timestamp"]),
+        since=_known(status["Timestamp"]) or moment(data["CreatedAt"]),
         message=clean_error(status.get("Message") or ""),
         error=clean_error(status.get("Err") or ""),
         container_id=clean(container.get("ContainerID") or ""),

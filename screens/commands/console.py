@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 
 from console.clock import SystemClock
@@ -16,6 +15,7 @@ from console.settings import Settings
 from console.state import state_folder
 from console.swarm.connection import chosen_host
 from console.text import clean
+from console.times import LOCAL
 from console.watch.watcher import Sources, Watcher
 from screens.commands.common import connected_to, journal_for, kept_settings, refuse_host
 from screens.deciding import Decider
@@ -70,7 +70,7 @@ def open_console(
         settings,
         clean(sources.connection.host),
         glyphs_for(os.environ),
-        datetime.now(UTC).astimezone().tzinfo or UTC,
+        LOCAL,
         SystemClock(),
         where,
         may_decide=decider is not None,

@@ -21,6 +21,7 @@ from console.runbook.run.events import About, Choice
 from console.runbook.run.view import Question, RunView, Watched
 from console.runbook.variables import given_pairs
 from console.runbook.viewing import look_at, watch
+from console.times import Shape, stamp
 from screens import exit_codes
 from screens.printed.plain import progress, say
 from screens.printed.run_lines import answers, commands, news, question_lines
@@ -99,11 +100,7 @@ class _Follower:
     async def _shown(self, now: Watched) -> int | None:
         """Say what is new; return the exit code where there is nothing more to follow."""
         # What was there before somebody looked has no time of its own here: the report tells.
-        at = (
-            "--------"
-            if self._before is None or now.view.at is None
-            else f"{now.view.at.astimezone():%H:%M:%S}"
-        )
+        at = "--------" if self._before is None or now.view.at is None else stamp(now.view.at, Shape.SECOND)
         say(f"{at} {line}" for line in news(self._before, now))
         self._before = now
         if now.is_interrupted:

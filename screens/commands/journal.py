@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 
 from console.clock import SystemClock
 from console.daemon_log import DaemonLog, doubt_unless_silent, read_lately
@@ -19,6 +19,7 @@ from console.settings import Settings
 from console.swarm.names import object_names, task_names
 from console.swarm.reader import EngineReader
 from console.text import clean
+from console.times import LOCAL
 from screens import exit_codes
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 
@@ -76,7 +77,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
         from screens.printed.journal import render_journal
         from screens.printed.terminal import print_plainly
 
-        print_plainly(render_journal(summary, _zone(), everything=asked.all))
+        print_plainly(render_journal(summary, LOCAL, everything=asked.all))
     if asked.follow:
         await _follow(asked, log, batch, _Names(reader, names), summariser)
     return code
@@ -128,9 +129,5 @@ def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: 
         for gap in batch.gaps:
             print_plainly(Text(f"gap: {gap.reason}"))
         for each in recognised:
-            print_plainly(event_line(each, names, _zone()))
+            print_plainly(event_line(each, names, LOCAL))
     sys.stdout.flush()
-
-
-def _zone() -> tzinfo:
-    return datetime.now().astimezone().tzinfo or UTC

@@ -3,11 +3,13 @@
 import json
 import sys
 from argparse import Namespace
+from datetime import datetime
 from typing import Any
 
 from console.runbook.run.view import Watched
 from console.runbook.viewing import Unreadable, runs_in
 from console.state import state_folder
+from console.times import stamp
 
 SCHEMA = "vipconsole.runs/1"
 COLUMNS = ("run", "state", "step", "began_at", "by", "why")
@@ -24,11 +26,15 @@ def run(asked: Namespace) -> int:
     if not found:
         print("There is no run yet.", file=sys.stderr)
         return 0
-    rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_row(each) for each in found)]
+    rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_for_people(_row(each)) for each in found)]
     widths = {name: max(len(str(each.get(name) or "-")) for each in rows) for name in COLUMNS}
     for each in rows:
         print("  ".join(str(each.get(name) or "-").ljust(widths[name]) for name in COLUMNS).rstrip())
     return 0
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "began_at": row["began_at"] and stamp(datetime.fromisoformat(row["began_at"]))}
 
 
 def _row(each: Watched | Unreadable) -> dict[str, Any]:

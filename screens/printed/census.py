@@ -7,6 +7,7 @@ from rich.text import Text
 
 from console.remedies.census_values import Result
 from console.text import plural
+from console.times import stamp
 from screens.printed.census_talk import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 
 
@@ -29,4 +30,4 @@ def render_census(result: Result, *, is_kept: bool) -> RenderableType:
 def _footer(result: Result) -> str:
     steps = sum(each.steps for each in result.walks)
     walked = f"{plural(len(result.walks), 'walk')}, {plural(steps, 'step')}"
-    return f"{walked}, took {result.took_s:.1f} s, as of {result.taken_at.isoformat(timespec='seconds')}"
+    return f"{walked}, took {result.took_s:.1f} s, as of {stamp(result.taken_at)}"

@@ -14,6 +14,7 @@ from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
+from console.times import Shape, stamp
 from screens.printed.glyphs import STYLES
 
 UNMATCHED_SHOWN = 3
@@ -103,7 +104,7 @@ def _unmatched(each: Unmatched) -> RenderableType:
 
 def event_line(event: Event | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
     """Return one recognised line, as `--follow` shows it."""
-    at = event.at.astimezone(zone).strftime("%H:%M:%S")
+    at = stamp(event.at, Shape.SECOND, zone)
     signature = None if isinstance(event, Unexplained) else event.signature
     who = [names.get(event.ids[kind], event.ids[kind]) for kind in kinds_at_fault(event.ids, signature)]
     about = f" ({listed(who)})" if who else ""

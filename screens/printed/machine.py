@@ -9,6 +9,7 @@ from console.addresses.holders import Held, Kind
 from console.health.values import Assessment, Finding, Observation
 from console.parts import Unknown, known
 from console.swarm.values import Engine
+from console.times import iso
 from screens.printed.logged import journal_json
 
 SCHEMA = "vipconsole.glance/1"
@@ -55,7 +56,7 @@ def _network(account: NetworkAccount) -> Mapping[str, Any]:
     return {
         "name": network.name,
         "id": network.id,
-        "created": network.created.isoformat(),
+        "created": iso(network.created),
         "ingress": network.ingress,
         "attachable": network.attachable,
         "capacity": account.capacity,
@@ -91,7 +92,7 @@ def _subnet(account: SubnetAccount) -> Mapping[str, Any]:
             "evidence": leak.evidence,
             "addresses": [str(each) for each in leak.addresses],
             "why_unknown": leak.why_unknown or None,
-            "as_of": None if leak.as_of is None else leak.as_of.isoformat(),
+            "as_of": iso(leak.as_of),
             "possibly_load_balancers": leak.possibly_load_balancers,
             "watched": leak.watched,
         },

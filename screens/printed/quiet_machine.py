@@ -6,6 +6,7 @@ from typing import Any
 
 from console.health.quiet.values import Blocker, Check, Verdict
 from console.quiet import Progress
+from console.times import iso
 
 SCHEMA = "vipconsole.quiet/1"
 EXIT_CODES = {Verdict.QUIET: 0, Verdict.BUSY: 2, Verdict.UNKNOWN: 3}
@@ -44,6 +45,6 @@ def _blocker(blocker: Blocker) -> Mapping[str, Any]:
     return {
         "name": blocker.name,
         "what": blocker.what,
-        "since": blocker.since.isoformat() if blocker.since else None,
+        "since": iso(blocker.since),
         "accepted": blocker.is_accepted,
     }

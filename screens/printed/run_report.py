@@ -5,11 +5,13 @@ Specifications of services stay in the log: what an action tells is shown, witho
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from console.runbook.answers import Found, Planned
 from console.runbook.run.view import Live, StepView, Watched, waits_of
 from console.text import duration
+from console.times import stamp
 
 SCHEMA = "vipconsole.run/1"
 SECRET = frozenset(
@@ -151,7 +153,7 @@ def _markdown(watched: Watched) -> Iterator[str]:
     yield ""
     yield f"- run: {_code(report['run'])}, {report['state']} (exit code {report['exit_code']})"
     yield f"- runbook: {_code(report['runbook']['source'])}, sha256 {_code(report['runbook']['sha256'])}"
-    yield f"- began: {report['began_at']} by {_text(report['by'])}; last event: {report['last_event_at']}"
+    yield f"- began: {_when(report['began_at'])} by {_text(report['by'])}; last event: {_when(report['last_event_at'])}"
     yield (
         f"- where: {_code(where['engine'])} ({_text(where['engine_name'])}, {where['engine_version']}), "
         f"swarm {_code(where['cluster_id'])}, machine {_code(where['machine_id'])}"
@@ -172,7 +174,7 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
     took = f", {duration(step['took_s'])}" if step["took_s"] else ""
     yield f"**{step['state']}** ({_text(step['action'])}, {step['effect']}, attempt {step['attempt']}{took})"
     if step["began_at"]:
-        yield f"- from {step['began_at']} to {step['ended_at'] or '…'}"
+        yield f"- from {_when(step['began_at'])} to {_when(step['ended_at']) or '…'}"
     if step["plan"]:
         yield f"- planned: {_text(step['plan']['summary'])}"
         yield from (f"  - {_code(each)}" for each in (*step["plan"]["changes"], *step["plan"]["calls"]))
@@ -181,7 +183,7 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {name.replace('_', ' ')}: {_text(step[name])}"
     for each in step["decisions"]:
         reason = f": {_text(each['reason'])}" if each["reason"] else ""
-        yield f"- {each['choice']} by {_text(each['by'])} at {each['at']}{reason}"
+        yield f"- {each['choice']} by {_text(each['by'])} at {_when(each['at'])}{reason}"
     if step["before"]:
         yield f"- before: {_text(step['before']['sentence'])}"
     yield from (
@@ -224,6 +226,10 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
     # Indented code cannot be ended by anything in it.
     yield from (f"        {each}" for each in lines)
     yield ""
+
+
+def _when(text: str | None) -> str:
+    return stamp(datetime.fromisoformat(text)) if text else ""
 
 
 def _text(text: str) -> str:

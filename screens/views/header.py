@@ -7,6 +7,7 @@ from enum import StrEnum
 from console.health.values import Severity
 from console.swarm.values import Engine
 from console.text import duration
+from console.times import Shape, stamp
 from console.watch.values import Feed, Look, Scene
 from screens.views.engine import role_of
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Parts
@@ -65,7 +66,7 @@ def identity(
     scene: Scene, host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
 ) -> tuple[Parts, Parts]:
     """Return the two ends of the first line: engine and role; and whether anything can be changed, and how old it is."""
-    at = f" {age.at.astimezone(zone):%H:%M}" if age.at is not None else ""
+    at = f" {stamp(age.at, Shape.MINUTE, zone)}" if age.at is not None else ""
     is_old = age.freshness is Freshness.STALE
     right: Parts = (
         ("  decides", WARN) if may_decide else ("  read-only", DIM),
@@ -110,7 +111,7 @@ def _without_a_look(scene: Scene, why: str) -> Parts:
 
 
 def _silence(look: Feed[Look], age: Age, zone: tzinfo) -> str:
-    at = f"{age.at.astimezone(zone):%H:%M:%S}" if age.at is not None else ""
+    at = stamp(age.at, Shape.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
     said = f"no look for {duration(whole)}, this is of {at}"
     return f"{said}. {look.failed.reason}" if look.failed is not None else said

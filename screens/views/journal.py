@@ -12,6 +12,7 @@ from console.journal.matching import Event, Unexplained
 from console.journal.signatures import Certainty, Signature
 from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
 from console.text import listed, plural
+from console.times import clock_time, stamp
 from console.watch.values import Line, Log
 from screens.views.logged import SEVERITIES
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
@@ -79,7 +80,7 @@ def _finding_row(finding: Finding, zone: tzinfo, word: str) -> Row:
         (
             (f"{word or signature.severity.value:8} ", tone),
             (f"\N{MULTIPLICATION SIGN}{finding.count:<5}", STRONG if tone != DIM else DIM),
-            (f"{finding.last.astimezone(zone):%H:%M}  ", DIM),
+            (f"{clock_time(finding.last, zone=zone)}  ", DIM),
             (signature.title, STRONG if tone != DIM else DIM),
             (f"  {who}" if who else "", PLAIN if tone != DIM else DIM),
         ),
@@ -94,7 +95,7 @@ def _unmatched_row(each: Unmatched, zone: tzinfo) -> Row:
         (
             ("other    ", UNKNOWN),
             (f"\N{MULTIPLICATION SIGN}{each.count:<5}", STRONG),
-            (f"{each.last.astimezone(zone):%H:%M}  ", DIM),
+            (f"{clock_time(each.last, zone=zone)}  ", DIM),
             (each.text, PLAIN),
         ),
         each,
@@ -128,7 +129,7 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
 
 def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return one line whole, and what it means."""
-    whole = says(line.text, STRONG, label=f"{line.at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    whole = says(line.text, STRONG, label=stamp(line.at, zone=zone))
     match line.recognised:
         case Event(signature=signature):
             return (*_meaning(signature), whole)

@@ -7,6 +7,7 @@ from console.health.values import Severity
 from console.journal import signatures
 from console.journal.summary import Finding, Summary, Unmatched
 from console.text import duration, listed
+from console.times import clock_time
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Row
 
 SEVERITIES = {
@@ -49,7 +50,7 @@ def _finding_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
             (f"{mark} ", DIM if is_dim else tone),
             (finding.signature.title, DIM if is_dim else STRONG),
             (f" \N{MULTIPLICATION SIGN}{finding.count}", DIM if is_dim else PLAIN),
-            (f" {finding.last.astimezone(zone):%H:%M}", DIM),
+            (f" {clock_time(finding.last, zone=zone)}", DIM),
             (f" {who}" if who else "", DIM if is_dim else PLAIN),
         ),
         finding,
@@ -64,7 +65,7 @@ def _other_row(other: Unmatched, zone: tzinfo) -> Row:
             ("? ", UNKNOWN),
             ("other error", STRONG),
             (f" \N{MULTIPLICATION SIGN}{other.count}", PLAIN),
-            (f" {other.last.astimezone(zone):%H:%M} ", DIM),
+            (f" {clock_time(other.last, zone=zone)} ", DIM),
             (other.text, PLAIN),
         ),
         other,

@@ -8,7 +8,8 @@ from console.health.attached import Attached, Attachments, Touch
 from console.health.values import Observation
 from console.parts import Part as Read
 from console.parts import Unknown, known
-from console.text import duration, listed, moment, plural
+from console.text import duration, listed, plural
+from console.times import is_known, moment
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 NAME_WIDTH = 34
@@ -94,11 +95,14 @@ def watched(ledger: Ledger, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...
 def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return how a network is set up, fact by fact."""
     network = account.network
-    ages = duration((seen.now - network.created).total_seconds())
+    created = "not known: the engine does not tell"
+    if is_known(network.created):
+        age = duration((seen.now - network.created).total_seconds())
+        created = f"{moment(network.created, seen.now, zone)}, {age} ago"
     told = [
         _fact("network", f"{network.name}  ({network.id})"),
         _fact("driver", f"{network.driver or 'none yet'}, scope {network.scope}"),
-        _fact("created", f"{moment(network.created, seen.now, zone)}, {ages} ago"),
+        _fact("created", created),
         _fact("attachable", "yes: containers may join it by hand" if network.attachable else "no"),
     ]
     if network.ingress:

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
+from console.times import Shape, clock_time
 from console.watch.values import Line
 from screens.keys import Command, bindings
 from screens.views.journal import Keep, mark_of, short
@@ -100,7 +101,7 @@ class LogLines(RowView):
         mark, tone = mark_of(line)
         text = short(line)[self.shift :]
         stands_out = self._stressed is not None and self._stressed(line)
-        at = line.at.astimezone(self._zone).strftime("%H:%M:%S")
+        at = clock_time(line.at, Shape.SECOND, self._zone)
         return (
             (at, DIM),
             (f" {mark} ", tone),

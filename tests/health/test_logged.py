@@ -52,7 +52,7 @@ def test_a_recent_vip_failure_is_critical_and_names_the_service() -> None:
     found = look(summary(entry(VIP), entry(VIP, 30)))
     assert (found.severity, found.headline) == (Severity.CRITICAL, "dockerd logged 2 failures")
     (finding,) = [each for each in found.findings if each.code == "logged-vip-create"]
-    assert "dockerd's log: ×2 in 60 min, first 01:59, last 01:59, service ghost_app." in finding.sentence  # noqa: RUF001 - as shown
+    assert "dockerd's log: ×2 in 60 min, first 01:59, last 01:59 UTC, service ghost_app." in finding.sentence  # noqa: RUF001 - as shown
     assert finding.names == ("ghost_app",)
 
 

@@ -38,10 +38,10 @@ def test_a_finding_is_told_in_one_line() -> None:
     summary = summarise([Batch(tuple(lines))], names)
     (finding,) = summary.findings
     assert describe(finding, 7200) == (
-        "\N{MULTIPLICATION SIGN}13 in 2 h, first 03:12, last 04:40, services ghost_app, discourse_app"
+        "\N{MULTIPLICATION SIGN}13 in 2 h, first 03:12, last 04:40 UTC, services ghost_app, discourse_app"
     )
     assert describe(finding, 7200, timezone(timedelta(hours=1))).endswith(
-        "first 04:12, last 05:40, services ghost_app, discourse_app"
+        "first 04:12, last 05:40 UTC+01:00, services ghost_app, discourse_app"
     )
     assert (summary.worst, summary.entries, summary.is_complete) == (Severity.CRITICAL, 13, True)
     assert finding.objects["node"] == (NODE,)

@@ -150,7 +150,7 @@ async def test_a_look_that_fails_makes_what_is_shown_old_at_once_and_says_why() 
         shown.clock.pass_by(6)
         shown.stage.put_on(look=replace(shown.stage.scene.look, failed=failed))
         frame = await shown.until(lambda text: "STALE" in text)
-        assert "no look for 5 s, this is of 02:00:00. The engine did not answer" in frame
+        assert "no look for 5 s, this is of 02:00:00 UTC. The engine did not answer" in frame
 
 
 async def test_the_cursor_stays_on_its_network_whatever_comes() -> None:

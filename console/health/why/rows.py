@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Kind
@@ -12,6 +11,7 @@ from console.health.why.values import Evidence
 from console.journal.matching import Event
 from console.swarm.values import Task
 from console.text import duration, plural
+from console.times import stamp
 
 HOLDERS_NAMED = 3
 
@@ -133,8 +133,4 @@ def _holders(case: Case, account: NetworkAccount) -> str:
 
 def line_rows(lines: Iterable[Event | None]) -> tuple[Evidence, ...]:
     """Return what dockerd wrote, with the time of the line."""
-    return tuple(
-        Evidence("dockerd", f"{each.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", each.text)
-        for each in lines
-        if each is not None
-    )
+    return tuple(Evidence("dockerd", stamp(each.at), each.text) for each in lines if each is not None)

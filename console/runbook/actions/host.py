@@ -19,6 +19,7 @@ from console.runbook.checking import nearest
 from console.runbook.durations import seconds_of
 from console.swarm.names import object_names
 from console.text import listed, plural
+from console.times import stamp
 
 NAMED = 5
 
@@ -126,7 +127,7 @@ class JournalCleanSince:
             for each in summary.findings
             if each.signature.severity is not Severity.NOTE and each.signature.id not in parameters.accept
         ]
-        shown = f"{since:%Y-%m-%d %H:%M:%S} UTC"
+        shown = stamp(since)
         if failures:
             said = [f"{each.signature.id} {describe(each)}" for each in failures]
             codes = {each.signature.id: each.count for each in failures}
