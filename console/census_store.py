@@ -12,7 +12,7 @@ from console.addresses.evidence import Allocator, Census
 from console.errors import HostError
 from console.files import write_atomically
 from console.parts import Part, Unknown, unknown_from
-from console.state import make_private
+from console.state import WHOSE, make_private
 from console.text import clean
 
 SCHEMA = "vipconsole.evidence/1"
@@ -38,12 +38,12 @@ def kept_censuses(state: Path) -> Part[tuple[Census, ...]]:
         return tuple(
             _read(folder / each) for each in names if each.endswith(".json") and not each.startswith(".")
         )
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return ()
     except HostError as error:
         return unknown_from(error)
     except OSError as error:
-        return Unknown(f"Kept censuses cannot be read: {error.strerror}.", "Whoever took them may read them.")
+        return Unknown(f"Kept censuses cannot be read: {error.strerror}.", WHOSE)
 
 
 def _read(path: Path) -> Census:

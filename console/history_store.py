@@ -18,7 +18,7 @@ from typing import TypeVar
 from console.addresses.forecast import Point
 from console.addresses.ledger import Entry
 from console.errors import HostError
-from console.state import make_private
+from console.state import WHOSE, make_private
 from console.text import clean
 
 T = TypeVar("T")
@@ -83,8 +83,11 @@ class HistoryStore:
 
     def entries(self, cluster_id: str, allocator: str) -> tuple[Entry, ...]:
         """Return what was seen leaking, newest first; nothing where there is no file, and none is made."""
-        if not self._path.exists():
-            return ()
+        with self._told():
+            try:
+                self._path.stat()
+            except FileNotFoundError:
+                return ()
         with self._told(), closing(_connected(f"{self._path.as_uri()}?mode=ro")) as file:
             _check(file)
             return _entries(file, cluster_id, allocator)
@@ -158,7 +161,9 @@ class HistoryStore:
             what = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
             raise HostError(
                 f"The history in {clean(str(self._path), 300)} cannot be used: {what}.",
-                "If it is damaged, remove the file: it is begun anew. Trends go by this session only until then.",
+                WHOSE
+                if isinstance(error, PermissionError | NotADirectoryError)
+                else "If it is damaged, remove the file: a new one is begun. Until then trends rest on this session only.",
             ) from error
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from console.errors import SettingsError
 from console.host.unit_names import full_name, is_glob, problem_with_service
+from console.nearest import nearest
 from console.text import clean
 
 SYSTEM_FILE = Path("/etc/vipconsole/config.toml")
@@ -196,7 +197,7 @@ def _merged(current: S, data: Mapping[str, Any], prefix: str, problems: list[str
     for key, value in data.items():
         name = f"{prefix}{clean(key, 60)}"
         if key not in known:
-            problems.append(f"unknown key {name}{_nearest(key, known)}")
+            problems.append(f"unknown key {name}{nearest(key, known)}")
         elif is_dataclass(known[key]):
             if isinstance(value, dict):
                 changes[key] = _merged(known[key], value, f"{name}.", problems)
@@ -249,10 +250,3 @@ def _contradictions(settings: Settings) -> list[str]:
     if not settings.nixos.repository.startswith("/"):
         wrong.append("nixos.repository must be an absolute path")
     return wrong
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error pays for it
-
-    near = get_close_matches(key, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""

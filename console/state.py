@@ -18,6 +18,24 @@ def state_folder() -> Path:
     return Path(base) / "vipconsole"
 
 
+WHOSE = "Use it as the user who owns it (root for /var/lib/vipconsole), or name another one with --state-dir."
+"""What helps where the state directory, or what is in it, cannot be used."""
+
+
+def state_failure(error: OSError) -> HostError | None:
+    """Return the sentence for an error on the state directory or on something in it; None for every other error.
+
+    The doors to what is kept say what cannot be read. This is for what none of them foresaw.
+    """
+    folder = state_folder().absolute()
+    name = error.filename
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if not isinstance(name, str) or not Path(name).absolute().is_relative_to(folder):
+        return None
+    return HostError(f"The state in {clean(name, 300)} cannot be used: {error.strerror}.", WHOSE)
+
+
 def make_private(folder: Path) -> None:
     """Make a folder, and those above it, which only this user can enter. Raises HostError when it cannot be made."""
     try:
@@ -28,5 +46,5 @@ def make_private(folder: Path) -> None:
     except OSError as error:
         raise HostError(
             f"The folder {clean(str(folder))} cannot be made: {error.strerror}.",
-            "VIPCONSOLE_STATE_DIR names another place.",
+            WHOSE,
         ) from error

@@ -1,12 +1,10 @@
 """The command line: what can be asked for, and what is wrong with what was asked."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 from console import __version__
-from screens.exit_codes import USAGE
+from screens.parser import COMMAND, Parser
 from screens.run_arguments import add_run_commands
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -14,16 +12,9 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST_S = 10 * 366 * 86_400.0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        # argparse's own 2 would say `critical` to whoever watches the exit code.
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole program."""
-    parser = _Parser(
+    parser = Parser(
         prog="vipconsole",
         description="Who holds every address of a Docker Swarm overlay, which leaked, and whether deploys will hang. "
         "Without a command it opens the live console, which only looks.",
@@ -31,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 64 wrong usage, 70 a bug, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"vipconsole {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest=COMMAND, metavar="COMMAND", parser_class=Parser)
     parser.set_defaults(command="console", host="", demo=False)
     _add_glance(commands)
     _add_quiet(commands)
@@ -47,8 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _state_parser(default: object = argparse.SUPPRESS) -> _Parser:
-    parser = _Parser(add_help=False, argument_default=default)
+def _state_parser(default: object = argparse.SUPPRESS) -> Parser:
+    parser = Parser(add_help=False, argument_default=default)
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
@@ -58,7 +49,7 @@ def _state_parser(default: object = argparse.SUPPRESS) -> _Parser:
     return parser
 
 
-def _common(default: object = argparse.SUPPRESS) -> _Parser:
+def _common(default: object = argparse.SUPPRESS) -> Parser:
     # A command's own default would take the place of what was given in front of the command.
     common = _state_parser(default)
     group = common.add_argument_group("where")
@@ -78,7 +69,7 @@ def _common(default: object = argparse.SUPPRESS) -> _Parser:
     return common
 
 
-def _add_glance(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_glance(commands: "argparse._SubParsersAction[Parser]") -> None:
     glance = commands.add_parser(
         "glance",
         parents=[_common()],
@@ -114,7 +105,7 @@ def _add_glance(commands: "argparse._SubParsersAction[_Parser]") -> None:
     glance.set_defaults(form="text")
 
 
-def _add_journal(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_journal(commands: "argparse._SubParsersAction[Parser]") -> None:
     journal = commands.add_parser(
         "journal",
         parents=[_common()],
@@ -135,7 +126,7 @@ def _add_journal(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
 
 
-def _add_why(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_why(commands: "argparse._SubParsersAction[Parser]") -> None:
     why = commands.add_parser(
         "why",
         parents=[_common()],
@@ -153,7 +144,7 @@ def _add_why(commands: "argparse._SubParsersAction[_Parser]") -> None:
     why.add_argument("--json", action="store_true", help="everything, as one JSON document")
 
 
-def _add_quiet(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_quiet(commands: "argparse._SubParsersAction[Parser]") -> None:
     quiet = commands.add_parser(
         "quiet",
         parents=[_common()],
@@ -186,7 +177,7 @@ def _add_quiet(commands: "argparse._SubParsersAction[_Parser]") -> None:
     quiet.add_argument("--json", action="store_true", help="everything, as one JSON document at the end")
 
 
-def _add_census(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_census(commands: "argparse._SubParsersAction[Parser]") -> None:
     census = commands.add_parser(
         "census",
         parents=[_common()],
@@ -204,7 +195,7 @@ def _add_census(commands: "argparse._SubParsersAction[_Parser]") -> None:
     census.set_defaults(time_passes=True)
 
 
-def _add_stack_rm(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_stack_rm(commands: "argparse._SubParsersAction[Parser]") -> None:
     stack_rm = commands.add_parser(
         "stack-rm",
         parents=[_common()],
@@ -238,7 +229,7 @@ def _add_stack_rm(commands: "argparse._SubParsersAction[_Parser]") -> None:
     stack_rm.set_defaults(time_passes=True)
 
 
-def _add_reclaim(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_reclaim(commands: "argparse._SubParsersAction[Parser]") -> None:
     reclaim = commands.add_parser(
         "reclaim",
         parents=[_common()],
@@ -260,7 +251,7 @@ def _add_reclaim(commands: "argparse._SubParsersAction[_Parser]") -> None:
     reclaim.set_defaults(time_passes=True)
 
 
-def _add_guard(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_guard(commands: "argparse._SubParsersAction[Parser]") -> None:
     guard = commands.add_parser(
         "guard",
         parents=[_common()],
@@ -300,7 +291,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _add_validate(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_validate(commands: "argparse._SubParsersAction[Parser]") -> None:
     validate = commands.add_parser(
         "validate",
         help="tell everything that is wrong with runbooks, a line each",
@@ -317,7 +308,7 @@ def _add_validate(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
 
 
-def _add_schema(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_schema(commands: "argparse._SubParsersAction[Parser]") -> None:
     commands.add_parser(
         "schema",
         help="print the JSON Schema of runbooks, for editors",

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
+from console.state import state_failure
 from screens import exit_codes
 from screens.arguments import build_parser
 
@@ -32,27 +33,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = import_module(f"screens.commands.{asked.command}".replace("-", "_")).run(asked)
         sys.stdout.flush()
     except VipconsoleError as error:
-        problems = error.problems if isinstance(error, RunbookError) else ()
-        said = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
-        print(*said, sep="\n  ", file=sys.stderr)
-        is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
-        return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
+        return _told(error)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
         _give_up_output()
         return exit_codes.PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
-        if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
-            # Every other file has a door that tells of it; what remains is the output itself.
-            print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
-            _give_up_output()
-            return exit_codes.UNKNOWN
-        from screens.crash import write_report
-
-        print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
-        return exit_codes.BUG
+        return _unforeseen(error)
     return code
+
+
+def _told(error: VipconsoleError) -> int:
+    problems = error.problems if isinstance(error, RunbookError) else ()
+    said = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
+    print(*said, sep="\n  ", file=sys.stderr)
+    is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
+    return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
+
+
+def _unforeseen(error: Exception) -> int:
+    failure = state_failure(error) if isinstance(error, OSError) else None
+    if failure is not None:
+        return _told(failure)
+    if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
+        # Every other file has a door that tells of it; what remains is the output itself.
+        print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
+        _give_up_output()
+        return exit_codes.UNKNOWN
+    from screens.crash import write_report
+
+    print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
+    return exit_codes.BUG
 
 
 def _give_up_output() -> None:

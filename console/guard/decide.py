@@ -10,6 +10,7 @@ from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes,
 from console.health.quiet.values import State
 from console.health.values import Finding, Severity
 from console.health.waiting import needy_services
+from console.nearest import did_you_mean
 from console.parts import Unknown
 from console.settings import Thresholds
 from console.text import duration, listed, plural
@@ -211,7 +212,8 @@ def _go(situation: Situation, wishes: Wishes) -> Decision:
             Decision(
                 Verdict.STOP,
                 f"There is no overlay named {wishes.network}.",
-                "Create it first, or set `network` to the one that the batch deploys on.",
+                f"{did_you_mean(wishes.network, there)} Create it first, or set `network` to the one that the batch "
+                "deploys on.".lstrip(),
             ),
             situation,
             wishes,

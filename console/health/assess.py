@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from difflib import get_close_matches
 
 from console.addresses.accounting import Kept, NetworkAccount, account
 from console.addresses.evidence import weigh
@@ -14,6 +13,7 @@ from console.health.unfinished import find_unfinished
 from console.health.use import find_held_twice, find_leaks, find_unread_evidence, find_use, find_void, percent
 from console.health.values import NOT_WATCHED, Assessment, Finding, Observation, Severity, worst_of
 from console.health.waiting import find_waiting
+from console.nearest import or_what_there_is
 from console.parts import Unknown, known
 from console.settings import Thresholds
 from console.text import clean, plural
@@ -106,7 +106,6 @@ def _absent(
     there = [each.network.name for each in accounts]
     for name in names:
         if name not in there:
-            near = get_close_matches(name, there, 1)
             shown = clean(name)
             yield Finding(
                 "network-absent",
@@ -114,9 +113,7 @@ def _absent(
                 shown,
                 f"there is no overlay {shown}",
                 f"There is no overlay named {shown}.",
-                f"Did you mean {near[0]}?"
-                if near
-                else "`docker network ls --filter driver=overlay` lists them.",
+                or_what_there_is(name, there, "overlays"),
             )
 
 

@@ -9,6 +9,7 @@ from console.addresses.evidence import allocator_of
 from console.addresses.holders import holders_on, index_holders
 from console.clock import Clock
 from console.errors import Declined, EngineError, UsageError
+from console.nearest import or_what_there_is
 from console.parts import Unknown
 from console.remedies.census_values import (
     FREE_AT_LEAST,
@@ -184,7 +185,8 @@ def _network_id(state: SwarmState, asked: str) -> str:
     found = [each for each in state.networks if shown in (each.name, each.id)]
     if not found:
         raise UsageError(
-            f"There is no network {shown}.", "`docker network ls --filter driver=overlay` lists the overlays."
+            f"There is no network {shown}.",
+            or_what_there_is(shown, (each.name for each in state.networks if each.is_overlay), "overlays"),
         )
     if len(found) > 1:
         raise UsageError(

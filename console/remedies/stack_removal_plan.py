@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from console.errors import UsageError
+from console.nearest import did_you_mean, near_names
 from console.swarm.stacks import DEFAULT_GRACE_S, Kind, ServiceUse, StackLook, StackObject, TaskUse
 from console.text import clean, listed
 
@@ -47,7 +47,9 @@ class RemovalPlan:
     limit_s: float
     """For how long tasks and containers are waited for."""
     absent: tuple[str, ...] = ()
-    """Names of which nothing is there: removed by an earlier call, or mistyped. They are passed over."""
+    """Names of which nothing is there: removed by an earlier call, or mistyped. They are skipped."""
+    suggestions: tuple[str, ...] = ()
+    """For each of these, a question that names the nearest stack; empty where none is near."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -76,13 +78,19 @@ def plan_removal(names: Collection[str], look: StackLook, timeout_s: float | Non
         raise _missing(wanted, look)
     limit_s = timeout_s if timeout_s is not None else max(each.grace_s for each in there) + MARGIN_S
     absent = tuple(clean(each.name) for each in stacks if each not in there)
-    return RemovalPlan(there, limit_s, absent)
+    known = [each for each in stack_names(look) if each not in wanted]
+    return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(each, known) for each in absent))
 
 
 def everything(look: StackLook) -> Iterable[StackObject]:
     """Yield services, networks, secrets and configs, those of no stack included."""
     yield from (each.object for each in look.services)
     yield from look.objects
+
+
+def stack_names(look: StackLook) -> list[str]:
+    """Return the names of all stacks, in order."""
+    return sorted({each.stack for each in everything(look) if each.stack})
 
 
 def tasks_of(stack: str, service_ids: Collection[str], look: StackLook) -> tuple[TaskUse, ...]:
@@ -162,9 +170,9 @@ def _plan_stack(name: str, look: StackLook, going: frozenset[str]) -> StackPlan:
 
 
 def _missing(missing: tuple[str, ...], look: StackLook) -> UsageError:
-    known = sorted({each.stack for each in everything(look) if each.stack})
+    known = stack_names(look)
     shown = [clean(each) for each in missing]
-    near = list(dict.fromkeys(one for each in missing for one in get_close_matches(each, known, 3)))
+    near = list(dict.fromkeys(one for each in missing for one in near_names(each, known, 3)))
     if near:
         hint = f"Did you mean {' or '.join(near)}?"
     else:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from console.errors import RunbookError
+from console.nearest import nearest
 from console.runbook.actions.parameters import HoldsConditions
 from console.runbook.actions.predicates import PREDICATES
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.checking import Problem, checked, nearest, shown
+from console.runbook.checking import Problem, checked, shown
 from console.runbook.conditions import Entry, entries_of, in_full
 from console.runbook.substitution import RUN_NAMES, Names, Reference, Source, references, resolved
 from console.runbook.tree import Flaw, Node, Value

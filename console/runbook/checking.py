@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from console.errors import RunbookError
+from console.nearest import nearest
 from console.runbook.patterns import MEANINGS
 from console.runbook.values import Call, Json
 from console.text import clean, listed
@@ -69,12 +69,6 @@ def checked(model: type[M], data: Json) -> tuple[M | None, tuple[Problem, ...]]:
         return model.model_validate_json(json.dumps(data), strict=True), ()
     except ValidationError as error:
         return None, tuple(_merged(_problem(each, model, data) for each in error.errors(include_url=False)))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest known word, or nothing."""
-    near = get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def shown(value: object) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from console.nearest import nearest
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.call_checks import Scope, check_action, check_conditions, check_placeholders
-from console.runbook.checking import nearest, shown
+from console.runbook.checking import shown
 from console.runbook.conditions import Entry, entries_of
 from console.runbook.tree import Flaw, Node
 from console.runbook.values import Effect, Json

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network
 
 from console.errors import UsageError
-from console.runbook.checking import nearest, shown
+from console.nearest import nearest
+from console.runbook.checking import shown
 from console.runbook.durations import seconds_of
 from console.runbook.patterns import CIDR4, MEANINGS, NETWORK
 from console.runbook.values import Json, Runbook, Variable

@@ -6,7 +6,7 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import UsageError
 from console.host.who import who_runs_this
-from console.runbook.checking import nearest
+from console.nearest import nearest
 from console.runbook.deciding import decide
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice

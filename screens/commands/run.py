@@ -10,8 +10,8 @@ from console.clock import SystemClock
 from console.errors import Declined, NotAllowed, RunbookError, UsageError
 from console.host.lock_probe import holder_of_lock
 from console.host.who import who_runs_this
+from console.nearest import nearest
 from console.runbook.beginning import begin_run
-from console.runbook.checking import nearest
 from console.runbook.deciding import start_runner
 from console.runbook.file import read_runbook
 from console.runbook.planning import plan_of, refusals

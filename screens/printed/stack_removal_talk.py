@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import TextIO
 
 from console.remedies.stack_removal import Outcome, State
@@ -20,8 +21,8 @@ MAYBE = "already removed or misspelled"
 
 def plan_lines(plan: RemovalPlan) -> Iterator[str]:
     """Yield what will become of each stack, and how long it may take."""
-    for name in plan.absent:
-        yield f"{name}: {NOT_FOUND} ({MAYBE})"
+    for name, suggestion in zip_longest(plan.absent, plan.suggestions, fillvalue=""):
+        yield f"{name}: {NOT_FOUND} ({MAYBE}). {suggestion}".rstrip(". ")
     for stack in plan.stacks:
         yield f"{stack.name}: {_alive(stack)}"
         for kind in Kind:

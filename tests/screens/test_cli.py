@@ -73,8 +73,16 @@ def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path:
     ("arguments", "said"),
     [
         ((), "`vipconsole glance` prints one look anywhere"),
-        (("glace",), "invalid choice"),
-        (("glance", "--jsn"), "unrecognized arguments: --jsn"),
+        (("glace",), "there is no command glace (did you mean glance?)\n  `vipconsole --help` tells"),
+        (
+            ("glance", "--jsn"),
+            "there is no option --jsn (did you mean --json?)\n  `vipconsole glance --help` tells",
+        ),
+        (("--jsn", "glance"), "vipconsole glance: there is no option --jsn (did you mean --json?)"),
+        (("--hots", "x"), "vipconsole: there is no option --hots (did you mean --host?)"),
+        (("guard", "proxy"), "vipconsole guard: there is nothing to give here, but proxy was given"),
+        (("glance", "--require", "jurnal"), "jurnal is none of journal (did you mean journal?)"),
+        (("glance", "--evil\x1b[31m"), "there is no option --evil\\x1b[31m"),
         (("glance", "--json", "--prometheus"), "not allowed with"),
         (("glance", "--output", "x"), "--output goes with"),
         (("glance", "--demo", "--host", "x"), "exclude each other"),
@@ -88,6 +96,7 @@ def test_wrong_usage_is_64_and_says_what_is_wrong(arguments: tuple[str, ...], sa
     outcome = vipconsole(*arguments)
     assert outcome.code == 64
     assert said in outcome.err
+    assert "usage:" not in outcome.err
     assert outcome.out == ""
 
 

@@ -12,10 +12,10 @@ from console.host.units import BOOTED, Run, has_systemd, read_units
 from console.journal.failures import ALL_SIGNATURES
 from console.journal.signatures import Severity
 from console.journal.summary import Summary, describe, summarise
+from console.nearest import nearest
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import Unread, doubt_of_host, found, glimpse, read, tells
 from console.runbook.actions.parameters import Parameters, UnitName
-from console.runbook.checking import nearest
 from console.runbook.durations import seconds_of
 from console.swarm.names import object_names
 from console.text import listed, plural

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
+from console.nearest import nearest
 from console.runbook.actions.allocator_handover import AllocatorHandover
 from console.runbook.actions.base import Action
 from console.runbook.actions.capture import EvidenceCapture
@@ -22,7 +23,7 @@ from console.runbook.actions.quiescent import SwarmQuiescent
 from console.runbook.actions.stack_remove import StackRemove
 from console.runbook.actions.units_restart import UnitsRestart
 from console.runbook.actions.wait import WaitUntil
-from console.runbook.checking import nearest, parameters_for
+from console.runbook.checking import parameters_for
 from console.runbook.values import Call, Step
 from console.text import clean
 

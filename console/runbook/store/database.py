@@ -115,9 +115,7 @@ def entries_after(connection: sqlite3.Connection, number: int) -> tuple[Entry, .
         rows = connection.execute(
             "SELECT number, at, kind, body FROM events WHERE number > ? ORDER BY number", (number,)
         ).fetchall()
-    return tuple(
-        Entry(place, datetime.fromisoformat(at), from_json(kind, body)) for place, at, kind, body in rows
-    )
+    return tuple(map(_entry, rows))
 
 
 def last_entry(path: Path) -> Entry | None:
@@ -126,13 +124,22 @@ def last_entry(path: Path) -> Entry | None:
         row = connection.execute(
             "SELECT number, at, kind, body FROM events ORDER BY number DESC LIMIT 1"
         ).fetchone()
-    return None if row is None else Entry(row[0], datetime.fromisoformat(row[1]), from_json(row[2], row[3]))
+    return None if row is None else _entry(row)
 
 
 def read_log(path: Path) -> tuple[Entry, ...]:
     """Return all entries of a log. Raises HostError."""
     with closing(connect_to_read(path)) as connection:
         return entries_after(connection, 0)
+
+
+def _entry(row: tuple[int, str, str, str]) -> Entry:
+    place, at, kind, body = row
+    event = from_json(kind, body)
+    try:
+        return Entry(place, datetime.fromisoformat(at), event)
+    except (TypeError, ValueError) as error:
+        raise HostError(f"Entry {place} of the run's log has no time that can be read.") from error
 
 
 @contextmanager

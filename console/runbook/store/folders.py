@@ -10,7 +10,7 @@ from console.errors import HostError, UsageError
 from console.runbook.run.events import Began
 from console.runbook.store.database import append, create
 from console.runbook.store.reserve import hold_reserve
-from console.state import make_private
+from console.state import WHOSE, make_private
 from console.text import clean, listed
 
 RUNS = "runs"
@@ -82,11 +82,11 @@ def run_folders(state: Path) -> tuple[Path, ...]:
     """Return the folders of all runs, oldest first; none where there never was any. Raises HostError."""
     try:
         names = sorted(os.listdir(state / RUNS))  # noqa: PTH208 - iterdir() hides why a folder cannot be read
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return ()
     except OSError as error:
         raise HostError(
-            f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", "They are root's."
+            f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", WHOSE
         ) from error
     return tuple(state / RUNS / each for each in names if not each.startswith("."))
 

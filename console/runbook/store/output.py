@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from console.errors import HostError
+from console.state import WHOSE
 from console.text import SENTENCE_LIMIT, clean
 
 OUTPUT = "output.db"
@@ -102,9 +103,13 @@ def last_lines(folder: Path, steps: tuple[str, ...], most: int) -> Mapping[str, 
 @contextmanager
 def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
     path = folder / OUTPUT
-    if not path.exists():
+    try:
+        path.stat()
+    except FileNotFoundError:
         yield None
         return
+    except OSError as error:
+        raise HostError(f"What the steps said cannot be read: {error.strerror}.", WHOSE) from error
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
