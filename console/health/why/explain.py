@@ -11,7 +11,7 @@ from console.health.why.case import Case, Swarm, index_swarm, open_case
 from console.health.why.values import Answer, Evidence, Explained, Explanation, Standing, worst_standing
 from console.journal.matching import Event
 from console.journal.signatures import Certainty
-from console.nearest import did_you_mean
+from console.nearest import near_names
 from console.parts import Unknown, known
 from console.settings import Thresholds
 from console.swarm.values import Service
@@ -105,9 +105,11 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
                 )
         if not found:
             bearers = {each.name for each in services} | {each.stack for each in services if each.stack}
+            near = near_names(name, sorted(bearers), 3)
             raise UsageError(
-                f"There is no service or stack named {clean(name)}.",
-                did_you_mean(name, sorted(bearers), 3) or "`docker service ls` lists them.",
+                f"There is no service or stack named {clean(name)}"
+                + (f"; did you mean {' or '.join(near)}?" if near else "."),
+                "" if near else "`docker service ls` lists them.",
             )
         chosen.update((each.id, each) for each in found)
     return tuple(chosen.values())
