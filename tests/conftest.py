@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from itertools import count
 
@@ -18,10 +17,6 @@ _STATES = count()
 # No example fails for being slow: how long one takes is the machine's doing.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-
-# Times are told in the operator's zone, and that of this machine is none of a test's business.
-os.environ["TZ"] = "UTC"
-time.tzset()
 
 # A shell starts what runs in its background with SIGINT ignored, and every program below inherits that: those that
 # tests interrupt would not hear of it.
