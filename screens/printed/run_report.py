@@ -211,8 +211,8 @@ def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         cells = (
             _text(each["name"]),
             _text(each["what"]),
-            each["from"],
-            each["until"],
+            _when(each["from"]),
+            _when(each["until"]),
             str(each["times"]),
             duration(each["took_s"]),
         )

@@ -29,6 +29,7 @@ from console.runbook.store.output import Output, last_lines
 from console.runbook.store.waiting import WAITING, clear_waiting, read_waiting
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import look_at
+from console.times import stamp
 from screens.printed.run_lines import news
 from screens.printed.run_report import as_json, as_markdown
 from screens.runbook import RunbookScreen
@@ -255,7 +256,8 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
     assert (row["name"], row["what"], row["times"], row["took_s"]) == ("service web", "is updating", 1, 100.0)
     lines = as_markdown(kept).splitlines()
     assert "| what | last seen | from | until | times | blocked for |" in lines
-    assert f"| service web | is updating | {row['from']} | {row['until']} | 1 | 2 min |" in lines
+    when = " | ".join(stamp(datetime.fromisoformat(row[each])) for each in ("from", "until"))
+    assert f"| service web | is updating | {when} | 1 | 2 min |" in lines
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
