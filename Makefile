@@ -10,12 +10,20 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
 PYTEST_ARGS ?=
 # Much of the time is waiting for real engines, so more of them than cores.
 WORKERS ?= 3
+# Besides the installed engine; tests/engine/on_engine.sh fetches them.
+ENGINES := 26.1 28.5
+NEWEST := $(lastword $(ENGINES))
+ON_ENGINE := tests/engine/on_engine.sh
+QUICK := not process and not engine and not sweep and not benchmark
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults format benchmarks pictures lock clean
+.PHONY: help quick demo test engines check faults format benchmarks pictures lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+quick: $(VENV)/.dev check ## Lint, types, and every test that starts no process: under a minute
+	$(BIN)/pytest -m "$(QUICK)" -n 2 $(PYTEST_ARGS)
 
 demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one look)
 	@if [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$${TERM:-dumb}" != dumb ]; then $(BIN)/vipconsole --demo; \
@@ -23,6 +31,16 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
+	  tests/contract tests/engine/test_window.py
+
+engines: packages $(VENV)/.dev ## The engine and contract tests on every engine that people run: installed, 26.1, 28.5
+	@failed=""; for engine in installed $(ENGINES); do \
+	  echo "== engine $$engine"; \
+	  $(ON_ENGINE) $$engine $(BIN)/pytest -m "engine and not sweep and not benchmark" -n $(WORKERS) --dist loadfile \
+	    $(PYTEST_ARGS) tests/contract tests/engine || failed="$$failed $$engine"; \
+	done; \
+	[ -z "$$failed" ] || { echo "make engines: failed on$$failed" >&2; exit 1; }
 
 check: $(VENV)/.dev ## Lint, types, layers and spelling
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import processes, reruns
 from tests.support.isolation import clean_environment, hide_host, remove_home
 
 # Before any module of the program or the tests is loaded: some read the environment as they are.
@@ -28,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers are started by a process that has covered everything.
     if not hasattr(config, "workerinput"):
         hide_host()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Add what holds for every test: which may start processes, and which are run again."""
+    for plugin in (processes, reruns):
+        session.config.pluginmanager.register(plugin)
 
 
 def pytest_unconfigure() -> None:

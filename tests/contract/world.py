@@ -11,6 +11,7 @@ import requests
 from docker.errors import APIError
 
 from tests.contract.calls import IMAGE, JSON, LIVE, Calls, Refused, addresses_of
+from tests.contract.traits import EngineTraits
 
 __all__ = ["IMAGE", "JSON", "LIVE", "NOWHERE", "Refused", "Stack", "World", "addresses_of"]
 
@@ -46,6 +47,7 @@ class World(Calls):
     ) -> None:
         super().__init__(socket)
         self.name = name
+        self.traits = EngineTraits.of(self.client.version())
         self.pass_time = pass_time
         self.log: Callable[[], str] = lambda: ""
         """Returns what dockerd has logged so far, where that is to be had."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shutil import which
 
 from tests.contract.world import IMAGE, World
 from tests.engine.image import box
@@ -13,6 +14,7 @@ from tests.support.systemd import Machine, machine
 
 UNIT = "docker.service"
 SOCKET = "run/docker.sock"
+# The daemon is named by its path: systemd looks for a bare name in directories of its own, not in this PATH.
 # Its containers live on while it is restarted, as far as systemd is concerned, and end by dockerd's own hand. What they
 # print goes to the journal too, where it stands beside what dockerd itself says.
 SERVICE = f"""[Unit]
@@ -21,7 +23,7 @@ StartLimitIntervalSec=2
 [Service]
 Type=notify
 Environment=PATH={PATH}
-ExecStart=dockerd --host unix:///var/{SOCKET} --exec-opt native.cgroupdriver=cgroupfs --log-driver journald
+ExecStart={which("dockerd", path=PATH)} --host unix:///var/{SOCKET} --exec-opt native.cgroupdriver=cgroupfs --log-driver journald
 Delegate=yes
 KillMode=process
 TimeoutStartSec=120

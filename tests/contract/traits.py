@@ -1,0 +1,51 @@
+"""What differs between engine versions: the one place that tests ask, instead of assuming the engine that is installed."""
+
+from dataclasses import dataclass
+
+from tests.contract.calls import JSON
+
+API_20_10, API_26_1, API_28_5, API_29 = (1, 41), (1, 45), (1, 51), (1, 52)
+"""The API version that each engine speaks at most; a build of moby's main speaks a later one."""
+
+
+@dataclass(frozen=True)
+class EngineTraits:
+    """What an engine does, by the API version that it speaks."""
+
+    api: tuple[int, int]
+
+    @classmethod
+    def of(cls, version: JSON) -> "EngineTraits":
+        """Return the traits of the engine that gave this answer to `GET /version`."""
+        major, minor = version["ApiVersion"].split(".")
+        return cls((int(major), int(minor)))
+
+    @property
+    def counts_addresses(self) -> bool:
+        """Whether the allocator's own count is told (`Status` of a network)."""
+        return self.api >= API_29
+
+    @property
+    def allocates_tiny_subnets(self) -> bool:
+        """Whether an overlay of /31 or /32 gets its subnet; before, it waits for ever."""
+        return self.api >= API_26_1
+
+    @property
+    def allocates_ipv6(self) -> bool:
+        """Whether an overlay with an IPv6 subnet gets its subnets; after, it waits for ever."""
+        return self.api < API_28_5
+
+    @property
+    def aliases_have_short_id(self) -> bool:
+        """Whether a container's aliases hold the first 12 digits of its ID."""
+        return self.api < API_26_1
+
+    @property
+    def keeps_networks_at_service(self) -> bool:
+        """Whether `Networks` of a service's specification stay there; after, they are moved into its task template."""
+        return self.api < API_26_1
+
+    @property
+    def lists_parked_tasks(self) -> bool:
+        """Whether tasks that are scaled to 0 together with another change stay listed until they have stopped."""
+        return self.api >= API_29
