@@ -56,6 +56,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.process
 async def test_an_edit_keeps_mode_owner_and_everything_else(repository: Path, state: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
     path.chmod(0o640)
@@ -70,6 +71,7 @@ async def test_an_edit_keeps_mode_owner_and_everything_else(repository: Path, st
     assert modes(state) == {0o600}
 
 
+@pytest.mark.process
 async def test_the_diff_is_shown_and_is_one_line(repository: Path) -> None:
     edit = await look(repository)
     changed = [each for each in edit.diff if each[0] in "+-" and each[:3] not in ("+++", "---")]
@@ -88,6 +90,7 @@ def test_a_diff_shows_nothing_raw(tmp_path: Path) -> None:
     assert shown == "-{ }    # \\x1b[2J"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("written", "says"),
     [
@@ -117,6 +120,7 @@ async def no_nix(_argv: Sequence[str], _within_s: float) -> bytes:
     raise HostError("No such command.")
 
 
+@pytest.mark.process
 async def test_an_edit_that_was_made_is_not_made_again(repository: Path, state: Path) -> None:
     edit = await look(repository)
     kept(state, edit).change(edit.file, edit.new)
@@ -129,6 +133,7 @@ async def test_an_edit_that_was_made_is_not_made_again(repository: Path, state: 
     )
 
 
+@pytest.mark.process
 async def test_the_original_comes_back_byte_by_byte_and_only_once(repository: Path, state: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
     crlf = b'{\r\n  a = "docker network create -d overlay proxy";\r\n}'
@@ -143,11 +148,13 @@ async def test_the_original_comes_back_byte_by_byte_and_only_once(repository: Pa
     assert not kept(state, edit).restore()
 
 
+@pytest.mark.process
 async def test_what_was_never_changed_needs_no_restoring(repository: Path, state: Path) -> None:
     edit = await look(repository)
     assert not kept(state, edit).restore()
 
 
+@pytest.mark.process
 async def test_what_somebody_edited_since_is_not_thrown_away(repository: Path, state: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
     edit = await look(repository)
@@ -159,6 +166,7 @@ async def test_what_somebody_edited_since_is_not_thrown_away(repository: Path, s
     assert path.read_bytes() == EDITED + b"# mine\n"
 
 
+@pytest.mark.process
 async def test_what_somebody_edited_between_look_and_edit_is_not_written_over(
     repository: Path, state: Path
 ) -> None:
@@ -170,6 +178,7 @@ async def test_what_somebody_edited_between_look_and_edit_is_not_written_over(
     assert path.read_bytes() == SOURCE + b"# mine\n"
 
 
+@pytest.mark.process
 async def test_a_kept_original_that_was_damaged_is_not_put_back(repository: Path, state: Path) -> None:
     edit = await look(repository)
     kept(state, edit).change(edit.file, edit.new)
@@ -179,6 +188,7 @@ async def test_a_kept_original_that_was_damaged_is_not_put_back(repository: Path
     assert edit.file.path.read_bytes() == EDITED
 
 
+@pytest.mark.process
 async def test_a_write_that_fails_leaves_the_file_as_it_was(
     repository: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +210,7 @@ async def test_a_write_that_fails_leaves_the_file_as_it_was(
     assert [each.name for each in edit.file.path.parent.iterdir()] == ["swarm.nix"]
 
 
+@pytest.mark.process
 async def test_a_link_within_the_repository_stays_a_link(repository: Path, state: Path) -> None:
     (repository / "swarm.nix").symlink_to("nix/modules/swarm.nix")
     edit = await look(repository, "swarm.nix")

@@ -44,6 +44,7 @@ def test_only_the_subnet_is_put_in_and_only_once(case: Case) -> None:
     assert (again.verdict, again.lines) == (Verdict.PRESENT, case.lines)
 
 
+@pytest.mark.process
 async def test_to_nix_itself_the_edit_is_one_change_in_one_place(case: Case) -> None:
     reading = read_case(case.before)
     if reading.insertion is None:
@@ -159,6 +160,7 @@ def insertion() -> Insertion:
         lambda _: GOOD,
     ],
 )
+@pytest.mark.process
 async def test_an_edit_that_does_anything_else_is_refused_by_both_parsers(
     spoil: Callable[[bytes], bytes],
 ) -> None:
@@ -169,6 +171,7 @@ async def test_an_edit_that_does_anything_else_is_refused_by_both_parsers(
         await nix_agrees(GOOD, new, insertion())
 
 
+@pytest.mark.process
 async def test_nix_says_where_a_file_is_broken_and_nothing_of_the_copy() -> None:
     with pytest.raises(NotNix) as raised:
         await parsed_by_nix(b"{\n  a = b;\n}\n")

@@ -1,8 +1,8 @@
 """A test that starts a process has the mark `process`; one without the mark that starts a process fails.
 
 So `make quick`, which leaves those tests out, stays quick: its selection cannot rot. A test gets the mark by itself when its
-own code, a fixture or a helper of the tests speaks of `subprocess`. Where only the program under test starts a process, the
-test or its file is marked by hand.
+own code, a fixture or a helper of the tests speaks of `subprocess`, or of the program's doors to processes. Where a process
+starts further down in the program, the test or its file is marked by hand.
 """
 
 import subprocess
@@ -21,6 +21,9 @@ STARTING = frozenset(
     ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn")
 )
 """What Python tells its audit hooks when a process is about to start."""
+
+DOORS = ("console.host.process", "console.host.streaming", "console.host.detached")
+"""The program's own modules that start processes."""
 
 
 class Guard:
@@ -75,7 +78,7 @@ def starts_processes(function: Any) -> bool:
         seen.add(current)
         for name in _names(current.__code__):
             value = current.__globals__.get(name)
-            if value is subprocess:
+            if value is subprocess or getattr(value, "__module__", "") in DOORS:
                 return True
             waiting += _functions(value)
     return False

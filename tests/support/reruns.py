@@ -41,7 +41,7 @@ def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Count an attempt that was followed by another as `rerun`."""
-    return (RERUN, "R", ("RERUN", {"yellow": True})) if report.outcome == RERUN else None  # type: ignore[comparison-overlap]
+    return (RERUN, "R", ("RERUN", {"yellow": True})) if report.outcome == RERUN else None
 
 
 @pytest.hookimpl(trylast=True)
