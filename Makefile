@@ -30,6 +30,7 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 	else $(BIN)/vipconsole glance --demo || test $$? -le 2; fi
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
+	@$(ON_ENGINE) $(NEWEST) true
 	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  tests/contract tests/engine/test_window.py

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from shutil import which
 
 from tests.contract.world import IMAGE, World
@@ -14,7 +15,8 @@ from tests.support.systemd import Machine, machine
 
 UNIT = "docker.service"
 SOCKET = "run/docker.sock"
-# The daemon is named by its path: systemd looks for a bare name in directories of its own, not in this PATH.
+# systemd looks for a bare name in directories of its own, not in this PATH.
+DOCKERD = which("dockerd", path=PATH) or "dockerd"
 # Its containers live on while it is restarted, as far as systemd is concerned, and end by dockerd's own hand. What they
 # print goes to the journal too, where it stands beside what dockerd itself says.
 SERVICE = f"""[Unit]
@@ -80,11 +82,17 @@ class Host:
         return said.count("Daemon has completed initialization")
 
 
+def engine_folder() -> tuple[str, ...]:
+    """Return where an engine lies that was unpacked and not installed: that may be another filesystem than the root."""
+    folder = str(Path(DOCKERD).parents[1]) if Path(DOCKERD).is_absolute() else "/usr"
+    return () if folder in ("/", "/usr", "/usr/local") else (folder,)
+
+
 @contextmanager
 def managed_engine() -> Iterator[Host]:
     """Boot a machine with an engine; nothing of it is left."""
     require_engine()
-    with machine() as booted:
+    with machine(more=engine_folder()) as booted:
         (booted.root / f"etc/systemd/system/{UNIT}").write_text(SERVICE)
         booted.run("sh", "-ec", PREPARE)
         booted.run("docker", "import", "-c", 'CMD ["sleep", "86400"]', "-", IMAGE, given=box())

@@ -58,10 +58,10 @@ class Machine:
 
 
 @contextmanager
-def machine(planted: Path | None = None) -> Iterator[Machine]:
+def machine(planted: Path | None = None, *, more: tuple[str, ...] = ()) -> Iterator[Machine]:
     """Boot a machine; nothing of it is left. Its files are this machine's, and before them what is planted."""
     folder = tempfile.mkdtemp(prefix="systemd-")
-    seen = (str(CHECKOUT), sys.prefix, sys.base_prefix)
+    seen = (str(CHECKOUT), sys.prefix, sys.base_prefix, *more)
     with subprocess.Popen(
         [str(BOOT), folder, str(planted or ""), *seen],
         stdin=subprocess.PIPE,
