@@ -113,7 +113,7 @@ def test_a_subnet_that_overlaps(world: World, mark: Mark) -> None:
     world.create_overlay(world.fresh("first"), subnet)
     second = world.request_overlay(world.fresh("second"), subnet)
 
-    assert {"network": second, "node": node_of(world)} in mark.until_said("pool-overlap")
+    assert {"network": second, "node": node_of(world)} in mark.until_said(world.traits.overlap_signature)
 
 
 def test_a_restart(world: World, mark: Mark) -> None:

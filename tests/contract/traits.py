@@ -49,3 +49,8 @@ class EngineTraits:
     def lists_parked_tasks(self) -> bool:
         """Whether tasks that are scaled to 0 together with another change stay listed until they have stopped."""
         return self.api >= API_29
+
+    @property
+    def overlap_signature(self) -> str:
+        """Which signature dockerd's line about an overlapping subnet has: later ones say `invalid pool request:` first."""
+        return "pool-overlap-new" if self.api >= API_28_5 else "pool-overlap"
