@@ -173,7 +173,7 @@ def test_any_update_ends_what_was_known_of_the_one_before(world: World, network:
     assert not update_of(world, service)
 
 
-def test_networks_at_the_service_stay_there_on_old_engines_only(world: World, network: str) -> None:
+def test_old_services_keep_their_networks_at_the_service(world: World, network: str) -> None:
     spec: JSON = {
         "Name": world.fresh("old"),
         "TaskTemplate": {"ContainerSpec": {"Image": "lab/box:1", "Args": ["sleep", "86400"]}},
@@ -187,11 +187,7 @@ def test_networks_at_the_service_stay_there_on_old_engines_only(world: World, ne
     seen = world.service(service)
 
     assert vip
-    place = seen["Spec"] if world.traits.keeps_networks_at_service else seen["Spec"]["TaskTemplate"]
-    assert place["Networks"] == [{"Target": network, "Aliases": ["old"]}]
-    if not world.traits.keeps_networks_at_service:
-        assert "Networks" not in seen["Spec"]
-        return
+    assert seen["Spec"]["Networks"] == [{"Target": network, "Aliases": ["old"]}]
     assert "Networks" not in seen["Spec"]["TaskTemplate"]
     with pytest.raises(Refused) as refused:
         world.update_service(service, lambda each: each.pop("Networks"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tests.contract.calls import JSON
 
-API_20_10, API_26_1, API_28_5, API_29 = (1, 41), (1, 45), (1, 51), (1, 52)
+API_26_1, API_28_5, API_29 = (1, 45), (1, 51), (1, 52)
 """The API version that each engine speaks at most; a build of moby's main speaks a later one."""
 
 
@@ -38,11 +38,6 @@ class EngineTraits:
     @property
     def aliases_have_short_id(self) -> bool:
         """Whether a container's aliases hold the first 12 digits of its ID."""
-        return self.api < API_26_1
-
-    @property
-    def keeps_networks_at_service(self) -> bool:
-        """Whether `Networks` of a service's specification stay there; after, they are moved into its task template."""
         return self.api < API_26_1
 
     @property
