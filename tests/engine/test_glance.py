@@ -135,7 +135,7 @@ def test_leaks_are_counted_by_an_engine_that_counts_and_elsewhere_unknown_and_ne
     lost = world.leak_fast(leaky, 5)
     (part,) = network_at_rest(engine, world, "leaky")["subnets"]
     if world.traits.counts_addresses:
-        assert (part["leaked"]["count"], part["leaked"]["why_unknown"]) == (len(lost), "")
+        assert (part["leaked"]["count"], part["leaked"]["evidence"]) == (len(lost), "engine count")
         assert (part["free"], part["free_is_exact"]) == (24, True)
         assert len(world.walk_ring(leaky)) == 24
         return
