@@ -103,7 +103,7 @@ def test_scaled_down_tasks_stay_listed_until_they_have_stopped(world: World, net
     world.wait_until(lambda: not world.states(service), "its task is gone")
 
 
-def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on_unless_they_stay_listed(
+def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on(
     world: World, network: str
 ) -> None:
     service = world.create_service(world.fresh("slow"), [network], stop_grace_s=2)
@@ -115,14 +115,9 @@ def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on_un
         spec["TaskTemplate"]["Networks"] = []
 
     world.update_service(service, park)
-    label = {"label": [f"com.docker.swarm.task.id={task['ID']}"]}
-    if world.traits.lists_parked_tasks:
-        assert world.states(service) == ["running"]
-        world.wait_until(lambda: not world.states(service), "the task has stopped")
-        assert not world.client.containers(filters=label)
-        return
     world.wait_until(lambda: not world.states(service), "the task is no longer listed")
 
+    label = {"label": [f"com.docker.swarm.task.id={task['ID']}"]}
     assert held in world.walk_ring(network)
     assert [each["State"] for each in world.client.containers(filters=label)] == ["running"]
     assert task["Status"]["ContainerStatus"]["ContainerID"] in world.network(network)["Containers"]

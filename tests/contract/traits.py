@@ -41,9 +41,9 @@ class EngineTraits:
         return self.api < API_26_1
 
     @property
-    def lists_parked_tasks(self) -> bool:
-        """Whether tasks that are scaled to 0 together with another change stay listed until they have stopped."""
-        return self.api >= API_29
+    def logs_key_modified(self) -> bool:
+        """Whether dockerd logs the harmless `key modified` when the last task of a node leaves an overlay."""
+        return self.api < API_29
 
     @property
     def overlap_signature(self) -> str:

@@ -109,14 +109,12 @@ def test_a_stack_that_was_parked_a_moment_before_may_run_on_unseen(
     deployed = time.monotonic()
     world.wait_until(lambda: time.monotonic() > deployed + SETTLING_S, "the service is old enough")
     world.update_service(stack.services[0], park)
-    if not world.traits.lists_parked_tasks:
-        world.wait_until(lambda: not world.states(stack.services[0]), "its tasks are listed no more")
+    world.wait_until(lambda: not world.states(stack.services[0]), "its tasks are listed no more")
     assert containers(worker, stack)
 
     said = stack_rm(manager, stack)
 
     assert said.returncode == 0, said.stderr
     assert not containers(worker, stack)
-    # Where its tasks stay listed, they are waited for as any other.
-    assert world.traits.lists_parked_tasks or "may still stop tasks on other nodes" in said.stderr
+    assert "may still stop tasks on other nodes" in said.stderr
     world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)
