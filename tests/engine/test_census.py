@@ -165,8 +165,12 @@ def test_on_a_full_network_nothing_is_walked_and_what_is_known_is_said(
 
     world.remove_service(held[0])
     world.remove_service(held[1])
-    # Two may be free, and six that leaked look free: more than four, so it is walked.
-    assert set(census(someone, engine, name)["addresses"]) == lost
+    if world.traits.counts_addresses:
+        said = someone.run("census", name, "--yes", "--host", engine.host)
+        assert (said.code, "has 2 free addresses" in said.err) == (3, True)
+    else:
+        # Two may be free, and six that leaked look free: more than four, so it is walked.
+        assert set(census(someone, engine, name)["addresses"]) == lost
 
 
 def test_where_too_few_can_be_free_it_declines_and_changes_nothing(
@@ -179,7 +183,7 @@ def test_where_too_few_can_be_free_it_declines_and_changes_nothing(
     said = someone.run("census", name, "--yes", "--host", engine.host)
 
     assert (said.code, said.out) == (3, "")
-    assert "at most 4 free addresses" in said.err
+    assert ("4 free addresses" if world.traits.counts_addresses else "at most 4 free addresses") in said.err
 
 
 def test_of_two_at_once_the_second_names_the_holder_and_changes_nothing(
