@@ -18,6 +18,8 @@ _STATES = count()
 # No example fails for being slow: how long one takes is the machine's doing.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# For `make quick`, which asks for it by name.
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=10)
 
 # A shell starts what runs in its background with SIGINT ignored, and every program below inherits that: those that
 # tests interrupt would not hear of it.

@@ -113,6 +113,10 @@ def test_addresses_that_leaked_unseen_are_found_through_what_dockerd_logged(
     late = world.create_service("after-the-leak", [leaky])
     world.wait_until(lambda: f"Failed allocation for service {late}" in engine.log(), "dockerd logs it")
     blind = told(engine, "after-the-leak")
+    if world.traits.counts_addresses:
+        # The engine's own count says without the log that nothing is free.
+        assert blind["cause"] == "no-vip"
+        return
     assert (blind["cause"], blind["standing"]) == ("not-converged", "converging")
     said = told(engine, "after-the-leak", "--journal", journal_of(engine, tmp_path / "journal"))
     assert (said["cause"], said["certainty"]) == ("no-vip", "certain")

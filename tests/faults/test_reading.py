@@ -119,6 +119,7 @@ async def test_no_socket_and_no_daemon_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.process
 async def test_a_socket_of_others_says_who_may_use_it(quiet: Simulation) -> None:
     quiet.socket.parent.chmod(0o755)
     quiet.socket.chmod(0o600)

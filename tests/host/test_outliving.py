@@ -118,6 +118,7 @@ async def test_the_number_of_a_dead_one_that_was_given_away_is_not_taken_for_it(
         (Program(("true",), {}, "/no/such/folder"), 2),
     ],
 )
+@pytest.mark.process
 async def test_every_end_has_a_code(tmp_path: Path, program: Program, code: int) -> None:
     running = session(tmp_path)
     await running.start(program)
@@ -205,6 +206,7 @@ def test_a_line_without_end_is_cut_and_a_flood_is_passed_over(tmp_path: Path) ->
     assert sum(map(len, lines)) <= MOST_BYTES + 100
 
 
+@pytest.mark.process
 async def test_it_survives_the_one_that_started_it(tmp_path: Path) -> None:
     code = (
         "import asyncio, os, pathlib\n"

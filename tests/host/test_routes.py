@@ -47,5 +47,6 @@ async def test_anything_else_than_routes_is_an_error(monkeypatch: pytest.MonkeyP
         await read_routes(3)
 
 
+@pytest.mark.process
 async def test_the_routes_of_this_machine_can_be_read() -> None:
     assert all(each.network.prefixlen for each in await read_routes(30))

@@ -164,6 +164,7 @@ async def test_a_window_that_begins_before_the_journal_has_a_gap(directory: Path
 
 
 @pytest.mark.parametrize("door", LIVE_DOORS)
+@pytest.mark.process
 async def test_an_empty_journal_knows_nothing_of_the_last_hour(directory: Path, door: Door) -> None:
     batch = await door(directory).read(Window(since=datetime(2026, 11, 22, tzinfo=UTC)))
     assert [each.reason for each in batch.gaps] == [
@@ -187,12 +188,14 @@ async def test_a_cursor_that_was_vacuumed_is_a_gap(directory: Path, door: Door) 
 
 
 @pytest.mark.parametrize("door", LIVE_DOORS)
+@pytest.mark.process
 async def test_an_empty_journal_is_empty_and_a_missing_one_an_error(directory: Path, door: Door) -> None:
     assert await door(directory).read(Window()) == Batch()
     with pytest.raises(HostError, match="does not exist"):
         await door(directory / "none").read(Window())
 
 
+@pytest.mark.process
 async def test_a_program_that_fails_is_an_error_with_its_own_words(directory: Path, tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     program.write_text("#!/bin/sh\nprintf 'no such \\033[2J option' >&2\nexit 1\n")
@@ -203,6 +206,7 @@ async def test_a_program_that_fails_is_an_error_with_its_own_words(directory: Pa
         await CommandJournal(directory=directory, program=str(tmp_path / "none")).read(Window())
 
 
+@pytest.mark.process
 async def test_a_program_that_hangs_is_left_at_the_deadline(directory: Path, tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     program.write_text("#!/bin/sh\nexec sleep 1000\n")

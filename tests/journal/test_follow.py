@@ -146,6 +146,7 @@ async def test_a_journal_that_cannot_be_opened_is_an_error(tmp_path: Path, door:
         await anext(door(tmp_path / "none").follow())
 
 
+@pytest.mark.process
 async def test_journalctl_that_ends_is_an_error(tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     program.write_text("#!/bin/sh\nexit 0\n")

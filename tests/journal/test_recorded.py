@@ -144,6 +144,7 @@ async def test_a_missing_or_empty_recording(tmp_path: Path) -> None:
     assert await _read(tmp_path / "empty", b"") == Batch()
 
 
+@pytest.mark.process
 async def test_a_line_of_journalctl_without_end_is_left_out(tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     (tmp_path / "answer").write_bytes(

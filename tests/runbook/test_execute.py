@@ -57,11 +57,13 @@ async def test_the_plan_is_the_exact_command_without_secrets(host: Bench) -> Non
     assert "secret" not in repr(plan)
 
 
+@pytest.mark.process
 async def test_arguments_are_arguments_and_never_a_shells(host: Bench) -> None:
     outputs = await host.act("exec", argv=["/bin/echo", "$HOME", "`id`", "; rm -rf /", "*"])
     assert outputs == {"exit_code": 0, "tail": ["$HOME `id` ; rm -rf / *"]}
 
 
+@pytest.mark.process
 async def test_its_environment_is_what_the_runbook_gives(
     host: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +74,7 @@ async def test_its_environment_is_what_the_runbook_gives(
     assert sorted(str(each).partition("=")[0] for each in tail) == ["A", "LC_ALL", "PATH"]
 
 
+@pytest.mark.process
 async def test_what_it_says_is_told_while_it_runs_clean_and_bounded(host: Bench) -> None:
     script = r"printf 'a\033[31m\n'; seq 1 3000"
     outputs = await host.act("exec", argv=["/bin/sh", "-c", script])
@@ -82,6 +85,7 @@ async def test_what_it_says_is_told_while_it_runs_clean_and_bounded(host: Bench)
 
 
 @pytest.mark.parametrize(("expect", "code"), [([0], 3), ([1, 2], 0)])
+@pytest.mark.process
 async def test_another_exit_code_than_expected_is_a_failure(
     host: Bench, expect: list[Json], code: int
 ) -> None:
@@ -89,6 +93,7 @@ async def test_another_exit_code_than_expected_is_a_failure(
         await host.act("exec", argv=["/bin/sh", "-c", f"echo it went wrong; exit {code}"], expect=expect)
 
 
+@pytest.mark.process
 async def test_an_exit_code_that_is_expected_is_none(host: Bench) -> None:
     outputs = await host.act("exec", argv=["/bin/sh", "-c", "exit 4"], expect=[0, 4])
     assert outputs == {"exit_code": 4, "tail": []}
@@ -97,6 +102,7 @@ async def test_an_exit_code_that_is_expected_is_none(host: Bench) -> None:
     assert (await host.verify("exec", {}, argv=["/bin/sh"])).answer is Answer.CANNOT_TELL
 
 
+@pytest.mark.process
 async def test_at_the_steps_time_limit_it_is_ended(host: Bench) -> None:
     host.timeout_s = 1.0
     with pytest.raises(HostError, match=r"was not done after 0\.9 s"):
