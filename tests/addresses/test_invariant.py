@@ -105,7 +105,7 @@ def counts(draw: st.DrawFn) -> Counts:
 kept = st.builds(Kept, censuses(), entries(), counts())
 
 
-@settings(max_examples=6 * settings.default.max_examples, deadline=None)
+@settings(max_examples=6 * settings().max_examples, deadline=None)
 @given(swarms(), st.none() | swarms(), st.booleans(), kept)
 def test_accounted_leaked_and_free_make_up_the_capacity(
     state: SwarmState,
