@@ -59,7 +59,7 @@ class Machine:
 
 @contextmanager
 def machine(planted: Path | None = None, *, more: tuple[str, ...] = ()) -> Iterator[Machine]:
-    """Boot a machine; nothing of it is left. Its files are this machine's, and before them what is planted."""
+    """Boot a machine; nothing of it is left. Its files are this machine's, before them what is planted; it sees `more` too."""
     folder = tempfile.mkdtemp(prefix="systemd-")
     seen = (str(CHECKOUT), sys.prefix, sys.base_prefix, *more)
     with subprocess.Popen(
