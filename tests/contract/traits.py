@@ -41,6 +41,11 @@ class EngineTraits:
         return self.api < API_26_1
 
     @property
+    def takes_networks_at_service(self) -> bool:
+        """Whether `Networks` beside the task template of a service count; later engines drop them without a word."""
+        return self.api < API_29
+
+    @property
     def logs_key_modified(self) -> bool:
         """Whether dockerd logs the harmless `key modified` when the last task of a node leaves an overlay."""
         return self.api < API_29
