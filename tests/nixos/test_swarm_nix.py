@@ -75,6 +75,7 @@ def test_the_table_is_large_enough_to_mean_something() -> None:
         ("\n{ x = { a = 1, }; }\n", 2),
     ],
 )
+@pytest.mark.process
 async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
     reading = read_case(broken.encode())
     assert reading.verdict is Verdict.BROKEN
@@ -103,6 +104,7 @@ def test_a_command_inside_another_is_understood(case: Case) -> None:
     assert read_case(beside).verdict is Verdict.SEVERAL
 
 
+@pytest.mark.process
 async def test_nix_reads_every_such_file() -> None:
     files = (*(case.after for case in UNDERSTOOD), *(text.encode() for text in REFUSED))
     assert await parsed_by_nix(b"[\n" + b"".join(b"(pkgs: (" + each + b"))\n" for each in files) + b"]\n")
