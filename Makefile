@@ -22,7 +22,7 @@ QUICK := not process and not engine and not sweep and not benchmark
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-quick: $(VENV)/.dev check ## Lint, types, and every test that starts no process: under a minute
+quick: $(VENV)/.dev check ## Lint, types, and every test that starts no process
 	$(BIN)/pytest -m "$(QUICK)" -n 2 --dist loadfile --hypothesis-profile quick $(PYTEST_ARGS)
 
 demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one look)
