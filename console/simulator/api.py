@@ -12,6 +12,7 @@ from console.simulator.filters import (
     data_passes,
     filters_of,
     network_passes,
+    node_passes,
     service_passes,
     task_passes,
 )
@@ -227,7 +228,9 @@ def _inspect_task(asked: _Asked) -> Answer:
 
 
 def _list_nodes(asked: _Asked) -> Answer:
-    return Answer(200, [node_json(asked.engine, each) for each in asked.engine.store.nodes.values()])
+    wanted = filters_of(asked.call.query, "nodes")
+    nodes = [each for each in asked.engine.store.nodes.values() if node_passes(each, wanted)]
+    return Answer(200, [node_json(asked.engine, each) for each in nodes])
 
 
 def _inspect_node(asked: _Asked) -> Answer:

@@ -83,7 +83,7 @@ class SimulatedEngine:
         self.networks = Networks(self.store, self.allocator)
         self.services = Services(self.store, self.allocator, self.agent, self.orchestrator, identity.api)
         self.containers = Containers(self.store, self.allocator)
-        self.nodes = Nodes(self.store, self._take_role)
+        self.nodes = Nodes(self.store, self._take_role, self._when_node_changed)
         self.secrets = LabelledData(self.store, "secret")
         self.configs = LabelledData(self.store, "config")
         self._add_nodes(others, leader or identity.host)
@@ -154,17 +154,18 @@ class SimulatedEngine:
         if before != chosen.id:
             self.store.said.leader_changed(before, chosen.id)
         self.allocator.rebuild()
+        for node in self.store.nodes.values():
+            self.orchestrator.enforce(node)
 
     def set_node(self, reference: str, *, state: str = "", availability: str = "") -> None:
         """Change a node's state (`ready`, `down`) or availability (`active`, `pause`, `drain`).
 
-        Pending tasks are placed anew; what runs on the node goes on running.
+        Pending tasks look for a node again. What runs on the node goes on running where it still may.
         """
         node = self.store.find_node(reference)
         node.state = state or node.state
         node.availability = availability or node.availability
-        for task in list(self.store.tasks.values()):
-            self.agent.place(task)
+        self._when_node_changed(node)
 
     def _take_role(self, node: SimNode) -> None:
         if node is self.node:
@@ -187,6 +188,11 @@ class SimulatedEngine:
 
     def _when_vips_changed(self, service: SimService) -> None:
         self.orchestrator.reconcile(service)
+
+    def _when_node_changed(self, node: SimNode) -> None:
+        self.orchestrator.enforce(node)
+        for task in list(self.store.tasks.values()):
+            self.agent.place(task)
 
     def _when_task_ended(self, task: SimTask) -> None:
         self.orchestrator.replace_ended(task)

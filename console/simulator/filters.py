@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 
-from console.simulator.objects import RANK, Json, SimContainer, SimData, SimService, SimTask
+from console.simulator.objects import RANK, Json, SimContainer, SimData, SimNode, SimService, SimTask
 from console.simulator.refusal import Refusal
 
 _KNOWN = {
     "networks": {"driver", "type", "name", "id", "label", "scope", "dangling"},
     "services": {"name", "id", "label", "mode", "runtime"},
     "tasks": {"name", "id", "label", "service", "node", "desired-state", "runtime"},
+    "nodes": {"id", "name", "label", "node.label", "role", "membership"},
     "data": {"name", "names", "id", "label"},
     "containers": {"id", "name", "label", "status", "network", "is-task"},
 }
@@ -53,6 +54,16 @@ def service_passes(service: SimService, wanted: Filters) -> bool:
         and _begins(service.id, wanted.get("id"))
         and _is_one(mode, wanted.get("mode"))
         and _has_labels(service.spec["Labels"], wanted.get("label"))
+    )
+
+
+def node_passes(node: SimNode, wanted: Filters) -> bool:
+    """Whether a node passes: its role is the one that it has, whatever its specification asks for."""
+    return (
+        _begins(node.hostname, wanted.get("name"))
+        and _begins(node.id, wanted.get("id"))
+        and _is_one(node.role, wanted.get("role"))
+        and _has_labels(node.labels, wanted.get("node.label"))
     )
 
 

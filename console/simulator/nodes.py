@@ -11,14 +11,17 @@ DEMOTE_S, PROMOTE_S = 0.2, 0.6
 
 
 class Nodes:
-    """The swarm's nodes. `take_role` is called when a node becomes a worker or a manager."""
+    """The swarm's nodes. `take_role` is called when a node becomes a worker or a manager, `changed` after each change."""
 
-    def __init__(self, store: Store, take_role: Callable[[SimNode], None]) -> None:
+    def __init__(
+        self, store: Store, take_role: Callable[[SimNode], None], changed: Callable[[SimNode], None]
+    ) -> None:
         self._store = store
         self._take_role = take_role
+        self._changed = changed
 
     def update(self, reference: str, version: int, spec: Json) -> None:
-        """Give a node a new specification; `version` must be the one that was read. Nothing is evicted here."""
+        """Give a node a new specification; `version` must be the one that was read."""
         node = self._store.find_node(reference)
         if version != node.index:
             raise Refusal("rpc error: code = Unknown desc = update out of sequence", 500)
@@ -37,8 +40,11 @@ class Nodes:
             node.wanted_role = role
             delay_s = DEMOTE_S if role == "worker" else PROMOTE_S
             self._store.timeline.after(delay_s, lambda: self._become(node))
+        self._changed(node)
 
     def _become(self, node: SimNode) -> None:
         if node.role != node.wanted_role:
             node.role = node.wanted_role
+            node.index = self._store.next_index()
             self._take_role(node)
+            self._changed(node)

@@ -5,11 +5,12 @@ from typing import Any
 
 from console.simulator.agent import Agent, meets
 from console.simulator.allocator import Allocator
-from console.simulator.objects import SimService, SimTask, networks_of
+from console.simulator.objects import SimNode, SimService, SimTask, networks_of
 from console.simulator.store import Store
 
 HISTORY_LIMIT = 5
 """Tasks a slot keeps listed, the current one among them (the engine's default)."""
+NOT_MET = "assigned node no longer meets constraints"
 RESTART_DELAY_S = 5.0
 """Seconds before a task that has ended is replaced (the engine's default)."""
 
@@ -99,6 +100,18 @@ class Orchestrator:
         self._store.add_task(task)
         self._allocator().add_task(task)
         return task
+
+    def enforce(self, node: SimNode) -> None:
+        """End the tasks of a node that is not what their service asks for. Only an active node loses them."""
+        if node.availability != "active":
+            return
+        for task in list(self._store.tasks.values()):
+            if task.node_id != node.id or not task.is_wanted or not task.is_alive or task.is_attachment:
+                continue
+            service = self._store.services.get(task.service_id)
+            spec = task.spec if service is None else service.spec["TaskTemplate"]
+            if not all(meets(node, each) for each in (spec.get("Placement") or {}).get("Constraints") or []):
+                self._agent().end(task, "rejected", NOT_MET, "task rejected by constraint enforcer")
 
     def replace_ended(self, task: SimTask) -> None:
         """Start what follows a task that has ended: its successor, or a new try after the restart delay."""
