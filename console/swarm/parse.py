@@ -34,7 +34,9 @@ STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"
 """On services of this program's own: `HOST/PROCESS` of whoever made it."""
 HANDOVER_LABEL = "vipconsole.handover"
-"""On a node that is demoted for a moment so that another one leads: `HOST/PROCESS` of whoever did it."""
+"""On a node that is paused and demoted for a moment so that another one leads: `HOST/PROCESS` of whoever did it."""
+AVAILABILITY_LABEL = "vipconsole.handover.availability"
+"""Beside it: the availability that the node had before."""
 
 PARKED_LABEL = "vipconsole.parked"
 """On services that a recreation of their network took off it for a moment: JSON of what they were."""
@@ -243,6 +245,7 @@ def _exit_code(status: Mapping[str, Any]) -> int | None:
 def node(data: Mapping[str, Any]) -> Node:
     """Return a node from an entry of `GET /nodes`."""
     manager = data.get("ManagerStatus")
+    labels = data["Spec"].get("Labels") or {}
     return Node(
         id=clean(data["ID"]),
         hostname=clean((data.get("Description") or {}).get("Hostname") or ""),
@@ -252,7 +255,8 @@ def node(data: Mapping[str, Any]) -> Node:
         is_leader=bool(manager and manager.get("Leader")),
         reachability=clean((manager or {}).get("Reachability") or ""),
         wanted_role=clean(data["Spec"].get("Role") or ""),
-        handover=clean((data["Spec"].get("Labels") or {}).get(HANDOVER_LABEL) or ""),
+        handover=clean(labels.get(HANDOVER_LABEL) or ""),
+        availability_before=clean(labels.get(AVAILABILITY_LABEL) or ""),
     )
 
 

@@ -26,6 +26,9 @@ healthy network can be answered 404 while another one is unallocated."""
 EVERY_RUNTIME = {"runtime": ["container", "attachment", ""]}
 """Without it the engine hides the tasks behind standalone containers (moby daemon/cluster/tasks.go)."""
 TASKS = f"/tasks?filters={quote(json.dumps(EVERY_RUNTIME))}"
+MANAGERS = f"/nodes?filters={quote(json.dumps({'role': ['manager']}))}"
+"""The filter goes by the role that a node has. What a node shows is only the role that it is to get
+(moby daemon/cluster/convert/node.go)."""
 NOT_FOUND = Unknown("The engine lists this network but does not find it.", "Look again in a moment.")
 
 
@@ -72,6 +75,10 @@ class EngineReader:
         """Return one service as it is now. Raises an `EngineError`; EngineNotFound where there is none."""
         path = f"/services/{quote(service_id, safe='')}"
         return await self._asked("inspect a service", "its inspection of a service", path, parse.service)
+
+    async def manager_ids(self) -> frozenset[str]:
+        """Return the nodes that are managers now, whatever their specifications ask for. Raises an `EngineError`."""
+        return frozenset(each.id for each in await self._list("managers", MANAGERS, parse.node))
 
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
         engine, networks, services, tasks, nodes = await together(

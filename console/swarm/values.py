@@ -224,7 +224,9 @@ class Node:
     wanted_role: str = ""
     """`manager` or `worker`, as its specification says; it becomes one a moment later."""
     handover: str = ""
-    """Who demoted it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""
+    """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""
+    availability_before: str = ""
+    """Its availability before a hand-over; nothing for every other node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,15 @@ from console.host.audit import Audit
 from console.host.lock import maintenance_lock
 from console.host.machine import machine_id
 from console.host.who import who_runs_this
-from console.remedies.claims import Claimant, clear_the_way
+from console.parts import known
+from console.remedies.claims import Claimant, clear_the_way, decline_if_claimed
 from console.runbook.store.folders import kept_runs
 from console.runbook.unfinished import decline_if_unfinished
 from console.state import state_folder
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
 from console.text import clean
 
 LEFTOVERS_WITHIN_S = 10.0
@@ -43,6 +45,13 @@ def confirm(asked: Namespace, what: str, word: str) -> None:
     print(what, f"Type  {word}  to go on: ", sep="\n", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != word:
         raise NotAllowed("Not confirmed, so nothing was changed.")
+
+
+def decline_early(asked: Namespace, swarm: SwarmState) -> None:
+    """Raise what `changing` would raise of runs that are unfinished or claim the swarm, before anybody is asked anything."""
+    if not asked.demo:
+        decline_if_unfinished(state_folder())
+        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), kept_runs(state_folder())))
 
 
 @asynccontextmanager

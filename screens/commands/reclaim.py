@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from console.clock import SystemClock
 from console.daemon_log import whose_host
@@ -13,18 +13,31 @@ from console.host.daemon_unit import restart_daemon_unit
 from console.host.machine import machine_id
 from console.parts import Unknown
 from console.remedies.daemon_restart import DaemonRestart
-from console.remedies.handover import Handover, roles_of
+from console.remedies.handover import Ending, Handed, Handover
+from console.remedies.handover_roles import roles_of
 from console.remedies.probes import own_mark
-from console.remedies.reclaim_plan import ReclaimPlan, Way, plan_reclaim
+from console.remedies.reclaim_plan import Place, ReclaimPlan, Way, plan_reclaim
 from console.settings import Settings
 from console.swarm.connection import EngineConnection, engine_or_context
 from console.swarm.reader import EngineReader
 from console.swarm.values import SwarmState
 from console.text import duration, listed, plural
-from screens.commands.changing import changing, confirm, require_root
+from screens.commands.changing import changing, confirm, decline_early, require_root
 from screens.commands.common import connection_for, result_of, settings_of
 
 SCHEMA = "vipconsole.reclaim/1"
+GIVES_BACK = "This gives back every address that leaked."
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What came of it."""
+
+    sentence: str
+    is_whole: bool
+    """Whether all of it was done, and everything runs that ran before."""
+    behind: tuple[str, ...] = ()
+    """What does not run again yet."""
 
 
 def run(asked: Namespace) -> int:
@@ -34,19 +47,22 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     with connection_for(_through(asked), settings) as connection:
         swarm, plan = result_of(_plan(asked, settings, connection))
-        print(f"vipconsole: {plan.cost}", *(f"  {each}" for each in plan.steps), sep="\n", file=sys.stderr)
+        # First whether it can be done, then what it does to whom, then the question.
         if plan.refused:
             raise Declined(plan.refused, plan.hint)
-        confirm(asked, "This gives back every address that leaked.", plan.way.value)
-        said = result_of(_reclaim(asked, settings, connection, plan))
+        decline_early(asked, swarm)
+        print(f"vipconsole: {plan.cost}", *(f"  {each}" for each in plan.steps), sep="\n", file=sys.stderr)
+        gives = "This brings back what was before." if plan.brings_back else GIVES_BACK
+        confirm(asked, gives, plan.way.value)
+        done = result_of(_reclaim(asked, settings, connection, plan))
         after = result_of(EngineReader(connection).look(settings.look.deadline_s))
     gained = _freed(swarm, after)
-    code = 1 if said[1] else 0
+    code = 0 if done.is_whole else 1
     if asked.json:
-        print(json.dumps({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": said[0], "freed": gained,
-                          "behind": list(said[1])}, indent=1))  # fmt: skip
+        print(json.dumps({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": done.sentence,
+                          "freed": gained, "behind": list(done.behind)}, indent=1))  # fmt: skip
     else:
-        print(said[0], *_gains(gained), sep="\n")
+        print(done.sentence, *_gains(gained), sep="\n")
     return code
 
 
@@ -70,12 +86,12 @@ async def _plan(
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
     way = Way(asked.by) if asked.by else None
     doubt = await whose_host(connection.host, swarm.engine)
-    return swarm, plan_reclaim(roles, swarm, way, settings.docker_unit, doubt)
+    return swarm, plan_reclaim(roles, swarm, way, Place(machine_id(), settings.docker_unit, doubt))
 
 
 async def _reclaim(
     asked: Namespace, settings: Settings, connection: EngineConnection, plan: ReclaimPlan
-) -> tuple[str, tuple[str, ...]]:
+) -> Reclaimed:
     reader, clock = EngineReader(connection), SystemClock()
 
     def tell(words: str) -> None:
@@ -90,9 +106,7 @@ async def _reclaim(
             )
         if plan.way is Way.HANDOVER:
             handed = await Handover(reader, changer, clock, str(own_mark(machine_id())), tell).run()
-            verb = "was finished" if handed.resumed else "was made"
-            who = f"{handed.new_leader} leads, {handed.old_leader} is a manager again"
-            return f"A hand-over {verb}: {who} ({duration(handed.took_s)}).", ()
+            return _handed(handed)
         changer.announce(f"restart {settings.docker_unit}")
         restart = DaemonRestart(
             reader, clock, lambda: restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s), tell
@@ -103,7 +117,20 @@ async def _reclaim(
         if done.behind
         else ", and all that ran before runs again"
     )
-    return f"dockerd was restarted ({duration(done.took_s)}){behind}.", done.behind
+    sentence = f"dockerd was restarted ({duration(done.took_s)}){behind}."
+    return Reclaimed(sentence, not done.behind, done.behind)
+
+
+def _handed(handed: Handed) -> Reclaimed:
+    took = duration(handed.took_s)
+    if handed.ending is Ending.UNDONE:
+        return Reclaimed(
+            f"A hand-over that was cut short was undone: {handed.old_leader} leads and is what it was before ({took}). "
+            f"No address was given back. {handed.because}".rstrip(),
+            is_whole=False,
+        )
+    who = f"{handed.new_leader} leads, {handed.old_leader} is a manager again"
+    return Reclaimed(f"A hand-over was {handed.ending}: {who} ({took}).", is_whole=True)
 
 
 def _freed(before: SwarmState, after: SwarmState) -> dict[str, int]:

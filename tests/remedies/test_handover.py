@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.remedies.handover import Handover, refusal, roles_of
+from console.remedies.handover import Ending, Handover
+from console.remedies.handover_roles import refusal, restore, roles_of
 from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.parse import HANDOVER_LABEL
@@ -29,26 +31,36 @@ def three(leader: str = "two") -> SimulatedEngine:
 
 
 class Steps(EngineChanger):
-    """A changer that dies in front of a certain change, or after it."""
+    """A changer that dies in front of a certain change; before each, something may happen."""
 
-    def __init__(self, connection: EngineConnection, dies_at: float = 1e9) -> None:
+    def __init__(
+        self, connection: EngineConnection, dies_at: float, meanwhile: Callable[[int], object]
+    ) -> None:
         super().__init__(connection, lambda _: None)
-        self._left = dies_at
+        self._dies_at = dies_at
+        self._meanwhile = meanwhile
+        self._made = 0
 
     async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
-        if self._left <= 0:
+        if self._made >= self._dies_at:
             raise KeyboardInterrupt
+        self._meanwhile(self._made)
         await super().update_node(node_id, change)
-        self._left -= 1
+        self._made += 1
 
 
 @contextmanager
-def handing_over(running: Simulation, mark: str = MARK, dies_at: float = 1e9) -> Iterator[Handover]:
+def handing_over(
+    running: Simulation,
+    mark: str = MARK,
+    dies_at: float = 1e9,
+    meanwhile: Callable[[int], object] = lambda _: None,
+) -> Iterator[Handover]:
     connection = EngineConnection(running.host, 10)
     try:
         yield Handover(
             EngineReader(connection),
-            Steps(connection, dies_at),
+            Steps(connection, dies_at, meanwhile),
             ModelTime(running.model),
             mark,
             lambda _: None,
@@ -83,30 +95,179 @@ async def test_what_leaked_is_free_again_and_every_manager_is_one_again() -> Non
     assert len(engine.addresses_of("proxy", "leaked")) == 2
     with simulation(engine) as running, handing_over(running) as handover:
         done = await handover.run()
-    assert (done.old_leader, done.resumed) == ("two", False)
+    assert (done.old_leader, done.ending) == ("two", Ending.MADE)
     assert leader_of(engine) == done.new_leader != "two"
     assert roles(engine) == {"one": "manager", "two": "manager", "three": "manager"}
     assert engine.addresses_of("proxy", "leaked") == []
     assert not any(HANDOVER_LABEL in each.labels for each in engine.store.nodes.values())
 
 
-async def test_one_that_was_killed_after_the_demotion_is_finished_by_the_next_call() -> None:
+def for_managers(engine: SimulatedEngine) -> dict[str, str]:
+    """Run a service on managers only, and return the nodes of its containers."""
+    proxy = a_network(engine)
+    a_service(engine, proxy, name="traefik", replicas=6, constraint="node.role==manager")
+    engine.advance(10.0)
+    there = containers(engine)
+    assert len(there) == 6
+    assert set(there.values()) == set(engine.store.nodes)
+    return there
+
+
+def containers(engine: SimulatedEngine) -> dict[str, str]:
+    running = [each for each in engine.store.tasks.values() if each.state == "running"]
+    return {each.container_id: each.node_id for each in running}
+
+
+async def test_what_may_run_on_managers_only_goes_on_running() -> None:
+    engine = three()
+    before = for_managers(engine)
+    with simulation(engine) as running, handing_over(running) as handover:
+        await handover.run()
+        engine.advance(30.0)
+    assert containers(engine) == before
+    assert {each.availability for each in engine.store.nodes.values()} == {"active"}
+
+
+STEPS = {
+    0: ("active", "manager", Ending.MADE),
+    1: ("pause", "manager", Ending.MADE),
+    2: ("pause", "worker", Ending.FINISHED),
+    3: ("pause", "manager", Ending.FINISHED),
+}
+"""What the node that led is after so many changes, and what the next call does then."""
+
+
+def node_two(engine: SimulatedEngine) -> SimNode:
+    return engine.store.find_node("two")
+
+
+@pytest.mark.parametrize("availability", ["active", "pause", "drain"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_after_any_change_the_next_call_ends_it_and_no_container_is_lost(
+    step: int, availability: str
+) -> None:
+    engine = three()
+    before = for_managers(engine)
+    engine.set_node("two", availability=availability)
+    paused, role, ending = STEPS[step]
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(30.0)
+        now = node_two(engine)
+        assert now.role == role
+        assert now.availability == (paused if availability == "active" else availability)
+        with handing_over(running, "this-machine/99") as handover:
+            done = await handover.run()
+        engine.advance(30.0)
+    assert (done.old_leader, done.ending) == ("two", ending)
+    assert leader_of(engine) == done.new_leader != "two"
+    assert set(roles(engine).values()) == {"manager"}
+    assert (node_two(engine).availability, node_two(engine).labels) == (availability, {})
+    assert containers(engine) == before
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_another_machines_is_left_alone_and_told_how_to_end_it_by_hand(step: int) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(5.0)
+        left = (node_two(engine).role, node_two(engine).availability, node_two(engine).labels)
+        with handing_over(running, "another-machine/1") as handover, pytest.raises(Declined) as told:
+            await handover.run()
+    assert (node_two(engine).role, node_two(engine).availability, node_two(engine).labels) == left
+    assert "(machine this-machine)" in told.value.sentence
+    assert ("docker node promote two" in told.value.hint) == (step == 2)
+    assert (
+        "docker node update --availability active --label-rm vipconsole.handover "
+        "--label-rm vipconsole.handover.availability two"
+    ) in told.value.hint
+
+
+async def test_one_that_cannot_go_on_is_undone_and_says_so() -> None:
     engine = three()
     with simulation(engine) as running:
         with handing_over(running, dies_at=1) as handover, pytest.raises(KeyboardInterrupt):
             await handover.run()
-        assert roles(engine)["two"] == "worker"
-        with (
-            handing_over(running, "another-machine/1") as handover,
-            pytest.raises(Declined, match="Another machine"),
-        ):
-            await handover.run()
-        assert roles(engine)["two"] == "worker"
-        with handing_over(running, "this-machine/99") as handover:
+        engine.set_node("three", state="down")
+        with handing_over(running) as handover:
             done = await handover.run()
-    assert done.resumed
-    assert roles(engine)["two"] == "manager"
-    assert leader_of(engine) == done.new_leader
+    assert done.ending is Ending.UNDONE
+    assert "needs 3 reachable managers" in done.because
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+@pytest.mark.parametrize(("step", "leads"), [(0, "two"), (1, "two"), (2, "three"), (3, "three")])
+async def test_what_is_put_back_hands_nothing_over(step: int, leads: str) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(5.0)
+        was = leader_of(engine)
+        with handing_over(running) as handover:
+            done = await handover.put_back()
+    assert (done is None) == (step == 0)
+    assert leader_of(engine) == was
+    assert (was == "two") == (leads == "two")
+    assert set(roles(engine).values()) == {"manager"}
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+@pytest.mark.parametrize("availability", ["active", "drain"])
+async def test_an_availability_that_somebody_chose_meanwhile_stays(availability: str) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=3) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.set_node("two", availability=availability)
+        with handing_over(running) as handover:
+            await handover.run()
+    assert (node_two(engine).availability, node_two(engine).labels) == (availability, {})
+
+
+async def test_a_node_that_somebody_makes_active_before_it_is_demoted_is_not_demoted() -> None:
+    engine = three()
+    before = for_managers(engine)
+
+    def meddle(number: int) -> None:
+        if number == 1:
+            engine.set_node("two", availability="active")
+
+    with (
+        simulation(engine) as running,
+        handing_over(running, meanwhile=meddle) as handover,
+        pytest.raises(Declined, match="Somebody changed the node"),
+    ):
+        await handover.run()
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).role, node_two(engine).labels) == ("manager", {})
+    assert containers(engine) == before
+
+
+async def test_a_manager_that_is_lost_after_the_pause_ends_it_before_the_demotion() -> None:
+    engine = three()
+
+    def lose(number: int) -> None:
+        if number == 0:
+            engine.set_node("three", state="down")
+
+    with (
+        simulation(engine) as running,
+        handing_over(running, meanwhile=lose) as handover,
+        pytest.raises(Declined, match="needs 3 reachable managers"),
+    ):
+        await handover.run()
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+async def test_a_worker_is_never_made_active() -> None:
+    with pytest.raises(Declined, match="stays paused until it is a manager again"):
+        restore({"Role": "worker", "Availability": "pause", "Labels": {HANDOVER_LABEL: MARK}})
 
 
 async def test_killed_before_anything_it_has_done_nothing() -> None:

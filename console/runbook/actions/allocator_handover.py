@@ -5,14 +5,17 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from console.errors import Declined
+from console.errors import Declined, StepFailed
 from console.host.machine import machine_id
-from console.remedies.handover import Handover, Roles, read_roles, refusal
+from console.remedies.handover import Ending, Handover, read_roles
+from console.remedies.handover_roles import Roles
 from console.remedies.probes import own_mark
+from console.remedies.reclaim_plan import plan_handover
 from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import tells
+from console.runbook.actions.looking import glimpse, tells
 from console.runbook.actions.parameters import Parameters
 from console.runbook.values import Effect, Json
+from console.swarm.values import Node
 
 
 class HandoverParameters(Parameters):
@@ -31,19 +34,19 @@ class AllocatorHandover:
     outputs: ClassVar[tuple[str, ...]] = ("old_leader", "new_leader")
 
     async def plan(self, context: Context, parameters: HandoverParameters) -> Planned:
-        """Tell who is demoted and promoted again."""
+        """Tell who is paused, demoted, promoted and made active again, and what that ends."""
+        swarm = await glimpse(context)
         roles = await read_roles(context.world.reader)
-        leader = roles.demoted[0] if roles.demoted else roles.leader
-        refused = None if roles.demoted else refusal(roles)
-        name = leader.hostname if leader else "the leader"
+        plan = plan_handover(roles, swarm, machine_id())
+        node = _concerned(roles)
         return Planned(
-            f"Let another manager take the lead from {name}. No container is touched.",
-            reads=("nodes",),
-            changes=(f"demote {name}", f"promote {name} again"),
-            calls=tuple(f"POST /nodes/{leader.id}/update" for _ in range(2) if leader),
-            refused=() if refused is None else (" ".join(refused),),
+            plan.cost or "Let another manager take the lead.",
+            reads=("nodes, services and tasks",),
+            changes=plan.steps,
+            calls=tuple(f"POST /nodes/{node.id}/update" for _ in plan.steps if node),
+            refused=(f"{plan.refused} {plan.hint}".strip(),) if plan.refused else (),
             no_return=self.no_undo_because,
-            basis={"leader": leader.id if leader else ""},
+            basis={"leader": node.id if node else ""},
         )
 
     @tells
@@ -56,16 +59,25 @@ class AllocatorHandover:
 
     async def act(self, context: Context, parameters: HandoverParameters) -> Mapping[str, Json]:
         """Hand over, or finish what was cut short."""
-        roles = await read_roles(context.world.reader)
-        leader = roles.demoted[0] if roles.demoted else roles.leader
+        node = _concerned(await read_roles(context.world.reader))
         number = None
-        if leader is not None:
+        if node is not None:
+            # What it was before is on its label too, once it is paused: the first record of a node tells it.
+            availability = node.availability_before or node.availability
             number = await context.touches.before(
-                "node", leader.id, "demote", {"name": leader.hostname, "role": "manager"}
+                "node",
+                node.id,
+                "hand over",
+                {"name": node.hostname, "role": "manager", "availability": availability},
             )
         done = await _handover(context).run()
         if number is not None:
-            await context.touches.after(number, {"leader": done.new_leader})
+            await context.touches.after(number, {"leader": done.new_leader, "ending": done.ending.value})
+        if done.ending is Ending.UNDONE:
+            raise StepFailed(
+                f"The hand-over that was cut short was undone: {done.old_leader} is what it was before.",
+                done.because,
+            )
         await context.say(f"{done.new_leader} leads, {done.old_leader} is a manager again")
         return {"old_leader": done.old_leader, "new_leader": done.new_leader}
 
@@ -84,10 +96,9 @@ class AllocatorHandover:
     async def undo(
         self, context: Context, parameters: HandoverParameters, outputs: Mapping[str, Json]
     ) -> None:
-        """Promote again what an attempt left demoted; there is nothing else to take back."""
-        if not (await read_roles(context.world.reader)).demoted:
+        """Make a node what it was before an attempt that was cut short; there is nothing else to take back."""
+        if await _handover(context).put_back() is None:
             raise Declined(self.no_undo_because)
-        await _handover(context).run()
 
 
 def _handover(context: Context) -> Handover:
@@ -95,12 +106,25 @@ def _handover(context: Context) -> Handover:
     return Handover(world.reader, world.changer(), world.clock, str(own_mark(machine_id())), lambda _: None)
 
 
+def _concerned(roles: Roles) -> Node | None:
+    """Return the node that is, or was, paused and demoted."""
+    return roles.handed_over[0] if roles.handed_over else roles.leader
+
+
 def _judged(roles: Roles, old_id: str) -> Found:
-    reachable = {each.id for each in roles.reachable}
+    old = roles.node(old_id)
     if roles.leader is None:
         return Found(Answer.CANNOT_TELL, "The swarm has no leader at the moment.")
+    if old is not None and old.handover:
+        return Found(
+            Answer.NO, f"{old.hostname} has the label of the hand-over: it is not yet what it was before."
+        )
     if roles.leader.id == old_id:
         return Found(Answer.NO, f"{roles.leader.hostname} still leads.")
-    if old_id not in reachable:
+    if old_id not in {each.id for each in roles.reachable}:
         return Found(Answer.NO, f"{roles.leader.hostname} leads, and the one that led is no manager yet.")
-    return Found(Answer.YES, f"{roles.leader.hostname} leads, and the one that led is a manager again.")
+    return Found(
+        Answer.YES,
+        f"{roles.leader.hostname} leads, and the one that led is a manager again.",
+        {"availability": old.availability if old else ""},
+    )

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from console.addresses.evidence import allocator_of
 from console.errors import Declined, StepFailed
 from console.host.daemon_unit import restart_daemon_unit
+from console.host.machine import machine_id
 from console.parts import Unknown
 from console.remedies.daemon_restart import DaemonRestart
 from console.remedies.handover import read_roles
-from console.remedies.reclaim_plan import Way, plan_reclaim
+from console.remedies.reclaim_plan import Place, Way, plan_reclaim
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import doubt_of_host, found, glimpse, tells, time_to_wait_s
 from console.runbook.actions.parameters import Parameters
@@ -43,9 +44,10 @@ class DaemonRestarted:
         swarm = await glimpse(context)
         roles = await read_roles(context.world.reader)
         unit = context.world.settings.docker_unit
-        plan = plan_reclaim(roles, swarm, Way.RESTART, unit, await doubt_of_host(context, swarm))
+        place = Place(machine_id(), unit, await doubt_of_host(context, swarm))
+        plan = plan_reclaim(roles, swarm, Way.RESTART, place)
         return Planned(
-            plan.cost,
+            plan.cost or f"Restart {unit} on the leader.",
             reads=("nodes and tasks", f"the unit {unit}"),
             changes=(f"restart {unit}",),
             calls=plan.steps,

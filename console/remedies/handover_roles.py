@@ -1,0 +1,170 @@
+"""Who leads a swarm and who votes in it, whether a hand-over can be made, and what it changes on a node. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from console.errors import Declined
+from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL
+from console.swarm.values import Node
+from console.text import plural
+
+MANAGERS_AT_LEAST = 3
+"""With two, the other one alone has no quorum the moment that it fails."""
+NO_LEADER = ("The swarm has no leader.", "`docker node ls` on the managers.")
+
+Refusal = tuple[str, str]
+"""A sentence and a hint."""
+NodeSpec = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The managers of a swarm, and what an earlier hand-over left behind."""
+
+    leader: Node | None
+    managers: tuple[Node, ...]
+    unfinished: tuple[Node, ...]
+    """Nodes with the label of a hand-over, which is removed at its very end."""
+    here: str
+
+    @property
+    def reachable(self) -> tuple[Node, ...]:
+        """The managers that can vote."""
+        return tuple(each for each in self.managers if each.reachability == "reachable")
+
+    @property
+    def handed_over(self) -> tuple[Node, ...]:
+        """Nodes from which the lead was taken, and which are not yet what they were before.
+
+        One with the label that still leads was paused, and not demoted.
+        """
+        return tuple(each for each in self.unfinished if not each.is_leader)
+
+    def node(self, node_id: str) -> Node | None:
+        """Return a manager, or a node with the label."""
+        return next((each for each in (*self.managers, *self.unfinished) if each.id == node_id), None)
+
+
+def roles_of(nodes: tuple[Node, ...], here: str) -> Roles:
+    """Return who leads, who can vote, and which hand-over is unfinished."""
+    return Roles(
+        next((each for each in nodes if each.is_leader), None),
+        tuple(each for each in nodes if each.is_manager),
+        tuple(each for each in nodes if each.handover),
+        here,
+    )
+
+
+def refusal(roles: Roles) -> Refusal | None:
+    """Return why no hand-over can be made through this node, and what to do; None where it can."""
+    leader, reachable = roles.leader, roles.reachable
+    if leader is None:
+        return NO_LEADER
+    if len(reachable) < MANAGERS_AT_LEAST:
+        there = f"there {'is' if len(reachable) == 1 else 'are'} {len(reachable)}"
+        return (
+            f"A hand-over needs {MANAGERS_AT_LEAST} reachable managers, and {there}.",
+            "`vipconsole reclaim --by restart` restarts dockerd instead: every container of the leader stops.",
+        )
+    if len(reachable) < len(roles.managers):
+        lost = sorted(each.hostname for each in roles.managers if each.reachability != "reachable")
+        return (
+            f"{plural(len(lost), 'manager')} cannot be reached ({', '.join(lost)}): a hand-over could lose the quorum.",
+            "Bring it back, or demote it for good, and try again.",
+        )
+    if leader.id == roles.here:
+        others = [each.hostname for each in reachable if each.id != leader.id]
+        return (
+            f"This node leads the swarm, and a node that was demoted cannot promote itself ({leader.hostname}).",
+            f"Run it on {others[0]}, or give that one's engine with --via.",
+        )
+    return None
+
+
+def foreign(roles: Roles, machine: str) -> Refusal | None:
+    """Return why nothing can be done while another machine has a hand-over unfinished; None where none has."""
+    theirs = next((each for each in roles.unfinished if machine_of(each) != machine), None)
+    if theirs is None:
+        return None
+    machine, commands = machine_of(theirs), ", then ".join(f"`{each}`" for each in by_hand(theirs))
+    sentence = f"Another machine is handing over the lead, or was cut short: {theirs.hostname} has its label (machine {machine})."
+    hint = (
+        "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes or undoes it; by hand: "
+        f"{commands}."
+    )
+    return sentence, hint
+
+
+def machine_of(node: Node) -> str:
+    """Return the machine whose hand-over a node has the label of."""
+    return node.handover.partition("/")[0]
+
+
+def is_to_be_active(node: Node) -> bool:
+    """Whether a node is paused by a hand-over only. Whoever gave it another availability meanwhile meant that."""
+    return node.availability_before == "active" and node.availability == "pause"
+
+
+def by_hand(node: Node) -> tuple[str, ...]:
+    """Return the plain commands that make a node what it was before an unfinished hand-over."""
+    promote = (f"docker node promote {node.hostname}",) if node.wanted_role == "worker" else ()
+    active = "--availability active " if is_to_be_active(node) else ""
+    labels = f"--label-rm {HANDOVER_LABEL}"
+    if node.availability_before:
+        labels += f" --label-rm {AVAILABILITY_LABEL}"
+    return (*promote, f"docker node update {active}{labels} {node.hostname}")
+
+
+# What a hand-over changes on the node that leads, one update after the other.
+
+
+def pause(mark: str) -> Callable[[NodeSpec], None]:
+    """Return what pauses a node, and notes in the same update whose hand-over that is and what it was before.
+
+    A node that is not active needs no pause: Swarm leaves its tasks alone. It keeps its availability.
+    """
+
+    def change(spec: NodeSpec) -> None:
+        labels = dict(spec.get("Labels") or {})
+        now = str(spec.get("Availability") or "active")
+        # A hand-over that was cut short after this has noted it already, and only its pause is seen now.
+        noted = labels.get(AVAILABILITY_LABEL) if HANDOVER_LABEL in labels else None
+        before = now if now == "active" or noted is None else noted
+        spec["Labels"] = {**labels, HANDOVER_LABEL: mark, AVAILABILITY_LABEL: before}
+        if now == "active":
+            spec["Availability"] = "pause"
+
+    return change
+
+
+def demote(spec: NodeSpec) -> None:
+    """Make a node a worker. Raises Declined where it is active: Swarm would end its tasks that ask for a manager."""
+    if spec.get("Availability") == "active" or HANDOVER_LABEL not in (spec.get("Labels") or {}):
+        raise Declined(
+            "Somebody changed the node that leads in the moment in which it was to be demoted.",
+            "It was not demoted. `docker node inspect` shows it; call this again when nobody changes it.",
+        )
+    spec["Role"] = "worker"
+
+
+def promote(spec: NodeSpec) -> None:
+    """Make a node a manager again."""
+    spec["Role"] = "manager"
+
+
+def restore(spec: NodeSpec) -> None:
+    """Give a node the availability that it had before, where it is still paused, and take the labels away.
+
+    Raises Declined for a worker: once it is active, Swarm would end its tasks that ask for a manager.
+    """
+    if spec.get("Role") == "worker":
+        raise Declined(
+            "The node that led was demoted, and stays paused until it is a manager again.",
+            "Call this again: it promotes the node first.",
+        )
+    labels = dict(spec.get("Labels") or {})
+    if labels.pop(AVAILABILITY_LABEL, "") == "active" and spec.get("Availability") == "pause":
+        spec["Availability"] = "active"
+    labels.pop(HANDOVER_LABEL, None)
+    spec["Labels"] = labels
