@@ -17,6 +17,8 @@ from console.text import duration, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
+HALF_CHANGED = frozenset(("services-parked", "handover-unfinished"))
+"""Findings about what somebody has left in the middle of a change."""
 PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
 REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (
@@ -52,10 +54,10 @@ def _stands_back(situation: Situation) -> Decision | None:
             f"Another command is changing the swarm: {situation.holder}.",
             "Wait until it has ended.",
         )
-    # Of a run of another machine, or one that is kept here no more, only the labels in the swarm tell.
-    parked = next((each for each in situation.assessment.findings if each.code == "services-parked"), None)
-    if parked is not None:
-        return Decision(Verdict.STOP, parked.sentence, parked.hint)
+    # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
+    left = next((each for each in situation.assessment.findings if each.code in HALF_CHANGED), None)
+    if left is not None:
+        return Decision(Verdict.STOP, left.sentence, left.hint)
     return None
 
 

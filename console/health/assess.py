@@ -5,6 +5,7 @@ from datetime import datetime
 
 from console.addresses.accounting import Kept, NetworkAccount, account
 from console.addresses.evidence import weigh
+from console.health.handover import find_handover
 from console.health.layout import find_overlaps, find_same_names, find_unallocated
 from console.health.logged import find_logged
 from console.health.parked import find_parked
@@ -21,6 +22,7 @@ from console.text import clean, plural
 ORDER = (
     "run-unfinished",
     "services-parked",
+    "handover-unfinished",
     "swarm-unread",
     "no-leader",
     "deploy-waits",
@@ -79,6 +81,7 @@ def _all_findings(
     yield from find_unread(observation)
     yield from find_viewpoint(observation)
     yield from find_parked(observation)
+    yield from find_handover(observation)
     yield from find_waiting(observation, accounts, thresholds)
     networks, services = known(swarm.networks, ()), known(swarm.services, ())
     yield from find_unallocated(networks, services, observation.now, thresholds)

@@ -120,6 +120,14 @@ LEAKED_FULL = state(5, leaked=8, waiting_s=300)
 PARKED = replace(
     LEAKED_FULL, services=(replace(service("web", networks=(PROXY,)), parked_by="elsewhere/proxy-16"),)
 )
+PAUSED_NODE = replace(
+    FOLLOWER,
+    availability="pause",
+    wanted_role="manager",
+    handover="elsewhere/7",
+    availability_before="active",
+)
+HANDING_OVER = state(5, leaked=8, waiting_s=300, nodes=(PAUSED_NODE, LEADER))
 TRULY_FULL = state(13, waiting_s=300)
 PULLING = (task("db", state="preparing", since=ago(300), node=HERE.id),)
 PULLING_IN_VAIN = (task("db", state="preparing", since=ago(1000), node=HERE.id),)
@@ -223,6 +231,7 @@ TABLE = (
     Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
     Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "parked, without tasks until the run proxy-16"),
+    Row("a hand-over is unfinished", HANDING_OVER, ALLOWED, STOP, "ci-host is paused: no new task starts on it"),
     Row("the swarm cannot be read", replace(HEALTHY, services=UNREAD), ALLOWED, UNKNOWN, "It hangs."),
     Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
