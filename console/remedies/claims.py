@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from console.errors import Declined, EngineError
-from console.parts import Unknown
+from console.parts import Part, Unknown
+from console.remedies.handover_roles import foreign, roles_of
 from console.remedies.probes import remove_leftovers_in
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import EngineReader
-from console.swarm.values import Service
+from console.swarm.values import Node, Service
 from console.text import listed, plural
 
 
@@ -38,6 +39,8 @@ async def clear_the_way(
     if isinstance(state.services, Unknown):
         raise EngineError(state.services.reason, state.services.hint)
     decline_if_claimed(state.services, claimant)
+    if not _is_in_its_outage(state.services, claimant):
+        decline_if_handed_over(state.nodes, claimant.machine)
     return await remove_leftovers_in(state, changer, claimant.machine)
 
 
@@ -47,8 +50,7 @@ def decline_if_claimed(services: Iterable[Service], claimant: Claimant) -> None:
     Those of a run that is kept here and is over are not its business any more: somebody gave it up, or rolled them back.
     """
     parked = [each for each in services if each.parked_by]
-    if any(each.parked_by == f"{claimant.machine}/{claimant.run}" for each in parked):
-        # It is in the middle of its own outage, which has to end, forward or back.
+    if _is_in_its_outage(parked, claimant):
         return
     for each in parked:
         machine, _, run = each.parked_by.partition("/")
@@ -59,6 +61,20 @@ def decline_if_claimed(services: Iterable[Service], claimant: Claimant) -> None:
             _decline_foreign(machine, run, names)
         elif run not in claimant.runs and not claimant.brings_back:
             _decline_forgotten(run, names)
+
+
+def _is_in_its_outage(services: Iterable[Service], claimant: Claimant) -> bool:
+    """Whether a run is in the middle of its own outage, which has to end, forward or back."""
+    return any(each.parked_by == f"{claimant.machine}/{claimant.run}" for each in services)
+
+
+def decline_if_handed_over(nodes: Part[tuple[Node, ...]], machine: str) -> None:
+    """Raise Declined where another machine has a hand-over of the lead unfinished, EngineError where that is unknown."""
+    if isinstance(nodes, Unknown):
+        raise EngineError(nodes.reason, nodes.hint)
+    refused = foreign(roles_of(nodes, ""), machine)
+    if refused is not None:
+        raise Declined(*refused)
 
 
 def _decline_unreadable(names: list[str]) -> None:

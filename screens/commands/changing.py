@@ -13,7 +13,7 @@ from console.host.lock import maintenance_lock
 from console.host.machine import machine_id
 from console.host.who import who_runs_this
 from console.parts import known
-from console.remedies.claims import Claimant, clear_the_way, decline_if_claimed
+from console.remedies.claims import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import kept_runs
 from console.runbook.unfinished import decline_if_unfinished
 from console.state import state_folder
@@ -52,6 +52,7 @@ def decline_early(asked: Namespace, swarm: SwarmState) -> None:
     if not asked.demo:
         decline_if_unfinished(state_folder())
         decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), kept_runs(state_folder())))
+        decline_if_handed_over(swarm.nodes, machine_id())
 
 
 @asynccontextmanager

@@ -88,3 +88,20 @@ async def test_nothing_is_cleaned_up_where_somebody_else_is_at_work() -> None:
         with pytest.raises(EngineError):
             await clear_the_way(reader, changer, COMMAND, 10)
         connection.close()
+
+
+async def test_nothing_is_changed_while_another_machine_hands_over_the_lead() -> None:
+    engine = a_swarm()
+    engine.node.labels["vipconsole.handover"] = "there/7"
+    with simulation(engine) as running:
+        connection = EngineConnection(running.host, 10)
+        reader, changer = EngineReader(connection), EngineChanger(connection, lambda _: None)
+        try:
+            with pytest.raises(Declined, match=r"Another machine is handing over the lead.*machine there"):
+                await clear_the_way(reader, changer, COMMAND, 10)
+            await clear_the_way(reader, changer, replace(COMMAND, machine="there"), 10)
+            running.break_call("/nodes", "status:500")
+            with pytest.raises(EngineError):
+                await clear_the_way(reader, changer, COMMAND, 10)
+        finally:
+            connection.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
+from console.host.machine import machine_id
 from console.remedies.probes import Mark, probe_spec
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.server import serve_in_thread
@@ -128,6 +129,11 @@ def test_a_single_manager_elsewhere_is_told_that_there_is_no_cure_from_here() ->
     assert (said.code, by_handover.code) == (3, 3)
     assert "is not restarted" in said.err
     assert "needs 3 reachable managers, and there is 1" in by_handover.err
+    # What cannot be done is not announced.
+    assert "stops and comes back" not in said.err
+    assert "systemctl" not in said.err
+    assert "takes the lead" not in by_handover.err
+    assert "docker node" not in by_handover.err
 
 
 def test_on_the_leader_it_is_told_where_to_run() -> None:
@@ -136,6 +142,78 @@ def test_on_the_leader_it_is_told_where_to_run() -> None:
     assert said.code == 3
     assert "cannot promote itself" in said.err
     assert "give that one's engine with --via" in said.err
+    assert "takes the lead" not in said.err
+
+
+def test_on_three_managers_it_is_told_what_happens_to_whom_before_the_question() -> None:
+    engine = three("two")
+    network = a_network(engine)
+    edge = engine.services.create(
+        {
+            "Name": "edge",
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": "busybox"},
+                "Networks": [{"Target": network}],
+                "Placement": {"Constraints": ["node.role == manager"]},
+            },
+            "Mode": {"Global": {}},
+        }
+    )
+    engine.advance(10.0)
+    assert len(engine.store.tasks_of(edge)) == 3
+    with simulation(engine) as running, operator() as root:
+        said = root.run("reclaim", "--host", running.host)
+        assert said.code == 64
+        assert "No container stops. two is paused meanwhile: no new task starts on it." in said.err
+        assert "Do not update edge meanwhile" in said.err
+        commands = [each for each in said.err.splitlines() if each.startswith("  docker")]
+        assert [each.split("#")[0].strip() for each in commands] == [
+            "docker node update --availability pause two",
+            "docker node demote two",
+            "docker node promote two",
+            "docker node update --availability active two",
+        ]
+        engine.set_node("two", availability="drain")
+        drained = root.run("reclaim", "--host", running.host)
+    assert "two stays what it is (drain)" in drained.err
+    assert "--availability" not in drained.err
+
+
+def test_another_machines_hand_over_is_told_before_anything_else() -> None:
+    engine = three("two")
+    engine.store.find_node("two").labels["vipconsole.handover"] = "another-machine/7"
+    with simulation(engine) as running, operator() as root:
+        said = root.run("reclaim", "--yes", "--host", running.host)
+    assert said.code == 3
+    assert "Another machine is handing over the lead" in said.err
+    assert "takes the lead" not in said.err
+
+
+@pytest.mark.parametrize("is_short", [False, True])
+def test_one_that_was_cut_short_is_ended_and_it_says_how(*, is_short: bool) -> None:
+    engine = three("two")
+    two = engine.store.find_node("two")
+    two.availability = "pause"
+    two.labels = {
+        "vipconsole.handover": f"{machine_id()}/7",
+        "vipconsole.handover.availability": "active",
+    }
+    two.is_leader = not is_short
+    engine.store.find_node("three").is_leader = is_short
+    if not is_short:
+        engine.set_node("three", state="down")
+    with simulation(engine, clock=SystemClock()) as running, operator() as root:
+        done = root.run("reclaim", "--yes", "--host", running.host)
+    assert (two.availability, two.labels) == ("active", {})
+    assert "A hand-over was cut short: two becomes what it was before. No container stops." in done.err
+    assert "docker node update --availability active --label-rm vipconsole.handover" in done.err
+    if is_short:
+        assert done.code == 0
+        assert "A hand-over was finished: three leads, two is a manager again" in done.out
+    else:
+        assert done.code == 1
+        assert "was undone: two leads and is what it was before" in done.out
+        assert "No address was given back. A hand-over needs 3 reachable managers" in done.out
 
 
 def test_without_a_confirmation_nothing_is_handed_over() -> None:
