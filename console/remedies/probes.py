@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from console.clock import Clock
-from console.errors import Declined, EngineError, EngineRefused
+from console.errors import Declined, EngineError, EngineRefused, EngineTimeout
 from console.parts import Unknown, known
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
@@ -25,8 +25,10 @@ NOWHERE = "node.labels.vipconsole.probe==nowhere"
 """A placement that no node meets. A probe has no replicas, so this only holds if somebody scales it."""
 IMAGE = "vipconsole/probe:never-runs"
 VIP_WITHIN_S = 3.0
-"""A virtual IP comes within some milliseconds; when none has come by then, there is none to be had."""
-POLL_S = 0.002
+"""A virtual IP comes within some milliseconds. When none has come, the network is full or the leader is slow."""
+ALLOCATED_WITHIN_S = 60.0
+"""So long a slow leader is waited for, once it is asked for something that no full network can delay."""
+POLL_S, SLOW_POLL_S = 0.002, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,23 @@ def probe_spec(mark: Mark, network_id: str) -> Mapping[str, Any]:
     }
 
 
+def after_name(mark: Mark) -> str:
+    """Return the name of what is created after a probe that got no address."""
+    return f"{mark.name}-after"
+
+
+def after_spec(mark: Mark) -> Mapping[str, Any]:
+    """Return the specification of a service on no network, whose task is pending once the leader's allocator has had it."""
+    spec = probe_spec(mark, "")
+    return {
+        **spec,
+        "Name": after_name(mark),
+        "TaskTemplate": {**spec["TaskTemplate"], "Networks": []},
+        "Mode": {"Replicated": {"Replicas": 1}},
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Prober:
     """Asks a network for its next address with a probe."""
@@ -90,11 +109,12 @@ class Prober:
     network_id: str
 
     async def next_address(self) -> IPv4Address | IPv6Address | None:
-        """Return the address that is handed out next, which is free again then; None when there is none to be had.
+        """Return the address that is handed out next, which is free again then; None where the network is full.
 
         On a network with subnets of either kind a holder gets one address of either kind.
 
-        The probe is gone when this returns, is cancelled, or raises an `EngineError`, if the engine still answers.
+        The probe is gone when this returns, is cancelled, or raises an `EngineError`, if the engine still answers. It raises
+        EngineTimeout where the leader does not allocate: that is no full network.
         """
         try:
             service_id = await unbroken(self.changer.create_service(probe_spec(self.mark, self.network_id)))
@@ -104,15 +124,47 @@ class Prober:
             await unbroken(self.changer.remove_service(self.mark.name))
 
     async def _virtual_ip(self, service_id: str) -> IPv4Address | IPv6Address | None:
-        end = self.clock.monotonic() + VIP_WITHIN_S
+        end_s, poll_s = self.clock.monotonic() + VIP_WITHIN_S, POLL_S
         while True:
-            service = await self.reader.service(service_id)
-            for each in service.virtual_ips:
-                if each.network_id == self.network_id:
-                    return each.address
-            if self.clock.monotonic() >= end:
-                return None
-            await self.clock.sleep(POLL_S)
+            address = await self._given(service_id)
+            if address is not None:
+                return address
+            if self.clock.monotonic() >= end_s:
+                return await self._late(service_id)
+            await self.clock.sleep(poll_s)
+            poll_s = min(2 * poll_s, SLOW_POLL_S)
+
+    async def _given(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        service = await self.reader.service(service_id)
+        return next(
+            (each.address for each in service.virtual_ips if each.network_id == self.network_id), None
+        )
+
+    async def _late(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        """Return an address that came late; None once it is proven that there is none.
+
+        The leader's allocator does one thing after the other, in the order in which they were created (swarmkit,
+        manager/allocator). Once it has had what was created after the probe, it has tried the probe, and in vain.
+        """
+        try:
+            after_id = await unbroken(self.changer.create_service(after_spec(self.mark)))
+            end_s = self.clock.monotonic() + ALLOCATED_WITHIN_S
+            while True:
+                # Before the probe is read: an address that comes in between is seen.
+                is_past = await self.reader.has_allocated_task(after_id)
+                address = await self._given(service_id)
+                if address is not None or is_past:
+                    return address
+                if self.clock.monotonic() >= end_s:
+                    raise EngineTimeout(
+                        f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to allocate an "
+                        "address: whether the network is full is not known.",
+                        "The leader is slow or stands still: `docker node ls` shows it, its dockerd's log tells why. Try "
+                        "again once a new service gets its tasks.",
+                    )
+                await self.clock.sleep(SLOW_POLL_S)
+        finally:
+            await unbroken(self.changer.remove_service(after_name(self.mark)))
 
 
 async def unbroken(change: Awaitable[T]) -> T:

@@ -32,6 +32,8 @@ class Allocator:
         self._store = store
         self._when_allocated = when_allocated
         self._when_vips_changed = when_vips_changed
+        self.pass_delay_s = PASS_DELAY_S
+        """A leader under load needs longer. What comes meanwhile waits for the same pass."""
         self._forget()
 
     def _forget(self) -> None:
@@ -327,7 +329,7 @@ class Allocator:
     def _wake(self) -> None:
         if not self._is_pass_due:
             self._is_pass_due = True
-            self._store.timeline.after(PASS_DELAY_S, self._run_if_due)
+            self._store.timeline.after(self.pass_delay_s, self._run_if_due)
 
     def _run_if_due(self) -> None:
         # A rebuild or an attachment may have run the pass already.

@@ -80,6 +80,11 @@ class EngineReader:
         """Return the nodes that are managers now, whatever their specifications ask for. Raises an `EngineError`."""
         return frozenset(each.id for each in await self._list("managers", MANAGERS, parse.node))
 
+    async def has_allocated_task(self, service_id: str) -> bool:
+        """Whether the leader's allocator has had a task of a service. Raises an `EngineError`."""
+        path = f"/tasks?filters={quote(json.dumps({'service': [service_id]}))}"
+        return any(each.state != "new" for each in await self._list("tasks of a service", path, parse.task))
+
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
         engine, networks, services, tasks, nodes = await together(
             self._part(end, "tell about itself", self.engine()),

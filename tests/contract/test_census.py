@@ -8,7 +8,7 @@ import pytest
 
 from console.remedies.census import Means, take_census
 from console.remedies.census_values import Result
-from console.remedies.probes import Mark
+from console.remedies.probes import Mark, Prober
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -86,3 +86,24 @@ async def test_several_subnets_are_all_walked(world: World, *, with_ipv6: bool) 
     assert {str(each) for each in found.unaccounted} == leaked
     assert found.is_settled
     assert not found.found_nothing_free
+
+
+def test_a_full_network_is_proven_by_what_was_allocated_after_the_probe(world: World) -> None:
+    network = world.create_overlay(world.fresh("full"), world.fresh_subnet(29))
+    holders = [world.create_service(world.fresh("holder"), [network], replicas=0) for _ in range(5)]
+    for each in holders:
+        world.wait_for_vip(each, network)
+
+    async def next_address() -> object:
+        connection = EngineConnection(f"unix://{world.socket}", 20)
+        try:
+            changer = EngineChanger(connection, lambda _: None)
+            return await Prober(
+                EngineReader(connection), changer, WorldClock(world), Mark("contract", 1), network
+            ).next_address()
+        finally:
+            connection.close()
+
+    assert asyncio.run(next_address()) is None
+    world.remove_service(holders[0])
+    assert asyncio.run(next_address()) is not None

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,14 +33,16 @@ class Operator:
     def lock(self) -> Path:
         return self.folder / "run" / "lock"
 
-    def start(self, *arguments: str, terminal: int | None = None) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, terminal: int | None = None, program: Sequence[str] = (str(PROGRAM),)
+    ) -> "subprocess.Popen[str]":
         """Start a command, and return the process: it is the program itself, whatever is signalled.
 
         With a terminal, its standard input and error are there.
         """
         (self.folder / "run").mkdir(exist_ok=True)
         return subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", ENTER, str(self.folder / "run"), str(PROGRAM), *arguments],
+            ["unshare", "-m", "sh", "-c", ENTER, str(self.folder / "run"), *program, *arguments],
             stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if terminal is None else terminal,
