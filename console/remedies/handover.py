@@ -40,8 +40,9 @@ SETTLED_WITHIN_S = 60.0
 PROMOTED_WITHIN_S = 150.0
 """A promotion takes a second, or 37 s where it reaches the node before the demotion has (measured on 20.10.24; swarmkit
 waits 16 s twice)."""
-WORKER_WITHIN_S, WORKER_FOR_S = 10.0, 3.0
-"""So long after it has become a worker a node has heard of it, and is a manager again 1 to 4 s after its promotion (measured)."""
+WORKER_WITHIN_S, WORKER_FOR_S = 60.0, 5.0
+"""So long after it has registered with the new leader as a worker a node has heard of it, and is a manager again 1 to 4 s after
+its promotion (measured)."""
 POLL_S = 0.25
 
 
@@ -205,7 +206,9 @@ class Handover:
         return leader if leader is not None and leader.id != node_id else None
 
     async def _is_worker(self, node_id: str) -> bool:
-        return node_id not in await self._reader.manager_ids()
+        # A new leader knows no node's state until the node registers with it, and is told its role then.
+        node = (await read_roles(self._reader)).node(node_id)
+        return node is not None and node.state == "ready" and node_id not in await self._reader.manager_ids()
 
     async def _voting(self, node_id: str) -> bool:
         # Its specification says at once what it is to be. Tasks that ask for a manager are safe once it *is* one.

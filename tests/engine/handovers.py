@@ -52,6 +52,18 @@ class Managers:
     def containers(self) -> list[set[str]]:
         return [set(each.docker("ps", "--no-trunc", "-q").split()) for each in self.engines]
 
+    def ended(self) -> list[JSON]:
+        """Return what became of the tasks that do not run any more, and what the nodes are."""
+        world = next(iter(self.worlds.values()))
+        return [
+            *(
+                {key: each.get(key) for key in ("Slot", "NodeID", "DesiredState", "Status", "UpdatedAt")}
+                for each in world.tasks()
+                if each["DesiredState"] != "running"
+            ),
+            *self.nodes().values(),
+        ]
+
     def everybody_votes(self) -> bool:
         reachable = [(each.get("ManagerStatus") or {}).get("Reachability") for each in self.nodes().values()]
         return reachable.count("reachable") == len(self.engines)

@@ -31,7 +31,7 @@ def check(managers: Managers, kill: Point | None = None, availability: str = "ac
     with operator() as root:
         said = managers.hand_over(root, kill)
     managers.wait_for_proxy(8 if availability == "drain" else 9)
-    assert managers.containers() == before, where
+    assert managers.containers() == before, (where, managers.ended())
     nodes = managers.nodes()
     now = {name: each["Spec"]["Availability"] for name, each in nodes.items()}
     assert now == {**dict.fromkeys(nodes, "active"), old: availability}, where

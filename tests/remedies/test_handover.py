@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.remedies.handover import Ending, Handover
+from console.remedies.handover import WORKER_FOR_S, Ending, Handover
 from console.remedies.handover_roles import refusal, restore, roles_of
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.objects import SimNode
@@ -263,6 +263,27 @@ async def test_a_manager_that_is_lost_after_the_pause_ends_it_before_the_demotio
         await handover.run()
     assert leader_of(engine) == "two"
     assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+async def test_it_is_promoted_once_it_has_registered_with_the_new_leader_as_a_worker() -> None:
+    engine = three()
+    registered_s, promoted_s = [0.0], [0.0]
+
+    def register() -> None:
+        engine.set_node("two", state="ready")
+        registered_s[0] = engine.store.timeline.elapsed_s
+
+    def lag(number: int) -> None:
+        if number == 1:
+            engine.set_node("two", state="unknown")
+            engine.store.timeline.after(20.0, register)
+        if number == 2:
+            promoted_s[0] = engine.store.timeline.elapsed_s
+
+    with simulation(engine) as running, handing_over(running, meanwhile=lag) as handover:
+        await handover.run()
+    assert promoted_s[0] >= registered_s[0] + WORKER_FOR_S
+    assert set(roles(engine).values()) == {"manager"}
 
 
 async def test_a_worker_is_never_made_active() -> None:
