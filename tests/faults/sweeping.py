@@ -143,7 +143,6 @@ class Swept(Lives):
 @contextmanager
 def swept(folder: Path, text: str = deeds.RUNBOOK) -> Iterator[Swept]:
     """Give a run that has just begun, on a swarm with two services."""
-    deeds.install()
     folder.mkdir(parents=True)
     model = a_swarm("1.41")
     a_network(model)
@@ -151,7 +150,7 @@ def swept(folder: Path, text: str = deeds.RUNBOOK) -> Iterator[Swept]:
         model.services.create(deeds.spec(each))
     source = folder / "runbook.yaml"
     source.write_text(text)
-    with simulation(model) as running:
+    with deeds.installed(), simulation(model) as running:
         runbook = parse_runbook(source.read_bytes(), str(source))
         run = begun(folder / "state", runbook, running.host)
         yield Swept(run, folder / "lock", folder / "deeds", simulation=running)
@@ -185,11 +184,11 @@ def _runner(
 ) -> None:
     """Be a runner that dies, or whose write fails, at a point. Runs in a process of its own."""
     os.environ["DEEDS"] = str(told)
-    deeds.install()
     _count_points(points, fault)
     _count_writes(writes, fault)
     _count_touches(touches, fault)
-    os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=linger_s)))
+    with deeds.installed():
+        os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=linger_s)))
 
 
 def _deadly(kind: str, count: Any, fault: Fault | None) -> Callable[[], None]:

@@ -13,7 +13,7 @@ from console.daemon_log import DaemonLog
 from console.errors import HostError
 from console.guard.act import Hands, Outcome, act
 from console.guard.decide import decide
-from console.guard.memory import last_restart, remember_restart
+from console.guard.memory import FILE, last_restart, remember_restart
 from console.guard.scout import Scout
 from console.guard.values import Daemon, Verdict, Wishes
 from console.journal.values import Batch, Window
@@ -155,8 +155,8 @@ async def test_a_unit_that_does_not_come_up_is_an_error_and_is_remembered(tmp_pa
 
 
 async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    async with bench(exhausted(), tmp_path / "file") as guard:
+    (tmp_path / FILE).mkdir()
+    async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act()
     assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
     assert "not known when the last restart was" in outcome.decision.sentence

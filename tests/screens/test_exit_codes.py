@@ -102,8 +102,8 @@ def test_of_a_reclaim(
     async def plan(*_: object) -> tuple[SwarmState, ReclaimPlan]:
         return swarm(), ReclaimPlan(Way.RESTART, "It costs something.", (), "", "")
 
-    async def done(*_: object) -> tuple[str, tuple[str, ...]]:
-        return "dockerd was restarted.", behind
+    async def done(*_: object) -> reclaim.Reclaimed:
+        return reclaim.Reclaimed("dockerd was restarted.", not behind, behind)
 
     # No engine of a test is restarted by systemd.
     monkeypatch.setattr(reclaim, "_plan", plan)

@@ -5,7 +5,8 @@ Each tells in a file what it was asked, so that a test sees what happened in whi
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -162,10 +163,17 @@ FAIL = "DEEDS_FAIL"
 """While this is in the environment, the swap fails."""
 
 
-def install() -> None:
-    """Let runbooks of this process name these actions. The registry itself is closed."""
+@contextmanager
+def installed() -> Iterator[None]:
+    """Let runbooks of this process name these actions. The registry itself is closed, and is as it was afterwards."""
     (actions,) = gc.get_referents(ACTIONS)
-    actions.update({each.name: each for each in (Look(), Mark(), Swap())})
+    before = dict(actions)
+    actions.update({action.name: action for action in (Look(), Mark(), Swap())})
+    try:
+        yield
+    finally:
+        actions.clear()
+        actions.update(before)
 
 
 async def _become(context: Context, service: str, edition: str) -> None:
