@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from console.health.values import Finding, Observation, Severity
 from console.parts import known
-from console.remedies.handover_roles import by_hand, is_to_be_active, machine_of
+from console.swarm.managers import by_hand, is_to_be_active, machine_of
 from console.swarm.values import Node
 
 CODE = "handover-unfinished"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from console.errors import Declined, EngineError
 from console.parts import Part, Unknown
-from console.remedies.handover_roles import foreign, roles_of
 from console.remedies.probes import remove_leftovers_in
 from console.swarm.changer import SwarmChanger
+from console.swarm.managers import foreign, roles_of
 from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import EngineReader
 from console.swarm.values import Node, Service

@@ -17,7 +17,8 @@ from typing import TypeVar
 from console.clock import Clock
 from console.errors import Declined, EngineError, EngineTimeout
 from console.parts import Unknown
-from console.remedies.handover_roles import (
+from console.swarm.changer import SwarmChanger
+from console.swarm.managers import (
     NO_LEADER,
     NodeSpec,
     Roles,
@@ -29,7 +30,6 @@ from console.remedies.handover_roles import (
     restore,
     roles_of,
 )
-from console.swarm.changer import SwarmChanger
 from console.swarm.reader import EngineReader
 from console.swarm.values import Node
 

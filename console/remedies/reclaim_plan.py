@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from console.parts import Unknown, known
-from console.remedies.handover_roles import (
+from console.swarm.managers import (
     MANAGERS_AT_LEAST,
     NO_LEADER,
     Refusal,

@@ -14,11 +14,11 @@ from console.host.machine import machine_id
 from console.parts import Unknown
 from console.remedies.daemon_restart import DaemonRestart
 from console.remedies.handover import Ending, Handed, Handover
-from console.remedies.handover_roles import roles_of
 from console.remedies.probes import own_mark
 from console.remedies.reclaim_plan import Place, ReclaimPlan, Way, plan_reclaim
 from console.settings import Settings
 from console.swarm.connection import EngineConnection, engine_or_context
+from console.swarm.managers import roles_of
 from console.swarm.reader import EngineReader
 from console.swarm.values import SwarmState
 from console.text import duration, listed, plural

@@ -4,7 +4,7 @@ import copy
 import ipaddress
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -101,6 +101,8 @@ class Stage:
     """Of the subnet that stacks share besides, as long as nothing leaks."""
     touches: TouchList = field(default_factory=TouchList)
     when_said: Callable[[str], object] = print
+    when_waiting: Callable[[Sequence[str]], object] = len
+    """Is told what is waited for; by default nothing comes of it."""
     containers: list[str] = field(default_factory=list)
 
     # What is there.
@@ -241,12 +243,15 @@ class Stage:
     async def say(self, line: str) -> None:
         self.when_said(line)
 
+    async def waits_for(self, names: Sequence[str]) -> None:
+        self.when_waiting(names)
+
     def means(self) -> Means:
         steady = Steady(SystemClock(), self.touches)
         changer = EngineChanger(self.connection, lambda _: None)
         reader = EngineOverlayReader(self.connection)
         keep = Keeper(self.folder).keep
-        return Means(reader, changer, steady, WHOSE, keep, self.say, pace_of_this_machine_s())
+        return Means(reader, changer, steady, WHOSE, keep, self.say, pace_of_this_machine_s(), self.waits_for)
 
     async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""

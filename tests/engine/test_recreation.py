@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -178,16 +178,16 @@ async def test_dockerd_is_killed_and_somebody_updates_a_service_in_the_middle(
         label: JSON = {"by": "somebody"}
         (careful,) = [each["ID"] for each in stage.services() if each["Spec"]["Name"].endswith("careful")]
 
-        def shake(said: str) -> None:
-            if said.startswith("waiting for"):
-                stage.when_said = print
+        def shake(names: Sequence[str]) -> None:
+            if names:
+                stage.when_waiting = len
                 world.update_service(
                     careful, lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Labels=label)
                 )
                 engine.kill()
                 engine.start()
 
-        stage.when_said = shake
+        stage.when_waiting = shake
         result = await stage.forward(new)
 
         assert stage.subnets() == [new]

@@ -68,7 +68,7 @@ def listening(engine: Engine, path: Path) -> Iterator[Seen]:
 
 def report(root: Operator, run: str) -> JSON:
     said = root.run("report", run, "--json")
-    assert said.code == 0, said.err
+    assert said.code == said.json["exit_code"], said.err
     return dict(said.json)
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from console.errors import Declined, EngineError
 from console.remedies.handover import WORKER_FOR_S, Ending, Handover
-from console.remedies.handover_roles import refusal, restore, roles_of
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
+from console.swarm.managers import refusal, restore, roles_of
 from console.swarm.parse import HANDOVER_LABEL
 from console.swarm.reader import EngineReader
 from console.swarm.values import Node

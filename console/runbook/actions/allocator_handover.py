@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from console.errors import Declined, StepFailed
 from console.host.machine import machine_id
 from console.remedies.handover import Ending, Handover, read_roles
-from console.remedies.handover_roles import Roles
 from console.remedies.probes import own_mark
 from console.remedies.reclaim_plan import plan_handover
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import glimpse, tells
 from console.runbook.actions.parameters import Parameters
 from console.runbook.values import Effect, Json
+from console.swarm.managers import Roles
 from console.swarm.values import Node
 
 
