@@ -3,7 +3,7 @@
 `PLAIN` stands beside each: it must not be edited as if it were the only one.
 """
 
-from tests.nixos.table import LIST, NEW, SHELL, A, Case, unit
+from tests.nixos.cases import LIST, NEW, SHELL, A, Case, unit
 
 PLAIN = "docker network create -d overlay --attachable proxy"
 COMMAND = f"docker network create -d overlay {NEW}proxy"

@@ -15,7 +15,7 @@ from console.nixos.git import said_by_git
 from console.nixos.places import Places
 from console.nixos.swarm_nix import Verdict
 from console.parts import Unknown
-from tests.nixos.table import unit
+from tests.nixos.cases import unit
 
 SUBNET = IPv4Network("10.10.0.0/16")
 SOURCE = unit("docker network create --driver overlay --attachable proxy").encode()

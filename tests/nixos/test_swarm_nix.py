@@ -9,8 +9,9 @@ from console.errors import Declined, HostError
 from console.nixos.proof import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
 from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
 from console.parts import Unknown
+from tests.nixos.cases import Case, unit
 from tests.nixos.hidden import HARMLESS, PLAIN, REFUSED, UNDERSTOOD
-from tests.nixos.table import CASES, Case, unit
+from tests.nixos.table import CASES
 
 SUBNET = IPv4Network("10.10.0.0/16")
 
