@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+
+from docker.errors import APIError
 
 from tests.contract.specs import service_spec
 from tests.contract.world import IMAGE, JSON, Refused, World
@@ -87,7 +90,14 @@ class Managers:
         world = next(iter(self.worlds.values()))
 
         def is_so() -> bool:
-            tasks = [each for each in world.tasks() if each["DesiredState"] == "running"]
+            try:
+                listed = world.tasks()
+            except APIError as error:
+                # A node that has just become a manager again prepares its part for a moment, though it votes already.
+                if error.response is None or error.response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                return False
+            tasks = [each for each in listed if each["DesiredState"] == "running"]
             return {each["Status"]["State"] for each in tasks} == {"running"} and len(
                 set[str]().union(*self.containers())
             ) == count == len(tasks)
