@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end with the exit code of wrong usage."""
-        # Not the usage of the whole program: what is wrong is one word. argparse's own 2 would say `critical` to whoever
+        # Not the usage of the whole program: what is wrong is one word. argparse's own 2 would say `critical` to what
         # watches the exit code.
         line = f"{self.prog}: {clean(message, SENTENCE_LIMIT)}\n  `{self.prog} --help` tells what can be given.\n"
         encoding = sys.stderr.encoding or "ascii"

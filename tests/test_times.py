@@ -93,7 +93,7 @@ def test_json_tells_iso_with_the_offset_in_every_zone(zone: str) -> None:
     assert document["networks"][0]["created"] == "2026-06-12T02:00:00+00:00"
 
 
-def test_glance_and_journal_tell_the_same_time_in_the_zone_of_whoever_asks(tmp_path: Path) -> None:
+def test_glance_and_journal_tell_the_same_time_in_the_zone_of_the_one_who_asks(tmp_path: Path) -> None:
     recording = tmp_path / "recording"
     recording.write_bytes(export_text([{"__CURSOR": "1", **daemon(VIP_LINE)}], int(NOW.timestamp() * 1e6)))
     where = ("--demo", "--journal", str(recording))

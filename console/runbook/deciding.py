@@ -1,4 +1,4 @@
-"""The door for whoever decides about runs. A decision is in the log before anything comes of it, and the first one counts.
+"""The door for those who decide about runs. A decision is in the log before anything comes of it, and the first one counts.
 
 Whether a runner is there is read by the rules below, while nobody can append. A runner holds its lock before it reads the
 log, and records its start and each intent there. So either a rule sees the runner, or the runner sees the decision before

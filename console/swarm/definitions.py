@@ -16,7 +16,7 @@ VXLAN_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 """Among the options the engine also tells the VXLAN IDs that it gave. Asking for them again would clash."""
 KEPT = ("EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Labels")
 IPAM_KEPT = ("Subnet", "IPRange", "Gateway", "AuxiliaryAddresses")
-"""Of each subnet. Whoever adds a field here gives it its flag in the way back by hand, too."""
+"""Of each subnet. A field that is added here needs its flag in the way back by hand, too."""
 
 
 @dataclass(frozen=True, slots=True)

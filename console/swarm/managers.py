@@ -102,7 +102,7 @@ def machine_of(node: Node) -> str:
 
 
 def is_to_be_active(node: Node) -> bool:
-    """Whether a node is paused by a hand-over only. Whoever gave it another availability meanwhile meant that."""
+    """Whether a node is paused by a hand-over only. Another availability that it was given meanwhile is the operator's choice."""
     return node.availability_before == "active" and node.availability == "pause"
 
 

@@ -34,7 +34,7 @@ STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"
 """On services of this program's own: `HOST/PROCESS` of whoever made it."""
 HANDOVER_LABEL = "vipconsole.handover"
-"""On a node that is paused and demoted for a moment so that another one leads: `HOST/PROCESS` of whoever did it."""
+"""On a node that is paused and demoted for a moment so that another one leads: the `HOST/PROCESS` that did it."""
 AVAILABILITY_LABEL = "vipconsole.handover.availability"
 """Beside it: the availability that the node had before."""
 

@@ -17,11 +17,11 @@ from console.swarm.values import Engine
 CENSUSES_S = 10.0
 ROUTES_S = 60.0
 RUNS_S = 2.0
-"""A run that stops is told as soon as whoever looks once would tell it."""
+"""A run that stops is told as soon as a one-shot look would tell it."""
 
 
 class Surroundings:
-    """Reads them anew only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
+    """Reads them again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
 
     def __init__(self, host: str, state: Path | None, look: Look, clock: Clock) -> None:
         self._host = host

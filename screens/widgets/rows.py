@@ -273,7 +273,7 @@ class RowView(Painted, Commanded, can_focus=True):
 class Rows(RowView):
     """A list that is short enough to be made as a whole.
 
-    Where its rows stand worst first, whoever looks at the top goes on looking at the top, and a rise in severity brings the
+    Where its rows stand worst first, a view at the top stays there, and a rise in severity brings the
     view back there. The cursor stays on its row all the same.
     """
 

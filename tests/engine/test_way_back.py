@@ -101,7 +101,7 @@ def allocated(world: World, name: str) -> dict[str, Any]:
 
 
 def comparable(network: dict[str, Any]) -> dict[str, Any]:
-    """Return everything of a network but what each one gets anew."""
+    """Return everything of a network but what each new one gets."""
     options = {key: value for key, value in network["Options"].items() if key != VXLAN_OPTION}
     # Of no options the command line makes an empty mapping.
     # The subnets it sends in no order of its own.

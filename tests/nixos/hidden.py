@@ -143,4 +143,4 @@ HARMLESS = (
     "# retry 'docker network create -d overlay proxy'",
     "sh -c '# docker network create -d overlay proxy'",
 )
-"""Lines that create no overlay of that name, whoever runs them."""
+"""Lines that create no overlay of that name, however they are run."""

@@ -65,7 +65,7 @@ async def give_up(folder: Path) -> RunView:
 
 
 @pytest.mark.parametrize("act", [undo, go_on, give_up])
-async def test_a_runner_that_systemd_starts_again_meanwhile_is_seen_by_whoever_decides(
+async def test_a_runner_that_systemd_starts_again_meanwhile_is_seen_by_the_decision(
     folder: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], Coroutine[Any, Any, RunView]]
 ) -> None:
     is_deciding, connect = threading.Event(), database.connect
@@ -76,7 +76,7 @@ async def test_a_runner_that_systemd_starts_again_meanwhile_is_seen_by_whoever_d
 
     monkeypatch.setattr(database, "connect", connected)
     with closing(sqlite3.connect(folder / LOG, isolation_level=None)) as log:
-        # The runner is about to write: whoever decides has to wait for it.
+        # The runner is about to write: the decision has to wait for it.
         log.execute("BEGIN IMMEDIATE")
         decided = asyncio.create_task(act(folder))
         assert await asyncio.to_thread(is_deciding.wait, WITHIN_S)

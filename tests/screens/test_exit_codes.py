@@ -1,4 +1,4 @@
-"""Whoever reads `exit_code` in a JSON document reads what the process exits with: in every command, on every branch."""
+"""`exit_code` in a JSON document is what the process exits with: in every command, on every branch."""
 
 import json
 import os

@@ -107,7 +107,7 @@ async def test_a_cursor_that_was_left_behind_comes_back_before_anything_is_opene
         assert "net39 10.0.139.0/28" in seen.frame
 
 
-async def test_whoever_looks_at_the_top_goes_on_looking_at_the_top() -> None:
+async def test_a_view_at_the_top_stays_at_the_top() -> None:
     rows = Rows(is_worst_first=True)
     async with on_stage(rows, 40, 10) as pilot:
         rows.show(numbered(20, Severity.WARNING, first=20))
@@ -118,7 +118,7 @@ async def test_whoever_looks_at_the_top_goes_on_looking_at_the_top() -> None:
         assert rows.cursor == 21
 
 
-async def test_whoever_reads_further_down_goes_on_reading_until_another_row_is_critical() -> None:
+async def test_a_reader_further_down_is_left_alone_until_another_row_is_critical() -> None:
     async with console(scene_of(crowded({5, 6}))) as seen:
         await seen.press("G")
         assert "(2 !)" in frame_of(seen.app)[2]
@@ -158,7 +158,7 @@ async def test_when_a_filter_is_cleared_the_worst_is_in_sight() -> None:
         await seen.press("escape")
         assert names_of(seen)[:2] == ["proxy", "net03"]
         assert rows_in(seen, Overlays).cursor == 0
-        # Whoever chose a row among those found keeps it.
+        # A row that was chosen among those found stays chosen.
         await seen.press("slash", *"net3", "enter", "j", "escape")
         assert names_of(seen)[:2] == ["proxy", "net03"]
         assert chosen(seen) == "net31"

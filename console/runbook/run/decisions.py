@@ -75,7 +75,7 @@ def _problem_with_moment(view: RunView, step: StepView, wish: Wish, *, is_going:
 
 
 def _change_since_shown(view: RunView, step: StepView, wish: Wish) -> str:
-    """Return what is no longer as it was shown to whoever decides, a sentence, or nothing."""
+    """Return what is no longer as it was shown to the operator who decides, a sentence, or nothing."""
     if wish.attempt is not None and wish.attempt != step.attempt:
         return f"{step.id} is at attempt {step.attempt}, and you were shown attempt {wish.attempt}: look at it again."
     if wish.digest and not _digest_shown(view, step).startswith(wish.digest):

@@ -61,7 +61,7 @@ class Waiting:
     note: str = ""
     """What is waited for where nothing blocks."""
     headline: str = ""
-    """What blocks, in a line that changes seldom: for whoever is shown one line after the other."""
+    """What blocks, in a line that changes seldom: for viewers that show one line after the other."""
     rows: tuple[BlockedTime, ...] = ()
 
     @property

@@ -105,7 +105,7 @@ class Runner:
             else:
                 await mover.make(move, view.number)
         # Where nothing is left to do, nothing is stopped: a run that is done stays done, and a question stays open. Where
-        # something is left, it is said, whoever else appends: a run must not look as if it went on.
+        # something is left, it is said, even if another process appends: a run must not look as if it went on.
         sentence = "The runner was told to end."
         hint = f"vipconsole resume {self._log.view.header.run_id} lets it go on."
         while needs_runner(self._log.view):

@@ -22,7 +22,7 @@ from console.runbook.store.waiting import clear_waiting, read_waiting, write_wai
 WRITTEN_EVERY_S = 1.0
 """As seldom as the pulse: so much of a wait a kill loses."""
 HEADLINE_EVERY_S = 30.0
-"""At least so long between two lines for whoever is shown one line after the other."""
+"""At least so long between two lines for viewers that show one line after the other."""
 
 
 class Waits:

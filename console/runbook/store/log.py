@@ -92,7 +92,7 @@ class RunLog:
 def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str], clock: Clock) -> None:
     """Append what a rule makes of the run as it is in this very moment, all of it or nothing; blocks.
 
-    Whoever else appends waits meanwhile, so of two that answer a question the second one sees the first one's answer, and
+    Another process that appends waits meanwhile, so of two that answer a question the second one sees the first one's answer, and
     a runner that starts is seen by the rule or sees what was appended. Raises Declined with what the rule says against it,
     and HostError.
     """
