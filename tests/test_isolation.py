@@ -73,7 +73,8 @@ def test_nothing_of_this_host_is_seen() -> None:
     assert (SYSTEM_RUNBOOK.exists(), LOCK.exists()) == (False, False)
     assert load_settings((SYSTEM_FILE, user_file(os.environ))) == Settings()
     assert not state_folder().exists()
-    assert not any(Path.home().iterdir())
+    # Tests before this one may have written to their own home; of the host's nothing is in it.
+    assert not [name for name in EVIL if name.startswith("home/") and (Path.home() / name[5:]).exists()]
     assert not {name for name, value in HOSTILE.items() if os.environ.get(name) == value}
     assert time.tzname == ("UTC", "UTC")
     shown = vipconsole("glance", "--demo", "--quick", "--json")
