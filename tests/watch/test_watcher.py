@@ -308,9 +308,12 @@ async def test_quiet_is_judged_at_the_same_looks(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running, settings=settled) as watched:
         scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET)
         assert scene.quiet_since_s is not None
+        await watched.let(6)
+        deployed_s = watched.clock.monotonic()
         deployed(watched)
         scene = await watched.until(lambda scene: verdict(scene) is Verdict.BUSY, within_s=5)
-        assert scene.quiet_since_s is None
+        # The change may be all that is in the way: a look that comes late finds the tasks running. It counts from there.
+        assert scene.quiet_since_s is None or scene.quiet_since_s >= deployed_s
         scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET, within_s=30)
         assert watched.connection.asked.count("list the tasks") == watched.connection.asked.count(
             "list the nodes"
