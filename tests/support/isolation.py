@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 # What is needed to start programs at all, and what the tests and their runner are told on purpose.
 _KEPT = frozenset(("PATH", "TMPDIR", "UPDATE_FRAMES"))
 _KEPT_PREFIXES = ("PYTEST_", "PYTHON", "HYPOTHESIS_", "COV_")
+_DROPPED = frozenset(("PYTHONDONTWRITEBYTECODE",))
+"""Every program that a test starts would compile all its modules again: half of the time of such a test."""
 HIDDEN = tuple(
     Path(each)
     for each in (
@@ -35,8 +38,9 @@ def clean_environment() -> Path:
     """Leave nothing of the caller's environment but what starts programs; return the empty folder that is now home."""
     home = Path(tempfile.mkdtemp(prefix="home-"))
     for name in set(os.environ) - _KEPT:
-        if not name.startswith(_KEPT_PREFIXES):
+        if name in _DROPPED or not name.startswith(_KEPT_PREFIXES):
             del os.environ[name]
+    sys.dont_write_bytecode = False
     os.environ.update(HOME=str(home), LANG="C.UTF-8", TZ="UTC", VIPCONSOLE_STATE_DIR=str(home / "state"))
     time.tzset()
     return home
