@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from console.clock import Clock
-from console.errors import HostError, LockHeld
-from console.host.lock_probe import LOCK, NOTE_LIMIT
+from console.errors import HostError
+from console.host.lock_probe import LOCK, NOTE_LIMIT, lock_held
 from console.host.who import Who
 from console.text import clean
 from console.times import stamp
@@ -32,10 +32,7 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
         while not _taken(descriptor):
             if clock.monotonic() >= end:
                 note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
-                raise LockHeld(
-                    f"Another command is changing the swarm: {note or 'its note is not written yet'}.",
-                    "Wait until it has ended; nothing was changed.",
-                )
+                raise lock_held(note or "its note is not written yet")
             await clock.sleep(_TRY_S)
         try:
             _write_note(descriptor, _note(command, who, clock.now()))

@@ -33,13 +33,12 @@ Progress = Callable[[int, int, int], None]
 """Is told the number of the walk, its steps so far, and how many it takes (`Ground.steps_of_a_walk`)."""
 
 
-async def survey(reader: EngineReader, asked: str, deadline_s: float) -> Ground:
-    """Return a network, by its name or ID, as the ground of a census. Changes nothing.
+def ground_in(state: SwarmState, asked: str) -> Ground:
+    """Return a network, by its name or ID, as the ground of a census.
 
-    Raises UsageError where there is no such overlay, Declined where it cannot be walked, EngineError where it cannot be
-    read.
+    Raises UsageError where there is no such overlay, Declined where it cannot be walked, EngineError where it could not
+    be read.
     """
-    state = await reader.look(deadline_s)
     return _ground(state, _network_id(state, asked))
 
 

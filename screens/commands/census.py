@@ -10,7 +10,7 @@ from console.census_store import keep_census
 from console.clock import SystemClock
 from console.errors import HostError
 from console.host.machine import machine_id
-from console.remedies.census import Means, decline_unless_walkable, survey, take_census
+from console.remedies.census import Means, decline_unless_walkable, ground_in, take_census
 from console.remedies.census_values import Ground, Result
 from console.remedies.probes import own_mark
 from console.settings import Settings
@@ -19,7 +19,7 @@ from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
 from screens import exit_codes
-from screens.commands.changing import changing, confirm, require_root
+from screens.commands.changing import changing, confirm, decline_early, require_root
 from screens.commands.common import connection_for, result_of, settings_of
 from screens.printed.census_talk import Talk, as_json, exit_code
 
@@ -31,7 +31,9 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     (name,) = asked.network
     with connection_for(asked, settings) as connection:
-        ground = result_of(survey(EngineReader(connection), name, settings.look.deadline_s))
+        swarm = result_of(EngineReader(connection).look(settings.look.deadline_s))
+        decline_early(asked, swarm)
+        ground = ground_in(swarm, name)
         decline_unless_walkable(ground, is_large_allowed=asked.large)
         if ground.free_at_most:
             confirm(asked, _warning(ground), ground.account.network.name)

@@ -10,6 +10,7 @@ from console.clock import SystemClock
 from console.errors import NotAllowed, UsageError
 from console.host.audit import Audit
 from console.host.lock import maintenance_lock
+from console.host.lock_probe import decline_if_locked
 from console.host.machine import machine_id
 from console.host.who import who_runs_this
 from console.parts import known
@@ -48,9 +49,13 @@ def confirm(asked: Namespace, what: str, word: str) -> None:
 
 
 def decline_early(asked: Namespace, swarm: SwarmState) -> None:
-    """Raise what `changing` would raise of runs that are unfinished or claim the swarm, before anybody is asked anything."""
+    """Raise what `changing` would raise, before anybody is shown a plan and asked.
+
+    That is of commands at work, and of runs that are unfinished, here or by what they left in the swarm.
+    """
     if not asked.demo:
         decline_if_unfinished(state_folder())
+        decline_if_locked()
         decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), kept_runs(state_folder())))
         decline_if_handed_over(swarm.nodes, machine_id())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from console.clock import SystemClock
 from console.daemon_log import DaemonLog
 from console.errors import Declined
-from console.host.lock_probe import holder_of_lock
+from console.host.lock_probe import decline_if_locked
 from console.host.who import Who, who_runs_this
 from console.journal.reader import open_journal
 from console.runbook.beginning import accepted, variables_again
@@ -40,9 +40,8 @@ def run(asked: Namespace) -> int:
     watched = look_at(folder)
     if watched.view.is_over:
         raise Declined(f"The run {folder.name} is over ({watched.view.state}).")
-    holder = "" if watched.live.is_alive else holder_of_lock()
-    if holder:
-        raise Declined(f"Another command is changing the swarm: {holder}.", "Wait until it has ended.")
+    if not watched.live.is_alive:
+        decline_if_locked()
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
     if not (watched.live.is_alive and watched.view.state == "going"):
         result_of(_resume(folder, watched.view, who, is_changed_accepted=asked.accept_changed))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.errors import Declined, NotAllowed, RunbookError, UsageError
-from console.host.lock_probe import holder_of_lock
+from console.errors import NotAllowed, RunbookError, UsageError
+from console.host.lock_probe import decline_if_locked
 from console.host.who import who_runs_this
 from console.nearest import nearest
 from console.runbook.beginning import begin_run
@@ -71,9 +71,7 @@ def _require_free(asked: Namespace) -> None:
         raise UsageError("A run cannot be begun on the demo's swarm.", "--check shows its plan there.")
     require_root("run")
     decline_if_unfinished(state_folder())
-    holder = holder_of_lock()
-    if holder:
-        raise Declined(f"Another command is changing the swarm: {holder}.", "Wait until it has ended.")
+    decline_if_locked()
 
 
 def _require_known_steps(runbook: Runbook, words: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.swarm.stack_reader import EngineStackReader
-from screens.commands.changing import changing, confirm, require_root
+from screens.commands.changing import changing, confirm, decline_early, require_root
 from screens.commands.common import connection_for, result_of, settings_of
 from screens.printed.stack_removal_talk import Talk, exit_code, interrupted_lines, plan_lines, question
 
@@ -44,7 +44,7 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:
         # Typing takes as long as it takes, so the plan is shown before the lock is held, and made again under it.
-        shown = result_of(_plan(asked, connection))
+        shown = result_of(_plan(asked, settings, connection))
         print(*plan_lines(shown), sep="\n", file=sys.stderr)
         confirm(asked, *question(shown))
         outcomes, proof = result_of(_remove(asked, settings, connection, shown))
@@ -60,7 +60,8 @@ def run(asked: Namespace) -> int:
     return exit_code(outcomes, proof, shown.absent)
 
 
-async def _plan(asked: Namespace, connection: EngineConnection) -> RemovalPlan:
+async def _plan(asked: Namespace, settings: Settings, connection: EngineConnection) -> RemovalPlan:
+    decline_early(asked, await EngineReader(connection).look(settings.look.deadline_s))
     return plan_removal(asked.stack, await EngineStackReader(connection).look(), asked.timeout_s)
 
 

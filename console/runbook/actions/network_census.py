@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined
 from console.host.machine import machine_id
-from console.remedies.census import Means, decline_unless_walkable, survey, take_census
+from console.remedies.census import Means, decline_unless_walkable, ground_in, take_census
 from console.remedies.census_values import Ground, Result
 from console.remedies.probes import own_mark, remove_leftovers
 from console.runbook.actions.base import Answer, Context, Found, Planned
@@ -99,7 +99,8 @@ class NetworkCensus:
 
 async def _ground(context: Context, parameters: CensusParameters) -> Ground:
     world = context.world
-    return await survey(EngineReader(world.connection), parameters.network, world.settings.look.deadline_s)
+    state = await EngineReader(world.connection).look(world.settings.look.deadline_s)
+    return ground_in(state, parameters.network)
 
 
 def _why_not(ground: Ground, parameters: CensusParameters) -> str:
