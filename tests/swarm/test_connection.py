@@ -1,7 +1,13 @@
+from pathlib import Path
+from typing import Any
+
+import docker
 import pytest
 
 from console.errors import UsageError
 from console.swarm.connection import DEFAULT_HOST, EngineConnection, chosen_host
+from tests.simulator.swarms import a_swarm
+from tests.support.engines import look_at, simulation
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,45 @@ def test_an_address_is_shown_clean_and_used_as_it_is() -> None:
     connection = EngineConnection("unix:///run/evil\x1b[2J", 1)
     assert connection.host == "unix:///run/evil\\x1b[2J"
     connection.close()
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a password for this machine, as another program may have left it, and a proxy that does not answer."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], dict[str, str]]]:
+    """Record the headers of every request, and the proxies that it may take."""
+    made: list[tuple[set[str], dict[str, str]]] = []
+    send: Any = docker.APIClient.send
+
+    def recorded(self: docker.APIClient, request: Any, **more: Any) -> object:
+        made.append((set(request.headers), dict(more["proxies"])))
+        return send(self, request, **more)
+
+    monkeypatch.setattr(docker.APIClient, "send", recorded)
+    return made
+
+
+@pytest.mark.usefixtures("environment")
+async def test_a_socket_is_asked_without_passwords_and_proxies_of_the_environment(
+    sent: list[tuple[set[str], dict[str, str]]],
+) -> None:
+    with simulation(a_swarm()) as running:
+        assert not hasattr((await look_at(running.host)).engine, "reason")
+    assert sent
+    assert all("Authorization" not in headers and not proxies for headers, proxies in sent)
+
+
+@pytest.mark.usefixtures("environment")
+async def test_an_engine_over_tcp_is_asked_through_the_proxy_of_the_environment(
+    sent: list[tuple[set[str], dict[str, str]]],
+) -> None:
+    await look_at("tcp://127.0.0.1:1")
+    assert sent
+    assert all(proxies["all"] == "http://127.0.0.1:1" for _, proxies in sent)
