@@ -27,6 +27,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--near", action="store_true", help="answer calls to simulated engines without sockets")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Workers are started by a process that has covered everything.
     if not hasattr(config, "workerinput"):
@@ -37,6 +41,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Add what holds for every test: which may start processes, and which are run again."""
     for plugin in (processes, reruns):
         session.config.pluginmanager.register(plugin)
+    if session.config.getoption("near"):
+        # Loaded only now: where the simulated engine is not installed, no other test needs it.
+        from tests.support import near  # noqa: PLC0415
+
+        near.install(pytest.MonkeyPatch())
 
 
 def pytest_unconfigure() -> None:

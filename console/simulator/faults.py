@@ -35,6 +35,10 @@ class Fault:
         found = _STATUS.match(self.kind)
         return int(found[1]) if found else 0
 
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether it is a fault for such a call."""
+        return self.method in ("*", method) and fnmatchcase(path, self.path)
+
 
 class Faults:
     """The faults that wait for their call."""
@@ -63,10 +67,14 @@ class Faults:
         """Forget all faults."""
         self._waiting.clear()
 
+    def meets(self, method: str, path: str) -> bool:
+        """Return whether this call would meet a fault, and count nothing."""
+        return any(fault.skip <= 0 and fault.matches(method, path) for fault in self._waiting)
+
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that this call meets, one of its times used up."""
         for fault in self._waiting:
-            if fault.method in ("*", method) and fnmatchcase(path, fault.path):
+            if fault.matches(method, path):
                 if fault.skip > 0:
                     fault.skip -= 1
                     continue

@@ -44,20 +44,38 @@ class Service:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or fail it as a fault wants."""
-        self.follow_clock()
-        call = Call(request.method, request.path, dict(request.query), _parsed(await request.read()))
-        if call.path.startswith(PREFIX):
-            return _response(control(self._engine, self._faults, self._engine.go_down, call))
-        fault = self._faults.take(call.method, unversioned(call.path))
-        if fault is None and unversioned(call.path) == "/events":
-            return await self._stream_events(request, call)
-        if fault is None:
-            response = _response(answer(self._engine, call))
-            # Clients that negotiate read this from the answer to a ping.
-            response.headers["Api-Version"] = self._engine.identity.api_version
-            response.headers["Ostype"] = "linux"
+        call = Call(request.method, request.path, dict(request.query), parsed(await request.read()))
+        response = self.respond(call)
+        if response is not None:
             return response
-        return await self._fail(request, call, fault)
+        fault = self._faults.take(call.method, unversioned(call.path))
+        if fault is not None:
+            return await self._fail(request, call, fault)
+        return await self._stream_events(request, call)
+
+    def respond(self, call: Call) -> web.Response | None:
+        """Return the response to a call that needs nothing of its connection.
+
+        None for a call that meets a fault and for a stream of events: nothing was done then, and no fault counted.
+        """
+        if call.path.startswith(PREFIX):
+            return _response(self.control(call))
+        self.follow_clock()
+        path = unversioned(call.path)
+        if path == "/events" or self._faults.meets(call.method, path):
+            return None
+        # Faults that let some calls through before count this one.
+        self._faults.take(call.method, path)
+        response = _response(answer(self._engine, call))
+        # Clients that negotiate read this from the answer to a ping.
+        response.headers["Api-Version"] = self._engine.identity.api_version
+        response.headers["Ostype"] = "linux"
+        return response
+
+    def control(self, call: Call) -> Answer:
+        """Carry out a call to the simulation itself."""
+        self.follow_clock()
+        return control(self._engine, self._faults, self._engine.go_down, call)
 
     async def _stream_events(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         """Tell what was kept and asked for, and then what happens, until the client or the simulation goes.
@@ -114,7 +132,8 @@ class Service:
         return await _trickled(request, given, fault)
 
 
-def _parsed(body: bytes) -> object:
+def parsed(body: bytes | str) -> object:
+    """Return the JSON of a request's body; None for an empty one and for what is no JSON."""
     try:
         return json.loads(body) if body else None
     except ValueError:
@@ -155,28 +174,32 @@ async def _trickled(request: web.BaseRequest, given: Answer, fault: Fault) -> we
     return response
 
 
-class _Door:
+class Door:
     """The socket, which can be shut for a while: then connecting is refused, as with a daemon that is down."""
 
     def __init__(self, service: Service, socket: Path) -> None:
+        self.service = service
+        self.socket = socket
         self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
-        self._socket = socket
         self._site: web.UnixSite | None = None
         self._pause: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
+        """Make the socket, and let clients connect."""
         await self._runner.setup()
         try:
-            await self._listen()
+            await self.listen()
         except OSError as error:
-            raise SimulatorError(f"The simulated engine cannot listen on {self._socket}: {error}.") from error
+            raise SimulatorError(f"The simulated engine cannot listen on {self.socket}: {error}.") from error
 
-    async def _listen(self) -> None:
-        self._site = web.UnixSite(self._runner, str(self._socket))
+    async def listen(self) -> None:
+        """Let clients connect, at first or again."""
+        self._site = web.UnixSite(self._runner, str(self.socket))
         await self._site.start()
 
     def shut_for(self, seconds: float) -> None:
+        """Refuse connections for a while, and end those that there are."""
         if self._pause is None or self._pause.done():
             self._pause = asyncio.create_task(self._shut(seconds))
 
@@ -188,26 +211,27 @@ class _Door:
         for connection in self._server.connections:
             connection.force_close()
         await asyncio.sleep(seconds)
-        await self._listen()
+        await self.listen()
 
     async def close(self) -> None:
+        """End every connection, and remove the socket."""
         if self._pause is not None:
             self._pause.cancel()
             await asyncio.gather(self._pause, return_exceptions=True)
         await self._runner.cleanup()
-        await asyncio.to_thread(self._socket.unlink, missing_ok=True)
+        await asyncio.to_thread(self.socket.unlink, missing_ok=True)
 
 
 @asynccontextmanager
-async def served(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> AsyncIterator[None]:
+async def served(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> AsyncIterator[Service]:
     """Serve a model on a unix socket, which is removed at the end. With `clock`, its time follows that clock."""
     service = Service(engine, clock)
-    door = _Door(service, socket)
+    door = Door(service, socket)
     engine.go_down = door.shut_for
     ticking = asyncio.create_task(_tick(service))
     try:
         await door.open()
-        yield
+        yield service
     finally:
         ticking.cancel()
         await door.close()
@@ -225,9 +249,14 @@ async def _tick(service: Service) -> None:
 class Running:
     """A model that is served by a thread of its own."""
 
-    def __init__(self, engine: SimulatedEngine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: SimulatedEngine, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
+        self._service = service
         self._loop = loop
+
+    def control(self, name: str, body: object, method: str = "POST") -> Answer:
+        """Carry out a call under `/_simulator/` between two requests, without the socket."""
+        return self.run(lambda _: self._service.control(Call(method, PREFIX + name, {}, body)))
 
     def run(self, act: Callable[[SimulatedEngine], T]) -> T:
         """Do something with the model between two requests, and return what came of it."""
@@ -246,13 +275,14 @@ class Running:
 @contextmanager
 def serve_in_thread(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> Iterator[Running]:
     """Serve a model from a thread with a loop of its own; the socket answers when the block begins."""
-    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    ready: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         ending = asyncio.Event()
         try:
-            async with served(engine, socket, clock):
-                ready.set_result((asyncio.get_running_loop(), ending))
+            async with served(engine, socket, clock) as service:
+                loop = asyncio.get_running_loop()
+                ready.set_result((Running(engine, service, loop), loop, ending))
                 await ending.wait()
         except SimulatorError as error:
             if ready.done():
@@ -262,12 +292,12 @@ def serve_in_thread(engine: SimulatedEngine, socket: Path, clock: Clock | None =
     thread = threading.Thread(target=asyncio.run, args=(serve(),), name="simulated-engine", daemon=True)
     thread.start()
     try:
-        loop, ending = ready.result(_START_TIMEOUT_S)
+        running, loop, ending = ready.result(_START_TIMEOUT_S)
     except BaseException:
         thread.join(_START_TIMEOUT_S)
         raise
     try:
-        yield Running(engine, loop)
+        yield running
     finally:
         loop.call_soon_threadsafe(ending.set)
         thread.join()

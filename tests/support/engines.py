@@ -5,9 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import docker
 
 from console.clock import Clock
 from console.simulator.engine import SimulatedEngine
@@ -32,11 +29,8 @@ class Simulation:
 
     def control(self, name: str, body: object, method: str = "POST") -> None:
         """Do something to the simulation itself, such as `faults`."""
-        client: Any = docker.APIClient(base_url=self.host, version="1.41", timeout=30)
-        try:
-            client.request(method, f"{client.base_url}/_simulator/{name}", json=body).raise_for_status()
-        finally:
-            client.close()
+        given = self.running.control(name, body, method)
+        assert given.status == 200, given.body
 
     def mend(self) -> None:
         """Let no call fail any more."""
