@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import processes, reruns
+from tests.support import processes, reruns, thinning
 from tests.support.isolation import clean_environment, hide_host, remove_home
 
 # Before any module of the program or the tests is loaded: some read the environment as they are.
@@ -29,6 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--near", action="store_true", help="answer calls to simulated engines without sockets")
+    thinning.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,8 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Add what holds for every test: which may start processes, and which are run again."""
-    for plugin in (processes, reruns):
+    """Add what holds for every test: which may start processes, which are run again, and which cases are left out."""
+    for plugin in (processes, reruns, thinning):
         session.config.pluginmanager.register(plugin)
     if session.config.getoption("near"):
         # Loaded only now: where the simulated engine is not installed, no other test needs it.
