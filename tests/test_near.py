@@ -68,8 +68,11 @@ def put(patch: pytest.MonkeyPatch, *, is_near: bool) -> Iterator[list[str]]:
 
     with patch.context() as inner:
         inner.setattr(near, "far", far)
-        inner.setattr(UnixHTTPAdapter, "send", near.send if is_near else far)
-        inner.setattr("console.simulator.server.Door", near.Door)
+        if is_near:
+            near.install(inner)
+        else:
+            inner.setattr(UnixHTTPAdapter, "send", far)
+            inner.setattr("docker.APIClient.request", requests.Session.request)
         yield went
 
 

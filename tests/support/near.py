@@ -1,19 +1,28 @@
 """A simulated engine that this process serves is answered without its socket: `pytest --near`, as `make quick` does.
 
 Most of what a call to a simulated engine costs is its way over HTTP: two threads, two parsers, and a connection between them.
-The docker SDK and requests stay as they are, and so does what answers: only the adapter between them is left out. What a
-connection has to do with goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
-down or not yet up. `make test` goes over the socket always.
+The docker SDK stays as it is, and so does what answers, in the engine's own thread; only requests and the socket between them are
+left out. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
+down or not yet up. A test that looks at what requests sends sees it: then only the socket is left out.
+Of a response nobody reads its `request`, and the query in the `url` of one that succeeded: these are not there.
+
+`make test` goes over the socket always.
 """
 
 import asyncio
+import json
+import re
+from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import cache
 from http.client import responses
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import requests
 from aiohttp import web
+from docker import APIClient
 from docker.transport.unixconn import UnixHTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from yarl import URL
@@ -25,6 +34,12 @@ NEVER_S = 120.0
 """Longer than a loop that answers other calls ever needs; whoever waits so long fails."""
 
 far: Any = UnixHTTPAdapter.send
+_request: Any = APIClient.request
+_send: Any = APIClient.send
+_READ = frozenset(("params", "data", "json", "headers", "timeout", "stream", "allow_redirects"))
+"""What the SDK gives with a request; its headers and time limit say nothing that a simulated engine looks at."""
+_PLAIN_PATH = re.compile(r"(/\w([\w%:~-]|\.(?!\.))*)+", re.ASCII)
+"""A path that requests writes as it is."""
 _served: dict[str, tuple[server.Service, asyncio.AbstractEventLoop]] = {}
 """The engines of this process whose sockets listen."""
 
@@ -46,18 +61,53 @@ class Door(server.Door):
 
 
 def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> requests.Response:
-    """Send a request as the SDK's adapter does, or answer it here."""
+    """Send what requests has prepared as the SDK's adapter does, or answer it here."""
     found = _served.get(adapter.socket_path)
-    given = None if found is None or more.get("stream") else _asked(*found, request)
-    return far(adapter, request, **more) if given is None else _response(request, given)
+    if found is not None and not more.get("stream"):
+        url = URL(request.path_url, encoded=True)
+        body = server.parsed(request.body or b"")
+        given = _asked(*found, Call(request.method or "", url.path, dict(url.query), body))
+        if given is not None:
+            return _response(given, request.url or "", request)
+    response: requests.Response = far(adapter, request, **more)
+    return response
 
 
-def _asked(
-    service: server.Service, loop: asyncio.AbstractEventLoop, request: requests.PreparedRequest
-) -> web.Response | None:
+def request(client: Any, method: str, url: str, **more: Any) -> requests.Response:
+    """Make a request as requests does, or answer it here where nothing about it is unusual."""
+    found = _served.get(getattr(client._custom_adapter, "socket_path", ""))
+    call = None if found is None or APIClient.send is not _send else _call(client, method, url, more)
+    given = None if found is None or call is None else _asked(*found, call)
+    if given is None:
+        response: requests.Response = _request(client, method, url, **more)
+        return response
+    if given.status >= 400:
+        # The error will name it.
+        url = requests.Request(method, url, params=more.get("params")).prepare().url or url
+    return _response(given, url)
+
+
+def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Call | None:
+    """Return a request as the engine will read it; None for one that requests has to write first."""
+    path = url.removeprefix(client.base_url)
+    query, data = more.get("params") or {}, more.get("data")
+    is_plain = (
+        more.keys() <= _READ
+        and not more.get("stream")
+        and _PLAIN_PATH.fullmatch(path)
+        and isinstance(query, dict)
+        and all(value is None or isinstance(value, str | int) for value in query.values())
+        and (data is None or isinstance(data, str))
+    )
+    if not is_plain:
+        return None
+    body = data if more.get("json") is None else json.dumps(more["json"])
+    read = {str(key): str(value) for key, value in query.items() if value is not None}
+    return Call(method.upper(), unquote(path), read, server.parsed(body or b""))
+
+
+def _asked(service: server.Service, loop: asyncio.AbstractEventLoop, call: Call) -> web.Response | None:
     """Ask in the engine's own thread, where its model and its listeners live."""
-    url = URL(request.path_url, encoded=True)
-    call = Call(request.method or "", url.path, dict(url.query), server.parsed(request.body or b""))
     done: Future[web.Response | None] = Future()
 
     def ask() -> None:
@@ -74,18 +124,26 @@ def _asked(
     return done.result(NEVER_S)
 
 
-def _response(request: requests.PreparedRequest, given: web.Response) -> requests.Response:
-    response = requests.Response()
-    response.request, response.url = request, request.url or ""
+def _response(
+    given: web.Response, url: str, asked: requests.PreparedRequest | None = None
+) -> requests.Response:
+    response: Any = requests.Response()
+    response.request, response.url = asked, url
     response.status_code, response.reason = given.status, responses[given.status]
     response.headers = CaseInsensitiveDict(given.headers)
-    response.encoding = requests.utils.get_encoding_from_headers(response.headers)
-    body: Any = response
-    body._content, body._content_consumed = given.body, True
-    return response
+    response.encoding = _encoding(given.headers["Content-Type"])
+    response._content, response._content_consumed = given.body, True
+    answered: requests.Response = response
+    return answered
+
+
+@cache
+def _encoding(content_type: str) -> str | None:
+    return requests.utils.get_encoding_from_headers(CaseInsensitiveDict({"content-type": content_type}))
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Answer without sockets from here on."""
     patch.setattr(server, "Door", Door)
     patch.setattr(UnixHTTPAdapter, "send", send)
+    patch.setattr(APIClient, "request", request)
