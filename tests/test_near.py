@@ -171,3 +171,10 @@ def test_an_engine_that_is_down_is_asked_over_its_socket_until_it_is_up(
         went.clear()
         assert client.services() == []
         assert went == []
+
+
+def test_an_engine_over_tcp_is_asked_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Any = docker.APIClient(base_url="tcp://127.0.0.1:1", version="1.41", timeout=30)
+    with put(monkeypatch, is_near=True), pytest.raises(requests.ConnectionError):
+        client.info()
+    client.close()

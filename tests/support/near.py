@@ -75,7 +75,8 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
 
 def request(client: Any, method: str, url: str, **more: Any) -> requests.Response:
     """Make a request as requests does, or answer it here where nothing about it is unusual."""
-    found = _served.get(getattr(client._custom_adapter, "socket_path", ""))
+    # One that asks over TCP has no adapter of the SDK's.
+    found = _served.get(getattr(getattr(client, "_custom_adapter", None), "socket_path", ""))
     call = None if found is None or APIClient.send is not _send else _call(client, method, url, more)
     given = None if found is None or call is None else _asked(*found, call)
     if given is None:
