@@ -42,13 +42,14 @@ def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
     "start",
     [
         "os.system('true')",
+        "multiprocessing.get_context('forkserver').Process(target=print).start()",
         "os.posix_spawn('/bin/true', ['true'], {})",
         "getattr(__import__('sub' + 'process'), 'run')(['true'])",
         "asyncio.run(asyncio.create_subprocess_exec('true'))",
     ],
 )
 def test_a_test_without_the_mark_that_starts_a_process_fails(pytester: pytest.Pytester, start: str) -> None:
-    result = run(pytester, f"import asyncio, os\ndef test_it():\n    {start}\n")
+    result = run(pytester, f"import asyncio, multiprocessing, os\ndef test_it():\n    {start}\n")
     result.stdout.fnmatch_lines(["*A test that starts a process needs the mark `process`: *"])
     result.assert_outcomes(failed=1)
 

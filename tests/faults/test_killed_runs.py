@@ -9,6 +9,8 @@ from console.runbook.run.view import RunState
 from tests.faults.sweeping import Fault, repeated_without_a_probe, swept
 from tests.support.deeds import told
 
+pytestmark = pytest.mark.process
+
 CALM: dict[str, Any] = {"a": {"edition": "new"}, "b": {"edition": "new"}, "marked": {}, "swapped": {}}
 SAMPLE = 6
 

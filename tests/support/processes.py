@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from inspect import unwrap
+from multiprocessing.process import BaseProcess
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -18,9 +19,18 @@ import pytest
 MARKS = ("process", "engine", "sweep", "benchmark")
 """A test with one of these marks may start processes."""
 STARTING = frozenset(
-    ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn")
+    (
+        "multiprocessing.Process",
+        "subprocess.Popen",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.system",
+        "os.exec",
+        "os.spawn",
+    )
 )
-"""What Python tells its audit hooks when a process is about to start."""
+"""What audit hooks are told when a process is about to start."""
 
 DOORS = ("console.host.process", "console.host.streaming", "console.host.detached")
 """The program's own modules that start processes."""
@@ -55,6 +65,18 @@ class Guard:
 GUARD = Guard()
 # An audit hook stays until Python ends: it is added once, and refuses nothing outside tests.
 sys.addaudithook(GUARD)
+
+
+_start = BaseProcess.start
+
+
+def _audited(self: BaseProcess) -> None:
+    # Python's own audit tells nothing of these: a server that was started before forks them.
+    sys.audit("multiprocessing.Process", self.name)
+    _start(self)
+
+
+BaseProcess.start = _audited  # type: ignore[method-assign] # the same call, told first
 
 
 @pytest.hookimpl(tryfirst=True)
