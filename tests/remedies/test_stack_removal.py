@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import docker
 import pytest
 
 from console.remedies.stack_removal import GONE_AFTER_S, Outcome, StackRemoval, State
@@ -224,7 +222,7 @@ async def test_an_engine_that_comes_back_is_waited_for_and_one_that_stays_away_i
     host.deploy("web", grace_s=60)
     host.time.meanwhile = [
         (2, lambda: host.running.break_call("/tasks", "refuse")),
-        (2 + GONE_AFTER_S - 5, lambda: clear(host)),
+        (2 + GONE_AFTER_S - 5, host.running.mend),
     ]
     assert (await host.remove("web"))["web"].state is State.REMOVED
     host.deploy("web", grace_s=600)
@@ -233,16 +231,8 @@ async def test_an_engine_that_comes_back_is_waited_for_and_one_that_stays_away_i
     assert outcome.state is State.UNKNOWN
     assert outcome.refusals
     assert outcome.took_s <= 2 + GONE_AFTER_S
-    clear(host)
+    host.running.mend()
     assert host.networks == {"web_internal"}
-
-
-def clear(host: Host) -> None:
-    client: Any = docker.APIClient(base_url=host.running.host, version="1.41", timeout=30)
-    try:
-        client.delete(f"{client.base_url}/_simulator/faults").raise_for_status()
-    finally:
-        client.close()
 
 
 async def test_a_stack_whose_services_are_gone_already_is_finished(host: Host) -> None:
