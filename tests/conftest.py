@@ -43,15 +43,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Add what holds for every test: which may start processes, which are run again, and which cases are left out."""
     for plugin in (processes, reruns, thinning):
         session.config.pluginmanager.register(plugin)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Prepare the process that runs the tests; one that only hands them out to workers collects nothing."""
     if session.config.getoption("near"):
-        # Loaded only now: where the simulated engine is not installed, no other test needs it.
-        from tests.support import near  # noqa: PLC0415
+        from tests.support import near  # noqa: PLC0415 - it loads the engine, which not every run needs
 
         near.install(pytest.MonkeyPatch())
-
-
-def pytest_collection_finish() -> None:
-    """Take what was collected out of garbage collection: there is much of it, and it lives as long as the run."""
+    # What was collected is much, and lives as long as the run: no garbage collection has to look at it.
     gc.collect()
     gc.freeze()
 
