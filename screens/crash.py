@@ -20,7 +20,7 @@ def write_report(error: BaseException) -> str:
     """
     report = "\n".join(
         (
-            f"vipconsole {__version__}, Python {platform.python_version()}, {platform.platform()}",
+            f"vipconsole {__version__}, Python {platform.python_version()}, {_system()}",
             f"at {datetime.now(UTC).isoformat()}",
             f"command: {sys.argv[1:]!a}",
             "",
@@ -35,6 +35,12 @@ def write_report(error: BaseException) -> str:
     except OSError:
         return report
     return name
+
+
+def _system() -> str:
+    # Not `platform.platform()`: it starts a process, and this is written when something is broken already.
+    system = os.uname()
+    return f"{system.sysname} {system.release} {system.machine}"
 
 
 def _folder() -> Path:
