@@ -51,6 +51,11 @@ class EngineTraits:
         return self.api < API_29
 
     @property
+    def tells_why_no_pull(self) -> bool:
+        """Whether a task tells why its image was not pulled; before, only that the node lacks the image."""
+        return self.api >= API_29
+
+    @property
     def overlap_signature(self) -> str:
         """Which signature dockerd's line about an overlapping subnet has: later ones say `invalid pool request:` first."""
         return "pool-overlap-new" if self.api >= API_28_5 else "pool-overlap"
