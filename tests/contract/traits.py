@@ -51,6 +51,11 @@ class EngineTraits:
         return self.api < API_29
 
     @property
+    def logs_refused_specs(self) -> bool:
+        """Whether dockerd logs, as an error of its own, that the spec of a new service is not valid."""
+        return self.api < API_26_1
+
+    @property
     def tells_why_no_pull(self) -> bool:
         """Whether a task tells why its image was not pulled; before, only that the node lacks the image."""
         return self.api >= API_29

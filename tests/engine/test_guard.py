@@ -75,11 +75,14 @@ def test_the_text_of_the_failure_in_anything_that_users_write_moves_the_guard_to
         labelled(world, proxy, lie),
     ]
     # dockerd's own errors, each with the text inside of a longer sentence.
-    for begin, part in (
-        ('level=error msg="Error creating service named: ', REFUSAL),
-        ('level=error msg="fatal task error" error="starting container failed: ', REFUSAL),
-        ('level=error msg="fatal task error" error="No such image: ', image),
-    ):
+    errors = [('level=error msg="fatal task error" error="starting container failed: ', REFUSAL)]
+    if world.traits.logs_refused_specs:
+        errors.append(('level=error msg="Error creating service named: ', REFUSAL))
+    if world.traits.tells_why_no_pull:
+        errors.append(('level=error msg="pulling image failed" error="failed to resolve reference ', image))
+    else:
+        errors.append(('level=error msg="fatal task error" error="No such image: ', image))
+    for begin, part in errors:
         world.wait_until(
             lambda begin=begin, part=part: any(begin in each and part in each for each in logged(host)),  # type: ignore[misc]
             f"dockerd logs {begin}",

@@ -49,6 +49,8 @@ def test_the_command_of_the_way_back_makes_an_equal_network(
     engine: Engine, name: str, asked: dict[str, Any]
 ) -> None:
     with World(engine.socket, time.sleep, engine.restart, "engine") as world:
+        if asked.get("EnableIPv6") and not world.traits.allocates_ipv6:
+            pytest.skip("this engine gives no subnet to an overlay that has an IPv6 one")
         body = {"Name": name, "CheckDuplicate": True, "Driver": "overlay", **asked}
         before = made(world, name, body)
         definition = network_definition(before)
