@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.world import JSON, Refused, World
+from tests.contract.world import JSON, SLOW_S, Refused, World
 
 
 @pytest.fixture
@@ -162,8 +162,8 @@ def test_one_that_was_stopped_does_not_start_once_its_network_was_made_anew(
 def test_the_name_is_taken_until_the_last_container_has_let_go(world: World) -> None:
     name, subnet = world.fresh("again"), world.fresh_subnet(27)
     network = world.create_overlay(name, subnet)
-    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=2)
-    world.wait_for_state(service, "running")
+    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=SLOW_S)
+    tasks = world.wait_for_state(service, "running")
     world.remove_service(service)
     world.remove_network(network)
 
@@ -171,6 +171,7 @@ def test_the_name_is_taken_until_the_last_container_has_let_go(world: World) -> 
         world.request_overlay(name, subnet)
 
     assert (refused.value.status, refused.value.message) == (409, f"network with name {name} already exists")
+    world.end(*tasks)
     made_anew(world, name, [subnet])
 
 

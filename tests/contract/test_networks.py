@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.world import Refused, World
+from tests.contract.world import SLOW_S, Refused, World
 
 LOCAL_ONLY = ("Containers", "Peers")
 """What only the inspection of one network carries, and only where this node takes part in it."""
@@ -137,8 +137,8 @@ def test_a_network_removed_under_its_tasks_is_listed_as_the_nodes_own_copy_until
     world: World,
 ) -> None:
     shared = world.create_overlay(world.fresh("shared"))
-    stack = world.deploy_stack([shared], stop_grace_s=3.0)
-    world.wait_for_state(stack.services[0], "running")
+    stack = world.deploy_stack([shared], stop_grace_s=SLOW_S)
+    tasks = world.wait_for_state(stack.services[0], "running")
     (own,) = stack.networks
     before = next(each for each in world.client.networks() if each["Id"] == own)
     assert not before.get("Peers")
@@ -151,6 +151,7 @@ def test_a_network_removed_under_its_tasks_is_listed_as_the_nodes_own_copy_until
     assert copy["Created"] > before["Created"]
     assert len(copy["Peers"]) == 1
     assert world.states(stack.services[0]) == ["running"]
+    world.end(*tasks)
     world.wait_until(
         lambda: not any(each["Id"] == own for each in world.client.networks()), "the copy is gone", 60
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.world import JSON, NOWHERE, Refused, World
+from tests.contract.world import JSON, NOWHERE, SLOW_S, Refused, World
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_the_spec_names_networks_by_id(world: World) -> None:
 
 
 def test_removed_tasks_stay_listed_until_they_have_stopped(world: World, network: str) -> None:
-    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=2)
-    world.wait_for_state(service, "running")
+    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=SLOW_S)
+    tasks = world.wait_for_state(service, "running")
     (held,) = world.task_addresses(network, service)
 
     world.remove_service(service)
@@ -84,13 +84,14 @@ def test_removed_tasks_stay_listed_until_they_have_stopped(world: World, network
     assert world.states(service) == ["running"]
     assert world.task_addresses(network, service) == [held]
     assert held not in world.walk_ring(network)
+    world.end(*tasks)
     world.wait_until_gone([service])
     world.wait_until(lambda: held in world.walk_ring(network), "its address is free")
 
 
 def test_scaled_down_tasks_stay_listed_until_they_have_stopped(world: World, network: str) -> None:
-    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=2)
-    world.wait_for_state(service, "running")
+    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=SLOW_S)
+    tasks = world.wait_for_state(service, "running")
     (held,) = world.task_addresses(network, service)
 
     world.scale(service, 0)
@@ -100,13 +101,14 @@ def test_scaled_down_tasks_stay_listed_until_they_have_stopped(world: World, net
 
     assert world.states(service) == ["running"]
     assert held not in world.walk_ring(network)
+    world.end(*tasks)
     world.wait_until(lambda: not world.states(service), "its task is gone")
 
 
 def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on(
     world: World, network: str
 ) -> None:
-    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=2)
+    service = world.create_service(world.fresh("slow"), [network], stop_grace_s=SLOW_S)
     (task,) = world.wait_for_state(service, "running")
     (held,) = world.task_addresses(network, service)
 
@@ -122,6 +124,7 @@ def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on(
     assert [each["State"] for each in world.client.containers(filters=label)] == ["running"]
     assert task["Status"]["ContainerStatus"]["ContainerID"] in world.network(network)["Containers"]
     world.remove_network(network)
+    world.end(task)
     world.wait_until(lambda: not world.client.containers(filters=label), "the container has stopped")
 
 

@@ -13,7 +13,7 @@ from docker.errors import APIError
 from tests.contract.calls import IMAGE, JSON, LIVE, Calls, Refused, addresses_of
 from tests.contract.traits import EngineTraits
 
-__all__ = ["IMAGE", "JSON", "LIVE", "NOWHERE", "Refused", "Stack", "World", "addresses_of"]
+__all__ = ["IMAGE", "JSON", "LIVE", "NOWHERE", "SLOW_S", "Refused", "Stack", "World", "addresses_of"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,9 @@ POLL_S = 0.02
 """Seconds that pass between two looks at a world."""
 NOWHERE = ("node.labels.none==x",)
 """A placement that no node meets: tasks take their addresses and stay pending, no image needed."""
+SLOW_S = 50.0
+"""Seconds of stop grace for tasks that a test looks at while they stop: enough on a loaded machine, since `end` ends them as
+soon as everything is seen."""
 SAME_POOL = 207
 """So many choices in a row among several pools, and none fell on a certain one: it is full. The engine chooses the
 rarest of up to eight in one case of eight."""
@@ -116,6 +119,14 @@ class World(Calls):
             return found if len(found) == count else []
 
         return self.wait_until(there, f"{count} of the service's tasks are {state}", within_s=60)
+
+    def end(self, *tasks: JSON) -> None:
+        """End running tasks, which are being stopped: their containers are killed, or their grace passes at once."""
+        if self.name == "simulator":
+            self.pass_time(SLOW_S)
+            return
+        for each in tasks:
+            self.client.kill(each["Status"]["ContainerStatus"]["ContainerID"], "KILL")
 
     def wait_until_gone(self, services: Sequence[str]) -> None:
         """Wait until no task of these services is alive."""
