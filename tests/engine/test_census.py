@@ -167,7 +167,7 @@ def test_on_a_full_network_nothing_is_walked_and_what_is_known_is_said(
     world.remove_service(held[1])
     if world.traits.counts_addresses:
         said = someone.run("census", name, "--yes", "--host", engine.host)
-        assert (said.code, "has 2 free addresses" in said.err) == (3, True)
+        assert (said.code, "has 2 free addresses" in said.err) == (3, True), said.err
     else:
         # Two may be free, and six that leaked look free: more than four, so it is walked.
         assert set(census(someone, engine, name)["addresses"]) == lost
