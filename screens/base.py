@@ -74,7 +74,7 @@ class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
     @property
     def panes(self) -> list[Pane]:
         """The panes that numbers jump to, in their order."""
-        return list(self.query(Pane))
+        return list(self.walk_children(Pane))
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number, from 1."""

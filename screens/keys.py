@@ -1,7 +1,8 @@
 """What a key does, declared once: key, footer, palette, help and when it can be used come from one place."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from textual.actions import parse
@@ -64,17 +65,31 @@ class Commanded(DOMNode):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether a command can be used now, as it was declared."""
-        for each in commands_of(self):
-            _, name, given = parse(each.action)
-            if (name, given) == (action, parameters) and each.when is not None:
-                return each.when(self)
+        command = _limited(type(self)).get((action, parameters))
+        if command is not None and command.when is not None:
+            return command.when(self)
         return super().check_action(action, parameters)
+
+
+@cache
+def _limited(kind: type[DOMNode]) -> Mapping[tuple[str, tuple[object, ...]], Command]:
+    """Return the commands of a class that cannot always be used, by their actions and what is given to these.
+
+    Textual asks for every key after every key.
+    """
+    found = [(parse(each.action), each) for each in _commands(kind) if each.when is not None]
+    # Of two that do the same, the first one is asked.
+    return {(name, given): each for (_, name, given), each in reversed(found)}
 
 
 def commands_of(node: DOMNode) -> Iterator[Command]:
     """Yield the commands that a screen, a widget or the app declares, those of its base classes last."""
+    return _commands(type(node))
+
+
+def _commands(node_type: type[DOMNode]) -> Iterator[Command]:
     seen = set[str]()
-    for kind in type(node).__mro__:
+    for kind in node_type.__mro__:
         for each in kind.__dict__.get("KEYS", ()):
             if each.action not in seen:
                 seen.add(each.action)

@@ -14,7 +14,6 @@ Parts: TypeAlias = tuple[Part, ...]
 
 PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
 CURSOR, RESTING = "cursor", "resting"
-TONES = (DIM, STRONG, BAD, WARN, UNKNOWN, MATCH, CURSOR, RESTING)
 """Each is told by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
 cursor is."""
 

@@ -1,18 +1,56 @@
 """Lines painted one by one: text from outside is only ever data in them, and what did not change is not sent again."""
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from screens.views.parts import PLAIN, TONES, Part, Parts
+from screens.views.parts import (
+    BAD,
+    CURSOR,
+    DIM,
+    MATCH,
+    PLAIN,
+    RESTING,
+    STRONG,
+    UNKNOWN,
+    WARN,
+    Part,
+    Parts,
+)
 
 Tone: TypeAlias = Callable[[str], Style]
 """Gives the style of a tone."""
+
+RED, YELLOW, CYAN = (Color.from_ansi(number) for number in (1, 3, 6))
+STYLES: Mapping[str, Style] = {
+    PLAIN: Style(),
+    DIM: Style(dim=True),
+    STRONG: Style(bold=True),
+    BAD: Style(color=RED, bold=True),
+    WARN: Style(color=YELLOW, bold=True),
+    UNKNOWN: Style(color=CYAN),
+    MATCH: Style(bold=True, underline=True),
+    CURSOR: Style(reverse=True),
+    RESTING: Style(bold=True, underline=True),
+}
+"""What each tone adds to plain text, in the terminal's own colours.
+
+These are no component classes of the style sheet: Textual works those out for every widget at every change of a class, and
+that took most of the time of a key.
+"""
+DIMMED: Mapping[str, Style] = {
+    **STYLES,
+    STRONG: Style(),
+    BAD: Style(color=RED),
+    WARN: Style(color=YELLOW),
+}
+"""The same where plain text is dim because it is old: nothing stands out by weight."""
 
 
 class Painted(ScrollView, can_focus=False):
@@ -23,27 +61,18 @@ class Painted(ScrollView, can_focus=False):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*(f"painted--{each}" for each in TONES)}
     DEFAULT_CSS = """
     Painted {
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;
-        .painted--dim { text-style: dim; }
-        .painted--strong { text-style: bold; }
-        .painted--bad { color: $error; text-style: bold; }
-        .painted--warn { color: $warning; text-style: bold; }
-        .painted--unknown { color: $secondary; }
-        .painted--match { text-style: bold underline; }
-        .painted--cursor { text-style: reverse; }
-        .painted--resting { text-style: bold underline; }
     }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Strip] = {}
-        self._plain: Style | None = None
+        self._tones: dict[str, Style] = {}
 
     def parts_at(self, y: int) -> Parts:
         """Return what stands in the line `y` of the visible area."""
@@ -70,17 +99,16 @@ class Painted(ScrollView, can_focus=False):
             self.refresh(*changed)
 
     def tone(self, name: str) -> Style:
-        """Return the style of a tone under the present theme."""
-        if name:
-            return self.get_component_rich_style(f"painted--{name}")
-        # Textual keeps the styles of tones and works its own one out anew each time, which is dear.
-        if self._plain is None:
-            self._plain = self.rich_style
-        return self._plain
+        """Return the style of a tone on the present background."""
+        if not self._tones:
+            plain = self.rich_style
+            added = DIMMED if plain.dim else STYLES
+            self._tones = {tone: plain + style for tone, style in added.items()}
+        return self._tones[name]
 
     def notify_style_update(self) -> None:
         """Forget how text looked under other styles."""
-        self._plain = None
+        self._tones = {}
         super().notify_style_update()
 
     def _strip(self, y: int) -> Strip:
