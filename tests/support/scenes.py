@@ -22,6 +22,7 @@ from console.watch.values import Feed, Log, Look, Scene
 from screens.base import ConsoleScreen
 from screens.printed.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings
+from tests.support.idle import running
 from tests.support.swarms import NOW, observation
 
 SIZES = ((60, 20), (80, 24), (160, 50))
@@ -101,7 +102,7 @@ async def hosted(
 ) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
     """Show a screen over a scene in a terminal of this size."""
     app = Host(screen, first)
-    async with app.run_test(size=size, notifications=True, message_hook=app.hear) as pilot:
+    async with running(app, size, app.hear) as pilot:
         await pilot.pause()
         await settled(app, pilot)
         yield app, pilot

@@ -15,6 +15,7 @@ from screens.app import ConsoleApp, OwnRun, Runs
 from screens.printed.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings
 from tests.support.frames import frame_of
+from tests.support.idle import running
 from tests.support.swarms import NOW
 
 
@@ -90,8 +91,7 @@ class Shown:
         return self.frame
 
     async def settle(self) -> str:
-        for _ in range(3):
-            await self.pilot.pause()
+        await self.pilot.pause()
         return self.frame
 
     async def until(self, holds: Callable[[str], bool]) -> str:
@@ -124,8 +124,7 @@ async def console(
         may_decide=own is not None,
     )
     app = ConsoleApp(stage, around, runs, own)
-    # Without notifications a bad one would pass unseen.
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with running(app, size) as pilot:
         shown = Shown(app, pilot, stage, clock)
         await shown.settle()
         yield shown

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from screens.widgets.painted import Painted
+from tests.support.idle import running
 
 
 class Stage(App[None]):
@@ -41,7 +42,7 @@ class Stage(App[None]):
 async def on_stage(widget: Widget, width: int = 80, height: int = 24) -> AsyncIterator[Pilot[Any]]:
     """Show a widget that fills a terminal of this size."""
     app = Stage(widget)
-    async with app.run_test(size=(width, height), notifications=True, message_hook=app.hear) as pilot:
+    async with running(app, (width, height), app.hear) as pilot:
         await pilot.pause()
         yield pilot
 
