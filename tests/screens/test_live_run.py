@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from console.clock import SystemClock
 from console.parts import Unknown
 from console.runbook.answers import Answer, Found, Planned
@@ -15,7 +17,8 @@ from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
 from console.runbook.store.folders import create_run
 from console.runbook.values import Call, Effect
-from screens.running import EVERY_S, planned_run, shown_runs
+from screens import running
+from screens.running import planned_run, shown_runs
 from screens.views.live_run import shown_run
 from screens.views.run import StepState
 from tests.support.runs import ALICE, PaperRun, World, header
@@ -88,12 +91,30 @@ def test_the_shipped_runbook_is_shown_before_any_run() -> None:
     assert {each.state for each in shown.steps} == {StepState.PENDING}
 
 
-async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(tmp_path: Path) -> None:
+class QuickClock(SystemClock):
+    """Waits for a hundredth of what it is asked to, and tells when it has done that several times."""
+
+    def __init__(self) -> None:
+        self._waits = 0
+        self.has_waited_often = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 100)
+        self._waits += 1
+        if self._waits == 3:
+            self.has_waited_often.set()
+
+
+async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "EVERY_S", 0.03)
+
     def begin(name: str) -> None:
         began = e.Began(replace(header(), run_id=name), HEADS, ALICE)
         create_run(tmp_path, began, b"", datetime.now(UTC))
 
-    async with aclosing(shown_runs(tmp_path, SystemClock())) as runs, asyncio.timeout(100):
+    async with aclosing(shown_runs(tmp_path, QuickClock())) as runs, asyncio.timeout(100):
         first = asyncio.ensure_future(anext(runs))
         begin("20260101-010101-first")
         seen = await first
@@ -111,12 +132,13 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(tmp_pa
 async def test_runs_that_cannot_be_read_are_unknown_and_said_once(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101-010101-broken").mkdir()
-    async with aclosing(shown_runs(tmp_path, SystemClock())) as runs, asyncio.timeout(100):
+    clock = QuickClock()
+    async with aclosing(shown_runs(tmp_path, clock)) as runs, asyncio.timeout(100):
         said = await anext(runs)
         assert isinstance(said, Unknown)
         assert "20260101-010101-broken cannot be read" in said.reason
         again = asyncio.ensure_future(anext(runs))
-        done, _ = await asyncio.wait({again}, timeout=2 * EVERY_S)
-        assert not done
+        await clock.has_waited_often.wait()
+        assert not again.done()
         again.cancel()
         await asyncio.wait({again})
