@@ -240,22 +240,27 @@ async def test_blocks_that_give_way_to_a_map_are_not_counted_as_out_of_sight() -
         assert " below " in frame_of(seen.app)[2]
 
 
-async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pane_stays() -> None:
-    for width, said in (
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
         (60, "─ 7 Pane ─ of it ───────────── ▲ 40 above (9 !) ▼ 50 below ─"),
         (44, "─ 7 Pane ─ of… ▲ 40 above (9 !) ▼ 50 below ─"),
         (36, "─ 7 Pane ─… ▲ 40 above! ▼ 50 below ─"),
         (24, "─ 7 Pane ─… ▲ 40! ▼ 50 ─"),
         (12, "─ 7 Pane ─ …"),
-    ):
-        pane = Pane(7, "Pane", rows := Rows(), glyphs=UNICODE)
-        async with on_stage(pane, width, 11) as pilot:
-            pane.title.say((("of it", ""),))
-            rows.focus()
-            rows.show([*numbered(9, Severity.CRITICAL), *numbered(91, first=9)])
-            await pilot.press(*["j"] * 49)
-            await pilot.pause()
-            assert shown(pane.title)[0] == said, width
+    ],
+)
+async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pane_stays(
+    width: int, said: str
+) -> None:
+    pane = Pane(7, "Pane", rows := Rows(), glyphs=UNICODE)
+    async with on_stage(pane, width, 11) as pilot:
+        pane.title.say((("of it", ""),))
+        rows.focus()
+        rows.show([*numbered(9, Severity.CRITICAL), *numbered(91, first=9)])
+        await pilot.press(*["j"] * 49)
+        await pilot.pause()
+        assert shown(pane.title)[0] == said
 
 
 async def test_in_a_list_beside_its_explanation_a_rise_brings_the_view_back_too() -> None:

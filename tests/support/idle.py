@@ -50,9 +50,12 @@ class Idleness:
 
 
 def _paint(app: App[Any]) -> bool:
-    """Paint now what the screen would paint at the next of its ticks; tell whether there was anything."""
-    if not app._running or not app.screen_stack or app._batch_count:
+    """Do now what the app would do when a short timer ends: resize, and paint. Tell whether there was anything to do."""
+    if not app._running or not app._screen_stack or app._batch_count:
         return False
+    if app._resize_event is not None:
+        app._check_resize()
+        return True
     screen = app.screen
     has_changed = bool(
         screen._layout_required
