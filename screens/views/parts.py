@@ -94,12 +94,13 @@ def wrapped(paragraph: Paragraph, width: int) -> Iterator[Parts]:
         if used > hang:
             yield tuple(line)
             line, used = [(" " * hang, PLAIN)] if hang else [], hang
-        *full, last = chop_cells(word, max(1, width - used)) or [""]
-        for each in full:
-            yield (*line, (each, tone))
-            line = [(" " * hang, PLAIN)] if hang else []
-        line.append((last, tone))
-        used = hang + cell_len(last)
+        # The first line has no indent, so more of the word fits there than on those below.
+        piece = chop_cells(word, max(1, width - used))[0]
+        for below in chop_cells(word[len(piece) :], max(1, width - hang)):
+            yield (*line, (piece, tone))
+            line, used, piece = ([(" " * hang, PLAIN)] if hang else []), hang, below
+        line.append((piece, tone))
+        used += cell_len(piece)
     if line:
         yield tuple(line)
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -324,6 +324,7 @@ def test_the_map_takes_the_roomiest_shape_that_fits(width: int, height: int, in_
 texts = st.text(alphabet=st.sampled_from("ab 宽é[/]\\-"), max_size=60)
 
 
+@example([("[" * 18, "")], 9, 1)
 @given(st.lists(st.tuples(texts, st.sampled_from(("", "bad")))), st.integers(4, 30), st.integers(0, 12))
 def test_wrapping_keeps_every_word_and_never_goes_beyond_the_width(
     parts: list[tuple[str, str]], width: int, hang: int
