@@ -80,7 +80,7 @@ async def take_census(
     """Walk the ring of a network until what stays unvisited has leaked, and return it.
 
     The caller holds the maintenance lock and has removed leftovers. At most one probe exists at any time, and none when
-    this returns, is cancelled or raises, if the engine still answers. Raises what `survey` and
+    this returns, is cancelled or raises, if the engine still answers. Raises what `ground_in` and
     `decline_unless_walkable` raise, and Declined when the allocator was rebuilt in the middle.
     """
     start = means.clock.monotonic()

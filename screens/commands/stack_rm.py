@@ -43,8 +43,9 @@ def run(asked: Namespace) -> int:
         require_root("stack-rm")
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:
+        decline_early(asked, result_of(EngineReader(connection).look(settings.look.deadline_s)))
         # Typing takes as long as it takes, so the plan is shown before the lock is held, and made again under it.
-        shown = result_of(_plan(asked, settings, connection))
+        shown = result_of(_plan(asked, connection))
         print(*plan_lines(shown), sep="\n", file=sys.stderr)
         confirm(asked, *question(shown))
         outcomes, proof = result_of(_remove(asked, settings, connection, shown))
@@ -60,8 +61,7 @@ def run(asked: Namespace) -> int:
     return exit_code(outcomes, proof, shown.absent)
 
 
-async def _plan(asked: Namespace, settings: Settings, connection: EngineConnection) -> RemovalPlan:
-    decline_early(asked, await EngineReader(connection).look(settings.look.deadline_s))
+async def _plan(asked: Namespace, connection: EngineConnection) -> RemovalPlan:
     return plan_removal(asked.stack, await EngineStackReader(connection).look(), asked.timeout_s)
 
 

@@ -114,8 +114,10 @@ def test_without_it_a_rollback_parks_the_service_again(world: World, network: st
     world.wait_for_state(service, "running")
     before = world.service(service)["Spec"]
     world.update_service(service, park)
+    # Else it is the task from before that is seen running, and the rollback comes amid the update.
+    world.wait_until(lambda: not ids(world, service), "it is parked", 60)
     restored(world, service, before, network)
-    world.wait_until(lambda: world.states(service) == ["running"], "it runs", 60)
+    world.wait_for_state(service, "running")
 
     after = roll_back(world, service)
 

@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 
 from tests.contract.specs import service_spec
-from tests.contract.world import IMAGE, JSON, NOWHERE, POLL_S, World
+from tests.contract.world import IMAGE, JSON, NOWHERE, World
 from tests.engine.lab import Engine
 from tests.journal.journals import daemon, write_journal
 from tests.support.program import Outcome, vipconsole
 
 pytestmark = pytest.mark.engine
 
-WITHIN_S = 200
-"""Seconds for a cause to show: less than a test may take, so that what was told instead is."""
 NO_VIP = "could not find an available IP while allocating VIP"
 
 
@@ -46,12 +44,16 @@ def values(service: Any, subject: str) -> dict[str, str]:
 
 
 def wait_for(engine: Engine, world: World, name: str, cause: str, *arguments: str) -> Any:
-    # By the clock: starting the program takes longer than the time between two looks, which is all that a world counts.
-    deadline = time.monotonic() + WITHIN_S
-    while (said := told(engine, name, *arguments))["cause"] != cause:
-        assert time.monotonic() < deadline, f"{name} is not explained as {cause}; last told: {said}"
-        world.pass_time(POLL_S)
-    return said
+    last: list[Any] = []
+
+    def there() -> Any:
+        last[:] = [told(engine, name, *arguments)]
+        return last[0] if last[0]["cause"] == cause else None
+
+    try:
+        return world.wait_until(there, f"{name} is explained as {cause}", 60)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; last told: {last}") from None
 
 
 def image_cause(world: World) -> str:

@@ -25,6 +25,7 @@ from console.runbook.store.pulse import PULSE, beat
 from console.runbook.unfinished import decline_if_unfinished, unfinished_runs
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from tests.support.clocks import QuickClock
 from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header
 
@@ -80,15 +81,8 @@ async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: 
     output.close()
 
 
-class HurriedClock(SystemClock):
-    """A clock by which a pause is over sooner."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 25)
-
-
 async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = HurriedClock()
+    clock = QuickClock(25)
     log = RunLog(folder, clock)
     await log.read()
     for number in range(20):

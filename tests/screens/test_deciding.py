@@ -31,6 +31,7 @@ from screens.keys import PAUSE_S
 from screens.running import shown_run_in
 from screens.views.live_run import shown_run
 from screens.views.run import RunView
+from tests.support.clocks import QuickClock
 from tests.support.runs import ALICE, START, header
 from tests.support.shown_console import Shown, console
 
@@ -43,13 +44,6 @@ FAILURE = e.Asked(
 )
 INTENDED = e.Intended("only", 1, Call("test.do"), "digest", Found(Answer.NO, "It is not done."))
 FAILED = (INTENDED, e.Failed("only", 1, "It went wrong."))
-
-
-class QuickClock(SystemClock):
-    """Waits for tenths of what it is asked to: the log of a run is read that often."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 10)
 
 
 class Case:
@@ -82,7 +76,7 @@ class Case:
 @asynccontextmanager
 async def asked(state: Path, *told: e.Event, runs: Runs | None = None) -> AsyncIterator[Case]:
     """Open the console on a run with this in its log."""
-    clock = QuickClock()
+    clock = QuickClock(10)
     folder = create_run(state, e.Began(header(), HEADS, ALICE), b"", START)
     log = RunLog(folder, clock)
     await log.read()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from console.clock import SystemClock
 from console.parts import Unknown
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run import events as e
@@ -21,6 +20,7 @@ from screens import running
 from screens.running import planned_run, shown_runs
 from screens.views.live_run import shown_run
 from screens.views.run import StepState
+from tests.support.clocks import QuickClock
 from tests.support.runs import ALICE, PaperRun, World, header
 
 HEADS = (
@@ -91,15 +91,16 @@ def test_the_shipped_runbook_is_shown_before_any_run() -> None:
     assert {each.state for each in shown.steps} == {StepState.PENDING}
 
 
-class QuickClock(SystemClock):
-    """Waits for a hundredth of what it is asked to, and tells when it has done that several times."""
+class CountingClock(QuickClock):
+    """Tells when it has paused several times."""
 
     def __init__(self) -> None:
+        super().__init__(100)
         self._waits = 0
         self.has_waited_often = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 100)
+        await super().sleep(seconds)
         self._waits += 1
         if self._waits == 3:
             self.has_waited_often.set()
@@ -114,7 +115,7 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
         began = e.Began(replace(header(), run_id=name), HEADS, ALICE)
         create_run(tmp_path, began, b"", datetime.now(UTC))
 
-    async with aclosing(shown_runs(tmp_path, QuickClock())) as runs, asyncio.timeout(100):
+    async with aclosing(shown_runs(tmp_path, QuickClock(100))) as runs, asyncio.timeout(100):
         first = asyncio.ensure_future(anext(runs))
         begin("20260101-010101-first")
         seen = await first
@@ -132,7 +133,7 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
 async def test_runs_that_cannot_be_read_are_unknown_and_said_once(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101-010101-broken").mkdir()
-    clock = QuickClock()
+    clock = CountingClock()
     async with aclosing(shown_runs(tmp_path, clock)) as runs, asyncio.timeout(100):
         said = await anext(runs)
         assert isinstance(said, Unknown)

@@ -26,7 +26,7 @@ from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
 PROXY = "id-proxy"
-HOSTILE = ("[/x][bold]\x1b[2J\x1b]0;t\x07\u202egnp\x9b31m\udc80", "宽" * 70 + "x" * 1_000)
+HOSTILE = ("[/x][bold]\x1b[2J\x1b]0;t\x07\u202egnp\x9b31m\udc80", "宽" * 70 + "x" * 10_000)
 
 
 def evening(api: tuple[int, int] = (1, 52)) -> SwarmState:

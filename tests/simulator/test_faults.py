@@ -59,7 +59,7 @@ def wait_for(path: Path, answer: str) -> None:
 
 def test_down_refuses_every_connection_until_it_is_up_again(client: Any, tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
-    client.post(f"{client.base_url}/_simulator/down", json={"seconds": 1.0})
+    client.post(f"{client.base_url}/_simulator/down", json={"seconds": 3.0})
     wait_for(path, "refused")
     wait_for(path, "open")
     assert client.services() == []
