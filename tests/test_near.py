@@ -151,15 +151,19 @@ def test_only_what_needs_a_connection_goes_over_the_socket(monkeypatch: pytest.M
         assert [path.partition("?")[0] for path in went] == ["/v1.41/services", "/v1.41/events"]
 
 
+@pytest.mark.parametrize("by", ["its own thread", "a caller's"])
 def test_an_engine_that_is_down_is_asked_over_its_socket_until_it_is_up(
-    monkeypatch: pytest.MonkeyPatch,
+    by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
         put(monkeypatch, is_near=True) as went,
         simulation(a_swarm("1.41")) as served,
         client_of(served) as client,
     ):
-        served.control("down", {"seconds": 0.2})
+        if by == "its own thread":
+            served.control("down", {"seconds": 0.2})
+        else:
+            client.post(f"{client.base_url}/_simulator/down", json={"seconds": 0.2})
         deadline = time.monotonic() + 60
         answers: list[bool] = []
         while answers[-2:] != [False, True]:

@@ -28,6 +28,9 @@ except ImportError as error:
 T = TypeVar("T")
 
 _PIECES = 20
+_END_WITHIN_S = 0.1
+_ROUNDS = 3
+"""In so many rounds of the loop asyncio makes a connection of a client that connected."""
 _ANNOUNCE_S = 0.05
 _START_TIMEOUT_S = 10.0
 _TICK_S = 0.1
@@ -181,13 +184,11 @@ class Door:
         self.service = service
         self.socket = socket
         self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
-        self._site: web.UnixSite | None = None
+        self._listener: asyncio.Server | None = None
         self._pause: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Make the socket, and let clients connect."""
-        await self._runner.setup()
         try:
             await self.listen()
         except OSError as error:
@@ -195,8 +196,7 @@ class Door:
 
     async def listen(self) -> None:
         """Let clients connect, at first or again."""
-        self._site = web.UnixSite(self._runner, str(self.socket))
-        await self._site.start()
+        self._listener = await asyncio.get_running_loop().create_unix_server(self._server, str(self.socket))
 
     def shut_for(self, seconds: float) -> None:
         """Refuse connections for a while, and end those that there are."""
@@ -206,19 +206,34 @@ class Door:
     async def _shut(self, seconds: float) -> None:
         # The answer that announces it still goes out.
         await asyncio.sleep(_ANNOUNCE_S)
-        if self._site is not None:
-            await self._site.stop()
+        await self._refuse()
         for connection in self._server.connections:
             connection.force_close()
         await asyncio.sleep(seconds)
         await self.listen()
+
+    async def _refuse(self) -> None:
+        """Let no client connect any more."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        loop = asyncio.get_running_loop()
+        for each in listener.sockets:
+            loop.remove_reader(each.fileno())
+        # Whoever connected a moment ago is made a connection in the loop's next rounds; of a listener that is closed by then
+        # asyncio (of Python 3.11) leaves the client's socket open.
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+        listener.close()
 
     async def close(self) -> None:
         """End every connection, and remove the socket."""
         if self._pause is not None:
             self._pause.cancel()
             await asyncio.gather(self._pause, return_exceptions=True)
-        await self._runner.cleanup()
+        await self._refuse()
+        self._server.pre_shutdown()
+        await self._server.shutdown(_END_WITHIN_S)
         await asyncio.to_thread(self.socket.unlink, missing_ok=True)
 
 

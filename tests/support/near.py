@@ -1,8 +1,8 @@
 """A simulated engine that this process serves is answered without its socket: `pytest --near`, as `make quick` does.
 
 Most of what a call to a simulated engine costs is its way over HTTP: two threads, two parsers, and a connection between them.
-The docker SDK stays as it is, and so does what answers, in the engine's own thread; only requests and the socket between them are
-left out. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
+The docker SDK stays as it is, and so does what answers; only requests and the socket between them are left out, and the caller
+does the engine's work itself, while the engine's own thread waits. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
 down or not yet up. A test that looks at what requests sends sees it: then only the socket is left out.
 Of a response nobody reads its `request`, and the query in the `url` of one that succeeded: these are not there.
 
@@ -12,11 +12,12 @@ Of a response nobody reads its `request`, and the query in the `url` of one that
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-from concurrent.futures import Future
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from http.client import responses
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import pytest
@@ -30,9 +31,6 @@ from yarl import URL
 from console.simulator import server
 from console.simulator.api import Call
 
-NEVER_S = 120.0
-"""Longer than a loop that answers other calls ever needs; whoever waits so long fails."""
-
 far: Any = UnixHTTPAdapter.send
 _request: Any = APIClient.request
 _send: Any = APIClient.send
@@ -40,24 +38,74 @@ _READ = frozenset(("params", "data", "json", "headers", "timeout", "stream", "al
 """What the SDK gives with a request; its headers and time limit say nothing that a simulated engine looks at."""
 _PLAIN_PATH = re.compile(r"(/\w([\w%:~-]|\.(?!\.))*)+", re.ASCII)
 """A path that requests writes as it is."""
-_served: dict[str, tuple[server.Service, asyncio.AbstractEventLoop]] = {}
+_served: dict[str, "Near"] = {}
 """The engines of this process whose sockets listen."""
+
+
+class Near:
+    """An engine of this process. Its thread and those of its callers take turns; its own turn ends only where it waits.
+
+    The loop waits in its selector's `select` and nowhere else, so a lock that is free just then keeps the model and its
+    listeners from being used twice at once, as the loop does for calls over the socket.
+    """
+
+    def __init__(self, service: server.Service) -> None:
+        """Begin the turn of this thread, which runs the engine's loop."""
+        self._service = service
+        self._loop = cast("Any", asyncio.get_running_loop())
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        self._select = self._loop._selector.select
+        self._loop._selector.select = self._wait
+
+    def _wait(self, timeout: float | None = None) -> Any:
+        self._turn.release()
+        try:
+            return self._select(timeout)
+        finally:
+            self._turn.acquire()
+
+    def end(self) -> None:
+        """Let the loop wait as loops do; nobody else takes a turn after this."""
+        self._loop._selector.select = self._select
+        self._turn.release()
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        with self._turn:
+            yield
+            # Somebody who listens has something to tell: the loop waits and does not know it yet.
+            if self._loop._ready:
+                self._loop.call_soon_threadsafe(int)
+
+    def answer(self, call: Call, socket: str) -> web.Response | None:
+        """Return the response, or None where the socket has to tell: the engine went down meanwhile, or a fault is met."""
+        with self._own_turn():
+            return self._service.respond(call) if _served.get(socket) is self else None
 
 
 class Door(server.Door):
     """A socket that lets this process know while it listens."""
 
+    _near: Near | None = None
+
     async def listen(self) -> None:
         await super().listen()
-        _served[str(self.socket)] = (self.service, asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self._near = self._near or Near(self.service)
+        _served[str(self.socket)] = self._near
 
     def shut_for(self, seconds: float) -> None:
         _served.pop(str(self.socket), None)
-        super().shut_for(seconds)
+        # Whose turn it is may be another thread's, and only the loop's own can begin a task.
+        self._loop.call_soon_threadsafe(super().shut_for, seconds)
 
     async def close(self) -> None:
-        _served.pop(str(self.socket), None)
+        # Until the socket is gone: whoever still asks must not connect to it while its connections are ended.
         await super().close()
+        _served.pop(str(self.socket), None)
+        if self._near is not None:
+            self._near.end()
 
 
 def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> requests.Response:
@@ -66,7 +114,7 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
     if found is not None and not more.get("stream"):
         url = URL(request.path_url, encoded=True)
         body = server.parsed(request.body or b"")
-        given = _asked(*found, Call(request.method or "", url.path, dict(url.query), body))
+        given = found.answer(Call(request.method or "", url.path, dict(url.query), body), adapter.socket_path)
         if given is not None:
             return _response(given, request.url or "", request)
     response: requests.Response = far(adapter, request, **more)
@@ -76,9 +124,10 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
 def request(client: Any, method: str, url: str, **more: Any) -> requests.Response:
     """Make a request as requests does, or answer it here where nothing about it is unusual."""
     # One that asks over TCP has no adapter of the SDK's.
-    found = _served.get(getattr(getattr(client, "_custom_adapter", None), "socket_path", ""))
+    socket = getattr(getattr(client, "_custom_adapter", None), "socket_path", "")
+    found = _served.get(socket)
     call = None if found is None or APIClient.send is not _send else _call(client, method, url, more)
-    given = None if found is None or call is None else _asked(*found, call)
+    given = None if found is None or call is None else found.answer(call, socket)
     if given is None:
         response: requests.Response = _request(client, method, url, **more)
         return response
@@ -105,24 +154,6 @@ def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Call |
     body = data if more.get("json") is None else json.dumps(more["json"])
     read = {str(key): str(value) for key, value in query.items() if value is not None}
     return Call(method.upper(), unquote(path), read, server.parsed(body or b""))
-
-
-def _asked(service: server.Service, loop: asyncio.AbstractEventLoop, call: Call) -> web.Response | None:
-    """Ask in the engine's own thread, where its model and its listeners live."""
-    done: Future[web.Response | None] = Future()
-
-    def ask() -> None:
-        try:
-            done.set_result(service.respond(call))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
-            done.set_exception(error)
-
-    try:
-        loop.call_soon_threadsafe(ask)
-    except RuntimeError:
-        # It ended this moment: the socket tells how that looks.
-        return None
-    return done.result(NEVER_S)
 
 
 def _response(
