@@ -23,7 +23,7 @@ help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 quick: $(VENV)/.dev check ## Lint, types, and every test that starts no process
-	$(BIN)/pytest -m "$(QUICK)" -n 3 --dist loadfile --near --at-most 2 --hypothesis-profile quick $(PYTEST_ARGS)
+	$(BIN)/pytest -m "$(QUICK)" -n 3 --dist loadfile --ignore tests/engine --ignore tests/benchmarks --near --at-most 1 --hypothesis-profile quick $(PYTEST_ARGS)
 
 demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one look)
 	@if [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$${TERM:-dumb}" != dumb ]; then $(BIN)/vipconsole --demo; \

@@ -47,6 +47,20 @@ CAUSES = (
         command="ip -d link show type vxlan",
     ),
     Cause(
+        "node-starting", Area.NETWORK, "node does not know its address yet",
+        "its node does not know yet by which of its addresses it reaches other nodes",
+        "A task began before dockerd knew its node's own address for overlay traffic, as in the seconds after dockerd "
+        "starts. Swarm begins another task in its place.",
+        "Wait some seconds. If it goes on, compare the node's address (`docker info` there, under Swarm) with those that "
+        "the host has (`ip address`).",
+        (
+            (r'(?:subnet sandbox join failed for "(?P<subnet>[^"]+)": )?(?:overlay: )?cannot determine address family of '
+             "transport: the local data-plane address is not currently known"),
+        ),
+        Severity.NOTE, is_address_problem=False,
+        command="docker info",
+    ),
+    Cause(
         "stale-sandbox", Area.NETWORK, "overlay not set up on a node",
         "its network cannot be set up on its node: {reason}",
         "The node's own part of the overlay (its sandbox, bridge or VXLAN interface) cannot be made, or is damaged.",

@@ -210,6 +210,8 @@ KNOWN = [
     ("attached to volume which is being drained", "csi-drained"),
     ("dependency not ready: published path is unavailable", "csi-not-ready"),
     (TAKEN, "port-taken"), (VXLAN, "stale-vxlan"),
+    (('starting container failed: subnet sandbox join failed for "10.77.0.0/28": overlay: cannot determine address family '
+      "of transport: the local data-plane address is not currently known"), "node-starting"),
     ("failed to allocate gateway (10.0.24.1): Address already in use", "gateway-taken"),
     ("invalid pool request: Pool overlaps with other one on this address space", "node-pool-overlap"),
     (("attaching to network failed, make sure your network options are correct and check manager logs: context "

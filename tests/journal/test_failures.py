@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from console.guard.shortage import REFUSALS
+from console.health.logged import find_logged
 from console.health.why.exhaustion import EXHAUSTED
 from console.journal.failures import ALL_SIGNATURES, FAILURES
 from console.journal.matching import Event, Recogniser, Unexplained
@@ -173,6 +174,11 @@ AGENTS = [
     ("failed to set up container networking: something new", "container-network"),
 ]  # fmt: skip
 
+STARTING = (
+    'starting container failed: subnet sandbox join failed for "10.77.0.0/28": overlay: cannot determine address family of '
+    "transport: the local data-plane address is not currently known"
+)
+
 
 @pytest.mark.parametrize("prefix", ["", "starting container failed: ", SETUP])
 @pytest.mark.parametrize(("error", "cause"), AGENTS)
@@ -186,6 +192,13 @@ def test_what_an_agent_says_of_its_network_is_known_whatever_stands_in_front(
     told = describe(found)
     assert "service shop_app" in told
     assert "node worker-2" in told
+
+
+def test_a_node_that_is_about_to_start_is_noted_and_asks_for_nothing() -> None:
+    summary = summary_of(line("fatal task error", STARTING, AGENT))
+    (found,) = summary.findings
+    assert (found.signature.id, summary.worst) == ("node-starting", Severity.NOTE)
+    assert not list(find_logged(summary, required=True))
 
 
 def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:

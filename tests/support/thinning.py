@@ -1,7 +1,7 @@
 """Of a test with many cases only some are run, evenly spread over them: `pytest --at-most N`, as `make quick` does.
 
-Every test is run all the same, and its first and last case are always among those that are. The end of the output says how many
-were left out, and of how many tests. `make test` leaves nothing out.
+Every test is run all the same: its first case always, and from two cases on its last. The end of the output says how many were
+left out, and of how many tests. `make test` leaves nothing out.
 """
 
 from typing import Any, TypeVar
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def spread(cases: list[T], most: int) -> list[T]:
-    """Return so many at most, the first and the last among them, the others evenly between."""
+    """Return so many at most: the first, the last if there is room for two, and others evenly between."""
     if len(cases) <= most:
         return cases
     last = len(cases) - 1
