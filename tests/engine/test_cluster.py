@@ -86,6 +86,7 @@ def test_a_census_tells_other_nodes_load_balancers_apart_by_number(cluster: list
             60,
         )
         after = someone.run("glance", "--json", "--host", manager.host, "shared").json
-        assert after["networks"][0]["leaked"] is None
+        # The new leader has rebuilt the count: nothing has leaked since, where that is counted at all.
+        assert after["networks"][0]["leaked"] == (0 if world.traits.counts_addresses else None)
         (void,) = [each for each in after["findings"] if each["code"] == "census-void"]
         assert "another node leads the swarm now" in void["sentence"]

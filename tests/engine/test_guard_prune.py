@@ -21,11 +21,15 @@ REGISTRY = "127.0.0.1:5000"
 SLOW = """
 import http.server, time
 class Slow(http.server.BaseHTTPRequestHandler):
+    # Who tries TLS first goes on without it only where the refusal begins as HTTP does.
+    default_request_version = "HTTP/1.0"
     def do_GET(self):
         while self.path != "/v2/":
             time.sleep(60)
         self.send_response(200)
         self.end_headers()
+    # With which later engines ask first.
+    do_HEAD = do_GET
 http.server.ThreadingHTTPServer(("127.0.0.1", 5000), Slow).serve_forever()
 """
 STACK = f"""
