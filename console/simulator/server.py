@@ -218,10 +218,10 @@ class Door:
         if listener is None:
             return
         loop = asyncio.get_running_loop()
-        for each in listener.sockets:
-            loop.remove_reader(each.fileno())
-        # Whoever connected a moment ago is made a connection in the loop's next rounds; of a listener that is closed by then
-        # asyncio (of Python 3.11) leaves the client's socket open.
+        for listening in listener.sockets:
+            loop.remove_reader(listening.fileno())
+        # A client that connected a moment ago becomes a connection in the loop's next rounds. Where the listener is closed
+        # before, asyncio (of Python 3.11) leaves its socket open.
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
         listener.close()

@@ -13,8 +13,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from http.client import responses
 from typing import Any, cast
@@ -38,11 +37,11 @@ _READ = frozenset(("params", "data", "json", "headers", "timeout", "stream", "al
 """What the SDK gives with a request; its headers and time limit say nothing that a simulated engine looks at."""
 _PLAIN_PATH = re.compile(r"(/\w([\w%:~-]|\.(?!\.))*)+", re.ASCII)
 """A path that requests writes as it is."""
-_served: dict[str, "Near"] = {}
+_served: dict[str, "NearEngine"] = {}
 """The engines of this process whose sockets listen."""
 
 
-class Near:
+class NearEngine:
     """An engine of this process. Its thread and those of its callers take turns; its own turn ends only where it waits.
 
     The loop waits in its selector's `select` and nowhere else, so a lock that is free just then keeps the model and its
@@ -70,29 +69,27 @@ class Near:
         self._loop._selector.select = self._select
         self._turn.release()
 
-    @contextmanager
-    def _own_turn(self) -> Iterator[None]:
+    def answer(self, call: Call, socket: str) -> web.Response | None:
+        """Return the response, or None where the socket has to tell: the engine went down meanwhile, or a fault is met."""
         with self._turn:
-            yield
+            if _served.get(socket) is not self:
+                return None
+            response = self._service.respond(call)
             # Somebody who listens has something to tell: the loop waits and does not know it yet.
             if self._loop._ready:
                 self._loop.call_soon_threadsafe(int)
-
-    def answer(self, call: Call, socket: str) -> web.Response | None:
-        """Return the response, or None where the socket has to tell: the engine went down meanwhile, or a fault is met."""
-        with self._own_turn():
-            return self._service.respond(call) if _served.get(socket) is self else None
+            return response
 
 
-class Door(server.Door):
+class NearDoor(server.Door):
     """A socket that lets this process know while it listens."""
 
-    _near: Near | None = None
+    _near: NearEngine | None = None
 
     async def listen(self) -> None:
         await super().listen()
         self._loop = asyncio.get_running_loop()
-        self._near = self._near or Near(self.service)
+        self._near = self._near or NearEngine(self.service)
         _served[str(self.socket)] = self._near
 
     def shut_for(self, seconds: float) -> None:
@@ -101,7 +98,7 @@ class Door(server.Door):
         self._loop.call_soon_threadsafe(super().shut_for, seconds)
 
     async def close(self) -> None:
-        # Until the socket is gone: whoever still asks must not connect to it while its connections are ended.
+        # A call that comes while connections end is still answered near: over the socket it would open another one.
         await super().close()
         _served.pop(str(self.socket), None)
         if self._near is not None:
@@ -176,6 +173,6 @@ def _encoding(content_type: str) -> str | None:
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Answer without sockets from here on."""
-    patch.setattr(server, "Door", Door)
+    patch.setattr(server, "Door", NearDoor)
     patch.setattr(UnixHTTPAdapter, "send", send)
     patch.setattr(APIClient, "request", request)
