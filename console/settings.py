@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.errors import SettingsError
-from console.host.unit_names import full_name, is_glob, problem_with_service
-from console.nearest import nearest
-from console.text import clean
+from console.host.units import full_name, is_glob, problem_with_service
+from console.text import clean, nearest
 
 SYSTEM_FILE = Path("/etc/vipconsole/config.toml")
 

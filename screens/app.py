@@ -13,10 +13,9 @@ from textual.reactive import var
 from textual.scrollbar import ScrollBar
 from textual.worker import WorkerFailed
 
-from console.errors import VipconsoleError
-from console.parts import Unknown
+from console.errors import Unknown, VipconsoleError
+from console.monitor.values import Scene
 from console.runbook.run.decisions import Wish
-from console.watch.values import Scene
 from screens.base import ConsoleScreen
 from screens.dialogs import Leaving, Reading
 from screens.journal import JournalScreen

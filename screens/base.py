@@ -9,7 +9,7 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.widget import Widget
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.keys import Command, Commanded, bindings
 from screens.surroundings import Surroundings
 from screens.widgets.header import Header

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
-from console.state import state_failure
+from console.storage.state import state_failure
 from screens import exit_codes
 from screens.arguments import build_parser
 

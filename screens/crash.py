@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from console import __version__
-from console.state import state_folder
+from console.storage.state import state_folder
 
 
 def write_report(error: BaseException) -> str:

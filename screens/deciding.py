@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.clock import Clock
-from console.host.who import Who
+from console.host.audit import Who
 from console.runbook.deciding import decide
 from console.runbook.run.decisions import Wish
 from console.runbook.runner.starting import Progress, silent

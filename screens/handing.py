@@ -8,8 +8,7 @@ from typing import Any
 from textual.screen import Screen
 
 from console.errors import HostError
-from console.files import write_atomically
-from console.state import make_private, state_folder
+from console.storage.state import make_private, state_folder, write_atomically
 from console.text import SENTENCE_LIMIT, clean, plural
 
 COPIED_AT_MOST = 50_000

@@ -7,7 +7,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from console.watch.values import Line, Log, Scene
+from console.monitor.values import Line, Log, Scene
 from screens.base import ConsoleScreen
 from screens.handing import copy, save
 from screens.keys import Command, bindings

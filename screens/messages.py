@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 
 
 @dataclass

@@ -8,13 +8,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from console.addresses.accounting import NetworkAccount
+from console.addresses.details import Holders, index_for_telling
 from console.addresses.map import AddressMap, maps_of
-from console.addresses.told import Holders, index_for_telling
-from console.health.attached import Attached, Attachments, Touch, attached_to
-from console.health.values import Observation
-from console.parts import Part, Unknown
+from console.diagnosis.attachments import Attached, Attachments, Touch, attached_to
+from console.diagnosis.values import Observation
+from console.errors import Part, Unknown
+from console.monitor.values import Scene
 from console.text import plural
-from console.watch.values import Scene
 from screens.base import ConsoleScreen
 from screens.handing import copy
 from screens.keys import Command, bindings

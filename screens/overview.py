@@ -9,7 +9,7 @@ from textual.containers import Grid
 from textual.reactive import var
 from textual.widget import Widget
 
-from console.health.values import Finding
+from console.diagnosis.values import Finding
 from console.journal.summary import Finding as Logged
 from screens.base import ConsoleScreen
 from screens.dialogs import Reading

@@ -4,8 +4,7 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
-from console.nearest import nearest
-from console.text import SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean, nearest
 from screens.exit_codes import USAGE
 
 COMMAND = "command"

@@ -10,8 +10,7 @@ from textual.containers import Horizontal
 from textual.reactive import var
 from textual.widget import Widget
 
-from console.errors import RunnerNotStarted, VipconsoleError
-from console.parts import Unknown
+from console.errors import RunnerNotStarted, Unknown, VipconsoleError
 from screens.base import ConsoleScreen
 from screens.handing import copy
 from screens.keys import Command, bindings

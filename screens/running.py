@@ -6,8 +6,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 
 from console.clock import Clock
-from console.errors import Declined, HostError, RunbookError
-from console.parts import Unknown, unknown_from
+from console.errors import Declined, HostError, RunbookError, Unknown, unknown_from
 from console.runbook.source import default_runbook
 from console.runbook.store.folders import run_folders
 from console.runbook.viewing import Unreadable, newest, runs_in, watch

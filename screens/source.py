@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 
 
 class SceneSource(Protocol):
-    """Gives scenes for as long as somebody looks; `console.watch` has the real one."""
+    """Gives scenes for as long as somebody looks; `console.monitor` has the real one."""
 
     def scenes(self) -> AsyncGenerator[Scene, None]:
         """Yield the newest scene whenever something in it changed; parts that did not are the very same objects."""

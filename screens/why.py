@@ -9,13 +9,13 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from console.diagnosis.values import Observation
+from console.diagnosis.why.evidence import last_lines
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer, Explained, Standing
 from console.errors import UsageError
-from console.health.values import Observation
-from console.health.why.explain import explain
-from console.health.why.lines import last_lines
-from console.health.why.values import Answer, Explained, Standing
 from console.journal.matching import Event
-from console.watch.values import Log, Scene
+from console.monitor.values import Log, Scene
 from screens.base import ConsoleScreen
 from screens.handing import copy
 from screens.keys import Command, bindings

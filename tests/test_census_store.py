@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from console.addresses.evidence import Allocator, Census
-from console.census_store import FOLDER, keep_census, kept_censuses
-from console.errors import HostError
-from console.parts import Unknown
-from console.state import state_folder
+from console.errors import HostError, Unknown
+from console.storage.census import FOLDER, keep_census, kept_censuses
+from console.storage.state import state_folder
 from tests.support.swarms import LONG_AGO, NOW
 
 CENSUS = Census(

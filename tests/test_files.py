@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.files import write_atomically
+from console.storage.state import write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole_and_readable_as_asked(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from console.addresses.forecast import Point
 from console.errors import HostError
-from console.history_store import FILE, KEPT_DAYS, HistoryStore, Kept
+from console.storage.history import FILE, KEPT_DAYS, HistoryStore, Kept
 from tests.support.swarms import NOW, entry
 
 KEY = ("id-proxy", "series")
@@ -90,8 +90,8 @@ def test_leaks_of_an_allocator_that_is_gone_are_let_go(store: HistoryStore) -> N
 
 
 def test_it_does_not_grow_for_ever(store: HistoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.history_store.ROWS_KEPT", 50)
-    monkeypatch.setattr("console.history_store.LEAKS_KEPT", 3)
+    monkeypatch.setattr("console.storage.history.ROWS_KEPT", 50)
+    monkeypatch.setattr("console.storage.history.LEAKS_KEPT", 3)
     store.add_points(CLUSTER, [(KEY, at(-each)) for each in range(100)])
     leaks = [
         entry("id-proxy", f"10.0.1.{each}", stack=f"s{each}", ended_at=NOW + timedelta(minutes=each))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from console.host.lock_probe import LOCK
+from console.host.lock import LOCK
 from console.runbook.source import SYSTEM_FILE as SYSTEM_RUNBOOK
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
-from console.state import state_folder
+from console.storage.state import state_folder
 from tests.support.isolation import HIDDEN
 from tests.support.program import vipconsole
 from tests.support.systemd import machine

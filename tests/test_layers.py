@@ -20,10 +20,10 @@ def modules_after(code: str) -> set[str]:
 LOOK = """
 import asyncio
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
-from console.health.assess import assess
+from console.journal.reader import DaemonLog
+from console.diagnosis.assess import assess
 from console.journal.reader import open_journal
-from console.look import take_look
+from console.monitor.snapshot import take_look
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -38,7 +38,7 @@ def test_a_whole_look_loads_nothing_that_shows_anything() -> None:
     assert not modules_after(LOOK) & {"rich", "textual", "screens", "aiohttp"}
 
 
-@pytest.mark.parametrize("package", ["console.addresses.accounting", "console.health.assess"])
+@pytest.mark.parametrize("package", ["console.addresses.accounting", "console.diagnosis.assess"])
 def test_what_is_pure_loads_no_door(package: str) -> None:
     assert not modules_after(f"import {package}") & {"docker", "requests", "asyncio", "systemd", "subprocess"}
 
@@ -68,7 +68,7 @@ def test_json_needs_nothing_to_draw_with() -> None:
 def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[str, ...]) -> None:
     loaded = modules_after(f"import screens.cli\nscreens.cli.main({list(arguments)!r})")
     assert "console.swarm.connection" in loaded
-    assert not {each for each in loaded if each.startswith("console.remedies")}
+    assert not {each for each in loaded if each.startswith("console.operations")}
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}
 
 
@@ -76,11 +76,11 @@ CONSOLE = """
 import asyncio, gc, sys
 from datetime import UTC
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
+from console.journal.reader import DaemonLog
 from console.journal.reader import open_journal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
-from console.watch.watcher import Sources, Watcher
+from console.monitor.monitor import Sources, Watcher
 from screens.app import ConsoleApp
 from screens.printed.glyphs import UNICODE
 from screens.surroundings import Surroundings
@@ -102,7 +102,7 @@ asyncio.run(show())
 def test_the_live_console_has_nothing_that_changes() -> None:
     loaded = modules_after(CONSOLE)
     assert "textual" in loaded
-    assert not {each for each in loaded if each.startswith("console.remedies")}
+    assert not {each for each in loaded if each.startswith("console.operations")}
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock", "aiohttp"}
 
 

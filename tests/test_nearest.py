@@ -2,13 +2,13 @@
 
 import pytest
 
+from console.diagnosis.assess import assess
+from console.diagnosis.why.explain import choose
 from console.errors import UsageError
-from console.health.assess import assess
-from console.health.why.explain import choose
-from console.nearest import did_you_mean, near_names, nearest, or_what_there_is
-from console.remedies.stack_removal_plan import plan_removal
+from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
 from console.swarm.stacks import Kind
+from console.text import did_you_mean, near_names, nearest, or_what_there_is
 from screens.printed.stack_removal_talk import plan_lines
 from tests.support.stacks import item, look
 from tests.support.stacks import service as stack_service

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from console.health.quiet.values import Rules, Verdict
+from console.diagnosis.quiescence.values import Rules, Verdict
+from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
+from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
-from console.parts import Unknown
-from console.quiet import Progress, Senses, wait_for_quiet
 from console.settings import Look, Quiet, Thresholds
 from console.swarm.events import Gap, Heard, Listening
 from console.swarm.values import Event, SwarmState
@@ -228,7 +228,7 @@ async def test_an_engine_that_does_not_answer_at_first_is_unknown_at_once() -> N
 async def test_what_the_settings_ask_for_and_cannot_be_had_is_unknown_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("console.stillness.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.diagnosis.quiescence.waiter.doubt_that_engine_is_ours", lambda *_: None)
     world = World(Time(), own_host=activity(units=Inapplicable("no systemd", is_wanted=True)))
     outcome, waited_s = ended(await wait(world))
     assert outcome is Verdict.UNKNOWN

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from console.addresses.evidence import allocator_of
-from console.health.assess import assess
-from console.health.why.rows import line_rows
-from console.journal.collect import late
+from console.diagnosis.assess import assess
+from console.diagnosis.why.evidence import line_rows
+from console.durations import LOCAL, NO_TIME, NOT_KNOWN, Shape, clock_time, iso, moment, stamp, zone_name
 from console.journal.matching import Event
 from console.journal.signatures import SIGNATURES
 from console.journal.summary import summarise
 from console.journal.values import Batch, Window
+from console.journal.window import late
 from console.settings import Thresholds
 from console.swarm import parse
-from console.times import LOCAL, NO_TIME, NOT_KNOWN, Shape, clock_time, iso, moment, stamp, zone_name
 from screens.printed.machine import as_json
 from screens.views.network import facts
-from tests.health.test_logged import VIP, entry
+from tests.diagnosis.test_logged import VIP, entry
 from tests.journal.journals import daemon, export_text
 from tests.journal.lines import VIP_LINE
 from tests.support.program import vipconsole
@@ -155,12 +155,12 @@ def test_when_dockerd_began_is_not_told_by_a_bridge_without_a_time() -> None:
 
 
 MADE_FOR_PROGRAMS = {
-    "console/times.py",  # the one place for people
+    "console/durations.py",  # the one place for people
     "console/simulator/wire_networks.py",
-    "console/simulator/said.py",
+    "console/simulator/dockerd_log.py",
     "console/runbook/store/folders.py",  # names of runs and files, in UTC
     "screens/handing.py",
-    "console/host/logins.py",  # reads what `who` writes
+    "console/host/survey.py",  # reads what `who` writes
 }
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from console.daemon_log import DaemonLog
+from console.concurrency import cancelled, together
 from console.errors import EngineTimeout, HostError
-from console.look import take_look
+from console.journal.reader import DaemonLog
+from console.monitor.snapshot import take_look
 from console.settings import Look
-from console.together import cancelled, together
 from tests.support.swarms import NOW, swarm
 
 

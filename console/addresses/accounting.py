@@ -15,13 +15,13 @@ from console.addresses.holders import (
     HolderIndex,
     Kind,
     NetworkHolders,
+    Pool,
     holders_on,
     index_holders,
+    pools_of,
 )
-from console.addresses.leaks import Certainty, Evidence, Leak, leak_by_name, unaccounted, unknown_leak
-from console.addresses.ledger import Entry
-from console.addresses.pool import Pool, pools_of
-from console.parts import Unknown, known
+from console.addresses.leaks import Certainty, Entry, Evidence, Leak, leak_by_name, unaccounted, unknown_leak
+from console.errors import Unknown, known
 from console.swarm.values import Network, SubnetUse, SwarmState
 
 

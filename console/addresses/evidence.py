@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
-from console.parts import Unknown, known
+from console.durations import is_known
+from console.errors import Unknown, known
 from console.swarm.values import SwarmState
-from console.times import is_known
 
 
 @dataclass(frozen=True, slots=True)

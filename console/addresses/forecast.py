@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from console.addresses.ledger import Entry
+from console.addresses.leaks import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Held, Holder, Kind
-from console.addresses.leaks import Evidence
-from console.addresses.ledger import Entry
-from console.addresses.pool import Pool
+from console.addresses.holders import Held, Holder, Kind, Pool
+from console.addresses.leaks import Entry, Evidence
 
 BLOCK = 256
 """Addresses of one block: larger subnets are shown block by block."""

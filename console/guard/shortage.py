@@ -5,11 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
+from console.diagnosis.findings.sources import is_past
+from console.diagnosis.findings.waiting import (
+    Needy,
+    crowds_of,
+    most_likely_full,
+    needy_services,
+    waiting_services,
+)
+from console.diagnosis.quiescence.crash_loops import ENDED_BADLY, TOLD_TO_END, tasks_by_service
+from console.diagnosis.values import Observation
+from console.errors import Unknown, known
 from console.guard.values import Shortage, Situation, Wishes
-from console.health.logged import is_past
-from console.health.waiting import Needy, crowds_of, most_likely_full, needy_services, waiting_services
-from console.parts import Unknown, known
 from console.settings import Thresholds
+from console.swarm.values import Service, Task
 from console.text import listed, plural
 
 REFUSALS = frozenset(
@@ -127,3 +136,36 @@ def _refused_at(situation: Situation) -> Mapping[str, datetime]:
             for name in filter(None, (*logged.objects.get("service", ()), *of_tasks)):
                 found[name] = max(found.get(name, logged.last), logged.last)
     return found
+
+
+ON_THE_WAY = ("assigned", "accepted", "preparing", "ready", "starting")
+"""States between a task's placement and its container's being up: images are pulled, and health is waited for."""
+
+
+WITHIN_S = 900.0
+"""Whatever has been in one of them for longer is stuck."""
+
+
+def being_deployed(observation: Observation) -> tuple[str, ...]:
+    """Return the names of services whose tasks are on the way to running and have not failed since the last change.
+
+    Quiet takes a service for stuck that has not converged within its dwell time. That is short for a pull, and whoever would
+    restart the docker unit or remove networks meanwhile would do so in the middle of a deploy.
+    """
+    tasks = tasks_by_service(known(observation.swarm.tasks, ()))
+    return tuple(
+        each.name
+        for each in known(observation.swarm.services, ())
+        if _is_on_the_way(each, tasks.get(each.id, ()), observation)
+    )
+
+
+def _is_on_the_way(service: Service, tasks: Iterable[Task], observation: Observation) -> bool:
+    tasks = tuple(tasks)
+    has_failed = any(each.state in ENDED_BADLY and each.since >= service.updated for each in tasks)
+    return not has_failed and any(
+        each.state in ON_THE_WAY
+        and each.desired_state not in TOLD_TO_END
+        and (observation.now - each.since).total_seconds() < WITHIN_S
+        for each in tasks
+    )

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from console.health.quiet.values import Report
-from console.health.values import Assessment, Observation
-from console.parts import Part, Unknown
+from console.diagnosis.quiescence.values import Report
+from console.diagnosis.values import Assessment, Observation
+from console.errors import Part, Unknown
 
 
 class Verdict(StrEnum):

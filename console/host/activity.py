@@ -2,8 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network
 
-from console.parts import Part
+from console.errors import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A destination that this host reaches by another way than an overlay."""
+
+    network: IPv4Network
+    device: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,72 @@
 """Whether an engine runs on this very host, so that what this host says belongs to it."""
 
+import json
 import socket
 import struct
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 
-from console.parts import Unknown
+from console.errors import HostError, Unknown
+from console.host.activity import Route
+from console.host.process import output_of
+from console.text import clean
+
+
+async def read_routes(timeout_s: float) -> tuple[Route, ...]:
+    """Return the unicast routes of all tables and the host's own addresses, default and loopback left out.
+
+    Raises HostError when `ip` (iproute2) is not there or says something else than its JSON.
+    """
+    said = await output_of(("ip", "-4", "-json", "route", "show", "table", "all"), timeout_s)
+    try:
+        rows = json.loads(said or b"[]")
+        routes = [
+            Route(IPv4Network(row["dst"]), clean(row.get("dev") or ""))
+            for row in rows
+            if row["dst"] != "default" and row.get("type", "unicast") in ("unicast", "local")
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HostError("`ip -json route` did not answer with routes.", "It comes with iproute2.") from error
+
+    return tuple(dict.fromkeys(each for each in routes if each.device != "lo" and each.network.prefixlen))
+
+
+MACHINE_ID = Path("/etc/machine-id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def machine_id(path: Path = MACHINE_ID) -> str:
+    """Return the ID that systemd gave this machine (machine-id(5)), or its host name where there is none."""
+    try:
+        told = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        told = ""
+    return clean(told) or clean(socket.gethostname())
+
+
+def boot_id(path: Path = BOOT_ID) -> str:
+    """Return the ID that the kernel gave this boot (random(4)); nothing where it does not tell."""
+    try:
+        return clean(path.read_text("ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def given_addresses(root: Path, container_ids: Iterable[str], network: str) -> Mapping[str, bool]:
+    """Return for each container whether its address on a network was given by hand; absent where that is not to be read."""
+    found: dict[str, bool] = {}
+    for each in container_ids:
+        try:
+            data = json.loads((root / "containers" / each / "config.v2.json").read_text("utf-8"))
+            endpoint = data["NetworkSettings"]["Networks"][network]
+            is_chosen = endpoint["IPAMOperational"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(is_chosen, bool):
+            found[each] = bool(endpoint.get("IPAMConfig")) and not is_chosen
+    return found
+
 
 UNIX = "unix://"
 

@@ -1,8 +1,4 @@
-"""Pipes that programs write their output to, and that have an end even where the program left a process behind.
-
-A process that a program leaves behind inherits its pipes and may hold them open for ever. asyncio takes a program for
-running as long as anybody holds the other end of a pipe of its own making, so these are made here.
-"""
+"""TODO."""
 
 import asyncio
 import os
@@ -13,6 +9,8 @@ from typing import Any
 
 DRAIN_S = 1.0
 """Once the program has ended and nothing is in the pipe, nobody who still holds it open is waited for longer."""
+
+
 MOST_AFTER_END_BYTES = 1024 * 1024
 """A pipe holds no more (/proc/sys/fs/pipe-max-size): what comes beyond it after the end is not the program's."""
 

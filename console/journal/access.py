@@ -1,8 +1,4 @@
-"""Whether the journal of this host can be read at all.
-
-Without permission, opening succeeds and shows nothing but one's own lines (sd_journal_open(3)): an empty answer
-would look like a dockerd without errors.
-"""
+"""TODO."""
 
 import os
 from collections.abc import Sequence
@@ -12,6 +8,8 @@ from console.errors import HostError
 
 SYSTEM_DIRECTORIES = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where journald keeps its files, each in a directory named after the machine (systemd-journald.service(8))."""
+
+
 _HINT = "Run it as root or as a member of the group systemd-journal or adm."
 
 

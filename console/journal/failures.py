@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from itertools import count
 from types import MappingProxyType
 
-from console.causes.matching import cause_of
-from console.causes.table import CAUSES
-from console.causes.values import Cause, Place
-from console.causes.words import typed
+from console.causes.registry import CAUSES, cause_of
+from console.causes.values import Cause, Place, typed
 from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
 from console.journal.values import DaemonLine
 

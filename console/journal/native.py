@@ -15,8 +15,7 @@ from typing import Any
 from console.clock import Clock, SystemClock
 from console.errors import HostError
 from console.journal.access import require_access
-from console.journal.collect import NewestFirst, vacuumed
-from console.journal.fields import entry_from, matches
+from console.journal.parsing import entry_from, matches
 from console.journal.values import (
     BATCH_ENTRIES,
     DEFAULT_UNIT,
@@ -26,6 +25,7 @@ from console.journal.values import (
     Gap,
     Window,
 )
+from console.journal.window import NewestFirst, vacuumed
 
 try:
     from systemd import journal as _library

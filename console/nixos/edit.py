@@ -1,18 +1,111 @@
 """The edit that gives a network its subnet in a Nix file: looked at, proven, made, and taken back."""
 
 import asyncio
+import re
 import shlex
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TypeVar
 
-from console.errors import Declined, HostError
+from console.errors import Declined, HostError, Part, Unknown, unknown_from
+from console.host.process import output_of
 from console.nixos.file import Kept, NixFile, read_nix_file, unified_diff
-from console.nixos.git import said_by_git
-from console.nixos.proof import NotNix, Run, nix_agrees, parsed_by_nix, require_only_insertion
-from console.nixos.swarm_nix import Reading, Verdict, edited, read
-from console.parts import Part
+from console.nixos.source import NixSource
+from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
 from console.text import SENTENCE_LIMIT, clean
+
+PARSE_TIMEOUT_S = 30.0
+
+Run = Callable[[Sequence[str], float], Awaitable[bytes]]
+"""Returns what a command printed, within so many seconds; raises HostError."""
+
+T = TypeVar("T")
+
+_DRESSING = str.maketrans("", "", ' "()')
+
+
+def require_only_insertion(old: bytes, new: bytes, insertion: Insertion) -> None:
+    """Raise Declined unless the trees of both differ by the insertion alone."""
+    before, after = NixSource(old), NixSource(new)
+    broken = after.broken_line()
+    if broken is not None:
+        raise Declined(f"The edit would break line {broken}, so it is not made.")
+    first, last = _difference(before.leaves(), after.leaves())
+    plain = all(kind in ("string_fragment", '"', "''") for kind, _ in (*first, *last))
+    if not plain or not is_insertion(_joined(first), _joined(last), insertion):
+        raise Declined("The edit would change more than one command, so it is not made.")
+
+
+class NotNix(Declined):
+    """Nix cannot read it; the sentence is its complaint."""
+
+
+async def parsed_by_nix(data: bytes, run: Run = output_of) -> str:
+    """Return the canonical form that Nix itself gives a file.
+
+    Raises NotNix where Nix cannot read it, and HostError where there is no Nix to ask.
+    """
+    await run(("nix-instantiate", "--version"), PARSE_TIMEOUT_S)
+    with tempfile.TemporaryDirectory(prefix="vipconsole-") as folder:
+        path = Path(folder) / "file.nix"
+        path.write_bytes(data)
+        try:
+            said = await run(("nix-instantiate", "--parse", str(path)), PARSE_TIMEOUT_S)
+        except HostError as error:
+            raise NotNix(_complaint(error)) from error
+    # Relative paths are printed as absolute ones: without the folder they are alike from wherever they are read.
+    return said.decode("utf-8", "replace").replace(folder, "")
+
+
+async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = output_of) -> Part[str]:
+    """Return what Nix itself says to the edit, or that it could not be asked. Raises Declined where it objects."""
+    try:
+        before = await parsed_by_nix(old, run)
+        after = await parsed_by_nix(new, run)
+    except HostError as error:
+        return unknown_from(error)
+    except NotNix as error:
+        raise Declined(
+            f"Nix cannot read the file, so it is not edited: {error.sentence}", "Mend it, then try again."
+        ) from error
+    if not is_insertion(before, after, insertion):
+        raise Declined("To Nix the edit would change more than one string, so it is not made.")
+    return "To Nix the two versions differ in this one place only."
+
+
+def is_insertion(before: str, after: str, insertion: Insertion) -> bool:
+    """Whether a printed form differs from another by exactly the inserted words."""
+    first, last = _difference(before, after)
+    said, meant = "".join(last), insertion.text
+    if insertion.is_list:
+        # How the elements of a list are set apart is up to whoever prints it.
+        said, meant = said.translate(_DRESSING), meant.translate(_DRESSING)
+    # What begins like its neighbour can be cut out in more than one place.
+    return not first and len(said) == len(meant) and said in meant + meant
+
+
+def _difference(before: Sequence[T], after: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """Return what is left of both without what they have in common at their beginnings and ends."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    end = next((at for at in range(shorter - start) if before[-1 - at] != after[-1 - at]), shorter - start)
+    return before[start : len(before) - end], after[start : len(after) - end]
+
+
+def _joined(leaves: Sequence[tuple[str, bytes]]) -> str:
+    return "".join(text.decode("utf-8", "replace") for _, text in leaves)
+
+
+def _complaint(error: HostError) -> str:
+    """Return what Nix complained about, in one line and without where the copy lay."""
+    said = error.sentence.partition("error:")[2] or error.sentence
+    return (
+        re.sub(r" at [^ ]*/file\.nix:(\d+):\d+:.*", r" (line \1)", " ".join(said.replace("\\n", " ").split()))
+        + "."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +194,34 @@ def commit_command(edit: Edit, network: str, subnet: IPv4Network) -> str:
     message = f"Create {network} as {subnet}"
     folder, name = str(edit.file.path.parent), edit.file.path.name
     return clean(shlex.join(("git", "-C", folder, "commit", "-m", message, "--", name)), SENTENCE_LIMIT)
+
+
+TIMEOUT_S = 20.0
+
+
+async def said_by_git(path: Path, run: Run) -> Part[str]:
+    """Return a sentence about a file in its repository, "" where it is committed as it is."""
+    # Else git would write its index, as root, into a repository that may be another user's.
+    where = ("git", "--no-optional-locks", "-C", str(path.parent))
+    # What the repository's own settings would run on a look is not wanted here.
+    options = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+    try:
+        said = await run(
+            (*where, *options, "status", "--porcelain=v1", "-z", "--ignored", "--", path.name), TIMEOUT_S
+        )
+    except HostError as error:
+        if "not a git repository" in error.sentence:
+            return f"{clean(path.name)} is in no git repository."
+        if "dubious ownership" in error.sentence:
+            return Unknown(
+                f"git does not trust the repository of {clean(path.name)}, which belongs to another user.",
+                f"Nix asks git too. If it may be trusted: git config --global --add safe.directory {clean(str(path.parent), 300)}",
+            )
+        return Unknown(f"What git knows of {clean(path.name)} is not known. {error.sentence}", error.hint)
+    match said[:2]:
+        case b"":
+            return ""
+        case b"??" | b"!!":
+            return f"{clean(path.name)} is not tracked by git, so a flake does not see it."
+        case _:
+            return f"{clean(path.name)} has changes that are not committed."

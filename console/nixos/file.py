@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Declined, HostError
-from console.files import write_atomically
+from console.storage.state import write_atomically
 from console.text import SENTENCE_LIMIT, clean
 
 LIMIT_BYTES = 1024 * 1024

@@ -12,10 +12,9 @@ from typing import Any
 
 from console.clock import Clock
 from console.errors import Declined, HostError
+from console.host.launchers import Session, TransientUnit
 from console.host.outliving import Outliving, Standing, follow
-from console.host.session import Session
 from console.host.streaming import Program
-from console.host.transient import TransientUnit
 from console.nixos.outcome import Judged, judge
 from console.nixos.places import Places
 from console.nixos.rebuild import Tell

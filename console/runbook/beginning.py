@@ -7,8 +7,8 @@ from pathlib import Path
 
 from console import __version__
 from console.errors import Declined, RunbookError
-from console.host.machine import boot_id
-from console.host.who import Who
+from console.host.audit import Who
+from console.host.identity import boot_id
 from console.runbook.planning import head_of
 from console.runbook.run import events as e
 from console.runbook.run.header import Header, StepHead

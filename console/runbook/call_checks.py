@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from console.errors import RunbookError
-from console.nearest import nearest
 from console.runbook.actions.parameters import HoldsConditions
 from console.runbook.actions.predicates import PREDICATES
 from console.runbook.actions.registry import ACTIONS
@@ -15,6 +14,7 @@ from console.runbook.conditions import Entry, entries_of, in_full
 from console.runbook.substitution import RUN_NAMES, Names, Reference, Source, references, resolved
 from console.runbook.tree import Flaw, Node, Value
 from console.runbook.values import Json
+from console.text import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from console.errors import RunbookError
-from console.nearest import nearest
 from console.runbook.patterns import MEANINGS
 from console.runbook.values import Call, Json
-from console.text import clean, listed
+from console.text import clean, listed, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]

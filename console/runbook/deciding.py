@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from console.clock import Clock
-from console.host.who import Who
+from console.host.audit import Who
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.fold import fold

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.nearest import nearest
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.call_checks import Scope, check_action, check_conditions, check_placeholders
 from console.runbook.checking import shown
@@ -10,6 +9,7 @@ from console.runbook.conditions import Entry, entries_of
 from console.runbook.tree import Flaw, Node
 from console.runbook.values import Effect, Json
 from console.runbook.variables import KINDS, problem_with
+from console.text import nearest
 
 LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
 

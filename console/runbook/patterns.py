@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from console.nixos.store import STORE_PATH
+from console.nixos.places import STORE_PATH
 
 ID = r"^[a-z][a-z0-9-]{0,39}$"
 VARIABLE = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from console.errors import HostError, RunbookError
-from console.remedies.touches import Touches
+from console.operations.changes import Touches
 from console.runbook.actions.base import Blocking, Touched
 from console.runbook.actions.registry import action_of
 from console.runbook.answers import Planned

@@ -4,10 +4,9 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
-from console.errors import Declined, HostError
-from console.health.values import UnfinishedRun
-from console.host.lock_probe import holder_of_lock
-from console.parts import Part, Unknown, unknown_from
+from console.diagnosis.values import UnfinishedRun
+from console.errors import Declined, HostError, Part, Unknown, unknown_from
+from console.host.lock import holder_of_lock
 from console.runbook.run import events as e
 from console.runbook.run.fold import fold
 from console.runbook.run.view import RunState, RunView

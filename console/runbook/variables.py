@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network
 
+from console.durations import seconds_of
 from console.errors import UsageError
-from console.nearest import nearest
 from console.runbook.checking import shown
-from console.runbook.durations import seconds_of
 from console.runbook.patterns import CIDR4, MEANINGS, NETWORK
 from console.runbook.values import Json, Runbook, Variable
-from console.text import clean, listed
+from console.text import clean, listed, nearest
 
 _NETWORK = re.compile(NETWORK)
 

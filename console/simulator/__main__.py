@@ -11,8 +11,8 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import SimulatorError
+from console.simulator.dockerd_log import JournalFile
 from console.simulator.engine import DEFAULT_DATE, ENGINES, SimulatedEngine
-from console.simulator.journal_file import JournalFile
 from console.simulator.scenarios import SCENARIOS, build
 from console.simulator.server import served
 

@@ -6,10 +6,9 @@ after something was given back, and a task's addresses are given back only while
 
 from collections.abc import Callable
 
-from console.simulator.ledger import Ledger
+from console.simulator.dockerd_log import NO_STATE, NO_VIP
+from console.simulator.ipam import Holder, Ledger
 from console.simulator.objects import SimNetwork, SimNode, SimService, SimTask
-from console.simulator.pool import Holder
-from console.simulator.said import NO_STATE, NO_VIP
 from console.simulator.store import Store
 
 PASS_DELAY_S = 0.01

@@ -8,17 +8,20 @@ from typing import Any
 from console.simulator.engine import SimulatedEngine
 from console.simulator.events import event_line, event_passes
 from console.simulator.filters import (
+    NO_SWARM,
+    NOT_MANAGER,
+    Refusal,
     container_passes,
     data_passes,
     filters_of,
     network_passes,
     node_passes,
+    not_found,
     service_passes,
     task_passes,
 )
-from console.simulator.labelled import LabelledData
+from console.simulator.labelled_objects import LabelledData
 from console.simulator.objects import Json
-from console.simulator.refusal import NO_SWARM, NOT_MANAGER, Refusal, not_found
 from console.simulator.wire_networks import (
     copy_json,
     local_networks_json,

@@ -1,9 +1,9 @@
 """Standalone containers on attachable overlays: each has a hidden task of the swarm behind it."""
 
 from console.simulator.allocator import Allocator
+from console.simulator.filters import Refusal
+from console.simulator.ipam import Holder
 from console.simulator.objects import Json, SimContainer, SimEndpoint, SimNetwork, SimTask
-from console.simulator.pool import Holder
-from console.simulator.refusal import Refusal
 from console.simulator.store import Store
 
 _NO_ADDRESS = (

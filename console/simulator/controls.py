@@ -1,12 +1,92 @@
-"""What an operator of the simulation may do, under `/_simulator/`: let time pass, restart, lead, break things."""
+"""Faults that can be put before the simulated engine: which call fails, how, and how often."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
 from console.errors import SimulatorError
 from console.simulator.api import Answer, Call
 from console.simulator.engine import SimulatedEngine
-from console.simulator.faults import Faults
 from console.simulator.objects import Json
+
+KINDS = ("refuse", "hang", "cut", "garbage", "lose_answer", "slow_body")
+"""`refuse`: the connection is dropped unread, as by a dying daemon. `hang`: no answer ever. `cut`: half an answer, then
+the connection ends. `garbage`: an answer that is no JSON. `lose_answer`: the call is carried out, then the connection
+is dropped. `slow_body`: the answer trickles over `seconds`. Besides these, `status:503` and its like answer with
+that status and do nothing."""
+
+_STATUS = re.compile(r"^status:([45]\d\d)$")
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault for calls of a `method` (`*`: any) whose path, without version, matches the glob `path`."""
+
+    method: str
+    path: str
+    kind: str
+    times: int
+    seconds: float = 2.0
+    skip: int = 0
+    """So many calls that match are let through before."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of a `status:…` fault, else 0."""
+        found = _STATUS.match(self.kind)
+        return int(found[1]) if found else 0
+
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether it is a fault for such a call."""
+        return self.method in ("*", method) and fnmatchcase(path, self.path)
+
+
+class Faults:
+    """The faults that wait for their call."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def add(self, described: Mapping[str, Any]) -> None:
+        """Add a fault as described by a control call; raise SimulatorError where it makes no sense."""
+        kind = str(described.get("kind", ""))
+        fault = Fault(
+            method=str(described.get("method", "*")).upper(),
+            path=str(described.get("path", "*")),
+            kind=kind,
+            times=int(described.get("times", 1)),
+            seconds=float(described.get("seconds", 2.0)),
+            skip=int(described.get("skip", 0)),
+        )
+        if kind not in KINDS and not fault.status:
+            raise SimulatorError(
+                f"There is no fault {kind!r}.", f"Known are {', '.join(KINDS)} and status:5xx."
+            )
+        self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._waiting.clear()
+
+    def meets(self, method: str, path: str) -> bool:
+        """Return whether this call would meet a fault, and count nothing."""
+        return any(fault.skip <= 0 and fault.matches(method, path) for fault in self._waiting)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault that this call meets, one of its times used up."""
+        for fault in self._waiting:
+            if fault.matches(method, path):
+                if fault.skip > 0:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._waiting.remove(fault)
+                return fault
+        return None
+
 
 PREFIX = "/_simulator/"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
-from console.simulator.journal_file import JournalFile
+from console.simulator.dockerd_log import JournalFile
 from console.simulator.scenarios import build
 from console.simulator.server import serve_in_thread
 
@@ -20,7 +20,7 @@ class Demo:
     host: str
     """Its address, `unix://…`."""
     journal: Path
-    """What it logs, for `console.journal.growing.GrowingJournal`; the unit is `docker.service`."""
+    """What it logs, for `console.journal.recordings.GrowingJournal`; the unit is `docker.service`."""
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from ipaddress import ip_network
 
 from console.simulator.allocator import Allocator
+from console.simulator.filters import Refusal, failed_precondition, not_found
 from console.simulator.objects import Json, SimNetwork
-from console.simulator.refusal import Refusal, failed_precondition, not_found
 from console.simulator.store import Store
 
 PREDEFINED = ("bridge", "host", "none")

@@ -12,10 +12,9 @@ from typing import TypeVar
 from console.clock import Clock
 from console.errors import SimulatorError
 from console.simulator.api import Answer, Call, answer, unversioned
-from console.simulator.controls import PREFIX, control
+from console.simulator.controls import PREFIX, Fault, Faults, control
 from console.simulator.engine import SimulatedEngine
 from console.simulator.events import SimEvent, event_line, event_passes
-from console.simulator.faults import Fault, Faults
 from console.simulator.filters import filters_of
 
 try:

@@ -5,9 +5,9 @@ import re
 
 from console.simulator.agent import Agent
 from console.simulator.allocator import Allocator
+from console.simulator.filters import Refusal, failed_precondition
 from console.simulator.objects import Json, SimService, networks_of
 from console.simulator.orchestrator import Orchestrator
-from console.simulator.refusal import Refusal, failed_precondition
 from console.simulator.store import Store
 
 FOLDS_NETWORKS_FROM = (1, 44)

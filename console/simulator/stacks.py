@@ -1,4 +1,4 @@
-"""Stacks as `docker stack deploy` and `docker stack rm` handle them, on a simulated engine."""
+"""TODO."""
 
 from dataclasses import dataclass
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from console.simulator.events import EventLog, SimEvent
+from console.simulator.dockerd_log import Said
+from console.simulator.events import EventLog, SimEvent, Timeline
+from console.simulator.filters import Refusal, not_found
 from console.simulator.objects import SimContainer, SimNetwork, SimNode, SimService, SimTask
-from console.simulator.refusal import Refusal, not_found
-from console.simulator.said import Said
-from console.simulator.timeline import Timeline
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 

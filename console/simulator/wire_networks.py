@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from console.simulator.engine import SimulatedEngine
+from console.simulator.ipam import LARGEST_COUNT
 from console.simulator.objects import Json, SimContainer, SimNetwork
-from console.simulator.pool import LARGEST_COUNT
 
 VXLAN_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 

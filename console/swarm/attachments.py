@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from console.concurrency import together
 from console.errors import EngineNonsense, EngineNotFound
 from console.swarm import parse
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EVERY_RUNTIME, SHORT_ID
 from console.text import clean
-from console.together import together
 
 
 @dataclass(frozen=True, slots=True)

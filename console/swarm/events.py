@@ -17,8 +17,7 @@ from docker import APIClient
 from docker.errors import DockerException
 
 from console.clock import Clock
-from console.errors import VipconsoleError
-from console.parts import Unknown, unknown_from
+from console.errors import Unknown, VipconsoleError, unknown_from
 from console.swarm import parse
 from console.swarm.connection import EngineConnection
 from console.swarm.failures import FAILURES, engine_error

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from console.parts import known
+from console.errors import known
 from console.swarm.values import SwarmState
 
 

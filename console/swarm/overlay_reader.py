@@ -6,6 +6,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, ip_network
 from typing import Any, Protocol
 
+from console.concurrency import together
 from console.errors import EngineNotFound
 from console.swarm import stacks
 from console.swarm.asking import Asking, answered
@@ -23,7 +24,6 @@ from console.swarm.overlays import (
 from console.swarm.parse import moment
 from console.swarm.reader import EVERY_RUNTIME
 from console.text import clean
-from console.together import together
 
 
 @dataclass(frozen=True, slots=True)

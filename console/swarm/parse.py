@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
-from console.parts import Part, Unknown
+from console.durations import NO_TIME, is_known
+from console.errors import Part, Unknown
 from console.swarm.values import (
     ALIVE,
     Attachment,
@@ -28,7 +29,6 @@ from console.swarm.values import (
     VirtualIP,
 )
 from console.text import SENTENCE_LIMIT, clean, clean_error
-from console.times import NO_TIME, is_known
 
 STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"

@@ -7,14 +7,23 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from console.errors import EngineNonsense, EngineNotFound, NoSwarm, NotManager, SwarmError, VipconsoleError
-from console.parts import Part, Unknown, unknown_from
+from console.concurrency import together
+from console.errors import (
+    EngineNonsense,
+    EngineNotFound,
+    NoSwarm,
+    NotManager,
+    Part,
+    SwarmError,
+    Unknown,
+    VipconsoleError,
+    unknown_from,
+)
 from console.swarm import parse
 from console.swarm.connection import EngineConnection, answer_of
 from console.swarm.failures import timeout_error
 from console.swarm.values import Engine, Network, NetworkDetail, Node, Service, SwarmState, Task
 from console.text import clean, listed
-from console.together import together
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from console.parts import Part, Unknown
+from console.concurrency import together
+from console.errors import Part, Unknown
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader, path_of
 from console.swarm.values import Network, NetworkDetail, SwarmState, Task
-from console.together import together
 
 T = TypeVar("T")
 

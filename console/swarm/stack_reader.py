@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
+from console.concurrency import together
 from console.errors import VipconsoleError
 from console.swarm import stacks
 from console.swarm.asking import Asking, answered
@@ -13,7 +14,6 @@ from console.swarm.parse import moment
 from console.swarm.reader import EVERY_RUNTIME
 from console.swarm.stacks import Kind, StackLook, StackObject, labelled_object
 from console.text import clean
-from console.together import together
 
 
 class StackReader(Protocol):

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from console.concurrency import together
 from console.errors import EngineNonsense, EngineNotFound
 from console.swarm.connection import EngineConnection
 from console.swarm.stacks import TASK_ID_LABEL
 from console.text import clean
-from console.together import together
 
 COME_BACK = ("always", "unless-stopped")
 """Restart policies by which dockerd starts a container when it is started itself; `on-failure` does not

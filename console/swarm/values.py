@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from console.parts import Part
+from console.errors import Part
 
 ALIVE = frozenset(
     ("new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"),

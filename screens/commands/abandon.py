@@ -4,11 +4,11 @@ import os
 from argparse import Namespace
 
 from console.clock import SystemClock
-from console.host.who import who_runs_this
+from console.host.audit import who_runs_this
 from console.runbook.deciding import abandon, what_is_left
 from console.runbook.store.folders import folder_of
 from console.runbook.viewing import look_at
-from console.state import state_folder
+from console.storage.state import state_folder
 from screens.commands.changing import confirm, require_root
 from screens.commands.common import result_of
 

@@ -6,15 +6,15 @@ import signal
 import sys
 from argparse import Namespace
 
-from console.census_store import keep_census
 from console.clock import SystemClock
 from console.errors import HostError
-from console.host.machine import machine_id
-from console.remedies.census import Means, decline_unless_walkable, ground_in, take_census
-from console.remedies.census_values import Ground, Result
-from console.remedies.probes import own_mark
+from console.host.identity import machine_id
+from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
+from console.operations.census.values import Ground, Result
+from console.operations.probes import own_mark
 from console.settings import Settings
-from console.state import state_folder
+from console.storage.census import keep_census
+from console.storage.state import state_folder
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural

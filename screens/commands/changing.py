@@ -7,17 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from console.clock import SystemClock
-from console.errors import NotAllowed, UsageError
-from console.host.audit import Audit
-from console.host.lock import maintenance_lock
-from console.host.lock_probe import decline_if_locked
-from console.host.machine import machine_id
-from console.host.who import who_runs_this
-from console.parts import known
-from console.remedies.claims import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
+from console.errors import NotAllowed, UsageError, known
+from console.host.audit import Audit, who_runs_this
+from console.host.identity import machine_id
+from console.host.lock import decline_if_locked, maintenance_lock
+from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import kept_runs
 from console.runbook.unfinished import decline_if_unfinished
-from console.state import state_folder
+from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
 from console.errors import UsageError
-from console.journal.reader import open_journal
-from console.journal.recorded import RecordedJournal
+from console.journal.reader import DaemonLog, open_journal
+from console.journal.recordings import RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
 from console.swarm.connection import EngineConnection, chosen_host
 from console.text import clean

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
+from console.durations import LOCAL
 from console.errors import UsageError
+from console.journal.reader import DaemonLog
+from console.monitor.monitor import Sources, Watcher
 from console.settings import Settings
-from console.state import state_folder
+from console.storage.state import state_folder
 from console.swarm.connection import chosen_host
 from console.text import clean
-from console.times import LOCAL
-from console.watch.watcher import Sources, Watcher
 from screens.commands.common import connected_to, journal_for, kept_settings, refuse_host
 from screens.deciding import Decider
 from screens.printed.glyphs import glyphs_for
@@ -91,7 +91,7 @@ def _sources(asked: Namespace, settings: Settings) -> Iterator[Sources]:
             yield Sources(connection, journal_for(asked, settings), state_folder())
         return
     refuse_host(asked)
-    from console.journal.growing import GrowingJournal
+    from console.journal.recordings import GrowingJournal
     from console.simulator.demo import living_demo
 
     with living_demo() as demo, connected_to(demo.host, settings) as connection:

@@ -5,14 +5,13 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.errors import UsageError
-from console.host.who import who_runs_this
-from console.nearest import nearest
+from console.host.audit import who_runs_this
 from console.runbook.deciding import decide
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
 from console.runbook.store.folders import folder_of
-from console.state import state_folder
-from console.text import clean
+from console.storage.state import state_folder
+from console.text import clean, nearest
 from screens.commands.changing import require_root
 from screens.commands.common import result_of
 from screens.printed.plain import progress

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from console.clock import Clock, SystemClock
+from console.durations import Shape, stamp
 from console.errors import Declined, HostError
+from console.host.audit import Who
 from console.host.units import has_systemd
-from console.host.who import Who
 from console.runbook.answers import Answer
 from console.runbook.deciding import decide
 from console.runbook.run.answer import ShownQuestion, parse_answer, shown_question, stop_question
@@ -21,7 +22,6 @@ from console.runbook.run.events import About, Choice
 from console.runbook.run.view import Question, RunView, Watched
 from console.runbook.variables import given_pairs
 from console.runbook.viewing import look_at, watch
-from console.times import Shape, stamp
 from screens import exit_codes
 from screens.printed.plain import progress, say
 from screens.printed.run_lines import answers, commands, news, question_lines

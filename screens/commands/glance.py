@@ -5,15 +5,15 @@ import sys
 from argparse import Namespace
 from dataclasses import replace
 
-from console.census_store import kept_censuses
 from console.clock import SystemClock
+from console.diagnosis.assess import assess
 from console.errors import UsageError
-from console.health.assess import assess
-from console.look import take_look
+from console.monitor.history import watched_leaks
+from console.monitor.snapshot import take_look
 from console.runbook.unfinished import unfinished_runs
-from console.state import state_folder
+from console.storage.census import kept_censuses
+from console.storage.state import state_folder
 from console.swarm.reader import EngineReader
-from console.watched import watched_leaks
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 
 
@@ -62,7 +62,7 @@ def _deliver(asked: Namespace, text: str) -> None:
     if asked.output is None:
         sys.stdout.write(text)
         return
-    from console.files import write_atomically
+    from console.storage.state import write_atomically
 
     # Collectors run as another user; nothing in a look is secret.
     write_atomically(asked.output, text, 0o644)

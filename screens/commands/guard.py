@@ -6,12 +6,12 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.errors import Declined, LockHeld, NotAllowed
-from console.guard.act import Hands, Outcome, act
-from console.guard.decide import decide
-from console.guard.scout import Scout
+from console.guard.actuator import Hands, Outcome, act
+from console.guard.collector import Scout
+from console.guard.policy import decide
 from console.guard.values import Decision, Situation, Verdict, Wishes
-from console.host.daemon_unit import restart_daemon_unit
-from console.state import state_folder
+from console.host.unit_chain import restart_daemon_unit
+from console.storage.state import state_folder
 from screens.commands.changing import changing
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.printed.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
@@ -38,7 +38,7 @@ def run(asked: Namespace) -> int:
             outcome, situation = result_of(_go_on(asked, scout, wishes, outcome, situation))
     room = _room(situation, wishes)
     if asked.prometheus:
-        from console.files import write_atomically
+        from console.storage.state import write_atomically
 
         write_atomically(asked.prometheus, as_metrics(outcome, clock.now()), 0o644)
     if asked.json:
@@ -89,11 +89,11 @@ async def _with_census(
     asked: Namespace, scout: Scout, wishes: Wishes, decision: Decision
 ) -> tuple[Situation, Decision] | None:
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
-    from console.census_store import keep_census
     from console.errors import VipconsoleError
-    from console.host.machine import machine_id
-    from console.remedies.census import Means, take_census
-    from console.remedies.probes import own_mark
+    from console.host.identity import machine_id
+    from console.operations.census.census import Means, take_census
+    from console.operations.probes import own_mark
+    from console.storage.census import keep_census
     from console.swarm.reader import EngineReader
 
     settings = scout.settings

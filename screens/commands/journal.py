@@ -9,17 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog, doubt_unless_silent, read_lately
-from console.errors import UsageError
+from console.durations import LOCAL
+from console.errors import Unknown, UsageError
+from console.journal.reader import DaemonLog, doubt_unless_silent, read_lately
 from console.journal.signatures import Severity as Logged
 from console.journal.summary import Summariser
 from console.journal.values import Batch
-from console.parts import Unknown
 from console.settings import Settings
 from console.swarm.names import object_names, task_names
 from console.swarm.reader import EngineReader
 from console.text import clean
-from console.times import LOCAL
 from screens import exit_codes
 from screens.commands.common import connection_for, journal_for, result_of, settings_of
 

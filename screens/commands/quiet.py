@@ -6,10 +6,10 @@ from argparse import Namespace
 from contextlib import aclosing
 
 from console.clock import SystemClock
+from console.diagnosis.quiescence.values import Rules
+from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
 from console.errors import UsageError
-from console.health.quiet.values import Rules
 from console.host.survey import HostSurvey
-from console.quiet import Progress, Senses, wait_for_quiet
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from console.clock import SystemClock
-from console.daemon_log import whose_host
-from console.errors import Declined, EngineError, UsageError
-from console.host.daemon_unit import restart_daemon_unit
-from console.host.machine import machine_id
-from console.parts import Unknown
-from console.remedies.daemon_restart import DaemonRestart
-from console.remedies.handover import Ending, Handed, Handover
-from console.remedies.probes import own_mark
-from console.remedies.reclaim_plan import Place, ReclaimPlan, Way, plan_reclaim
+from console.errors import Declined, EngineError, Unknown, UsageError
+from console.host.identity import machine_id
+from console.host.unit_chain import restart_daemon_unit
+from console.journal.reader import whose_host
+from console.operations.probes import own_mark
+from console.operations.reclaim.handover import Ending, Handed, Handover
+from console.operations.reclaim.plan import Place, ReclaimPlan, Way, plan_reclaim
+from console.operations.reclaim.restart import DaemonRestart
 from console.settings import Settings
 from console.swarm.connection import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of

@@ -7,11 +7,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
 from console.errors import Declined
-from console.host.lock_probe import decline_if_locked
-from console.host.who import Who, who_runs_this
-from console.journal.reader import open_journal
+from console.host.audit import Who, who_runs_this
+from console.host.lock import decline_if_locked
+from console.journal.reader import DaemonLog, open_journal
 from console.runbook.beginning import accepted, variables_again
 from console.runbook.deciding import resume
 from console.runbook.file import read_runbook

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import NotAllowed, RunbookError, UsageError
-from console.host.lock_probe import decline_if_locked
-from console.host.who import who_runs_this
-from console.nearest import nearest
+from console.host.audit import who_runs_this
+from console.host.lock import decline_if_locked
 from console.runbook.beginning import begin_run
 from console.runbook.deciding import start_runner
 from console.runbook.file import read_runbook
@@ -20,8 +19,8 @@ from console.runbook.source import default_runbook
 from console.runbook.unfinished import decline_if_unfinished
 from console.runbook.values import Json, Runbook
 from console.runbook.variables import given_pairs, values_of
-from console.state import state_folder
-from console.text import clean
+from console.storage.state import state_folder
+from console.text import clean, nearest
 from screens import exit_codes
 from screens.commands.changing import require_root
 from screens.commands.common import connection_for, journal_for, result_of, settings_of

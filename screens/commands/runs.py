@@ -6,10 +6,10 @@ from argparse import Namespace
 from datetime import datetime
 from typing import Any
 
+from console.durations import stamp
 from console.runbook.run.view import Watched
 from console.runbook.viewing import Unreadable, runs_in
-from console.state import state_folder
-from console.times import stamp
+from console.storage.state import state_folder
 
 SCHEMA = "vipconsole.runs/1"
 COLUMNS = ("run", "state", "step", "began_at", "by", "why")

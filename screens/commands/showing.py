@@ -6,16 +6,15 @@ from argparse import Namespace
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
 from console.errors import UsageError
-from console.host.who import Who
-from console.journal.reader import open_journal
+from console.host.audit import Who
+from console.journal.reader import DaemonLog, open_journal
+from console.monitor.monitor import Sources
 from console.runbook.deciding import start_runner
 from console.runbook.viewing import look_at
 from console.settings import restored
-from console.state import state_folder
+from console.storage.state import state_folder
 from console.text import clean
-from console.watch.watcher import Sources
 from screens.commands.common import connected_to, result_of
 from screens.commands.console import can_show, open_console
 from screens.commands.following import follow

@@ -7,18 +7,18 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.errors import Declined
-from console.host.machine import machine_id
-from console.remedies.census import Means, census_count
-from console.remedies.probes import own_mark
-from console.remedies.stack_removal import Outcome, StackRemoval, State
-from console.remedies.stack_removal_plan import MARGIN_S, RemovalPlan, plan_removal
-from console.remedies.stack_removal_proof import (
+from console.host.identity import machine_id
+from console.operations.census.census import Means, census_count
+from console.operations.probes import own_mark
+from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
+from console.operations.stack_removal.proof import (
     Proof,
     Prove,
     count_nothing,
     engine_count,
     networks_to_watch,
 )
+from console.operations.stack_removal.removal import Outcome, StackRemoval, State
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -35,7 +35,7 @@ ENGINE_COUNTS_FROM = (1, 52)
 def run(asked: Namespace) -> int:
     """Show the plan, ask, remove, prove, and return an exit code."""
     if asked.explain:
-        from console.remedies.stack_removal_script import removal_script
+        from console.operations.stack_removal.script import removal_script
 
         sys.stdout.write(removal_script(asked.stack, asked.timeout_s, MARGIN_S))
         return 0

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog, read_lately, whose_host
-from console.errors import VipconsoleError
-from console.health.values import Observation
-from console.health.why.explain import explain
-from console.health.why.lines import lines_of
-from console.health.why.values import Answer, Standing
+from console.diagnosis.values import Observation
+from console.diagnosis.why.evidence import lines_of
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer, Standing
+from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import Event
-from console.look import take_look
-from console.parts import Unknown, known
+from console.journal.reader import DaemonLog, read_lately, whose_host
+from console.monitor.snapshot import take_look
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader

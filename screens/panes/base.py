@@ -6,7 +6,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
-from console.watch.values import Feed, Scene
+from console.monitor.values import Feed, Scene
 from screens.keys import Command, bindings
 from screens.surroundings import Surroundings
 from screens.views.parts import PLAIN, UNKNOWN, Paragraph, Parts, Row, fitted, wrapped

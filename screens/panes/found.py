@@ -1,6 +1,6 @@
 """What was found, the worst first."""
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.panes.base import ScenePane, said_of
 from screens.views.findings import finding_rows
 from screens.views.parts import DIM, STRONG

@@ -1,7 +1,7 @@
 """What dockerd logged, each kind of thing once."""
 
+from console.monitor.values import Scene
 from console.text import duration
-from console.watch.values import Scene
 from screens.panes.base import ScenePane, said_of
 from screens.views.logged import logged_empty, logged_rows
 from screens.views.parts import BAD, DIM, UNKNOWN, Part

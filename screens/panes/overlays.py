@@ -2,8 +2,8 @@
 
 from textual.app import ComposeResult
 
-from console.parts import Unknown
-from console.watch.values import Scene
+from console.errors import Unknown
+from console.monitor.values import Scene
 from screens.panes.base import ScenePane, said_of
 from screens.surroundings import Surroundings
 from screens.views.overlays import OverlayLine, columns_for, heading, overlay_lines, overlay_row

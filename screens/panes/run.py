@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from textual.reactive import var
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.panes.base import ScenePane
 from screens.printed.glyphs import ASCII
 from screens.views.parts import DIM, PLAIN, Part, Parts, Row

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.panes.base import ScenePane, said_of
 from screens.views.quiet import check_rows, verdict
 

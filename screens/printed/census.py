@@ -5,9 +5,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from console.remedies.census_values import Result
+from console.durations import stamp
+from console.operations.census.values import Result
 from console.text import plural
-from console.times import stamp
 from screens.printed.census_talk import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 
 

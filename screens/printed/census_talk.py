@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from console.addresses.evidence import doubt_about
-from console.remedies.census_values import Result
+from console.operations.census.values import Result
 from console.text import plural
 
 SCHEMA = "vipconsole.census/1"

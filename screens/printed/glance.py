@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.health.use import percent
-from console.health.values import Assessment, Finding, Observation, Severity
-from console.parts import Unknown
+from console.diagnosis.findings.usage import percent
+from console.diagnosis.values import Assessment, Finding, Observation, Severity
+from console.errors import Unknown
 from console.text import duration
 from screens.printed.glyphs import MARKS, STYLES, Glyphs, bar
 from screens.views.engine import role_of

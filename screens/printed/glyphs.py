@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from console.health.values import Severity
+from console.diagnosis.values import Severity
 
 
 @dataclass(frozen=True, slots=True)

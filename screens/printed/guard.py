@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from console.guard.act import Outcome
+from console.guard.actuator import Outcome
 from console.guard.values import Decision, Verdict
 
 SCHEMA = "vipconsole.guard/1"

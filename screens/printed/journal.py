@@ -8,13 +8,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.health.logged import is_past
-from console.health.values import Severity
+from console.diagnosis.findings.sources import is_past
+from console.diagnosis.values import Severity
+from console.durations import Shape, stamp
 from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
-from console.times import Shape, stamp
 from screens.printed.glyphs import STYLES
 
 UNMATCHED_SHOWN = 3

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from console.health.logged import is_past
+from console.diagnosis.findings.sources import is_past
+from console.errors import Part, Unknown
 from console.journal.matching import Event, Unexplained
 from console.journal.summary import Finding, Summary
-from console.parts import Part, Unknown
 
 
 def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
@@ -20,7 +20,7 @@ def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
         "entries": journal.entries,
         "allocator_rebuilt_at": None if journal.rebuilt_at is None else journal.rebuilt_at.isoformat(),
         "addresses_lost": journal.addresses_lost,
-        "findings": [_finding(each, journal) for each in journal.findings],
+        "findings": [_finding_json(each, journal) for each in journal.findings],
         "unmatched_count": journal.unmatched_count,
         "unmatched": [
             {
@@ -35,7 +35,7 @@ def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
     }
 
 
-def _finding(finding: Finding, summary: Summary) -> Mapping[str, Any]:
+def _finding_json(finding: Finding, summary: Summary) -> Mapping[str, Any]:
     signature = finding.signature
     return {
         "signature": signature.id,

@@ -6,10 +6,10 @@ from typing import Any
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.holders import Held, Kind
-from console.health.values import Assessment, Finding, Observation
-from console.parts import Unknown, known
+from console.diagnosis.values import Assessment, Finding, Observation
+from console.durations import iso
+from console.errors import Unknown, known
 from console.swarm.values import Engine
-from console.times import iso
 from screens.printed.logged import journal_json
 
 SCHEMA = "vipconsole.glance/1"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from console.health.values import Assessment, Observation, Severity
-from console.health.waiting import waiting_services
-from console.parts import Unknown, known
+from console.diagnosis.findings.waiting import waiting_services
+from console.diagnosis.values import Assessment, Observation, Severity
+from console.errors import Unknown, known
 from console.settings import Thresholds
 
 _Sample = tuple[dict[str, str], float]

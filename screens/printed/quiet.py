@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.health.quiet.values import Blocker, Check, State, Verdict
-from console.quiet import Progress
+from console.diagnosis.quiescence.values import Blocker, Check, State, Verdict
+from console.diagnosis.quiescence.waiter import Progress
 from console.text import duration, plural
 from screens.printed.quiet_talk import verdict_line
 

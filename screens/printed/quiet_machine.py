@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from console.health.quiet.values import Blocker, Check, Verdict
-from console.quiet import Progress
-from console.times import iso
+from console.diagnosis.quiescence.values import Blocker, Check, Verdict
+from console.diagnosis.quiescence.waiter import Progress
+from console.durations import iso
 
 SCHEMA = "vipconsole.quiet/1"
 EXIT_CODES = {Verdict.QUIET: 0, Verdict.BUSY: 2, Verdict.UNKNOWN: 3}
@@ -35,13 +35,13 @@ def _check(check: Check) -> Mapping[str, Any]:
         "title": check.title,
         "state": check.state,
         "blocks": check.state.blocks,
-        "blockers": [_blocker(each) for each in check.blockers],
+        "blockers": [_blocker_json(each) for each in check.blockers],
         "note": check.note,
         "hint": check.hint,
     }
 
 
-def _blocker(blocker: Blocker) -> Mapping[str, Any]:
+def _blocker_json(blocker: Blocker) -> Mapping[str, Any]:
     return {
         "name": blocker.name,
         "what": blocker.what,

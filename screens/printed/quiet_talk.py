@@ -4,9 +4,8 @@ import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
-from console.health.quiet.values import Verdict
-from console.health.quiet.words import what_blocks
-from console.quiet import Progress
+from console.diagnosis.quiescence.values import Verdict, what_blocks
+from console.diagnosis.quiescence.waiter import Progress
 from console.text import duration, listed
 
 

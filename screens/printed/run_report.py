@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from console.durations import stamp
 from console.runbook.answers import Found, Planned
 from console.runbook.run.view import Live, StepView, Watched, waits_of
 from console.text import duration
-from console.times import stamp
 
 SCHEMA = "vipconsole.run/1"
 SECRET = frozenset(

@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.remedies.stack_removal import Outcome, State
-from console.remedies.stack_removal_proof import LeakCount, Proof, Verdict
+from console.operations.stack_removal.proof import LeakCount, Proof, Verdict
+from console.operations.stack_removal.removal import Outcome, State
 from console.text import duration, listed, plural
 from screens.printed.stack_removal_talk import MAYBE, NOT_FOUND, counted
 

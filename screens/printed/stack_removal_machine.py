@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from console.remedies.stack_removal import Outcome
-from console.remedies.stack_removal_proof import LeakCount, Proof
+from console.operations.stack_removal.proof import LeakCount, Proof
+from console.operations.stack_removal.removal import Outcome
 from console.swarm.stacks import StackObject
 from screens.printed.stack_removal_talk import NOT_FOUND, exit_code
 
@@ -25,7 +25,7 @@ def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tupl
         "proof": {
             "verdict": proof.verdict,
             "networks": [
-                {"name": one.network, "before": _count(one), "after": _count(two)}
+                {"name": one.network, "before": _count_json(one), "after": _count_json(two)}
                 for one, two in zip(proof.before, proof.after, strict=True)
             ],
         },
@@ -63,5 +63,5 @@ def _object(item: StackObject) -> Mapping[str, str]:
     return {"kind": item.kind, "id": item.id, "name": item.name}
 
 
-def _count(count: LeakCount) -> Mapping[str, Any]:
+def _count_json(count: LeakCount) -> Mapping[str, Any]:
     return {"leaked": count.leaked, "why_unknown": count.why_unknown}

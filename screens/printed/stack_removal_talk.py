@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import TextIO
 
-from console.remedies.stack_removal import Outcome, State
-from console.remedies.stack_removal_plan import RemovalPlan, StackPlan
-from console.remedies.stack_removal_proof import Proof, Verdict
+from console.operations.stack_removal.plan import RemovalPlan, StackPlan
+from console.operations.stack_removal.proof import Proof, Verdict
+from console.operations.stack_removal.removal import Outcome, State
 from console.swarm.stacks import Kind, StackObject
 from console.text import duration, listed, plural
 

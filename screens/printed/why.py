@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.health.values import Observation
-from console.health.why.values import Answer, Evidence, Explained, Standing
+from console.diagnosis.values import Observation
+from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
 from console.journal.signatures import Certainty
 from console.text import plural
 from screens.printed.glyphs import STYLES

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from console.addresses.accounting import NetworkAccount
+from console.addresses.details import Holders, rest_says, tell
 from console.addresses.forecast import Trend
 from console.addresses.map import AddressMap, Block, Mark
-from console.addresses.told import Holders, rest_says, tell
 from console.text import duration, plural
 from screens.printed.glyphs import ASCII, Glyphs, bar
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Part, Parts, length, says

@@ -1,6 +1,6 @@
 """The engine that is looked at, in words."""
 
-from console.parts import Unknown, known
+from console.errors import Unknown, known
 from console.swarm.values import SwarmState
 from console.text import plural
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from console.health.values import Assessment, Finding, Severity
+from console.diagnosis.values import Assessment, Finding, Severity
 from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
 from screens.printed.glyphs import MARKS

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from console.health.values import Severity
+from console.diagnosis.values import Severity
+from console.durations import Shape, stamp
+from console.monitor.values import Feed, Look, Scene
 from console.swarm.values import Engine
 from console.text import duration
-from console.times import Shape, stamp
-from console.watch.values import Feed, Look, Scene
 from screens.views.engine import role_of
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Parts
 

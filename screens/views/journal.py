@@ -5,15 +5,15 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import TypeAlias
 
-from console.health.logged import SUBJECTS, is_past
-from console.health.values import Severity
+from console.diagnosis.findings.sources import SUBJECTS, is_past
+from console.diagnosis.values import Severity
+from console.durations import clock_time, stamp
 from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.signatures import Certainty, Signature
 from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
+from console.monitor.values import Line, Log
 from console.text import listed, plural
-from console.times import clock_time, stamp
-from console.watch.values import Line, Log
 from screens.views.logged import SEVERITIES
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
 

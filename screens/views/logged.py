@@ -2,12 +2,12 @@
 
 from datetime import tzinfo
 
-from console.health.logged import SUBJECTS, is_past
-from console.health.values import Severity
+from console.diagnosis.findings.sources import SUBJECTS, is_past
+from console.diagnosis.values import Severity
+from console.durations import clock_time
 from console.journal import signatures
 from console.journal.summary import Finding, Summary, Unmatched
 from console.text import duration, listed
-from console.times import clock_time
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Row
 
 SEVERITIES = {
@@ -15,7 +15,7 @@ SEVERITIES = {
     signatures.Severity.WARNING: Severity.WARNING,
     signatures.Severity.NOTE: Severity.OK,
 }
-_MARKS = {
+_SEVERITY_MARKS = {
     signatures.Severity.CRITICAL: ("!", BAD),
     signatures.Severity.WARNING: ("*", WARN),
     signatures.Severity.NOTE: ("-", DIM),
@@ -28,7 +28,7 @@ def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
     for finding in summary.findings:
         is_note = finding.signature.severity is signatures.Severity.NOTE
         group = 3 if is_note else 2 if is_past(finding, summary) else 0
-        groups[group].append((finding.last.timestamp(), _finding_row(finding, zone, is_dim=group > 0)))
+        groups[group].append((finding.last.timestamp(), _summary_row(finding, zone, is_dim=group > 0)))
     for other in summary.unmatched:
         groups[1].append((other.last.timestamp(), _other_row(other, zone)))
     newest = [row for group in groups for _, row in sorted(group, key=lambda each: -each[0])]
@@ -41,8 +41,8 @@ def _words(row: Row) -> str:
     return " ".join((*(text for text, _ in row.parts), *named)).lower()
 
 
-def _finding_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
-    mark, tone = _MARKS[finding.signature.severity]
+def _summary_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
+    mark, tone = _SEVERITY_MARKS[finding.signature.severity]
     who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 2)
     return Row(
         finding.signature.id,

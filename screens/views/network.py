@@ -3,13 +3,13 @@
 from datetime import datetime, tzinfo
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.ledger import Entry, Ledger
-from console.health.attached import Attached, Attachments, Touch
-from console.health.values import Observation
-from console.parts import Part as Read
-from console.parts import Unknown, known
+from console.addresses.leaks import Entry, Ledger
+from console.diagnosis.attachments import Attached, Attachments, Touch
+from console.diagnosis.values import Observation
+from console.durations import is_known, moment
+from console.errors import Part as Read
+from console.errors import Unknown, known
 from console.text import duration, listed, plural
-from console.times import is_known, moment
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 NAME_WIDTH = 34

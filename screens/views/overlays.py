@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from console.addresses.forecast import Trend
-from console.health.values import Severity
+from console.diagnosis.values import Severity
+from console.monitor.values import Look
 from console.text import duration
-from console.watch.values import Look
 from screens.printed.glyphs import MARKS, Glyphs, bar
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Part, Parts, Row
 from screens.views.subnets import FIGURES, SubnetLine, severities, subnet_lines

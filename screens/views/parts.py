@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from console.health.values import Severity
+from console.diagnosis.values import Severity
 
 Part: TypeAlias = tuple[str, str]
 """A text and its tone."""

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from console.health.quiet.values import Blocker, Check, Report, State, Verdict
-from console.health.values import Severity
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.values import Severity
 from console.text import duration, plural
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Parts, Row, says
 

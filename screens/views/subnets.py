@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.holders import Kind
 from console.addresses.leaks import Certainty, Leak
-from console.health.values import Finding, Severity
+from console.diagnosis.values import Finding, Severity
 from screens.printed.glyphs import Glyphs
 
 FIGURES = ("VIP", "TASK", "LB", "LEAK", "FREE")

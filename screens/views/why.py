@@ -1,7 +1,7 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
-from console.health.values import Severity
-from console.health.why.values import Answer, Evidence, Explained, Standing
+from console.diagnosis.values import Severity
+from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
 from console.journal.signatures import Certainty
 from screens.printed.why import Where, runnable
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says

@@ -18,7 +18,7 @@ from screens.keys import PAUSE_S, Command, Commanded, bindings
 from screens.views.run import Question
 from screens.widgets.words import Words
 
-KEYS: tuple[Command, ...] = (
+ANSWER_KEYS: tuple[Command, ...] = (
     Command("forget", "escape", "Answer nothing now", footer="not now", is_in_palette=False),
 )
 
@@ -54,8 +54,8 @@ class AnswerLine(Vertical, Commanded):
         Input, Input:focus { height: 1; border: none; padding: 0 1; background: transparent; }
     }
     """
-    KEYS = KEYS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    KEYS = ANSWER_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWER_KEYS)
 
     @dataclass
     class Decided(Message):

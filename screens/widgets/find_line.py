@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from screens.keys import Command, Commanded, bindings
 
-KEYS: tuple[Command, ...] = (
+FIND_KEYS: tuple[Command, ...] = (
     Command("close(False)", "enter", "Keep what was typed", footer="keep it", is_in_palette=False),
     Command("close(True)", "escape", "Forget what was typed", footer="forget it", is_in_palette=False),
 )
@@ -29,8 +29,8 @@ class FindLine(Horizontal, Commanded):
         Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
     }
     """
-    KEYS = KEYS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    KEYS = FIND_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(FIND_KEYS)
 
     @dataclass
     class Wanted(Message):

@@ -2,7 +2,7 @@
 
 from textual.reactive import var
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.surroundings import Surroundings
 from screens.views.header import Age, Freshness, age_of, headline, identity
 from screens.views.parts import Parts, between, fitted, length

@@ -9,8 +9,8 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
-from console.times import Shape, clock_time
-from console.watch.values import Line
+from console.durations import Shape, clock_time
+from console.monitor.values import Line
 from screens.keys import Command, bindings
 from screens.views.journal import Keep, mark_of, short
 from screens.views.parts import DIM, MATCH, PLAIN, Parts

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from console.health.values import Severity
+from console.diagnosis.values import Severity
 from screens.printed.glyphs import MARKS, Glyphs
 from screens.views.parts import BAD, DIM, PLAIN, RESTING, STRONG, Part, Parts, fitted, length
 from screens.widgets.painted import Painted

@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 
-from console.health.values import Severity
+from console.diagnosis.values import Severity
 from screens.keys import Command, Commanded, bindings
 from screens.views.parts import DIM, Parts, Row, text_of
 from screens.widgets.painted import Painted

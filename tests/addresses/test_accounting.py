@@ -6,7 +6,7 @@ from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount, account
 from console.addresses.holders import Kind, held_twice
 from console.addresses.leaks import Certainty, Evidence
-from console.parts import Unknown
+from console.errors import Unknown
 from console.swarm.values import Node, SwarmState
 from tests.support.swarms import HERE, network, service, subnet, swarm, task
 

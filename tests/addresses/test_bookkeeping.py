@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.bookkeeping import Books, step, without
-from console.addresses.ledger import Entry, Ledger
-from console.parts import Unknown, known
+from console.addresses.leak_tracker import Books, step, without
+from console.addresses.leaks import Entry, Ledger
+from console.errors import Unknown, known
 from console.swarm.values import (
     Engine,
     LocalEndpoint,

@@ -15,9 +15,8 @@ from console.addresses.evidence import (
     mark_of,
     weigh,
 )
-from console.addresses.leaks import Certainty, Evidence, Leak
-from console.addresses.ledger import Entry
-from console.parts import Unknown
+from console.addresses.leaks import Certainty, Entry, Evidence, Leak
+from console.errors import Unknown
 from console.swarm.values import Network, Node, SwarmState
 from tests.support.swarms import HERE, LONG_AGO, NOW, entry, network, service, swarm, task
 

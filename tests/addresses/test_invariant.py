@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from console.addresses.accounting import Kept, account
 from console.addresses.evidence import Allocator, Census, Count, Counts
-from console.addresses.leaks import Certainty, Evidence
-from console.addresses.ledger import Entry
-from console.parts import Unknown
+from console.addresses.leaks import Certainty, Entry, Evidence
+from console.errors import Unknown
 from console.swarm.values import ALIVE, Network, Service, SwarmState, Task
 from tests.support.swarms import HERE, LONG_AGO, network, service, subnet, swarm, task
 

@@ -2,7 +2,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.pool import Pool, pool_of
+from console.addresses.holders import Pool, pool_of
 from tests.support.swarms import subnet
 
 

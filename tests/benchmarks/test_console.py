@@ -50,11 +50,11 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
-from console.journal.growing import GrowingJournal
+from console.journal.reader import DaemonLog
+from console.journal.recordings import GrowingJournal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
-from console.watch.watcher import Sources, Watcher
+from console.monitor.monitor import Sources, Watcher
 from screens.app import ConsoleApp
 from screens.printed.glyphs import UNICODE
 from screens.surroundings import Surroundings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.journal.command import CommandJournal
+from console.journal.journalctl import CommandJournal
 from console.journal.logfmt import parse_line
 from console.journal.matching import match_line
 from console.journal.native import NativeJournal

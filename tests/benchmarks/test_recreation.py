@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.remedies.network_recreation import Result
+from console.operations.network_recreation.recreation import Result
 from console.swarm.connection import EngineConnection
 from console.swarm.parse import moment
 from tests.contract.world import World

@@ -13,8 +13,8 @@ import docker
 import pytest
 
 from console.clock import SystemClock
-from console.parts import known
-from console.watch.values import Scene
+from console.errors import known
+from console.monitor.values import Scene
 from tests.support.engines import simulation
 from tests.support.live import live
 
@@ -53,10 +53,10 @@ WATCHER = (
 import asyncio
 from contextlib import aclosing
 from pathlib import Path
-from console.daemon_log import DaemonLog
-from console.journal.recorded import RecordedJournal
+from console.journal.reader import DaemonLog
+from console.journal.recordings import RecordedJournal
 from console.settings import Settings
-from console.watch.watcher import Sources, Watcher
+from console.monitor.monitor import Sources, Watcher
 from tests.support.watching import CountingConnection
 async def main():
     connection = CountingConnection(sys.argv[1], 30)
@@ -82,13 +82,13 @@ FLOOD = (
 import asyncio
 from datetime import datetime, UTC
 from console.clock import SystemClock
-from console.parts import known
-from console.watch.values import Scene
-from console.daemon_log import DaemonLog
+from console.errors import known
+from console.monitor.values import Scene
+from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Entry
 from console.settings import Look
-from console.watch.following import Following
-from console.watch.stage import Stage
+from console.monitor.log_follower import Following
+from console.monitor.values import Stage
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import swarm
 PLAIN = 'time="2026-06-12T02:00:00.000000000Z" level=info msg="line" container=abc module=libcontainerd'

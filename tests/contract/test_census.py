@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.remedies.census import Means, take_census
-from console.remedies.census_values import Result
-from console.remedies.probes import Mark, Prober
+from console.operations.census.census import Means, take_census
+from console.operations.census.values import Result
+from console.operations.probes import Mark, Prober
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import SystemClock
-from console.host.container_files import given_addresses
-from console.remedies.changes import Steady
-from console.remedies.network_recreation import Recreation, Result
-from console.remedies.network_recreation_job import Means, pace_of_this_machine_s
-from console.remedies.network_recreation_plan import Ground, Surroundings, Wanted, Whose
-from console.remedies.network_recreation_record import Record
-from console.remedies.network_recreation_refusals import plan_recreation
-from console.remedies.network_recreation_survey import survey
+from console.host.identity import given_addresses
+from console.operations.changes import Steady
+from console.operations.network_recreation.job import Means, pace_of_this_machine_s
+from console.operations.network_recreation.plan import Ground, Surroundings, Wanted, Whose, survey
+from console.operations.network_recreation.record import Record
+from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.refusals import plan_recreation
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.overlay_reader import EngineOverlayReader

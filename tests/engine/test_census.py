@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.host.machine import machine_id
+from console.host.identity import machine_id
 from console.swarm.parse import PROBE_LABEL
 from tests.contract.world import World
 from tests.engine.lab import Engine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined
-from console.remedies.claims import Claimant, clear_the_way
+from console.operations.changes import Claimant, clear_the_way
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.parse import PARKED_LABEL

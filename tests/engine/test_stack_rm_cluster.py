@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from console.remedies.stack_removal_hidden import SETTLING_S
+from console.operations.stack_removal.steps import SETTLING_S
 from tests.contract.world import JSON, Stack, World
 from tests.engine.lab import Engine, require_engine
 from tests.engine.switch import Switch

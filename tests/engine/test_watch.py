@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.addresses.leaks import Certainty, Evidence
+from console.monitor.values import Scene
 from console.settings import Settings
-from console.watch.values import Scene
 from tests.contract.world import World
 from tests.engine.lab import Engine
 from tests.engine.stacks import remove_stacks

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from console.remedies.network_recreation_command import create_command, left_out
-from console.remedies.network_recreation_record import NetworkRecord
+from console.operations.network_recreation.record import NetworkRecord
+from console.operations.network_recreation.way_back import create_command, left_out
 from console.swarm.definitions import VXLAN_OPTION, network_definition
 from tests.contract.world import World
 from tests.engine.lab import Engine

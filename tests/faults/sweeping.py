@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import SystemClock
-from console.daemon_log import DaemonLog
 from console.errors import Declined, StoreFailed
-from console.host.who import Who
-from console.journal.reader import open_journal
+from console.host.audit import Who
+from console.journal.reader import DaemonLog, open_journal
 from console.runbook.beginning import begin_run
 from console.runbook.file import parse_runbook
 from console.runbook.run import events as e

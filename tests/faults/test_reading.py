@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from console.parts import Unknown
+from console.errors import Unknown
 from console.swarm.values import SwarmState
 from tests.support.engines import Simulation, look_at, simulation
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from console.daemon_log import DaemonLog
 from console.errors import HostError
-from console.guard.act import Hands, Outcome, act
-from console.guard.decide import decide
-from console.guard.memory import FILE, last_restart, remember_restart
-from console.guard.scout import Scout
+from console.guard.actuator import Hands, Outcome, act
+from console.guard.collector import FILE, Scout, last_restart, remember_restart
+from console.guard.policy import decide
 from console.guard.values import Daemon, Verdict, Wishes
+from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
 from console.settings import Guard, Look, Quiet, Settings
 from console.simulator.engine import SimulatedEngine

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from console.guard.decide import decide
+from console.diagnosis.assess import assess
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.errors import Part, Unknown
+from console.guard.policy import decide
 from console.guard.values import Daemon, Decision, Situation, Verdict, Wishes
-from console.health.assess import assess
-from console.health.quiet.values import Blocker, Check, Report, State
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, Entry
-from console.parts import Part, Unknown
 from console.settings import Thresholds
 from console.swarm.values import Network, Node, Service, SwarmState, Task
 from tests.journal.lines import START_LINE, line, vip_line

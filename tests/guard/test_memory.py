@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import HostError
-from console.guard.memory import FILE, last_restart, remember_restart
-from console.parts import Unknown
+from console.errors import HostError, Unknown
+from console.guard.collector import FILE, last_restart, remember_restart
 from tests.support.swarms import NOW
 
 

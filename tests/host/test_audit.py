@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.host.audit import Audit
-from console.host.who import Who
+from console.host.audit import Audit, Who
 
 
 @pytest.fixture

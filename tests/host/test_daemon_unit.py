@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from console.errors import HostError
-from console.host.daemon_unit import read_daemon_unit, restart_daemon_unit
+from console.host.unit_chain import read_daemon_unit, restart_daemon_unit
 
 RUNS = (
     "LoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic={at}\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from console.errors import Unknown
 from console.host.identity import doubt_that_engine_is_ours
-from console.parts import Unknown
 
 NAME = socket.gethostname()
 

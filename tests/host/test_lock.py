@@ -11,9 +11,8 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import HostError, LockHeld
-from console.host.lock import maintenance_lock
-from console.host.lock_probe import holder_of_lock
-from console.host.who import Who
+from console.host.audit import Who
+from console.host.lock import holder_of_lock, maintenance_lock
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
 HOLD = """
@@ -21,7 +20,7 @@ import asyncio, sys
 from pathlib import Path
 from console.clock import SystemClock
 from console.host.lock import maintenance_lock
-from console.host.who import Who
+from console.host.audit import Who
 async def hold():
     async with maintenance_lock("vipconsole first", Who("root"), SystemClock(), Path(sys.argv[1])):
         print("held", flush=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 import pytest
 
 from console.errors import HostError
-from console.host import routes
-from console.host.routes import read_routes
+from console.host import identity as routes
+from console.host.identity import read_routes
 
 ROWS = [
     {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "flags": []},

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
+from console.host.launchers import TransientUnit
 from console.host.process import CommandFailed
 from console.host.streaming import Program
-from console.host.transient import TransientUnit
 
 PROGRAM = Program(("nixos-rebuild", "switch"), {"SECRET": "x"})
 

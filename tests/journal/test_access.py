@@ -10,7 +10,7 @@ import pytest
 
 from console.errors import HostError
 from console.journal.access import require_access
-from console.journal.command import CommandJournal
+from console.journal.journalctl import CommandJournal
 from console.journal.native import NativeJournal
 from console.journal.values import Window
 

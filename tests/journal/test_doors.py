@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.journal.command import CommandJournal
+from console.journal.journalctl import CommandJournal
 from console.journal.native import NativeJournal
 from console.journal.reader import JournalReader, open_journal
-from console.journal.recorded import RecordedJournal
+from console.journal.recordings import RecordedJournal
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, Window
 from tests.journal.journals import (

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from console.diagnosis.findings.sources import find_logged
+from console.diagnosis.why.exhaustion import EXHAUSTED
 from console.guard.shortage import REFUSALS
-from console.health.logged import find_logged
-from console.health.why.exhaustion import EXHAUSTED
 from console.journal.failures import ALL_SIGNATURES, FAILURES
 from console.journal.matching import Event, Recogniser, Unexplained
 from console.journal.signatures import SIGNATURES, Severity

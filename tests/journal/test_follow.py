@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.journal.command import CommandJournal
+from console.journal.journalctl import CommandJournal
 from console.journal.native import NativeJournal
 from console.journal.reader import JournalReader
 from console.journal.summary import Summariser

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.journal.growing import GrowingJournal
+from console.journal.recordings import GrowingJournal
 from console.journal.values import Batch, Window
-from console.simulator.journal_file import LONGEST, JournalFile
-from console.simulator.said import KEPT, Said
-from console.simulator.timeline import Timeline
+from console.simulator.dockerd_log import KEPT, LONGEST, JournalFile, Said
+from console.simulator.events import Timeline
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 

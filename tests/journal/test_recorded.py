@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.journal.command import CommandJournal
-from console.journal.fields import DROPPED_MESSAGE_ID, entry_from
-from console.journal.recorded import RecordedJournal
+from console.journal.journalctl import CommandJournal
+from console.journal.parsing import DROPPED_MESSAGE_ID, entry_from
+from console.journal.recordings import RecordedJournal
 from console.journal.values import BATCH_ENTRIES, Batch, Window
 from tests.journal.journals import OLD as RECORDING
 from tests.journal.journals import export_text, recorded_lines

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from console.journal.sliding import SlidingSummariser
-from console.journal.summary import Summary, summarise
+from console.journal.summary import SlidingSummariser, Summary, summarise
 from console.journal.values import Batch, Entry, Gap
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import NOW

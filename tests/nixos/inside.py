@@ -12,13 +12,13 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
-from console.host.chain import expanded, restart
 from console.host.detached import Program as DetachedProgram
 from console.host.detached import UnitTaken, has_ended, start
+from console.host.launchers import TransientUnit
 from console.host.outliving import State, follow
 from console.host.process import PATH
 from console.host.streaming import Program
-from console.host.transient import TransientUnit
+from console.host.unit_chain import expanded, restart
 from console.nixos.places import PLACES
 from tests.nixos.attempts import edits, switches
 from tests.support.nixos import Host, nixos

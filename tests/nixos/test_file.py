@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import Declined, HostError
-from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit
+from console.errors import Declined, HostError, Unknown
+from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit, said_by_git
 from console.nixos.file import LIMIT_BYTES, Kept, digest_of, read_nix_file, unified_diff
-from console.nixos.git import said_by_git
 from console.nixos.places import Places
 from console.nixos.swarm_nix import Verdict
-from console.parts import Unknown
 from tests.nixos.cases import unit
 
 SUBNET = IPv4Network("10.10.0.0/16")

@@ -7,11 +7,11 @@ import pytest
 
 from console.errors import Declined
 from console.host.outliving import Standing, State
-from console.nixos.activation import Activation, endangered, read_activation
 from console.nixos.outcome import Outcome, judge
+from console.nixos.places import short
+from console.nixos.prediction import Activation, endangered, read_activation
 from console.nixos.progress import NixProgress
 from console.nixos.rebuild import flake_at
-from console.nixos.store import short
 
 RECORDINGS = Path(__file__).with_name("recordings")
 """What Nix 2.8 wrote with `--log-format internal-json`; only its store's folder was replaced."""

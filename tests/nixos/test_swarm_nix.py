@@ -5,10 +5,9 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from console.errors import Declined, HostError
-from console.nixos.proof import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
+from console.errors import Declined, HostError, Unknown
+from console.nixos.edit import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
 from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
-from console.parts import Unknown
 from tests.nixos.cases import Case, unit
 from tests.nixos.hidden import HARMLESS, PLAIN, REFUSED, UNDERSTOOD
 from tests.nixos.table import CASES

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, HostError, StepFailed
-from console.nixos.places import NOT_NIXOS
-from console.nixos.store import short
+from console.nixos.places import NOT_NIXOS, short
 from console.nixos.switching import MOST_LINES, REBUILD_UNIT
 from console.runbook.actions.base import Answer
 from console.runbook.values import Json

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, StepFailed
-from console.host.machine import machine_id
+from console.host.identity import machine_id
 from console.runbook.actions.base import Answer
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.objects import SimNode

@@ -5,9 +5,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from console.errors import StepFailed
-from console.host.values import Route
-from console.parts import Unknown
+from console.errors import StepFailed, Unknown
+from console.host.activity import Route
 from console.runbook.actions.base import Answer
 from console.runbook.values import Json
 from tests.simulator.swarms import a_network, a_swarm
@@ -29,12 +28,12 @@ def evening() -> Iterator[Bench]:
 @pytest.fixture
 def ours(quiet: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The same swarm, of an engine that is this host's own, which has one route beside it."""
-    monkeypatch.setattr("console.daemon_log.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
 
     async def routes(_: float) -> tuple[Route, ...]:
         return (Route(IPv4Network("10.20.0.0/16"), "wg0"),)
 
-    monkeypatch.setattr("console.look.read_routes", routes)
+    monkeypatch.setattr("console.monitor.snapshot.read_routes", routes)
     return quiet
 
 
@@ -116,7 +115,7 @@ async def test_routes_that_cannot_be_read_prove_nothing(ours: Bench, monkeypatch
     async def unread(*_: object) -> Unknown:
         return Unknown("`ip` is not there.")
 
-    monkeypatch.setattr("console.look._routes", unread)
+    monkeypatch.setattr("console.monitor.snapshot._routes", unread)
     with pytest.raises(StepFailed, match="`ip` is not there"):
         await ours.act("checks.all", subnet_free="10.10.0.0/16")
     assert (await ours.verify("checks.all", {}, subnet_free="10.10.0.0/16")).answer is Answer.CANNOT_TELL

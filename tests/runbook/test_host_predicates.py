@@ -35,7 +35,7 @@ def host() -> Iterator[Bench]:
 
 @pytest.fixture
 def ours(host: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("console.daemon_log.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: True)
     return host
 
@@ -75,7 +75,7 @@ async def test_units_of_another_host_are_not_known(host: Bench, monkeypatch: pyt
     found = await host.holds("units.ok", units=["docker.service"])
     assert found.answer is Answer.CANNOT_TELL
     assert found.sentence.startswith("Its units are not known here. ")
-    monkeypatch.setattr("console.daemon_log.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: False)
     found = await host.holds("units.ok", units=["docker.service"])
     assert found.sentence == "systemd does not run this machine."

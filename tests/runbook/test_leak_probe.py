@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.host.machine import machine_id
-from console.remedies.probes import network_name, own_mark
+from console.host.identity import machine_id
+from console.operations.probes import network_name, own_mark
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.host.machine import machine_id
-from console.remedies.probes import own_mark, probe_spec
+from console.host.identity import machine_id
+from console.operations.probes import own_mark, probe_spec
 from console.swarm.parse import PROBE_LABEL
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench, is_yes

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.daemon_log import DaemonLog
-from console.journal.reader import open_journal
+from console.journal.reader import DaemonLog, open_journal
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import THE_RUN

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from console.clock import SystemClock
+from console.durations import stamp
 from console.host.lock import maintenance_lock
 from console.runbook.actions.base import Blocking
 from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
@@ -29,7 +30,6 @@ from console.runbook.store.output import Output, last_lines
 from console.runbook.store.waiting import WAITING, clear_waiting, read_waiting
 from console.runbook.values import Call, Effect
 from console.runbook.viewing import look_at
-from console.times import stamp
 from screens.printed.run_lines import news
 from screens.printed.run_report import as_json, as_markdown
 from screens.runbook import RunbookScreen

@@ -11,11 +11,11 @@ import pytest
 from rich.cells import cell_len
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from console.health.quiet.values import Blocker, Check, Report, State
-from console.parts import Unknown
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.errors import Unknown
+from console.monitor.values import Feed, Scene
 from console.runbook.run.events import Choice
 from console.runbook.values import Effect
-from console.watch.values import Feed, Scene
 from screens import printable
 from screens.app import OwnRun
 from screens.dialogs import Confirming

@@ -10,9 +10,8 @@ import pytest
 from textual import events
 
 from console.clock import Clock, SystemClock
-from console.errors import RunnerNotStarted
+from console.errors import RunnerNotStarted, Unknown
 from console.host.lock import maintenance_lock
-from console.parts import Unknown
 from console.runbook import deciding
 from console.runbook.answers import Answer, Found
 from console.runbook.deciding import decide

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from textual import events
 
-from console.watch.values import Scene
+from console.monitor.values import Scene
 from screens.dialogs import Confirming, WordField
 from screens.keys import PAUSE_S
 from screens.views.parts import says

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
-from console.remedies.reclaim_plan import ReclaimPlan, Way
+from console.operations.reclaim.plan import ReclaimPlan, Way
 from console.runbook.answers import Answer, Found
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead

@@ -10,10 +10,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from console.addresses.ledger import Ledger
-from console.health.assess import assess
-from console.health.values import Assessment, Observation
-from console.parts import Unknown
+from console.addresses.leaks import Ledger
+from console.diagnosis.assess import assess
+from console.diagnosis.values import Assessment, Observation
+from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm import parse
 from console.swarm.values import SwarmState

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
-from console.host.machine import machine_id
-from console.remedies.probes import Mark, probe_spec
+from console.host.identity import machine_id
+from console.operations.probes import Mark, probe_spec
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.server import serve_in_thread
 from tests.simulator.swarms import a_network, a_swarm

@@ -6,12 +6,12 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.ledger import Entry, Ledger, Unwatched
-from console.parts import Unknown
+from console.addresses.leaks import Entry, Ledger, Unwatched
+from console.errors import Unknown
+from console.monitor.values import Scene
 from console.runbook.run.events import Choice
 from console.runbook.values import Effect
 from console.text import SENTENCE_LIMIT, clean
-from console.watch.values import Scene
 from screens.base import ConsoleScreen
 from screens.journal import JournalScreen
 from screens.network import NetworkScreen

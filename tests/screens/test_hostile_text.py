@@ -6,14 +6,14 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from console.health.quiet.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.waiter import Progress
 from console.journal.summary import summarise
 from console.journal.values import Batch, Gap
-from console.quiet import Progress
-from console.remedies.stack_removal import Outcome
-from console.remedies.stack_removal import State as Removal
-from console.remedies.stack_removal_plan import Kept
-from console.remedies.stack_removal_proof import LeakCount, Proof
+from console.operations.stack_removal.plan import Kept
+from console.operations.stack_removal.proof import LeakCount, Proof
+from console.operations.stack_removal.removal import Outcome
+from console.operations.stack_removal.removal import State as Removal
 from console.swarm.stacks import Kind
 from console.text import clean
 from screens.printed.journal import render_journal

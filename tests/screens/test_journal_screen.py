@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from console.errors import Unknown
 from console.journal.summary import summarise
-from console.parts import Unknown
-from console.watch.values import Log, Scene
+from console.monitor.values import Log, Scene
 from screens.journal import JournalScreen
 from screens.widgets.words import Words
 from tests.support.frames import compare_body, frame_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.parts import Unknown
+from console.errors import Unknown
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run import events as e
 from console.runbook.run.events import Choice

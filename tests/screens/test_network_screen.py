@@ -7,9 +7,9 @@ import pytest
 from textual.widgets import Input
 
 from console.addresses.forecast import Trend
-from console.addresses.ledger import Entry, Ledger
+from console.addresses.leaks import Entry, Ledger
+from console.monitor.values import Scene
 from console.swarm.values import SwarmState
-from console.watch.values import Scene
 from screens.messages import OpenWhy
 from screens.network import NetworkScreen
 from screens.printed.glyphs import ASCII

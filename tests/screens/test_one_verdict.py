@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from console.guard.decide import decide
+from console.diagnosis.values import Severity
+from console.guard.policy import decide
 from console.guard.values import Verdict
-from console.health.values import Severity
-from console.host.machine import boot_id, machine_id
+from console.host.identity import boot_id, machine_id
+from console.monitor.values import Scene
 from console.runbook.answers import Answer, Found
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
@@ -22,7 +23,6 @@ from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.runbook.values import Call, Effect
 from console.simulator.engine import SimulatedEngine
-from console.watch.values import Scene
 from screens import cli
 from screens.views.header import Freshness, age_of, headline
 from tests.guard.test_act import ALLOWED, SETTINGS, bench

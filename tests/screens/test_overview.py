@@ -9,11 +9,11 @@ import pytest
 from textual.worker import WorkerFailed
 
 from console.addresses.forecast import Trend
-from console.health.quiet.values import Blocker, Check, Report, State
-from console.parts import Unknown
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.errors import Unknown
+from console.monitor.values import Feed, Scene
 from console.runbook.values import Effect
 from console.swarm.values import SwarmState
-from console.watch.values import Feed, Scene
 from screens.network import NetworkScreen
 from screens.overview import OverviewScreen
 from screens.printed.glyphs import ASCII

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from console.clock import SystemClock
-from console.host.machine import machine_id
-from console.remedies.network_recreation_plan import Whose
+from console.host.identity import machine_id
+from console.operations.network_recreation.plan import Whose
 from console.simulator.stacks import Part, deploy
 from tests.simulator.swarms import check_books
 from tests.support.maintenance import Site, site

@@ -16,8 +16,8 @@ from typing import Any
 import docker
 import pytest
 
-from console.health.quiet.values import Blocker, Check, Report, State, Verdict
-from console.quiet import Progress
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.waiter import Progress
 from screens.printed.quiet_talk import Talk, verdict_line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole

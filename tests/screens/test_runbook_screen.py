@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from console.parts import Unknown
+from console.errors import Unknown
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
 from console.runbook.values import Effect

@@ -12,9 +12,9 @@ from typing import Any
 import docker
 import pytest
 
-from console.remedies.stack_removal import Outcome, State
-from console.remedies.stack_removal_plan import Kept, plan_removal
-from console.remedies.stack_removal_proof import LeakCount, Proof
+from console.operations.stack_removal.plan import Kept, plan_removal
+from console.operations.stack_removal.proof import LeakCount, Proof
+from console.operations.stack_removal.removal import Outcome, State
 from console.simulator.stacks import Part, deploy
 from console.swarm.stacks import Kind
 from screens import cli

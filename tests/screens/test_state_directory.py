@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.history_store import FILE
+from console.storage.history import FILE
 from screens import cli
 from screens.commands import glance
 from tests.simulator.swarms import a_network, a_swarm

@@ -7,15 +7,15 @@ from ipaddress import IPv4Address
 import pytest
 
 from console.addresses.accounting import Kept, NetworkAccount, account
+from console.addresses.details import index_for_telling
 from console.addresses.forecast import Trend
-from console.addresses.ledger import Entry, Ledger, Unwatched
+from console.addresses.leaks import Entry, Ledger, Unwatched
 from console.addresses.map import maps_of
-from console.addresses.told import index_for_telling
-from console.health.attached import attached_to
-from console.health.why.explain import explain
-from console.health.why.lines import last_lines
+from console.diagnosis.attachments import attached_to
+from console.diagnosis.why.evidence import last_lines
+from console.diagnosis.why.explain import explain
+from console.errors import Unknown
 from console.journal.matching import Event
-from console.parts import Unknown
 from console.runbook.run.events import Choice
 from console.runbook.values import Call, Effect, Place, Runbook, Step, Undo
 from console.settings import Thresholds

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from console.health.why.explain import explain
-from console.health.why.values import Answer
-from console.parts import known
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer
+from console.errors import known
 from console.settings import Thresholds
 from console.text import SENTENCE_LIMIT, clean
 from screens.printed.why import as_json, render_why

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from console.health.why.explain import explain
-from console.health.why.values import Answer
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer
 from console.swarm.values import Service
 from screens import why
 from screens.messages import OpenNetwork

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from console.addresses.accounting import account
 from console.addresses.map import AddressMap, maps_of
 from console.journal.matching import Event
-from console.watch.values import Line
+from console.monitor.values import Line
 from screens.views.addresses import ASCII_LETTERS
 from screens.views.journal import is_trouble
 from screens.views.parts import Paragraph, Parts, Row, length, says, text_of, wrapped

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from textual.events import MouseScrollDown
 
-from console.health.quiet.values import Blocker, Check, Report, State
-from console.health.values import Severity
+from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.diagnosis.values import Severity
+from console.monitor.values import Feed, Look, Scene
 from console.settings import Settings
 from console.swarm.values import SwarmState
-from console.watch.values import Feed, Look, Scene
 from screens.panes.base import PaneRows
 from screens.panes.found import Findings
 from screens.panes.overlays import Overlays

@@ -10,7 +10,7 @@ import requests
 from docker.errors import APIError
 
 from console.errors import SimulatorError
-from console.simulator.faults import Faults
+from console.simulator.controls import Faults
 from console.simulator.server import serve_in_thread
 from tests.simulator.swarms import a_network, a_swarm
 

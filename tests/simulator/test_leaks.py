@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.simulator.engine import SimulatedEngine
-from console.simulator.refusal import Refusal
+from console.simulator.filters import Refusal
 from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_safely
 from tests.simulator.swarms import a_network, a_service, a_swarm, check_books, states
 

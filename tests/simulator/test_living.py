@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from console.journal.logfmt import parse_line
 from console.journal.matching import match_line
 from console.simulator.engine import SimulatedEngine
-from console.simulator.living import ROUND_S
-from console.simulator.scenarios import build
+from console.simulator.scenarios import ROUND_S, build
 from tests.simulator.swarms import check_books
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)

@@ -1,7 +1,7 @@
 import pytest
 
 from console.simulator.engine import Identity, SimulatedEngine
-from console.simulator.refusal import NO_SWARM, NOT_MANAGER
+from console.simulator.filters import NO_SWARM, NOT_MANAGER
 from tests.simulator.swarms import START, a_network, a_service, a_swarm, get
 
 SUBNET = "10.0.1.0/28"

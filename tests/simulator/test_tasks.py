@@ -1,6 +1,6 @@
 import pytest
 
-from console.simulator.refusal import Refusal
+from console.simulator.filters import Refusal
 from tests.simulator.swarms import a_network, a_service, a_swarm, check_books, get, states
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from console.daemon_log import DaemonLog
 from console.errors import NotAllowed
+from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Entry, Gap, Window
 from console.runbook.actions.base import Answer, Blocking, Found, Planned, Touched
 from console.runbook.actions.predicates import answer_to

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from console.remedies.census import Means, take_census
-from console.remedies.census_values import Result
-from console.remedies.probes import Mark
+from console.operations.census.census import Means, take_census
+from console.operations.census.values import Result
+from console.operations.probes import Mark
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection

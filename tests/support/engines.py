@@ -37,7 +37,7 @@ class Simulation:
         self.control("faults", [], "DELETE")
 
     def break_call(self, path: str, kind: str, times: int = 1000) -> None:
-        """Let calls whose path matches the glob fail in a way of `console.simulator.faults`."""
+        """Let calls whose path matches the glob fail in a way of `console.simulator.controls`."""
         self.control("faults", [{"method": "*", "path": path, "kind": kind, "times": times}])
 
 

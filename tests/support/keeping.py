@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from console.files import write_atomically
-from console.remedies.network_recreation_record import Record, record_from_json, record_to_json
-from console.remedies.network_recreation_way_back import SCRIPT, way_back_script
+from console.operations.network_recreation.record import Record, record_from_json, record_to_json
+from console.operations.network_recreation.way_back import SCRIPT, way_back_script
+from console.storage.state import write_atomically
 
 RECORD = "record.json"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
-from console.daemon_log import DaemonLog
+from console.journal.reader import DaemonLog
+from console.monitor.monitor import Sources, Watcher
+from console.monitor.values import Scene
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
-from console.watch.values import Scene
-from console.watch.watcher import Sources, Watcher
 from tests.support.watching import NO_LOG
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from console.journal.matching import Recogniser
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, Entry
+from console.monitor.values import Line, Log
 from console.text import SENTENCE_LIMIT, clean
-from console.watch.values import Line, Log
 from tests.support.swarms import NOW
 
 SERVICE = "ab1cd2ef3gh4ij5kl6mn7op8q"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from console.errors import Unknown
 from console.nixos.places import Places
-from console.parts import Unknown
 from console.runbook.actions.base import Blocking, Touched
 from console.settings import Nixos, Settings
 from console.swarm.values import SwarmState

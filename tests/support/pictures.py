@@ -9,20 +9,20 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from console.addresses.evidence import Census, allocator_of
-from console.addresses.ledger import Ledger
-from console.health.assess import assess
-from console.health.quiet.judge import judge
-from console.health.quiet.values import Changes, Memory, Rules, Seen
-from console.health.values import Observation
-from console.journal.recorded import RecordedJournal
+from console.addresses.leaks import Ledger
+from console.diagnosis.assess import assess
+from console.diagnosis.quiescence.checks import judge
+from console.diagnosis.quiescence.values import Changes, Memory, Rules, Seen
+from console.diagnosis.values import Observation
+from console.journal.recordings import RecordedJournal
 from console.journal.summary import summarise
 from console.journal.values import Window
+from console.monitor.values import Feed, Log, Look, Scene
 from console.settings import Settings
+from console.simulator.dockerd_log import UNIT, JournalFile
 from console.simulator.engine import DEFAULT_DATE
-from console.simulator.journal_file import UNIT, JournalFile
 from console.simulator.scenarios import build
 from console.swarm.names import object_names
-from console.watch.values import Feed, Log, Look, Scene
 from tests.support.engines import look_at, simulation
 from tests.support.hosts import activity
 from tests.support.shown_console import HeldClock, console

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from console.health.quiet.judge import judge
-from console.health.quiet.values import Change, Changes, Check, Judgement, Memory, Rules, Seen
-from console.parts import Unknown
+from console.diagnosis.quiescence.checks import judge
+from console.diagnosis.quiescence.values import Change, Changes, Check, Judgement, Memory, Rules, Seen
+from console.errors import Unknown
 from console.settings import Quiet, Thresholds
 from console.swarm.values import Event, Service, SwarmState
 from tests.support.hosts import activity

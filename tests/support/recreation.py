@@ -10,12 +10,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from console.remedies.changes import Steady
-from console.remedies.network_recreation import Recreation, Result
-from console.remedies.network_recreation_job import Means
-from console.remedies.network_recreation_plan import Ground, RecreationPlan, Surroundings, Wanted, Whose
-from console.remedies.network_recreation_record import Record
-from console.remedies.network_recreation_refusals import plan_recreation
+from console.operations.changes import Steady
+from console.operations.network_recreation.job import Means
+from console.operations.network_recreation.plan import Ground, RecreationPlan, Surroundings, Wanted, Whose
+from console.operations.network_recreation.record import Record
+from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.refusals import plan_recreation
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -177,7 +177,7 @@ class Stage:
         self.told.append(line)
 
     def break_calls(self, method: str, kind: str, skip: int = 0, times: int = 1) -> None:
-        """Let calls of a method fail in a way of `console.simulator.faults`, after so many that do not."""
+        """Let calls of a method fail in a way of `console.simulator.controls`, after so many that do not."""
         fault = {"method": method, "path": "*", "kind": kind, "times": times, "skip": skip}
         self.running.control("faults", [fault])
 

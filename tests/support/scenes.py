@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 from textual.reactive import var
 
 from console.addresses.forecast import Trend
-from console.addresses.ledger import Ledger
-from console.health.assess import assess
-from console.parts import Unknown
+from console.addresses.leaks import Ledger
+from console.diagnosis.assess import assess
+from console.errors import Unknown
+from console.monitor.values import Feed, Log, Look, Scene
 from console.settings import Settings, Thresholds
 from console.swarm.values import SwarmState
-from console.watch.values import Feed, Log, Look, Scene
 from screens.base import ConsoleScreen
 from screens.printed.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings

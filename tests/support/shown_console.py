@@ -9,8 +9,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from console.monitor.values import Scene
 from console.settings import Settings
-from console.watch.values import Scene
 from screens.app import ConsoleApp, OwnRun, Runs
 from screens.printed.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings

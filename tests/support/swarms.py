@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from console.addresses.ledger import Entry
-from console.health.values import Observation
-from console.host.values import Route
+from console.addresses.leaks import Entry
+from console.diagnosis.values import Observation
+from console.errors import Part, Unknown
+from console.host.activity import Route
 from console.journal.summary import Summary, summarise
-from console.parts import Part, Unknown
 from console.swarm.values import (
     Attachment,
     Engine,

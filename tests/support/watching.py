@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.addresses.accounting import NetworkAccount
-from console.daemon_log import DaemonLog
-from console.journal.recorded import RecordedJournal
+from console.journal.reader import DaemonLog
+from console.journal.recordings import RecordedJournal
+from console.monitor.monitor import Sources, Watcher
+from console.monitor.values import Scene
 from console.settings import Settings
 from console.simulator.engine import SimulatedEngine
 from console.simulator.server import Running
 from console.swarm.connection import EngineConnection
-from console.watch.values import Scene
-from console.watch.watcher import Sources, Watcher
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from console.health.why.explain import explain
-from console.health.why.values import Answer, Explanation
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer, Explanation
 from console.journal.matching import Event, Recogniser
 from console.settings import Thresholds
 from console.swarm.values import Network, Service, Task

@@ -6,7 +6,7 @@ import pytest
 
 from console.addresses.accounting import account
 from console.addresses.holders import Kind
-from console.parts import Unknown
+from console.errors import Unknown
 from console.simulator.engine import Identity, SimulatedEngine
 from tests.support.engines import look_at, simulation
 

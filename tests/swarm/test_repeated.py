@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.parts import Unknown, known
+from console.errors import Unknown, known
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm.reader import EngineReader

@@ -6,10 +6,10 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from console.errors import Declined, StepFailed
-from console.host.machine import machine_id
-from console.remedies.handover import Ending, Handover, read_roles
-from console.remedies.probes import own_mark
-from console.remedies.reclaim_plan import plan_handover
+from console.host.identity import machine_id
+from console.operations.probes import own_mark
+from console.operations.reclaim.handover import Ending, Handover, read_roles
+from console.operations.reclaim.plan import plan_handover
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import glimpse, tells
 from console.runbook.actions.parameters import Parameters

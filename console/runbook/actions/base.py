@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from console.clock import Clock
-from console.daemon_log import DaemonLog
-from console.remedies.touches import Touches
+from console.journal.reader import DaemonLog
+from console.operations.changes import Touches
 from console.runbook.answers import Answer, Found, Planned
 from console.runbook.run.touched import Touched
 from console.runbook.run.waits import Blocking

@@ -6,9 +6,9 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import NetworkAccount
+from console.diagnosis.assess import assess
 from console.errors import Declined
-from console.health.assess import assess
-from console.look import take_look
+from console.monitor.snapshot import take_look
 from console.runbook.actions.attachments import as_output
 from console.runbook.actions.base import Context, Planned
 from console.runbook.actions.looking import ReadOnly, read

@@ -10,18 +10,17 @@ from typing import Annotated, ClassVar, Literal, ParamSpec
 
 from pydantic import BaseModel, Field
 
-from console.daemon_log import whose_host
-from console.errors import StepFailed
-from console.health.assess import assess
-from console.health.values import Observation, Severity
-from console.look import take_look
-from console.parts import Unknown
+from console.diagnosis.assess import assess
+from console.diagnosis.values import Observation, Severity
+from console.errors import StepFailed, Unknown
+from console.journal.reader import whose_host
+from console.monitor.snapshot import take_look
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import NOT_KNOWN, ReadOnly, Unread, all_of, cannot_tell, found, read
 from console.runbook.actions.parameters import AbsolutePath, Name, NetworkName, Parameters, Subnet4
 from console.runbook.values import Json
 from console.settings import Thresholds
-from console.state import state_folder
+from console.storage.state import state_folder
 from console.swarm.connection import parsed_version
 from console.swarm.values import SwarmState
 from console.text import clean, listed, plural

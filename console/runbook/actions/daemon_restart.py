@@ -7,13 +7,12 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from console.addresses.evidence import allocator_of
-from console.errors import Declined, StepFailed
-from console.host.daemon_unit import restart_daemon_unit
-from console.host.machine import machine_id
-from console.parts import Unknown
-from console.remedies.daemon_restart import DaemonRestart
-from console.remedies.handover import read_roles
-from console.remedies.reclaim_plan import Place, Way, plan_reclaim
+from console.errors import Declined, StepFailed, Unknown
+from console.host.identity import machine_id
+from console.host.unit_chain import restart_daemon_unit
+from console.operations.reclaim.handover import read_roles
+from console.operations.reclaim.plan import Place, Way, plan_reclaim
+from console.operations.reclaim.restart import DaemonRestart
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import doubt_of_host, found, glimpse, tells, time_to_wait_s
 from console.runbook.actions.parameters import Parameters

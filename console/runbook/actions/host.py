@@ -5,21 +5,19 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from console.daemon_log import read_lately
+from console.durations import seconds_of, stamp
 from console.host.activity import Unit
 from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, read_units
 from console.journal.failures import ALL_SIGNATURES
+from console.journal.reader import read_lately
 from console.journal.signatures import Severity
 from console.journal.summary import Summary, describe, summarise
-from console.nearest import nearest
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import Unread, doubt_of_host, found, glimpse, read, tells
 from console.runbook.actions.parameters import Parameters, UnitName
-from console.runbook.durations import seconds_of
 from console.swarm.names import object_names
-from console.text import listed, plural
-from console.times import stamp
+from console.text import listed, nearest, plural
 
 NAMED = 5
 

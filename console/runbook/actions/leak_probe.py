@@ -6,12 +6,11 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import account
-from console.errors import EngineError
-from console.host.machine import machine_id
-from console.look import read_own_routes
-from console.parts import Unknown, known
-from console.remedies.leak_probe import LeakProbe, Leaks
-from console.remedies.probes import own_mark, remove_leftovers
+from console.errors import EngineError, Unknown, known
+from console.host.identity import machine_id
+from console.monitor.snapshot import read_own_routes
+from console.operations.leak_probe import LeakProbe, Leaks
+from console.operations.probes import own_mark, remove_leftovers
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import found, look, tells
 from console.runbook.actions.parameters import NetworkName, Parameters

@@ -6,9 +6,8 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, Ty
 
 from pydantic import BaseModel
 
-from console.daemon_log import whose_host
-from console.errors import EngineError, HostError, SwarmError, VipconsoleError
-from console.parts import Part, Unknown
+from console.errors import EngineError, HostError, Part, SwarmError, Unknown, VipconsoleError
+from console.journal.reader import whose_host
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.values import Effect, Json
 from console.swarm.values import Network, Service, SwarmState

@@ -6,10 +6,10 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined
-from console.host.machine import machine_id
-from console.remedies.census import Means, decline_unless_walkable, ground_in, take_census
-from console.remedies.census_values import Ground, Result
-from console.remedies.probes import own_mark, remove_leftovers
+from console.host.identity import machine_id
+from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
+from console.operations.census.values import Ground, Result
+from console.operations.probes import own_mark, remove_leftovers
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import found, tells
 from console.runbook.actions.parameters import NetworkName, Parameters

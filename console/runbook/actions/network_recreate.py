@@ -7,16 +7,22 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import StepFailed
-from console.host.machine import machine_id
-from console.remedies.changes import Steady
-from console.remedies.network_recreation import Recreation, Result
-from console.remedies.network_recreation_job import Means, pace_of_this_machine_s
-from console.remedies.network_recreation_plan import Ground, RecreationPlan, Wanted, Whose, plan_lines
-from console.remedies.network_recreation_record import Record, record_from_json
-from console.remedies.network_recreation_refusals import plan_recreation
-from console.remedies.network_recreation_subnet import subnet_refusals
-from console.remedies.network_recreation_survey import survey
-from console.remedies.network_recreation_way_back import SCRIPT, way_back_script
+from console.host.identity import machine_id
+from console.operations.changes import Steady
+from console.operations.network_recreation.definition import subnet_refusals
+from console.operations.network_recreation.job import Means, pace_of_this_machine_s
+from console.operations.network_recreation.plan import (
+    Ground,
+    RecreationPlan,
+    Wanted,
+    Whose,
+    plan_lines,
+    survey,
+)
+from console.operations.network_recreation.record import Record, record_from_json
+from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.refusals import plan_recreation
+from console.operations.network_recreation.way_back import SCRIPT, way_back_script
 from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
 from console.runbook.actions.looking import found, tells
 from console.runbook.actions.parameters import Name, NetworkName, Parameters

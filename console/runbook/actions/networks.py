@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import account
-from console.look import take_look
+from console.monitor.snapshot import take_look
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import found, glimpse, overlays_named, read, tells
 from console.runbook.actions.parameters import NetworkName, Parameters, Subnet4

@@ -10,15 +10,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from console.errors import StepFailed, VipconsoleError
+from console.errors import StepFailed, Unknown, VipconsoleError
 from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit
-from console.nixos.places import NOT_NIXOS, PLACES, Places
+from console.nixos.places import NOT_NIXOS, PLACES, Places, short
 from console.nixos.prediction import dry_command, require_system
-from console.nixos.preparation import Built, Order, prepare, units_with
-from console.nixos.rebuild import build_command, flake_at
-from console.nixos.store import short
+from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
 from console.nixos.swarm_nix import Verdict
-from console.parts import Unknown
 from console.runbook.actions.base import Answer, Context, Found, Planned
 from console.runbook.actions.looking import found, tells, time_to_wait_s
 from console.runbook.actions.nixos_host import doubt_of_this_host, folder_of, require_this_host, touched

@@ -6,10 +6,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from console.daemon_log import doubt_unless_silent
 from console.errors import Declined, HostError
-from console.nixos.places import NOT_NIXOS, Places
-from console.nixos.store import STORE_PATH
+from console.journal.reader import doubt_unless_silent
+from console.nixos.places import NOT_NIXOS, STORE_PATH, Places
 from console.runbook.actions.base import Context, Touched
 from console.runbook.actions.looking import glimpse
 

@@ -7,11 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined
+from console.nixos.edit import NotNix, parsed_by_nix
 from console.nixos.file import read_nix_file
-from console.nixos.places import NOT_NIXOS, PLACES, Places
+from console.nixos.places import NOT_NIXOS, PLACES, Places, short
 from console.nixos.prediction import predict, threatened
-from console.nixos.proof import NotNix, parsed_by_nix
-from console.nixos.store import short
 from console.runbook.actions.base import Context, Found
 from console.runbook.actions.looking import Unread, cannot_tell, found, tells
 from console.runbook.actions.nixos_host import System, touched

@@ -5,8 +5,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from console.host.unit_names import full_name
-from console.runbook.durations import seconds_of
+from console.durations import seconds_of
+from console.host.units import full_name
 from console.runbook.patterns import ABSOLUTE, CIDR4, MEANINGS, NETWORK, SPAN, URL
 from console.runbook.variables import problem_with
 

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
-from console.nearest import nearest
 from console.runbook.actions.attachments import AttachedAsBefore, AttachedIncludes
 from console.runbook.actions.base import Context, Found, Predicate
 from console.runbook.actions.host import JournalCleanSince, UnitsOk
@@ -15,7 +14,7 @@ from console.runbook.actions.routes import HttpRoutes
 from console.runbook.actions.services import NoStuckNew, ServicesConverged
 from console.runbook.checking import parameters_for
 from console.runbook.values import Call
-from console.text import clean
+from console.text import clean, nearest
 
 _ALL: tuple[Predicate[Any], ...] = (
     ServicesConverged(),

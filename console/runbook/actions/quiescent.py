@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.diagnosis.quiescence.values import Report, Rules, Verdict, things_that_block, what_blocks
+from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
 from console.errors import StepFailed
-from console.health.quiet.values import Report, Rules, Verdict
-from console.health.quiet.words import things_that_block, what_blocks
 from console.host.survey import HostSurvey
-from console.quiet import Progress, Senses, wait_for_quiet
 from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
 from console.runbook.actions.looking import ReadOnly, time_to_wait_s
 from console.runbook.actions.parameters import Name, Parameters, Seconds

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
-from console.nearest import nearest
 from console.runbook.actions.allocator_handover import AllocatorHandover
 from console.runbook.actions.base import Action
 from console.runbook.actions.capture import EvidenceCapture
@@ -25,7 +24,7 @@ from console.runbook.actions.units_restart import UnitsRestart
 from console.runbook.actions.wait import WaitUntil
 from console.runbook.checking import parameters_for
 from console.runbook.values import Call, Step
-from console.text import clean
+from console.text import clean, nearest
 
 __all__ = [
     "ACTIONS",

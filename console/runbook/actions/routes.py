@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.concurrency import together
 from console.host.web import Asking, Reply, ask
 from console.runbook.actions.base import Answer, Context, Found
 from console.runbook.actions.looking import found
 from console.runbook.actions.parameters import Parameters, Seconds, Url
 from console.runbook.values import Json
 from console.text import listed, plural
-from console.together import together
 
 AT_ONCE = 8
-NAMED = 5
+_LISTED_ROUTES = 5
 _WORKS_BELOW = 500
 
 
@@ -72,7 +72,7 @@ class HttpRoutes:
         if failed:
             return found(
                 False,
-                f"The reverse proxy itself does not answer: {listed(failed, NAMED)}.",
+                f"The reverse proxy itself does not answer: {listed(failed, _LISTED_ROUTES)}.",
                 statuses=statuses(own),
             )
         replies = await ask_all(parameters.urls or [each for each in before or {} if each not in own], how)
@@ -81,12 +81,10 @@ class HttpRoutes:
             answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
             return Found(answer, "No address is named, so none was asked.")
         down = [url for url in everything if before is not None and url in before and not _works(before[url])]
-        already = f" {listed(down, NAMED)} did not work before either." if down else ""
+        already = f" {listed(down, _LISTED_ROUTES)} did not work before either." if down else ""
         count = plural(len(everything), "address", "addresses")
         if failed:
-            sentence = (
-                f"{len(failed)} of {count} do not answer as they should: {listed(failed, NAMED)}.{already}"
-            )
+            sentence = f"{len(failed)} of {count} do not answer as they should: {listed(failed, _LISTED_ROUTES)}.{already}"
         else:
             sentence = f"{count} answer{'s' if len(everything) == 1 else ''}{' as before' if before else ''}.{already}"
         return found(not failed, sentence, statuses=statuses(everything))

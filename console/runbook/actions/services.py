@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from console.health.quiet.replicas import has_its_replicas, tasks_by_service
-from console.health.quiet.services import UNDER_WAY
-from console.health.values import Observation
-from console.health.waiting import waiting_services
-from console.parts import Unknown
+from console.diagnosis.findings.waiting import waiting_services
+from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
+from console.diagnosis.quiescence.services import UNDER_WAY
+from console.diagnosis.values import Observation
+from console.errors import Unknown
 from console.runbook.actions.base import Context, Found
 from console.runbook.actions.looking import found, glimpse, overlays_named, read, tells
 from console.runbook.actions.parameters import Name, NetworkName, Parameters, Seconds

@@ -7,9 +7,9 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined, StepFailed, UsageError
-from console.remedies.stack_removal import Outcome, Remover, StackRemoval, State
-from console.remedies.stack_removal_plan import RemovalPlan, plan_removal
-from console.remedies.touches import Touches
+from console.operations.changes import Touches
+from console.operations.stack_removal.plan import RemovalPlan, plan_removal
+from console.operations.stack_removal.removal import Outcome, Remover, StackRemoval, State
 from console.runbook.actions.base import Context, Found, Planned
 from console.runbook.actions.looking import found, tells, time_to_wait_s
 from console.runbook.actions.parameters import Name, Parameters

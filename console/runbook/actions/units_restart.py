@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed
-from console.host.chain import Link, expanded, restart
 from console.host.process import output_of
+from console.host.unit_chain import Link, expanded, restart
 from console.host.units import BOOTED, Run, has_systemd
 from console.runbook.actions.base import Context, Found, Planned, Touched
 from console.runbook.actions.looking import found, tells, time_to_wait_s

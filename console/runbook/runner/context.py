@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import HostError
-from console.files import write_atomically
-from console.remedies.touches import Touches
+from console.operations.changes import Touches
 from console.runbook.actions.base import Blocking, Touched
 from console.runbook.run import events as e
 from console.runbook.runner.waits import Waits
 from console.runbook.runner.world import RunWorld
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
+from console.storage.state import write_atomically
 from console.text import clean
 
 

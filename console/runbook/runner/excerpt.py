@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from console.daemon_log import read_lately, whose_host
-from console.errors import EngineError, SwarmError
+from console.errors import EngineError, Part, SwarmError, Unknown, unknown_from
+from console.journal.reader import read_lately, whose_host
 from console.journal.summary import describe, summarise
-from console.parts import Part, Unknown, unknown_from
 from console.runbook.runner.world import RunWorld
 from console.swarm.values import Engine
 

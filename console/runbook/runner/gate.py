@@ -6,7 +6,7 @@ from pathlib import Path
 
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
 from console.host.audit import Audit
-from console.remedies.claims import Claimant, clear_the_way
+from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.run import events as e
 from console.runbook.runner.place import misplaced, moved, where_this_is

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from console import __version__
 from console.errors import LockHeld, RunbookError
-from console.host.lock import maintenance_lock
-from console.host.lock_probe import LOCK
-from console.host.machine import boot_id
+from console.host.identity import boot_id
+from console.host.lock import LOCK, maintenance_lock
 from console.runbook.file import parse_runbook
 from console.runbook.run import events as e
 from console.runbook.run import moves as m

@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from console.clock import Clock
+from console.concurrency import cancelled
 from console.runbook.store.log import RunLog
-from console.together import cancelled
 
 T = TypeVar("T")
 POLL_S = 0.25

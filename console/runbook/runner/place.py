@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from console.host.machine import machine_id
+from console.host.identity import machine_id
 from console.runbook.run.header import Header
 from console.swarm.reader import EngineReader
 from console.swarm.values import Engine

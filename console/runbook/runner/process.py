@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
-from console.daemon_log import DaemonLog
+from console.concurrency import cancelled
 from console.errors import LockHeld, VipconsoleError
-from console.host.lock import maintenance_lock
-from console.host.lock_probe import LOCK
-from console.journal.reader import open_journal
+from console.host.lock import LOCK, maintenance_lock
+from console.journal.reader import DaemonLog, open_journal
 from console.runbook.runner.loop import Runner
 from console.runbook.runner.patience import LINGER_S, Patience
 from console.runbook.runner.world import RunWorld
@@ -20,7 +19,6 @@ from console.runbook.store.output import Output
 from console.runbook.store.pulse import beat
 from console.settings import restored
 from console.swarm.connection import EngineConnection
-from console.together import cancelled
 
 BEAT_EVERY_S = 1.0
 OTHER_ENDS_WITHIN_S = 10.0

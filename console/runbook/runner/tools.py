@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.remedies.touches import Touches
+from console.operations.changes import Touches
 from console.runbook.run import events as e
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import LogTouches, NoTouches, StepContext

@@ -1,8 +1,8 @@
 """The world as a run's actions see it: an engine, a clock, settings, dockerd's log; and a changer, where one is due."""
 
 from console.clock import Clock
-from console.daemon_log import DaemonLog
 from console.errors import NotAllowed
+from console.journal.reader import DaemonLog
 from console.settings import Settings
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.connection import EngineConnection

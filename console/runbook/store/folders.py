@@ -10,7 +10,7 @@ from console.errors import HostError, UsageError
 from console.runbook.run.events import Began
 from console.runbook.store.database import append, create
 from console.runbook.store.reserve import hold_reserve
-from console.state import WHOSE, make_private
+from console.storage.state import WHOSE, make_private
 from console.text import clean, listed
 
 RUNS = "runs"

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from console.errors import HostError
-from console.state import WHOSE
+from console.storage.state import WHOSE
 from console.text import SENTENCE_LIMIT, clean
 
 OUTPUT = "output.db"

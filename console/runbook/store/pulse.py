@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from console.host.machine import boot_id
+from console.host.identity import boot_id
 
 PULSE = "pulse"
 _SIZE = 128

@@ -1,0 +1,171 @@
+"""What is told about one address: who holds it, since when, and how that is known. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from console.addresses.accounting import SubnetAccount
+from console.addresses.holders import Holder, Kind
+from console.addresses.leaks import Evidence
+from console.addresses.map import AddressMap, Cell, Mark
+from console.durations import NOT_KNOWN, is_known, moment
+from console.errors import known
+from console.swarm.values import Service, SwarmState, Task
+from console.text import duration, plural
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an address is, in a word or two, and the sentences below it."""
+
+    what: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """A swarm's services and tasks by ID: since when somebody holds an address is told by them."""
+
+    services: Mapping[str, Service]
+    tasks: Mapping[str, Task]
+    nodes: Mapping[str, str]
+    now: datetime
+    zone: tzinfo
+
+    def since(self, at: datetime) -> str:
+        """Return a moment and its age: `Tue 03:12, 3 d ago`."""
+        if not is_known(at):
+            return NOT_KNOWN
+        return f"{moment(at, self.now, self.zone)}, {duration((self.now - at).total_seconds())} ago"
+
+
+def index_for_telling(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holders:
+    """Return what `tell` asks, in one pass over a swarm."""
+    return Holders(
+        {each.id: each for each in known(swarm.services, ())},
+        {each.id: each for each in known(swarm.tasks, ())},
+        {each.id: each.hostname for each in known(swarm.nodes, ())},
+        now,
+        zone,
+    )
+
+
+def tell(cell: Cell, subnet: AddressMap, index: Holders) -> Told:
+    """Return what is known of an address."""
+    if cell.holders:
+        return _held(cell.holders, index)
+    match cell.mark:
+        case Mark.LEAKED | Mark.TAKEN:
+            return Told(str(cell.mark), _lost(cell, subnet.account, index))
+        case Mark.FREE:
+            return Told("free", _free(subnet.account, index))
+        case Mark.OPEN:
+            return Told("nobody known", (rest_says(subnet),))
+        case _:
+            return _nobodys(cell, subnet)
+
+
+def _held(holders: tuple[Holder, ...], index: Holders) -> Told:
+    if len(holders) == 1:
+        return Told(_kind(holders[0]), (holders[0].name, *_since(holders[0], index)))
+    advice = "Traffic for one reaches the other. Redeploy one; a restart of dockerd does not help."
+    return Told("held twice", (*(f"{_kind(each)} {each.name}" for each in holders), advice))
+
+
+def _nobodys(cell: Cell, subnet: AddressMap) -> Told:
+    if cell.mark is Mark.LOAD_BALANCER:
+        return Told("load balancer", ("Of another node; which one, only that node tells.",))
+    if cell.mark is Mark.OUTSIDE:
+        return Told("outside ip-range", (f"Only addresses of {subnet.pool.handed_out_from} are handed out.",))
+    if cell.mark is Mark.GATEWAY:
+        return Told("gateway", ("It is never handed out.",))
+    is_first = cell.address == subnet.pool.subnet.network_address
+    return Told("network address" if is_first else "broadcast address", ("It is never handed out.",))
+
+
+def rest_says(subnet: AddressMap) -> str:
+    """Return what is known of the addresses that nobody is known to hold, as a sentence; nothing where all are free."""
+    account, leak = subnet.account, subnet.account.leak
+    balancers = account.unnamed_load_balancers
+    others = f"{plural(balancers, 'load balancer')} of other nodes"
+    left = subnet.counts().get(subnet.rest, 0)
+    if left and subnet.rest is Mark.FREE and balancers and not leak.addresses:
+        return f"Among those shown as free: {others}."
+    if not left or subnet.rest is not Mark.OPEN:
+        return ""
+    return f"Nobody is known to hold {_these(left)}: {_among(subnet, others if balancers else '')}".rstrip()
+
+
+def _among(subnet: AddressMap, others: str) -> str:
+    """Return what the addresses without a known holder can be; `others` are load balancers that nobody names."""
+    account, leak = subnet.account, subnet.account.leak
+    if leak.evidence is Evidence.LEDGER:
+        return "free, or leaked before watching began."
+    if leak.count is None:
+        also = f", or one of {others}" if others else ""
+        if not account.free_is_exact:
+            return f"free or leaked{also}. {leak.why_unknown}"
+        free = f"{account.free_at_most} free, the others" if account.free_at_most else "none free, all"
+        return f"{free} leaked or just changing hands{also}. {leak.why_unknown}"
+    named = sum(subnet.counts().get(mark, 0) for mark in (Mark.LEAKED, Mark.TAKEN))
+    among = [f"{max(0, leak.count - named)} leaked", f"{account.free_at_most} free"]
+    among += [others] if others else []
+    return f"{', '.join(among)}. Which is which a census tells."
+
+
+def _these(count: int) -> str:
+    return "this address" if count == 1 else f"these {count} addresses"
+
+
+def _lost(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]:
+    entry, leak = cell.lost, account.leak
+    if entry is not None:
+        stack = f" of stack {entry.stack}" if entry.stack else ""
+        return (
+            f"was {entry.task_name}{stack}",
+            f"since {index.since(entry.ended_at)}: {entry.removed_network} was removed before the task ended",
+        )
+    age = f" {duration((index.now - leak.as_of).total_seconds())} ago" if leak.as_of is not None else ""
+    if cell.mark is Mark.TAKEN:
+        several = plural(leak.possibly_load_balancers, "load balancer")
+        return (
+            f"A census{age} found it taken by nobody known.",
+            f"It leaked, or is one of {several} of other nodes, which only those tell.",
+        )
+    if cell.address in leak.addresses:
+        return (f"A census{age} found it taken by nobody.",)
+    return ("The engine counts as many leaked as nobody holds, so this is one of them.",)
+
+
+def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
+    leak, balancers = account.leak, account.unnamed_load_balancers
+    if leak.as_of is not None:
+        when = (
+            "a census was taken" if leak.evidence is Evidence.CENSUS else "the engine last counted in peace"
+        )
+        return (f"Free when {when}, {index.since(leak.as_of)}; it may have leaked since.",)
+    if balancers and not leak.addresses:
+        others = plural(balancers, "load balancer")
+        return (f"Or one of {others} of other nodes: which addresses those have, only their nodes tell.",)
+    return ("It can be handed out.",)
+
+
+def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
+    service, task = index.services.get(holder.id), index.tasks.get(holder.id)
+    if holder.kind is Kind.VIP and service is not None:
+        return (f"service created {index.since(service.created)}",)
+    if task is not None:
+        node = index.nodes.get(task.node_id, task.node_id[:12])
+        where = f"on {node}, " if node else ""
+        stopping = ("It was told to stop and has not ended.",) if task.is_stopping else ()
+        return (f"{where}{task.state} since {index.since(task.since)}", *stopping)
+    return ()
+
+
+def _kind(holder: Holder) -> str:
+    return {
+        Kind.VIP: "VIP of service",
+        Kind.TASK: "task",
+        Kind.CONTAINER: "container",
+        Kind.LOAD_BALANCER: "load balancer of node",
+    }[holder.kind]

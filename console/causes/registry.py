@@ -1,0 +1,78 @@
+"""The table of causes. A new one is an entry in the module of its area, or a module of its own and a line here."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
+
+from console.causes import addresses, allocation, images, networks, ports, scheduling, storage
+from console.causes.values import Cause, Match, Place
+
+CAUSES: tuple[Cause, ...] = (
+    *ports.CAUSES,
+    *addresses.CAUSES,
+    *networks.CAUSES,
+    *images.CAUSES,
+    *storage.CAUSES,
+    *scheduling.CAUSES,
+    *allocation.CAUSES,
+)
+"""Where two causes fit behind the same boundary of an error, the earlier one is told."""
+
+
+LONGEST = 4096
+"""An error longer than that is not looked into: everything in it was written to be long."""
+_BOUNDARIES = 32
+_QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
+
+_Compiled = tuple[Cause, re.Pattern[str]]
+
+
+def cause_of(error: str, place: Place = Place.TASK) -> Match | None:
+    """Return the cause of an error as a task or the allocator reports it; None where the table has none."""
+    # containerd adds the class of an error, mostly `unknown`, behind its cause.
+    text = error.strip().removesuffix(": unknown")
+    if not text or len(text) > LONGEST:
+        return None
+    starts = tuple(_starts(text))
+    # Fallbacks are looked for in the order of the table, wherever it stands.
+    exact = ((start, each) for start in starts for each in _TABLES[place, False])
+    fallback = ((start, each) for each in _TABLES[place, True] for start in starts)
+    for start, (cause, pattern) in chain(exact, fallback):
+        found = pattern.fullmatch(text, start)
+        if found is not None:
+            return Match(cause, _named(found), start == 0)
+    return None
+
+
+def _starts(text: str) -> Iterator[int]:
+    """Yield where a cause may begin. After a quote that is never closed nothing is believed."""
+    yield 0
+    count = 0
+    end = len(text) if text.count('"') % 2 == 0 else text.rindex('"')
+    for found in _QUOTED_OR_BOUNDARY.finditer(text, 0, end):
+        if found[1] is not None:
+            count += 1
+            if count > _BOUNDARIES:
+                return
+            yield found.end()
+
+
+def _named(found: re.Match[str]) -> Mapping[str, str]:
+    return MappingProxyType({key: value for key, value in found.groupdict().items() if value})
+
+
+def _compile(place: Place, *, is_fallback: bool) -> tuple[_Compiled, ...]:
+    return tuple(
+        (cause, re.compile(pattern, re.IGNORECASE | re.DOTALL))
+        for cause in CAUSES
+        if cause.place is place and cause.is_fallback is is_fallback
+        for pattern in cause.patterns
+    )
+
+
+_TABLES: Mapping[tuple[Place, bool], tuple[_Compiled, ...]] = {
+    (place, is_fallback): _compile(place, is_fallback=is_fallback)
+    for place in Place
+    for is_fallback in (False, True)
+}

@@ -1,0 +1,1 @@
+"""What snapshots mean. Pure, its waiter aside: values in, findings, causes and verdicts out."""

@@ -1,0 +1,158 @@
+"""What is on a network, and what recreating the network would do to each of it. Pure."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.holders import Kind
+from console.diagnosis.why.progress import PAUSED
+from console.errors import Part, Unknown, known
+from console.swarm.values import Network, Service, SwarmState, Task
+
+UPDATING = ("updating", "rollback_started")
+
+
+class Touch(StrEnum):
+    """What recreating a network does to something on it."""
+
+    RESTARTS = "stopped once, started once"
+    STAYS_DOWN = "moved over; nothing of it runs"
+    RECONNECTS = "disconnected, connected again"
+    WAITS = "has to end first"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A service or container on a network."""
+
+    kind: str
+    """`service`, `container`, or `task` where its service is gone."""
+    name: str
+    id: str
+    how: str
+    """`replicated`, `global` …; the node of a container or task."""
+    alive: int
+    """Its tasks on this network that hold addresses."""
+    wanted: int | None
+    """None where only Swarm knows."""
+    addresses: tuple[IPv4Address, ...]
+    touch: Touch
+    because: str = ""
+    """Why it is refused or waits, and what to do about it; a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """Everything on a network, by name; what would refuse its recreation first."""
+
+    all: tuple[Attached, ...]
+    refused: str = ""
+    """Why this network cannot be recreated whatever is on it; a sentence."""
+
+    def of(self, kind: str) -> tuple[Attached, ...]:
+        """Return those of a kind."""
+        return tuple(each for each in self.all if each.kind == kind)
+
+    def touched(self, touch: Touch) -> tuple[Attached, ...]:
+        """Return those to which recreating does this."""
+        return tuple(each for each in self.all if each.touch is touch)
+
+
+def attached_to(account: NetworkAccount, swarm: SwarmState) -> Part[Attachments]:
+    """Return what is on a network; unknown where services or tasks could not be read."""
+    for part in (swarm.services, swarm.tasks):
+        if isinstance(part, Unknown):
+            return part
+    network = account.network
+    addresses: defaultdict[str, list[IPv4Address]] = defaultdict(list)
+    names: dict[str, str] = {}
+    for address, holders in account.holders():
+        for holder in holders:
+            if holder.kind is not Kind.LOAD_BALANCER:
+                addresses[holder.id].append(address)
+                names[holder.id] = holder.name
+    tasks: defaultdict[str, list[Task]] = defaultdict(list)
+    loose: list[Task] = []
+    services = {each.id: each for each in known(swarm.services, ())}
+    for task in known(swarm.tasks, ()):
+        if task.is_alive and any(each.network_id == network.id for each in task.attachments):
+            if task.service_id in services:
+                tasks[task.service_id].append(task)
+            else:
+                loose.append(task)
+    here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
+    nodes = {each.id: each.hostname for each in known(swarm.nodes, ())}
+    found = [
+        _service(each, tasks[each.id], addresses)
+        for each in services.values()
+        if _is_on(each, network) or tasks[each.id] or each.id in addresses
+    ]
+    found += [
+        _loose(each, names.get(each.id, f"task {each.id[:12]}"), addresses, nodes, here) for each in loose
+    ]
+    refused = (
+        "The ingress network is none that services name: Swarm makes it anew itself."
+        if network.ingress
+        else ""
+    )
+    return Attachments(tuple(sorted(found, key=lambda each: (_RANK[each.touch], each.name))), refused)
+
+
+_RANK = {
+    touch: rank
+    for rank, touch in enumerate(
+        (Touch.REFUSED, Touch.WAITS, Touch.RESTARTS, Touch.RECONNECTS, Touch.STAYS_DOWN)
+    )
+}
+
+
+def _is_on(service: Service, network: Network) -> bool:
+    return network.id in service.network_ids or (network.ingress and service.publishes_ingress)
+
+
+def _service(service: Service, tasks: list[Task], addresses: defaultdict[str, list[IPv4Address]]) -> Attached:
+    touch, because = _touch(service, tasks)
+    own = (*addresses[service.id], *(one for each in tasks for one in addresses[each.id]))
+    return Attached(
+        "service",
+        service.name,
+        service.id,
+        service.mode,
+        len(tasks),
+        service.replicas,
+        own,
+        touch,
+        because,
+    )
+
+
+def _touch(service: Service, tasks: list[Task]) -> tuple[Touch, str]:
+    if service.is_job:
+        return Touch.REFUSED, "A job cannot be stopped and started again: let it end, or remove it."
+    if service.update_state in UPDATING:
+        return Touch.REFUSED, "It is being updated: wait until that is done."
+    if service.update_state in PAUSED:
+        return Touch.REFUSED, "Its last update stopped half-way: finish it or roll it back."
+    if not tasks and not service.replicas:
+        return Touch.STAYS_DOWN, ""
+    return Touch.RESTARTS, ""
+
+
+def _loose(
+    task: Task,
+    name: str,
+    addresses: defaultdict[str, list[IPv4Address]],
+    nodes: dict[str, str],
+    here: str,
+) -> Attached:
+    node = nodes.get(task.node_id, task.node_id[:12])
+    touch, because = Touch.WAITS, "Its service is gone, and it has not ended."
+    if task.is_standalone:
+        touch, because = Touch.RECONNECTS, ""
+        if task.node_id != here:
+            touch, because = Touch.REFUSED, f"It runs on {node}: only the engine there can disconnect it."
+    kind = "container" if task.is_standalone else "task"
+    return Attached(kind, name, task.id, node, 1, None, tuple(addresses[task.id]), touch, because)

@@ -1,0 +1,152 @@
+"""Findings about services that a recreation of their network has parked, and about those that a rollback would park."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from console.diagnosis.values import Finding, Observation, Severity, UnfinishedRun
+from console.errors import Part, Unknown, known
+from console.swarm.managers import by_hand, is_to_be_active, machine_of
+from console.swarm.values import Node, Service
+from console.text import duration, listed, plural
+
+
+def find_unfinished(runs: Part[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
+    """Yield a critical finding for each run that keeps everybody else from changing the swarm."""
+    if isinstance(runs, Unknown):
+        yield Finding(
+            "runs-unread",
+            Severity.UNKNOWN,
+            "run",
+            "maintenance runs cannot be read",
+            f"Whether a maintenance run is unfinished is not known: {runs.reason}",
+            runs.hint,
+        )
+        return
+    for each in runs:
+        outage = " Services may be down because of it." if each.is_in_outage else ""
+        age = duration((now - each.began_at).total_seconds())
+        yield Finding(
+            "run-unfinished",
+            Severity.CRITICAL,
+            each.run_id,
+            f"the run {each.run_id} {each.state}",
+            f"The maintenance run {each.run_id} ({each.title}) {each.state} at step {each.step}; it began {age} ago."
+            f"{outage} Nothing else may change the swarm until it is over.",
+            each.hint,
+            (each.run_id,),
+        )
+
+
+CODE = "handover-unfinished"
+
+
+def find_handover(observation: Observation) -> Iterator[Finding]:
+    """Yield a critical finding for each node with the label of a hand-over, which is removed at its very end."""
+    for node in known(observation.swarm.nodes, ()):
+        if node.handover:
+            yield _unfinished(node, observation.machine)
+
+
+def _unfinished(node: Node, here: str) -> Finding:
+    machine = machine_of(node)
+    where = "" if machine == here else f" on the machine {machine} (by its /etc/machine-id)"
+    commands = ", then ".join(f"`{each}`" for each in by_hand(node))
+    return Finding(
+        CODE,
+        Severity.CRITICAL,
+        node.hostname,
+        f"a hand-over from {node.hostname} is unfinished",
+        f"A hand-over of the lead is under way or was cut short: {node.hostname} {_state(node)}.",
+        f"If none is running, `vipconsole reclaim`{where} finishes or undoes it; by hand: {commands}.",
+        (node.hostname,),
+    )
+
+
+def _state(node: Node) -> str:
+    if node.wanted_role == "worker":
+        return "is a worker, and not a manager as before"
+    if is_to_be_active(node):
+        return "is paused: no new task starts on it"
+    return "still has its label"
+
+
+SWARM = "swarm"
+# What stands on a label becomes part of a command that somebody may copy.
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def find_parked(observation: Observation) -> Iterator[Finding]:
+    """Yield a critical finding for each run that has services parked, and a warning about what a rollback would park."""
+    services = known(observation.swarm.services, ())
+    groups = defaultdict[str, list[Service]](list)
+    for each in services:
+        if each.parked_by:
+            groups[_by(each)].append(each)
+    for by, group in sorted(groups.items()):
+        yield _parked(by, _names(group), observation)
+    names = _names(each for each in services if each.rolls_back_to_parked and not each.parked_by)
+    if names:
+        yield _rolls_back(names)
+
+
+def _by(service: Service) -> str:
+    """Return who parked a service, as `MACHINE/RUN`; nothing where its label does not tell."""
+    machine, _, run = service.parked_by.rpartition("/")
+    return service.parked_by if machine and _RUN.fullmatch(run) else ""
+
+
+def _names(services: Iterable[Service]) -> tuple[str, ...]:
+    return tuple(sorted(each.name for each in services))
+
+
+def _parked(by: str, names: tuple[str, ...], observation: Observation) -> Finding:
+    machine, _, run = by.rpartition("/")
+    short = f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked"
+    if not run:
+        return Finding(
+            "services-parked",
+            Severity.CRITICAL,
+            SWARM,
+            short,
+            f"{short}, without tasks, and their label does not tell by which run: {listed(names)}.",
+            "A newer vipconsole wrote the label `vipconsole.parked`, or somebody by hand: `docker service inspect "
+            f"{names[0]}` shows it.",
+            names,
+        )
+    is_here = machine == observation.machine
+    whose, hint = _way_back(run, observation) if is_here else _way_back_elsewhere(run, machine)
+    sentence = f"{short}, without tasks until the run {run}{whose} brings them back: {listed(names)}."
+    return Finding("services-parked", Severity.CRITICAL, run, short, sentence, hint, names)
+
+
+def _way_back(run: str, observation: Observation) -> tuple[str, str]:
+    unfinished = next((each for each in known(observation.runs, ()) if each.run_id == run), None)
+    if unfinished is not None:
+        return f" (it {unfinished.state})", unfinished.hint
+    # Not everybody who looks asks for the runs: that it is over is not known.
+    hint = (
+        f"`vipconsole resume {run}`. If that run is over or lost (`vipconsole runs`), recreating the network once more "
+        "with `vipconsole run` brings them back too; `way-back.sh` in the run's folder does it by hand."
+    )
+    return " of this machine", hint
+
+
+def _way_back_elsewhere(run: str, machine: str) -> tuple[str, str]:
+    hint = f"`vipconsole resume {run}` on that machine (by its /etc/machine-id), or `way-back.sh` in the run's folder there."
+    return f" of the machine {machine}", hint
+
+
+def _rolls_back(names: tuple[str, ...]) -> Finding:
+    return Finding(
+        "rollback-parks",
+        Severity.WARNING,
+        SWARM,
+        f"a rollback would stop {plural(len(names), 'service')}",
+        f"`docker service rollback` would stop {plural(len(names), 'service')} and take {'it' if len(names) == 1 else 'them'} "
+        f"off the network: {listed(names)}. A recreation of the network left the parked specification as the previous one.",
+        f"`docker service update {names[0]}`, and so each: it changes nothing, restarts nothing, and puts the present "
+        "specification in its place.",
+        names,
+    )

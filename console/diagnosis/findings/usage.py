@@ -1,0 +1,179 @@
+"""Findings about how full an overlay is, and what leaked in it."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from console.addresses import leaks
+from console.addresses.accounting import NetworkAccount
+from console.addresses.evidence import Void
+from console.addresses.holders import Holder, held_twice
+from console.addresses.leaks import Certainty, Evidence, Leak
+from console.diagnosis.values import Finding, Severity
+from console.errors import Part, Unknown
+from console.settings import Thresholds
+from console.text import duration, listed, plural
+
+REDEPLOY_HINT = (
+    "Do not redeploy what runs: a stop-first update stops the old task, and the new one stays in New."
+)
+
+
+NAMED = 12
+"""So many leaked addresses a sentence names; the finding names them all."""
+
+
+def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:
+    """Yield that a network is full, or filling."""
+    if not account.capacity:
+        return
+    name, capacity, free = account.network.name, account.capacity, account.free_at_most
+    used = account.used_at_least
+    share, leaked = used / capacity, leaked_in_words(account)
+    if free == 0:
+        yield Finding(
+            "network-full",
+            Severity.CRITICAL,
+            name,
+            f"{name} is full" + (f", {leaked} leaked" if leaked else ""),
+            f"{name} is full: all {capacity} addresses are taken"
+            + (f", {leaked} of them leaked." if leaked else "."),
+            f"Every new deploy on it hangs in New. {REDEPLOY_HINT}",
+        )
+    elif share >= thresholds.use_warning:
+        severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
+        bound = "" if account.free_is_exact else "at most "
+        room = "a service of one replica takes 2."
+        yield Finding(
+            "network-filling",
+            severity,
+            name,
+            f"{name} has {bound}{free} of {capacity} free" + (f", {leaked} leaked" if leaked else ""),
+            f"{name} is {percent(share)} full: {bound}{free} of {plural(capacity, 'address', 'addresses')} free"
+            + (f"; {leaked} of the others leaked." if leaked else "."),
+            f"Room for {bound}{plural(free // 2, 'more deploy')}: {room}",
+        )
+
+
+def leaked_in_words(account: NetworkAccount) -> str:
+    """Return how many addresses leaked, `at least` so many where more may have; nothing for none and for unknown."""
+    if not account.leaked:
+        return ""
+    return f"{'' if account.leaked_is_exact else 'at least '}{account.leaked}"
+
+
+def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -> Iterator[Finding]:
+    """Yield what leaked in each subnet: a warning from the threshold on, a note below it."""
+    for subnet in account.subnets:
+        name, count = account.network.name, subnet.leak.count
+        if count:
+            share = count / subnet.capacity
+            severity = Severity.WARNING if share >= thresholds.leak_warning else Severity.OK
+            bound = "at least " if subnet.leak.certainty is Certainty.AT_LEAST else ""
+            yield Finding(
+                "leaked",
+                severity,
+                name,
+                f"{bound}{count} leaked on {name}",
+                f"{bound.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
+                f"taken in the allocator, held by nobody{_basis(subnet.leak, now)}.",
+                "They come back when the leader's allocator is rebuilt: a restart of its dockerd (stops every "
+                "container there), or a change of leader.",
+                tuple(str(address) for address in subnet.leak.addresses),
+            )
+        elif subnet.leak.evidence is Evidence.CENSUS and subnet.leak.as_of is not None:
+            age = duration((now - subnet.leak.as_of).total_seconds())
+            yield Finding(
+                "none-leaked",
+                Severity.OK,
+                name,
+                "",
+                f"A census {age} ago found no leaked address in {name} ({subnet.pool.subnet}).",
+            )
+        elif subnet.leak.why_unknown == leaks.OVERCOUNTED:
+            yield Finding(
+                "overcounted",
+                Severity.WARNING,
+                name,
+                f"{name} gives addresses away twice",
+                f"More addresses of {name} have a holder than the engine counts as taken.",
+                "Swarm takes a held address for free and may give it to a second holder (a failed `service update "
+                "--network-add` does this). Redeploy what was updated last, once there is room.",
+            )
+
+
+def _basis(leak: Leak, now: datetime) -> str:
+    """Return which addresses leaked, and since when that is known, as the end of a sentence."""
+    several = leak.possibly_load_balancers
+    which = listed([str(each) for each in leak.addresses], NAMED)
+    those = f"{several} of these are other nodes' load balancers: {which}" if several else which
+    named = f" ({those})" if those else ""
+    if leak.evidence is Evidence.LEDGER:
+        return f", as was seen when they did{named}"
+    if leak.as_of is None:
+        return named
+    age = duration((now - leak.as_of).total_seconds())
+    were = "was" if leak.watched == 1 else "were"
+    seen = f", and {leak.watched} more {were} seen leaking" if leak.watched else ""
+    if leak.evidence is Evidence.ENGINE_COUNT:
+        return f", as the engine counted {age} ago, before addresses began to change hands{seen}{named}"
+    return f", as a census found {age} ago{seen}{named}; more may have leaked since"
+
+
+def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterator[Finding]:
+    """Yield that what was kept of censuses, or of leaks that were watched, cannot be read."""
+    for code, what, part in (
+        ("censuses-unread", "Earlier censuses are", censuses),
+        ("ledger-unread", "Leaks that were watched are", ledger),
+    ):
+        if isinstance(part, Unknown):
+            sentence = f"{what} not taken into account. {part.reason}"
+            yield Finding(code, Severity.OK, "swarm", "", sentence, part.hint)
+
+
+def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
+    """Yield censuses that were kept and say nothing any more."""
+    for void in censuses:
+        name = void.census.network_name
+        yield Finding(
+            "census-void",
+            Severity.OK,
+            name,
+            "",
+            f"The last census of {name} no longer holds: {void.reason}.",
+            f"`vipconsole census {name}` takes another.",
+        )
+
+
+def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
+    """Yield addresses with several holders. What an earlier look did not show too was only changing hands."""
+    earlier = None if before is None else dict(before.holders())
+    for address, holders in held_twice(dict(account.holders())):
+        if earlier is not None and earlier.get(address) != holders:
+            continue
+        yield Finding(
+            "held-twice",
+            Severity.CRITICAL,
+            account.network.name,
+            f"{address} is held twice",
+            f"{address} on {account.network.name} is held by {listed([_holder(each) for each in holders])}.",
+            "Traffic for one reaches the other. Redeploy one of them; duplicates survive a restart of dockerd.",
+            tuple(each.name for each in holders),
+        )
+
+
+def percent(share: float) -> str:
+    """Return a share in percent: never 100 or 0 for what is only close to it, and exact enough near a threshold."""
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    figure = (
+        f"{share * 100:.0f}"
+        if share >= 0.1
+        else f"{share * 100:.1g}"
+        if share < 0.01
+        else f"{share * 100:.1f}"
+    )
+    return f"{'99' if figure == '100' else figure.removesuffix('.0')} %"
+
+
+def _holder(holder: Holder) -> str:
+    return f"{holder.kind} {holder.name}"

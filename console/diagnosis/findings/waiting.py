@@ -1,0 +1,225 @@
+"""Findings about deploys that wait for an address."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.addresses.accounting import NetworkAccount
+from console.diagnosis.findings.usage import REDEPLOY_HINT
+from console.diagnosis.values import Finding, Observation, Severity
+from console.errors import known
+from console.settings import Thresholds
+from console.swarm.values import Service, Task
+from console.text import duration, listed, plural
+
+MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"
+"""The whole error of a task that was rejected because its node got no load-balancer address
+(swarmkit agent/exec, unchanged from 20.10 to 29)."""
+REJECTED_WITHIN_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A service that has been waiting for its addresses for longer than it should."""
+
+    name: str
+    for_s: float
+    network_ids: tuple[str, ...]
+    """The networks that it needs an address on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needy:
+    """A service that lacks addresses now, for however short a time."""
+
+    service_id: str
+    name: str
+    network_ids: tuple[str, ...]
+    """The networks that it needs an address on."""
+    addresses: int
+    """How many it lacks on each of them: its virtual IP, and one for each of its tasks in New."""
+
+
+def needy_services(observation: Observation) -> list[Needy]:
+    """Return the services that lack addresses, by name; probes of this program left out."""
+    new: Counter[str] = Counter(
+        task.service_id
+        for task in known(observation.swarm.tasks, ())
+        if task.state == "new" and not task.is_stopping
+    )
+    found = []
+    for service in known(observation.swarm.services, ()):
+        needs = needed_networks(service, observation)
+        lacking = new[service.id] + _lacks_vip(service, needs)
+        if lacking and not service.is_probe:
+            found.append(Needy(service.id, service.name, needs, lacking))
+    return sorted(found, key=lambda each: each.name)
+
+
+def needed_networks(service: Service, observation: Observation) -> tuple[str, ...]:
+    """Return the networks on which a service needs addresses, `ingress` included where it publishes ports."""
+    # Networks such as `host` have no addresses: a service on one has a virtual IP there without an address.
+    needs = tuple(each for each in service.network_ids if each not in service.addressless_ids)
+    if not service.publishes_ingress:
+        return needs
+    return needs + tuple(each.id for each in known(observation.swarm.networks, ()) if each.ingress)
+
+
+def waiting_services(observation: Observation, thresholds: Thresholds) -> list[Waiting]:
+    """Return services with a task in New, or without a virtual IP that they should have, longest first."""
+    now, services = observation.now, known(observation.swarm.services, ())
+    by_service: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in known(observation.swarm.tasks, ()):
+        if task.state == "new" and not task.is_stopping:
+            by_service[task.service_id].append(task)
+    found: list[Waiting] = []
+    for service in services:
+        needs = needed_networks(service, observation)
+        ages = [_age_s(now, each.since) for each in by_service.pop(service.id, ())]
+        ages = [each for each in ages if each >= thresholds.new_task_s]
+        if service.is_probe:
+            continue
+        without_vip = _lacks_vip(service, needs) and _age_s(now, service.updated)
+        if without_vip and without_vip >= thresholds.unallocated_s:
+            ages.append(without_vip)
+        if ages:
+            found.append(Waiting(service.name, max(ages), needs))
+    for service_id, tasks in by_service.items():
+        # Their service is gone or could not be read.
+        ages = [age for each in tasks if (age := _age_s(now, each.since)) >= thresholds.new_task_s]
+        if ages:
+            found.append(Waiting(f"service {service_id[:12]}", max(ages), ()))
+    return sorted(found, key=lambda each: (-each.for_s, each.name))
+
+
+def _lacks_vip(service: Service, needs: tuple[str, ...]) -> bool:
+    has = {each.network_id for each in service.virtual_ips}
+    return service.endpoint_mode == "vip" and not has.issuperset(needs)
+
+
+def _age_s(now: datetime, since: datetime) -> float:
+    return (now - since).total_seconds()
+
+
+def find_waiting(
+    observation: Observation, accounts: Iterable[NetworkAccount], thresholds: Thresholds
+) -> Iterator[Finding]:
+    """Yield the waiting deploys, those that the same network holds up in one finding."""
+    by_id = {each.network.id: each for each in accounts}
+    groups: defaultdict[str, list[Waiting]] = defaultdict(list)
+    waiting = waiting_services(observation, thresholds)
+    crowds = crowds_of(waiting)
+    for each in waiting:
+        candidates = [by_id[network_id] for network_id in each.network_ids if network_id in by_id]
+        groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(each)
+    for network_id, group in groups.items():
+        yield _waiting(group, by_id.get(network_id), thresholds)
+    yield from _rejected(observation, by_id)
+
+
+def crowds_of(waiting: Iterable[Waiting | Needy]) -> Mapping[str, int]:
+    """Return how many services wait on each network, by its ID."""
+    return Counter(network_id for each in waiting for network_id in each.network_ids)
+
+
+def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, int]) -> NetworkAccount:
+    """Return the network, out of at least one, that most likely holds up a service which needs an address on each.
+
+    One that is full for certain comes first. Where leaks are unknown, what is free is only a bound, and a small network
+    would always look fuller than a large one that leaked: so the one on which most services wait comes next.
+    """
+    return min(
+        candidates,
+        key=lambda each: (
+            each.free_at_most > 0,
+            each.free_is_exact,
+            -crowds.get(each.network.id, 0) if not each.free_is_exact else 0,
+            each.free_at_most,
+            each.network.name,
+        ),
+    )
+
+
+def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
+    names = tuple(each.name for each in group)
+    shown = [f"{each.name} for {duration(each.for_s)}" for each in group]
+    verb = "waits" if len(group) == 1 else "wait"
+    deploys = plural(len(group), "deploy")
+    who = listed(shown)
+    if account is None:
+        return Finding(
+            "deploy-waits",
+            Severity.CRITICAL,
+            "swarm",
+            f"{deploys} {verb} in New",
+            f"{deploys} {verb} in New: {who}.",
+            "Their networks could not be read, or no longer exist.",
+            names,
+        )
+    name, free = account.network.name, account.free_at_most
+    short, where = f"{deploys} {verb} for an address", f" on {name}"
+    if not account.network.is_allocated:
+        short, where = f"{deploys} {verb} for {name} to get a subnet", ""
+        hint = "See what is said about that network."
+    elif free == 0:
+        hint = REDEPLOY_HINT
+    elif account.used_at_least < thresholds.use_warning * account.capacity and account.free_is_exact:
+        short, where = f"{deploys} {verb} in New", ""
+        hint = (
+            f"It is not for want of addresses: {name} has {free} free, and no other network of theirs has fewer. "
+            "`docker service ps --no-trunc` and dockerd's log on the leader tell more."
+        )
+    elif account.free_is_exact:
+        hint = (
+            f"{name} has {plural(free, 'free address', 'free addresses')} now. Swarm tries again when one is given "
+            f"back, else after 5 minutes. {REDEPLOY_HINT}"
+        )
+    else:
+        hint = (
+            f"At most {free} addresses of {name} are free, and leaked ones are among them. dockerd's log on the "
+            "leader says `could not find an available IP` if there is none."
+        )
+    sentence = f"{short}{where}: {who}."
+    return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
+
+
+def _rejected(observation: Observation, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
+    services = {each.id: each.name for each in known(observation.swarm.services, ())}
+    needs = {each.id: needed_networks(each, observation) for each in known(observation.swarm.services, ())}
+    rejected = [
+        task
+        for task in known(observation.swarm.tasks, ())
+        if task.state == "rejected"
+        and task.error == MISSING_ATTACHMENT
+        and _age_s(observation.now, task.since) <= REJECTED_WITHIN_S
+    ]
+    if rejected:
+        names = tuple(dict.fromkeys(services.get(each.service_id, each.service_id[:12]) for each in rejected))
+        concerned = {one for each in rejected for one in needs.get(each.service_id, ()) if one in by_id}
+        accounts = [by_id[each] for each in sorted(concerned)]
+        tasks = f"{plural(len(rejected), 'task')} of {listed(names)} rejected in the last hour"
+        if accounts and all(each.free_is_exact and each.free_at_most > 0 for each in accounts):
+            counted = listed(
+                [f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts]
+            )
+            yield Finding(
+                "node-without-address",
+                Severity.CRITICAL,
+                "swarm",
+                f"{plural(len(rejected), 'task')} rejected: node not attached to a network",
+                f"{tasks}: a node was given no attachment to one of their networks.",
+                f"The engine counts {counted}, so none is exhausted now. Other reasons are generic resources on a service "
+                "with networks, and workers of another engine version (`docker node ls`).",
+                names,
+            )
+            return
+        yield Finding(
+            "node-without-address",
+            Severity.CRITICAL,
+            "swarm",
+            f"{plural(len(rejected), 'task')} rejected for want of an address",
+            f"{tasks}: a node got no load-balancer address on one of their networks.",
+            "One of their networks is full on that node's behalf; the node is tried again at its next task.",
+            names,
+        )

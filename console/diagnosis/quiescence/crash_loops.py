@@ -1,0 +1,171 @@
+"""When tasks of each service ended by themselves, as far as this look and those before it tell.
+
+Swarm lists only the last few ended tasks of a slot, and of some swarms none (`docker swarm update
+--task-history-limit`), so what was seen is remembered; and a service that was seen complete, was not changed since and
+misses replicas now has lost some, whether or not they are listed still.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from console.diagnosis.values import Observation
+from console.errors import Unknown
+from console.swarm.values import Service, Task
+
+SLOW_LOOP_S = 600.0
+"""Failures that follow each other within so many seconds may be those of a loop: an application that waits for its
+database, or is killed when its health check was unhealthy for long, takes minutes to fail."""
+SLOW_LOOP_ENDS = 3
+"""So many failures make a slow loop; two of them may be two accidents."""
+LULLS = 2.0
+"""A loop is over when nothing has ended for so many times as long as it ever took it to end again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Ends that follow each other."""
+
+    since: datetime
+    """The first of those that are known."""
+    last: datetime
+    lull_s: float
+    """The longest time between two of them."""
+
+    def holds(self, now: datetime) -> bool:
+        """Whether another end is to be expected: what runs now has not run for much longer than those before it."""
+        return (now - self.last).total_seconds() < LULLS * self.lull_s
+
+
+def find_loop(ends: Iterable[datetime], within_s: float, at_least: int = 2) -> Loop | None:
+    """Return the last ends that came within so many seconds of each other; None where there are too few."""
+    latest_first = sorted(ends, reverse=True)
+    if not latest_first:
+        return None
+    chain = latest_first[:1]
+    for later, earlier in pairwise(latest_first):
+        if (later - earlier).total_seconds() > within_s:
+            break
+        chain.append(earlier)
+    if len(chain) < at_least:
+        return None
+    lulls = [(later - earlier).total_seconds() for later, earlier in pairwise(chain)]
+    return Loop(chain[-1], chain[0], max(lulls, default=0.0))
+
+
+def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], patience_s: float) -> Loop | None:
+    """Return the loop in which something ends: such that it is never seen at rest for so long, or one of failures.
+
+    `failures` are those of the ends that were failures. What ends well now and then, as something that works by the
+    clock does, is in none.
+    """
+    often = find_loop(ends, 2 * patience_s)
+    slow = find_loop(failures, max(SLOW_LOOP_S, 2 * patience_s), SLOW_LOOP_ENDS)
+    return max((each for each in (often, slow) if each), key=lambda each: each.lull_s, default=None)
+
+
+KEPT_S = 3600.0
+"""For how long ends are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A moment at which a task ended that was not to end, or at which it was seen that one had."""
+
+    at: datetime
+    is_failure: bool
+    """Whether it is known to have failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a service has gone through since it was last changed; times are the engine's."""
+
+    ends: frozenset[End] = frozenset()
+    complete_at: datetime | None = None
+    """When it was last seen with all its replicas."""
+
+    @property
+    def last(self) -> datetime | None:
+        """The last end, or None where nothing has ended."""
+        return max((each.at for each in self.ends), default=None)
+
+    def loop(self, patience_s: float) -> Loop | None:
+        """Return the loop in which its tasks end, for one who waits so long for it to be settled."""
+        failures = (each.at for each in self.ends if each.is_failure)
+        return loop_of((each.at for each in self.ends), failures, patience_s)
+
+
+def remember(observation: Observation, before: Mapping[str, Past]) -> Mapping[str, Past]:
+    """Return the past of every service by its ID; jobs have none, their tasks are to end."""
+    swarm = observation.swarm
+    if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
+        return before
+    tasks = tasks_by_service(swarm.tasks)
+    return {
+        each.id: _past(each, tasks.get(each.id, ()), observation.now, before.get(each.id, Past()))
+        for each in swarm.services
+        if not each.is_job
+    }
+
+
+def _past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
+    tasks = tuple(tasks)
+    seen = {End(each.since, each.state in ENDED_BADLY) for each in tasks if is_lost(each, service)}
+    begin = max(service.updated, now - timedelta(seconds=KEPT_S))
+    ends = {each for each in before.ends | seen if each.at >= begin}
+    if has_its_replicas(service, tasks):
+        return Past(frozenset(ends), now)
+    well = before.complete_at
+    if well is not None and well >= service.updated and not any(each.at >= well for each in ends):
+        ends.add(End(now, is_failure=False))
+    return Past(frozenset(ends), well)
+
+
+TOLD_TO_END = ("shutdown", "remove")
+"""Desired states of tasks that are to end. Those of jobs are to be `complete`, which is no order to stop."""
+
+
+ENDED_BADLY = ("failed", "rejected")
+
+
+def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+    """Return the tasks of services, standalone containers left out."""
+    found: defaultdict[str, list[Task]] = defaultdict(list)
+    for each in tasks:
+        if not each.is_standalone:
+            found[each.service_id].append(each)
+    return dict(found)
+
+
+def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
+    """Whether as many tasks run as a service wants; slots whose task ended for good by its restart policy count."""
+    slots: defaultdict[object, list[Task]] = defaultdict(list)
+    for each in tasks:
+        slots[each.slot or each.node_id].append(each)
+    if service.mode == "global":
+        wanted = [
+            each for each in slots.values() if any(one.desired_state not in TOLD_TO_END for one in each)
+        ]
+        return all(runs(each) for each in wanted)
+    content = sum(runs(each) or _is_at_rest(each, service) for each in slots.values())
+    return content >= (service.replicas or 0)
+
+
+def runs(slot: Iterable[Task]) -> bool:
+    """Whether one of these tasks runs and is to go on."""
+    return any(each.state == "running" and each.desired_state not in TOLD_TO_END for each in slot)
+
+
+def _is_at_rest(slot: Iterable[Task], service: Service) -> bool:
+    last = max(slot, key=lambda each: each.since)
+    if last.state == "complete":
+        return service.restart in ("none", "on-failure")
+    return last.state in ENDED_BADLY and service.restart == "none"
+
+
+def is_lost(task: Task, service: Service) -> bool:
+    """Whether a task has ended by itself and another one has to take its place."""
+    return task.state in (*ENDED_BADLY, "complete") and not _is_at_rest([task], service)

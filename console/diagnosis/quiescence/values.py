@@ -1,0 +1,200 @@
+"""Checks of quiet, what blocks them, and what they rest on."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from console.diagnosis.quiescence.crash_loops import Past
+from console.diagnosis.values import Observation
+from console.errors import Unknown
+from console.host.activity import HostActivity
+from console.settings import Quiet, Thresholds
+from console.swarm.values import Event
+from console.text import listed
+
+
+class State(StrEnum):
+    """What a check found."""
+
+    QUIET = "quiet"
+    WARNING = "warning"
+    """Worth knowing; does not block."""
+    UNCHECKED = "not checked"
+    """It has no meaning here; does not block."""
+    UNKNOWN = "unknown"
+    STUCK = "stuck"
+    """Something neither works nor changes; blocks until it is mended or accepted by name."""
+    BUSY = "busy"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is not quiet while a check is in this state."""
+        return self in (State.UNKNOWN, State.STUCK, State.BUSY)
+
+
+class Verdict(StrEnum):
+    """What all checks amount to."""
+
+    QUIET = "quiet"
+    BUSY = "busy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Something by name that keeps a check from being quiet."""
+
+    name: str
+    what: str
+    """What it does, as what follows its name in a sentence."""
+    since: datetime | None = None
+    """By this machine's clock; where nothing tells, when it was seen first."""
+    is_accepted: bool = False
+    """Whether the operator accepted it, so that it does not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold."""
+
+    code: str
+    """Stable name, for machines."""
+    title: str
+    state: State
+    blockers: tuple[Blocker, ...] = ()
+    note: str = ""
+    """Why it is unknown or was not checked, or what else is worth telling."""
+    hint: str = ""
+    is_lasting: bool = False
+    """Whether it is unknown and waiting will not change that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All checks of one look."""
+
+    taken_at: datetime
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Busy where anything is busy or stuck, else unknown where anything is unknown, else quiet."""
+        states = {each.state for each in self.checks}
+        if states & {State.BUSY, State.STUCK}:
+            return Verdict.BUSY
+        return Verdict.UNKNOWN if State.UNKNOWN in states else Verdict.QUIET
+
+    @property
+    def blocking(self) -> tuple[Check, ...]:
+        """The checks that block."""
+        return tuple(each for each in self.checks if each.state.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that the engine told, or a gap in which it could have told some."""
+
+    event: Event | None
+    """None for a gap."""
+    heard_at: datetime
+    heard_s: float
+    """The same moment in seconds that only ever grow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was heard of the engine's changes so far."""
+
+    heard: tuple[Change, ...]
+    deaf: Unknown | None
+    """Why nothing is heard now, or None while the engine is listened to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts as quiet."""
+
+    wanted: Quiet
+    thresholds: Thresholds
+    dwell_s: float
+    accepted: frozenset[str] = frozenset()
+    """Names of services that may be stuck, and of nodes on which tasks may be."""
+
+    @property
+    def patience_s(self) -> float:
+        """For how long a service must be unconverged and unchanged to be stuck."""
+        # A single look has no dwell time; what is stuck does not depend on that.
+        return self.dwell_s or self.wanted.dwell_s
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one look must know of those before it."""
+
+    unsettled: Mapping[str, datetime] = field(default_factory=dict)
+    """By service ID, since when it has not been settled, and by owner and node, since when tasks there have been
+    stopping in vain; by the engine's clock."""
+    seen: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """By check and name, when a blocker was seen first, by this machine's clock."""
+    past: Mapping[str, Past] = field(default_factory=dict)
+    """By service ID, what it has gone through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that one look rests on."""
+
+    observation: Observation
+    activity: HostActivity
+    changes: Changes
+    now_s: float
+    """When the look was over, counted as `Change.heard_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a look amounts to, and what the next one must know of it."""
+
+    report: Report
+    memory: Memory
+    changed_s: float | None
+    """When the last change that counts was heard, as `Change.heard_s`; None where there was none."""
+
+
+def what_blocks(report: Report) -> str:
+    """Return what blocks, by name, the worst first; nothing where nothing does."""
+    said = []
+    for check in _worst_first(report):
+        names = [each for each in check.blockers if not each.is_accepted]
+        if names:
+            said.append(listed([f"{each.name} {each.what}" for each in names], 2))
+        else:
+            said.append(check.note.removesuffix("."))
+    return listed(list(dict.fromkeys(said)), 3)
+
+
+def things_that_block(report: Report) -> tuple[tuple[str, str], ...]:
+    """Return each thing that blocks, and what it does, the worst first.
+
+    A name is the same for as long as it is the same thing. Swarm gives each task a container of its own: those of a
+    service are one thing, or one service that fails again and again would be as many as it has failed times.
+    """
+    found: dict[str, str] = {}
+    for check in _worst_first(report):
+        blockers = [each for each in check.blockers if not each.is_accepted]
+        if not blockers:
+            found.setdefault(check.title, check.note)
+        for each in blockers:
+            found.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", each.name), each.what)
+    return tuple(found.items())
+
+
+_CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9]{25}$")
+"""`SERVICE.SLOT.TASK`, or `SERVICE.NODE.TASK` where the service is global."""
+
+
+def _worst_first(report: Report) -> Iterable[Check]:
+    order = (State.STUCK, State.BUSY, State.UNKNOWN)
+    return sorted(report.blocking, key=lambda each: order.index(each.state))

@@ -1,0 +1,276 @@
+"""Waits until a swarm and its host are quiet, and tells meanwhile what blocks.
+
+Quiet for N seconds means that it was *seen* to be quiet for that long: every look in between found nothing, and the
+engine told no change. Whatever is seen or told, a gap in the engine's events, a part that cannot be read or a pause in
+which nobody looked begins the time anew.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from console.clock import Clock
+from console.concurrency import sleep_unless
+from console.diagnosis.quiescence.checks import judge
+from console.diagnosis.quiescence.values import (
+    Change,
+    Changes,
+    Judgement,
+    Memory,
+    Report,
+    Rules,
+    Seen,
+    Verdict,
+)
+from console.diagnosis.values import Observation
+from console.errors import Unknown
+from console.host.activity import HostActivity, Inapplicable, Own
+from console.host.identity import doubt_that_engine_is_ours
+from console.host.survey import unlooked
+from console.settings import Look
+from console.swarm.events import Gap, Heard, Listening
+from console.swarm.values import SwarmState
+
+UNSEEN_S = 10.0
+"""More than so long between two looks, beyond the pause that is meant, begins the time anew: nobody looked."""
+
+NOT_ASKED = Unknown("What dockerd logs is not asked for: quiet does not depend on it.")
+
+
+class HostEye(Protocol):
+    """Looks at this host, as `console.host.survey.HostSurvey` does."""
+
+    def own(self) -> Own:
+        """Return this process among the others."""
+        ...
+
+    async def take(self) -> HostActivity:
+        """Return what goes on now."""
+        ...
+
+
+class OwnHost:
+    """What goes on on this host, where the engine at an address is its own."""
+
+    def __init__(self, host: str, eye: HostEye) -> None:
+        self._host = host
+        self._eye = eye
+        self._is_ours = False
+
+    async def activity(self, swarm: SwarmState) -> HostActivity:
+        """Return what goes on now, or why that has nothing to do with the engine."""
+        # Once the engine was proven to be this host's own it stays so, also while it restarts.
+        if not self._is_ours:
+            if isinstance(swarm.engine, Unknown):
+                return unlooked(Unknown("It is not known whose engine it is."), self._eye.own())
+            doubt = await asyncio.to_thread(doubt_that_engine_is_ours, self._host, swarm.engine.name)
+            if doubt is not None:
+                return unlooked(Inapplicable(doubt.reason), self._eye.own())
+            self._is_ours = True
+        return await self._eye.take()
+
+
+class Stillness:
+    """Judges one look after the other, with what the engine told in between."""
+
+    def __init__(self, host: str, clock: Clock, rules: Rules) -> None:
+        self._host = host
+        self._clock = clock
+        self._rules = rules
+        self._memory = Memory()
+        self._heard: list[Change] = []
+        self._deaf: Unknown | None = Unknown("The engine's changes are not heard yet.")
+        self._hears_since_s = self._seen_s = clock.monotonic()
+        self._calm_s: float | None = None
+
+    def hear(self, each: Heard) -> None:
+        """Take in what the engine told."""
+        now_s, now = self._clock.monotonic(), self._clock.now()
+        match each:
+            case Listening():
+                self._deaf, self._hears_since_s = None, now_s
+            case Gap(why):
+                self._deaf = why
+                self._heard.append(Change(None, now, now_s))
+            case _:
+                self._heard.append(Change(each, now, now_s))
+
+    def judge(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
+        """Return what a look amounts to, with what was heard so far."""
+        now_s = self._clock.monotonic()
+        self._heard = [each for each in self._heard if now_s - each.heard_s < self._rules.dwell_s]
+        observation = Observation(self._host, self._clock.now(), 0.0, swarm, None, (), NOT_ASKED)
+        seen = Seen(observation, activity, Changes(tuple(self._heard), self._deaf), now_s)
+        judgement = judge(seen, self._memory, self._rules)
+        self._memory = judgement.memory
+        return judgement
+
+    def quiet_since(self, judgement: Judgement, pause_s: float) -> float | None:
+        """Return since when it has been quiet without a break, by the monotonic clock; None while it is not.
+
+        To be asked once after each look; `pause_s` is the longest that is meant to lie between two of them.
+        """
+        before_s, self._seen_s = self._seen_s, self._clock.monotonic()
+        if self._seen_s - before_s > pause_s + UNSEEN_S:
+            self._calm_s = None
+        # Changes have a time of their own; everything else is only known at each look.
+        if any(each.code != "changes" for each in judgement.report.blocking):
+            self._calm_s = None
+        elif self._calm_s is None:
+            self._calm_s = self._seen_s
+        if self._calm_s is None or self._deaf is not None:
+            return None
+        changed = [] if judgement.changed_s is None else [judgement.changed_s]
+        return max(self._calm_s, self._hears_since_s, *changed)
+
+
+LOOKS_APART_S = 0.2
+"""At least so long between two looks, however much the engine tells."""
+LAST_LOOK_S = 1.0
+"""The least that a look is given, however little of the time limit is left."""
+
+
+class SwarmEye(Protocol):
+    """Looks at a swarm, as `console.swarm.reader.EngineReader` does."""
+
+    @property
+    def host(self) -> str:
+        """The address of the engine that is asked."""
+        ...
+
+    async def glimpse(self, deadline_s: float) -> SwarmState:
+        """Return the swarm as it is now, its networks not inspected."""
+        ...
+
+
+class Ear(Protocol):
+    """Hears an engine's changes, as `console.swarm.events.EventSource` does."""
+
+    def listening(self, since: datetime) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+        """Give what is heard from a moment of the engine's clock on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """What a wait sees and hears with."""
+
+    swarm: SwarmEye
+    host: HostEye
+    ear: Ear
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a wait is."""
+
+    report: Report
+    waited_s: float
+    quiet_for_s: float
+    """For how long it has been seen quiet, without a break until now."""
+    dwell_s: float
+    outcome: Verdict | None
+    """How it ended; None while it goes on."""
+
+
+async def wait_for_quiet(
+    senses: Senses, clock: Clock, rules: Rules, look: Look, timeout_s: float
+) -> AsyncGenerator[Progress, None]:
+    """Yield the state after every look; the last one has an outcome.
+
+    It ends when it was quiet for the dwell time, at the time limit, after one look where there is no dwell time, and
+    at once where it can never be known: the first look cannot read the swarm, or a check that the settings ask for
+    has no meaning here. At the time limit the outcome is `busy` unless nothing but unknown checks were in the way.
+    """
+    watch = _Watch(senses, clock, rules, look)
+    # A single look is not a wait, and no time limit is about it.
+    swarm = await watch.glimpse(timeout_s if rules.dwell_s else math.inf)
+    if isinstance(swarm.engine, Unknown) or not rules.dwell_s:
+        report = (await watch.judged(swarm)).report
+        yield watch.progress(report, 0.0, report.verdict)
+        return
+    async with (
+        senses.ear.listening(swarm.engine.time) as heard,
+        aclosing(watch.follow(heard, timeout_s)) as states,
+    ):
+        async for each in states:
+            yield each
+
+
+class _Watch:
+    def __init__(self, senses: Senses, clock: Clock, rules: Rules, look: Look) -> None:
+        self._senses = senses
+        self._clock = clock
+        self._rules = rules
+        self._look = look
+        self._started_s = clock.monotonic()
+        self._stillness = Stillness(senses.swarm.host, clock, rules)
+        self._own = OwnHost(senses.swarm.host, senses.host)
+        self._woken = asyncio.Event()
+
+    async def follow(self, heard: AsyncIterator[Heard], timeout_s: float) -> AsyncGenerator[Progress, None]:
+        """Look again and again until there is an outcome."""
+        hearing = asyncio.create_task(self._hear(heard))
+        try:
+            while True:
+                began_s = self._clock.monotonic()
+                self._woken.clear()
+                judgement = await self.judged(await self.glimpse(timeout_s))
+                if hearing.done():
+                    # It only ends by failing.
+                    hearing.result()
+                since_s = self._stillness.quiet_since(judgement, self._rules.wanted.poll_s)
+                quiet_s = 0.0 if since_s is None else max(0.0, began_s - since_s)
+                outcome = self._outcome(judgement.report, quiet_s, timeout_s)
+                yield self.progress(judgement.report, quiet_s, outcome)
+                if outcome is not None:
+                    return
+                await self._pause(quiet_s, timeout_s)
+        finally:
+            hearing.cancel()
+            with suppress(asyncio.CancelledError):
+                await hearing
+
+    async def glimpse(self, timeout_s: float) -> SwarmState:
+        """Look at the swarm, for no longer than is left of the time limit."""
+        deadline_s = min(self._look.deadline_s, max(self._left_s(timeout_s), LAST_LOOK_S))
+        return await self._senses.swarm.glimpse(deadline_s)
+
+    async def judged(self, swarm: SwarmState) -> Judgement:
+        """Look at the host too, and judge what was seen and heard so far."""
+        return self._stillness.judge(swarm, await self._own.activity(swarm))
+
+    def progress(self, report: Report, quiet_s: float, outcome: Verdict | None) -> Progress:
+        """Return the state of the wait."""
+        waited_s = self._clock.monotonic() - self._started_s
+        return Progress(report, waited_s, quiet_s, self._rules.dwell_s, outcome)
+
+    def _outcome(self, report: Report, quiet_s: float, timeout_s: float) -> Verdict | None:
+        if any(each.is_lasting for each in report.blocking):
+            return Verdict.UNKNOWN
+        if quiet_s >= self._rules.dwell_s and report.verdict is Verdict.QUIET:
+            return Verdict.QUIET
+        if self._left_s(timeout_s) > 0:
+            return None
+        return Verdict.UNKNOWN if report.verdict is Verdict.UNKNOWN else Verdict.BUSY
+
+    async def _hear(self, heard: AsyncIterator[Heard]) -> None:
+        async for each in heard:
+            self._stillness.hear(each)
+            self._woken.set()
+
+    def _left_s(self, timeout_s: float) -> float:
+        return timeout_s - (self._clock.monotonic() - self._started_s)
+
+    async def _pause(self, quiet_s: float, timeout_s: float) -> None:
+        """Wait for the next look: until something is told, but not longer than there is anything to wait for."""
+        left_s = max(self._left_s(timeout_s), 0.0)
+        due_s = min(self._rules.wanted.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
+        await self._clock.sleep(LOOKS_APART_S)
+        if due_s <= LOOKS_APART_S:
+            return
+        await sleep_unless(self._woken, self._clock, due_s - LOOKS_APART_S)

@@ -1,0 +1,129 @@
+"""Observations, and the findings that they lead to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.evidence import Census, Counts
+from console.addresses.leaks import Ledger
+from console.errors import Part, Unknown
+from console.host.activity import Route
+from console.journal.summary import Summary
+from console.swarm.values import SwarmState
+
+
+class Severity(StrEnum):
+    """How bad a finding is. A note is a finding that is ok."""
+
+    OK = "ok"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order critical > unknown > warning > ok, as a number that grows with badness."""
+        return _RANKS[self]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code by the convention of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown."""
+        return _EXIT_CODES[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+_EXIT_CODES = {Severity.OK: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, Severity.UNKNOWN: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something worth telling an operator."""
+
+    code: str
+    """Stable name of this kind of finding, for machines."""
+    severity: Severity
+    subject: str
+    """What it is about: a network's name, or `swarm`."""
+    short: str
+    """A few words for the headline."""
+    sentence: str
+    hint: str = ""
+    """What to do next, or why it matters."""
+    names: tuple[str, ...] = ()
+    """The objects it is about, all of them, where the sentence names only the first few."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """A run that has changed something and is neither done, nor undone, nor abandoned."""
+
+    run_id: str
+    title: str
+    step: str
+    """The step that it is at."""
+    state: str
+    """How far it is, in a few words: `waits for a decision`, `has stopped` …"""
+    began_at: datetime
+    hint: str
+    """The command that lets it go on, or ends it."""
+    is_in_outage: bool = False
+    """Whether services may be down because of it."""
+    is_alive: bool = False
+    """Whether a runner is at work on it."""
+
+
+NOT_ASKED = Unknown("Nobody asked for it.")
+NOT_WATCHED = Ledger()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One dated look: at a swarm, and at this host where the engine is its own."""
+
+    host: str
+    """Address of the engine that was asked."""
+    taken_at: datetime
+    """By this machine's clock, when the last answer was there."""
+    took_s: float
+    swarm: SwarmState
+    earlier: SwarmState | None
+    """A look some seconds before, where one was taken."""
+    routes: Part[tuple[Route, ...]]
+    journal: Part[Summary] = NOT_ASKED
+    """What dockerd logged lately."""
+    censuses: Part[tuple[Census, ...]] = ()
+    """What was kept of earlier censuses; whether they still hold is for whoever assesses."""
+    ledger: Part[Ledger] = NOT_WATCHED
+    """What was seen leaking, as far as it still holds; empty where nobody watches."""
+    counts: Counts = field(default_factory=lambda: MappingProxyType({}))
+    """What the engine counted as leaked in earlier looks, under the present allocator."""
+    runs: Part[tuple[UnfinishedRun, ...]] = ()
+    """Maintenance runs of this host that keep everybody else from changing the swarm."""
+    machine: str = ""
+    """Which machine looked, as runs that began on it write it down; nothing where nobody asked."""
+
+    @property
+    def now(self) -> datetime:
+        """The time that ages are counted from: the engine's own, where it told it."""
+        engine = self.swarm.engine
+        return self.taken_at if isinstance(engine, Unknown) else engine.time
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a look amounts to."""
+
+    severity: Severity
+    headline: str
+    findings: tuple[Finding, ...]
+    """Worst first; notes (severity ok) last."""
+    accounts: tuple[NetworkAccount, ...]
+    """The overlays asked for, fullest first."""
+
+
+def worst_of(findings: Iterable[Finding]) -> Severity:
+    """Return the worst severity of all findings; ok where there are none."""
+    return max((each.severity for each in findings), key=lambda each: each.rank, default=Severity.OK)

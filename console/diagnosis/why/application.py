@@ -1,0 +1,183 @@
+"""Causes that are the application's own, or its container's: it was started, or should have been, and ended."""
+
+import re
+import shlex
+
+from console.diagnosis.why.case import Case
+from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failed_times, service_row
+from console.diagnosis.why.placement import down, not_an_address_problem, troubled
+from console.diagnosis.why.values import Explanation, Standing
+from console.journal.signatures import Certainty
+from console.swarm.values import Task
+from console.text import duration, ending
+
+UNHEALTHY = re.compile(r"task: non-zero exit \(\d+\): dockerexec: unhealthy container")
+"""The whole error of a task that was stopped because its health check failed (moby: executor/container/errors.go,
+the same in every release since 1.13)."""
+STARTING = "starting container failed:"
+RUNTIME = "unable to start container process: "
+_EXIT_CODES = {
+    126: "the command is there and cannot be executed",
+    127: "the command was not found in the image",
+    134: "it aborted",
+    137: "it was killed, often for want of memory",
+    139: "it crashed (segmentation fault)",
+    143: "it was asked to end (SIGTERM)",
+}
+
+
+def unhealthy(case: Case) -> Explanation | None:
+    """The health check of its container fails, so Swarm stops it."""
+    found = next(((slot, task) for slot, task in down(case) if UNHEALTHY.fullmatch(task.error)), None)
+    if found is None:
+        return None
+    slot, task = found
+    is_address, words = not_an_address_problem(case, task)
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "unhealthy",
+        Standing.HELD_UP,
+        Certainty.CERTAIN,
+        f"its health check fails{failed_times(case, slot)}",
+        "The container runs, its health check does not succeed, so Swarm kills it and starts another one; the exit "
+        f"code is that of the killing.{words}",
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
+        is_address_problem=is_address,
+        advice="See what the application says. The health check may be wrong, or too impatient (--health-start-period).",
+        command=f"docker service logs --tail 50 {name}",
+    )
+
+
+def rejected(case: Case) -> Explanation | None:
+    """A node refused a task, with a reason that is none of the better known ones."""
+    found = next(((slot, task) for slot, task in down(case) if task.state == "rejected"), None)
+    if found is None:
+        return None
+    slot, task = found
+    is_address, words = _unless_network(case, task)
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "rejected",
+        Standing.HELD_UP,
+        Certainty.CERTAIN,
+        f"its node rejects the task: {ending(task.error) or 'no reason given'}",
+        f"The node cannot prepare the container as the service asks{failed_times(case, slot)}. The application has not been "
+        f"started.{words}",
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
+        is_address_problem=is_address,
+        command=f"docker service ps --no-trunc {name}",
+    )
+
+
+def done(case: Case) -> Explanation | None:
+    """Its tasks ended well and are not meant to be started again."""
+    ended = [each.newest for each in case.slots]
+    if not ended or case.running or any(each.state != "complete" for each in ended):
+        return None
+    if any(each.desired_state in ("running", "ready") for each in ended):
+        return None
+    return Explanation(
+        "done",
+        Standing.RUNS,
+        Certainty.CERTAIN,
+        "its tasks are done",
+        "They ended with exit code 0, and nothing asks for them to be started again.",
+        error_rows(case, ended[0]),
+        is_address_problem=False,
+    )
+
+
+def ended(case: Case) -> Explanation | None:
+    """A task failed, and Swarm does not start it again."""
+    found = next(
+        (
+            task
+            for slot, task in troubled(case)
+            if not slot.newest.is_alive and not slot.is_wanted and task.state == "failed"
+        ),
+        None,
+    )
+    if found is None:
+        return None
+    is_address, words = _unless_network(case, found)
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "ended",
+        Standing.HELD_UP,
+        Certainty.CERTAIN,
+        f"its task failed and is not started again: {_how(found)}",
+        f"Its restart policy does not ask for another try, or has used up its tries.{words}",
+        (
+            *error_rows(case, found),
+            service_row(case, "RestartPolicy.Condition", case.service.restart),
+            *address_rows(case, found),
+        ),
+        is_address_problem=is_address,
+        advice=f"When the cause is gone: `docker service update --force {name}`.",
+        command=f"docker service logs --tail 50 {name}",
+    )
+
+
+def failing(case: Case) -> Explanation | None:
+    """Its task starts, ends by itself and is started again."""
+    is_job = case.service.is_job
+    found = [each for each in troubled(case) if not (is_job and each[1].state == "complete")]
+    if not found:
+        return None
+    slot, task = max(found, key=lambda each: len(each[0].failures(case.now)))
+    count = len(slot.failures(case.now))
+    is_back = slot.newest.state == "running"
+    never_started = _never_started(task)
+    is_address, words = _unless_network(case, task)
+    name = shlex.quote(case.service.name)
+    again = (
+        f" The newest has run for {duration(case.age_s(slot.newest.since))}: too short to tell whether it stays."
+        if is_back
+        else ""
+    )
+    return Explanation(
+        "cannot-start" if never_started else "crash-loop" if count > 1 else "failed-once",
+        Standing.HELD_UP if count > 1 or never_started else Standing.CONVERGING,
+        Certainty.LIKELY if is_back or count == 1 else Certainty.CERTAIN,
+        ("its container cannot be started: " if never_started else "its task ends by itself: ")
+        + f"{_how(task)}{failed_times(case, slot)}",
+        f"Swarm starts it, it ends, and Swarm starts it again.{again}{words}",
+        (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
+        is_address_problem=is_address,
+        advice=(
+            "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node. It is the "
+            "command, the image or what the container asks for."
+            if never_started and is_address is False
+            else "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node."
+            if never_started
+            else "It is the command, the image or what the application needs: its own log tells."
+        ),
+        command=f"docker service ps --no-trunc {name}"
+        if never_started
+        else f"docker service logs --tail 50 {name}",
+    )
+
+
+def _never_started(task: Task) -> bool:
+    """Whether its container never ran: dockerd says so, or there is an error of dockerd's and no exit code."""
+    if task.error.startswith(STARTING):
+        return True
+    return task.exit_code is None and bool(task.error) and not task.error.startswith("task: non-zero exit")
+
+
+def _how(task: Task) -> str:
+    if task.error.startswith(STARTING):
+        # Each layer of the runtime puts its own words before the reason.
+        reason = task.error.removeprefix(STARTING).rpartition(RUNTIME)[2]
+        return ending(reason.strip().removesuffix(": unknown"))
+    if task.exit_code is None:
+        return ending(task.error) or task.state
+    known = _EXIT_CODES.get(task.exit_code, "")
+    return f"exit code {task.exit_code}" + (f", {known}" if known else "")
+
+
+def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:
+    # An error that speaks of networks or addresses is shown, and not judged.
+    if any(word in task.error.lower() for word in ("network", "address", "endpoint", "sandbox")):
+        return None, ""
+    return not_an_address_problem(case, task)

@@ -1,0 +1,203 @@
+"""One service, and everything that a look says about it, in the order in which it is judged."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from console.addresses.accounting import NetworkAccount, account
+from console.diagnosis.findings.waiting import crowds_of, waiting_services
+from console.diagnosis.quiescence.crash_loops import loop_of
+from console.diagnosis.values import Observation
+from console.errors import Unknown, known
+from console.journal.matching import Event
+from console.settings import Thresholds
+from console.swarm.values import Network, Node, Service, Task
+
+SETTLED_S = 60.0
+"""A task that has run for so long after others failed is believed to stay."""
+RECENT_S = 3600.0
+"""How far back failures are counted."""
+ENDED_BY_ITSELF = frozenset(("failed", "rejected", "complete"))
+WANTED = frozenset(("running", "ready", "complete"))
+"""Desired states of a task that is meant to run; a job's tasks are meant to complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place of a service in which one task is meant to run, and the tasks that it had there, newest first."""
+
+    tasks: tuple[Task, ...]
+
+    @property
+    def newest(self) -> Task:
+        """The task that counts."""
+        return self.tasks[0]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a task is meant to run here."""
+        task = self.newest
+        return task.desired_state in WANTED and (task.state, task.desired_state) != ("complete", "complete")
+
+    def failures(self, now: datetime) -> tuple[Task, ...]:
+        """Return the tasks in a row that ended by themselves, newest first, of the last hour or else the last one."""
+        ended: list[Task] = []
+        for task in self.tasks[1:] if self.newest.is_alive else self.tasks:
+            if task.state not in ENDED_BY_ITSELF:
+                break
+            ended.append(task)
+        recent = [each for each in ended if now - each.since <= timedelta(seconds=RECENT_S)]
+        return tuple(recent or (ended[:1] if not self.newest.is_alive else ()))
+
+    def is_settled(self, now: datetime) -> bool:
+        """Whether its task runs, and has done so for long enough to believe it."""
+        ended = self.failures(now)
+        failed = (each.since for each in ended if each.state != "complete")
+        loop = loop_of((each.since for each in ended), failed, SETTLED_S)
+        if self.newest.state != "running" or (loop is not None and loop.holds(now)):
+            return False
+        return (now - self.newest.since).total_seconds() >= SETTLED_S
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A service, with what it needs and what it has."""
+
+    service: Service
+    slots: tuple[Slot, ...]
+    wanted_slots: tuple[Slot, ...]
+    """The places in which a task is meant to run."""
+    needs: tuple[str, ...]
+    """IDs of the overlays that it needs addresses on."""
+    gone: tuple[str, ...]
+    """IDs of networks in its specification that the engine does not list. Predefined ones of the nodes are not
+    listed either: only tasks that wait tell that one is missing."""
+    unread: tuple[str, ...]
+    """What could not be read: `networks`."""
+    swarm: "Swarm"
+
+    @property
+    def now(self) -> datetime:
+        """The time that ages are counted from."""
+        return self.swarm.observation.now
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """When something has taken too long."""
+        return self.swarm.thresholds
+
+    @property
+    def without_vip(self) -> tuple[str, ...]:
+        """IDs of the networks on which it should have a virtual IP and has none."""
+        if self.service.endpoint_mode != "vip":
+            return ()
+        has = {each.network_id for each in self.service.virtual_ips}
+        return tuple(each for each in self.needs if each not in has)
+
+    @property
+    def running(self) -> int:
+        """How many tasks run and are meant to."""
+        return sum(each.newest.state == "running" for each in self.wanted_slots)
+
+    @property
+    def new_tasks(self) -> tuple[Task, ...]:
+        """Tasks that wait for their addresses, the one that waits longest first."""
+        new = [each.newest for each in self.wanted_slots if each.newest.state == "new"]
+        return tuple(sorted(new, key=lambda each: each.since))
+
+    def age_s(self, since: datetime) -> float:
+        """Return how long ago something was."""
+        return (self.now - since).total_seconds()
+
+    def had_addresses(self, task: Task) -> bool:
+        """Whether a task was given an address on every network that its service needs."""
+        if "networks" in self.unread or self.gone:
+            return False
+        return {each.network_id for each in task.attachments if each.addresses}.issuperset(self.needs)
+
+    def line(self, *ids: str, among: frozenset[str] = frozenset()) -> Event | None:
+        """Return the last line of dockerd about any of these objects that was written in the service's life.
+
+        `among` are identifiers of signatures; with them, only such a line.
+        """
+        born = self.service.created - timedelta(seconds=5)
+        found = [self.swarm.lines[each] for each in ids if each in self.swarm.lines]
+        fitting = [each for each in found if each.at >= born and (not among or each.signature.id in among)]
+        return max(fitting, key=lambda each: each.at, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """A look, indexed once for all services."""
+
+    observation: Observation
+    thresholds: Thresholds
+    networks: Mapping[str, Network]
+    accounts: Mapping[str, NetworkAccount]
+    nodes: Mapping[str, Node]
+    tasks: Mapping[str, tuple[Task, ...]]
+    """By service, newest first."""
+    owners: Mapping[str, str]
+    """The stack, or the service where it is in none, by the ID of each service and each task."""
+    lines: Mapping[str, Event]
+    crowds: Mapping[str, int]
+    """How many services wait on each network."""
+    outside: Mapping[int, tuple[str, ...]]
+    """Containers outside the swarm by the ports that they publish on the node that was asked, as far as read."""
+
+
+def index_swarm(
+    observation: Observation,
+    thresholds: Thresholds,
+    lines: Mapping[str, Event],
+    outside: Mapping[int, tuple[str, ...]],
+) -> Swarm:
+    """Return the look in the order in which cases need it."""
+    swarm = observation.swarm
+    by_service: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in known(swarm.tasks, ()):
+        by_service[task.service_id].append(task)
+    services = {each.id: each.stack or each.name for each in known(swarm.services, ())}
+    owners = dict(services)
+    for task in known(swarm.tasks, ()):
+        owners[task.id] = "standalone containers" if task.is_standalone else services.get(task.service_id, "")
+    return Swarm(
+        observation,
+        thresholds,
+        {each.id: each for each in known(swarm.networks, ())},
+        {each.network.id: each for each in account(swarm, observation.earlier)},
+        {each.id: each for each in known(swarm.nodes, ())},
+        {
+            key: tuple(sorted(tasks, key=lambda each: (each.created or each.since, each.since), reverse=True))
+            for key, tasks in by_service.items()
+        },
+        owners,
+        lines,
+        crowds_of(waiting_services(observation, thresholds)),
+        outside,
+    )
+
+
+def open_case(service: Service, swarm: Swarm) -> Case:
+    """Return what there is about a service."""
+    slots: defaultdict[tuple[int, str], list[Task]] = defaultdict(list)
+    for task in swarm.tasks.get(service.id, ()):
+        slots[task.slot, "" if task.slot else task.node_id].append(task)
+    is_unread = isinstance(swarm.observation.swarm.networks, Unknown)
+    asked = [each for each in service.network_ids if each not in service.addressless_ids]
+    listed = [each for each in asked if each in swarm.networks]
+    needs = [each for each in listed if swarm.networks[each].is_overlay]
+    if service.publishes_ingress:
+        needs += [each.id for each in swarm.networks.values() if each.ingress and each.id not in needs]
+    places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
+    return Case(
+        service,
+        places,
+        # Nearly every cause asks for them, of every service.
+        tuple(each for each in places if each.is_wanted),
+        tuple(needs),
+        () if is_unread else tuple(each for each in asked if each not in swarm.networks),
+        ("networks",) if is_unread else (),
+        swarm,
+    )

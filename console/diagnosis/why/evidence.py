@@ -1,0 +1,181 @@
+"""Evidence, row by row, as every cause writes it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.holders import Kind
+from console.diagnosis.findings.usage import leaked_in_words
+from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.values import Evidence
+from console.durations import stamp
+from console.journal.matching import Event, Recogniser
+from console.journal.signatures import Certainty, Severity
+from console.journal.values import Batch
+from console.swarm.values import Task
+from console.text import duration, plural
+
+
+def lines_of(batch: Batch) -> Mapping[str, Event]:
+    """Return the last lines of a reading of dockerd's journal; see `last_lines`."""
+    recogniser = Recogniser()
+    found = (recogniser.recognise(each) for each in batch.entries)
+    return last_lines(each for each in found if isinstance(each, Event))
+
+
+def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
+    """Return the last line that matters about each service, task, network and node, by their IDs.
+
+    Lines that hold nothing up are left out (noise, and signs of a leak), and those from before the allocator began
+    anew: it has tried again since. A line that names a cause is not replaced by one that only tells of its
+    consequence.
+    """
+    lines: dict[str, Event] = {}
+    for event in events:
+        if event.signature.is_rebuild:
+            lines.clear()
+        if event.signature.severity is Severity.NOTE or event.signature.is_leak_evidence:
+            continue
+        if event.signature.is_about_node:
+            # The task's own error tells the same, and what the manager said is wanted beside it.
+            continue
+        is_cause = _is_cause(event)
+        for kind, each in event.ids.items():
+            # Every line names the manager that wrote it; only some are about a node.
+            if kind == "removed" or (kind == "node" and "<node>" not in event.signature.message):
+                continue
+            before = lines.get(each)
+            if is_cause or before is None or not _is_cause(before):
+                lines[each] = event
+    return lines
+
+
+def _is_cause(event: Event) -> bool:
+    """Whether a line tells why, if only in dockerd's words, and not merely that something waits."""
+    signature = event.signature
+    return signature.certainty is Certainty.CERTAIN or (
+        signature.shows_line and signature.id != "allocation-pending"
+    )
+
+
+HOLDERS_NAMED = 3
+
+
+def task_name(case: Case, task: Task) -> str:
+    """Return the name by which `docker service ps` shows a task."""
+    node = case.swarm.nodes.get(task.node_id)
+    return f"{case.service.name}.{task.slot or (node.hostname if node else task.node_id[:12])}"
+
+
+def node_name(case: Case, task: Task) -> str:
+    """Return the name of the node of a task, or the beginning of its ID where it is not listed."""
+    node = case.swarm.nodes.get(task.node_id)
+    return node.hostname if node else task.node_id[:12]
+
+
+def failed_times(case: Case, slot: Slot) -> str:
+    """Return how often tasks of a slot failed, as `, 3 times in 32 s`; nothing for a single time."""
+    failures = slot.failures(case.now)
+    if len(failures) < 2:
+        return ""
+    first = min(each.created or each.since for each in failures)
+    return f", {plural(len(failures), 'time')} in {duration(case.age_s(first))}"
+
+
+def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
+    """Return how many failed tasks of a slot are listed, where there are several."""
+    count = len(slot.failures(case.now))
+    if count < 2:
+        return ()
+    subject = f"task {task_name(case, slot.newest)}"
+    value = f"{count} listed{failed_times(case, slot).partition('times')[2]}; Swarm lists only the last few"
+    return (Evidence(subject, "failures", value),)
+
+
+def network_name(case: Case, network_id: str) -> str:
+    """Return a network's name, or the beginning of its ID where it is not listed."""
+    network = case.swarm.networks.get(network_id)
+    return network.name if network else network_id[:12]
+
+
+def task_row(case: Case, task: Task, field: str, value: str) -> Evidence:
+    """Return a fact about a task of the case."""
+    return Evidence(f"task {task_name(case, task)}", field, value)
+
+
+def service_row(case: Case, field: str, value: str) -> Evidence:
+    """Return a fact about the service of the case."""
+    return Evidence(f"service {case.service.name}", field, value)
+
+
+def state_row(case: Case, task: Task) -> Evidence:
+    """Return the state of a task, and since when."""
+    return task_row(case, task, "Status.State", f"{task.state} for {duration(case.age_s(task.since))}")
+
+
+def error_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+    """Return what a task ended with: its error, and its container's exit code where there was a container."""
+    rows = [task_row(case, task, "Status.State", task.state)]
+    if task.error:
+        rows.append(task_row(case, task, "Status.Err", f'"{task.error}"'))
+    if task.exit_code is not None:
+        rows.append(task_row(case, task, "ContainerStatus.ExitCode", str(task.exit_code)))
+    return tuple(rows)
+
+
+def address_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+    """Return the addresses that a task was given."""
+    given = [
+        f"{attachment.addresses[0]} on {network_name(case, attachment.network_id)}"
+        for attachment in task.attachments
+        if attachment.addresses
+    ]
+    return (task_row(case, task, "NetworksAttachments", ", ".join(given) or "none"),)
+
+
+def vip_rows(case: Case) -> tuple[Evidence, ...]:
+    """Return which virtual IPs the service has, and which networks it needs one on."""
+    has = [f"{each.address} on {network_name(case, each.network_id)}" for each in case.service.virtual_ips]
+    needs = [network_name(case, each) for each in (*case.needs, *case.gone)]
+    return (
+        service_row(case, "Endpoint.VirtualIPs", ", ".join(has) or "none"),
+        service_row(case, "Spec.TaskTemplate.Networks", ", ".join(needs) or "none"),
+    )
+
+
+def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
+    """Return how a network's addresses are used, as far as known, and by whom."""
+    subject = f"network {account.network.name}"
+    bound = "at least " if account.missing else ""
+    leaked = account.leaked
+    reasons = [each.leak.why_unknown for each in account.subnets if each.leak.why_unknown]
+    why = reasons[0].rstrip(".") if reasons else "not told"
+    return (
+        Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
+        Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leaked_in_words(account) or "0"),
+        Evidence(subject, "free", f"{'' if account.free_is_exact else 'at most '}{account.free_at_most}"),
+        Evidence(subject, "held by", _holders(case, account)),
+    )
+
+
+def _holders(case: Case, account: NetworkAccount) -> str:
+    held: Counter[str] = Counter()
+    for _, holders in account.holders():
+        for owner in dict.fromkeys(
+            "node load balancers"
+            if each.kind is Kind.LOAD_BALANCER
+            else case.swarm.owners.get(each.id) or "removed services"
+            for each in holders
+        ):
+            held[owner] += 1
+    most = sorted(held.items(), key=lambda each: (-each[1], each[0]))
+    shown = ", ".join(f"{name} {count}" for name, count in most[:HOLDERS_NAMED])
+    rest = most[HOLDERS_NAMED:]
+    if not rest:
+        return shown or "nobody"
+    return f"{shown}, and {plural(len(rest), 'other')} {sum(count for _, count in rest)}"
+
+
+def line_rows(lines: Iterable[Event | None]) -> tuple[Evidence, ...]:
+    """Return what dockerd wrote, with the time of the line."""
+    return tuple(Evidence("dockerd", stamp(each.at), each.text) for each in lines if each is not None)

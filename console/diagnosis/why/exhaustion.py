@@ -1,0 +1,220 @@
+"""Causes that are about a full network: a virtual IP, a task or a node gets no address."""
+
+from dataclasses import dataclass
+
+from console.addresses.accounting import NetworkAccount
+from console.causes.registry import cause_of
+from console.diagnosis.findings.usage import leaked_in_words
+from console.diagnosis.findings.waiting import most_likely_full
+from console.diagnosis.why.case import Case
+from console.diagnosis.why.evidence import (
+    error_rows,
+    line_rows,
+    network_rows,
+    node_name,
+    state_row,
+    task_row,
+    vip_rows,
+)
+from console.diagnosis.why.values import Explanation, Standing
+from console.journal.matching import Event
+from console.journal.signatures import Certainty
+from console.swarm.values import Task
+from console.text import plural
+
+EXHAUSTED = frozenset(
+    ("vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init")
+)
+"""Signatures by which dockerd says that a network has no free address."""
+ADDRESS_TAKEN = "starting container failed: Address already in use"
+"""The whole error of a task whose address another endpoint of its node still has (moby#42432)."""
+PASSING_S = 5.0
+"""Between its creation and its address a task is in New for a moment."""
+NO_REDEPLOY = (
+    "Do not redeploy: an update stops tasks that run, and the new ones wait too. Remove a stack that is no longer "
+    "needed, or get leaked addresses back; Swarm then goes on by itself."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shortage:
+    """A network that most likely has no address for the service."""
+
+    account: NetworkAccount
+    for_vip: bool
+    line: Event | None
+    """In which dockerd says so."""
+    is_the_one: bool
+    """Whether no other network can be meant."""
+    waited_s: float
+
+    @property
+    def is_full(self) -> bool:
+        return self.account.free_at_most == 0
+
+
+def full_network(case: Case) -> Explanation | None:
+    """A network has no free address for the service's virtual IP, or for a task: dockerd or the account says so."""
+    found = _shortage(case)
+    if found is None or not (found.is_full or found.line is not None):
+        return None
+    certainty = Certainty.CERTAIN if found.is_full or found.is_the_one else Certainty.LIKELY
+    return _explanation(case, found, certainty)
+
+
+def network_perhaps_full(case: Case) -> Explanation | None:
+    """The service has waited for long, and addresses of a network are scarce or may have leaked."""
+    found = _shortage(case)
+    if found is None:
+        return None
+    account, thresholds = found.account, case.thresholds
+    limit_s = thresholds.unallocated_s if found.for_vip else thresholds.new_task_s
+    is_scarce = account.used_at_least >= thresholds.use_warning * account.capacity
+    if found.waited_s < limit_s or (account.free_is_exact and not is_scarce):
+        return None
+    return _explanation(case, found, Certainty.LIKELY)
+
+
+def node_without_address(case: Case) -> Explanation | None:
+    """A task was rejected because its node has no load-balancer address on one of the service's networks."""
+    task = _last_without_attachment(case)
+    if task is None:
+        return None
+    accounts = [case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]
+    full = [each for each in accounts if each.capacity and each.free_at_most == 0]
+    roomy = bool(accounts) and all(each.free_is_exact and each.free_at_most > 0 for each in accounts)
+    line = case.line(task.node_id, task.id)
+    is_said = line is not None and line.signature.id == "node-address"
+    if roomy and not is_said:
+        return _node_without_attachment(case, task, accounts)
+    where = f" on {full[0].network.name}" if full else ""
+    now = f" {_counted(accounts)}" if roomy else ""
+    return Explanation(
+        "node-without-address",
+        Standing.HELD_UP,
+        Certainty.CERTAIN if full or is_said else Certainty.LIKELY,
+        f"its node has no load-balancer address{where}",
+        "Every node needs one address of its own on each network that its tasks are on, and this node got none: a "
+        f"network is, or was, full.{now} Swarm tries again with each new task. The application never started.",
+        (
+            *error_rows(case, task),
+            task_row(case, task, "NodeID", node_name(case, task)),
+            *(row for each in (full or accounts) for row in network_rows(case, each)),
+            *line_rows((line,)),
+        ),
+        is_address_problem=True,
+        advice=NO_REDEPLOY,
+        command=_glance(full or accounts),
+    )
+
+
+def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccount]) -> Explanation:
+    """Return the same error where the engine's own count shows that no network is full."""
+    return Explanation(
+        "node-without-attachment",
+        Standing.HELD_UP,
+        Certainty.POSSIBLE,
+        "its node was given no attachment to one of its networks, and none of them is exhausted now",
+        f"{_counted(accounts)} The error names addresses only as a possibility. Other reasons are generic resources on a "
+        "service with networks, and workers of another engine version. A network may also have been full when the node "
+        "was last tried; Swarm tries again with each new task. The application never started.",
+        (
+            *error_rows(case, task),
+            task_row(case, task, "NodeID", node_name(case, task)),
+            *(row for each in accounts for row in network_rows(case, each)),
+        ),
+        advice="Compare the engine versions of the nodes (`docker node ls`), and see whether the service reserves generic "
+        "resources.",
+        command="docker node ls",
+    )
+
+
+def _counted(accounts: list[NetworkAccount]) -> str:
+    said = " and ".join(f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts)
+    return f"The engine counts {said}, so nothing is exhausted now."
+
+
+def _shortage(case: Case) -> _Shortage | None:
+    for_vip = case.without_vip
+    waiting = [each for each in case.new_tasks if case.age_s(each.since) >= _passing_s(case)]
+    if not for_vip and not waiting:
+        return None
+    candidates = [
+        case.swarm.accounts[each]
+        for each in for_vip or case.needs
+        if each in case.swarm.accounts and case.swarm.accounts[each].capacity
+    ]
+    line = case.line(case.service.id, *(each.id for each in waiting), among=EXHAUSTED)
+    named = [each for each in candidates if line is not None and each.network.id == line.ids.get("network")]
+    if not candidates:
+        return None
+    scarcest = most_likely_full(named or candidates, case.swarm.crowds)
+    since = [case.age_s(each.since) for each in waiting] or [case.age_s(case.service.updated)]
+    return _Shortage(scarcest, bool(for_vip), line, len(named or candidates) == 1, max(since))
+
+
+def _passing_s(case: Case) -> float:
+    return min(PASSING_S, case.thresholds.new_task_s)
+
+
+def _explanation(case: Case, found: _Shortage, certainty: Certainty) -> Explanation:
+    account, name = found.account, found.account.network.name
+    what = "virtual IP" if found.for_vip else "task"
+    rows = vip_rows(case)
+    if case.new_tasks:
+        rows += (state_row(case, case.new_tasks[0]),)
+    consequence = (
+        "Without its virtual IP the service's tasks get no address and no node: they wait in New."
+        if found.for_vip
+        else "Its task waits in New until it has one."
+    )
+    said = (
+        f"dockerd found one of its networks full, and {name} has the fewest addresses left. "
+        if found.line is not None and certainty is not Certainty.CERTAIN
+        else ""
+    )
+    return Explanation(
+        "no-vip" if found.for_vip else "no-task-address",
+        Standing.HELD_UP,
+        certainty,
+        f"no free address for its {what} on {name}",
+        f"{said}{_account_in_words(account, is_sure=certainty is Certainty.CERTAIN)} {consequence} What waits has not been "
+        "started: the application is not at fault.",
+        (*rows, *network_rows(case, account), *line_rows((found.line,))),
+        is_address_problem=True,
+        advice=NO_REDEPLOY,
+        command=_glance([account]),
+    )
+
+
+def _account_in_words(account: NetworkAccount, *, is_sure: bool) -> str:
+    name, capacity, free = account.network.name, account.capacity, account.free_at_most
+    leaked = leaked_in_words(account)
+    if free == 0:
+        of_them = f", {leaked} of them leaked" if leaked else ""
+        return f"All {plural(capacity, 'address', 'addresses')} of {name} are taken{of_them}."
+    if account.free_is_exact:
+        return (
+            f"{name} was {'' if is_sure else 'most likely '}full when Swarm last tried; {free} of its {capacity} addresses are free now"
+            f"{f', {leaked} leaked' if leaked else ''}. Swarm tries again when another one is given "
+            "back, or after some 5 minutes."
+        )
+    return (
+        f"{account.accounted} of the {capacity} addresses of {name} have a known holder; leaked ones hide among the "
+        f"other {free}."
+    )
+
+
+def _glance(accounts: list[NetworkAccount]) -> str:
+    return " ".join(("vipconsole glance", *(each.network.name for each in accounts)))
+
+
+def _last_without_attachment(case: Case) -> Task | None:
+    # Whatever stands in front; but a name or a command that quotes the error inside another one does not pass for it.
+    for slot in case.wanted_slots:
+        failures = slot.failures(case.now)
+        if failures and slot.newest.state != "running":
+            match = cause_of(failures[0].error)
+            if match is not None and match.cause.id == "node-without-address":
+                return failures[0]
+    return None

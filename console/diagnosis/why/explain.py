@@ -1,0 +1,178 @@
+"""Why services do not run: the table of causes, and the answer for those that were asked about."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from console.diagnosis.values import Observation
+from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
+from console.diagnosis.why.case import Case, Swarm, index_swarm, open_case
+from console.diagnosis.why.values import Answer, Evidence, Explained, Explanation, Standing, worst_standing
+from console.errors import Unknown, UsageError, known
+from console.journal.matching import Event
+from console.journal.signatures import Certainty
+from console.settings import Thresholds
+from console.swarm.values import Service
+from console.text import clean, listed, near_names, plural
+
+Cause = Callable[[Case], Explanation | None]
+
+CAUSES: tuple[Cause, ...] = (
+    networks.networks_unread,
+    exhaustion.full_network,
+    networks.network_gone,
+    networks.network_without_subnet,
+    reported.allocation_refused,
+    exhaustion.network_perhaps_full,
+    networks.pending_allocations,
+    exhaustion.node_without_address,
+    reported.reported_cause,
+    placement.no_node_for_global,
+    application.unhealthy,
+    application.rejected,
+    application.done,
+    application.ended,
+    application.failing,
+    reported.reported_error,
+    progress.update_stopped,
+    progress.stopping,
+    progress.nothing_wanted,
+    placement.being_prepared,
+    progress.updating,
+    progress.well,
+)
+"""Each cause after those that would explain it: the first one that fits is told."""
+SHORTEST_ID = 4
+"""Characters of an ID that are taken for its beginning; fewer would be guessing."""
+NO_LINES: Mapping[str, Event] = {}
+NOTHING_OUTSIDE: Mapping[int, tuple[str, ...]] = {}
+
+
+def explain(
+    observation: Observation,
+    thresholds: Thresholds,
+    names: tuple[str, ...] = (),
+    lines: Mapping[str, Event] = NO_LINES,
+    outside: Mapping[int, tuple[str, ...]] = NOTHING_OUTSIDE,
+) -> Answer:
+    """Return why services run or do not, those that do not first.
+
+    `names` are services, by name or the beginning of their ID, or stacks; without them, all services. `lines` are
+    dockerd's last words by the ID of the object (`last_lines`), `outside` containers outside the swarm by the ports that they
+    publish on the node that was asked. Raises UsageError for a name that nothing bears.
+    """
+    state = observation.swarm
+    for part in (state.engine, state.services, state.tasks):
+        if isinstance(part, Unknown):
+            return Answer((), Standing.UNKNOWN, f"It cannot be known. {part.reason}", (part.hint,))
+    services = known(state.services, ())
+    chosen = choose(services, names)
+    swarm = index_swarm(observation, thresholds, lines, outside)
+    told = {each.id: _explained(each, swarm) for each in chosen}
+    mates = {each.stack for each in chosen if each.stack}
+    around = [each for each in services if each.stack in mates and each.id not in told]
+    waiting = _waiting([*told.values(), *(_explained(each, swarm) for each in around)])
+    explained = tuple(
+        sorted(
+            (_beside(each, waiting.get(each.service.stack, [])) for each in told.values()),
+            key=lambda each: (-each.explanation.standing.severity.rank, each.service.name),
+        )
+    )
+    return Answer(explained, worst_standing(explained), _headline(explained, names))
+
+
+def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Service, ...]:
+    """Return the services that are meant by names, stacks or beginnings of IDs, each once; all where none is named.
+
+    Raises UsageError for a name that nothing bears, with those that are near, and for an ID that several begin with.
+    """
+    if not names:
+        return services
+    chosen: dict[str, Service] = {}
+    for name in names:
+        found = [each for each in services if each.name == name] or [
+            each for each in services if each.stack == name
+        ]
+        if not found and len(name) >= SHORTEST_ID:
+            found = [each for each in services if each.id.startswith(name)]
+            if len(found) > 1:
+                raise UsageError(
+                    f"{plural(len(found), 'service')} have an ID that begins with {clean(name)}: "
+                    f"{listed([each.name for each in found])}.",
+                    "Give more of it.",
+                )
+        if not found:
+            bearers = {each.name for each in services} | {each.stack for each in services if each.stack}
+            near = near_names(name, sorted(bearers), 3)
+            raise UsageError(
+                f"There is no service or stack named {clean(name)}"
+                + (f"; did you mean {' or '.join(near)}?" if near else "."),
+                "" if near else "`docker service ls` lists them.",
+            )
+        chosen.update((each.id, each) for each in found)
+    return tuple(chosen.values())
+
+
+def _explained(service: Service, swarm: Swarm) -> Explained:
+    case = open_case(service, swarm)
+    found = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.not_converged(case)
+    if service.update_state in progress.PAUSED and found.cause != "update-paused":
+        found = replace(found, evidence=(*found.evidence, *progress.update_rows(case)))
+    unshown = reported.unshown_errors(case, found)
+    if unshown:
+        found = replace(found, evidence=(*found.evidence, *unshown))
+    return Explained(service, case.running, progress.wanted_tasks(case), found)
+
+
+def _waiting(told: Iterable[Explained]) -> Mapping[str, list[Explained]]:
+    """Return, by stack, the services of it that wait for an address."""
+    found: defaultdict[str, list[Explained]] = defaultdict(list)
+    for each in told:
+        if each.service.stack and each.explanation.is_address_problem:
+            found[each.service.stack].append(each)
+    return found
+
+
+def _beside(explained: Explained, waiting: Sequence[Explained]) -> Explained:
+    """Return the explanation with what holds up its neighbours, where that may be its own cause."""
+    own = explained.explanation
+    if own.standing is Standing.RUNS or own.is_address_problem:
+        return explained
+    if not waiting:
+        return explained
+    names = listed([each.service.name for each in waiting])
+    rows = tuple(
+        Evidence(f"service {each.service.name}", each.explanation.cause, each.explanation.verdict)
+        for each in waiting[:3]
+    )
+    verb = "waits" if len(waiting) == 1 else "wait"
+    return replace(
+        explained,
+        explanation=replace(
+            own,
+            meaning=f"{own.meaning} But {names} of the same stack {verb} for an address, and this may be a consequence.",
+            evidence=(*own.evidence, *rows),
+        ),
+    )
+
+
+def _headline(explained: tuple[Explained, ...], names: tuple[str, ...]) -> str:
+    if not explained:
+        return "there are no services"
+    if len(explained) == 1 and names:
+        (only,) = explained
+        own = only.explanation
+        sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+        return f"{only.service.name}: {own.verdict}{sure}"
+    held = [each for each in explained if each.explanation.standing is not Standing.RUNS]
+    if not held:
+        return (
+            f"all {plural(len(explained), 'service')} run" if len(explained) > 1 else "the one service runs"
+        )
+    waiting = sum(bool(each.explanation.is_address_problem) for each in held)
+    why = f", {waiting} for want of an address" if waiting else ", none for want of an address"
+    unsure = any(each.explanation.is_address_problem is None for each in held)
+    return (
+        f"{len(held)} of {plural(len(explained), 'service')} {'does' if len(held) == 1 else 'do'} not run"
+        + ("" if unsure and not waiting else why)
+    )

@@ -1,0 +1,120 @@
+"""Causes that are about networks which are gone, never got a subnet, or cannot be read; and what only seems so."""
+
+import shlex
+
+from console.diagnosis.findings.layout import why_unallocated
+from console.diagnosis.why.case import Case
+from console.diagnosis.why.evidence import line_rows, network_name, service_row, state_row, vip_rows
+from console.diagnosis.why.exhaustion import PASSING_S
+from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.journal.signatures import Certainty
+from console.text import duration
+
+NEVER_ALLOCATED = frozenset(
+    ("network-unallocated", "network-unallocated-update", "network-unallocated-task", "network-removed-task")
+)
+
+
+def networks_unread(case: Case) -> Explanation | None:
+    """Tasks wait for addresses, and the networks could not be read."""
+    is_waiting = bool(case.new_tasks) or (
+        case.service.endpoint_mode == "vip" and case.service.network_ids and not case.service.virtual_ips
+    )
+    if "networks" not in case.unread or not is_waiting:
+        return None
+    return Explanation(
+        "networks-unread",
+        Standing.UNKNOWN,
+        Certainty.POSSIBLE,
+        "it waits for addresses, and the networks cannot be read",
+        "Whether they are full, gone or without a subnet is not known.",
+        (*vip_rows(case), *(state_row(case, each) for each in case.new_tasks[:1])),
+        command="docker network ls",
+    )
+
+
+def network_gone(case: Case) -> Explanation | None:
+    """The service names a network that no longer exists, and its tasks wait for it."""
+    waiting = [each for each in case.new_tasks if case.age_s(each.since) >= PASSING_S]
+    if not case.gone or not waiting:
+        return None
+    line = case.line(case.service.id, *case.gone, *(each.id for each in waiting))
+    is_said = line is not None and line.signature.id in NEVER_ALLOCATED
+    is_long = case.age_s(waiting[0].since) >= case.thresholds.new_task_s
+    gone = ", ".join(each[:12] for each in case.gone)
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "network-gone",
+        Standing.HELD_UP,
+        Certainty.CERTAIN if is_said or is_long else Certainty.LIKELY,
+        f"its network {gone} no longer exists",
+        "The service refers to a network by an ID that the swarm does not know any more; one of the same name, made "
+        "later, does not take its place. Its tasks wait in New for ever.",
+        (*vip_rows(case), state_row(case, waiting[0]), *line_rows((line,))),
+        is_address_problem=True,
+        advice=f"Name the network that exists now: `docker service update --network-rm {case.gone[0]} "
+        f"--network-add NETWORK {name}`, or deploy the stack again.",
+        command=f"docker service inspect --format '{{{{json .Spec.TaskTemplate.Networks}}}}' {name}",
+    )
+
+
+def network_without_subnet(case: Case) -> Explanation | None:
+    """A network of the service never got a subnet, so nothing on it gets an address."""
+    bare = [each for each in case.needs if not case.swarm.networks[each].is_allocated]
+    if not bare or not (set(bare) & set(case.without_vip) or case.new_tasks):
+        return None
+    network = case.swarm.networks[bare[0]]
+    line = case.line(network.id) or case.line(case.service.id, among=NEVER_ALLOCATED)
+    age_s = case.age_s(network.created)
+    is_young = age_s < case.thresholds.unallocated_s and line is None
+    waiting = case.new_tasks[:1]
+    said = line.signature.meaning if line is not None else (
+        f"{why_unallocated(network)}: dockerd's log on the leader tells."
+    )  # fmt: skip
+    return Explanation(
+        "network-without-subnet",
+        Standing.CONVERGING if is_young else Standing.HELD_UP,
+        Certainty.POSSIBLE if is_young else Certainty.CERTAIN,
+        f"its network {network.name} has no subnet",
+        f"{network.name} exists, but Swarm gave it no addresses to hand out. {said}",
+        (
+            *vip_rows(case),
+            *(state_row(case, each) for each in waiting),
+            Evidence(f"network {network.name}", "IPAM.Config", f"none, {duration(age_s)} after its creation"),
+            *line_rows((line,)),
+        ),
+        is_address_problem=True,
+        advice="Do not redeploy onto it. Remove the network and create it with a free --subnet, then deploy.",
+        command=f"docker network inspect {shlex.quote(network.name)}",
+    )
+
+
+def pending_allocations(case: Case) -> Explanation | None:
+    """The service waits for its allocation, and no network of it is visibly short of addresses."""
+    missing = [network_name(case, each) for each in case.without_vip]
+    waited_s = max(
+        [case.age_s(each.since) for each in case.new_tasks]
+        or ([case.age_s(case.service.updated)] if missing else [])
+        or [0.0]
+    )
+    if waited_s < case.thresholds.new_task_s or not (missing or case.new_tasks):
+        return None
+    line = case.line(case.service.id, *(each.id for each in case.new_tasks))
+    lacks = f"no virtual IP on {', '.join(missing)}" if missing else "no addresses for its tasks"
+    return Explanation(
+        "pending-allocations",
+        Standing.HELD_UP,
+        Certainty.POSSIBLE,
+        f"Swarm has given it {lacks} yet",
+        f"It has waited for {duration(waited_s)}, and its networks are not short of addresses as far as can be seen. "
+        "The leader may be busy or stuck, a published port may be taken, or a network was full a moment ago. The "
+        "application has not been started, and is not at fault.",
+        (
+            *vip_rows(case),
+            service_row(case, "UpdatedAt", f"{duration(case.age_s(case.service.updated))} ago"),
+            *(state_row(case, each) for each in case.new_tasks[:1]),
+            *line_rows((line,)),
+        ),
+        advice="dockerd on the leader logs why an allocation fails, the first time at level error.",
+        command="journalctl -u docker --since '1 hour ago' --grep allocation",
+    )

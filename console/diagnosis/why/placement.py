@@ -1,0 +1,189 @@
+"""Causes that are about nodes: the service has its addresses, and its tasks cannot begin."""
+
+import shlex
+
+from console.causes.scheduling import REASONS
+from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.evidence import address_rows, node_name, service_row, state_row
+from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.errors import Unknown, known
+from console.journal.signatures import Certainty
+from console.swarm.values import PublishedPort, Service, Task
+from console.text import duration
+
+
+def only_port(case: Case) -> str:
+    """Return the port that can be meant where the error names none: the only one that the service publishes."""
+    found = {each.port for each in case.service.ports}
+    return str(found.pop()) if len(found) == 1 else ""
+
+
+def holder_in_words(case: Case, task: Task, port: str) -> str:
+    """Return ` by shop_web` where it is known who has the port on the node of the task; nothing elsewhere."""
+    names = [service.name for service, _ in _holders(case, task, port)]
+    names += [f"the container {each}" for each in _outside(case, task, port)]
+    if names:
+        return f" by {' and '.join(names)}"
+    return " by an older task of its own" if _own_tasks(case, task, port) else ""
+
+
+def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
+    """Return who has the port, or where to look where nobody in the swarm has it."""
+    if not port:
+        return ()
+    rows = [
+        Evidence(
+            f"service {service.name}",
+            "Endpoint.Ports",
+            f"publishes {port}/{each.protocol} "
+            + (
+                "through ingress, on every node"
+                if each.is_ingress
+                else "in host mode, with a task on that node"
+            ),
+        )
+        for service, each in _holders(case, task, port)
+    ]
+    rows += [
+        Evidence(
+            f"service {case.service.name}", "own task", f"{each.id[:12]} is still {each.state} on that node"
+        )
+        for each in _own_tasks(case, task, port)
+    ]
+    rows += [
+        Evidence(f"container {each}", "Ports", f"publishes {port}, outside the swarm")
+        for each in _outside(case, task, port)
+    ]
+    unknown = (
+        f"no service of the swarm has it there: a container outside the swarm or another program does. On that node, "
+        f"`docker ps --filter publish={port}` and `ss -lntup sport = :{port}` tell which"
+    )
+    return tuple(rows) or (Evidence(f"node {node_name(case, task)}", f"port {port}", unknown),)
+
+
+def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, PublishedPort]]:
+    services = known(case.swarm.observation.swarm.services, ())
+    return [
+        (service, each)
+        for service in services
+        if service.id != case.service.id
+        for each in service.ports
+        if str(each.port) == port and (each.is_ingress or _has_task_on(case, service, task.node_id))
+    ]
+
+
+def _outside(case: Case, task: Task, port: str) -> tuple[str, ...]:
+    engine = case.swarm.observation.swarm.engine
+    if isinstance(engine, Unknown) or task.node_id != engine.node_id or not port.isdigit():
+        return ()
+    return case.swarm.outside.get(int(port), ())
+
+
+def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
+    tasks = case.swarm.tasks.get(service.id, ())
+    return any(each.node_id == node_id and each.is_alive and each.container_id for each in tasks) or any(
+        each.node_id == node_id and each.state == "running" for each in tasks
+    )
+
+
+def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
+    """Return older tasks of the service that still run on the node and publish the port there in host mode."""
+    if not any(str(each.port) == port and not each.is_ingress for each in case.service.ports):
+        return []
+    return [
+        each
+        for each in case.swarm.tasks.get(case.service.id, ())
+        if each.id != task.id and each.node_id == task.node_id and each.state == "running"
+    ]
+
+
+PULL_TOO_LONG_S = 900.0
+
+_NODES = "docker node inspect --pretty $(docker node ls -q)"
+
+
+def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
+    """Return False and a sentence where all these tasks had the addresses that they need, else that it cannot be told."""
+    if tasks and not case.needs and not case.gone and not case.unread:
+        return False, " This is not an address problem: the service needs no address of an overlay."
+    if tasks and all(case.had_addresses(each) for each in tasks):
+        return False, " This is not an address problem: the service and its tasks had their addresses."
+    return None, ""
+
+
+def scheduling_advice(reasons: str) -> str:
+    """Return what to do about the reasons for which the scheduler places a task nowhere."""
+    said = reasons.lower()
+    found = [text for sign, text in REASONS if sign in said]
+    return " ".join(found) or "See which nodes are active and ready: `docker node ls`."
+
+
+def no_node_for_global(case: Case) -> Explanation | None:
+    """A global service has no task at all: no node meets its constraints."""
+    is_young = case.age_s(case.service.updated) < case.thresholds.new_task_s
+    if case.service.mode != "global" or case.slots or case.without_vip or is_young:
+        return None
+    constraints = ", ".join(case.service.constraints)
+    why = f" meets its constraints ({constraints})" if constraints else " is active and ready"
+    return Explanation(
+        "no-node-for-global",
+        Standing.HELD_UP,
+        Certainty.LIKELY,
+        f"no node{why}",
+        "A global service has a task on every node that fits, and this one has none. Where that is meant, all is well.",
+        (service_row(case, "Placement.Constraints", constraints or "none"),),
+        is_address_problem=False,
+        advice="Label a node as the constraints ask, or change them.",
+        command=_NODES,
+    )
+
+
+def being_prepared(case: Case) -> Explanation | None:
+    """A task was given a node, which prepares it: mostly, it pulls the image."""
+    early = ("assigned", "accepted", "preparing", "ready", "starting")
+    tasks = [each.newest for each in case.wanted_slots if each.newest.state in early]
+    if not tasks:
+        return None
+    task = min(tasks, key=lambda each: each.since)
+    age_s = case.age_s(task.since)
+    is_address, words = not_an_address_problem(case, task)
+    is_pulling = task.state == "preparing"
+    is_long = is_pulling and age_s >= PULL_TOO_LONG_S
+    what = (
+        "its image is being pulled" if is_pulling
+        else "its container is starting" if task.state == "starting"
+        else "its task is about to start"
+    )  # fmt: skip
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "preparing" if is_pulling else "starting",
+        Standing.HELD_UP if is_long else Standing.CONVERGING,
+        Certainty.LIKELY,
+        f"{what}, for {duration(age_s)}",
+        "A container with a health check counts as starting until it is healthy."
+        f"{' A pull that takes so long mostly hangs.' if is_long else ''}{words}",
+        (
+            state_row(case, task),
+            service_row(case, "ContainerSpec.Image", task.image),
+            *address_rows(case, task),
+        ),
+        is_address_problem=is_address,
+        command=f"docker pull {shlex.quote(task.image)}"
+        if is_pulling
+        else f"docker service ps --no-trunc {name}",
+    )
+
+
+def troubled(case: Case) -> list[tuple[Slot, Task]]:
+    """Return the slots whose last task ended by itself and that have not settled since, each with that task."""
+    found: list[tuple[Slot, Task]] = []
+    for slot in case.slots:
+        failures = slot.failures(case.now)
+        if failures and not slot.is_settled(case.now) and not slot.newest.is_stopping:
+            found.append((slot, failures[0]))
+    return found
+
+
+def down(case: Case) -> list[tuple[Slot, Task]]:
+    """Return those of the troubled slots in which nothing runs now."""
+    return [each for each in troubled(case) if each[0].newest.state != "running"]

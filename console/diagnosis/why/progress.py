@@ -1,0 +1,140 @@
+"""What is left when nothing is wrong with addresses, nodes, images or the application: it is under way, or well."""
+
+import shlex
+
+from console.diagnosis.why.case import SETTLED_S, Case
+from console.diagnosis.why.evidence import service_row, state_row, vip_rows
+from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.journal.signatures import Certainty
+from console.text import duration, plural
+
+PAUSED = ("paused", "rollback_paused")
+"""Update states in which Swarm has given up and waits for somebody."""
+
+
+def update_stopped(case: Case) -> Explanation | None:
+    """The last update, or its rollback, was paused."""
+    service = case.service
+    if service.update_state not in PAUSED:
+        return None
+    what = "rollback" if service.update_state.startswith("rollback") else "update"
+    name = shlex.quote(service.name)
+    return Explanation(
+        "update-paused",
+        Standing.HELD_UP,
+        Certainty.CERTAIN,
+        f"its {what} is paused",
+        f"Swarm gave up half-way after a failure; {_count(case)}.",
+        update_rows(case),
+        advice="Find out why the task failed, correct it and update again.",
+        command=f"docker service ps --no-trunc {name}",
+    )
+
+
+def stopping(case: Case) -> Explanation | None:
+    """Nothing is meant to run, and tasks are still ending."""
+    ending = [task for slot in case.slots for task in slot.tasks if task.is_stopping]
+    if not ending or case.wanted_slots:
+        return None
+    return Explanation(
+        "stopping",
+        Standing.CONVERGING,
+        Certainty.CERTAIN,
+        f"{plural(len(ending), 'task')} {'is' if len(ending) == 1 else 'are'} stopping",
+        "They hold their addresses until they have ended.",
+        tuple(state_row(case, each) for each in ending[:3]),
+        is_address_problem=False,
+    )
+
+
+def nothing_wanted(case: Case) -> Explanation | None:
+    """It is scaled to 0 replicas."""
+    if case.service.replicas != 0 or case.wanted_slots:
+        return None
+    return Explanation(
+        "no-replicas",
+        Standing.RUNS,
+        Certainty.CERTAIN,
+        "it is scaled to 0 replicas, so nothing is meant to run",
+        "It holds its virtual IPs all the same.",
+        (service_row(case, "Mode.Replicated.Replicas", "0"), *vip_rows(case)),
+        is_address_problem=False,
+        advice=f"To start it: `docker service scale {shlex.quote(case.service.name)}=1`.",
+    )
+
+
+def updating(case: Case) -> Explanation | None:
+    """An update or a rollback is under way."""
+    service = case.service
+    if service.update_state not in ("updating", "rollback_started"):
+        return None
+    what = "an update" if service.update_state == "updating" else "a rollback"
+    return Explanation(
+        "updating",
+        Standing.CONVERGING,
+        Certainty.CERTAIN,
+        f"{what} is under way",
+        f"Of its tasks, {_count(case)}.",
+        update_rows(case),
+    )
+
+
+def well(case: Case) -> Explanation | None:
+    """Everything that is wanted runs."""
+    wanted = wanted_tasks(case)
+    if case.running < (len(case.wanted_slots) if wanted is None else wanted) or not case.running:
+        return None
+    ended = [task for slot in case.slots for task in slot.failures(case.now)]
+    before = (
+        f" {plural(len(ended), 'task')} of it ended by {'itself' if len(ended) == 1 else 'themselves'} in the last "
+        f"hour, before those that run now."
+        if ended
+        else ""
+    )
+    return Explanation(
+        "well",
+        Standing.RUNS,
+        Certainty.CERTAIN,
+        f"all is well: {_count(case)}",
+        f"It has its addresses, and its tasks run.{before}",
+        vip_rows(case),
+        is_address_problem=False,
+    )
+
+
+def not_converged(case: Case) -> Explanation:
+    """It does not run as it should, and nothing above is the cause."""
+    tasks = [each.newest for each in case.wanted_slots if each.newest.state != "running"]
+    ages = [case.age_s(case.service.updated), *(case.age_s(each.since) for each in tasks)]
+    is_young = min(ages) < max(SETTLED_S, case.thresholds.new_task_s)
+    name = shlex.quote(case.service.name)
+    return Explanation(
+        "not-converged",
+        Standing.CONVERGING if is_young else Standing.HELD_UP,
+        Certainty.LIKELY if is_young else Certainty.POSSIBLE,
+        f"not converged yet: {_count(case)}",
+        "It was changed a moment ago; look again in a minute."
+        if is_young
+        else f"Nothing has changed for {duration(min(ages))}, and no known cause fits.",
+        (*vip_rows(case), *(state_row(case, each) for each in tasks[:3])),
+        command=f"docker service ps --no-trunc {name}",
+    )
+
+
+def update_rows(case: Case) -> tuple[Evidence, ...]:
+    """Return how the last update stands."""
+    return (
+        service_row(case, "UpdateStatus.State", case.service.update_state),
+        service_row(case, "UpdateStatus.Message", case.service.update_message or "none"),
+    )
+
+
+def wanted_tasks(case: Case) -> int | None:
+    """Return how many tasks are wanted, or None where only Swarm knows."""
+    return case.service.replicas if case.service.mode == "replicated" else None
+
+
+def _count(case: Case) -> str:
+    wanted = wanted_tasks(case)
+    total = len(case.wanted_slots) if wanted is None else wanted
+    return f"{case.running} of {plural(total, 'task')} {'runs' if case.running == 1 else 'run'}"

@@ -1,0 +1,281 @@
+"""Causes that a task itself reports, whatever its state: its error, by the table of causes, with what the swarm shows."""
+
+from console.causes.registry import cause_of
+from console.causes.values import Area, Match, Place, spoken, typed
+from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.evidence import (
+    address_rows,
+    count_rows,
+    error_rows,
+    failed_times,
+    line_rows,
+    network_name,
+    network_rows,
+    node_name,
+    service_row,
+    state_row,
+    task_row,
+    vip_rows,
+)
+from console.diagnosis.why.exhaustion import ADDRESS_TAKEN
+from console.diagnosis.why.placement import (
+    down,
+    holder_in_words,
+    not_an_address_problem,
+    only_port,
+    port_rows,
+    scheduling_advice,
+    troubled,
+)
+from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.journal.failures import ALLOCATIONS
+from console.journal.logfmt import parse_line
+from console.journal.matching import Event
+from console.journal.signatures import Certainty
+from console.swarm.values import Task
+from console.text import duration, ending
+
+REFUSED = ALLOCATIONS | {"task-address-taken"}
+
+
+def allocation_refused(case: Case) -> Explanation | None:
+    """The service was given no address, and dockerd tells another reason than a full network, or one that nobody knows."""
+    if not (case.without_vip or case.new_tasks):
+        return None
+    ids = (case.service.id, *(each.id for each in case.new_tasks), *(case.without_vip or case.needs))
+    line = case.line(*ids, among=REFUSED)
+    if line is None:
+        return None
+    reason = reason_of(line)
+    match = cause_of(reason, Place.ALLOCATOR)
+    named = {"reason": ending(reason), "service": case.service.name}
+    verdict = (
+        spoken(match.cause.verdict, named)
+        if match is not None
+        else f"Swarm failed to allocate for it: {ending(reason)}"
+    )
+    where = [line.ids["network"]] if "network" in line.ids else [*(case.without_vip or case.needs)]
+    accounts = [case.swarm.accounts[each] for each in where if each in case.swarm.accounts]
+    room = [
+        f"{each.network.name} has room as far as is known: {each.accounted} of its {each.capacity} addresses have a "
+        "known holder."
+        for each in accounts
+        if each.capacity and each.free_at_most > 0
+    ]
+    return Explanation(
+        "allocation-refused",
+        Standing.HELD_UP,
+        line.signature.certainty,
+        verdict,
+        " ".join(
+            (line.signature.meaning, *room, "The application has not been started, and is not at fault.")
+        ),
+        (
+            *vip_rows(case),
+            *(state_row(case, each) for each in case.new_tasks[:1]),
+            *(row for each in accounts for row in network_rows(case, each)),
+            *line_rows((line,)),
+        ),
+        is_address_problem=True if match is None else match.cause.is_address_problem,
+        advice=line.signature.advice,
+        command=typed(
+            "vipconsole glance {network}", {"network": network_name(case, where[0])} if where else {}
+        )
+        if where
+        else "journalctl -u docker --since '1 hour ago' --grep allocation",
+    )
+
+
+def reason_of(line: Event) -> str:
+    """Return dockerd's own reason: the error of the line, or the line itself where it cannot be taken apart."""
+    said = parse_line(line.text)
+    return said.error or said.message
+
+
+_JUDGED = (Area.ADDRESS, Area.NETWORK, Area.PORT)
+"""Areas whose causes tell by themselves whether it is about an address; elsewhere the task's addresses tell."""
+_BY_MANAGER = "constraint-enforced"
+
+
+def reported_cause(case: Case) -> Explanation | None:
+    """A task of the service reports an error that the table of causes knows."""
+    for slot, task in _with_errors(case):
+        match = cause_of(task.error)
+        if match is not None:
+            return _explanation(case, slot, task, match)
+    return None
+
+
+def reported_error(case: Case) -> Explanation | None:
+    """A task that has not ended reports an error that no table knows: it is shown, and not judged."""
+    found = next(
+        (each for each in _with_errors(case) if each[1] is each[0].newest and each[1].is_alive), None
+    )
+    if found is None:
+        return None
+    _, task = found
+    return Explanation(
+        "reported-error",
+        Standing.HELD_UP,
+        Certainty.LIKELY,
+        f"its task is {task.state} and reports an error: {ending(task.error)}",
+        "Swarm tries again by itself while the error lasts. The application has not been started.",
+        (*error_rows(case, task), *_node_rows(case, task), *address_rows(case, task)),
+        command=typed("docker service ps --no-trunc {service}", {"service": case.service.name}),
+    )
+
+
+def unshown_errors(case: Case, found: Explanation) -> tuple[Evidence, ...]:
+    """Return the errors of the newest tasks that an explanation does not show, whatever their state.
+
+    Where all is well, an error of a task that nobody wants any more is history.
+    """
+    shown = {row.value for row in found.evidence}
+    slots = case.wanted_slots if found.standing is Standing.RUNS else case.slots
+    tasks = [each.newest for each in slots if each.newest.error]
+    return tuple(
+        task_row(case, task, "Status.Err", f'"{task.error}"')
+        for task in tasks
+        if f'"{task.error}"' not in shown
+    )[:3]
+
+
+def _with_errors(case: Case) -> list[tuple[Slot, Task]]:
+    """Return the tasks whose error may hold the service up: those that are under way first, then those that ended."""
+    under_way = [
+        (slot, slot.newest)
+        for slot in case.wanted_slots
+        if slot.newest.error and slot.newest.is_alive and slot.newest.state != "running"
+    ]
+    ended = down(case)
+    return [*under_way, *ended, *(each for each in troubled(case) if each not in ended)]
+
+
+def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanation:
+    cause = match.cause
+    is_back = slot.newest is not task and slot.newest.state == "running"
+    named = {
+        **match.named,
+        "reason": ending(task.error.strip()),
+        "service": case.service.name,
+        **({"node": node_name(case, task)} if task.node_id else {}),
+        **({"image": task.image or case.service.image} if "image" not in match.named else {}),
+    }
+    if "network" in match.named:
+        named["network"] = network_name(case, match.named["network"])
+    if cause.area is Area.PORT:
+        named["port"] = match.named.get("port") or only_port(case)
+        named["holder"] = holder_in_words(case, task, named["port"])
+        named = {key: value for key, value in named.items() if value}
+    is_address, words = (
+        (cause.is_address_problem, "") if cause.area in _JUDGED else not_an_address_problem(case, task)
+    )
+    again = (
+        f" The newest task has run for {duration(case.age_s(slot.newest.since))}: too short to tell whether it stays."
+        if is_back
+        else ""
+    )
+    count = failed_times(case, slot).removeprefix(", ")
+    advice = _advice(case, match) or typed(cause.advice, named)
+    return Explanation(
+        _name(task, match),
+        Standing.CONVERGING if is_back else Standing.HELD_UP,
+        _certainty(task, match, is_back=is_back),
+        spoken(cause.verdict, named),
+        f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
+        (
+            *_image_rows(case, match),
+            *error_rows(case, task),
+            *_node_rows(case, task),
+            *count_rows(case, slot),
+            *_extra_rows(case, task, match),
+            *address_rows(case, task),
+        ),
+        is_address_problem=is_address,
+        advice=advice,
+        command=typed(cause.command or "docker service ps --no-trunc {service}", named),
+    )
+
+
+def _name(task: Task, match: Match) -> str:
+    # Machines have known what a node cannot mount as `rejected` from the first version on.
+    return "rejected" if match.cause.area is Area.STORAGE and task.state == "rejected" else match.cause.id
+
+
+def _certainty(task: Task, match: Match, *, is_back: bool) -> Certainty:
+    if is_back:
+        return Certainty.LIKELY
+    # The one text of the allocator's that was proven with nothing else in front.
+    return Certainty.CERTAIN if task.error == ADDRESS_TAKEN else match.cause.certainty
+
+
+def _meaning(case: Case, match: Match) -> str:
+    if match.cause.id == _BY_MANAGER and any("node.role" in each for each in case.service.constraints):
+        return (
+            f"{match.cause.meaning} It asks for a `node.role`, which changes when a node is demoted or promoted, as in a "
+            "hand-over of the leader."
+        )
+    if match.cause.id == "no-suitable-node" and "reasons" not in match.named:
+        return "The scheduler found no node for it and gives no reason: mostly it sees no node at all that may take tasks."
+    return match.cause.meaning
+
+
+def _advice(case: Case, match: Match) -> str:
+    if match.cause.id == "no-suitable-node":
+        return scheduling_advice(match.named.get("reasons", ""))
+    if match.cause.id == "port-taken" and case.service.mode.startswith("global"):
+        return (
+            "Free the port or publish another one. A global service cannot be scaled: take it off that node with a "
+            "constraint until then. On Docker 29 such retries have been reported to destroy the sandbox of the shared "
+            "overlay on that node."
+        )
+    return ""
+
+
+def _image_rows(case: Case, match: Match) -> tuple[Evidence, ...]:
+    if match.cause.area is not Area.IMAGE:
+        return ()
+    return (service_row(case, "ContainerSpec.Image", case.service.image),)
+
+
+def _node_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+    return (task_row(case, task, "NodeID", node_name(case, task)),) if task.node_id else ()
+
+
+def _extra_rows(case: Case, task: Task, match: Match) -> tuple[Evidence, ...]:
+    if match.cause.area is Area.SCHEDULING:
+        constraints = ", ".join(case.service.constraints)
+        return (service_row(case, "Placement.Constraints", constraints),) if constraints else ()
+    if match.cause.area is Area.PORT:
+        return port_rows(case, task, match.named.get("port", "") or only_port(case))
+    if "subnet" in match.named:
+        return _interface_rows(case, task, match.named["subnet"])
+    return ()
+
+
+def _interface_rows(case: Case, task: Task, subnet: str) -> tuple[Evidence, ...]:
+    """Return which network a subnet is of, and what its interface is called.
+
+    It is made as `vx-<VNI>-<beginning of the network's ID>` on the node, and becomes `vxlan0` in the network's own
+    namespace (libnetwork drivers/overlay).
+    """
+    found = [
+        each
+        for each in case.swarm.networks.values()
+        if any(str(one.network) == subnet for one in each.subnets)
+    ]
+    where = f"node {node_name(case, task)}"
+    if not found:
+        return (Evidence(where, "interface", f"a VXLAN interface of the network with subnet {subnet}"),)
+    return tuple(
+        row
+        for each in found
+        for row in (
+            Evidence(f"network {each.name}", "IPAM.Config.Subnet", subnet),
+            Evidence(
+                where,
+                "interface",
+                f"vx-…-{each.id[:5]}, or vxlan0 in the namespace /run/docker/netns/*-{each.id[:10]}",
+            ),
+        )
+    )

@@ -1,0 +1,198 @@
+"""Finds out everything that the guard's decision rests on. Changes nothing."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from console.clock import Clock
+from console.concurrency import together
+from console.diagnosis.assess import assess
+from console.diagnosis.findings.unfinished import find_unfinished
+from console.diagnosis.findings.waiting import needy_services
+from console.diagnosis.quiescence.values import Report, Rules
+from console.diagnosis.quiescence.waiter import Senses, wait_for_quiet
+from console.diagnosis.values import Observation
+from console.errors import HostError, Part, Unknown, VipconsoleError, unknown_from
+from console.guard.values import Daemon, Situation
+from console.host.lock import LOCK, holder_of_lock
+from console.host.survey import HostSurvey
+from console.host.unit_chain import read_daemon_unit
+from console.journal.reader import DaemonLog, whose_host
+from console.monitor.snapshot import take_look
+from console.operations.prune import Keep, prunable
+from console.runbook.unfinished import REVIVED_WITHIN_S, unfinished_runs
+from console.settings import Look, Settings
+from console.storage.census import kept_censuses
+from console.storage.state import make_private, write_atomically
+from console.swarm.connection import EngineConnection
+from console.swarm.events import EventSource
+from console.swarm.overlay_reader import EngineOverlayReader
+from console.swarm.reader import EngineReader
+from console.swarm.standalone import containers_that_stay_down
+from console.text import clean
+
+LONGEST_JOURNAL_S = 14 * 86_400.0
+"""So far back the journal is read at most: to the start of dockerd, for its allocator began then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scout:
+    """Looks at a swarm and its host for the guard."""
+
+    connection: EngineConnection
+    log: DaemonLog
+    clock: Clock
+    settings: Settings
+    state: Path
+    is_demo: bool = False
+    """Whether nothing on this host has anything to do with the swarm."""
+    lock: Path = LOCK
+    """The maintenance lock of this host."""
+    unit: Callable[[], Awaitable[Part[Daemon]]] | None = None
+    """Looks at the docker unit in place of systemd's own; for engines that no unit runs."""
+
+    async def situation(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> Situation:
+        """Return what there is now. With `dwell_s`, quiet is watched for so long; what is stuck does not count."""
+        reader, settings = EngineReader(self.connection), self.settings
+        unit = await (self.unit or self._unit)()
+        observation = await take_look(reader, self.log, self.clock, self._look(unit))
+        if not self.is_demo:
+            observation = replace(
+                observation,
+                censuses=await asyncio.to_thread(kept_censuses, self.state),
+                runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
+            )
+        quiet, stays_down, unused, holder, last = await together(
+            self._quiet(observation, dwell_s, holds_lock=holds_lock),
+            self._stays_down(),
+            self._prunable(),
+            self._holder(holds_lock=holds_lock),
+            asyncio.to_thread(last_restart, self.state),
+        )
+        daemon: Part[Daemon] = unit if isinstance(unit, Unknown) else stays_down
+        if not isinstance(unit, Unknown) and not isinstance(stays_down, Unknown):
+            daemon = replace(unit, stays_down=stays_down.stays_down)
+        return Situation(
+            observation,
+            assess(observation, settings.thresholds),
+            quiet,
+            _unfinished(observation),
+            holder,
+            daemon,
+            last,
+            unused,
+        )
+
+    def _look(self, unit: Part[Daemon]) -> Look:
+        look = self.settings.look
+        if isinstance(unit, Unknown) or unit.started_at is None:
+            return look
+        # The first failure is told loudly and the later ones are not: one of last week may still be the reason.
+        age_s = (self.clock.now() - unit.started_at).total_seconds() + 60
+        return replace(look, journal_s=min(max(look.journal_s, age_s), LONGEST_JOURNAL_S))
+
+    async def _unit(self) -> Part[Daemon]:
+        swarm = await EngineReader(self.connection).glimpse(self.settings.look.deadline_s)
+        doubt = await whose_host(self.connection.host, swarm.engine)
+        if doubt is not None:
+            return doubt
+        try:
+            unit = await read_daemon_unit(self.settings.docker_unit, self.settings.look.call_timeout_s)
+        except HostError as error:
+            return unknown_from(error)
+        return Daemon(unit.started_at, unit.start_limit_s, ())
+
+    async def _stays_down(self) -> Part[Daemon]:
+        try:
+            return Daemon(None, 0, await containers_that_stay_down(self.connection))
+        except VipconsoleError as error:
+            return unknown_from(error)
+
+    async def _quiet(self, observation: Observation, dwell_s: float, *, holds_lock: bool) -> Report:
+        settings = self.settings
+        stuck = frozenset(each.name for each in needy_services(observation)) if dwell_s else frozenset()
+        rules = Rules(settings.quiet, settings.thresholds, dwell_s, stuck)
+        senses = Senses(
+            EngineReader(self.connection),
+            HostSurvey(settings.quiet, settings.look.call_timeout_s, holds_lock=holds_lock),
+            EventSource(self.connection, self.clock),
+        )
+        report: Report | None = None
+        # Three times as long as it must last: whoever deploys for longer is not waited for here.
+        async with aclosing(wait_for_quiet(senses, self.clock, rules, settings.look, 3 * dwell_s)) as states:
+            async for each in states:
+                report = each.report
+        if report is None:
+            raise AssertionError("a wait ended without a state")
+        return report
+
+    async def _prunable(self) -> tuple[str, ...]:
+        try:
+            look = await EngineOverlayReader(self.connection).look()
+        except VipconsoleError:
+            # What else is looked at fails for the same reason, and tells it; nothing is removed blindly.
+            return ()
+        return tuple(each.name for each in prunable(look, keep_of(self.settings)))
+
+    async def _holder(self, *, holds_lock: bool) -> Part[str]:
+        if holds_lock or self.is_demo:
+            return ""
+        try:
+            return await asyncio.to_thread(holder_of_lock, self.lock)
+        except HostError as error:
+            return unknown_from(error)
+
+
+def keep_of(settings: Settings) -> Keep:
+    """Return what is never pruned."""
+    return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
+
+
+def _unfinished(observation: Observation) -> Part[str]:
+    """Return what every face says of runs that are not over; nothing where there is none."""
+    if isinstance(observation.runs, Unknown):
+        return observation.runs
+    found = find_unfinished(observation.runs, observation.taken_at)
+    return " ".join(f"{each.sentence} {each.hint}" for each in found)
+
+
+FILE = "guard.json"
+
+
+SCHEMA = "vipconsole.guard-memory/1"
+
+
+def last_restart(state: Path) -> Part[datetime | None]:
+    """Return when the last restart was begun; None where there never was one."""
+    path = state / FILE
+    try:
+        return _moment(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return Unknown(
+            f"{clean(str(path))} cannot be used ({type(error).__name__}).",
+            "Remove it if the last restart is long ago.",
+        )
+
+
+def remember_restart(state: Path, at: datetime) -> None:
+    """Write down that a restart begins. Raises HostError when it cannot be; then nothing must be restarted."""
+    make_private(state)
+    try:
+        text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})
+        write_atomically(state / FILE, f"{text}\n", 0o600)
+    except OSError as error:
+        raise HostError(f"The restart cannot be written down: {error.strerror}.") from error
+
+
+def _moment(data: Mapping[str, Any]) -> datetime:
+    at = datetime.fromisoformat(data["restarted_at"])
+    if data["schema"] != SCHEMA or at.tzinfo is None:
+        raise ValueError("another version wrote it")
+    return at

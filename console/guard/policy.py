@@ -1,0 +1,249 @@
+"""The guard's decision: one pure function of what was found and what is wanted and allowed."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from console.diagnosis.findings.waiting import needy_services
+from console.diagnosis.quiescence.values import State
+from console.diagnosis.values import Finding, Severity
+from console.errors import Unknown
+from console.guard.shortage import REFUSALS, being_deployed, doubtful, find_shortages, still_refused
+from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes, unknown
+from console.settings import Thresholds
+from console.text import did_you_mean, duration, listed, plural
+
+ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
+"""Findings that a stated need answers better than a share in use does."""
+HALF_CHANGED = frozenset(("services-parked", "handover-unfinished"))
+"""Findings about what somebody has left in the middle of a change."""
+PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
+REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
+GROWTH = (
+    "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
+    "endpoint mode dnsrr, which takes no virtual IP."
+)
+
+
+def decide(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Decision:
+    """Return what to do and to say. Whoever acts on it asks again just before, under the maintenance lock."""
+    return (
+        _stands_back(situation)
+        or _blind(situation)
+        or _short(situation, wishes, thresholds)
+        or _doubt(situation, wishes)
+        or _go(situation, wishes)
+    )
+
+
+def _stands_back(situation: Situation) -> Decision | None:
+    """Return the decision where somebody else is changing the swarm, or has left it half changed."""
+    if isinstance(situation.unfinished, Unknown):
+        return unknown(situation.unfinished, "It is not known whether a run is unfinished.")
+    if situation.unfinished:
+        return Decision(
+            Verdict.STOP, situation.unfinished, "Nothing is deployed or repaired while a run is unfinished."
+        )
+    if isinstance(situation.holder, Unknown):
+        return unknown(situation.holder, "It is not known whether another command changes the swarm.")
+    if situation.holder:
+        return Decision(
+            Verdict.STOP,
+            f"Another command is changing the swarm: {situation.holder}.",
+            "Wait until it has ended.",
+        )
+    # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
+    left = next((each for each in situation.assessment.findings if each.code in HALF_CHANGED), None)
+    if left is not None:
+        return Decision(Verdict.STOP, left.sentence, left.hint)
+    return None
+
+
+def _blind(situation: Situation) -> Decision | None:
+    swarm = situation.observation.swarm
+    for part in (swarm.engine, swarm.networks, swarm.services, swarm.tasks):
+        if isinstance(part, Unknown):
+            return unknown(part, "The swarm cannot be read.")
+    return None
+
+
+def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Decision | None:
+    shortages = tuple(find_shortages(situation, wishes, thresholds))
+    if not shortages:
+        return None
+    # A restart rebuilds the whole allocator: it is worth it only if it meets what is wanted everywhere.
+    hopeless = [each for each in shortages if each.within_reach < each.wanted]
+    if hopeless:
+        worst = hopeless[0]
+        return Decision(
+            Verdict.STOP,
+            f"{_sentence(worst)} A restart would not help: "
+            + (
+                "nothing has leaked there that could come back."
+                if worst.within_reach <= worst.free
+                else f"with everything that leaked given back {worst.within_reach} would be free, and {worst.wanted} "
+                "are wanted."
+            ),
+            GROWTH,
+            worst,
+        )
+    worst = shortages[0]
+    obstacles = tuple(_obstacles(situation, wishes))
+    gain = (
+        f"Giving back what leaked would leave {worst.within_reach} free, and {worst.wanted} "
+        f"{'is' if worst.wanted == 1 else 'are'} wanted."
+    )
+    if obstacles:
+        sentence, hint = obstacles[0]
+        # Whoever waits for what is in the way has to know what to call then.
+        then = "" if wishes.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
+        return Decision(
+            Verdict.STOP,
+            f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
+            f"{hint}{then}".strip(),
+            worst,
+            because=tuple(each for each, _ in obstacles),
+        )
+    return Decision(
+        Verdict.STOP,
+        f"{_sentence(worst)} {gain}",
+        "The docker unit is restarted: every container of this host stops and comes back.",
+        worst,
+        restarts=True,
+    )
+
+
+def _sentence(shortage: Shortage) -> str:
+    # It may begin with a network's name, which keeps its letters.
+    return f"{shortage.why}."
+
+
+def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
+    """Yield why the docker unit must not be restarted now, each with what to do; permission comes last."""
+    observation = situation.observation
+    engine, nodes = observation.swarm.engine, observation.swarm.nodes
+    if isinstance(nodes, Unknown):
+        yield "which node leads the swarm could not be read.", nodes.hint
+    elif not isinstance(engine, Unknown):
+        leader = next((each for each in nodes if each.is_leader), None)
+        if leader is None:
+            yield "the swarm has no leader.", "`docker node ls` on the managers."
+        elif leader.id != engine.node_id:
+            yield (
+                f"the allocator runs on the leader, {leader.hostname}, and not here.",
+                f"Run this on {leader.hostname}.",
+            )
+    yield from _noise(situation)
+    yield from _unit(situation, wishes)
+    if not wishes.may_restart:
+        yield "a restart of the docker unit is not allowed.", PERMISSION
+
+
+def _noise(situation: Situation) -> Iterator[tuple[str, str]]:
+    over = "Try again when that is over."
+    deployed = being_deployed(situation.observation)
+    if deployed:
+        verb = "is" if len(deployed) == 1 else "are"
+        yield f"{listed(deployed)} {verb} being deployed.", over
+    for check in situation.quiet.checks:
+        if check.state is State.BUSY:
+            names = [each.name for each in check.blockers if not each.is_accepted]
+            yield f"it is not quiet here ({check.title}: {listed(names)}).", over
+        elif check.state is State.UNKNOWN:
+            yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
+
+
+def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
+    daemon, last, now = situation.daemon, situation.last_restart_at, situation.observation.taken_at
+    if isinstance(daemon, Unknown):
+        yield f"the docker unit cannot be looked at. {daemon.reason}", daemon.hint
+    else:
+        if daemon.stays_down:
+            who = f"{plural(len(daemon.stays_down), 'container')} outside the swarm"
+            yield (
+                f"{who} would stay down: {listed(daemon.stays_down)}.",
+                "Give them a restart policy (`docker update --restart unless-stopped`), or stop them.",
+            )
+        if daemon.started_at is None:
+            yield "the docker unit does not run.", "`systemctl status` of it tells why."
+        elif (now - daemon.started_at).total_seconds() < daemon.start_limit_s:
+            yield (
+                "the docker unit was started a moment ago, and systemd limits how often that may be.",
+                f"Try again in {duration(daemon.start_limit_s)}.",
+            )
+    if isinstance(last, Unknown):
+        yield f"it is not known when the last restart was. {last.reason}", last.hint
+    elif last is not None and (now - last).total_seconds() < wishes.cooldown_s:
+        left_s = wishes.cooldown_s - max(0.0, (now - last).total_seconds())
+        yield (
+            f"the guard restarted it {duration((now - last).total_seconds())} ago, and it did not last.",
+            f"It may do so again in {duration(left_s)}. Find out what leaks: `vipconsole`.",
+        )
+
+
+def _doubt(situation: Situation, wishes: Wishes) -> Decision | None:
+    account = doubtful(situation, wishes)
+    if account is None:
+        return None
+    return Decision(
+        Verdict.UNKNOWN,
+        f"It is not known whether {account.network.name} has {wishes.need} free addresses: at most "
+        f"{account.free_at_most} are, and leaked ones are among them.",
+        f"`vipconsole census {account.network.name}` counts them.",
+        census_of=account.network.name,
+    )
+
+
+def _go(situation: Situation, wishes: Wishes) -> Decision:
+    is_answered = wishes.need is not None
+    needy = needy_services(situation.observation)
+    lacking = {each.name for each in needy}
+    refused = still_refused(situation, needy)
+    findings = [
+        _softened(each, refused if each.code in REFUSED else lacking)
+        for each in situation.assessment.findings
+        if each.severity is not Severity.OK
+        and not (is_answered and each.code in ABOUT_USE and each.subject == wishes.network)
+    ]
+    findings.sort(key=lambda each: -each.severity.rank)
+    there = {each.network.name: each for each in situation.assessment.accounts}
+    if wishes.network not in there:
+        return _with_prunes(
+            Decision(
+                Verdict.STOP,
+                f"There is no overlay named {wishes.network}.",
+                f"{did_you_mean(wishes.network, there)} Create it first, or set `network` to the one that the batch "
+                "deploys on.".lstrip(),
+            ),
+            situation,
+            wishes,
+        )
+    account = there[wishes.network]
+    bound = "" if account.free_is_exact else "at most "
+    room = f"{wishes.network} has {bound}{account.free_at_most} of {account.capacity} addresses free"
+    worst = findings[0] if findings else None
+    said = tuple(each.sentence for each in findings)
+    if worst is None:
+        need = f", and {wishes.need} are wanted" if is_answered else ""
+        decision = Decision(Verdict.GO, f"{room}{need}.")
+    elif worst.severity is Severity.UNKNOWN:
+        decision = Decision(Verdict.UNKNOWN, worst.sentence, worst.hint, because=said)
+    elif worst.severity is Severity.CRITICAL:
+        decision = Decision(Verdict.STOP, worst.sentence, worst.hint, because=said)
+    else:
+        first = "" if worst.code in ABOUT_USE and worst.subject == wishes.network else f"{room}. "
+        decision = Decision(Verdict.NOTE, first + worst.sentence, worst.hint, because=said)
+    return _with_prunes(decision, situation, wishes)
+
+
+def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
+    """Return a failure that dockerd logged as a warning, once it no longer concerns any service that it named."""
+    is_over = finding.code.startswith("logged-") and concerned.isdisjoint(finding.names)
+    return replace(finding, severity=Severity.WARNING) if is_over else finding
+
+
+def _with_prunes(decision: Decision, situation: Situation, wishes: Wishes) -> Decision:
+    """Add what is pruned: only while nothing is being deployed, for a network may be about to be used."""
+    if not wishes.may_prune or any(True for _ in _noise(situation)):
+        return decision
+    return replace(decision, prunes=situation.prunable)

@@ -1,1 +1,0 @@
-"""What observations mean. Pure: values in, findings out."""

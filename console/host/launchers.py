@@ -1,0 +1,167 @@
+"""A program as a transient unit of systemd: it belongs to no session, and systemd remembers how it ended."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from console.errors import HostError
+from console.host.outliving import Standing, State, make_log
+from console.host.process import CommandFailed, output_of
+from console.host.streaming import Program
+from console.host.units import Run
+from console.text import clean
+
+_COMMAND_TIMEOUT_S = 30.0
+_PROPERTIES = "LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus"
+_EXITED = "1"
+"""CLD_EXITED; every other way is by a signal."""
+_OVER = ("inactive", "failed")
+
+
+class TransientUnit:
+    """One transient service. `name` is without `.service`."""
+
+    def __init__(self, name: str, log: Path, run: Run) -> None:
+        self._name, self._log, self._run = name, log, run
+
+    @property
+    def name(self) -> str:
+        """What an operator can look for."""
+        return f"{self._name}.service"
+
+    @property
+    def log(self) -> Path:
+        """The file that all its output goes to."""
+        return self._log
+
+    async def start(self, program: Program) -> None:
+        """Start it. Raises HostError where it cannot be started, or has been."""
+        if (await self.look()).state is not State.LOST:
+            raise HostError(f"{self.name} has been started already.")
+        make_log(self._log)
+        try:
+            await self._run(self._command(program), _COMMAND_TIMEOUT_S)
+        except HostError as error:
+            # It also fails where the program was over in an instant; then how it ended is known, and told by a look.
+            if (await self.look()).state is not State.LOST:
+                return
+            if not isinstance(error, CommandFailed):
+                raise
+            raise HostError(
+                f"systemd did not start {self.name}: {error.said.removesuffix('.')}.",
+                f"`journalctl -u {self.name}` may tell more.",
+            ) from error
+
+    def _command(self, program: Program) -> tuple[str, ...]:
+        return (
+            "systemd-run",
+            f"--unit={self._name}",
+            "--no-ask-password",
+            "--quiet",
+            # Without it a unit that ended well is gone before anybody has asked how.
+            "--remain-after-exit",
+            # Does not return before the program runs, so one that is not there is told at once.
+            "--service-type=exec",
+            f"--property=WorkingDirectory={program.folder}",
+            f"--property=StandardOutput=append:{self._log}",
+            f"--property=StandardError=append:{self._log}",
+            *(f"--setenv={key}={value}" for key, value in program.environment.items()),
+            "--",
+            "/usr/bin/env",
+            # systemd replaces variables in the arguments.
+            *(each.replace("$", "$$") for each in program.argv),
+        )
+
+    async def look(self) -> Standing:
+        """Return how far it is. Raises HostError where that cannot be asked."""
+        said = await self._run(
+            ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name),
+            _COMMAND_TIMEOUT_S,
+        )
+        told = dict(line.partition("=")[::2] for line in said.decode("utf-8", "replace").splitlines())
+        if "ActiveState" not in told:
+            raise HostError(f"`systemctl show` did not answer for {self.name}.")
+        if told.get("LoadState") != "loaded":
+            return Standing(State.LOST)
+        if told["ActiveState"] not in _OVER and told.get("SubState") != "exited":
+            return Standing(State.RUNNING)
+        status = told.get("ExecMainStatus", "")
+        code = int(status) if status.isdecimal() else None
+        if code is not None and told.get("ExecMainCode") not in (_EXITED, None):
+            code += 128
+        result = clean(told.get("Result", ""))
+        return Standing(State.ENDED, code, "" if result in ("success", "exit-code") else result)
+
+    async def forget(self) -> None:
+        """Remove every trace of one that has ended, but for its log."""
+        for verb in ("stop", "reset-failed"):
+            # One that ended well has not failed, and the other way round.
+            with suppress(HostError):
+                await self._run(("systemctl", verb, "--", self.name), _COMMAND_TIMEOUT_S)
+
+
+# Its number is on disk before it lets go of the pipe that whoever starts it waits on.
+_KEEPER = """
+trap '' HUP
+echo "$$" > "$2.new" && mv "$2.new" "$2" || exit 125
+exec </dev/null >>"$1" 2>&1
+exit_file=$3
+cd "$4" && shift 4 && "$@"
+code=$?
+echo "$code" > "$exit_file.new" && mv "$exit_file.new" "$exit_file"
+"""
+
+
+class Session:
+    """One program in a session of its own. `log` lies in a folder that is there; what it notes lies beside it."""
+
+    def __init__(self, name: str, log: Path, path: str) -> None:
+        self._name, self._log, self._path = name, log, path
+        self._pid = log.with_name(f"{log.name}.pid")
+        self._exit = log.with_name(f"{log.name}.exit")
+
+    @property
+    def name(self) -> str:
+        """What an operator can look for."""
+        return self._name
+
+    @property
+    def log(self) -> Path:
+        """The file that all its output goes to."""
+        return self._log
+
+    async def start(self, program: Program) -> None:
+        """Start it. Raises HostError where it cannot be started, or has been."""
+        if self._pid.exists():
+            raise HostError(f"{self._name} has been started already.")
+        make_log(self._log)
+        files = (str(self._log), str(self._pid), str(self._exit), program.folder)
+        await output_of(
+            ("setsid", "--fork", "sh", "-c", _KEEPER, self._name, *files, *program.argv),
+            _COMMAND_TIMEOUT_S,
+            {"PATH": self._path, **program.environment},
+        )
+        if not self._pid.exists():
+            raise HostError(f"{self._name} could not be started: its number could not be noted.")
+
+    async def look(self) -> Standing:
+        """Return how far it is."""
+        # In this order: one that ends between the two has written down how.
+        lives = self._lives()
+        with suppress(FileNotFoundError, ValueError):
+            return Standing(State.ENDED, int(self._exit.read_text("ascii")))
+        return Standing(State.RUNNING if lives else State.LOST)
+
+    async def forget(self) -> None:
+        """Remove every trace of one that has ended, but for its log."""
+        for each in (self._pid, self._exit):
+            each.unlink(missing_ok=True)
+
+    def _lives(self) -> bool:
+        try:
+            pid = int(self._pid.read_text("ascii"))
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return False
+        # Its number may have been given to another process since.
+        return os.fsencode(self._log) in arguments

@@ -1,0 +1,241 @@
+"""Restarts units of systemd one after the other, each to its end, and stops at the first that fails."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+
+from console.clock import Clock
+from console.errors import HostError, StepFailed
+from console.host.process import output_of
+from console.host.units import Run, full_name, is_glob, property_blocks
+from console.text import SENTENCE_LIMIT, clean, duration
+
+_UNIT_PROPERTIES = (
+    "LoadState,ActiveState,ActiveEnterTimestampMonotonic,StartLimitIntervalUSec,StartLimitBurst"
+)
+_SPAN_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+"""Units in which `systemctl show` writes spans of time (systemd.time(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonUnit:
+    """The unit as systemd knows it."""
+
+    name: str
+    started_at: datetime | None
+    """By this machine's clock; None while it does not run."""
+    start_limit_s: float
+    """Within so long systemd counts its starts; 0 where it does not."""
+
+
+async def read_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> DaemonUnit:
+    """Return the unit. Raises HostError when systemd does not tell, or has no such unit."""
+    command = ("systemctl", "show", "--no-pager", f"--property={_UNIT_PROPERTIES}", "--", name)
+    told = next(property_blocks(await run(command, timeout_s)), {})
+    if told.get("LoadState") != "loaded":
+        raise HostError(
+            f"systemd has no unit {clean(name)} (it is {clean(told.get('LoadState', 'unknown'))}).",
+            "Set `docker_unit` to the one that runs dockerd.",
+        )
+    return DaemonUnit(clean(name), _started(told), _span_s(told.get("StartLimitIntervalUSec", "")))
+
+
+async def restart_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> None:
+    """Restart the unit, and return when systemd says that it is up. Raises HostError when it does not come up in time."""
+    await run(("systemctl", "restart", "--", name), timeout_s)
+
+
+def _started(told: Mapping[str, str]) -> datetime | None:
+    at = told.get("ActiveEnterTimestampMonotonic", "")
+    if told.get("ActiveState") not in ("active", "reloading") or not at.isdecimal():
+        return None
+    return datetime.now(UTC) - timedelta(seconds=max(0.0, time.monotonic() - int(at) / 1e6))
+
+
+def _span_s(text: str) -> float:
+    """Return the seconds of a span such as `1min 30s`; 0 for `infinity`, or for what is no span."""
+    total_s = 0.0
+    for word in text.split():
+        number = word.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = word[len(number) :]
+        if unit not in _SPAN_S or not number.replace(".", "", 1).isdecimal():
+            return 0.0
+        total_s += float(number) * _SPAN_S[unit]
+    return total_s
+
+
+TIMEOUT_S = 20.0
+POLL_S = 0.5
+TAIL_LINES = 12
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,InvocationID,ConditionResult,ConditionTimestampMonotonic,Job,After"
+_BUSY = ("activating", "deactivating", "reloading")
+
+Tell = Callable[[str], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A unit of a chain, as it is now."""
+
+    name: str
+    load: str
+    state: str
+    detail: str
+    result: str
+    invocation: str
+    """Another one each time that it is started; nothing where it never was, or systemd has forgotten it."""
+    is_passed_over: bool
+    """Whether a condition of its own did not hold when it was last to be started."""
+    has_job: bool
+    after: frozenset[str]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether systemd is starting or stopping it, or is about to."""
+        return self.has_job or self.state in _BUSY
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it once it is not busy, as what follows its name; nothing where it is well."""
+        if self.load != "loaded":
+            return f"is {self.load or 'unknown'}"
+        if self.is_passed_over:
+            return "was passed over: a condition of its own does not hold"
+        if self.state == "failed" or self.result not in ("", "success"):
+            return f"failed ({self.result})"
+        # A oneshot that does not remain is inactive when it has ended well.
+        return "" if self.state in ("active", "inactive") else f"is {self.state}"
+
+    def has_been_started_since(self, invocation: str) -> bool:
+        """Whether it is another start of it than this one."""
+        return bool(self.invocation) and self.invocation != invocation
+
+
+async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
+    """Return units as they are now, globs among the loaded ones; those that do not exist are `not-found`."""
+    said = await run(
+        ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *map(full_name, names)),
+        TIMEOUT_S,
+    )
+    links = []
+    for block in said.decode("utf-8", "replace").split("\n\n"):
+        told = {key: value for key, _, value in (each.partition("=") for each in block.splitlines())}
+        if not told:
+            continue
+        if "Id" not in told or "ActiveState" not in told:
+            raise HostError("`systemctl show` did not answer with units.")
+        shown = {key: clean(value) for key, value in told.items() if key != "After"}
+        links.append(
+            Link(
+                shown["Id"],
+                shown.get("LoadState", ""),
+                shown["ActiveState"],
+                shown.get("SubState", ""),
+                shown.get("Result", ""),
+                shown.get("InvocationID", ""),
+                # Before any start it is `no` as well.
+                shown.get("ConditionResult") == "no" and shown.get("ConditionTimestampMonotonic", "0") != "0",
+                shown.get("Job", "") not in ("", "0"),
+                frozenset(told.get("After", "").split()),
+            )
+        )
+    return tuple(links)
+
+
+async def expanded(names: Iterable[str], run: Run) -> tuple[Link, ...]:
+    """Return the units of a chain in their order: as they are written, and those of a glob as systemd orders them."""
+    found: dict[str, Link] = {}
+    for name in names:
+        links = _ordered(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
+        for each in links:
+            found.setdefault(each.name, each)
+    return tuple(found.values())
+
+
+async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
+    loaded = await read_links((pattern,), run)
+    # systemd unloads what has nothing to do and is wanted by nothing.
+    said = await run(
+        ("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--plain", "--full"), TIMEOUT_S
+    )
+    files = [line.split()[0] for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    known = {each.name for each in loaded}
+    # A template is no unit.
+    others = [
+        each
+        for each in files
+        if fnmatchcase(each, full_name(pattern)) and "@." not in each and each not in known
+    ]
+    return (*loaded, *(await read_links(others, run) if others else ()))
+
+
+async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock) -> Link:
+    """Restart a unit unless it is well and was started after the start `since`; wait for its end, and return how it is.
+
+    One that is being started already is waited for. Raises StepFailed where it fails, or is not done in time.
+    """
+    end_s = clock.monotonic() + limit_s
+    now = await _one(name, run)
+    said = ""
+    if not now.is_busy and (now.trouble or not now.has_been_started_since(since)):
+        try:
+            # It waits for the end by itself: of a unit that nothing refers to, systemd forgets at once how it ended.
+            await run(("systemctl", "restart", "--", name), limit_s)
+        except HostError as error:
+            said = error.sentence
+        now = await _one(name, run)
+    while now.is_busy and not said and clock.monotonic() < end_s:
+        await clock.sleep(POLL_S)
+        now = await _one(name, run)
+    if now.is_busy:
+        raise StepFailed(
+            f"{now.name} was not done after {duration(limit_s)}: it is {now.state} ({now.detail})."
+            f"{await _tail(now, run)}",
+            f"It goes on. {_hint(now)}",
+        )
+    if said or now.trouble:
+        what = f"{now.name} {now.trouble}." if now.trouble else f"{now.name} was not restarted. {said}"
+        raise StepFailed(
+            f"{what}{await _tail(now, run) if now.has_been_started_since(since) else ''}", _hint(now)
+        )
+    return now
+
+
+async def _one(name: str, run: Run) -> Link:
+    links = await read_links((name,), run)
+    if len(links) != 1:
+        raise HostError(f"systemd does not tell about {name}.")
+    return links[0]
+
+
+def _ordered(links: Sequence[Link]) -> Iterable[Link]:
+    by_name = {each.name: each for each in sorted(links, key=lambda each: each.name)}
+    order = TopologicalSorter({name: each.after & by_name.keys() for name, each in by_name.items()})
+    try:
+        return [by_name[name] for name in order.static_order()]
+    except CycleError:
+        return by_name.values()
+
+
+async def _tail(link: Link, run: Run) -> str:
+    """Return what a unit logged last, as a sentence, or that it cannot be read."""
+    # Not by its start: of what a process says that ends at once, journald may know the unit, but not the start.
+    command = ("journalctl", "--no-pager", "--quiet", "--boot", "--output=cat")
+    with suppress(HostError):
+        # What was said in the last instant may still be on its way; without it the rest is told.
+        await run(("journalctl", "--sync"), TIMEOUT_S)
+    try:
+        said = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)
+    except HostError as error:
+        return f" Its journal cannot be read: {error.sentence}"
+    lines = [clean(each, SENTENCE_LIMIT) for each in said.decode("utf-8", "replace").splitlines()]
+    told = " | ".join(each for each in lines if each.strip())
+    return f" It logged: {told}" if told else " It logged nothing."
+
+
+def _hint(link: Link) -> str:
+    return f"See `systemctl status {link.name}` and `journalctl -u {link.name}`."

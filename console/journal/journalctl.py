@@ -1,0 +1,168 @@
+"""The door to the journal through `journalctl`, for hosts without systemd's Python binding."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+from console.clock import Clock, SystemClock
+from console.errors import HostError
+from console.host.process import started
+from console.journal.access import require_access
+from console.journal.parsing import FIELDS, entry_from, fields_from_json, matches
+from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, Entry, Gap, Window
+from console.journal.window import NewestFirst, vacuumed
+
+_CHUNK_BYTES = 65_536
+_LINE_LIMIT_BYTES = 1024 * 1024
+"""Longest line that is taken: a message of 64 KiB that is no UTF-8 takes five times that in JSON."""
+
+
+class CommandJournal:
+    """The journal of this host, or of a directory of journal files, for one unit."""
+
+    def __init__(
+        self,
+        unit: str = DEFAULT_UNIT,
+        directory: Path | None = None,
+        clock: Clock | None = None,
+        program: str = "journalctl",
+    ) -> None:
+        self._unit, self._directory, self._program = unit, directory, program
+        self._clock = clock or SystemClock()
+
+    async def read(self, window: Window) -> Batch:
+        """Return the newest entries of the window; see `JournalReader.read`."""
+        taken = NewestFirst(window, self._unit, self._clock)
+        options = ["--reverse"]
+        if window.since is not None and window.after is None:
+            options.append(_since(window.since))
+        first: dict[str, object] | None = None
+        try:
+            async with asyncio.timeout(taken.left_s):
+                async with self._started(options) as lines:
+                    await _take_all(lines, taken)
+                if window.since is not None:
+                    first = await self._first()
+        except TimeoutError:
+            taken.stop()
+        return taken.batch(first)
+
+    async def follow(
+        self, after: str | None = None, since: datetime | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        """Yield batches as they come; see `JournalReader.follow`."""
+        if after is not None:
+            # Inclusive, so that the first entry tells whether the place is still there.
+            options = ["--no-tail", f"--cursor={after}"]
+        elif since is not None:
+            options = ["--no-tail", _since(since)]
+        else:
+            options = ["--lines=0"]
+        awaited = after
+        async with self._started(["--follow", *options]) as lines:
+            while (chunk := await lines.next_chunk()) is not None:
+                entries: list[Entry] = []
+                gaps: tuple[Gap, ...] = ()
+                unreadable = lines.overlong()
+                for line in chunk:
+                    try:
+                        fields = fields_from_json(line)
+                        entry = entry_from(fields, self._unit)
+                    except ValueError:
+                        unreadable += 1
+                        continue
+                    if awaited is not None:
+                        is_there = fields.get("__CURSOR") == awaited
+                        gaps = () if is_there else (vacuumed(awaited),)
+                        awaited = None
+                        if is_there:
+                            continue
+                    if entry is not None:
+                        entries.append(entry)
+                for batch in _capped(entries, gaps, unreadable):
+                    yield batch
+        raise HostError("journalctl ended while it was followed.", "Start again; journald may be restarting.")
+
+    async def _first(self) -> dict[str, object] | None:
+        """Return the oldest entry of any unit, or None when there is none."""
+        async with self._started([], of_any_unit=True) as lines:
+            while (chunk := await lines.next_chunk()) is not None:
+                for line in chunk:
+                    with contextlib.suppress(ValueError):
+                        return fields_from_json(line)
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _started(self, options: list[str], *, of_any_unit: bool = False) -> AsyncIterator["_Lines"]:
+        require_access(self._directory)
+        where = [] if self._directory is None else [f"--directory={self._directory}"]
+        groups = [list(group) for group in matches(self._unit)]
+        terms = [] if of_any_unit else [*groups[0], *(term for group in groups[1:] for term in ("+", *group))]
+        command = [self._program, *where, *options, "--output=json", "--all", "--quiet", "--no-pager"]
+        async with started([*command, f"--output-fields={','.join(FIELDS)}", *terms]) as running:
+            lines = _Lines(running.out)
+            yield lines
+            if lines.is_at_end:
+                await running.succeed()
+
+
+class _Lines:
+    """The lines of a stream, as many at a time as there are; a line that is too long is left out and counted."""
+
+    def __init__(self, stream: asyncio.StreamReader) -> None:
+        self._stream = stream
+        self._rest = b""
+        self._is_too_long = False
+        self._overlong = 0
+        self.is_at_end = False
+
+    def overlong(self) -> int:
+        """Return how many lines were left out since the last time."""
+        count, self._overlong = self._overlong, 0
+        return count
+
+    async def next_chunk(self) -> list[bytes] | None:
+        """Return the next whole lines, or None at the end."""
+        data = await self._stream.read(_CHUNK_BYTES)
+        if not data:
+            self.is_at_end = True
+            return None
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._is_too_long and lines:
+            lines = lines[1:]
+            self._is_too_long = False
+        if len(self._rest) > _LINE_LIMIT_BYTES:
+            self._overlong += not self._is_too_long
+            self._is_too_long, self._rest = True, b""
+        return [line for line in lines if line]
+
+
+async def _take_all(lines: _Lines, taken: NewestFirst) -> None:
+    while (chunk := await lines.next_chunk()) is not None:
+        for _ in range(lines.overlong()):
+            taken.skip()
+        for line in chunk:
+            try:
+                fields = fields_from_json(line)
+            except ValueError:
+                taken.skip()
+                continue
+            if not taken.take(fields):
+                return
+
+
+def _capped(entries: list[Entry], gaps: tuple[Gap, ...], unreadable: int) -> list[Batch]:
+    batches = [
+        Batch(tuple(entries[start : start + BATCH_ENTRIES]))
+        for start in range(0, len(entries), BATCH_ENTRIES)
+    ]
+    if gaps or unreadable:
+        first = batches[0].entries if batches else ()
+        batches[:1] = [Batch(first, gaps, unreadable=unreadable)]
+    return batches
+
+
+def _since(moment: datetime) -> str:
+    return f"--since=@{moment.timestamp():.6f}"

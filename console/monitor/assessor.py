@@ -1,0 +1,173 @@
+"""Makes of one swarm state after the other what is shown; where nothing changed, the very same as before."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.evidence import Allocator, Census, Count
+from console.addresses.leaks import Certainty, Evidence, Ledger
+from console.clock import Clock
+from console.diagnosis.assess import assess
+from console.diagnosis.values import Assessment, Observation, UnfinishedRun
+from console.errors import Part, Unknown, known
+from console.host.activity import Route
+from console.host.identity import machine_id
+from console.journal.summary import Summary
+from console.monitor.values import Look
+from console.settings import Thresholds
+from console.swarm.values import SwarmState
+
+AGE_S = 10.0
+"""What has not changed is assessed anew that often: findings tell how long something has lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Everything that one assessment rests on."""
+
+    swarm: SwarmState
+    settled: frozenset[str]
+    """Networks (IDs) that have been the same for the settling time."""
+    took_s: float
+    routes: Part[tuple[Route, ...]]
+    journal: Part[Summary]
+    censuses: Part[tuple[Census, ...]]
+    ledger: Ledger
+    allocator: Allocator | None
+    runs: Part[tuple[UnfinishedRun, ...]] = ()
+
+
+class Assessor:
+    """Assesses looks at one swarm, and remembers the last one."""
+
+    def __init__(self, host: str, thresholds: Thresholds, clock: Clock) -> None:
+        self._host = host
+        self._thresholds = thresholds
+        self._clock = clock
+        self._machine = machine_id()
+        self._last: tuple[Sight, Look] | None = None
+        self._assessed_s = 0.0
+        self._counts: dict[tuple[str, IPv4Network], Count] = {}
+
+    async def look(self, sight: Sight) -> Look:
+        """Return a look and what it amounts to: the last one where there is nothing else to say."""
+        now_s = self._clock.monotonic()
+        is_same = self._last is not None and _is_same(self._last[0], sight)
+        if self._last is not None and is_same and now_s - self._assessed_s < AGE_S:
+            self._last = (sight, self._last[1])
+            return self._last[1]
+        self._remember(sight)
+        observation = self._observation(sight)
+        # It takes tens of milliseconds where there are hundreds of networks: not on the loop.
+        assessment = await asyncio.to_thread(assess, observation, self._thresholds)
+        self._assessed_s = now_s
+        if self._last is not None:
+            assessment = _as_before(assessment, self._last[1].assessment)
+            if is_same and assessment is self._last[1].assessment:
+                self._last = (sight, self._last[1])
+                return self._last[1]
+        look = Look(observation, assessment)
+        self._last = (sight, look)
+        return look
+
+    def disproved(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
+        """Yield networks (IDs) and addresses of which the ledger says that they leaked and the engine that they did not.
+
+        An engine that does not leak where others do (moby/moby#53563) counts fewer than were entered.
+        """
+        if self._last is None:
+            return
+        sight, look = self._last
+        for account in look.assessment.accounts:
+            entered = [one for each in sight.ledger.on(account.network.id) for one in each.addresses]
+            for subnet in account.subnets if entered else ():
+                mine = tuple(each for each in entered if each in subnet.pool)
+                leak = subnet.leak
+                is_counted = leak.evidence is Evidence.ENGINE_COUNT and leak.as_of is None
+                if is_counted and leak.count is not None and leak.count < len(set(mine)):
+                    yield account.network.id, mine
+
+    def _remember(self, sight: Sight) -> None:
+        """Keep what the engine counted in the last look, for as long as its allocator lives."""
+        if self._last is None:
+            return
+        before, look = self._last
+        if before.allocator != sight.allocator or _rebuilt_at(before.journal) != _rebuilt_at(sight.journal):
+            self._counts.clear()
+            return
+        # It was the same until the last look, which need not have been assessed.
+        at = None if isinstance(before.swarm.engine, Unknown) else before.swarm.engine.time
+        there = set[tuple[str, IPv4Network]]()
+        for account in look.assessment.accounts:
+            for subnet in account.subnets:
+                key, leak = (account.network.id, subnet.pool.subnet), subnet.leak
+                there.add(key)
+                is_counted = leak.evidence is Evidence.ENGINE_COUNT and leak.certainty is Certainty.EXACT
+                if is_counted and leak.count is not None and leak.as_of is None and at is not None:
+                    self._counts[key] = Count(leak.count, at)
+        self._counts = {key: count for key, count in self._counts.items() if key in there}
+
+    def _observation(self, sight: Sight) -> Observation:
+        swarm = sight.swarm
+        same = tuple(each for each in known(swarm.networks, ()) if each.id in sight.settled)
+        return Observation(
+            self._host,
+            self._clock.now(),
+            sight.took_s,
+            swarm,
+            # What was seen some seconds before, as far as it was the same: nothing else is ever asked of it.
+            replace(swarm, networks=same) if same else None,
+            sight.routes,
+            sight.journal,
+            sight.censuses,
+            sight.ledger,
+            dict(self._counts),
+            runs=sight.runs,
+            machine=self._machine,
+        )
+
+
+def _is_same(before: Sight, now: Sight) -> bool:
+    old, new = before.swarm, now.swarm
+    if isinstance(old.engine, Unknown) or isinstance(new.engine, Unknown):
+        return old == new
+    return (
+        old.networks is new.networks
+        and old.services is new.services
+        and old.tasks is new.tasks
+        and old.nodes is new.nodes
+        and replace(old.engine, time=new.engine.time) == new.engine
+        and before.ledger is now.ledger
+        and (before.settled, before.routes, before.censuses) == (now.settled, now.routes, now.censuses)
+        and before.runs == now.runs
+        and _says_the_same(before.journal, now.journal)
+    )
+
+
+def _says_the_same(before: Part[Summary], now: Part[Summary]) -> bool:
+    if isinstance(before, Unknown) or isinstance(now, Unknown):
+        return before == now
+    # How many lines were read is no matter for an assessment.
+    return replace(before, entries=0) == replace(now, entries=0)
+
+
+def _rebuilt_at(journal: Part[Summary]) -> datetime | None:
+    return None if isinstance(journal, Unknown) else journal.rebuilt_at
+
+
+def _as_before(now: Assessment, before: Assessment) -> Assessment:
+    """Return an assessment in which what is equal to what was before is the very same."""
+    if now == before:
+        return before
+    old: dict[str, NetworkAccount] = {each.network.id: each for each in before.accounts}
+    accounts = tuple(
+        old[each.network.id] if old.get(each.network.id) == each else each for each in now.accounts
+    )
+    findings = before.findings if now.findings == before.findings else now.findings
+    is_same = len(accounts) == len(before.accounts) and all(
+        a is b for a, b in zip(accounts, before.accounts, strict=True)
+    )
+    return replace(now, findings=findings, accounts=before.accounts if is_same else accounts)

@@ -1,0 +1,63 @@
+"""What the engine tells while it is watched: to whom it matters, and which networks were removed."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from console.clock import Clock
+from console.diagnosis.quiescence.waiter import Stillness
+from console.swarm.events import EventSource, Gap, Heard, Listening
+from console.swarm.values import Event
+
+KEPT_S = 600.0
+"""A removal is remembered for so long; by then every list of networks shows it."""
+REMOVED = "remove"
+SWARM = "swarm"
+
+
+class Ear:
+    """Listens to one engine. `hurry(is_urgent)` is called for whatever a look would show."""
+
+    def __init__(
+        self, source: EventSource, clock: Clock, stillness: Stillness, hurry: Callable[[bool], None]
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._stillness = stillness
+        self._hurry = hurry
+        self._removed: dict[str, float] = {}
+        self._removal_s: float | None = None
+
+    async def run(self, since: datetime) -> None:
+        """Listen, from a moment of the engine's clock on, until cancelled."""
+        async with self._source.listening(since - timedelta(seconds=1)) as heard:
+            async for each in heard:
+                self._stillness.hear(each)
+                self._take(each)
+
+    def removed(self) -> frozenset[str]:
+        """Return the networks (IDs) that were lately told to be removed from the swarm."""
+        now_s = self._clock.monotonic()
+        self._removed = {key: at_s for key, at_s in self._removed.items() if now_s - at_s < KEPT_S}
+        return frozenset(self._removed)
+
+    def since_removal_s(self) -> float:
+        """Return how long ago the last removal of a service or network was heard; endless before the first."""
+        return float("inf") if self._removal_s is None else self._clock.monotonic() - self._removal_s
+
+    def _take(self, each: Heard) -> None:
+        if isinstance(each, Gap):
+            return
+        if isinstance(each, Listening):
+            # It is opened anew when the engine has come back.
+            self._hurry(False)
+            return
+        is_removal = _is_removal(each)
+        if is_removal:
+            self._removal_s = self._clock.monotonic()
+            if each.kind == "network":
+                self._removed[each.id] = self._removal_s
+        self._hurry(is_removal)
+
+
+def _is_removal(event: Event) -> bool:
+    return event.kind in ("service", "network") and event.action == REMOVED and event.scope == SWARM

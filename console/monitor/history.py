@@ -1,0 +1,215 @@
+"""Keeps how full each network was, tells how that goes on, and remembers what was seen leaking from session to session."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.evidence import Allocator, allocator_of, mark_of
+from console.addresses.forecast import Point, Trend, trend_of
+from console.addresses.leak_tracker import still_lost
+from console.addresses.leaks import Entry, Ledger
+from console.clock import Clock
+from console.diagnosis.values import Observation
+from console.errors import HostError, Part, Unknown, known, unknown_from
+from console.monitor.series import Series, added, series_of, thinned
+from console.monitor.values import Stage
+from console.storage.history import HistoryStore, SeriesKey
+from console.swarm.values import Engine
+
+
+def watched_leaks(state: Path, observation: Observation) -> Part[Ledger]:
+    """Return the ledger that consoles kept in a state directory, as far as it still holds for what was observed."""
+    swarm, journal = observation.swarm, observation.journal
+    if isinstance(swarm.engine, Unknown):
+        return Ledger()
+    mark = mark_of(allocator_of(swarm), swarm.engine.managers)
+    if not mark:
+        return Ledger()
+    try:
+        entries = HistoryStore(state).entries(swarm.engine.cluster_id, mark)
+    except HostError as error:
+        return unknown_from(error)
+    rebuilt_at = None if isinstance(journal, Unknown) else journal.rebuilt_at
+    since = tuple(each for each in entries if rebuilt_at is None or each.ended_at > rebuilt_at)
+    there = {each.id: each for each in known(swarm.networks, ()) if each.is_overlay}
+    return Ledger(entries=still_lost(since, swarm, there))
+
+
+WRITTEN_S = 60.0
+THINNED_S = 3600.0
+
+
+@dataclass(slots=True)
+class _Course:
+    """The use of one network so far."""
+
+    series: Series
+    points: tuple[Point, ...]
+    trend: Trend
+    basis: tuple[tuple[Point, ...], int, tuple[Entry, ...]]
+    """What the trend was made of."""
+    written: Point | None = None
+
+
+@dataclass(slots=True)
+class _Leaks:
+    allocator: str
+    entries: tuple[Entry, ...] = ()
+    written: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    """Those that the store has, by network and task."""
+
+
+class History:
+    """The history of one swarm. Without a store, or where it cannot be used, it is that of this session."""
+
+    def __init__(self, store: HistoryStore | None, clock: Clock, stage: Stage) -> None:
+        self._store = store
+        self._clock = clock
+        self._stage = stage
+        self._courses: dict[str, _Course] = {}
+        self._stored: Mapping[SeriesKey, tuple[Point, ...]] = {}
+        self._cluster_id = ""
+        self._leaks: _Leaks | None = None
+        self._thinned_s: float | None = None
+        self._now: datetime | None = None
+
+    async def begin(self, engine: Engine, allocator: Allocator | None) -> tuple[Entry, ...]:
+        """Read what was kept of a swarm, once; return what earlier sessions saw leaking, as far as it may still hold."""
+        if self._store is None or self._cluster_id == engine.cluster_id:
+            return ()
+        self._cluster_id = engine.cluster_id
+        key = mark_of(allocator, engine.managers)
+        try:
+            kept = await asyncio.to_thread(self._store.load, engine.cluster_id, key)
+        except HostError as error:
+            self._fail(unknown_from(error))
+            return ()
+        self._stored = kept.points
+        if not key:
+            return ()
+        self._leaks = _Leaks(
+            key, kept.entries, {(each.network_id, each.task_id): each for each in kept.entries}
+        )
+        return kept.entries
+
+    def take(
+        self,
+        accounts: tuple[NetworkAccount, ...],
+        engine: Engine,
+        allocator: Allocator | None,
+        ledger: Ledger,
+        rebuilt_at: datetime | None,
+    ) -> Mapping[str, Trend]:
+        """Take in how full the networks are, and return the trends, by network ID."""
+        self._now = engine.time
+        if engine.cluster_id != self._cluster_id:
+            # Another swarm behind the same address: nothing that was kept is about it.
+            self._cluster_id, self._stored, self._leaks = engine.cluster_id, {}, None
+            self._courses.clear()
+        for account in accounts:
+            series = series_of(account, engine, allocator)
+            if series is not None:
+                self._add(account, series, ledger.on(account.network.id), engine.time, rebuilt_at)
+        there = {each.network.id for each in accounts}
+        self._courses = {key: each for key, each in self._courses.items() if key in there}
+        mark = mark_of(allocator, engine.managers)
+        if self._leaks is None or self._leaks.allocator != mark:
+            self._leaks = _Leaks(mark) if mark else None
+        if self._leaks is not None:
+            self._leaks.entries = ledger.entries
+        trends = {key: each.trend for key, each in self._courses.items()}
+        before = self._stage.scene.trends
+        is_same = trends.keys() == before.keys() and all(each is before[key] for key, each in trends.items())
+        return before if is_same else MappingProxyType(trends)
+
+    async def run(self) -> None:
+        """Write what is new now and then, and at the end, until cancelled."""
+        if self._store is None:
+            return await asyncio.Event().wait()  # type: ignore[return-value] # it is never set
+        try:
+            while True:
+                await self._clock.sleep(WRITTEN_S)
+                await self._write(self._store)
+        finally:
+            await self._write(self._store)
+
+    def _add(
+        self,
+        account: NetworkAccount,
+        series: Series,
+        entries: tuple[Entry, ...],
+        at: datetime,
+        rebuilt_at: datetime | None,
+    ) -> None:
+        course = self._courses.get(series.network_id)
+        if course is None or course.series != series:
+            points = thinned(self._stored.get((series.network_id, series.key), ()), at)
+            course = _Course(series, points, Trend(), ((), 0, ()))
+            self._courses[series.network_id] = course
+        points = added(course.points, account.used_at_least, at)
+        if rebuilt_at is not None and points[0].at < rebuilt_at:
+            # What is used includes what leaked, and that came back.
+            points = tuple(each for each in points if each.at >= rebuilt_at)
+        basis = (points, account.free_at_most, entries)
+        if basis != course.basis:
+            course.trend, course.basis = trend_of(points, account.free_at_most, entries), basis
+        course.points = points
+
+    async def _write(self, store: HistoryStore) -> None:
+        if self._now is None or not self._cluster_id:
+            return
+        try:
+            await self._write_points(store)
+            await self._write_leaks(store)
+            now_s = self._clock.monotonic()
+            if self._thinned_s is None or now_s - self._thinned_s >= THINNED_S:
+                allocators = {} if self._leaks is None else {self._cluster_id: self._leaks.allocator}
+                await asyncio.to_thread(store.thin, self._now, allocators)
+                self._thinned_s = now_s
+        except HostError as error:
+            self._fail(unknown_from(error))
+        else:
+            self._fail(None)
+
+    async def _write_points(self, store: HistoryStore) -> None:
+        # Snapshots go on while the store writes: only the points that were handed to it count as written.
+        new = [
+            (course, course.points[-1])
+            for course in self._courses.values()
+            if course.points and _is_worth_writing(course)
+        ]
+        if not new:
+            return
+        points = [((course.series.network_id, course.series.key), point) for course, point in new]
+        await asyncio.to_thread(store.add_points, self._cluster_id, points)
+        for course, point in new:
+            course.written = point
+
+    async def _write_leaks(self, store: HistoryStore) -> None:
+        leaks = self._leaks
+        if leaks is None:
+            return
+        now = {(each.network_id, each.task_id): each for each in leaks.entries}
+        added_ones = [each for key, each in now.items() if leaks.written.get(key) != each]
+        gone = [each for key, each in leaks.written.items() if key not in now]
+        if added_ones or gone:
+            await asyncio.to_thread(store.change_leaks, self._cluster_id, leaks.allocator, added_ones, gone)
+            leaks.written = now
+
+    def _fail(self, why: Unknown | None) -> None:
+        if self._stage.scene.history_failed != why:
+            self._stage.show(history_failed=why)
+
+
+def _is_worth_writing(course: _Course) -> bool:
+    last = course.points[-1]
+    # Where nothing changes, the later end of what stands is written now and then.
+    return (
+        course.written is None
+        or course.written.used != last.used
+        or (last.at - course.written.at).total_seconds() >= 10 * WRITTEN_S
+    )

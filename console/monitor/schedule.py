@@ -1,0 +1,131 @@
+"""Which networks a look inspects, and which have been the same for long enough to count leaks in them. Pure.
+
+An inspection costs a call for each network, and there may be hundreds. One is worth it where the holders of addresses
+changed, once more when nothing has changed for the settling time (only then can a leak be told from what is just
+changing hands), for networks that somebody attends to, and for each other one now and then.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from console.errors import Unknown, known
+from console.swarm.values import Network, Service, SwarmState, Task
+
+CLOSE_S = 0.5
+"""From the beginning of one look to that of the next while tasks are ending."""
+APART_S = 0.25
+"""The least from the end of one look to the beginning of the next, whatever hurries it."""
+SLOWNESS = 4.0
+"""A pause is at least so many times as long as the look took: a slow engine is not asked without end."""
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 10.0
+
+
+def pause_s(poll_s: float, took_s: float, *, is_close: bool) -> float:
+    """Return the pause after a look that took `took_s`; `is_close` while tasks are ending."""
+    if is_close:
+        return max(CLOSE_S - took_s, APART_S, took_s - 1)
+    return max(poll_s, SLOWNESS * took_s)
+
+
+def retry_s(failures: int, took_s: float) -> float:
+    """Return the pause after so many looks in a row that showed nothing, at least 1."""
+    return max(min(FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), LONGEST_RETRY_S), took_s)
+
+
+def hurried_s(took_s: float, *, is_urgent: bool) -> float:
+    """Return how long after the end of a look the next may begin when something was told.
+
+    A removal is urgent: what leaks by it shows only for a few seconds. Anything else waits a little, so that many
+    changes in a row make few looks.
+    """
+    return APART_S if is_urgent else max(2 * APART_S, SLOWNESS * took_s)
+
+
+ATTENDED_S = 10.0
+"""Networks that are attended to are inspected that often, though nothing changed."""
+OTHERS_S = 60.0
+MOST_AT_ONCE = 8
+"""So many are inspected in one look only because it is time."""
+
+
+@dataclass(slots=True)
+class _Record:
+    network: Network
+    since_s: float
+    """Since when nothing has changed."""
+    inspected_s: float
+
+
+class Rota:
+    """Remembers the last look. `settle_s` is how long nothing must have changed."""
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
+        self._records: dict[str, _Record] = {}
+        self._tasks: tuple[Task, ...] = ()
+        self._services: tuple[Service, ...] = ()
+        self._chosen: set[str] = set()
+        self._touched: set[str] = set()
+
+    def choose(self, swarm: SwarmState, attended: Collection[str], now_s: float) -> set[str]:
+        """Return which networks to inspect, by ID; `attended` are IDs or names."""
+        self._touched = set(self._changed(swarm))
+        overlays = [each for each in known(swarm.networks, ()) if each.is_overlay]
+        self._chosen, due = set[str](), list[tuple[float, str]]()
+        for each in overlays:
+            record = self._records.get(each.id)
+            if record is None or each.id in self._touched or isinstance(each.detail, Unknown):
+                self._chosen.add(each.id)
+                continue
+            is_unsettled = record.inspected_s - record.since_s < self._settle_s
+            is_attended = each.ingress or each.id in attended or each.name in attended
+            if is_unsettled and now_s - record.since_s >= self._settle_s:
+                self._chosen.add(each.id)
+            elif now_s - record.inspected_s >= (ATTENDED_S if is_attended else OTHERS_S):
+                due.append((record.inspected_s, each.id))
+        self._chosen |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
+        return self._chosen
+
+    def note(self, swarm: SwarmState, now_s: float) -> None:
+        """Take in the look that was chosen for, when it is over."""
+        overlays = {each.id: each for each in known(swarm.networks, ()) if each.is_overlay}
+        if not isinstance(swarm.networks, Unknown):
+            self._records = {key: each for key, each in self._records.items() if key in overlays}
+        for key, network in overlays.items():
+            record = self._records.get(key)
+            is_other = record is None or key in self._touched or record.network is not network
+            if record is None or is_other:
+                self._records[key] = _Record(network, now_s, now_s)
+            elif key in self._chosen:
+                record.inspected_s = now_s
+        # What could not be read is compared with when it can be again.
+        self._tasks, self._services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
+
+    def settled(self) -> frozenset[str]:
+        """Return the networks (IDs) that two inspections, at least the settling time apart, found unchanged."""
+        return frozenset(
+            key
+            for key, each in self._records.items()
+            if each.inspected_s - each.since_s >= self._settle_s
+            and not isinstance(each.network.detail, Unknown)
+        )
+
+    def _changed(self, swarm: SwarmState) -> Iterator[str]:
+        """Yield the networks on which tasks or services came, went or changed."""
+        tasks, services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
+        if tasks is not self._tasks:
+            for task in _differing(self._tasks, tasks):
+                yield from (each.network_id for each in task.attachments)
+        if services is not self._services:
+            for service in _differing(self._services, services):
+                yield from service.network_ids
+                yield from (each.network_id for each in service.virtual_ips)
+
+
+def _differing(before: Collection[Task | Service], now: Collection[Task | Service]) -> Iterator[Any]:
+    """Yield what is in one only; what did not change is the very same object in both."""
+    old, new = {id(each) for each in before}, {id(each) for each in now}
+    yield from (each for each in before if id(each) not in new)
+    yield from (each for each in now if id(each) not in old)

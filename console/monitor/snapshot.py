@@ -1,0 +1,125 @@
+"""Takes one look: asks the engine, and this host where the engine is its own, and dates the answers."""
+
+import asyncio
+from pathlib import Path
+
+from console.addresses.evidence import Census
+from console.addresses.holders import has_address_twice
+from console.clock import Clock
+from console.concurrency import together
+from console.diagnosis.values import Observation, UnfinishedRun
+from console.errors import HostError, Part, Unknown, unknown_from
+from console.host.activity import Route
+from console.host.identity import machine_id, read_routes
+from console.journal.reader import DaemonLog, read_lately, whose_host
+from console.journal.summary import Summary, summarise
+from console.runbook.unfinished import unfinished_runs
+from console.settings import Look
+from console.storage.census import kept_censuses
+from console.swarm.names import object_names
+from console.swarm.reader import SwarmReader
+from console.swarm.values import Engine, SwarmState
+
+
+async def take_look(
+    reader: SwarmReader, log: DaemonLog, clock: Clock, settings: Look, *, settle: bool = True
+) -> Observation:
+    """Return a dated observation within the deadline of the settings, and the settling time once more if it is used.
+
+    Where the engine counts addresses, or where one seems to be held twice, a second look some seconds later tells
+    what stays from what was only changing hands; `settle=False` does without it, and then leaks are unknown.
+    """
+    start = clock.monotonic()
+    swarm = await reader.look(settings.deadline_s)
+    doubt = await whose_host(reader.host, swarm.engine)
+    window_s = None if log.is_recorded else settings.journal_s
+    (earlier, swarm), routes, batch = await together(
+        _settled(reader, clock, settings, swarm, settle=settle),
+        _routes(doubt, settings),
+        read_lately(log, doubt, clock.now(), window_s, settings.call_timeout_s),
+    )
+    journal: Part[Summary] = (
+        batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
+    )
+    took_s = clock.monotonic() - start
+    return Observation(
+        reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id()
+    )
+
+
+async def _settled(
+    reader: SwarmReader, clock: Clock, settings: Look, swarm: SwarmState, *, settle: bool
+) -> tuple[SwarmState | None, SwarmState]:
+    """Return what was seen first and then, where a second look was taken; else nothing and what was seen."""
+    if not (settle and _must_settle(swarm)):
+        return None, swarm
+    await clock.sleep(settings.settle_s)
+    return swarm, await reader.look(settings.deadline_s)
+
+
+def _must_settle(swarm: SwarmState) -> bool:
+    if isinstance(swarm.engine, Unknown):
+        return False
+    return swarm.engine.counts_addresses or has_address_twice(swarm)
+
+
+async def read_own_routes(host: str, engine: Part[Engine], settings: Look) -> Part[tuple[Route, ...]]:
+    """Return this host's routes, or why they have nothing to do with an engine."""
+    return await _routes(await whose_host(host, engine), settings)
+
+
+async def _routes(doubt: Unknown | None, settings: Look) -> Part[tuple[Route, ...]]:
+    if doubt is not None:
+        return doubt
+    try:
+        return await read_routes(settings.call_timeout_s)
+    except HostError as error:
+        return unknown_from(error)
+
+
+CENSUSES_S = 10.0
+
+
+ROUTES_S = 60.0
+
+
+RUNS_S = 2.0
+"""A run that stops is told as soon as a one-shot look would tell it."""
+
+
+class Surroundings:
+    """Reads them again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
+
+    def __init__(self, host: str, state: Path | None, look: Look, clock: Clock) -> None:
+        self._host = host
+        self._state = state
+        self._look = look
+        self._clock = clock
+        self._censuses: tuple[float, Part[tuple[Census, ...]]] | None = None
+        self._routes: tuple[float, Part[tuple[Route, ...]]] | None = None
+        self._runs: tuple[float, Part[tuple[UnfinishedRun, ...]]] | None = None
+
+    async def censuses(self) -> Part[tuple[Census, ...]]:
+        """Return what is kept of censuses."""
+        if self._state is None:
+            return ()
+        now_s = self._clock.monotonic()
+        if self._censuses is None or now_s - self._censuses[0] >= CENSUSES_S:
+            self._censuses = (now_s, await asyncio.to_thread(kept_censuses, self._state))
+        return self._censuses[1]
+
+    async def runs(self) -> Part[tuple[UnfinishedRun, ...]]:
+        """Return the maintenance runs of this host that are not over, whether the engine answers or not."""
+        if self._state is None:
+            return ()
+        now_s = self._clock.monotonic()
+        if self._runs is None or now_s - self._runs[0] >= RUNS_S:
+            self._runs = (now_s, await asyncio.to_thread(unfinished_runs, self._state))
+        return self._runs[1]
+
+    async def routes(self, engine: Engine) -> Part[tuple[Route, ...]]:
+        """Return this host's routes, where an engine is its own."""
+        now_s = self._clock.monotonic()
+        if self._routes is None or now_s - self._routes[0] >= ROUTES_S:
+            self._routes = (now_s, await read_own_routes(self._host, engine, self._look))
+        return self._routes[1]

@@ -1,0 +1,137 @@
+"""What whoever watches is shown. Frozen; everything in it is dated."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from console.addresses.forecast import Trend
+from console.addresses.leaks import Ledger
+from console.clock import Clock
+from console.diagnosis.quiescence.values import Report
+from console.diagnosis.values import Assessment, Finding, Observation
+from console.errors import Unknown
+from console.journal.matching import Event, Unexplained
+from console.journal.summary import Summary
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed(Generic[T]):
+    """The last value that one source gave, and why its newest attempt gave none.
+
+    Before the first answer there is neither. A value beside a failure is old: it is shown as such, never thrown away.
+    """
+
+    value: T | None = None
+    at_s: float = 0.0
+    """When the value came, by the monotonic clock; meaningless without a value."""
+    failed: Unknown | None = None
+    """Why the newest attempt brought nothing; None while it does."""
+    failed_at_s: float = 0.0
+    """Since when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look, and what it amounts to."""
+
+    observation: Observation
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of dockerd's log. `number` grows by one with each, also over those that were dropped."""
+
+    number: int
+    text: str
+    """Clean: the message as dockerd wrote it."""
+    at: datetime
+    level: str
+    """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
+    recognised: Event | Unexplained | None
+    """What it means, where it has a signature; errors without one are unexplained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What dockerd logged lately."""
+
+    summary: Summary
+    lines: tuple[Line, ...] = ()
+    """The newest, oldest first, at most `LINES_KEPT`."""
+    dropped: int = 0
+    """Lines that came while watching and were let go for newer ones."""
+
+
+LINES_KEPT = 5000
+"""Lines of dockerd's log that are kept while watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
+
+    number: int = 0
+    """Grows with each scene."""
+    look: Feed[Look] = field(default_factory=Feed)
+    log: Feed[Log] = field(default_factory=Feed)
+    quiet: Feed[Report] = field(default_factory=Feed)
+    quiet_since_s: float | None = None
+    """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
+    unfinished: tuple[Finding, ...] = ()
+    """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
+    ledger: Ledger = field(default_factory=Ledger)
+    trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
+    """By network ID."""
+    history_failed: Unknown | None = None
+    """Why the history of use cannot be kept or read; trends then cover this session only."""
+    poll_s: float = 2.0
+    """The pause between two looks at present: longer when the engine is slow, shorter while something is removed."""
+
+
+class Stage:
+    """Holds one scene, which feeds change part by part."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.scene = Scene()
+        self.clock = clock
+        self._changed = asyncio.Event()
+
+    def show(self, **parts: Any) -> None:
+        """Change parts of the scene, by their names; nothing happens where each is the very same as before."""
+        if any(getattr(self.scene, name) is not part for name, part in parts.items()):
+            self.scene = replace(self.scene, number=self.scene.number + 1, **parts)
+            self._changed.set()
+
+    def came(self, value: T) -> Feed[T]:
+        """Return a feed whose newest attempt brought a value."""
+        return Feed(value, self.clock.monotonic())
+
+    def failed(self, feed: Feed[T], why: Unknown) -> Feed[T]:
+        """Return a feed whose newest attempt brought nothing; what it had is kept."""
+        since_s = feed.failed_at_s if feed.failed is not None else self.clock.monotonic()
+        # Where it is the same failure, the sentence is kept too.
+        return feed if feed.failed == why else replace(feed, failed=why, failed_at_s=since_s)
+
+    async def scenes(self, feeds: Iterable["asyncio.Task[None]"]) -> AsyncGenerator[Scene, None]:
+        """Yield the newest scene after each change. A feed that ends by a bug ends this with its exception."""
+        running = set(feeds)
+        waiting = asyncio.ensure_future(self._changed.wait())
+        try:
+            while True:
+                self._changed.clear()
+                yield self.scene
+                if waiting.done():
+                    waiting = asyncio.ensure_future(self._changed.wait())
+                done, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
+                for each in done & running:
+                    each.result()
+                    running.discard(each)
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)

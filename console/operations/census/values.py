@@ -1,0 +1,207 @@
+"""What a census is about to do, and what it found. Pure."""
+
+import math
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address
+from math import ceil, prod
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.evidence import Allocator, Census
+from console.addresses.holders import Pool
+from console.errors import Declined
+from console.operations.probes import Prober
+
+FREE_AT_LEAST = 5
+"""A probe takes one address: below this, four would not be left to the deploys of others."""
+STEPS_AT_MOST = 5_000
+"""Longer walks are taken only when asked for: at some milliseconds a step this is a minute or so."""
+WALKS_AT_LEAST = 2
+PATIENCE_WALKS = 16
+"""No more steps are taken in all than so many quiet walks would take. While others deploy as fast as the engine answers,
+each walk finds about 40 % of the ring and is that much shorter (measured on 20.10): some 20 of them settle a /24."""
+INVENTED_AT_MOST = 0.01
+"""How many addresses may be expected to be named wrongly, over all addresses of the ring."""
+
+
+def steps_until_picked(subnets: int) -> int:
+    """Return how many addresses of a network with so many subnets it takes, on average, until the rarest is picked.
+
+    The engine begins at a random place of a Go map and takes the first subnet from there on. The map has 8 places, or at
+    most 2.5 for each subnet, and most are empty: of two subnets one is picked 7 times in 8 (measured on 20.10).
+    """
+    return 1 if subnets == 1 else max(8, ceil(2.5 * subnets))
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A network that can be walked."""
+
+    account: NetworkAccount
+    pools: tuple[Pool, ...]
+    allocator: Allocator
+    managers: int
+    unaccounted: frozenset[IPv4Address]
+    """Addresses without a known holder in this look: free, leaked, or other nodes' load balancers."""
+    load_balancers_at_most: int
+    """Other nodes' load balancers, whose addresses are not known."""
+
+    @property
+    def free_at_most(self) -> int:
+        """How many addresses can be free, as far as a look tells."""
+        return self.account.free_at_most
+
+    @property
+    def subnets(self) -> int:
+        """How many subnets the engine picks from, IPv6 ones among them."""
+        return len(self.pools) + len(self.account.ipv6)
+
+    @property
+    def steps_of_a_walk(self) -> int:
+        """How many steps a walk takes: at most where there is one subnet, about so many where there are several."""
+        return self.free_at_most * steps_until_picked(self.subnets)
+
+    @property
+    def steps_at_most(self) -> int:
+        """How many steps a census takes at most before it gives up being sure; a walk that is begun is ended."""
+        return PATIENCE_WALKS * (self.steps_of_a_walk + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One way round the ring, or round the ring of each subnet."""
+
+    visited: frozenset[IPv4Address]
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a census found."""
+
+    ground: Ground
+    """The network as it was before."""
+    taken_at: datetime
+    """By the engine's clock, before the first walk."""
+    took_s: float
+    walks: tuple[Walk, ...]
+    """None where no address was free: then there is nothing to walk."""
+    unaccounted: tuple[IPv4Address, ...]
+    """Handed out in no walk, and held by nobody in any look."""
+    load_balancers_at_most: int
+    """So many of them may be other nodes' load balancers."""
+    is_settled: bool
+    """Whether all others leaked; else allocations by others may be among them."""
+
+    @property
+    def leaked_at_least(self) -> int:
+        """How many of the unaccounted leaked; meaningful where it is settled."""
+        return max(0, len(self.unaccounted) - self.load_balancers_at_most)
+
+    @property
+    def found_nothing_free(self) -> bool:
+        """Whether no address was to be had."""
+        return not self.walks
+
+    @property
+    def evidence(self) -> Census | None:
+        """What is worth keeping of it: only what was walked to the end, and is sure."""
+        if not self.is_settled or self.found_nothing_free:
+            return None
+        network = self.ground.account.network
+        return Census(
+            network.id,
+            network.name,
+            self.taken_at,
+            self.ground.allocator,
+            self.unaccounted,
+            self.load_balancers_at_most,
+        )
+
+
+def unvisited(
+    unaccounted: Collection[IPv4Address], walks: Sequence[Walk], held: Collection[IPv4Address]
+) -> frozenset[IPv4Address]:
+    """Return the addresses that no walk visited and nobody was seen to hold."""
+    return frozenset(unaccounted).difference(held, *(each.visited for each in walks))
+
+
+def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
+    """Return for each walk the share of the ring that it skipped although it is not leaked: others held it just then.
+
+    What any walk visited is not leaked. Where nothing was skipped in any walk the shares are 0; where something was, a
+    walk that skipped nothing was lucky, and counts as if it had skipped one address.
+    """
+    ring = frozenset[IPv4Address]().union(*(each.visited for each in walks))
+    skipped = [len(ring - each.visited) for each in walks]
+    if not any(skipped):
+        return tuple(0.0 for _ in walks)
+    return tuple(max(1, each) / len(ring) for each in skipped)
+
+
+def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> bool:
+    """Whether what no walk visited can be taken for leaked.
+
+    An address that is not leaked stays unvisited only if somebody held it each time the pointer came past. The expected
+    number of those must be small, and the last walk must have cleared none.
+    """
+    if len(walks) < WALKS_AT_LEAST:
+        return False
+    ring = sum(1 for _ in frozenset[IPv4Address]().union(*(each.visited for each in walks)))
+    before = unvisited(unaccounted, walks[:-1], ())
+    is_stable = not before & walks[-1].visited
+    return is_stable and ring * prod(skipped_shares(walks)) < INVENTED_AT_MOST
+
+
+NEVER_BY_CHANCE = 1e-12
+"""A subnet that so unlikely a row of random picks has passed over has no free address."""
+LOOK_EVERY_STEPS = 64
+
+Step = Callable[[int], Awaitable[None]]
+"""Is told after each step how many there were."""
+
+
+async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step: Step) -> Walk:
+    """Return what one walk visited. Nothing was visited where no address is free.
+
+    `subnets` is how many the network has, those that are not walked among them. Raises Declined when the walk does not come to an end: others take addresses as fast as they are looked at.
+    """
+    rings: dict[Pool, set[IPv4Address]] = {pool: set() for pool in pools}
+    passed_over = dict.fromkeys(rings, 0)
+    patience = _picks_that_prove(subnets)
+    closed = set[Pool]()
+    most = 3 * sum(pool.capacity + 1 for pool in pools) * steps_until_picked(subnets) + patience
+    steps = 0
+    while len(closed) < len(rings):
+        if steps > most:
+            raise Declined(
+                f"The ring was not walked to its end in {steps} steps.",
+                "Try again when fewer deploys are made.",
+            )
+        address = await prober.next_address()
+        if address is None:
+            if not steps:
+                return Walk(frozenset(), 0)
+            raise Declined(
+                "The network became full in the middle of the walk.",
+                "Others took its last free addresses; `vipconsole glance` tells how full it is.",
+            )
+        steps += 1
+        for pool, ring in rings.items():
+            if isinstance(address, IPv4Address) and address in pool:
+                passed_over[pool] = 0
+                closed |= {pool} if address in ring else set()
+                ring.add(address)
+            else:
+                passed_over[pool] += 1
+                closed |= {pool} if passed_over[pool] >= patience else set()
+        await step(steps)
+    return Walk(frozenset[IPv4Address]().union(*rings.values()), steps)
+
+
+def _picks_that_prove(subnets: int) -> int:
+    """Return how many random picks among so many subnets cannot all have missed a certain one."""
+    rarest = 1 / steps_until_picked(subnets)
+    # An only subnet is never passed over.
+    return 1 if rarest == 1 else math.ceil(math.log(NEVER_BY_CHANCE) / math.log(1 - rarest))

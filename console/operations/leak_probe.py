@@ -1,0 +1,228 @@
+"""Proves on scratch networks what each order of removing a stack loses on this very engine, and loses nothing else.
+
+A service that no node takes reserves addresses for its tasks all the same, so no image and no container is needed. What is
+made bears the label of a probe and a name of this program's: whatever happens, the next changing command removes it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import Any
+
+from console.clock import Clock
+from console.errors import EngineError, EngineTimeout, Unknown
+from console.operations.probes import IMAGE, NOWHERE, Mark, Prober, network_name, unbroken
+from console.swarm.changer import SwarmChanger
+from console.swarm.parse import PROBE_LABEL
+from console.swarm.reader import EngineReader
+from console.swarm.values import Network, SwarmState, Task
+from console.text import plural
+
+TASKS = 3
+"""Of the service that is removed: so many addresses can be lost at a time."""
+SCRATCH = IPv4Network("10.255.240.0/20")
+"""Where a subnet for the shared scratch network is looked for, at the end of Swarm's own pool; a small one, for its whole
+ring is walked."""
+LENGTH = 28
+WITHIN_S = 30.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What was lost."""
+
+    naive: int
+    """Addresses that one removal in the order of `docker stack rm` lost, of a service with `tasks` tasks."""
+    safe: int
+    """The same for the order that waits."""
+    tasks: int
+
+    def verdict(self, free: int | None = None) -> str:
+        """Return what that means, in words; `free` is what the network of interest has free at most."""
+        if not self.naive and not self.safe:
+            return "This engine loses no address when a network is removed under its tasks: the leak is mended here."
+        lost = plural(self.naive, "address", "addresses")
+        said = f"The leak is still there: removing a network under {plural(self.tasks, 'task')} lost {lost}"
+        said += (
+            ", and the order that waits lost none."
+            if not self.safe
+            else f", and the order that waits {self.safe}."
+        )
+        if free is not None and self.naive:
+            said += f" A larger subnet is head-room only: about {plural(free // self.naive, 'more removal')} like it."
+        return said
+
+
+class LeakProbe:
+    """One proof. The caller holds the maintenance lock."""
+
+    def __init__(
+        self,
+        reader: EngineReader,
+        changer: SwarmChanger,
+        clock: Clock,
+        mark: Mark,
+        say: Callable[[str], Awaitable[object]],
+    ) -> None:
+        self._reader = reader
+        self._changer = changer
+        self._clock = clock
+        self._mark = mark
+        self._say = say
+
+    async def run(self, taken: Iterable[IPv4Network] = ()) -> Leaks:
+        """Lose addresses of a scratch network in both orders and count them; `taken` are subnets to stay clear of.
+
+        Nothing of it is left when this returns, is cancelled, or raises an `EngineError`, if the engine still answers.
+        """
+        try:
+            shared = await self._create("shared", _free_subnet(await self._look(), taken))
+            before = await self._free(shared)
+            await self._say(f"a scratch network has {plural(before, 'free address', 'free addresses')}")
+            await self._remove_service_from(shared, is_patient=False)
+            naive = before - await self._free(shared)
+            await self._say(f"removed at once: {plural(naive, 'address', 'addresses')} lost")
+            await self._remove_service_from(shared, is_patient=True)
+            safe = before - naive - await self._free(shared)
+            await self._say(f"removed after a wait: {plural(safe, 'address', 'addresses')} lost")
+        finally:
+            await unbroken(self._clean())
+        return Leaks(naive, safe, TASKS)
+
+    async def _remove_service_from(self, shared: Network, *, is_patient: bool) -> None:
+        """Put a service on the shared network and one of its own, and remove both."""
+        own = await self._create("own", None)
+        service = await self._changer.create_service(_service(self._mark, shared.id, own.id))
+        await self._wait(
+            lambda state: _allocated(state, service, shared.id) == TASKS, "its tasks have their addresses"
+        )
+        await self._changer.remove_service(service)
+        if is_patient:
+            await self._wait(lambda state: not _alive(state, service), "its tasks have ended")
+        await self._remove(own.id)
+        await self._wait(lambda state: not _alive(state, service), "its tasks have ended")
+
+    async def _free(self, network: Network) -> int:
+        """Return how many addresses can be had, by having each of them."""
+        prober = Prober(self._reader, self._changer, self._clock, self._mark, network.id)
+        seen = set[IPv4Address | IPv6Address]()
+        while True:
+            address = await prober.next_address()
+            if address is None or address in seen:
+                return len(seen)
+            seen.add(address)
+
+    async def _create(self, purpose: str, subnet: IPv4Network | None) -> Network:
+        name = network_name(self._mark, purpose)
+        config = [{"Subnet": str(subnet)}] if subnet else []
+        body = {
+            "Name": name, "CheckDuplicate": True, "Driver": "overlay", "Labels": {PROBE_LABEL: str(self._mark)},
+            "IPAM": {"Driver": "default", "Config": config},
+        }  # fmt: skip
+        network_id = await self._changer.create_network(body)
+        state = await self._wait(
+            lambda now: any(each.id == network_id and each.is_allocated for each in _networks(now)),
+            "a scratch network has its subnet",
+        )
+        return next(each for each in _networks(state) if each.id == network_id)
+
+    async def _remove(self, network_id: str) -> None:
+        """Remove a network; that is refused for as long as a task on it is not marked for removal yet."""
+        end_s = self._clock.monotonic() + WITHIN_S
+        while True:
+            try:
+                await self._changer.remove_network(network_id)
+            except EngineError:
+                if self._clock.monotonic() >= end_s:
+                    raise
+                await self._clock.sleep(POLL_S)
+            else:
+                return
+
+    async def _clean(self) -> None:
+        await self._changer.remove_service(_service_name(self._mark))
+        state = await self._look()
+        ours = (network_name(self._mark, each) for each in ("own", "shared"))
+        for name in ours:
+            for each in _networks(state):
+                if each.name == name:
+                    await self._wait(_empty(each.id), "nothing is on a scratch network")
+                    await self._remove(each.id)
+
+    async def _look(self) -> SwarmState:
+        return await self._reader.glimpse(10)
+
+    async def _wait(self, is_so: Callable[[SwarmState], bool], what: str) -> SwarmState:
+        end_s = self._clock.monotonic() + WITHIN_S
+        while True:
+            state = await self._look()
+            if not isinstance(state.tasks, Unknown) and is_so(state):
+                return state
+            if self._clock.monotonic() >= end_s:
+                raise EngineTimeout(
+                    f"Within {WITHIN_S:g} s it did not come to this: {what}.",
+                    "`docker service ls` shows its probe.",
+                )
+            await self._clock.sleep(POLL_S)
+
+
+def _service_name(mark: Mark) -> str:
+    return f"{mark.name}-leak"
+
+
+def _service(mark: Mark, *network_ids: str) -> dict[str, Any]:
+    return {
+        "Name": _service_name(mark),
+        "Labels": {PROBE_LABEL: str(mark)},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": IMAGE},
+            "Networks": [{"Target": each} for each in network_ids],
+            "Placement": {"Constraints": [NOWHERE]},
+        },
+        "Mode": {"Replicated": {"Replicas": TASKS}},
+        # Its virtual IP would be given back: only its tasks' addresses are lost.
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
+def _networks(state: SwarmState) -> tuple[Network, ...]:
+    if isinstance(state.networks, Unknown):
+        raise EngineError(state.networks.reason, state.networks.hint)
+    return state.networks
+
+
+def _tasks(state: SwarmState) -> tuple[Task, ...]:
+    return () if isinstance(state.tasks, Unknown) else state.tasks
+
+
+def _alive(state: SwarmState, service_id: str) -> bool:
+    return any(each.service_id == service_id and each.is_alive for each in _tasks(state))
+
+
+def _allocated(state: SwarmState, service_id: str, network_id: str) -> int:
+    """Return how many tasks of a service are ready for a node and have an address on a network."""
+    return sum(
+        any(one.network_id == network_id and one.addresses for one in each.attachments)
+        for each in _tasks(state)
+        if each.service_id == service_id and each.state == "pending"
+    )
+
+
+def _empty(network_id: str) -> Callable[[SwarmState], bool]:
+    return lambda state: (
+        not any(
+            each.is_alive and any(one.network_id == network_id for one in each.attachments)
+            for each in _tasks(state)
+        )
+    )
+
+
+def _free_subnet(state: SwarmState, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+    """Return a small subnet that nothing known overlaps; None leaves the choice to Swarm."""
+    known = [each.network for network in _networks(state) for each in network.subnets]
+    used = [*taken, *(each for each in known if isinstance(each, IPv4Network))]
+    for each in SCRATCH.subnets(new_prefix=LENGTH):
+        if not any(each.overlaps(other) for other in used):
+            return each
+    return None

@@ -1,0 +1,183 @@
+"""Takes everything off an overlay and removes it: tasks, then services, then containers, then the network.
+
+Up to the removal everything can be brought back as it was; whoever calls this does so after any failure.
+"""
+
+from functools import partial
+
+from console.errors import Declined, EngineRefused
+from console.operations.changes import NOT_ANSWERED, RETRY_S, TRIES, Change
+from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
+from console.operations.network_recreation.label import parked_from
+from console.operations.network_recreation.park import detach_service, empty_service
+from console.operations.network_recreation.plan import GRACE_MARGIN_S
+from console.operations.network_recreation.record import service_record
+from console.operations.network_recreation.restore import disconnect, remember
+from console.operations.network_recreation.waits import (
+    attached_elsewhere,
+    attached_here,
+    containers_of_tasks,
+    in_use_on,
+    services_on,
+    still_on,
+)
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlays import OverlayLook, SpecifiedService
+from console.text import listed, plural
+
+NEWCOMERS_ALLOWED = 1
+"""Whoever comes while the network is being emptied is parked too; after a second one it is no longer this program's hour."""
+IN_USE = 400
+"""The HTTP status with which the engine refuses to remove a network that somebody uses."""
+
+
+class Clearing:
+    """Empties one network and removes it."""
+
+    def __init__(self, job: Job, network: NetworkDefinition) -> None:
+        self._job = job
+        self._means = job.means
+        self._network = network
+        self._end_s = 0.0
+
+    async def run(self) -> None:
+        """Park, wait, disconnect, remove. Raises a VipconsoleError where any of it cannot be done."""
+        look = await self._look()
+        for each in attached_here(look, self._network):
+            await remember(self._job, self._network, each.id)
+        self._limit()
+        # Those that come back first go last.
+        here = in_use_on(look, self._network)
+        order = {each.id: number for number, each in enumerate(self._job.record.services)}
+        await self._park(look, sorted(here, key=lambda each: -order.get(each.id, len(order))))
+        while not await self._remove(await self._drain()):
+            if self._means.clock.monotonic() >= self._end_s:
+                raise RecreationFailed(
+                    f"{self._network.name} is put to use again whenever it is empty.",
+                    "`docker network inspect` tells by whom.",
+                )
+            await self._means.clock.sleep(POLL_S)
+
+    async def _look(self) -> OverlayLook:
+        look = await self._means.look()
+        self._job.note(look)
+        self._job.containers |= containers_of_tasks(look, self._network)
+        return look
+
+    def _limit(self) -> None:
+        grace_s = max((each.grace_s for each in self._job.record.services), default=0.0)
+        self._end_s = self._means.clock.monotonic() + grace_s + GRACE_MARGIN_S
+
+    async def _park(self, look: OverlayLook, services: list[SpecifiedService]) -> None:
+        if services:
+            await self._means.say(f"parking {plural(len(services), 'service')}")
+        await self._means.steady.each(
+            services, lambda each: empty_service(self._job, self._network, look, each)
+        )
+
+    async def _drain(self) -> OverlayLook:
+        """Return the first look in which nothing of a service is on the network any more."""
+        while True:
+            look = await self._look()
+            if await self._meet_newcomers(look):
+                continue
+            job = self._job
+            for each in job.parked(look):
+                # The first look after the update of this process tells when that was.
+                if each.service.id in job.parked_here:
+                    job.emptied.setdefault(each.service.id, each.service.updated)
+            waits = still_on(look, self._network, job.containers, job.parked(look), job.emptied)
+            if not waits:
+                await self._means.waits_for(())
+                return look
+            if self._means.clock.monotonic() >= self._end_s:
+                raise RecreationFailed(
+                    f"Not everything ended in time: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
+                    "`docker ps` on its node tells why.",
+                )
+            await self._means.waits_for(waits)
+            await self._means.clock.sleep(POLL_S)
+
+    async def _meet_newcomers(self, look: OverlayLook) -> bool:
+        """Park whoever is on the network although all were parked; whether there was anybody."""
+        elsewhere = attached_elsewhere(look, self._network)
+        if elsewhere:
+            raise Declined(
+                f"The container {elsewhere[0]} was attached to {self._network.name} by hand on another node.",
+                "Disconnect it there, and begin again.",
+            )
+        known = {each.id for each in self._job.record.containers}
+        services = in_use_on(look, self._network)
+        containers = [each for each in attached_here(look, self._network) if each.id not in known]
+        names = [*(each.name for each in services), *(each.name for each in containers)]
+        if not names:
+            return False
+        self._job.newcomers += names
+        if len(self._job.newcomers) > NEWCOMERS_ALLOWED:
+            raise Declined(
+                f"Others keep coming to {self._network.name}: {listed(self._job.newcomers)}.",
+                "Stop what deploys, wait until it is quiet, and begin again.",
+            )
+        await self._means.say(f"{names[0]} came to the network just now, and is taken off it too")
+        for each in containers:
+            await remember(self._job, self._network, each.id)
+        for service in services:
+            if parked_from(service) is None:
+                self._job.refresh(service_record(service, self._network, look))
+        await self._job.put_down(is_down=True)
+        await self._park(look, list(services))
+        self._limit()
+        return True
+
+    async def _remove(self, look: OverlayLook) -> bool:
+        """Remove the network that a look shows empty; False where it is not, or somebody was faster."""
+        services, attached = services_on(look, self._network), attached_here(look, self._network)
+        if services or attached:
+            ids = {each.id for each in attached}
+            await self._means.steady.each(
+                [
+                    *(partial(detach_service, self._job, self._network, each) for each in services),
+                    *(
+                        partial(disconnect, self._job, self._network, each)
+                        for each in self._job.record.containers
+                        if each.id in ids
+                    ),
+                ],
+                lambda job: job(),
+            )
+            return False
+        network = self._network
+        await self._means.say(f"removing the network {network.name}")
+        note = await self._means.steady.begin(
+            Change("network", network.id, "remove", {"body": dict(network.body)})
+        )
+        refusal = await self._removed()
+        await note({"not_made": refusal.sentence} if refusal else {})
+        if refusal is None:
+            self._job.gone.add(network.id)
+            return True
+        if refusal.status != IN_USE:
+            raise refusal
+        await self._means.say(f"{network.name} could not be removed yet: {refusal.sentence}")
+        return False
+
+    async def _removed(self) -> EngineRefused | None:
+        """Remove the network, and return what it was refused with; raise where it is not known whether it was removed.
+
+        That it is gone is no refusal: so where an answer was lost it is simply asked again.
+        """
+        clock, began_s, refusals = self._means.clock, self._means.clock.monotonic(), 0
+        while True:
+            try:
+                await self._means.changer.remove_network(self._network.id)
+            except EngineRefused as error:
+                refusals += 1
+                if error.status == IN_USE or refusals >= TRIES:
+                    return error
+            except NOT_ANSWERED:
+                self._job.gone.add(self._network.id)
+                if clock.monotonic() - began_s >= self._means.steady.patience_s:
+                    raise
+            else:
+                return None
+            await clock.sleep(RETRY_S)

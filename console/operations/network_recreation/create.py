@@ -1,0 +1,157 @@
+"""Creates the network again: as wanted, else with its old subnet, else with any free one. Services are down meanwhile.
+
+A creation says little: it is refused while this node's copy of the removed network lingers, and it is accepted for a
+subnet that overlaps another one, which then never comes. So it is tried again, and what was created is looked at.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from console.errors import EngineRefused, VipconsoleError
+from console.operations.changes import NOT_ANSWERED, TRIES, Change
+from console.operations.network_recreation.definition import free_subnet
+from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
+from console.operations.network_recreation.plan import Surroundings
+from console.operations.network_recreation.waits import attached_here, services_on
+from console.operations.probes import unbroken
+from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
+from console.swarm.overlays import live_on
+
+LINGERS_S = 60.0
+"""For so long a copy of the removed network may linger."""
+LINGERS_USUALLY_S = 8.0
+"""Up to 6 s were measured, on 20.10, 26.1 and 28.5."""
+ALLOCATED_WITHIN_S = 15.0
+"""A subnet comes within some milliseconds, or never."""
+CONFLICT = 409
+
+
+class Creation:
+    """Brings the network back into being."""
+
+    def __init__(self, job: Job, wanted: Mapping[str, Any], around: Surroundings) -> None:
+        self._job = job
+        self._means = job.means
+        self._wanted = wanted
+        self._around = around
+        self._why: list[str] = []
+
+    async def run(self) -> NetworkDefinition:
+        """Return the new network once it has its subnet: the wanted one, if that is to be had.
+
+        Raises RecreationFailed when no network could be made at all.
+        """
+        async for body in self._candidates():
+            subnets = ", ".join(str(each) for each in ipv4_of(body))
+            await self._means.say(f"creating the network {self._job.name} with {subnets}")
+            try:
+                network = await self._made(body)
+            except VipconsoleError as error:
+                self._why.append(error.sentence)
+                continue
+            if network is not None:
+                return network
+            self._why.append(f"Swarm gave it no subnet {subnets}.")
+        raise RecreationFailed(
+            f"The network {self._job.name} is removed and could not be created again: {' '.join(self._why)}",
+            "Resume the run, or undo it, once the engine answers; `way-back.sh` of the run does it by hand.",
+        )
+
+    async def _candidates(self) -> AsyncIterator[Mapping[str, Any]]:
+        old = self._job.record.network.body
+        yield self._wanted
+        if ipv4_of(old) != ipv4_of(self._wanted):
+            yield old
+        length = min((each.prefixlen for each in ipv4_of(old)), default=24)
+        look = await self._means.look()
+        others = [each for each in look.networks if each.id not in self._job.gone]
+        tried = (*ipv4_of(self._wanted), *ipv4_of(old))
+        free = free_subnet(length, others, self._around, tried)
+        if free is not None:
+            yield body_with_subnet(old, free)
+
+    async def _made(self, body: Mapping[str, Any]) -> NetworkDefinition | None:
+        """Create a network and return it; None where it got no subnet and is removed again. Raises what the engine says."""
+        for is_again in (False, True):
+            found = await self._present() or await self._create(body)
+            allocated = await self._allocated(found)
+            if allocated is not None and (
+                allocated.ipv4 == ipv4_of(body) or is_again or await self._is_used(allocated)
+            ):
+                # Somebody else's network of the same name is no reason to stay down: everything is put on it.
+                return allocated
+            await self._discard(found)
+            if allocated is None:
+                break
+        return None
+
+    async def _create(self, body: Mapping[str, Any]) -> NetworkDefinition:
+        clock = self._means.clock
+        change = Change("network", "", "create", {"body": dict(body)}, is_way_back=True)
+        note = await self._means.steady.begin(change)
+        began_s, refusals, is_asked_again = clock.monotonic(), 0, False
+        while True:
+            error: VipconsoleError | None = None
+            try:
+                await unbroken(self._means.changer.create_network(body))
+            except EngineRefused as refusal:
+                error = refusal
+                refusals += refusal.status != CONFLICT
+            except NOT_ANSWERED as failure:
+                error = failure
+            # Whatever was answered: the list tells what is there.
+            found = await self._present()
+            if found is not None:
+                await note({"id": found.id})
+                return found
+            if clock.monotonic() - began_s >= LINGERS_USUALLY_S and not is_asked_again:
+                # It may not have been removed after all, whatever was answered.
+                is_asked_again = True
+                await self._remove_again()
+            if error is not None and (
+                refusals >= TRIES
+                or clock.monotonic() - began_s >= max(LINGERS_S, self._means.steady.patience_s)
+            ):
+                await note({"not_made": error.sentence})
+                raise error
+            await clock.sleep(POLL_S)
+
+    async def _remove_again(self) -> None:
+        listed = {each.id for each in (await self._means.look()).named(self._job.name)}
+        for each in listed & self._job.gone:
+            with suppress(*NOT_ANSWERED):
+                await self._means.changer.remove_network(each)
+
+    async def _present(self) -> NetworkDefinition | None:
+        """Return the swarm's network of the name; what lingers of a removed one is none."""
+        look = await self._means.look()
+        self._job.note(look)
+        there = (each for each in look.named(self._job.name) if each.scope == "swarm")
+        return next((each for each in there if each.id not in self._job.gone), None)
+
+    async def _allocated(self, network: NetworkDefinition) -> NetworkDefinition | None:
+        """Return a network once it has its subnets and VXLAN IDs; None where they do not come."""
+        end_s = self._means.clock.monotonic() + ALLOCATED_WITHIN_S
+        while True:
+            found = await self._present()
+            if found is not None and found.id == network.id and found.is_allocated:
+                return found
+            if self._means.clock.monotonic() >= end_s:
+                return None
+            await self._means.clock.sleep(POLL_S)
+
+    async def _is_used(self, network: NetworkDefinition) -> bool:
+        """Whether a service or a container is on a network."""
+        look = await self._means.look()
+        return bool(
+            services_on(look, network) or attached_here(look, network) or any(live_on(look, network.id))
+        )
+
+    async def _discard(self, network: NetworkDefinition) -> None:
+        """Remove a network that is of no use, on which nothing is."""
+        change = Change("network", network.id, "discard", {"body": dict(network.body)}, is_way_back=True)
+        note = await self._means.steady.begin(change)
+        await self._means.steady.asked(lambda: self._means.changer.remove_network(network.id))
+        self._job.gone.add(network.id)
+        await note({})

@@ -1,0 +1,173 @@
+"""TODO."""
+
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import IPv4Network
+from typing import Any
+
+from console.errors import Unknown
+from console.operations.network_recreation.plan import (
+    Surroundings,
+)
+from console.operations.network_recreation.record import ServiceRecord
+from console.swarm.definitions import NetworkDefinition, overlapping
+from console.swarm.overlays import OverlayLook, live_on
+from console.swarm.parse import PARKED_LABEL
+from console.text import plural
+
+SMALLEST = 29
+"""Up to this prefix length something is left beside network address, broadcast and gateway."""
+
+
+ENDPOINTS_ADVISED = 250
+"""Docker's documentation advises against more virtual IPs on an overlay, for the load-balancer rules of each sandbox."""
+
+
+def capacity(subnet: IPv4Network) -> int:
+    """Return how many addresses of a subnet can be held at most."""
+    return subnet.num_addresses - 3
+
+
+def needed_on(look: OverlayLook, network: NetworkDefinition) -> int:
+    """Return how many addresses are needed for what is on a network now, a load balancer for each node among them."""
+    vips = sum(
+        each.seen.endpoint_mode == "vip" and each.is_on(network.id, network.name) for each in look.services
+    )
+    return vips + sum(1 for _ in live_on(look, network.id)) + len(look.nodes)
+
+
+def subnet_refusals(
+    subnet: IPv4Network, look: OverlayLook, current: NetworkDefinition | None, around: Surroundings
+) -> Iterator[str]:
+    """Yield why a subnet cannot be had, each a sentence."""
+    if subnet.prefixlen > SMALLEST:
+        yield f"{subnet} is too small for a network: the largest prefix length is {SMALLEST}."
+    elif current is not None and capacity(subnet) < (needed := needed_on(look, current)):
+        yield (
+            f"{subnet} is too small: it has {plural(capacity(subnet), 'address', 'addresses')}, and {needed} are needed "
+            f"for what is on {current.name} now."
+        )
+    for network, other in overlapping(subnet, look.networks, current.id if current else ""):
+        yield f"{subnet} overlaps {other}, which the network {network.name} has."
+    routes = () if isinstance(around.routes, Unknown) else around.routes
+    # The bridges of this node's own networks are routes too, and were named already.
+    named = {each for network in look.networks for each in network.ipv4}
+    for route in routes:
+        if route.network.overlaps(subnet) and route.network not in named and route.network.prefixlen:
+            what = "this host's own address" if route.network.prefixlen == 32 else "a route of this host"
+            yield f"{subnet} overlaps {route.network}, {what} (device {route.device})."
+
+
+def subnet_notes(subnet: IPv4Network, around: Surroundings, vips: int) -> Iterator[str]:
+    """Yield what is worth knowing about a subnet, each a sentence."""
+    for pool in around.pools:
+        if subnet.overlaps(pool):
+            yield (
+                f"{subnet} lies in {pool}, where Swarm takes subnets from that nobody chose. It passes over those that "
+                "are in use."
+            )
+    if isinstance(around.routes, Unknown):
+        yield f"The routes of the engine's host are not known: {around.routes.reason}"
+    if subnet.is_global:
+        yield f"{subnet} is not a private range: what it hides of the Internet cannot be reached from the network."
+    if vips > ENDPOINTS_ADVISED:
+        yield f"{vips} virtual IPs share the network. A larger subnet is head-room only: `endpoint_mode: dnsrr` halves the use."
+
+
+def free_subnet(
+    length: int,
+    networks: Iterable[NetworkDefinition],
+    around: Surroundings,
+    besides: Iterable[IPv4Network] = (),
+) -> IPv4Network | None:
+    """Return the first subnet of a prefix length in Swarm's pools that is in nobody's way; None where there is none."""
+    routes = () if isinstance(around.routes, Unknown) else around.routes
+    taken = (*(one for each in networks for one in each.ipv4), *(each.network for each in routes), *besides)
+    fitting = (
+        subnet
+        for pool in around.pools
+        if pool.prefixlen <= length
+        for subnet in pool.subnets(new_prefix=length)
+    )
+    return next((each for each in fitting if not any(each.overlaps(one) for one in taken)), None)
+
+
+NOWHERE = "node.labels.vipconsole.parked==nowhere"
+
+
+Spec = dict[str, Any]
+
+
+def must_migrate(spec: Spec) -> bool:
+    """Whether it names networks at the service itself: the engine refuses to change them before they are moved."""
+    return bool(spec.get("Networks"))
+
+
+def migrate(spec: Spec) -> None:
+    """Move the networks of an old service into its task template, and change nothing else."""
+    spec["TaskTemplate"]["Networks"] = [*spec.pop("Networks")]
+
+
+def empty(spec: Spec, record: ServiceRecord, label: str) -> None:
+    """Take all tasks away from a service, and note on it what it was."""
+    template = spec["TaskTemplate"]
+    if record.mode == "global":
+        placement = template["Placement"] = dict(template.get("Placement") or {})
+        constraints = [each for each in placement.get("Constraints") or () if each != NOWHERE]
+        placement["Constraints"] = [*constraints, NOWHERE]
+    else:
+        spec["Mode"]["Replicated"]["Replicas"] = 0
+    spec["Labels"] = {**(spec.get("Labels") or {}), PARKED_LABEL: label}
+
+
+def detach(spec: Spec, networks: Collection[str]) -> None:
+    """Take a service off a network (by ID and name)."""
+    template = spec["TaskTemplate"]
+    template["Networks"] = [each for each in template.get("Networks") or () if each["Target"] not in networks]
+
+
+def is_parked(spec: Spec) -> bool:
+    """Whether a service bears the label of a parked one."""
+    return bool((spec.get("Labels") or {}).get(PARKED_LABEL))
+
+
+def is_emptied(spec: Spec) -> bool:
+    """Whether a service is parked, and nobody has given it tasks again since."""
+    placement = (spec.get("TaskTemplate") or {}).get("Placement") or {}
+    replicated = (spec.get("Mode") or {}).get("Replicated") or {}
+    return is_parked(spec) and (
+        replicated.get("Replicas") == 0 or NOWHERE in (placement.get("Constraints") or ())
+    )
+
+
+def restore(spec: Spec, record: ServiceRecord, network_id: str, gone: Collection[str]) -> None:
+    """Give a parked service back what it lost, the network by its present ID; what others changed since stays.
+
+    `gone` are the networks (by ID and name) in whose place the present one stands.
+    """
+    template = spec["TaskTemplate"]
+    networks = [each for each in template.get("Networks") or () if each["Target"] not in {*gone, network_id}]
+    for each in record.entries:
+        networks.insert(each.index, {**each.body, "Target": network_id})
+    template["Networks"] = networks
+    if record.mode == "global":
+        _unplace(template, record)
+    else:
+        replicated = spec["Mode"].get("Replicated")
+        # Somebody who scaled it meanwhile meant it.
+        if replicated is not None and replicated.get("Replicas") == 0:
+            if record.replicas is None:
+                del replicated["Replicas"]
+            else:
+                replicated["Replicas"] = record.replicas
+    del spec["Labels"][PARKED_LABEL]
+
+
+def _unplace(template: Spec, record: ServiceRecord) -> None:
+    placement = template.get("Placement") or {}
+    constraints = [each for each in placement.get("Constraints") or () if each != NOWHERE]
+    if constraints:
+        placement["Constraints"] = constraints
+    else:
+        placement.pop("Constraints", None)
+    if not placement and record.placement is None:
+        template.pop("Placement", None)

@@ -1,0 +1,136 @@
+"""A recreation under way: what it works with, and what it has come to know."""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from console.clock import Clock
+from console.errors import VipconsoleError
+from console.operations.changes import Change, Steady
+from console.operations.network_recreation.label import Parked
+from console.operations.network_recreation.plan import Whose, own_parked
+from console.operations.network_recreation.record import Record, ServiceRecord, record_to_json
+from console.operations.network_recreation.waits import Times
+from console.swarm.changer import SwarmChanger
+from console.swarm.overlay_reader import OverlayReader
+from console.swarm.overlays import OverlayLook
+
+POLL_S = 0.2
+"""Between two looks while nothing can be done but wait; services are down meanwhile."""
+
+START_S = 0.4
+"""So long one processor is busy with the start of a task; measured on dockerd 20.10.24 with tasks on two networks."""
+
+RECORD = "record"
+"""What the touch is called that holds everything as it was."""
+
+Say = Callable[[str], Awaitable[object]]
+WaitsFor = Callable[[Sequence[str]], Awaitable[object]]
+Keep = Callable[[Record], Awaitable[object]]
+"""Keeps the way back that follows from a record where the operator finds it, before anything is changed."""
+
+
+async def to_nobody(_: Sequence[str]) -> None:
+    """Tell nobody what is waited for."""
+
+
+class RecreationFailed(VipconsoleError):
+    """It could not be brought to its end. The sentence tells how things stand, the hint what to do."""
+
+
+class BroughtBack(RecreationFailed):
+    """It was given up before the network was removed, and everything is on it again."""
+
+
+class NetworkGone(VipconsoleError):
+    """The network that was to be put to use again is not there: it had been removed after all."""
+
+
+def pace_of_this_machine_s() -> float:
+    """Return how long this machine is busy with the start of one task, in seconds, if that is about all that it does."""
+    return START_S / (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a recreation works with."""
+
+    reader: OverlayReader
+    changer: SwarmChanger
+    steady: Steady
+    whose: Whose
+    keep: Keep
+    say: Say
+    pace_s: float = 0.0
+    """For each task that is brought back, how long the next service waits: tasks that start all at once slow each other
+    down, and the reverse proxy among them."""
+    waits_for: WaitsFor = to_nobody
+    """Is told at every look of a wait what is waited for, by name, with its state in brackets; nothing when it is over."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        return self.steady.clock
+
+    async def look(self) -> OverlayLook:
+        """Return a look, asked for patiently."""
+        return await self.steady.asked(self.reader.look)
+
+
+@dataclass(slots=True)
+class Job:
+    """One recreation."""
+
+    means: Means
+    record: Record
+    first: tuple[str, ...] = ()
+    times: Times = field(default_factory=Times)
+    newcomers: list[str] = field(default_factory=list)
+    """Services and containers that came after the beginning, by name."""
+    containers: set[str] = field(default_factory=set)
+    """IDs of the containers of tasks that were seen on the network."""
+    parked_here: set[str] = field(default_factory=set)
+    """IDs of the services that this process parked."""
+    emptied: dict[str, datetime] = field(default_factory=dict)
+    """By ID of such a service, when that was."""
+    gone: set[str] = field(default_factory=set)
+    """IDs of networks that were removed, or may have been: of them this node may list a copy that lingers."""
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.record.network.name
+
+    def parked(self, look: OverlayLook) -> tuple[Parked, ...]:
+        """Return the services that are parked for this network."""
+        return own_parked(look, self.name, self.means.whose)
+
+    def note(self, look: OverlayLook) -> None:
+        """Take in what a look shows, for the times."""
+        self.times.note(look, self.parked(look), self.name)
+
+    async def put_down(self, *, is_down: bool = False) -> None:
+        """Keep the way back, and everything as it was among the touches: whoever goes on begins with the last of these.
+
+        Where something is down already, what cannot be written holds nothing up.
+        """
+        try:
+            await self.means.keep(self.record)
+        except VipconsoleError as error:
+            if not is_down:
+                raise
+            self.means.steady.unrecorded.append(error.sentence)
+        state = record_to_json(self.record)
+        change = Change("network", self.record.network.id, RECORD, state, is_way_back=is_down)
+        note = await self.means.steady.begin(change)
+        await note({})
+
+    def refresh(self, service: ServiceRecord) -> None:
+        """Keep what a service was at the moment when it was parked."""
+        known = self.record.service(service.id)
+        if known is None:
+            self.record = self.record.with_service(service)
+        elif known != service:
+            services = tuple(service if each.id == service.id else each for each in self.record.services)
+            self.record = replace(self.record, services=services)

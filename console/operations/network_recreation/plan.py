@@ -1,0 +1,245 @@
+"""What recreating an overlay with another subnet will do, in which order, and why it must not be done. Pure."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from console.errors import HostError, Part, unknown_from
+from console.host.activity import Route
+from console.host.identity import doubt_that_engine_is_ours, given_addresses, read_routes
+from console.operations.network_recreation.label import Parked, parked_in, record_from_labels
+from console.operations.network_recreation.record import (
+    ContainerRecord,
+    NetworkRecord,
+    Record,
+    ServiceRecord,
+    service_record,
+)
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlay_reader import EngineFacts, OverlayReader
+from console.swarm.overlays import Endpoint, OverlayLook
+from console.text import duration, plural
+
+GRACE_MARGIN_S = 60.0
+"""Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""
+STOP_S, START_S = 3.0, 4.0
+"""What stopping takes besides the grace, and what starting takes, with an image that is there (measured on 20.10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for."""
+
+    network: str
+    subnet: IPv4Network
+    first: tuple[str, ...] = ()
+    """Names of services (globs) that are brought back first, in this order: the reverse proxy."""
+    may_change_address: tuple[str, ...] = ()
+    """Names of containers (globs) that may have another address afterwards, even if it was given by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known besides the swarm."""
+
+    routes: Part[tuple[Route, ...]]
+    pools: tuple[IPv4Network, ...] = ()
+    """Where Swarm takes subnets from that nobody chose."""
+    given: Mapping[str, bool] = field(default_factory=dict)
+    """By container ID, whether somebody gave it its address by hand; absent where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Who asks."""
+
+    machine: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a plan is made of."""
+
+    look: OverlayLook
+    endpoints: tuple[Endpoint, ...]
+    """How the containers of this node are attached that somebody attached by hand."""
+    surroundings: Surroundings
+    kept: Record | None = None
+    """What an earlier attempt of the same run kept, if it kept anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecreationPlan:
+    """What will be done."""
+
+    wanted: Wanted
+    record: Record | None
+    """Everything as it was; None where the network is not there and nothing tells what it was."""
+    current: NetworkDefinition | None
+    """The network of this name now."""
+    refused: tuple[str, ...]
+    """Why it must not be done, each a sentence."""
+    notes: tuple[str, ...]
+    """What is worth knowing, each a sentence."""
+    is_resumed: bool = False
+    """Whether an earlier attempt has begun it."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the network has the subnet, and nothing waits to be brought back."""
+        return not self.is_resumed and self.current is not None and self.current.ipv4 == (self.wanted.subnet,)
+
+    @property
+    def grace_s(self) -> float:
+        """The longest stop grace."""
+        return max((each.grace_s for each in (self.record.services if self.record else ())), default=0.0)
+
+    @property
+    def outage_s(self) -> float:
+        """How long services are expected to be down."""
+        return STOP_S + self.grace_s + START_S
+
+
+def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[ServiceRecord, ...]:
+    """Return services in the order in which they are brought back: those named, those with published ports, the others.
+
+    Those without tasks come last: nobody waits for them, and the very last one waits for the containers.
+    """
+    patterns = tuple(first)
+
+    def rank(service: ServiceRecord) -> tuple[bool, int, bool, str]:
+        hits = [number for number, each in enumerate(patterns) if fnmatchcase(service.name, each)]
+        return not _asked(service), min(hits, default=len(patterns)), not service.publishes, service.name
+
+    return tuple(sorted(services, key=rank))
+
+
+def record_now(ground: Ground, wanted: Wanted, whose: Whose) -> Record | None:
+    """Return what is on the network now; None where there is no such network."""
+    look, current = ground.look, ground.look.overlay(wanted.network)
+    if current is None:
+        return None
+    services = [
+        service_record(each, current, look)
+        for each in look.services
+        if each.is_on(current.id, current.name) and not each.seen.is_probe
+    ]
+    return Record(
+        run=whose.run,
+        machine=whose.machine,
+        network=NetworkRecord(current.id, current.name, current.body),
+        target=str(wanted.subnet),
+        services=in_order(services, wanted.first),
+        containers=tuple(container_record(each, ground.surroundings.given) for each in ground.endpoints),
+    )
+
+
+def container_record(endpoint: Endpoint, given: Mapping[str, bool]) -> ContainerRecord:
+    """Return what is to be known of a container that is attached now."""
+    # The engine forgets an address that it chose itself when the container stops.
+    is_given = given.get(endpoint.container_id) if endpoint.is_running else bool(endpoint.address)
+    return ContainerRecord(
+        endpoint.container_id,
+        endpoint.name,
+        endpoint.is_running,
+        endpoint.address,
+        is_given,
+        dict(endpoint.config),
+    )
+
+
+def own_parked(look: OverlayLook, network: str, whose: Whose) -> tuple[Parked, ...]:
+    """Return the services that this machine has parked for a network."""
+    return tuple(
+        each
+        for each in parked_in(look)
+        if each.machine == whose.machine and each.network.name == network and each.record.entries
+    )
+
+
+def resumed_record(
+    parked: tuple[Parked, ...], kept: Record | None, now: Record | None, whose: Whose
+) -> Record | None:
+    """Return what an earlier attempt began with: as it kept it, else as labels tell it, with what is on the network now.
+
+    `now` is what is on the network at this moment, where there is one; services that were not parked yet are only there.
+    """
+    labels = record_from_labels(parked, whose.run)
+    if kept is not None:
+        return replace(kept, run=whose.run)
+    if labels is None or now is None:
+        return labels or now
+    known = {each.id for each in labels.services}
+    # Those are back already, or were never parked; how many of their tasks ran before nobody knows any more.
+    added = [replace(each, running=_asked(each)) for each in now.services if each.id not in known]
+    containers = {each.id: each for each in (*now.containers, *labels.containers)}
+    return replace(labels, services=(*labels.services, *added), containers=tuple(containers.values()))
+
+
+def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
+    """Return what will be changed, each a line, in order."""
+    record = plan.record
+    if record is None:
+        return ()
+    services, containers = record.services, record.containers
+    old = ", ".join(str(each) for each in record.network.ipv4)
+    limit = duration(plan.grace_s + GRACE_MARGIN_S)
+    lines = [
+        f"park {plural(len(services), 'service')}: no task any more, then off {record.network.name}",
+        f"wait until none of their tasks is listed and no container of them runs (at most {limit})",
+        *(f"disconnect the container {each.name}" for each in containers),
+        f"remove the network {record.network.name} ({old})",
+        f"create it again with {plan.wanted.subnet}, everything else as it was",
+        *(_restore_line(number, each) for number, each in enumerate(services, start=1)),
+        *(f"connect the container {each.name}" for each in containers),
+    ]
+    return tuple(lines)
+
+
+def _restore_line(number: int, service: ServiceRecord) -> str:
+    what = "on every node that it ran on" if service.mode == "global" else plural(_asked(service), "replica")
+    return f"bring back {number}: {service.name} ({what})"
+
+
+def _asked(service: ServiceRecord) -> int:
+    """Return how many tasks a service asks for; of a global one, how many it has."""
+    if service.mode == "global":
+        return service.running
+    return 1 if service.replicas is None else service.replicas
+
+
+ROUTES_WITHIN_S = 5.0
+
+
+async def survey(reader: OverlayReader, host: str, network: str, kept: Record | None = None) -> Ground:
+    """Return what a plan is made of. `host` is the engine's address; what this host tells counts only if it is its own.
+
+    Raises an `EngineError` or `SwarmError` where the swarm cannot be read.
+    """
+    facts, look = await reader.facts(), await reader.look()
+    current = look.overlay(network)
+    attached = look.by_hand(network) if current is not None else ()
+    found = [await reader.endpoint(each.id, network) for each in attached]
+    around = await surroundings(host, facts, look, network)
+    return Ground(look, tuple(each for each in found if each is not None), around, kept)
+
+
+async def surroundings(host: str, facts: EngineFacts, look: OverlayLook, network: str) -> Surroundings:
+    """Return what is known besides the swarm: routes and the engine's own files only where it is this host's engine."""
+    doubt = await asyncio.to_thread(doubt_that_engine_is_ours, host, facts.name)
+    if doubt is not None:
+        return Surroundings(doubt, facts.default_pools)
+    ids = [each.id for each in look.containers if network in each.networks]
+    given = await asyncio.to_thread(given_addresses, Path(facts.root), ids, network)
+    return Surroundings(await _routes(), facts.default_pools, given)
+
+
+async def _routes() -> Part[tuple[Route, ...]]:
+    try:
+        return await read_routes(ROUTES_WITHIN_S)
+    except HostError as error:
+        return unknown_from(error)

@@ -1,0 +1,225 @@
+"""Brings back everything that is parked or disconnected, on the network as it is now."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from console.errors import EngineRefused, VipconsoleError
+from console.operations.changes import Change
+from console.operations.network_recreation.definition import is_parked, restore
+from console.operations.network_recreation.job import POLL_S, Job, NetworkGone, RecreationFailed
+from console.operations.network_recreation.label import Parked
+from console.operations.network_recreation.plan import container_record, in_order
+from console.operations.network_recreation.record import ContainerRecord
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlays import SpecifiedService
+from console.swarm.parse import PARKED_LABEL
+from console.text import listed, plural
+
+# Always by the network's name: one that is stopped knows a removed network by nothing else, and would keep the ID of a
+# new one as its name (both seen on 20.10).
+
+
+async def remember(job: Job, network: NetworkDefinition, container_id: str) -> None:
+    """Put a container that came to a network into the record."""
+    if any(each.id == container_id for each in job.record.containers):
+        return
+    found = await job.means.steady.asked(lambda: job.means.reader.endpoint(container_id, network.name))
+    if found is not None:
+        job.record = job.record.with_container(container_record(found, {}))
+
+
+async def disconnect(job: Job, network: NetworkDefinition, container: ContainerRecord) -> None:
+    """Take a container off a network."""
+    means = job.means
+
+    async def is_made() -> bool:
+        found = await means.reader.endpoint(container.id, network.name)
+        return found is None or found.network_id not in (network.id, "")
+
+    async def act() -> None:
+        await means.changer.disconnect(network.name, container.id)
+
+    state = {"name": container.name, "address": container.address, "config": dict(container.config)}
+    await means.steady.make(Change("container", container.id, "disconnect", state, act, is_made))
+
+
+async def connect(job: Job, network: NetworkDefinition, container: ContainerRecord) -> None:
+    """Attach a container again, with its address where it fits, else with another one. One that is gone stays gone."""
+    means = job.means
+    asks_address = container.is_given is not False and container.fits(*network.ipv4)
+
+    async def is_made() -> bool:
+        look = await means.reader.look()
+        there = next((each for each in look.containers if each.id == container.id), None)
+        return there is None or there.networks.get(network.name) in (
+            network.id,
+            *([] if there.is_running else [""]),
+        )
+
+    async def act() -> None:
+        # One that was stopped before may still know the removed network.
+        stale = await means.reader.endpoint(container.id, network.name)
+        if stale is not None:
+            await means.changer.disconnect(network.name, container.id)
+        config = dict(container.config)
+        if not asks_address:
+            await means.changer.connect(network.name, container.id, config)
+            return
+        ipam = {**config.get("IPAMConfig", {}), "IPv4Address": container.address}
+        try:
+            await means.changer.connect(network.name, container.id, {**config, "IPAMConfig": ipam})
+        except EngineRefused:
+            await means.say(f"{container.name} cannot have {container.address} again")
+            await means.changer.connect(network.name, container.id, config)
+
+    state = {"name": container.name, "address": container.address, "config": dict(container.config)}
+    await means.steady.make(
+        Change("container", container.id, "connect", state, act, is_made, is_way_back=True)
+    )
+
+
+GIVEN_WITHIN_S = 5.0
+"""For so long services wait until containers have the addresses that they were given by hand."""
+MOST_PACE_S = 2.0
+"""No service waits longer than this for the one before it to begin, however many tasks that has."""
+BACK_WITHIN_S = 300.0
+"""For so long bringing back is tried before it is said what could not be brought back."""
+
+
+class Restoring:
+    """Brings everything back on one network."""
+
+    def __init__(self, job: Job, network: NetworkDefinition) -> None:
+        self._job = job
+        self._means = job.means
+        self._network = network
+        self._turn = asyncio.Lock()
+        self._failed: dict[str, str] = {}
+        """By name, what the engine said last."""
+
+    async def run(self) -> None:
+        """Bring back services in their order, and containers; those with an address of their own before anybody takes it.
+
+        Raises NetworkGone when the network is not there after all, and RecreationFailed with the names of what could
+        not be brought back in time.
+        """
+        containers = self._job.record.containers
+        given = [each for each in containers if each.is_given and each.fits(*self._network.ipv4)]
+        end_s = self._means.clock.monotonic() + BACK_WITHIN_S
+        while True:
+            self._failed.clear()
+            await replace(self._means.steady, patience_s=GIVEN_WITHIN_S).each(given, self._connect)
+            look = await self._means.look()
+            self._job.note(look)
+            parked = self._job.parked(look)
+            if parked:
+                await self._means.say(f"bringing back {plural(len(parked), 'service')}")
+            known = {each.record.id: each for each in parked}
+            order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
+            others = [partial(self._connect, each) for each in containers if each not in given]
+            jobs = [partial(self._start, each, max(1, len(look.nodes))) for each in order[:-1]]
+            # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
+            await self._all([*jobs[:1], *others, *jobs[1:]])
+            await self._all([partial(self._restore, each) for each in order[-1:]])
+            if not self._failed:
+                return
+            if self._means.clock.monotonic() >= end_s:
+                names = listed(sorted(self._failed), 8)
+                raise RecreationFailed(
+                    f"{names} could not be brought back: {next(iter(self._failed.values()))}",
+                    "Resume the run to try again; `way-back.sh` of the run does it by hand.",
+                )
+            await self._means.clock.sleep(POLL_S)
+
+    async def _all(self, jobs: Iterable[Callable[[], Awaitable[None]]]) -> None:
+        await self._means.steady.each(jobs, lambda job: job())
+
+    async def _start(self, parked: Parked, nodes: int) -> None:
+        """Bring back a service, and let its tasks get ahead of those of the next."""
+        async with self._turn:
+            await self._restore(parked)
+            tasks = nodes if parked.record.replicas is None else parked.record.replicas
+            pace_s = min(MOST_PACE_S, self._means.pace_s * tasks / nodes)
+            if pace_s:
+                await self._means.clock.sleep(pace_s)
+
+    async def _restore(self, parked: Parked) -> None:
+        means, service_id, network_id = self._means, parked.service.id, self._network.id
+        gone = {parked.network.id, self._job.name, *self._job.gone} - {network_id}
+
+        def change(spec: dict[str, Any]) -> None:
+            # Whoever deployed it anew in between has brought it back in his own way.
+            if is_parked(spec):
+                restore(spec, parked.record, network_id, gone)
+
+        async def is_made() -> bool:
+            now = await means.reader.service(service_id)
+            return now is None or not is_parked(dict(now.spec))
+
+        async def act() -> None:
+            await means.changer.update_service(service_id, change)
+
+        state = {"name": parked.service.name, "label": parked.service.label(PARKED_LABEL)}
+        try:
+            await means.steady.make(
+                Change("service", service_id, "restore", state, act, is_made, is_way_back=True)
+            )
+        except EngineRefused as error:
+            if f"network {network_id} not found" in error.sentence:
+                raise NetworkGone(error.sentence) from error
+            self._failed[parked.service.name] = error.sentence
+        except VipconsoleError as error:
+            self._failed[parked.service.name] = error.sentence
+
+    async def _connect(self, container: ContainerRecord) -> None:
+        try:
+            await connect(self._job, self._network, container)
+        except VipconsoleError as error:
+            self._failed[container.name] = error.sentence
+
+
+class Settling:
+    """Makes what a rollback would bring harmless: the previous specification of a restored service is the parked one.
+
+    An update that changes nothing puts the present specification in its place. No task is replaced for it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._means = job.means
+
+    async def run(self) -> None:
+        """Settle every service that a rollback would park. Whoever looks afterwards sees those that could not be settled."""
+        look = await self._means.look()
+        left = [each for each in look.services if rolls_back_to_parked(each)]
+        if left:
+            await self._means.say(f"making a rollback of {plural(len(left), 'service')} harmless")
+
+        async def settle(service: SpecifiedService) -> None:
+            with suppress(VipconsoleError):
+                await self._settle(service)
+
+        await self._means.steady.each(left, settle)
+
+    async def _settle(self, service: SpecifiedService) -> None:
+        means = self._means
+
+        async def is_made() -> bool:
+            now = await means.reader.service(service.id)
+            return now is None or not rolls_back_to_parked(now)
+
+        async def act() -> None:
+            await means.changer.update_service(service.id, lambda _: None)
+
+        state = {"name": service.name}
+        await means.steady.make(
+            Change("service", service.id, "settle", state, act, is_made, is_way_back=True)
+        )
+
+
+def rolls_back_to_parked(service: SpecifiedService) -> bool:
+    """Whether a rollback would park a service that is not parked now."""
+    return is_parked(dict(service.previous)) and not is_parked(dict(service.spec))

@@ -1,0 +1,172 @@
+"""Whether everything is as it was, the subnet aside: what was recorded against what one look shows. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from console.operations.network_recreation.definition import NOWHERE
+from console.operations.network_recreation.label import parked_from
+from console.operations.network_recreation.record import ContainerRecord, Record, ServiceRecord
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlays import Endpoint, OverlayLook, SpecifiedService, live_on, network_entries
+from console.swarm.values import ALIVE
+
+ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
+"""Parts of a network's definition that are compared by themselves, or mean nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How far a service's tasks are."""
+
+    count: int
+    wanted: int
+    since: datetime | None
+    """When the last of the wanted ones began to run."""
+    error: str
+    """What its latest failed task said."""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many run as before."""
+        return self.count >= self.wanted
+
+
+def running(record: ServiceRecord, look: OverlayLook, network: NetworkDefinition) -> Running:
+    """Return how many tasks of a service run on a network."""
+    tasks = [each for each in live_on(look, network.id) if each.use.service_id == record.id]
+    up = sorted(
+        each.since for each in tasks if each.use.state == "running" and each.use.desired_state in ALIVE
+    )
+    failed = [
+        each
+        for each in look.tasks
+        if each.use.service_id == record.id and each.error and network.id in each.use.network_ids
+    ]
+    error = max(failed, key=lambda each: each.since).error if failed else ""
+    found = look.service(record.id)
+    wanted = record.wanted if found is None else min(record.wanted, _asked(found, record))
+    since = up[wanted - 1] if 0 < wanted <= len(up) else None
+    return Running(len(up), wanted, since, error)
+
+
+def _asked(service: SpecifiedService, record: ServiceRecord) -> int:
+    """Return how many tasks a service asks for now: others may have scaled it meanwhile."""
+    replicated = (service.spec.get("Mode") or {}).get("Replicated")
+    if replicated is None:
+        return record.running
+    replicas = replicated.get("Replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def lacks_virtual_ip(service: SpecifiedService, network: NetworkDefinition) -> bool:
+    """Whether a service should have a virtual IP in a network's subnet and has none; it gets it a moment after its update."""
+    vips = [each.address for each in service.seen.virtual_ips if each.network_id == network.id]
+    return service.seen.endpoint_mode == "vip" and not any(
+        isinstance(vip, IPv4Address) and vip in subnet for vip in vips for subnet in network.ipv4
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was."""
+
+    sentence: str
+    is_failure: bool = True
+    """Whether it is for whoever recreated the network to mend; False for what others did meanwhile."""
+
+
+def differences(
+    record: Record,
+    look: OverlayLook,
+    network: NetworkDefinition,
+    endpoints: Mapping[str, Endpoint],
+    subnets: tuple[IPv4Network, ...],
+) -> tuple[Difference, ...]:
+    """Return what is not as it was. `endpoints` are the containers' now, by ID."""
+    return (
+        *_of_network(record, network, subnets),
+        *(said for each in record.services for said in _of_service(each, look, network)),
+        *(said for each in record.containers for said in _of_container(each, look, network, endpoints)),
+    )
+
+
+def _of_network(
+    record: Record, network: NetworkDefinition, subnets: tuple[IPv4Network, ...]
+) -> Iterator[Difference]:
+    if not network.is_allocated or network.ipv4 != subnets:
+        has, wanted = (", ".join(str(each) for each in some) for some in (network.ipv4, subnets))
+        yield Difference(f"{network.name} has {has or 'no subnet'} instead of {wanted}.")
+    was, now = dict(record.network.body), dict(network.body)
+    for key in sorted({*was, *now} - ASIDE):
+        if (was.get(key) or None) != (now.get(key) or None):
+            yield Difference(f"{network.name} differs from before in {key}.")
+
+
+def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefinition) -> Iterator[Difference]:
+    service = look.service(record.id)
+    if service is None:
+        yield Difference(f"{record.name} was removed meanwhile.", is_failure=False)
+        return
+    name = service.name
+    if parked_from(service) is not None:
+        yield Difference(f"{name} is still parked.")
+        return
+    now = [dict(each) for _, _, each in network_entries(service.spec) if each["Target"] == network.id]
+    was = [{**each.body, "Target": network.id} for each in record.entries]
+    if not now:
+        yield Difference(f"{name} is not on {network.name}.")
+    elif now != was:
+        yield Difference(f"{name} has other aliases or options on {network.name} than before.")
+    if service.seen.mode != record.mode:
+        yield Difference(f"{name} is {service.seen.mode} instead of {record.mode}.", is_failure=False)
+    elif record.mode == "replicated" and _asked(service, record) != _replicas(record):
+        yield Difference(
+            f"{name} asks for {_asked(service, record)} replicas instead of {_replicas(record)}.",
+            is_failure=False,
+        )
+    if NOWHERE in service.seen.constraints:
+        yield Difference(f"{name} still has the constraint of a parked service.")
+    yield from _of_tasks(record, service, look, network)
+
+
+def _of_tasks(
+    record: ServiceRecord, service: SpecifiedService, look: OverlayLook, network: NetworkDefinition
+) -> Iterator[Difference]:
+    if lacks_virtual_ip(service, network):
+        yield Difference(f"{record.name} has no virtual IP on {network.name}.")
+    tasks = running(record, look, network)
+    if not tasks.is_enough:
+        said = f" ({tasks.error})" if tasks.error else ""
+        yield Difference(f"Of {record.name} {tasks.count} of {tasks.wanted} tasks run{said}.")
+
+
+def _replicas(record: ServiceRecord) -> int:
+    return 1 if record.replicas is None else record.replicas
+
+
+def _of_container(
+    record: ContainerRecord, look: OverlayLook, network: NetworkDefinition, endpoints: Mapping[str, Endpoint]
+) -> Iterator[Difference]:
+    there = next((each for each in look.containers if each.id == record.id), None)
+    if there is None:
+        yield Difference(f"The container {record.name} was removed meanwhile.", is_failure=False)
+        return
+    found = endpoints.get(record.id)
+    if found is None or found.network_id not in (network.id, *([] if there.is_running else [""])):
+        yield Difference(f"The container {record.name} is not on {network.name}.")
+        return
+    if record.is_running and not there.is_running:
+        yield Difference(f"The container {record.name} does not run any more.", is_failure=False)
+    if _aliases(found.config) != _aliases(record.config):
+        yield Difference(f"The container {record.name} has other aliases on {network.name} than before.")
+    if record.is_given and record.fits(*network.ipv4) and found.address != record.address:
+        yield Difference(
+            f"The container {record.name} has {found.address or 'no address'} instead of {record.address}."
+        )
+
+
+def _aliases(config: Mapping[str, Any]) -> list[str]:
+    return sorted(config.get("Aliases") or ())

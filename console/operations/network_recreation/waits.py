@@ -1,0 +1,187 @@
+"""What is still on an overlay and must end before it can be removed, as far as one look shows. Pure.
+
+That no task is listed does not mean that no container runs: engines before 29 forget a task that is ending as soon as its
+service is updated again, while its container takes its stop grace to end and holds this node's copy of the network.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from console.operations.network_recreation.definition import is_emptied
+from console.operations.network_recreation.label import Parked
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlays import HereContainer, OverlayLook, SpecifiedService, live_on
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """How long one service was down."""
+
+    name: str
+    total_s: float
+    """From its parking until as many of its tasks ran as before."""
+    stop_s: float | None
+    """Until its last container had ended: its stop grace, at most, and what the engine needs besides. None where that was
+    not seen, as after an interruption."""
+    start_s: float | None
+    """From its restoring until its tasks ran; None where that was not seen."""
+
+    @property
+    def floor_s(self) -> float | None:
+        """What stopping and starting take by themselves, whoever does it."""
+        return None if self.stop_s is None or self.start_s is None else self.stop_s + self.start_s
+
+
+@dataclass(slots=True)
+class _Span:
+    name: str
+    parked: datetime
+    stopped: datetime | None = None
+    restored: datetime | None = None
+    running: datetime | None = None
+
+
+@dataclass(slots=True)
+class Times:
+    """Moments of each service, as looks show them."""
+
+    _spans: dict[str, _Span] = field(default_factory=dict)
+    _seen_alive: set[str] = field(default_factory=set)
+    """Services of which something was seen to run."""
+
+    def note(self, look: OverlayLook, parked: Iterable[Parked], network: str) -> None:
+        """Take in a look at a network and what is parked for it."""
+        down = {each.service.id: each for each in parked}
+        for each in down.values():
+            self._spans.setdefault(each.service.id, _Span(each.service.name, each.since))
+        alive = {each.use.service_id for each in look.tasks if each.use.is_alive and each.use.container_id}
+        alive |= {each.service_id for each in look.containers if each.task_id and each.is_running}
+        self._seen_alive |= alive
+        current = look.overlay(network)
+        for service_id, span in self._spans.items():
+            if service_id in down:
+                if span.stopped is None and service_id in self._seen_alive - alive:
+                    span.stopped = look.now
+                continue
+            found = look.service(service_id)
+            if span.restored is None and found and current and found.is_on(current.id, network):
+                span.restored = found.updated
+
+    def note_running(self, service_id: str, since: datetime) -> None:
+        """Take in that enough of a service's tasks run, and since when."""
+        span = self._spans.get(service_id)
+        if span is not None and span.running is None:
+            span.running = since
+
+    def outages(self) -> tuple[Outage, ...]:
+        """Return the outages that were seen from beginning to end; of services without tasks there are none."""
+        return tuple(
+            Outage(
+                each.name,
+                _between(each.parked, each.running) or 0.0,
+                _between(each.parked, each.stopped),
+                _between(each.restored, each.running),
+            )
+            for each in self._spans.values()
+            if each.running
+        )
+
+    def whole(self) -> tuple[float, float] | None:
+        """Return from the first parking to the last task that ran, and its floor: the longest stop and the longest start."""
+        ended = [each.running for each in self._spans.values() if each.running]
+        stops = [each.stop_s for each in self.outages() if each.stop_s is not None]
+        starts = [each.start_s for each in self.outages() if each.start_s is not None]
+        if not ended or not stops or not starts:
+            return None
+        began = min(each.parked for each in self._spans.values() if each.running)
+        return (max(ended) - began).total_seconds(), max(stops) + max(starts)
+
+
+def _between(began: datetime | None, ended: datetime | None) -> float | None:
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
+
+
+ELSEWHERE_MARGIN_S = 5.0
+"""Beyond the stop grace of a task on another node, whose container cannot be seen from here."""
+
+
+def still_on(
+    look: OverlayLook,
+    network: NetworkDefinition,
+    watched: Collection[str],
+    parked: Collection[Parked],
+    emptied: Mapping[str, datetime],
+) -> tuple[str, ...]:
+    """Return what of services still lives on a network, by name.
+
+    `watched` are containers that were on it before; `emptied` tells by ID of a parked service when it was updated by
+    whoever parked it.
+    """
+    return (
+        *_tasks(look, network),
+        *(
+            f"container {each.name}"
+            for each in look.containers
+            if each.task_id and each.is_running and (each.is_on(network.id) or each.id in watched)
+        ),
+        *_elsewhere(look, parked, emptied),
+    )
+
+
+def _tasks(look: OverlayLook, network: NetworkDefinition) -> Iterator[str]:
+    names = {each.id: each.name for each in look.services}
+    here = {each.id for each in look.containers if each.is_running}
+    for each in live_on(look, network.id):
+        use = each.use
+        # What runs here is named as a container.
+        if not use.is_standalone and use.container_id not in here:
+            node = look.nodes.get(use.node_id)
+            where = f" on {node.name}" if node else ""
+            yield f"{names.get(use.service_id, 'a task')}.{use.slot or use.node_id[:12]} ({use.state}{where})"
+
+
+def _elsewhere(
+    look: OverlayLook, parked: Collection[Parked], emptied: Mapping[str, datetime]
+) -> Iterator[str]:
+    """Yield the services that were updated since they were parked, or may have been: their tasks may run on unlisted."""
+    if len(look.nodes) < 2:
+        return
+    for each in parked:
+        updated = each.service.updated
+        until = updated + timedelta(seconds=each.record.grace_s + ELSEWHERE_MARGIN_S)
+        if each.record.is_elsewhere and emptied.get(each.service.id) != updated and look.now < until:
+            yield f"{each.service.name} (may still stop on another node)"
+
+
+def services_on(look: OverlayLook, network: NetworkDefinition) -> tuple[SpecifiedService, ...]:
+    """Return the services that ask for a network."""
+    return tuple(each for each in look.services if each.is_on(network.id, network.name))
+
+
+def in_use_on(look: OverlayLook, network: NetworkDefinition) -> tuple[SpecifiedService, ...]:
+    """Return the services that ask for a network and are not parked; one that somebody gave tasks again is not."""
+    return tuple(each for each in services_on(look, network) if not is_emptied(dict(each.spec)))
+
+
+def attached_here(look: OverlayLook, network: NetworkDefinition) -> tuple[HereContainer, ...]:
+    """Return the containers of this node that are attached to a network by hand, stopped ones too."""
+    return tuple(each for each in look.by_hand(network.name) if each.networks[network.name] == network.id)
+
+
+def attached_elsewhere(look: OverlayLook, network: NetworkDefinition) -> tuple[str, ...]:
+    """Return the containers that are attached to a network by hand on other nodes, by the beginning of their IDs."""
+    return tuple(
+        each.use.container_id[:12]
+        for each in live_on(look, network.id)
+        if each.use.is_standalone and each.use.node_id != look.here
+    )
+
+
+def containers_of_tasks(look: OverlayLook, network: NetworkDefinition) -> frozenset[str]:
+    """Return the IDs of the containers of tasks that are on a network now."""
+    listed = {each.use.container_id for each in live_on(look, network.id) if not each.use.is_standalone}
+    here = {
+        each.id for each in look.containers if each.task_id and each.is_running and each.is_on(network.id)
+    }
+    return frozenset((listed | here) - {""})

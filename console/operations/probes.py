@@ -1,0 +1,224 @@
+"""Services of this program's own: one at a time takes an address of a network for a moment, and gives it back.
+
+Whatever happens to the process that made one, its label tells whose it is, and `remove_leftovers` takes it away.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, TypeVar
+
+from console.clock import Clock
+from console.errors import Declined, EngineError, EngineRefused, EngineTimeout, Unknown, known
+from console.swarm.changer import SwarmChanger
+from console.swarm.parse import PROBE_LABEL
+from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
+from console.text import plural
+
+T = TypeVar("T")
+
+NOWHERE = "node.labels.vipconsole.probe==nowhere"
+"""A placement that no node meets. A probe has no replicas, so this only holds if somebody scales it."""
+IMAGE = "vipconsole/probe:never-runs"
+VIP_WITHIN_S = 3.0
+"""A virtual IP comes within some milliseconds. When none has come, the network is full or the leader is slow."""
+ALLOCATED_WITHIN_S = 60.0
+"""So long a slow leader is waited for, once it is asked for something that no full network can delay."""
+POLL_S, SLOW_POLL_S = 0.002, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose probe it is."""
+
+    machine: str
+    process: int
+
+    def __str__(self) -> str:
+        """Return the value of the label."""
+        return f"{self.machine}/{self.process}"
+
+    @property
+    def name(self) -> str:
+        """The name of this process's probe: always the same, so the engine itself refuses a second one."""
+        return f"vipconsole-probe-{self.machine[:12].lower()}-{self.process}"
+
+
+NETWORK_PREFIX = "vipconsole-scratch-"
+"""Of the names of networks that are made to prove something on, and removed again."""
+
+
+def network_name(mark: Mark, purpose: str) -> str:
+    """Return the name of a scratch network of a process."""
+    return f"{_networks_of(mark.machine)}{mark.process}-{purpose}"
+
+
+def _networks_of(machine: str) -> str:
+    return f"{NETWORK_PREFIX}{machine[:12].lower()}-"
+
+
+def own_mark(machine: str) -> Mark:
+    """Return the mark of this process on a machine."""
+    return Mark(machine, os.getpid())
+
+
+def probe_spec(mark: Mark, network_id: str) -> Mapping[str, Any]:
+    """Return the specification of a service that holds one virtual IP on a network and does nothing else."""
+    return {
+        "Name": mark.name,
+        "Labels": {PROBE_LABEL: str(mark)},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": IMAGE},
+            "Networks": [{"Target": network_id}],
+            "Placement": {"Constraints": [NOWHERE]},
+        },
+        "Mode": {"Replicated": {"Replicas": 0}},
+        "EndpointSpec": {"Mode": "vip"},
+    }
+
+
+def after_name(mark: Mark) -> str:
+    """Return the name of what is created after a probe that got no address."""
+    return f"{mark.name}-after"
+
+
+def after_spec(mark: Mark) -> Mapping[str, Any]:
+    """Return the specification of a service on no network, whose task is pending once the leader's allocator has had it."""
+    spec = probe_spec(mark, "")
+    return {
+        **spec,
+        "Name": after_name(mark),
+        "TaskTemplate": {**spec["TaskTemplate"], "Networks": []},
+        "Mode": {"Replicated": {"Replicas": 1}},
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Asks a network for its next address with a probe."""
+
+    reader: EngineReader
+    changer: SwarmChanger
+    clock: Clock
+    mark: Mark
+    network_id: str
+
+    async def next_address(self) -> IPv4Address | IPv6Address | None:
+        """Return the address that is handed out next, which is free again then; None where the network is full.
+
+        On a network with subnets of either kind a holder gets one address of either kind.
+
+        The probe is gone when this returns, is cancelled, or raises an `EngineError`, if the engine still answers. It raises
+        EngineTimeout where the leader does not allocate: that is no full network.
+        """
+        try:
+            service_id = await unbroken(self.changer.create_service(probe_spec(self.mark, self.network_id)))
+            return await self._virtual_ip(service_id)
+        finally:
+            # By its name: an ID whose answer was lost is not known.
+            await unbroken(self.changer.remove_service(self.mark.name))
+
+    async def _virtual_ip(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        end_s, poll_s = self.clock.monotonic() + VIP_WITHIN_S, POLL_S
+        while True:
+            address = await self._given(service_id)
+            if address is not None:
+                return address
+            if self.clock.monotonic() >= end_s:
+                return await self._late(service_id)
+            await self.clock.sleep(poll_s)
+            poll_s = min(2 * poll_s, SLOW_POLL_S)
+
+    async def _given(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        service = await self.reader.service(service_id)
+        return next(
+            (each.address for each in service.virtual_ips if each.network_id == self.network_id), None
+        )
+
+    async def _late(self, service_id: str) -> IPv4Address | IPv6Address | None:
+        """Return an address that came late; None once it is proven that there is none.
+
+        The leader's allocator does one thing after the other, in the order in which they were created (swarmkit,
+        manager/allocator). Once it has had what was created after the probe, it has tried the probe, and in vain.
+        """
+        try:
+            after_id = await unbroken(self.changer.create_service(after_spec(self.mark)))
+            end_s = self.clock.monotonic() + ALLOCATED_WITHIN_S
+            while True:
+                # Before the probe is read: an address that comes in between is seen.
+                is_past = await self.reader.has_allocated_task(after_id)
+                address = await self._given(service_id)
+                if address is not None or is_past:
+                    return address
+                if self.clock.monotonic() >= end_s:
+                    raise EngineTimeout(
+                        f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to allocate an "
+                        "address: whether the network is full is not known.",
+                        "The leader is slow or stands still: `docker node ls` shows it, its dockerd's log tells why. Try "
+                        "again once a new service gets its tasks.",
+                    )
+                await self.clock.sleep(SLOW_POLL_S)
+        finally:
+            await unbroken(self.changer.remove_service(after_name(self.mark)))
+
+
+async def unbroken(change: Awaitable[T]) -> T:
+    """Return what a change returns. A cancellation waits until the change has been answered.
+
+    Without that, a service that is being created would be removed before it is there.
+    """
+    task = asyncio.ensure_future(change)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # It ends by itself: each call to the engine has a time limit.
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+async def remove_leftovers(
+    reader: EngineReader, changer: SwarmChanger, machine: str, deadline_s: float
+) -> tuple[str, ...]:
+    """Remove the probes and scratch networks that commands of this machine left behind, and return their names.
+
+    The caller holds the maintenance lock, so no such command is running. Raises Declined when another machine has a
+    probe in this swarm, for it may be at work, and EngineError when the services cannot be read.
+    """
+    return await remove_leftovers_in(await reader.glimpse(deadline_s), changer, machine)
+
+
+async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine: str) -> tuple[str, ...]:
+    """Do the same with what was seen of the swarm a moment ago."""
+    services = state.services
+    if isinstance(services, Unknown):
+        raise EngineError(services.reason, services.hint)
+    probes = [each for each in services if each.is_probe]
+    foreign = [each for each in probes if each.probe.rpartition("/")[0] != machine]
+    if foreign:
+        whose, _, process = foreign[0].probe.rpartition("/")
+        raise Declined(
+            f"Another machine is changing this swarm: {plural(len(foreign), 'probe')} of machine {whose or '?'}, "
+            f"process {process or '?'}, in it ({foreign[0].name}).",
+            "Wait until it has ended. If it was killed, any changing command there cleans up, or "
+            f"`docker service rm {foreign[0].name}`.",
+        )
+    for each in probes:
+        await changer.remove_service(each.id)
+    scratch = [each for each in known(state.networks, ()) if each.name.startswith(_networks_of(machine))]
+    removed = [each.name for each in scratch if await _is_removed(changer, each.id)]
+    return (*(each.name for each in probes), *removed)
+
+
+async def _is_removed(changer: SwarmChanger, network_id: str) -> bool:
+    try:
+        await changer.remove_network(network_id)
+    except EngineRefused:
+        # A task of a probe that was removed a moment ago is still on it: it goes with the next call.
+        return False
+    return True

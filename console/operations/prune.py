@@ -1,0 +1,95 @@
+"""Removes overlays that nobody uses: which ones, purely, and then one after the other."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from console.durations import is_known
+from console.errors import EngineRefused
+from console.swarm.changer import SwarmChanger
+from console.swarm.definitions import NetworkDefinition
+from console.swarm.overlay_reader import OverlayReader
+from console.swarm.overlays import OverlayLook, live_on
+
+KEEP_LABEL = "vipconsole.keep"
+"""A network with this label, whatever its value, is never removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is never removed."""
+
+    names: tuple[str, ...]
+    """Globs."""
+    younger_than_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What came of it, by name."""
+
+    removed: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
+    """Those that were to go and stayed, with the reason."""
+
+
+def prunable(look: OverlayLook, keep: Keep) -> tuple[NetworkDefinition, ...]:
+    """Return the overlays that nobody uses: no service, no task that lives or still stops, and no container of this node.
+
+    A container that is stopped counts too, for it would not start without its network.
+    """
+    return tuple(
+        each for each in look.networks if each.scope == "swarm" and not _kept_because(each, look, keep)
+    )
+
+
+def _kept_because(network: NetworkDefinition, look: OverlayLook, keep: Keep) -> str:
+    age_s = (look.now - network.created).total_seconds()
+    labels = network.body.get("Labels") or {}
+    if network.is_ingress or network.is_from_config:
+        return "Swarm needs it"
+    if any(fnmatchcase(network.name, each) for each in keep.names) or KEEP_LABEL in labels:
+        return "it is to be kept"
+    is_dated = is_known(network.created)
+    if not is_dated or age_s < keep.younger_than_s:
+        return "it is new" if is_dated else "its age is not known"
+    users = [each.name for each in look.services if each.is_on(network.id, network.name)]
+    if users:
+        return f"{users[0]} is on it"
+    if any(live_on(look, network.id)):
+        return "a task is on it"
+    containers = [each.name for each in look.containers if each.is_on(network.id)]
+    return f"the container {containers[0]} is on it" if containers else ""
+
+
+async def prune(
+    reader: OverlayReader,
+    changer: SwarmChanger,
+    keep: Keep,
+    names: Iterable[str],
+    tell: Callable[[str], object] = lambda _: None,
+) -> Pruned:
+    """Remove the overlays of these names, as far as nobody uses them at that very moment.
+
+    Each is looked at again immediately before. Raises an `EngineError` where the engine does not answer.
+    """
+    removed: list[str] = []
+    kept: list[tuple[str, str]] = []
+    for name in dict.fromkeys(names):
+        look = await reader.look()
+        found = look.overlay(name)
+        if found is None:
+            continue
+        reason = _kept_because(found, look, keep)
+        if reason:
+            kept.append((name, reason))
+            continue
+        try:
+            tell(f"removing {name}")
+            await changer.remove_network(found.id)
+        except EngineRefused as error:
+            # The engine's own word is the last: somebody came in between.
+            kept.append((name, error.sentence))
+        else:
+            removed.append(name)
+    return Pruned(tuple(removed), tuple(kept))

@@ -1,0 +1,1 @@
+"""Gives leaked addresses back: another manager takes the lead, or dockerd is restarted."""

@@ -1,0 +1,170 @@
+"""Which way of giving leaked addresses back this swarm allows, and what it costs. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from console.errors import Unknown, known
+from console.swarm.managers import (
+    MANAGERS_AT_LEAST,
+    NO_LEADER,
+    Refusal,
+    Roles,
+    by_hand,
+    foreign,
+    is_to_be_active,
+    refusal,
+)
+from console.swarm.values import Node, Service, SwarmState
+from console.text import listed, plural
+
+
+class Way(StrEnum):
+    """How addresses are given back."""
+
+    HANDOVER = "handover"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class ReclaimPlan:
+    """What would be done; or why it cannot be, and then nothing else."""
+
+    way: Way
+    cost: str = ""
+    """A sentence: what happens to whom."""
+    steps: tuple[str, ...] = ()
+    """The same as plain commands."""
+    refused: str = ""
+    hint: str = ""
+    brings_back: bool = False
+    """Whether it only ends a hand-over that was cut short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it would be done."""
+
+    machine: str
+    unit: str
+    """The docker unit of this host."""
+    not_ours: Unknown | None = None
+    """Why what happens on this host is not known to happen to the engine; None where it is its own."""
+
+
+def plan_reclaim(roles: Roles, swarm: SwarmState, asked: Way | None, place: Place) -> ReclaimPlan:
+    """Return the way that was asked for, else the cheaper one of those that can be gone."""
+    if asked is Way.RESTART:
+        return _restart(roles, swarm, place)
+    handover = plan_handover(roles, swarm, place.machine)
+    # On the leader of three managers a hand-over is only a step away: that is told, rather than a restart offered.
+    if asked is Way.HANDOVER or not handover.refused or len(roles.reachable) >= MANAGERS_AT_LEAST:
+        return handover
+    return _restart(roles, swarm, place)
+
+
+def plan_handover(roles: Roles, swarm: SwarmState, machine: str) -> ReclaimPlan:
+    """Return what a hand-over would do; one that was cut short is ended, and nothing else is done then."""
+    leader, refused = roles.leader, foreign(roles, machine)
+    if refused is None and leader is None:
+        refused = NO_LEADER
+    if refused is not None or leader is None:
+        return _refused(Way.HANDOVER, refused or NO_LEADER)
+    if roles.handed_over:
+        return _ending(roles.handed_over)
+    refused = refusal(roles)
+    if refused is not None and roles.unfinished:
+        plan = _ending(roles.unfinished)
+        return ReclaimPlan(
+            plan.way,
+            f"{plan.cost} No address is given back. {' '.join(refused)}",
+            plan.steps,
+            brings_back=True,
+        )
+    if refused is not None:
+        return _refused(Way.HANDOVER, refused)
+    return _handing_over(leader, swarm)
+
+
+def _refused(way: Way, why: Refusal) -> ReclaimPlan:
+    return ReclaimPlan(way, refused=why[0], hint=why[1])
+
+
+def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
+    return ReclaimPlan(
+        Way.HANDOVER,
+        f"A hand-over was cut short: {listed([each.hostname for each in nodes])} becomes what it was before. "
+        "No container stops.",
+        tuple(command for each in nodes for command in by_hand(each)),
+        brings_back=True,
+    )
+
+
+def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
+    name = leader.hostname
+    is_paused_for_it = leader.availability == "active" or is_to_be_active(leader)
+    cost = f"Another manager takes the lead from {name}, which becomes a worker for some seconds and a manager again. "
+    if is_paused_for_it:
+        cost += f"No container stops. {name} is paused meanwhile: no new task starts on it."
+    else:
+        cost += f"No container stops. {name} stays what it is ({leader.availability})."
+    at_risk = _only_on_managers(leader, swarm)
+    if at_risk:
+        cost += (
+            f" Do not update {listed(at_risk)} meanwhile: of a global service that runs on managers only, an update in "
+            f"these seconds ends the task on {name}."
+        )
+    pause, active = (
+        (f"docker node update --availability pause {name}",),
+        (f"docker node update --availability active {name}  # once `docker node ls` shows it as Reachable",),
+    )
+    return ReclaimPlan(
+        Way.HANDOVER,
+        cost,
+        (
+            *(pause if is_paused_for_it else ()),
+            f"docker node demote {name}",
+            f"docker node promote {name}  # once another manager leads",
+            *(active if is_paused_for_it else ()),
+        ),
+    )
+
+
+def _only_on_managers(leader: Node, swarm: SwarmState) -> list[str]:
+    """Return the global services with a task on the leader which a worker must not run."""
+    there = {
+        each.service_id for each in known(swarm.tasks, ()) if each.node_id == leader.id and each.is_alive
+    }
+    services = known(swarm.services, ())
+    return sorted(each.name for each in services if each.id in there and _asks_for_manager(each))
+
+
+def _asks_for_manager(service: Service) -> bool:
+    # Swarm looks at all tasks of a global service when it is updated, also on paused nodes (swarmkit, orchestrator/global).
+    return service.mode.startswith("global") and any(
+        "".join(each.split()).lower() in ("node.role==manager", "node.role!=worker")
+        for each in service.constraints
+    )
+
+
+def _restart(roles: Roles, swarm: SwarmState, place: Place) -> ReclaimPlan:
+    if roles.leader is None:
+        return _refused(Way.RESTART, NO_LEADER)
+    if roles.leader.id != roles.here:
+        leader = roles.leader.hostname
+        return _refused(
+            Way.RESTART,
+            (f"The allocator runs on the leader, {leader}, and not here.", f"Run it on {leader}."),
+        )
+    if place.not_ours is not None:
+        why = f"The docker unit of this host is not restarted. {place.not_ours.reason}"
+        return _refused(Way.RESTART, (why, place.not_ours.hint))
+    tasks = [
+        each for each in known(swarm.tasks, ()) if each.node_id == roles.here and each.state == "running"
+    ]
+    alone = sum(each.is_standalone for each in tasks)
+    what = f"{plural(len(tasks) - alone, 'task')} and {plural(alone, 'container')} on overlays"
+    return ReclaimPlan(
+        Way.RESTART,
+        f"Every container of this host stops and comes back ({what}), which takes about half a minute.",
+        (f"systemctl restart {place.unit}",),
+    )

@@ -1,0 +1,84 @@
+"""Gives leaked addresses back by a restart of the leader's dockerd. Every container of that host stops and comes back."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from console.clock import Clock
+from console.errors import EngineTimeout, Unknown
+from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
+
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What came of a restart."""
+
+    took_s: float
+    """Until the swarm was back and converged."""
+    behind: tuple[str, ...]
+    """Services that had their tasks running before and have not yet, by name."""
+
+
+class DaemonRestart:
+    """One restart. `restart` does it: `systemctl restart` of the unit on a real host."""
+
+    def __init__(
+        self,
+        reader: EngineReader,
+        clock: Clock,
+        restart: Callable[[], Awaitable[None]],
+        tell: Callable[[str], object],
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._restart = restart
+        self._tell = tell
+
+    async def run(self, recovery_s: float) -> Restarted:
+        """Restart it and wait until what ran before runs again.
+
+        Raises HostError when the unit does not come up, EngineTimeout when the swarm does not.
+        """
+        began_s = self._clock.monotonic()
+        before = running(await self._reader.glimpse(10))
+        self._tell("restarting dockerd: every container of this host stops and comes back")
+        await self._restart()
+        self._tell("dockerd is up; waiting for the swarm")
+        end_s = self._clock.monotonic() + recovery_s
+        while True:
+            swarm = await self._reader.glimpse(10)
+            is_back = not isinstance(swarm.engine, Unknown) and not isinstance(swarm.nodes, Unknown)
+            behind = behind_of(before, swarm) if is_back else tuple(before)
+            if is_back and not behind:
+                return Restarted(self._clock.monotonic() - began_s, ())
+            if self._clock.monotonic() >= end_s:
+                if is_back:
+                    return Restarted(self._clock.monotonic() - began_s, behind)
+                raise EngineTimeout(
+                    f"dockerd was restarted, and within {recovery_s:g} s no swarm answered.",
+                    "`systemctl status` of its unit, and its journal, tell why.",
+                )
+            await self._clock.sleep(POLL_S)
+
+
+def running(swarm: SwarmState) -> Mapping[str, int]:
+    """Return how many tasks of each service run and are wanted, by the service's name."""
+    if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
+        return {}
+    names = {each.id: each.name for each in swarm.services}
+    found: defaultdict[str, int] = defaultdict(int)
+    for task in swarm.tasks:
+        if task.state == "running" and task.desired_state == "running" and task.service_id in names:
+            found[names[task.service_id]] += 1
+    return dict(found)
+
+
+def behind_of(before: Mapping[str, int], swarm: SwarmState) -> tuple[str, ...]:
+    """Return the services that are still there and have fewer tasks running than before."""
+    if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
+        return tuple(before)
+    there, now = {each.name for each in swarm.services}, running(swarm)
+    return tuple(sorted(name for name, count in before.items() if name in there and now.get(name, 0) < count))

@@ -1,0 +1,1 @@
+"""Removes stacks without losing addresses: no network goes before the last task on it has stopped."""

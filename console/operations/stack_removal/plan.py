@@ -1,0 +1,180 @@
+"""What the removal of stacks will remove, what it will keep and why, and how long it may take. Pure."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from console.errors import UsageError
+from console.swarm.stacks import DEFAULT_GRACE_S, Kind, ServiceUse, StackLook, StackObject, TaskUse
+from console.text import clean, did_you_mean, listed, near_names
+
+MARGIN_S = 60.0
+"""Beyond the longest stop grace: the engine lets go of networks and volumes only after a container was killed, which
+takes seconds for each on a loaded host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An object that is not removed, and why, as a clause: `the service web_app uses it`."""
+
+    object: StackObject
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What becomes of one stack. Only what is named here will be touched."""
+
+    name: str
+    objects: tuple[StackObject, ...]
+    """Everything of the stack, in the order of its removal."""
+    kept: tuple[Kept, ...]
+    """Those that will stay if nothing changes; looked at again before each removal."""
+    live_tasks: int
+    grace_s: float
+    """The longest stop grace of its services and tasks."""
+
+    def of(self, *kinds: Kind) -> tuple[StackObject, ...]:
+        """Return its objects of these kinds."""
+        return tuple(each for each in self.objects if each.kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPlan:
+    """What becomes of several stacks at once."""
+
+    stacks: tuple[StackPlan, ...]
+    limit_s: float
+    """For how long tasks and containers are waited for."""
+    absent: tuple[str, ...] = ()
+    """Names of which nothing is there: removed by an earlier call, or mistyped. They are skipped."""
+    suggestions: tuple[str, ...] = ()
+    """For each of these, a question that names the nearest stack; empty where none is near."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the stacks."""
+        return frozenset(each.name for each in self.stacks)
+
+    @property
+    def object_ids(self) -> frozenset[str]:
+        """The IDs of everything that it may touch."""
+        return frozenset(each.id for stack in self.stacks for each in stack.objects)
+
+
+def plan_removal(names: Collection[str], look: StackLook, timeout_s: float | None = None) -> RemovalPlan:
+    """Return what removing these stacks comes to.
+
+    A name of which nothing is left, neither an object nor a task that still ends, is passed over, so that the same call
+    finishes what an earlier one began; where that is so of every name, UsageError is raised.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    going = frozenset(
+        each.id for each in everything(look) if each.stack in wanted and each.kind is Kind.SERVICE
+    )
+    stacks = tuple(_plan_stack(name, look, going) for name in wanted)
+    there = tuple(each for each in stacks if each.objects or each.live_tasks)
+    if not there:
+        raise _missing(wanted, look)
+    limit_s = timeout_s if timeout_s is not None else max(each.grace_s for each in there) + MARGIN_S
+    absent = tuple(clean(each.name) for each in stacks if each not in there)
+    known = [each for each in stack_names(look) if each not in wanted]
+    return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(each, known) for each in absent))
+
+
+def everything(look: StackLook) -> Iterable[StackObject]:
+    """Yield services, networks, secrets and configs, those of no stack included."""
+    yield from (each.object for each in look.services)
+    yield from look.objects
+
+
+def stack_names(look: StackLook) -> list[str]:
+    """Return the names of all stacks, in order."""
+    return sorted({each.stack for each in everything(look) if each.stack})
+
+
+def tasks_of(stack: str, service_ids: Collection[str], look: StackLook) -> tuple[TaskUse, ...]:
+    """Return the listed tasks of a stack: of these services, and of services of it that are gone.
+
+    Tasks of a service that came later belong to whoever deployed it.
+    """
+    others = {each.object.id for each in look.services}.difference(service_ids)
+    return tuple(
+        each
+        for each in look.tasks
+        if each.service_id in service_ids or (each.stack == stack and each.service_id not in others)
+    )
+
+
+def keepers_of(item: StackObject, look: StackLook, going: Collection[str]) -> str:
+    """Return who keeps an object from being removed, as a clause, or nothing.
+
+    These are services that stay (their IDs are not in `going`) and containers attached by hand: they use it for good.
+    """
+    services = [
+        each.object.name for each in look.services if item.id in each.uses and each.object.id not in going
+    ]
+    attached = [
+        container_name(each, look)
+        for each in look.tasks
+        if each.is_standalone and each.is_alive and item.id in each.network_ids
+    ]
+    # A container that has an endpoint on this node and no task in the swarm any more is on it all the same.
+    attached += [
+        each.name
+        for each in look.containers
+        if not each.service_id and item.id in each.network_ids and each.name not in attached
+    ]
+    said = [
+        f"{'service' if len(services) == 1 else 'services'} {listed(services)}" if services else "",
+        f"{'container' if len(attached) == 1 else 'containers'} {listed(attached)}" if attached else "",
+    ]
+    users = " and ".join(each for each in said if each)
+    if not users:
+        return ""
+    return f"{users} {'uses' if len(services) + len(attached) == 1 else 'use'} it"
+
+
+def container_name(task: TaskUse, look: StackLook) -> str:
+    """Return the name of the standalone container behind a task, or its ID and its node."""
+    for each in look.containers:
+        if each.id == task.container_id:
+            return each.name
+    return f"{task.container_id[:12]} on {node_name(task.node_id, look)}"
+
+
+def node_name(node_id: str, look: StackLook) -> str:
+    """Return a node's name, and its state where that is not `ready`."""
+    node = look.nodes.get(node_id)
+    if node is None:
+        return f"node {node_id[:12]}" if node_id else "no node"
+    return node.name if node.state == "ready" else f"{node.name}, which is {node.state}"
+
+
+def _plan_stack(name: str, look: StackLook, going: frozenset[str]) -> StackPlan:
+    own: list[ServiceUse] = [each for each in look.services if each.object.stack == name]
+    order = list(Kind)
+    objects = sorted(
+        (each for each in everything(look) if each.stack == name),
+        key=lambda each: (order.index(each.kind), each.name),
+    )
+    service_ids = {each.object.id for each in own}
+    live = [each for each in tasks_of(name, service_ids, look) if each.is_alive]
+    graces = [*(each.grace_s for each in own), *(each.grace_s for each in live)]
+    kept = [
+        Kept(each, reason)
+        for each in objects
+        if each.kind is not Kind.SERVICE and (reason := keepers_of(each, look, going))
+    ]
+    return StackPlan(name, tuple(objects), tuple(kept), len(live), max(graces, default=DEFAULT_GRACE_S))
+
+
+def _missing(missing: tuple[str, ...], look: StackLook) -> UsageError:
+    known = stack_names(look)
+    shown = [clean(each) for each in missing]
+    near = list(dict.fromkeys(one for each in missing for one in near_names(each, known, 3)))
+    if near:
+        hint = f"Did you mean {' or '.join(near)}?"
+    else:
+        hint = f"There are {listed(known, 8)}." if known else "There are no stacks in this swarm."
+    verb = "is no stack" if len(missing) == 1 else "are no stacks"
+    return UsageError(f"There {verb} {listed(shown)}, so nothing was changed.", hint)

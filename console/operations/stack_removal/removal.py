@@ -1,0 +1,216 @@
+"""Removes stacks without losing addresses: services, then a wait until nothing of them runs, then the rest.
+
+It only ever looks, decides and acts on what it saw just before. So it does not matter where it was interrupted:
+calling it again finishes what is left.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from console.clock import Clock
+from console.concurrency import together
+from console.errors import EngineError, SwarmError, VipconsoleError
+from console.operations.stack_removal.plan import Kept, RemovalPlan, StackPlan
+from console.operations.stack_removal.steps import HiddenTasks, Step, next_step
+from console.swarm.stack_reader import StackReader
+from console.swarm.stacks import Kind, StackLook, StackObject
+
+POLL_S = 0.25
+"""Between two looks while nothing can be done but wait."""
+SLOWEST_RETRY_S = 5.0
+"""What the engine refuses is tried again less and less often, for every try is told to the journal."""
+GONE_AFTER_S = 30.0
+"""An engine that has not answered for so long is given up."""
+AT_ONCE = 4
+"""Removals under way at the same time; also the most networks that are removed on one look, so that it is fresh."""
+
+
+class State(StrEnum):
+    """How far the removal of a stack is."""
+
+    UNDER_WAY = "under way"
+    REMOVED = "removed"
+    """Everything of it is gone, but for what is kept."""
+    UNFINISHED = "unfinished"
+    """Not everything could be removed in time."""
+    UNKNOWN = "unknown"
+    """The engine no longer answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How far the removal of one stack is, or how it ended."""
+
+    stack: str
+    state: State = State.UNDER_WAY
+    removed: tuple[StackObject, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    """What still runs, or could not be removed yet, by name."""
+    is_drained: bool = False
+    """Whether nothing of it was seen to run any more."""
+    refusals: tuple[str, ...] = ()
+    """What the engine said to removals that it refused, as sentences."""
+    took_s: float = 0.0
+
+
+Watch = Callable[[Outcome], object]
+"""Is told whenever it has become known how far a stack is."""
+
+
+class Remover(Protocol):
+    """The part of `console.swarm.changer.SwarmChanger` that a removal needs."""
+
+    async def remove_service(self, service_id: str) -> None:
+        """Remove a service; its tasks go on until they have stopped."""
+        ...
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network."""
+        ...
+
+    async def remove_secret(self, secret_id: str) -> None:
+        """Remove a secret."""
+        ...
+
+    async def remove_config(self, config_id: str) -> None:
+        """Remove a config."""
+        ...
+
+
+@dataclass(slots=True)
+class _Stack:
+    """A stack while it is being removed."""
+
+    plan: StackPlan
+    outcome: Outcome
+    hidden: HiddenTasks
+    refusals: dict[str, str] = field(default_factory=dict)
+    """By object, what the engine said last."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """By object, how often."""
+    again_s: dict[str, float] = field(default_factory=dict)
+    """By object, when it is tried again."""
+
+    @property
+    def removed_ids(self) -> frozenset[str]:
+        return frozenset(each.id for each in self.outcome.removed)
+
+
+class StackRemoval:
+    """One removal of planned stacks."""
+
+    def __init__(
+        self, plan: RemovalPlan, reader: StackReader, changer: Remover, clock: Clock, watch: Watch
+    ) -> None:
+        self._plan = plan
+        self._reader = reader
+        self._clock = clock
+        self._watch = watch
+        self._began_s = clock.monotonic()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._going = frozenset(each.id for stack in plan.stacks for each in stack.of(Kind.SERVICE))
+        self._stacks = [_Stack(each, Outcome(each.name), HiddenTasks(each)) for each in plan.stacks]
+        self._act: dict[Kind, Callable[[str], Coroutine[Any, Any, None]]] = {
+            Kind.SERVICE: changer.remove_service,
+            Kind.NETWORK: changer.remove_network,
+            Kind.SECRET: changer.remove_secret,
+            Kind.CONFIG: changer.remove_config,
+        }
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How far each stack is, at any time."""
+        return tuple(each.outcome for each in self._stacks)
+
+    async def run(self) -> tuple[Outcome, ...]:
+        """Remove the stacks, wait as long as the plan's limit allows, and return how it ended for each.
+
+        Of a stack whose tasks have not ended by then no network is removed. Raises nothing that the engine may do:
+        that is `State.UNKNOWN`. When it is cancelled nothing more is started, and `outcomes` tells how far it came.
+        """
+        self._began_s = self._clock.monotonic()
+        end_s = self._began_s + self._plan.limit_s
+        try:
+            while under_way := [each for each in self._stacks if each.outcome.state is State.UNDER_WAY]:
+                look = await self._look(end_s)
+                steps = [(each, self._next_step(each, look)) for each in under_way]
+                if self._clock.monotonic() >= end_s:
+                    self._finish(under_way, State.UNFINISHED)
+                elif not await self._take(steps) and any(not step.is_last for _, step in steps):
+                    await self._clock.sleep(POLL_S)
+        except (EngineError, SwarmError) as error:
+            self._give_up(error)
+        return self.outcomes
+
+    async def _look(self, end_s: float) -> StackLook:
+        """Return a look; try again while the engine may be coming back."""
+        failing_since_s: float | None = None
+        while True:
+            try:
+                return await self._reader.look()
+            except (EngineError, SwarmError):
+                now_s = self._clock.monotonic()
+                failing_since_s = now_s if failing_since_s is None else failing_since_s
+                if now_s - failing_since_s >= GONE_AFTER_S or now_s >= end_s:
+                    raise
+            await self._clock.sleep(POLL_S)
+
+    def _next_step(self, stack: _Stack, look: StackLook) -> Step:
+        now_s = self._clock.monotonic()
+        hidden = stack.hidden.after(look, now_s)
+        step = next_step(stack.plan, self._going, look, stack.removed_ids, hidden)
+        stack.outcome = replace(
+            stack.outcome,
+            state=State.REMOVED if step.is_last else State.UNDER_WAY,
+            waits_for=step.waits_for,
+            kept=step.kept,
+            is_drained=step.is_drained,
+            took_s=now_s - self._began_s,
+        )
+        self._watch(stack.outcome)
+        return step
+
+    async def _take(self, steps: list[tuple[_Stack, Step]]) -> bool:
+        """Remove what the steps say, and return whether anything was removed."""
+        now_s = self._clock.monotonic()
+        wanted = [
+            (stack, each)
+            for stack, step in steps
+            for each in step.remove
+            if stack.again_s.get(each.id, now_s) <= now_s
+        ]
+        others = [each for each in wanted if each[1].kind is not Kind.NETWORK]
+        # Those that were refused come last, so that one of them holds up no other.
+        networks = sorted(
+            (each for each in wanted if each[1].kind is Kind.NETWORK),
+            key=lambda each: each[0].refused.get(each[1].id, 0),
+        )
+        return any(await together(*(self._remove(*each) for each in (*networks[:AT_ONCE], *others))))
+
+    async def _remove(self, stack: _Stack, item: StackObject) -> bool:
+        async with self._room:
+            try:
+                await self._act[item.kind](item.id)
+            except (EngineError, SwarmError) as error:
+                # Whether it was done after all, and whether the engine is still there, the next look tells.
+                stack.refusals[item.id] = error.sentence
+                times = stack.refused[item.id] = stack.refused.get(item.id, 0) + 1
+                stack.again_s[item.id] = self._clock.monotonic() + min(times * POLL_S, SLOWEST_RETRY_S)
+                return False
+        stack.refusals.pop(item.id, None)
+        stack.outcome = replace(stack.outcome, removed=(*stack.outcome.removed, item))
+        return True
+
+    def _finish(self, stacks: Iterable[_Stack], state: State, why: tuple[str, ...] = ()) -> None:
+        for each in stacks:
+            if each.outcome.state is State.UNDER_WAY:
+                said = (*each.refusals.values(), *why)
+                each.outcome = replace(each.outcome, state=state, refusals=said)
+                self._watch(each.outcome)
+
+    def _give_up(self, error: VipconsoleError) -> None:
+        self._finish(self._stacks, State.UNKNOWN, (error.sentence,))

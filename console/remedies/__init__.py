@@ -1,1 +1,0 @@
-"""Every operation that changes a swarm, written once."""

@@ -1,0 +1,1 @@
+"""What is kept on disk between two commands: censuses, history, and the state directory itself."""

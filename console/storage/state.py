@@ -1,0 +1,90 @@
+"""Where this program keeps what it must remember."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from console.errors import HostError
+from console.text import clean
+
+
+def write_atomically(
+    path: Path, content: str | bytes, mode: int, owner: tuple[int, int] | None = None
+) -> None:
+    """Write a whole file in one step that survives a crash: a sibling is written, synced and renamed over it.
+
+    It gets its mode, and the user and group where they are given, before it gets its name. Raises HostError when it
+    cannot be written; then the old file is as it was.
+    """
+    if not path.name:
+        raise HostError(f"{clean(str(path))} is no file that could be written.", "Name a file.")
+    # The leading dot and the ending keep collectors of `*.prom` away from the unfinished file.
+    sibling = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(sibling, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if owner is not None:
+                    os.fchown(file.fileno(), *owner)
+                os.fchmod(file.fileno(), mode)
+                file.write(content if isinstance(content, bytes) else content.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            sibling.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                sibling.unlink()
+            raise
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise HostError(
+            f"{clean(str(path))} cannot be written: {error.strerror}.",
+            "Check the directory, its rights and its space.",
+        ) from error
+
+
+def state_folder() -> Path:
+    """Return where this user's state lives; it need not be there yet."""
+    override = os.environ.get("VIPCONSOLE_STATE_DIR")
+    if override:
+        return Path(override)
+    if os.geteuid() == 0:
+        return Path("/var/lib/vipconsole")
+    base = os.environ.get("XDG_STATE_HOME") or f"{os.environ.get('HOME', '/tmp')}/.local/state"  # noqa: S108 - no home
+    return Path(base) / "vipconsole"
+
+
+WHOSE = "Use it as the user who owns it (root for /var/lib/vipconsole), or name another one with --state-dir."
+"""What helps where the state directory, or what is in it, cannot be used."""
+
+
+def state_failure(error: OSError) -> HostError | None:
+    """Return the sentence for an error on the state directory or on something in it; None for every other error.
+
+    The doors to what is kept say what cannot be read. This is for what none of them foresaw.
+    """
+    folder = state_folder().absolute()
+    name = error.filename
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if not isinstance(name, str) or not Path(name).absolute().is_relative_to(folder):
+        return None
+    return HostError(f"The state in {clean(name, 300)} cannot be used: {error.strerror}.", WHOSE)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, which only this user can enter. Raises HostError when it cannot be made."""
+    try:
+        # mkdir() gives its mode to the last folder only.
+        for each in (*reversed(folder.parents), folder):
+            if not each.is_dir():
+                each.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise HostError(
+            f"The folder {clean(str(folder))} cannot be made: {error.strerror}.",
+            WHOSE,
+        ) from error

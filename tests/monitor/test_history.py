@@ -1,0 +1,158 @@
+"""The history of use and the ledger, from session to session, on a simulated engine."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.addresses.leaks import Evidence
+from console.simulator.engine import SimulatedEngine
+from console.simulator.stacks import remove_at_once
+from console.storage.history import FILE
+from tests.monitor.test_watcher import a_swarm, deployed, is_seen
+from tests.support.engines import Simulation, simulation
+from tests.support.program import Outcome, vipconsole
+from tests.support.watching import Watching, account_of, watching
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def simulated() -> Iterator[Simulation]:
+    with simulation(a_swarm("1.41")) as running:
+        yield running
+
+
+def network_id(watched: Watching) -> str:
+    return account_of(watched.scene, "proxy").network.id
+
+
+async def leak(watched: Watching) -> None:
+    ghost = deployed(watched)
+    await watched.let(10)
+    watched.do(lambda engine: remove_at_once(engine, ghost))
+    await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
+
+
+async def test_trends_follow_the_use(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        await leak(watched)
+        await watched.let(14)
+        trend = watched.scene.trends[network_id(watched)]
+        assert next(each.used for each in trend.points) == 3
+        assert trend.points[-1].used == 5
+        # 253 - 3 held - 2 leaked, two for each removal.
+        assert (trend.leaked_per_removal, trend.removals_left) == (2.0, 124)
+        assert trend.per_hour is None
+        assert watched.scene.history_failed is None
+        # What stands is the very same, until its last point moves.
+        before = watched.scene.trends
+        await watched.let(4)
+        assert watched.scene.trends is before
+
+
+async def test_they_begin_anew_when_dockerd_was_restarted(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        await leak(watched)
+        await watched.let(14)
+        watched.do(SimulatedEngine.restart)
+        await watched.let(14)
+        points = watched.scene.trends[network_id(watched)].points
+        assert max(each.used for each in points) <= 3
+
+
+async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation, tmp_path: Path) -> None:
+    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        await leak(watched)
+        first = watched.scene.ledger.entries
+        await watched.let(70)
+        points = watched.scene.trends[network_id(watched)].points
+    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        assert watched.scene.ledger.entries == first
+        since = watched.scene.ledger.watched_since
+        assert since is not None
+        assert all(each.ended_at < since for each in first)
+        (part,) = account_of(watched.scene, "proxy").subnets
+        assert (part.leak.count, part.leak.evidence) == (2, Evidence.LEDGER)
+        known = watched.scene.trends[network_id(watched)].points
+        assert {each.used for each in known} == {each.used for each in points[-1:]}
+        assert known[0].at < since
+        assert watched.scene.history_failed is None
+
+
+async def test_whoever_looks_once_is_told_too(simulated: Simulation, tmp_path: Path) -> None:
+    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        assert await shown(simulated, tmp_path) == (None, "none")
+        await leak(watched)
+        await watched.let(70)
+    lost = simulated.running.run(lambda engine: engine.addresses_of("proxy", "leaked"))
+    said = await glance(simulated, tmp_path, "--json")
+    leaked = said.json["networks"][0]["subnets"][0]["leaked"]
+    assert (leaked["count"], leaked["certainty"], leaked["evidence"]) == (2, "at least", "ledger")
+    assert leaked["addresses"] == lost
+    assert " \N{GREATER-THAN OR EQUAL TO} 2 " in (await glance(simulated, tmp_path)).out
+    damage(tmp_path)
+    codes = {each["code"] for each in (await glance(simulated, tmp_path, "--json")).json["findings"]}
+    assert "ledger-unread" in codes
+    mend(tmp_path)
+    assert await shown(simulated, tmp_path) == (None, "none")
+    # Looking makes nothing.
+    assert not (tmp_path / FILE).exists()
+
+
+async def glance(simulated: Simulation, state: Path, *more: str) -> Outcome:
+    return await asyncio.to_thread(vipconsole, "glance", "--host", simulated.host, "proxy", *more, home=state)
+
+
+async def shown(simulated: Simulation, state: Path) -> tuple[int | None, str]:
+    leaked = (await glance(simulated, state, "--json")).json["networks"][0]["subnets"][0]["leaked"]
+    return leaked["count"], leaked["evidence"]
+
+
+async def test_what_holds_no_more_is_forgotten_for_good(simulated: Simulation, tmp_path: Path) -> None:
+    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        await leak(watched)
+        await watched.let(70)
+    simulated.running.run(SimulatedEngine.restart)
+    simulated.running.run(lambda engine: engine.advance(30))
+    for _ in range(2):
+        async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+            await watched.until(is_seen)
+            assert watched.scene.ledger.entries == ()
+            await watched.let(70)
+
+
+async def test_a_history_that_cannot_be_used_is_told_and_the_session_goes_on(
+    simulated: Simulation, tmp_path: Path
+) -> None:
+    damage(tmp_path)
+    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        scene = await watched.until(lambda scene: scene.history_failed)
+        assert scene.history_failed is not None
+        assert "cannot be used" in scene.history_failed.reason
+        await watched.until(is_seen)
+        await leak(watched)
+        await watched.let(14)
+        assert watched.scene.trends[network_id(watched)].points[-1].used == 5
+        mend(tmp_path)
+        await watched.until(lambda scene: scene.history_failed is None, within_s=70)
+    assert_kept(tmp_path)
+
+
+def damage(state: Path) -> None:
+    (state / FILE).write_bytes(b"not a database " * 500)
+
+
+def mend(state: Path) -> None:
+    (state / FILE).unlink()
+
+
+def assert_kept(state: Path) -> None:
+    assert (state / FILE).stat().st_size > 0

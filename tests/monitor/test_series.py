@@ -1,0 +1,127 @@
+"""Which points of a network's use are kept, and when they begin anew."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from console.addresses.accounting import Kept, NetworkAccount, account
+from console.addresses.evidence import Allocator, Census, allocator_of
+from console.addresses.forecast import Point
+from console.addresses.leaks import Ledger
+from console.errors import Unknown
+from console.monitor.history import History
+from console.monitor.series import Series, added, series_of, thinned
+from console.monitor.values import Stage
+from console.swarm.values import Engine, SwarmState
+from tests.support.swarms import HERE, NOW, engine, network, swarm
+from tests.support.watching import HandClock
+
+BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")
+STATE = swarm([network("proxy", "10.0.1.0/24"), BRIDGE])
+COUNTED = swarm([network("proxy", "10.0.1.0/24", use={"10.0.1.0/24": (5, 251)}), BRIDGE], api=(1, 52))
+
+
+def only(state: SwarmState, kept: Kept | None = None) -> NetworkAccount:
+    return next(each for each in account(state, state, kept or Kept()) if each.network.name == "proxy")
+
+
+def series(state: SwarmState, kept: Kept | None = None) -> Series | None:
+    assert isinstance(state.engine, Engine)
+    return series_of(only(state, kept), state.engine, allocator_of(state))
+
+
+def test_the_same_network_goes_on() -> None:
+    assert series(STATE) == series(STATE)
+    assert series(STATE) is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        swarm([network("proxy", "10.0.0.0/16"), BRIDGE]),
+        swarm([network("proxy", "10.0.1.0/24", created=NOW), BRIDGE]),
+        swarm([network("proxy", "10.0.1.0/24", id="id-new"), BRIDGE]),
+        swarm([network("proxy", "10.0.1.0/24"), replace(BRIDGE, created=NOW)]),
+        replace(STATE, nodes=(replace(HERE, id="other"),)),
+        COUNTED,
+    ],
+    ids=["capacity", "made again", "another", "dockerd was started", "leader", "the engine counts"],
+)
+def test_it_begins_anew(other: SwarmState) -> None:
+    assert series(other) != series(STATE)
+    assert series(other) is not None
+
+
+def test_a_census_makes_what_is_known_of_use_jump_and_so_begins_anew() -> None:
+    allocator = allocator_of(STATE)
+    assert allocator is not None
+    census = Census("id-proxy", "proxy", NOW, allocator, (), 0)
+    assert series(STATE, Kept({"id-proxy": census})) != series(STATE)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        replace(STATE, tasks=Unknown("no answer")),
+        swarm([network("proxy", driver="")]),
+        replace(COUNTED, networks=(network("proxy", "10.0.1.0/24"), BRIDGE)),
+        replace(STATE, nodes=Unknown("no answer")),
+    ],
+    ids=["tasks unread", "no subnet", "no count now", "no leader known"],
+)
+def test_what_is_not_known_well_enough_is_not_kept(state: SwarmState) -> None:
+    assert series(state) is None
+
+
+def test_without_an_allocator_there_is_none() -> None:
+    assert series_of(only(STATE), engine(), None) is None
+    assert series_of(only(STATE), engine(), Allocator("cluster", "a", "a", None)) is not None
+
+
+def at(seconds: float, used: int = 7) -> Point:
+    return Point(NOW + timedelta(seconds=seconds), used)
+
+
+def test_what_stands_is_two_points_of_which_the_later_moves() -> None:
+    points: tuple[Point, ...] = ()
+    for seconds in range(0, 3600, 2):
+        points = added(points, 7, at(seconds).at)
+    assert points == (at(0), at(3540))
+    assert added(points, 7, at(3541).at) is points
+
+
+def test_what_changes_is_kept_every_ten_seconds_at_most() -> None:
+    points: tuple[Point, ...] = ()
+    for seconds in range(0, 40, 2):
+        points = added(points, seconds, at(seconds).at)
+    assert [each.used for each in points] == [0, 10, 20, 30]
+
+
+def test_the_past_is_thinned_out() -> None:
+    points = [at(-minutes * 60, minutes) for minutes in range(5 * 24 * 60)]
+    left = thinned(points, NOW)
+    ages = [(NOW - each.at) / timedelta(hours=1) for each in left]
+    assert sum(age <= 2 for age in ages) == 121
+    assert sum(2 < age <= 24 for age in ages) == pytest.approx(22 * 6, abs=2)
+    assert len(left) < 350
+    assert left == thinned(left, NOW)
+
+
+def test_points_of_the_future_are_let_go_when_the_clock_was_set_back() -> None:
+    assert thinned([at(0), at(500)], at(10).at) == (at(0),)
+
+
+def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -> None:
+    clock = HandClock(NOW)
+    history = History(None, clock, Stage(clock))
+
+    def points(at_s: float, rebuilt_at: datetime | None = None) -> tuple[Point, ...]:
+        asked = replace(engine(), time=NOW + timedelta(seconds=at_s))
+        trends = history.take((only(STATE),), asked, allocator_of(STATE), Ledger(), rebuilt_at)
+        return trends["id-proxy"].points
+
+    assert len(points(0)) == 1
+    assert len(points(70)) == 2
+    assert points(140, NOW + timedelta(seconds=100)) == (at(140, 0),)
+    assert points(210, NOW + timedelta(seconds=100)) == (at(140, 0), at(210, 0))

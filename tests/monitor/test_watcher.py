@@ -1,0 +1,347 @@
+"""The watcher on a simulated engine: what is done to the engine is seen in the scenes, and so is what is done to it."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.addresses.leaks import Certainty, Evidence
+from console.diagnosis.quiescence.values import Verdict
+from console.diagnosis.values import Severity
+from console.monitor.monitor import Sources, Watcher
+from console.monitor.values import Scene
+from console.settings import Quiet, Settings
+from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_services
+from console.swarm.connection import EngineConnection
+from tests.support.engines import Simulation, simulation
+from tests.support.watching import NO_LOG, Watching, account_of, watching
+
+pytestmark = pytest.mark.timeout(240)
+APP = (Part("app", ("proxy",), replicas=2, grace_s=2.0),)
+
+
+def a_swarm(api: str, subnet: str = "10.0.1.0/24") -> SimulatedEngine:
+    engine = SimulatedEngine(Identity(api))
+    config = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+    engine.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True, "IPAM": config})
+    deploy(engine, "traefik", (Part("app", ("proxy",), is_internal=False),))
+    engine.advance(60)
+    return engine
+
+
+@pytest.fixture(params=["1.41", "1.52"])
+def simulated(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    with simulation(a_swarm(request.param)) as running:
+        yield running
+
+
+def used(scene: Scene) -> int:
+    return account_of(scene, "proxy").accounted
+
+
+def is_seen(scene: Scene) -> bool:
+    return scene.look.value is not None and scene.look.failed is None
+
+
+def deployed(watched: Watching, name: str = "ghost") -> Deployed:
+    return watched.do(lambda engine: deploy(engine, name, APP))
+
+
+async def test_a_service_that_starts_is_seen_within_a_second(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        assert used(watched.scene) == 3
+        await watched.let(4)
+        deployed(watched)
+        await watched.until(lambda scene: used(scene) == 6, within_s=2.5)
+
+
+async def test_what_does_not_change_is_the_very_same(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(lambda scene: is_seen(scene) and scene.quiet.value)
+        await watched.let(12)
+        before = watched.scene
+        await watched.let(6)
+        after = watched.scene
+        assert after.number > before.number
+        assert after.look.at_s > before.look.at_s
+        assert after.look.value is before.look.value
+        assert after.ledger is before.ledger
+        assert after.quiet.value is before.quiet.value
+        assert after.log is before.log
+        # What is asked of an unchanging swarm: five lists, and few inspections.
+        looks = watched.connection.asked.count("list the tasks")
+        inspections = sum(each.startswith("inspect the network") for each in watched.connection.asked)
+        assert inspections < looks
+
+
+async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        ghost = deployed(watched)
+        await watched.let(10)
+        watched.do(lambda engine: remove_at_once(engine, ghost))
+        scene = await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
+        lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
+        found = [(each.stack, each.service_name, each.removed_network) for each in scene.ledger.entries]
+        assert found == [("ghost", "ghost_app", "ghost_internal")] * 2
+        assert {each.task_name for each in scene.ledger.entries} == {"ghost_app.1", "ghost_app.2"}
+        assert sorted(str(one) for each in scene.ledger.entries for one in each.addresses) == sorted(lost)
+        assert scene.ledger.gaps == ()
+        assert scene.ledger.watched_since is not None
+
+
+async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() -> None:
+    with simulation(a_swarm("1.41")) as simulated:
+        async with watching(simulated.host, simulated.running) as watched:
+            await watched.until(is_seen)
+            ghost = deployed(watched)
+            await watched.let(10)
+            assert account_of(watched.scene, "proxy").leaked is None
+            watched.do(lambda engine: remove_at_once(engine, ghost))
+            scene = await watched.until(lambda scene: account_of(scene, "proxy").leaked == 2, within_s=20)
+            (part,) = account_of(scene, "proxy").subnets
+            assert (part.leak.certainty, part.leak.evidence) == (Certainty.AT_LEAST, Evidence.LEDGER)
+            lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
+            assert [str(each) for each in part.leak.addresses] == lost
+
+
+async def test_the_engines_own_count_stands_while_addresses_change_hands_and_gets_the_names() -> None:
+    with simulation(a_swarm("1.52")) as simulated:
+        async with watching(simulated.host, simulated.running) as watched:
+            await watched.until(lambda scene: is_seen(scene) and account_of(scene, "proxy").leaked == 0)
+            ghost = deployed(watched)
+            await watched.until(lambda scene: used(scene) > 3)
+            leak = account_of(watched.scene, "proxy").subnets[0].leak
+            assert (leak.count, leak.evidence, leak.as_of is not None) == (0, Evidence.ENGINE_COUNT, True)
+            await watched.let(10)
+            watched.do(lambda engine: remove_at_once(engine, ghost))
+
+            def is_counted(scene: Scene) -> bool:
+                leak = account_of(scene, "proxy").subnets[0].leak
+                return leak.count == 2 and leak.as_of is None
+
+            await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
+            seen = account_of(watched.scene, "proxy").subnets[0].leak
+            assert (seen.count, seen.certainty, seen.watched) == (2, Certainty.AT_LEAST, 2)
+            scene = await watched.until(is_counted, within_s=20)
+            (part,) = account_of(scene, "proxy").subnets
+            assert (part.leak.certainty, part.leak.evidence) == (Certainty.EXACT, Evidence.ENGINE_COUNT)
+            lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
+            assert [str(each) for each in part.leak.addresses] == lost
+
+
+async def test_a_patient_removal_is_no_entry(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        ghost = deployed(watched)
+        await watched.let(10)
+        watched.do(lambda engine: remove_services(engine, ghost))
+        await watched.until(
+            lambda _: not watched.do(lambda engine: engine.store.tasks_of(ghost.service_ids[0]))
+        )
+        await watched.let(1)
+        (own,) = ghost.network_ids
+        watched.do(lambda engine: engine.networks.remove(own))
+        await watched.let(8)
+        assert (watched.scene.ledger.entries, watched.scene.ledger.gaps) == ((), ())
+        assert used(watched.scene) == 3
+
+
+async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after() -> None:
+    with simulation(a_swarm("1.41")) as simulated:
+        async with watching(simulated.host, simulated.running) as watched:
+            await watched.until(is_seen)
+            ghost = deployed(watched)
+            await watched.let(12)
+            assert watched.scene.poll_s == 2.0
+            watched.do(lambda engine: remove_at_once(engine, ghost))
+            await watched.let(0.5)
+            before = watched.connection.asked.count("list the tasks")
+            await watched.let(3)
+            assert watched.connection.asked.count("list the tasks") - before >= 5
+            assert watched.scene.poll_s == 0.5
+            await watched.let(20)
+            assert watched.scene.poll_s == 2.0
+            before = watched.connection.asked.count("list the tasks")
+            await watched.let(6)
+            assert watched.connection.asked.count("list the tasks") - before == 3
+
+
+async def test_a_restart_of_dockerd_makes_the_ledger_void(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        ghost = deployed(watched)
+        await watched.let(10)
+        watched.do(lambda engine: remove_at_once(engine, ghost))
+        await watched.until(lambda scene: scene.ledger.entries, within_s=20)
+        watched.do(SimulatedEngine.restart)
+        await watched.until(lambda scene: not scene.ledger.entries, within_s=5)
+        await watched.let(10)
+        assert account_of(watched.scene, "proxy").leaked in (None, 0)
+
+
+async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
+    with simulation(a_swarm("1.41", "10.0.1.0/29")) as simulated:
+        async with watching(simulated.host, simulated.running) as watched:
+            await watched.until(is_seen)
+            deployed(watched)
+            await watched.until(lambda scene: account_of(scene, "proxy").free_at_most == 0)
+            assert scene_codes(watched.scene)["network-full"] is Severity.CRITICAL
+            deployed(watched, "discourse")
+            scene = await watched.until(lambda scene: "deploy-waits" in scene_codes(scene), within_s=75)
+            look = scene.look.value
+            assert look is not None
+            (waits,) = [each for each in look.assessment.findings if each.code == "deploy-waits"]
+            assert set(waits.names) == {"ghost_app", "discourse_app"}
+            # Its age is told anew now and then, though nothing changes.
+            await watched.let(25)
+            later = watched.scene.look.value
+            assert later is not None
+            assert later.assessment.findings != look.assessment.findings
+
+
+def scene_codes(scene: Scene) -> dict[str, Severity]:
+    look = scene.look.value
+    return {} if look is None else {each.code: each.severity for each in look.assessment.findings}
+
+
+@pytest.mark.parametrize("kind", ["refuse", "garbage", "cut", "status:500"])
+async def test_an_engine_that_fails_leaves_the_last_look_and_says_why(
+    simulated: Simulation, kind: str
+) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        await watched.let(4)
+        last = watched.scene.look
+        simulated.break_call("/info", kind)
+        scene = await watched.until(lambda scene: scene.look.failed)
+        assert scene.look.value is last.value
+        assert scene.look.at_s >= last.at_s
+        assert scene.look.failed_at_s == pytest.approx(watched.clock.monotonic(), abs=0.3)
+        since = scene.look.failed_at_s
+        await watched.let(8)
+        assert watched.scene.look.failed_at_s == since
+        (gap,) = watched.scene.ledger.gaps
+        assert gap.until is None
+        simulated.mend()
+        scene = await watched.until(is_seen, within_s=12)
+        assert scene.look.at_s > last.at_s
+
+
+async def test_an_engine_that_hangs_is_said_to(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running, timeout_s=1.0) as watched:
+        await watched.until(is_seen)
+        simulated.break_call("/*", "hang", times=1000)
+        scene = await watched.until(lambda scene: scene.look.failed, within_s=20)
+        assert scene.look.failed is not None
+        assert "did not answer in time" in scene.look.failed.reason
+        assert scene.look.value is not None
+        simulated.mend()
+        await watched.until(is_seen, within_s=20)
+
+
+async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        simulated.break_call("/services", "cut")
+        scene = await watched.until(lambda scene: "part-unread" in scene_codes(scene))
+        assert scene.look.failed is None
+        assert scene_codes(scene)["part-unread"] is Severity.UNKNOWN
+        simulated.mend()
+        await watched.until(lambda scene: "part-unread" not in scene_codes(scene))
+
+
+async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
+    with simulation(a_swarm("1.41")) as simulated:
+        host = f"unix://{tmp_path}/later.sock"
+        async with watching(host, simulated.running) as watched:
+            scene = await watched.until(lambda scene: scene.look.failed)
+            assert scene.look.value is None
+            assert scene.look.failed is not None
+            assert "the socket does not exist" in scene.look.failed.reason
+            (tmp_path / "later.sock").symlink_to(simulated.socket)
+            await watched.until(is_seen, within_s=15)
+            assert watched.scene.ledger.watched_since is not None
+
+
+# A connection that the simulated engine accepts in the moment in which it goes down is dropped unclosed by asyncio.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulated: Simulation) -> None:
+    async with watching(simulated.host, simulated.running) as watched:
+        await watched.until(is_seen)
+        await watched.let(6)
+        simulated.control("down", {"seconds": 4})
+        await until_it_answers(simulated.socket, is_up=False)
+        watched.watcher.hurry()
+        await watched.until(lambda scene: scene.look.failed, within_s=5)
+        assert "not running" in str(watched.scene.look.failed)
+        await until_it_answers(simulated.socket, is_up=True)
+        watched.do(SimulatedEngine.restart)
+        await watched.until(is_seen, within_s=30)
+        assert len(watched.scene.ledger.gaps) <= 1
+    # Here, and not in a test after this one.
+    gc.collect()
+
+
+async def until_it_answers(socket: Path, *, is_up: bool) -> None:
+    for _ in range(6000):
+        try:
+            _, writer = await asyncio.open_unix_connection(str(socket))
+        except OSError:
+            if not is_up:
+                return
+        else:
+            writer.close()
+            if is_up:
+                return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the simulated engine does not go down, or does not come back")
+
+
+async def test_quiet_is_judged_at_the_same_looks(simulated: Simulation) -> None:
+    settled = Settings(quiet=Quiet(dwell_s=5))
+    async with watching(simulated.host, simulated.running, settings=settled) as watched:
+        scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET)
+        assert scene.quiet_since_s is not None
+        await watched.let(6)
+        deployed_s = watched.clock.monotonic()
+        deployed(watched)
+        scene = await watched.until(lambda scene: verdict(scene) is Verdict.BUSY, within_s=5)
+        # The change may be all that is in the way: a look that comes late finds the tasks running. It counts from there.
+        assert scene.quiet_since_s is None or scene.quiet_since_s >= deployed_s
+        scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET, within_s=30)
+        assert watched.connection.asked.count("list the tasks") == watched.connection.asked.count(
+            "list the nodes"
+        )
+
+
+def verdict(scene: Scene) -> Verdict | None:
+    return None if scene.quiet.value is None else scene.quiet.value.verdict
+
+
+async def test_closing_it_leaves_no_task_and_no_thread(simulated: Simulation) -> None:
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    connection = EngineConnection(simulated.host, 5)
+    scenes = Watcher(Sources(connection, NO_LOG, None), Settings()).scenes()
+    async for scene in scenes:
+        if is_seen(scene):
+            break
+    await scenes.aclose()
+    assert asyncio.all_tasks() == tasks
+    connection.close()
+    for _ in range(6000):
+        if not new_threads(threads):
+            break
+        await asyncio.sleep(0.01)
+    assert new_threads(threads) == set()
+
+
+def new_threads(before: set[threading.Thread]) -> set[threading.Thread]:
+    # Those of the loop's own executor end with the loop.
+    now = {each for each in threading.enumerate() if not each.name.startswith("asyncio_")}
+    return now - before

@@ -1,0 +1,359 @@
+"""A hand-over of the leadership, on a simulated swarm of three managers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from console.errors import Declined, EngineError
+from console.operations.reclaim.handover import WORKER_FOR_S, Ending, Handover
+from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.objects import SimNode
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from console.swarm.managers import refusal, restore, roles_of
+from console.swarm.parse import HANDOVER_LABEL
+from console.swarm.reader import EngineReader
+from console.swarm.values import Node
+from tests.simulator.swarms import a_network, a_service
+from tests.support.engines import Simulation, simulation
+from tests.support.model_time import ModelTime
+from tests.support.swarms import NOW
+
+MARK = "this-machine/77"
+
+
+def three(leader: str = "two") -> SimulatedEngine:
+    """Three managers; `one` is asked."""
+    others = [("two", "manager"), ("three", "manager")]
+    return SimulatedEngine(Identity("1.52", host="one"), NOW, others=others, leader=leader)
+
+
+class Steps(EngineChanger):
+    """A changer that dies in front of a certain change; before each, something may happen."""
+
+    def __init__(
+        self, connection: EngineConnection, dies_at: float, meanwhile: Callable[[int], object]
+    ) -> None:
+        super().__init__(connection, lambda _: None)
+        self._dies_at = dies_at
+        self._meanwhile = meanwhile
+        self._made = 0
+
+    async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
+        if self._made >= self._dies_at:
+            raise KeyboardInterrupt
+        self._meanwhile(self._made)
+        await super().update_node(node_id, change)
+        self._made += 1
+
+
+@contextmanager
+def handing_over(
+    running: Simulation,
+    mark: str = MARK,
+    dies_at: float = 1e9,
+    meanwhile: Callable[[int], object] = lambda _: None,
+) -> Iterator[Handover]:
+    connection = EngineConnection(running.host, 10)
+    try:
+        yield Handover(
+            EngineReader(connection),
+            Steps(connection, dies_at, meanwhile),
+            ModelTime(running.model),
+            mark,
+            lambda _: None,
+        )
+    finally:
+        connection.close()
+
+
+def leader_of(engine: SimulatedEngine) -> str:
+    return next(each.hostname for each in engine.store.nodes.values() if each.is_leader)
+
+
+def roles(engine: SimulatedEngine) -> dict[str, str]:
+    return {each.hostname: each.role for each in engine.store.nodes.values()}
+
+
+def leak(engine: SimulatedEngine) -> str:
+    """Lose two addresses of a shared network, and return its ID."""
+    shared = a_network(engine, "proxy", "10.0.9.0/27")
+    own = a_network(engine, "own", "10.9.0.0/24")
+    service = a_service(engine, shared, own, name="leaky", replicas=2, constraint="node.labels.none==x")
+    engine.advance(1.0)
+    engine.services.remove(service)
+    engine.networks.remove(own)
+    engine.advance(1.0)
+    return shared
+
+
+async def test_what_leaked_is_free_again_and_every_manager_is_one_again() -> None:
+    engine = three()
+    leak(engine)
+    assert len(engine.addresses_of("proxy", "leaked")) == 2
+    with simulation(engine) as running, handing_over(running) as handover:
+        done = await handover.run()
+    assert (done.old_leader, done.ending) == ("two", Ending.MADE)
+    assert leader_of(engine) == done.new_leader != "two"
+    assert roles(engine) == {"one": "manager", "two": "manager", "three": "manager"}
+    assert engine.addresses_of("proxy", "leaked") == []
+    assert not any(HANDOVER_LABEL in each.labels for each in engine.store.nodes.values())
+
+
+def for_managers(engine: SimulatedEngine) -> dict[str, str]:
+    """Run a service on managers only, and return the nodes of its containers."""
+    proxy = a_network(engine)
+    a_service(engine, proxy, name="traefik", replicas=6, constraint="node.role==manager")
+    engine.advance(10.0)
+    there = containers(engine)
+    assert len(there) == 6
+    assert set(there.values()) == set(engine.store.nodes)
+    return there
+
+
+def containers(engine: SimulatedEngine) -> dict[str, str]:
+    running = [each for each in engine.store.tasks.values() if each.state == "running"]
+    return {each.container_id: each.node_id for each in running}
+
+
+async def test_what_may_run_on_managers_only_goes_on_running() -> None:
+    engine = three()
+    before = for_managers(engine)
+    with simulation(engine) as running, handing_over(running) as handover:
+        await handover.run()
+        engine.advance(30.0)
+    assert containers(engine) == before
+    assert {each.availability for each in engine.store.nodes.values()} == {"active"}
+
+
+STEPS = {
+    0: ("active", "manager", Ending.MADE),
+    1: ("pause", "manager", Ending.MADE),
+    2: ("pause", "worker", Ending.FINISHED),
+    3: ("pause", "manager", Ending.FINISHED),
+}
+"""What the node that led is after so many changes, and what the next call does then."""
+
+
+def node_two(engine: SimulatedEngine) -> SimNode:
+    return engine.store.find_node("two")
+
+
+@pytest.mark.parametrize("availability", ["active", "pause", "drain"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_after_any_change_the_next_call_ends_it_and_no_container_is_lost(
+    step: int, availability: str
+) -> None:
+    engine = three()
+    before = for_managers(engine)
+    engine.set_node("two", availability=availability)
+    paused, role, ending = STEPS[step]
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(30.0)
+        now = node_two(engine)
+        assert now.role == role
+        assert now.availability == (paused if availability == "active" else availability)
+        with handing_over(running, "this-machine/99") as handover:
+            done = await handover.run()
+        engine.advance(30.0)
+    assert (done.old_leader, done.ending) == ("two", ending)
+    assert leader_of(engine) == done.new_leader != "two"
+    assert set(roles(engine).values()) == {"manager"}
+    assert (node_two(engine).availability, node_two(engine).labels) == (availability, {})
+    assert containers(engine) == before
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_another_machines_is_left_alone_and_told_how_to_end_it_by_hand(step: int) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(5.0)
+        left = (node_two(engine).role, node_two(engine).availability, node_two(engine).labels)
+        with handing_over(running, "another-machine/1") as handover, pytest.raises(Declined) as told:
+            await handover.run()
+    assert (node_two(engine).role, node_two(engine).availability, node_two(engine).labels) == left
+    assert "(machine this-machine)" in told.value.sentence
+    assert ("docker node promote two" in told.value.hint) == (step == 2)
+    assert (
+        "docker node update --availability active --label-rm vipconsole.handover "
+        "--label-rm vipconsole.handover.availability two"
+    ) in told.value.hint
+
+
+async def test_one_that_cannot_go_on_is_undone_and_says_so() -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=1) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.set_node("three", state="down")
+        with handing_over(running) as handover:
+            done = await handover.run()
+    assert done.ending is Ending.UNDONE
+    assert "needs 3 reachable managers" in done.because
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+@pytest.mark.parametrize(("step", "leads"), [(0, "two"), (1, "two"), (2, "three"), (3, "three")])
+async def test_what_is_put_back_hands_nothing_over(step: int, leads: str) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=step) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.advance(5.0)
+        was = leader_of(engine)
+        with handing_over(running) as handover:
+            done = await handover.put_back()
+    assert (done is None) == (step == 0)
+    assert leader_of(engine) == was
+    assert (was == "two") == (leads == "two")
+    assert set(roles(engine).values()) == {"manager"}
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+@pytest.mark.parametrize("availability", ["active", "drain"])
+async def test_an_availability_that_somebody_chose_meanwhile_stays(availability: str) -> None:
+    engine = three()
+    with simulation(engine) as running:
+        with handing_over(running, dies_at=3) as handover, pytest.raises(KeyboardInterrupt):
+            await handover.run()
+        engine.set_node("two", availability=availability)
+        with handing_over(running) as handover:
+            await handover.run()
+    assert (node_two(engine).availability, node_two(engine).labels) == (availability, {})
+
+
+async def test_a_node_that_somebody_makes_active_before_it_is_demoted_is_not_demoted() -> None:
+    engine = three()
+    before = for_managers(engine)
+
+    def meddle(number: int) -> None:
+        if number == 1:
+            engine.set_node("two", availability="active")
+
+    with (
+        simulation(engine) as running,
+        handing_over(running, meanwhile=meddle) as handover,
+        pytest.raises(Declined, match="Somebody changed the node"),
+    ):
+        await handover.run()
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).role, node_two(engine).labels) == ("manager", {})
+    assert containers(engine) == before
+
+
+async def test_a_manager_that_is_lost_after_the_pause_ends_it_before_the_demotion() -> None:
+    engine = three()
+
+    def lose(number: int) -> None:
+        if number == 0:
+            engine.set_node("three", state="down")
+
+    with (
+        simulation(engine) as running,
+        handing_over(running, meanwhile=lose) as handover,
+        pytest.raises(Declined, match="needs 3 reachable managers"),
+    ):
+        await handover.run()
+    assert leader_of(engine) == "two"
+    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
+
+
+async def test_it_is_promoted_once_it_has_registered_with_the_new_leader_as_a_worker() -> None:
+    engine = three()
+    registered_s, promoted_s = [0.0], [0.0]
+
+    def register() -> None:
+        engine.set_node("two", state="ready")
+        registered_s[0] = engine.store.timeline.elapsed_s
+
+    def lag(number: int) -> None:
+        if number == 1:
+            engine.set_node("two", state="unknown")
+            engine.store.timeline.after(20.0, register)
+        if number == 2:
+            promoted_s[0] = engine.store.timeline.elapsed_s
+
+    with simulation(engine) as running, handing_over(running, meanwhile=lag) as handover:
+        await handover.run()
+    assert promoted_s[0] >= registered_s[0] + WORKER_FOR_S
+    assert set(roles(engine).values()) == {"manager"}
+
+
+async def test_a_worker_is_never_made_active() -> None:
+    with pytest.raises(Declined, match="stays paused until it is a manager again"):
+        restore({"Role": "worker", "Availability": "pause", "Labels": {HANDOVER_LABEL: MARK}})
+
+
+async def test_killed_before_anything_it_has_done_nothing() -> None:
+    engine = three()
+    with (
+        simulation(engine) as running,
+        handing_over(running, dies_at=0) as handover,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        await handover.run()
+    assert roles(engine)["two"] == "manager"
+    assert leader_of(engine) == "two"
+
+
+async def test_an_answer_that_was_lost_is_looked_for() -> None:
+    engine = three()
+    with simulation(engine) as running, handing_over(running) as handover:
+        running.break_call("/nodes/*/update", "lose_answer", times=1)
+        done = await handover.run()
+    assert leader_of(engine) == done.new_leader != "two"
+    assert set(roles(engine).values()) == {"manager"}
+
+
+async def test_an_engine_that_refuses_for_ever_is_told_with_how_to_go_on() -> None:
+    engine = three()
+    with simulation(engine) as running, handing_over(running) as handover:
+        running.break_call("/nodes/*/update", "status:500")
+        with pytest.raises(EngineError):
+            await handover.run()
+    assert set(roles(engine).values()) == {"manager"}
+
+
+async def test_it_is_refused_through_the_leader_itself() -> None:
+    with (
+        simulation(three("one")) as running,
+        handing_over(running) as handover,
+        pytest.raises(Declined) as told,
+    ):
+        await handover.run()
+    assert "cannot promote itself" in told.value.sentence
+    assert "Run it on" in told.value.hint
+
+
+def manager(name: str, reachability: str = "reachable", *, leads: bool = False) -> Node:
+    return Node(name, name, "ready", "active", True, leads, reachability, "manager")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "says"),
+    [
+        ((manager("a"), manager("b")), "has no leader"),
+        ((manager("a"), manager("b", leads=True)), "needs 3 reachable managers, and there are 2"),
+        ((manager("a"), manager("b", leads=True), manager("c", "unreachable")), "there are 2"),
+        (
+            (manager("a"), manager("b", leads=True), manager("c"), manager("d", "unreachable")),
+            "1 manager cannot be reached (d)",
+        ),
+    ],
+)
+def test_the_quorum_is_never_put_at_risk(nodes: tuple[Node, ...], says: str) -> None:
+    found = refusal(roles_of(nodes, "a"))
+    assert found is not None
+    assert says in found[0]
+    assert found[1]
+
+
+def test_three_managers_of_which_another_leads_are_enough() -> None:
+    assert refusal(roles_of((manager("a"), manager("b", leads=True), manager("c")), "a")) is None

@@ -1,0 +1,292 @@
+"""What a recreation will do, and why it must not be done."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from console.errors import Unknown
+from console.host.activity import Route
+from console.operations.network_recreation.plan import Surroundings, Wanted, Whose, plan_lines
+from console.operations.network_recreation.recreation import Recreation
+from console.operations.network_recreation.refusals import plan_recreation
+from console.operations.probes import Mark, probe_spec
+from console.simulator.engine import SimulatedEngine
+from console.swarm.parse import PARKED_LABEL
+from tests.simulator.swarms import a_network
+from tests.support.recreation import NEW, OLD, POOLS, Stage, service, stage
+from tests.support.touched import Killed, TouchList
+
+
+async def refusals(on: Stage, subnet: str = str(NEW), **more: Any) -> tuple[str, ...]:
+    return (await on.plan(IPv4Network(subnet), **more)).refused
+
+
+async def test_a_plan_tells_everything_in_its_order_and_how_long_services_are_down() -> None:
+    with stage() as on:
+        plan = await on.plan()
+
+        assert plan.refused == ()
+        assert not plan.is_done
+        assert plan.outage_s == 9.0
+        assert plan_lines(plan) == (
+            "park 7 services: no task any more, then off proxy",
+            "wait until none of their tasks is listed and no container of them runs (at most 62 s)",
+            "disconnect the container shell",
+            "disconnect the container stopped",
+            "remove the network proxy (10.0.1.0/24)",
+            "create it again with 10.10.0.0/16, everything else as it was",
+            "bring back 1: traefik_app (2 replicas)",
+            "bring back 2: dns_app (2 replicas)",
+            "bring back 3: everywhere (on every node that it ran on)",
+            "bring back 4: plain_app (2 replicas)",
+            "bring back 5: shop_app (2 replicas)",
+            "bring back 6: slow_app (2 replicas)",
+            "bring back 7: idle_app (0 replicas)",
+            "connect the container shell",
+            "connect the container stopped",
+        )
+        lies, changes = plan.notes
+        assert lies.startswith(
+            "10.10.0.0/16 lies in 10.0.0.0/8, where Swarm takes subnets from that nobody chose."
+        )
+        assert changes == "The container shell will have another address than 10.0.1.19."
+
+
+async def test_those_that_are_named_come_first_and_then_those_with_ports() -> None:
+    with stage() as on:
+        plan = await on.plan(first=("shop_*", "dns_*"))
+        assert plan.record is not None
+        order = [each.name for each in plan.record.services]
+        assert order[:4] == ["shop_app", "dns_app", "traefik_app", "everywhere"]
+
+
+async def test_with_the_subnet_that_it_has_there_is_nothing_to_do() -> None:
+    with stage() as on:
+        plan = await on.plan(OLD)
+        assert (plan.is_done, plan.refused) == (True, ())
+
+
+async def test_a_network_that_is_not_there_is_no_network() -> None:
+    with stage(small=True) as on:
+        plan = plan_recreation(await on.ground(), Wanted("missing", NEW), on.whose)
+        assert plan.refused == ("There is no overlay missing, and nothing tells what it was.",)
+        assert plan_lines(plan) == ()
+
+
+def a_job(model: SimulatedEngine, proxy: str) -> None:
+    made = model.services.create(service("batch_job", proxy))
+    model.store.services[made].spec["Mode"] = {"ReplicatedJob": {"MaxConcurrent": 1}}
+
+
+def an_update(model: SimulatedEngine, _: str) -> None:
+    model.store.find_service("plain_app").update_status = {"State": "paused", "Message": ""}
+
+
+def from_config(model: SimulatedEngine, proxy: str) -> None:
+    model.store.networks[proxy].is_ingress = True
+
+
+def a_lost_node(model: SimulatedEngine, _: str) -> None:
+    model.set_node("ci-host-2", state="down")
+
+
+def attached_elsewhere(model: SimulatedEngine, _: str) -> None:
+    task = next(each for each in model.store.tasks.values() if each.is_attachment)
+    task.node_id = model.store.find_node("ci-host-2").id
+
+
+def foreign_parked(model: SimulatedEngine, _: str) -> None:
+    label = json.dumps(
+        {
+            "v": 1,
+            "run": "r9",
+            "machine": "machine-b",
+            "network": {"id": "x", "name": "proxy", "body": {}},
+            "target": "10.9.0.0/16",
+            "service": {
+                "id": "x", "name": "x", "mode": "replicated", "replicas": 1, "placement": None, "entries": [],
+                "publishes": False, "uses_vip": True, "running": 1, "grace_s": 1.0, "is_elsewhere": False,
+            },
+            "containers": [],
+            "since": "2026-06-01T00:00:00+00:00",
+        }
+    )  # fmt: skip
+    model.store.find_service("plain_app").spec["Labels"][PARKED_LABEL] = label
+
+
+def strange_parked(model: SimulatedEngine, _: str) -> None:
+    model.store.find_service("plain_app").spec["Labels"][PARKED_LABEL] = "v2:opaque"
+
+
+def foreign_probe(model: SimulatedEngine, proxy: str) -> None:
+    model.services.create(dict(probe_spec(Mark("machine-b", 7), proxy)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (a_job, "batch_job is a job: it could not be started again where it stopped."),
+        (an_update, "plain_app is in the middle of an update (paused)."),
+        (from_config, "proxy is the ingress network: whatever publishes a port depends on it."),
+        (a_lost_node, "The node ci-host-2 cannot be reached, and "),
+        (attached_elsewhere, " is attached by hand on ci-host-2: it cannot be disconnected from here."),
+        (
+            foreign_parked,
+            "Another machine is changing this swarm: 1 service parked by run r9 of machine machine-b (plain_app).",
+        ),
+        (strange_parked, "The service plain_app is parked by something that this program does not know."),
+        (
+            foreign_probe,
+            "Another machine is changing this swarm: its probe vipconsole-probe-machine-b-7 is in it.",
+        ),
+    ],
+)
+async def test_what_would_be_lost_or_is_not_ours_is_named_and_refused(
+    change: Callable[[SimulatedEngine, str], None], reason: str
+) -> None:
+    with stage(others=[("ci-host-2", "worker")]) as on:
+        change(on.model, on.model.store.find_network("proxy").id)
+        assert any(reason in each for each in await refusals(on)), await refusals(on)
+
+
+@pytest.mark.parametrize(
+    ("subnet", "reason"),
+    [
+        ("10.0.2.0/23", "10.0.2.0/23 overlaps 10.0.2.0/24, which the network shop_internal has."),
+        ("10.0.0.0/16", "10.0.0.0/16 overlaps 10.0.0.0/24, which the network ingress has."),
+        ("172.17.0.0/20", "172.17.0.0/20 overlaps 172.17.0.0/16, which the network bridge has."),
+        (
+            "10.20.0.0/28",
+            "10.20.0.0/28 is too small: it has 13 addresses, and 19 are needed for what is on proxy now.",
+        ),
+        ("10.20.0.0/30", "10.20.0.0/30 is too small for a network: the largest prefix length is 29."),
+        ("10.30.0.0/16", "10.30.0.0/16 overlaps 10.30.7.0/24, a route of this host (device wg0)."),
+        ("10.40.0.0/16", "10.40.0.0/16 overlaps 10.40.0.5/32, this host's own address (device eth0)."),
+    ],
+)
+async def test_a_subnet_that_cannot_be_had_is_refused(subnet: str, reason: str) -> None:
+    routes = (Route(IPv4Network("10.30.7.0/24"), "wg0"), Route(IPv4Network("10.40.0.5/32"), "eth0"))
+    with stage() as on:
+        said = await refusals(on, subnet, around=Surroundings(routes, POOLS), may_change_address=("*",))
+        assert reason in said
+
+
+async def test_the_old_subnet_of_the_network_itself_is_in_nobodys_way() -> None:
+    with stage() as on:
+        assert await refusals(on, "10.0.1.0/25", may_change_address=("*",)) == ()
+
+
+async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
+    with stage() as on:
+        ground = await on.ground()
+        before = ground.look.overlay("proxy")
+        assert before is not None
+        chosen = {
+            "Subnet": "10.0.1.0/24",
+            "IPRange": "10.0.1.128/25",
+            "AuxiliaryAddresses": {"router": "10.0.1.9"},
+        }
+        body = {**before.body, "IPAM": {"Config": [chosen]}}
+        networks = tuple(
+            replace(each, body=body) if each is before else each for each in ground.look.networks
+        )
+        ground = replace(ground, look=replace(ground.look, networks=networks))
+        notes = {
+            subnet: plan_recreation(ground, Wanted("proxy", subnet), on.whose).notes for subnet in (NEW, OLD)
+        }
+    said = (
+        "The new subnet will not have the IP range 10.0.1.128/25, the auxiliary address router (10.0.1.9): "
+        "what was chosen for the old subnet lies in there."
+    )
+    assert (said in notes[NEW], said in notes[OLD]) == (True, False)
+
+
+async def test_routes_that_are_not_known_are_a_note() -> None:
+    with stage() as on:
+        plan = await on.plan(
+            around=Surroundings(Unknown("The engine is elsewhere.")), may_change_address=("*",)
+        )
+        assert plan.refused == ()
+        assert "The routes of the engine's host are not known: The engine is elsewhere." in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"": True}, "was given to it by hand."),
+        ({}, "whether it was given by hand is not known."),
+        ({"": False}, ""),
+    ],
+)
+async def test_an_address_that_may_have_been_given_by_hand_is_not_taken_away(
+    given: dict[str, bool], said: str
+) -> None:
+    with stage() as on:
+        shell = on.model.store.find_container("shell").id
+        around = Surroundings((), POOLS, {shell: given[""]} if given else {})
+        named = f"The container shell has 10.0.1.19, which is not in 10.10.0.0/16 and {said}"
+
+        assert await refusals(on, around=around) == ((named,) if said else ())
+        assert await refusals(on, around=around, may_change_address=("sh*",)) == ()
+
+
+async def test_an_address_that_was_given_by_hand_is_kept_where_it_fits() -> None:
+    with stage() as on:
+        model = on.model
+        body = {"Aliases": [], "IPAMConfig": {"IPv4Address": "10.0.1.77"}}
+        fixed = model.containers.create(
+            "fixed", {"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"proxy": body}}}
+        )
+        model.containers.start(fixed)
+        around = Surroundings((), POOLS, {fixed: True})
+        plan = await on.plan(IPv4Network("10.0.1.0/25"), around=around, may_change_address=("shell",))
+        assert plan.refused == ()
+        assert plan.record is not None
+        result = await Recreation(on.means(), plan.record, around).forward()
+
+        assert result.told == ()
+        (attached,) = model.store.containers[fixed].attachments
+        assert attached[1] == "10.0.1.77/25"
+
+
+async def test_two_networks_of_the_name_are_one_too_many() -> None:
+    with stage() as on:
+        other = a_network(on.model, "other", "10.0.9.0/24")
+        on.model.store.networks[other].name = "proxy"
+        assert "There are several networks named proxy: remove or rename the others first." in await refusals(
+            on
+        )
+
+
+async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() -> None:
+    with stage() as on:
+        on.touches = TouchList(kill_at=9)
+        with pytest.raises((Killed, BaseExceptionGroup)):
+            await on.forward()
+        on.touches = TouchList()
+        on.whose = Whose("machine-a", "run-2")
+
+        plan = await on.plan()
+
+        assert (plan.is_resumed, plan.refused) == (True, ())
+        assert plan.record is not None
+        assert (len(plan.record.services), plan.record.run) == (7, "run-2")
+
+
+async def test_what_is_parked_for_another_network_comes_first() -> None:
+    with stage(small=True) as on:
+        on.touches = TouchList(kill_at=9)
+        with pytest.raises((Killed, BaseExceptionGroup)):
+            await on.forward()
+        a_network(on.model, "other", "10.0.9.0/24")
+
+        plan = plan_recreation(await on.ground(), Wanted("other", NEW), on.whose)
+
+        (said,) = plan.refused
+        assert said.endswith(
+            "parked for the network proxy by run run-1 wait to be brought back: finish that first."
+        )
