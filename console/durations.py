@@ -8,11 +8,11 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from console.runbook.patterns import MEANINGS, SPAN
-
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 """Seconds of each unit."""
 LONGEST_S = 366 * 86_400.0
+SPAN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
+SPAN_MEANING = "must be a time with its unit, such as 30s, 15m or 1h"
 _SPAN = re.compile(SPAN)
 
 
@@ -20,7 +20,7 @@ def seconds_of(text: str) -> float:
     """Return the seconds of a span. Raises ValueError, with a sentence's end, for what is none."""
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise ValueError(MEANINGS[SPAN])
+        raise ValueError(SPAN_MEANING)
     unit = found[2]
     seconds = float(text.removesuffix(unit)) * UNITS_S[unit]
     if seconds > LONGEST_S:

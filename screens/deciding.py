@@ -5,9 +5,8 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.host.audit import Who
-from console.runbook.deciding import decide
 from console.runbook.run.decisions import Wish
-from console.runbook.runner.starting import Progress, silent
+from console.runbook.runner.starting import Progress, decide, silent
 
 
 @dataclass

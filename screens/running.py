@@ -7,9 +7,9 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import Declined, HostError, RunbookError, Unknown, unknown_from
-from console.runbook.source import default_runbook
+from console.runbook.language.source import default_runbook
 from console.runbook.store.folders import run_folders
-from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
 from screens.views.live_run import shown_run
 from screens.views.run import RunView, view_of
 
@@ -101,7 +101,7 @@ def planned_run() -> RunView | Unknown:
     """Return the runbook that a run would follow, as what each step would do; blocks. Unknown where it cannot be read."""
     # What checks a runbook knows every action; whoever only looks at runs need not load that.
     from console.runbook.actions.registry import ACTIONS  # noqa: PLC0415 - see above
-    from console.runbook.file import read_runbook  # noqa: PLC0415 - see above
+    from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
 
     try:
         runbook = read_runbook(default_runbook())

@@ -1,49 +1,151 @@
-"""What actions and predicates tell: answers, and plans. Values only, so that whoever reads a record loads no door."""
+"""What actions and predicates share when they look: parts that may be unread, and answers where they are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
-from console.runbook.values import NOTHING, Json
+from pydantic import BaseModel, Field
 
+from console.errors import Declined, EngineError, HostError, Part, SwarmError, Unknown, VipconsoleError
+from console.journal.reader import doubt_unless_silent, whose_host
+from console.nixos.places import NOT_NIXOS, STORE_PATH, Places
+from console.runbook.contracts import Answer, Context, Found, Touched
+from console.runbook.language.values import Effect, Json
+from console.swarm.values import Network, Service, SwarmState
 
-class Answer(StrEnum):
-    """What looking at something came to."""
+T = TypeVar("T")
+S = TypeVar("S")
+P = ParamSpec("P")
+M = TypeVar("M", bound=BaseModel)
 
-    YES = "yes"
-    NO = "no"
-    CANNOT_TELL = "cannot tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An answer, in a sentence, with what it rests on."""
-
-    answer: Answer
-    sentence: str
-    evidence: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    """For the report. No environment, arguments or config data of services: they may be secrets."""
+NOT_KNOWN = (EngineError, SwarmError, HostError)
+"""What keeps an answer from being known, and may be over in a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a step would do, told before anything is done."""
+class Unread(HostError):
+    """A part that an answer rests on could not be read."""
 
-    summary: str
-    """A sentence."""
-    reads: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
-    """Each a line, in order."""
-    calls: tuple[str, ...] = ()
-    """The exact API calls and commands, each a line."""
-    checked: tuple[Found, ...] = ()
-    refused: tuple[str, ...] = ()
-    """Why it must not be done, each a sentence; nothing where it may."""
-    not_applicable: str = ""
-    """Why it has no meaning on this host; then the step is skipped, which is no failure."""
-    no_return: str = ""
-    """What cannot be taken back, a sentence; nothing where everything can."""
-    outage_s: float | None = None
-    """How long services are expected to be down; None where none is."""
-    basis: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    """What the plan rests on. If it differs at the moment of acting, the operator's decision has lapsed."""
+
+def read(part: Part[T]) -> T:
+    """Return a part that was read. Raises Unread for one that was not."""
+    if isinstance(part, Unknown):
+        raise Unread(part.reason, part.hint)
+    return part
+
+
+_Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, Found]]
+
+
+def tells(check: _Check[S, P]) -> _Check[S, P]:
+    """Let a check that cannot read what it rests on answer that it cannot tell, and why."""
+
+    @wraps(check)
+    async def answered(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Found:
+        try:
+            return await check(self, *args, **kwargs)
+        except NOT_KNOWN as error:
+            return cannot_tell(error)
+
+    return answered
+
+
+def cannot_tell(error: VipconsoleError) -> Found:
+    """Return the answer that an error leaves."""
+    return Found(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
+
+
+def found(is_so: bool, sentence: str, **evidence: Json) -> Found:  # noqa: FBT001 - it is the answer itself
+    """Return an answer that is known."""
+    return Found(Answer.YES if is_so else Answer.NO, sentence, evidence)
+
+
+def all_of(answers: Iterable[Found]) -> Answer:
+    """Return what several answers come to: no where any is, then cannot tell where any is."""
+    told = {each.answer for each in answers}
+    return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
+
+
+async def look(context: Context) -> SwarmState:
+    """Return the swarm as it is now, its overlays inspected."""
+    state: SwarmState = await context.world.reader.look(context.world.settings.look.deadline_s)
+    return state
+
+
+async def glimpse(context: Context) -> SwarmState:
+    """Return the swarm as it is now, no network inspected."""
+    state: SwarmState = await context.world.reader.glimpse(context.world.settings.look.deadline_s)
+    return state
+
+
+async def doubt_of_host(context: Context, swarm: SwarmState) -> Unknown | None:
+    """Return why what this host tells cannot be taken to belong to the engine, or None when it can."""
+    return await whose_host(context.world.host, swarm.engine)
+
+
+def overlays_named(swarm: SwarmState, name: str) -> tuple[Network, ...]:
+    """Return the overlays of this name; more than one is possible. Raises Unread."""
+    return tuple(each for each in read(swarm.networks) if each.is_overlay and each.name == name)
+
+
+def services_on(swarm: SwarmState, name: str) -> tuple[Service, ...]:
+    """Return the services on the overlays of this name. Raises Unread."""
+    ids = {each.id for each in overlays_named(swarm, name)}
+    return tuple(each for each in read(swarm.services) if not ids.isdisjoint(each.network_ids))
+
+
+class ReadOnly(Generic[M]):
+    """The part that every action which only looks has in common."""
+
+    effect: ClassVar[Effect] = Effect.READ
+    may_retry: ClassVar[bool] = True
+    no_undo_because: ClassVar[str] = "It changes nothing."
+
+    async def probe(self, context: Context, parameters: M) -> Found:
+        """Tell that a look has to be taken each time."""
+        return found(False, "What was seen once may have changed since.")
+
+    async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> Found:
+        """Tell that there is nothing more to it: where it was not so, it failed."""
+        return found(True, "It was seen.")
+
+    async def undo(self, context: Context, parameters: M, outputs: Mapping[str, Any]) -> None:
+        """Do nothing, for nothing was changed."""
+
+
+def time_to_wait_s(context: Context) -> float:
+    """Return for how long an action may wait, so that it ends by itself before its attempt is ended from outside."""
+    return context.timeout_s - min(2.0, 0.1 * context.timeout_s)
+
+
+System: TypeAlias = Annotated[str, Field(pattern=STORE_PATH, max_length=300)]
+"""The store path of a NixOS system."""
+
+
+async def doubt_of_this_host(context: Context) -> str:
+    """Return why this host must not be changed for that engine, a sentence, or nothing.
+
+    A silent engine behind a unix socket is taken to be this host's own: it may be what has to be mended.
+    """
+    swarm = await glimpse(context)
+    doubt = await doubt_unless_silent(context.world.host, swarm.engine)
+    return "" if doubt is None else f"This host is not changed for an engine elsewhere. {doubt.reason}"
+
+
+async def require_this_host(context: Context, places: Places) -> None:
+    """Raise HostError where this is no NixOS, and Declined where it is not the engine's host."""
+    if not places.is_nixos:
+        raise HostError(NOT_NIXOS)
+    doubt = await doubt_of_this_host(context)
+    if doubt:
+        raise Declined(doubt)
+
+
+async def folder_of(context: Context, name: str, text: str) -> Path:
+    """Write a file into the run's folder, and return the folder."""
+    return Path(await context.keep(name, text)).parent
+
+
+def touched(context: Context, kind: str, *what: str) -> Iterator[Touched]:
+    """Yield what earlier attempts touched of a kind in one of these ways, the latest first."""
+    return (each for each in reversed(context.touched) if each.kind == kind and each.what in what)

@@ -5,9 +5,9 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.host.audit import who_runs_this
-from console.runbook.deciding import abandon, what_is_left
+from console.runbook.runner.starting import abandon, what_is_left
 from console.runbook.store.folders import folder_of
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from console.storage.state import state_folder
 from screens.commands.changing import confirm, require_root
 from screens.commands.common import result_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from console.host.audit import who_runs_this
 from console.runbook.store.folders import folder_of
-from console.runbook.viewing import newest
+from console.runbook.store.viewer import newest
 from console.storage.state import state_folder
 from screens.commands.changing import require_root
 from screens.commands.showing import refuse_unheard, show_run

@@ -13,7 +13,7 @@ from console.host.identity import machine_id
 from console.host.lock import decline_if_locked, maintenance_lock
 from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import kept_runs
-from console.runbook.unfinished import decline_if_unfinished
+from console.runbook.store.unfinished import decline_if_unfinished
 from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection

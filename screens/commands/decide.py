@@ -6,9 +6,9 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import UsageError
 from console.host.audit import who_runs_this
-from console.runbook.deciding import decide
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
+from console.runbook.runner.starting import decide
 from console.runbook.store.folders import folder_of
 from console.storage.state import state_folder
 from console.text import clean, nearest

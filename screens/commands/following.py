@@ -14,14 +14,13 @@ from console.durations import Shape, stamp
 from console.errors import Declined, HostError
 from console.host.audit import Who
 from console.host.units import has_systemd
-from console.runbook.answers import Answer
-from console.runbook.deciding import decide
-from console.runbook.run.answer import ShownQuestion, parse_answer, shown_question, stop_question
-from console.runbook.run.decisions import Wish
+from console.runbook.language.values import Answer
+from console.runbook.language.variables import given_pairs
+from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer, shown_question, stop_question
 from console.runbook.run.events import About, Choice
 from console.runbook.run.view import Question, RunView, Watched
-from console.runbook.variables import given_pairs
-from console.runbook.viewing import look_at, watch
+from console.runbook.runner.starting import decide
+from console.runbook.store.viewer import look_at, watch
 from screens import exit_codes
 from screens.printed.plain import progress, say
 from screens.printed.run_lines import answers, commands, news, question_lines

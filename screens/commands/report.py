@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from screens.commands.attach import wanted_folder
 from screens.printed.run_report import as_json, as_markdown
 

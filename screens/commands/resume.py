@@ -11,16 +11,14 @@ from console.errors import Declined
 from console.host.audit import Who, who_runs_this
 from console.host.lock import decline_if_locked
 from console.journal.reader import DaemonLog, open_journal
-from console.runbook.beginning import accepted, variables_again
-from console.runbook.deciding import resume
-from console.runbook.file import read_runbook
-from console.runbook.planning import plan_of
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
 from console.runbook.run.view import RunView
-from console.runbook.runner.place import misplaced, where_this_is
-from console.runbook.runner.world import RunWorld
-from console.runbook.source import read_bytes
-from console.runbook.viewing import look_at
+from console.runbook.runner.creation import accepted, plan_of, variables_again
+from console.runbook.runner.environment import RunWorld, misplaced, where_this_is
+from console.runbook.runner.starting import resume
+from console.runbook.store.viewer import look_at
 from console.settings import restored
 from console.swarm.connection import EngineConnection
 from screens.commands.attach import wanted_folder

@@ -10,15 +10,14 @@ from console.clock import SystemClock
 from console.errors import NotAllowed, RunbookError, UsageError
 from console.host.audit import who_runs_this
 from console.host.lock import decline_if_locked
-from console.runbook.beginning import begin_run
-from console.runbook.deciding import start_runner
-from console.runbook.file import read_runbook
-from console.runbook.planning import plan_of, refusals
-from console.runbook.runner.world import RunWorld
-from console.runbook.source import default_runbook
-from console.runbook.unfinished import decline_if_unfinished
-from console.runbook.values import Json, Runbook
-from console.runbook.variables import given_pairs, values_of
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import default_runbook
+from console.runbook.language.values import Json, Runbook
+from console.runbook.language.variables import given_pairs, values_of
+from console.runbook.runner.creation import begin_run, plan_of, refusals
+from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.starting import start_runner
+from console.runbook.store.unfinished import decline_if_unfinished
 from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens import exit_codes

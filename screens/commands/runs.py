@@ -8,7 +8,7 @@ from typing import Any
 
 from console.durations import stamp
 from console.runbook.run.view import Watched
-from console.runbook.viewing import Unreadable, runs_in
+from console.runbook.store.viewer import Unreadable, runs_in
 from console.storage.state import state_folder
 
 SCHEMA = "vipconsole.runs/1"

@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from console.runbook.schema import schema_text
+from console.runbook.language.schema import schema_text
 
 
 def run(_asked: Namespace) -> int:

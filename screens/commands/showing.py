@@ -10,8 +10,8 @@ from console.errors import UsageError
 from console.host.audit import Who
 from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
-from console.runbook.deciding import start_runner
-from console.runbook.viewing import look_at
+from console.runbook.runner.starting import start_runner
+from console.runbook.store.viewer import look_at
 from console.settings import restored
 from console.storage.state import state_folder
 from console.text import clean

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from console.runbook.answers import Answer, Planned
+from console.runbook.language.values import Answer, Planned
 from console.runbook.run.events import About, Choice
 from console.runbook.run.view import Question, RunView, StepState, StepView, Watched
 from console.text import duration

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from console.runbook.planning import StepPlan, refusals
-from console.runbook.values import Effect, Runbook
+from console.runbook.language.values import Effect, Runbook
+from console.runbook.runner.creation import StepPlan, refusals
 from console.text import duration, plural
 from screens.printed.run_lines import plan_lines
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
-from console.runbook.answers import Found, Planned
+from console.runbook.language.values import Found, Planned
 from console.runbook.run.view import Live, StepView, Watched, waits_of
 from console.text import duration
 

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from console.runbook.answers import Answer, Found
+from console.runbook.language.values import Answer, Found
 from console.runbook.run import events as e
 from console.runbook.run import view as kept
-from console.runbook.run.answer import stop_question
-from console.runbook.run.decisions import Wish, decision_for
+from console.runbook.run.decisions import Wish, decision_for, stop_question
 from console.runbook.run.events import About
 from console.runbook.run.view import Live, RunState, Watched, waits_of
 from console.runbook.run.waits import Waiting

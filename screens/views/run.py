@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from console.runbook.run.answer import ShownQuestion, ways_of
+from console.runbook.language.values import Call, Effect, Runbook, Step
+from console.runbook.run.decisions import ShownQuestion, ways_of
 from console.runbook.run.events import Choice
-from console.runbook.values import Call, Effect, Runbook, Step
 from console.text import SENTENCE_LIMIT, clean, duration
 from screens.printed.glyphs import ASCII, Glyphs
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Parts, Row, says

@@ -11,8 +11,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from console.clock import Clock
-from console.runbook.run.answer import parse_answer
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import Wish, parse_answer
 from console.runbook.run.events import Choice
 from screens.keys import PAUSE_S, Command, Commanded, bindings
 from screens.views.run import Question

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.runbook.file import parse_runbook
+from console.runbook.language.file import parse_runbook
 from console.runbook.run.view import RunState
 from console.swarm.connection import EngineConnection
 from tests.contract.world import JSON, World

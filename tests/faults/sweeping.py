@@ -16,17 +16,17 @@ from console.clock import SystemClock
 from console.errors import Declined, StoreFailed
 from console.host.audit import Who
 from console.journal.reader import DaemonLog, open_journal
-from console.runbook.beginning import begin_run
-from console.runbook.file import parse_runbook
+from console.runbook.language.file import parse_runbook
+from console.runbook.language.values import Runbook
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.view import RunView
 from console.runbook.runner import process
-from console.runbook.runner.world import RunWorld
+from console.runbook.runner.creation import begin_run
+from console.runbook.runner.environment import RunWorld
 from console.runbook.store import database
 from console.runbook.store.log import append_by_rule
-from console.runbook.values import Runbook
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from console.settings import Look, Settings
 from console.swarm.connection import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm

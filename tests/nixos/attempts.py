@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.runbook.actions.base import Action, Found, Planned
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call, Json
+from console.runbook.contracts import Action, Found, Planned
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call, Json
 from tests.support.nixos import Host, Step, step
 
 ATTEMPT = Path(__file__).parents[1] / "support/nixos_attempt.py"

@@ -8,7 +8,7 @@ import pytest
 from console.errors import Declined, HostError, StepFailed
 from console.nixos.places import NOT_NIXOS
 from console.nixos.rebuild import MOST_LINES
-from console.runbook.actions.base import Answer
+from console.runbook.contracts import Answer
 from tests.nixos.attempts import edits
 from tests.support.nixos import SWARM_NIX, Host
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import console
-from console.runbook.source import SYSTEM_FILE as RUNBOOK
+from console.runbook.language.source import SYSTEM_FILE as RUNBOOK
 from console.settings import SYSTEM_FILE
 from screens.arguments import build_parser
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from console.errors import Declined
-from console.runbook.actions.base import Answer, Found
-from console.runbook.actions.nixos_predicates import NixParses, SystemIs, UnitsUnaffected
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call, Json
+from console.runbook.contracts import Answer, Found
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call, Json
+from console.runbook.predicates.nixos import NixParses, SystemIs, UnitsUnaffected
 from tests.nixos.attempts import edits
 from tests.support.nixos import Host, step
 

@@ -15,8 +15,8 @@ import pytest
 from console.errors import Declined, HostError, StepFailed
 from console.nixos.places import NOT_NIXOS, short
 from console.nixos.switching import MOST_LINES, REBUILD_UNIT
-from console.runbook.actions.base import Answer
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
 from tests.nixos.attempts import Attempts, switches
 from tests.support.nixos import Host
 

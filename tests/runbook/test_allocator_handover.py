@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import Declined, StepFailed
 from console.host.identity import machine_id
-from console.runbook.actions.base import Answer
+from console.runbook.contracts import Answer
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger

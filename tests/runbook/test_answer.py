@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.runbook.answers import Answer, Found
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
-from console.runbook.run.answer import ShownQuestion, parse_answer, shown_question, stop_question
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer, shown_question, stop_question
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState
-from console.runbook.values import Call, Effect
 from tests.support.runs import PaperRun, World
 
 CHOICES = (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)

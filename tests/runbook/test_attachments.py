@@ -6,8 +6,8 @@ from typing import Any
 import docker
 import pytest
 
-from console.runbook.actions.attachments import as_output
-from console.runbook.values import Json
+from console.runbook.language.values import Json
+from console.runbook.predicates.attachments import as_output
 from console.swarm.attachments import read_attached
 from console.swarm.changer import EngineChanger
 from tests.simulator.swarms import a_network, a_swarm

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.errors import Declined
-from console.runbook.values import Json
+from console.runbook.language.values import Json
 from tests.support.benches import Bench, bench, is_yes
 from tests.support.web import web
 

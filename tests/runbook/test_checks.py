@@ -7,8 +7,8 @@ import pytest
 
 from console.errors import StepFailed, Unknown
 from console.host.activity import Route
-from console.runbook.actions.base import Answer
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, sentences
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import RunbookError
-from console.runbook.file import parse_runbook
+from console.runbook.language.file import parse_runbook
 from tests.runbook.corpus import HOSTILE, MALFORMED, Bad
 from tests.runbook.corpus_meanings import MEANINGS
 from tests.runbook.corpus_shapes import SHAPES

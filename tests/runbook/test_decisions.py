@@ -2,11 +2,11 @@
 
 import pytest
 
+from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, StepState
-from console.runbook.values import Effect, OnFailure
 from tests.support.runs import PaperRun, World
 
 SAFE = StepHead("safe", "Safe", "test.do", Effect.READ, may_retry=True)

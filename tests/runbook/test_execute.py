@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined, HostError, SettingsError, StepFailed
-from console.runbook.actions.base import Answer
 from console.runbook.actions.execute import MOST_LINES, TAIL_LINES
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
 from console.settings import Run, load_settings
 from tests.support.benches import Bench, bench
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from console.journal.values import Gap
-from console.runbook.actions import host as predicates
-from console.runbook.actions.base import Answer
-from console.runbook.actions.host import UnitsOk, UnitsParameters
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
+from console.runbook.predicates import host as predicates
+from console.runbook.predicates.host import UnitsOk, UnitsParameters
 from tests.support.benches import Bench, bench, is_yes
 
 FAILED = (

@@ -12,18 +12,17 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import Declined
-from console.runbook.answers import Answer, Found
-from console.runbook.deciding import abandon, decide, resume
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.codec import kind_of, to_json
 from console.runbook.run.decisions import Wish
-from console.runbook.run.fold import fold
 from console.runbook.run.header import StepHead
+from console.runbook.run.replay import fold
 from console.runbook.run.view import RunView
+from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.log import append_by_rule
-from console.runbook.values import Call, Effect
 from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)

@@ -5,13 +5,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events as e
 from console.runbook.run import moves as m
 from console.runbook.run.decisions import Wish
-from console.runbook.run.fold import fold
 from console.runbook.run.header import StepHead
+from console.runbook.run.replay import fold
 from console.runbook.run.view import RunState, RunView, StepState
-from console.runbook.values import Effect, OnFailure
 from tests.support.runs import ALICE, PaperRun, World, lives_of
 
 """A loaded machine is slow, and no test here is about that."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.errors import StepFailed, VipconsoleError
-from console.runbook.values import Json
+from console.runbook.language.values import Json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 from tests.support.program import vipconsole

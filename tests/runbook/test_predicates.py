@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from console.errors import RunbookError
-from console.runbook.actions.base import Answer
-from console.runbook.actions.predicates import PREDICATES
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
+from console.runbook.predicates.registry import PREDICATES
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.runbook.actions.base import Answer
-from console.runbook.values import Json
+from console.runbook.contracts import Answer
+from console.runbook.language.values import Json
 from tests.support.benches import Bench, bench, is_yes
 from tests.support.web import HANG, web
 

@@ -6,13 +6,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from console.runbook import schema
-from console.runbook.actions.base import Action, Predicate
-from console.runbook.actions.predicates import PREDICATES
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.schema import FILE_NAME, runbook_schema, schema_text
-from console.runbook.source import shipped_runbook
-from console.runbook.tree import read_tree
+from console.runbook.contracts import Action, Predicate
+from console.runbook.language import schema
+from console.runbook.language.schema import FILE_NAME, runbook_schema, schema_text
+from console.runbook.language.source import shipped_runbook
+from console.runbook.language.tree import read_tree
+from console.runbook.predicates.registry import PREDICATES
 from tests.runbook.corpus import HEAD
 from tests.runbook.corpus_meanings import MEANINGS
 from tests.runbook.corpus_shapes import SHAPES
@@ -52,7 +52,7 @@ def data(text: str) -> Any:
 def test_the_schema_that_is_checked_in_is_the_one_that_the_models_make() -> None:
     checked_in = (PACKAGE / FILE_NAME).read_text("utf-8")
     assert checked_in == schema_text(), (
-        "write it anew: vipconsole schema > console/runbook/runbook.schema.json"
+        "write it anew: vipconsole schema > console/runbook/language/runbook.schema.json"
     )
 
 

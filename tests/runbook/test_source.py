@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import RunbookError
-from console.runbook import source
-from console.runbook.file import read_runbook
-from console.runbook.source import MAX_BYTES, default_runbook, distrust, read_bytes, shipped_runbook
+from console.runbook.language import source
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import MAX_BYTES, default_runbook, distrust, read_bytes, shipped_runbook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -107,7 +107,7 @@ def test_the_shipped_runbook_is_in_an_installed_package_too(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "site")
-    where = "from console.runbook.source import default_runbook; print(default_runbook())"
+    where = "from console.runbook.language.source import default_runbook; print(default_runbook())"
     said = subprocess.run(
         [sys.executable, "-c", where],
         cwd="/",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.errors import NotAllowed, StepFailed
-from console.runbook.actions.base import Answer
+from console.runbook.contracts import Answer
 from console.simulator.stacks import Part, deploy
 from tests.simulator.swarms import a_network, a_swarm, check_books
 from tests.support.benches import Bench, bench, is_yes

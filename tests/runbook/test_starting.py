@@ -11,12 +11,12 @@ import pytest
 from console.errors import HostError, RunnerNotStarted
 from console.host.detached import Program, UnitTaken
 from console.host.lock import maintenance_lock
+from console.runbook.language.values import Effect
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.runner.starting import STARTED_WITHIN_S, Starter, ensure_runner
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
-from console.runbook.values import Effect
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)

@@ -11,16 +11,23 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import Declined, HostError, StoreFailed, UsageError
+from console.runbook.language.values import Effect
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunView
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, create_run, folder_of, new_run_id, run_folders
+from console.runbook.store.folders import (
+    LOG,
+    RESERVE,
+    create_run,
+    folder_of,
+    hold_reserve,
+    new_run_id,
+    run_folders,
+)
+from console.runbook.store.heartbeat import beat, pulse_age_s
 from console.runbook.store.log import RunLog, append_by_rule
 from console.runbook.store.output import LINES_KEPT, Output, last_lines
-from console.runbook.store.pulse import beat, pulse_age_s
-from console.runbook.store.reserve import RESERVE, hold_reserve
-from console.runbook.values import Effect
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE),)
@@ -35,7 +42,7 @@ from console.errors import HostError
 from console.runbook.run import events as e
 from console.runbook.store.folders import create_run
 from console.runbook.store.log import RunLog
-from console.runbook.store.reserve import hold_reserve
+from console.runbook.store.folders import hold_reserve
 from tests.support.runs import START
 
 def fill(path):

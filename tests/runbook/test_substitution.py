@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import RunbookError
-from console.runbook.substitution import (
+from console.runbook.language.substitution import (
     Names,
     Reference,
     Source,
@@ -16,7 +16,7 @@ from console.runbook.substitution import (
     resolved_text,
     unfilled,
 )
-from console.runbook.values import Call, Json
+from console.runbook.language.values import Call, Json
 
 Values = st.recursive(
     st.none()

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from console.runbook.tree import MAX_FLAWS, Node, read_tree
-from console.runbook.values import Json, Place
+from console.runbook.language.tree import MAX_FLAWS, Node, read_tree
+from console.runbook.language.values import Json, Place
 
 Keys = st.text(string.ascii_lowercase, min_size=1, max_size=8).filter(
     lambda each: each not in ("null", "true", "false")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, HostError, StepFailed
-from console.runbook.actions.base import Answer
 from console.runbook.actions.units_restart import NO_SYSTEMD, UnitsRestart
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call, Json
+from console.runbook.contracts import Answer
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call, Json
 from console.settings import Settings
 from tests.support.chains import FakeSystemd, FakeUnit, systemd
 from tests.support.nixos import Step

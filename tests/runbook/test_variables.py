@@ -3,8 +3,8 @@
 import pytest
 
 from console.errors import UsageError
-from console.runbook.values import Json, Runbook, Variable
-from console.runbook.variables import KINDS, given_pairs, problem_with, values_of
+from console.runbook.language.values import Json, Runbook, Variable
+from console.runbook.language.variables import KINDS, given_pairs, problem_with, values_of
 
 
 def runbook(*variables: Variable) -> Runbook:

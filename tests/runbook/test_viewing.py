@@ -11,20 +11,19 @@ import pytest
 from console.clock import SystemClock
 from console.errors import Declined
 from console.host.lock import maintenance_lock
-from console.runbook.answers import Answer, Found
-from console.runbook.deciding import abandon, decide, resume
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, Watched
+from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from console.runbook.store.heartbeat import PULSE, beat
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
-from console.runbook.store.pulse import PULSE, beat
-from console.runbook.unfinished import decline_if_unfinished, unfinished_runs
-from console.runbook.values import Call, Effect
-from console.runbook.viewing import Unreadable, newest, runs_in, watch
+from console.runbook.store.unfinished import decline_if_unfinished, unfinished_runs
+from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
 from tests.support.clocks import QuickClock
 from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header

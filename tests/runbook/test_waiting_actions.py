@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.errors import StepFailed
-from console.runbook.actions.base import Answer
+from console.runbook.contracts import Answer
 from console.runbook.run.waits import Blocking
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench

@@ -15,9 +15,9 @@ import pytest
 from console.clock import SystemClock
 from console.durations import stamp
 from console.host.lock import maintenance_lock
-from console.runbook.actions.base import Blocking
 from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
-from console.runbook.answers import Answer, Found
+from console.runbook.contracts import Blocking
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Watched
@@ -25,11 +25,10 @@ from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
 from console.runbook.runner.context import NoTouches, StepContext
 from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, keep_what_was_left
 from console.runbook.store.folders import RUNNER_LOCK, create_run
+from console.runbook.store.heartbeat import WAITING, clear_waiting, read_waiting
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, last_lines
-from console.runbook.store.waiting import WAITING, clear_waiting, read_waiting
-from console.runbook.values import Call, Effect
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from screens.printed.run_lines import news
 from screens.printed.run_report import as_json, as_markdown
 from screens.runbook import RunbookScreen

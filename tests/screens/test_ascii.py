@@ -14,8 +14,8 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from console.diagnosis.quiescence.values import Blocker, Check, Report, State
 from console.errors import Unknown
 from console.monitor.values import Feed, Scene
+from console.runbook.language.values import Effect
 from console.runbook.run.events import Choice
-from console.runbook.values import Effect
 from screens import printable
 from screens.app import OwnRun
 from screens.dialogs import Confirming

@@ -12,18 +12,16 @@ from textual import events
 from console.clock import Clock, SystemClock
 from console.errors import RunnerNotStarted, Unknown
 from console.host.lock import maintenance_lock
-from console.runbook import deciding
-from console.runbook.answers import Answer, Found
-from console.runbook.deciding import decide
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import Decision, RunState
-from console.runbook.runner.starting import Progress
+from console.runbook.runner import starting
+from console.runbook.runner.starting import Progress, decide
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
-from console.runbook.values import Call, Effect
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from screens.app import ConsoleApp, OwnRun, Runs
 from screens.deciding import Decider
 from screens.keys import PAUSE_S
@@ -144,7 +142,7 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
         raise RunnerNotStarted("No runner could be started.", "Then: `vipconsole resume`.")
 
     told: list[str] = []
-    monkeypatch.setattr(deciding, "ensure_runner", start)
+    monkeypatch.setattr(starting, "ensure_runner", start)
     monkeypatch.setattr(ConsoleApp, "notify", lambda _, message, **_more: told.append(message))
     async with asked(tmp_path, GO_AHEAD) as case:
         await case.shown.press("a")

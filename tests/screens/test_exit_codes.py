@@ -9,12 +9,11 @@ import pytest
 
 from console.clock import SystemClock
 from console.operations.reclaim.plan import ReclaimPlan, Way
-from console.runbook.answers import Answer, Found
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
-from console.runbook.values import Call, Effect
 from console.swarm.values import SwarmState
 from screens import cli
 from screens.commands import reclaim

@@ -12,14 +12,14 @@ import pytest
 
 from console.clock import Clock
 from console.errors import HostError
-from console.runbook import deciding
+from console.runbook.language.values import Effect
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import StepView, Watched
+from console.runbook.runner import starting
 from console.runbook.store import database, log
 from console.runbook.store.folders import LOG, create_run
-from console.runbook.values import Effect
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from screens.commands import following
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
@@ -84,7 +84,7 @@ def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal
     async def none_is_needed(*_: object) -> None:
         """Start no runner."""
 
-    monkeypatch.setattr(deciding, "ensure_runner", none_is_needed)
+    monkeypatch.setattr(starting, "ensure_runner", none_is_needed)
     append(folder, ASKED)
     with runner_lock(folder):
         shown = Terminal(folder, monkeypatch)
@@ -142,10 +142,10 @@ def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
     def failing(*_: object) -> None:
         raise HostError("The run's log cannot be opened: disk I/O error.", "Check the disk.")
 
-    monkeypatch.setattr(deciding, "append_by_rule", failing)
+    monkeypatch.setattr(starting, "append_by_rule", failing)
     terminal.type("really\n")
     terminal.hear("The run's log cannot be opened: disk I/O error. Check the disk.")
-    monkeypatch.setattr(deciding, "append_by_rule", append_by_rule)
+    monkeypatch.setattr(starting, "append_by_rule", append_by_rule)
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
 

@@ -9,8 +9,8 @@ import pytest
 from console.addresses.leaks import Entry, Ledger, Unwatched
 from console.errors import Unknown
 from console.monitor.values import Scene
+from console.runbook.language.values import Effect
 from console.runbook.run.events import Choice
-from console.runbook.values import Effect
 from console.text import SENTENCE_LIMIT, clean
 from screens.base import ConsoleScreen
 from screens.journal import JournalScreen

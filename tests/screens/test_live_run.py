@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.runbook.answers import Answer, Found, Planned
+from console.runbook.language.values import Answer, Call, Effect, Found, Planned
 from console.runbook.run import events as e
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
 from console.runbook.store.folders import create_run
-from console.runbook.values import Call, Effect
 from screens import running
 from screens.running import planned_run, shown_runs
 from screens.views.live_run import shown_run

@@ -16,12 +16,11 @@ from console.guard.policy import decide
 from console.guard.values import Verdict
 from console.host.identity import boot_id, machine_id
 from console.monitor.values import Scene
-from console.runbook.answers import Answer, Found
+from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
-from console.runbook.values import Call, Effect
 from console.simulator.engine import SimulatedEngine
 from screens import cli
 from screens.views.header import Freshness, age_of, headline

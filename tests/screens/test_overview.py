@@ -12,7 +12,7 @@ from console.addresses.forecast import Trend
 from console.diagnosis.quiescence.values import Blocker, Check, Report, State
 from console.errors import Unknown
 from console.monitor.values import Feed, Scene
-from console.runbook.values import Effect
+from console.runbook.language.values import Effect
 from console.swarm.values import SwarmState
 from screens.network import NetworkScreen
 from screens.overview import OverviewScreen

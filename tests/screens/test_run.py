@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from console.runbook.store.waiting import WAITING, read_waiting
-from console.runbook.viewing import look_at
+from console.runbook.store.heartbeat import WAITING, read_waiting
+from console.runbook.store.viewer import look_at
 from tests.support import deeds
 from tests.support.changes import ENTER
 from tests.support.maintenance import Site, eventually, site

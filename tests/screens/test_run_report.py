@@ -2,11 +2,10 @@
 
 import json
 
-from console.runbook.answers import Answer, Found, Planned
+from console.runbook.language.values import Answer, Call, Effect, Found, Json, Planned
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
-from console.runbook.values import Call, Effect, Json
 from screens.printed.run_report import HIDDEN, as_json, as_markdown
 from tests.support.runs import PaperRun, World
 

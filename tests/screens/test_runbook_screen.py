@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Unknown
+from console.runbook.language.values import Effect
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
-from console.runbook.values import Effect
 from screens.runbook import RunbookScreen
 from screens.views.run import Fact, Question, RunView, StepState, StepView
 from screens.widgets.answer_line import AnswerLine

@@ -16,8 +16,8 @@ from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
 from console.errors import Unknown
 from console.journal.matching import Event
+from console.runbook.language.values import Call, Effect, Place, Runbook, Step, Undo
 from console.runbook.run.events import Choice
-from console.runbook.values import Call, Effect, Place, Runbook, Step, Undo
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
 from screens.printed.glyphs import ASCII, UNICODE

@@ -11,11 +11,11 @@ from typing import Any
 from console.errors import NotAllowed
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Entry, Gap, Window
-from console.runbook.actions.base import Answer, Blocking, Found, Planned, Touched
-from console.runbook.actions.predicates import answer_to
 from console.runbook.actions.registry import action_named
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call, Json
+from console.runbook.contracts import Answer, Blocking, Found, Planned, Touched
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call, Json
+from console.runbook.predicates.registry import answer_to
 from console.settings import Look, Settings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger

@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from console.errors import EngineNotFound, StepFailed
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.parameters import Parameters
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.values import Effect, Json
+from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 
 EDITION = "edition"
 MARKED = "marked"

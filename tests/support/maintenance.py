@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import Clock
-from console.runbook.viewing import look_at
+from console.runbook.store.viewer import look_at
 from console.simulator.engine import SimulatedEngine
 from screens.printed.run_report import as_json
 from tests.simulator.swarms import a_network, a_swarm

@@ -15,7 +15,7 @@ from typing import Any
 
 from console.errors import Unknown
 from console.nixos.places import Places
-from console.runbook.actions.base import Blocking, Touched
+from console.runbook.contracts import Blocking, Touched
 from console.settings import Nixos, Settings
 from console.swarm.values import SwarmState
 

@@ -9,8 +9,8 @@ from typing import Any
 from console.errors import VipconsoleError
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call
 from tests.support.nixos import Host, step
 
 ACTIONS = {each.name: each for each in (NixEditAndBuild, NixosSwitch)}

@@ -10,10 +10,9 @@ from console.host.identity import machine_id
 from console.operations.probes import own_mark
 from console.operations.reclaim.handover import Ending, Handover, read_roles
 from console.operations.reclaim.plan import plan_handover
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import glimpse, tells
-from console.runbook.actions.parameters import Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import glimpse, tells
+from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.swarm.managers import Roles
 from console.swarm.values import Node
 

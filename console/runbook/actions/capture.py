@@ -9,12 +9,11 @@ from console.addresses.accounting import NetworkAccount
 from console.diagnosis.assess import assess
 from console.errors import Declined
 from console.monitor.snapshot import take_look
-from console.runbook.actions.attachments import as_output
-from console.runbook.actions.base import Context, Planned
-from console.runbook.actions.looking import ReadOnly, read
-from console.runbook.actions.parameters import NetworkName, Url
-from console.runbook.actions.routes import AskingParameters, ask_all, statuses
-from console.runbook.values import Json
+from console.runbook.answers import ReadOnly, read
+from console.runbook.contracts import Context, NetworkName, Planned, Url
+from console.runbook.language.values import Json
+from console.runbook.predicates.attachments import as_output
+from console.runbook.predicates.host import AskingParameters, ask_all, statuses
 from console.swarm.attachments import read_attached
 from console.text import plural
 

@@ -15,10 +15,19 @@ from console.diagnosis.values import Observation, Severity
 from console.errors import StepFailed, Unknown
 from console.journal.reader import whose_host
 from console.monitor.snapshot import take_look
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import NOT_KNOWN, ReadOnly, Unread, all_of, cannot_tell, found, read
-from console.runbook.actions.parameters import AbsolutePath, Name, NetworkName, Parameters, Subnet4
-from console.runbook.values import Json
+from console.runbook.answers import NOT_KNOWN, ReadOnly, Unread, all_of, cannot_tell, found, read
+from console.runbook.contracts import (
+    AbsolutePath,
+    Answer,
+    Context,
+    Found,
+    Name,
+    NetworkName,
+    Parameters,
+    Planned,
+    Subnet4,
+)
+from console.runbook.language.values import Json
 from console.settings import Thresholds
 from console.storage.state import state_folder
 from console.swarm.connection import parsed_version

@@ -13,10 +13,9 @@ from console.host.unit_chain import restart_daemon_unit
 from console.operations.reclaim.handover import read_roles
 from console.operations.reclaim.plan import Place, Way, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import doubt_of_host, found, glimpse, tells, time_to_wait_s
-from console.runbook.actions.parameters import Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import doubt_of_host, found, glimpse, tells, time_to_wait_s
+from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.swarm.values import SwarmState
 from console.text import listed
 

@@ -10,10 +10,9 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from console.errors import Declined, StepFailed
 from console.host.streaming import Program, run_streaming
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import time_to_wait_s
-from console.runbook.actions.parameters import AbsolutePath, Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import time_to_wait_s
+from console.runbook.contracts import AbsolutePath, Answer, Context, Found, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed, plural
 
 MOST_LINES = 2_000

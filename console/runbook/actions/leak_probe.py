@@ -11,10 +11,9 @@ from console.host.identity import machine_id
 from console.monitor.snapshot import read_own_routes
 from console.operations.leak_probe import LeakProbe, Leaks
 from console.operations.probes import own_mark, remove_leftovers
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import found, look, tells
-from console.runbook.actions.parameters import NetworkName, Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import found, look, tells
+from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 
 
 class LeakProbeParameters(Parameters):

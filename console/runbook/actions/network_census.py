@@ -10,10 +10,9 @@ from console.host.identity import machine_id
 from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
 from console.operations.census.values import Ground, Result
 from console.operations.probes import own_mark, remove_leftovers
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import found, tells
-from console.runbook.actions.parameters import NetworkName, Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import found, tells
+from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.swarm.reader import EngineReader
 from console.text import plural
 

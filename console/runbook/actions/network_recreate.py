@@ -23,10 +23,9 @@ from console.operations.network_recreation.record import Record, record_from_jso
 from console.operations.network_recreation.recreation import Recreation, Result
 from console.operations.network_recreation.refusals import plan_recreation
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
-from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
-from console.runbook.actions.looking import found, tells
-from console.runbook.actions.parameters import Name, NetworkName, Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import found, tells
+from console.runbook.contracts import Answer, Blocking, Context, Found, Name, NetworkName, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.swarm.overlay_reader import EngineOverlayReader
 from console.text import duration, listed, plural
 

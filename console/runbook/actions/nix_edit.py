@@ -16,11 +16,17 @@ from console.nixos.places import NOT_NIXOS, PLACES, Places, short
 from console.nixos.prediction import dry_command, require_system
 from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
 from console.nixos.swarm_nix import Verdict
-from console.runbook.actions.base import Answer, Context, Found, Planned
-from console.runbook.actions.looking import found, tells, time_to_wait_s
-from console.runbook.actions.nixos_host import doubt_of_this_host, folder_of, require_this_host, touched
-from console.runbook.actions.parameters import NetworkName, Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.answers import (
+    doubt_of_this_host,
+    folder_of,
+    found,
+    require_this_host,
+    tells,
+    time_to_wait_s,
+    touched,
+)
+from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed
 
 

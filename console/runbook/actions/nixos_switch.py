@@ -24,17 +24,18 @@ from console.nixos.switching import (
     switch_command,
     watch,
 )
-from console.runbook.actions.base import Context, Found, Planned, Touched
-from console.runbook.actions.looking import found, tells, time_to_wait_s
-from console.runbook.actions.nixos_host import (
+from console.runbook.answers import (
     System,
     doubt_of_this_host,
     folder_of,
+    found,
     require_this_host,
+    tells,
+    time_to_wait_s,
     touched,
 )
-from console.runbook.actions.parameters import Parameters
-from console.runbook.values import Effect, Json
+from console.runbook.contracts import Context, Found, Parameters, Planned, Touched
+from console.runbook.language.values import Effect, Json
 from console.text import duration, listed
 
 FORTH, BACK = "switch", "switch back"

@@ -10,10 +10,9 @@ from console.diagnosis.quiescence.values import Report, Rules, Verdict, things_t
 from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
 from console.errors import StepFailed
 from console.host.survey import HostSurvey
-from console.runbook.actions.base import Answer, Blocking, Context, Found, Planned
-from console.runbook.actions.looking import ReadOnly, time_to_wait_s
-from console.runbook.actions.parameters import Name, Parameters, Seconds
-from console.runbook.values import Json
+from console.runbook.answers import ReadOnly, time_to_wait_s
+from console.runbook.contracts import Answer, Blocking, Context, Found, Name, Parameters, Planned, Seconds
+from console.runbook.language.values import Json
 from console.swarm.events import EventSource
 from console.text import clean, duration
 

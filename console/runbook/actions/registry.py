@@ -6,24 +6,23 @@ from typing import Any
 
 from console.errors import RunbookError
 from console.runbook.actions.allocator_handover import AllocatorHandover
-from console.runbook.actions.base import Action
 from console.runbook.actions.capture import EvidenceCapture
 from console.runbook.actions.checks import ChecksAll
 from console.runbook.actions.daemon_restart import DaemonRestarted
 from console.runbook.actions.execute import Exec
 from console.runbook.actions.leak_probe import LeakProbed
-from console.runbook.actions.manual import Manual
 from console.runbook.actions.network_census import NetworkCensus
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.actions.predicates import PREDICATES, predicate_named
 from console.runbook.actions.quiescent import SwarmQuiescent
 from console.runbook.actions.stack_remove import StackRemove
 from console.runbook.actions.units_restart import UnitsRestart
-from console.runbook.actions.wait import WaitUntil
-from console.runbook.checking import parameters_for
-from console.runbook.values import Call, Step
+from console.runbook.actions.wait import Manual, WaitUntil
+from console.runbook.contracts import Action
+from console.runbook.language.checking import parameters_for
+from console.runbook.language.values import Call, Step
+from console.runbook.predicates.registry import PREDICATES, predicate_named
 from console.text import clean, nearest
 
 __all__ = [

@@ -10,10 +10,9 @@ from console.errors import Declined, StepFailed, UsageError
 from console.operations.changes import Touches
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import Outcome, Remover, StackRemoval, State
-from console.runbook.actions.base import Context, Found, Planned
-from console.runbook.actions.looking import found, tells, time_to_wait_s
-from console.runbook.actions.parameters import Name, Parameters
-from console.runbook.values import NOTHING, Effect, Json
+from console.runbook.answers import found, tells, time_to_wait_s
+from console.runbook.contracts import Context, Found, Name, Parameters, Planned
+from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.stack_reader import EngineStackReader
 from console.swarm.stacks import Kind
 from console.text import duration, listed, plural

@@ -10,11 +10,9 @@ from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
 from console.host.unit_chain import Link, expanded, restart
 from console.host.units import BOOTED, Run, has_systemd
-from console.runbook.actions.base import Context, Found, Planned, Touched
-from console.runbook.actions.looking import found, tells, time_to_wait_s
-from console.runbook.actions.nixos_host import doubt_of_this_host, touched
-from console.runbook.actions.parameters import Parameters, Seconds, UnitName
-from console.runbook.values import Effect, Json
+from console.runbook.answers import doubt_of_this_host, found, tells, time_to_wait_s, touched
+from console.runbook.contracts import Context, Found, Parameters, Planned, Seconds, Touched, UnitName
+from console.runbook.language.values import Effect, Json
 from console.text import duration, listed, plural
 
 NO_SYSTEMD = "systemd does not run this machine."

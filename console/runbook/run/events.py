@@ -11,10 +11,9 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from console.host.audit import Who
-from console.runbook.answers import Answer, Found, Planned
+from console.runbook.language.values import NOTHING, Answer, Call, Found, Json, Planned
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.waits import BlockedTime
-from console.runbook.values import NOTHING, Call, Json
 
 
 class Choice(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from console.host.audit import Who
-from console.runbook.values import NOTHING, Effect, Json, OnFailure
+from console.runbook.language.values import NOTHING, Effect, Json, OnFailure
 
 THE_RUN = Who("the run itself")
 """Who decides what nobody decided in time."""

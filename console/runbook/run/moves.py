@@ -1,10 +1,14 @@
 """What a runner can do next with a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from console.runbook.run import events as e
 from console.runbook.run.events import About, Choice, Why
-from console.runbook.run.view import Question
+from console.runbook.run.view import Question, RunView
+
+LAPSED = "What it rests on has changed since it was confirmed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +141,40 @@ Move: TypeAlias = (
     | Halt
     | Finish
 )
+
+
+def event_of(move: Move, view: RunView) -> e.Event:
+    """Return the event of a move for which nothing has to be looked at or done. Raises KeyError for any other move."""
+    return _EVENTS[type(move)](move, view)
+
+
+def _asked(move: Ask, view: RunView) -> e.Asked:
+    step = view.step(move.step)
+    shown = step.prepared
+    word = shown.word if shown is not None and e.Choice.CONFIRM in move.choices else ""
+    digest = "" if shown is None else shown.digest
+    return e.Asked(move.step, step.attempt, move.about, digest, word, move.choices, move.undo_after_s)
+
+
+def _lapsed(move: Lapse, view: RunView) -> e.Lapsed:
+    return e.Lapsed(move.step, view.step(move.step).attempt, LAPSED)
+
+
+def _failed(move: Fail, view: RunView) -> e.Failed:
+    return e.Failed(move.step, view.step(move.step).attempt, move.sentence)
+
+
+def _retried(move: Retry, view: RunView) -> e.Retried:
+    return e.Retried(move.step, view.step(move.step).attempt + 1, move.is_counted)
+
+
+_EVENTS: dict[type[Any], Callable[[Any, RunView], e.Event]] = {
+    Ask: _asked,
+    Lapse: _lapsed,
+    Fail: _failed,
+    Retry: _retried,
+    PassOver: lambda move, _: e.NotApplicable(move.step, move.sentence),
+    BeginUndo: lambda move, _: e.UndoBegan(move.steps, move.sentence),
+    Halt: lambda move, _: e.Stopped(move.why, move.sentence, move.hint),
+    Finish: lambda move, view: e.Ended(move.is_undone, tuple(each.id for each in view.left_behind)),
+}

@@ -6,11 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from console.host.audit import Who
-from console.runbook.answers import Answer, Found
+from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json
 from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.waits import BlockedTime, Waiting, merged
-from console.runbook.values import NOTHING, Effect, Json
 
 
 class StepState(StrEnum):

@@ -2,27 +2,59 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 
 from console.clock import Clock
 from console.errors import (
+    EngineError,
     EngineNonsense,
     EngineTimeout,
     EngineUnreachable,
+    Part,
     RunbookError,
     StoreFailed,
+    SwarmError,
+    Unknown,
     VipconsoleError,
+    unknown_from,
 )
-from console.runbook.answers import Answer
+from console.journal.reader import read_lately, whose_host
+from console.journal.summary import describe, summarise
+from console.runbook.language.values import Answer, Json, Step
 from console.runbook.run import events as e
 from console.runbook.run.codec import plain
-from console.runbook.runner.bugs import told_of_bug
-from console.runbook.runner.context import StepContext
-from console.runbook.runner.looking import VERIFY_EVERY_S, as_intended
-from console.runbook.runner.resolving import Ready, names_of, ready, ready_to_undo
-from console.runbook.runner.tools import Tools
-from console.runbook.values import Json, Step
+from console.runbook.runner.context import Ready, StepContext, Tools, names_of, ready, ready_to_undo
+from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.inspection import VERIFY_EVERY_S, as_intended, told_of_bug
 from console.swarm.changer import Tell
+from console.swarm.values import Engine
 from console.text import duration
+
+MOST_LINES = 40
+MARGIN_S = 2.0
+"""More than it takes until a line is in the journal."""
+LONGEST_S = 3600.0
+"""Of a step that took longer, the last hour is read."""
+
+
+async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
+    """Return what dockerd logged since a moment, a line for each kind, or why that is not known."""
+    try:
+        engine: Part[Engine] = await world.reader.engine()
+    except (EngineError, SwarmError) as error:
+        engine = unknown_from(error)
+    doubt = await whose_host(world.host, engine)
+    now = world.clock.now()
+    window_s = min(LONGEST_S, max(0.0, (now - began).total_seconds()) + MARGIN_S)
+    batch = await read_lately(world.log, doubt, now, window_s, world.settings.look.call_timeout_s)
+    if isinstance(batch, Unknown):
+        return (f"What dockerd logged is not known: {batch.reason}",)
+    summary = summarise([batch], {}, window_s)
+    lines = [f"{each.signature.severity}: {each.text} ({describe(each)})" for each in summary.findings]
+    lines += [f"unexplained: {each.text} ({each.count} times)" for each in summary.unmatched]
+    more = [f"… {len(lines) - MOST_LINES} more kinds"] if len(lines) > MOST_LINES else []
+    return (*lines[:MOST_LINES], *more) or ("Nothing of interest.",)
+
 
 GRACE_S = 10.0
 """Beyond a step's time limit, before its act is ended from outside."""

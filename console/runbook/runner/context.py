@@ -1,21 +1,92 @@
 """What an action is given for one attempt of one step."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from console.errors import HostError
 from console.operations.changes import Touches
-from console.runbook.actions.base import Blocking, Touched
+from console.runbook.actions.registry import action_named, action_of, parameters_for
+from console.runbook.contracts import Action, Blocking, Touched
+from console.runbook.language.substitution import Names, resolved_call, resolved_text
+from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events as e
+from console.runbook.run.codec import plain
+from console.runbook.run.view import RunView, StepState, StepView
+from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.waits import Waits
-from console.runbook.runner.world import RunWorld
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.storage.state import write_atomically
+from console.swarm.changer import Tell
 from console.text import clean
+
+CONTINUE = "continue"
+"""What is typed at a checkpoint whose step has no word of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An action with its parameters."""
+
+    action: Action[Any]
+    call: Call
+    parameters: BaseModel
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self.action.effect != "read"
+
+
+def names_of(view: RunView, own: StepView | None = None) -> Names:
+    """Return the values that placeholders stand for: variables, the run, the outputs of what is done, and a step's own."""
+    outputs = {each.id: each.outputs for each in view.steps if each.state is StepState.DONE}
+    if own is not None:
+        outputs[own.id] = own.outputs
+    run: Mapping[str, Json] = {
+        "id": view.header.run_id,
+        "started_at": view.began_at.isoformat(timespec="seconds"),
+        "engine": view.header.host,
+    }
+    return Names(view.header.variables, outputs, run)
+
+
+def ready(step: Step, names: Names) -> Ready:
+    """Return what a step does. Raises RunbookError where something has no value, or parameters are wrong."""
+    action, call = action_of(step)
+    return made_ready(action, resolved_call(call, names))
+
+
+def made_ready(action: Action[Any], call: Call) -> Ready:
+    """Return an action with the parameters of a call in which everything is filled. Raises RunbookError."""
+    return Ready(action, call, parameters_for(call, action.parameters))
+
+
+def ready_to_undo(step: Step, names: Names) -> Ready | None:
+    """Return the action that undoes a step, or None where its own action does. Raises RunbookError."""
+    if step.undo.call is None:
+        return None
+    return made_ready(action_named(step.undo.call.name), resolved_call(step.undo.call, names))
+
+
+def word_of(step: Step, names: Names) -> str:
+    """Return what is typed before a step begins, or nothing."""
+    return resolved_text(step.confirm, names) or (CONTINUE if step.is_checkpoint else "")
+
+
+def digest_of(runbook: str, call: Call, basis: Mapping[str, Json]) -> str:
+    """Return the digest of a plan: it differs when the step would do something else, or what it rests on has changed."""
+    held = json.dumps(
+        plain([runbook, call.name, call.parameters, basis]), sort_keys=True, separators=(",", ":")
+    )
+    return hashlib.sha256(held.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +153,53 @@ class NoTouches:
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Refuse."""
         raise RuntimeError(f"an action that only looks says that it touched {number}: {sorted(result)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A run's folder, its log, its runbook, and the world."""
+
+    folder: Path
+    log: RunLog
+    runbook: Runbook
+    world: RunWorld
+    output: Output
+    waits: Waits
+
+    @property
+    def view(self) -> RunView:
+        """The run as it was read last."""
+        return self.log.view
+
+    def step(self, step_id: str) -> Step:
+        """Return a step as the runbook has it."""
+        return next(each for each in self.runbook.steps if each.id == step_id)
+
+    async def looking(self, step_id: str) -> StepContext:
+        """Return what an action is given that only looks."""
+        return await self._context(step_id, self.world, NoTouches())
+
+    async def changing(self, step_id: str, tell: Tell) -> StepContext:
+        """Return what an action is given that may change something."""
+        return await self._context(step_id, self.world.changeable(tell), LogTouches(self.log, step_id))
+
+    async def _context(self, step_id: str, world: RunWorld, touches: Touches) -> StepContext:
+        touched = await self.log.touched(step_id)
+        return StepContext(
+            world,
+            self.view.header.run_id,
+            step_id,
+            self.step(step_id).timeout_s,
+            self.folder,
+            self.output,
+            touches,
+            self.waits,
+            touched,
+        )
+
+    async def keep_waits(self, step_id: str) -> None:
+        """Put into the log how long what kept a step waiting, and show no wait any more. Raises StoreFailed."""
+        rows = self.waits.rows(step_id)
+        if rows:
+            await self.log.append(e.Waited(step_id, rows))
+        await self.waits.end()

@@ -8,12 +8,12 @@ from console.errors import Declined, EngineError, HostError, RunbookError, Swarm
 from console.host.audit import Audit
 from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
+from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
-from console.runbook.runner.place import misplaced, moved, where_this_is
-from console.runbook.runner.tools import Tools
-from console.runbook.source import read_bytes
+from console.runbook.runner.context import Tools
+from console.runbook.runner.environment import misplaced, moved, where_this_is
 from console.runbook.store.folders import kept_runs, runbook_path
-from console.runbook.unfinished import decline_if_unfinished
+from console.runbook.store.unfinished import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
 
 LEFTOVERS_WITHIN_S = 10.0

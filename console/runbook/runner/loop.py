@@ -10,22 +10,21 @@ from console import __version__
 from console.errors import LockHeld, RunbookError
 from console.host.identity import boot_id
 from console.host.lock import LOCK, maintenance_lock
-from console.runbook.file import parse_runbook
+from console.runbook.language.file import parse_runbook
+from console.runbook.language.values import Runbook
 from console.runbook.run import events as e
 from console.runbook.run import moves as m
 from console.runbook.run.header import THE_RUN
-from console.runbook.run.machine import needs_runner, next_move
+from console.runbook.run.next_action import needs_runner, next_move
 from console.runbook.run.view import Question
+from console.runbook.runner.context import Tools
+from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.executor import Mover
 from console.runbook.runner.gate import Gate
-from console.runbook.runner.moving import Mover
-from console.runbook.runner.patience import Patience
-from console.runbook.runner.tools import Tools
-from console.runbook.runner.waits import Waits, keep_what_was_left
-from console.runbook.runner.world import RunWorld
+from console.runbook.runner.waits import Patience, Waits, keep_what_was_left
 from console.runbook.store.folders import runbook_path
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
-from console.runbook.values import Runbook
 from console.text import duration
 
 LOCK_WITHIN_S = 30.0

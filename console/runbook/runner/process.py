@@ -10,13 +10,13 @@ from console.concurrency import cancelled
 from console.errors import LockHeld, VipconsoleError
 from console.host.lock import LOCK, maintenance_lock
 from console.journal.reader import DaemonLog, open_journal
+from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.loop import Runner
-from console.runbook.runner.patience import LINGER_S, Patience
-from console.runbook.runner.world import RunWorld
+from console.runbook.runner.waits import LINGER_S, Patience
 from console.runbook.store.folders import RUNNER_LOCK
+from console.runbook.store.heartbeat import beat
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
-from console.runbook.store.pulse import beat
 from console.settings import restored
 from console.swarm.connection import EngineConnection
 

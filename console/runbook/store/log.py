@@ -8,12 +8,11 @@ from pathlib import Path
 from console.clock import Clock
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Entry, Event
-from console.runbook.run.fold import after, begun, fold
-from console.runbook.run.touched import Touched, TouchedObjects
+from console.runbook.run.replay import after, begun, fold
+from console.runbook.run.replay_steps import Touched, TouchedObjects
 from console.runbook.run.view import RunView
 from console.runbook.store import database
-from console.runbook.store.folders import LOG
-from console.runbook.store.reserve import release_reserve
+from console.runbook.store.folders import LOG, release_reserve
 from console.swarm.threads import OwningThreads
 
 

@@ -1,0 +1,232 @@
+"""What every action and every predicate declares and does."""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from console.clock import Clock
+from console.durations import SPAN, SPAN_MEANING, seconds_of
+from console.host.units import full_name
+from console.journal.reader import DaemonLog
+from console.operations.changes import Touches
+from console.runbook.language.patterns import ABSOLUTE, CIDR4, NETWORK, URL
+from console.runbook.language.values import Answer, Effect, Found, Json, Planned
+from console.runbook.language.variables import problem_with
+from console.runbook.run.replay_steps import Touched
+from console.runbook.run.waits import Blocking
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+
+
+class Parameters(BaseModel):
+    """The base of every model of parameters: strict, with nothing unknown in it, and never changed.
+
+    A predicate can be written with a value instead of a mapping; that is its first parameter.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError(SPAN_MEANING)  # noqa: TRY004 - what pydantic expects
+    return seconds_of(value)
+
+
+Seconds: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=SPAN)]),
+]
+"""A span of time, written with its unit: `30s`, `15m`, `1h`."""
+
+
+def _subnet(value: object) -> object:
+    problem = problem_with("cidr4", value if isinstance(value, str) else None)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+Subnet4: TypeAlias = Annotated[
+    IPv4Network, BeforeValidator(_subnet, json_schema_input_type=Annotated[str, Field(pattern=CIDR4)])
+]
+"""An IPv4 subnet without host bits."""
+
+NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="A network's name.")]
+"""The name of a network, as the engine allows it."""
+
+AbsolutePath: TypeAlias = Annotated[str, Field(pattern=ABSOLUTE, max_length=4096)]
+"""The absolute path of a file or program."""
+
+Url: TypeAlias = Annotated[str, Field(pattern=URL, max_length=2000)]
+"""An address to ask with HTTP."""
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+"""The name of anything that the engine or systemd knows by a name."""
+
+
+UnitName: TypeAlias = Annotated[Name, AfterValidator(full_name)]
+"""The name of a unit of systemd, or a glob; one without a type is a service, as systemctl has it."""
+
+
+class HoldsConditions:
+    """Marks a parameter that is made of predicates, which are checked one by one where they stand."""
+
+
+MARK = "x-conditions"
+"""Where the schema of predicates belongs, which knows them all."""
+
+Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({MARK: True})]
+"""Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""
+
+
+__all__ = ["Action", "Answer", "Blocking", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
+
+P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
+
+
+class World(Protocol):
+    """What actions see and change the world with; the runner gives it. Whatever it gives is opened when first asked for."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """The engine's address."""
+        ...
+
+    @property
+    def reader(self) -> Any:
+        """The `EngineReader`."""
+        ...
+
+    @property
+    def connection(self) -> EngineConnection:
+        """The engine, for readers of other kinds. Whatever changes goes through `changer`."""
+        ...
+
+    @property
+    def log(self) -> DaemonLog:
+        """Where dockerd's lines are read from."""
+        ...
+
+    def changer(self) -> Any:
+        """Return the `EngineChanger`. Raises for an action that declared to only read."""
+        ...
+
+
+class Context(Protocol):
+    """What an action is given for one attempt of one step."""
+
+    @property
+    def world(self) -> World:
+        """The world."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Of the run; safe in labels and file names."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """For how long this attempt may go on. What waits ends by itself before, and says what it waited for."""
+        ...
+
+    @property
+    def touches(self) -> Touches:
+        """Records of the objects that it touches."""
+        ...
+
+    @property
+    def touched(self) -> Sequence[Touched]:
+        """What all earlier attempts of this step recorded of the objects that they touched, in order.
+
+        An attempt that goes on where another was interrupted, and an undo, find there what was before.
+        """
+        ...
+
+    async def keep(self, name: str, text: str) -> str:
+        """Write a file of this name into the run's own folder, for root only and atomically; return its path.
+
+        A file of that name is replaced. Raises HostError.
+        """
+        ...
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        """Tell what is waited for at this moment, at every look of a wait; `note` where nothing blocks.
+
+        With neither, the wait is over, though the step goes on.
+
+        It is shown in one place, and kept as how long each thing blocked: it adds nothing to the output.
+        """
+        ...
+
+    async def say(self, line: str) -> None:
+        """Tell a line of progress to whoever watches. It is cleaned, kept and bounded."""
+        ...
+
+
+class Action(Protocol, Generic[P_contra]):
+    """Something that a step can do. Every method raises a `VipconsoleError` for what it expects to go wrong.
+
+    A class may also have `outputs: ClassVar[tuple[str, ...]]`, the names of all outputs of `act`; then a runbook that
+    uses another one is refused when it is read.
+    """
+
+    name: ClassVar[str]
+    effect: ClassVar[Effect]
+    parameters: ClassVar[type[BaseModel]]
+    """The model of its parameters: strict, nothing unknown, every field described."""
+    may_retry: ClassVar[bool]
+    """Whether acting again without asking does no harm."""
+    no_undo_because: ClassVar[str]
+    """Why it cannot be undone; nothing where `undo` works."""
+
+    async def plan(self, context: Context, parameters: P_contra) -> Planned:
+        """Tell what it would do. Reads only."""
+        ...
+
+    async def probe(self, context: Context, parameters: P_contra) -> Found:
+        """Tell whether it is already done, whoever did it and however far an attempt came. Reads only.
+
+        Where it says yes, its evidence holds the outputs of `act` as far as they can be seen: later steps use them.
+        """
+        ...
+
+    async def act(self, context: Context, parameters: P_contra) -> Mapping[str, Json]:
+        """Do it and return its outputs. Called again after an interrupted attempt, it finishes that one."""
+        ...
+
+    async def verify(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> Found:
+        """Tell whether it came to what it should, as of now. Reads only.
+
+        It is asked again and again until it says yes or the time is over, and once more, however much later, before
+        a step that requires this one. `outputs` may lack what was lost with an interrupted attempt.
+        """
+        ...
+
+    async def undo(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> None:
+        """Bring things back to what they were, however far an attempt came. Called again, it finishes what it began."""
+        ...
+
+
+class Predicate(Protocol, Generic[P_contra]):
+    """Something that holds or does not; used in `requires`, `probe` and `verify`. It only reads."""
+
+    name: ClassVar[str]
+    parameters: ClassVar[type[BaseModel]]
+
+    async def check(self, context: Context, parameters: P_contra) -> Found:
+        """Tell whether it holds now."""
+        ...

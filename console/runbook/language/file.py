@@ -1,0 +1,162 @@
+"""Reads a runbook: the file, then its data, then its shape, then its meaning; and tells everything that is wrong at once."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from console.errors import RunbookError
+from console.runbook.actions.registry import ACTIONS
+from console.runbook.language.checking import Problem, checked
+from console.runbook.language.meaning import check_meaning
+from console.runbook.language.models import Defaults, Retries, RunbookShape, StepShape, UndoShape
+from console.runbook.language.source import MAX_BYTES, distrust, read_bytes
+from console.runbook.language.substitution import Entry, entries_of
+from console.runbook.language.tree import MAX_FLAWS, Flaw, Node, read_tree
+from console.runbook.language.values import Call, Place, Runbook, Step, Undo, Variable
+from console.text import SENTENCE_LIMIT, clean, plural
+
+NONE = Retries(max=0)
+WORD_WHEN_DONE = "done"
+"""What the operator types for a manual step that names no other word."""
+
+
+def build(root: Node, shape: RunbookShape, digest: str, source: str) -> Runbook:
+    """Return the runbook of a shape that was checked, with the places of its file."""
+    variables = tuple(
+        Variable(name, each.type, each.default, each.about) for name, each in shape.vars.items()
+    )
+    steps = root.at(("steps",))
+    return Runbook(
+        id=shape.id,
+        title=shape.title,
+        about=shape.about,
+        variables=variables,
+        steps=tuple(
+            _step(each, steps.at((number,)), shape.defaults) for number, each in enumerate(shape.steps)
+        ),
+        digest=digest,
+        source=source,
+    )
+
+
+def _step(shape: StepShape, node: Node, defaults: Defaults) -> Step:
+    requires, verify = _entries(node, "requires"), node.child("verify")
+    # A default is for those that may be tried again; an action that must not be is simply not.
+    may_retry = shape.uses is not None and ACTIONS[shape.uses].may_retry
+    retries = shape.retries or (defaults.retries if may_retry else NONE)
+    confirm = shape.confirm.type if shape.confirm else ""
+    reason = verify.child("none") if verify is not None else None
+    return Step(
+        id=shape.id,
+        title=shape.title or shape.id,
+        action=_call(shape.uses, shape.with_, node.at(("uses",)).place),
+        manual=shape.manual or "",
+        requires=tuple(each.call() for each in requires if not each.is_step),
+        requires_steps=tuple(each.name for each in requires if each.is_step),
+        probe=tuple(each.call() for each in _entries(node, "probe")),
+        confirm=confirm or (WORD_WHEN_DONE if shape.manual else ""),
+        verify=() if reason else tuple(each.call() for each in _entries(node, "verify")),
+        unverified_because=str(reason.value) if reason else "",
+        undo=_undo(shape.undo, node),
+        timeout_s=shape.timeout or defaults.timeout,
+        retries=retries.max,
+        retry_every_s=retries.every,
+        on_failure=shape.on_failure or defaults.on_failure,
+        is_checkpoint=shape.checkpoint,
+        place=node.place,
+    )
+
+
+def _undo(shape: UndoShape | None, node: Node) -> Undo:
+    if shape is None:
+        return Undo()
+    return Undo(_call(shape.uses, shape.with_, node.at(("undo", "uses")).place), shape.none or "")
+
+
+def _call(name: str | None, parameters: object, place: Place) -> Call | None:
+    return None if name is None else Call(name, parameters if isinstance(parameters, dict) else {}, place)
+
+
+def _entries(node: Node, key: str) -> list[Entry]:
+    inside = node.child(key)
+    return [] if inside is None else [each for each in entries_of(inside) if isinstance(each, Entry)]
+
+
+_MARK = b"\xef\xbb\xbf"
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, other line ends than those of every editor, and what lets text show in another order."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def read_runbook(path: Path) -> Runbook:
+    """Return the runbook in a file. Raises RunbookError with every problem, and for a file that root must not follow."""
+    data = read_bytes(path)
+    if os.geteuid() == 0 and (why := distrust(path)):
+        raise RunbookError(
+            f"Root does not follow the runbook {clean(str(path), 300)}. {why}",
+            "A runbook and its directories must belong to root, or to you with sudo, and only their owner may write them.",
+        )
+    return parse_runbook(data, str(path))
+
+
+def parse_runbook(data: bytes, source: str) -> Runbook:
+    """Return the runbook in some bytes; `source` is what problems are told of. Raises RunbookError with every problem."""
+    name = clean(source, 300)
+    root, flaws = _read(data)
+    shape = None
+    if root is not None:
+        shape, problems = checked(RunbookShape, root.plain())
+        flaws = (*(_flaw(root, each) for each in problems), *check_meaning(root))
+    if shape is None or root is None or flaws:
+        lines = tuple(_lines(name, flaws))
+        count = plural(len(lines), "problem")
+        raise RunbookError(
+            f"The runbook {name} cannot be used: {count}.", "Mend it; `vipconsole validate` tells all.", lines
+        )
+    return build(root, shape, hashlib.sha256(data).hexdigest(), name)
+
+
+def _read(data: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
+    if len(data) > MAX_BYTES:
+        return None, (Flaw(Place(1, 1), f"the runbook is larger than {MAX_BYTES // 1024} KiB"),)
+    try:
+        text = data.removeprefix(_MARK).decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data.removeprefix(_MARK)[: error.start].decode("utf-8")
+        return None, (Flaw(_place_after(before), "this is not UTF-8"),)
+    unseen = _UNSEEN.search(text)
+    if unseen is not None:
+        shown = clean(unseen[0])
+        return None, (
+            Flaw(
+                _place_after(text[: unseen.start()]),
+                f"the character {shown} is not allowed: it does not show",
+            ),
+        )
+    root, flaws = read_tree(text)
+    if root is None or flaws:
+        return None, flaws or (Flaw(Place(1, 1), "the runbook is empty"),)
+    if not isinstance(root.value, dict):
+        empty = root.value is None
+        return None, (Flaw(root.place, "the runbook is empty" if empty else "a runbook must be a mapping"),)
+    return root, ()
+
+
+def _flaw(root: Node, problem: Problem) -> Flaw:
+    return Flaw(root.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
+
+
+def _lines(name: str, flaws: Iterable[Flaw]) -> Iterator[str]:
+    in_order = sorted(dict.fromkeys(flaws), key=lambda each: (each.place.line, each.place.column))
+    for each in in_order[:MAX_FLAWS]:
+        yield f"{name}:{each.place.line}:{each.place.column}: {clean(each.message, SENTENCE_LIMIT)}"
+    if len(in_order) > MAX_FLAWS:
+        last = in_order[MAX_FLAWS].place
+        yield f"{name}:{last.line}:{last.column}: and {len(in_order) - MAX_FLAWS} more"
+
+
+def _place_after(text: str) -> Place:
+    lines = _LINE_END.split(text)
+    return Place(len(lines), len(lines[-1]) + 1)

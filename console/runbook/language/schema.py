@@ -1,0 +1,207 @@
+"""The JSON Schema of runbooks, made from the models: editors complete and check a runbook with it.
+
+Only constructs of draft 7 are used, which the YAML language server understands. What a schema cannot say (that a step
+exists, that a placeholder names something) only `vipconsole validate` tells.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from console.durations import SPAN
+from console.runbook.actions.registry import ACTIONS
+from console.runbook.contracts import MARK, Action, Predicate
+from console.runbook.language.models import RunbookShape
+from console.runbook.language.patterns import ID
+from console.runbook.language.substitution import first_parameter
+from console.runbook.predicates.registry import PREDICATES
+
+Schema = dict[str, Any]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+FILE_NAME = "runbook.schema.json"
+"""Where it is checked in, beside this module."""
+_REFERENCES = "#/definitions/{model}"
+_PLACEHOLDER: Schema = {"$ref": "#/definitions/Placeholder"}
+_STEP_ID: Schema = {"type": "string", "pattern": ID, "description": "An earlier step."}
+_BY_NAME = ("properties", "patternProperties", "$defs")
+"""What is a mapping of names to schemas, and no schema itself."""
+_NOT_IN_DRAFT_7 = ("title", "gt")
+
+
+def runbook_schema() -> Schema:
+    """Return the schema as data."""
+    shape = RunbookShape.model_json_schema(ref_template=_REFERENCES)
+    definitions: Schema = _plain(shape.pop("$defs"))
+    for each in ACTIONS.values():
+        definitions |= _parameters(each)
+    for predicate in PREDICATES.values():
+        definitions |= _parameters(predicate)
+    step = definitions["StepShape"]
+    step["properties"]["requires"] = _conditions(step["properties"]["requires"], _STEP_ID)
+    for key in ("probe", "verify"):
+        step["properties"][key] = _conditions(step["properties"][key])
+    step["properties"]["verify"]["anyOf"].append(_NO_VERIFY)
+    step["oneOf"] = [{"required": ["uses"]}, {"required": ["manual"]}]
+    for holder in (step, definitions["UndoShape"]):
+        _name_actions(holder)
+    definitions["UndoShape"]["oneOf"] = [{"required": ["uses"]}, {"required": ["none"]}]
+    definitions["Placeholder"] = {
+        "type": "string",
+        "pattern": r"^\$\{[^{}]+\}$",
+        "description": "A value of the run: ${vars.NAME}, ${steps.ID.outputs.NAME} or ${run.NAME}.",
+    }
+    definitions["Conditions"] = _any_of_predicates()
+    definitions["Predicates"] = _predicates()
+    return {
+        "$schema": DRAFT,
+        "title": "A runbook of vipconsole",
+        **_plain(shape),
+        "definitions": dict(sorted(definitions.items())),
+    }
+
+
+def schema_text() -> str:
+    """Return the schema as it is checked in and printed."""
+    return json.dumps(runbook_schema(), indent=2, ensure_ascii=True) + "\n"
+
+
+_NO_VERIFY: Schema = {
+    "type": "object",
+    "properties": {"none": {"type": "string", "minLength": 1, "description": "Why it cannot be verified."}},
+    "required": ["none"],
+    "additionalProperties": False,
+}
+
+
+def _parameters(of: Action[Any] | Predicate[Any]) -> Schema:
+    """Return the definition of parameters, and those that it rests on, with placeholders where values can stand."""
+    schema = of.parameters.model_json_schema(ref_template=_REFERENCES)
+    inner: Schema = schema.pop("$defs", {})
+    return {
+        name: _with_placeholders(_plain(each))
+        for name, each in {**inner, _definition(of): {**schema, "description": _sentence(of)}}.items()
+    }
+
+
+def _definition(of: Action[Any] | Predicate[Any]) -> str:
+    return f"with.{of.name}"
+
+
+def _sentence(of: Action[Any] | Predicate[Any]) -> str:
+    text = (type(of).__doc__ or "").strip()
+    effect = getattr(of, "effect", None)
+    return f"{text} Effect: {effect}." if effect else text
+
+
+def _with_placeholders(schema: Schema) -> Schema:
+    """Let every value of an object or a list be a placeholder too, but for texts that can be anything already."""
+    changed = dict(schema)
+    for key in ("properties", "items", "additionalProperties"):
+        inside = changed.get(key)
+        if key == "properties" and isinstance(inside, dict):
+            changed[key] = {name: _or_placeholder(each) for name, each in inside.items()}
+        elif isinstance(inside, dict):
+            changed[key] = _or_placeholder(inside)
+    return changed
+
+
+def _or_placeholder(schema: Schema) -> Schema:
+    deep = _with_placeholders(schema)
+    about: Schema = {key: deep.pop(key) for key in ("description", "default") if key in deep}
+    if MARK in deep:
+        return {**about, "allOf": [{"$ref": "#/definitions/Conditions"}]}
+    if _takes_any_text(deep):
+        return {**about, **deep}
+    choices = deep.pop("anyOf", None)
+    members = [_with_placeholders(each) for each in choices] if choices else [deep]
+    if "type" in deep and deep["type"] == "string":
+        # A text with a pattern, or one of several words: within it a placeholder may be a part.
+        return {**about, "anyOf": [*members, {"type": "string", "pattern": r"\$\{[^{}]+\}"}]}
+    return {**about, "anyOf": [*members, _PLACEHOLDER]}
+
+
+def _takes_any_text(schema: Schema) -> bool:
+    limits = {"pattern", "enum", "const", "format"}
+    return schema.get("type") == "string" and limits.isdisjoint(schema)
+
+
+def _name_actions(holder: Schema) -> None:
+    """Let `uses` be the name of an action, and let `with` be its parameters."""
+    properties = holder["properties"]
+    properties["uses"] = {
+        "description": properties["uses"]["description"],
+        "anyOf": [{"const": each.name, "description": _sentence(each)} for each in ACTIONS.values()],
+    }
+    properties["with"] = {"type": "object", "description": properties["with"]["description"]}
+    holder["allOf"] = [_when(each) for each in ACTIONS.values()]
+
+
+def _when(action: Action[Any]) -> Schema:
+    then: Schema = {"properties": {"with": {"$ref": f"#/definitions/{_definition(action)}"}}}
+    if _required(action.parameters):
+        then["required"] = ["with"]
+    return {"if": {"properties": {"uses": {"const": action.name}}, "required": ["uses"]}, "then": then}
+
+
+def _required(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())
+
+
+def _conditions(field: Schema, *more: Mapping[str, Any]) -> Schema:
+    return {"description": field["description"], **_any_of_predicates(more)}
+
+
+def _any_of_predicates(more: Iterable[Mapping[str, Any]] = ()) -> Schema:
+    names = {"enum": [each.name for each in PREDICATES.values() if not _required(each.parameters)]}
+    entry = {"anyOf": [{"$ref": "#/definitions/Predicates"}, names, *more]}
+    return {"anyOf": [{"$ref": "#/definitions/Predicates"}, {"type": "array", "items": entry}]}
+
+
+def _predicates() -> Schema:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {each.name: _predicate(each) for each in PREDICATES.values()},
+    }
+
+
+def _predicate(predicate: Predicate[Any]) -> Schema:
+    full: Schema = {"$ref": f"#/definitions/{_definition(predicate)}"}
+    first = first_parameter(predicate.parameters)
+    short: Schema = {"$ref": f"#/definitions/{_definition(predicate)}/properties/{first}"}
+    # Without anything behind it, it has the parameters that it has by itself.
+    nothing = [] if _required(predicate.parameters) else [{"type": "null"}]
+    return {"description": _sentence(predicate), "anyOf": [full, short, *nothing]}
+
+
+def _plain(schema: Any) -> Any:
+    """Return a schema of pydantic's in plain draft 7, without what only repeats a name or stands for a key left out."""
+    if isinstance(schema, list):
+        return [_plain(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        key: {name: _plain(one) for name, one in each.items()} if key in _BY_NAME else _plain(each)
+        for key, each in schema.items()
+        if key not in _NOT_IN_DRAFT_7 and not (key == "default" and (each is None or isinstance(each, dict)))
+    }
+    choices = kept.get("anyOf")
+    if choices and "default" in schema and schema["default"] is None:
+        left = [each for each in choices if each != {"type": "null"}]
+        kept = {**left[0], **_without(kept, "anyOf")} if len(left) == 1 else {**kept, "anyOf": left}
+    if kept.get("pattern") == SPAN and isinstance(kept.get("default"), int | float):
+        kept["default"] = f"{kept['default']:g}s"
+    if "patternProperties" in kept:
+        kept["additionalProperties"] = False
+    if "$ref" in kept and len(kept) > 1:
+        # Beside a reference nothing counts in draft 7.
+        kept["allOf"] = [{"$ref": kept.pop("$ref")}]
+    return kept
+
+
+def _without(schema: Schema, key: str) -> Schema:
+    return {name: each for name, each in schema.items() if name != key}

@@ -1,0 +1,213 @@
+"""Puts values in the place of `${vars.x}`, `${steps.id.outputs.name}` and `${run.name}`.
+
+One pass over data, never over what was put in: a value that looks like a placeholder stays as it is. Nothing is
+computed and nothing of the environment is read. A text that is one placeholder and nothing else becomes the value
+itself, of whatever type; within a longer text only texts, numbers and truth values can stand. `$${` is a plain `${`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from console.errors import RunbookError
+from console.runbook.language.tree import Flaw, Node
+from console.runbook.language.values import NOTHING, Call, Json, Place
+from console.runbook.predicates.registry import PREDICATES
+from console.text import clean
+
+FORM = "must be predicates by name, such as  - network.unique: proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One predicate, or the name of a step, as it stands in a file."""
+
+    name: str
+    place: Place
+    parameters: Node
+    is_bare: bool = False
+    """Whether only its name stands there."""
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is written as a step is: predicates have a dot in their name, and steps have none."""
+        return self.is_bare and "." not in self.name
+
+    def call(self) -> Call:
+        """Return it as a call, its parameters as a mapping."""
+        plain = in_full(self.name, self.parameters).plain()
+        return Call(self.name, plain if isinstance(plain, dict) else {}, self.place)
+
+
+def entries_of(node: Node) -> Iterator[Entry | Flaw]:
+    """Yield the entries of a mapping, or of a list of mappings and names, and what can be none."""
+    items: Iterable[Node] = node.value if isinstance(node.value, list) else (node,)
+    if node.value is None:
+        return
+    for item in items:
+        if isinstance(item.value, dict):
+            for name, parameters in item.value.items():
+                yield Entry(name, item.keys.get(name, item.place), parameters)
+        elif isinstance(item.value, str) and item is not node:
+            yield Entry(item.value, item.place, Node({}, item.place), is_bare=True)
+        else:
+            yield Flaw(item.place, FORM)
+
+
+def calls_in(value: Json) -> tuple[Call, ...]:
+    """Return the predicates in a parameter that was checked."""
+    return tuple(each.call() for each in entries_of(Node.of(value)) if isinstance(each, Entry))
+
+
+def in_full(name: str, parameters: Node) -> Node:
+    """Return the parameters of a predicate as a mapping: anything else is the value of its first parameter."""
+    if isinstance(parameters.value, dict):
+        return parameters
+    if parameters.value is None or name not in PREDICATES:
+        return Node({}, parameters.place)
+    first = first_parameter(PREDICATES[name].parameters)
+    return Node({first: parameters}, parameters.place, {first: parameters.place})
+
+
+def first_parameter(model: type[BaseModel]) -> str:
+    """Return the name of a model's first parameter."""
+    return next((field.alias or name for name, field in model.model_fields.items()), "")
+
+
+RUN_NAMES: Mapping[str, str] = {
+    "id": "the identifier of the run",
+    "started_at": "when the run began, such as 2026-06-12T02:00:00+00:00",
+    "engine": "the address of the engine",
+}
+"""What `${run.…}` can name."""
+FORMS = "${vars.NAME}, ${steps.ID.outputs.NAME} or ${run.NAME}"
+
+_WORD = r"[A-Za-z][A-Za-z0-9_-]*"
+_PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_ESCAPED = "$${"
+_INSIDE = re.compile(rf"(?:(vars|run)\.({_WORD})|steps\.({_WORD})\.outputs\.({_WORD}))")
+
+
+class Source(StrEnum):
+    """Where a value comes from."""
+
+    VARS = "vars"
+    OUTPUTS = "outputs"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One placeholder."""
+
+    source: Source
+    name: str
+    step: str = ""
+    """The step that it is an output of."""
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        if self.source is Source.OUTPUTS:
+            return f"${{steps.{self.step}.outputs.{self.name}}}"
+        return f"${{{self.source}.{self.name}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All values that are known."""
+
+    variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    outputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """By step."""
+    run: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+    def holds(self, reference: Reference) -> bool:
+        """Whether a placeholder can be filled."""
+        return reference.name in self._of(reference)
+
+    def value(self, reference: Reference) -> Json:
+        """Return the value of a placeholder. Raises RunbookError where it has none."""
+        try:
+            return self._of(reference)[reference.name]
+        except KeyError:
+            raise RunbookError(f"{clean(str(reference))} has no value.") from None
+
+    def _of(self, reference: Reference) -> Mapping[str, Json]:
+        if reference.source is Source.OUTPUTS:
+            return self.outputs.get(reference.step, NOTHING)
+        return self.variables if reference.source is Source.VARS else self.run
+
+
+def references(value: Json) -> Iterator[Reference]:
+    """Yield the placeholders in data. Raises RunbookError for what begins like one and is none."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references(each)
+    elif isinstance(value, str):
+        for found in _PLACEHOLDER.finditer(value):
+            if found[0] != _ESCAPED:
+                yield _reference(found)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is one placeholder and nothing else, so that it may stand for a value of any type."""
+    found = _PLACEHOLDER.fullmatch(text)
+    return found is not None and found[0] != _ESCAPED
+
+
+def resolved(value: Json, names: Names) -> Json:
+    """Return data with every placeholder filled. Raises RunbookError where one has no value or cannot stand there."""
+    if isinstance(value, dict):
+        return {key: resolved(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [resolved(each, names) for each in value]
+    if not isinstance(value, str):
+        return value
+    if is_whole(value):
+        return names.value(next(references(value)))
+    return resolved_text(value, names)
+
+
+def resolved_text(text: str, names: Names) -> str:
+    """Return a text with every placeholder filled, as `resolved` does; it stays a text."""
+    return _PLACEHOLDER.sub(lambda found: _as_text(found, names), text)
+
+
+def resolved_call(call: Call, names: Names) -> Call:
+    """Return a call with every placeholder in its parameters filled, as `resolved` does."""
+    return replace(call, parameters={key: resolved(each, names) for key, each in call.parameters.items()})
+
+
+def unfilled(call: Call, names: Names) -> tuple[Reference, ...]:
+    """Return the placeholders in a call that have no value yet: outputs of steps that have not been done."""
+    found = dict.fromkeys(references(dict(call.parameters)))
+    return tuple(each for each in found if not names.holds(each))
+
+
+def _reference(found: re.Match[str]) -> Reference:
+    inside = _INSIDE.fullmatch(found[1] or "")
+    if inside is None:
+        raise RunbookError(
+            f"{clean(found[0], 60)} is no placeholder.", f"Write {FORMS}; a plain ${{ as {_ESCAPED}."
+        )
+    source, name, step, output = inside.groups()
+    return Reference(Source.OUTPUTS, output, step) if step else Reference(Source(source), name)
+
+
+def _as_text(found: re.Match[str], names: Names) -> str:
+    if found[0] == _ESCAPED:
+        return "${"
+    reference = _reference(found)
+    value = names.value(reference)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    kind = "empty" if value is None else "a list" if isinstance(value, list) else "a mapping"
+    raise RunbookError(f"{clean(str(reference))} is {kind} and cannot stand within a text.")

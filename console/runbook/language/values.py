@@ -1,0 +1,152 @@
+"""A runbook as frozen values: what its file says, checked, with nothing substituted yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""What a parameter can be. Texts in it may hold `${vars.x}`, `${steps.id.outputs.name}` and `${run.name}`."""
+Parameters: TypeAlias = Mapping[str, Json]
+NOTHING: Mapping[str, Json] = MappingProxyType({})
+
+
+class Effect(StrEnum):
+    """What the worst is that an action does. It belongs to the action; no file can set it."""
+
+    READ = "read"
+    CHANGE = "change"
+    OUTAGE = "outage"
+
+
+class OnFailure(StrEnum):
+    """What a run does when a step fails."""
+
+    STOP = "stop"
+    UNDO = "undo"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its file something stands; lines and columns begin with 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An action or a predicate by its name, with its parameters as written."""
+
+    name: str
+    parameters: Parameters = field(default_factory=lambda: NOTHING)
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How a step is undone: by a call of its own, by its action's own undo, or not at all and why."""
+
+    call: Call | None = None
+    none_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that can be set for a run."""
+
+    name: str
+    kind: str
+    """`string`, `integer`, `boolean`, `duration`, `network`, `cidr4`, `file` or `list` (of texts)."""
+    default: Json
+    """None where it must be set for every run."""
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. Exactly one of `action` and `manual` is set."""
+
+    id: str
+    title: str
+    action: Call | None = None
+    manual: str = ""
+    """What the operator is to do."""
+    requires: tuple[Call, ...] = ()
+    """Must hold immediately before the act, however long ago they held before."""
+    requires_steps: tuple[str, ...] = ()
+    """Steps whose own verification must still hold immediately before the act."""
+    probe: tuple[Call, ...] = ()
+    """Hold when it is already done; the action's own probe where there is none."""
+    confirm: str = ""
+    """The word that the operator types, as written; nothing for a step that needs none. A manual step has one."""
+    verify: tuple[Call, ...] = ()
+    unverified_because: str = ""
+    """Why a manual step has no `verify`."""
+    undo: Undo = field(default_factory=Undo)
+    timeout_s: float = 60.0
+    retries: int = 0
+    retry_every_s: float = 5.0
+    on_failure: OnFailure = OnFailure.STOP
+    is_checkpoint: bool = False
+    """Whether the run stops in front of it until somebody lets it go on."""
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """A whole runbook."""
+
+    id: str
+    title: str
+    about: str
+    variables: tuple[Variable, ...]
+    steps: tuple[Step, ...]
+    digest: str
+    """SHA-256 of the file, in hexadecimal."""
+    source: str
+    """Where it was read from, clean."""
+
+
+class Answer(StrEnum):
+    """What looking at something came to."""
+
+    YES = "yes"
+    NO = "no"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer, in a sentence, with what it rests on."""
+
+    answer: Answer
+    sentence: str
+    evidence: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    """For the report. No environment, arguments or config data of services: they may be secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a step would do, told before anything is done."""
+
+    summary: str
+    """A sentence."""
+    reads: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    """Each a line, in order."""
+    calls: tuple[str, ...] = ()
+    """The exact API calls and commands, each a line."""
+    checked: tuple[Found, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Why it must not be done, each a sentence; nothing where it may."""
+    not_applicable: str = ""
+    """Why it has no meaning on this host; then the step is skipped, which is no failure."""
+    no_return: str = ""
+    """What cannot be taken back, a sentence; nothing where everything can."""
+    outage_s: float | None = None
+    """How long services are expected to be down; None where none is."""
+    basis: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    """What the plan rests on. If it differs at the moment of acting, the operator's decision has lapsed."""

@@ -1,0 +1,1 @@
+"""The predicates of runbooks: each looks, and says whether something holds."""

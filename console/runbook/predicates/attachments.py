@@ -1,0 +1,162 @@
+"""Predicates about what is attached to an overlay."""
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.runbook.answers import found, tells
+from console.runbook.contracts import Context, Found, Name, NetworkName, Parameters
+from console.runbook.language.values import Json
+from console.swarm.attachments import Attached, AttachedService, read_attached
+from console.text import listed, plural
+
+NAMED = 5
+
+
+class ServiceBefore(Parameters):
+    """A service as it was attached."""
+
+    mode: str
+    replicas: int | None = None
+    endpoint_mode: str
+    aliases: list[str] = Field(default=[])
+    options: dict[str, str] = Field(default={})
+
+
+class AttachedBefore(Parameters):
+    """What was attached, as `evidence.capture` puts it out."""
+
+    services: dict[str, ServiceBefore] = Field(default={}, description="By name.")
+    containers: list[str] = Field(default=[], description="Containers attached by hand.")
+
+
+class AsBeforeParameters(Parameters):
+    """What must be attached as it was."""
+
+    network: NetworkName
+    before: AttachedBefore = Field(
+        description="What was attached: `${steps.ID.outputs.attached}` of an `evidence.capture` step."
+    )
+    accept: list[Name] = Field(default=[], description="Services and containers (globs) that may differ.")
+
+
+class AttachedAsBefore:
+    """Everything that was attached is attached, with the same aliases, options, mode and replicas."""
+
+    name: ClassVar[str] = "network.attached_as_before"
+    parameters: ClassVar[type[BaseModel]] = AsBeforeParameters
+
+    @tells
+    async def check(self, context: Context, parameters: AsBeforeParameters) -> Found:
+        """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
+        now = await read_attached(context.world.connection, parameters.network)
+        if now is None:
+            return found(False, f"There is no overlay {parameters.network}.")
+        before = parameters.before
+        wrong = [each for each in _differences(before, now) if not _is_among(each[0], parameters.accept)]
+        said = [f"{name} {what}" for name, what in wrong]
+        new = [each.name for each in now.services if each.name not in before.services]
+        count = len(before.services) + len(before.containers)
+        if wrong:
+            sentence = (
+                f"{len(wrong)} of {count} are not on {parameters.network} as before: {listed(said, NAMED)}."
+            )
+        else:
+            came = f" {listed(new, NAMED)} came on top." if new else ""
+            sentence = f"All {count} that were on {parameters.network} are on it as before.{came}"
+        return found(not wrong, sentence, differences=dict(wrong), new=list(new))
+
+
+def _differences(before: AttachedBefore, now: Attached) -> Iterator[tuple[str, Json]]:
+    services = {each.name: each for each in now.services}
+    for name, was in before.services.items():
+        what = _difference(was, services.get(name))
+        if what:
+            yield name, what
+    for name in before.containers:
+        if name not in now.containers:
+            yield name, "is no longer attached"
+
+
+def _difference(was: ServiceBefore, now: AttachedService | None) -> str:
+    if now is None:
+        return "is no longer attached"
+    pairs = (
+        ("aliases", sorted(was.aliases), sorted(now.aliases)),
+        ("options", was.options, dict(now.options)),
+        ("mode", was.mode, now.mode),
+        ("replicas", was.replicas, now.replicas),
+        ("endpoint mode", was.endpoint_mode, now.endpoint_mode),
+    )
+    wrong = [f"{what} {_shown(new)} instead of {_shown(old)}" for what, old, new in pairs if old != new]
+    return f"has {' and '.join(wrong)}" if wrong else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{key}={each}" for key, each in value.items()]
+    return (listed(value) if value else "none") if isinstance(value, list) else str(value)
+
+
+class IncludesParameters(Parameters):
+    """What must be attached."""
+
+    network: NetworkName
+    services: list[Name] = Field(default=[], description="Names of services, or globs of which one must fit.")
+    containers: list[Name] = Field(default=[], description="Names of containers attached by hand, or globs.")
+
+
+class AttachedIncludes:
+    """These services and containers are attached to an overlay; others may be too."""
+
+    name: ClassVar[str] = "network.attached_includes"
+    parameters: ClassVar[type[BaseModel]] = IncludesParameters
+
+    @tells
+    async def check(self, context: Context, parameters: IncludesParameters) -> Found:
+        """Tell whether they are attached, and name those that are not."""
+        now = await read_attached(context.world.connection, parameters.network)
+        if now is None:
+            return found(False, f"There is no overlay {parameters.network}.")
+        services = [each.name for each in now.services]
+        missing = [
+            *_unmet(parameters.services, services),
+            *_unmet(parameters.containers, now.containers),
+        ]
+        count = plural(len(services), "service")
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            return found(
+                False,
+                f"{listed(missing, NAMED)} {verb} not attached to {parameters.network}.",
+                missing=list(missing),
+            )
+        return found(True, f"All of them are attached to {parameters.network}, which has {count}.")
+
+
+def _unmet(wanted: Iterable[str], there: Iterable[str]) -> list[str]:
+    there = tuple(there)
+    return [each for each in wanted if not any(fnmatchcase(one, each) for one in there)]
+
+
+def _is_among(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, each) for each in patterns)
+
+
+def as_output(attached: Attached) -> Json:
+    """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
+    return {
+        "services": {
+            each.name: {
+                "mode": each.mode,
+                "replicas": each.replicas,
+                "endpoint_mode": each.endpoint_mode,
+                "aliases": list(each.aliases),
+                "options": dict(each.options),
+            }
+            for each in attached.services
+        },
+        "containers": list(attached.containers),
+    }

@@ -1,0 +1,273 @@
+"""Predicates about this host: units of systemd, and what dockerd logged. They hold only where the engine is its own."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from console.concurrency import together
+from console.durations import seconds_of, stamp
+from console.host.activity import Unit
+from console.host.process import output_of
+from console.host.units import BOOTED, Run, has_systemd, read_units
+from console.host.web import Asking, Reply, ask
+from console.journal.failures import ALL_SIGNATURES
+from console.journal.reader import read_lately
+from console.journal.signatures import Severity
+from console.journal.summary import Summary, describe, summarise
+from console.runbook.answers import Unread, doubt_of_host, found, glimpse, read, tells
+from console.runbook.contracts import Answer, Context, Found, Parameters, Seconds, UnitName, Url
+from console.runbook.language.values import Json
+from console.swarm.names import object_names
+from console.text import listed, nearest, plural
+
+AT_ONCE = 8
+_LISTED_ROUTES = 5
+_WORKS_BELOW = 500
+
+
+class AskingParameters(Parameters):
+    """How addresses are asked."""
+
+    via: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
+        description="`HOST:PORT` of the reverse proxy, to connect to instead of each address's own host; names and "
+        "certificates stay the addresses'. Without it, names are looked up as they are everywhere.",
+    )
+    verify_tls: bool = Field(
+        default=True, description="Whether a certificate that is not valid is a failure."
+    )
+    follow_redirects: int = Field(default=0, ge=0, le=10, description="How many redirects are followed.")
+    each_within: Seconds = Field(default=10.0, gt=0, description="How long an address may take to answer.")
+
+    def asking(self) -> Asking:
+        """Return it as the door takes it."""
+        return Asking(self.each_within, self.verify_tls, self.via or "", self.follow_redirects)
+
+
+class RoutesParameters(AskingParameters):
+    """Which addresses must answer, and how."""
+
+    urls: list[Url] = Field(default=[], max_length=200, description="Addresses of applications.")
+    first: list[Url] = Field(
+        default=[],
+        max_length=20,
+        description="Addresses that the reverse proxy serves by itself. They are asked first: where one fails, it is "
+        "the proxy that does not work, and the applications are not asked.",
+    )
+    may_be_none: bool = Field(default=False, description="Whether it holds where no address is named at all.")
+    before: dict[str, int | None] | None = Field(
+        default=None,
+        description="What each answered before: `${steps.ID.outputs.routes}` of an `evidence.capture` step. An address "
+        "must answer the same again; one that did not work then need not work now. Without it, an address must answer "
+        "with less than 500.",
+    )
+
+
+class HttpRoutes:
+    """Addresses answer, as before where it is known how they answered before."""
+
+    name: ClassVar[str] = "http.routes"
+    parameters: ClassVar[type[BaseModel]] = RoutesParameters
+
+    async def check(self, context: Context, parameters: RoutesParameters) -> Found:
+        """Ask those that the proxy serves by itself, then the others, and name those that do not answer as they should."""
+        how, before = parameters.asking(), parameters.before
+        own = await ask_all(parameters.first, how)
+        failed = _failures(own, before)
+        if failed:
+            return found(
+                False,
+                f"The reverse proxy itself does not answer: {listed(failed, _LISTED_ROUTES)}.",
+                statuses=statuses(own),
+            )
+        replies = await ask_all(parameters.urls or [each for each in before or {} if each not in own], how)
+        failed, everything = _failures(replies, before), {**own, **replies}
+        if not everything:
+            answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
+            return Found(answer, "No address is named, so none was asked.")
+        down = [url for url in everything if before is not None and url in before and not _works(before[url])]
+        already = f" {listed(down, _LISTED_ROUTES)} did not work before either." if down else ""
+        count = plural(len(everything), "address", "addresses")
+        if failed:
+            sentence = f"{len(failed)} of {count} do not answer as they should: {listed(failed, _LISTED_ROUTES)}.{already}"
+        else:
+            sentence = f"{count} answer{'s' if len(everything) == 1 else ''}{' as before' if before else ''}.{already}"
+        return found(not failed, sentence, statuses=statuses(everything))
+
+
+async def ask_all(urls: Iterable[str], how: Asking) -> dict[str, Reply]:
+    """Ask addresses, a few at a time, and return their replies in the same order."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(url: str) -> Reply:
+        async with room:
+            return await ask(url, how)
+
+    wanted = tuple(dict.fromkeys(urls))
+    return dict(zip(wanted, await together(*(one(each) for each in wanted)), strict=True))
+
+
+def statuses(replies: Mapping[str, Reply]) -> Json:
+    """Return the status of each address; none where it did not answer."""
+    return {url: each.status for url, each in replies.items()}
+
+
+def _failures(replies: Mapping[str, Reply], before: Mapping[str, int | None] | None) -> list[str]:
+    said = []
+    for url, reply in replies.items():
+        if before is None or url not in before:
+            if not _works(reply.status):
+                said.append(f"{url} ({reply.said})")
+        elif _works(before[url]) and before[url] != reply.status:
+            said.append(f"{url} ({reply.said} instead of {before[url]})")
+    return said
+
+
+def _works(status: int | None) -> bool:
+    return status is not None and status < _WORKS_BELOW
+
+
+NAMED = 5
+
+
+class UnitsParameters(Parameters):
+    """Which units must be well."""
+
+    units: list[UnitName] = Field(default=[], max_length=100, description="Units that must be active.")
+    finished: list[UnitName] = Field(
+        default=[],
+        max_length=100,
+        description="Units that need not be active, if they ended well: oneshots that do not stay.",
+    )
+
+
+class UnitsOk:
+    """Units of systemd are active, or have ended well."""
+
+    name: ClassVar[str] = "units.ok"
+    parameters: ClassVar[type[BaseModel]] = UnitsParameters
+
+    def __init__(self, run: Run = output_of) -> None:
+        self._run = run
+
+    @tells
+    async def check(self, context: Context, parameters: UnitsParameters) -> Found:
+        """Tell whether the units are well, and name those that are not."""
+        doubt = await doubt_of_host(context, await glimpse(context))
+        if doubt is not None:
+            raise Unread(f"Its units are not known here. {doubt.reason}")
+        if not has_systemd(BOOTED):
+            raise Unread("systemd does not run this machine.")
+        wanted = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
+        if not wanted:
+            return Found(Answer.CANNOT_TELL, "No unit is named, so none was looked at.")
+        limit_s = context.world.settings.look.call_timeout_s
+        units = {each.name: each for each in await read_units(wanted, limit_s, self._run)}
+        wrong = {
+            name: what
+            for name in wanted
+            if (what := _trouble(units.get(name), may_be_finished=name in parameters.finished))
+        }
+        said = [f"{name} {what}" for name, what in wrong.items()]
+        states = {name: units[name].state if name in units else "unknown" for name in wanted}
+        if wrong:
+            return found(False, f"{listed(said, NAMED)}.", states=dict(states))
+        return found(
+            True, f"{plural(len(wanted), 'unit')} well: {listed(list(wanted), NAMED)}.", states=dict(states)
+        )
+
+
+def _trouble(unit: Unit | None, *, may_be_finished: bool) -> str:
+    """Return what is wrong with a unit, as what follows its name, or nothing."""
+    if unit is None or unit.load == "not-found":
+        return "is no unit of this host"
+    if unit.state == "active":
+        return ""
+    if unit.state == "inactive" and may_be_finished and unit.result in ("", "success"):
+        return ""
+    why = f" ({unit.result})" if unit.result not in ("", "success") else ""
+    return f"is {unit.state}{why}"
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = moment_of(text, datetime.now(UTC))
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - like every time without a zone, none that could be meant
+    if moment.tzinfo is None:
+        raise ValueError("must be a time such as 2026-06-12T02:00:00+00:00, or how long ago, such as 10m")
+    return text
+
+
+def _code(text: str) -> str:
+    known = [each.id for each in ALL_SIGNATURES]
+    if text not in known:
+        raise ValueError(f"names no failure that is known{nearest(text, known)}")
+    return text
+
+
+class CleanSinceParameters(Parameters):
+    """From when on dockerd must not have failed."""
+
+    since: Annotated[str, AfterValidator(_moment)] = Field(
+        description="A time with its zone, such as `${run.started_at}`, or how long ago, such as `10m`."
+    )
+    accept: list[Annotated[str, AfterValidator(_code)]] = Field(
+        default=[], description="Codes of failures that may be there; `vipconsole journal` tells them."
+    )
+
+
+class JournalCleanSince:
+    """dockerd has logged no failure about addresses since then, and its journal was read without a gap."""
+
+    name: ClassVar[str] = "journal.clean_since"
+    parameters: ClassVar[type[BaseModel]] = CleanSinceParameters
+
+    @tells
+    async def check(self, context: Context, parameters: CleanSinceParameters) -> Found:
+        """Tell whether nothing failed. Where lines may be missing, that nothing was found proves nothing."""
+        since = moment_of(parameters.since, context.world.clock.now())
+        summary = await logged_since(context, since)
+        failures = [
+            each
+            for each in summary.findings
+            if each.signature.severity is not Severity.NOTE and each.signature.id not in parameters.accept
+        ]
+        shown = stamp(since)
+        if failures:
+            said = [f"{each.signature.id} {describe(each)}" for each in failures]
+            codes = {each.signature.id: each.count for each in failures}
+            return found(
+                False, f"dockerd has failed since {shown}: {listed(said, NAMED)}.", failures=dict(codes)
+            )
+        if not summary.is_complete:
+            why = " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines were left out."
+            return Found(
+                Answer.CANNOT_TELL, f"dockerd's journal since {shown} was not read as a whole. {why}"
+            )
+        return found(
+            True, f"dockerd has logged no failure about addresses since {shown}.", lines=summary.entries
+        )
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the time that a text names: itself, or so long before now."""
+    try:
+        return now - timedelta(seconds=seconds_of(text))
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+async def logged_since(context: Context, since: datetime) -> Summary:
+    """Return what dockerd has logged since then. Raises Unread where it cannot be read, or is another host's."""
+    world, swarm = context.world, await glimpse(context)
+    doubt = None if world.log.is_recorded else await doubt_of_host(context, swarm)
+    now = world.clock.now()
+    window_s = max((now - since).total_seconds(), 0.0)
+    batch = read(await read_lately(world.log, doubt, now, window_s, world.settings.look.call_timeout_s))
+    return summarise([batch], object_names(swarm), window_s)

@@ -1,0 +1,127 @@
+"""Predicates about one overlay: what it is, and how much room it has."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.addresses.accounting import account
+from console.monitor.snapshot import take_look
+from console.runbook.answers import found, glimpse, overlays_named, read, tells
+from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Subnet4
+from console.swarm.values import Network
+from console.text import listed, plural
+
+
+class NetworkIsParameters(Parameters):
+    """What an overlay must be."""
+
+    name: NetworkName
+    subnet: Subnet4 | None = Field(default=None, description="The subnet that it must have.")
+    allocated: bool = Field(default=True, description="Whether Swarm must have given it its subnet.")
+    attachable: bool | None = Field(default=None, description="Whether containers may be attached by hand.")
+
+
+class NetworkIs:
+    """There is one overlay of this name, and it is as described."""
+
+    name: ClassVar[str] = "network.is"
+    parameters: ClassVar[type[BaseModel]] = NetworkIsParameters
+
+    @tells
+    async def check(self, context: Context, parameters: NetworkIsParameters) -> Found:
+        """Tell whether the overlay is as described."""
+        networks = overlays_named(await glimpse(context), parameters.name)
+        if not networks:
+            return found(False, f"There is no overlay {parameters.name}.")
+        if len(networks) > 1:
+            ids = [each.id[:12] for each in networks]
+            return found(False, f"{len(networks)} overlays are named {parameters.name}: {listed(ids)}.")
+        (network,) = networks
+        subnets = [str(each.network) for each in network.subnets]
+        wrong = _differences(network, subnets, parameters)
+        shown = f"{network.name} is {' and '.join(subnets) or 'without a subnet'}"
+        return found(
+            not wrong,
+            f"{shown}, and {'; '.join(wrong)}." if wrong else f"{shown}.",
+            id=network.id,
+            subnets=list(subnets),
+        )
+
+
+def _differences(network: Network, subnets: list[str], wanted: NetworkIsParameters) -> list[str]:
+    wrong = []
+    if wanted.allocated and not network.is_allocated:
+        wrong.append("Swarm has not allocated it")
+    if wanted.subnet is not None and str(wanted.subnet) not in subnets:
+        wrong.append(f"not {wanted.subnet}")
+    if wanted.attachable is not None and wanted.attachable is not network.attachable:
+        wrong.append("attachable" if network.attachable else "not attachable")
+    return wrong
+
+
+class NameParameters(Parameters):
+    """An overlay's name."""
+
+    name: NetworkName
+
+
+class NetworkUnique:
+    """Exactly one network, of whatever driver, has this name."""
+
+    name: ClassVar[str] = "network.unique"
+    parameters: ClassVar[type[BaseModel]] = NameParameters
+
+    @tells
+    async def check(self, context: Context, parameters: NameParameters) -> Found:
+        """Tell whether the name is one network's."""
+        networks = [each for each in read((await glimpse(context)).networks) if each.name == parameters.name]
+        ids = [f"{each.id[:12]} ({each.driver or 'no driver'})" for each in networks]
+        if len(networks) == 1:
+            return found(True, f"{parameters.name} is one network, {ids[0]}.")
+        if not networks:
+            return found(False, f"There is no network {parameters.name}.")
+        return found(False, f"{len(networks)} networks are named {parameters.name}: {listed(ids)}.")
+
+
+class HeadroomParameters(Parameters):
+    """How many addresses must be free."""
+
+    network: NetworkName
+    addresses: Annotated[int, Field(ge=1)] = Field(description="So many addresses must be free at least.")
+    bound_suffices: bool = Field(
+        default=False,
+        description="Whether an upper bound will do where the engine does not count leaked addresses (before Docker 29).",
+    )
+
+
+class NetworkHeadroomMin:
+    """So many addresses of an overlay are free."""
+
+    name: ClassVar[str] = "network.headroom_min"
+    parameters: ClassVar[type[BaseModel]] = HeadroomParameters
+
+    @tells
+    async def check(self, context: Context, parameters: HeadroomParameters) -> Found:
+        """Tell whether enough is free. What is only an upper bound proves nothing unless it is taken for enough."""
+        world, wanted = context.world, parameters.addresses
+        seen = await take_look(world.reader, world.log, world.clock, world.settings.look)
+        read(seen.swarm.networks)
+        accounts = [
+            each for each in account(seen.swarm, seen.earlier) if each.network.name == parameters.network
+        ]
+        if len(accounts) != 1:
+            return found(False, f"There is no overlay {parameters.network}, or more than one.")
+        free, is_exact = accounts[0].free_at_most, accounts[0].free_is_exact
+        bound = "" if is_exact else "at most "
+        are = plural(free, "address of {0} is free", "addresses of {0} are free").format(parameters.network)
+        sentence = f"{bound.capitalize()}{are}; {wanted} are wanted."
+        evidence = {"free": free, "is_exact": is_exact, "capacity": accounts[0].capacity}
+        if free < wanted:
+            return Found(Answer.NO, sentence, evidence)
+        if is_exact or parameters.bound_suffices:
+            return Found(Answer.YES, sentence, evidence)
+        return Found(
+            Answer.CANNOT_TELL,
+            f"{sentence} How many leaked is not known here, so fewer may be free.",
+            evidence,
+        )

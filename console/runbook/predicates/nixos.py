@@ -1,0 +1,121 @@
+"""Predicates about a NixOS host: whether a file is Nix, which system it runs, and what a switch would leave alone."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.errors import Declined
+from console.nixos.edit import NotNix, parsed_by_nix
+from console.nixos.file import read_nix_file
+from console.nixos.places import NOT_NIXOS, PLACES, Places, short
+from console.nixos.prediction import predict, threatened
+from console.runbook.answers import System, Unread, cannot_tell, found, tells, touched
+from console.runbook.contracts import Context, Found, Parameters, UnitName
+from console.runbook.language.values import Json
+from console.text import SENTENCE_LIMIT, clean, listed
+
+_NAMED = 6
+
+
+class ParsesParameters(Parameters):
+    """Which file."""
+
+    file: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+        description="A Nix file within the repository (the setting nixos.repository)."
+    )
+
+
+class NixParses:
+    """A file is Nix, to Nix itself."""
+
+    name: ClassVar[str] = "nix.parses"
+    parameters: ClassVar[type[BaseModel]] = ParsesParameters
+
+    def __init__(self, places: Places = PLACES) -> None:
+        self._places = places
+
+    @tells
+    async def check(self, context: Context, parameters: ParsesParameters) -> Found:
+        """Tell whether Nix can read the file."""
+        repository = Path(context.world.settings.nixos.repository)
+        file = await asyncio.to_thread(read_nix_file, Path(parameters.file), repository)
+        name = clean(str(file.path), SENTENCE_LIMIT)
+        try:
+            await parsed_by_nix(file.data, self._places.run)
+        except NotNix as error:
+            return found(False, f"{name} is no Nix: {error.sentence}")
+        return found(True, f"{name} is Nix.")
+
+
+class SystemParameters(Parameters):
+    """Which system."""
+
+    system: System = Field(description="The store path of a system.")
+    boots: bool = Field(default=True, description="Whether the next boot must start it too.")
+
+
+class SystemIs:
+    """A system is the one that this host runs and boots."""
+
+    name: ClassVar[str] = "system.is"
+    parameters: ClassVar[type[BaseModel]] = SystemParameters
+
+    def __init__(self, places: Places = PLACES) -> None:
+        self._places = places
+
+    @tells
+    async def check(self, context: Context, parameters: SystemParameters) -> Found:
+        """Tell which system runs, and which the next boot starts."""
+        if not self._places.is_nixos:
+            raise Unread(NOT_NIXOS)
+        running, following = self._places.running_system(), self._places.next_system()
+        is_so = running == parameters.system and (following == running or not parameters.boots)
+        sentence = f"This host runs {short(running)}, and the next boot starts {short(following)}."
+        return found(is_so, sentence, running=running, next=following)
+
+
+class UnaffectedParameters(Parameters):
+    """Which units, and by which system."""
+
+    units: Annotated[list[UnitName], Field(min_length=1, max_length=100)] = Field(
+        description="Units that a switch must neither stop nor restart."
+    )
+    system: System | None = Field(
+        default=None, description="The store path of the system; default: the one that this step has built."
+    )
+
+
+class UnitsUnaffected:
+    """Switching to a system would neither stop nor restart units."""
+
+    name: ClassVar[str] = "units.unaffected"
+    parameters: ClassVar[type[BaseModel]] = UnaffectedParameters
+
+    def __init__(self, places: Places = PLACES) -> None:
+        self._places = places
+
+    @tells
+    async def check(self, context: Context, parameters: UnaffectedParameters) -> Found:
+        """Tell which of the units would not go on, by a dry activation made now."""
+        if not self._places.is_nixos:
+            raise Unread(NOT_NIXOS)
+        try:
+            activation = await predict(parameters.system or _built(context), self._places)
+        except Declined as error:
+            return cannot_tell(error)
+        dangers = await threatened(parameters.units, activation, self._places)
+        told: list[Json] = list(activation.told)
+        if dangers:
+            return found(False, " ".join(each.sentence for each in dangers), dry_activate=told)
+        return found(
+            True, f"A switch would leave {listed(parameters.units, _NAMED)} alone.", dry_activate=told
+        )
+
+
+def _built(context: Context) -> str:
+    built = next(touched(context, "system", "build"), None)
+    if built is None or built.result is None:
+        raise Unread("This step has built no system.", "Name it: `${steps.build.outputs.new_system}`.")
+    return str(built.result["new_system"])

@@ -1,0 +1,146 @@
+"""Predicates about services: whether they run, and whether any hangs for want of an address."""
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from console.diagnosis.findings.waiting import waiting_services
+from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
+from console.diagnosis.quiescence.services import UNDER_WAY
+from console.diagnosis.values import Observation
+from console.errors import Unknown
+from console.runbook.answers import found, glimpse, overlays_named, read, tells
+from console.runbook.contracts import Context, Found, Name, NetworkName, Parameters, Seconds
+from console.runbook.language.values import Json
+from console.swarm.values import Service, SwarmState, Task
+from console.text import duration, listed, plural
+
+NAMED = 5
+_NOT_LOOKED_AT = Unknown("It was not looked at.")
+
+
+class ConvergedParameters(Parameters):
+    """Which services must run, all of them where nothing is said."""
+
+    services: list[Name] = Field(default=[], description="Names of services, or globs such as `web_*`.")
+    network: NetworkName | None = Field(default=None, description="Only services on this overlay.")
+    stack: Name | None = Field(default=None, description="Only services of this stack.")
+    accept: list[Name] = Field(default=[], description="Services (globs) that need not run.")
+    running_for: Seconds = Field(
+        default=0.0,
+        description="For how long each task must have been running, against those that start and fail.",
+    )
+
+
+class ServicesConverged:
+    """Every service has the tasks that it wants, and no update is under way. Jobs are passed over."""
+
+    name: ClassVar[str] = "services.converged"
+    parameters: ClassVar[type[BaseModel]] = ConvergedParameters
+
+    @tells
+    async def check(self, context: Context, parameters: ConvergedParameters) -> Found:
+        """Tell whether the services run, and name those that do not."""
+        swarm = await glimpse(context)
+        tasks = tasks_by_service(read(swarm.tasks))
+        chosen = _chosen(swarm, parameters)
+        absent = [
+            each for each in parameters.services if not any(fnmatchcase(one.name, each) for one in chosen)
+        ]
+        troubles: dict[str, Json] = {
+            each.name: trouble
+            for each in chosen
+            if (trouble := _trouble(each, tasks.get(each.id, []), swarm, parameters.running_for))
+        }
+        missing = _missing(swarm, parameters, chosen)
+        if absent or missing:
+            return found(False, missing or f"There is no service {listed(absent, NAMED)}.", troubles=troubles)
+        if troubles:
+            said = [f"{name} {trouble}" for name, trouble in troubles.items()]
+            verb = "does" if len(troubles) == 1 else "do"
+            count = plural(len(troubles), "service")
+            return found(
+                False, f"{count} {verb} not run as wanted: {listed(said, NAMED)}.", troubles=troubles
+            )
+        return found(True, f"{plural(len(chosen), 'service')} run as wanted.", services=len(chosen))
+
+
+def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
+    ids = None if wanted.network is None else {each.id for each in overlays_named(swarm, wanted.network)}
+    return [
+        each
+        for each in read(swarm.services)
+        if not each.is_job
+        and not each.is_probe
+        and (ids is None or not ids.isdisjoint(each.network_ids))
+        and (wanted.stack is None or each.stack == wanted.stack)
+        and (not wanted.services or any(fnmatchcase(each.name, one) for one in wanted.services))
+        and not any(fnmatchcase(each.name, one) for one in wanted.accept)
+    ]
+
+
+def _missing(swarm: SwarmState, wanted: ConvergedParameters, chosen: list[Service]) -> str:
+    """Return that what services are asked of is not there, a sentence, or nothing: else none would run as wanted."""
+    if wanted.network is not None and not overlays_named(swarm, wanted.network):
+        return f"There is no overlay {wanted.network}."
+    if wanted.stack is not None and not chosen and not wanted.accept:
+        return f"The stack {wanted.stack} has no services."
+    return ""
+
+
+def _trouble(service: Service, tasks: list[Task], swarm: SwarmState, running_for_s: float) -> str:
+    """Return what is wrong with a service, as what follows its name, or nothing."""
+    if service.update_state in UNDER_WAY:
+        return "is being updated"
+    if service.update_state in ("paused", "rollback_paused"):
+        return f"has a paused update ({service.update_message})"
+    if not has_its_replicas(service, tasks):
+        running = sum(each.state == "running" and not each.is_stopping for each in tasks)
+        wanted = "" if service.replicas is None else f" of {service.replicas}"
+        last = max((each for each in tasks if each.error), key=lambda each: each.since, default=None)
+        return f"has {running}{wanted} running" + (f" ({last.error})" if last else "")
+    now = read(swarm.engine).time
+    ages = [
+        (now - each.since).total_seconds()
+        for each in tasks
+        if each.state == "running" and not each.is_stopping
+    ]
+    if ages and min(ages) < running_for_s:
+        return f"has a task that has been running for {duration(min(ages))} only"
+    return ""
+
+
+class NoStuckNewParameters(Parameters):
+    """From when on a task is stuck."""
+
+    older_than: Seconds = Field(default=60.0, description="For how long a task may be in state New.")
+
+
+class NoStuckNew:
+    """No deploy waits for an address."""
+
+    name: ClassVar[str] = "swarm.no_stuck_new"
+    parameters: ClassVar[type[BaseModel]] = NoStuckNewParameters
+
+    @tells
+    async def check(self, context: Context, parameters: NoStuckNewParameters) -> Found:
+        """Tell whether any service waits in New, or without its virtual IP, for longer than that."""
+        swarm = await glimpse(context)
+        for part in (swarm.engine, swarm.services, swarm.tasks, swarm.networks):
+            read(part)
+        limit_s = parameters.older_than
+        thresholds = replace(context.world.settings.thresholds, new_task_s=limit_s, unallocated_s=limit_s)
+        taken_at = context.world.clock.now()
+        seen = Observation(context.world.host, taken_at, 0.0, swarm, None, _NOT_LOOKED_AT)
+        waiting = waiting_services(seen, thresholds)
+        if not waiting:
+            return found(True, f"Nothing has waited in New for {duration(limit_s)}.")
+        said = [f"{each.name} for {duration(each.for_s)}" for each in waiting]
+        return found(
+            False,
+            f"{plural(len(waiting), 'service')} {'waits' if len(waiting) == 1 else 'wait'} for an address: "
+            f"{listed(said, NAMED)}.",
+            waiting={each.name: round(each.for_s) for each in waiting},
+        )

@@ -1,0 +1,158 @@
+"""What the entries of a log amount to. Pure, and with `replay_steps` the only place that knows what an event means."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from console.errors import HostError
+from console.runbook.run import events as e
+from console.runbook.run import replay_steps
+from console.runbook.run.replay_steps import undo_scope
+from console.runbook.run.view import Question, RunState, RunView, StepState, StepView
+
+REBOOTED = "This machine was started anew while the run was under way: what was confirmed before has to be confirmed again."
+
+
+def fold(entries: Iterable[e.Entry]) -> RunView:
+    """Return the run of a whole log. Raises HostError for a log that is none."""
+    view: RunView | None = None
+    for each in entries:
+        view = begun(each) if view is None else after(view, each)
+    if view is None:
+        raise HostError("The run's log is empty.", "It was never used; its folder can be removed.")
+    return view
+
+
+def begun(entry: e.Entry) -> RunView:
+    """Return a run of which only the first entry is known. Raises HostError where that is another one."""
+    event = entry.event
+    if not isinstance(event, e.Began):
+        raise HostError("The run's log does not start with its beginning.")
+    steps = tuple(StepView(each) for each in event.steps)
+    return RunView(
+        event.header, event.who, entry.at, steps, entry.number, entry.at, boot_id=event.header.boot_id
+    )
+
+
+def after(view: RunView, entry: e.Entry) -> RunView:
+    """Return a run with one more entry."""
+    change = _CHANGES.get(type(entry.event), _step_changed)
+    idle = view.idle_starts + 1 if isinstance(entry.event, e.RunnerStarted) else 0
+    return replace(change(view, entry.event, entry), number=entry.number, at=entry.at, idle_starts=idle)
+
+
+def _step_changed(view: RunView, event: Any, entry: e.Entry) -> RunView:
+    return _changed(view, event.step, lambda each: replay_steps.after(each, event, entry))
+
+
+def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]) -> RunView:
+    return replace(view, steps=tuple(change(each) if each.id == step_id else each for each in view.steps))
+
+
+def _begun_twice(_view: RunView, _event: e.Began, _entry: e.Entry) -> RunView:
+    raise HostError("The run's log begins twice.")
+
+
+def _with_new_runner(view: RunView, event: e.RunnerStarted, _entry: e.Entry) -> RunView:
+    is_new_boot = event.boot_id != view.boot_id
+    steps = tuple(replay_steps.with_new_runner(each, is_new_boot=is_new_boot) for each in view.steps)
+    notes = (*view.notes, REBOOTED) if is_new_boot else view.notes
+    return replace(view, steps=steps, boot_id=event.boot_id, notes=notes)
+
+
+def _resumed(view: RunView, event: e.Resumed, _entry: e.Entry) -> RunView:
+    """Let a run go on: with undoing what was being undone, else with the first step that is not done.
+
+    Where steps were undone, everything from the first of them on is done once more.
+    """
+    view = replace(
+        view, state=RunState.GOING, stopped=None, question=None, wants_stop=False, last_who=event.who
+    )
+    if view.undoing:
+        return _undo(view, view.undoing)
+    undone = next((at for at, each in enumerate(view.steps) if each.state is StepState.UNDONE), None)
+    steps = tuple(
+        replay_steps.redone(each) if undone is not None and at >= undone else replay_steps.resumed(each)
+        for at, each in enumerate(view.steps)
+    )
+    return replace(view, steps=steps)
+
+
+def _accepted(view: RunView, event: e.Accepted, _entry: e.Entry) -> RunView:
+    header = replace(view.header, digest=event.digest, variables=event.variables)
+    known = {each.id: each for each in view.steps}
+    steps = tuple(
+        replace(known[each.id], head=each, is_fresh=False, consent=None)
+        if each.id in known
+        else StepView(each)
+        for each in event.steps
+    )
+    return replace(view, header=header, steps=steps)
+
+
+def _asked(view: RunView, event: e.Asked, entry: e.Entry) -> RunView:
+    def waits(step: StepView) -> StepView:
+        state = StepState.WAITING if event.about is e.About.GO_AHEAD else step.state
+        return replace(step, state=state, is_fresh=False)
+
+    question = Question(entry.number, event, entry.at)
+    return replace(_changed(view, event.step, waits), state=RunState.WAITING, question=question)
+
+
+def _decided(view: RunView, event: e.Decided, entry: e.Entry) -> RunView:
+    view = _changed(view, event.step, lambda each: replay_steps.decided(each, event, entry))
+    if event.choice is e.Choice.STOP and view.state is not RunState.WAITING:
+        return replace(view, wants_stop=True)
+    if event.choice is e.Choice.STOP:
+        stopped = e.Stopped(e.Why.OPERATOR, f"Stopped by {event.who}.")
+        return replace(view, state=RunState.STOPPED, stopped=stopped, question=None)
+    view = replace(view, state=RunState.GOING, stopped=None, question=None, undoing=(), last_who=event.who)
+    if event.choice is e.Choice.UNDO:
+        return _undo(view, undo_scope(view, event.step))
+    return view
+
+
+def _undo(view: RunView, steps: tuple[str, ...]) -> RunView:
+    undone = tuple(replace(each, undo_failure=None) if each.id in steps else each for each in view.steps)
+    return replace(view, steps=undone, undoing=steps)
+
+
+def _undo_began(view: RunView, event: e.UndoBegan, _entry: e.Entry) -> RunView:
+    return _undo(view, event.steps)
+
+
+def _undone(view: RunView, event: e.Undone, entry: e.Entry) -> RunView:
+    rest = tuple(each for each in view.undoing if each != event.step)
+    return replace(_step_changed(view, event, entry), undoing=rest)
+
+
+def _noted(view: RunView, event: e.Noted, _entry: e.Entry) -> RunView:
+    return replace(view, notes=(*view.notes, event.sentence))
+
+
+def _stopped(view: RunView, event: e.Stopped, _entry: e.Entry) -> RunView:
+    return replace(view, state=RunState.STOPPED, stopped=event, question=None, wants_stop=False)
+
+
+def _ended(view: RunView, event: e.Ended, _entry: e.Entry) -> RunView:
+    return replace(view, state=RunState.UNDONE if event.is_undone else RunState.DONE)
+
+
+def _abandoned(view: RunView, event: e.Abandoned, _entry: e.Entry) -> RunView:
+    return replace(view, state=RunState.ABANDONED, question=None, abandoned=event.left)
+
+
+_CHANGES: dict[type[Any], Callable[[RunView, Any, e.Entry], RunView]] = {
+    e.Began: _begun_twice,
+    e.RunnerStarted: _with_new_runner,
+    e.Resumed: _resumed,
+    e.Accepted: _accepted,
+    e.Asked: _asked,
+    e.Decided: _decided,
+    e.UndoBegan: _undo_began,
+    e.Undone: _undone,
+    e.Noted: _noted,
+    e.Stopped: _stopped,
+    e.Ended: _ended,
+    e.Abandoned: _abandoned,
+}

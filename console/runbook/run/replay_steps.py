@@ -1,0 +1,293 @@
+"""What happens to a single step, event by event. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from console.runbook.language.values import NOTHING, Answer
+from console.runbook.run import events as e
+from console.runbook.run.view import Consent, Decision, Failure, RunView, StepState, StepView, Touch
+from console.runbook.run.waits import merged
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """An object that an attempt of this step recorded before it changed it."""
+
+    number: int
+    kind: str
+    object_id: str
+    what: str
+    state: Mapping[str, Any]
+    """What the object was before."""
+    result: Mapping[str, Any] | None
+    """What came of the change; None where that is not known: it may have been made or not."""
+
+
+class TouchedObjects:
+    """The objects that steps touched since each was undone last. Only entries that change it cost anything."""
+
+    def __init__(self) -> None:
+        self._by_step: dict[str, dict[int, Touched]] = {}
+
+    def take(self, entry: e.Entry) -> None:
+        """Take in the next entry of the log."""
+        match entry.event:
+            case e.TouchBegan(step, kind, object_id, what, state):
+                touched = Touched(entry.number, kind, object_id, what, state, None)
+                self._by_step.setdefault(step, {})[entry.number] = touched
+            case e.TouchEnded(step, number, result):
+                of_step = self._by_step.get(step, {})
+                if number in of_step:
+                    of_step[number] = replace(of_step[number], result=result)
+            case e.Undone(step):
+                self._by_step.pop(step, None)
+
+    def of(self, step: str) -> tuple[Touched, ...]:
+        """Return what a step touched, in order."""
+        return tuple(self._by_step.get(step, {}).values())
+
+
+def undo_scope(view: RunView, step_id: str) -> tuple[str, ...]:
+    """Return the steps that undoing at a step undoes, the last one first.
+
+    At the step that the run is at, it goes back to the last checkpoint that was passed and no further, for what lies
+    before it was found good by an operator. At an earlier step, it goes back to that one and includes it.
+    """
+    current = view.current
+    last = len(view.steps) - 1 if current is None else view.steps.index(current)
+    place = next(number for number, each in enumerate(view.steps) if each.id == step_id)
+    first = place if place < last else _after_checkpoint(view.steps, last)
+    return tuple(each.id for each in reversed(view.steps[first:]) if each.head.changes and each.has_begun)
+
+
+def _after_checkpoint(steps: tuple[StepView, ...], last: int) -> int:
+    for number in range(last, 0, -1):
+        if steps[number].head.is_checkpoint:
+            return number
+    return 0
+
+
+STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
+"""What a verification makes of a step."""
+
+
+def again(step: StepView, *, attempt: int | None = None) -> StepView:
+    """Return a step that is to be tried (again): nothing that was looked at holds any longer."""
+    return replace(
+        step,
+        state=StepState.PENDING,
+        attempt=step.attempt + 1 if attempt is None else attempt,
+        is_acting=False,
+        is_fresh=False,
+        probed=None,
+        failure=None,
+        has_result=False,
+        verified=None,
+        undo_failure=None,
+    )
+
+
+def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
+    """Return a step as a new runner finds it: what was open is unknown, and what was looked at has to be looked at anew."""
+    seen = replace(step, is_fresh=False, probed=None, consent=None if is_new_boot else step.consent)
+    if step.is_acting:
+        return replace(seen, state=StepState.UNKNOWN, is_acting=False, failure=None)
+    if step.state is StepState.UNKNOWN:
+        return replace(seen, verified=None)
+    return seen
+
+
+def resumed(step: StepView) -> StepView:
+    """Return a step of a run that an operator lets go on: a failed one is tried again, an unknown one looked at again."""
+    if step.is_acting or step.state is StepState.UNKNOWN:
+        # Whoever says so knows that it was cut short: if looking shows that it is not done, it may act again.
+        return replace(step, probed=None, verified=None, consent=Consent("", is_retry=True))
+    if step.state is StepState.FAILED:
+        return replace(again(step), retries=0, consent=None)
+    if step.state is StepState.WAITING:
+        return replace(step, state=StepState.PENDING, is_fresh=False)
+    return step
+
+
+def redone(step: StepView) -> StepView:
+    """Return a step that is to be done once more because it, or one before it, was undone."""
+    if step.state is StepState.PENDING:
+        return step
+    return replace(
+        again(step), consent=None, intent=None, retries=0, told=(), skipped_because="", outputs=NOTHING
+    )
+
+
+def decided(step: StepView, event: e.Decided, entry: e.Entry) -> StepView:
+    """Return a step about which somebody decided."""
+    decisions = (*step.decisions, Decision(event.choice, event.who, entry.at, event.reason))
+    step = replace(step, decisions=decisions, is_fresh=False)
+    match event.choice:
+        case e.Choice.CONFIRM:
+            return replace(step, state=StepState.PENDING, consent=Consent(event.digest))
+        case e.Choice.RETRY:
+            return replace(again(step), consent=Consent(event.digest, is_retry=True), retries=0)
+        case e.Choice.SKIP:
+            return replace(step, state=StepState.SKIPPED, skipped_because=event.reason, ended_at=entry.at)
+    return step
+
+
+def after(step: StepView, event: Any, entry: e.Entry) -> StepView:
+    """Return a step after an event of its own; one after any other event is as it was."""
+    change = _CHANGES.get(type(event))
+    return step if change is None else change(step, event, entry)
+
+
+def _prepared(step: StepView, event: e.Prepared, entry: e.Entry) -> StepView:
+    step = replace(step, prepared=event, is_fresh=True, began_at=step.began_at or entry.at)
+    if event.probe.answer is not Answer.YES:
+        return step
+    return replace(step, has_result=True, verified=None, outputs=step.outputs or event.probe.evidence)
+
+
+def _probed(step: StepView, event: e.Probed, _entry: e.Entry) -> StepView:
+    step = replace(step, probed=event.found)
+    if event.found.answer is not Answer.YES or step.is_being_undone:
+        return step
+    return replace(step, has_result=True, verified=None, outputs=step.outputs or event.found.evidence)
+
+
+def _lapsed(step: StepView, _event: e.Lapsed, _entry: e.Entry) -> StepView:
+    return replace(step, consent=None)
+
+
+def _intended(step: StepView, event: e.Intended, entry: e.Entry) -> StepView:
+    return replace(
+        step,
+        state=StepState.RUNNING,
+        intent=event,
+        is_acting=True,
+        has_begun=True,
+        is_fresh=False,
+        probed=None,
+        failure=None,
+        has_result=False,
+        verified=None,
+        told=(),
+        outputs=NOTHING,
+        began_at=step.began_at or entry.at,
+        took_s=0.0,
+    )
+
+
+def _succeeded(step: StepView, event: e.Succeeded, _entry: e.Entry) -> StepView:
+    return replace(
+        step, is_acting=False, outputs=event.outputs, has_result=True, verified=None, took_s=event.took_s
+    )
+
+
+def _failed(step: StepView, event: e.Failed, entry: e.Entry) -> StepView:
+    if event.was_stopped:
+        return again(step)
+    return replace(
+        step,
+        state=StepState.FAILED if event.is_known else StepState.UNKNOWN,
+        is_acting=False,
+        is_fresh=False,
+        failure=Failure(event.sentence, event.hint),
+        ended_at=entry.at,
+        took_s=event.took_s or step.took_s,
+    )
+
+
+def _verified(step: StepView, event: e.Verified, entry: e.Entry) -> StepView:
+    wrong = " ".join(each.found.sentence for each in event.told if each.found.answer is not Answer.YES)
+    return replace(
+        step,
+        state=STATES[event.answer],
+        is_fresh=False,
+        failure=None if event.answer is Answer.YES else Failure(wrong),
+        verified=event.answer,
+        told=event.told,
+        ended_at=entry.at,
+        took_s=step.took_s + event.took_s,
+    )
+
+
+def _retried(step: StepView, event: e.Retried, _entry: e.Entry) -> StepView:
+    consent = step.consent if event.is_counted or not step.head.needs_word else None
+    return replace(
+        again(step, attempt=event.attempt), consent=consent, retries=step.retries + event.is_counted
+    )
+
+
+def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.Entry) -> StepView:
+    return replace(
+        step,
+        state=StepState.SKIPPED,
+        skipped_because=event.sentence,
+        is_passed_over=True,
+        ended_at=entry.at,
+    )
+
+
+def _undo_intended(step: StepView, _event: e.UndoIntended, _entry: e.Entry) -> StepView:
+    return replace(step, is_being_undone=True, undo_failure=None, probed=None, is_acting=False)
+
+
+def _undone(step: StepView, event: e.Undone, entry: e.Entry) -> StepView:
+    return replace(
+        step,
+        state=StepState.UNDONE,
+        is_being_undone=False,
+        is_fresh=False,
+        has_begun=False,
+        has_result=False,
+        verified=None,
+        consent=None,
+        ended_at=entry.at,
+        took_s=event.took_s,
+    )
+
+
+def _undo_failed(step: StepView, event: e.UndoFailed, entry: e.Entry) -> StepView:
+    failure = Failure(event.sentence, event.hint)
+    return replace(
+        step, state=StepState.FAILED, is_being_undone=False, undo_failure=failure, ended_at=entry.at
+    )
+
+
+def _touch_began(step: StepView, event: e.TouchBegan, entry: e.Entry) -> StepView:
+    touch = Touch(entry.number, event.kind, event.object_id, event.what)
+    return replace(step, touches=(*step.touches, touch))
+
+
+def _touch_ended(step: StepView, event: e.TouchEnded, _entry: e.Entry) -> StepView:
+    touches = tuple(
+        replace(each, is_finished=True) if each.number == event.touch else each for each in step.touches
+    )
+    return replace(step, touches=touches)
+
+
+def _logged(step: StepView, event: e.Logged, _entry: e.Entry) -> StepView:
+    return replace(step, logged=event.lines)
+
+
+def _waited(step: StepView, event: e.Waited, entry: e.Entry) -> StepView:
+    return replace(step, waits=merged((*step.waits, *event.rows)), waits_kept_at=entry.at)
+
+
+_CHANGES: dict[type[Any], Callable[[StepView, Any, e.Entry], StepView]] = {
+    e.Prepared: _prepared,
+    e.Probed: _probed,
+    e.Lapsed: _lapsed,
+    e.Intended: _intended,
+    e.Succeeded: _succeeded,
+    e.Failed: _failed,
+    e.Verified: _verified,
+    e.Retried: _retried,
+    e.NotApplicable: _not_applicable,
+    e.UndoIntended: _undo_intended,
+    e.Undone: _undone,
+    e.UndoFailed: _undo_failed,
+    e.TouchBegan: _touch_began,
+    e.TouchEnded: _touch_ended,
+    e.Logged: _logged,
+    e.Waited: _waited,
+}

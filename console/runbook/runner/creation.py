@@ -1,0 +1,194 @@
+"""Makes a run of a runbook: its folder, its header, its first event. Nothing of the world is changed by it."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console import __version__
+from console.errors import Declined, HostError, RunbookError
+from console.host.audit import Who
+from console.host.identity import boot_id
+from console.operations.changes import Touches
+from console.runbook.actions.registry import action_of
+from console.runbook.contracts import Blocking, Touched
+from console.runbook.language.source import read_bytes
+from console.runbook.language.substitution import Names, unfilled
+from console.runbook.language.values import Effect, Json, Planned, Runbook, Step
+from console.runbook.run import events as e
+from console.runbook.run.header import Header, StepHead
+from console.runbook.run.view import RunView
+from console.runbook.runner.context import NoTouches, ready, word_of
+from console.runbook.runner.environment import RunWorld, where_this_is
+from console.runbook.runner.inspection import planned
+from console.runbook.store.folders import create_run, keep_runbook, new_run_id
+from console.settings import kept
+from console.text import listed
+
+NOT_BEGUN = "not-begun"
+"""Stands for the run's name in a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What is known of a step before the run."""
+
+    step: Step
+    head: StepHead
+    word: str = ""
+    """What is typed before it begins."""
+    plan: Planned | None = None
+    waits_for: str = ""
+    """Why there is no plan yet, a sentence: it needs what an earlier step comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """What an action is given that only tells what it would do, outside of any run."""
+
+    world: RunWorld
+    timeout_s: float
+    run_id: str = NOT_BEGUN
+    touches: Touches = field(default_factory=NoTouches)
+    touched: tuple[Touched, ...] = ()
+
+    async def say(self, line: str) -> None:
+        """Drop it: nobody watches."""
+
+    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+        """Drop it: a plan does not wait."""
+
+    async def keep(self, name: str, text: str) -> str:
+        """Refuse: there is no run to keep anything with."""
+        raise HostError(f"There is no run yet that {name} ({len(text)} characters) could be kept with.")
+
+
+async def plan_of(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> tuple[StepPlan, ...]:
+    """Return what every step would do, as of now. Reads only. Raises RunbookError for a value that cannot be used."""
+    run: Mapping[str, Json] = {"id": NOT_BEGUN, "started_at": NOT_BEGUN, "engine": world.host}
+    names = Names(variables, {}, run)
+    return tuple([await _plan_of(each, names, world) for each in runbook.steps])
+
+
+async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
+    head = head_of(step)
+    _, call = action_of(step)
+    missing = unfilled(call, names)
+    if missing:
+        return StepPlan(step, head, waits_for=f"It is planned when {', '.join(map(str, missing))} is known.")
+    plan = await planned(PlanContext(world, step.timeout_s), ready(step, names))
+    try:
+        word = word_of(step, names)
+    except RunbookError:
+        word = step.confirm
+    return StepPlan(step, head, word, plan)
+
+
+def head_of(step: Step) -> StepHead:
+    """Return what is known of a step from its runbook and its action. Raises RunbookError for an unknown action."""
+    action, call = action_of(step)
+    no_undo = "" if step.undo.call is not None else step.undo.none_because or action.no_undo_because
+    return StepHead(
+        id=step.id,
+        title=step.title,
+        action=call.name,
+        effect=action.effect,
+        is_manual=step.action is None,
+        is_checkpoint=step.is_checkpoint,
+        needs_word=bool(step.confirm),
+        may_retry=action.may_retry,
+        retries=step.retries,
+        retry_every_s=step.retry_every_s,
+        timeout_s=step.timeout_s,
+        on_failure=step.on_failure,
+        no_undo_because=no_undo,
+    )
+
+
+def changes_anything(plans: tuple[StepPlan, ...]) -> bool:
+    """Whether any step of a plan changes something."""
+    return any(each.head.effect is not Effect.READ for each in plans)
+
+
+def refusals(plans: tuple[StepPlan, ...]) -> tuple[tuple[str, str], ...]:
+    """Return what must not be done as things are now, and why, by step."""
+    return tuple((each.step.id, why) for each in plans if each.plan is not None for why in each.plan.refused)
+
+
+async def begin_run(
+    state: Path, runbook: Runbook, variables: Mapping[str, Json], world: RunWorld, who: Who
+) -> Path:
+    """Make the folder of a new run and return it. Raises HostError, RunbookError, and an EngineError or SwarmError."""
+    clock = world.clock
+    place = await where_this_is(world.reader)
+    source = str(await asyncio.to_thread(Path(runbook.source).absolute))
+    data = await asyncio.to_thread(_unchanged, runbook)
+    now = clock.now()
+    header = Header(
+        run_id=await asyncio.to_thread(new_run_id, state, runbook.id, now),
+        runbook_id=runbook.id,
+        title=runbook.title,
+        digest=runbook.digest,
+        source=source,
+        host=world.host,
+        machine_id=place.machine_id,
+        boot_id=boot_id(),
+        cluster_id=place.engine.cluster_id,
+        node_id=place.engine.node_id,
+        engine_name=place.engine.name,
+        engine_version=place.engine.version,
+        tool_version=__version__,
+        variables=variables,
+        settings=kept(world.settings),
+    )
+    heads = tuple(head_of(each) for each in runbook.steps)
+    return await asyncio.to_thread(create_run, state, e.Began(header, heads, who), data, now)
+
+
+def accepted(
+    view: RunView, folder: Path, runbook: Runbook, variables: Mapping[str, Json], who: Who
+) -> e.Accepted:
+    """Return the event with which a changed runbook takes the place of the one that was planned, and keep it; blocks.
+
+    Raises Declined where it does not fit what was done already.
+    """
+    heads = tuple(head_of(each) for each in runbook.steps)
+    why = _misfit(view, heads)
+    if why:
+        raise Declined(why, "Undo what was done, or abandon the run, and begin another one.")
+    keep_runbook(folder, runbook.digest, _unchanged(runbook))
+    return e.Accepted(who, runbook.digest, heads, variables)
+
+
+def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:
+    """Return why other steps cannot go on where a run is, a sentence, or nothing."""
+    touched = [at for at, each in enumerate(view.steps) if each.is_settled or each.has_begun]
+    before = view.steps[: touched[-1] + 1] if touched else ()
+    for at, each in enumerate(before):
+        if at >= len(heads) or heads[at].id != each.id or heads[at].action != each.head.action:
+            ids = listed([one.id for one in before], 10)
+            return (
+                f"The changed runbook does not begin with the steps that were begun ({ids}), in this order and with the "
+                f"same actions: {each.id} is missing, moved, or does something else."
+            )
+    return ""
+
+
+def variables_again(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
+    """Return the variables of a changed runbook: as they were set, and as it says where it has new ones.
+
+    Raises RunbookError for a new one that has no default.
+    """
+    known = {each.name: view.header.variables.get(each.name, each.default) for each in runbook.variables}
+    unset = [name for name, value in known.items() if value is None]
+    if unset:
+        raise RunbookError(f"The changed runbook has variables without a value: {listed(unset)}.")
+    return known
+
+
+def _unchanged(runbook: Runbook) -> bytes:
+    data = read_bytes(Path(runbook.source))
+    if hashlib.sha256(data).hexdigest() != runbook.digest:
+        raise RunbookError(f"The runbook {runbook.source} was changed while it was read.", "Try it again.")
+    return data

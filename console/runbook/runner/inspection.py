@@ -1,0 +1,190 @@
+"""Looks at a step without changing anything: is it done already, what would it do, does it come to what it should."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+from console.errors import (
+    RunbookError,
+    StoreFailed,
+    VipconsoleError,
+)
+from console.runbook.actions.registry import action_of
+from console.runbook.contracts import Blocking, Context
+from console.runbook.language.substitution import Names, resolved_call, unfilled
+from console.runbook.language.values import Answer, Call, Found, Planned, Step
+from console.runbook.predicates.registry import answer_to
+from console.runbook.run import events as e
+from console.runbook.run.view import RunView, StepView
+from console.runbook.runner.context import (
+    Ready,
+    Tools,
+    digest_of,
+    made_ready,
+    names_of,
+    ready,
+    ready_to_undo,
+    word_of,
+)
+from console.text import clean, duration
+
+T = TypeVar("T")
+
+LOOK_WITHIN_S = 120.0
+"""For one look of one action or predicate: far more than the deadline of any look, so that only what hangs meets it."""
+VERIFY_EVERY_S = 1.0
+"""The pause between two looks whether a step has come to what it should."""
+
+
+async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
+    """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
+    view = tools.view
+    seen = view.step(step.id)
+    without = _rests_on_nothing(view, step)
+    if without is not None:
+        plan = Planned(step.title, not_applicable=without)
+        call = action_of(step)[1]
+        return e.Prepared(step.id, seen.attempt, call, "", "", Found(Answer.NO, without), plan)
+    try:
+        names = names_of(view)
+        what, word = ready(step, names), word_of(step, names)
+        probes = [resolved_call(each, names) for each in step.probe]
+        requires = [resolved_call(each, names) for each in step.requires]
+    except RunbookError as error:
+        return e.Failed(step.id, seen.attempt, error.sentence, error.hint)
+    context = await tools.looking(step.id)
+    probe = await _probe(context, what, probes)
+    if probe.answer is Answer.YES:
+        digest = digest_of(view.header.digest, what.call, {})
+        return e.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
+    plan = await planned(context, what)
+    told = [e.Told(each.name, await _answered(answer_to(context, each))) for each in requires]
+    for each in step.requires_steps:
+        told += await _told_of_step(tools, tools.step(each), names)
+    digest = digest_of(view.header.digest, what.call, plan.basis)
+    return e.Prepared(step.id, seen.attempt, what.call, digest, word, probe, plan, tuple(told))
+
+
+def _rests_on_nothing(view: RunView, step: Step) -> str | None:
+    """Return why a step has no meaning here: it needs what a step comes to that was passed over on this host."""
+    for each in unfilled(action_of(step)[1], names_of(view)):
+        found = next((one for one in view.steps if one.id == each.step), None)
+        if found is not None and found.is_passed_over:
+            return f"It rests on {found.id}, which was passed over. {found.skipped_because}"
+    return None
+
+
+async def planned(context: Context, what: Ready) -> Planned:
+    """Return what an action would do; where it cannot say, it must not be done."""
+    try:
+        async with asyncio.timeout(LOOK_WITHIN_S):
+            plan: Planned = await what.action.plan(context, what.parameters)
+            return plan
+    except StoreFailed:
+        raise
+    except VipconsoleError as error:
+        return Planned("What it would do is not known.", refused=(f"{error.sentence} {error.hint}".strip(),))
+    except TimeoutError:
+        return Planned("What it would do is not known.", refused=(_hung(),))
+    except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
+        return Planned("What it would do is not known.", refused=(told_of_bug(error),))
+
+
+async def probed(tools: Tools, step: Step) -> Found:
+    """Look into an attempt, or an undo, of which nobody knows what came of it."""
+    seen = tools.view.step(step.id)
+    try:
+        names = names_of(tools.view, seen)
+        undo = ready_to_undo(step, names) if seen.is_being_undone else None
+        probes = [resolved_call(each, names) for each in step.probe] if undo is None else []
+        what = undo or as_intended(seen, ready(step, names))
+    except RunbookError as error:
+        return Found(Answer.CANNOT_TELL, error.sentence)
+    return await _probe(await tools.looking(step.id), what, probes)
+
+
+def as_intended(seen: StepView, what: Ready) -> Ready:
+    """Return an action with the parameters that its last attempt set out with. Raises RunbookError."""
+    return what if seen.intent is None else made_ready(what.action, seen.intent.call)
+
+
+async def verified(tools: Tools, step: Step) -> e.Verified:
+    """Look, again and again until the step's time limit, whether it came to what it should."""
+    clock = tools.world.clock
+    began_s = clock.monotonic()
+    while True:
+        seen = tools.view.step(step.id)
+        told = await _told_of_step(tools, step, names_of(tools.view, seen))
+        answer = worst([each.found.answer for each in told])
+        took_s = clock.monotonic() - began_s
+        if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
+            return e.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
+        context = await tools.looking(step.id)
+        await context.waits_for(
+            [Blocking(each.name, each.found.sentence) for each in told if each.found.answer is not Answer.YES]
+        )
+        await clock.sleep(VERIFY_EVERY_S)
+
+
+def worst(answers: Iterable[Answer]) -> Answer:
+    """Return what several answers come to: no where any is, then cannot tell where any is."""
+    told = set(answers)
+    return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
+
+
+async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[e.Told]:
+    """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
+    seen = tools.view.step(step.id)
+    try:
+        what = as_intended(seen, ready(step, names))
+        calls = [resolved_call(each, names) for each in step.verify]
+    except RunbookError as error:
+        return [e.Told(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
+    context = await tools.looking(step.id)
+    own = await _answered(what.action.verify(context, what.parameters, seen.outputs))
+    return [e.Told(what.action.name, own), *[await _told(context, each) for each in calls]]
+
+
+async def _told(context: Context, call: Call) -> e.Told:
+    return e.Told(call.name, await _answered(answer_to(context, call)))
+
+
+async def _probe(context: Context, what: Ready, probes: list[Call]) -> Found:
+    if not probes:
+        return await _answered(what.action.probe(context, what.parameters))
+    told = [await _told(context, each) for each in probes]
+    evidence = {each.name: dict(each.found.evidence) for each in told}
+    return Found(
+        worst(each.found.answer for each in told), " ".join(each.found.sentence for each in told), evidence
+    )
+
+
+async def _answered(answer: Awaitable[Found]) -> Found:
+    """Return an answer; one that cannot be had is that it cannot be told."""
+    try:
+        async with asyncio.timeout(LOOK_WITHIN_S):
+            return await answer
+    except StoreFailed:
+        raise
+    except VipconsoleError as error:
+        return Found(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
+    except TimeoutError:
+        return Found(Answer.CANNOT_TELL, _hung())
+    except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
+        return Found(Answer.CANNOT_TELL, told_of_bug(error))
+
+
+def _hung() -> str:
+    return f"Looking took longer than {duration(LOOK_WITHIN_S)} and was given up."
+
+
+def told_of_bug(error: Exception) -> str:
+    """Write where a bug is to standard error, without any values of variables, and return a sentence about it."""
+    sys.stderr.write("".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode())
+    sys.stderr.flush()
+    return (
+        f"This is a bug in vipconsole ({type(error).__name__}: {clean(str(error), 200)}). "
+        "The runner's output, in the run's folder or in the journal, tells where."
+    )
