@@ -1,5 +1,5 @@
 """`python -m screens` is `vipconsole`."""
 
-from screens.cli import main
+from screens.cli.main import main
 
 raise SystemExit(main())

@@ -24,10 +24,10 @@ from screens.messages import OpenJournal, OpenNetwork, OpenWhy, SceneCame
 from screens.network import NetworkScreen
 from screens.overview import OverviewScreen
 from screens.palette import CommandProvider, usable
-from screens.printable import Printable
 from screens.runbook import RunbookScreen, why_not
 from screens.source import SceneSource
 from screens.surroundings import Surroundings
+from screens.tui.line_filter import Printable
 from screens.views.help import help_says
 from screens.views.parts import says
 from screens.views.run import RunView

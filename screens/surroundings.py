@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from console.clock import Clock
 from console.settings import Settings
-from screens.printed.glyphs import ASCII, Glyphs
+from screens.output.glyphs import ASCII, Glyphs
 
 
 @dataclass(frozen=True, slots=True)

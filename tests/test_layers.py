@@ -44,14 +44,12 @@ def test_what_is_pure_loads_no_door(package: str) -> None:
 
 
 def test_asking_for_help_waits_for_no_library() -> None:
-    code = (
-        "import contextlib, screens.cli\nwith contextlib.suppress(SystemExit): screens.cli.main(['--help'])"
-    )
+    code = "import contextlib, screens.cli.main\nwith contextlib.suppress(SystemExit): screens.cli.main.main(['--help'])"
     assert not modules_after(code) & {"docker", "requests", "rich", "textual", "aiohttp", "asyncio"}
 
 
 def test_json_needs_nothing_to_draw_with() -> None:
-    code = "import screens.cli\nscreens.cli.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
+    code = "import screens.cli.main\nscreens.cli.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
     assert not modules_after(code) & {"rich", "aiohttp"}
 
 
@@ -66,7 +64,7 @@ def test_json_needs_nothing_to_draw_with() -> None:
     ],
 )
 def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[str, ...]) -> None:
-    loaded = modules_after(f"import screens.cli\nscreens.cli.main({list(arguments)!r})")
+    loaded = modules_after(f"import screens.cli.main\nscreens.cli.main({list(arguments)!r})")
     assert "console.swarm.connection" in loaded
     assert not {each for each in loaded if each.startswith("console.operations")}
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}
@@ -82,9 +80,9 @@ from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.monitor.monitor import Sources, Watcher
 from screens.app import ConsoleApp
-from screens.printed.glyphs import UNICODE
+from screens.output.glyphs import UNICODE
 from screens.surroundings import Surroundings
-import screens.commands.console
+import screens.cli.commands.console
 
 async def show():
     sources = Sources(EngineConnection("unix:///nonexistent", 1), DaemonLog(open_journal()), None)

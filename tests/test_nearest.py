@@ -9,7 +9,7 @@ from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
 from console.swarm.stacks import Kind
 from console.text import did_you_mean, near_names, nearest, or_what_there_is
-from screens.printed.stack_removal_talk import plan_lines
+from screens.output.stack_removal import plan_lines
 from tests.support.stacks import item, look
 from tests.support.stacks import service as stack_service
 from tests.support.swarms import network, observation, service, swarm

@@ -21,7 +21,7 @@ from console.journal.values import Batch, Window
 from console.journal.window import late
 from console.settings import Thresholds
 from console.swarm import parse
-from screens.printed.machine import as_json
+from screens.output.snapshot_json import as_json
 from screens.views.network import facts
 from tests.diagnosis.test_logged import VIP, entry
 from tests.journal.journals import daemon, export_text

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from textual.reactive import var
 
 from console.monitor.values import Scene
+from screens.output.glyphs import ASCII
 from screens.panes.base import ScenePane
-from screens.printed.glyphs import ASCII
 from screens.views.parts import DIM, PLAIN, Part, Parts, Row
 from screens.views.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, RunView, StepState, headline
 

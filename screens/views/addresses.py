@@ -7,7 +7,7 @@ from console.addresses.details import Holders, rest_says, tell
 from console.addresses.forecast import Trend
 from console.addresses.map import AddressMap, Block, Mark
 from console.text import duration, plural
-from screens.printed.glyphs import ASCII, Glyphs, bar
+from screens.output.glyphs import ASCII, Glyphs, bar
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Part, Parts, length, says
 
 LETTERS: Mapping[Mark, str] = {

@@ -5,7 +5,7 @@ from collections import Counter
 from console.diagnosis.values import Assessment, Finding, Severity
 from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
-from screens.printed.glyphs import MARKS
+from screens.output.glyphs import MARKS
 from screens.views.overlays import MARK_TONES
 from screens.views.parts import DIM, EMPTY, PLAIN, STRONG, Paragraph, Parts, Row, says
 

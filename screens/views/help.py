@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from screens.keys import ASCII_KEY_NAMES, KEY_NAMES, Command
-from screens.printed.glyphs import ASCII, Glyphs
+from screens.output.glyphs import ASCII, Glyphs
 from screens.views.parts import DIM, EMPTY, PLAIN, STRONG, Paragraph, says
 
 KEY_WIDTH = 14

@@ -9,7 +9,7 @@ from console.addresses.forecast import Trend
 from console.diagnosis.values import Severity
 from console.monitor.values import Look
 from console.text import duration
-from screens.printed.glyphs import MARKS, Glyphs, bar
+from screens.output.glyphs import MARKS, Glyphs, bar
 from screens.views.parts import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Part, Parts, Row
 from screens.views.subnets import FIGURES, SubnetLine, severities, subnet_lines
 

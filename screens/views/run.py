@@ -13,7 +13,7 @@ from console.runbook.language.values import Call, Effect, Runbook, Step
 from console.runbook.run.decisions import ShownQuestion, ways_of
 from console.runbook.run.events import Choice
 from console.text import SENTENCE_LIMIT, clean, duration
-from screens.printed.glyphs import ASCII, Glyphs
+from screens.output.glyphs import ASCII, Glyphs
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Parts, Row, says
 
 

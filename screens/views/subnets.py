@@ -7,7 +7,7 @@ from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.holders import Kind
 from console.addresses.leaks import Certainty, Leak
 from console.diagnosis.values import Finding, Severity
-from screens.printed.glyphs import Glyphs
+from screens.output.glyphs import Glyphs
 
 FIGURES = ("VIP", "TASK", "LB", "LEAK", "FREE")
 DATED = "*"

@@ -3,7 +3,7 @@
 from console.diagnosis.values import Severity
 from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
 from console.journal.signatures import Certainty
-from screens.printed.why import Where, runnable
+from screens.output.why import Where, runnable
 from screens.views.parts import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 STANDING_TONES = {

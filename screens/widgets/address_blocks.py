@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Sequence
 
 from console.addresses.map import AddressMap, Block
-from screens.printed.glyphs import UNICODE, Glyphs
+from screens.output.glyphs import UNICODE, Glyphs
 from screens.views.addresses import block_parts
 from screens.views.parts import DIM, MATCH, Parts, text_of
 from screens.widgets.rows import RowView

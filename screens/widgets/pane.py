@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from console.diagnosis.values import Severity
-from screens.printed.glyphs import MARKS, Glyphs
+from screens.output.glyphs import MARKS, Glyphs
 from screens.views.parts import BAD, DIM, PLAIN, RESTING, STRONG, Part, Parts, fitted, length
 from screens.widgets.painted import Painted
 from screens.widgets.rows import Hidden, RowView

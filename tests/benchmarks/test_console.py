@@ -56,7 +56,7 @@ from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.monitor.monitor import Sources, Watcher
 from screens.app import ConsoleApp
-from screens.printed.glyphs import UNICODE
+from screens.output.glyphs import UNICODE
 from screens.surroundings import Surroundings
 from screens.terminal import show
 host, path = sys.argv[1:]

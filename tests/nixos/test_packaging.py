@@ -11,7 +11,7 @@ import pytest
 import console
 from console.runbook.language.source import SYSTEM_FILE as RUNBOOK
 from console.settings import SYSTEM_FILE
-from screens.arguments import build_parser
+from screens.cli.arguments import build_parser
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = sorted([CHECKOUT / "flake.nix", *(CHECKOUT / "console/nixos").glob("*.nix")])

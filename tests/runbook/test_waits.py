@@ -29,8 +29,8 @@ from console.runbook.store.heartbeat import WAITING, clear_waiting, read_waiting
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, last_lines
 from console.runbook.store.viewer import look_at
-from screens.printed.run_lines import news
-from screens.printed.run_report import as_json, as_markdown
+from screens.output.run_lines import news
+from screens.output.run_report import as_json, as_markdown
 from screens.runbook import RunbookScreen
 from screens.views.live_run import shown_run
 from screens.views.run import step_says

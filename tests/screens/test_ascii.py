@@ -16,10 +16,10 @@ from console.errors import Unknown
 from console.monitor.values import Feed, Scene
 from console.runbook.language.values import Effect
 from console.runbook.run.events import Choice
-from screens import printable
 from screens.app import OwnRun
 from screens.dialogs import Confirming
-from screens.printed.glyphs import ASCII
+from screens.output.glyphs import ASCII
+from screens.tui import line_filter
 from screens.views.parts import says
 from screens.views.run import Question, RunView, StepState, StepView
 from tests.support.frames import frame_of
@@ -71,13 +71,13 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen = set[str]()
-        shown = printable._as_ascii
+        shown = line_filter._as_ascii
 
         def note(text: str) -> str:
-            self.seen.update(each for each in text.translate(printable.STAND_INS) if not each.isascii())
+            self.seen.update(each for each in text.translate(line_filter.STAND_INS) if not each.isascii())
             return shown(text)
 
-        monkeypatch.setattr(printable, "_as_ascii", note)
+        monkeypatch.setattr(line_filter, "_as_ascii", note)
 
 
 async def nothing(*given: Any) -> None:
@@ -170,6 +170,6 @@ async def test_scroll_bars_are_drawn_with_characters() -> None:
 
 def test_for_lines_and_blocks_there_is_always_a_character() -> None:
     drawn = "".join(chr(code) for code in range(0x2500, 0x25A0))
-    assert drawn.translate(printable.STAND_INS).isascii()
-    assert "?" not in drawn.translate(printable.STAND_INS)
-    assert {cell_len(chr(code)) for code in printable.STAND_INS} == {1}
+    assert drawn.translate(line_filter.STAND_INS).isascii()
+    assert "?" not in drawn.translate(line_filter.STAND_INS)
+    assert {cell_len(chr(code)) for code in line_filter.STAND_INS} == {1}

@@ -12,7 +12,7 @@ import pytest
 from console.clock import SystemClock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.server import serve_in_thread
-from screens import cli
+from screens.cli.main import main
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.changes import Operator, operator
 from tests.support.program import vipconsole
@@ -85,7 +85,7 @@ def test_without_root_it_is_one_sentence(
 ) -> None:
     # The checkout may lie where only root may look, so the process itself cannot be somebody else's.
     monkeypatch.setattr(os, "geteuid", lambda: 65_534)
-    assert cli.main(["census", "proxy", "--yes"]) == 3
+    assert main(["census", "proxy", "--yes"]) == 3
     assert capsys.readouterr() == (
         "",
         "vipconsole: `vipconsole census` changes the swarm and must run as root.\n  Run it with sudo.\n",

@@ -10,8 +10,8 @@ from typing import Any
 import docker
 import pytest
 
-from screens import cli
-from screens.commands import glance
+from screens.cli.commands import glance
+from screens.cli.main import main
 from tests.support.engines import Simulation, look_at, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
 
@@ -143,7 +143,7 @@ def test_a_bug_leaves_a_report_that_only_its_user_can_read(
 
     monkeypatch.setattr(glance, "run", fail)
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
-    assert cli.main(["glance"]) == 70
+    assert main(["glance"]) == 70
     (report,) = (tmp_path / "state").iterdir()
     assert str(report) in capsys.readouterr().err
     assert report.stat().st_mode & 0o777 == 0o600
@@ -155,7 +155,7 @@ def test_an_interrupted_look_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(glance, "run", interrupt)
-    assert cli.main(["glance"]) == 130
+    assert main(["glance"]) == 130
 
 
 async def test_a_look_only_ever_gets(evening: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.swarm.values import SwarmState
-from screens import cli
-from screens.commands import reclaim
+from screens.cli.commands import reclaim
+from screens.cli.main import main
 from tests.journal.journals import daemon, export_text, foreign
 from tests.journal.lines import START_LINE, VIP_LINE
 from tests.simulator.swarms import a_network, a_swarm
@@ -108,7 +108,7 @@ def test_of_a_reclaim(
     monkeypatch.setattr(reclaim, "_plan", plan)
     monkeypatch.setattr(reclaim, "_reclaim", done)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert cli.main(["reclaim", "--yes", "--json", "--host", small.host]) == code
+    assert main(["reclaim", "--yes", "--json", "--host", small.host]) == code
     assert json.loads(capsys.readouterr().out)["exit_code"] == code
 
 

@@ -17,10 +17,10 @@ from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm import parse
 from console.swarm.values import SwarmState
-from screens.printed.glance import render_glance
-from screens.printed.glyphs import ASCII, UNICODE, bar, glyphs_for
-from screens.printed.machine import as_json
-from screens.printed.metrics import as_metrics
+from screens.output.glance import render_glance
+from screens.output.glyphs import ASCII, UNICODE, bar, glyphs_for
+from screens.output.metrics import as_metrics
+from screens.output.snapshot_json import as_json
 from tests.support.swarms import NOW, ago, entry, network, observation, service, swarm, task
 
 PROXY = "id-proxy"

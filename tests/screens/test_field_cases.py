@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from screens.cli import main
+from screens.cli.main import main
 from tests.journal.lines import AGENT, NODE, N, S, line
 
 UNKNOWN = "does not know"

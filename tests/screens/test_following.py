@@ -20,7 +20,7 @@ from console.runbook.runner import starting
 from console.runbook.store import database, log
 from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.viewer import look_at
-from screens.commands import following
+from screens.cli.commands import following
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 

@@ -16,9 +16,9 @@ from console.operations.stack_removal.removal import Outcome
 from console.operations.stack_removal.removal import State as Removal
 from console.swarm.stacks import Kind
 from console.text import clean
-from screens.printed.journal import render_journal
-from screens.printed.quiet import render_quiet
-from screens.printed.stack_removal import render_removal
+from screens.output.journal import render_journal
+from screens.output.stack_removal_table import render_removal
+from screens.output.tables import render_quiet
 from tests.journal.lines import VIP_LINE, S, entry, line
 from tests.support.stacks import item
 from tests.support.swarms import NOW

@@ -12,7 +12,7 @@ from console.monitor.values import Scene
 from console.swarm.values import SwarmState
 from screens.messages import OpenWhy
 from screens.network import NetworkScreen
-from screens.printed.glyphs import ASCII
+from screens.output.glyphs import ASCII
 from screens.widgets.address_map import AddressGrid
 from screens.widgets.words import Words
 from tests.support.frames import compare_body, frame_of

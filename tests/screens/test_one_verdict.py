@@ -22,7 +22,7 @@ from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.simulator.engine import SimulatedEngine
-from screens import cli
+from screens.cli.main import main
 from screens.views.header import Freshness, age_of, headline
 from tests.guard.test_act import ALLOWED, SETTINGS, bench
 from tests.simulator.swarms import a_network, a_swarm
@@ -108,7 +108,7 @@ def glance(state: Path, capsys: pytest.CaptureFixture[str], host: str, *form: st
     empty = state / "empty.journal"
     empty.touch()
     try:
-        code: Any = cli.main(["glance", "--quick", "--host", host, "--journal", str(empty), *form])
+        code: Any = main(["glance", "--quick", "--host", host, "--journal", str(empty), *form])
     except SystemExit as error:
         code = error.code
     return int(code or 0), capsys.readouterr().out

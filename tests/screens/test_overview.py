@@ -15,8 +15,8 @@ from console.monitor.values import Feed, Scene
 from console.runbook.language.values import Effect
 from console.swarm.values import SwarmState
 from screens.network import NetworkScreen
+from screens.output.glyphs import ASCII
 from screens.overview import OverviewScreen
-from screens.printed.glyphs import ASCII
 from screens.views.run import RunView, StepState, StepView
 from screens.widgets.rows import Rows
 from tests.support.frames import compare, frame_of

@@ -18,7 +18,7 @@ import pytest
 
 from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
 from console.diagnosis.quiescence.waiter import Progress
-from screens.printed.quiet_talk import Talk, verdict_line
+from screens.output.quiet import Talk, verdict_line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
 from tests.support.swarms import NOW, ago
@@ -198,7 +198,7 @@ def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> N
 
 
 def test_json_needs_nothing_to_draw_with() -> None:
-    code = "import screens.cli\nscreens.cli.main(['quiet', '--json', '--host', 'unix:///nonexistent'])"
+    code = "import screens.cli.main\nscreens.cli.main(['quiet', '--json', '--host', 'unix:///nonexistent'])"
     assert not modules_after(code) & {"rich", "aiohttp"}
 
 

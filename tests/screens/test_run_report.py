@@ -6,7 +6,7 @@ from console.runbook.language.values import Answer, Call, Effect, Found, Json, P
 from console.runbook.run import events as e
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
-from screens.printed.run_report import HIDDEN, as_json, as_markdown
+from screens.output.run_report import HIDDEN, as_json, as_markdown
 from tests.support.runs import PaperRun, World
 
 HUSH = "hunter2"

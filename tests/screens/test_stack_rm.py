@@ -17,11 +17,10 @@ from console.operations.stack_removal.proof import LeakCount, Proof
 from console.operations.stack_removal.removal import Outcome, State
 from console.simulator.stacks import Part, deploy
 from console.swarm.stacks import Kind
-from screens import cli
-from screens.printed.stack_removal import render_removal
-from screens.printed.stack_removal_machine import as_json
-from screens.printed.stack_removal_talk import Talk, exit_code, interrupted_lines, plan_lines, question
-from screens.printed.terminal import print_plainly
+from screens.cli.main import main
+from screens.output.stack_removal import Talk, as_json, exit_code, interrupted_lines, plan_lines, question
+from screens.output.stack_removal_table import render_removal
+from screens.output.terminal import print_plainly
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
 from tests.support.engines import Simulation, simulation
@@ -135,12 +134,12 @@ def test_without_root_it_is_one_sentence_and_explaining_needs_none(
     running: Simulation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert cli.main(["stack-rm", "--host", running.host, "--yes", "web"]) == 3
+    assert main(["stack-rm", "--host", running.host, "--yes", "web"]) == 3
     assert capsys.readouterr().err == (
         "vipconsole: `vipconsole stack-rm` changes the swarm and must run as root.\n  Run it with sudo.\n"
     )
     assert len(running.model.store.services) == 1
-    assert cli.main(["stack-rm", "--explain", "--host", "unix:///nonexistent", "web"]) == 0
+    assert main(["stack-rm", "--explain", "--host", "unix:///nonexistent", "web"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert said.out.startswith("#!/bin/sh\n")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.storage.history import FILE
-from screens import cli
-from screens.commands import glance
+from screens.cli.commands import glance
+from screens.cli.main import main
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM
@@ -114,7 +114,7 @@ def test_what_no_door_foresaw_is_said_too(
 
     monkeypatch.setattr(glance, "run", fail)
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
-    assert cli.main(["glance"]) == 3
+    assert main(["glance"]) == 3
     told = capsys.readouterr().err
     assert f"{tmp_path / 'state' / 'something'} cannot be used: {os.strerror(number)}." in told
     assert "--state-dir" in told
@@ -126,4 +126,4 @@ def test_an_error_elsewhere_is_still_a_bug(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(glance, "run", fail)
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
-    assert cli.main(["glance"]) == 70
+    assert main(["glance"]) == 70

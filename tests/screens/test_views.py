@@ -20,7 +20,7 @@ from console.runbook.language.values import Call, Effect, Place, Runbook, Step, 
 from console.runbook.run.events import Choice
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
-from screens.printed.glyphs import ASCII, UNICODE
+from screens.output.glyphs import ASCII, UNICODE
 from screens.views import addresses, journal, network, run, why
 from screens.views.parts import Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log

@@ -15,7 +15,7 @@ from console.diagnosis.why.values import Answer
 from console.errors import known
 from console.settings import Thresholds
 from console.text import SENTENCE_LIMIT, clean
-from screens.printed.why import as_json, render_why
+from screens.output.why import as_json, render_why
 from tests.journal.journals import daemon, record, write_journal
 from tests.journal.lines import line
 from tests.support.engines import Simulation, simulation

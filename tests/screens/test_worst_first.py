@@ -11,11 +11,11 @@ from console.diagnosis.values import Severity
 from console.monitor.values import Feed, Look, Scene
 from console.settings import Settings
 from console.swarm.values import SwarmState
+from screens.output.glyphs import ASCII, UNICODE
 from screens.panes.base import PaneRows
 from screens.panes.found import Findings
 from screens.panes.overlays import Overlays
 from screens.panes.stillness import Stillness
-from screens.printed.glyphs import ASCII, UNICODE
 from screens.views.overlays import OverlayLine
 from screens.views.parts import Row
 from screens.widgets.pane import Pane

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from screens import exit_codes
+from screens.cli import exit_codes
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 # The lock is one for the whole host, and other tests run at the same time: in a mount namespace of its own a command

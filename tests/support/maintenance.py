@@ -14,7 +14,7 @@ from typing import Any
 from console.clock import Clock
 from console.runbook.store.viewer import look_at
 from console.simulator.engine import SimulatedEngine
-from screens.printed.run_report import as_json
+from screens.output.run_report import as_json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import deeds
 from tests.support.changes import Operator, operator

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.swarm.changer import EngineChanger
-from screens.cli import main
+from screens.cli.main import main
 
 change_node = EngineChanger.update_node
 changes = 0

@@ -20,7 +20,7 @@ from console.monitor.values import Feed, Log, Look, Scene
 from console.settings import Settings, Thresholds
 from console.swarm.values import SwarmState
 from screens.base import ConsoleScreen
-from screens.printed.glyphs import UNICODE, Glyphs
+from screens.output.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings
 from tests.support.idle import running
 from tests.support.swarms import NOW, observation

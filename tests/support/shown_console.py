@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from console.monitor.values import Scene
 from console.settings import Settings
 from screens.app import ConsoleApp, OwnRun, Runs
-from screens.printed.glyphs import UNICODE, Glyphs
+from screens.output.glyphs import UNICODE, Glyphs
 from screens.surroundings import Surroundings
 from tests.support.frames import frame_of
 from tests.support.idle import running

@@ -1,0 +1,96 @@
+"""`vipconsole attach`: shows a run, in the console where the terminal can move its cursor, else line by line."""
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.errors import UsageError
+from console.host.audit import Who, who_runs_this
+from console.journal.reader import DaemonLog, open_journal
+from console.monitor.monitor import Sources
+from console.runbook.runner.starting import start_runner
+from console.runbook.store.folders import folder_of
+from console.runbook.store.viewer import look_at, newest
+from console.settings import restored
+from console.storage.state import state_folder
+from console.text import clean
+from screens.cli.commands.common import connected_to, require_root, result_of
+from screens.cli.commands.console import can_show, open_console
+from screens.cli.commands.following import follow
+from screens.deciding import Decider
+from screens.output.plain import progress
+
+
+def run(asked: Namespace) -> int:
+    """Follow a run until it is over or nobody here can answer."""
+    refuse_unheard(asked)
+    require_root("attach")
+    folder = wanted_folder(asked)
+    print(f"vipconsole: run {folder.name}", file=sys.stderr)
+    return show_run(folder, asked, who_runs_this(os.environ))
+
+
+def wanted_folder(asked: Namespace) -> Path:
+    """Return the folder of the run that was asked for, else of the one that is most likely meant."""
+    state = state_folder()
+    return folder_of(state, asked.run) if asked.run else newest(state)
+
+
+def refuse_unheard(asked: Namespace) -> None:
+    """Raise UsageError for answers given beforehand on a terminal: there each counts once it was asked for."""
+    if asked.headless or not sys.stdin.isatty():
+        return
+    for option, given in (("--confirm", asked.words), ("--hold", asked.hold)):
+        if given:
+            raise UsageError(
+                f"{option} is for --headless: on a terminal a step asks when its plan is shown, and waits.",
+                "Add --headless, or leave it out.",
+            )
+
+
+def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = None) -> int:
+    """Show a run, and take decisions about it, until it is left; return the exit code of what it has come to.
+
+    `log` is where dockerd's lines are read from, where that is not the journal of this host.
+    """
+    if asked.headless or not can_show():
+        return follow(folder, asked, who)
+    decider = Decider(folder, who, SystemClock())
+    try:
+        code = _in_console(decider, log)
+    finally:
+        if decider.is_cut_short:
+            # Left in the middle of a decision: what is in the log must not wait for somebody to come back.
+            result_of(start_runner(folder, decider.clock, progress))
+    return code or _farewell(folder)
+
+
+def _in_console(decider: Decider, log: DaemonLog | None) -> int:
+    # Where a run is once it has begun, and by which settings, it knows itself.
+    header = look_at(decider.folder).view.header
+    settings = restored(header.settings)
+    with connected_to(header.host, settings) as connection:
+        log = log or DaemonLog(open_journal(settings.docker_unit))
+        where = (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
+        return open_console(Sources(connection, log, state_folder()), settings, where, decider)
+
+
+def _farewell(folder: Path) -> int:
+    """Say what becomes of the run, and return its exit code."""
+    now = look_at(folder)
+    run = folder.name
+    if now.view.is_over:
+        said = f"The run is over ({now.view.state}). vipconsole report {run}"
+    elif now.is_interrupted:
+        said = f"Nobody works on the run: its runner has died. vipconsole resume {run}"
+    elif now.view.stopped is not None:
+        said = f"The run has stopped. vipconsole resume {run}"
+    elif now.view.question is not None:
+        said = f"The run waits for an answer. vipconsole attach {run}"
+    else:
+        said = f"The run goes on. vipconsole attach {run}"
+    print(said, file=sys.stderr)
+    return now.exit_code

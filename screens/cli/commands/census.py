@@ -1,0 +1,111 @@
+"""`vipconsole census`: names the leaked addresses of an overlay, and keeps what it found for `glance`."""
+
+import asyncio
+import os
+import signal
+import sys
+from argparse import Namespace
+
+from console.clock import SystemClock
+from console.errors import HostError
+from console.host.identity import machine_id
+from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
+from console.operations.census.values import Ground, Result
+from console.operations.probes import own_mark
+from console.settings import Settings
+from console.storage.census import keep_census
+from console.storage.state import state_folder
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.text import plural
+from screens.cli import exit_codes
+from screens.cli.commands.common import (
+    changing,
+    confirm,
+    connection_for,
+    decline_early,
+    require_root,
+    result_of,
+    settings_of,
+)
+from screens.output.census import Talk, as_json, exit_code
+
+
+def run(asked: Namespace) -> int:
+    """Ask for a confirmation, walk, print what was found, keep it, and return the exit code."""
+    if not asked.demo:
+        require_root("census")
+    settings = settings_of(asked)
+    (name,) = asked.network
+    with connection_for(asked, settings) as connection:
+        swarm = result_of(EngineReader(connection).look(settings.look.deadline_s))
+        decline_early(asked, swarm)
+        ground = ground_in(swarm, name)
+        decline_unless_walkable(ground, is_large_allowed=asked.large)
+        if ground.free_at_most:
+            confirm(asked, _warning(ground), ground.account.network.name)
+        try:
+            result = result_of(_take(asked, connection, settings, ground))
+        except asyncio.CancelledError:
+            return exit_codes.INTERRUPTED
+    failure = _keep(asked, result)
+    is_kept = failure is None and result.evidence is not None and not asked.demo
+    code = exit_code(result) if failure is None else exit_codes.UNKNOWN
+    if asked.json:
+        sys.stdout.write(as_json(result, code, is_kept=is_kept))
+    else:
+        from screens.output.tables import render_census
+        from screens.output.terminal import print_plainly
+
+        print_plainly(render_census(result, is_kept=is_kept))
+    if failure is not None:
+        raise failure
+    return code
+
+
+def _keep(asked: Namespace, result: Result) -> HostError | None:
+    """Keep what was found for `glance`; return why it could not be kept."""
+    # The demo's swarm is a new one every time.
+    if result.evidence is None or asked.demo:
+        return None
+    try:
+        keep_census(state_folder(), result.evidence)
+    except HostError as error:
+        return error
+    return None
+
+
+def _warning(ground: Ground) -> str:
+    network, free = ground.account.network, ground.free_at_most
+    often = (
+        " (each several times, for the engine picks at random among its subnets)"
+        if ground.subnets > 1
+        else ""
+    )
+    return (
+        f"A census of {network.name} walks the ring of its free addresses, at least twice: a service without tasks is "
+        f"created and removed again for each of at most {plural(free, 'address', 'addresses')}{often}. Nothing else is "
+        "changed."
+    )
+
+
+async def _take(asked: Namespace, connection: EngineConnection, settings: Settings, ground: Ground) -> Result:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    # As ctrl+c does: the probe is removed on the way out.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    talk = Talk(sys.stderr, os.environ)
+    try:
+        async with changing(asked, connection) as changer:
+            means = Means(
+                EngineReader(connection),
+                changer,
+                SystemClock(),
+                own_mark(machine_id()),
+                settings.look.deadline_s,
+            )
+            return await take_census(
+                means, ground.account.network.id, is_large_allowed=asked.large, progress=talk.tell
+            )
+    finally:
+        talk.end()

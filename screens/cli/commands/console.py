@@ -1,0 +1,100 @@
+"""`vipconsole` without a command: the live console."""
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from console.clock import SystemClock
+from console.durations import LOCAL
+from console.errors import UsageError
+from console.journal.reader import DaemonLog
+from console.monitor.monitor import Sources, Watcher
+from console.settings import Settings
+from console.storage.state import state_folder
+from console.swarm.connection import chosen_host
+from console.text import clean
+from screens.cli.commands.common import connected_to, journal_for, kept_settings, refuse_host
+from screens.deciding import Decider
+from screens.output.glyphs import glyphs_for
+
+FOR_SLOW_LINES = {
+    "TEXTUAL_ANIMATIONS": "none",
+    "TEXTUAL_SMOOTH_SCROLL": "0",
+    "TEXTUAL_FPS": "30",
+}
+"""What Textual reads when it is loaded."""
+
+
+def run(asked: Namespace) -> int:
+    """Show the console until it is left, and return its exit code."""
+    if not can_show():
+        raise UsageError(
+            "The live console needs a terminal that can move its cursor; `vipconsole glance` prints one look anywhere."
+        )
+    settings = kept_settings(asked)
+    where = (
+        f"DOCKER_HOST={shlex.quote(asked.host)} " if asked.host else "",
+        " --demo" if asked.demo else "",
+    )
+    with _sources(asked, settings) as sources:
+        return open_console(sources, settings, where)
+
+
+def can_show() -> bool:
+    """Return whether this is a terminal on which the console can be shown."""
+    # Textual draws on standard error, reads standard input, and asks standard output for the terminal's size.
+    has_terminal = all(each.isatty() for each in (sys.__stdin__, sys.__stdout__, sys.__stderr__) if each)
+    return has_terminal and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def open_console(
+    sources: Sources, settings: Settings, where: tuple[str, str], decider: Decider | None = None
+) -> int:
+    """Show the console until it is left, and return its exit code.
+
+    `where` is what a command needs before and behind it to reach the same engine. With a decider the console is about
+    its run, begins there and takes decisions about it.
+    """
+    for name, value in FOR_SLOW_LINES.items():
+        os.environ.setdefault(name, value)
+    from screens.app import ConsoleApp, OwnRun
+    from screens.running import shown_run_in, shown_runs
+    from screens.surroundings import Surroundings
+    from screens.terminal import show
+
+    around = Surroundings(
+        settings,
+        clean(sources.connection.host),
+        glyphs_for(os.environ),
+        LOCAL,
+        SystemClock(),
+        where,
+        may_decide=decider is not None,
+    )
+    watcher = Watcher(sources, settings)
+    if decider is not None:
+        runs = partial(shown_run_in, decider.folder, around.clock)
+        return show(partial(ConsoleApp, watcher, around, runs, OwnRun(decider.folder.name, decider)))
+    # Whoever may not read the runs that are kept, or looks at the demo, is shown none.
+    kept = None if sources.state is None else partial(shown_runs, sources.state, around.clock)
+    return show(partial(ConsoleApp, watcher, around, kept))
+
+
+@contextmanager
+def _sources(asked: Namespace, settings: Settings) -> Iterator[Sources]:
+    if not asked.demo:
+        with connected_to(chosen_host(asked.host), settings) as connection:
+            yield Sources(connection, journal_for(asked, settings), state_folder())
+        return
+    refuse_host(asked)
+    from console.journal.recordings import GrowingJournal
+    from console.simulator.demo import living_demo
+
+    with living_demo() as demo, connected_to(demo.host, settings) as connection:
+        log = DaemonLog(GrowingJournal(demo.journal), is_proven=True)
+        # The demo's swarm is a new one every time: nothing that is kept is about it.
+        yield Sources(connection, journal_for(asked, settings) if asked.journal else log, None)

@@ -1,0 +1,49 @@
+"""`vipconsole decide` and `vipconsole abandon`: answers what a run asks, or gives the run up as it is."""
+
+import os
+from argparse import Namespace
+
+from console.clock import SystemClock
+from console.errors import UsageError
+from console.host.audit import who_runs_this
+from console.runbook.run.decisions import Wish
+from console.runbook.run.events import Choice
+from console.runbook.runner.starting import abandon, decide, what_is_left
+from console.runbook.store.folders import folder_of
+from console.runbook.store.viewer import look_at
+from console.storage.state import state_folder
+from console.text import clean, nearest
+from screens.cli.commands.common import confirm, require_root, result_of
+from screens.output.plain import progress
+
+
+def abandon_command(asked: Namespace) -> int:
+    """Say what it means, ask for the word, and give the run up."""
+    require_root("abandon")
+    folder = folder_of(state_folder(), asked.run)
+    view = look_at(folder).view
+    outage = " Services may be down because of it, and stay so." if view.is_in_outage else ""
+    meaning = (
+        f"The run {folder.name} is given up as it is: nothing is undone, and it can never go on. {what_is_left(view)}"
+        f"{outage} From then on other commands may change the swarm again."
+    )
+    confirm(asked, meaning, view.header.runbook_id)
+    given_up = result_of(abandon(folder, who_runs_this(os.environ), SystemClock()))
+    print(f"{folder.name} is abandoned. {given_up.abandoned}")
+    return 0
+
+
+def run(asked: Namespace) -> int:
+    """Take the decision, let the run go on, and say so."""
+    require_root("decide")
+    folder = folder_of(state_folder(), asked.run)
+    name, _, word = asked.choice.partition("=")
+    if name not in list(Choice) or (word and name != Choice.CONFIRM):
+        raise UsageError(
+            f"There is no decision {clean(asked.choice)}{nearest(name, list(Choice))}.",
+            "It is confirm=WORD, skip, retry, undo or stop.",
+        )
+    wish = Wish(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
+    result_of(decide(folder, wish, who_runs_this(os.environ), SystemClock(), progress))
+    print(f"{asked.step}: {name}. vipconsole attach {folder.name} shows what comes of it.")
+    return 0

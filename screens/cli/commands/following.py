@@ -1,0 +1,219 @@
+"""Follows a run on a plain terminal or in a script: a line for each event, and answers to what it asks."""
+
+import asyncio
+import contextlib
+import sys
+import termios
+from argparse import Namespace
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from console.clock import Clock, SystemClock
+from console.durations import Shape, stamp
+from console.errors import Declined, HostError
+from console.host.audit import Who
+from console.host.units import has_systemd
+from console.runbook.language.values import Answer
+from console.runbook.language.variables import given_pairs
+from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer, shown_question, stop_question
+from console.runbook.run.events import About, Choice
+from console.runbook.run.view import Question, RunView, Watched
+from console.runbook.runner.starting import decide
+from console.runbook.store.viewer import look_at, watch
+from screens.cli import exit_codes
+from screens.output.plain import progress, say
+from screens.output.run_lines import answers, commands, news, question_lines
+
+COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
+"""So long a runner that is gone may be between two turns, or be started again by systemd."""
+
+
+def follow(folder: Path, asked: Namespace, who: Who) -> int:
+    """Follow a run until it is over, has stopped, or waits for what nobody here can answer; return its exit code."""
+    follower = _Follower(folder, given_pairs(asked.words), who, is_held=asked.hold)
+    is_asking = not asked.headless and sys.stdin.isatty()
+    try:
+        return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
+    except KeyboardInterrupt:
+        print(f"\nThe run goes on. vipconsole attach {folder.name}", file=sys.stderr)
+        return exit_codes.INTERRUPTED
+
+
+class _Follower:
+    def __init__(self, folder: Path, words: Mapping[str, str], who: Who, *, is_held: bool) -> None:
+        self._folder = folder
+        self._words = words
+        self._who = who
+        self._is_held = is_held
+        self._clock: Clock = SystemClock()
+        self._before: Watched | None = None
+        self._answered = 0
+        """The number of the question that was answered, or told, last."""
+
+    async def follow(self) -> int:
+        """Follow without asking anybody."""
+        async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
+            async for now in pictures:
+                code = await self._shown(now)
+                if code is not None:
+                    return code
+                question = now.view.question
+                if question is not None and question.number != self._answered:
+                    self._answered = question.number
+                    if not await self._answer(now.view, question) and question.asked.undo_after_s is None:
+                        return now.exit_code
+        return look_at(self._folder).exit_code
+
+    async def follow_and_ask(self) -> int:
+        """Follow, and ask whoever sits at the terminal."""
+        lines = _TypedLines()
+        following = asyncio.create_task(self._follow_asking(lines), name="run followed")
+        listening = asyncio.create_task(self._listen(lines), name="answers read")
+        try:
+            with lines.read_from(sys.stdin):
+                await asyncio.wait((following, listening), return_when=asyncio.FIRST_COMPLETED)
+                if listening.done():
+                    # Nothing more can be typed; a bug in there is not lost.
+                    listening.result()
+                return await following
+        finally:
+            for each in (following, listening):
+                each.cancel()
+            await asyncio.gather(following, listening, return_exceptions=True)
+
+    async def _follow_asking(self, lines: "_TypedLines") -> int:
+        async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
+            async for now in pictures:
+                code = await self._shown(now)
+                if code is not None:
+                    return code
+                question = now.view.question
+                if question is None:
+                    # A question that is answered is not shown any more; what can be typed is that the run stops.
+                    lines.shown = stop_question(now.view)
+                elif question.number != self._answered:
+                    self._ask(now.view, question, lines)
+        return look_at(self._folder).exit_code
+
+    async def _shown(self, now: Watched) -> int | None:
+        """Say what is new; return the exit code where there is nothing more to follow."""
+        # What was there before somebody looked has no time of its own here: the report tells.
+        at = "--------" if self._before is None or now.view.at is None else stamp(now.view.at, Shape.SECOND)
+        say(f"{at} {line}" for line in news(self._before, now))
+        self._before = now
+        if now.is_interrupted:
+            return await self._gone()
+        return now.exit_code if now.view.is_over or now.view.stopped is not None else None
+
+    async def _gone(self) -> int | None:
+        end_s = self._clock.monotonic() + COMES_BACK_WITHIN_S
+        while self._clock.monotonic() < end_s:
+            await self._clock.sleep(0.2)
+            if not (await asyncio.to_thread(look_at, self._folder)).is_interrupted:
+                return None
+        say((f"Nobody works on the run: its runner has died. vipconsole resume {self._folder.name}",))
+        return exit_codes.UNKNOWN
+
+    async def _answer(self, view: RunView, question: Question) -> bool:
+        """Answer what was said beforehand, or what needs no answer; return whether that was so."""
+        asked = question.asked
+        wish: Wish | None = None
+        if asked.about is About.GO_AHEAD and not (self._is_held and view.step(asked.step).head.is_checkpoint):
+            if asked.step in self._words:
+                wish = _confirmation(question, self._words[asked.step])
+            elif not view.step(asked.step).head.needs_word and _gate_holds(view, asked.step):
+                wish = _confirmation(question, asked.word)
+        if wish is not None:
+            return await self._decide(wish)
+        say(question_lines(view, question))
+        if asked.undo_after_s is None:
+            say(commands(view, question))
+        return False
+
+    async def _decide(self, wish: Wish) -> bool:
+        """Decide, and return whether that was taken; say why where it was not."""
+        try:
+            await decide(self._folder, wish, self._who, self._clock, progress)
+        except Declined as error:
+            say((f"Not decided. {error.sentence} {error.hint}".rstrip(),))
+            return False
+        return True
+
+    def _ask(self, view: RunView, question: Question, lines: "_TypedLines") -> None:
+        # What was typed before this can be read is no answer to it.
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        self._answered, lines.shown = question.number, shown_question(question)
+        say((*question_lines(view, question), answers(question)))
+        print("> ", end="", flush=True)
+
+    async def _listen(self, lines: "_TypedLines") -> None:
+        """Take answers until nothing more can be typed. Each counts for the question that was shown when it was typed."""
+        async for shown, text in lines:
+            if not text:
+                continue
+            try:
+                is_taken = await self._answered_with(shown, text, lines)
+            except HostError as error:
+                # The next answer may be taken: the disk, or the run's runner, can be mended meanwhile.
+                say((f"{error.sentence} {error.hint}".rstrip(),))
+                is_taken = False
+            if not is_taken:
+                print("> ", end="", flush=True)
+        say((f"Nothing more can be typed here. vipconsole attach {self._folder.name} answers.",))
+
+    async def _answered_with(self, shown: ShownQuestion | None, text: str, lines: "_TypedLines") -> bool:
+        """Return whether a typed line was taken as an answer to what was shown."""
+        wish = "Nothing is asked at this moment." if shown is None else parse_answer(shown, text)
+        if isinstance(wish, str):
+            say((wish,))
+            return False
+        if await self._decide(wish):
+            return True
+        # Where another question is open, the operator sees it before the next answer.
+        view = (await asyncio.to_thread(look_at, self._folder)).view
+        if view.question is not None and view.question.number != self._answered:
+            self._ask(view, view.question, lines)
+            return True
+        return False
+
+
+class _TypedLines:
+    """What is typed on a terminal, line by line, each with the question that was shown when it was read."""
+
+    def __init__(self) -> None:
+        self.shown: ShownQuestion | None = None
+        self._lines: asyncio.Queue[tuple[ShownQuestion | None, str] | None] = asyncio.Queue()
+
+    @contextlib.contextmanager
+    def read_from(self, stream: TextIO) -> Iterator[None]:
+        """Read a terminal meanwhile, until it ends."""
+        loop, descriptor = asyncio.get_running_loop(), stream.fileno()
+
+        def read() -> None:
+            line = stream.readline()
+            self._lines.put_nowait((self.shown, line.strip()) if line else None)
+            if not line:
+                loop.remove_reader(descriptor)
+
+        loop.add_reader(descriptor, read)
+        try:
+            yield
+        finally:
+            loop.remove_reader(descriptor)
+
+    async def __aiter__(self) -> AsyncIterator[tuple[ShownQuestion | None, str]]:
+        """Yield each line without the spaces around it, until the terminal ends."""
+        while (line := await self._lines.get()) is not None:
+            yield line
+
+
+def _confirmation(question: Question, word: str) -> Wish:
+    """Return the decision that was made beforehand: to let the step of a question begin, with this word."""
+    asked = question.asked
+    return Wish(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
+
+
+def _gate_holds(view: RunView, step: str) -> bool:
+    prepared = view.step(step).prepared
+    return prepared is not None and all(each.found.answer is Answer.YES for each in prepared.requires)

@@ -1,0 +1,68 @@
+"""`vipconsole glance`: one read-only look, as text, JSON or metrics."""
+
+import os
+import sys
+from argparse import Namespace
+from dataclasses import replace
+
+from console.clock import SystemClock
+from console.diagnosis.assess import assess
+from console.errors import UsageError
+from console.monitor.history import watched_leaks
+from console.monitor.snapshot import take_look
+from console.runbook.store.unfinished import unfinished_runs
+from console.storage.census import kept_censuses
+from console.storage.state import state_folder
+from console.swarm.reader import EngineReader
+from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+
+
+def run(asked: Namespace) -> int:
+    """Look, print, and return the exit code of the worst finding."""
+    if asked.output and asked.form == "text":
+        raise UsageError(
+            "--output goes with --json or --prometheus.", "Redirect the text if you want it in a file."
+        )
+    settings = settings_of(asked)
+    clock = SystemClock()
+    with connection_for(asked, settings) as connection:
+        reader, log = EngineReader(connection), journal_for(asked, settings)
+        observation = result_of(take_look(reader, log, clock, settings.look, settle=not asked.quick))
+    # The demo's swarm is a new one every time: nothing that is kept is about it.
+    if not asked.demo:
+        state = state_folder()
+        ledger = watched_leaks(state, observation)
+        observation = replace(
+            observation, censuses=kept_censuses(state), ledger=ledger, runs=unfinished_runs(state)
+        )
+    required = "journal" in asked.require
+    assessment = assess(observation, settings.thresholds, tuple(asked.network), journal_required=required)
+    # Only the form that was asked for is loaded: drawing costs more than all the rest.
+    match asked.form:
+        case "json":
+            from screens.output.snapshot_json import as_json
+
+            _deliver(asked, as_json(observation, assessment))
+        case "prometheus":
+            from screens.output.metrics import as_metrics
+
+            _deliver(asked, as_metrics(observation, assessment, settings.thresholds))
+        case _:
+            from screens.output.glance import render_glance
+            from screens.output.glyphs import glyphs_for
+            from screens.output.terminal import print_plainly
+
+            everything = asked.all or bool(asked.network)
+            glyphs = glyphs_for(os.environ)
+            print_plainly(render_glance(observation, assessment, clock.now(), glyphs, everything=everything))
+    return assessment.severity.exit_code
+
+
+def _deliver(asked: Namespace, text: str) -> None:
+    if asked.output is None:
+        sys.stdout.write(text)
+        return
+    from console.storage.state import write_atomically
+
+    # Collectors run as another user; nothing in a look is secret.
+    write_atomically(asked.output, text, 0o644)

@@ -1,0 +1,76 @@
+"""`vipconsole quiet`: waits until the swarm and this host are quiet, and names what blocks."""
+
+import os
+import sys
+from argparse import Namespace
+from contextlib import aclosing
+
+from console.clock import SystemClock
+from console.diagnosis.quiescence.values import Rules
+from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
+from console.errors import UsageError
+from console.host.survey import HostSurvey
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.swarm.events import EventSource
+from console.swarm.reader import EngineReader
+from console.text import clean, duration
+from screens.cli.commands.common import connection_for, result_of, settings_of
+from screens.output.quiet import EXIT_CODES, Talk, as_json
+
+
+def run(asked: Namespace) -> int:
+    """Wait, tell what blocks, print the last state, and return its exit code."""
+    settings = settings_of(asked)
+    dwell_s, timeout_s = _times(asked, settings)
+    rules = Rules(
+        settings.quiet, settings.thresholds, dwell_s, frozenset(clean(each) for each in asked.accept)
+    )
+    with connection_for(asked, settings) as connection:
+        talk = Talk(sys.stderr, os.environ)
+        last = result_of(_wait(connection, settings, rules, timeout_s, talk))
+    if asked.json:
+        sys.stdout.write(as_json(last, connection.host))
+    else:
+        from screens.output.tables import render_quiet
+        from screens.output.terminal import print_plainly
+
+        print_plainly(render_quiet(last))
+    return EXIT_CODES[last.outcome or last.report.verdict]
+
+
+async def _wait(
+    connection: EngineConnection, settings: Settings, rules: Rules, timeout_s: float, talk: Talk
+) -> Progress:
+    clock = SystemClock()
+    senses = Senses(
+        EngineReader(connection),
+        HostSurvey(settings.quiet, settings.look.call_timeout_s),
+        EventSource(connection, clock),
+    )
+    states = wait_for_quiet(senses, clock, rules, settings.look, timeout_s)
+    last: Progress | None = None
+    try:
+        async with aclosing(states):
+            async for each in states:
+                last = each
+                talk.tell(each)
+    finally:
+        talk.end()
+    if last is None:
+        raise AssertionError("a wait ended without a state")
+    return last
+
+
+def _times(asked: Namespace, settings: Settings) -> tuple[float, float]:
+    wanted = settings.quiet
+    # Time stands still in the demo: one look tells everything.
+    usual_s = 0.0 if asked.demo else wanted.dwell_s
+    dwell_s = usual_s if asked.dwell_s is None else asked.dwell_s
+    timeout_s = wanted.timeout_s if asked.timeout_s is None else asked.timeout_s
+    if timeout_s < dwell_s:
+        raise UsageError(
+            f"It cannot be quiet for {duration(dwell_s)} within {duration(timeout_s)}.",
+            "Give a longer --timeout or a shorter --for.",
+        )
+    return dwell_s, timeout_s

@@ -1,0 +1,164 @@
+"""`vipconsole reclaim`: gives leaked addresses back, the cheapest way that this swarm allows."""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from console.clock import SystemClock
+from console.errors import Declined, EngineError, Unknown, UsageError
+from console.host.identity import machine_id
+from console.host.unit_chain import restart_daemon_unit
+from console.journal.reader import whose_host
+from console.operations.probes import own_mark
+from console.operations.reclaim.handover import Ending, Handed, Handover
+from console.operations.reclaim.plan import Place, ReclaimPlan, Way, plan_reclaim
+from console.operations.reclaim.restart import DaemonRestart
+from console.settings import Settings
+from console.swarm.connection import EngineConnection, engine_or_context
+from console.swarm.managers import roles_of
+from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
+from console.text import duration, listed, plural
+from screens.cli.commands.common import (
+    changing,
+    confirm,
+    connection_for,
+    decline_early,
+    require_root,
+    result_of,
+    settings_of,
+)
+
+SCHEMA = "vipconsole.reclaim/1"
+GIVES_BACK = "This gives back every address that leaked."
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What came of it."""
+
+    sentence: str
+    is_whole: bool
+    """Whether all of it was done, and everything runs that ran before."""
+    behind: tuple[str, ...] = ()
+    """What does not run again yet."""
+
+
+def run(asked: Namespace) -> int:
+    """Show what it costs, ask, do it, and return an exit code."""
+    if not asked.demo:
+        require_root("reclaim")
+    settings = settings_of(asked)
+    with connection_for(_through(asked), settings) as connection:
+        swarm, plan = result_of(_plan(asked, settings, connection))
+        # First whether it can be done, then what it does to whom, then the question.
+        if plan.refused:
+            raise Declined(plan.refused, plan.hint)
+        decline_early(asked, swarm)
+        print(f"vipconsole: {plan.cost}", *(f"  {each}" for each in plan.steps), sep="\n", file=sys.stderr)
+        gives = "This brings back what was before." if plan.brings_back else GIVES_BACK
+        confirm(asked, gives, plan.way.value)
+        done = result_of(_reclaim(asked, settings, connection, plan))
+        after = result_of(EngineReader(connection).look(settings.look.deadline_s))
+    gained = _freed(swarm, after)
+    code = 0 if done.is_whole else 1
+    if asked.json:
+        print(json.dumps({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": done.sentence,
+                          "freed": gained, "behind": list(done.behind)}, indent=1))  # fmt: skip
+    else:
+        print(done.sentence, *_gains(gained), sep="\n")
+    return code
+
+
+def _through(asked: Namespace) -> Namespace:
+    """Return what was asked, the engine given with --via in the place of the one that leads."""
+    if not asked.via:
+        return asked
+    if asked.by == Way.RESTART.value or asked.demo:
+        raise UsageError("--via names the manager that a hand-over goes through.", "Leave it out.")
+    return Namespace(**{**vars(asked), "host": engine_or_context(asked.via)})
+
+
+async def _plan(
+    asked: Namespace, settings: Settings, connection: EngineConnection
+) -> tuple[SwarmState, ReclaimPlan]:
+    swarm = await EngineReader(connection).look(settings.look.deadline_s)
+    if isinstance(swarm.engine, Unknown):
+        raise EngineError(swarm.engine.reason, swarm.engine.hint)
+    if isinstance(swarm.nodes, Unknown):
+        raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
+    roles = roles_of(swarm.nodes, swarm.engine.node_id)
+    way = Way(asked.by) if asked.by else None
+    doubt = await whose_host(connection.host, swarm.engine)
+    return swarm, plan_reclaim(roles, swarm, way, Place(machine_id(), settings.docker_unit, doubt))
+
+
+async def _reclaim(
+    asked: Namespace, settings: Settings, connection: EngineConnection, plan: ReclaimPlan
+) -> Reclaimed:
+    reader, clock = EngineReader(connection), SystemClock()
+
+    def tell(words: str) -> None:
+        print(f"vipconsole: {words}", file=sys.stderr)
+
+    async with changing(asked, connection) as changer:
+        # Typing takes as long as it takes: what was true then is looked at again.
+        _, now = await _plan(asked, settings, connection)
+        if replace(now, cost="", hint="") != replace(plan, cost="", hint=""):
+            raise Declined(
+                "The swarm has changed since this was shown, so nothing was done.", "Call it again."
+            )
+        if plan.way is Way.HANDOVER:
+            handed = await Handover(reader, changer, clock, str(own_mark(machine_id())), tell).run()
+            return _handed(handed)
+        changer.announce(f"restart {settings.docker_unit}")
+        restart = DaemonRestart(
+            reader, clock, lambda: restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s), tell
+        )
+        done = await restart.run(settings.guard.recovery_s)
+    behind = (
+        f"; not running again yet: {listed(done.behind)}"
+        if done.behind
+        else ", and all that ran before runs again"
+    )
+    sentence = f"dockerd was restarted ({duration(done.took_s)}){behind}."
+    return Reclaimed(sentence, not done.behind, done.behind)
+
+
+def _handed(handed: Handed) -> Reclaimed:
+    took = duration(handed.took_s)
+    if handed.ending is Ending.UNDONE:
+        return Reclaimed(
+            f"A hand-over that was cut short was undone: {handed.old_leader} leads and is what it was before ({took}). "
+            f"No address was given back. {handed.because}".rstrip(),
+            is_whole=False,
+        )
+    who = f"{handed.new_leader} leads, {handed.old_leader} is a manager again"
+    return Reclaimed(f"A hand-over was {handed.ending}: {who} ({took}).", is_whole=True)
+
+
+def _freed(before: SwarmState, after: SwarmState) -> dict[str, int]:
+    """Return how many addresses more are free, by network, where the engine counts."""
+    found: dict[str, int] = {}
+    if isinstance(before.networks, Unknown) or isinstance(after.networks, Unknown):
+        return found
+    old = {each.id: each for each in before.networks}
+    for each in after.networks:
+        was = old.get(each.id)
+        if was is None or isinstance(was.detail, Unknown) or isinstance(each.detail, Unknown):
+            continue
+        if each.detail.use and was.detail.use:
+            found[each.name] = sum(one.available for one in each.detail.use.values()) - sum(
+                one.available for one in was.detail.use.values()
+            )
+    return found
+
+
+def _gains(freed: dict[str, int]) -> Iterator[str]:
+    if not freed:
+        yield "This engine does not count its addresses; `vipconsole census NETWORK` does."
+    for name, count in sorted(freed.items()):
+        if count > 0:
+            yield f"{name}: {plural(count, 'address', 'addresses')} more free than before."

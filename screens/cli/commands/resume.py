@@ -1,0 +1,77 @@
+"""`vipconsole resume`: lets a run go on, where it began and by the runbook that was planned."""
+
+import hashlib
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.errors import Declined
+from console.host.audit import Who, who_runs_this
+from console.host.lock import decline_if_locked
+from console.journal.reader import DaemonLog, open_journal
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import read_bytes
+from console.runbook.run import events as e
+from console.runbook.run.view import RunView
+from console.runbook.runner.creation import accepted, plan_of, variables_again
+from console.runbook.runner.environment import RunWorld, misplaced, where_this_is
+from console.runbook.runner.starting import resume
+from console.runbook.store.viewer import look_at
+from console.settings import restored
+from console.swarm.connection import EngineConnection
+from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
+from screens.cli.commands.common import require_root, result_of
+from screens.output.plain import progress, say
+from screens.output.run_lines import whole_plan
+
+
+def run(asked: Namespace) -> int:
+    """Look whether the run may go on, let it, and follow it."""
+    refuse_unheard(asked)
+    require_root("resume")
+    folder, who = wanted_folder(asked), who_runs_this(os.environ)
+    watched = look_at(folder)
+    if watched.view.is_over:
+        raise Declined(f"The run {folder.name} is over ({watched.view.state}).")
+    if not watched.live.is_alive:
+        decline_if_locked()
+    print(f"vipconsole: run {folder.name}", file=sys.stderr)
+    if not (watched.live.is_alive and watched.view.state == "going"):
+        result_of(_resume(folder, watched.view, who, is_changed_accepted=asked.accept_changed))
+    return show_run(folder, asked, who)
+
+
+async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted: bool) -> None:
+    settings = restored(view.header.settings)
+    connection = EngineConnection(view.header.host, settings.look.call_timeout_s)
+    try:
+        log = DaemonLog(open_journal(settings.docker_unit))
+        world = RunWorld(connection, settings, SystemClock(), log)
+        why = misplaced(view.header, await where_this_is(world.reader))
+        if why:
+            raise Declined(why, "A run goes on only where it began.")
+        event = await _changed(folder, view, who, world, is_accepted=is_changed_accepted)
+        await resume(folder, who, world.clock, event, progress)
+    finally:
+        connection.close()
+
+
+async def _changed(
+    folder: Path, view: RunView, who: Who, world: RunWorld, *, is_accepted: bool
+) -> e.Accepted | None:
+    """Return the event with which a changed runbook is accepted; None for one that has not changed."""
+    header = view.header
+    path = Path(header.source)
+    if hashlib.sha256(read_bytes(path)).hexdigest() == header.digest:
+        return None
+    if not is_accepted:
+        raise Declined(
+            f"The runbook {header.source} was changed since it was planned.",
+            f"Put it back (the run keeps a copy in {folder}), or accept it with --accept-changed.",
+        )
+    runbook = read_runbook(path)
+    variables = variables_again(view, runbook)
+    say(whole_plan(runbook, await plan_of(runbook, variables, world), world.host), sys.stderr)
+    return accepted(view, folder, runbook, variables, who)

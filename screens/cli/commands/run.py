@@ -1,0 +1,86 @@
+"""`vipconsole run`: shows what a runbook would do, and begins a run of it."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from console.clock import SystemClock
+from console.errors import NotAllowed, RunbookError, UsageError
+from console.host.audit import who_runs_this
+from console.host.lock import decline_if_locked
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import default_runbook
+from console.runbook.language.values import Json, Runbook
+from console.runbook.language.variables import given_pairs, values_of
+from console.runbook.runner.creation import begin_run, plan_of, refusals
+from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.starting import start_runner
+from console.runbook.store.unfinished import decline_if_unfinished
+from console.storage.state import state_folder
+from console.text import clean, nearest
+from screens.cli import exit_codes
+from screens.cli.commands.attach import refuse_unheard, show_run
+from screens.cli.commands.common import connection_for, journal_for, require_root, result_of, settings_of
+from screens.output.plain import progress, say
+from screens.output.run_lines import whole_plan
+
+START = "start"
+"""What is typed on a terminal before a run begins."""
+
+
+def run(asked: Namespace) -> int:
+    """Show the plan; unless that was all, begin a run and follow it."""
+    path = asked.file or default_runbook()
+    try:
+        runbook = read_runbook(path)
+    except RunbookError as error:
+        say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
+        return exit_codes.USAGE
+    variables = values_of(runbook, given_pairs(asked.variables))
+    _require_known_steps(runbook, given_pairs(asked.words))
+    if not asked.check:
+        refuse_unheard(asked)
+        _require_free(asked)
+    settings = settings_of(asked)
+    with connection_for(asked, settings) as connection:
+        world = RunWorld(connection, settings, SystemClock(), journal_for(asked, settings))
+        plans = result_of(plan_of(runbook, variables, world))
+        say(whole_plan(runbook, plans, connection.host), sys.stdout if asked.check else sys.stderr)
+        if asked.check:
+            return 2 if refusals(plans) else 0
+        _confirm(asked)
+        folder = result_of(_begin(runbook, variables, world))
+    print(f"vipconsole: run {folder.name}", file=sys.stderr)
+    log = journal_for(asked, settings) if asked.journal else None
+    return show_run(folder, asked, who_runs_this(os.environ), log)
+
+
+async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> Path:
+    folder = await begin_run(state_folder(), runbook, variables, world, who_runs_this(os.environ))
+    await start_runner(folder, world.clock, progress)
+    return folder
+
+
+def _require_free(asked: Namespace) -> None:
+    if asked.demo:
+        raise UsageError("A run cannot be begun on the demo's swarm.", "--check shows its plan there.")
+    require_root("run")
+    decline_if_unfinished(state_folder())
+    decline_if_locked()
+
+
+def _require_known_steps(runbook: Runbook, words: Mapping[str, str]) -> None:
+    ids = [each.id for each in runbook.steps]
+    for each in words:
+        if each not in ids:
+            raise UsageError(f"The runbook has no step {clean(each)}{nearest(each, ids)}.", "See --confirm.")
+
+
+def _confirm(asked: Namespace) -> None:
+    if asked.headless or not sys.stdin.isatty():
+        return
+    print(f"\nType  {START}  to begin: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != START:
+        raise NotAllowed("Not begun, so nothing was changed.")

@@ -1,0 +1,119 @@
+"""`vipconsole stack-rm`: removes stacks without losing addresses."""
+
+import asyncio
+import shlex
+import sys
+from argparse import Namespace
+
+from console.clock import SystemClock
+from console.errors import Declined
+from console.host.identity import machine_id
+from console.operations.census.census import Means, census_count
+from console.operations.probes import own_mark
+from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
+from console.operations.stack_removal.proof import (
+    Proof,
+    Prove,
+    count_nothing,
+    engine_count,
+    networks_to_watch,
+)
+from console.operations.stack_removal.removal import Outcome, StackRemoval, State
+from console.settings import Settings
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.swarm.stack_reader import EngineStackReader
+from screens.cli.commands.common import (
+    changing,
+    confirm,
+    connection_for,
+    decline_early,
+    require_root,
+    result_of,
+    settings_of,
+)
+from screens.output.stack_removal import Talk, exit_code, interrupted_lines, plan_lines, question
+
+ENGINE_COUNTS_FROM = (1, 52)
+"""The API version in which engines tell their allocator's count (Docker 29)."""
+
+
+def run(asked: Namespace) -> int:
+    """Show the plan, ask, remove, prove, and return an exit code."""
+    if asked.explain:
+        from console.operations.stack_removal.script import removal_script
+
+        sys.stdout.write(removal_script(asked.stack, asked.timeout_s, MARGIN_S))
+        return 0
+    if not asked.demo:
+        require_root("stack-rm")
+    settings = settings_of(asked)
+    with connection_for(asked, settings) as connection:
+        decline_early(asked, result_of(EngineReader(connection).look(settings.look.deadline_s)))
+        # Typing takes as long as it takes, so the plan is shown before the lock is held, and made again under it.
+        shown = result_of(_plan(asked, connection))
+        print(*plan_lines(shown), sep="\n", file=sys.stderr)
+        confirm(asked, *question(shown))
+        outcomes, proof = result_of(_remove(asked, settings, connection, shown))
+    if asked.json:
+        from screens.output.stack_removal import as_json
+
+        sys.stdout.write(as_json(outcomes, proof, connection.host, shown.absent))
+    else:
+        from screens.output.stack_removal_table import render_removal
+        from screens.output.terminal import print_plainly
+
+        print_plainly(render_removal(outcomes, proof, _again(asked, outcomes), shown.absent))
+    return exit_code(outcomes, proof, shown.absent)
+
+
+async def _plan(asked: Namespace, connection: EngineConnection) -> RemovalPlan:
+    return plan_removal(asked.stack, await EngineStackReader(connection).look(), asked.timeout_s)
+
+
+async def _remove(
+    asked: Namespace, settings: Settings, connection: EngineConnection, shown: RemovalPlan
+) -> tuple[tuple[Outcome, ...], Proof]:
+    reader = EngineStackReader(connection)
+    async with changing(asked, connection) as changer:
+        look = await reader.look()
+        plan = plan_removal(asked.stack, look, asked.timeout_s)
+        if plan.object_ids != shown.object_ids:
+            raise Declined(
+                "The stacks have changed since the plan was shown, so nothing was removed.",
+                "Call it again and look at the new plan.",
+            )
+        prove, networks = _prover(asked, settings, connection, changer), networks_to_watch(plan, look)
+        removal = StackRemoval(plan, reader, changer, SystemClock(), Talk(sys.stderr).tell)
+        try:
+            before = await prove(networks)
+            outcomes = await removal.run()
+            is_known = all(each.state is not State.UNKNOWN for each in outcomes)
+            after = await (prove if is_known else count_nothing)(networks)
+        except asyncio.CancelledError:
+            again = _again(asked, removal.outcomes)
+            print(*interrupted_lines(removal.outcomes, again), sep="\n", file=sys.stderr)
+            raise
+    return outcomes, Proof(before, after)
+
+
+def _prover(
+    asked: Namespace, settings: Settings, connection: EngineConnection, changer: EngineChanger
+) -> Prove:
+    if asked.census:
+        reader, mark = EngineReader(connection), own_mark(machine_id())
+        return census_count(Means(reader, changer, SystemClock(), mark, settings.look.deadline_s))
+    if connection.api_version < ENGINE_COUNTS_FROM:
+        return count_nothing
+    return engine_count(EngineReader(connection), SystemClock(), settings.look)
+
+
+def _again(asked: Namespace, outcomes: tuple[Outcome, ...]) -> str:
+    """Return the command that finishes what is not finished, or nothing."""
+    left = [each.stack for each in outcomes if each.state is not State.REMOVED]
+    if not left:
+        return ""
+    where = ["--host", asked.host] if asked.host else []
+    more = ["--config", str(asked.config)] if asked.config else []
+    return shlex.join(["vipconsole", "stack-rm", *where, *more, *left])

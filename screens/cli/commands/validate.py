@@ -1,0 +1,40 @@
+"""`vipconsole validate` and `vipconsole schema`: everything that is wrong with runbooks, and their JSON Schema."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from console.errors import RunbookError
+from console.runbook.language.file import parse_runbook
+from console.runbook.language.schema import schema_text
+from console.runbook.language.source import default_runbook, distrust, read_bytes
+from console.text import clean, plural
+from screens.cli import exit_codes
+
+
+def schema_command(_asked: Namespace) -> int:
+    """Print the schema."""
+    sys.stdout.write(schema_text())
+    return 0
+
+
+def run(asked: Namespace) -> int:
+    """Print every problem of every file, and return 0 where there is none."""
+    files: list[Path] = asked.file or [default_runbook()]
+    return exit_codes.USAGE if [each for each in files if not _is_valid(each)] else 0
+
+
+def _is_valid(path: Path) -> bool:
+    try:
+        runbook = parse_runbook(read_bytes(path), str(path))
+    except RunbookError as error:
+        # What is wrong with the file as a whole has no place in it.
+        whole = f"{clean(str(path), 300)}:1:1: {error.sentence}"
+        print(*(error.problems or (whole,)), sep="\n")
+        return False
+    print(f"{runbook.source}: {runbook.id}, {plural(len(runbook.steps), 'step')}, can be used")
+    why = distrust(path) if os.geteuid() == 0 else ""
+    if why:
+        print(f"vipconsole: root would not run it: {why}", file=sys.stderr)
+    return True

@@ -1,0 +1,106 @@
+"""`vipconsole why`: why the tasks of services do not run, as text or JSON."""
+
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+
+from console.clock import SystemClock
+from console.diagnosis.values import Observation
+from console.diagnosis.why.evidence import lines_of
+from console.diagnosis.why.explain import explain
+from console.diagnosis.why.values import Answer, Standing
+from console.errors import Unknown, VipconsoleError, known
+from console.journal.matching import Event
+from console.journal.reader import DaemonLog, read_lately, whose_host
+from console.monitor.snapshot import take_look
+from console.settings import Settings
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.swarm.standalone import ports_of_containers
+from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+
+MARGIN_S = 60.0
+"""dockerd may have written its line a little before what it is about was dated."""
+FURTHEST_S = 7 * 86_400.0
+"""How far back dockerd's log is read at most."""
+
+
+def run(asked: Namespace) -> int:
+    """Look, explain, print, and return the exit code of the worst standing."""
+    settings = settings_of(asked)
+    log = journal_for(asked, settings)
+    with connection_for(asked, settings) as connection:
+        observation, answer = result_of(_answer(asked, settings, log, connection))
+    if asked.json:
+        from screens.output.why import as_json
+
+        sys.stdout.write(as_json(observation, answer, _where(asked)))
+    else:
+        from screens.output.terminal import print_plainly
+        from screens.output.why import render_why
+
+        print_plainly(render_why(answer, _where(asked), everything=bool(asked.name)))
+    return answer.standing.severity.exit_code
+
+
+async def _answer(
+    asked: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
+) -> tuple[Observation, Answer]:
+    # What dockerd logged is read further down, once it is known how far back; the look itself needs none of it.
+    look = replace(settings.look, journal_s=1)
+    observation = await take_look(EngineReader(connection), log, SystemClock(), look)
+    names = tuple(asked.name)
+    answer = explain(observation, settings.thresholds, names)
+    held = [each for each in answer.explained if each.explanation.standing is not Standing.RUNS]
+    if not held:
+        return observation, answer
+    window_s = min(
+        FURTHEST_S, max((observation.now - each.service.updated).total_seconds() for each in held) + MARGIN_S
+    )
+    lines, notes = await _read_lines(settings, log, observation, window_s)
+    outside, more = await _read_ports(connection, answer)
+    answer = explain(observation, settings.thresholds, names, lines, outside)
+    return observation, replace(answer, notes=(*answer.notes, *notes, *more))
+
+
+async def _read_ports(
+    connection: EngineConnection, answer: Answer
+) -> tuple[Mapping[int, tuple[str, ...]], tuple[str, ...]]:
+    """Return who publishes ports outside the swarm, where a port is taken, and sentences on what could not be read."""
+    if all(each.explanation.cause != "port-taken" for each in answer.explained):
+        return {}, ()
+    try:
+        return await ports_of_containers(connection), ()
+    except VipconsoleError as error:
+        return {}, (f"The containers of this node were not read. {error.sentence}",)
+
+
+async def _read_lines(
+    settings: Settings, log: DaemonLog, observation: Observation, window_s: float
+) -> tuple[Mapping[str, Event], tuple[str, ...]]:
+    """Return dockerd's last lines, and sentences on what of its log could not be read."""
+    swarm = observation.swarm
+    doubt = await whose_host(observation.host, swarm.engine)
+    span_s = None if log.is_recorded else window_s
+    batch = await read_lately(log, doubt, observation.taken_at, span_s, settings.look.call_timeout_s)
+    if isinstance(batch, Unknown):
+        hint = f" {batch.hint}" if batch.hint else ""
+        return {}, (f"dockerd's log was not read. {batch.reason}{hint}",)
+    notes = [f"dockerd's log has a gap. {each.reason}" for each in batch.gaps]
+    if batch.is_partial or batch.unreadable:
+        notes.append("dockerd's log was read only in part: it was too much for one reading.")
+    leader = next((each for each in known(swarm.nodes, ()) if each.is_leader), None)
+    here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
+    if leader is not None and leader.id != here and not log.is_recorded:
+        notes.append(
+            f"Allocation failures are logged on the leader, {leader.hostname}, whose log was not read."
+        )
+    return lines_of(batch), tuple(notes)
+
+
+def _where(asked: Namespace) -> tuple[str, str]:
+    """Return what a command needs before and behind it to reach the engine that was asked about."""
+    before = f"DOCKER_HOST={shlex.quote(asked.host)} " if asked.host else ""
+    return before, " --demo" if asked.demo else ""

@@ -1,0 +1,95 @@
+"""The front door: parses the command line, composes what it needs, and turns the outcome into an exit code.
+
+What a command needs is imported when it is asked for: `--help` and a mistyped option do not wait for the docker SDK.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
+from console.storage.state import state_failure
+from screens.cli import exit_codes
+from screens.cli.arguments import build_parser
+
+COMMANDS: Mapping[str, str] = {
+    "console": "console:run",
+    "glance": "glance:run",
+    "quiet": "quiet:run",
+    "journal": "journal:run",
+    "why": "why:run",
+    "census": "census:run",
+    "stack-rm": "stack_rm:run",
+    "reclaim": "reclaim:run",
+    "guard": "guard:run",
+    "run": "run:run",
+    "attach": "attach:run",
+    "resume": "resume:run",
+    "decide": "decide:run",
+    "abandon": "decide:abandon_command",
+    "runs": "runs:run",
+    "report": "runs:report_command",
+    "validate": "validate:run",
+    "schema": "validate:schema_command",
+}
+"""Every command: the module that runs it, imported only when it is asked for, and the function there."""
+
+OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+"""What writing to a full disk, or to a terminal that has gone, comes to."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `vipconsole` and return its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Python has no stream where the caller closed it (`>&-`).
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+    try:
+        asked = build_parser().parse_args(arguments)
+        if getattr(asked, "state_dir", None) is not None:
+            # What this process starts has to find the same place.
+            os.environ["VIPCONSOLE_STATE_DIR"] = str(asked.state_dir.absolute())
+        module, _, function = COMMANDS[asked.command].partition(":")
+        code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(asked)
+        sys.stdout.flush()
+    except VipconsoleError as error:
+        return _told(error)
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        return exit_codes.PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
+        return _unforeseen(error)
+    return code
+
+
+def _told(error: VipconsoleError) -> int:
+    problems = error.problems if isinstance(error, RunbookError) else ()
+    said = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
+    print(*said, sep="\n  ", file=sys.stderr)
+    is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
+    return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
+
+
+def _unforeseen(error: Exception) -> int:
+    failure = state_failure(error) if isinstance(error, OSError) else None
+    if failure is not None:
+        return _told(failure)
+    if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
+        # Every other file has a door that tells of it; what remains is the output itself.
+        print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
+        _give_up_output()
+        return exit_codes.UNKNOWN
+    from screens.cli.crash import write_report
+
+    print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
+    return exit_codes.BUG
+
+
+def _give_up_output() -> None:
+    # Python would complain once more when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

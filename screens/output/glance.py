@@ -1,0 +1,128 @@
+"""A look as text that a person reads in two seconds: the verdict, the fullest networks, the findings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.diagnosis.findings.usage import percent
+from console.diagnosis.values import Assessment, Finding, Observation, Severity
+from console.errors import Unknown
+from console.text import duration
+from screens.output.glyphs import MARKS, STYLES, Glyphs, bar
+from screens.views.engine import role_of
+from screens.views.subnets import FIGURES, SubnetLine, severities, share_of, subnet_lines
+
+ROWS = 6
+"""Rows that are shown in any case; beyond them only networks that somebody should look at."""
+LITTLE = 0.05
+"""Below this share of use a network without findings may be folded away."""
+BAR_WIDTH = 8
+WIDE_ENOUGH_FOR_BARS = 72
+NAME_AT_LEAST = 12
+HEADINGS = ("", "NETWORK", "SUBNET", "IN USE", *FIGURES)
+
+
+def render_glance(
+    observation: Observation,
+    assessment: Assessment,
+    now: datetime,
+    glyphs: Glyphs,
+    *,
+    everything: bool,
+) -> RenderableType:
+    """Return a look as something to print: verdict, table, findings, and a line on where and when it was taken.
+
+    `everything` shows every network; else those that are nearly empty and have no finding are folded into a line.
+    """
+    style = STYLES[assessment.severity]
+    headline = Text.assemble((assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
+    parts: list[RenderableType] = [headline]
+    if assessment.accounts:
+        parts += ["", _Table(assessment, glyphs, everything)]
+    if assessment.findings:
+        parts += ["", *(_finding(each) for each in assessment.findings)]
+    parts += ["", Text(_footer(observation, now), style="dim")]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The table of networks, drawn when the width is known: on a narrow terminal the bars give way."""
+
+    assessment: Assessment
+    glyphs: Glyphs
+    everything: bool
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        bars = BAR_WIDTH if options.max_width >= WIDE_ENOUGH_FOR_BARS else 0
+        yield _table(self.assessment, self.glyphs, bars, everything=self.everything)
+
+
+def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: bool) -> RenderableType:
+    worst = severities(assessment.findings)
+    shown = [
+        each
+        for place, each in enumerate(assessment.accounts)
+        if everything or place < ROWS or worst.get(each.network.name) or share_of(each) >= LITTLE
+    ]
+    lines = [
+        line
+        for each in shown
+        for line in subnet_lines(each, worst.get(each.network.name, Severity.OK), glyphs)
+    ]
+    rows = [
+        (_cells(each, glyphs, bars), "" if each.severity is Severity.OK else STYLES[each.severity])
+        for each in lines
+    ]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    hidden = () if bars else ("SUBNET",)
+    for place, heading in enumerate(HEADINGS):
+        if heading in hidden:
+            continue
+        # Figures are never cut; where room is short, names are.
+        widest = max(len(heading), *(len(cells[place]) for cells, _ in rows))
+        table.add_column(
+            heading,
+            justify="right" if heading in FIGURES else "left",
+            no_wrap=heading != "NETWORK",
+            overflow="ellipsis",
+            min_width=min(widest, NAME_AT_LEAST) if heading == "NETWORK" else widest,
+        )
+    for cells, style in rows:
+        shown_cells = [cell for cell, heading in zip(cells, HEADINGS, strict=True) if heading not in hidden]
+        table.add_row(*map(Text, shown_cells), style=style)
+    folded = len(assessment.accounts) - len(shown)
+    if not folded:
+        return table
+    more = f"  {glyphs.more} {folded} more, all under {percent(LITTLE)} (--all shows them)"
+    return Group(table, Text(more, style="dim"))
+
+
+def _cells(line: SubnetLine, glyphs: Glyphs, bars: int) -> tuple[str, ...]:
+    used = line.used if line.share is None else f"{bar(line.share, bars, glyphs)} {line.used}".strip()
+    return (MARKS[line.severity], line.name, line.subnet, used, *line.figures)
+
+
+def _finding(finding: Finding) -> RenderableType:
+    word = "note" if finding.severity is Severity.OK else finding.severity.value
+    style = "dim" if finding.severity is Severity.OK else STYLES[finding.severity]
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(word, style=style), Text(finding.sentence))
+    if finding.hint:
+        grid.add_row("", Text(finding.hint, style="dim"))
+    return grid
+
+
+def _footer(observation: Observation, now: datetime) -> str:
+    age = duration((now - observation.taken_at).total_seconds())
+    when = f"looked {age} ago, took {observation.took_s:.1f} s"
+    engine = observation.swarm.engine
+    if isinstance(engine, Unknown):
+        return f"{observation.host}  {when}"
+    return f"{engine.name}  engine {engine.version}  {role_of(observation.swarm)}  {when}"

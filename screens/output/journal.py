@@ -1,0 +1,117 @@
+"""What dockerd logged, as text: the worst first, each with its meaning."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.diagnosis.findings.sources import is_past
+from console.diagnosis.values import Severity
+from console.durations import Shape, stamp
+from console.journal import signatures
+from console.journal.matching import Event, Unexplained
+from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
+from console.text import duration, listed, plural
+from screens.output.glyphs import STYLES
+
+UNMATCHED_SHOWN = 3
+_STYLES = {
+    signatures.Severity.CRITICAL: STYLES[Severity.CRITICAL],
+    signatures.Severity.WARNING: STYLES[Severity.WARNING],
+    signatures.Severity.NOTE: "dim",
+}
+
+
+def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> RenderableType:
+    """Return a reading as something to print; `everything` adds the last line of each kind and all other errors."""
+    parts: list[RenderableType] = [Text(_verdict(summary), style="bold"), ""]
+    # What an allocator that is gone had trouble with comes after what is still so, and before what never matters.
+    groups: tuple[list[Finding], ...] = ([], [], [])
+    for finding in summary.findings:
+        is_note = finding.signature.severity is signatures.Severity.NOTE
+        groups[2 if is_note else 1 if is_past(finding, summary) else 0].append(finding)
+    for word, group in zip(("", "past", "note"), groups, strict=True):
+        parts += [_finding(each, summary.window_s, zone, word, everything=everything) for each in group]
+    if groups[1]:
+        parts.append(
+            Text(
+                "         past: before the allocator was rebuilt (dockerd started, or another leader).",
+                style="dim",
+            )
+        )
+    if summary.unmatched_count:
+        count = plural(summary.unmatched_count, "other error")
+        parts += ["", Text(f"{count} of dockerd, not about addresses as far as is known:")]
+        shown = summary.unmatched if everything else summary.unmatched[:UNMATCHED_SHOWN]
+        parts += [_unmatched(each) for each in shown]
+        if len(shown) < len(summary.unmatched):
+            hidden = plural(len(summary.unmatched) - len(shown), "more kind")
+            parts.append(Text(f"         {hidden} (--all shows them)", style="dim"))
+    if not summary.is_complete:
+        reasons = (
+            " ".join(dict.fromkeys(each.reason for each in summary.gaps))
+            or "Lines were left out, or made no sense."
+        )
+        parts += [
+            "",
+            Text(f"Incomplete: {reasons} Every count is at least that.", style=STYLES[Severity.UNKNOWN]),
+        ]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _verdict(summary: Summary) -> str:
+    said = f"{plural(summary.entries, 'line')} of dockerd"
+    said += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
+    if not summary.findings and not summary.unmatched_count:
+        return f"{said}: no error" + ("" if summary.is_complete else " among those that could be read")
+    lost = summary.addresses_lost
+    return said + (f", {plural(lost, 'address', 'addresses')} proven lost" if lost else "")
+
+
+def _finding(
+    finding: Finding, window_s: float | None, zone: tzinfo, word: str, *, everything: bool
+) -> RenderableType:
+    signature = finding.signature
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8)
+    grid.add_column(overflow="fold")
+    style = "dim" if word else _STYLES[signature.severity]
+    grid.add_row(Text(word or signature.severity.value, style=style), Text(signature.meaning))
+    grid.add_row("", Text(describe(finding, window_s, zone), style="dim" if word else ""))
+    if not word:
+        grid.add_row("", Text(signature.advice, style="dim"))
+    if everything:
+        for kind, names in finding.objects.items():
+            grid.add_row("", Text(f"{kind}: {listed(names, len(names))}", style="dim"))
+    if everything or (signature.shows_line and not word):
+        grid.add_row("", Text(finding.text, style="dim"))
+    return grid
+
+
+def _unmatched(each: Unmatched) -> RenderableType:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8, justify="right")
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(f"\N{MULTIPLICATION SIGN}{each.count}"), Text(each.text))
+    about = ", ".join(objects_at_fault(each.objects))
+    if about:
+        grid.add_row("", Text(f"about {about}", style="dim"))
+    return grid
+
+
+def event_line(event: Event | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
+    """Return one recognised line, as `--follow` shows it."""
+    at = stamp(event.at, Shape.SECOND, zone)
+    signature = None if isinstance(event, Unexplained) else event.signature
+    who = [names.get(event.ids[kind], event.ids[kind]) for kind in kinds_at_fault(event.ids, signature)]
+    about = f" ({listed(who)})" if who else ""
+    if isinstance(event, Unexplained):
+        return Text.assemble((at, "dim"), " error    ", event.text, about)
+    severity = event.signature.severity
+    dropped = f" ({plural(event.dropped, 'message')} dropped)" if event.dropped else ""
+    line = f" {event.text}" if event.signature.shows_line else ""
+    word = (f"{severity.value:8}", _STYLES[severity])
+    return Text.assemble((at, "dim"), " ", word, " ", event.signature.meaning, about, line, dropped)

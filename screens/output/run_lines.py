@@ -1,0 +1,172 @@
+"""A run in lines of plain text: events as they come, and what is asked. Needs nothing to draw with."""
+
+import shlex
+from collections.abc import Iterator
+
+from console.runbook.language.values import Answer, Effect, Planned, Runbook
+from console.runbook.run.events import About, Choice
+from console.runbook.run.view import Question, RunView, StepState, StepView, Watched
+from console.runbook.runner.creation import StepPlan, refusals
+from console.text import duration, plural
+
+
+def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iterator[str]:
+    """Yield what would be done, step by step."""
+    yield f"{runbook.title} ({runbook.id}, {runbook.source}, sha256 {runbook.digest[:12]}) at {host}"
+    for number, each in enumerate(plans, 1):
+        yield ""
+        yield f"{number}. {each.step.id}: {each.step.title} [{each.head.action}, {each.head.effect}]"
+        if each.step.is_checkpoint:
+            yield "  CHECKPOINT: the run stops in front of it"
+        if each.word:
+            yield f"  asks for the word  {each.word}"
+        if each.plan is not None:
+            yield from plan_lines(each.plan)
+        else:
+            yield f"  {each.waits_for}"
+        yield from _around(each)
+    yield ""
+    changing = sum(each.head.effect is not Effect.READ for each in plans)
+    yield f"{plural(len(plans), 'step')}, {changing} of them change something."
+    refused = refusals(plans)
+    if refused:
+        yield f"As things are now, it would stop at {refused[0][0]}: {refused[0][1]}"
+
+
+def _around(each: StepPlan) -> Iterator[str]:
+    step = each.step
+    needs = [*step.requires_steps, *(call.name for call in step.requires)]
+    if needs:
+        yield f"  requires {', '.join(needs)}, looked at immediately before it acts"
+    if step.verify:
+        yield f"  verified by {', '.join(call.name for call in step.verify)}"
+    why = each.head.no_undo_because
+    # The plan of the step may have said so already.
+    if each.head.changes and not (why and each.plan is not None and each.plan.no_return == why):
+        yield f"  cannot be undone: {why}" if why else "  can be undone"
+    yield f"  within {duration(step.timeout_s)}; on failure: {step.on_failure}"
+
+
+LINES_AT_FIRST = 5
+"""Of what a step told before somebody looked, so many lines are shown."""
+MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
+
+
+def news(before: Watched | None, now: Watched) -> Iterator[str]:
+    """Yield a line for everything that has happened between two pictures of a run."""
+    old = {each.id: each for each in before.view.steps} if before is not None else {}
+    for step in now.view.steps:
+        yield from _step_news(old.get(step.id), step)
+        told = now.live.lines.get(step.id, ())
+        known = before.live.lines.get(step.id, ()) if before is not None else ()
+        new = told[-LINES_AT_FIRST:] if before is None else _new_lines(known, told)
+        yield from (f"{step.id} | {line}" for line in new)
+    waiting = now.live.waiting
+    known_wait = None if before is None or before.live.waiting is None else before.live.waiting.headline
+    if waiting is not None and waiting.headline not in ("", known_wait):
+        yield f"{waiting.step} {waiting.headline}"
+    was = before.view if before is not None else None
+    yield from (each for each in now.view.notes if was is None or each not in was.notes)
+    if now.view.stopped is not None and (was is None or was.stopped != now.view.stopped):
+        yield f"stopped: {now.view.stopped.sentence} {now.view.stopped.hint}".rstrip()
+    if now.is_interrupted and (before is None or not before.is_interrupted) and not now.live.is_alive:
+        yield f"nobody works on it: the runner has died. vipconsole resume {now.view.header.run_id}"
+    if now.view.is_over and (was is None or not was.is_over):
+        yield f"{now.view.state} after {duration(_took_s(now.view))}"
+
+
+def _step_news(old: StepView | None, step: StepView) -> Iterator[str]:
+    if old is not None and len(step.decisions) > len(old.decisions):
+        for each in step.decisions[len(old.decisions) :]:
+            reason = f": {each.reason}" if each.reason else ""
+            yield f"{step.id}: {each.choice} by {each.who}{reason}"
+    was = StepState.PENDING if old is None else old.state
+    is_again = old is not None and old.attempt != step.attempt
+    # Between the word and the deed a step is pending for a moment: nothing to tell.
+    if is_again or (step.state is not was and step.state is not StepState.PENDING):
+        yield f"{step.id} {step.state}{_why(step)}"
+    if step.is_being_undone and (old is None or not old.is_being_undone):
+        yield f"{step.id} is being undone"
+    if step.undo_failure is not None and (old is None or old.undo_failure is None):
+        yield f"{step.id} could not be undone: {step.undo_failure.sentence}"
+
+
+def _why(step: StepView) -> str:
+    if step.state is StepState.SKIPPED:
+        return f": {step.skipped_because}"
+    if step.failure is not None:
+        return f": {step.failure.sentence} {step.failure.hint}".rstrip()
+    if step.state is StepState.DONE:
+        how = " ".join(each.found.sentence for each in step.told)
+        took = f" in {duration(step.took_s)}" if step.has_begun else ", as it was found"
+        return f"{took}: {how}" if how else took
+    if step.attempt > 1:
+        return f", attempt {step.attempt}"
+    return ""
+
+
+def _new_lines(known: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what follows the last known line; both are tails of the same growing text."""
+    if not known:
+        return told
+    for start in range(len(told) - 1, -1, -1):
+        if told[start] == known[-1] and told[: start + 1] == known[len(known) - start - 1 :]:
+            return told[start + 1 :]
+    return told
+
+
+def question_lines(view: RunView, question: Question) -> Iterator[str]:
+    """Yield what the operator needs to know to answer."""
+    asked, step = question.asked, view.step(question.asked.step)
+    if asked.about is About.GO_AHEAD:
+        yield f"{step.id}: {step.head.title}"
+        if step.prepared is not None and step.prepared.plan is not None:
+            yield from plan_lines(step.prepared.plan)
+        if step.prepared is not None:
+            yield from (
+                f"  requires {each.name}: {MARKS[each.found.answer]}. {each.found.sentence}"
+                for each in step.prepared.requires
+            )
+    else:
+        failed = step.failure.sentence if step.failure else "It was interrupted."
+        yield f"{step.id} {step.state}: {failed}"
+        if step.probed is not None:
+            yield f"  looking into it: {step.probed.sentence}"
+    if asked.undo_after_s is not None:
+        yield f"  SERVICES MAY BE DOWN: without an answer within {duration(asked.undo_after_s)} it is undone."
+    yield f"  plan {asked.digest[:12]}, attempt {asked.attempt}"
+
+
+def answers(question: Question) -> str:
+    """Return what can be typed, in a line."""
+    asked = question.asked
+    forms = {Choice.CONFIRM: asked.word, Choice.SKIP: "skip REASON"}
+    return f"  answer: {', '.join(forms.get(each, str(each)) for each in asked.choices)}"
+
+
+def commands(view: RunView, question: Question) -> Iterator[str]:
+    """Yield the commands that answer, a line each."""
+    asked = question.asked
+    forms = {Choice.CONFIRM: f"confirm={shlex.quote(asked.word)}", Choice.SKIP: "skip --reason TEXT"}
+    for each in asked.choices:
+        yield f"  vipconsole decide {view.header.run_id} {asked.step} {forms.get(each, each)}"
+
+
+def plan_lines(plan: Planned) -> Iterator[str]:
+    """Yield a plan: what is read and changed, the exact calls, what was looked at, and what cannot be taken back."""
+    yield f"  {plan.summary}"
+    yield from (f"  reads    {each}" for each in plan.reads)
+    yield from (f"  changes  {each}" for each in plan.changes)
+    yield from (f"  calls    {each}" for each in plan.calls)
+    yield from (f"  looked   {MARKS[each.answer]}: {each.sentence}" for each in plan.checked)
+    yield from (f"  REFUSED  {each}" for each in plan.refused)
+    if plan.not_applicable:
+        yield f"  passed over: {plan.not_applicable}"
+    if plan.outage_s is not None:
+        yield f"  OUTAGE   services are down for about {duration(plan.outage_s)}"
+    if plan.no_return:
+        yield f"  POINT OF NO RETURN: {plan.no_return}"
+
+
+def _took_s(view: RunView) -> float:
+    return 0.0 if view.at is None else (view.at - view.began_at).total_seconds()

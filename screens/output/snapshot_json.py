@@ -1,0 +1,187 @@
+"""A look as JSON. The shape is documented in the README; `schema` names it and its version."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from console.addresses.accounting import NetworkAccount, SubnetAccount
+from console.addresses.holders import Held, Kind
+from console.diagnosis.findings.sources import is_past
+from console.diagnosis.values import Assessment, Finding, Observation
+from console.durations import iso
+from console.errors import Part, Unknown, known
+from console.journal.matching import Event, Unexplained
+from console.journal.summary import Finding as JournalFinding
+from console.journal.summary import Summary
+from console.swarm.values import Engine
+
+SCHEMA = "vipconsole.glance/1"
+
+
+def as_json(observation: Observation, assessment: Assessment) -> str:
+    """Return the look as one JSON document, ASCII only, with a newline at its end."""
+    document = {
+        "schema": SCHEMA,
+        "taken_at": observation.taken_at.isoformat(),
+        "took_s": round(observation.took_s, 3),
+        "host": observation.host,
+        "severity": assessment.severity,
+        "exit_code": assessment.severity.exit_code,
+        "headline": assessment.headline,
+        "engine": _engine(observation),
+        "networks": [_network(each) for each in assessment.accounts],
+        "journal": journal_json(observation.journal),
+        "findings": [_finding(each) for each in assessment.findings],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _engine(observation: Observation) -> Mapping[str, Any]:
+    engine: Engine | Unknown = observation.swarm.engine
+    if isinstance(engine, Unknown):
+        return {"unknown": engine.reason, "hint": engine.hint}
+    leader = next((each for each in known(observation.swarm.nodes, ()) if each.is_leader), None)
+    return {
+        "name": engine.name,
+        "version": engine.version,
+        "api_version": ".".join(map(str, engine.api_version)),
+        "counts_addresses": engine.counts_addresses,
+        "node_id": engine.node_id,
+        "cluster_id": engine.cluster_id,
+        "is_leader": None if leader is None else leader.id == engine.node_id,
+        "managers": engine.managers,
+        "nodes": engine.nodes,
+    }
+
+
+def _network(account: NetworkAccount) -> Mapping[str, Any]:
+    network = account.network
+    return {
+        "name": network.name,
+        "id": network.id,
+        "created": iso(network.created),
+        "ingress": network.ingress,
+        "attachable": network.attachable,
+        "capacity": account.capacity,
+        "accounted": account.accounted,
+        "leaked": account.leaked,
+        "leaked_is_exact": account.leaked_is_exact,
+        "free": account.free_at_most,
+        "free_is_exact": account.free_is_exact,
+        "subnets": [_subnet(each) for each in account.subnets],
+        "ipv6_subnets": [str(each) for each in account.ipv6],
+        "held_elsewhere": _held(account.elsewhere),
+        "unplaced_load_balancers": account.unplaced_load_balancers,
+        "holders_unread": list(account.missing),
+    }
+
+
+def _subnet(account: SubnetAccount) -> Mapping[str, Any]:
+    pool, leak = account.pool, account.leak
+    return {
+        "subnet": str(pool.subnet),
+        "ip_range": None if pool.handed_out_from == pool.subnet else str(pool.handed_out_from),
+        "reserved": [str(each) for each in sorted(pool.reserved)],
+        "capacity": account.capacity,
+        "accounted": account.accounted,
+        "vips": account.count(Kind.VIP),
+        "tasks": account.count(Kind.TASK),
+        "containers": account.count(Kind.CONTAINER),
+        "load_balancers": account.count(Kind.LOAD_BALANCER),
+        "unnamed_load_balancers": account.unnamed_load_balancers,
+        "leaked": {
+            "count": leak.count,
+            "certainty": leak.certainty,
+            "evidence": leak.evidence,
+            "addresses": [str(each) for each in leak.addresses],
+            "why_unknown": leak.why_unknown or None,
+            "as_of": iso(leak.as_of),
+            "possibly_load_balancers": leak.possibly_load_balancers,
+            "watched": leak.watched,
+        },
+        "free": account.free_at_most,
+        "free_is_exact": account.free_is_exact,
+        "held": _held(account.held),
+    }
+
+
+def _held(held: Held) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "address": str(address),
+            "holders": [{"kind": each.kind, "name": each.name, "id": each.id} for each in holders],
+        }
+        for address, holders in held.items()
+    ]
+
+
+def _finding(finding: Finding) -> Mapping[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "sentence": finding.sentence,
+        "hint": finding.hint,
+        "names": list(finding.names),
+    }
+
+
+def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
+    """Return the reading, or why there is none."""
+    if isinstance(journal, Unknown):
+        return {"unknown": journal.reason, "hint": journal.hint}
+    return {
+        "window_s": journal.window_s,
+        "is_complete": journal.is_complete,
+        "gaps": [each.reason for each in journal.gaps],
+        "entries": journal.entries,
+        "allocator_rebuilt_at": None if journal.rebuilt_at is None else journal.rebuilt_at.isoformat(),
+        "addresses_lost": journal.addresses_lost,
+        "findings": [_finding_json(each, journal) for each in journal.findings],
+        "unmatched_count": journal.unmatched_count,
+        "unmatched": [
+            {
+                "count": each.count,
+                "first": each.first.isoformat(),
+                "last": each.last.isoformat(),
+                "text": each.text,
+                "objects": {kind: list(names) for kind, names in each.objects.items()},
+            }
+            for each in journal.unmatched
+        ],
+    }
+
+
+def _finding_json(finding: JournalFinding, summary: Summary) -> Mapping[str, Any]:
+    signature = finding.signature
+    return {
+        "signature": signature.id,
+        "severity": signature.severity,
+        "certainty": signature.certainty,
+        "is_leak_evidence": signature.is_leak_evidence,
+        "is_past": is_past(finding, summary),
+        "count": finding.count,
+        "first": finding.first.isoformat(),
+        "last": finding.last.isoformat(),
+        "objects": {kind: list(names) for kind, names in finding.objects.items()},
+        "addresses_lost": finding.addresses_lost,
+        "dropped": finding.dropped,
+        "meaning": signature.meaning,
+        "advice": signature.advice,
+        "text": finding.text,
+    }
+
+
+def event_json(event: Event | Unexplained, names: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return one recognised line."""
+    shared = {"at": event.at.isoformat(), "text": event.text}
+    objects = {kind: names.get(value, value) for kind, value in event.ids.items()}
+    if isinstance(event, Unexplained):
+        return {**shared, "signature": None, "objects": objects}
+    return {
+        **shared,
+        "signature": event.signature.id,
+        "severity": event.signature.severity,
+        "objects": objects,
+        "dropped": event.dropped,
+    }

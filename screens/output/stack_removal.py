@@ -1,0 +1,169 @@
+"""How the removal of stacks ended, as text that a person reads."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any, TextIO
+
+from console.operations.stack_removal.plan import RemovalPlan, StackPlan
+from console.operations.stack_removal.proof import LeakCount, Proof, Verdict
+from console.operations.stack_removal.removal import Outcome, State
+from console.swarm.stacks import Kind, StackObject
+from console.text import duration, listed, plural
+
+SCHEMA = "vipconsole.stack-rm/1"
+
+
+def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()) -> str:
+    """Return the end of a removal as one JSON document, ASCII only, with a newline at its end.
+
+    `absent` are the stacks that were asked for and do not exist.
+    """
+    document = {
+        "schema": SCHEMA,
+        "host": host,
+        "exit_code": exit_code(outcomes, proof, absent),
+        "stacks": [*map(_stack, outcomes), *map(_absent, absent)],
+        "proof": {
+            "verdict": proof.verdict,
+            "networks": [
+                {"name": one.network, "before": _count_json(one), "after": _count_json(two)}
+                for one, two in zip(proof.before, proof.after, strict=True)
+            ],
+        },
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _stack(outcome: Outcome) -> Mapping[str, Any]:
+    return {
+        "name": outcome.stack,
+        "state": outcome.state,
+        "took_s": round(outcome.took_s, 3),
+        "removed": [_object(each) for each in outcome.removed],
+        "kept": [{**_object(each.object), "reason": each.reason} for each in outcome.kept],
+        "waits_for": list(outcome.waits_for),
+        "is_drained": outcome.is_drained,
+        "refusals": list(outcome.refusals),
+    }
+
+
+def _absent(name: str) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "state": NOT_FOUND,
+        "took_s": 0.0,
+        "removed": [],
+        "kept": [],
+        "waits_for": [],
+        "is_drained": True,
+        "refusals": [],
+    }
+
+
+def _object(item: StackObject) -> Mapping[str, str]:
+    return {"kind": item.kind, "id": item.id, "name": item.name}
+
+
+def _count_json(count: LeakCount) -> Mapping[str, Any]:
+    return {"leaked": count.leaked, "why_unknown": count.why_unknown}
+
+
+REMIND_S = 10.0
+"""How often it is said what a stack still waits for."""
+NAMES_SHOWN = 8
+NOT_FOUND = "not found"
+"""The state of a stack that does not exist."""
+MAYBE = "already removed or misspelled"
+
+
+def plan_lines(plan: RemovalPlan) -> Iterator[str]:
+    """Yield what will become of each stack, and how long it may take."""
+    for name, suggestion in zip_longest(plan.absent, plan.suggestions, fillvalue=""):
+        yield f"{name}: {NOT_FOUND} ({MAYBE}). {suggestion}".rstrip(". ")
+    for stack in plan.stacks:
+        yield f"{stack.name}: {_alive(stack)}"
+        for kind in Kind:
+            names = [each.name for each in stack.of(kind)]
+            if names:
+                yield f"  remove  {plural(len(names), kind)}: {listed(names, NAMES_SHOWN)}"
+        for kept in stack.kept:
+            yield f"  keep    {kept.object.kind} {kept.object.name}: {kept.reason}"
+    yield (
+        f"Services are removed first, and everything else once nothing of them runs; "
+        f"that is waited for {duration(plan.limit_s)} at most."
+    )
+
+
+def question(plan: RemovalPlan) -> tuple[str, str]:
+    """Return what is asked of the operator, and the word that confirms it."""
+    if len(plan.stacks) == 1:
+        (stack,) = plan.stacks
+        return f"The stack {stack.name} will be removed.", stack.name
+    return f"These {len(plan.stacks)} stacks will be removed.", "all"
+
+
+def counted(objects: Iterable[StackObject]) -> str:
+    """Return how many objects of each kind there are: `2 services, 1 network`."""
+    counts = Counter(each.kind for each in objects)
+    return ", ".join(plural(counts[kind], kind) for kind in Kind if counts[kind])
+
+
+def interrupted_lines(outcomes: tuple[Outcome, ...], again: str) -> Iterator[str]:
+    """Yield what was done when it was interrupted, and how to finish."""
+    yield "vipconsole: interrupted; nothing more was started."
+    for each in outcomes:
+        done = counted(each.removed) or "nothing"
+        yield f"  {each.stack}: {'all removed' if each.state is State.REMOVED else f'{done} removed so far'}"
+    if again:
+        yield f"  To finish: {again}"
+
+
+def exit_code(outcomes: tuple[Outcome, ...], proof: Proof, absent: tuple[str, ...] = ()) -> int:
+    """Return 0 where all was removed, 1 something kept, leaked or absent, 2 unfinished, 3 unknown."""
+    states = {each.state for each in outcomes}
+    if State.UNKNOWN in states:
+        return 3
+    if State.UNFINISHED in states:
+        return 2
+    return int(bool(absent) or proof.verdict is Verdict.LEAKED or any(each.kept for each in outcomes))
+
+
+class Talk:
+    """Says on a stream how far each stack is, when that changes, and now and then what is waited for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._said: dict[str, tuple[str, float]] = {}
+
+    def tell(self, outcome: Outcome) -> None:
+        """Say how far a stack is, unless that was said already."""
+        phase = _phase(outcome)
+        said, at_s = self._said.get(outcome.stack, ("", 0.0))
+        if not phase or (phase == said and outcome.took_s < at_s + REMIND_S):
+            return
+        self._said[outcome.stack] = (phase, outcome.took_s)
+        waits = f": {listed(outcome.waits_for)}" if outcome.state is State.UNDER_WAY else ""
+        line = f"{outcome.stack}: {phase}{waits}"
+        encoding = self._stream.encoding or "ascii"
+        self._stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        self._stream.flush()
+
+
+def _alive(stack: StackPlan) -> str:
+    if not stack.of(Kind.SERVICE):
+        remains = "its services are gone already"
+        left = plural(stack.live_tasks, "task still runs", "tasks still run")
+        return f"{remains}; {left}" if stack.live_tasks else remains
+    return f"{plural(stack.live_tasks, 'live task')}, stop grace up to {duration(stack.grace_s)}"
+
+
+def _phase(outcome: Outcome) -> str:
+    if outcome.state is State.REMOVED:
+        return f"removed in {duration(outcome.took_s)}"
+    if outcome.state is not State.UNDER_WAY:
+        return f"not finished after {duration(outcome.took_s)}"
+    if outcome.is_drained:
+        return "nothing of it runs any more, removing the rest"
+    return "waiting until nothing of it runs"

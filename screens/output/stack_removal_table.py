@@ -1,0 +1,95 @@
+"""How the removal of stacks ended, as a table."""
+
+from collections import Counter
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.operations.stack_removal.proof import LeakCount, Proof, Verdict
+from console.operations.stack_removal.removal import Outcome, State
+from console.text import duration, listed, plural
+from screens.output.stack_removal import MAYBE, NOT_FOUND, counted
+
+STYLES = {
+    State.REMOVED: "green",
+    State.UNDER_WAY: "yellow",
+    State.UNFINISHED: "bold red",
+    State.UNKNOWN: "magenta",
+}
+
+
+PROOF_STYLES = {Verdict.NO_LEAK: "green", Verdict.LEAKED: "bold red", Verdict.NOT_PROVEN: "magenta"}
+
+
+SHOWN = 8
+
+
+def render_removal(
+    outcomes: tuple[Outcome, ...], proof: Proof, again: str, absent: tuple[str, ...] = ()
+) -> RenderableType:
+    """Return the end of a removal as something to print; `again` is the command that finishes it, or nothing.
+
+    `absent` are the stacks that were asked for and do not exist.
+    """
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in outcomes:
+        _add(table, each)
+    for name in absent:
+        table.add_row(Text(name), Text(NOT_FOUND, style="yellow"), Text(MAYBE))
+    table.add_row(
+        Text("proof"),
+        Text(proof.verdict, style=PROOF_STYLES[proof.verdict]),
+        Text("\n").join(_proof_lines(proof)),
+    )
+    parts: list[RenderableType] = [_headline(outcomes, absent), "", table]
+    if again:
+        parts += ["", Text.assemble(("to finish  ", "dim"), (again, "bold"))]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _headline(outcomes: tuple[Outcome, ...], absent: tuple[str, ...]) -> Text:
+    counts = Counter(each.state for each in outcomes)
+    worst = next(
+        each for each in (State.UNKNOWN, State.UNFINISHED, State.UNDER_WAY, State.REMOVED) if counts[each]
+    )
+    took = duration(max(each.took_s for each in outcomes))
+    removed = f"{counts[State.REMOVED]} of {plural(len(outcomes) + len(absent), 'stack')} removed in {took}"
+    if absent:
+        removed += f", {len(absent)} not found"
+    kept = sum(len(each.kept) for each in outcomes)
+    said = f"{removed}, {plural(kept, 'thing')} kept" if kept else removed
+    return Text.assemble((worst.upper(), STYLES[worst]), "  ", (said, "bold"))
+
+
+def _add(table: Table, outcome: Outcome) -> None:
+    lines = [Text(counted(outcome.removed) or "nothing", style="")]
+    lines += [Text(f"kept {each.object.kind} {each.object.name}: {each.reason}") for each in outcome.kept]
+    if outcome.state is not State.REMOVED:
+        if outcome.waits_for:
+            word = "not removed" if outcome.is_drained else "still there"
+            lines.append(Text(f"{word}: {listed(outcome.waits_for, SHOWN)}"))
+        if not outcome.is_drained:
+            lines.append(Text("Its networks were not removed: that would have lost addresses."))
+        lines += [Text(each) for each in outcome.refusals]
+    state = Text(outcome.state, style=STYLES[outcome.state])
+    table.add_row(Text(outcome.stack), state, Text("\n").join(lines))
+
+
+def _proof_lines(proof: Proof) -> list[Text]:
+    if not proof.before:
+        return [Text("the stacks were on no network that stays")]
+    rows = [
+        f"{one.network}: {_count(one)} leaked before, {_count(two)} after"
+        for one, two in zip(proof.before, proof.after, strict=True)
+    ]
+    doubts = dict.fromkeys(each.why_unknown for each in (*proof.before, *proof.after) if each.why_unknown)
+    return [Text(each) for each in (*rows, *doubts)]
+
+
+def _count(count: LeakCount) -> str:
+    return "?" if count.leaked is None else str(count.leaked)

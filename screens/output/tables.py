@@ -1,0 +1,106 @@
+"""A census and the checks of quiescence as text that a person reads."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.diagnosis.quiescence.values import Blocker, Check, State, Verdict
+from console.diagnosis.quiescence.waiter import Progress
+from console.durations import stamp
+from console.operations.census.values import Result
+from console.text import duration, plural
+from screens.output.census import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
+from screens.output.quiet import verdict_line
+
+STYLES = {
+    State.QUIET: "green",
+    State.UNCHECKED: "dim",
+    State.WARNING: "yellow",
+    State.UNKNOWN: "magenta",
+    State.STUCK: "bold red",
+    State.BUSY: "yellow",
+}
+
+
+def render_census(result: Result, *, is_kept: bool) -> RenderableType:
+    """Return what a census found as something to print: verdict, addresses, notes, and how it was found."""
+    word, rest = headline(result)
+    style = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}[exit_code(result)]
+    parts: list[RenderableType] = [Text.assemble((word, style), "  ", (rest, "bold"))]
+    if result.unaccounted:
+        addresses = Columns([Text(str(each)) for each in result.unaccounted], padding=(0, 2))
+        parts += ["", Padding(addresses, (0, 2), expand=False)]
+    parts += [
+        "",
+        *(Text(each) for each in notes(result, is_kept=is_kept)),
+        Text(_footer(result), style="dim"),
+    ]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _footer(result: Result) -> str:
+    steps = sum(each.steps for each in result.walks)
+    walked = f"{plural(len(result.walks), 'walk')}, {plural(steps, 'step')}"
+    return f"{walked}, took {result.took_s:.1f} s, as of {stamp(result.taken_at)}"
+
+
+MARKS = {
+    State.QUIET: " ",
+    State.UNCHECKED: "-",
+    State.WARNING: "*",
+    State.UNKNOWN: "?",
+    State.STUCK: "!",
+    State.BUSY: "!",
+}
+"""State as a character, so that nothing depends on colour."""
+
+
+VERDICT_STYLES = {Verdict.QUIET: "green", Verdict.BUSY: "bold red", Verdict.UNKNOWN: "magenta"}
+
+
+def render_quiet(progress: Progress) -> RenderableType:
+    """Return how a wait ended as something to print: verdict, and every check with what blocks it."""
+    report = progress.report
+    word, rest = verdict_line(progress)
+    style = VERDICT_STYLES[progress.outcome or report.verdict]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in _folded(report.checks):
+        state = Text(check.state.value, style=STYLES[check.state])
+        table.add_row(Text(MARKS[check.state]), Text(check.title), state, _said(check, report.taken_at))
+    return Padding(Group(Text.assemble((word, style), "  ", (rest, "bold")), "", table), (0, 1), expand=False)
+
+
+def _folded(checks: tuple[Check, ...]) -> Iterator[Check]:
+    """Yield the checks, neighbours that were not made for the same reason as one."""
+    for _, group in groupby(checks, key=lambda each: (each.state, each.note)):
+        first, *more = group
+        if not first.note or not more:
+            yield from (first, *more)
+        else:
+            titles = ", ".join(each.title for each in (first, *more))
+            yield replace(first, title=plural(1 + len(more), "check"), note=f"{first.note} ({titles})")
+
+
+def _said(check: Check, now: datetime) -> Text:
+    lines = [Text(_blocker(each, now)) for each in check.blockers]
+    if check.note:
+        lines.append(Text(check.note))
+    if check.hint and check.state.blocks:
+        lines.append(Text(check.hint, style="dim"))
+    return Text("\n").join(lines)
+
+
+def _blocker(blocker: Blocker, now: datetime) -> str:
+    since = f", for {duration((now - blocker.since).total_seconds())}" if blocker.since else ""
+    return f"{blocker.name} {blocker.what}{since}{' (accepted)' if blocker.is_accepted else ''}"

@@ -1,0 +1,123 @@
+"""Why services do not run, as text and as JSON: the verdict first, then the evidence, then what to do."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.diagnosis.values import Observation
+from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
+from console.journal.signatures import Certainty
+from console.text import plural
+from screens.output.glyphs import STYLES
+
+SCHEMA = "vipconsole.why/1"
+NAMES_SHOWN = 12
+Where = tuple[str, str]
+"""What a command needs before and behind it to reach the engine that was asked about."""
+
+
+def render_why(answer: Answer, where: Where, *, everything: bool) -> RenderableType:
+    """Return the answer as something to print; `everything` explains services that run, too."""
+    word = answer.standing.upper()
+    headline = Text.assemble((word, STYLES[answer.standing.severity]), "  ", (answer.headline, "bold"))
+    is_one = everything and len(answer.explained) == 1
+    told = [each for each in answer.explained if each.explanation.standing is not Standing.RUNS or is_one]
+    parts: list[RenderableType] = [headline]
+    for each in told:
+        parts += ["", *_explained(each, where, is_named=is_one)]
+    well = [each.service.name for each in answer.explained if each not in told]
+    if well and everything:
+        more = f" and {len(well) - NAMES_SHOWN} more" if len(well) > NAMES_SHOWN else ""
+        verb = "runs" if len(well) == 1 else "run"
+        parts += ["", Text(f"{plural(len(well), 'service')} {verb}: {', '.join(well[:NAMES_SHOWN])}{more}")]
+    notes = [each for each in answer.notes if each]
+    if notes:
+        parts += ["", *(_labelled("note", each, "dim") for each in notes)]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _explained(each: Explained, where: Where, *, is_named: bool) -> list[RenderableType]:
+    own = each.explanation
+    parts: list[RenderableType] = []
+    if not is_named:
+        sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+        style = STYLES[own.standing.severity]
+        parts.append(
+            Text.assemble((f"{own.standing.upper()} ", style), f"{each.service.name}: {own.verdict}{sure}")
+        )
+    parts += [Text(own.meaning), _evidence(own.evidence)]
+    if own.advice:
+        parts.append(_labelled("do", own.advice))
+    if own.command:
+        parts.append(_labelled("next", runnable(own.command, where), "bold"))
+    return parts
+
+
+def _evidence(rows: tuple[Evidence, ...]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(overflow="fold", max_width=26)
+    grid.add_column(overflow="fold", max_width=26)
+    grid.add_column(overflow="fold")
+    subject = ""
+    for row in rows:
+        # A subject stands once, before its first field.
+        grid.add_row(Text("" if row.subject == subject else row.subject), Text(row.field), Text(row.value))
+        subject = row.subject
+    return Padding(grid, (1, 0, 1, 2), expand=False)
+
+
+def _labelled(label: str, text: str, style: str = "") -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=4)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label, style="dim"), Text(text, style=style))
+    return grid
+
+
+def runnable(command: str, where: Where) -> str:
+    """Return a command as it reaches the engine that was asked about, also where that is not the shell's own."""
+    before, behind = where
+    if not command:
+        return ""
+    return f"{before}{command}{behind if command.startswith('vipconsole ') else ''}"
+
+
+def as_json(observation: Observation, answer: Answer, where: Where) -> str:
+    """Return the answer as one JSON document, ASCII only, with a newline at its end."""
+    document = {
+        "schema": SCHEMA,
+        "taken_at": observation.taken_at.isoformat(),
+        "host": observation.host,
+        "standing": answer.standing,
+        "severity": answer.standing.severity,
+        "exit_code": answer.standing.severity.exit_code,
+        "headline": answer.headline,
+        "services": [_service(each, where) for each in answer.explained],
+        "notes": [each for each in answer.notes if each],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _service(each: Explained, where: Where) -> Mapping[str, Any]:
+    own = each.explanation
+    return {
+        "name": each.service.name,
+        "id": each.service.id,
+        "stack": each.service.stack,
+        "running": each.running,
+        "wanted": each.wanted,
+        "standing": own.standing,
+        "cause": own.cause,
+        "certainty": own.certainty,
+        "is_address_problem": own.is_address_problem,
+        "verdict": own.verdict,
+        "meaning": own.meaning,
+        "evidence": [{"object": row.subject, "field": row.field, "value": row.value} for row in own.evidence],
+        "advice": own.advice,
+        "command": runnable(own.command, where),
+    }

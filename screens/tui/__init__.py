@@ -1,0 +1,1 @@
+"""The live console: the app, its screens, panes and widgets."""
