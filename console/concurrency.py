@@ -1,4 +1,4 @@
-"""Several things at once. When one fails, or nobody waits any more, none of the others is left running."""
+"""Several things at once, and waits that can end early. When one fails, none of the others is left running."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -79,9 +79,9 @@ from console.journal.reader import open_journal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.monitor.monitor import Sources, Watcher
-from screens.app import ConsoleApp
-from screens.output.glyphs import UNICODE
-from screens.surroundings import Surroundings
+from screens.tui.app import ConsoleApp
+from screens.present.text import UNICODE
+from screens.tui.screen import Surroundings
 import screens.cli.commands.console
 
 async def show():

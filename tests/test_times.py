@@ -22,7 +22,7 @@ from console.journal.window import late
 from console.settings import Thresholds
 from console.swarm import parse
 from screens.output.snapshot_json import as_json
-from screens.views.network import facts
+from screens.present.network import facts
 from tests.diagnosis.test_logged import VIP, entry
 from tests.journal.journals import daemon, export_text
 from tests.journal.lines import VIP_LINE
@@ -159,7 +159,7 @@ MADE_FOR_PROGRAMS = {
     "console/simulator/wire_networks.py",
     "console/simulator/dockerd_log.py",
     "console/runbook/store/folders.py",  # names of runs and files, in UTC
-    "screens/handing.py",
+    "screens/tui/terminal.py",
     "console/host/survey.py",  # reads what `who` writes
 }
 

@@ -1,4 +1,4 @@
-"""Who holds an address on an overlay.
+"""Who holds an address on an overlay, and what Swarm can hand out in one of its subnets.
 
 Sources, each measured on Docker 20.10 to 29: the service's `Endpoint.VirtualIPs`, the live tasks' attachments (also
 those behind standalone containers), and the load-balancer endpoint of a node with at least one live task on the

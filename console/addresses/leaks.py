@@ -1,4 +1,4 @@
-"""What leaked, how that is known, and how sure it is."""
+"""What leaked, how that is known and how sure it is; and the log of leaks that were watched happening."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

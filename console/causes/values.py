@@ -1,4 +1,4 @@
-"""One entry of the table of causes, and one error that was recognised."""
+"""One cause in the registry, one error that was recognised, and the texts filled with what the error names."""
 
 import shlex
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Finds out everything that the guard's decision rests on. Changes nothing."""
+"""Collects everything that the guard's decision rests on. Changes nothing."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Whether addresses cannot be had, on which network, and whether giving leaked ones back would help. Pure."""
+"""Whether addresses are exhausted, on which network, and which services are being deployed. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

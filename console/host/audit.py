@@ -1,4 +1,4 @@
-"""Tells the system journal what this program changes, and who made it do so."""
+"""Who runs this program, and the entries in the system journal about what it changed."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""Whether an engine runs on this very host, so that what this host says belongs to it."""
+"""Which machine this is, whether an engine runs on it, and what that engine and the kernel say of its networks."""
 
 import json
 import socket

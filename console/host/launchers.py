@@ -1,4 +1,4 @@
-"""A program as a transient unit of systemd: it belongs to no session, and systemd remembers how it ended."""
+"""Programs that outlive their starter: as a transient unit of systemd, or as the leader of a session of its own."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Pipes that programs write their output to, and that end even where the program left its children behind."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Looks at what goes on on this host, each part by its own door."""
+"""Surveys this host, each part by its own door: units, processes, logins."""
 
 import asyncio
 import json

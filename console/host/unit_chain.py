@@ -1,4 +1,4 @@
-"""Restarts units of systemd one after the other, each to its end, and stops at the first that fails."""
+"""Restarts of systemd units: dockerd's own, and chains that stop at the first unit that fails."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Whether the journal of this host can be read at all."""
 
 import os
 from collections.abc import Sequence

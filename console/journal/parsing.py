@@ -1,4 +1,4 @@
-"""The fields of a journal entry, whichever door they came through, made a value. Pure.
+"""Journal entries made values, whichever form they came in: systemd's export format or JSON lines. Pure.
 
 A field is text, bytes (what is no UTF-8), a list (a field given several times), null or missing; see
 systemd.journal-fields(7) and "Journal JSON Format". Names that begin with an underscore are journald's own and

@@ -1,4 +1,4 @@
-"""What every door to a journal can do, and the choice among the doors of this host."""
+"""Where dockerd's log comes from, and whether it belongs to the engine that is asked."""
 
 import asyncio
 from collections.abc import AsyncGenerator

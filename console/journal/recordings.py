@@ -1,4 +1,4 @@
-"""The door to a recording that still grows: `journalctl -f -o json`, or what looks like it, written to a file."""
+"""The door to journals that somebody recorded, whole or still growing."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Many events, told in few lines. Pure; the memory it takes is bounded, whatever comes."""
+"""Many events, told in few lines, also while time goes on. Pure but for its bounded memory."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping

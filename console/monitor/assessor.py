@@ -1,4 +1,4 @@
-"""Makes of one swarm state after the other what is shown; where nothing changed, the very same as before."""
+"""Makes of one swarm state after the other what is shown; what did not change stays the very same object."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the engine tells while it is watched: to whom it matters, and which networks were removed."""
+"""The engine's events while the monitor runs: whom each concerns, and which networks were removed."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

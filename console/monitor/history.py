@@ -1,4 +1,4 @@
-"""Keeps how full each network was, tells how that goes on, and remembers what was seen leaking from session to session."""
+"""Keeps how full each network was, tells the trend, and remembers which leaks were seen."""
 
 import asyncio
 from collections.abc import Mapping

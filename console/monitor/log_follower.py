@@ -1,4 +1,4 @@
-"""Follows dockerd's log, where it belongs to the engine that is watched."""
+"""Follows dockerd's log, where it belongs to the engine that is monitored."""
 
 import asyncio
 from collections import deque

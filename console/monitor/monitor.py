@@ -1,4 +1,4 @@
-"""The watcher: composes what is looked at and listened to into scenes, for as long as somebody wants them."""
+"""The monitor: snapshots, events and log, composed for as long as somebody looks."""
 
 import asyncio
 from collections.abc import AsyncGenerator

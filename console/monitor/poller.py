@@ -1,4 +1,4 @@
-"""Looks at the swarm again and again, and keeps the ledger while it does."""
+"""Polls the swarm, keeps the leak tracker, and judges quiescence at every snapshot."""
 
 import asyncio
 from collections.abc import Callable

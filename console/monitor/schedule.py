@@ -1,4 +1,4 @@
-"""Which networks a look inspects, and which have been the same for long enough to count leaks in them. Pure.
+"""Which networks a snapshot inspects, and how long to pause before the next.
 
 An inspection costs a call for each network, and there may be hundreds. One is worth it where the holders of addresses
 changed, once more when nothing has changed for the settling time (only then can a leak be told from what is just

@@ -1,4 +1,4 @@
-"""Takes one look: asks the engine, and this host where the engine is its own, and dates the answers."""
+"""Takes one snapshot: asks the engine, and this host where the engine is its own, and dates the answers."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What whoever watches is shown. Frozen; everything in it is dated."""
+"""What the monitor publishes: frozen, dated, part by part."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping

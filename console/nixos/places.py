@@ -1,4 +1,4 @@
-"""Where a NixOS host keeps what this package looks at, and how its commands are run."""
+"""Where a NixOS host keeps what this package reads: its system, its configuration, its store."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""What switching to a system would do, found out without doing it."""
+"""What switching to a system would do to units, found out without doing it."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""Builds a system without touching the one that runs, keeps both from garbage collection, and compares them."""
+"""Everything that can be done for a switch before it: build, keep, compare, predict. The running system stays."""
 
 import asyncio
 import os

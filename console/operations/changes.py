@@ -1,4 +1,4 @@
-"""How one object is changed so that it is known afterwards whether it was: recorded, tried, looked at, tried again."""
+"""Records of changes, and the retrying changer: a change is repeated until it is seen, and none is made twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What actions and predicates share when they look: parts that may be unread, and answers where they are."""
+"""How actions and predicates look at swarm and host, and answer."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import wraps

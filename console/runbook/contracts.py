@@ -1,4 +1,4 @@
-"""What every action and every predicate declares and does."""
+"""What an action and a predicate are, what they are given, and the parameters that they take."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network

@@ -1,4 +1,4 @@
-"""Faults that can be put before the simulated engine: which call fails, how, and how often."""
+"""What an operator of the simulation may do under `/_simulator/`: let time pass, restart, leak, let calls fail."""
 
 import re
 from collections.abc import Callable, Mapping

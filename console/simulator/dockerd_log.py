@@ -1,4 +1,4 @@
-"""What the simulated dockerd writes to its log, in the form and the words of the real one.
+"""What the simulated dockerd logs, in the words of the real one; also as a file that `journalctl -o json` could have written.
 
 The sentences are those that `console.journal.signatures` knows, taken from dockerd's sources and recorded logs. Only what
 has to do with addresses is written; as with the real one, a failure at its first time and not at every retry.

@@ -1,4 +1,4 @@
-"""What the simulated engine tells when something changes, as its stream of events."""
+"""The simulated time, and what the engine tells when something changes, as its stream of events."""
 
 import heapq
 import json

@@ -1,4 +1,4 @@
-"""The `filters` of the list calls, as the engine understands them."""
+"""The `filters` of the list calls, as the engine understands them; and how it refuses a call."""
 
 import json
 from collections.abc import Mapping

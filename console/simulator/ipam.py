@@ -1,4 +1,4 @@
-"""The subnets of all networks and who has each address: what the swarm's leader keeps in memory only."""
+"""The addresses of every network, handed out as Swarm's IPAM does: serially, next fit, wrapping round."""
 
 import random
 from collections.abc import Mapping

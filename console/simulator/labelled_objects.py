@@ -1,4 +1,4 @@
-"""Secrets and configs of the simulated swarm: named, labelled, and held fast by the services that use them."""
+"""Nodes, secrets and configs of the simulated swarm."""
 
 from collections.abc import Callable, Iterator
 

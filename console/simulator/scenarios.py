@@ -1,4 +1,4 @@
-"""Swarms to start from. Each is made with the model's own operations, so that everything in it has a history."""
+"""Swarms to start from, and one in which something happens all the time."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Stacks as `docker stack deploy` and `docker stack rm` handle them, on a simulated engine."""
 
 from dataclasses import dataclass
 

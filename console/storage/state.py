@@ -1,4 +1,4 @@
-"""Where this program keeps what it must remember."""
+"""The state directory, and how files in it are written: a reader sees the old one or the new one, never half of one."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The report that is written when the program itself fails."""
 
 import os
 import platform

@@ -12,9 +12,9 @@ from console.diagnosis.findings.usage import percent
 from console.diagnosis.values import Assessment, Finding, Observation, Severity
 from console.errors import Unknown
 from console.text import duration
-from screens.output.glyphs import MARKS, STYLES, Glyphs, bar
-from screens.views.engine import role_of
-from screens.views.subnets import FIGURES, SubnetLine, severities, share_of, subnet_lines
+from screens.present.header import role_of
+from screens.present.overlays import FIGURES, SubnetLine, severities, share_of, subnet_lines
+from screens.present.text import MARKS, STYLES, Glyphs, bar
 
 ROWS = 6
 """Rows that are shown in any case; beyond them only networks that somebody should look at."""

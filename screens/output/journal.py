@@ -15,7 +15,7 @@ from console.journal import signatures
 from console.journal.matching import Event, Unexplained
 from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
-from screens.output.glyphs import STYLES
+from screens.present.text import STYLES
 
 UNMATCHED_SHOWN = 3
 _STYLES = {

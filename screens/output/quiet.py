@@ -1,4 +1,4 @@
-"""The checks of quiet as a table that a person reads."""
+"""A wait for quiescence: its progress and its end in lines, and as JSON. Needs nothing to draw with."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A run in lines of plain text: events as they come, and what is asked. Needs nothing to draw with."""
+"""The plan of a run, and a run as it goes on, in lines of plain text. Needs nothing to draw with."""
 
 import shlex
 from collections.abc import Iterator

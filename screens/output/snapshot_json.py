@@ -1,4 +1,4 @@
-"""A look as JSON. The shape is documented in the README; `schema` names it and its version."""
+"""A snapshot and what dockerd logged, as JSON. docs/json.md documents the shape; `schema` names it and its version."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How the removal of stacks ended, as text that a person reads."""
+"""The removal of stacks in lines, before, during and after, and as JSON. Needs nothing to draw with."""
 
 import json
 from collections import Counter

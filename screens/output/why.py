@@ -13,12 +13,11 @@ from console.diagnosis.values import Observation
 from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
 from console.journal.signatures import Certainty
 from console.text import plural
-from screens.output.glyphs import STYLES
+from screens.present.text import STYLES
+from screens.present.why import Where, runnable
 
 SCHEMA = "vipconsole.why/1"
 NAMES_SHOWN = 12
-Where = tuple[str, str]
-"""What a command needs before and behind it to reach the engine that was asked about."""
 
 
 def render_why(answer: Answer, where: Where, *, everything: bool) -> RenderableType:
@@ -77,14 +76,6 @@ def _labelled(label: str, text: str, style: str = "") -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row(Text(label, style="dim"), Text(text, style=style))
     return grid
-
-
-def runnable(command: str, where: Where) -> str:
-    """Return a command as it reaches the engine that was asked about, also where that is not the shell's own."""
-    before, behind = where
-    if not command:
-        return ""
-    return f"{before}{command}{behind if command.startswith('vipconsole ') else ''}"
 
 
 def as_json(observation: Observation, answer: Answer, where: Where) -> str:

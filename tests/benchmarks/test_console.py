@@ -55,10 +55,10 @@ from console.journal.recordings import GrowingJournal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.monitor.monitor import Sources, Watcher
-from screens.app import ConsoleApp
-from screens.output.glyphs import UNICODE
-from screens.surroundings import Surroundings
-from screens.terminal import show
+from screens.tui.app import ConsoleApp
+from screens.present.text import UNICODE
+from screens.tui.screen import Surroundings
+from screens.tui.terminal import show
 host, path = sys.argv[1:]
 sources = Sources(EngineConnection(host, 5), DaemonLog(GrowingJournal(Path(path)), is_proven=True), None)
 around = Surroundings(Settings(), host, UNICODE, UTC, SystemClock())

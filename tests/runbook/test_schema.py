@@ -75,7 +75,7 @@ def test_it_is_draft_7_and_holds_nothing_of_later_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [shipped_runbook(), *sorted((PACKAGE / "examples").glob("*.yaml"))], ids=lambda p: p.name
+    "path", [shipped_runbook(), *sorted((PACKAGE.parent / "examples").glob("*.yaml"))], ids=lambda p: p.name
 )
 def test_what_is_shipped_fits_it_and_tells_editors_where_it_is(path: Path) -> None:
     text = path.read_text("utf-8")

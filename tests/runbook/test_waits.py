@@ -31,9 +31,9 @@ from console.runbook.store.output import Output, last_lines
 from console.runbook.store.viewer import look_at
 from screens.output.run_lines import news
 from screens.output.run_report import as_json, as_markdown
-from screens.runbook import RunbookScreen
-from screens.views.live_run import shown_run
-from screens.views.run import step_says
+from screens.present.live_run import shown_run
+from screens.present.run import step_says
+from screens.tui.runbook import RunbookScreen
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
 from tests.support.frames import compare_body, frame_of

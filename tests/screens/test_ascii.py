@@ -16,12 +16,11 @@ from console.errors import Unknown
 from console.monitor.values import Feed, Scene
 from console.runbook.language.values import Effect
 from console.runbook.run.events import Choice
-from screens.app import OwnRun
-from screens.dialogs import Confirming
-from screens.output.glyphs import ASCII
+from screens.present.run import Question, RunView, StepState, StepView
+from screens.present.text import ASCII, says
 from screens.tui import line_filter
-from screens.views.parts import says
-from screens.views.run import Question, RunView, StepState, StepView
+from screens.tui.app import OwnRun
+from screens.tui.dialogs import Confirming
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.scenes import scene

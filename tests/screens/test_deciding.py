@@ -22,12 +22,11 @@ from console.runbook.runner.starting import Progress, decide
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.viewer import look_at
-from screens.app import ConsoleApp, OwnRun, Runs
-from screens.deciding import Decider
-from screens.keys import PAUSE_S
-from screens.running import shown_run_in
-from screens.views.live_run import shown_run
-from screens.views.run import RunView
+from screens.present.live_run import shown_run
+from screens.present.run import RunView
+from screens.tui.app import ConsoleApp, OwnRun, Runs
+from screens.tui.keys import PAUSE_S
+from screens.tui.run_follower import Decider, shown_run_in
 from tests.support.clocks import QuickClock
 from tests.support.runs import ALICE, START, header
 from tests.support.shown_console import Shown, console

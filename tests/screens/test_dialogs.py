@@ -7,9 +7,9 @@ import pytest
 from textual import events
 
 from console.monitor.values import Scene
-from screens.dialogs import Confirming, WordField
-from screens.keys import PAUSE_S
-from screens.views.parts import says
+from screens.present.text import says
+from screens.tui.dialogs import Confirming, WordField
+from screens.tui.keys import PAUSE_S
 from tests.support.shown_console import Shown, console
 
 WORD = "proxy"

@@ -18,9 +18,9 @@ from console.settings import Thresholds
 from console.swarm import parse
 from console.swarm.values import SwarmState
 from screens.output.glance import render_glance
-from screens.output.glyphs import ASCII, UNICODE, bar, glyphs_for
 from screens.output.metrics import as_metrics
 from screens.output.snapshot_json import as_json
+from screens.present.text import ASCII, UNICODE, bar, glyphs_for
 from tests.support.swarms import NOW, ago, entry, network, observation, service, swarm, task
 
 PROXY = "id-proxy"

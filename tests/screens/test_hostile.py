@@ -12,12 +12,12 @@ from console.monitor.values import Scene
 from console.runbook.language.values import Effect
 from console.runbook.run.events import Choice
 from console.text import SENTENCE_LIMIT, clean
-from screens.base import ConsoleScreen
-from screens.journal import JournalScreen
-from screens.network import NetworkScreen
-from screens.runbook import RunbookScreen
-from screens.views.run import Fact, Question, RunView, StepState, StepView
-from screens.why import WhyScreen
+from screens.present.run import Fact, Question, RunView, StepState, StepView
+from screens.tui.journal import JournalScreen
+from screens.tui.network import NetworkScreen
+from screens.tui.runbook import RunbookScreen
+from screens.tui.screen import ConsoleScreen
+from screens.tui.why import WhyScreen
 from tests.support.frames import frame_of
 from tests.support.logs import log
 from tests.support.scenes import SIZES, hosted, scene, surroundings

@@ -7,8 +7,8 @@ import pytest
 from console.errors import Unknown
 from console.journal.summary import summarise
 from console.monitor.values import Log, Scene
-from screens.journal import JournalScreen
-from screens.widgets.words import Words
+from screens.tui.journal import JournalScreen
+from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.scenes import SIZES, hosted, scene, surroundings

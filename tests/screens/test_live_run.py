@@ -15,10 +15,10 @@ from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
 from console.runbook.store.folders import create_run
-from screens import running
-from screens.running import planned_run, shown_runs
-from screens.views.live_run import shown_run
-from screens.views.run import StepState
+from screens.present.live_run import shown_run
+from screens.present.run import StepState
+from screens.tui import run_follower
+from screens.tui.run_follower import planned_run, shown_runs
 from tests.support.clocks import QuickClock
 from tests.support.runs import ALICE, PaperRun, World, header
 
@@ -108,7 +108,7 @@ class CountingClock(QuickClock):
 async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "EVERY_S", 0.03)
+    monkeypatch.setattr(run_follower, "EVERY_S", 0.03)
 
     def begin(name: str) -> None:
         began = e.Began(replace(header(), run_id=name), HEADS, ALICE)

@@ -10,11 +10,11 @@ from console.addresses.forecast import Trend
 from console.addresses.leaks import Entry, Ledger
 from console.monitor.values import Scene
 from console.swarm.values import SwarmState
-from screens.messages import OpenWhy
-from screens.network import NetworkScreen
-from screens.output.glyphs import ASCII
-from screens.widgets.address_map import AddressGrid
-from screens.widgets.words import Words
+from screens.present.text import ASCII
+from screens.tui.environment import OpenWhy
+from screens.tui.network import NetworkScreen
+from screens.tui.widgets.address_map import AddressGrid
+from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.scenes import SIZES, hosted, scene, surroundings
 from tests.support.swarms import ago, network, service, subnet, swarm, task

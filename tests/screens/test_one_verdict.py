@@ -23,7 +23,7 @@ from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.simulator.engine import SimulatedEngine
 from screens.cli.main import main
-from screens.views.header import Freshness, age_of, headline
+from screens.present.header import Freshness, age_of, headline
 from tests.guard.test_act import ALLOWED, SETTINGS, bench
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import simulation

@@ -14,11 +14,11 @@ from console.errors import Unknown
 from console.monitor.values import Feed, Scene
 from console.runbook.language.values import Effect
 from console.swarm.values import SwarmState
-from screens.network import NetworkScreen
-from screens.output.glyphs import ASCII
-from screens.overview import OverviewScreen
-from screens.views.run import RunView, StepState, StepView
-from screens.widgets.rows import Rows
+from screens.present.run import RunView, StepState, StepView
+from screens.present.text import ASCII
+from screens.tui.network import NetworkScreen
+from screens.tui.overview import OverviewScreen
+from screens.tui.widgets.rows import Rows
 from tests.support.frames import compare, frame_of
 from tests.support.logs import NO_ADDRESS, STRANGE, log
 from tests.support.scenes import SIZES, scene

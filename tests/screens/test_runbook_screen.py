@@ -8,10 +8,10 @@ from console.errors import Unknown
 from console.runbook.language.values import Effect
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
-from screens.runbook import RunbookScreen
-from screens.views.run import Fact, Question, RunView, StepState, StepView
-from screens.widgets.answer_line import AnswerLine
-from screens.widgets.words import Words
+from screens.present.run import Fact, Question, RunView, StepState, StepView
+from screens.tui.runbook import RunbookScreen
+from screens.tui.widgets.input_lines import AnswerLine
+from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
 from tests.support.swarms import ago

@@ -20,9 +20,8 @@ from console.runbook.language.values import Call, Effect, Place, Runbook, Step, 
 from console.runbook.run.events import Choice
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
-from screens.output.glyphs import ASCII, UNICODE
-from screens.views import addresses, journal, network, run, why
-from screens.views.parts import Paragraph, Row, text_of
+from screens.present import addresses, journal, network, run, why
+from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.swarms import NOW, ago, observation, service, subnet, swarm, task
 from tests.support.swarms import network as a_network

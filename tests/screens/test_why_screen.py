@@ -8,11 +8,10 @@ import pytest
 from console.diagnosis.why.explain import explain
 from console.diagnosis.why.values import Answer
 from console.swarm.values import Service
-from screens import why
-from screens.messages import OpenNetwork
-from screens.surroundings import Surroundings
-from screens.why import WhyScreen
-from screens.widgets.words import Words
+from screens.tui import why
+from screens.tui.environment import OpenNetwork, Surroundings
+from screens.tui.why import WhyScreen
+from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import NO_ADDRESS, log
 from tests.support.scenes import SIZES, StillClock, hosted, scene, settled, surroundings

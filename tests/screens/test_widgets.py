@@ -13,13 +13,14 @@ from console.addresses.accounting import account
 from console.addresses.map import AddressMap, maps_of
 from console.journal.matching import Event
 from console.monitor.values import Line
-from screens.views.addresses import ASCII_LETTERS
-from screens.views.journal import is_trouble
-from screens.views.parts import Paragraph, Parts, Row, length, says, text_of, wrapped
-from screens.widgets.address_map import AddressGrid, shape_for
-from screens.widgets.log_lines import LogLines
-from screens.widgets.rows import Rows, RowView
-from screens.widgets.words import Words
+from screens.present.addresses import ASCII_LETTERS
+from screens.present.journal import is_trouble
+from screens.present.text import Paragraph, Parts, Row, says, text_of
+from screens.tui.fitting import length, wrapped
+from screens.tui.widgets.address_map import AddressGrid, shape_for
+from screens.tui.widgets.log_lines import LogLines
+from screens.tui.widgets.pane import Words
+from screens.tui.widgets.rows import Rows, RowView
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.stage import Stage, on_stage, shown
 from tests.support.swarms import network, service, swarm

@@ -11,15 +11,12 @@ from console.diagnosis.values import Severity
 from console.monitor.values import Feed, Look, Scene
 from console.settings import Settings
 from console.swarm.values import SwarmState
-from screens.output.glyphs import ASCII, UNICODE
-from screens.panes.base import PaneRows
-from screens.panes.found import Findings
-from screens.panes.overlays import Overlays
-from screens.panes.stillness import Stillness
-from screens.views.overlays import OverlayLine
-from screens.views.parts import Row
-from screens.widgets.pane import Pane
-from screens.widgets.rows import Rows
+from screens.present.text import ASCII, UNICODE, Row
+from screens.tui.panes.base import PaneRows
+from screens.tui.panes.lists import Findings, Stillness
+from screens.tui.panes.overlays import OverlayLine, Overlays
+from screens.tui.widgets.pane import Pane
+from screens.tui.widgets.rows import Rows
 from tests.support.frames import frame_of
 from tests.support.scenes import scene
 from tests.support.shown_console import Shown, console

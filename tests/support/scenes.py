@@ -19,9 +19,9 @@ from console.errors import Unknown
 from console.monitor.values import Feed, Log, Look, Scene
 from console.settings import Settings, Thresholds
 from console.swarm.values import SwarmState
-from screens.base import ConsoleScreen
-from screens.output.glyphs import UNICODE, Glyphs
-from screens.surroundings import Surroundings
+from screens.present.text import UNICODE, Glyphs
+from screens.tui.environment import Surroundings
+from screens.tui.screen import ConsoleScreen
 from tests.support.idle import running
 from tests.support.swarms import NOW, observation
 

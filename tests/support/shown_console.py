@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from console.monitor.values import Scene
 from console.settings import Settings
-from screens.app import ConsoleApp, OwnRun, Runs
-from screens.output.glyphs import UNICODE, Glyphs
-from screens.surroundings import Surroundings
+from screens.present.text import UNICODE, Glyphs
+from screens.tui.app import ConsoleApp, OwnRun, Runs
+from screens.tui.environment import Surroundings
 from tests.support.frames import frame_of
 from tests.support.idle import running
 from tests.support.swarms import NOW

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from screens.widgets.painted import Painted
+from screens.tui.widgets.line_view import Painted
 from tests.support.idle import running
 
 

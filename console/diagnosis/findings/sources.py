@@ -1,4 +1,4 @@
-"""Findings about the look itself: what could not be read, and through whom it was read."""
+"""Findings about the snapshot itself: what could not be read, and what dockerd logged."""
 
 from collections.abc import Iterator
 

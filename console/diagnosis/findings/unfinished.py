@@ -1,4 +1,4 @@
-"""Findings about services that a recreation of their network has parked, and about those that a rollback would park."""
+"""Findings about operations that are not over: parked services, paused nodes, unfinished maintenance runs."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""When tasks of each service ended by themselves, as far as this look and those before it tell.
+"""The tasks of a service: which count, when they ended by themselves, and whether they crash in a loop.
 
 Swarm lists only the last few ended tasks of a slot, and of some swarms none (`docker swarm update
 --task-history-limit`), so what was seen is remembered; and a service that was seen complete, was not changed since and

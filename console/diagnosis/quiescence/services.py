@@ -1,4 +1,4 @@
-"""Which services are not settled, which of them are stuck, and which may be passed over."""
+"""Which services are not settled, which of them are stuck, and which may be left out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the swarm must not be doing: updating, starting, stopping, converging."""
+"""What the swarm must not be doing: updating, starting, stopping, converging; and tasks that are stuck."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Checks of quiet, what blocks them, and what they rest on."""
+"""Checks of quiescence, what blocks them, and how that is said in a line."""
 
 import re
 from collections.abc import Iterable, Mapping

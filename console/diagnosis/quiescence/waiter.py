@@ -1,4 +1,4 @@
-"""Waits until a swarm and its host are quiet, and tells meanwhile what blocks.
+"""Waits for quiescence: takes snapshots until nothing has disturbed it for long enough, and names what blocks.
 
 Quiet for N seconds means that it was *seen* to be quiet for that long: every look in between found nothing, and the
 engine told no change. Whatever is seen or told, a gap in the engine's events, a part that cannot be read or a pause in

@@ -1,4 +1,4 @@
-"""Causes that are about nodes: the service has its addresses, and its tasks cannot begin."""
+"""Causes that are about nodes: no node takes the task, or somebody else has its port."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Causes that a task itself reports, whatever its state: its error, by the table of causes, with what the swarm shows."""
+"""Causes that a task itself reports, and those that dockerd's log tells about an allocation."""
 
 from console.causes.registry import cause_of
 from console.causes.values import Area, Match, Place, spoken, typed

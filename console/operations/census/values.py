@@ -1,4 +1,4 @@
-"""What a census is about to do, and what it found. Pure."""
+"""What a census found, and the walk of the ring of addresses that finds it."""
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Sequence

@@ -1,4 +1,4 @@
-"""Creates the network again: as wanted, else with its old subnet, else with any free one. Services are down meanwhile.
+"""Creates the network again, retried while a local copy of the old one lingers.
 
 A creation says little: it is refused while this node's copy of the removed network lingers, and it is accepted for a
 subnet that overlaps another one, which then never comes. So it is tried again, and what was created is looked at.

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What the new network is made from: the old one's definition, and a subnet that nothing else uses."""
 
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Network

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The label of a parked service, from which alone it can be brought back."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Parks services: first without tasks, labelled with what brings them back, and off the network once they are empty."""
+"""Parks services: each keeps its specification and loses its tasks."""
 
 from typing import Any
 

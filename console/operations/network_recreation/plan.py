@@ -1,4 +1,4 @@
-"""What recreating an overlay with another subnet will do, in which order, and why it must not be done. Pure."""
+"""The plan of a recreation: what is on the network, what happens to each of it, and how long that takes."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

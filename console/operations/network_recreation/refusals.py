@@ -1,4 +1,4 @@
-"""Why an overlay must not be recreated now, and what is worth knowing beforehand. Pure."""
+"""Why a recreation is refused, all reasons at once."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase

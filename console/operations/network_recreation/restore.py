@@ -1,4 +1,4 @@
-"""Brings back everything that is parked or disconnected, on the network as it is now."""
+"""Puts everything back: services unparked, containers attached again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,4 +1,4 @@
-"""What is still on an overlay and must end before it can be removed, as far as one look shows. Pure.
+"""How long each part of a recreation may take, and the waits for it.
 
 That no task is listed does not mean that no container runs: engines before 29 forget a task that is ending as soon as its
 service is updated again, while its container takes its stop grace to end and holds this node's copy of the network.

@@ -1,4 +1,4 @@
-"""The way back as a shell script of plain docker commands, to be written before the first change."""
+"""The way back in plain docker commands, for when this program cannot run."""
 
 import csv
 import io

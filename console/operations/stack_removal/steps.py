@@ -1,4 +1,4 @@
-"""What is next for one stack that is being removed, by what one look shows. Pure.
+"""What can be removed now: no network before the last task on it has stopped, seen or unseen.
 
 The order is that of `docker stack rm` with a wait in the middle: a network that is removed while a task on it still
 stops makes the allocator forget that task, and its addresses on all other networks are lost (moby/moby#37338).

@@ -1,4 +1,4 @@
-"""Waits until predicates hold, all at the same time."""
+"""Waits until predicates hold at the same time, or until the operator has done something by hand."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Reads a runbook: the file, then its data, then its shape, then its meaning; and tells everything that is wrong at once."""
+"""Reads a runbook: the file, then its data, shape and meaning; every problem is reported at once."""
 
 import hashlib
 import os

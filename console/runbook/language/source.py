@@ -24,8 +24,8 @@ _KINDS = {
 def shipped_runbook() -> Path:
     """Return where the runbook is that comes with the program: in the package, or at the top of the repository."""
     here = Path(__file__).resolve()
-    packed = here.with_name("runbook.yaml")
-    return packed if packed.exists() else here.parents[2] / "runbook.yaml"
+    packed = here.parents[1] / "runbook.yaml"
+    return packed if packed.exists() else here.parents[3] / "runbook.yaml"
 
 
 def default_runbook() -> Path:

@@ -1,4 +1,4 @@
-"""Puts values in the place of `${vars.x}`, `${steps.id.outputs.name}` and `${run.name}`.
+"""Puts values in the place of `${vars.x}`, `${steps.id.outputs.name}` and `${run.name}`, also in conditions.
 
 One pass over data, never over what was put in: a value that looks like a placeholder stays as it is. Nothing is
 computed and nothing of the environment is read. A text that is one placeholder and nothing else becomes the value

@@ -1,4 +1,4 @@
-"""A runbook as frozen values: what its file says, checked, with nothing substituted yet."""
+"""A runbook as frozen values: what its file says, checked, with nothing substituted yet; and what steps answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

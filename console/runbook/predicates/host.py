@@ -1,4 +1,4 @@
-"""Predicates about this host: units of systemd, and what dockerd logged. They hold only where the engine is its own."""
+"""Predicates about this host: its units, what dockerd logged, and the web addresses that it serves."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

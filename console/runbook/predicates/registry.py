@@ -1,4 +1,4 @@
-"""Every predicate that a runbook can name. There are no others."""
+"""The registry of predicates: a new one is a module and a line here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Which decisions can be taken at this moment. Pure."""
+"""Which decisions can be taken at this moment, and what somebody typed read as one of them. Pure."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What comes next in a run. Pure: the same log leads to the same move, whoever asks and however often the runner died.
+"""What comes next in a run. Pure: the same log leads to the same action on every machine and at every time.
 
 Nothing is acted on that was not looked at in the same breath: every decision, every question and every new runner makes
 what was looked at before stale (`StepView.is_fresh`), and then it is looked at again.

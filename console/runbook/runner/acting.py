@@ -1,4 +1,4 @@
-"""Does what a step does, or undoes it, and tells what came of it."""
+"""Does what a step does, or undoes it, and keeps what dockerd logged meanwhile."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What an action is given for one attempt of one step."""
+"""What an action is given for one attempt of one step, with every placeholder filled."""
 
 import asyncio
 import hashlib

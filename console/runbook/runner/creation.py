@@ -1,4 +1,4 @@
-"""Makes a run of a runbook: its folder, its header, its first event. Nothing of the world is changed by it."""
+"""Plans a whole run, and creates it: its directory, its header, its first event. The swarm stays as it is."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The world as a run's actions see it: an engine, a clock, settings, dockerd's log; and a changer, where one is due."""
+"""What a run's actions can reach: an engine, a clock, settings, dockerd's log; and whether this is the run's own host."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Makes the moves of a run, one at a time. Each leaves an event; what it means, the log's reader knows."""
+"""Carries out what comes next in a run, one action at a time. Each leaves an event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Looks at a step without changing anything: is it done already, what would it do, does it come to what it should."""
+"""Inspects a step without changing anything: is it done already, what would it do, are its requirements met."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Starts a runner for a run, unless one is there already."""
+"""Starts a runner for a run, unless one is there already; and takes decisions about runs to their logs."""
 
 import asyncio
 import os

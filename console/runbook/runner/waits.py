@@ -1,4 +1,4 @@
-"""Keeps what the step at work waits for: shown in one place while it waits, in the log when it is over."""
+"""Keeps what the step under way waits for, and ends waits early: a new entry in the log, a signal to stop."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence

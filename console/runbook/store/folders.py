@@ -1,4 +1,4 @@
-"""The folders of runs in the state folder, one each, and the names of what is in them."""
+"""The directories of runs in the state directory, the files in them, and the disk space that a run holds back."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Signs of life of a runner: a small file beside the log, written over at most every second.
+"""Small files beside the log: the runner's heartbeat, and what the run waits for now.
 
 It is no part of the log and proves nothing: losing it loses nothing, and a full disk does not keep it from being written.
 """

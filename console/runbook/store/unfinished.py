@@ -1,4 +1,4 @@
-"""TODO."""
+"""Which runs are not over and have changed something. Reads only, and little: it is part of every snapshot."""
 
 import math
 from datetime import UTC, datetime

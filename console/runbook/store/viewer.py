@@ -1,4 +1,4 @@
-"""The door for whoever looks at runs: the screen and the command line. What they decide goes through `deciding`.
+"""Reads runs for the console and the command line. Decisions go through `console.runbook.runner.starting`.
 
 A viewer is never more than that. It can go at any time and lose nothing; several of them see the same run.
 """

@@ -20,8 +20,8 @@ from console.text import clean
 from screens.cli.commands.common import connected_to, require_root, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.following import follow
-from screens.deciding import Decider
 from screens.output.plain import progress
+from screens.tui.run_follower import Decider
 
 
 def run(asked: Namespace) -> int:

@@ -18,8 +18,8 @@ from console.storage.state import state_folder
 from console.swarm.connection import chosen_host
 from console.text import clean
 from screens.cli.commands.common import connected_to, journal_for, kept_settings, refuse_host
-from screens.deciding import Decider
-from screens.output.glyphs import glyphs_for
+from screens.present.text import glyphs_for
+from screens.tui.run_follower import Decider
 
 FOR_SLOW_LINES = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -61,10 +61,10 @@ def open_console(
     """
     for name, value in FOR_SLOW_LINES.items():
         os.environ.setdefault(name, value)
-    from screens.app import ConsoleApp, OwnRun
-    from screens.running import shown_run_in, shown_runs
-    from screens.surroundings import Surroundings
-    from screens.terminal import show
+    from screens.tui.app import ConsoleApp, OwnRun
+    from screens.tui.environment import Surroundings
+    from screens.tui.run_follower import shown_run_in, shown_runs
+    from screens.tui.terminal import show
 
     around = Surroundings(
         settings,

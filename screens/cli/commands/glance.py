@@ -49,8 +49,8 @@ def run(asked: Namespace) -> int:
             _deliver(asked, as_metrics(observation, assessment, settings.thresholds))
         case _:
             from screens.output.glance import render_glance
-            from screens.output.glyphs import glyphs_for
             from screens.output.terminal import print_plainly
+            from screens.present.text import glyphs_for
 
             everything = asked.all or bool(asked.network)
             glyphs = glyphs_for(os.environ)

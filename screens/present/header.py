@@ -1,0 +1,131 @@
+"""The header: which engine this is, how old the snapshot is, and the one sentence that matters."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+
+from console.diagnosis.values import Severity
+from console.durations import Shape, stamp
+from console.errors import Unknown, known
+from console.monitor.values import Feed, Look, Scene
+from console.swarm.values import Engine, SwarmState
+from console.text import duration, plural
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Parts
+
+
+def role_of(swarm: SwarmState) -> str:
+    """Return what the engine is in its swarm: `manager, leader of 1 node`; nothing where it is not known."""
+    if isinstance(swarm.engine, Unknown):
+        return ""
+    leader = next((each for each in known(swarm.nodes, ()) if each.is_leader), None)
+    role = "manager"
+    if leader is not None:
+        role += (
+            ", leader" if leader.id == swarm.engine.node_id else f", not the leader ({leader.hostname} is)"
+        )
+    return f"{role} of {plural(swarm.engine.nodes, 'node')}"
+
+
+SEVERITY_TONES = {
+    Severity.OK: STRONG,
+    Severity.WARNING: WARN,
+    Severity.UNKNOWN: UNKNOWN,
+    Severity.CRITICAL: BAD,
+}
+STALE_AFTER = 3
+"""Pauses between two looks after which what is shown counts as old."""
+STALE_AFTER_S = 6.0
+"""… and the least time: a look may come in the middle of a change."""
+AGE_STEP_S = 5
+"""An age of seconds grows in steps: each is something to send over a slow line."""
+
+
+class Freshness(StrEnum):
+    """How far what is shown can be believed to be so now."""
+
+    AWAITED = "awaited"
+    """Nothing is known yet."""
+    LIVE = "live"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old what is shown of the swarm is."""
+
+    freshness: Freshness
+    seconds: float = 0.0
+    at: datetime | None = None
+    """When it was so; None where nothing is known yet."""
+
+    def __str__(self) -> str:
+        """Return it in a word or two, rounded so that it seldom changes."""
+        if self.freshness is not Freshness.STALE:
+            return self.freshness
+        whole = self.seconds if self.seconds >= 100 else self.seconds // AGE_STEP_S * AGE_STEP_S
+        return f"{self.freshness} {duration(whole)}"
+
+
+def age_of(scene: Scene, now: datetime, now_s: float) -> Age:
+    """Return how old a scene's look is at a moment, by both clocks."""
+    look = scene.look
+    if look.value is None:
+        return Age(Freshness.AWAITED)
+    seconds = max(0.0, now_s - look.at_s)
+    is_old = look.failed is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * scene.poll_s)
+    return Age(Freshness.STALE if is_old else Freshness.LIVE, seconds, now - timedelta(seconds=seconds))
+
+
+def identity(
+    scene: Scene, host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
+) -> tuple[Parts, Parts]:
+    """Return the two ends of the first line: engine and role; and whether anything can be changed, and how old it is."""
+    at = f" {stamp(age.at, Shape.MINUTE, zone)}" if age.at is not None else ""
+    is_old = age.freshness is Freshness.STALE
+    right: Parts = (
+        ("  decides", WARN) if may_decide else ("  read-only", DIM),
+        ("  ", PLAIN),
+        *(((f" {age} ", BAD),) if is_old else ((age.freshness.value, STRONG), (at, PLAIN))),
+        (" ", PLAIN),
+    )
+    look = scene.look.value
+    engine = look.observation.swarm.engine if look is not None else None
+    if look is None or not isinstance(engine, Engine):
+        left: Parts = ((" vipconsole", STRONG), (f"  {host}", PLAIN))
+    else:
+        left = (
+            (" vipconsole", STRONG),
+            (f"  {engine.name}", STRONG),
+            (f"  engine {engine.version}", PLAIN),
+            (f"  {role_of(look.observation.swarm)}", PLAIN),
+        )
+    return left, right
+
+
+def headline(scene: Scene, age: Age, zone: tzinfo) -> Parts:
+    """Return the second line: the severity as a word, and the sentence that matters."""
+    look = scene.look
+    if look.value is None:
+        if look.failed is None:
+            return ((" LOOKING ", STRONG), (" asking the engine", PLAIN))
+        return _without_a_look(scene, look.failed.reason)
+    if age.freshness is Freshness.STALE and age.at is not None:
+        return _without_a_look(scene, _silence(look, age, zone))
+    assessment = look.value.assessment
+    tone = SEVERITY_TONES[assessment.severity]
+    return ((f" {assessment.severity.upper()} ", tone), (f" {assessment.headline}", STRONG))
+
+
+def _without_a_look(scene: Scene, why: str) -> Parts:
+    """Return the line while the engine does not answer. What is known of runs is known all the same, and comes first."""
+    runs = [each.short for each in scene.unfinished if each.severity is Severity.CRITICAL]
+    severity = Severity.CRITICAL if runs else Severity.UNKNOWN
+    said = "; ".join((*runs, why))
+    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {said}", STRONG))
+
+
+def _silence(look: Feed[Look], age: Age, zone: tzinfo) -> str:
+    at = stamp(age.at, Shape.SECOND, zone) if age.at is not None else ""
+    whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
+    said = f"no look for {duration(whole)}, this is of {at}"
+    return f"{said}. {look.failed.reason}" if look.failed is not None else said

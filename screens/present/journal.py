@@ -1,0 +1,261 @@
+"""What dockerd logged, for a pane: one row for each kind of message, and the explanation of one."""
+
+import re
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TypeAlias
+
+from console.diagnosis.findings.sources import SUBJECTS, is_past
+from console.diagnosis.values import Severity
+from console.durations import clock_time, stamp
+from console.journal import signatures
+from console.journal.matching import Event, Unexplained
+from console.journal.signatures import Certainty, Signature
+from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
+from console.monitor.values import Line, Log
+from console.text import duration, listed, plural
+from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
+
+SEVERITIES = {
+    signatures.Severity.CRITICAL: Severity.CRITICAL,
+    signatures.Severity.WARNING: Severity.WARNING,
+    signatures.Severity.NOTE: Severity.OK,
+}
+_SEVERITY_MARKS = {
+    signatures.Severity.CRITICAL: ("!", BAD),
+    signatures.Severity.WARNING: ("*", WARN),
+    signatures.Severity.NOTE: ("-", DIM),
+}
+
+
+def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
+    """Return the rows: failures that still matter, other errors, what is past, and what never matters."""
+    groups: tuple[list[tuple[float, Row]], ...] = ([], [], [], [])
+    for finding in summary.findings:
+        is_note = finding.signature.severity is signatures.Severity.NOTE
+        group = 3 if is_note else 2 if is_past(finding, summary) else 0
+        groups[group].append((finding.last.timestamp(), _summary_row(finding, zone, is_dim=group > 0)))
+    for other in summary.unmatched:
+        groups[1].append((other.last.timestamp(), _other_row(other, zone)))
+    newest = [row for group in groups for _, row in sorted(group, key=lambda each: -each[0])]
+    return [each for each in newest if not sought or sought in _words(each)]
+
+
+def _words(row: Row) -> str:
+    found = row.value
+    named = (name for names in found.objects.values() for name in names) if isinstance(found, Finding) else ()
+    return " ".join((*(text for text, _ in row.parts), *named)).lower()
+
+
+def _summary_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
+    mark, tone = _SEVERITY_MARKS[finding.signature.severity]
+    who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 2)
+    return Row(
+        finding.signature.id,
+        (
+            (f"{mark} ", DIM if is_dim else tone),
+            (finding.signature.title, DIM if is_dim else STRONG),
+            (f" \N{MULTIPLICATION SIGN}{finding.count}", DIM if is_dim else PLAIN),
+            (f" {clock_time(finding.last, zone=zone)}", DIM),
+            (f" {who}" if who else "", DIM if is_dim else PLAIN),
+        ),
+        finding,
+        Severity.OK if is_dim else SEVERITIES[finding.signature.severity],
+    )
+
+
+def _other_row(other: Unmatched, zone: tzinfo) -> Row:
+    return Row(
+        ("other", other.pattern),
+        (
+            ("? ", UNKNOWN),
+            ("other error", STRONG),
+            (f" \N{MULTIPLICATION SIGN}{other.count}", PLAIN),
+            (f" {clock_time(other.last, zone=zone)} ", DIM),
+            (other.text, PLAIN),
+        ),
+        other,
+        Severity.UNKNOWN,
+    )
+
+
+def logged_empty(summary: Summary) -> str:
+    """Return what is said where there is no row."""
+    if not summary.is_complete:
+        return "No error among the lines that could be read."
+    window = "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
+    return f"No error of dockerd's{window}."
+
+
+Keep: TypeAlias = Callable[[Line], bool]
+"""Whether a line is meant."""
+
+_TONES = {
+    signatures.Severity.CRITICAL: BAD,
+    signatures.Severity.WARNING: WARN,
+    signatures.Severity.NOTE: DIM,
+}
+_MARKS = {
+    signatures.Severity.CRITICAL: "!",
+    signatures.Severity.WARNING: "*",
+    signatures.Severity.NOTE: "-",
+}
+_SURE = {
+    Certainty.CERTAIN: "certain: dockerd says this sentence for this reason only",
+    Certainty.LIKELY: "likely: there are other, rarer reasons for this sentence",
+    Certainty.POSSIBLE: "possible: the sentence comes with other causes as well",
+}
+_HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
+
+
+def mark_of(line: Line) -> Part:
+    """Return the mark in front of a line: `!` critical, `*` warning, `-` known to mean nothing, `?` unexplained error."""
+    match line.recognised:
+        case Event(signature=signature):
+            return _MARKS[signature.severity], _TONES[signature.severity]
+        case Unexplained():
+            return "?", UNKNOWN
+        case None:
+            return " ", PLAIN
+
+
+def is_trouble(line: Line) -> bool:
+    """Whether a line tells of a failure: one whose meaning is bad, or an error that nothing explains."""
+    mark, _ = mark_of(line)
+    return mark in "!*?" if mark.strip() else line.level in ("error", "fatal", "panic")
+
+
+def short(line: Line) -> str:
+    """Return dockerd's words without the time and the level, which stand beside them."""
+    return _HEAD.sub("", line.text, count=1)
+
+
+def finding_rows(summary: Summary, zone: tzinfo) -> list[Row]:
+    """Return a row for each finding: the bad ones that still hold, then the past ones, notes, and unexplained errors."""
+    groups: tuple[list[Row], ...] = ([], [], [])
+    for finding in summary.findings:
+        is_note = finding.signature.severity is signatures.Severity.NOTE
+        group = 2 if is_note else 1 if is_past(finding, summary) else 0
+        groups[group].append(_finding_row(finding, zone, "past" if group == 1 else ""))
+    others = [_unmatched_row(each, zone) for each in summary.unmatched]
+    return [*groups[0], *groups[1], *others, *groups[2]]
+
+
+def _finding_row(finding: Finding, zone: tzinfo, word: str) -> Row:
+    signature = finding.signature
+    tone = DIM if word else _TONES[signature.severity]
+    who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 3)
+    return Row(
+        signature.id,
+        (
+            (f"{word or signature.severity.value:8} ", tone),
+            (f"\N{MULTIPLICATION SIGN}{finding.count:<5}", STRONG if tone != DIM else DIM),
+            (f"{clock_time(finding.last, zone=zone)}  ", DIM),
+            (signature.title, STRONG if tone != DIM else DIM),
+            (f"  {who}" if who else "", PLAIN if tone != DIM else DIM),
+        ),
+        finding,
+        Severity.OK if word else SEVERITIES[signature.severity],
+    )
+
+
+def _unmatched_row(each: Unmatched, zone: tzinfo) -> Row:
+    return Row(
+        ("unmatched", each.pattern),
+        (
+            ("other    ", UNKNOWN),
+            (f"\N{MULTIPLICATION SIGN}{each.count:<5}", STRONG),
+            (f"{clock_time(each.last, zone=zone)}  ", DIM),
+            (each.text, PLAIN),
+        ),
+        each,
+        Severity.UNKNOWN,
+    )
+
+
+def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ...]:
+    """Return the explanation of a finding, or of errors that have none."""
+    if isinstance(what, Finding):
+        past = (
+            (says("Past: the allocator was rebuilt since, and what it lost then is free again.", DIM),)
+            if is_past(what, summary)
+            else ()
+        )
+        return (
+            *_meaning(what.signature),
+            *past,
+            says(describe(what, summary.window_s, zone), label="seen"),
+            says(what.text, DIM, label="last"),
+        )
+    if isinstance(what, Unmatched):
+        return (
+            *_no_meaning(),
+            says(f"{plural(what.count, 'time')}, the last one this:", label="seen"),
+            *(says(each, label="at") for each in objects_at_fault(what.objects)),
+            says(what.text, label="last"),
+        )
+    return (says("Nothing about addresses was logged.", DIM),)
+
+
+def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
+    """Return one line whole, and what it means."""
+    whole = says(line.text, STRONG, label=stamp(line.at, zone=zone))
+    match line.recognised:
+        case Event(signature=signature):
+            return (*_meaning(signature), whole)
+        case Unexplained():
+            return (*_no_meaning(), whole)
+        case None:
+            return (whole, says("No error, and not about addresses as far as is known.", DIM))
+
+
+def _meaning(signature: Signature) -> tuple[Paragraph, ...]:
+    told = [says(signature.meaning, STRONG)]
+    told.append(says(_SURE[signature.certainty], label="sure"))
+    told.append(says(signature.advice, label="do  "))
+    if signature.is_leak_evidence and signature.addresses_lost:
+        told.append(
+            says(
+                f"each such line proves {plural(signature.addresses_lost, 'address', 'addresses')} lost",
+                label="leak",
+            )
+        )
+    return tuple(told)
+
+
+def _no_meaning() -> tuple[Paragraph, ...]:
+    return (says("An error that is not about addresses as far as is known.", UNKNOWN),)
+
+
+def lines_of(what: object) -> Keep | None:
+    """Return which lines belong to a finding."""
+    if isinstance(what, Finding):
+        signature_id = what.signature.id
+        return lambda line: (
+            isinstance(line.recognised, Event) and line.recognised.signature.id == signature_id
+        )
+    if isinstance(what, Unmatched):
+        pattern = what.pattern
+        return lambda line: isinstance(line.recognised, Unexplained) and line.recognised.pattern == pattern
+    return None
+
+
+def state(log: Log) -> tuple[Paragraph, ...]:
+    """Return what has to be said about a reading as a whole: nothing found, lines missing."""
+    summary = log.summary
+    told: list[Paragraph] = []
+    if not summary.is_complete:
+        why = (
+            " ".join(dict.fromkeys(each.reason for each in summary.gaps))
+            or "Lines were left out, or made no sense."
+        )
+        told.append(says(f"{why} Every count is at least that.", UNKNOWN, label="incomplete"))
+    if summary.addresses_lost:
+        lost = plural(summary.addresses_lost, "address", "addresses")
+        told.append(says(f"{lost} proven lost since the allocator was last rebuilt.", BAD))
+    return tuple(told)
+
+
+def as_text(paragraphs: tuple[Paragraph, ...]) -> str:
+    """Return paragraphs as plain text, a line each, for whoever copies them."""
+    return "\n".join("".join(text for text, _ in each.parts).rstrip() for each in paragraphs if each != EMPTY)

@@ -1,0 +1,197 @@
+"""What is on a network, what it lost, how it is set up, and what recreating it would touch: rows and sentences."""
+
+from datetime import datetime, tzinfo
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.leaks import Entry, Ledger
+from console.diagnosis.attachments import Attached, Attachments, Touch
+from console.diagnosis.values import Observation
+from console.durations import is_known, moment
+from console.errors import Part as Read
+from console.errors import Unknown, known
+from console.text import duration, listed, plural
+from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
+
+NAME_WIDTH = 34
+NAMED = 40
+"""Names that are listed before the rest is only counted."""
+TOUCH_TONES = {Touch.REFUSED: BAD, Touch.WAITS: WARN}
+
+
+def cut(text: str, width: int, more: str = "…") -> str:
+    """Return a text that takes at most so many characters."""
+    return text if len(text) <= width else text[: width - len(more)] + more
+
+
+def attached_rows(
+    found: Read[Attachments], wanted: str, more: str, *, is_large: bool = False
+) -> tuple[list[Row], str]:
+    """Return a row for each service and container, those whose name contains `wanted`, and what is said without any."""
+    if isinstance(found, Unknown):
+        return [], f"It is not known what is on this network. {found.reason}"
+    rows = [_attached_row(each, more, is_large=is_large) for each in found.all if wanted in each.name.lower()]
+    if rows:
+        return rows, ""
+    return [], "Nothing here has that in its name." if found.all else "Nothing is on this network."
+
+
+def _attached_row(each: Attached, more: str, *, is_large: bool) -> Row:
+    if each.kind == "service":
+        wanted = "" if each.wanted is None else f" of {each.wanted}"
+        state = f"{each.alive}{wanted} running"
+        tone = WARN if each.wanted is not None and each.alive < each.wanted else PLAIN
+    else:
+        state, tone = f"on {each.how}", PLAIN
+    # In a /24 the last part says it all.
+    shown = [str(one) for one in each.addresses[: 2 if is_large else 6]]
+    addresses = " ".join(shown if is_large else [f".{one.rpartition('.')[2]}" for one in shown])
+    left = len(each.addresses) - len(shown)
+    return Row(
+        each.id,
+        (
+            (f"{each.kind:10}", DIM),
+            (f"{cut(each.name, NAME_WIDTH, more):{NAME_WIDTH}} ", STRONG),
+            (f"{state:15} ", tone),
+            (addresses or "no address", PLAIN if addresses else WARN),
+            (f" and {left} more" if left > 0 else "", DIM),
+        ),
+        each,
+    )
+
+
+def lost_rows(entries: tuple[Entry, ...], now: datetime, zone: tzinfo) -> list[Row]:
+    """Return a row for each entry of the ledger on a network: what was lost, when, and by whom."""
+    return [
+        Row(
+            (each.task_id, each.network_id),
+            (
+                (f"{moment(each.ended_at, now, zone):>9}  ", DIM),
+                (" ".join(str(one) for one in each.addresses), BAD),
+                (f"  {each.task_name}", STRONG),
+                (f"  {each.removed_network}", DIM),
+            ),
+            each,
+        )
+        for each in entries
+    ]
+
+
+def watched(ledger: Ledger, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...]:
+    """Return for how long leaks have been watched, and when they were not."""
+    if ledger.watched_since is None:
+        return (says("Leaks are not being watched yet.", UNKNOWN),)
+    told = [
+        says(
+            f"Watched since {moment(ledger.watched_since, now, zone)}: when, which address, whose task, and the network that "
+            "was removed under it. What leaked before is not in this list."
+        )
+    ]
+    for gap in ledger.gaps:
+        until = "now" if gap.until is None else moment(gap.until, now, zone)
+        told.append(says(f"Not watched from {moment(gap.since, now, zone)} to {until}: {gap.why}", UNKNOWN))
+    return tuple(told)
+
+
+def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Paragraph, ...]:
+    """Return how a network is set up, fact by fact."""
+    network = account.network
+    created = "not known: the engine does not tell"
+    if is_known(network.created):
+        age = duration((seen.now - network.created).total_seconds())
+        created = f"{moment(network.created, seen.now, zone)}, {age} ago"
+    told = [
+        _fact("network", f"{network.name}  ({network.id})"),
+        _fact("driver", f"{network.driver or 'none yet'}, scope {network.scope}"),
+        _fact("created", created),
+        _fact("attachable", "yes: containers may join it by hand" if network.attachable else "no"),
+    ]
+    if network.ingress:
+        told.append(_fact("ingress", "yes: it carries the published ports"))
+    use = {} if isinstance(network.detail, Unknown) else network.detail.use
+    for each in account.subnets:
+        pool = each.pool
+        gateway = sorted(pool.reserved - {pool.subnet.network_address, pool.subnet.broadcast_address})
+        told += [
+            EMPTY,
+            _fact("subnet", f"{pool.subnet}, {each.capacity} addresses can be held"),
+            _fact("gateway", ", ".join(map(str, gateway)) or "none told"),
+        ]
+        if pool.handed_out_from != pool.subnet:
+            told.append(_fact("ip-range", f"{pool.handed_out_from}: only these are handed out"))
+        counted = use.get(str(pool.subnet))
+        if counted is not None:
+            told.append(
+                _fact("engine", f"{counted.in_use} in use by its own count, {counted.available} available")
+            )
+        else:
+            told.append(_fact("engine", "does not tell its own count", UNKNOWN))
+        if each.leak.why_unknown:
+            told.append(_fact("leaked", f"unknown. {each.leak.why_unknown}", UNKNOWN))
+    told += [EMPTY] if account.ipv6 else []
+    told += [_fact("IPv6", f"{each}, not counted: it cannot run out") for each in account.ipv6]
+    if not account.subnets and not account.ipv6:
+        told.append(_fact("subnet", "none yet: Swarm has not given it one", BAD))
+    peers = None if isinstance(network.detail, Unknown) else network.detail.peers
+    told += [
+        EMPTY,
+        _fact(
+            "nodes", "unknown: this node takes no part" if peers is None else f"{plural(peers, 'node')} on it"
+        ),
+    ]
+    if isinstance(network.detail, Unknown):
+        told.append(_fact("inspected", f"no. {network.detail.reason}", UNKNOWN))
+    told += [_fact("not read", each, UNKNOWN) for each in account.missing]
+    return tuple(told)
+
+
+def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:
+    return says(text, tone, label=f"{label:10}")
+
+
+def recreation(account: NetworkAccount, found: Read[Attachments]) -> tuple[Paragraph, ...]:
+    """Return what recreating a network would touch, by name, what would be refused first."""
+    if isinstance(found, Unknown):
+        return (says(f"It is not known what recreating it would touch. {found.reason}", UNKNOWN),)
+    name = account.network.name
+    if found.refused:
+        return (says(f"{name} cannot be recreated. {found.refused}", BAD),)
+    told: list[Paragraph] = []
+    refused = found.touched(Touch.REFUSED)
+    if refused:
+        told += [
+            says(f"Recreating {name} would be refused because of {plural(len(refused), 'object')}:", BAD)
+        ]
+        told += [
+            says(f"{each.kind} {each.name}. {each.because}", label=" ", label_tone=BAD) for each in refused
+        ]
+        told.append(EMPTY)
+    else:
+        told += [says(f"Nothing on {name} would refuse its recreation as of now.", STRONG), EMPTY]
+    for touch, verb in (
+        (Touch.RESTARTS, "would be stopped once and started once"),
+        (Touch.RECONNECTS, "would be disconnected, and connected again"),
+        (Touch.STAYS_DOWN, "would be moved over; nothing of it runs"),
+        (Touch.WAITS, "would have to end first"),
+    ):
+        those = found.touched(touch)
+        if those:
+            told.append(says(f"{len(those)} {verb}:", STRONG))
+            told.append(says(listed([each.name for each in those], NAMED), label=" "))
+    if not found.all:
+        told.append(says("Nothing is on it."))
+    told += [EMPTY, says("This console only reads. A maintenance run recreates it, step by step.", DIM)]
+    return tuple(told)
+
+
+def vanished(name: str, seen: Observation, zone: tzinfo) -> str:
+    """Return that a network is gone, and as of when what is shown was so."""
+    if isinstance(seen.swarm.networks, Unknown):
+        return f"{name} could not be read. {seen.swarm.networks.reason}"
+    return (
+        f"{name} is gone: it was removed. What is shown is how it was at {moment(seen.now, seen.now, zone)}."
+    )
+
+
+def has_network(seen: Observation, network_id: str) -> bool:
+    """Whether a network is there as far as was read."""
+    return any(each.id == network_id for each in known(seen.swarm.networks, ()))

@@ -1,0 +1,102 @@
+"""What lines are made of: text, which is only ever data, with a tone; and paragraphs that wrap."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from console.diagnosis.values import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """What bars, bounds, gaps, rules and the marks for hidden rows are drawn with."""
+
+    full: str
+    empty: str
+    at_most: str
+    at_least: str
+    more: str
+    rule: str
+    above: str
+    below: str
+
+
+UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─", "▲", "▼")
+ASCII = Glyphs("#", ".", "<=", ">=", "...", "-", "^", "v")
+
+MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
+"""State as a character, so that nothing depends on colour."""
+
+STYLES = {
+    Severity.OK: "green",
+    Severity.WARNING: "yellow",
+    Severity.UNKNOWN: "magenta",
+    Severity.CRITICAL: "bold red",
+}
+
+
+COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python itself sets LC_CTYPE to under the locale C (PEP 538): that is not what the operator said."""
+
+
+def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
+    """Return the glyphs of the locale: plain ASCII unless it says UTF-8."""
+    language, characters = environment.get("LANG") or "C", environment.get("LC_CTYPE")
+    if language in ("C", "POSIX") and characters in COERCED:
+        characters = None
+    locale = environment.get("LC_ALL") or characters or language
+    return UNICODE if "utf" in locale.lower() else ASCII
+
+
+def bar(share: float, width: int, glyphs: Glyphs) -> str:
+    """Return a bar. Only nothing looks empty and only everything looks full."""
+    filled = round(share * width)
+    if 0 < share < 1:
+        filled = min(max(filled, 1), width - 1)
+    return glyphs.full * filled + glyphs.empty * (width - filled)
+
+
+Part: TypeAlias = tuple[str, str]
+"""A text and its tone."""
+Parts: TypeAlias = tuple[Part, ...]
+
+PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
+CURSOR, RESTING = "cursor", "resting"
+"""Each is told by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
+cursor is."""
+
+
+def text_of(parts: Parts) -> str:
+    """Return parts as text."""
+    return "".join(text for text, _ in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a list."""
+
+    key: Hashable
+    """What makes it the same row after a change."""
+    parts: Parts
+    value: object = None
+    """What it stands for."""
+    severity: Severity = Severity.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Parts that belong together; lines after the first are indented by so many columns."""
+
+    parts: Parts
+    hang: int = 0
+
+
+EMPTY = Paragraph(())
+"""An empty line."""
+
+
+def says(text: str, tone: str = PLAIN, *, label: str = "", label_tone: str = DIM) -> Paragraph:
+    """Return a paragraph of one text, with a word in front of it that stands out to the left."""
+    if not label:
+        return Paragraph(((text, tone),))
+    return Paragraph(((f"{label} ", label_tone), (text, tone)), len(label) + 1)

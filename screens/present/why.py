@@ -1,0 +1,110 @@
+"""Why services do not run, for a pane: one row for each, and the explanation of one."""
+
+from console.diagnosis.values import Severity
+from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
+from console.journal.signatures import Certainty
+from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
+
+Where = tuple[str, str]
+"""What a command needs before and behind it to reach the engine that was asked about."""
+STANDING_TONES = {
+    Standing.RUNS: DIM,
+    Standing.CONVERGING: WARN,
+    Standing.UNKNOWN: UNKNOWN,
+    Standing.HELD_UP: BAD,
+}
+STANDING_WORDS = {
+    Standing.RUNS: "runs",
+    Standing.CONVERGING: "converging",
+    Standing.UNKNOWN: "unknown",
+    Standing.HELD_UP: "HELD UP",
+}
+STANDING_SEVERITIES = {
+    Standing.RUNS: Severity.OK,
+    Standing.CONVERGING: Severity.WARNING,
+    Standing.UNKNOWN: Severity.UNKNOWN,
+    Standing.HELD_UP: Severity.CRITICAL,
+}
+FIELD_WIDTH = 26
+_WHOSE = {
+    True: "It is for want of an address.",
+    False: "It is not for want of an address.",
+    None: "Whether it is for want of an address cannot be told.",
+}
+
+
+def service_rows(answer: Answer, wanted: str) -> list[Row]:
+    """Return a row for each service whose name or stack contains `wanted`, those that do not run first."""
+    return [
+        _row(each)
+        for each in answer.explained
+        if wanted in f"{each.service.stack} {each.service.name}".lower()
+    ]
+
+
+def _row(each: Explained) -> Row:
+    own = each.explanation
+    tone = STANDING_TONES[own.standing]
+    tasks = f"{each.running}/{'?' if each.wanted is None else each.wanted}"
+    return Row(
+        each.service.id,
+        (
+            (f"{STANDING_WORDS[own.standing]:10} ", tone),
+            (f"{tasks:>5}  ", DIM if own.standing is Standing.RUNS else PLAIN),
+            (each.service.name, DIM if own.standing is Standing.RUNS else STRONG),
+            (f"  {own.verdict}", DIM if own.standing is Standing.RUNS else PLAIN),
+        ),
+        each,
+        STANDING_SEVERITIES[own.standing],
+    )
+
+
+def explanation(each: Explained, where: Where) -> tuple[Paragraph, ...]:
+    """Return why a service does not run: the verdict, how sure it is, what to do, and the evidence."""
+    own = each.explanation
+    sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+    told = [
+        Paragraph(
+            (
+                (f"{STANDING_WORDS[own.standing]}  ", STANDING_TONES[own.standing]),
+                (f"{each.service.name}: {own.verdict}{sure}", STRONG),
+            )
+        ),
+        says(own.meaning),
+    ]
+    if own.standing is not Standing.RUNS:
+        told.append(says(_WHOSE[own.is_address_problem], DIM))
+    if own.advice or own.command:
+        told.append(EMPTY)
+    if own.advice:
+        told.append(says(own.advice, label="do  "))
+    if own.command:
+        told.append(says(runnable(own.command, where), STRONG, label="next"))
+    if own.evidence:
+        told += [EMPTY, *_evidence(own.evidence)]
+    return tuple(told)
+
+
+def _evidence(rows: tuple[Evidence, ...]) -> list[Paragraph]:
+    told: list[Paragraph] = []
+    subject = ""
+    for row in rows:
+        # A subject stands once, before its first field.
+        if row.subject != subject:
+            told.append(says(row.subject, STRONG, label=" "))
+            subject = row.subject
+        told.append(says(row.value, label=f"   {row.field:{FIELD_WIDTH}}"))
+    return told
+
+
+def command_of(each: Explained, where: Where) -> str:
+    """Return the next command, ready to be pasted into a shell; nothing where there is none."""
+    return runnable(each.explanation.command, where)
+
+
+def runnable(command: str, where: Where) -> str:
+    """Return a command as it reaches the engine that was asked about, also where that is not the shell's own."""
+    before, behind = where
+    if not command:
+        return ""
+    return f"{before}{command}{behind if command.startswith('vipconsole ') else ''}"

@@ -1,0 +1,286 @@
+"""The live console: takes scenes from their source, shows screens, and does what is asked of it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from textual import work
+from textual.app import App
+from textual.binding import BindingType
+from textual.filter import LineFilter
+from textual.reactive import var
+from textual.scrollbar import ScrollBar
+from textual.worker import WorkerFailed
+
+from console.errors import Unknown, VipconsoleError
+from console.monitor.values import Scene
+from console.runbook.run.decisions import Wish
+from screens.present.run import RunView
+from screens.present.text import says
+from screens.tui.dialogs import Leaving, Reading
+from screens.tui.environment import OpenJournal, OpenNetwork, OpenWhy, SceneCame, SceneSource, Surroundings
+from screens.tui.help import help_says
+from screens.tui.journal import JournalScreen
+from screens.tui.keys import Command, Commanded, CommandProvider, bindings, commands_of, usable
+from screens.tui.line_filter import Printable
+from screens.tui.network import NetworkScreen
+from screens.tui.overview import OverviewScreen
+from screens.tui.runbook import RunbookScreen, why_not
+from screens.tui.screen import ConsoleScreen
+from screens.tui.why import WhyScreen
+from screens.tui.widgets.input_lines import AnswerLine
+from screens.tui.widgets.line_view import AsciiScrollBar
+
+Runs: TypeAlias = Callable[[], AsyncGenerator[RunView | Unknown, None]]
+"""Gives the maintenance run that matters, and again whenever anything of it changes."""
+Decide: TypeAlias = Callable[[Wish, Callable[[str], object]], Awaitable[None]]
+"""Takes a decision, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """The run that a console was opened for: it opens there, and takes decisions about it."""
+
+    name: str
+    decide: Decide
+
+
+THEME = "ansi-dark"
+"""The terminal's own colours: they suit it, and take fewer bytes than any others."""
+
+
+def _is_above_overview(app: "ConsoleApp") -> bool:
+    return sum(isinstance(each, ConsoleScreen) for each in app.screen_stack) > 1
+
+
+KEYS: tuple[Command, ...] = (
+    Command("show_overview", "o", "Overview", when=_is_above_overview),
+    Command("show_why", "w", "Why services do not run"),
+    Command("show_journal", "d", "dockerd's log, explained"),
+    Command("show_run", "r", "The maintenance run, or the runbook of one"),
+    Command("look_now", "ctrl+l", "Look now, and draw everything anew"),
+    Command("command_palette", "ctrl+p,colon", "All that can be done now", is_in_palette=False),
+    Command("back", "escape", "Back", footer="back", when=_is_above_overview),
+    Command("help", "question_mark", "Help", footer="help"),
+    Command("quit", "q", "Leave", footer="quit", about="Nothing stops by it."),
+    Command("ask_to_leave", "ctrl+c", "Ask whether to leave", is_in_palette=False),
+    Command(
+        "suspend_process",
+        "ctrl+z",
+        "Back to the shell, which calls this again with `fg`",
+        is_in_palette=False,
+    ),
+)
+LEAVING = "This only looks. Whatever goes on goes on; a maintenance run has a process of its own."
+
+
+class ConsoleApp(Commanded, App[int], inherit_bindings=False):
+    """The console over a source of scenes."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "vipconsole"
+    COMMANDS: ClassVar[Any] = {CommandProvider}
+    KEYS = KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+
+    scene: var[Scene] = var(Scene())
+    run_shown: var[RunView | None] = var(None)
+    """The maintenance run that is under way, or the last one."""
+
+    def __init__(
+        self,
+        source: SceneSource,
+        around: Surroundings,
+        runs: Runs | None = None,
+        own: OwnRun | None = None,
+    ) -> None:
+        super().__init__(ansi_color=True)
+        self.animation_level = "none"
+        self.around = around
+        self._source = source
+        self._runs = runs
+        self._own = own
+        self._attended: tuple[str, ...] = ()
+        self._printable = Printable(is_ascii=around.is_ascii)
+        self._scroll_bar = ScrollBar.renderer
+        self.failure: BaseException | None = None
+        """What ended the app, where that was a bug."""
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line passes on its way to the terminal, last of all that it can be printed."""
+        return (*super().get_line_filters(), self._printable)
+
+    def _handle_exception(self, error: Exception) -> None:
+        # Textual's own way; it has no public one to learn what ended an app.
+        self.failure = self.failure or (error.error if isinstance(error, WorkerFailed) else error)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback with the values of all variables, and some of them may be secrets.
+        self._close_messages_no_wait()
+
+    # What comes
+
+    def on_mount(self) -> None:
+        """Show the overview, and begin to watch."""
+        self.theme = THEME
+        # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
+        if self.around.is_ascii:
+            ScrollBar.renderer = AsciiScrollBar
+        self.push_screen(OverviewScreen(self.around))
+        if self._own is not None:
+            self.action_show_run()
+        self._watch_source()
+        if self._runs is not None:
+            self._watch_runs(self._runs)
+
+    def on_unmount(self) -> None:
+        """Leave Textual's scroll bars as they were."""
+        ScrollBar.renderer = self._scroll_bar
+
+    @work(group="watching", description="takes scenes from their source")
+    async def _watch_source(self) -> None:
+        async with aclosing(self._source.scenes()) as scenes:
+            async for scene in scenes:
+                self.post_message(SceneCame(scene))
+
+    @work(group="runs", description="takes pictures of maintenance runs")
+    async def _watch_runs(self, runs: Runs) -> None:
+        async with aclosing(runs()) as pictures:
+            async for each in pictures:
+                if isinstance(each, Unknown):
+                    said = f"The maintenance runs cannot be read. {each.reason} {each.hint}".rstrip()
+                    self.notify(said, severity="warning", markup=False)
+                else:
+                    self.run_shown = each
+
+    def on_scene_came(self, message: SceneCame) -> None:
+        """Hand the newest scene down."""
+        self.scene = message.scene
+        self._attend()
+
+    def _attend(self) -> None:
+        """Let the networks that are on the screen be looked at more closely."""
+        shown = tuple(each.network_id for each in self.screen_stack if isinstance(each, NetworkScreen))
+        if shown != self._attended:
+            self._attended = shown
+            self._source.attend(*shown)
+
+    # Which screen is shown
+
+    def on_open_network(self, message: OpenNetwork) -> None:
+        """Show a network."""
+        self.push_screen(NetworkScreen(self.around, message.network_id))
+        self._attend()
+
+    def on_open_journal(self, message: OpenJournal) -> None:
+        """Show dockerd's log, beginning with a finding."""
+        self.open(JournalScreen(self.around, message.signature))
+
+    def on_open_why(self, message: OpenWhy) -> None:
+        """Show why a service does not run."""
+        self.open(WhyScreen(self.around, message.service_id))
+
+    def on_open_run(self) -> None:
+        """Show the run."""
+        self.action_show_run()
+
+    def open(self, screen: ConsoleScreen) -> None:
+        """Show a screen; where one of its kind is open already, in its place."""
+        kinds = [type(each) for each in self.screen_stack]
+        if type(screen) in kinds:
+            for _ in kinds[kinds.index(type(screen)) :]:
+                self.pop_screen()
+        self.push_screen(screen)
+
+    def action_show_overview(self) -> None:
+        """Show the overview."""
+        while _is_above_overview(self):
+            self.pop_screen()
+
+    async def action_back(self) -> None:
+        """Show the screen before."""
+        if _is_above_overview(self):
+            self.pop_screen()
+
+    def action_show_journal(self) -> None:
+        """Show dockerd's log."""
+        self.open(JournalScreen(self.around))
+
+    def action_show_why(self) -> None:
+        """Show why services do not run."""
+        self.open(WhyScreen(self.around))
+
+    def action_show_run(self) -> None:
+        """Show the run, and whatever becomes of it; before any, the runbook."""
+        screen = RunbookScreen(self.around, may_decide=self._own is not None)
+        self.open(screen)
+        screen.watch(self, "run_shown", screen.take)
+
+    # What is decided
+
+    def on_answer_line_decided(self, message: AnswerLine.Decided) -> None:
+        """Take a decision about the run that this console was opened for."""
+        if self._own is not None:
+            self._decide(self._own.decide, message)
+
+    @work(group="deciding", description="takes a decision")
+    async def _decide(self, decide: Decide, message: AnswerLine.Decided) -> None:
+        try:
+            await decide(message.wish, self._tell)
+        except VipconsoleError as error:
+            shown = [each for each in self.screen_stack if isinstance(each, RunbookScreen)]
+            for each in shown:
+                each.refuse(error)
+            if self.screen not in shown:
+                self.notify(why_not(error), severity="error", markup=False)
+
+    def _tell(self, sentence: str) -> None:
+        self.notify(sentence, markup=False)
+
+    def watch_run_shown(self, before: RunView | None, now: RunView | None) -> None:
+        """Call the operator who looks elsewhere, when the run that is theirs asks something."""
+        asked = None if now is None else now.question
+        if self._own is None or asked is None or isinstance(self.screen, RunbookScreen):
+            return
+        if before is None or before.question != asked:
+            self.bell()
+            self.notify(f"The run asks about {asked.step_id}: r shows it.", severity="warning", markup=False)
+
+    # What is done
+
+    def action_look_now(self) -> None:
+        """Look now; and draw everything, should something else have written on the terminal."""
+        self._source.hurry()
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
+
+    def action_help(self) -> None:
+        """Show what can be done here, and what the marks mean."""
+        here = [each for node, each in usable(self.screen.focused or self.screen) if node is not self]
+        keys = {each.keys for each in here}
+        everywhere = [each for each in commands_of(self) if each.keys not in keys]
+        told = help_says((("Here", here), ("Everywhere", everywhere)), self.around.glyphs)
+        self.push_screen(Reading("Help", told, self.around))
+
+    def action_ask_to_leave(self) -> None:
+        """Ask before leaving."""
+        if not isinstance(self.screen, Leaving):
+            said = LEAVING if self._own is None else leaving_run(self._own.name, self.run_shown)
+            self.push_screen(Leaving([says(said)], self.around), self._leave)
+
+    def _leave(self, is_meant: bool | None) -> None:  # noqa: FBT001 - a dialog's result
+        if is_meant:
+            self.exit(0)
+
+
+def leaving_run(name: str, run: RunView | None) -> str:
+    """Return what becomes of a run when its viewer is left."""
+    if run is not None and run.ended in ("done", "undone", "abandoned"):
+        return f"The run is over. `vipconsole report {name}` tells what it did."
+    again = f"`vipconsole attach {name}` shows it again."
+    if run is not None and run.question is not None:
+        lapse = " Without an answer in time it is undone." if run.question.lapses_at is not None else ""
+        return f"The run waits for an answer, and goes on waiting without this.{lapse} {again}"
+    return f"The run goes on without this; it has a process of its own. {again}"

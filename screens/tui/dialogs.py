@@ -1,0 +1,199 @@
+"""Dialogs: something to read, something to answer, a word to type."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+
+from console.clock import Clock
+from screens.present.text import BAD, CURSOR, DIM, PLAIN, STRONG, Paragraph, Parts
+from screens.tui.environment import Surroundings
+from screens.tui.fitting import wrapped
+from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
+from screens.tui.widgets.bars import KeyLine
+from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.pane import Title, Words
+
+MOST_WIDE = 100
+AROUND = 5
+"""Lines that a dialog takes besides its sentences, at most: its title, what is blank, a field of two lines or the keys."""
+READ_KEYS: tuple[Command, ...] = (
+    Command("dismiss", "escape,q,enter,question_mark", "Close it", footer="close", is_in_palette=False),
+)
+LEAVE_KEYS: tuple[Command, ...] = (
+    Command("leave(True)", "q,y,ctrl+c", "Leave", footer="leave", is_in_palette=False),
+    Command("leave(False)", "escape,n,enter", "Stay", footer="stay", is_in_palette=False),
+)
+
+
+def fit(words: Words, paragraphs: Iterable[Paragraph], screen: Screen[Any]) -> None:
+    """Say it in as many lines as it takes, as far as the screen has them."""
+    width = min(MOST_WIDE, screen.size.width * 9 // 10) - 2
+    lines = sum(1 for each in paragraphs for _ in wrapped(each, max(1, width - 1)))
+    # A dialog takes nine tenths of the screen at most: what is typed, and the keys that close it, stay in sight.
+    words.styles.height = max(1, min(lines, screen.size.height * 9 // 10 - AROUND))
+    words.say(paragraphs)
+
+
+class Reading(Commanded, ModalScreen[None], inherit_bindings=False):
+    """Sentences over a screen, until they are closed."""
+
+    KEYS = READ_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    CSS_PATH = "dialogs.tcss"
+
+    def __init__(self, title: str, paragraphs: Iterable[Paragraph], around: Surroundings) -> None:
+        super().__init__()
+        self._title = Title(0, title, around.glyphs)
+        self._paragraphs = tuple(paragraphs)
+        self._around = around
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sentences over the keys."""
+        with Vertical():
+            yield self._title
+            yield Words()
+            yield KeyLine(is_ascii=self._around.is_ascii)
+
+    def on_mount(self) -> None:
+        """Let keys scroll it."""
+        self.query_one(Words).focus()
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        fit(self.query_one(Words), self._paragraphs, self)
+
+
+class Leaving(Commanded, ModalScreen[bool], inherit_bindings=False):
+    """Asks before the console is left. Enter stays."""
+
+    KEYS = LEAVE_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    CSS_PATH = "dialogs.tcss"
+
+    def __init__(self, paragraphs: Iterable[Paragraph], around: Surroundings) -> None:
+        super().__init__()
+        self._paragraphs = tuple(paragraphs)
+        self._around = around
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question over the keys."""
+        with Vertical():
+            yield Title(0, "Leave?", self._around.glyphs)
+            yield Words()
+            yield KeyLine(is_ascii=self._around.is_ascii)
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        fit(self.query_one(Words), self._paragraphs, self)
+
+    def action_leave(self, is_meant: bool) -> None:  # noqa: FBT001 - an action's parameter
+        """Take the answer."""
+        self.dismiss(is_meant)
+
+
+class WordField(Painted, can_focus=True):
+    """Where a word is typed to confirm something; its first answer is no.
+
+    It takes every key itself. Keys that were on their way when it came, a paste, and an enter that follows another key
+    at once confirm nothing: only a whole word, then a pause, then enter does.
+    """
+
+    DEFAULT_CSS = "WordField { height: 2; }"
+
+    def __init__(self, word: str, clock: Clock) -> None:
+        super().__init__()
+        self._word = word
+        self._clock = clock
+        self._typed = ""
+        self._is_at_cancel = True
+        self._is_flushing = True
+        self._last_s = clock.monotonic()
+        self._said = ""
+
+    def parts_at(self, y: int) -> Parts:
+        """Return what was typed, and the way out."""
+        if y == 0:
+            field = self._typed if self._is_at_cancel else f"{self._typed}_"
+            return (
+                (" Type ", PLAIN),
+                (self._word, BAD),
+                (" to go on: ", PLAIN),
+                (field or " ", STRONG),
+                (f"  {self._said}" if self._said else "", DIM),
+            )
+        return ((" ", PLAIN), (" Cancel ", CURSOR if self._is_at_cancel else PLAIN), ("  tab changes", DIM))
+
+    def on_key(self, event: events.Key) -> None:
+        """Take a key."""
+        event.stop()
+        event.prevent_default()
+        now_s = self._clock.monotonic()
+        is_hasty, self._last_s = now_s - self._last_s < PAUSE_S, now_s
+        if self._is_flushing and is_hasty:
+            return
+        self._is_flushing = False
+        self._said = ""
+        if event.key == "escape":
+            self.screen.dismiss(result=False)
+        elif event.key in ("tab", "shift+tab", "up", "down"):
+            self._is_at_cancel = not self._is_at_cancel
+        elif event.key == "enter":
+            self._enter(is_hasty=is_hasty)
+        elif event.key == "backspace":
+            self._typed = self._typed[:-1]
+        elif event.is_printable and event.character and len(self._typed) < 2 * len(self._word) + 20:
+            self._is_at_cancel = False
+            self._typed += event.character
+        self.renew()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Refuse what is pasted: a word that confirms is typed."""
+        event.stop()
+        event.prevent_default()
+        self._last_s = self._clock.monotonic()
+        self._said = "(type it; a paste does not count)"
+        self.renew()
+
+    def _enter(self, *, is_hasty: bool) -> None:
+        if self._is_at_cancel:
+            self.screen.dismiss(result=False)
+        elif self._typed != self._word:
+            self._typed, self._said = "", "(that was another word)"
+        elif is_hasty:
+            self._said = "(enter again to go on)"
+        else:
+            self.screen.dismiss(result=True)
+
+
+class Confirming(ModalScreen[bool]):
+    """Asks for a word before something happens that cannot be taken back. True means that it was typed and meant."""
+
+    CSS_PATH = "dialogs.tcss"
+
+    def __init__(self, title: str, paragraphs: Iterable[Paragraph], word: str, around: Surroundings) -> None:
+        super().__init__()
+        self._heading = title
+        self._paragraphs = tuple(paragraphs)
+        self._word = word
+        self._around = around
+
+    def compose(self) -> ComposeResult:
+        """Lay out what would happen over the field."""
+        with Vertical():
+            yield Title(0, self._heading, self._around.glyphs)
+            yield Words()
+            yield WordField(self._word, self._around.clock)
+
+    def on_mount(self) -> None:
+        """Say what would happen; keys go to the field, which is at Cancel."""
+        self.query_one(Words).can_focus = False
+        self.query_one(WordField).focus()
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        fit(self.query_one(Words), self._paragraphs, self)

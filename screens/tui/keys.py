@@ -1,0 +1,137 @@
+"""What a key does, declared once: key, footer, palette, help and when it can be used come from one place."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, ClassVar
+
+from textual.actions import parse
+from textual.binding import Binding, BindingType
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+
+KEY_NAMES = {
+    "question_mark": "?", "slash": "/", "escape": "esc", "up": "↑", "down": "↓", "left": "←", "right": "→",
+    "pageup": "page up", "pagedown": "page down", "ctrl+p": "ctrl+p", "space": "space",
+}  # fmt: skip
+ASCII_KEY_NAMES = {**KEY_NAMES, "up": "up", "down": "down", "left": "left", "right": "right"}
+
+PAUSE_S = 0.4
+"""Keys that follow each other more closely were not each meant: held down, pasted, or typed before they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something that an operator can do with a key or from the palette."""
+
+    action: str
+    """Textual's action on the screen or widget that declares it, such as `open('journal')`."""
+    keys: str
+    """Textual's names of its keys, separated by commas; the first one is shown."""
+    name: str
+    """What it does, in a few words: in the palette and in the help."""
+    footer: str = ""
+    """A word or two for the last line of the screen; not there without."""
+    about: str = ""
+    """A sentence more for the help."""
+    when: Callable[[Any], bool] | None = None
+    """Tells of the screen or widget that declares it whether it can be used now; else its key does nothing, and it is
+    neither in the footer nor in the palette."""
+    is_in_palette: bool = True
+    """Moving about has no place there."""
+
+    @property
+    def binding(self) -> Binding:
+        """Return it as Textual wants it."""
+        return Binding(
+            self.keys, self.action, self.footer or self.name, show=bool(self.footer), id=self.action
+        )
+
+    def shown_key(self, *, is_ascii: bool) -> str:
+        """Return its first key as an operator reads it."""
+        names = ASCII_KEY_NAMES if is_ascii else KEY_NAMES
+        first = self.keys.split(",")[0].strip()
+        return names.get(first, first)
+
+
+def bindings(commands: Sequence[Command]) -> list[BindingType]:
+    """Return commands as a screen's or widget's `BINDINGS`."""
+    return [each.binding for each in commands]
+
+
+class Commanded(DOMNode):
+    """Mixed into a screen, a widget or the app that has commands: `KEYS` declares them, `BINDINGS = bindings(KEYS)`."""
+
+    KEYS: ClassVar[tuple[Command, ...]] = ()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether a command can be used now, as it was declared."""
+        command = _limited(type(self)).get((action, parameters))
+        if command is not None and command.when is not None:
+            return command.when(self)
+        return super().check_action(action, parameters)
+
+
+@cache
+def _limited(kind: type[DOMNode]) -> Mapping[tuple[str, tuple[object, ...]], Command]:
+    """Return the commands of a class that cannot always be used, by their actions and what is given to these.
+
+    Textual asks for every key after every key.
+    """
+    found = [(parse(each.action), each) for each in _commands(kind) if each.when is not None]
+    # Of two that do the same, the first one is asked.
+    return {(name, given): each for (_, name, given), each in reversed(found)}
+
+
+def commands_of(node: DOMNode) -> Iterator[Command]:
+    """Yield the commands that a screen, a widget or the app declares, those of its base classes last."""
+    return _commands(type(node))
+
+
+def _commands(node_type: type[DOMNode]) -> Iterator[Command]:
+    seen = set[str]()
+    for kind in node_type.__mro__:
+        for each in kind.__dict__.get("KEYS", ()):
+            if each.action not in seen:
+                seen.add(each.action)
+                yield each
+
+
+def usable(focused: DOMNode) -> Iterator[tuple[DOMNode, Command]]:
+    """Yield each command of a node and of what it is in, with the node that declares it, where it can be used now."""
+    seen = set[str]()
+    for node in focused.ancestors_with_self:
+        if not isinstance(node, Commanded):
+            continue
+        for each in commands_of(node):
+            if each.keys not in seen and (each.when is None or each.when(node)):
+                seen.add(each.keys)
+                yield node, each
+
+
+class CommandProvider(Provider):
+    """Gives the palette what was declared."""
+
+    def _commands(self) -> list[tuple[DOMNode, Command]]:
+        node = self.focused or self.screen
+        return [(where, each) for where, each in usable(node) if each.is_in_palette]
+
+    async def discover(self) -> Hits:
+        """Yield everything that can be done."""
+        for node, each in self._commands():
+            yield DiscoveryHit(
+                _shown(each), partial(self.app.run_action, each.action, node), help=each.about or None
+            )
+
+    async def search(self, query: str) -> Hits:
+        """Yield what can be done of which somebody typed a part."""
+        matcher = self.matcher(query)
+        for node, each in self._commands():
+            score = matcher.match(_shown(each))
+            if score > 0:
+                act = partial(self.app.run_action, each.action, node)
+                yield Hit(score, matcher.highlight(_shown(each)), act, help=each.about or None)
+
+
+def _shown(command: Command) -> str:
+    return f"{command.name} ({command.shown_key(is_ascii=True)})"

@@ -1,0 +1,113 @@
+"""The overview: overlays, findings, dockerd's log, quiet and the run, on one screen."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Grid
+from textual.reactive import var
+from textual.widget import Widget
+
+from console.diagnosis.values import Finding
+from console.journal.summary import Finding as Logged
+from screens.present.findings import finding_says
+from screens.present.quiet import report_says
+from screens.present.run import RunView
+from screens.tui.dialogs import Reading
+from screens.tui.environment import OpenJournal, OpenNetwork, OpenRun, Surroundings
+from screens.tui.keys import Command, bindings
+from screens.tui.panes.base import ScenePane
+from screens.tui.panes.lists import Findings, Run, Stillness
+from screens.tui.panes.lists import Logged as LoggedPane
+from screens.tui.panes.overlays import OverlayLine, Overlays
+from screens.tui.screen import ConsoleScreen
+from screens.tui.widgets.input_lines import FindLine
+
+KEYS: tuple[Command, ...] = (
+    Command("find", "slash", "Show only what speaks of something", "filter"),
+    Command("app.show_why", "w", "Why services do not run", "why"),
+    Command("app.show_journal", "d", "dockerd's log, explained", "dockerd"),
+    Command("forget", "escape", "Show everything again", "all", when=lambda screen: bool(screen.sought)),
+)
+
+
+class OverviewScreen(ConsoleScreen):
+    """Everything on one screen, the worst first."""
+
+    CSS_PATH = "overview.tcss"
+    AUTO_FOCUS = ""
+    KEYS = KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+
+    sought: var[str] = var("", bindings=True)
+    """What rows must speak of, in lower case."""
+    run: var[RunView | None] = var(None)
+    """The maintenance run that is under way, or the last one."""
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
+        self._find = FindLine("a network, a service, a stack")
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Lay out the panes."""
+        with Grid():
+            for pane in (Overlays, Findings, LoggedPane, Stillness):
+                yield pane(self.around).data_bind(OverviewScreen.scene, OverviewScreen.sought)
+            yield Run(self.around).data_bind(OverviewScreen.run)
+        yield self._find
+
+    def on_mount(self) -> None:
+        """Begin at the overlays."""
+        self.watch(self.app, "run_shown", partial(setattr, self, "run"))
+        self.panes[0].enter()
+
+    @property
+    def entered(self) -> ScenePane | None:
+        """The pane that keys go to."""
+        return next((each for each in self.query(ScenePane) if each.has_class("-entered")), None)
+
+    def on_row_view_moved(self) -> None:
+        """What can be done may be something else now."""
+        self.refresh_bindings()
+
+    def on_row_view_chosen(self) -> None:
+        """Open what the cursor is on: a network, a finding, dockerd's log, the checks."""
+        pane = self.entered
+        row = pane.rows.current if pane is not None else None
+        if pane is None or row is None:
+            return
+        match row.value:
+            case OverlayLine(figures=line):
+                self.post_message(OpenNetwork(line.network_id))
+            case Finding() as finding:
+                self.app.push_screen(Reading("Finding", finding_says(finding), self.around))
+            case Logged(signature=signature):
+                self.post_message(OpenJournal(signature.id))
+            case _ if isinstance(pane, Stillness) and self.scene.quiet.value is not None:
+                self.app.push_screen(Reading("Quiet?", report_says(self.scene.quiet.value), self.around))
+            case RunView():
+                self.post_message(OpenRun())
+            case _ if isinstance(pane, LoggedPane):
+                self.post_message(OpenJournal())
+            case _:
+                pass
+
+    def action_find(self) -> None:
+        """Let somebody type what to show."""
+        self._find.open()
+
+    def action_forget(self) -> None:
+        """Show everything again."""
+        self._find.clear()
+        self._find.remove_class("-open")
+
+    def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
+        """Show what speaks of it."""
+        self.sought = event.text.strip().lower()
+
+    def on_find_line_closed(self) -> None:
+        """Go on where it was."""
+        pane = self.entered
+        if pane is not None:
+            pane.enter()

@@ -1,0 +1,283 @@
+"""All overlays: the network of interest, then the worst first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from textual.app import ComposeResult
+
+from console.addresses.forecast import Trend
+from console.diagnosis.values import Severity
+from console.errors import Unknown
+from console.monitor.values import Look, Scene
+from console.text import duration
+from screens.present.overlays import (
+    FIGURES,
+    MARK_TONES,
+    SubnetLine,
+    severities,
+    subnet_lines,
+)
+from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Part, Parts, Row, bar
+from screens.tui.environment import Surroundings
+from screens.tui.panes.base import ScenePane, said_of
+from screens.tui.widgets.line_view import Painted
+
+NAME_AT_LEAST, NAME_AT_MOST = 10, 40
+NAME_ENOUGH = 20
+"""From here on a bar is worth more than the rest of a name."""
+BAR_AT_LEAST, BAR_ENOUGH, BAR_AT_MOST = 6, 10, 24
+TREND_AT_LEAST = 12
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayLine:
+    """A line of the table: a subnet, and how the use of its network goes."""
+
+    figures: SubnetLine
+    place: int
+    """Among the subnets of its network, from 0."""
+    trend: str
+
+
+class Heading(Painted):
+    """The line above a table."""
+
+    DEFAULT_CSS = "Heading { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: Parts = ()
+
+    def say(self, parts: Parts) -> None:
+        """Show this from now on."""
+        self._parts = parts
+        self.renew()
+
+    def parts_at(self, y: int) -> Parts:
+        """Return the line."""
+        del y
+        return self._parts
+
+
+class Overlays(ScenePane):
+    """A row for each subnet of each overlay."""
+
+    NUMBER, NAME = 1, "Overlays"
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
+        self._heading = Heading()
+        self._lines: list[OverlayLine] = []
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title and the heading over the rows."""
+        yield self.title
+        yield self._heading
+        yield self.rows
+
+    def basis(self, scene: Scene) -> tuple[object, ...]:
+        """It rests on the look and the trends."""
+        return scene.look.value, scene.look.failed, scene.trends
+
+    @property
+    def current(self) -> OverlayLine | None:
+        """The line under the cursor."""
+        row = self.rows.current
+        return row.value if row is not None and isinstance(row.value, OverlayLine) else None
+
+    def renew(self) -> None:
+        """Show the table."""
+        look = self.scene.look
+        if look.value is None:
+            self._heading.say(())
+            self.show_awaited(look)
+            return
+        interest = self.around.settings.network
+        self._lines = overlay_lines(
+            look.value, self.scene.trends, self.around.glyphs, self.sought, interest=interest
+        )
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Use the room there is."""
+        self._lay_out()
+        super().on_resize()
+
+    def on_row_view_moved(self) -> None:
+        """Tell how the use of the network under the cursor goes."""
+        if self.scene.look.value is not None:
+            self.title.say(self._said())
+
+    def _lay_out(self) -> None:
+        look = self.scene.look.value
+        width = self.rows.scrollable_content_region.width
+        if look is None or width <= 0:
+            return
+        columns = columns_for(self._lines, width)
+        self._has_trends = bool(columns.trend)
+        self._heading.say(heading(columns) if self._lines else ())
+        networks = look.observation.swarm.networks
+        empty = (
+            f"The networks are unknown. {networks.reason} {networks.hint}".rstrip()
+            if isinstance(networks, Unknown)
+            else "There is no overlay."
+        )
+        self.show(
+            [overlay_row(each, columns, self.around.glyphs) for each in self._lines], self._said(), empty
+        )
+
+    def _said(self) -> Parts:
+        look = self.scene.look.value
+        if look is None:
+            return ()
+        everything = len(look.assessment.accounts)
+        networks = len({each.figures.network_id for each in self._lines})
+        count: Part = (f"{everything}, worst first{self._behind()}", DIM)
+        if self.sought:
+            count = (f"{networks} of {everything} have {self.sought} in them", UNKNOWN)
+        current = self.current
+        trend: tuple[Part, ...] = ()
+        if current is not None and current.trend and not self._has_trends:
+            trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend, STRONG))
+        return said_of(self.scene.look, count, *trend)
+
+    def _behind(self) -> str:
+        """Return behind what the worst stands: the network of interest, where another one is worse than that."""
+        first = next((each.figures for each in self._lines), None)
+        if first is None or first.name != self.around.settings.network:
+            return ""
+        is_outranked = any(each.figures.severity.rank > first.severity.rank for each in self._lines)
+        return f" after {first.name}" if is_outranked else ""
+
+    _has_trends = False
+
+
+def overlay_lines(
+    look: Look, trends: Mapping[str, Trend], glyphs: Glyphs, sought: str = "", interest: str = ""
+) -> list[OverlayLine]:
+    """Return the lines of all overlays whose name or subnet contains what is sought.
+
+    The network of interest stands first, so that it is always found at the same place; then the worst.
+    """
+    assessment = look.assessment
+    worst = severities(assessment.findings)
+    ranked = sorted(
+        assessment.accounts,
+        key=lambda each: (each.network.name != interest, -worst.get(each.network.name, Severity.OK).rank),
+    )  # a stable sort: among equals the fullest stay first
+    lines = []
+    for account in ranked:
+        of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
+        if sought in " ".join((account.network.name, *(each.subnet for each in of_network))).lower():
+            trend = trend_word(trends.get(account.network.id))
+            lines += [
+                OverlayLine(each, place, "" if place else trend) for place, each in enumerate(of_network)
+            ]
+    return lines
+
+
+def trend_word(trend: Trend | None) -> str:
+    """Return how the use of a network goes, in a few words; nothing where its history does not tell."""
+    if trend is None:
+        return ""
+    if trend.full_in_hours is not None:
+        return f"full in {duration(trend.full_in_hours * 3600)}"
+    if trend.removals_left is not None:
+        return f"full in {trend.removals_left} removals"
+    if trend.per_hour is None:
+        return ""
+    return f"{trend.per_hour:+.0f} per hour" if abs(trend.per_hour) >= 1 else "steady"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How wide each column is. A column of no width is not there."""
+
+    name: int
+    subnet: int
+    bar: int
+    used: int
+    figures: tuple[int, ...]
+    trend: int
+
+
+def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
+    """Return the columns that suit lines and a width: figures are never cut, bars and names share what is left."""
+    told = [each.figures for each in lines]
+    figures = tuple(
+        max((len(heading), *(cell_len(each.figures[place]) for each in told)), default=0)
+        for place, heading in enumerate(FIGURES)
+    )
+    used = max((len(each.used) for each in told), default=0)
+    subnet = max((len("SUBNET"), *(len(each.subnet) for each in told)), default=0)
+    names = max((len("NETWORK"), *(cell_len(each.name) for each in told)), default=0)
+    trend = max((cell_len(each.trend) for each in lines), default=0)
+    # Mark, and the gaps around the figures, which are always there.
+    left = width - 2 - used - sum(figures) - GAP * len(figures)
+    if left - subnet - GAP < NAME_AT_LEAST + BAR_AT_LEAST + GAP:
+        subnet = 0
+    else:
+        left -= subnet + GAP
+    if trend and left - trend - GAP >= min(names, NAME_AT_MOST) + BAR_AT_LEAST + GAP + 1:
+        trend = max(trend, TREND_AT_LEAST)
+        left -= trend + GAP
+    else:
+        trend = 0
+    enough = min(names, NAME_ENOUGH)
+    wanted_bar = min(BAR_ENOUGH, max(BAR_AT_LEAST, left - enough - GAP - 1))
+    name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, left - wanted_bar - GAP - 1))
+    bars = min(BAR_AT_MOST, left - name - GAP - 1)
+    if bars < BAR_AT_LEAST:
+        bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, left - GAP))
+    return Columns(name, subnet, bars, used, figures, trend)
+
+
+def heading(columns: Columns) -> Parts:
+    """Return the line above the table."""
+    cells = [f"  {'NETWORK':{columns.name}}"]
+    if columns.subnet:
+        cells.append(f"{'SUBNET':{columns.subnet}}")
+    cells.append(f"{'IN USE':{columns.used + (columns.bar + 1 if columns.bar else 0)}}")
+    cells += [f"{name:>{wide}}" for name, wide in zip(FIGURES, columns.figures, strict=True)]
+    if columns.trend:
+        cells.append("TREND")
+    return (((" " * GAP).join(cells), DIM),)
+
+
+def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
+    """Return a line of the table as a row."""
+    own = line.figures
+    tone = MARK_TONES[own.severity]
+    gap: Part = (" " * GAP, PLAIN)
+    parts: list[Part] = [
+        (f"{MARKS[own.severity]} ", tone),
+        (_sized(own.name, columns.name, glyphs.more), tone if own.severity.rank else STRONG),
+        gap,
+    ]
+    if columns.subnet:
+        parts += [(f"{own.subnet:{columns.subnet}}", PLAIN), gap]
+    if columns.bar:
+        drawn = " " * columns.bar if own.share is None else bar(own.share, columns.bar, glyphs)
+        parts += [(drawn, tone), (" ", PLAIN)]
+    parts.append((f"{own.used:>{columns.used}}", STRONG))
+    for name, figure, wide in zip(FIGURES, own.figures, columns.figures, strict=True):
+        parts += [gap, (f"{figure:>{wide}}", _figure_tone(name, figure, own))]
+    if columns.trend:
+        parts += [gap, (line.trend, WARN if line.trend.startswith("full") else DIM)]
+    return Row((own.network_id, line.place), tuple(parts), line, own.severity)
+
+
+def _figure_tone(name: str, figure: str, line: SubnetLine) -> str:
+    if name == "FREE":
+        return BAD if line.is_full else STRONG
+    if name == "LEAK" and line.has_leaked:
+        return BAD
+    return UNKNOWN if figure == "?" else PLAIN
+
+
+def _sized(text: str, width: int, more: str) -> str:
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - cell_len(more)) + more

@@ -1,0 +1,139 @@
+"""Follows the maintenance runs of this host, and takes the operator's decisions to their logs."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.clock import Clock
+from console.errors import Declined, HostError, RunbookError, Unknown, unknown_from
+from console.host.audit import Who
+from console.runbook.language.source import default_runbook
+from console.runbook.run.decisions import Wish
+from console.runbook.runner.starting import Progress, decide, silent
+from console.runbook.store.folders import run_folders
+from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
+from screens.present.live_run import shown_run
+from screens.present.run import RunView, view_of
+
+
+@dataclass
+class Decider:
+    """Decides about one run, in the name of whoever looks at it."""
+
+    folder: Path
+    who: Who
+    clock: Clock
+    is_cut_short: bool = False
+    """Whether a decision was under way and nobody knows how far it came."""
+
+    async def __call__(self, wish: Wish, tell: Progress = silent) -> None:
+        """Decide what was asked, for the question, the attempt and the plan that were shown. Raises Declined and HostError.
+
+        RunnerNotStarted is one of these: then it is decided, and nothing has come of it yet.
+        """
+        self.is_cut_short = True
+        try:
+            await decide(self.folder, wish, self.who, self.clock, tell)
+        except Exception:
+            self.is_cut_short = False
+            raise
+        self.is_cut_short = False
+
+
+EVERY_S = 3.0
+"""How often it is looked whether another run has begun."""
+
+
+async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+    """Yield the run that matters, and again whenever anything of it changes or another one begins.
+
+    Unknown where runs cannot be read; nothing while there never was any.
+    """
+    failed: Unknown | None = None
+    while True:
+        try:
+            runs = await asyncio.to_thread(run_folders, state)
+            folder = await asyncio.to_thread(newest, state)
+            async with aclosing(_until_another(state, folder, runs, clock)) as views:
+                async for each in views:
+                    failed = None
+                    yield each
+        except Declined:
+            now = await asyncio.to_thread(_unreadable, state)
+            if now is not None and now != failed:
+                yield now
+            failed = now
+        except HostError as error:
+            now = unknown_from(error)
+            if now != failed:
+                yield now
+            failed = now
+        await clock.sleep(EVERY_S)
+
+
+async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+    """Yield one run, and again whenever anything of it changes, until it is over. Unknown while it cannot be read."""
+    failed: Unknown | None = None
+    while True:
+        try:
+            async with aclosing(watch(folder, clock)) as pictures:
+                async for each in pictures:
+                    failed = None
+                    yield shown_run(each)
+        except HostError as error:
+            now = unknown_from(error)
+            if now != failed:
+                yield now
+            failed = now
+        else:
+            return
+        await clock.sleep(EVERY_S)
+
+
+def _unreadable(state: Path) -> Unknown | None:
+    """Return why none of the runs that are there can be shown, or None where there is none."""
+    for each in runs_in(state):
+        if isinstance(each, Unreadable):
+            return Unknown(f"The run {each.name} cannot be read. {each.why}", "`vipconsole runs` lists them.")
+    return None
+
+
+async def _until_another(
+    state: Path, folder: Path, runs: tuple[Path, ...], clock: Clock
+) -> AsyncGenerator[RunView, None]:
+    """Yield a run until another one begins, or until it is over."""
+    async with aclosing(watch(folder, clock)) as pictures:
+        coming = asyncio.ensure_future(anext(pictures))
+        try:
+            while True:
+                await asyncio.wait({coming}, timeout=EVERY_S)
+                if coming.done():
+                    try:
+                        watched = coming.result()
+                    except StopAsyncIteration:
+                        break
+                    yield shown_run(watched)
+                    coming = asyncio.ensure_future(anext(pictures))
+                elif await asyncio.to_thread(run_folders, state) != runs:
+                    return
+        finally:
+            coming.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration, HostError):
+                await coming
+    while await asyncio.to_thread(run_folders, state) == runs:
+        await clock.sleep(EVERY_S)
+
+
+def planned_run() -> RunView | Unknown:
+    """Return the runbook that a run would follow, as what each step would do; blocks. Unknown where it cannot be read."""
+    # What checks a runbook knows every action; whoever only looks at runs need not load that.
+    from console.runbook.actions.registry import ACTIONS  # noqa: PLC0415 - see above
+    from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
+
+    try:
+        runbook = read_runbook(default_runbook())
+    except RunbookError as error:
+        return unknown_from(error)
+    return view_of(runbook, {name: each.effect for name, each in ACTIONS.items()})

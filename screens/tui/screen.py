@@ -1,0 +1,89 @@
+"""What all screens of the console have: the header, the line of keys, panes that numbers jump to."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widget import Widget
+
+from console.monitor.values import Scene
+from screens.tui.environment import Surroundings
+from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.widgets.bars import Header, KeyLine
+from screens.tui.widgets.pane import Pane
+
+NARROW, FOLDED, WIDE = 0, 76, 120
+"""Columns from which a screen shows one pane at a time, its panes folded, everything."""
+LOW, TALL = 0, 22
+"""Lines from which several panes have room above each other."""
+
+
+def _goes_to_pane(number: int) -> Command:
+    def is_there(screen: "ConsoleScreen") -> bool:
+        return number <= len(screen.panes)
+
+    return Command(f"pane({number})", str(number), f"Go to pane {number}", when=is_there, is_in_palette=False)
+
+
+KEYS: tuple[Command, ...] = (
+    *(_goes_to_pane(number) for number in range(1, 10)),
+    Command("next_pane(1)", "tab", "Go to the next pane", is_in_palette=False),
+    Command("next_pane(-1)", "shift+tab", "Go to the pane before", is_in_palette=False),
+)
+
+
+class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
+    """A screen over the newest scene.
+
+    What is bound to `scene` by `data_bind` gets each scene; what it has to tell it posts as a message.
+    """
+
+    KEYS = KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    # Textual declares these two as variables of an instance.
+    HORIZONTAL_BREAKPOINTS = [(NARROW, "-narrow"), (FOLDED, "-folded"), (WIDE, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(LOW, "-low"), (TALL, "-tall")]  # noqa: RUF012
+
+    scene: var[Scene] = var(Scene())
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__()
+        self.around = around
+
+    def compose(self) -> ComposeResult:
+        """Lay out the header, what the screen is about, and its keys."""
+        yield Header(self.around).data_bind(ConsoleScreen.scene)
+        yield from self.compose_body()
+        yield KeyLine(is_ascii=self.around.is_ascii)
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Yield the widgets between the header and the keys."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Follow the app's scene."""
+        self.watch(self.app, "scene", self._take)
+
+    def _take(self, scene: Scene) -> None:
+        self.scene = scene
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes that numbers jump to, in their order."""
+        return list(self.walk_children(Pane))
+
+    def action_pane(self, number: int) -> None:
+        """Go to a pane by its number, from 1."""
+        panes = self.panes
+        if number <= len(panes):
+            panes[number - 1].enter()
+
+    def action_next_pane(self, by: int) -> None:
+        """Go to the next pane, or to the one before."""
+        panes = self.panes
+        at = next((place for place, each in enumerate(panes) if each.has_class("-entered")), -by)
+        if panes:
+            panes[(at + by) % len(panes)].enter()

@@ -1,0 +1,91 @@
+"""The terminal that the console is shown on: it is given back as it was, however the console ends."""
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from textual.app import App
+
+from screens.tui.app import ConsoleApp
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+PATIENCE_S = 5.0
+"""For so long the console may take to end after it was told to: a terminal that takes nothing any more stops it."""
+INPUT, OUTPUT = 0, 2
+"""Where Textual reads, and where it draws."""
+BACK = "\x1b[?2004l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h"
+"""Gives a terminal back: paste, mouse and focus are not told any more, lines wrap, the first screen, the cursor."""
+
+
+def show(make: Callable[[], ConsoleApp]) -> int:
+    """Show the console until it is left, and return its exit code. Raises what went wrong inside it."""
+    return asyncio.run(_show(make))
+
+
+async def _show(make: Callable[[], ConsoleApp]) -> int:
+    app = make()
+    ending = _Ending(app, asyncio.get_running_loop())
+    with ending.handled():
+        code = await app.run_async()
+    if ending.code:
+        # Whatever else went wrong went wrong because the terminal was taken away.
+        if ending.code == 128 + signal.SIGHUP:
+            _give_up_output()
+        return ending.code
+    if app.failure is not None:
+        raise app.failure
+    return code or 0
+
+
+def _give_up_output() -> None:
+    # Python would complain once more when it flushes at its end.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for each in (sys.__stdout__, sys.__stderr__):
+        if each is not None:
+            os.dup2(nowhere, each.fileno())
+
+
+class _Ending:
+    """Ends the console when the process is told to end."""
+
+    def __init__(self, app: App[int], loop: asyncio.AbstractEventLoop) -> None:
+        self._app = app
+        self._loop = loop
+        self.code = 0
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle the signals that end a process."""
+        # Not by the loop's own handlers: the loop itself may wait for a terminal that takes nothing any more.
+        before = {each: signal.signal(each, self._begin) for each in ENDING}
+        self._attributes = termios.tcgetattr(INPUT)
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _begin(self, number: int, _: object) -> None:
+        if self.code:
+            return
+        self.code = 128 + number
+        self._loop.call_soon_threadsafe(self._app.exit, self.code)
+        patience = threading.Timer(PATIENCE_S, self._insist)
+        patience.daemon = True
+        patience.start()
+
+    def _insist(self) -> None:
+        """Give the terminal back by hand, without waiting for it, and end."""
+        with suppress(OSError, termios.error):
+            # What has not been taken until now would only stand in the way.
+            termios.tcflush(INPUT, termios.TCOFLUSH)
+            termios.tcsetattr(INPUT, termios.TCSANOW, self._attributes)
+            os.set_blocking(OUTPUT, False)
+            os.write(OUTPUT, BACK.encode())
+            os.set_blocking(OUTPUT, True)
+        os._exit(self.code)

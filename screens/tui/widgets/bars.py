@@ -1,0 +1,112 @@
+"""The first two lines of every screen, and the last: what this is, and what can be done here."""
+
+from textual import events
+from textual.reactive import var
+from textual.widgets import Input
+
+from console.monitor.values import Scene
+from screens.present.header import Age, Freshness, age_of, headline, identity
+from screens.present.text import DIM, PLAIN, STRONG, Part, Parts
+from screens.tui.environment import Surroundings
+from screens.tui.fitting import between, fitted, length
+from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
+from screens.tui.widgets.line_view import Painted
+
+EVERY_S = 1.0
+"""How often it is asked whether what is shown has become old. Only what looks different is sent to the terminal."""
+
+
+class Header(Painted):
+    """Which engine this is, whether what is shown is so now, and the one sentence that matters."""
+
+    DEFAULT_CSS = "Header { height: 2; dock: top; }"
+
+    scene: var[Scene] = var(Scene())
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__()
+        self._around = around
+
+    @property
+    def age(self) -> Age:
+        """How old what is shown is now."""
+        clock = self._around.clock
+        return age_of(self.scene, clock.now(), clock.monotonic())
+
+    def on_mount(self) -> None:
+        """Look at the clock from time to time."""
+        self.set_interval(EVERY_S, self.tick)
+
+    def tick(self) -> None:
+        """Show what has become of the age; a whole screen that is old looks old."""
+        self.screen.set_class(self.age.freshness is Freshness.STALE, "-stale")
+        self.renew()
+
+    def watch_scene(self) -> None:
+        """Show the newest."""
+        self.tick()
+
+    def parts_at(self, y: int) -> Parts:
+        """Return one of the lines."""
+        around, age, width = self._around, self.age, self.size.width
+        if y == 0:
+            left, right = identity(self.scene, around.host, age, around.zone, may_decide=around.may_decide)
+            # Where room is short the engine is worth more than the program's name.
+            left = left if length(left) + length(right) <= width else left[1:]
+            return between(left, right, width, around.glyphs.more)
+        return fitted(headline(self.scene, age, around.zone), width, around.glyphs.more)
+
+
+class KeyLine(Painted):
+    """The commands that can be used now. Where there is no room for all, the app's own are kept: help and quit."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; dock: bottom; }"
+
+    def __init__(self, *, is_ascii: bool) -> None:
+        super().__init__()
+        self._names = ASCII_KEY_NAMES if is_ascii else KEY_NAMES
+        self._places: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        """Follow what can be done."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
+
+    def parts_at(self, y: int) -> Parts:
+        """Return the line."""
+        del y
+        own: list[tuple[str, str, str]] = []
+        shared: list[tuple[str, str, str]] = []
+        actions = set[str]()
+        # Where somebody writes, a letter is a letter.
+        writing = isinstance(self.screen.focused, Input)
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            is_typed = writing and len(self._names.get(binding.key, binding.key)) == 1
+            if binding.show and not is_typed and binding.action not in actions:
+                actions.add(binding.action)
+                group = shared if active.node is self.app else own
+                group.append((binding.key, self._names.get(binding.key, binding.key), binding.description))
+        room = self.size.width - sum(len(name) + len(said) + 4 for _, name, said in shared)
+        self._places = []
+        parts: list[Part] = [(" ", PLAIN)]
+        for key, name, said in (*_fitting(own, room), *shared):
+            begin = length(tuple(parts))
+            parts += [(name, STRONG), (f" {said}", DIM), ("   ", PLAIN)]
+            self._places.append((begin, length(tuple(parts)) - 3, key))
+        return tuple(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what is clicked on."""
+        for begin, end, key in self._places:
+            if begin <= event.x < end:
+                self.app.simulate_key(key)
+
+
+def _fitting(entries: list[tuple[str, str, str]], room: int) -> list[tuple[str, str, str]]:
+    fitting = []
+    for each in entries:
+        room -= len(each[1]) + len(each[2]) + 4
+        if room < 0:
+            break
+        fitting.append(each)
+    return fitting

@@ -1,0 +1,223 @@
+"""Lines to type in: the answer to what a run asks, and what to find."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from console.clock import Clock
+from console.runbook.run.decisions import Wish, parse_answer
+from console.runbook.run.events import Choice
+from screens.present.run import Question
+from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
+from screens.tui.widgets.pane import Words
+
+FIND_KEYS: tuple[Command, ...] = (
+    Command("close(False)", "enter", "Keep what was typed", footer="keep it", is_in_palette=False),
+    Command("close(True)", "escape", "Forget what was typed", footer="forget it", is_in_palette=False),
+)
+
+
+class FindLine(Horizontal, Commanded):
+    """Not to be seen until it is opened. What is typed counts at once; enter keeps it, escape forgets it."""
+
+    DEFAULT_CSS = """
+    FindLine {
+        height: 1;
+        display: none;
+        &.-open { display: block; }
+        Static { width: 3; }
+        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
+    }
+    """
+    KEYS = FIND_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(FIND_KEYS)
+
+    @dataclass
+    class Wanted(Message):
+        """Something else is to be found now; nothing where the text is empty."""
+
+        text: str
+
+    class Closed(Message):
+        """It was closed; keys are to go where they went before."""
+
+    def __init__(self, placeholder: str) -> None:
+        super().__init__()
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sign and the text."""
+        yield Static(" /", markup=False)
+        yield Input(placeholder=self._placeholder, select_on_focus=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody types."""
+        return self.has_class("-open")
+
+    def open(self) -> None:
+        """Let somebody type."""
+        self.add_class("-open")
+        self.query_one(Input).focus()
+
+    def clear(self) -> None:
+        """Forget what was typed."""
+        self.query_one(Input).value = ""
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell what is wanted now."""
+        event.stop()
+        self.post_message(self.Wanted(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep it."""
+        event.stop()
+        self.action_close(forget=False)
+
+    def action_close(self, forget: bool) -> None:  # noqa: FBT001 - an action's parameter
+        """Close the line."""
+        if forget:
+            self.clear()
+        self.remove_class("-open")
+        self.post_message(self.Closed())
+
+
+ANSWER_KEYS: tuple[Command, ...] = (
+    Command("forget", "escape", "Answer nothing now", footer="not now", is_in_palette=False),
+)
+
+
+class Typed(Input):
+    """A line for what is typed. A paste is no answer; the reason for a skip may come from elsewhere."""
+
+    class Pasted(Message):
+        """Somebody pasted what has to be typed."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take a reason, and nothing else."""
+        if not self.value.startswith(f"{Choice.SKIP} "):
+            event.prevent_default()
+            self.post_message(self.Pasted())
+
+
+class AnswerLine(Vertical, Commanded):
+    """What is asked, and where the answer is typed: the whole word, never a single key.
+
+    What comes all at once, its enter included, was pasted or typed ahead, and answers nothing.
+
+    `confirm` is answered with its word; `skip`, `retry`, `undo` and `stop` with that word, `skip` with a reason behind it.
+    """
+
+    DEFAULT_CSS = """
+    AnswerLine {
+        height: auto;
+        max-height: 7;
+        display: none;
+        &.-asked { display: block; }
+        Words { height: 3; }
+        Input, Input:focus { height: 1; border: none; padding: 0 1; background: transparent; }
+    }
+    """
+    KEYS = ANSWER_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWER_KEYS)
+
+    @dataclass
+    class Decided(Message):
+        """The operator decided; it counts for this question only."""
+
+        question: Question
+        wish: Wish
+
+    @dataclass
+    class Misread(Message):
+        """What was typed is none of the answers, or not meant for sure; a sentence says which."""
+
+        sentence: str
+
+    class Left(Message):
+        """Keys are to go elsewhere."""
+
+    def __init__(self, clock: Clock, *, may_answer: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._may_answer = may_answer
+        self._began_s: float | None = None
+        """When the first letter of the answer came."""
+        self._question: Question | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question over the answer."""
+        told = Words(id="question")
+        told.can_focus = False
+        yield told
+        line = Typed(select_on_focus=False)
+        line.display = self._may_answer
+        yield line
+
+    @property
+    def question(self) -> Question | None:
+        """What is asked now."""
+        return self._question
+
+    def ask(self, question: Question | None) -> None:
+        """Ask this from now on. What was typed for another question is forgotten: it was meant for that one."""
+        if question == self._question:
+            return
+        is_other = question is None or self._question is None or _names(question) != _names(self._question)
+        self._question = question
+        self.set_class(question is not None, "-asked")
+        if is_other:
+            self.query_one(Input).value = ""
+
+    def begin(self) -> None:
+        """Let the operator type."""
+        if self._question is not None:
+            self.query_one(Input).focus()
+
+    def on_typed_pasted(self, event: Typed.Pasted) -> None:
+        """Say that it does not count."""
+        event.stop()
+        self.post_message(self.Misread("Type it: a paste does not count."))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Mark when an answer begins."""
+        event.stop()
+        if not event.value:
+            self._began_s = None
+        elif self._began_s is None:
+            self._began_s = self._clock.monotonic()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Read the answer. An enter on nothing, or one that is held down, means nothing."""
+        event.stop()
+        question = self._question
+        typed = event.value.strip()
+        if question is None or not typed:
+            return
+        now_s = self._clock.monotonic()
+        if self._began_s is None or now_s - self._began_s < PAUSE_S:
+            self._began_s = now_s
+            self.post_message(self.Misread("That came all at once: press enter again if it is meant."))
+            return
+        answer = parse_answer(question.shown, typed)
+        self.query_one(Input).value = ""
+        if isinstance(answer, str):
+            self.post_message(self.Misread(answer))
+        else:
+            self.post_message(self.Decided(question, answer))
+            self.post_message(self.Left())
+
+    def action_forget(self) -> None:
+        """Answer nothing now."""
+        self.query_one(Input).value = ""
+        self.post_message(self.Left())
+
+
+def _names(question: Question) -> tuple[object, ...]:
+    return question.step_id, question.attempt, question.digest, question.number

@@ -1,0 +1,150 @@
+"""Lines drawn one by one: text from outside is only ever data, and what did not change is not sent again."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from rich.color import Color
+from rich.segment import Segment, Segments
+from rich.style import Style
+from textual.geometry import Region
+from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
+from textual.strip import Strip
+
+from screens.present.text import (
+    BAD,
+    CURSOR,
+    DIM,
+    MATCH,
+    PLAIN,
+    RESTING,
+    STRONG,
+    UNKNOWN,
+    WARN,
+    Part,
+    Parts,
+)
+
+THUMB, TRACK = "#", "|"
+
+
+class AsciiScrollBar(ScrollBarRender):
+    """Shows by characters alone which part is in sight: as `#`, between the rest as `|`."""
+
+    @classmethod
+    def render_bar(cls, *arguments: Any, **named: Any) -> Segments:
+        """Return the bar as Textual lays it out, in these characters; the mouse does the same on it."""
+        bar = super().render_bar(*arguments, **named)
+        return Segments([_as_ascii(each) for each in bar.segments], new_lines=bar.new_lines)
+
+
+def _as_ascii(segment: Segment) -> Segment:
+    style = segment.style
+    pressed = style.meta.get("@mouse.down") if style is not None else None
+    if style is None or pressed is None:
+        return segment
+    is_thumb = pressed == "grab"
+    drawn = Style(
+        color=style.color if is_thumb else None, bgcolor=style.bgcolor, dim=not is_thumb, meta=style.meta
+    )
+    return Segment((THUMB if is_thumb else TRACK) * len(segment.text), drawn)
+
+
+Tone: TypeAlias = Callable[[str], Style]
+"""Gives the style of a tone."""
+
+RED, YELLOW, CYAN = (Color.from_ansi(number) for number in (1, 3, 6))
+STYLES: Mapping[str, Style] = {
+    PLAIN: Style(),
+    DIM: Style(dim=True),
+    STRONG: Style(bold=True),
+    BAD: Style(color=RED, bold=True),
+    WARN: Style(color=YELLOW, bold=True),
+    UNKNOWN: Style(color=CYAN),
+    MATCH: Style(bold=True, underline=True),
+    CURSOR: Style(reverse=True),
+    RESTING: Style(bold=True, underline=True),
+}
+"""What each tone adds to plain text, in the terminal's own colours.
+
+These are no component classes of the style sheet: Textual works those out for every widget at every change of a class, and
+that took most of the time of a key.
+"""
+DIMMED: Mapping[str, Style] = {
+    **STYLES,
+    STRONG: Style(),
+    BAD: Style(color=RED),
+    WARN: Style(color=YELLOW),
+}
+"""The same where plain text is dim because it is old: nothing stands out by weight."""
+
+
+class Painted(ScrollView, can_focus=False):
+    """A widget that gives its lines as parts, whatever is in them.
+
+    Whoever changes what it shows calls `renew`: only lines that look different afterwards are painted anew, so that an
+    unchanging pane costs nothing on a slow line.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    Painted {
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 0;
+        overflow-x: hidden;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes=classes)
+        self._painted: dict[int, Strip] = {}
+        self._tones: dict[str, Style] = {}
+
+    def parts_at(self, y: int) -> Parts:
+        """Return what stands in the line `y` of the visible area."""
+        raise NotImplementedError
+
+    @property
+    def cursor_line(self) -> int | None:
+        """The visible line that is wholly under the cursor, where there is one."""
+        return None
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line of the visible area, ready for the terminal."""
+        strip = self._strip(y)
+        self._painted[y] = strip
+        return strip
+
+    def renew(self) -> None:
+        """Paint anew what looks different now."""
+        if not self.is_mounted:
+            return
+        width, height = self.scrollable_content_region.size
+        changed = [Region(0, y, width, 1) for y in range(height) if self._strip(y) != self._painted.get(y)]
+        if changed:
+            self.refresh(*changed)
+
+    def tone(self, name: str) -> Style:
+        """Return the style of a tone on the present background."""
+        if not self._tones:
+            plain = self.rich_style
+            added = DIMMED if plain.dim else STYLES
+            self._tones = {tone: plain + style for tone, style in added.items()}
+        return self._tones[name]
+
+    def notify_style_update(self) -> None:
+        """Forget how text looked under other styles."""
+        self._tones = {}
+        super().notify_style_update()
+
+    def _strip(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        strip = strip_of(self.parts_at(y), self.tone).adjust_cell_length(width, self.tone(PLAIN))
+        if self.has_focus and y == self.cursor_line:
+            return strip.apply_style(Style(reverse=True))
+        return strip
+
+
+def strip_of(parts: Iterable[Part], tone: Tone) -> Strip:
+    """Return parts as a strip: whatever their text is, it is shown as it stands."""
+    return Strip([Segment(text, tone(name)) for text, name in parts])

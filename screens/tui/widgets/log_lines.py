@@ -1,0 +1,162 @@
+"""Lines of a log of any length and speed: only those in sight are made, and what is read stays where it is."""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
+from datetime import tzinfo
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.message import Message
+from textual.reactive import reactive
+
+from console.durations import Shape, clock_time
+from console.monitor.values import Line
+from screens.present.journal import Keep, mark_of, short
+from screens.present.text import DIM, MATCH, PLAIN, Parts
+from screens.tui.keys import Command, bindings
+from screens.tui.widgets.rows import RowView, move
+
+SHIFT = 20
+"""Columns by which a key moves sideways."""
+
+
+SIDEWAYS: tuple[Command, ...] = (
+    move(f"shift(-{SHIFT})", "left,h", "To the left"),
+    move(f"shift({SHIFT})", "right,l", "To the right"),
+)
+
+
+class LogLines(RowView):
+    """A log with a cursor.
+
+    On the last line it follows what comes. Anywhere else it stays: on the line that is read, and where even that was let
+    go for newer ones, on what was there, until whoever reads goes on.
+    """
+
+    # A log has rows out of sight nearly always; what came or went meanwhile matters more.
+    IS_POSITION_MINOR = True
+    KEYS = SIDEWAYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(SIDEWAYS)
+    shift: reactive[int] = reactive(0, repaint=False)
+    """Columns that are out of sight on the left."""
+
+    class Followed(Message):
+        """It began or ceased to follow, or more came that is not shown."""
+
+    def __init__(self, zone: tzinfo, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id)
+        self._zone = zone
+        self._newest: Sequence[Line] = ()
+        self._held: Sequence[Line] = ()
+        self._lines: Sequence[Line] = ()
+        self._keep: Keep | None = None
+        self._stressed: Keep | None = None
+        self.is_following = True
+
+    @property
+    def count(self) -> int:
+        """How many lines pass the filter."""
+        return len(self._lines)
+
+    @property
+    def current(self) -> Line | None:
+        """The line under the cursor."""
+        return self._lines[self.cursor] if self._lines else None
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The lines that are shown, oldest first."""
+        return self._lines
+
+    @property
+    def unseen(self) -> int:
+        """How many lines came that are not among those shown, whether they pass the filter or not."""
+        if not self._newest or not self._held:
+            return 0
+        return max(0, self._newest[-1].number - self._held[-1].number)
+
+    def show(self, newest: Sequence[Line]) -> None:
+        """Take the log as it is now."""
+        if newest is self._newest:
+            return
+        self._newest = newest
+        reading = self.current
+        if self.is_following or reading is None or (newest and newest[0].number <= reading.number):
+            self._hold(newest, None if self.is_following else reading)
+        self.post_message(self.Followed())
+
+    def filter(self, keep: Keep | None) -> None:
+        """Show only lines that pass; all of them with None."""
+        self._keep = keep
+        self._hold(self._held if not self.is_following else self._newest, self.current)
+
+    def stress(self, stressed: Keep | None) -> None:
+        """Let these lines stand out from the others."""
+        self._stressed = stressed
+        self.renew()
+
+    def row(self, index: int) -> Parts:
+        """Return a line as it is shown: when, how bad, and dockerd's words without what stands in every line."""
+        line = self._lines[index]
+        mark, tone = mark_of(line)
+        text = short(line)[self.shift :]
+        stands_out = self._stressed is not None and self._stressed(line)
+        at = clock_time(line.at, Shape.SECOND, self._zone)
+        return (
+            (at, DIM),
+            (f" {mark} ", tone),
+            (text, MATCH if stands_out else PLAIN if mark.strip() else DIM),
+        )
+
+    def key(self, index: int) -> Hashable:
+        """Return the number of a line."""
+        return self._lines[index].number
+
+    def go(self, index: int) -> None:
+        """Put the cursor on a line; past the last one it goes on with what came meanwhile."""
+        if index >= self.count and self.unseen and self._held:
+            last = self._held[-1].number
+            self._hold(self._newest, None)
+            index = self._place_of(last + 1)
+        self.is_following = False
+        self.cursor = index
+        self.is_following = self.cursor >= self.count - 1 and not self.unseen
+        self.post_message(self.Followed())
+
+    def go_to(self, number: int) -> None:
+        """Put the cursor on the line of this number, or the one after it."""
+        if self._newest is not self._held and self._held and number > self._held[-1].number:
+            self._hold(self._newest, None)
+        self.go(self._place_of(number))
+
+    def go_next(self, wanted: Keep, direction: int) -> bool:
+        """Put the cursor on the next line that is wanted, or the one before; return whether there is one."""
+        places = range(self.cursor + 1, self.count) if direction > 0 else range(self.cursor - 1, -1, -1)
+        found = next((each for each in places if wanted(self._lines[each])), None)
+        if found is not None:
+            self.go(found)
+        return found is not None
+
+    def action_go_last(self) -> None:
+        """Follow what comes."""
+        self._hold(self._newest, None)
+        self.go(self.count - 1)
+
+    def action_shift(self, by: int) -> None:
+        """Move sideways."""
+        self.shift = max(0, self.shift + by)
+
+    def watch_shift(self) -> None:
+        """Show what is in sight now."""
+        self.renew()
+
+    def _hold(self, lines: Sequence[Line], reading: Line | None) -> None:
+        self._held = lines
+        self._lines = lines if self._keep is None else [each for each in lines if self._keep(each)]
+        last = len(self._lines) - 1
+        place = last if reading is None else min(self._place_of(reading.number), last)
+        # Whoever follows looks at the end, which is to stay in sight; whoever reads, at the line that is read.
+        self.rows_changed(max(0, place), stays_put=not self.is_following)
+
+    def _place_of(self, number: int) -> int:
+        return bisect_left(self._lines, number, key=lambda each: each.number)

@@ -1,0 +1,222 @@
+"""A pane: a title with its number over what it shows, and sentences wrapped to its width."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.geometry import Size
+from textual.widget import Widget
+
+from console.diagnosis.values import Severity
+from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Part, Parts
+from screens.tui.fitting import fitted, length, wrapped
+from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.rows import Hidden, RowView, move
+
+MOVES: tuple[Command, ...] = (
+    move("scroll_by(1)", "down,j", "Down"),
+    move("scroll_by(-1)", "up,k", "Up"),
+    move("scroll_by(10)", "pagedown,ctrl+f", "Down by a page"),
+    move("scroll_by(-10)", "pageup,ctrl+b", "Up by a page"),
+    move("scroll_home", "g,home", "To the top"),
+    move("scroll_end", "G,end", "To the bottom"),
+)
+
+
+class Words(Painted, Commanded, can_focus=True):
+    """A pane of paragraphs."""
+
+    # Lines are as wide with a scrollbar as without one.
+    DEFAULT_CSS = "Words { scrollbar-gutter: stable; }"
+    KEYS = MOVES
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes=classes)
+        self._paragraphs: Sequence[Paragraph] = ()
+        self._lines: list[Parts] = []
+
+    @property
+    def text(self) -> str:
+        """All that it says, a paragraph a line."""
+        return "\n".join("".join(text for text, _ in each.parts).rstrip() for each in self._paragraphs)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last line is in sight."""
+        return self.scroll_offset.y + self.scrollable_content_region.height >= len(self._lines)
+
+    def to_end(self) -> None:
+        """Bring the last line into sight."""
+        self.scroll_to(y=max(0, len(self._lines) - self.scrollable_content_region.height), animate=False)
+
+    def say(self, paragraphs: Iterable[Paragraph]) -> None:
+        """Say this from now on; where it is the same as before, nothing happens."""
+        told = tuple(paragraphs)
+        if told == self._paragraphs:
+            return
+        self._paragraphs = told
+        self._wrap()
+        self.renew()
+
+    def parts_at(self, y: int) -> Parts:
+        """Return a visible line."""
+        place = self.scroll_offset.y + y
+        return self._lines[place] if place < len(self._lines) else ()
+
+    def on_resize(self) -> None:
+        """Wrap to the new width."""
+        self._wrap()
+        self.refresh()
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self.scroll_relative(y=lines, animate=False)
+
+    def _wrap(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        self._lines = [line for each in self._paragraphs for line in wrapped(each, width)]
+        self.virtual_size = Size(width, len(self._lines))
+
+
+class Title(Painted):
+    """A rule with the pane's number, its name, and what is to be said about all of it."""
+
+    DEFAULT_CSS = "Title { height: 1; }"
+
+    def __init__(self, number: int, name: str, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._number = number
+        self._name = name
+        self._glyphs = glyphs
+        self._said: Parts = ()
+        self._is_entered = False
+        self._above = self._below = Hidden()
+        self._is_position_minor = False
+
+    def say(self, said: Parts, name: str = "") -> None:
+        """Say this behind the name from now on."""
+        self._said, self._name = said, name or self._name
+        self.renew()
+
+    def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
+        """Tell how many rows are out of sight from now on; where that is minor, after whatever else is to be said."""
+        self._above, self._below, self._is_position_minor = above, below, is_minor
+        self.renew()
+
+    def enter(self, is_entered: bool) -> None:  # noqa: FBT001 - a watcher's value
+        """Show whether keys go to this pane."""
+        self._is_entered = is_entered
+        self.renew()
+
+    def parts_at(self, y: int) -> Parts:
+        """Return the rule."""
+        del y
+        width = self.size.width
+        rule = self._glyphs.rule
+        # The pane that keys go to is told by weight and by its rule, not by colour.
+        tone = STRONG if self._is_entered else DIM
+        number = f"{self._number} " if self._number else ""
+        name: Part = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
+        said: Parts = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
+        others: Parts = self._others(tone)
+        room = width - length((*others, (rule, tone), name))
+        marks = self._marks(tone, room - length(said) if self._is_position_minor else room)
+        others = (*marks, *others)
+        head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
+        return (*head, (rule * (width - length(head) - length(others)), tone), *others)
+
+    def _marks(self, tone: str, room: int) -> Parts:
+        """Return how many rows are out of sight, in as many words as there is room for.
+
+        How many of them are critical stands behind the number, after the mark that such rows have.
+        """
+        if not self._above.rows and not self._below.rows:
+            return ()
+        glyphs, critical = self._glyphs, MARKS[Severity.CRITICAL]
+        sides = [
+            (hidden, arrow, word)
+            for hidden, arrow, word in (
+                (self._above, glyphs.above, " above"),
+                (self._below, glyphs.below, " below"),
+            )
+            if hidden.rows
+        ]
+
+        def shapes() -> Iterator[Parts]:
+            for is_counted, is_worded in ((True, True), (False, True), (False, False)):
+                marks: list[Part] = []
+                for hidden, arrow, word in sides:
+                    count = f" ({hidden.critical} {critical})" if is_counted else critical
+                    marks += [
+                        (" ", PLAIN),
+                        (
+                            f"{arrow} {hidden.rows}{word if is_worded else ''}{count if hidden.critical else ''}",
+                            BAD if hidden.critical else PLAIN,
+                        ),
+                    ]
+                yield (*marks, (" ", PLAIN), (self._glyphs.rule, tone))
+
+        return next((each for each in shapes() if length(each) <= room), ())
+
+    def _others(self, tone: str) -> Parts:
+        """Return, where one pane is shown at a time, which of how many it is."""
+        if not self._number or not (self.screen.has_class("-narrow") or self.screen.has_class("-low")):
+            return ()
+        several = len(self.screen.query(Pane))
+        return ((f" {self._number} of {several} (tab) ", DIM), (self._glyphs.rule, tone))
+
+
+class Pane(Vertical):
+    """A numbered pane. It is entered by its number; the keys go to the first widget in it that takes them."""
+
+    DEFAULT_CSS = "Pane { height: 1fr; }"
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        *content: Widget,
+        glyphs: Glyphs,
+        id: str | None = None,  # noqa: A002 - Textual's own word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.title = Title(number, name, glyphs)
+        self._content = content
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title over the content."""
+        yield self.title
+        yield from self._content
+
+    def enter(self) -> None:
+        """Bring it into view and let keys go to it."""
+        for each in self.screen.query(Pane):
+            each.set_class(each is self, "-entered")
+        # Where one pane is shown at a time it is there only after that.
+        self.call_after_refresh(self._take_keys)
+
+    def _take_keys(self) -> None:
+        if self.has_class("-entered"):
+            self.screen.set_focus(next((each for each in self.query(Widget) if each.focusable), None))
+
+    def on_row_view_hidden_changed(self, event: RowView.HiddenChanged) -> None:
+        """Tell in the title how many rows are out of sight."""
+        event.stop()
+        self.title.mark(event.above, event.below, is_minor=event.rows.IS_POSITION_MINOR)
+
+    def on_descendant_focus(self) -> None:
+        """Show that keys go here."""
+        self.title.enter(is_entered=True)
+        for each in self.screen.query(Pane):
+            each.set_class(each is self, "-entered")
+
+    def on_descendant_blur(self) -> None:
+        """Show that keys go elsewhere."""
+        self.title.enter(is_entered=False)

@@ -1,0 +1,377 @@
+"""A list of rows with a cursor, of any length: only those in sight are made."""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+
+from console.diagnosis.values import Severity
+from screens.present.text import DIM, Parts, Row, text_of
+from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.widgets.line_view import Painted
+
+
+def move(action: str, keys: str, name: str) -> Command:
+    """Return a command that only moves about: it is in the help, and neither in the footer nor in the palette."""
+    return Command(action, keys, name, is_in_palette=False)
+
+
+MOVES: tuple[Command, ...] = (
+    move("move(1)", "down,j", "Down"),
+    move("move(-1)", "up,k", "Up"),
+    move("page(1)", "pagedown,ctrl+f", "Down by a page"),
+    move("page(-1)", "pageup,ctrl+b", "Up by a page"),
+    move("go_first", "g,home", "To the first"),
+    move("go_last", "G,end", "To the last"),
+    move("choose", "enter", "Open"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The rows that are out of sight on one side."""
+
+    rows: int = 0
+    critical: int = 0
+    """How many of them are critical."""
+
+
+class RowView(Painted, Commanded, can_focus=True):
+    """A list whose rows are made when they come into sight.
+
+    When its rows change, the cursor stays on the row that it was on, by its key, and that row stays where it was on the
+    screen.
+    """
+
+    DEFAULT_CSS = "RowView { scrollbar-gutter: stable; }"
+    KEYS = MOVES
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+    IS_POSITION_MINOR: ClassVar[bool] = False
+    """Whether a title that has no room for everything says what else there is to say, and how many rows are hidden in fewer
+    words."""
+    _is_arranging = False
+    _is_cursor_left = False
+    """Whether the view went to the top without the cursor."""
+    _hidden = (Hidden(), Hidden())
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """The row that it is on, from 0; 0 where there is none."""
+
+    @dataclass
+    class Moved(Message):
+        """The cursor came onto another row, or its row shows something else now."""
+
+        rows: "RowView"
+        index: int
+
+        @property
+        def control(self) -> "RowView":
+            """The list."""
+            return self.rows
+
+    @dataclass
+    class Chosen(Message):
+        """A row was opened."""
+
+        rows: "RowView"
+        index: int
+
+        @property
+        def control(self) -> "RowView":
+            """The list."""
+            return self.rows
+
+    @dataclass
+    class HiddenChanged(Message):
+        """Other rows than before are out of sight."""
+
+        rows: "RowView"
+        above: Hidden
+        below: Hidden
+
+        @property
+        def control(self) -> "RowView":
+            """The list."""
+            return self.rows
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        raise NotImplementedError
+
+    def row(self, index: int) -> Parts:
+        """Return what a row shows."""
+        raise NotImplementedError
+
+    def key(self, index: int) -> Hashable:
+        """Return what makes a row the same one after a change."""
+        raise NotImplementedError
+
+    def critical_among(self, places: Iterable[int]) -> int:
+        """Return how many of these rows are critical."""
+        del places
+        return 0
+
+    def parts_at(self, y: int) -> Parts:
+        """Return what stands in a visible line."""
+        index = self.scroll_offset.y + y
+        if 0 <= index < self.count:
+            return self.row(index)
+        return ()
+
+    @property
+    def cursor_line(self) -> int | None:
+        """The visible line of the cursor's row."""
+        return self.cursor - self.scroll_offset.y if self.count else None
+
+    @property
+    def is_cursor_visible(self) -> bool:
+        """Whether the row under the cursor is in sight, as far as anything is."""
+        height = self.scrollable_content_region.height
+        return height <= 0 or self.scroll_offset.y <= self.cursor < self.scroll_offset.y + height
+
+    def rows_changed(self, cursor: int, *, stays_put: bool = True, to_top: bool = False) -> None:
+        """Take note that the rows are others now, of which `cursor` is the one to be on.
+
+        It stays where it was on the screen, unless it is only to be in sight. With `to_top` the view shows the first row,
+        even if the cursor is out of sight then.
+        """
+        top = self.scroll_offset.y + (cursor - self.cursor if stays_put else 0)
+        self.set_reactive(RowView.cursor, cursor)
+        with self._arranging():
+            self.virtual_size = Size(self.scrollable_content_region.width, self.count)
+            if not to_top and round(top) != self.scroll_offset.y:
+                self.scroll_to(y=max(0, top), animate=False, force=True)
+        if to_top:
+            self.show_top()
+        else:
+            self.keep_cursor_in_sight()
+        self.renew()
+        self.post_message(self.Moved(self, cursor))
+
+    def keep_cursor_in_sight(self) -> None:
+        """Scroll as little as needed to see the cursor."""
+        self._is_cursor_left = False
+        height = self.scrollable_content_region.height
+        top = min(max(self.scroll_offset.y, self.cursor - height + 1), self.cursor)
+        if height > 0 and top != self.scroll_offset.y:
+            with self._arranging():
+                self.scroll_to(y=top, animate=False, force=True)
+        self._tell_hidden()
+
+    def show_top(self) -> None:
+        """Show the first row. The cursor stays on its row, and a key that moves it shows it again."""
+        if self.scroll_offset.y:
+            with self._arranging():
+                self.scroll_to(y=0, animate=False, force=True)
+        self._is_cursor_left = not self.is_cursor_visible
+        self._tell_hidden()
+
+    def _tell_hidden(self) -> None:
+        height, top = self.scrollable_content_region.height, self.scroll_offset.y
+        above, below = range(0), range(0)
+        if height > 0 and self.display:
+            above, below = range(min(top, self.count)), range(top + height, self.count)
+        hidden = (
+            Hidden(len(above), self.critical_among(above)),
+            Hidden(len(below), self.critical_among(below)),
+        )
+        if hidden != self._hidden:
+            self._hidden = hidden
+            self.post_message(self.HiddenChanged(self, *hidden))
+
+    @contextmanager
+    def _arranging(self) -> Iterator[None]:
+        self._is_arranging = True
+        try:
+            yield
+        finally:
+            self._is_arranging = False
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Take the cursor along when the list is scrolled under it, by a mouse or otherwise."""
+        super().watch_scroll_y(old_value, new_value)
+        height = self.scrollable_content_region.height
+        if self._is_arranging or height <= 0 or not self.count:
+            return
+        self._tell_hidden()
+        in_sight = min(max(self.cursor, round(new_value)), round(new_value) + height - 1)
+        if in_sight != self.cursor:
+            self.go(in_sight)
+
+    def go(self, index: int) -> None:
+        """Put the cursor on a row, or on the nearest one."""
+        self.cursor = index
+
+    def validate_cursor(self, index: int) -> int:
+        """Keep the cursor on a row."""
+        return max(0, min(index, self.count - 1))
+
+    def watch_cursor(self) -> None:
+        """Show where it is now."""
+        self.keep_cursor_in_sight()
+        self.renew()
+        self.post_message(self.Moved(self, self.cursor))
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight in what room there is now, where it was in sight before."""
+        if not self._is_cursor_left:
+            self.keep_cursor_in_sight()
+        self._tell_hidden()
+
+    def on_hide(self) -> None:
+        """Let no mark speak of rows that are not shown at all."""
+        self._tell_hidden()
+
+    def on_focus(self) -> None:
+        """Show the cursor as the one that keys move."""
+        self.renew()
+
+    def on_blur(self) -> None:
+        """Show the cursor as one that rests."""
+        self.renew()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a second click there opens."""
+        index = self.scroll_offset.y + event.y
+        if not 0 <= index < self.count:
+            return
+        if event.chain > 1:
+            self.action_choose()
+        self.go(index)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by so many rows."""
+        self.go(self.cursor + by)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by so many screens."""
+        self.go(self.cursor + pages * max(1, self.scrollable_content_region.height - 1))
+
+    def action_go_first(self) -> None:
+        """Move the cursor to the first row."""
+        self.go(0)
+
+    def action_go_last(self) -> None:
+        """Move the cursor to the last row."""
+        self.go(self.count - 1)
+
+    def action_choose(self) -> None:
+        """Open the row under the cursor; where that is out of sight, show it first."""
+        if not self.is_cursor_visible:
+            self.keep_cursor_in_sight()
+            self.renew()
+        elif self.count:
+            self.post_message(self.Chosen(self, self.cursor))
+
+
+class Rows(RowView):
+    """A list that is short enough to be made as a whole.
+
+    Where its rows stand worst first, a view at the top stays there, and a rise in severity brings the
+    view back there. The cursor stays on its row all the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        empty: str = "",
+        is_worst_first: bool = False,
+        id: str | None = None,  # noqa: A002 - Textual's own word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: Sequence[Row] = ()
+        self._is_worst_first = is_worst_first
+        self._is_other_selection = False
+        self._own: Hashable = None
+        """The row on which the operator put the cursor last."""
+        self.empty = empty
+        """What is said where there is no row."""
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor] if self._rows else None
+
+    @property
+    def text(self) -> str:
+        """All that it says, a row a line."""
+        return "\n".join(text_of(each.parts).rstrip() for each in self._rows)
+
+    @property
+    def stays_at_top(self) -> bool:
+        """Whether the first row stays in sight when the rows change."""
+        return self._is_worst_first and self.scroll_offset.y == 0
+
+    def row(self, index: int) -> Parts:
+        """Return what a row shows."""
+        return self._rows[index].parts
+
+    def key(self, index: int) -> Hashable:
+        """Return the row's key."""
+        return self._rows[index].key
+
+    def critical_among(self, places: Iterable[int]) -> int:
+        """Return how many of these rows are critical."""
+        return sum(self._rows[place].severity is Severity.CRITICAL for place in places)
+
+    def parts_at(self, y: int) -> Parts:
+        """Return what stands in a visible line."""
+        if not self._rows and y == 0 and self.empty:
+            return ((self.empty, DIM),)
+        return super().parts_at(y)
+
+    def go(self, index: int) -> None:
+        """Put the cursor on a row, or on the nearest one."""
+        super().go(index)
+        self._own = self._rows[self.cursor].key if self._rows else None
+        if not self.is_cursor_visible:
+            self.keep_cursor_in_sight()
+            self.renew()
+
+    def select_others(self) -> None:
+        """Take the next rows as another selection, such as a filter's: it is shown from its top.
+
+        The cursor is on the row where the operator put it last, where that is among them, else on the first one.
+        """
+        self._is_other_selection = True
+
+    def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
+        """Show these rows from now on, and say `empty` where there is none."""
+        empty = self.empty if empty is None else empty
+        is_other, self._is_other_selection = self._is_other_selection, False
+        if rows == self._rows and empty == self.empty and not is_other:
+            return
+        before = self.current
+        is_rise = self._is_worst_first and has_risen(self._rows, rows)
+        self._rows, self.empty = rows, empty
+        places = {each.key: place for place, each in enumerate(rows)}
+        if is_other:
+            cursor = places.get(self._own, 0)
+        else:
+            cursor = places.get(before.key, self.cursor) if before else 0
+        to_top = is_other or is_rise or self.stays_at_top
+        self.rows_changed(max(0, min(cursor, len(rows) - 1)), to_top=to_top)
+
+
+def has_risen(before: Sequence[Row], after: Sequence[Row]) -> bool:
+    """Return whether the worst row is worse than before, or another row than before is critical."""
+    critical = {each.key for each in before if each.severity is Severity.CRITICAL}
+    return _worst(after) > _worst(before) or any(
+        each.severity is Severity.CRITICAL and each.key not in critical for each in after
+    )
+
+
+def _worst(rows: Sequence[Row]) -> int:
+    return max((each.severity.rank for each in rows), default=0)
