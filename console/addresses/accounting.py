@@ -8,7 +8,6 @@ from ipaddress import IPv4Address, IPv6Network
 from types import MappingProxyType
 
 from console.addresses import leaks
-from console.addresses.evidence import Census, Count, Counts
 from console.addresses.holders import (
     Held,
     Holder,
@@ -20,7 +19,18 @@ from console.addresses.holders import (
     index_holders,
     pools_of,
 )
-from console.addresses.leaks import Certainty, Entry, Evidence, Leak, leak_by_name, unaccounted, unknown_leak
+from console.addresses.leaks import (
+    Census,
+    Certainty,
+    Count,
+    Counts,
+    Entry,
+    Evidence,
+    Leak,
+    leak_by_name,
+    unaccounted,
+    unknown_leak,
+)
 from console.errors import Unknown, known
 from console.swarm.values import Network, SubnetUse, SwarmState
 

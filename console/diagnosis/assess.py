@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from console.addresses.accounting import Kept, NetworkAccount, account
-from console.addresses.evidence import weigh
-from console.diagnosis.findings.layout import find_overlaps, find_same_names, find_unallocated
-from console.diagnosis.findings.sources import find_logged, find_unread, find_viewpoint
-from console.diagnosis.findings.unfinished import find_handover, find_parked, find_unfinished
-from console.diagnosis.findings.usage import (
+from console.addresses.leaks import weigh
+from console.diagnosis.findings.networks import (
     find_held_twice,
     find_leaks,
+    find_overlaps,
+    find_same_names,
+    find_unallocated,
     find_unread_evidence,
     find_use,
     find_void,
     percent,
 )
+from console.diagnosis.findings.sources import find_logged, find_unread, find_viewpoint
+from console.diagnosis.findings.unfinished import find_handover, find_parked, find_unfinished
 from console.diagnosis.findings.waiting import find_waiting
 from console.diagnosis.values import NOT_WATCHED, Assessment, Finding, Observation, Severity, worst_of
 from console.errors import Unknown, known

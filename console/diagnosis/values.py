@@ -7,8 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.evidence import Census, Counts
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import Census, Counts, Ledger
 from console.errors import Part, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary

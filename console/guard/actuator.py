@@ -10,7 +10,7 @@ from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_
 from console.errors import VipconsoleError, known
 from console.guard.collector import Scout, keep_of, remember_restart
 from console.guard.policy import decide
-from console.guard.values import Decision, Situation, Verdict, Wishes
+from console.guard.shortage import Decision, Situation, Verdict, Wishes
 from console.operations.prune import Pruned, prune
 from console.operations.reclaim.restart import DaemonRestart
 from console.swarm.changer import SwarmChanger

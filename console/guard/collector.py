@@ -18,7 +18,7 @@ from console.diagnosis.quiescence.values import Report, Rules
 from console.diagnosis.quiescence.waiter import Senses, wait_for_quiet
 from console.diagnosis.values import Observation
 from console.errors import HostError, Part, Unknown, VipconsoleError, unknown_from
-from console.guard.values import Daemon, Situation
+from console.guard.shortage import Daemon, Situation
 from console.host.lock import LOCK, holder_of_lock
 from console.host.survey import HostSurvey
 from console.host.unit_chain import read_daemon_unit

@@ -8,8 +8,19 @@ from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import State
 from console.diagnosis.values import Finding, Severity
 from console.errors import Unknown
-from console.guard.shortage import REFUSALS, being_deployed, doubtful, find_shortages, still_refused
-from console.guard.values import Decision, Shortage, Situation, Verdict, Wishes, unknown
+from console.guard.shortage import (
+    REFUSALS,
+    Decision,
+    Shortage,
+    Situation,
+    Verdict,
+    Wishes,
+    being_deployed,
+    doubtful,
+    find_shortages,
+    still_refused,
+    unknown,
+)
 from console.settings import Thresholds
 from console.text import did_you_mean, duration, listed, plural
 

@@ -9,8 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from console.errors import HostError
-from console.host.pipes import OutputPipe, output_pipe
-from console.host.process import PATH
+from console.host.process import PATH, OutputPipe, output_pipe
 from console.text import clean
 
 LINE_LIMIT_BYTES = 8_192

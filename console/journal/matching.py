@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from console.journal.failures import field_objects, is_agents, match_failure
-from console.journal.logfmt import claimed_level, parse_line
+from console.journal.parsing import claimed_level, parse_line
 from console.journal.signatures import BARE, SIGNATURES, SUPPRESSED, Signature
 from console.journal.values import EMPTY, DaemonLine, Entry
 from console.text import clean_error

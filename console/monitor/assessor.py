@@ -7,8 +7,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.evidence import Allocator, Census, Count
-from console.addresses.leaks import Certainty, Evidence, Ledger
+from console.addresses.leaks import Allocator, Census, Certainty, Count, Evidence, Ledger
 from console.clock import Clock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Observation, UnfinishedRun

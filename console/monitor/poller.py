@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from console.addresses.evidence import allocator_of
 from console.addresses.leak_tracker import Books, seeded, step, without
+from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from console.addresses.evidence import Census
 from console.addresses.holders import has_address_twice
+from console.addresses.leaks import Census
 from console.clock import Clock
 from console.concurrency import together
 from console.diagnosis.values import Observation, UnfinishedRun

@@ -10,8 +10,8 @@ from console.errors import Declined, HostError
 from console.host.outliving import Standing, State
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.host.units import full_name, property_blocks
+from console.nixos.file import Places
 from console.nixos.outcome import Outcome, judge
-from console.nixos.places import Places
 from console.text import SENTENCE_LIMIT, clean, listed
 
 _LINE = re.compile(

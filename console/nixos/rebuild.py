@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.errors import Declined, HostError, Part, unknown_from
 from console.host.streaming import Program, run_streaming
-from console.nixos.places import STORE_PATH, Places
+from console.nixos.file import STORE_PATH, Places
 from console.nixos.prediction import Activation, Endangered, docker_threatened, predict
 from console.nixos.progress import NixProgress
 from console.text import SENTENCE_LIMIT, clean, plural

@@ -15,8 +15,8 @@ from console.errors import Declined, HostError
 from console.host.launchers import Session, TransientUnit
 from console.host.outliving import Outliving, Standing, follow
 from console.host.streaming import Program
+from console.nixos.file import Places
 from console.nixos.outcome import Judged, judge
-from console.nixos.places import Places
 from console.nixos.rebuild import Tell
 from console.text import SENTENCE_LIMIT, clean, plural
 

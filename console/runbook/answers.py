@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, EngineError, HostError, Part, SwarmError, Unknown, VipconsoleError
 from console.journal.reader import doubt_unless_silent, whose_host
-from console.nixos.places import NOT_NIXOS, STORE_PATH, Places
+from console.nixos.file import NOT_NIXOS, STORE_PATH, Places
 from console.runbook.contracts import Answer, Context, Found, Touched
 from console.runbook.language.values import Effect, Json
 from console.swarm.values import Network, Service, SwarmState

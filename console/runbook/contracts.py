@@ -11,8 +11,17 @@ from console.durations import SPAN, SPAN_MEANING, seconds_of
 from console.host.units import full_name
 from console.journal.reader import DaemonLog
 from console.operations.changes import Touches
-from console.runbook.language.patterns import ABSOLUTE, CIDR4, NETWORK, URL
-from console.runbook.language.values import Answer, Effect, Found, Json, Planned
+from console.runbook.language.values import (
+    ABSOLUTE,
+    CIDR4,
+    NETWORK,
+    URL,
+    Answer,
+    Effect,
+    Found,
+    Json,
+    Planned,
+)
 from console.runbook.language.variables import problem_with
 from console.runbook.run.replay_steps import Touched
 from console.runbook.run.waits import Blocking

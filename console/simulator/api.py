@@ -20,7 +20,7 @@ from console.simulator.filters import (
     service_passes,
     task_passes,
 )
-from console.simulator.labelled_objects import LabelledData
+from console.simulator.networks import LabelledData
 from console.simulator.objects import Json
 from console.simulator.wire_networks import (
     copy_json,

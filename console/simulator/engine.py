@@ -8,8 +8,7 @@ from console.errors import SimulatorError
 from console.simulator.agent import Agent, Rules
 from console.simulator.allocator import Allocator
 from console.simulator.containers import Containers
-from console.simulator.labelled_objects import LabelledData, Nodes
-from console.simulator.networks import Networks
+from console.simulator.networks import LabelledData, Networks, Nodes
 from console.simulator.objects import Json, SimNode, SimService, SimTask
 from console.simulator.orchestrator import Orchestrator
 from console.simulator.services import Services

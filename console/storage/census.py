@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from console.addresses.evidence import Allocator, Census
+from console.addresses.leaks import Allocator, Census
 from console.errors import HostError, Part, Unknown, unknown_from
 from console.storage.state import WHOSE, make_private, write_atomically
 from console.text import clean

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from console import __version__
-from screens.cli.parser import COMMAND, Parser
-from screens.cli.run_arguments import add_run_commands
+from screens.cli.run_arguments import COMMAND, Parser, add_run_commands
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 """Seconds of a duration's unit."""

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from console.addresses.evidence import doubt_about
+from console.addresses.leaks import doubt_about
 from console.operations.census.values import Result
 from console.text import plural
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.diagnosis.findings.usage import percent
+from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Observation, Severity
 from console.errors import Unknown
 from console.text import duration

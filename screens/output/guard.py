@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from console.guard.actuator import Outcome
-from console.guard.values import Decision, Verdict
+from console.guard.shortage import Decision, Verdict
 
 SCHEMA = "vipconsole.guard/1"
 EXIT_CODES = {Verdict.GO: 0, Verdict.NOTE: 1, Verdict.STOP: 2, Verdict.UNKNOWN: 3}

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import Any, TextIO
 
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
-from console.operations.stack_removal.proof import LeakCount, Proof, Verdict
 from console.operations.stack_removal.removal import Outcome, State
+from console.operations.stack_removal.steps import LeakCount, Proof, Verdict
 from console.swarm.stacks import Kind, StackObject
 from console.text import duration, listed, plural
 

@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.operations.stack_removal.proof import LeakCount, Proof, Verdict
 from console.operations.stack_removal.removal import Outcome, State
+from console.operations.stack_removal.steps import LeakCount, Proof, Verdict
 from console.text import duration, listed, plural
 from screens.output.stack_removal import MAYBE, NOT_FOUND, counted
 

@@ -1,12 +1,13 @@
-"""A census and the checks of quiescence as text that a person reads."""
+"""What is printed for people: the terminal that it goes to, and tables of censuses and of quiescence."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,31 @@ from console.operations.census.values import Result
 from console.text import duration, plural
 from screens.output.census import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 from screens.output.quiet import verdict_line
+
+WIDTH_WITHOUT_TERMINAL = 110
+
+
+def print_plainly(renderable: RenderableType) -> None:
+    """Print text that has been cleaned: nothing in it is read as markup, and nothing guessed.
+
+    Colour only on a terminal and without NO_COLOR; what cannot be encoded is written as an escape.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console(
+        markup=False,
+        emoji=False,
+        highlight=False,
+        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL,
+        legacy_windows=False,
+    )
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    with console.capture() as captured:
+        console.print(renderable)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
 
 STYLES = {
     State.QUIET: "green",

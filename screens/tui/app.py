@@ -18,9 +18,8 @@ from console.monitor.values import Scene
 from console.runbook.run.decisions import Wish
 from screens.present.run import RunView
 from screens.present.text import says
-from screens.tui.dialogs import Leaving, Reading
+from screens.tui.dialogs import Leaving, Reading, help_says
 from screens.tui.environment import OpenJournal, OpenNetwork, OpenWhy, SceneCame, SceneSource, Surroundings
-from screens.tui.help import help_says
 from screens.tui.journal import JournalScreen
 from screens.tui.keys import Command, Commanded, CommandProvider, bindings, commands_of, usable
 from screens.tui.line_filter import Printable

@@ -1,6 +1,7 @@
-"""Dialogs: something to read, something to answer, a word to type."""
+"""Dialogs: something to read, something to answer, a word to type; and the text of the help."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import events
@@ -10,13 +11,67 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
 from console.clock import Clock
-from screens.present.text import BAD, CURSOR, DIM, PLAIN, STRONG, Paragraph, Parts
+from screens.present.text import ASCII, BAD, CURSOR, DIM, EMPTY, PLAIN, STRONG, Glyphs, Paragraph, Parts, says
 from screens.tui.environment import Surroundings
-from screens.tui.fitting import wrapped
-from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
+from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, PAUSE_S, Command, Commanded, bindings
 from screens.tui.widgets.bars import KeyLine
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import Painted, wrapped
 from screens.tui.widgets.pane import Title, Words
+
+KEY_WIDTH = 14
+FIRST_PANE = "pane(1)"
+
+
+def help_says(groups: Iterable[tuple[str, Iterable[Command]]], glyphs: Glyphs) -> tuple[Paragraph, ...]:
+    """Return the keys of each group of commands, and what the marks mean."""
+    told: list[Paragraph] = []
+    names = ASCII_KEY_NAMES if glyphs is ASCII else KEY_NAMES
+    for title, commands in groups:
+        told.append(says(title, STRONG))
+        told += [_command(each, names) for each in commands if not _is_later_pane(each)]
+        told.append(EMPTY)
+    return (*told, *_marks(glyphs))
+
+
+def _is_later_pane(command: Command) -> bool:
+    return command.action.startswith("pane(") and command.action != FIRST_PANE
+
+
+def _command(command: Command, names: dict[str, str]) -> Paragraph:
+    keys = " ".join(names.get(each.strip(), each.strip()) for each in command.keys.split(","))
+    if command.action == FIRST_PANE:
+        keys, command = "1 2 3 ...", replace(command, name="Go to a pane by its number")
+    return Paragraph(
+        (
+            (f"  {keys:{KEY_WIDTH}} ", STRONG),
+            (f"{command.name}.", PLAIN),
+            (f" {command.about}" if command.about else "", DIM),
+        ),
+        KEY_WIDTH + 3,
+    )
+
+
+def _marks(glyphs: Glyphs) -> tuple[Paragraph, ...]:
+    meanings = (
+        ("!  *  ?  -", "critical, warning, unknown, worth a note"),
+        ("IN USE", "addresses that cannot be handed out, of those that can be held"),
+        ("VIP TASK LB", "held by services, by tasks and containers, by nodes' load balancers"),
+        ("LEAK", "taken in the allocator and held by nobody"),
+        ("?", "unknown, which is never shown as 0"),
+        (f"{glyphs.at_least} 4", "at least so many: those that were seen leaking"),
+        ("11*", "exact when it was counted; the findings tell when"),
+        (f"FREE {glyphs.at_most} 103", "at most so many: leaked ones are among them"),
+        (f"{glyphs.above} 28 (3 !)", "28 rows are out of sight above, 3 of them critical"),
+        ("STALE", "the engine does not answer; what is shown is as old as it says"),
+    )
+    return (
+        says("What the marks mean", STRONG),
+        *(
+            Paragraph(((f"  {mark:{KEY_WIDTH}} ", STRONG), (meaning, PLAIN)), KEY_WIDTH + 3)
+            for mark, meaning in meanings
+        ),
+    )
+
 
 MOST_WIDE = 100
 AROUND = 5

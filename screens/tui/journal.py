@@ -22,8 +22,7 @@ from screens.present.text import (
     says,
     text_of,
 )
-from screens.tui.clipboard import copy, save
-from screens.tui.environment import Surroundings
+from screens.tui.environment import Surroundings, copy, save
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine

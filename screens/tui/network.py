@@ -18,8 +18,7 @@ from console.text import plural
 from screens.present import addresses, network
 from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, says
 from screens.present.text import Part as Shown
-from screens.tui.clipboard import copy
-from screens.tui.environment import OpenWhy, Surroundings
+from screens.tui.environment import OpenWhy, Surroundings, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid

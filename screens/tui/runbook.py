@@ -14,13 +14,12 @@ from console.errors import RunnerNotStarted, Unknown, VipconsoleError
 from screens.present import run as views
 from screens.present.run import Question, RunView, StepView
 from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, says
-from screens.tui.clipboard import copy
-from screens.tui.environment import Surroundings
-from screens.tui.fitting import wrapped
+from screens.tui.environment import Surroundings, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.run_follower import planned_run
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import AnswerLine
+from screens.tui.widgets.line_view import wrapped
 from screens.tui.widgets.pane import Pane, Words
 from screens.tui.widgets.rows import Rows, RowView
 

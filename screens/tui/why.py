@@ -18,8 +18,7 @@ from console.journal.matching import Event
 from console.monitor.values import Log, Scene
 from screens.present import why
 from screens.present.text import MATCH, PLAIN, UNKNOWN, Paragraph, says
-from screens.tui.clipboard import copy
-from screens.tui.environment import OpenNetwork, Surroundings
+from screens.tui.environment import OpenNetwork, Surroundings, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine

@@ -6,16 +6,19 @@ import pytest
 
 from console.addresses import leaks
 from console.addresses.accounting import Kept, NetworkAccount, SubnetAccount, account
-from console.addresses.evidence import (
+from console.addresses.leaks import (
     Allocator,
     Census,
+    Certainty,
     Count,
+    Entry,
+    Evidence,
+    Leak,
     allocator_of,
     doubt_about,
     mark_of,
     weigh,
 )
-from console.addresses.leaks import Certainty, Entry, Evidence, Leak
 from console.errors import Unknown
 from console.swarm.values import Network, Node, SwarmState
 from tests.support.swarms import HERE, LONG_AGO, NOW, entry, network, service, swarm, task

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.addresses.accounting import Kept, account
-from console.addresses.evidence import Allocator, Census, Count, Counts
-from console.addresses.leaks import Certainty, Entry, Evidence
+from console.addresses.leaks import Allocator, Census, Certainty, Count, Counts, Entry, Evidence
 from console.errors import Unknown
 from console.swarm.values import ALIVE, Network, Service, SwarmState, Task
 from tests.support.swarms import HERE, LONG_AGO, network, service, subnet, swarm, task

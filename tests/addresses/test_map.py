@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from console.addresses.accounting import Kept, NetworkAccount, account
 from console.addresses.details import index_for_telling, rest_says, tell
-from console.addresses.evidence import Allocator, Census
-from console.addresses.leaks import Entry
+from console.addresses.leaks import Allocator, Census, Entry
 from console.addresses.map import AddressMap, Mark, maps_of
 from console.swarm.values import Network, Node, SwarmState
 from tests.support.swarms import HERE, NOW, ago, network, service, subnet, swarm, task

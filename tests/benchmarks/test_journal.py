@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from console.journal.journalctl import CommandJournal
-from console.journal.logfmt import parse_line
 from console.journal.matching import match_line
 from console.journal.native import NativeJournal
+from console.journal.parsing import parse_line
 from console.journal.summary import summarise
 from console.journal.values import Batch, Window
 from tests.journal.journals import NEW as RECORDING

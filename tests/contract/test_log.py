@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from console.journal.logfmt import parse_line
 from console.journal.matching import match_line
+from console.journal.parsing import parse_line
 from tests.contract.world import NOWHERE, World
 
 Found = list[tuple[str, Mapping[str, str]]]

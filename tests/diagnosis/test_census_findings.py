@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address
 
-from console.addresses.evidence import Census, allocator_of
+from console.addresses.leaks import Census, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Severity
 from console.errors import Part, Unknown

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from console.diagnosis.assess import assess
-from console.diagnosis.findings.usage import percent
+from console.diagnosis.findings.networks import percent
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
 from console.diagnosis.values import Assessment, Finding, Observation, Severity
 from console.errors import Unknown

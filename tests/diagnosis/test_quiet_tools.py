@@ -1,6 +1,6 @@
 import pytest
 
-from console.diagnosis.quiescence.deploy_tools import ancestors, command_of, deploy_tools, matches
+from console.diagnosis.quiescence.host import ancestors, command_of, deploy_tools, matches
 from console.settings import Quiet
 from tests.support.hosts import OWN, process
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from console.addresses.accounting import account
-from console.diagnosis.findings.layout import find_unallocated
+from console.diagnosis.findings.networks import find_unallocated
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting
 from console.diagnosis.values import Finding
 from console.diagnosis.why.evidence import last_lines

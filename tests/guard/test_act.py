@@ -13,7 +13,7 @@ from console.errors import HostError
 from console.guard.actuator import Hands, Outcome, act
 from console.guard.collector import FILE, Scout, last_restart, remember_restart
 from console.guard.policy import decide
-from console.guard.values import Daemon, Verdict, Wishes
+from console.guard.shortage import Daemon, Verdict, Wishes
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
 from console.settings import Guard, Look, Quiet, Settings

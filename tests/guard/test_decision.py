@@ -10,7 +10,7 @@ from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.values import Blocker, Check, Report, State
 from console.errors import Part, Unknown
 from console.guard.policy import decide
-from console.guard.values import Daemon, Decision, Situation, Verdict, Wishes
+from console.guard.shortage import Daemon, Decision, Situation, Verdict, Wishes
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, Entry
 from console.settings import Thresholds

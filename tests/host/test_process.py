@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.pipes import MOST_AFTER_END_BYTES
-from console.host.process import CommandFailed, output_of
+from console.host.process import MOST_AFTER_END_BYTES, CommandFailed, output_of
 
 
 async def test_what_a_command_writes_is_returned() -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from console.errors import HostError
 from console.host import streaming
-from console.host.pipes import DRAIN_S
-from console.host.process import PATH
+from console.host.process import DRAIN_S, PATH
 from console.host.streaming import LEFT_BEHIND, LINE_LIMIT_BYTES, Program, run_streaming
 
 PATIENT_S = 60.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.journal.logfmt import claimed_level, parse_line
+from console.journal.parsing import claimed_level, parse_line
 from tests.journal.journals import NEW, OLD
 from tests.journal.lines import TIME, go_quote, value
 

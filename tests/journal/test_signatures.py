@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from console.journal.logfmt import parse_line
 from console.journal.matching import Event, Recogniser, Unexplained, match_line
+from console.journal.parsing import parse_line
 from console.journal.signatures import SIGNATURES, SUPPRESSED, Signature
 from tests.journal.journals import NEW, OLD
 from tests.journal.lines import (

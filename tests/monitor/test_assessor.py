@@ -6,8 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.evidence import allocator_of
-from console.addresses.leaks import Certainty, Evidence, Ledger
+from console.addresses.leaks import Certainty, Evidence, Ledger, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Observation
 from console.journal.summary import summarise

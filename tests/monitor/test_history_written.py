@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from console.addresses.accounting import Kept, account
-from console.addresses.evidence import allocator_of
 from console.addresses.forecast import Point
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import Ledger, allocator_of
 from console.errors import HostError
 from console.monitor.history import WRITTEN_S, History
 from console.monitor.values import Stage

@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from console.addresses.accounting import Kept, NetworkAccount, account
-from console.addresses.evidence import Allocator, Census, allocator_of
 from console.addresses.forecast import Point
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import Allocator, Census, Ledger, allocator_of
 from console.errors import Unknown
-from console.monitor.history import History
-from console.monitor.series import Series, added, series_of, thinned
+from console.monitor.history import History, Series, added, series_of, thinned
 from console.monitor.values import Stage
 from console.swarm.values import Engine, SwarmState
 from tests.support.swarms import HERE, NOW, engine, network, swarm

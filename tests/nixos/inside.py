@@ -19,7 +19,7 @@ from console.host.outliving import State, follow
 from console.host.process import PATH
 from console.host.streaming import Program
 from console.host.unit_chain import expanded, restart
-from console.nixos.places import PLACES
+from console.nixos.file import PLACES
 from tests.nixos.attempts import edits, switches
 from tests.support.nixos import Host, nixos
 

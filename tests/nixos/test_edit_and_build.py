@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined, HostError, StepFailed
-from console.nixos.places import NOT_NIXOS
+from console.nixos.file import NOT_NIXOS
 from console.nixos.rebuild import MOST_LINES
 from console.runbook.contracts import Answer
 from tests.nixos.attempts import edits

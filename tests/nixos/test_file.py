@@ -10,8 +10,7 @@ import pytest
 
 from console.errors import Declined, HostError, Unknown
 from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit, said_by_git
-from console.nixos.file import LIMIT_BYTES, Kept, digest_of, read_nix_file, unified_diff
-from console.nixos.places import Places
+from console.nixos.file import LIMIT_BYTES, Kept, Places, digest_of, read_nix_file, unified_diff
 from console.nixos.swarm_nix import Verdict
 from tests.nixos.cases import unit
 

@@ -7,8 +7,8 @@ import pytest
 
 from console.errors import Declined
 from console.host.outliving import Standing, State
+from console.nixos.file import short
 from console.nixos.outcome import Outcome, judge
-from console.nixos.places import short
 from console.nixos.prediction import Activation, endangered, read_activation
 from console.nixos.progress import NixProgress
 from console.nixos.rebuild import flake_at

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, HostError, StepFailed
-from console.nixos.places import NOT_NIXOS, short
+from console.nixos.file import NOT_NIXOS, short
 from console.nixos.switching import MOST_LINES, REBUILD_UNIT
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Json

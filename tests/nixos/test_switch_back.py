@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from console.errors import StepFailed
-from console.nixos.places import short
+from console.nixos.file import short
 from tests.nixos.attempts import Attempts
 from tests.support.nixos import Host
 

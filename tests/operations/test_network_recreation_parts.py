@@ -13,14 +13,16 @@ import pytest
 
 from console.host.identity import given_addresses
 from console.operations.network_recreation.definition import NOWHERE, detach, empty, free_subnet, restore
-from console.operations.network_recreation.label import parked_in, parked_label, record_from_labels
 from console.operations.network_recreation.plan import Surroundings
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
     Record,
     Unreadable,
+    parked_in,
+    parked_label,
     record_from_json,
+    record_from_labels,
     record_to_json,
 )
 from console.operations.network_recreation.waits import still_on

@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 
 from console.operations.stack_removal.plan import RemovalPlan, everything, plan_removal
-from console.operations.stack_removal.proof import (
+from console.operations.stack_removal.removal import GONE_AFTER_S, Outcome, StackRemoval, State
+from console.operations.stack_removal.steps import (
     Proof,
     Verdict,
     count_nothing,
     engine_count,
     networks_to_watch,
 )
-from console.operations.stack_removal.removal import GONE_AFTER_S, Outcome, StackRemoval, State
 from console.settings import Look
 from console.simulator.stacks import Deployed, Part, deploy, remove_at_once
 from console.swarm.changer import EngineChanger

@@ -4,9 +4,16 @@ import pytest
 
 from console.errors import UsageError
 from console.operations.stack_removal.plan import MARGIN_S, Kept, RemovalPlan, plan_removal
-from console.operations.stack_removal.proof import LeakCount, Proof, Verdict, networks_to_watch
 from console.operations.stack_removal.steps import MARGIN_S as HIDDEN_MARGIN_S
-from console.operations.stack_removal.steps import HiddenTasks, Step, next_step
+from console.operations.stack_removal.steps import (
+    HiddenTasks,
+    LeakCount,
+    Proof,
+    Step,
+    Verdict,
+    networks_to_watch,
+    next_step,
+)
 from console.swarm.stacks import Kind, StackLook
 from tests.support.stacks import THERE, container, item, look, service, standalone, task
 from tests.support.swarms import ago

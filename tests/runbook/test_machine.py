@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events as e
-from console.runbook.run import moves as m
+from console.runbook.run import next_action as m
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
 from console.runbook.run.replay import fold

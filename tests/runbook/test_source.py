@@ -12,9 +12,15 @@ from pathlib import Path
 import pytest
 
 from console.errors import RunbookError
-from console.runbook.language import source
-from console.runbook.language.file import read_runbook
-from console.runbook.language.source import MAX_BYTES, default_runbook, distrust, read_bytes, shipped_runbook
+from console.runbook.language import file
+from console.runbook.language.file import (
+    MAX_BYTES,
+    default_runbook,
+    distrust,
+    read_bytes,
+    read_runbook,
+    shipped_runbook,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -88,7 +94,7 @@ def test_the_default_is_this_hosts_own_then_the_shipped_one_and_never_one_that_l
 ) -> None:
     (tmp_path / "runbook.yaml").write_text("schema: x\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(source, "SYSTEM_FILE", tmp_path / "etc" / "runbook.yaml")
+    monkeypatch.setattr(file, "SYSTEM_FILE", tmp_path / "etc" / "runbook.yaml")
     assert default_runbook() == shipped_runbook() == REPOSITORY / "runbook.yaml"
     (tmp_path / "etc").mkdir()
     # A link that leads nowhere is this host's own all the same: whoever put it there must hear of it.
@@ -107,7 +113,7 @@ def test_the_shipped_runbook_is_in_an_installed_package_too(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "site")
-    where = "from console.runbook.language.source import default_runbook; print(default_runbook())"
+    where = "from console.runbook.language.file import default_runbook; print(default_runbook())"
     said = subprocess.run(
         [sys.executable, "-c", where],
         cwd="/",

@@ -25,9 +25,8 @@ from console.runbook.store.folders import (
     new_run_id,
     run_folders,
 )
-from console.runbook.store.heartbeat import beat, pulse_age_s
 from console.runbook.store.log import RunLog, append_by_rule
-from console.runbook.store.output import LINES_KEPT, Output, last_lines
+from console.runbook.store.output import LINES_KEPT, Output, beat, last_lines, pulse_age_s
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE),)

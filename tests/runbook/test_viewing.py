@@ -19,9 +19,8 @@ from console.runbook.run.view import RunState, Watched
 from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
-from console.runbook.store.heartbeat import PULSE, beat
 from console.runbook.store.log import RunLog
-from console.runbook.store.output import Output
+from console.runbook.store.output import PULSE, Output, beat
 from console.runbook.store.unfinished import decline_if_unfinished, unfinished_runs
 from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
 from tests.support.clocks import QuickClock

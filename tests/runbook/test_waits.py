@@ -25,9 +25,8 @@ from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
 from console.runbook.runner.context import NoTouches, StepContext
 from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, keep_what_was_left
 from console.runbook.store.folders import RUNNER_LOCK, create_run
-from console.runbook.store.heartbeat import WAITING, clear_waiting, read_waiting
 from console.runbook.store.log import RunLog
-from console.runbook.store.output import Output, last_lines
+from console.runbook.store.output import WAITING, Output, clear_waiting, last_lines, read_waiting
 from console.runbook.store.viewer import look_at
 from screens.output.run_lines import news
 from screens.output.run_report import as_json, as_markdown

@@ -11,9 +11,9 @@ from console.diagnosis.quiescence.waiter import Progress
 from console.journal.summary import summarise
 from console.journal.values import Batch, Gap
 from console.operations.stack_removal.plan import Kept
-from console.operations.stack_removal.proof import LeakCount, Proof
 from console.operations.stack_removal.removal import Outcome
 from console.operations.stack_removal.removal import State as Removal
+from console.operations.stack_removal.steps import LeakCount, Proof
 from console.swarm.stacks import Kind
 from console.text import clean
 from screens.output.journal import render_journal

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.runbook.store.heartbeat import WAITING, read_waiting
+from console.runbook.store.output import WAITING, read_waiting
 from console.runbook.store.viewer import look_at
 from tests.support import deeds
 from tests.support.changes import ENTER

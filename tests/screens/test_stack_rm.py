@@ -13,14 +13,14 @@ import docker
 import pytest
 
 from console.operations.stack_removal.plan import Kept, plan_removal
-from console.operations.stack_removal.proof import LeakCount, Proof
 from console.operations.stack_removal.removal import Outcome, State
+from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
 from console.swarm.stacks import Kind
 from screens.cli.main import main
 from screens.output.stack_removal import Talk, as_json, exit_code, interrupted_lines, plan_lines, question
 from screens.output.stack_removal_table import render_removal
-from screens.output.terminal import print_plainly
+from screens.output.tables import print_plainly
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
 from tests.support.engines import Simulation, simulation

@@ -16,8 +16,8 @@ from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
 from screens.present.journal import is_trouble
 from screens.present.text import Paragraph, Parts, Row, says, text_of
-from screens.tui.fitting import length, wrapped
 from screens.tui.widgets.address_map import AddressGrid, shape_for
+from screens.tui.widgets.line_view import length, wrapped
 from screens.tui.widgets.log_lines import LogLines
 from screens.tui.widgets.pane import Words
 from screens.tui.widgets.rows import Rows, RowView

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from console.journal.logfmt import parse_line
 from console.journal.matching import match_line
+from console.journal.parsing import parse_line
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import ROUND_S, build
 from tests.simulator.swarms import check_books

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import Unknown
-from console.nixos.places import Places
+from console.nixos.file import Places
 from console.runbook.contracts import Blocking, Touched
 from console.settings import Nixos, Settings
 from console.swarm.values import SwarmState

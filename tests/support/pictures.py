@@ -8,8 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from console.addresses.evidence import Census, allocator_of
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import Census, Ledger, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import Changes, Memory, Rules, Seen

@@ -12,12 +12,11 @@ from typing import Any
 from console.host.audit import Who
 from console.runbook.language.values import Answer, Call, Found, Planned
 from console.runbook.run import events as e
-from console.runbook.run import moves as m
+from console.runbook.run import next_action as m
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header, StepHead
-from console.runbook.run.moves import event_of
-from console.runbook.run.next_action import next_move
+from console.runbook.run.next_action import event_of, next_move
 from console.runbook.run.replay import after, begun
 from console.runbook.run.view import RunView
 from console.runbook.store.folders import RUNNER_LOCK

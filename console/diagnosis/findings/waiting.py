@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
-from console.diagnosis.findings.usage import REDEPLOY_HINT
+from console.diagnosis.findings.networks import REDEPLOY_HINT
 from console.diagnosis.values import Finding, Observation, Severity
 from console.errors import known
 from console.settings import Thresholds

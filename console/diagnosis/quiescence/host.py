@@ -1,15 +1,255 @@
-"""What this host must not be doing: deploying, starting units, about to fire timers, being maintained."""
+"""What this host must not be doing: running deploy tools, starting units, about to fire timers, being maintained."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from console.diagnosis.quiescence.deploy_tools import ancestors, deploy_tools
 from console.diagnosis.quiescence.values import Blocker, Check, State
 from console.errors import Part, Unknown, known
 from console.host.activity import HostActivity, Inapplicable, Job, Login, Own, Process, Timer, Unit
 from console.settings import Quiet
 from console.text import duration
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What an interpreter's options take, by letter; letters may share a word (`-eu`)."""
+
+    ending: str
+    """Letters after which no script follows, but code or nothing; what these start is a process of its own."""
+    module: str = ""
+    valued: str = ""
+    """Letters with a value, in what is left of the word or else in the next one."""
+    next_valued: str = ""
+    """Letters whose value is always a word of its own."""
+    attached: str = ""
+    """Letters that take what is left of their word, be it nothing."""
+    long_ending: frozenset[str] = frozenset()
+    long_valued: frozenset[str] = frozenset()
+    lone_dash_ends: bool = True
+    """Whether `-` stands for a script from standard input, instead of for the end of the options."""
+
+
+_INTERPRETERS: Mapping[str, _Options] = {
+    r"fish": _Options("c", valued="CdDfop", long_ending=frozenset(("--command",))),
+    r"(?:ba|da|z|k|a)?sh": _Options(
+        "cs",
+        next_valued="oO",
+        long_valued=frozenset(("--rcfile", "--init-file")),
+        lone_dash_ends=False,
+    ),
+    r"(?:python|pypy)[\d.]*": _Options(
+        "c", module="m", valued="WX", long_valued=frozenset(("--check-hash-based-pycs",))
+    ),
+    r"perl[\d.]*": _Options("eE", valued="I", attached="iMmxFCDdV"),
+    r"ruby[\d.]*": _Options("e", valued="rICE", attached="ixFKWT"),
+    r"node(?:js)?": _Options(
+        "ep",
+        valued="rC",
+        long_ending=frozenset(("--eval", "--print")),
+        long_valued=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
+    ),
+}
+"""By the pattern of their names, as their manual pages say."""
+
+_DOCKER_VALUES = frozenset(
+    (
+        "-H",
+        "--host",
+        "-c",
+        "--context",
+        "--config",
+        "-l",
+        "--log-level",
+        "--tlscacert",
+        "--tlscert",
+        "--tlskey",
+    )
+)
+"""Options of `docker` that are followed by a value (`docker --help`)."""
+_COMPOSE_VALUES = _DOCKER_VALUES | frozenset(
+    (
+        "-f",
+        "--file",
+        "-p",
+        "--project-name",
+        "--env-file",
+        "--profile",
+        "--project-directory",
+        "--ansi",
+        "--parallel",
+        "--progress",
+    )
+)
+"""Options of `docker compose` that are followed by a value; before `compose` there may be those of `docker`."""
+_HELP = frozenset(("--help", "-h", "--version"))
+_GROUPS = frozenset(
+    (
+        *(
+            "builder",
+            "buildx",
+            "checkpoint",
+            "compose",
+            "config",
+            "container",
+            "context",
+            "image",
+            "manifest",
+        ),
+        *("network", "node", "plugin", "secret", "service", "stack", "swarm", "system", "trust", "volume"),
+    )
+)
+"""Words of `docker` that what it does comes after."""
+_LOOKING = frozenset(
+    (
+        *("ls", "list", "ps", "inspect", "logs", "config", "convert", "version", "top", "images", "port"),
+        *("events", "stats", "volumes", "help", "docker-cli-plugin-metadata"),
+    )
+)
+"""What `docker service`, `docker stack` and `docker compose` do without changing anything. `docker` asks its plugins
+for their metadata whatever it is to do itself."""
+
+
+def deploy_tools(
+    processes: Iterable[Process], own: Own, patterns: Sequence[str]
+) -> list[tuple[str, Process]]:
+    """Return the processes that run one of these tools, each with the pattern that it matches.
+
+    This process, its ancestors and what they wait for in it do not count.
+    """
+    processes = tuple(processes)
+    family = ancestors(processes, own.pid)
+    split = [(each, tuple(each.split())) for each in patterns]
+    found = []
+    for process in processes:
+        if process.pid in family:
+            continue
+        words = command_of(process.argv)
+        match = next((name for name, pattern in split if matches(words, pattern)), None)
+        if match is not None:
+            found.append((match, process))
+    return found
+
+
+def ancestors(processes: Iterable[Process], pid: int) -> frozenset[int]:
+    """Return a process and all those above it, by ID."""
+    parents = {each.pid: each.parent for each in processes}
+    found: set[int] = set()
+    while pid and pid not in found:
+        found.add(pid)
+        pid = parents.get(pid, 0)
+    return frozenset(found)
+
+
+def command_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return a command line as its program and the words for it: a script takes the place of its interpreter."""
+    if not argv:
+        return ()
+    name = _bare(argv[0])
+    options = next((each for known, each in _INTERPRETERS.items() if re.fullmatch(known, name)), None)
+    if options is None:
+        return (name, *argv[1:])
+    script = _script(list(argv[1:]), options)
+    return (_bare(script[0]), *script[1:]) if script else (name,)
+
+
+def _script(words: list[str], options: _Options) -> list[str]:
+    """Return a script, or a module in its place, with the words for it; nothing where there is none."""
+    while words:
+        word = words.pop(0)
+        if word == "--" or (word == "-" and not options.lone_dash_ends):
+            return words
+        if word == "-":
+            return []
+        if word.startswith("--"):
+            if word.partition("=")[0] in options.long_ending:
+                return []
+            if word in options.long_valued:
+                del words[:1]
+        elif word.startswith("-") or (word.startswith("+") and options.next_valued):
+            found = _after_letters(word[1:], words, options)
+            if found is not None:
+                return found
+        else:
+            return [word, *words]
+    return []
+
+
+def _after_letters(letters: str, words: list[str], options: _Options) -> list[str] | None:
+    """Take the values of a word of options off those after it; return what is run where these options tell."""
+    for place, letter in enumerate(letters, 1):
+        rest = letters[place:]
+        if letter in options.ending:
+            return []
+        if letter in options.module:
+            return [rest, *words] if rest else words
+        if letter in options.next_valued:
+            del words[:1]
+        elif letter in options.valued:
+            if not rest:
+                del words[:1]
+            return None
+        elif letter in options.attached:
+            return None
+    return None
+
+
+def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a command is the pattern's program with the pattern's words next, options passed over."""
+    if not command or not pattern or not fnmatchcase(command[0], pattern[0]):
+        return False
+    is_docker = command[0] in ("docker", "docker-compose")
+    if is_docker and _only_looks(command):
+        return False
+    rest = _without_compose(command) if command[0] == "docker-compose" else list(command[1:])
+    for wanted in pattern[1:]:
+        word = _next_word(rest, _COMPOSE_VALUES if is_docker else _DOCKER_VALUES)
+        if word is None or not fnmatchcase(word, wanted):
+            return False
+    return True
+
+
+def _only_looks(command: Sequence[str]) -> bool:
+    """Whether a `docker` or `docker-compose` changes nothing."""
+    is_compose = command[0] == "docker-compose"
+    rest = _without_compose(command) if is_compose else list(command[1:])
+    verb = _next_word(rest, _COMPOSE_VALUES)
+    if not is_compose and verb in _GROUPS:
+        verb = _next_word(rest, _COMPOSE_VALUES)
+    # Without a verb it tells how it is used. Further on `--help` may be a word of what a container is to run.
+    return verb is None or verb in _LOOKING or rest[:1] == ["--help"]
+
+
+def _without_compose(command: Sequence[str]) -> list[str]:
+    """Return the words after `docker-compose`, which as a plugin is given those of `docker`."""
+    rest = list(command[1:])
+    return rest if _next_word(rest, _COMPOSE_VALUES) == "compose" else list(command[1:])
+
+
+def _next_word(rest: list[str], valued: frozenset[str]) -> str | None:
+    """Take the next word that is neither an option nor an option's value off a list; there is none to ask for help."""
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            return word
+        if word in _HELP:
+            return None
+        if word in valued:
+            del rest[:1]
+    return None
+
+
+def _bare(word: str) -> str:
+    """Return a program's name without its folder, its suffix, and what NixOS puts around a wrapped one."""
+    name = word.rpartition("/")[2].removeprefix("-")
+    name = name.removesuffix(".sh").removesuffix(".py")
+    if name.startswith(".") and name.endswith("-wrapped"):
+        name = name[1:].removesuffix("-wrapped")
+    return name
+
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Kind
-from console.diagnosis.findings.usage import leaked_in_words
+from console.diagnosis.findings.networks import leaked_in_words
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.values import Evidence
 from console.durations import stamp

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from console.addresses.accounting import NetworkAccount
 from console.causes.registry import cause_of
-from console.diagnosis.findings.usage import leaked_in_words
+from console.diagnosis.findings.networks import leaked_in_words
 from console.diagnosis.findings.waiting import most_likely_full
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import (

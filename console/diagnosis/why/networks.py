@@ -2,7 +2,7 @@
 
 import shlex
 
-from console.diagnosis.findings.layout import why_unallocated
+from console.diagnosis.findings.networks import why_unallocated
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import line_rows, network_name, service_row, state_row, vip_rows
 from console.diagnosis.why.exhaustion import PASSING_S

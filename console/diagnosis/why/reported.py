@@ -29,8 +29,8 @@ from console.diagnosis.why.placement import (
 )
 from console.diagnosis.why.values import Evidence, Explanation, Standing
 from console.journal.failures import ALLOCATIONS
-from console.journal.logfmt import parse_line
 from console.journal.matching import Event
+from console.journal.parsing import parse_line
 from console.journal.signatures import Certainty
 from console.swarm.values import Task
 from console.text import duration, ending

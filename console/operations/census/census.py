@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses.accounting import account
-from console.addresses.evidence import allocator_of
 from console.addresses.holders import holders_on, index_holders
+from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.errors import Declined, EngineError, Unknown, UsageError
 from console.operations.census.values import (
@@ -21,7 +21,7 @@ from console.operations.census.values import (
     walk_once,
 )
 from console.operations.probes import Mark, Prober
-from console.operations.stack_removal.proof import LeakCount, Prove
+from console.operations.stack_removal.steps import LeakCount, Prove
 from console.swarm.changer import SwarmChanger
 from console.swarm.reader import EngineReader
 from console.swarm.stacks import StackObject

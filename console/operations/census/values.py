@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from math import ceil, prod
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.evidence import Allocator, Census
 from console.addresses.holders import Pool
+from console.addresses.leaks import Allocator, Census
 from console.errors import Declined
 from console.operations.probes import Prober
 

@@ -1,17 +1,29 @@
-"""Takes everything off an overlay and removes it: tasks, then services, then containers, then the network.
+"""Parks what is on a network, and removes the network once no task on it lives.
 
 Up to the removal everything can be brought back as it was; whoever calls this does so after any failure.
 """
 
 from functools import partial
+from typing import Any
 
 from console.errors import Declined, EngineRefused
 from console.operations.changes import NOT_ANSWERED, RETRY_S, TRIES, Change
+from console.operations.network_recreation.definition import (
+    detach,
+    empty,
+    is_emptied,
+    is_parked,
+    migrate,
+    must_migrate,
+)
 from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
-from console.operations.network_recreation.label import parked_from
-from console.operations.network_recreation.park import detach_service, empty_service
 from console.operations.network_recreation.plan import GRACE_MARGIN_S
-from console.operations.network_recreation.record import service_record
+from console.operations.network_recreation.record import (
+    as_specified,
+    parked_from,
+    parked_label,
+    service_record,
+)
 from console.operations.network_recreation.restore import disconnect, remember
 from console.operations.network_recreation.waits import (
     attached_elsewhere,
@@ -24,6 +36,57 @@ from console.operations.network_recreation.waits import (
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import OverlayLook, SpecifiedService
 from console.text import listed, plural
+
+
+async def empty_service(
+    job: Job, network: NetworkDefinition, look: OverlayLook, service: SpecifiedService
+) -> None:
+    """Park a service that a look shows on a network. What it is at the very moment of the update is what it gets back."""
+    means, names = job.means, (network.id, network.name)
+    earlier = parked_from(service)
+    known = earlier.record if earlier is not None else job.record.service(service.id)
+    record = known or service_record(service, network, look)
+
+    def change(spec: dict[str, Any]) -> None:
+        nonlocal record
+        # One that was parked and given tasks again by somebody has no other past than the one on its label.
+        if not is_parked(spec):
+            record = as_specified(record, spec, names)
+        job.refresh(record)
+        empty(spec, record, parked_label(job.record, record, look.now))
+
+    async def act() -> None:
+        if must_migrate(dict(service.spec)):
+            await means.changer.update_service(service.id, migrate)
+        await means.changer.update_service(service.id, change)
+        job.parked_here.add(service.id)
+
+    async def is_made() -> bool:
+        now = await means.reader.service(service.id)
+        return now is None or is_emptied(dict(now.spec))
+
+    state = {"name": service.name, "spec": dict(service.spec)}
+    await means.steady.make(Change("service", service.id, "park", state, act, is_made))
+
+
+async def detach_service(job: Job, network: NetworkDefinition, service: SpecifiedService) -> None:
+    """Take a service without tasks off a network."""
+    means, names = job.means, (network.id, network.name)
+
+    async def act() -> None:
+        await means.changer.update_service(service.id, lambda spec: detach(spec, names))
+
+    async def is_made() -> bool:
+        now = await means.reader.service(service.id)
+        return now is None or not now.is_on(*names)
+
+    state = {"name": service.name, "networks": [each["Target"] for each in _networks(service)]}
+    await means.steady.make(Change("service", service.id, "detach", state, act, is_made))
+
+
+def _networks(service: SpecifiedService) -> list[dict[str, Any]]:
+    return list((service.spec.get("TaskTemplate") or {}).get("Networks") or ())
+
 
 NEWCOMERS_ALLOWED = 1
 """Whoever comes while the network is being emptied is parked too; after a second one it is no longer this program's hour."""

@@ -8,9 +8,8 @@ from datetime import datetime
 from console.clock import Clock
 from console.errors import VipconsoleError
 from console.operations.changes import Change, Steady
-from console.operations.network_recreation.label import Parked
 from console.operations.network_recreation.plan import Whose, own_parked
-from console.operations.network_recreation.record import Record, ServiceRecord, record_to_json
+from console.operations.network_recreation.record import Parked, Record, ServiceRecord, record_to_json
 from console.operations.network_recreation.waits import Times
 from console.swarm.changer import SwarmChanger
 from console.swarm.overlay_reader import OverlayReader

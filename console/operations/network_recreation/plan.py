@@ -10,12 +10,14 @@ from pathlib import Path
 from console.errors import HostError, Part, unknown_from
 from console.host.activity import Route
 from console.host.identity import doubt_that_engine_is_ours, given_addresses, read_routes
-from console.operations.network_recreation.label import Parked, parked_in, record_from_labels
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
+    Parked,
     Record,
     ServiceRecord,
+    parked_in,
+    record_from_labels,
     service_record,
 )
 from console.swarm.definitions import NetworkDefinition

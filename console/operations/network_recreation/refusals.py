@@ -5,7 +5,6 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 
 from console.operations.network_recreation.definition import subnet_notes, subnet_refusals
-from console.operations.network_recreation.label import parked_in, unreadable_in
 from console.operations.network_recreation.plan import (
     Ground,
     RecreationPlan,
@@ -15,7 +14,7 @@ from console.operations.network_recreation.plan import (
     record_now,
     resumed_record,
 )
-from console.operations.network_recreation.record import ContainerRecord, Record
+from console.operations.network_recreation.record import ContainerRecord, Record, parked_in, unreadable_in
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import OverlayLook, live_on
 from console.text import clean, listed, plural

@@ -11,9 +11,8 @@ from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import Change
 from console.operations.network_recreation.definition import is_parked, restore
 from console.operations.network_recreation.job import POLL_S, Job, NetworkGone, RecreationFailed
-from console.operations.network_recreation.label import Parked
 from console.operations.network_recreation.plan import container_record, in_order
-from console.operations.network_recreation.record import ContainerRecord
+from console.operations.network_recreation.record import ContainerRecord, Parked
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import SpecifiedService
 from console.swarm.parse import PARKED_LABEL

@@ -7,8 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from console.operations.network_recreation.definition import NOWHERE
-from console.operations.network_recreation.label import parked_from
-from console.operations.network_recreation.record import ContainerRecord, Record, ServiceRecord
+from console.operations.network_recreation.record import ContainerRecord, Record, ServiceRecord, parked_from
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import Endpoint, OverlayLook, SpecifiedService, live_on, network_entries
 from console.swarm.values import ALIVE

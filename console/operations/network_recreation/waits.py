@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from console.operations.network_recreation.definition import is_emptied
-from console.operations.network_recreation.label import Parked
+from console.operations.network_recreation.record import Parked
 from console.swarm.definitions import NetworkDefinition
 from console.swarm.overlays import HereContainer, OverlayLook, SpecifiedService, live_on
 

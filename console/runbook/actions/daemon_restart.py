@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from console.addresses.evidence import allocator_of
+from console.addresses.leaks import allocator_of
 from console.errors import Declined, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import StepFailed, Unknown, VipconsoleError
 from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit
-from console.nixos.places import NOT_NIXOS, PLACES, Places, short
+from console.nixos.file import NOT_NIXOS, PLACES, Places, short
 from console.nixos.prediction import dry_command, require_system
 from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
 from console.nixos.swarm_nix import Verdict

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
 from console.host.outliving import State
 from console.host.units import read_units
+from console.nixos.file import NOT_NIXOS, PLACES, Places, short
 from console.nixos.outcome import Judged, Outcome
-from console.nixos.places import NOT_NIXOS, PLACES, Places, short
 from console.nixos.prediction import docker_threatened, predict, require_system
 from console.nixos.rebuild import keep
 from console.nixos.switching import (

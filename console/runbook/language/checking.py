@@ -10,8 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from console.errors import RunbookError
-from console.runbook.language.patterns import MEANINGS
-from console.runbook.language.values import Call, Json
+from console.runbook.language.values import MEANINGS, Call, Json
 from console.text import clean, listed, nearest
 
 M = TypeVar("M", bound=BaseModel)

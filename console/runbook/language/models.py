@@ -12,8 +12,7 @@ from pydantic import (
 )
 
 from console.runbook.contracts import Conditions, Seconds
-from console.runbook.language.patterns import ID, VARIABLE
-from console.runbook.language.values import OnFailure
+from console.runbook.language.values import ID, VARIABLE, OnFailure
 from console.runbook.language.variables import KINDS
 
 SCHEMA = "vipconsole.runbook/1"

@@ -14,8 +14,8 @@ from console.durations import SPAN
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import MARK, Action, Predicate
 from console.runbook.language.models import RunbookShape
-from console.runbook.language.patterns import ID
 from console.runbook.language.substitution import first_parameter
+from console.runbook.language.values import ID
 from console.runbook.predicates.registry import PREDICATES
 
 Schema = dict[str, Any]

@@ -7,8 +7,7 @@ from ipaddress import IPv4Network
 from console.durations import seconds_of
 from console.errors import UsageError
 from console.runbook.language.checking import shown
-from console.runbook.language.patterns import CIDR4, MEANINGS, NETWORK
-from console.runbook.language.values import Json, Runbook, Variable
+from console.runbook.language.values import CIDR4, MEANINGS, NETWORK, Json, Runbook, Variable
 from console.text import clean, listed, nearest
 
 _NETWORK = re.compile(NETWORK)

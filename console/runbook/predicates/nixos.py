@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined
 from console.nixos.edit import NotNix, parsed_by_nix
-from console.nixos.file import read_nix_file
-from console.nixos.places import NOT_NIXOS, PLACES, Places, short
+from console.nixos.file import NOT_NIXOS, PLACES, Places, read_nix_file, short
 from console.nixos.prediction import predict, threatened
 from console.runbook.answers import System, Unread, cannot_tell, found, tells, touched
 from console.runbook.contracts import Context, Found, Parameters, UnitName

@@ -14,9 +14,8 @@ from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.loop import Runner
 from console.runbook.runner.waits import LINGER_S, Patience
 from console.runbook.store.folders import RUNNER_LOCK
-from console.runbook.store.heartbeat import beat
 from console.runbook.store.log import RunLog
-from console.runbook.store.output import Output
+from console.runbook.store.output import Output, beat
 from console.settings import restored
 from console.swarm.connection import EngineConnection
 

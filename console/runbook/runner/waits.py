@@ -18,8 +18,8 @@ from console.runbook.run.waits import (
     headline_of,
     taken_in,
 )
-from console.runbook.store.heartbeat import clear_waiting, read_waiting, write_waiting
 from console.runbook.store.log import RunLog
+from console.runbook.store.output import clear_waiting, read_waiting, write_waiting
 
 T = TypeVar("T")
 POLL_S = 0.25

@@ -12,7 +12,7 @@ from console.runbook.run.replay import fold
 from console.runbook.run.view import RunState, RunView
 from console.runbook.store.database import last_entry, read_log
 from console.runbook.store.folders import LOG, RUNNER_LOCK, run_folders
-from console.runbook.store.heartbeat import pulse_age_s
+from console.runbook.store.output import pulse_age_s
 
 REVIVED_WITHIN_S = 60.0
 """For so long after a run was last heard of its runner may still be started again: systemd waits for 10 s before it does."""

@@ -18,8 +18,7 @@ from console.runbook.run.waits import Waiting
 from console.runbook.runner.starting import is_alive
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, folder_of, run_folders
-from console.runbook.store.heartbeat import pulse_age_s, read_waiting, waiting_mark
-from console.runbook.store.output import last_lines, last_number
+from console.runbook.store.output import last_lines, last_number, pulse_age_s, read_waiting, waiting_mark
 from console.swarm.threads import OwningThreads
 from console.text import clean
 

@@ -54,8 +54,7 @@ def run(asked: Namespace) -> int:
     if asked.json:
         sys.stdout.write(as_json(result, code, is_kept=is_kept))
     else:
-        from screens.output.tables import render_census
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly, render_census
 
         print_plainly(render_census(result, is_kept=is_kept))
     if failure is not None:

@@ -49,7 +49,7 @@ def run(asked: Namespace) -> int:
             _deliver(asked, as_metrics(observation, assessment, settings.thresholds))
         case _:
             from screens.output.glance import render_glance
-            from screens.output.terminal import print_plainly
+            from screens.output.tables import print_plainly
             from screens.present.text import glyphs_for
 
             everything = asked.all or bool(asked.network)

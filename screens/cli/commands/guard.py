@@ -9,7 +9,7 @@ from console.errors import Declined, LockHeld, NotAllowed
 from console.guard.actuator import Hands, Outcome, act
 from console.guard.collector import Scout
 from console.guard.policy import decide
-from console.guard.values import Decision, Situation, Verdict, Wishes
+from console.guard.shortage import Decision, Situation, Verdict, Wishes
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
 from screens.cli.commands.common import changing, connection_for, journal_for, result_of, settings_of

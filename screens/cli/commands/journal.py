@@ -74,7 +74,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
         print(json.dumps({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}, indent=1))
     elif not asked.json:
         from screens.output.journal import render_journal
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly
 
         print_plainly(render_journal(summary, LOCAL, everything=asked.all))
     if asked.follow:
@@ -123,7 +123,7 @@ def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: 
         from rich.text import Text
 
         from screens.output.journal import event_line
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly
 
         for gap in batch.gaps:
             print_plainly(Text(f"gap: {gap.reason}"))

@@ -32,8 +32,7 @@ def run(asked: Namespace) -> int:
     if asked.json:
         sys.stdout.write(as_json(last, connection.host))
     else:
-        from screens.output.tables import render_quiet
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly, render_quiet
 
         print_plainly(render_quiet(last))
     return EXIT_CODES[last.outcome or last.report.verdict]

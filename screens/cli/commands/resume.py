@@ -11,8 +11,7 @@ from console.errors import Declined
 from console.host.audit import Who, who_runs_this
 from console.host.lock import decline_if_locked
 from console.journal.reader import DaemonLog, open_journal
-from console.runbook.language.file import read_runbook
-from console.runbook.language.source import read_bytes
+from console.runbook.language.file import read_bytes, read_runbook
 from console.runbook.run import events as e
 from console.runbook.run.view import RunView
 from console.runbook.runner.creation import accepted, plan_of, variables_again

@@ -10,8 +10,7 @@ from console.clock import SystemClock
 from console.errors import NotAllowed, RunbookError, UsageError
 from console.host.audit import who_runs_this
 from console.host.lock import decline_if_locked
-from console.runbook.language.file import read_runbook
-from console.runbook.language.source import default_runbook
+from console.runbook.language.file import default_runbook, read_runbook
 from console.runbook.language.values import Json, Runbook
 from console.runbook.language.variables import given_pairs, values_of
 from console.runbook.runner.creation import begin_run, plan_of, refusals

@@ -11,14 +11,14 @@ from console.host.identity import machine_id
 from console.operations.census.census import Means, census_count
 from console.operations.probes import own_mark
 from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
-from console.operations.stack_removal.proof import (
+from console.operations.stack_removal.removal import Outcome, StackRemoval, State
+from console.operations.stack_removal.steps import (
     Proof,
     Prove,
     count_nothing,
     engine_count,
     networks_to_watch,
 )
-from console.operations.stack_removal.removal import Outcome, StackRemoval, State
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -42,7 +42,7 @@ ENGINE_COUNTS_FROM = (1, 52)
 def run(asked: Namespace) -> int:
     """Show the plan, ask, remove, prove, and return an exit code."""
     if asked.explain:
-        from console.operations.stack_removal.script import removal_script
+        from console.operations.stack_removal.plan import removal_script
 
         sys.stdout.write(removal_script(asked.stack, asked.timeout_s, MARGIN_S))
         return 0
@@ -62,7 +62,7 @@ def run(asked: Namespace) -> int:
         sys.stdout.write(as_json(outcomes, proof, connection.host, shown.absent))
     else:
         from screens.output.stack_removal_table import render_removal
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly
 
         print_plainly(render_removal(outcomes, proof, _again(asked, outcomes), shown.absent))
     return exit_code(outcomes, proof, shown.absent)

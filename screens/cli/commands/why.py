@@ -38,7 +38,7 @@ def run(asked: Namespace) -> int:
 
         sys.stdout.write(as_json(observation, answer, _where(asked)))
     else:
-        from screens.output.terminal import print_plainly
+        from screens.output.tables import print_plainly
         from screens.output.why import render_why
 
         print_plainly(render_why(answer, _where(asked), everything=bool(asked.name)))

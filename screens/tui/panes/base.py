@@ -9,8 +9,8 @@ from textual.reactive import var
 from console.monitor.values import Feed, Scene
 from screens.present.text import PLAIN, UNKNOWN, Paragraph, Parts, Row
 from screens.tui.environment import Surroundings
-from screens.tui.fitting import fitted, wrapped
 from screens.tui.keys import Command, bindings
+from screens.tui.widgets.line_view import fitted, wrapped
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.rows import Rows
 

@@ -8,9 +8,8 @@ from console.monitor.values import Scene
 from screens.present.header import Age, Freshness, age_of, headline, identity
 from screens.present.text import DIM, PLAIN, STRONG, Part, Parts
 from screens.tui.environment import Surroundings
-from screens.tui.fitting import between, fitted, length
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import Painted, between, fitted, length
 
 EVERY_S = 1.0
 """How often it is asked whether what is shown has become old. Only what looks different is sent to the terminal."""

@@ -11,9 +11,8 @@ from textual.widget import Widget
 
 from console.diagnosis.values import Severity
 from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Part, Parts
-from screens.tui.fitting import fitted, length, wrapped
 from screens.tui.keys import Command, Commanded, bindings
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import Painted, fitted, length, wrapped
 from screens.tui.widgets.rows import Hidden, RowView, move
 
 MOVES: tuple[Command, ...] = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.addresses.evidence import allocator_of
+from console.addresses.leaks import allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.why.evidence import line_rows
 from console.durations import LOCAL, NO_TIME, NOT_KNOWN, Shape, clock_time, iso, moment, stamp, zone_name
@@ -159,7 +159,7 @@ MADE_FOR_PROGRAMS = {
     "console/simulator/wire_networks.py",
     "console/simulator/dockerd_log.py",
     "console/runbook/store/folders.py",  # names of runs and files, in UTC
-    "screens/tui/terminal.py",
+    "screens/tui/environment.py",  # names of files, in UTC
     "console/host/survey.py",  # reads what `who` writes
 }
 

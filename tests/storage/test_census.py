@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.addresses.evidence import Allocator, Census
+from console.addresses.leaks import Allocator, Census
 from console.errors import HostError, Unknown
 from console.storage.census import FOLDER, keep_census, kept_censuses
 from console.storage.state import state_folder
