@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.errors import SettingsError
-from console.host.units import full_name, is_glob, problem_with_service
+from console.host.activity import full_name, is_glob, problem_with_service
 from console.text import clean, nearest
 
 SYSTEM_FILE = Path("/etc/vipconsole/config.toml")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console.host.lock import LOCK
-from console.runbook.language.file import SYSTEM_FILE as SYSTEM_RUNBOOK
+from console.host.lock_probe import LOCK
+from console.runbook.language.source import SYSTEM_FILE as SYSTEM_RUNBOOK
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
 from console.storage.state import state_folder
 from tests.support.isolation import HIDDEN

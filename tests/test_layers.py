@@ -49,7 +49,7 @@ def test_asking_for_help_waits_for_no_library() -> None:
 
 
 def test_json_needs_nothing_to_draw_with() -> None:
-    code = "import screens.cli.main\nscreens.cli.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
+    code = "import screens.cli.main\nscreens.cli.main.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
     assert not modules_after(code) & {"rich", "aiohttp"}
 
 
@@ -64,7 +64,7 @@ def test_json_needs_nothing_to_draw_with() -> None:
     ],
 )
 def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[str, ...]) -> None:
-    loaded = modules_after(f"import screens.cli.main\nscreens.cli.main({list(arguments)!r})")
+    loaded = modules_after(f"import screens.cli.main\nscreens.cli.main.main({list(arguments)!r})")
     assert "console.swarm.connection" in loaded
     assert not {each for each in loaded if each.startswith("console.operations")}
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}

@@ -19,7 +19,7 @@ from console.diagnosis.quiescence.waiter import Senses, wait_for_quiet
 from console.diagnosis.values import Observation
 from console.errors import HostError, Part, Unknown, VipconsoleError, unknown_from
 from console.guard.shortage import Daemon, Situation
-from console.host.lock import LOCK, holder_of_lock
+from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.survey import HostSurvey
 from console.host.unit_chain import read_daemon_unit
 from console.journal.reader import DaemonLog, whose_host

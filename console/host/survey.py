@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from console.concurrency import together
 from console.errors import HostError, Part, Unknown, unknown_from
 from console.host.activity import HostActivity, Inapplicable, Login, Own, Process
-from console.host.lock import LOCK, holder_of_lock
+from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, property_blocks, read_jobs, read_timers, read_units
 from console.settings import Quiet

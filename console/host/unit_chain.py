@@ -10,8 +10,9 @@ from graphlib import CycleError, TopologicalSorter
 
 from console.clock import Clock
 from console.errors import HostError, StepFailed
+from console.host.activity import full_name, is_glob
 from console.host.process import output_of
-from console.host.units import Run, full_name, is_glob, property_blocks
+from console.host.units import Run, property_blocks
 from console.text import SENTENCE_LIMIT, clean, duration
 
 _UNIT_PROPERTIES = (

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Declined, HostError
+from console.host.activity import full_name
 from console.host.outliving import Standing, State
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
-from console.host.units import full_name, property_blocks
+from console.host.units import property_blocks
 from console.nixos.file import Places
 from console.nixos.outcome import Outcome, judge
 from console.text import SENTENCE_LIMIT, clean, listed

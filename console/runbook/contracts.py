@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from console.clock import Clock
 from console.durations import SPAN, SPAN_MEANING, seconds_of
-from console.host.units import full_name
+from console.host.activity import full_name
 from console.journal.reader import DaemonLog
 from console.operations.changes import Touches
 from console.runbook.language.values import (

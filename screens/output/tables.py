@@ -1,4 +1,4 @@
-"""What is printed for people: the terminal that it goes to, and tables of censuses and of quiescence."""
+"""The terminal that printed output goes to, and the checks of quiescence as a table."""
 
 import sys
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,10 +13,7 @@ from rich.text import Text
 
 from console.diagnosis.quiescence.values import Blocker, Check, State, Verdict
 from console.diagnosis.quiescence.waiter import Progress
-from console.durations import stamp
-from console.operations.census.values import Result
 from console.text import duration, plural
-from screens.output.census import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 from screens.output.quiet import verdict_line
 
 WIDTH_WITHOUT_TERMINAL = 110
@@ -53,28 +49,6 @@ STYLES = {
     State.STUCK: "bold red",
     State.BUSY: "yellow",
 }
-
-
-def render_census(result: Result, *, is_kept: bool) -> RenderableType:
-    """Return what a census found as something to print: verdict, addresses, notes, and how it was found."""
-    word, rest = headline(result)
-    style = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}[exit_code(result)]
-    parts: list[RenderableType] = [Text.assemble((word, style), "  ", (rest, "bold"))]
-    if result.unaccounted:
-        addresses = Columns([Text(str(each)) for each in result.unaccounted], padding=(0, 2))
-        parts += ["", Padding(addresses, (0, 2), expand=False)]
-    parts += [
-        "",
-        *(Text(each) for each in notes(result, is_kept=is_kept)),
-        Text(_footer(result), style="dim"),
-    ]
-    return Padding(Group(*parts), (0, 1), expand=False)
-
-
-def _footer(result: Result) -> str:
-    steps = sum(each.steps for each in result.walks)
-    walked = f"{plural(len(result.walks), 'walk')}, {plural(steps, 'step')}"
-    return f"{walked}, took {result.took_s:.1f} s, as of {stamp(result.taken_at)}"
 
 
 MARKS = {

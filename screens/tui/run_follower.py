@@ -8,8 +8,8 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import Declined, HostError, RunbookError, Unknown, unknown_from
-from console.host.audit import Who
-from console.runbook.language.file import default_runbook
+from console.host.who import Who
+from console.runbook.language.source import default_runbook
 from console.runbook.run.decisions import Wish
 from console.runbook.runner.starting import Progress, decide, silent
 from console.runbook.store.folders import run_folders

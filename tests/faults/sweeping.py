@@ -14,7 +14,7 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.errors import Declined, StoreFailed
-from console.host.audit import Who
+from console.host.who import Who
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.values import Runbook

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from console.host.audit import Audit, Who
+from console.host.audit import Audit
+from console.host.who import Who
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import HostError, LockHeld
-from console.host.audit import Who
-from console.host.lock import holder_of_lock, maintenance_lock
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import holder_of_lock
+from console.host.who import Who
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
 HOLD = """

@@ -10,7 +10,7 @@ import pytest
 
 from console.errors import HostError, Unknown
 from console.host.activity import Inapplicable
-from console.host.lock import holder_of_lock
+from console.host.lock_probe import holder_of_lock
 from console.host.survey import HostSurvey, Places
 from console.settings import Quiet
 

@@ -3,7 +3,7 @@ import pwd
 
 import pytest
 
-from console.host.audit import Who, who_runs_this
+from console.host.who import Who, who_runs_this
 
 SAY = "import os; from console.host.audit import who_runs_this; print(who_runs_this(os.environ))"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import console
-from console.runbook.language.file import SYSTEM_FILE as RUNBOOK
+from console.runbook.language.source import SYSTEM_FILE as RUNBOOK
 from console.settings import SYSTEM_FILE
 from screens.cli.arguments import build_parser
 

@@ -7,7 +7,8 @@ import pytest
 
 from console.errors import RunbookError
 from console.runbook.actions.registry import MANUAL, action_of
-from console.runbook.language.file import parse_runbook, read_runbook, shipped_runbook
+from console.runbook.language.file import parse_runbook, read_runbook
+from console.runbook.language.source import shipped_runbook
 from console.runbook.language.values import Call, OnFailure, Place, Runbook, Step, Undo, Variable
 
 WHOLE = """\

@@ -9,8 +9,8 @@ import pytest
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import Action, Predicate
 from console.runbook.language import schema
-from console.runbook.language.file import shipped_runbook
 from console.runbook.language.schema import FILE_NAME, runbook_schema, schema_text
+from console.runbook.language.source import shipped_runbook
 from console.runbook.language.tree import read_tree
 from console.runbook.predicates.registry import PREDICATES
 from tests.runbook.corpus import HEAD

@@ -12,15 +12,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import RunbookError
-from console.runbook.language import file
-from console.runbook.language.file import (
-    MAX_BYTES,
-    default_runbook,
-    distrust,
-    read_bytes,
-    read_runbook,
-    shipped_runbook,
-)
+from console.runbook.language import source
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import MAX_BYTES, default_runbook, distrust, read_bytes, shipped_runbook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -94,7 +88,7 @@ def test_the_default_is_this_hosts_own_then_the_shipped_one_and_never_one_that_l
 ) -> None:
     (tmp_path / "runbook.yaml").write_text("schema: x\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(file, "SYSTEM_FILE", tmp_path / "etc" / "runbook.yaml")
+    monkeypatch.setattr(source, "SYSTEM_FILE", tmp_path / "etc" / "runbook.yaml")
     assert default_runbook() == shipped_runbook() == REPOSITORY / "runbook.yaml"
     (tmp_path / "etc").mkdir()
     # A link that leads nowhere is this host's own all the same: whoever put it there must hear of it.

@@ -17,7 +17,7 @@ from console.operations.stack_removal.steps import LeakCount, Proof
 from console.swarm.stacks import Kind
 from console.text import clean
 from screens.output.journal import render_journal
-from screens.output.stack_removal_table import render_removal
+from screens.output.operation_tables import render_removal
 from screens.output.tables import render_quiet
 from tests.journal.lines import VIP_LINE, S, entry, line
 from tests.support.stacks import item

@@ -18,8 +18,8 @@ from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
 from console.swarm.stacks import Kind
 from screens.cli.main import main
+from screens.output.operation_tables import render_removal
 from screens.output.stack_removal import Talk, as_json, exit_code, interrupted_lines, plan_lines, question
-from screens.output.stack_removal_table import render_removal
 from screens.output.tables import print_plainly
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator

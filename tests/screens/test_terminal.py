@@ -83,7 +83,7 @@ def test_a_terminal_that_takes_nothing_does_not_hold_it(tmp_path: Path) -> None:
 
 BROKEN = """
 import sys
-from screens import cli
+from screens.cli import main as cli
 from screens.tui.overview import OverviewScreen
 def fail(screen):
     secret = "hunter2"

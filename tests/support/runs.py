@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from console.host.audit import Who
+from console.host.who import Who
 from console.runbook.language.values import Answer, Call, Found, Planned
 from console.runbook.run import events as e
 from console.runbook.run import next_action as m

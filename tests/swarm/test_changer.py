@@ -8,7 +8,8 @@ import docker
 import pytest
 
 from console.errors import EngineNonsense, EngineNotFound, EngineRefused
-from console.host.audit import Audit, Who
+from console.host.audit import Audit
+from console.host.who import Who
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.connection import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm

@@ -1,9 +1,8 @@
-"""Finds and reads a runbook: the file, then its data, shape and meaning; every problem is reported at once."""
+"""Reads a runbook: the file, then its data, shape and meaning; every problem is reported at once."""
 
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,123 +11,15 @@ from console.runbook.actions.registry import ACTIONS
 from console.runbook.language.checking import Problem, checked
 from console.runbook.language.meaning import check_meaning
 from console.runbook.language.models import Defaults, Retries, RunbookShape, StepShape, UndoShape
+from console.runbook.language.source import (
+    MAX_BYTES,
+    distrust,
+    read_bytes,
+)
 from console.runbook.language.substitution import Entry, entries_of
 from console.runbook.language.tree import MAX_FLAWS, Flaw, Node, read_tree
 from console.runbook.language.values import Call, Place, Runbook, Step, Undo, Variable
 from console.text import SENTENCE_LIMIT, clean, plural
-
-SYSTEM_FILE = Path("/etc/vipconsole/runbook.yaml")
-MAX_BYTES = 65_536
-_MOST_LINKS = 40
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
-
-def shipped_runbook() -> Path:
-    """Return where the runbook is that comes with the program: in the package, or at the top of the repository."""
-    here = Path(__file__).resolve()
-    packed = here.parents[1] / "runbook.yaml"
-    return packed if packed.exists() else here.parents[3] / "runbook.yaml"
-
-
-def default_runbook() -> Path:
-    """Return the runbook to use where none is named: this host's own, else the shipped one; never one that lies about."""
-    return SYSTEM_FILE if os.path.lexists(SYSTEM_FILE) else shipped_runbook()
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return what a file holds, at once, whatever it is. Raises RunbookError for what is no small regular file."""
-    name = clean(str(path), 300)
-    try:
-        # Looked at before it is opened: opening a device may already do something.
-        _require_small_file(name, path.stat())
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            _require_small_file(name, os.fstat(descriptor))
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
-        raise RunbookError(
-            f"The runbook {name} cannot be read: {said}.", "Name a file that this user may read."
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise _too_large(name)
-    return data
-
-
-def distrust(path: Path) -> str:
-    """Return why root must not follow a runbook, a sentence, or nothing: somebody else could have written it.
-
-    Everything on the way is looked at, links and what they lead to. Owners that are trusted are root and whoever called
-    sudo. The shipped runbook is as trustworthy as the program that it is a part of.
-    """
-    try:
-        if path.resolve() == shipped_runbook().resolve():
-            return ""
-        trusted = _trusted_owners()
-        for each, found, is_sticky in _on_the_way(path.absolute()):
-            shown = clean(str(each), 300)
-            if found.st_uid not in trusted:
-                return f"{shown} belongs to another user (uid {found.st_uid})."
-            if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode) and not is_sticky:
-                return f"{shown} can be written by others than its owner (mode {stat.S_IMODE(found.st_mode):04o})."
-    except (OSError, RuntimeError, ValueError) as error:
-        said = getattr(error, "strerror", None) or clean(str(error), 100)
-        return f"Who could have written {clean(str(path), 300)} cannot be found out: {said}."
-    return ""
-
-
-def _trusted_owners() -> frozenset[int]:
-    caller = os.environ.get("SUDO_UID", "")
-    return frozenset((0, os.geteuid(), *([int(caller)] if caller.isascii() and caller.isdecimal() else [])))
-
-
-def _on_the_way(path: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
-    """Yield every directory, link and file that decides what a path leads to, and whether it is a sticky directory.
-
-    In a sticky directory nobody can put something else in the place of what belongs to another user.
-    """
-    left, here, links = list(path.parts[1:]), Path("/"), 0
-    yield here, here.lstat(), False
-    while left:
-        part = left.pop(0)
-        if part == "..":
-            here = here.parent
-            continue
-        each = here / part
-        found = each.lstat()
-        is_folder = stat.S_ISDIR(found.st_mode)
-        yield each, found, is_folder and bool(found.st_mode & stat.S_ISVTX)
-        if not stat.S_ISLNK(found.st_mode):
-            here = each
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            raise RuntimeError("too many links")
-        target = each.readlink()
-        here = Path("/") if target.is_absolute() else here
-        left = [*(target.parts[1:] if target.is_absolute() else target.parts), *left]
-
-
-def _require_small_file(name: str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
-        raise RunbookError(f"The runbook {name} is {kind}.", "Name a regular file.")
-    if found.st_size > MAX_BYTES:
-        raise _too_large(name)
-
-
-def _too_large(name: str) -> RunbookError:
-    return RunbookError(
-        f"The runbook {name} is larger than {MAX_BYTES // 1024} KiB.", "Divide it into several."
-    )
-
 
 NONE = Retries(max=0)
 WORD_WHEN_DONE = "done"

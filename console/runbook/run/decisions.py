@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from console.host.audit import Who
+from console.host.who import Who
 from console.runbook.run.events import Choice, Decided
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Question, RunState, RunView, StepView

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from console.host.audit import Who
+from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, Call, Found, Json, Planned
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.waits import BlockedTime

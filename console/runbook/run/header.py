@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from console.host.audit import Who
+from console.host.who import Who
 from console.runbook.language.values import NOTHING, Effect, Json, OnFailure
 
 THE_RUN = Who("the run itself")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from console.host.audit import Who
+from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json
 from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
 from console.runbook.run.header import Header, StepHead

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from console import __version__
 from console.errors import Declined, HostError, RunbookError
-from console.host.audit import Who
 from console.host.identity import boot_id
+from console.host.who import Who
 from console.operations.changes import Touches
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Touched
-from console.runbook.language.file import read_bytes
+from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, unfilled
 from console.runbook.language.values import Effect, Json, Planned, Runbook, Step
 from console.runbook.run import events as e

@@ -8,7 +8,7 @@ from console.errors import Declined, EngineError, HostError, RunbookError, Swarm
 from console.host.audit import Audit
 from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
-from console.runbook.language.file import read_bytes
+from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
 from console.runbook.runner.context import Tools
 from console.runbook.runner.environment import misplaced, moved, where_this_is

@@ -13,7 +13,8 @@ from typing import Any
 from console import __version__
 from console.errors import HostError, LockHeld, RunbookError
 from console.host.identity import boot_id
-from console.host.lock import LOCK, maintenance_lock
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import LOCK
 from console.runbook.actions.registry import action_of
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.values import Runbook, Step

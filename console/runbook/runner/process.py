@@ -8,7 +8,8 @@ from pathlib import Path
 from console.clock import Clock, SystemClock
 from console.concurrency import cancelled
 from console.errors import LockHeld, VipconsoleError
-from console.host.lock import LOCK, maintenance_lock
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import LOCK
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.loop import Runner

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
-from console.host.audit import Who
 from console.host.detached import Program, UnitTaken, has_ended, service_of, start
-from console.host.lock import holder_of_lock
+from console.host.lock_probe import holder_of_lock
 from console.host.process import PATH
 from console.host.units import has_systemd
+from console.host.who import Who
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header

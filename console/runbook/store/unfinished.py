@@ -6,7 +6,7 @@ from pathlib import Path
 
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Part, Unknown, unknown_from
-from console.host.lock import holder_of_lock
+from console.host.lock_probe import holder_of_lock
 from console.runbook.run import events as e
 from console.runbook.run.replay import fold
 from console.runbook.run.view import RunState, RunView

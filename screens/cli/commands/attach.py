@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import UsageError
-from console.host.audit import Who, who_runs_this
+from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
 from console.runbook.runner.starting import start_runner
@@ -17,7 +17,8 @@ from console.runbook.store.viewer import look_at, newest
 from console.settings import restored
 from console.storage.state import state_folder
 from console.text import clean
-from screens.cli.commands.common import connected_to, require_root, result_of
+from screens.cli.commands.changing import require_root
+from screens.cli.commands.common import connected_to, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.following import follow
 from screens.output.plain import progress

@@ -19,15 +19,8 @@ from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
 from screens.cli import exit_codes
-from screens.cli.commands.common import (
-    changing,
-    confirm,
-    connection_for,
-    decline_early,
-    require_root,
-    result_of,
-    settings_of,
-)
+from screens.cli.commands.changing import changing, confirm, decline_early, require_root
+from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.census import Talk, as_json, exit_code
 
 
@@ -54,7 +47,8 @@ def run(asked: Namespace) -> int:
     if asked.json:
         sys.stdout.write(as_json(result, code, is_kept=is_kept))
     else:
-        from screens.output.tables import print_plainly, render_census
+        from screens.output.operation_tables import render_census
+        from screens.output.tables import print_plainly
 
         print_plainly(render_census(result, is_kept=is_kept))
     if failure is not None:

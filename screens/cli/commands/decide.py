@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.errors import UsageError
-from console.host.audit import who_runs_this
+from console.host.who import who_runs_this
 from console.runbook.run.decisions import Wish
 from console.runbook.run.events import Choice
 from console.runbook.runner.starting import abandon, decide, what_is_left
@@ -13,7 +13,8 @@ from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import look_at
 from console.storage.state import state_folder
 from console.text import clean, nearest
-from screens.cli.commands.common import confirm, require_root, result_of
+from screens.cli.commands.changing import confirm, require_root
+from screens.cli.commands.common import result_of
 from screens.output.plain import progress
 
 

@@ -12,8 +12,8 @@ from typing import TextIO
 from console.clock import Clock, SystemClock
 from console.durations import Shape, stamp
 from console.errors import Declined, HostError
-from console.host.audit import Who
 from console.host.units import has_systemd
+from console.host.who import Who
 from console.runbook.language.values import Answer
 from console.runbook.language.variables import given_pairs
 from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer, shown_question, stop_question

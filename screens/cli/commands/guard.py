@@ -12,7 +12,8 @@ from console.guard.policy import decide
 from console.guard.shortage import Decision, Situation, Verdict, Wishes
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
-from screens.cli.commands.common import changing, connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.changing import changing
+from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 
 

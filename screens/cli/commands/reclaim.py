@@ -21,15 +21,8 @@ from console.swarm.managers import roles_of
 from console.swarm.reader import EngineReader
 from console.swarm.values import SwarmState
 from console.text import duration, listed, plural
-from screens.cli.commands.common import (
-    changing,
-    confirm,
-    connection_for,
-    decline_early,
-    require_root,
-    result_of,
-    settings_of,
-)
+from screens.cli.commands.changing import changing, confirm, decline_early, require_root
+from screens.cli.commands.common import connection_for, result_of, settings_of
 
 SCHEMA = "vipconsole.reclaim/1"
 GIVES_BACK = "This gives back every address that leaked."

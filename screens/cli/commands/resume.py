@@ -8,10 +8,11 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import Declined
-from console.host.audit import Who, who_runs_this
-from console.host.lock import decline_if_locked
+from console.host.lock_probe import decline_if_locked
+from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
-from console.runbook.language.file import read_bytes, read_runbook
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
 from console.runbook.run.view import RunView
 from console.runbook.runner.creation import accepted, plan_of, variables_again
@@ -21,7 +22,8 @@ from console.runbook.store.viewer import look_at
 from console.settings import restored
 from console.swarm.connection import EngineConnection
 from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
-from screens.cli.commands.common import require_root, result_of
+from screens.cli.commands.changing import require_root
+from screens.cli.commands.common import result_of
 from screens.output.plain import progress, say
 from screens.output.run_lines import whole_plan
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import NotAllowed, RunbookError, UsageError
-from console.host.audit import who_runs_this
-from console.host.lock import decline_if_locked
-from console.runbook.language.file import default_runbook, read_runbook
+from console.host.lock_probe import decline_if_locked
+from console.host.who import who_runs_this
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import default_runbook
 from console.runbook.language.values import Json, Runbook
 from console.runbook.language.variables import given_pairs, values_of
 from console.runbook.runner.creation import begin_run, plan_of, refusals
@@ -21,7 +22,8 @@ from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens.cli import exit_codes
 from screens.cli.commands.attach import refuse_unheard, show_run
-from screens.cli.commands.common import connection_for, journal_for, require_root, result_of, settings_of
+from screens.cli.commands.changing import require_root
+from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.output.plain import progress, say
 from screens.output.run_lines import whole_plan
 

@@ -24,15 +24,8 @@ from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.swarm.stack_reader import EngineStackReader
-from screens.cli.commands.common import (
-    changing,
-    confirm,
-    connection_for,
-    decline_early,
-    require_root,
-    result_of,
-    settings_of,
-)
+from screens.cli.commands.changing import changing, confirm, decline_early, require_root
+from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.stack_removal import Talk, exit_code, interrupted_lines, plan_lines, question
 
 ENGINE_COUNTS_FROM = (1, 52)
@@ -61,7 +54,7 @@ def run(asked: Namespace) -> int:
 
         sys.stdout.write(as_json(outcomes, proof, connection.host, shown.absent))
     else:
-        from screens.output.stack_removal_table import render_removal
+        from screens.output.operation_tables import render_removal
         from screens.output.tables import print_plainly
 
         print_plainly(render_removal(outcomes, proof, _again(asked, outcomes), shown.absent))

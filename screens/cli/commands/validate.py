@@ -6,8 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from console.errors import RunbookError
-from console.runbook.language.file import default_runbook, distrust, parse_runbook, read_bytes
+from console.runbook.language.file import parse_runbook
 from console.runbook.language.schema import schema_text
+from console.runbook.language.source import default_runbook, distrust, read_bytes
 from console.text import clean, plural
 from screens.cli import exit_codes
 

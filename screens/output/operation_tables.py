@@ -1,15 +1,19 @@
-"""How the removal of stacks ended, as a table."""
+"""What censuses and removals of stacks found and did, as tables."""
 
 from collections import Counter
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from console.durations import stamp
+from console.operations.census.values import Result
 from console.operations.stack_removal.removal import Outcome, State
 from console.operations.stack_removal.steps import LeakCount, Proof, Verdict
 from console.text import duration, listed, plural
+from screens.output.census import LEAKED, NOTHING, UNSURE, exit_code, headline, notes
 from screens.output.stack_removal import MAYBE, NOT_FOUND, counted
 
 STYLES = {
@@ -93,3 +97,25 @@ def _proof_lines(proof: Proof) -> list[Text]:
 
 def _count(count: LeakCount) -> str:
     return "?" if count.leaked is None else str(count.leaked)
+
+
+def render_census(result: Result, *, is_kept: bool) -> RenderableType:
+    """Return what a census found as something to print: verdict, addresses, notes, and how it was found."""
+    word, rest = headline(result)
+    style = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}[exit_code(result)]
+    parts: list[RenderableType] = [Text.assemble((word, style), "  ", (rest, "bold"))]
+    if result.unaccounted:
+        addresses = Columns([Text(str(each)) for each in result.unaccounted], padding=(0, 2))
+        parts += ["", Padding(addresses, (0, 2), expand=False)]
+    parts += [
+        "",
+        *(Text(each) for each in notes(result, is_kept=is_kept)),
+        Text(_footer(result), style="dim"),
+    ]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _footer(result: Result) -> str:
+    steps = sum(each.steps for each in result.walks)
+    walked = f"{plural(len(result.walks), 'walk')}, {plural(steps, 'step')}"
+    return f"{walked}, took {result.took_s:.1f} s, as of {stamp(result.taken_at)}"

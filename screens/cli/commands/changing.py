@@ -1,0 +1,91 @@
+"""What every command that changes the swarm does before its first change."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from console.clock import SystemClock
+from console.errors import NotAllowed, UsageError, known
+from console.host.audit import Audit
+from console.host.identity import machine_id
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import decline_if_locked
+from console.host.who import who_runs_this
+from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
+from console.runbook.store.folders import kept_runs
+from console.runbook.store.unfinished import decline_if_unfinished
+from console.storage.state import state_folder
+from console.swarm.changer import EngineChanger
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
+from console.swarm.values import SwarmState
+from console.text import clean
+
+LEFTOVERS_WITHIN_S = 10.0
+"""For the look that finds them."""
+
+
+def require_root(command: str) -> None:
+    """Raise NotAllowed unless this is root: the lock, its note and the state are root's."""
+    if os.geteuid() != 0:
+        raise NotAllowed(
+            f"`vipconsole {command}` changes the swarm and must run as root.", "Run it with sudo."
+        )
+
+
+def confirm(asked: Namespace, what: str, word: str) -> None:
+    """Ask the operator to type a word, unless `--yes` was given; raise NotAllowed for any other answer."""
+    if asked.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} This needs a confirmation.", "Give --yes, or run it on a terminal.")
+    # Not input(): it writes its prompt among the results where they go to a file.
+    print(what, f"Type  {word}  to go on: ", sep="\n", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != word:
+        raise NotAllowed("Not confirmed, so nothing was changed.")
+
+
+def decline_early(asked: Namespace, swarm: SwarmState) -> None:
+    """Raise what `changing` would raise, before anybody is shown a plan and asked.
+
+    That is of commands at work, and of runs that are unfinished, here or by what they left in the swarm.
+    """
+    if not asked.demo:
+        decline_if_unfinished(state_folder())
+        decline_if_locked()
+        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), kept_runs(state_folder())))
+        decline_if_handed_over(swarm.nodes, machine_id())
+
+
+@asynccontextmanager
+async def changing(asked: Namespace, connection: EngineConnection) -> AsyncIterator[EngineChanger]:
+    """Hold the maintenance lock of this host and give a changer whose every change goes to the journal first.
+
+    What a command of this host that was killed left behind is removed before. Raises LockHeld, HostError, Declined where
+    a maintenance run is unfinished, here or by what it left in the swarm, or another host is changing the same swarm,
+    and an EngineError.
+
+    The demo's swarm is nobody else's: there is nothing to lock, and nothing to tell a journal.
+    """
+    if asked.demo:
+        yield EngineChanger(connection, lambda _: None)
+        return
+    who = who_runs_this(os.environ)
+    # Only what names the operation: arguments may be long, and hold nothing else of worth.
+    named = [*getattr(asked, "network", []), *getattr(asked, "stack", [])]
+    command = clean(" ".join(["vipconsole", asked.command, *named]), 120)
+    audit = Audit(who, command)
+    # Before the lock, for the better reason; and with it, for a run that has begun in between.
+    decline_if_unfinished(state_folder())
+    async with maintenance_lock(command, who, SystemClock()):
+        decline_if_unfinished(state_folder())
+        if not audit.tell("begins"):
+            print("vipconsole: there is no system journal here to record the changes in.", file=sys.stderr)
+        changer = EngineChanger(connection, audit.tell)
+        reader = EngineReader(connection)
+        claimant = Claimant(machine_id(), kept_runs(state_folder()))
+        for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
+            print(f"vipconsole: removed {name}, left behind by a census that was cut short.", file=sys.stderr)
+        yield changer
