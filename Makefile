@@ -7,6 +7,8 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
   unshare:util-linux nsenter:util-linux openssl:openssl gcc:gcc pkg-config:pkg-config journalctl:systemd \
   systemd-journal-remote:systemd-journal-remote nix-instantiate:nix-bin git:git \
   dbus-daemon:dbus login:login script:bsdutils
+# The commands that draw the pictures.
+PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PYTEST_ARGS ?=
 # Much of the time is waiting for real engines, so more of them than cores.
 WORKERS ?= 3
@@ -17,7 +19,7 @@ ON_ENGINE := tests/engine/on_engine.sh
 QUICK := not process and not engine and not sweep and not benchmark
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test engines check faults format benchmarks pictures lock clean
+.PHONY: help quick demo test engines check faults format benchmarks docs pictures lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,8 +62,11 @@ benchmarks: packages $(VENV)/.dev ## Measure, each figure beside its floor in th
 faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and let every write of it fail once
 	$(BIN)/pytest -m sweep -s tests/faults tests/engine
 
-pictures: $(VENV)/.dev ## Draw the pictures of the first page anew, from the simulated evening
-	$(BIN)/python -m tests.support.pictures screens/pictures
+pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a simulated swarm
+	$(BIN)/python -m tests.support.pictures docs/pictures
+
+docs: $(VENV)/.dev ## Write the parts of docs/ that are generated: options, keys, settings
+	$(BIN)/python -m tests.support.reference
 
 lock: ## Write the lock files anew (needs uv)
 	uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-emit-index-url \
@@ -97,6 +102,14 @@ packages:
 	ls /lib/*/security/pam_systemd.so >/dev/null 2>&1 || missing="$$missing libpam-systemd"; \
 	[ -z "$$missing" ] && exit 0; \
 	$(call install,$$missing,test)
+
+.PHONY: painters
+painters:
+	@missing=""; \
+	for pair in $(PAINTERS); do command -v $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
+	fc-match 'DejaVu Sans Mono' 2>/dev/null | grep -q 'DejaVu Sans Mono' || missing="$$missing fonts-dejavu-core"; \
+	[ -z "$$missing" ] && exit 0; \
+	$(call install,$$missing,pictures)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv,demo); }

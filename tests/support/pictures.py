@@ -1,4 +1,4 @@
-"""The pictures of the first page: the console over the simulated evening, as SVG. The same each time they are made."""
+"""The pictures of the first page: the console over the simulated evening, as PNG. The same each time they are drawn."""
 
 import asyncio
 import sys
@@ -7,6 +7,9 @@ from contextlib import closing
 from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
+
+from textual.app import App
 
 from console.addresses.leaks import Census, Ledger, allocator_of
 from console.diagnosis.assess import assess
@@ -24,6 +27,7 @@ from console.simulator.scenarios import build
 from console.swarm.names import object_names
 from tests.support.engines import look_at, simulation
 from tests.support.hosts import activity
+from tests.support.png import CannotDrawError, png_of
 from tests.support.shown_console import HeldClock, console
 
 SIZE = (100, 30)
@@ -64,10 +68,17 @@ async def draw(folder: Path) -> None:
     """Write the pictures."""
     scene = await evening()
     async with console(scene, size=SIZE, clock=HeldClock(DEFAULT_DATE, AT_S)) as shown:
-        (folder / "overview.svg").write_text(shown.app.export_screenshot(title="vipconsole"), "utf-8")
+        _write(folder / "overview.png", shown.app)
         await shown.press("enter", "n")
-        (folder / "network.svg").write_text(shown.app.export_screenshot(title="vipconsole"), "utf-8")
+        _write(folder / "network.png", shown.app)
+
+
+def _write(path: Path, app: App[Any]) -> None:
+    path.write_bytes(png_of(app.export_screenshot(title="vipconsole")))
 
 
 if __name__ == "__main__":
-    asyncio.run(draw(Path(sys.argv[1])))
+    try:
+        asyncio.run(draw(Path(sys.argv[1])))
+    except CannotDrawError as error:
+        sys.exit(f"The pictures are not drawn. {error}")
