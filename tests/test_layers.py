@@ -48,9 +48,9 @@ def test_asking_for_help_waits_for_no_library() -> None:
     assert not modules_after(code) & {"docker", "requests", "rich", "textual", "aiohttp", "asyncio"}
 
 
-def test_json_needs_nothing_to_draw_with() -> None:
+def test_json_needs_nothing_to_draw_with_and_without_a_settings_file_nothing_to_check_it_with() -> None:
     code = "import screens.cli.main\nscreens.cli.main.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
-    assert not modules_after(code) & {"rich", "aiohttp"}
+    assert not modules_after(code) & {"rich", "aiohttp", "pydantic", "prometheus_client"}
 
 
 @pytest.mark.parametrize(

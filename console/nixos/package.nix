@@ -25,6 +25,7 @@ python3Packages.buildPythonApplication {
 
   dependencies = [
     python3Packages.docker
+    python3Packages.prometheus-client
     python3Packages.pydantic
     python3Packages.rich
     python3Packages.ruamel-yaml

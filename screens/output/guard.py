@@ -63,14 +63,15 @@ def as_json(outcome: Outcome, room: tuple[int, int] | None, host: str, at: datet
 
 def as_metrics(outcome: Outcome, at: datetime) -> str:
     """Return the outcome in the text exposition format, for a textfile collector."""
+    # A guard without metrics does not wait for Prometheus's library.
+    from prometheus_client.core import GaugeMetricFamily as Gauge  # noqa: PLC0415 - see above
+
+    from screens.output.metrics import exposition  # noqa: PLC0415 - see above
+
     rows = (
-        ("vipconsole_guard_last_run_timestamp_seconds", "When the guard ran last.", at.timestamp()),
-        ("vipconsole_guard_last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 cannot know.",
-         EXIT_CODES[outcome.verdict]),
-        ("vipconsole_guard_last_restarted", "Whether it restarted the docker unit then.", int(outcome.restarted)),
-        ("vipconsole_guard_last_pruned_networks", "Overlays that it removed then.", len(outcome.pruned.removed)),
+        ("last_run_timestamp_seconds", "When the guard ran last.", at.timestamp()),
+        ("last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 cannot know.", EXIT_CODES[outcome.verdict]),
+        ("last_restarted", "Whether it restarted the docker unit then.", outcome.restarted),
+        ("last_pruned_networks", "Overlays that it removed then.", len(outcome.pruned.removed)),
     )  # fmt: skip
-    return "".join(
-        f"# HELP {name} {meaning}\n# TYPE {name} gauge\n{name} {value:.15g}\n"
-        for name, meaning, value in rows
-    )
+    return exposition(Gauge(f"vipconsole_guard_{name}", meaning, value) for name, meaning, value in rows)

@@ -1,42 +1,47 @@
 """A look as metrics for a Prometheus textfile collector. What is unknown has no sample: it is never written as 0."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import generate_latest
+from prometheus_client.core import GaugeMetricFamily as Gauge
+from prometheus_client.registry import Collector
 
 from console.diagnosis.findings.waiting import waiting_services
 from console.diagnosis.values import Assessment, Observation, Severity
 from console.errors import Unknown, known
 from console.settings import Thresholds
 
-_Sample = tuple[dict[str, str], float]
-
 
 def as_metrics(observation: Observation, assessment: Assessment, thresholds: Thresholds) -> str:
     """Return the look in the text exposition format, without timestamps."""
-    return "".join(
-        f"# HELP {name} {meaning}\n# TYPE {name} gauge\n"
-        + "".join(f"{name}{_labels(labels)} {value:.15g}\n" for labels, value in samples)
-        for name, meaning, samples in _families(observation, assessment, thresholds)
-        if samples
-    )
+    return exposition(_gauges(observation, assessment, thresholds))
 
 
-def _families(
-    observation: Observation, assessment: Assessment, thresholds: Thresholds
-) -> Iterator[tuple[str, str, list[_Sample]]]:
+def exposition(gauges: Iterable[Gauge]) -> str:
+    """Return gauges in the text exposition format, without those that have no sample."""
+
+    class Sampled(Collector):
+        def collect(self) -> Iterator[Gauge]:
+            return (each for each in gauges if each.samples)
+
+    return generate_latest(Sampled()).decode()
+
+
+def _gauges(observation: Observation, assessment: Assessment, thresholds: Thresholds) -> Iterator[Gauge]:
     swarm = observation.swarm
     unread = isinstance(swarm.engine, Unknown)
-    yield "vipconsole_up", "Whether the swarm could be read.", [({}, float(not unread))]
-    taken: list[_Sample] = [({}, observation.taken_at.timestamp())]
-    yield "vipconsole_look_timestamp_seconds", "When the swarm was looked at.", taken
-    yield "vipconsole_look_duration_seconds", "How long the look took.", [({}, observation.took_s)]
-    severity: list[_Sample] = [({}, float(assessment.severity.exit_code))]
-    yield "vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", severity
-    findings: list[_Sample] = [
-        ({"severity": each.value}, float(sum(one.severity is each for one in assessment.findings)))
-        for each in Severity
-        if each is not Severity.OK
-    ]
-    yield "vipconsole_findings", "Findings by severity.", findings
+    taken_at = observation.taken_at.timestamp()
+    yield Gauge("vipconsole_up", "Whether the swarm could be read.", not unread)
+    yield Gauge("vipconsole_look_timestamp_seconds", "When the swarm was looked at.", taken_at)
+    yield Gauge("vipconsole_look_duration_seconds", "How long the look took.", observation.took_s)
+    exit_code = assessment.severity.exit_code
+    yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", exit_code)
+    findings = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
+    for severity in Severity:
+        if severity is not Severity.OK:
+            count = sum(each.severity is severity for each in assessment.findings)
+            findings.add_metric([severity.value], count)
+    yield findings
     yield from _journal(observation)
     if unread:
         return
@@ -46,66 +51,51 @@ def _families(
             each.state == "new" and (observation.now - each.since).total_seconds() >= thresholds.new_task_s
             for each in known(swarm.tasks, ())
         )
-        yield "vipconsole_tasks_stuck_new", "Tasks in state New for too long.", [({}, float(stuck))]
+        yield Gauge("vipconsole_tasks_stuck_new", "Tasks in state New for too long.", stuck)
     if not isinstance(swarm.services, Unknown) and not isinstance(swarm.tasks, Unknown):
         waiting = len(waiting_services(observation, thresholds))
-        yield "vipconsole_services_waiting", "Services that wait for an address.", [({}, float(waiting))]
+        yield Gauge("vipconsole_services_waiting", "Services that wait for an address.", waiting)
 
 
-def _journal(observation: Observation) -> Iterator[tuple[str, str, list[_Sample]]]:
+def _journal(observation: Observation) -> Iterator[Gauge]:
     journal = observation.journal
-    readable: list[_Sample] = [({}, float(not isinstance(journal, Unknown)))]
-    yield "vipconsole_journal_readable", "Whether dockerd's journal could be read.", readable
+    readable = not isinstance(journal, Unknown)
+    yield Gauge("vipconsole_journal_readable", "Whether dockerd's journal could be read.", readable)
     if isinstance(journal, Unknown):
         return
-    lines: list[_Sample] = [
-        ({"signature": each.signature.id, "severity": each.signature.severity.value}, float(each.count))
-        for each in journal.findings
-    ]
-    yield "vipconsole_journal_lines", "Lines of dockerd in the window read, by what they mean.", lines
-    complete: list[_Sample] = [({}, float(journal.is_complete))]
-    yield "vipconsole_journal_complete", "Whether no line of the window may be missing.", complete
+    meaning = "Lines of dockerd in the window read, by what they mean."
+    lines = Gauge("vipconsole_journal_lines", meaning, labels=["signature", "severity"])
+    for each in journal.findings:
+        lines.add_metric([each.signature.id, each.signature.severity.value], each.count)
+    yield lines
+    meaning = "Whether no line of the window may be missing."
+    yield Gauge("vipconsole_journal_complete", meaning, journal.is_complete)
 
 
-def _networks(assessment: Assessment) -> Iterator[tuple[str, str, list[_Sample]]]:
-    addresses: list[_Sample] = []
-    leaked: list[_Sample] = []
-    exact: list[_Sample] = []
-    for account in assessment.accounts:
-        for subnet in account.subnets:
-            labels = {"network": account.network.name, "subnet": str(subnet.pool.subnet)}
-            for kind, count in (
-                ("capacity", subnet.capacity),
-                ("expected", subnet.accounted),
-                ("in_use", subnet.capacity - subnet.free_at_most),
-                ("available", subnet.free_at_most),
-            ):
-                addresses.append(({**labels, "kind": kind}, float(count)))
-            exact.append((labels, float(subnet.free_is_exact)))
-            if subnet.leak.count is not None:
-                leaked.append((labels, float(subnet.leak.count)))
-    yield (
+def _networks(assessment: Assessment) -> Iterator[Gauge]:
+    addresses = Gauge(
         "vipconsole_network_addresses",
         "Addresses of a subnet: capacity; expected = with a known holder; in_use and available as far as known.",
-        addresses,
+        labels=["network", "subnet", "kind"],
     )
-    yield (
+    exact = Gauge(
         "vipconsole_network_addresses_exact",
         "Whether in_use and available are exact; if not, leaked addresses hide among the available ones.",
-        exact,
+        labels=["network", "subnet"],
     )
-    yield (
+    leaked = Gauge(
         "vipconsole_network_leaked_addresses",
         "Leaked addresses, at least; no sample where unknown.",
-        leaked,
+        labels=["network", "subnet"],
     )
-
-
-def _labels(labels: dict[str, str]) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    for account in assessment.accounts:
+        for subnet in account.subnets:
+            labels = (account.network.name, str(subnet.pool.subnet))
+            addresses.add_metric((*labels, "capacity"), subnet.capacity)
+            addresses.add_metric((*labels, "expected"), subnet.accounted)
+            addresses.add_metric((*labels, "in_use"), subnet.capacity - subnet.free_at_most)
+            addresses.add_metric((*labels, "available"), subnet.free_at_most)
+            exact.add_metric(labels, subnet.free_is_exact)
+            if subnet.leak.count is not None:
+                leaked.add_metric(labels, subnet.leak.count)
+    yield from (addresses, exact, leaked)

@@ -37,7 +37,7 @@ let
     };
   };
   python3Packages = builtins.listToAttrs (map (name: { inherit name; value = name; }) [
-    "hatchling" "docker" "pydantic" "rich" "ruamel-yaml" "textual" "tree-sitter" "aiohttp" "systemd-python"
+    "hatchling" "docker" "prometheus-client" "pydantic" "rich" "ruamel-yaml" "textual" "tree-sitter" "aiohttp" "systemd-python"
   ]) // {
     buildPythonApplication = told: told;
     tree-sitter-grammars = { tree-sitter-bash = "tree-sitter-bash"; tree-sitter-nix = "tree-sitter-nix"; };

@@ -62,7 +62,7 @@ def test_it_names_what_leaked_keeps_it_and_glance_shows_it(someone: Operator) ->
     assert said.err == "vipconsole: there is no system journal here to record the changes in.\n"
     assert re.search(r"proxy +10\.0\.1\.0/27 .* 3\* +≤ 26\n", shown.out)
     assert "leaked (10 % of 29)" in shown.out
-    assert 'leaked_addresses{network="proxy",subnet="10.0.1.0/27"} 3\n' in metrics.out
+    assert 'leaked_addresses{network="proxy",subnet="10.0.1.0/27"} 3.0\n' in metrics.out
     assert nobody_else.json["networks"][0]["leaked"] is None
 
 

@@ -104,7 +104,7 @@ def test_metrics_are_written_whole_and_readable_by_the_collector(evening: Simula
     path = tmp_path / "vipconsole.prom"
     said = vipconsole("glance", "--quick", "--prometheus", "--output", str(path), "--host", evening.host)
     assert (said.code, said.out) == (2, "")
-    assert "vipconsole_up 1\n" in path.read_text()
+    assert "vipconsole_up 1.0\n" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o644
 
 

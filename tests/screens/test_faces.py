@@ -158,7 +158,7 @@ def test_nothing_from_outside_reaches_a_terminal_or_a_file_raw(hostile: str) -> 
     assert json.loads(document)["networks"]
     metrics = as_metrics(seen, found, Thresholds())
     assert all(line.isprintable() for line in metrics.split("\n"))
-    assert "vipconsole_services_waiting 1\n" in metrics
+    assert "vipconsole_services_waiting 1.0\n" in metrics
 
 
 def test_json_tells_everything_and_names_its_schema() -> None:
@@ -206,23 +206,23 @@ def test_what_was_only_seen_leaking_is_a_lower_bound_in_every_face() -> None:
     leaked = proxy["subnets"][0]["leaked"]
     assert (leaked["certainty"], leaked["evidence"]) == ("at least", "ledger")
     assert leaked["addresses"] == ["10.0.1.8", "10.0.1.9"]
-    sample = 'vipconsole_network_leaked_addresses{network="proxy",subnet="10.0.1.0/28"} 2\n'
+    sample = 'vipconsole_network_leaked_addresses{network="proxy",subnet="10.0.1.0/28"} 2.0\n'
     assert sample in as_metrics(seen, found, Thresholds())
 
 
 def test_metrics_have_no_sample_for_what_is_unknown() -> None:
     seen, found = both(busy(), earlier=busy())
     known = as_metrics(seen, found, Thresholds())
-    assert 'vipconsole_network_leaked_addresses{network="proxy",subnet="10.0.1.0/28"} 2\n' in known
+    assert 'vipconsole_network_leaked_addresses{network="proxy",subnet="10.0.1.0/28"} 2.0\n' in known
     for kind, count in (("capacity", 13), ("expected", 3), ("in_use", 5), ("available", 8)):
-        assert f'{{network="proxy",subnet="10.0.1.0/28",kind="{kind}"}} {count}\n' in known
+        assert f'{{kind="{kind}",network="proxy",subnet="10.0.1.0/28"}} {count}.0\n' in known
     assert "vipconsole_network_leaked_addresses" not in as_metrics(
         *both(swarm(busy().networks)), Thresholds()
     )
     unread = Unknown("Nothing listens.")
     nothing = as_metrics(*both(SwarmState(unread, unread, unread, unread, unread)), Thresholds())
-    assert "vipconsole_up 0\n" in nothing
-    assert "vipconsole_severity 3\n" in nothing
+    assert "vipconsole_up 0.0\n" in nothing
+    assert "vipconsole_severity 3.0\n" in nothing
     assert "vipconsole_network" not in nothing
     assert "vipconsole_tasks" not in nothing
 

@@ -44,7 +44,7 @@ def test_metrics_are_written_for_a_collector(tmp_path: Path) -> None:
         vipconsole(
             *("guard", "--host", running.host, "--config", settings(tmp_path), "--prometheus", str(target))
         )
-    assert "vipconsole_guard_last_exit_code 0\n" in target.read_text()
+    assert "vipconsole_guard_last_exit_code 0.0\n" in target.read_text()
 
 
 def test_a_network_that_is_not_there_is_no_place_for_a_batch(tmp_path: Path) -> None:

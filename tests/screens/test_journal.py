@@ -59,8 +59,8 @@ def test_a_glance_tells_it_too_in_every_form(quiet: Simulation, journal: Path) -
     assert (text.code, text.out.splitlines()[0]) == (2, " CRITICAL  dockerd logged 2 failures")
     assert vipconsole(*arguments, "--json").json["journal"]["findings"][0]["count"] == 2
     metrics = vipconsole(*arguments, "--prometheus").out
-    assert 'vipconsole_journal_lines{signature="vip-create",severity="critical"} 2\n' in metrics
-    assert "vipconsole_journal_readable 1\n" in metrics
+    assert 'vipconsole_journal_lines{severity="critical",signature="vip-create"} 2.0\n' in metrics
+    assert "vipconsole_journal_readable 1.0\n" in metrics
 
 
 def test_an_unread_journal_decides_the_exit_code_only_when_required(quiet: Simulation) -> None:
@@ -70,7 +70,7 @@ def test_an_unread_journal_decides_the_exit_code_only_when_required(quiet: Simul
     required = vipconsole(*arguments, "--require", "journal")
     assert required.code == 3
     assert "UNKNOWN  dockerd's journal cannot be read" in required.out
-    assert "vipconsole_journal_readable 0\n" in vipconsole(*arguments, "--prometheus").out
+    assert "vipconsole_journal_readable 0.0\n" in vipconsole(*arguments, "--prometheus").out
     alone = vipconsole("journal", "--host", quiet.host)
     assert alone.code == 3
     assert "calls itself ci-host" in alone.err

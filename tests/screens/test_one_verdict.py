@@ -151,7 +151,7 @@ def test_every_face_says_the_same(
     assert found == {"json": (severity, short), "console": (severity, short)}
     assert re.sub(r"\s+", " ", as_text[1]).strip().startswith(f"{severity.upper()} {short}")
     assert shown[2] == f" {severity.upper()}  {short}"
-    assert f"vipconsole_severity {severity.exit_code}\n" in as_metrics[1]
+    assert f"vipconsole_severity {severity.exit_code}.0\n" in as_metrics[1]
     assert {each[0] for each in (as_json, as_text, as_metrics)} == {severity.exit_code}
 
     async def by_the_guard() -> tuple[str, Verdict, str]:
