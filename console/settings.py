@@ -1,11 +1,13 @@
 """Settings: thresholds and names, from TOML files over sensible defaults."""
 
+import json
 import tomllib
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 from console.errors import SettingsError
 from console.host.activity import full_name, is_glob, problem_with_service
@@ -123,6 +125,7 @@ class Nixos:
 class Settings:
     """Everything that an operator can set."""
 
+    __pydantic_config__: ClassVar = {"extra": "forbid", "str_min_length": 1}
     network: str = "proxy"
     """The network of interest: the one that stacks share."""
     docker_unit: str = "docker.service"
@@ -167,7 +170,7 @@ def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settin
                 "It must be a TOML file that this user may read.",
             ) from error
         problems: list[str] = []
-        settings = _merged(settings, data, "", problems)
+        settings = _over(settings, data, problems)
         problems.extend(_contradictions(settings))
         if problems:
             raise SettingsError(
@@ -176,60 +179,52 @@ def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settin
     return settings
 
 
-def kept(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain data that JSON can hold; `restored` makes them of it again."""
-    return asdict(settings)
+def _over(current: Settings, data: dict[str, Any], problems: list[str]) -> Settings:
+    """Return settings with data over them. What is wrong is taken out of the data, and is a problem."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only a file that exists pays for it
+
+    defaults = asdict(current)
+    try:
+        # JSON, because only there a strict tuple can be a list. No setting is a date or a time, which JSON lacks.
+        whole = json.dumps(_merged(defaults, data), default=lambda _: None)
+        return TypeAdapter(Settings).validate_json(whole, strict=True)
+    except ValidationError as error:
+        for wrong in sorted(error.errors(include_url=False), key=lambda each: len(each["loc"])):
+            *path, key = (each for each in wrong["loc"] if isinstance(each, str))
+            if key in (section := reduce(getitem, path, data)):
+                problems.append(_problem(wrong["type"], path, key, reduce(getitem, path, defaults)))
+                del section[key]
+    return _over(current, data, problems)
 
 
-def restored(data: Mapping[str, Any]) -> Settings:
-    """Return the settings that were kept. What this version does not know is passed over, and what is new has its default."""
-    return _merged(Settings(), data, "", [])
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    deeper = {
+        key: _merged(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(key), dict)
+    }
+    return {**below, **above, **deeper}
 
 
-S = TypeVar("S")
-
-
-def _merged(current: S, data: Mapping[str, Any], prefix: str, problems: list[str]) -> S:
-    kinds = typing.get_type_hints(type(current))
-    known = {each.name: getattr(current, each.name) for each in fields(current)}  # type: ignore[arg-type] # S is one of the dataclasses above
-    changes: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{clean(key, 60)}"
-        if key not in known:
-            problems.append(f"unknown key {name}{nearest(key, known)}")
-        elif is_dataclass(known[key]):
-            if isinstance(value, dict):
-                changes[key] = _merged(known[key], value, f"{name}.", problems)
-            else:
-                problems.append(f"{name} must be a table")
-        else:
-            problem, read = _leaf(value, kinds[key])
-            if problem:
-                problems.append(f"{name} must be {problem}")
-            else:
-                changes[key] = read
-    return replace(current, **changes)  # type: ignore[type-var] # S is one of the dataclasses above
-
-
-def _leaf(value: object, kind: object) -> tuple[str, object]:
-    """Return what a value must be and is not, and the value as it is kept."""
-    if kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-            return "a positive number", None
-        return "", float(value)
-    if kind is bool:
-        return ("", value) if isinstance(value, bool) else ("true or false", None)
-    if kind == tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-            return "a list of texts", None
-        return "", tuple(value)
-    return ("", value) if isinstance(value, str) and value else ("a text", None)
+def _problem(kind: str, path: list[str], key: str, known: Mapping[str, Any]) -> str:
+    name = clean(".".join((*path, key)), 100)
+    if kind == "unexpected_keyword_argument":
+        return f"unknown key {name}{nearest(key, known)}"
+    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a text"}
+    return f"{name} must be {wanted.get(type(known[key]), 'a list of texts')}"
 
 
 def _contradictions(settings: Settings) -> list[str]:
     thresholds = settings.thresholds
-    shares = ("use_warning", "use_critical", "leak_warning")
     wrong = [
+        f"{section}.{name} must be a positive number"
+        for section, values in asdict(settings).items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if isinstance(value, float) and not 0 < value < 1e9
+    ]
+    shares = ("use_warning", "use_critical", "leak_warning")
+    wrong += [
         f"thresholds.{name} is a share and must be at most 1"
         for name in shares
         if getattr(thresholds, name) > 1

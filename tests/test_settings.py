@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import SettingsError
-from console.settings import Settings, kept, load_settings, restored, user_file
+from console.settings import Settings, load_settings, user_file
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -52,6 +52,11 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("docker_unit = 'docker@.service'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = 'the docker'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = '/etc/docker.service'", "docker_unit must be the name of one service of systemd"),
+        ("network = 2026-06-01", "network must be a text"),
+        ("look = [{}]", "look must be a table"),
+        ("[guard]\nprune = 1", "guard.prune must be true or false"),
+        ("[look]\npoll_s = 1e10", "look.poll_s must be a positive number"),
+        ("[look]\npoll_s = 0", "look.poll_s must be a positive number"),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -86,8 +91,6 @@ def test_the_docker_unit_has_one_name_wherever_it_comes_from(tmp_path: Path, wri
     path = write(tmp_path, "config.toml", f'docker_unit = "{written}"\n')
     assert load_settings([path]).docker_unit == unit
     assert Settings(docker_unit=written).docker_unit == unit
-    # A run that was begun by an older version keeps the name as it was written.
-    assert restored({**kept(Settings()), "docker_unit": written}).docker_unit == unit
 
 
 def test_units_that_must_be_quiet_have_their_full_names_too(tmp_path: Path) -> None:
@@ -105,6 +108,19 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "config.toml", "a = 1\nb = 2\n[look]\nc = 3\n")
     with pytest.raises(SettingsError, match=r"unknown key a.*unknown key b.*unknown key look\.c"):
         load_settings([path])
+
+
+def test_what_is_right_beside_a_problem_is_checked_too(tmp_path: Path) -> None:
+    system = write(tmp_path, "system.toml", "[quiet]\ntimeout_s = 2000\ndwell_s = 1500\n")
+    text = "[quiet]\nunits = ['', 3]\ntimeout_s = 'x'\n[thresholds]\nuse_warning = 0.95\n"
+    own = write(tmp_path, "own.toml", text)
+    with pytest.raises(SettingsError) as raised:
+        load_settings([system, own])
+    # The list is named once, and the time that cannot be read leaves the one of the file before.
+    assert raised.value.sentence == (
+        f"{own}: quiet.timeout_s must be a positive number; quiet.units must be a list of texts; "
+        "thresholds.use_warning is above thresholds.use_critical."
+    )
 
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:

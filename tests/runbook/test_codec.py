@@ -7,6 +7,8 @@ import pytest
 from console.errors import HostError
 from console.runbook.run import events as e
 from console.runbook.run.codec import from_json, kind_of, to_json
+from console.settings import Look, Quiet, Settings
+from tests.support.runs import ALICE, header
 
 
 def test_what_json_has_no_form_for_is_kept_as_text() -> None:
@@ -41,6 +43,16 @@ def test_what_json_has_no_form_for_is_kept_as_text() -> None:
 def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:
     with pytest.raises(HostError, match=f"an event that cannot be read: {kind}"):
         from_json(kind, text)
+
+
+def test_a_run_keeps_its_settings() -> None:
+    settings = Settings("web", look=Look(settle_s=0), quiet=Quiet(stacks=("warm-*",)))
+    began = e.Began(
+        header(settings=settings, variables={"deep": [{"text": "\ud800", "none": None}]}), (), ALICE
+    )
+    assert from_json(kind_of(began), to_json(began)) == began
+    with pytest.raises(HostError, match="an event that cannot be read: Began"):
+        from_json("Began", to_json(began).replace('"settle_s"', '"settled_s"'))
 
 
 def test_what_a_later_version_added_is_passed_over() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from console.durations import SPAN, SPAN_MEANING
 from console.nixos.file import STORE_PATH
@@ -29,7 +29,11 @@ MEANINGS: Mapping[str, str] = {
 """By pattern, a sentence's end."""
 
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+if TYPE_CHECKING:
+    Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+else:
+    # A type that holds itself is more than pydantic reads out of an alias; it takes such values as they are.
+    Json = Any
 """What a parameter can be. Texts in it may hold `${vars.x}`, `${steps.id.outputs.name}` and `${run.name}`."""
 Parameters: TypeAlias = Mapping[str, Json]
 NOTHING: Mapping[str, Json] = MappingProxyType({})

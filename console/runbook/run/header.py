@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, Effect, Json, OnFailure
+from console.settings import Settings
 
 THE_RUN = Who("the run itself")
 """Who decides what nobody decided in time."""
@@ -59,5 +60,5 @@ class Header:
     engine_version: str
     tool_version: str
     variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    settings: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    settings: Settings = field(default_factory=Settings)
     """All settings, as they were when the run began."""

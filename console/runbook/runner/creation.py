@@ -23,7 +23,6 @@ from console.runbook.runner.context import NoTouches, ready, word_of
 from console.runbook.runner.environment import RunWorld, where_this_is
 from console.runbook.runner.inspection import planned
 from console.runbook.store.folders import create_run, keep_runbook, new_run_id
-from console.settings import kept
 from console.text import listed
 
 NOT_BEGUN = "not-begun"
@@ -140,7 +139,7 @@ async def begin_run(
         engine_version=place.engine.version,
         tool_version=__version__,
         variables=variables,
-        settings=kept(world.settings),
+        settings=world.settings,
     )
     heads = tuple(head_of(each) for each in runbook.steps)
     return await asyncio.to_thread(create_run, state, e.Began(header, heads, who), data, now)

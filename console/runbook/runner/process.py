@@ -17,7 +17,6 @@ from console.runbook.runner.waits import LINGER_S, Patience
 from console.runbook.store.folders import RUNNER_LOCK
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, beat
-from console.settings import restored
 from console.swarm.connection import EngineConnection
 
 BEAT_EVERY_S = 1.0
@@ -37,7 +36,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
     output = Output(folder)
     try:
         header = (await log.read()).header
-        settings = restored(header.settings)
+        settings = header.settings
         connection = EngineConnection(header.host, settings.look.call_timeout_s)
         try:
             world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit)))

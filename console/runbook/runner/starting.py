@@ -25,7 +25,6 @@ from console.runbook.store.database import last_entry
 from console.runbook.store.folders import LOG, RUNNER_LOCK, RUNNER_OUTPUT, release_reserve
 from console.runbook.store.log import append_by_rule
 from console.runbook.store.unfinished import decline_if_unfinished
-from console.settings import restored
 from console.text import SENTENCE_LIMIT, clean
 
 STARTED_WITHIN_S = 30.0
@@ -167,7 +166,7 @@ def _program(folder: Path, header: Header) -> Program:
         unit=unit_of(header),
         about=f"vipconsole run {header.run_id}",
         output=folder / RUNNER_OUTPUT,
-        after=restored(header.settings).docker_unit,
+        after=header.settings.docker_unit,
     )
 
 

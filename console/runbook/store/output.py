@@ -36,8 +36,7 @@ def read_waiting(folder: Path) -> Waiting | None:
     """Return what a run waits for, or waited for when its runner was killed; None where nothing is known of that."""
     try:
         with (folder / WAITING).open("rb") as file:
-            waiting: Waiting = value_from(Waiting, json.loads(file.read(_MOST_BYTES)))
-            return waiting
+            return value_from(Waiting, json.loads(file.read(_MOST_BYTES)))
     except (OSError, ValueError, HostError):
         return None
 

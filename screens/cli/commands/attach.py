@@ -14,7 +14,6 @@ from console.monitor.monitor import Sources
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import look_at, newest
-from console.settings import restored
 from console.storage.state import state_folder
 from console.text import clean
 from screens.cli.commands.changing import require_root
@@ -72,7 +71,7 @@ def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = N
 def _in_console(decider: Decider, log: DaemonLog | None) -> int:
     # Where a run is once it has begun, and by which settings, it knows itself.
     header = look_at(decider.folder).view.header
-    settings = restored(header.settings)
+    settings = header.settings
     with connected_to(header.host, settings) as connection:
         log = log or DaemonLog(open_journal(settings.docker_unit))
         where = (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")

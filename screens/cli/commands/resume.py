@@ -19,7 +19,6 @@ from console.runbook.runner.creation import accepted, plan_of, variables_again
 from console.runbook.runner.environment import RunWorld, misplaced, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import look_at
-from console.settings import restored
 from console.swarm.connection import EngineConnection
 from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
 from screens.cli.commands.changing import require_root
@@ -45,7 +44,7 @@ def run(asked: Namespace) -> int:
 
 
 async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted: bool) -> None:
-    settings = restored(view.header.settings)
+    settings = view.header.settings
     connection = EngineConnection(view.header.host, settings.look.call_timeout_s)
     try:
         log = DaemonLog(open_journal(settings.docker_unit))
