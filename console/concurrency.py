@@ -1,10 +1,37 @@
 """Several things at once, and waits that can end early. When one fails, none of the others is left running."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias, TypeVar, overload
 
 from console.clock import Clock
+
+T = TypeVar("T")
+
+
+async def until(
+    look: Callable[[], Awaitable[T | None]],
+    clock: Clock,
+    within_s: float,
+    every_s: float,
+    despite: tuple[type[Exception], ...] = (),
+) -> T | None:
+    """Look again and again; return the first answer that is true, or None when the time is over.
+
+    It looks at least once, and the last look ends after the time is over. Errors of the kinds in `despite` are no answer
+    yet; one that the last look raises is raised.
+    """
+    end_s = clock.monotonic() + within_s
+    while True:
+        try:
+            if answer := await look():
+                return answer
+        except despite:
+            if clock.monotonic() >= end_s:
+                raise
+        if clock.monotonic() >= end_s:
+            return None
+        await clock.sleep(every_s)
 
 
 async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from console.concurrency import cancelled, together
+from console.concurrency import cancelled, together, until
 from console.errors import EngineTimeout, HostError
 from console.journal.reader import DaemonLog
 from console.monitor.snapshot import take_look
 from console.settings import Look
-from tests.support.swarms import NOW, swarm
+from tests.support.clocks import Hours
+from tests.support.swarms import swarm
 
 
 class Endless:
@@ -81,17 +82,6 @@ class Reader:
         return swarm(api=(1, 52))
 
 
-class Clock:
-    def now(self) -> Any:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-
-
 async def test_a_second_look_that_fails_leaves_no_reading_of_the_journal_behind() -> None:
     endless = Endless()
 
@@ -102,6 +92,45 @@ async def test_a_second_look_that_fails_leaves_no_reading_of_the_journal_behind(
     reader: Any = Reader(endless)
     log = DaemonLog(Journal(), is_recorded=True)  # type: ignore[arg-type] # it is only read
     with pytest.raises(EngineTimeout):
-        await take_look(reader, log, Clock(), Look())
+        await take_look(reader, log, Hours(), Look())
     assert reader.looks == 2
     assert endless.ended
+
+
+class Looks:
+    """Answers of looks, each in its turn, the last one again and again; errors are raised."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.taken = 0
+
+    async def look(self) -> object:
+        answer = self.answers[min(self.taken, len(self.answers) - 1)]
+        self.taken += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_the_first_answer_is_waited_for() -> None:
+    looks, clock = Looks(None, False, HostError("Not yet."), "there"), Hours()
+    assert await until(looks.look, clock, 10, 2, (HostError,)) == "there"
+    assert (looks.taken, clock.monotonic()) == (4, 6)
+
+
+@pytest.mark.parametrize(("within_s", "taken"), [(0, 1), (1, 2), (4, 3)])
+async def test_when_the_time_is_over_there_was_a_last_look(within_s: float, taken: int) -> None:
+    looks = Looks(None)
+    assert await until(looks.look, Hours(), within_s, 2) is None
+    assert looks.taken == taken
+
+
+async def test_what_goes_wrong_in_the_last_look_is_raised_and_another_error_at_once() -> None:
+    looks = Looks(HostError("It stays so."))
+    with pytest.raises(HostError):
+        await until(looks.look, Hours(), 4, 2, (HostError,))
+    assert looks.taken == 3
+    looks = Looks(EngineTimeout("Something else."))
+    with pytest.raises(EngineTimeout):
+        await until(looks.look, Hours(), 4, 2, (HostError,))
+    assert looks.taken == 1

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from console.clock import Clock
+from console.concurrency import until
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.errors import VipconsoleError, known
@@ -92,19 +93,15 @@ async def _restart(
 
 async def _settled(scout: Scout, wishes: Wishes, clock: Clock, waited: frozenset[str]) -> Situation:
     """Return the situation once what waited for its addresses runs, or the time for that is over."""
-    end_s = clock.monotonic() + scout.settings.guard.recovery_s
-    while True:
-        try:
-            situation = await scout.situation(holds_lock=True)
-        except VipconsoleError:
-            if clock.monotonic() >= end_s:
-                raise
-        else:
-            found = decide(situation, replace(wishes, may_restart=False), scout.settings.thresholds)
-            is_waiting = _is_waiting(situation, waited)
-            if (found.verdict in (Verdict.GO, Verdict.NOTE) and not is_waiting) or clock.monotonic() >= end_s:
-                return situation
-        await clock.sleep(2.0)
+    seen: list[Situation] = []
+
+    async def is_settled() -> bool:
+        seen.append(await scout.situation(holds_lock=True))
+        found = decide(seen[-1], replace(wishes, may_restart=False), scout.settings.thresholds)
+        return found.verdict in (Verdict.GO, Verdict.NOTE) and not _is_waiting(seen[-1], waited)
+
+    await until(is_settled, clock, scout.settings.guard.recovery_s, 2.0, despite=(VipconsoleError,))
+    return seen[-1]
 
 
 def _is_waiting(situation: Situation, waited: frozenset[str]) -> bool:

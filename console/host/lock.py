@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from console.clock import Clock
+from console.concurrency import until
 from console.durations import stamp
 from console.errors import HostError
 from console.host.lock_probe import LOCK, NOTE_LIMIT, lock_held
@@ -28,12 +29,13 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
     """
     descriptor = _open(path)
     try:
-        end = clock.monotonic() + PATIENCE_S
-        while not _taken(descriptor):
-            if clock.monotonic() >= end:
-                note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
-                raise lock_held(note or "its note is not written yet")
-            await clock.sleep(_TRY_S)
+
+        async def taken() -> bool:
+            return _taken(descriptor)
+
+        if not await until(taken, clock, PATIENCE_S, _TRY_S):
+            note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
+            raise lock_held(note or "its note is not written yet")
         try:
             _write_note(descriptor, _note(command, who, clock.now()))
             yield

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
 from console.clock import Clock
+from console.concurrency import until
 from console.errors import EngineError, EngineTimeout, Unknown
 from console.operations.probes import IMAGE, NOWHERE, Mark, Prober, network_name, unbroken
 from console.swarm.changer import SwarmChanger
@@ -129,16 +130,12 @@ class LeakProbe:
 
     async def _remove(self, network_id: str) -> None:
         """Remove a network; that is refused for as long as a task on it is not marked for removal yet."""
-        end_s = self._clock.monotonic() + WITHIN_S
-        while True:
-            try:
-                await self._changer.remove_network(network_id)
-            except EngineError:
-                if self._clock.monotonic() >= end_s:
-                    raise
-                await self._clock.sleep(POLL_S)
-            else:
-                return
+
+        async def removed() -> bool:
+            await self._changer.remove_network(network_id)
+            return True
+
+        await until(removed, self._clock, WITHIN_S, POLL_S, despite=(EngineError,))
 
     async def _clean(self) -> None:
         await self._changer.remove_service(_service_name(self._mark))
@@ -154,17 +151,17 @@ class LeakProbe:
         return await self._reader.glimpse(10)
 
     async def _wait(self, is_so: Callable[[SwarmState], bool], what: str) -> SwarmState:
-        end_s = self._clock.monotonic() + WITHIN_S
-        while True:
+        async def look() -> SwarmState | None:
             state = await self._look()
-            if not isinstance(state.tasks, Unknown) and is_so(state):
-                return state
-            if self._clock.monotonic() >= end_s:
-                raise EngineTimeout(
-                    f"Within {WITHIN_S:g} s it did not come to this: {what}.",
-                    "`docker service ls` shows its probe.",
-                )
-            await self._clock.sleep(POLL_S)
+            return state if not isinstance(state.tasks, Unknown) and is_so(state) else None
+
+        state = await until(look, self._clock, WITHIN_S, POLL_S)
+        if state is None:
+            raise EngineTimeout(
+                f"Timed out after {WITHIN_S:g} s waiting until {what}.",
+                "`docker service ls` shows its probe.",
+            )
+        return state
 
 
 def _service_name(mark: Mark) -> str:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from console.clock import Clock
+from console.concurrency import until
 from console.errors import Declined, EngineError, EngineRefused, EngineTimeout, Unknown, known
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
@@ -147,21 +148,22 @@ class Prober:
         """
         try:
             after_id = await unbroken(self.changer.create_service(after_spec(self.mark)))
-            end_s = self.clock.monotonic() + ALLOCATED_WITHIN_S
-            while True:
+
+            async def tried() -> tuple[IPv4Address | IPv6Address | None] | None:
                 # Before the probe is read: an address that comes in between is seen.
                 is_past = await self.reader.has_allocated_task(after_id)
                 address = await self._given(service_id)
-                if address is not None or is_past:
-                    return address
-                if self.clock.monotonic() >= end_s:
-                    raise EngineTimeout(
-                        f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to allocate an "
-                        "address: whether the network is full is not known.",
-                        "The leader is slow or stands still: `docker node ls` shows it, its dockerd's log tells why. Try "
-                        "again once a new service gets its tasks.",
-                    )
-                await self.clock.sleep(SLOW_POLL_S)
+                return (address,) if address is not None or is_past else None
+
+            found = await until(tried, self.clock, ALLOCATED_WITHIN_S, SLOW_POLL_S)
+            if found is None:
+                raise EngineTimeout(
+                    f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to allocate an "
+                    "address: whether the network is full is not known.",
+                    "The leader is slow or stands still: `docker node ls` shows it, its dockerd's log tells why. Try "
+                    "again once a new service gets its tasks.",
+                )
+            return found[0]
         finally:
             await unbroken(self.changer.remove_service(after_name(self.mark)))
 

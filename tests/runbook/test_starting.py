@@ -1,9 +1,7 @@
 """How a runner is started: what is waited for, what is said meanwhile, and what cannot be mended by waiting."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,30 +15,12 @@ from console.runbook.run.header import StepHead
 from console.runbook.runner.starting import STARTED_WITHIN_S, Starter, ensure_runner
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from tests.support.clocks import Hours
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 TAKEN = UnitTaken("The unit vipconsole-run-x.service still exists.")
 RUN = header().run_id
-
-
-@dataclass
-class Hours:
-    """A clock that only moves when somebody waits."""
-
-    at_s: float = 0.0
-    pauses: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime(2026, 6, 12, tzinfo=UTC) + timedelta(seconds=self.at_s)
-
-    def monotonic(self) -> float:
-        return self.at_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.at_s += seconds
-        self.pauses.append(seconds)
-        await asyncio.sleep(0)
 
 
 @dataclass

@@ -1,10 +1,9 @@
 """What a run waits for: shown in one place, bounded however long it takes, and kept as how long what blocked."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -35,29 +34,13 @@ from screens.present.run import step_says
 from screens.tui.runbook import RunbookScreen
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
+from tests.support.clocks import Hours
 from tests.support.frames import compare_body, frame_of
 from tests.support.runs import ALICE, START, header
 from tests.support.scenes import SIZES, hosted, scene, settled, surroundings
 
 CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
 NOISY_S = 300.0
-
-
-@dataclass
-class Hours:
-    """A clock that is set by hand."""
-
-    at_s: float = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 6, 12, 2, 0, tzinfo=UTC) + timedelta(seconds=self.at_s)
-
-    def monotonic(self) -> float:
-        return self.at_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.at_s += seconds
-        await asyncio.sleep(0)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import NOT_ANSWERED, TRIES, Change
 from console.operations.network_recreation.definition import free_subnet
@@ -132,14 +133,13 @@ class Creation:
 
     async def _allocated(self, network: NetworkDefinition) -> NetworkDefinition | None:
         """Return a network once it has its subnets and VXLAN IDs; None where they do not come."""
-        end_s = self._means.clock.monotonic() + ALLOCATED_WITHIN_S
-        while True:
+
+        async def allocated() -> NetworkDefinition | None:
             found = await self._present()
-            if found is not None and found.id == network.id and found.is_allocated:
-                return found
-            if self._means.clock.monotonic() >= end_s:
-                return None
-            await self._means.clock.sleep(POLL_S)
+            is_done = found is not None and found.id == network.id and found.is_allocated
+            return found if is_done else None
+
+        return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S)
 
     async def _is_used(self, network: NetworkDefinition) -> bool:
         """Whether a service or a container is on a network."""

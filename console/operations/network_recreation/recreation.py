@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from console.concurrency import together
+from console.concurrency import together, until
 from console.errors import VipconsoleError
 from console.operations.network_recreation.clear import Clearing
 from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, Creation
@@ -130,12 +130,14 @@ class Recreation:
         new = next((each for each in there if each.id not in self._job.gone), None)
         if new is None:
             return next(iter(there), None)
-        end_s = self._means.clock.monotonic() + ALLOCATED_WITHIN_S
-        while not new.is_allocated and self._means.clock.monotonic() < end_s:
-            await self._means.clock.sleep(POLL_S)
+
+        async def allocated() -> NetworkDefinition | None:
             found = (await self._means.look()).named(self._job.name)
-            new = next((each for each in found if each.id == new.id), new)
-        return new
+            return next((each for each in found if each.id == new.id and each.is_allocated), None)
+
+        if new.is_allocated:
+            return new
+        return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S) or new
 
     async def _cleared(self, network: NetworkDefinition) -> NetworkDefinition | None:
         """Remove a network; where that fails, put everything back on it and say so."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import Change
 from console.operations.network_recreation.definition import is_parked, restore
@@ -108,31 +109,31 @@ class Restoring:
         """
         containers = self._job.record.containers
         given = [each for each in containers if each.is_given and each.fits(*self._network.ipv4)]
-        end_s = self._means.clock.monotonic() + BACK_WITHIN_S
-        while True:
-            self._failed.clear()
-            await replace(self._means.steady, patience_s=GIVEN_WITHIN_S).each(given, self._connect)
-            look = await self._means.look()
-            self._job.note(look)
-            parked = self._job.parked(look)
-            if parked:
-                await self._means.say(f"bringing back {plural(len(parked), 'service')}")
-            known = {each.record.id: each for each in parked}
-            order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
-            others = [partial(self._connect, each) for each in containers if each not in given]
-            jobs = [partial(self._start, each, max(1, len(look.nodes))) for each in order[:-1]]
-            # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
-            await self._all([*jobs[:1], *others, *jobs[1:]])
-            await self._all([partial(self._restore, each) for each in order[-1:]])
-            if not self._failed:
-                return
-            if self._means.clock.monotonic() >= end_s:
-                names = listed(sorted(self._failed), 8)
-                raise RecreationFailed(
-                    f"{names} could not be brought back: {next(iter(self._failed.values()))}",
-                    "Resume the run to try again; `way-back.sh` of the run does it by hand.",
-                )
-            await self._means.clock.sleep(POLL_S)
+        others = [each for each in containers if each not in given]
+        is_back = partial(self._bring_back, given, others)
+        if not await until(is_back, self._means.clock, BACK_WITHIN_S, POLL_S):
+            names = listed(sorted(self._failed), 8)
+            raise RecreationFailed(
+                f"{names} could not be brought back: {next(iter(self._failed.values()))}",
+                "Resume the run to try again; `way-back.sh` of the run does it by hand.",
+            )
+
+    async def _bring_back(self, given: list[ContainerRecord], others: list[ContainerRecord]) -> bool:
+        """Bring back what is still missing; return whether nothing failed."""
+        self._failed.clear()
+        await replace(self._means.steady, patience_s=GIVEN_WITHIN_S).each(given, self._connect)
+        look = await self._means.look()
+        self._job.note(look)
+        parked = self._job.parked(look)
+        if parked:
+            await self._means.say(f"bringing back {plural(len(parked), 'service')}")
+        known = {each.record.id: each for each in parked}
+        order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
+        jobs = [partial(self._start, each, max(1, len(look.nodes))) for each in order[:-1]]
+        # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
+        await self._all([*jobs[:1], *(partial(self._connect, each) for each in others), *jobs[1:]])
+        await self._all([partial(self._restore, each) for each in order[-1:]])
+        return not self._failed
 
     async def _all(self, jobs: Iterable[Callable[[], Awaitable[None]]]) -> None:
         await self._means.steady.each(jobs, lambda job: job())

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from console.clock import Clock
+from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, Unknown
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
@@ -236,19 +237,19 @@ class Handover:
                     return
 
     async def _wait(self, look: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
-        end_s = self._clock.monotonic() + within_s
-        while True:
+        async def answered() -> T | None:
             # Between two leaders nobody answers for the swarm.
             with suppress(EngineError):
-                seen = await look()
-                if seen:
-                    return seen
-            if self._clock.monotonic() >= end_s:
-                raise EngineTimeout(
-                    f"Timed out after {within_s:g} s waiting until {what}.",
-                    "`docker node ls` shows the managers. Call it again: it goes on where it stopped.",
-                )
-            await self._clock.sleep(POLL_S)
+                return await look()
+            return None
+
+        seen = await until(answered, self._clock, within_s, POLL_S)
+        if seen is None:
+            raise EngineTimeout(
+                f"Timed out after {within_s:g} s waiting until {what}.",
+                "`docker node ls` shows the managers. Call it again: it goes on where it stopped.",
+            )
+        return seen
 
 
 def _require_quorum(roles: Roles) -> None:

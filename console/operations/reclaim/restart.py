@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from console.clock import Clock
+from console.concurrency import until
 from console.errors import EngineTimeout, Unknown
 from console.swarm.reader import EngineReader
 from console.swarm.values import SwarmState
@@ -47,21 +48,22 @@ class DaemonRestart:
         self._tell("restarting dockerd: every container of this host stops and comes back")
         await self._restart()
         self._tell("dockerd is up; waiting for the swarm")
-        end_s = self._clock.monotonic() + recovery_s
-        while True:
+        behind: tuple[str, ...] | None = None
+
+        async def is_back() -> bool:
+            nonlocal behind
             swarm = await self._reader.glimpse(10)
-            is_back = not isinstance(swarm.engine, Unknown) and not isinstance(swarm.nodes, Unknown)
-            behind = behind_of(before, swarm) if is_back else tuple(before)
-            if is_back and not behind:
-                return Restarted(self._clock.monotonic() - began_s, ())
-            if self._clock.monotonic() >= end_s:
-                if is_back:
-                    return Restarted(self._clock.monotonic() - began_s, behind)
-                raise EngineTimeout(
-                    f"dockerd was restarted, and within {recovery_s:g} s no swarm answered.",
-                    "`systemctl status` of its unit, and its journal, tell why.",
-                )
-            await self._clock.sleep(POLL_S)
+            answers = not isinstance(swarm.engine, Unknown) and not isinstance(swarm.nodes, Unknown)
+            behind = behind_of(before, swarm) if answers else None
+            return behind == ()
+
+        await until(is_back, self._clock, recovery_s, POLL_S)
+        if behind is None:
+            raise EngineTimeout(
+                f"dockerd was restarted, and within {recovery_s:g} s no swarm answered.",
+                "`systemctl status` of its unit, and its journal, tell why.",
+            )
+        return Restarted(self._clock.monotonic() - began_s, behind)
 
 
 def running(swarm: SwarmState) -> Mapping[str, int]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+from console.concurrency import until
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
 from console.host.audit import Audit
 from console.operations.changes import Claimant, clear_the_way
@@ -52,17 +53,17 @@ class Gate:
 
         What a command of this machine that was killed left in the swarm is removed on the way.
         """
+
+        async def answered() -> tuple[e.Stopped | None]:
+            return (await self._closed(),)
+
         clock = self._tools.world.clock
-        end_s = clock.monotonic() + REACHED_WITHIN_S
-        while True:
-            try:
-                return await self._closed()
-            except (EngineError, SwarmError) as error:
-                if clock.monotonic() >= end_s:
-                    return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
-            except (Declined, HostError) as error:
-                return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
-            await clock.sleep(REACH_EVERY_S)
+        unreached = (EngineError, SwarmError)
+        try:
+            found = await until(answered, clock, REACHED_WITHIN_S, REACH_EVERY_S, despite=unreached)
+        except (EngineError, SwarmError, Declined, HostError) as error:
+            return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
+        return found[0] if found else None
 
     async def _closed(self) -> e.Stopped | None:
         header = self._tools.view.header

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from console.clock import Clock, SystemClock
+from console.concurrency import until
 from console.durations import Shape, stamp
 from console.errors import Declined, HostError
 from console.host.units import has_systemd
@@ -107,11 +108,11 @@ class _Follower:
         return now.exit_code if now.view.is_over or now.view.stopped is not None else None
 
     async def _gone(self) -> int | None:
-        end_s = self._clock.monotonic() + COMES_BACK_WITHIN_S
-        while self._clock.monotonic() < end_s:
-            await self._clock.sleep(0.2)
-            if not (await asyncio.to_thread(look_at, self._folder)).is_interrupted:
-                return None
+        async def is_back() -> bool:
+            return not (await asyncio.to_thread(look_at, self._folder)).is_interrupted
+
+        if await until(is_back, self._clock, COMES_BACK_WITHIN_S, 0.2):
+            return None
         say((f"Nobody works on the run: its runner has died. vipconsole resume {self._folder.name}",))
         return exit_codes.UNKNOWN
 
