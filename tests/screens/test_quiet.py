@@ -198,7 +198,9 @@ def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> N
 
 
 def test_json_needs_nothing_to_draw_with() -> None:
-    code = "import screens.cli.main\nscreens.cli.main.main(['quiet', '--json', '--host', 'unix:///nonexistent'])"
+    code = (
+        "import screens.cli.main\nscreens.cli.main.main(['quiet', '--json', '--host', 'unix:///nonexistent'])"
+    )
     assert not modules_after(code) & {"rich", "aiohttp"}
 
 
