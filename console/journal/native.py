@@ -166,8 +166,8 @@ def _open(unit: str, directory: Path | None) -> Any:
         )
     require_access(directory)
     raw: dict[str, Callable[[Any], Any]] = {
-        "__REALTIME_TIMESTAMP": _microseconds,
-        "__MONOTONIC_TIMESTAMP": _first_microseconds,
+        "__REALTIME_TIMESTAMP": _as_it_is,
+        "__MONOTONIC_TIMESTAMP": _as_it_is,
         "MESSAGE_ID": bytes.decode,
         "_BOOT_ID": bytes.decode,
         # Never as text that is not there: the field's bytes are decoded in one place, for all doors alike.
@@ -188,16 +188,8 @@ def _open(unit: str, directory: Path | None) -> Any:
     return reader
 
 
-def _as_it_is(value: bytes) -> bytes:
+def _as_it_is(value: Any) -> Any:
     return value
-
-
-def _microseconds(value: int) -> int:
-    return value
-
-
-def _first_microseconds(value: tuple[int, object]) -> int:
-    return value[0]
 
 
 @contextlib.contextmanager

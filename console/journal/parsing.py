@@ -209,7 +209,7 @@ def _term(term: str) -> tuple[str, str]:
 def entry_from(fields: Mapping[str, object], unit: str) -> Entry | None:
     """Return the entry, or None when it is not dockerd's own.
 
-    `__REALTIME_TIMESTAMP` and `__MONOTONIC_TIMESTAMP` are microseconds. Raises ValueError when there is no
+    `__REALTIME_TIMESTAMP` is microseconds. Raises ValueError when there is no
     usable time or cursor.
     """
     if not is_own(fields, unit):
@@ -217,7 +217,6 @@ def entry_from(fields: Mapping[str, object], unit: str) -> Entry | None:
     cursor, realtime = _text(fields.get("__CURSOR")), realtime_of(fields)
     if not cursor or realtime is None:
         raise ValueError("an entry without a cursor or a possible time")
-    monotonic_us = _number(fields.get("__MONOTONIC_TIMESTAMP"))
     message, is_cut = _message(fields)
     transport = _text(fields.get("_TRANSPORT"))
     # A suppression that does not say how much still is one.
@@ -225,7 +224,6 @@ def entry_from(fields: Mapping[str, object], unit: str) -> Entry | None:
     return Entry(
         cursor=cursor,
         realtime=realtime,
-        monotonic_s=(monotonic_us or 0) / 1e6,
         boot_id=_text(fields.get("_BOOT_ID")),
         transport=transport,
         unit=unit,

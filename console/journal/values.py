@@ -20,7 +20,7 @@ class Entry:
     """One entry of the journal that is dockerd's own, or journald's word about dockerd's unit.
 
     `realtime` is aware, in UTC, and not monotonic: entries keep the order of the journal, which is theirs.
-    `monotonic_s` counts from the boot `boot_id` (32 hex digits). `message` is decoded, with U+FFFD for what is
+    `boot_id` is 32 hex digits. `message` is decoded, with U+FFFD for what is
     no UTF-8, and raw: it is parsed, and cleaned before it is shown. `is_cut` means that the message is not
     whole. `dropped` is how many messages of the unit journald threw away here (0 for an ordinary entry).
     `stream` and `line_break` are `_STREAM_ID` and `_LINE_BREAK` of systemd.journal-fields(7).
@@ -28,7 +28,6 @@ class Entry:
 
     cursor: str
     realtime: datetime
-    monotonic_s: float
     boot_id: str
     transport: str
     unit: str

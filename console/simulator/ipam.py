@@ -8,7 +8,6 @@ from typing import NamedTuple
 from console.simulator.objects import SimNetwork, SubnetConfig
 
 Subnet = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
 
 LARGEST_COUNT = 2**64 - 1
 """The engine's counters are 64 bits wide."""

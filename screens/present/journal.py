@@ -14,7 +14,7 @@ from console.journal.signatures import Certainty, Signature
 from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
 from console.monitor.values import Line, Log
 from console.text import duration, listed, plural
-from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
 
 SEVERITIES = {
     signatures.Severity.CRITICAL: Severity.CRITICAL,
@@ -254,8 +254,3 @@ def state(log: Log) -> tuple[Paragraph, ...]:
         lost = plural(summary.addresses_lost, "address", "addresses")
         told.append(says(f"{lost} proven lost since the allocator was last rebuilt.", BAD))
     return tuple(told)
-
-
-def as_text(paragraphs: tuple[Paragraph, ...]) -> str:
-    """Return paragraphs as plain text, a line each, for whoever copies them."""
-    return "\n".join("".join(text for text, _ in each.parts).rstrip() for each in paragraphs if each != EMPTY)

@@ -8,14 +8,13 @@ from console.diagnosis.attachments import Attached, Attachments, Touch
 from console.diagnosis.values import Observation
 from console.durations import is_known, moment
 from console.errors import Part as Read
-from console.errors import Unknown, known
+from console.errors import Unknown
 from console.text import duration, listed, plural
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 NAME_WIDTH = 34
 NAMED = 40
 """Names that are listed before the rest is only counted."""
-TOUCH_TONES = {Touch.REFUSED: BAD, Touch.WAITS: WARN}
 
 
 def cut(text: str, width: int, more: str = "…") -> str:
@@ -190,8 +189,3 @@ def vanished(name: str, seen: Observation, zone: tzinfo) -> str:
     return (
         f"{name} is gone: it was removed. What is shown is how it was at {moment(seen.now, seen.now, zone)}."
     )
-
-
-def has_network(seen: Observation, network_id: str) -> bool:
-    """Whether a network is there as far as was read."""
-    return any(each.id == network_id for each in known(seen.swarm.networks, ()))

@@ -4,18 +4,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
-from console.clock import Clock
-from screens.present.text import ASCII, BAD, CURSOR, DIM, EMPTY, PLAIN, STRONG, Glyphs, Paragraph, Parts, says
+from screens.present.text import ASCII, DIM, EMPTY, PLAIN, STRONG, Glyphs, Paragraph, says
 from screens.tui.environment import Surroundings
-from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, PAUSE_S, Command, Commanded, bindings
+from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, Commanded, bindings
 from screens.tui.widgets.bars import KeyLine
-from screens.tui.widgets.line_view import Painted, wrapped
+from screens.tui.widgets.line_view import wrapped
 from screens.tui.widgets.pane import Title, Words
 
 KEY_WIDTH = 14
@@ -149,106 +147,3 @@ class Leaving(Commanded, ModalScreen[bool], inherit_bindings=False):
     def action_leave(self, is_meant: bool) -> None:  # noqa: FBT001 - an action's parameter
         """Take the answer."""
         self.dismiss(is_meant)
-
-
-class WordField(Painted, can_focus=True):
-    """Where a word is typed to confirm something; its first answer is no.
-
-    It takes every key itself. Keys that were on their way when it came, a paste, and an enter that follows another key
-    at once confirm nothing: only a whole word, then a pause, then enter does.
-    """
-
-    DEFAULT_CSS = "WordField { height: 2; }"
-
-    def __init__(self, word: str, clock: Clock) -> None:
-        super().__init__()
-        self._word = word
-        self._clock = clock
-        self._typed = ""
-        self._is_at_cancel = True
-        self._is_flushing = True
-        self._last_s = clock.monotonic()
-        self._said = ""
-
-    def parts_at(self, y: int) -> Parts:
-        """Return what was typed, and the way out."""
-        if y == 0:
-            field = self._typed if self._is_at_cancel else f"{self._typed}_"
-            return (
-                (" Type ", PLAIN),
-                (self._word, BAD),
-                (" to go on: ", PLAIN),
-                (field or " ", STRONG),
-                (f"  {self._said}" if self._said else "", DIM),
-            )
-        return ((" ", PLAIN), (" Cancel ", CURSOR if self._is_at_cancel else PLAIN), ("  tab changes", DIM))
-
-    def on_key(self, event: events.Key) -> None:
-        """Take a key."""
-        event.stop()
-        event.prevent_default()
-        now_s = self._clock.monotonic()
-        is_hasty, self._last_s = now_s - self._last_s < PAUSE_S, now_s
-        if self._is_flushing and is_hasty:
-            return
-        self._is_flushing = False
-        self._said = ""
-        if event.key == "escape":
-            self.screen.dismiss(result=False)
-        elif event.key in ("tab", "shift+tab", "up", "down"):
-            self._is_at_cancel = not self._is_at_cancel
-        elif event.key == "enter":
-            self._enter(is_hasty=is_hasty)
-        elif event.key == "backspace":
-            self._typed = self._typed[:-1]
-        elif event.is_printable and event.character and len(self._typed) < 2 * len(self._word) + 20:
-            self._is_at_cancel = False
-            self._typed += event.character
-        self.renew()
-
-    def on_paste(self, event: events.Paste) -> None:
-        """Refuse what is pasted: a word that confirms is typed."""
-        event.stop()
-        event.prevent_default()
-        self._last_s = self._clock.monotonic()
-        self._said = "(type it; a paste does not count)"
-        self.renew()
-
-    def _enter(self, *, is_hasty: bool) -> None:
-        if self._is_at_cancel:
-            self.screen.dismiss(result=False)
-        elif self._typed != self._word:
-            self._typed, self._said = "", "(that was another word)"
-        elif is_hasty:
-            self._said = "(enter again to go on)"
-        else:
-            self.screen.dismiss(result=True)
-
-
-class Confirming(ModalScreen[bool]):
-    """Asks for a word before something happens that cannot be taken back. True means that it was typed and meant."""
-
-    CSS_PATH = "dialogs.tcss"
-
-    def __init__(self, title: str, paragraphs: Iterable[Paragraph], word: str, around: Surroundings) -> None:
-        super().__init__()
-        self._heading = title
-        self._paragraphs = tuple(paragraphs)
-        self._word = word
-        self._around = around
-
-    def compose(self) -> ComposeResult:
-        """Lay out what would happen over the field."""
-        with Vertical():
-            yield Title(0, self._heading, self._around.glyphs)
-            yield Words()
-            yield WordField(self._word, self._around.clock)
-
-    def on_mount(self) -> None:
-        """Say what would happen; keys go to the field, which is at Cancel."""
-        self.query_one(Words).can_focus = False
-        self.query_one(WordField).focus()
-
-    def on_resize(self) -> None:
-        """Use the room there is."""
-        fit(self.query_one(Words), self._paragraphs, self)

@@ -30,7 +30,6 @@ def entry(message: str, ago_s: float = 60, number: int = 1) -> Entry:
     return Entry(
         f"c{number}",
         at,
-        1.0,
         "0" * 32,
         "stdout",
         "docker.service",

@@ -42,7 +42,7 @@ def checks(**states: State) -> Report:
 def logged(*lines: tuple[str, float]) -> Summary:
     """What dockerd logged, each line so many seconds ago."""
     entries = tuple(
-        Entry(f"c{n}", ago(age), 1.0, "0" * 32, "stdout", "docker.service", "dockerd", 1, text)
+        Entry(f"c{n}", ago(age), "0" * 32, "stdout", "docker.service", "dockerd", 1, text)
         for n, (text, age) in enumerate(lines)
     )
     return summarise([Batch(entries)], {GHOST: "ghost_app"}, 86_400)

@@ -61,7 +61,6 @@ def entry(message: str, *, stream: str = "a", line_break: str = "", is_cut: bool
     return Entry(
         cursor="c",
         realtime=datetime(2026, 11, 22, tzinfo=UTC),
-        monotonic_s=1.0,
         boot_id="b",
         transport="stdout",
         unit="docker.service",

@@ -12,7 +12,7 @@ ODD = 'time="2026-06-12T02:00:00.000000000Z" level=error msg="something odd"'
 
 
 def entry(message: str, at: datetime) -> Entry:
-    return Entry(f"c{at.timestamp()}", at, 0.0, "b", "stdout", "docker.service", "dockerd", 1, message)
+    return Entry(f"c{at.timestamp()}", at, "b", "stdout", "docker.service", "dockerd", 1, message)
 
 
 def logged(*lines: tuple[str, float], now_s: float, window_s: float | None = 3600) -> Summary:

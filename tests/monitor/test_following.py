@@ -31,7 +31,7 @@ HOSTILE = 'time="x" level=info msg="\x1b]0;owned\x07 [/bold] \u202egnp"'
 
 def entry(number: int, message: str = "", at: datetime = NOW) -> Entry:
     text = message or f'time="2026-06-12T02:00:00.000000000Z" level=info msg="line {number}"'
-    return Entry(f"c{number}", at, 0.0, "b", "stdout", "docker.service", "dockerd", 1, text)
+    return Entry(f"c{number}", at, "b", "stdout", "docker.service", "dockerd", 1, text)
 
 
 @dataclass

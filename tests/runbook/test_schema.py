@@ -9,7 +9,7 @@ import pytest
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import Action, Predicate
 from console.runbook.language import schema
-from console.runbook.language.schema import FILE_NAME, runbook_schema, schema_text
+from console.runbook.language.schema import runbook_schema, schema_text
 from console.runbook.language.source import shipped_runbook
 from console.runbook.language.tree import read_tree
 from console.runbook.predicates.registry import PREDICATES
@@ -50,7 +50,7 @@ def data(text: str) -> Any:
 
 
 def test_the_schema_that_is_checked_in_is_the_one_that_the_models_make() -> None:
-    checked_in = (PACKAGE / FILE_NAME).read_text("utf-8")
+    checked_in = (PACKAGE / "runbook.schema.json").read_text("utf-8")
     assert checked_in == schema_text(), (
         "write it anew: vipconsole schema > console/runbook/language/runbook.schema.json"
     )
@@ -82,7 +82,7 @@ def test_what_is_shipped_fits_it_and_tells_editors_where_it_is(path: Path) -> No
     assert [each.message for each in VALIDATOR.iter_errors(data(text))] == []
     mode, _, where = text.partition("\n")[0].partition("$schema=")
     assert mode == "# yaml-language-server: "
-    assert (path.parent / where).resolve() == PACKAGE / FILE_NAME
+    assert (path.parent / where).resolve() == PACKAGE / "runbook.schema.json"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class Journal:
         self.windows.append(window)
         wanted = [each for each in self.messages if window.since is None or each[0] >= window.since]
         entries = tuple(
-            Entry(f"c{number}", at, number, "b" * 32, "stdout", "docker.service", "dockerd", 812, message)
+            Entry(f"c{number}", at, "b" * 32, "stdout", "docker.service", "dockerd", 812, message)
             for number, (at, message) in enumerate(wanted)
         )
         return Batch(entries, self.gaps)

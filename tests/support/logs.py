@@ -21,7 +21,7 @@ CHATTER = 'level=info msg="container start"'
 
 def entry(message: str, at: datetime, number: int = 0) -> Entry:
     stamped = f'time="{at:%Y-%m-%dT%H:%M:%SZ}" {message}'
-    return Entry(f"c{number}", at, float(number), "boot", "stdout", "docker.service", "dockerd", 1, stamped)
+    return Entry(f"c{number}", at, "boot", "stdout", "docker.service", "dockerd", 1, stamped)
 
 
 def log(messages: Iterable[str], *, first: int = 0, dropped: int = 0, summary: Summary | None = None) -> Log:

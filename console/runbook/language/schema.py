@@ -21,7 +21,6 @@ from console.runbook.predicates.registry import PREDICATES
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-FILE_NAME = "runbook.schema.json"
 """Where it is checked in, beside this module."""
 _REFERENCES = "#/definitions/{model}"
 _PLACEHOLDER: Schema = {"$ref": "#/definitions/Placeholder"}

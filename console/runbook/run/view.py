@@ -257,8 +257,6 @@ class Live:
     """What is known of a run beyond its log: whether somebody works on it, and what that says."""
 
     is_alive: bool = False
-    news_age_s: float | None = None
-    """Since the runner last gave a sign of life, by the monotonic clock; None where there is none of this boot."""
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By step: the newest lines that it told."""
     waiting: Waiting | None = None

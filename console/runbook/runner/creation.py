@@ -15,7 +15,7 @@ from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Touched
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, unfilled
-from console.runbook.language.values import Effect, Json, Planned, Runbook, Step
+from console.runbook.language.values import Json, Planned, Runbook, Step
 from console.runbook.run import events as e
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import RunView
@@ -103,11 +103,6 @@ def head_of(step: Step) -> StepHead:
         on_failure=step.on_failure,
         no_undo_because=no_undo,
     )
-
-
-def changes_anything(plans: tuple[StepPlan, ...]) -> bool:
-    """Whether any step of a plan changes something."""
-    return any(each.head.effect is not Effect.READ for each in plans)
 
 
 def refusals(plans: tuple[StepPlan, ...]) -> tuple[tuple[str, str], ...]:

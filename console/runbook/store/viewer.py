@@ -94,7 +94,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
 def _summary(folder: Path) -> Watched | Unreadable:
     try:
         view = fold(database.read_log(folder / LOG))
-        return Watched(view, Live(is_alive(folder), pulse_age_s(folder)))
+        return Watched(view, Live(is_alive(folder)))
     except HostError as error:
         return Unreadable(clean(folder.name), f"{error.sentence} {error.hint}".strip())
 
@@ -106,7 +106,7 @@ def _live(folder: Path, view: RunView) -> Live:
     except HostError:
         # They are no part of the log: without them the run is still shown.
         lines = {}
-    return Live(is_alive(folder), pulse_age_s(folder), lines, _waiting(folder, view))
+    return Live(is_alive(folder), lines, _waiting(folder, view))
 
 
 def _waiting(folder: Path, view: RunView) -> Waiting | None:

@@ -56,11 +56,6 @@ class FindLine(Horizontal, Commanded):
         yield Static(" /", markup=False)
         yield Input(placeholder=self._placeholder, select_on_focus=False)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody types."""
-        return self.has_class("-open")
-
     def open(self) -> None:
         """Let somebody type."""
         self.add_class("-open")
