@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import Annotated, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
@@ -26,7 +26,9 @@ from console.runbook.language.variables import problem_with
 from console.runbook.run.replay_steps import Touched
 from console.runbook.run.waits import Blocking
 from console.settings import Settings
+from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
 
 
 class Parameters(BaseModel):
@@ -115,8 +117,8 @@ class World(Protocol):
         ...
 
     @property
-    def reader(self) -> Any:
-        """The `EngineReader`."""
+    def reader(self) -> EngineReader:
+        """What reads the swarm."""
         ...
 
     @property
@@ -129,8 +131,8 @@ class World(Protocol):
         """Where dockerd's lines are read from."""
         ...
 
-    def changer(self) -> Any:
-        """Return the `EngineChanger`. Raises for an action that declared to only read."""
+    def changer(self) -> EngineChanger:
+        """Return what changes the swarm. Raises for an action that declared to only read."""
         ...
 
 
