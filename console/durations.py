@@ -10,7 +10,7 @@ from enum import StrEnum
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 """Seconds of each unit."""
-LONGEST_S = 366 * 86_400.0
+LONGEST_S = 10 * 366 * 86_400.0
 SPAN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
 SPAN_MEANING = "must be a time with its unit, such as 30s, 15m or 1h"
 _SPAN = re.compile(SPAN)
@@ -24,7 +24,7 @@ def seconds_of(text: str) -> float:
     unit = found[2]
     seconds = float(text.removesuffix(unit)) * UNITS_S[unit]
     if seconds > LONGEST_S:
-        raise ValueError("must be no longer than a year")
+        raise ValueError("must be no longer than ten years")
     return seconds
 
 

@@ -59,7 +59,13 @@ class RunnerNotStarted(HostError):
 
 
 class LockHeld(HostError):
-    """Another command of this host is changing the swarm."""
+    """Another command of this host is changing the swarm: what it wrote into the lock."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(
+            f"Another command is changing the swarm: {holder}.",
+            "Wait until it has ended; nothing was changed.",
+        )
 
 
 class NotAllowed(VipconsoleError):

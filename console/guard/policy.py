@@ -7,7 +7,7 @@ from dataclasses import replace
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import State
 from console.diagnosis.values import Finding, Severity
-from console.errors import Unknown
+from console.errors import LockHeld, Unknown
 from console.guard.shortage import (
     REFUSALS,
     Decision,
@@ -58,11 +58,8 @@ def _stands_back(situation: Situation) -> Decision | None:
     if isinstance(situation.holder, Unknown):
         return unknown(situation.holder, "It is not known whether another command changes the swarm.")
     if situation.holder:
-        return Decision(
-            Verdict.STOP,
-            f"Another command is changing the swarm: {situation.holder}.",
-            "Wait until it has ended.",
-        )
+        refused = LockHeld(situation.holder)
+        return Decision(Verdict.STOP, refused.sentence, refused.hint)
     # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
     left = next((each for each in situation.assessment.findings if each.code in HALF_CHANGED), None)
     if left is not None:

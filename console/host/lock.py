@@ -10,8 +10,8 @@ from pathlib import Path
 from console.clock import Clock
 from console.concurrency import until
 from console.durations import stamp
-from console.errors import HostError
-from console.host.lock_probe import LOCK, NOTE_LIMIT, lock_held
+from console.errors import HostError, LockHeld
+from console.host.lock_probe import LOCK, NOTE_LIMIT
 from console.host.who import Who
 from console.text import clean
 
@@ -35,7 +35,7 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
 
         if not await until(taken, clock, PATIENCE_S, _TRY_S):
             note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
-            raise lock_held(note or "its note is not written yet")
+            raise LockHeld(note or "its note is not written yet")
         try:
             _write_note(descriptor, _note(command, who, clock.now()))
             yield

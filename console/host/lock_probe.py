@@ -13,18 +13,11 @@ LOCK = Path("/run/vipconsole/lock")
 NOTE_LIMIT = 200
 
 
-def lock_held(holder: str) -> LockHeld:
-    """Return what is said where the maintenance lock is held, with what its holder wrote into it."""
-    return LockHeld(
-        f"Another command is changing the swarm: {holder}.", "Wait until it has ended; nothing was changed."
-    )
-
-
 def decline_if_locked(path: Path = LOCK) -> None:
     """Raise LockHeld where somebody holds the maintenance lock now, HostError where that cannot be seen."""
     holder = holder_of_lock(path)
     if holder:
-        raise lock_held(holder)
+        raise LockHeld(holder)
 
 
 def holder_of_lock(path: Path = LOCK) -> str:

@@ -4,11 +4,8 @@ import argparse
 from pathlib import Path
 
 from console import __version__
+from console.durations import seconds_of
 from screens.cli.run_arguments import COMMAND, Parser, add_run_commands
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-"""Seconds of a duration's unit."""
-LONGEST_S = 10 * 366 * 86_400.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -317,10 +314,7 @@ def _add_schema(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def seconds(text: str) -> float:
     """Return the seconds of a duration such as `90`, `60s`, `1.5m` or `1h`."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
-    if not number.replace(".", "", 1).isdecimal() or not number.isascii():
-        raise argparse.ArgumentTypeError(f"{text!a} is no duration; write it as 90, 60s, 15m, 1h or 2d")
-    found_s = float(number) * UNITS[unit]
-    if found_s > LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!a} is longer than ten years")
-    return found_s
+    try:
+        return seconds_of(f"{text}s" if text[-1:].isdecimal() else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!a} is no duration: it {error}") from None

@@ -86,7 +86,7 @@ SHAPES = (
     step(
         "a time beyond all",
         "uses: checks.all\ntimeout: 999999d",
-        "7:14: timeout must be no longer than a year",
+        "7:14: timeout must be no longer than ten years",
     ),
     step("retries as a text", "uses: checks.all\nretries: many", "7:14: retries must be a mapping"),
     step(
