@@ -26,11 +26,9 @@ class SystemClock:
     """The clock of this machine."""
 
     def now(self) -> datetime:
-        """Return the time of day, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that only ever grow, from an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:

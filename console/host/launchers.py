@@ -26,16 +26,13 @@ class TransientUnit:
 
     @property
     def name(self) -> str:
-        """What an operator can look for."""
         return f"{self._name}.service"
 
     @property
     def log(self) -> Path:
-        """The file that all its output goes to."""
         return self._log
 
     async def start(self, program: Program) -> None:
-        """Start it. Raises HostError where it cannot be started, or has been."""
         if (await self.look()).state is not State.LOST:
             raise HostError(f"{self.name} has been started already.")
         make_log(self._log)
@@ -73,7 +70,6 @@ class TransientUnit:
         )
 
     async def look(self) -> Standing:
-        """Return how far it is. Raises HostError where that cannot be asked."""
         said = await self._run(
             ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name),
             _COMMAND_TIMEOUT_S,
@@ -93,7 +89,6 @@ class TransientUnit:
         return Standing(State.ENDED, code, "" if result in ("success", "exit-code") else result)
 
     async def forget(self) -> None:
-        """Remove every trace of one that has ended, but for its log."""
         for verb in ("stop", "reset-failed"):
             # One that ended well has not failed, and the other way round.
             with suppress(HostError):
@@ -122,16 +117,13 @@ class Session:
 
     @property
     def name(self) -> str:
-        """What an operator can look for."""
         return self._name
 
     @property
     def log(self) -> Path:
-        """The file that all its output goes to."""
         return self._log
 
     async def start(self, program: Program) -> None:
-        """Start it. Raises HostError where it cannot be started, or has been."""
         if self._pid.exists():
             raise HostError(f"{self._name} has been started already.")
         make_log(self._log)
@@ -153,7 +145,6 @@ class Session:
         return Standing(State.RUNNING if lives else State.LOST)
 
     async def forget(self) -> None:
-        """Remove every trace of one that has ended, but for its log."""
         for each in (self._pid, self._exit):
             each.unlink(missing_ok=True)
 

@@ -118,7 +118,6 @@ class HostSurvey:
         self._holds_lock = holds_lock
 
     def own(self) -> Own:
-        """Return this process among the others."""
         return read_own(self._places.proc)
 
     async def take(self) -> HostActivity:

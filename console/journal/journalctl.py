@@ -33,7 +33,6 @@ class CommandJournal:
         self._clock = clock or SystemClock()
 
     async def read(self, window: Window) -> Batch:
-        """Return the newest entries of the window; see `JournalReader.read`."""
         taken = NewestFirst(window, self._unit, self._clock)
         options = ["--reverse"]
         if window.since is not None and window.after is None:
@@ -52,7 +51,6 @@ class CommandJournal:
     async def follow(
         self, after: str | None = None, since: datetime | None = None
     ) -> AsyncGenerator[Batch, None]:
-        """Yield batches as they come; see `JournalReader.follow`."""
         if after is not None:
             # Inclusive, so that the first entry tells whether the place is still there.
             options = ["--no-tail", f"--cursor={after}"]

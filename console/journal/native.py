@@ -51,13 +51,11 @@ class NativeJournal:
         self._clock = clock or SystemClock()
 
     async def read(self, window: Window) -> Batch:
-        """Return the newest entries of the window; see `JournalReader.read`."""
         return await asyncio.to_thread(self._read, window)
 
     async def follow(
         self, after: str | None = None, since: datetime | None = None
     ) -> AsyncGenerator[Batch, None]:
-        """Yield batches as they come; see `JournalReader.follow`."""
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         loop = asyncio.get_running_loop()
         tail = _Tail(self._unit, self._directory)

@@ -25,7 +25,6 @@ class RecordedJournal:
         self._clock = clock or SystemClock()
 
     async def read(self, window: Window) -> Batch:
-        """Return the newest entries of the window; see `JournalReader.read`."""
         return await asyncio.to_thread(self._read, window)
 
     async def follow(
@@ -92,7 +91,6 @@ class GrowingJournal(RecordedJournal):
     async def follow(
         self, after: str | None = None, since: datetime | None = None
     ) -> AsyncGenerator[Batch, None]:
-        """Yield batches as they come; see `JournalReader.follow`."""
         tail = _Tail(self._path, self._unit, after, since)
         try:
             while True:

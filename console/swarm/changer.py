@@ -112,11 +112,9 @@ class EngineChanger:
         )
 
     async def remove_service(self, service_id: str) -> None:
-        """Remove a service; its tasks go on until they have stopped."""
         await self._remove("service", "/services", service_id)
 
     async def remove_network(self, network_id: str) -> None:
-        """Remove a network."""
         await self._remove("network", "/networks", network_id)
 
     async def create_network(self, body: Mapping[str, Any]) -> str:
@@ -138,7 +136,6 @@ class EngineChanger:
         )
 
     async def disconnect(self, network_id: str, container_id: str) -> None:
-        """Take a container of this node off a network."""
         what = f"disconnect the container {container_id[:12]} from the network {network_id}"
         body = {"Container": container_id, "Force": False}
         self._tell(what)
@@ -165,11 +162,9 @@ class EngineChanger:
         )
 
     async def remove_secret(self, secret_id: str) -> None:
-        """Remove a secret."""
         await self._remove("secret", "/secrets", secret_id)
 
     async def remove_config(self, config_id: str) -> None:
-        """Remove a config."""
         await self._remove("config", "/configs", config_id)
 
     async def _remove(self, kind: str, path: str, object_id: str) -> None:

@@ -69,7 +69,6 @@ class Means:
 
     @property
     def clock(self) -> Clock:
-        """The clock."""
         return self.steady.clock
 
     async def look(self) -> OverlayLook:

@@ -72,22 +72,18 @@ class RunWorld:
 
     @property
     def clock(self) -> Clock:
-        """The clock."""
         return self._clock
 
     @property
     def settings(self) -> Settings:
-        """The settings of the run."""
         return self._settings
 
     @property
     def host(self) -> str:
-        """The engine's address."""
         return self._connection.host
 
     @property
     def reader(self) -> EngineReader:
-        """What reads the swarm."""
         return EngineReader(self._connection)
 
     @property
@@ -97,7 +93,6 @@ class RunWorld:
 
     @property
     def log(self) -> DaemonLog:
-        """Where dockerd's lines are read from."""
         return self._log
 
     def changer(self) -> EngineChanger:
