@@ -16,7 +16,8 @@ from textual.worker import WorkerFailed
 from console.errors import Unknown, VipconsoleError
 from console.monitor.values import Scene
 from console.runbook.run.decisions import Wish
-from screens.present.run import RunView
+from console.runbook.run.view import Watched
+from screens.present.run import asked
 from screens.present.text import says
 from screens.tui.dialogs import Leaving, Reading, help_says
 from screens.tui.environment import OpenJournal, OpenNetwork, OpenWhy, SceneCame, SceneSource, Surroundings
@@ -31,7 +32,7 @@ from screens.tui.why import WhyScreen
 from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.line_view import AsciiScrollBar
 
-Runs: TypeAlias = Callable[[], AsyncGenerator[RunView | Unknown, None]]
+Runs: TypeAlias = Callable[[], AsyncGenerator[Watched | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything of it changes."""
 Decide: TypeAlias = Callable[[Wish, Callable[[str], object]], Awaitable[None]]
 """Takes a decision, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
@@ -84,7 +85,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     scene: var[Scene] = var(Scene())
-    run_shown: var[RunView | None] = var(None)
+    run_shown: var[Watched | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
     def __init__(
@@ -238,14 +239,14 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     def _tell(self, sentence: str) -> None:
         self.notify(sentence, markup=False)
 
-    def watch_run_shown(self, before: RunView | None, now: RunView | None) -> None:
+    def watch_run_shown(self, before: Watched | None, now: Watched | None) -> None:
         """Call the operator who looks elsewhere, when the run that is theirs asks something."""
-        asked = None if now is None else now.question
-        if self._own is None or asked is None or isinstance(self.screen, RunbookScreen):
+        question = None if now is None else asked(now)
+        if self._own is None or question is None or isinstance(self.screen, RunbookScreen):
             return
-        if before is None or before.question != asked:
+        if before is None or asked(before) != question:
             self.bell()
-            self.notify(f"The run asks about {asked.step_id}: r shows it.", severity="warning", markup=False)
+            self.notify(f"The run asks about {question.step}: r shows it.", severity="warning", markup=False)
 
     # What is done
 
@@ -274,12 +275,13 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
             self.exit(0)
 
 
-def leaving_run(name: str, run: RunView | None) -> str:
+def leaving_run(name: str, run: Watched | None) -> str:
     """Return what becomes of a run when its viewer is left."""
-    if run is not None and run.ended in ("done", "undone", "abandoned"):
+    if run is not None and run.view.is_over:
         return f"The run is over. `vipconsole report {name}` tells what it did."
     again = f"`vipconsole attach {name}` shows it again."
-    if run is not None and run.question is not None:
-        lapse = " Without an answer in time it is undone." if run.question.lapses_at is not None else ""
+    question = None if run is None else asked(run)
+    if question is not None:
+        lapse = " Without an answer in time it is undone." if question.lapses_at is not None else ""
         return f"The run waits for an answer, and goes on waiting without this.{lapse} {again}"
     return f"The run goes on without this; it has a process of its own. {again}"

@@ -11,9 +11,9 @@ from textual.widget import Widget
 
 from console.diagnosis.values import Finding
 from console.journal.summary import Finding as Logged
+from console.runbook.run.view import Watched
 from screens.present.findings import finding_says
 from screens.present.quiet import report_says
-from screens.present.run import RunView
 from screens.tui.dialogs import Reading
 from screens.tui.environment import OpenJournal, OpenNetwork, OpenRun, Surroundings
 from screens.tui.keys import Command, bindings
@@ -42,7 +42,7 @@ class OverviewScreen(ConsoleScreen):
 
     sought: var[str] = var("", bindings=True)
     """What rows must speak of, in lower case."""
-    run: var[RunView | None] = var(None)
+    run: var[Watched | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
     def __init__(self, around: Surroundings) -> None:
@@ -86,7 +86,7 @@ class OverviewScreen(ConsoleScreen):
                 self.post_message(OpenJournal(signature.id))
             case _ if isinstance(pane, Stillness) and self.scene.quiet.value is not None:
                 self.app.push_screen(Reading("Quiet?", report_says(self.scene.quiet.value), self.around))
-            case RunView():
+            case Watched():
                 self.post_message(OpenRun())
             case _ if isinstance(pane, LoggedPane):
                 self.post_message(OpenJournal())

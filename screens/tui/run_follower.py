@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from console.clock import Clock
@@ -11,11 +12,10 @@ from console.errors import Declined, HostError, RunbookError, Unknown, unknown_f
 from console.host.who import Who
 from console.runbook.language.source import default_runbook
 from console.runbook.run.decisions import Wish
+from console.runbook.run.view import Watched
 from console.runbook.runner.starting import Progress, decide, silent
 from console.runbook.store.folders import run_folders
 from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
-from screens.present.live_run import shown_run
-from screens.present.run import RunView, view_of
 
 
 @dataclass
@@ -46,7 +46,7 @@ EVERY_S = 3.0
 """How often it is looked whether another run has begun."""
 
 
-async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
     """Yield the run that matters, and again whenever anything of it changes or another one begins.
 
     Unknown where runs cannot be read; nothing while there never was any.
@@ -73,7 +73,7 @@ async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[RunView | Unkn
         await clock.sleep(EVERY_S)
 
 
-async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[RunView | Unknown, None]:
+async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
     """Yield one run, and again whenever anything of it changes, until it is over. Unknown while it cannot be read."""
     failed: Unknown | None = None
     while True:
@@ -81,7 +81,7 @@ async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[RunView | U
             async with aclosing(watch(folder, clock)) as pictures:
                 async for each in pictures:
                     failed = None
-                    yield shown_run(each)
+                    yield each
         except HostError as error:
             now = unknown_from(error)
             if now != failed:
@@ -102,7 +102,7 @@ def _unreadable(state: Path) -> Unknown | None:
 
 async def _until_another(
     state: Path, folder: Path, runs: tuple[Path, ...], clock: Clock
-) -> AsyncGenerator[RunView, None]:
+) -> AsyncGenerator[Watched, None]:
     """Yield a run until another one begins, or until it is over."""
     async with aclosing(watch(folder, clock)) as pictures:
         coming = asyncio.ensure_future(anext(pictures))
@@ -114,7 +114,7 @@ async def _until_another(
                         watched = coming.result()
                     except StopAsyncIteration:
                         break
-                    yield shown_run(watched)
+                    yield watched
                     coming = asyncio.ensure_future(anext(pictures))
                 elif await asyncio.to_thread(run_folders, state) != runs:
                     return
@@ -126,14 +126,13 @@ async def _until_another(
         await clock.sleep(EVERY_S)
 
 
-def planned_run() -> RunView | Unknown:
-    """Return the runbook that a run would follow, as what each step would do; blocks. Unknown where it cannot be read."""
+def planned_run(now: datetime) -> Watched | Unknown:
+    """Return the run that would begin now, as the runbook tells it; blocks. Unknown where that cannot be read."""
     # What checks a runbook knows every action; whoever only looks at runs need not load that.
-    from console.runbook.actions.registry import ACTIONS  # noqa: PLC0415 - see above
     from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
+    from console.runbook.runner.creation import not_begun  # noqa: PLC0415 - see above
 
     try:
-        runbook = read_runbook(default_runbook())
+        return not_begun(read_runbook(default_runbook()), now)
     except RunbookError as error:
         return unknown_from(error)
-    return view_of(runbook, {name: each.effect for name, each in ACTIONS.items()})

@@ -11,8 +11,18 @@ from textual.reactive import var
 from textual.widget import Widget
 
 from console.errors import RunnerNotStarted, Unknown, VipconsoleError
-from screens.present import run as views
-from screens.present.run import Question, RunView, StepView
+from console.runbook.run.decisions import ShownQuestion
+from console.runbook.run.view import StepState, StepView, Watched
+from screens.present.run import (
+    asked,
+    asked_to_stop,
+    current_place,
+    headline,
+    question_says,
+    standing,
+    step_rows,
+)
+from screens.present.run_step import step_says
 from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, says
 from screens.tui.environment import Surroundings, copy
 from screens.tui.keys import Command, bindings
@@ -60,7 +70,7 @@ class RunbookScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    run: var[RunView | Unknown] = var(NO_RUN)
+    run: var[Watched | Unknown] = var(NO_RUN)
     """The newest of the run, or why there is none to show."""
 
     def __init__(self, around: Surroundings, *, may_decide: bool = False) -> None:
@@ -97,14 +107,14 @@ class RunbookScreen(ConsoleScreen):
         if self.run is NO_RUN:
             self._read_runbook()
 
-    def take(self, run: RunView | Unknown | None) -> None:
+    def take(self, run: Watched | Unknown | None) -> None:
         """Show a run from now on, where there is one."""
         if run is not None:
             self.run = run
 
     @work(group="runbook", description="reads the runbook")
     async def _read_runbook(self) -> None:
-        planned = await asyncio.to_thread(planned_run)
+        planned = await asyncio.to_thread(planned_run, self.around.clock.now())
         if self.run is NO_RUN:
             self.run = planned
 
@@ -116,20 +126,20 @@ class RunbookScreen(ConsoleScreen):
     @property
     def steps(self) -> tuple[StepView, ...]:
         """The steps that are shown."""
-        return () if isinstance(self.run, Unknown) else self.run.steps
+        return () if isinstance(self.run, Unknown) else self.run.view.steps
 
     @property
     def can_answer(self) -> bool:
         """Whether something is asked that may be answered here."""
-        return self.may_decide and not isinstance(self.run, Unknown) and self.run.question is not None
+        return self.may_decide and not isinstance(self.run, Unknown) and asked(self.run) is not None
 
     @property
     def can_stop(self) -> bool:
         """Whether the run can be stopped here though it asks nothing."""
         run = self.run
-        return (
-            self.may_decide and not isinstance(run, Unknown) and run.question is None and run.stop is not None
-        )
+        if not self.may_decide or isinstance(run, Unknown):
+            return False
+        return asked(run) is None and asked_to_stop(run) is not None
 
     def refuse(self, error: VipconsoleError) -> None:
         """Say why the last decision was not taken, until the next one begins."""
@@ -147,27 +157,29 @@ class RunbookScreen(ConsoleScreen):
             self._head.say([says("No run")])
             return
         is_led = self._is_led
-        self._rows.show(views.step_rows(run, self.around.glyphs))
-        if is_led and run.steps:
-            self._rows.go(run.current)
+        self._rows.show(step_rows(run.view, self.around.glyphs))
+        if is_led and run.view.steps:
+            self._rows.go(current_place(run.view))
             self._is_led = True
-        self._head.say([Paragraph(views.headline(run, clock.now()))])
+        self._head.say([Paragraph(headline(run, clock.now()))])
         self._is_stopping = self._is_stopping and self.can_stop
-        self._ask(run.stop if self._is_stopping else run.question)
-        self._take_note(run.standing)
+        self._ask(asked_to_stop(run) if self._is_stopping else asked(run))
+        self._take_note(standing(run))
         self._explain()
 
-    def _ask(self, question: Question | None) -> None:
+    def _ask(self, question: ShownQuestion | None) -> None:
         self._answer.ask(question)
         if question is None:
             return
-        told = list(views.question_says(question, self.around.clock.now()))
+        told = list(question_says(question, self.around.clock.now()))
         if not self.may_decide and not isinstance(self.run, Unknown):
-            told[1:2] = [says(f"`vipconsole attach {self.run.id}`, as root, answers it.", STRONG)]
+            told[1:2] = [
+                says(f"`vipconsole attach {self.run.view.header.run_id}`, as root, answers it.", STRONG)
+            ]
         _fit(self.query_one("#question", Words), told, self.size.width)
 
-    def _take_note(self, standing: str) -> None:
-        told = [says(standing, STRONG)] if standing else []
+    def _take_note(self, note: str) -> None:
+        told = [says(note, STRONG)] if note else []
         if self._said:
             told.append(says(self._said, BAD))
         self._note.display = bool(told)
@@ -178,8 +190,8 @@ class RunbookScreen(ConsoleScreen):
         if row is None or not isinstance(row.value, StepView) or isinstance(self.run, Unknown):
             return
         at_end = self._told.is_at_end
-        self._told.say(views.step_says(row.value))
-        if at_end and row.value.state is views.StepState.RUNNING:
+        self._told.say(step_says(self.run, row.value))
+        if at_end and row.value.state is StepState.RUNNING:
             self._told.to_end()
         self.query_one("#pane2", Pane).title.say((), row.value.id)
         self.refresh_bindings()
@@ -187,7 +199,7 @@ class RunbookScreen(ConsoleScreen):
     def on_row_view_moved(self) -> None:
         """Tell of the step under the cursor. Whoever moves away from the step that matters is not led back to it."""
         if not isinstance(self.run, Unknown):
-            self._is_led = self._rows.cursor == self.run.current
+            self._is_led = self._rows.cursor == current_place(self.run.view)
         self._explain()
 
     def on_row_view_chosen(self, event: RowView.Chosen) -> None:
@@ -214,7 +226,7 @@ class RunbookScreen(ConsoleScreen):
     def action_current(self) -> None:
         """Go to the step that matters now, and along with the run."""
         if not isinstance(self.run, Unknown):
-            self._rows.go(self.run.current)
+            self._rows.go(current_place(self.run.view))
 
     def action_answer(self) -> None:
         """Let the operator answer."""

@@ -29,8 +29,8 @@ from console.runbook.store.output import WAITING, Output, clear_waiting, last_li
 from console.runbook.store.viewer import look_at
 from screens.output.run_lines import news
 from screens.output.run_report import as_json, as_markdown
-from screens.present.live_run import shown_run
-from screens.present.run import step_says
+from screens.present.run import standing
+from screens.present.run_step import step_says
 from screens.tui.runbook import RunbookScreen
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
@@ -221,9 +221,10 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
         assert now.live.waiting == later.live.waiting
         assert said(before, now) == ["calm waiting for service web: is updating"]
         assert said(now, later) == []
-        shown = shown_run(now)
-        assert shown.standing == "calm, 2 min: waiting for service web: is updating"
-        step = "\n".join("".join(text for text, _ in each.parts) for each in step_says(shown.steps[0]))
+        assert standing(now) == "calm, 2 min: waiting for service web: is updating"
+        step = "\n".join(
+            "".join(text for text, _ in each.parts) for each in step_says(now, now.view.steps[0])
+        )
         assert "service web: is updating" in step
         assert "2 min, 1 time" in step or "100 s, 1 time" in step
         await log.append(e.Waited("calm", case.waits.rows("calm")))
@@ -255,7 +256,7 @@ async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first
             *(Blocking(f"service shop_worker{each}", "1 of 2 tasks run") for each in range(30)), after_s=70
         )
     async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
-        shown = shown_run(look_at(folder))
+        shown = look_at(folder)
     screen = RunbookScreen(surroundings())
     async with hosted(screen, scene(), (width, height)) as (app, pilot):
         screen.take(shown)

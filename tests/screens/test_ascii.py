@@ -14,15 +14,16 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from console.diagnosis.quiescence.values import Blocker, Check, Report, State
 from console.errors import Unknown
 from console.monitor.values import Feed, Scene
-from console.runbook.language.values import Effect
-from console.runbook.run.events import Choice
-from screens.present.run import Question, RunView, StepState, StepView
+from console.runbook.language.values import Effect, Planned
+from console.runbook.run.events import About, Asked, Choice
+from console.runbook.run.view import StepState
 from screens.present.text import ASCII, says
 from screens.tui import line_filter
 from screens.tui.app import OwnRun
 from screens.tui.dialogs import Leaving
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
+from tests.support.runs import step, watched
 from tests.support.scenes import scene
 from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
@@ -44,13 +45,11 @@ STATE = swarm(
     ],
 )
 STEPS = tuple(
-    StepView(f"step{place}", f"Step {place}", state, Effect.OUTAGE, "It looks around. " * 50)
+    step(f"step{place}", f"Step {place}", state, Effect.OUTAGE, Planned("It looks around. " * 50))
     for place, state in enumerate([*StepState] * 4)
 )
-ASKED = Question("step0", 1, "digest", "This stops every route.", "proxy", tuple(Choice))
-RUN = RunView(
-    "r", "r", "To /16", "", "runbook.yaml", STEPS, NOW - timedelta(minutes=3), "root", question=ASKED
-)
+ASKED = Asked("step0", 1, About.GO_AHEAD, "digest", "proxy", tuple(Choice))
+RUN = watched(*STEPS, began_at=NOW - timedelta(minutes=3), question=ASKED)
 
 
 def full() -> Scene:

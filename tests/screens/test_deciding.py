@@ -16,14 +16,12 @@ from console.runbook.language.values import Answer, Call, Effect, Found
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import Header, StepHead
-from console.runbook.run.view import Decision, RunState
+from console.runbook.run.view import Decision, RunState, Watched
 from console.runbook.runner import starting
 from console.runbook.runner.starting import Progress, decide
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.viewer import look_at
-from screens.present.live_run import shown_run
-from screens.present.run import RunView
 from screens.tui.app import ConsoleApp, OwnRun, Runs
 from screens.tui.keys import PAUSE_S
 from screens.tui.run_follower import Decider, shown_run_in
@@ -154,8 +152,8 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
 async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / header().run_id
 
-    async def first_picture_only() -> AsyncGenerator[RunView | Unknown, None]:
-        yield shown_run(look_at(folder))
+    async def first_picture_only() -> AsyncGenerator[Watched | Unknown, None]:
+        yield look_at(folder)
         await asyncio.Event().wait()
 
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
@@ -172,8 +170,8 @@ async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
 async def test_a_plan_that_has_changed_is_not_confirmed(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / header().run_id
 
-    async def first_picture_only() -> AsyncGenerator[RunView | Unknown, None]:
-        yield shown_run(look_at(folder))
+    async def first_picture_only() -> AsyncGenerator[Watched | Unknown, None]:
+        yield look_at(folder)
         await asyncio.Event().wait()
 
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:

@@ -1,18 +1,18 @@
 """Text from outside on every pane: it is data, never markup, and nothing raw reaches the terminal."""
 
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
 
 from console.addresses.leaks import Entry, Ledger, Unwatched
 from console.errors import Unknown
+from console.host.who import Who
 from console.monitor.values import Scene
-from console.runbook.language.values import Effect
-from console.runbook.run.events import Choice
+from console.runbook.language.values import Answer, Effect, Found, Planned
+from console.runbook.run.events import About, Asked, Choice, Told
+from console.runbook.run.view import Failure, StepState, Watched
 from console.text import SENTENCE_LIMIT, clean
-from screens.present.run import Fact, Question, RunView, StepState, StepView
 from screens.tui.journal import JournalScreen
 from screens.tui.network import NetworkScreen
 from screens.tui.runbook import RunbookScreen
@@ -20,6 +20,7 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
 from tests.support.frames import frame_of
 from tests.support.logs import log
+from tests.support.runs import step, watched
 from tests.support.scenes import SIZES, hosted, scene, surroundings
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
@@ -91,27 +92,27 @@ def hostile_scene() -> Scene:
     )
 
 
-def hostile_run() -> RunView:
+def hostile_run() -> Watched:
     steps = tuple(
-        StepView(
-            f"s{place}", name, state, Effect.OUTAGE, TEXTS[place], TEXTS[place], 3.0, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS[place], 4.0,
-            TEXTS[place], (Fact(name, TEXTS[place]),), TEXTS,
+        step(
+            f"s{place}",
+            name,
+            state,
+            Effect.OUTAGE,
+            Planned(
+                text, changes=TEXTS, calls=TEXTS, checked=(Found(Answer.NO, text),), refused=TEXTS, no_return=text, outage_s=4.0
+            ),
+            no_undo_because=TEXTS[0],
+            failure=Failure(text),
+            told=(Told(name, Found(Answer.YES, text)),),
+            took_s=3.0,
         )
-        for place, (name, state) in enumerate(zip(NAMES, StepState, strict=False))
+        for place, (name, text, state) in enumerate(zip(NAMES, TEXTS, StepState, strict=False))
     )  # fmt: skip
-    asked = Question("s0", 1, "d", TEXTS[0], NAMES[0], tuple(Choice), NOW + timedelta(minutes=2))
-    return RunView(
-        NAMES[0],
-        NAMES[1],
-        NAMES[2],
-        TEXTS[3],
-        NAMES[4],
-        steps,
-        ago(60),
-        NAMES[5],
-        is_runner_up=True,
-        question=asked,
-    )
+    asked = Asked("s0", 1, About.FAILURE, "d", NAMES[0], tuple(Choice), 120.0)
+    run = watched(*steps, began_at=NOW, question=asked, run_id=NAMES[0], title=NAMES[2])
+    lines = {each.id: TEXTS for each in steps}
+    return replace(run, live=replace(run.live, lines=lines), view=replace(run.view, who=Who(NAMES[5])))
 
 
 def screens() -> list[ConsoleScreen]:

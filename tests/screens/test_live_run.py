@@ -13,10 +13,11 @@ from console.runbook.language.values import Answer, Call, Effect, Found, Planned
 from console.runbook.run import events as e
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import Live, Watched
+from console.runbook.run.view import Live, StepState, StepView, Watched
 from console.runbook.store.folders import create_run
-from screens.present.live_run import shown_run
-from screens.present.run import StepState
+from screens.present.run import asked, headline
+from screens.present.run_step import because, step_says
+from screens.present.text import BAD, text_of
 from screens.tui import run_follower
 from screens.tui.run_follower import planned_run, shown_runs
 from tests.support.clocks import QuickClock
@@ -35,6 +36,10 @@ HEADS = (
 )
 
 
+def said(run: Watched, step: StepView) -> list[str]:
+    return [text_of(each.parts) for each in step_says(run, step)]
+
+
 def paper(**world: object) -> PaperRun:
     return PaperRun(HEADS, World(**world))  # type: ignore[arg-type] # fields of a world
 
@@ -42,26 +47,29 @@ def paper(**world: object) -> PaperRun:
 def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
     run = paper()
     run.work()
-    shown = shown_run(Watched(run.view, Live(is_alive=True, lines={"look": ("one", "two")})))
-    assert [each.state for each in shown.steps] == [StepState.DONE, StepState.WAITING]
-    assert shown.steps[0].output == ("one", "two")
-    assert any(each.text == "yes: It is so." for each in shown.steps[0].evidence)
-    assert shown.question is not None
-    assert (shown.question.step_id, shown.question.word) == ("change", "word")
-    assert Choice.CONFIRM in shown.question.choices
-    assert shown.steps[1].because == "For the operator."
+    shown = Watched(run.view, Live(is_alive=True, lines={"look": ("one", "two")}))
+    look, change = shown.view.steps
+    assert [look.state, change.state] == [StepState.DONE, StepState.WAITING]
+    assert said(shown, look)[-3:] == ["output", "one", "two"]
+    assert "  own yes: It is so." in said(shown, look)
+    question = asked(shown)
+    assert question is not None
+    assert (question.step, question.word) == ("change", "word")
+    assert Choice.CONFIRM in question.choices
+    assert because(shown.view, change) == "For the operator."
     # Where nothing is changed nobody asks for a way back.
-    assert [each.undo for each in shown.steps] == ["", "none: Nobody can."]
-    assert shown.id == header().run_id
-    assert not shown.ended
+    assert not [each for each in said(shown, look) if "way back" in each]
+    assert "way back none: Nobody can." in said(shown, change)
+    title = text_of(headline(shown, datetime.now(UTC)))
+    assert title.startswith(f"run {header().run_id}  step 2 of 2  ")
 
 
 def test_a_failure_is_told_with_what_may_be_decided() -> None:
     run = paper(failing={"look": 1})
     run.work()
-    shown = shown_run(Watched(run.view, Live()))
-    assert shown.steps[0].state is StepState.FAILED
-    assert shown.steps[0].because.startswith("It went wrong.")
+    look = run.view.steps[0]
+    assert look.state is StepState.FAILED
+    assert because(run.view, look).startswith("It went wrong.")
 
 
 def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
@@ -74,20 +82,35 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
     )  # fmt: skip
     prepared = e.Prepared("change", 1, Call("x"), "digest", "word", Found(Answer.NO, "No."), plan)
     view = replace(run.view, steps=(run.view.steps[0], replace(step, prepared=prepared)))
-    shown = shown_run(Watched(view, Live())).steps[1]
-    assert (shown.does, shown.changes, shown.calls, shown.refused) == (
-        "Recreates it.", ("removes b",), ("POST /x",), ("Somebody is on it.",),
-    )  # fmt: skip
-    assert (shown.no_return, shown.outage_s) == ("Once b is gone.", 17.0)
-    assert [(each.text, each.is_bad) for each in shown.evidence] == [("no: Not quiet.", True)]
+    shown = step_says(Watched(view, Live()), view.steps[1])
+    assert [text_of(each.parts) for each in shown] == [
+        "Change it  OUTAGE",
+        "Recreates it.",
+        "waiting For the operator.",
+        "refused Somebody is on it.",
+        "no way back Once b is gone.",
+        "outage about 17 s",
+        "",
+        "changes",
+        "  removes b",
+        "",
+        "calls",
+        "  POST /x",
+        "",
+        "way back none: Nobody can.",
+        "",
+        "evidence",
+        "  looked no: Not quiet.",
+    ]
+    assert shown[-1].parts[-1] == ("no: Not quiet.", BAD)
 
 
 def test_the_shipped_runbook_is_shown_before_any_run() -> None:
-    shown = planned_run()
+    shown = planned_run(datetime.now(UTC))
     assert not isinstance(shown, Unknown)
-    assert shown.id == ""
-    assert shown.steps
-    assert {each.state for each in shown.steps} == {StepState.PENDING}
+    assert shown.view.header.run_id == ""
+    assert shown.view.steps
+    assert {each.state for each in shown.view.steps} == {StepState.PENDING}
 
 
 class CountingClock(QuickClock):
@@ -119,14 +142,14 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
         begin("20260101-010101-first")
         seen = await first
         assert not isinstance(seen, Unknown)
-        assert seen.id == "20260101-010101-first"
+        assert seen.view.header.run_id == "20260101-010101-first"
         second = asyncio.ensure_future(anext(runs))
         begin("20260101-020202-second")
         seen = await second
-        while not isinstance(seen, Unknown) and seen.id.endswith("first"):
+        while not isinstance(seen, Unknown) and seen.view.header.run_id.endswith("first"):
             seen = await anext(runs)
         assert not isinstance(seen, Unknown)
-        assert seen.id == "20260101-020202-second"
+        assert seen.view.header.run_id == "20260101-020202-second"
 
 
 async def test_runs_that_cannot_be_read_are_unknown_and_said_once(tmp_path: Path) -> None:

@@ -13,14 +13,16 @@ from console.diagnosis.quiescence.values import Blocker, Check, Report, State
 from console.errors import Unknown
 from console.monitor.values import Feed, Scene
 from console.runbook.language.values import Effect
+from console.runbook.run.events import About, Asked
+from console.runbook.run.view import Failure, StepState, Watched
 from console.swarm.values import SwarmState
-from screens.present.run import RunView, StepState, StepView
 from screens.present.text import ASCII
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
 from screens.tui.widgets.rows import Rows
 from tests.support.frames import compare, frame_of
 from tests.support.logs import NO_ADDRESS, STRANGE, log
+from tests.support.runs import step, watched
 from tests.support.scenes import SIZES, scene
 from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
@@ -71,15 +73,14 @@ def told(state: SwarmState | None = None, lines: Iterable[str] = (NO_ADDRESS, ST
     return replace(made, quiet=Feed(checks(), 100.0))
 
 
-def run_of() -> RunView:
+def run_of() -> Watched:
     steps = (
-        StepView("preflight", "Look first", StepState.DONE, Effect.READ, "looks"),
-        StepView("quiet", "Wait", StepState.WAITING, Effect.READ, "waits", because="for quiet"),
-        StepView("recreate", "Recreate", StepState.PENDING, Effect.OUTAGE, "recreates"),
+        step("preflight", "Look first", StepState.DONE),
+        step("quiet", "Wait", StepState.WAITING, failure=Failure("for quiet")),
+        step("recreate", "Recreate", effect=Effect.OUTAGE),
     )
-    return RunView(
-        "proxy-16", "proxy-16", "To /16", "", "runbook.yaml", steps, NOW - timedelta(minutes=3), "root"
-    )
+    question = Asked("quiet", 1, About.GO_AHEAD, "digest")
+    return watched(*steps, began_at=NOW - timedelta(minutes=3), question=question, run_id="proxy-16")
 
 
 def overlays(shown: Shown) -> Rows:

@@ -5,63 +5,43 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Effect
+from console.runbook.language.values import Answer, Effect, Found, Planned
 from console.runbook.run.decisions import Wish
-from console.runbook.run.events import Choice
-from screens.present.run import Fact, Question, RunView, StepState, StepView
+from console.runbook.run.events import About, Asked, Choice
+from console.runbook.run.view import Live, RunState, StepState, Watched
+from screens.present.run import asked
 from screens.tui.runbook import RunbookScreen
 from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
+from tests.support.runs import step, watched
 from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
 from tests.support.swarms import ago
 
-ASKED = Question(
-    "recreate",
-    1,
-    "digest",
-    "This stops every route through traefik.",
-    "proxy",
-    (Choice.CONFIRM, Choice.SKIP, Choice.STOP),
+ASKED = Asked("recreate", 1, About.GO_AHEAD, "digest", "proxy", (Choice.CONFIRM, Choice.SKIP, Choice.STOP))
+PLAN = Planned(
+    "6 services are on proxy. Each is stopped once and started once.",
+    changes=("park 6 services", "remove network ab54qfa7gsk5", "create proxy 10.10.0.0/16, attachable"),
+    calls=("POST /services/x/update",),
+    checked=(Found(Answer.YES, "6 services, 0 containers."), Found(Answer.NO, "The host is not quiet.")),
+    outage_s=17.0,
 )
-
-
-def step(name: str, title: str, state: StepState, **more: object) -> StepView:
-    about: dict[str, object] = {"effect": Effect.READ, "does": "It looks around.", **more}
-    return StepView(name, title, state, **about)  # type: ignore[arg-type] # fields of a step
-
-
 STEPS = (
     step("preflight", "Engine, leader, disk, free subnet", StepState.DONE, took_s=2.0),
-    step("build", "Edit swarm.nix and build", StepState.DONE, took_s=221.0, effect=Effect.CHANGE),
+    step("build", "Edit swarm.nix and build", StepState.DONE, Effect.CHANGE, took_s=221.0),
     step(
         "recreate",
         "Recreate proxy as 10.10.0.0/16",
         StepState.WAITING,
-        effect=Effect.OUTAGE,
-        does="6 services are on proxy. Each is stopped once and started once.",
-        because="Waits for the operator.",
-        changes=("park 6 services", "remove network ab54qfa7gsk5", "create proxy 10.10.0.0/16, attachable"),
-        calls=("POST /services/x/update",),
-        outage_s=17.0,
-        undo="The same with 10.0.1.0/24.",
-        evidence=(Fact("attached", "6 services, 0 containers"), Fact("quiet", "no", is_bad=True)),
+        Effect.OUTAGE,
+        PLAN,
+        no_undo_because="The old network is gone.",
     ),
-    step("switch", "nixos-rebuild switch", StepState.PENDING, effect=Effect.CHANGE),
-    step("verify", "Reproduce and verify", StepState.PENDING),
+    step("switch", "nixos-rebuild switch", effect=Effect.CHANGE),
+    step("verify", "Reproduce and verify"),
 )
-RUN = RunView(
-    "proxy-16-0350",
-    "proxy-16",
-    "Recreate proxy",
-    "",
-    "runbook.yaml",
-    STEPS,
-    ago(360),
-    "root",
-    is_runner_up=True,
-    question=ASKED,
-)
+RUN = watched(*STEPS, began_at=ago(360), question=ASKED, run_id="proxy-16-0350")
+GOING = replace(RUN, view=replace(RUN.view, state=RunState.GOING, question=None))
 
 
 class SlowHand(StillClock):
@@ -101,7 +81,7 @@ async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at(
         await pilot.press("k")
         assert told(shown).startswith("Edit swarm.nix and build  CHANGES")
         # Whoever looks at another step is not led away from it by what goes on.
-        shown.run = replace(RUN, is_runner_up=False)
+        shown.run = replace(RUN, live=Live())
         await pilot.pause()
         assert told(shown).startswith("Edit swarm.nix and build")
         await pilot.press("n")
@@ -115,7 +95,7 @@ async def test_the_cursor_goes_along_with_the_run() -> None:
         shown.run = RUN
         await pilot.pause()
         done = tuple(replace(each, state=StepState.DONE) if each.id == "recreate" else each for each in STEPS)
-        shown.run = replace(RUN, steps=done, question=None)
+        shown.run = replace(GOING, view=replace(GOING.view, steps=done))
         await pilot.pause()
         assert told(shown).startswith("nixos-rebuild switch")
 
@@ -123,9 +103,10 @@ async def test_the_cursor_goes_along_with_the_run() -> None:
 async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads_above() -> None:
     shown = screen()
 
-    def running(lines: int) -> RunView:
+    def running(lines: int) -> Watched:
         output = tuple(f"line {each}" for each in range(lines))
-        return replace(RUN, question=None, steps=(step("a", "A", StepState.RUNNING, output=output),))
+        run = watched(step("a", "A", StepState.RUNNING))
+        return replace(run, live=replace(run.live, lines={"a": output}))
 
     async with hosted(shown, scene()) as (app, pilot):
         shown.run = running(40)
@@ -154,8 +135,8 @@ async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_
         await pilot.pause()
         (decided,) = [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
         assert (decided.question, decided.wish) == (
-            ASKED,
-            Wish("recreate", Choice.CONFIRM, "proxy", "", 1, "digest"),
+            asked(RUN),
+            Wish("recreate", Choice.CONFIRM, "proxy", "", 1, "digest", 1),
         )
 
 
@@ -165,7 +146,7 @@ async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"prox")
-        shown.run = replace(RUN, question=replace(ASKED, digest="another"))
+        shown.run = watched(*STEPS, question=replace(ASKED, digest="another"))
         await pilot.pause()
         await pilot.press("y", "enter")
         await pilot.pause()

@@ -17,12 +17,17 @@ from console.diagnosis.why.explain import explain
 from console.errors import Unknown
 from console.journal.matching import Event
 from console.runbook.language.values import Call, Effect, Place, Runbook, Step, Undo
+from console.runbook.run.decisions import ShownQuestion
 from console.runbook.run.events import Choice
+from console.runbook.run.view import Live, StepState
+from console.runbook.runner.creation import not_begun
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
 from screens.present import addresses, journal, network, run, why
+from screens.present.run_step import step_says
 from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
+from tests.support.runs import step, watched
 from tests.support.swarms import NOW, ago, observation, service, subnet, swarm, task
 from tests.support.swarms import network as a_network
 
@@ -240,10 +245,12 @@ RUNBOOK = Runbook(
 
 
 def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
-    view = run.view_of(RUNBOOK, {"checks.all": Effect.READ, "network.recreate": Effect.OUTAGE})
-    assert text_of(run.headline(view, NOW)) == "runbook proxy-16  3 steps, not started"
-    assert of_rows(run.step_rows(view, ASCII))[0] == ". pending          Look around"
-    said = texts(run.step_says(view.steps[1]))
+    planned = not_begun(RUNBOOK, NOW)
+    _, recreate, tell = planned.view.steps
+    assert text_of(run.headline(planned, NOW)) == "runbook proxy-16  3 steps, not started"
+    assert run.standing(planned) == ""
+    assert of_rows(run.step_rows(planned.view, ASCII))[0] == ". pending          Look around"
+    said = texts(step_says(planned, recreate))
     assert said.startswith("Remove and recreate  OUTAGE\nnetwork.recreate (network ${vars.network})")
     for part in (
         "before: swarm.quiescent",
@@ -252,53 +259,46 @@ def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
         "way back network.recreate",
     ):
         assert part in said
-    assert "by hand: Write to \\x1b]0;t\\x07 them" in texts(run.step_says(view.steps[2]))
+    assert "by hand: Write to \\x1b]0;t\\x07 them" in texts(step_says(planned, tell))
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_state_of_a_step_has_a_glyph_of_its_own_and_its_word(glyphs: object) -> None:
-    step = run.StepView("a", "A step", run.StepState.PENDING, Effect.READ, "Does it.")
-    view = run.RunView("r1", "b", "t", "", "", tuple(replace(step, state=each) for each in run.StepState))
+    view = watched(*(step("a", "A step", each) for each in StepState)).view
     rows = of_rows(run.step_rows(view, glyphs))  # type: ignore[arg-type] # both are Glyphs
-    assert len({each[0] for each in rows}) == len(run.StepState)
-    assert [each.split()[1] for each in rows] == [str(each) for each in run.StepState]
+    assert len({each[0] for each in rows}) == len(StepState)
+    assert [each.split()[1] for each in rows] == [str(each) for each in StepState]
 
 
 def test_the_step_that_matters_is_the_one_asked_about_or_at_work() -> None:
-    step = run.StepView("a", "A step", run.StepState.DONE, Effect.READ, "Does it.")
+    def current(*states: StepState) -> int:
+        return run.current_place(watched(*(step("a", "A step", each) for each in states)).view)
 
-    def current(*states: run.StepState) -> int:
-        steps = tuple(replace(step, state=each) for each in states)
-        return run.RunView("r1", "b", "t", "", "", steps).current
-
-    states = run.StepState
+    states = StepState
     assert current(states.DONE, states.WAITING, states.PENDING) == 1
     assert current(states.DONE, states.FAILED, states.PENDING) == 1
     assert current(states.DONE, states.DONE, states.PENDING) == 2
     assert current(states.DONE, states.DONE) == 1
-    assert run.RunView("r1", "b", "t", "", "", ()).current == 0
+    assert current() == 0
 
 
 def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
-    step = run.StepView(
-        "a", "A step", run.StepState.RUNNING, Effect.OUTAGE, "Does it.", took_s=221, output=("one", "two")
-    )
-    view = run.RunView("r1", "b", "t", "", "", (step,), ago(600), "root", is_runner_up=True)
-    assert text_of(run.headline(view, NOW)) == "run r1  step 1 of 1  started 10 min ago by root  runner up"
-    assert text_of(run.headline(replace(view, is_runner_up=False), NOW)).endswith("runner GONE")
-    assert of_rows(run.step_rows(view, ASCII)) == ["> running    3:41  A step"]
-    assert texts(run.step_says(step)).endswith("output\none\ntwo")
+    at_work = step("a", "A step", StepState.RUNNING, Effect.OUTAGE, took_s=221)
+    shown = watched(at_work, began_at=ago(600), run_id="r1")
+    shown = replace(shown, live=Live(is_alive=True, lines={"a": ("one", "two")}))
+    assert text_of(run.headline(shown, NOW)) == "run r1  step 1 of 1  started 10 min ago by root  runner up"
+    assert text_of(run.headline(replace(shown, live=Live()), NOW)).endswith("runner GONE")
+    assert of_rows(run.step_rows(shown.view, ASCII)) == ["> running    3:41  A step"]
+    assert texts(step_says(shown, at_work)).endswith("output\none\ntwo")
 
 
 def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -> None:
-    asked = run.Question(
+    asked = ShownQuestion(
         "recreate",
-        1,
-        "d",
-        "This stops every route.",
-        "proxy",
         (Choice.CONFIRM, Choice.STOP),
-        NOW + timedelta(minutes=3),
+        "proxy",
+        sentence="This stops every route.",
+        lapses_at=NOW + timedelta(minutes=3),
     )
     said = texts(run.question_says(asked, NOW))
     assert (

@@ -4,13 +4,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from console.host.who import Who
-from console.runbook.language.values import Answer, Call, Found, Planned
+from console.runbook.language.values import Answer, Call, Effect, Found, Planned
 from console.runbook.run import events as e
 from console.runbook.run import next_action as m
 from console.runbook.run.codec import from_json, kind_of, to_json
@@ -18,7 +18,7 @@ from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.next_action import event_of, next_move
 from console.runbook.run.replay import after, begun
-from console.runbook.run.view import RunView
+from console.runbook.run.view import Live, Question, RunState, RunView, StepState, StepView, Watched
 from console.runbook.store.folders import RUNNER_LOCK
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
@@ -43,6 +43,33 @@ def header(**parts: Any) -> Header:
         "tool_version": "0",
     }
     return Header(**{**usual, **parts})
+
+
+def step(
+    name: str,
+    title: str,
+    state: StepState = StepState.PENDING,
+    effect: Effect = Effect.READ,
+    plan: Planned | None = None,
+    no_undo_because: str = "",
+    **more: Any,
+) -> StepView:
+    """Return a step; with a plan, as it was prepared last."""
+    head = StepHead(name, title, "test.do", effect, no_undo_because=no_undo_because)
+    if plan is not None:
+        probe = Found(Answer.NO, "It is not done.")
+        more["prepared"] = e.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
+    return StepView(head, state, **more)
+
+
+def watched(
+    *steps: StepView, began_at: datetime = START, question: e.Asked | None = None, **header_parts: Any
+) -> Watched:
+    """Return a run of these steps that root began and a runner works on, or that waits for an answer."""
+    view = RunView(header(**header_parts), Who("root"), began_at, steps)
+    if question is not None:
+        view = replace(view, state=RunState.WAITING, question=Question(1, question, began_at))
+    return Watched(view, Live(is_alive=True))
 
 
 class Crash(BaseException):

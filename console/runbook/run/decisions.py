@@ -1,6 +1,7 @@
 """Which decisions can be taken at this moment, and what somebody typed read as one of them. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from console.host.who import Who
 from console.runbook.run.events import Choice, Decided
@@ -119,6 +120,10 @@ class ShownQuestion:
     """Of the plan that was shown; its beginning suffices."""
     number: int | None = None
     """Of its entry in the log; None where the run did not ask, such as whether to stop it."""
+    sentence: str = ""
+    """What is asked, where that is shown with it."""
+    lapses_at: datetime | None = None
+    """When it is undone without an answer, where an outage must not last."""
 
 
 def shown_question(question: Question) -> ShownQuestion:

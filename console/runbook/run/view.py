@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from console.host.who import Who
-from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json
+from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.waits import BlockedTime, Waiting, merged
@@ -282,11 +282,23 @@ class Watched:
 
     view: RunView
     live: Live
+    runbook: Runbook | None = None
+    """What it would follow, for a run that nobody has begun yet."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is such a run; if not, this is what it would be."""
+        return self.runbook is None
+
+    def written(self, step_id: str) -> Step | None:
+        """Return a step as the runbook has it, for a run that nobody has begun yet."""
+        steps = () if self.runbook is None else self.runbook.steps
+        return next((each for each in steps if each.id == step_id), None)
 
     @property
     def is_interrupted(self) -> bool:
         """Whether somebody should work on it and nobody does."""
-        return self.view.state is RunState.GOING and not self.live.is_alive
+        return self.has_begun and self.view.state is RunState.GOING and not self.live.is_alive
 
     @property
     def exit_code(self) -> int:

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from console import __version__
@@ -18,12 +19,12 @@ from console.runbook.language.substitution import Names, unfilled
 from console.runbook.language.values import Json, Planned, Runbook, Step
 from console.runbook.run import events as e
 from console.runbook.run.header import Header, StepHead
-from console.runbook.run.view import RunView
+from console.runbook.run.view import Live, RunView, StepView, Watched
 from console.runbook.runner.context import NoTouches, ready, word_of
 from console.runbook.runner.environment import RunWorld, where_this_is
 from console.runbook.runner.inspection import planned
 from console.runbook.store.folders import create_run, keep_runbook, new_run_id
-from console.text import listed
+from console.text import SENTENCE_LIMIT, clean, listed
 
 NOT_BEGUN = "not-begun"
 """Stands for the run's name in a plan."""
@@ -103,6 +104,27 @@ def head_of(step: Step) -> StepHead:
         on_failure=step.on_failure,
         no_undo_because=no_undo,
     )
+
+
+def not_begun(runbook: Runbook, now: datetime) -> Watched:
+    """Return the run that would begin now, as far as the runbook alone tells. Raises RunbookError for an unknown action."""
+    header = Header(
+        run_id="",
+        runbook_id=runbook.id,
+        title=clean(runbook.title, SENTENCE_LIMIT),
+        digest=runbook.digest,
+        source=runbook.source,
+        host="",
+        machine_id="",
+        boot_id="",
+        cluster_id="",
+        node_id="",
+        engine_name="",
+        engine_version="",
+        tool_version=__version__,
+    )
+    heads = (replace(head_of(each), title=clean(each.title, SENTENCE_LIMIT)) for each in runbook.steps)
+    return Watched(RunView(header, Who(""), now, tuple(map(StepView, heads))), Live(), runbook)
 
 
 def refusals(plans: tuple[StepPlan, ...]) -> tuple[tuple[str, str], ...]:

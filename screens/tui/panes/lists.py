@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from textual.reactive import var
 
 from console.monitor.values import Scene
+from console.runbook.run.view import RunView, StepState, Watched
 from console.text import duration
 from screens.present.findings import finding_rows
 from screens.present.journal import logged_empty, logged_rows
 from screens.present.quiet import check_rows, verdict
-from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, RunView, StepState, headline
+from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place, headline
+from screens.present.run_step import because
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Part, Parts, Row
 from screens.tui.panes.base import ScenePane, said_of
 
@@ -20,7 +22,7 @@ class Run(ScenePane):
 
     NUMBER, NAME = 5, "Run"
 
-    run: var[RunView | None] = var(None)
+    run: var[Watched | None] = var(None)
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
         """It rests on nothing of the scene."""
@@ -39,17 +41,18 @@ class Run(ScenePane):
             return
         letters = ASCII_STATE_GLYPHS if self.around.glyphs is ASCII else STATE_GLYPHS
         said = headline(run, self.around.clock.now())
-        self.show([Row("steps", steps_line(run, letters), run)], said, "")
+        self.show([Row("steps", steps_line(run.view, letters), run)], said, "")
 
 
-def steps_line(run: RunView, letters: Mapping[StepState, str]) -> Parts:
+def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Parts:
     """Return the steps side by side, the one that matters in words."""
     parts: list[Part] = []
-    for place, step in enumerate(run.steps):
+    for place, step in enumerate(view.steps):
         tone = STATE_TONES.get(step.state, PLAIN)
         parts.append((f"{letters[step.state]} {step.id}", tone))
-        if place == run.current and step.because:
-            parts.append((f": {step.because}", PLAIN))
+        why = because(view, step) if place == current_place(view) else ""
+        if why:
+            parts.append((f": {why}", PLAIN))
         parts.append(("  ", DIM))
     return tuple(parts)
 

@@ -11,9 +11,8 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from console.clock import Clock
-from console.runbook.run.decisions import Wish, parse_answer
+from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer
 from console.runbook.run.events import Choice
-from screens.present.run import Question
 from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
 from screens.tui.widgets.pane import Words
 
@@ -126,7 +125,7 @@ class AnswerLine(Vertical, Commanded):
     class Decided(Message):
         """The operator decided; it counts for this question only."""
 
-        question: Question
+        question: ShownQuestion
         wish: Wish
 
     @dataclass
@@ -144,7 +143,7 @@ class AnswerLine(Vertical, Commanded):
         self._may_answer = may_answer
         self._began_s: float | None = None
         """When the first letter of the answer came."""
-        self._question: Question | None = None
+        self._question: ShownQuestion | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the question over the answer."""
@@ -156,11 +155,11 @@ class AnswerLine(Vertical, Commanded):
         yield line
 
     @property
-    def question(self) -> Question | None:
+    def question(self) -> ShownQuestion | None:
         """What is asked now."""
         return self._question
 
-    def ask(self, question: Question | None) -> None:
+    def ask(self, question: ShownQuestion | None) -> None:
         """Ask this from now on. What was typed for another question is forgotten: it was meant for that one."""
         if question == self._question:
             return
@@ -200,7 +199,7 @@ class AnswerLine(Vertical, Commanded):
             self._began_s = now_s
             self.post_message(self.Misread("That came all at once: press enter again if it is meant."))
             return
-        answer = parse_answer(question.shown, typed)
+        answer = parse_answer(question, typed)
         self.query_one(Input).value = ""
         if isinstance(answer, str):
             self.post_message(self.Misread(answer))
@@ -214,5 +213,5 @@ class AnswerLine(Vertical, Commanded):
         self.post_message(self.Left())
 
 
-def _names(question: Question) -> tuple[object, ...]:
-    return question.step_id, question.attempt, question.digest, question.number
+def _names(question: ShownQuestion) -> tuple[object, ...]:
+    return question.step, question.attempt, question.digest, question.number
