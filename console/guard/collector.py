@@ -25,7 +25,7 @@ from console.host.unit_chain import read_daemon_unit
 from console.journal.reader import DaemonLog, whose_host
 from console.monitor.snapshot import take_look
 from console.operations.prune import Keep, prunable
-from console.runbook.store.unfinished import REVIVED_WITHIN_S, unfinished_runs
+from console.runbook.store.viewer import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Look, Settings
 from console.storage.census import kept_censuses
 from console.storage.state import make_private, write_atomically

@@ -13,7 +13,7 @@ from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
 from console.journal.reader import DaemonLog, read_lately, whose_host
 from console.journal.summary import Summary, summarise
-from console.runbook.store.unfinished import unfinished_runs
+from console.runbook.store.viewer import unfinished_runs
 from console.settings import Look
 from console.storage.census import kept_censuses
 from console.swarm.names import object_names

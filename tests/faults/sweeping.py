@@ -21,9 +21,9 @@ from console.runbook.language.values import Runbook
 from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.view import RunView
-from console.runbook.runner import process
+from console.runbook.runner.__main__ import run_runner
+from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run
-from console.runbook.runner.environment import RunWorld
 from console.runbook.store import database
 from console.runbook.store.log import append_by_rule
 from console.runbook.store.viewer import look_at
@@ -187,7 +187,7 @@ def _runner(
     _count_writes(writes, fault)
     _count_touches(touches, fault)
     with deeds.installed():
-        os._exit(asyncio.run(process.run_runner(folder, lock=lock, linger_s=linger_s)))
+        os._exit(asyncio.run(run_runner(folder, lock=lock, linger_s=linger_s)))
 
 
 def _deadly(kind: str, count: Any, fault: Fault | None) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import THE_RUN
 from console.runbook.run.view import RunState, RunView, StepState
-from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.context import RunWorld
 from console.runbook.runner.loop import Runner
 from console.runbook.runner.waits import Patience
 from console.runbook.store import database
@@ -239,7 +239,7 @@ async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
 
 
 async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.runbook.runner.environment.machine_id", lambda: "another")
+    monkeypatch.setattr("console.runbook.runner.gate.machine_id", lambda: "another")
     async with working(run) as made:
         view = await made.work()
     assert view.stopped is not None

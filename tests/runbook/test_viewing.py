@@ -21,8 +21,14 @@ from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import PULSE, Output, beat
-from console.runbook.store.unfinished import decline_if_unfinished, unfinished_runs
-from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
+from console.runbook.store.viewer import (
+    Unreadable,
+    decline_if_unfinished,
+    newest,
+    runs_in,
+    unfinished_runs,
+    watch,
+)
 from tests.support.clocks import QuickClock
 from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header

@@ -1,18 +1,98 @@
-"""`python -m console.runbook.runner [--detach] FOLDER`: works on the run in a folder."""
+"""`python -m console.runbook.runner [--detach] FOLDER`: works on the run in a folder.
+
+A runner as a process: its signals, its signs of life, and that there is only one for each run.
+"""
 
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.runbook.runner.process import run_runner
+from console.clock import Clock, SystemClock
+from console.concurrency import cancelled
+from console.errors import LockHeld, VipconsoleError
+from console.host.lock import maintenance_lock
+from console.host.lock_probe import LOCK
+from console.journal.reader import DaemonLog, open_journal
+from console.runbook.runner.context import RunWorld
+from console.runbook.runner.loop import Runner
+from console.runbook.runner.waits import LINGER_S, Patience
+from console.runbook.store.folders import RUNNER_LOCK
+from console.runbook.store.log import RunLog
+from console.runbook.store.output import Output, beat
+from console.swarm.connection import EngineConnection
+
+BEAT_EVERY_S = 1.0
+OTHER_ENDS_WITHIN_S = 10.0
+"""For so long a runner that is about to end is waited for."""
+
+
+async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGER_S) -> int:
+    """Work on a run. Return 0 where the log tells how far it came, and 3 where it could not be read or written."""
+    clock = SystemClock()
+    log = RunLog(folder, clock)
+    patience = Patience(log, clock, linger_s)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, patience.ending.set)
+    for each in (signal.SIGHUP, signal.SIGINT):
+        # Whoever looks at the run may go; the run stays.
+        signal.signal(each, signal.SIG_IGN)
+    output = Output(folder)
+    try:
+        header = (await log.read()).header
+        settings = header.settings
+        connection = EngineConnection(header.host, settings.look.call_timeout_s)
+        try:
+            world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit)))
+            runner = Runner(log, world, output, patience, lock)
+            await _alone(runner, log, clock)
+        finally:
+            connection.close()
+    except VipconsoleError as error:
+        sys.stderr.write(f"vipconsole: {error.sentence} {error.hint}\n")
+        return 3
+    finally:
+        output.close()
+        log.close()
+    return 0
+
+
+async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
+    """Let a runner work while no other one does.
+
+    Whoever decides something appends it first and then looks whether a runner is there. So a runner lets go first and
+    then looks whether something was appended: one of them sees the other.
+    """
+    end_s = clock.monotonic() + OTHER_ENDS_WITHIN_S
+    while True:
+        try:
+            async with maintenance_lock("the runner", log.view.who, clock, log.folder / RUNNER_LOCK):
+                beating = asyncio.create_task(_beat(log.folder, clock))
+                try:
+                    await runner.work()
+                finally:
+                    await cancelled(beating)
+        except LockHeld:
+            if clock.monotonic() >= end_s:
+                return
+        else:
+            if not await runner.has_work():
+                return
+
+
+async def _beat(folder: Path, clock: Clock) -> None:
+    while True:
+        await asyncio.to_thread(beat, folder)
+        await clock.sleep(BEAT_EVERY_S)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work on a run until it rests, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m console.runbook.runner", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m console.runbook.runner", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument(
         "--detach", action="store_true", help="work on in a process of its own session, and return at once"

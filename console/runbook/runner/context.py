@@ -1,4 +1,4 @@
-"""What an action is given for one attempt of one step, with every placeholder filled."""
+"""What a run's actions can reach, and what one of them is given for one attempt of one step, every placeholder filled."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from console.errors import HostError
+from console.clock import Clock
+from console.errors import HostError, NotAllowed
+from console.journal.reader import DaemonLog
 from console.operations.changes import Touches
 from console.runbook.actions.registry import action_named, action_of, parameters_for
 from console.runbook.contracts import Action, Blocking, Touched
@@ -19,16 +21,71 @@ from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events as e
 from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepState, StepView
-from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.waits import Waits
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
+from console.settings import Settings
 from console.storage.state import write_atomically
-from console.swarm.changer import Tell
+from console.swarm.changer import EngineChanger, Tell
+from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
 from console.text import clean
 
 CONTINUE = "continue"
 """What is typed at a checkpoint whose step has no word of its own."""
+
+
+class RunWorld:
+    """What actions look at. It cannot change anything; `changeable` gives one that can."""
+
+    def __init__(
+        self,
+        connection: EngineConnection,
+        settings: Settings,
+        clock: Clock,
+        log: DaemonLog,
+        tell: Tell | None = None,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._tell = tell
+
+    def changeable(self, tell: Tell) -> "RunWorld":
+        """Return the same world for an action that changes it; every change is told first."""
+        return RunWorld(self._connection, self._settings, self._clock, self._log, tell)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def host(self) -> str:
+        return self._connection.host
+
+    @property
+    def reader(self) -> EngineReader:
+        return EngineReader(self._connection)
+
+    @property
+    def connection(self) -> EngineConnection:
+        """The engine, for readers of other kinds."""
+        return self._connection
+
+    @property
+    def log(self) -> DaemonLog:
+        return self._log
+
+    def changer(self) -> EngineChanger:
+        """Return what changes the swarm. Raises NotAllowed where nothing may be changed."""
+        if self._tell is None:
+            raise NotAllowed("An action that only reads asked for what changes the swarm: this is a bug.")
+        return EngineChanger(self._connection, self._tell)
 
 
 @dataclass(frozen=True, slots=True)

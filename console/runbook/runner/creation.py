@@ -20,8 +20,8 @@ from console.runbook.language.values import Json, Planned, Runbook, Step
 from console.runbook.run import events as e
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import Live, RunView, StepView, Watched
-from console.runbook.runner.context import NoTouches, ready, word_of
-from console.runbook.runner.environment import RunWorld, where_this_is
+from console.runbook.runner.context import NoTouches, RunWorld, ready, word_of
+from console.runbook.runner.gate import where_this_is
 from console.runbook.runner.inspection import planned
 from console.runbook.store.folders import create_run, keep_runbook, new_run_id
 from console.text import SENTENCE_LIMIT, clean, listed

@@ -1,27 +1,66 @@
-"""Whether a run may go on, here and now."""
+"""Where a run belongs, and whether it may go on, here and now."""
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.concurrency import until
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
 from console.host.audit import Audit
+from console.host.identity import machine_id
 from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
+from console.runbook.run.header import Header
 from console.runbook.runner.context import Tools
-from console.runbook.runner.environment import misplaced, moved, where_this_is
 from console.runbook.store.folders import kept_runs, runbook_path
-from console.runbook.store.unfinished import decline_if_unfinished
+from console.runbook.store.viewer import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
+from console.swarm.reader import EngineReader
+from console.swarm.values import Engine
 
 LEFTOVERS_WITHIN_S = 10.0
 """For the look that finds them."""
 REACHED_WITHIN_S = 60.0
 """So long an engine that does not answer is waited for before anything is changed: dockerd may be starting anew."""
 REACH_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A machine, and the swarm that is seen from it."""
+
+    machine_id: str
+    engine: Engine
+
+
+async def where_this_is(reader: EngineReader) -> Place:
+    """Return where this process is. Raises EngineError or SwarmError where the engine does not tell."""
+    return Place(machine_id(), await reader.engine())
+
+
+def misplaced(header: Header, place: Place) -> str:
+    """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
+    if place.machine_id != header.machine_id:
+        return f"The run began on another machine ({header.machine_id}), and this is {place.machine_id}."
+    if place.engine.cluster_id != header.cluster_id:
+        return (
+            f"The engine at {header.host} is part of another swarm than the one that the run began in: "
+            f"{place.engine.cluster_id or 'none'} instead of {header.cluster_id}."
+        )
+    return ""
+
+
+def moved(header: Header, place: Place) -> str:
+    """Return what is different here and worth knowing, a sentence, or nothing."""
+    engine = place.engine
+    if engine.version != header.engine_version:
+        return f"The engine is {engine.version} by now; when the run began, it was {header.engine_version}."
+    if engine.node_id != header.node_id:
+        return f"The run began at another node of the swarm ({header.engine_name})."
+    return ""
 
 
 class Gate:

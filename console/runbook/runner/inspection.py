@@ -33,6 +33,7 @@ from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepView
 from console.runbook.runner.context import (
     Ready,
+    RunWorld,
     StepContext,
     Tools,
     digest_of,
@@ -42,7 +43,6 @@ from console.runbook.runner.context import (
     ready_to_undo,
     word_of,
 )
-from console.runbook.runner.environment import RunWorld
 from console.swarm.changer import Tell
 from console.swarm.values import Engine
 from console.text import clean, duration

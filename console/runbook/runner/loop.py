@@ -23,8 +23,7 @@ from console.runbook.run import next_action as m
 from console.runbook.run.header import THE_RUN
 from console.runbook.run.next_action import event_of, needs_runner, next_move
 from console.runbook.run.view import Question
-from console.runbook.runner.context import Ready, Tools, made_ready
-from console.runbook.runner.environment import RunWorld
+from console.runbook.runner.context import Ready, RunWorld, Tools, made_ready
 from console.runbook.runner.gate import Gate
 from console.runbook.runner.inspection import acted, logged_since, prepared, probed, undone, verified
 from console.runbook.runner.waits import Patience, Waits, keep_what_was_left

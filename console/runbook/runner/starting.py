@@ -10,7 +10,6 @@ from pathlib import Path
 from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
 from console.host.detached import Program, UnitTaken, has_ended, service_of, start
-from console.host.lock_probe import holder_of_lock
 from console.host.process import PATH
 from console.host.units import has_systemd
 from console.host.who import Who
@@ -18,13 +17,11 @@ from console.runbook.run import events as e
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header
 from console.runbook.run.next_action import needs_runner
-from console.runbook.run.replay import fold
 from console.runbook.run.view import RunState, RunView
-from console.runbook.store import database
 from console.runbook.store.database import last_entry
-from console.runbook.store.folders import LOG, RUNNER_LOCK, RUNNER_OUTPUT, release_reserve
+from console.runbook.store.folders import LOG, RUNNER_OUTPUT, release_reserve
 from console.runbook.store.log import append_by_rule
-from console.runbook.store.unfinished import decline_if_unfinished
+from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_run
 from console.text import SENTENCE_LIMIT, clean
 
 STARTED_WITHIN_S = 30.0
@@ -44,11 +41,6 @@ _PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR"
 
 def silent(_: str) -> None:
     """Tell nobody."""
-
-
-def is_alive(folder: Path) -> bool:
-    """Whether a runner works on a run, or waits for its operator. Raises HostError."""
-    return holder_of_lock(folder / RUNNER_LOCK) != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +214,7 @@ async def resume(
 
 async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> RunView:
     """Start a runner where there is something to do and none is there, and return the run. Raises HostError."""
-    view = fold(await asyncio.to_thread(database.read_log, folder / LOG))
+    view = await asyncio.to_thread(read_run, folder)
     if needs_runner(view):
         await ensure_runner(folder, view.header, clock, tell)
     return view
@@ -240,7 +232,7 @@ async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
 
     await asyncio.to_thread(append_by_rule, folder, rule, clock)
     await asyncio.to_thread(release_reserve, folder)
-    return fold(await asyncio.to_thread(database.read_log, folder / LOG))
+    return await asyncio.to_thread(read_run, folder)
 
 
 def what_is_left(view: RunView) -> str:

@@ -1,23 +1,28 @@
-"""Reads runs for the console and the command line. Decisions go through `console.runbook.runner.starting`.
+"""Reads runs: for the console and the command line, and for every snapshot, which of them keep others from changing the swarm.
 
-A viewer is never more than that. It can go at any time and lose nothing; several of them see the same run.
+Decisions go through `console.runbook.runner.starting`. A viewer can go at any time and lose nothing; several of them see
+the same run.
 """
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from console.clock import Clock
-from console.errors import Declined, HostError
+from console.diagnosis.values import UnfinishedRun
+from console.errors import Declined, HostError, Part, Unknown, unknown_from
+from console.host.lock_probe import holder_of_lock
+from console.runbook.run import events as e
 from console.runbook.run.replay import after, begun, fold
-from console.runbook.run.view import Live, RunView, Watched, is_kept
+from console.runbook.run.view import Live, RunState, RunView, Watched, is_kept
 from console.runbook.run.waits import Waiting
-from console.runbook.runner.starting import is_alive
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, folder_of, run_folders
+from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
 from console.runbook.store.output import last_lines, last_number, pulse_age_s, read_waiting, waiting_mark
 from console.swarm.threads import OwningThreads
 from console.text import clean
@@ -25,6 +30,8 @@ from console.text import clean
 POLL_S = 0.25
 LINES_SHOWN = 200
 """Of what a step told, so many of the newest lines."""
+REVIVED_WITHIN_S = 60.0
+"""For so long after a run was last heard of its runner may still be started again: systemd waits for 10 s before it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,16 @@ class Unreadable:
 
     name: str
     why: str
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether a runner works on a run, or waits for its operator. Raises HostError."""
+    return holder_of_lock(folder / RUNNER_LOCK) != ""
+
+
+def read_run(folder: Path) -> RunView:
+    """Return what the log of a run amounts to; blocks. Raises HostError."""
+    return fold(database.read_log(folder / LOG))
 
 
 def runs_in(state: Path) -> tuple[Watched | Unreadable, ...]:
@@ -59,7 +76,7 @@ def newest(state: Path) -> Path:
 
 def look_at(folder: Path) -> Watched:
     """Return a run as it is now; blocks. Raises HostError."""
-    view = fold(database.read_log(folder / LOG))
+    view = read_run(folder)
     return Watched(view, _live(folder, view))
 
 
@@ -93,8 +110,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
 
 def _summary(folder: Path) -> Watched | Unreadable:
     try:
-        view = fold(database.read_log(folder / LOG))
-        return Watched(view, Live(is_alive(folder)))
+        return Watched(read_run(folder), Live(is_alive(folder)))
     except HostError as error:
         return Unreadable(clean(folder.name), f"{error.sentence} {error.hint}".strip())
 
@@ -126,3 +142,91 @@ def _signs(folder: Path) -> tuple[object, ...]:
         lines = -1
     age = None if age_s is None else int(age_s // 5)
     return lines, is_alive(folder), age, waiting_mark(folder)
+
+
+def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Part[tuple[UnfinishedRun, ...]]:
+    """Return the runs that keep other commands from changing the swarm; unknown where one cannot be read.
+
+    With `revived_within_s` also those that go on and have changed nothing yet, if anything was heard of them within so
+    long: a runner may have been killed, and then nobody holds the maintenance lock until systemd has started it again.
+    """
+    try:
+        found = [
+            each
+            for each in (_unfinished(folder, revived_within_s) for folder in run_folders(state))
+            if each is not None
+        ]
+    except HostError as error:
+        return unknown_from(error)
+    return tuple(found)
+
+
+def decline_if_unfinished(state: Path, but: str = "") -> None:
+    """Raise Declined where a run (other than `but`) is not over and has changed something; blocks for some milliseconds.
+
+    Where that cannot be known, it is raised too.
+    """
+    runs = unfinished_runs(state)
+    if isinstance(runs, Unknown):
+        raise Declined(f"Whether a maintenance run is unfinished is not known: {runs.reason}", runs.hint)
+    for each in runs:
+        if each.run_id != but:
+            raise Declined(
+                f"The maintenance run {each.run_id} {each.state} at step {each.step}: nothing else may change the swarm "
+                "until it is over.",
+                each.hint,
+            )
+
+
+def _unfinished(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
+    last = database.last_entry(folder / LOG)
+    # Most runs are long over; their logs are not read.
+    if last is not None and (
+        isinstance(last.event, e.Abandoned) or (isinstance(last.event, e.Ended) and not last.event.left)
+    ):
+        return None
+    view = read_run(folder)
+    is_going_on = view.state is RunState.GOING and _silent_for_s(folder, view) < revived_within_s
+    if not (view.blocks or is_going_on):
+        return None
+    has_runner = is_going_on or is_alive(folder)
+    at = view.left_behind[0] if view.left_behind else view.current
+    return UnfinishedRun(
+        run_id=view.header.run_id,
+        title=view.header.title,
+        step="" if at is None else at.id,
+        state=_said(view, is_alive=has_runner),
+        began_at=view.began_at,
+        hint=_hint(view, is_alive=has_runner),
+        is_in_outage=view.is_in_outage,
+        is_alive=has_runner,
+    )
+
+
+def _silent_for_s(folder: Path, view: RunView) -> float:
+    """Return for how long nothing was heard of a run: neither its runner's pulse, nor an entry of its log."""
+    ages_s = (
+        pulse_age_s(folder),
+        # A runner may have been killed before its first sign of life. The clock may have been set back since.
+        None if view.at is None else abs((datetime.now(UTC) - view.at).total_seconds()),
+    )
+    return min((each for each in ages_s if each is not None), default=math.inf)
+
+
+def _said(view: RunView, *, is_alive: bool) -> str:
+    if view.is_over:
+        return "has left something neither verified nor undone"
+    if view.state is RunState.WAITING:
+        return "waits for a decision"
+    if view.state is RunState.STOPPED:
+        return "has stopped"
+    return "is under way" if is_alive else "was cut short"
+
+
+def _hint(view: RunView, *, is_alive: bool) -> str:
+    run = view.header.run_id
+    if view.is_over:
+        return f"`vipconsole report {run}` tells what; `vipconsole abandon {run}` ends it."
+    if view.state is RunState.WAITING or is_alive:
+        return f"`vipconsole attach {run}` shows it."
+    return f"`vipconsole resume {run}` lets it go on; `vipconsole abandon {run}` gives it up."

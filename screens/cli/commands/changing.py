@@ -15,7 +15,7 @@ from console.host.lock_probe import decline_if_locked
 from console.host.who import who_runs_this
 from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import kept_runs
-from console.runbook.store.unfinished import decline_if_unfinished
+from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection

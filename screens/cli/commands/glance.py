@@ -10,7 +10,7 @@ from console.diagnosis.assess import assess
 from console.errors import UsageError
 from console.monitor.history import watched_leaks
 from console.monitor.snapshot import take_look
-from console.runbook.store.unfinished import unfinished_runs
+from console.runbook.store.viewer import unfinished_runs
 from console.storage.census import kept_censuses
 from console.storage.state import state_folder
 from console.swarm.reader import EngineReader

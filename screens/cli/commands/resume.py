@@ -15,8 +15,9 @@ from console.runbook.language.file import read_runbook
 from console.runbook.language.source import read_bytes
 from console.runbook.run import events as e
 from console.runbook.run.view import RunView
+from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import accepted, plan_of, variables_again
-from console.runbook.runner.environment import RunWorld, misplaced, where_this_is
+from console.runbook.runner.gate import misplaced, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import look_at
 from console.swarm.connection import EngineConnection

@@ -14,10 +14,10 @@ from console.runbook.language.file import read_runbook
 from console.runbook.language.source import default_runbook
 from console.runbook.language.values import Json, Runbook
 from console.runbook.language.variables import given_pairs, values_of
+from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run, plan_of, refusals
-from console.runbook.runner.environment import RunWorld
 from console.runbook.runner.starting import start_runner
-from console.runbook.store.unfinished import decline_if_unfinished
+from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens.cli import exit_codes
