@@ -18,8 +18,7 @@ from screens.tui.dialogs import Reading
 from screens.tui.environment import OpenJournal, OpenNetwork, OpenRun, Surroundings
 from screens.tui.keys import Command, bindings
 from screens.tui.panes.base import ScenePane
-from screens.tui.panes.lists import Findings, Run, Stillness
-from screens.tui.panes.lists import Logged as LoggedPane
+from screens.tui.panes.lists import FindingsPane, JournalPane, QuietPane, RunPane
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
@@ -52,9 +51,9 @@ class OverviewScreen(ConsoleScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the panes."""
         with Grid():
-            for pane in (Overlays, Findings, LoggedPane, Stillness):
+            for pane in (Overlays, FindingsPane, JournalPane, QuietPane):
                 yield pane(self.around).data_bind(OverviewScreen.scene, OverviewScreen.sought)
-            yield Run(self.around).data_bind(OverviewScreen.run)
+            yield RunPane(self.around).data_bind(OverviewScreen.run)
         yield self._find
 
     def on_mount(self) -> None:
@@ -84,11 +83,11 @@ class OverviewScreen(ConsoleScreen):
                 self.app.push_screen(Reading("Finding", finding_says(finding), self.around))
             case Logged(signature=signature):
                 self.post_message(OpenJournal(signature.id))
-            case _ if isinstance(pane, Stillness) and self.scene.quiet.value is not None:
+            case _ if isinstance(pane, QuietPane) and self.scene.quiet.value is not None:
                 self.app.push_screen(Reading("Quiet?", report_says(self.scene.quiet.value), self.around))
             case Watched():
                 self.post_message(OpenRun())
-            case _ if isinstance(pane, LoggedPane):
+            case _ if isinstance(pane, JournalPane):
                 self.post_message(OpenJournal())
             case _:
                 pass

@@ -15,7 +15,7 @@ from console.runbook.run.decisions import Wish
 from console.runbook.run.view import Watched
 from console.runbook.runner.starting import Progress, decide, silent
 from console.runbook.store.folders import run_folders
-from console.runbook.store.viewer import Unreadable, newest, runs_in, watch
+from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
 
 
 @dataclass
@@ -95,7 +95,7 @@ async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | U
 def _unreadable(state: Path) -> Unknown | None:
     """Return why none of the runs that are there can be shown, or None where there is none."""
     for each in runs_in(state):
-        if isinstance(each, Unreadable):
+        if isinstance(each, UnreadableRun):
             return Unknown(f"The run {each.name} cannot be read. {each.why}", "`vipconsole runs` lists them.")
     return None
 

@@ -22,7 +22,7 @@ from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import PULSE, Output, beat
 from console.runbook.store.viewer import (
-    Unreadable,
+    UnreadableRun,
     decline_if_unfinished,
     newest,
     runs_in,
@@ -151,7 +151,7 @@ def test_a_run_that_cannot_be_read_is_listed_and_keeps_others_from_changing_anyt
     for each in folder.glob("log.db-*"):
         each.unlink()
     (found,) = runs_in(tmp_path)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableRun)
     assert "cannot be read: file is not a database" in found.why
     with pytest.raises(Declined, match="not known: The run's log"):
         decline_if_unfinished(tmp_path)

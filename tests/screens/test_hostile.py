@@ -10,7 +10,7 @@ from console.errors import Unknown
 from console.host.who import Who
 from console.monitor.values import Scene
 from console.runbook.language.values import Answer, Effect, Found, Planned
-from console.runbook.run.events import About, Asked, Choice, Told
+from console.runbook.run.events import About, Asked, Choice, ConditionResult
 from console.runbook.run.view import Failure, StepState, Watched
 from console.text import SENTENCE_LIMIT, clean
 from screens.tui.journal import JournalScreen
@@ -104,7 +104,7 @@ def hostile_run() -> Watched:
             ),
             no_undo_because=TEXTS[0],
             failure=Failure(text),
-            told=(Told(name, Found(Answer.YES, text)),),
+            told=(ConditionResult(name, Found(Answer.YES, text)),),
             took_s=3.0,
         )
         for place, (name, text, state) in enumerate(zip(NAMES, TEXTS, StepState, strict=False))

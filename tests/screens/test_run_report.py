@@ -21,7 +21,7 @@ def reported() -> Watched:
     run.write(e.Intended("only", 1, call, "d", before))
     run.write(e.TouchBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
     run.write(e.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))
-    run.write(e.Verified("only", 1, Answer.YES, (e.Told("own", before),)))
+    run.write(e.Verified("only", 1, Answer.YES, (e.ConditionResult("own", before),)))
     return Watched(run.view, Live(lines={"only": ("``` not the end",)}))
 
 

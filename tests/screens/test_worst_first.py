@@ -13,7 +13,7 @@ from console.settings import Settings
 from console.swarm.values import SwarmState
 from screens.present.text import ASCII, UNICODE, Row
 from screens.tui.panes.base import PaneRows
-from screens.tui.panes.lists import Findings, Stillness
+from screens.tui.panes.lists import FindingsPane, QuietPane
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.rows import Rows
@@ -132,7 +132,7 @@ async def test_a_reader_further_down_is_left_alone_until_another_row_is_critical
 async def test_a_pane_without_the_keys_shows_its_top() -> None:
     async with console(scene_of(crowded(range(20)))) as seen:
         await seen.press("2", "G")
-        findings = rows_in(seen, Findings)
+        findings = rows_in(seen, FindingsPane)
         assert findings.scroll_offset.y > 0
         own = findings.current
         await seen.press("1")
@@ -174,7 +174,7 @@ async def test_after_a_click_what_becomes_worst_is_in_sight() -> None:
 async def test_a_click_chooses_the_row_under_the_mouse_though_the_cursor_was_far_below() -> None:
     async with console(scene_of(crowded(range(20)))) as seen:
         await seen.press("2", "G", "1")
-        findings = rows_in(seen, Findings)
+        findings = rows_in(seen, FindingsPane)
         await seen.pilot.click(findings, offset=(4, 1))
         await seen.settle()
         assert findings.cursor == 1
@@ -296,7 +296,7 @@ async def test_what_blocks_quiet_is_in_sight_as_soon_as_it_does() -> None:
         seen.stage.put_on(quiet=report(*[State.QUIET] * 10, State.STUCK, *[State.QUIET] * 9))
         frame = await seen.until(lambda text: "! check 10: web is busy" in text)
         assert "check 19" not in frame
-        assert rows_in(seen, Stillness).cursor == 19
+        assert rows_in(seen, QuietPane).cursor == 19
 
 
 async def test_where_not_all_have_room_the_worst_is_told_whole_and_what_is_cut_says_so() -> None:
@@ -305,7 +305,7 @@ async def test_where_not_all_have_room_the_worst_is_told_whole_and_what_is_cut_s
         return Feed(Report(NOW, tuple(checks)), 100.0)
 
     async with console(replace(scene_of(crowded()), quiet=report("a", "b", "c", "d"))) as seen:
-        rows = rows_in(seen, Stillness)
+        rows = rows_in(seen, QuietPane)
         height = rows.scrollable_content_region.height
         assert height == 6
         lines = shown(rows)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from console.runbook.run.events import Entry
+from console.runbook.run.events import LogEntry
 from console.runbook.store import database
 
 
@@ -14,7 +14,7 @@ def numbers_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     numbers: list[tuple[str, int]] = []
     read = database.entries_after
 
-    def counted(connection: sqlite3.Connection, number: int) -> tuple[Entry, ...]:
+    def counted(connection: sqlite3.Connection, number: int) -> tuple[LogEntry, ...]:
         found = read(connection, number)
         numbers.extend((threading.current_thread().name, each.number) for each in found)
         return found

@@ -101,12 +101,12 @@ class PaperRun:
     heads: tuple[StepHead, ...]
     world: World
     crash_at: frozenset[int] = frozenset()
-    entries: list[e.Entry] = field(default_factory=list)
+    entries: list[e.LogEntry] = field(default_factory=list)
     ticks: int = 0
     boots: int = 1
 
     def __post_init__(self) -> None:
-        first = e.Entry(1, START, e.Began(header(), self.heads, ALICE))
+        first = e.LogEntry(1, START, e.Began(header(), self.heads, ALICE))
         self.entries.append(first)
         self.view: RunView = begun(first)
 
@@ -120,7 +120,7 @@ class PaperRun:
         kept = from_json(kind_of(event), to_json(event))
         assert kept == event
         number = len(self.entries) + 1
-        self.entries.append(e.Entry(number, START + timedelta(seconds=number), kept))
+        self.entries.append(e.LogEntry(number, START + timedelta(seconds=number), kept))
         self.view = after(self.view, self.entries[-1])
 
     def add(self, event: e.Event) -> None:
@@ -187,7 +187,9 @@ class PaperRun:
     def _verify(self, step: str) -> None:
         is_so = self.world.done.get(step, False)
         found = Found(Answer.YES if is_so else Answer.NO, "It is so." if is_so else "It is not so.")
-        self.add(e.Verified(step, self.view.step(step).attempt, found.answer, (e.Told("own", found),)))
+        self.add(
+            e.Verified(step, self.view.step(step).attempt, found.answer, (e.ConditionResult("own", found),))
+        )
 
 
 def lives_of(run: PaperRun) -> Iterator[m.Move | None]:

@@ -23,7 +23,7 @@ USUAL_S = 34.0
 """From the stop until services run again (measured on 28.5.2)."""
 
 
-class RestartParameters(Parameters):
+class DaemonRestartParameters(Parameters):
     """Nothing: the unit is that of the settings."""
 
 
@@ -32,12 +32,12 @@ class DaemonRestarted:
 
     name: ClassVar[str] = "daemon.restart"
     effect: ClassVar[Effect] = Effect.OUTAGE
-    parameters: ClassVar[type[BaseModel]] = RestartParameters
+    parameters: ClassVar[type[BaseModel]] = DaemonRestartParameters
     may_retry: ClassVar[bool] = False
     no_undo_because: ClassVar[str] = "What was stopped has come back; there is nothing to take back."
     outputs: ClassVar[tuple[str, ...]] = ("took_s",)
 
-    async def plan(self, context: Context, parameters: RestartParameters) -> Planned:
+    async def plan(self, context: Context, parameters: DaemonRestartParameters) -> Planned:
         """Tell what stops."""
         swarm = await glimpse(context)
         roles = await read_roles(context.world.reader)
@@ -56,7 +56,7 @@ class DaemonRestarted:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: RestartParameters) -> Found:
+    async def probe(self, context: Context, parameters: DaemonRestartParameters) -> Found:
         """Tell whether dockerd was started again since an earlier attempt was about to."""
         if not context.touched:
             return found(False, "No restart was begun.")
@@ -65,7 +65,7 @@ class DaemonRestarted:
             return Found(Answer.CANNOT_TELL, "When dockerd was started cannot be told.")
         return found(before != now, f"dockerd was started {now}, and {before} before.", began=now)
 
-    async def act(self, context: Context, parameters: RestartParameters) -> Mapping[str, Json]:
+    async def act(self, context: Context, parameters: DaemonRestartParameters) -> Mapping[str, Json]:
         """Restart it, and wait until what ran before runs again."""
         world, unit = context.world, context.world.settings.docker_unit
         limit_s = time_to_wait_s(context)
@@ -88,7 +88,7 @@ class DaemonRestarted:
 
     @tells
     async def verify(
-        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+        self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]
     ) -> Found:
         """Tell whether the swarm is back."""
         swarm = await glimpse(context)
@@ -96,7 +96,7 @@ class DaemonRestarted:
         return found(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
 
     async def undo(
-        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+        self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]
     ) -> None:
         """Refuse: see `no_undo_because`."""
         raise Declined(self.no_undo_because)

@@ -20,7 +20,7 @@ _KIND, _WHAT = "unit", "restart"
 _NAMED = 6
 
 
-class RestartParameters(Parameters):
+class UnitsRestartParameters(Parameters):
     """Which units, in which order."""
 
     units: Annotated[list[UnitName], Field(min_length=1, max_length=100)] = Field(
@@ -35,7 +35,7 @@ class UnitsRestart:
 
     name: ClassVar[str] = "units.restart"
     effect: ClassVar[Effect] = Effect.CHANGE
-    parameters: ClassVar[type[BaseModel]] = RestartParameters
+    parameters: ClassVar[type[BaseModel]] = UnitsRestartParameters
     # It goes on with the first unit that is not done.
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = (
@@ -46,7 +46,7 @@ class UnitsRestart:
     def __init__(self, run: Run = output_of, booted: Path = BOOTED) -> None:
         self._run, self._booted = run, booted
 
-    async def plan(self, context: Context, parameters: RestartParameters) -> Planned:
+    async def plan(self, context: Context, parameters: UnitsRestartParameters) -> Planned:
         """Name the units in order, and refuse those that are not there."""
         if not has_systemd(self._booted):
             return Planned("Restart units.", not_applicable=NO_SYSTEMD)
@@ -66,7 +66,7 @@ class UnitsRestart:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: RestartParameters) -> Found:
+    async def probe(self, context: Context, parameters: UnitsRestartParameters) -> Found:
         """Tell whether all were started since this step began, and are well."""
         links = await self._links(parameters)
         done = {each.state["unit"]: each for each in touched(context, _KIND, _WHAT)}
@@ -78,7 +78,7 @@ class UnitsRestart:
         names = [each.name for each in links]
         return found(True, f"Restarted, and well: {listed(names, _NAMED)}.", restarted=list(names))
 
-    async def act(self, context: Context, parameters: RestartParameters) -> Mapping[str, Json]:
+    async def act(self, context: Context, parameters: UnitsRestartParameters) -> Mapping[str, Json]:
         """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are passed over."""
         if not has_systemd(self._booted):
             raise HostError(NO_SYSTEMD)
@@ -120,7 +120,7 @@ class UnitsRestart:
 
     @tells
     async def verify(
-        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+        self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]
     ) -> Found:
         """Tell whether all are well now."""
         links = await self._links(parameters)
@@ -130,12 +130,12 @@ class UnitsRestart:
         return found(bool(links), f"Well: {listed([each.name for each in links], _NAMED)}.")
 
     async def undo(
-        self, context: Context, parameters: RestartParameters, outputs: Mapping[str, Json]
+        self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]
     ) -> None:
         """Refuse: see `no_undo_because`."""
         raise Declined(self.no_undo_because)
 
-    async def _links(self, parameters: RestartParameters) -> tuple[Link, ...]:
+    async def _links(self, parameters: UnitsRestartParameters) -> tuple[Link, ...]:
         return await expanded(parameters.units, self._run)
 
 

@@ -16,7 +16,7 @@ from console.runbook.language.source import (
     distrust,
     read_bytes,
 )
-from console.runbook.language.substitution import Entry, entries_of
+from console.runbook.language.substitution import ConditionEntry, entries_of
 from console.runbook.language.tree import MAX_FLAWS, Flaw, Node, read_tree
 from console.runbook.language.values import Call, Place, Runbook, Step, Undo, Variable
 from console.text import SENTENCE_LIMIT, clean, plural
@@ -83,9 +83,9 @@ def _call(name: str | None, parameters: object, place: Place) -> Call | None:
     return None if name is None else Call(name, parameters if isinstance(parameters, dict) else {}, place)
 
 
-def _entries(node: Node, key: str) -> list[Entry]:
+def _entries(node: Node, key: str) -> list[ConditionEntry]:
     inside = node.child(key)
-    return [] if inside is None else [each for each in entries_of(inside) if isinstance(each, Entry)]
+    return [] if inside is None else [each for each in entries_of(inside) if isinstance(each, ConditionEntry)]
 
 
 _MARK = b"\xef\xbb\xbf"

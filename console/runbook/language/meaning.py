@@ -11,7 +11,7 @@ from console.runbook.contracts import HoldsConditions
 from console.runbook.language.checking import Problem, checked, shown
 from console.runbook.language.substitution import (
     RUN_NAMES,
-    Entry,
+    ConditionEntry,
     Names,
     Reference,
     Source,
@@ -98,7 +98,7 @@ def check_conditions(node: Node, scope: Scope, *, with_steps: bool = False) -> I
             yield from _check_predicate(each, scope)
 
 
-def _check_predicate(entry: Entry, scope: Scope) -> Iterator[Flaw]:
+def _check_predicate(entry: ConditionEntry, scope: Scope) -> Iterator[Flaw]:
     yield from check_placeholders(entry.parameters, scope)
     if entry.name in PREDICATES:
         given = in_full(entry.name, entry.parameters)
@@ -274,7 +274,7 @@ def _check_kind(step: Node, _scope: Scope) -> Iterator[Flaw]:
 
 def _check_requires(step: Node, scope: Scope) -> Iterator[Flaw]:
     for each in entries_of(step.child("requires") or Node(None, step.place)):
-        if isinstance(each, Entry) and each.is_step and each.name not in scope.outputs:
+        if isinstance(each, ConditionEntry) and each.is_step and each.name not in scope.outputs:
             if each.name in scope.later:
                 yield Flaw(each.place, f"{shown(each.name)} does not come before this step")
             else:

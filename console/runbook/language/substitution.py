@@ -22,7 +22,7 @@ FORM = "must be predicates by name, such as  - network.unique: proxy"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConditionEntry:
     """One predicate, or the name of a step, as it stands in a file."""
 
     name: str
@@ -42,7 +42,7 @@ class Entry:
         return Call(self.name, plain if isinstance(plain, dict) else {}, self.place)
 
 
-def entries_of(node: Node) -> Iterator[Entry | Flaw]:
+def entries_of(node: Node) -> Iterator[ConditionEntry | Flaw]:
     """Yield the entries of a mapping, or of a list of mappings and names, and what can be none."""
     items: Iterable[Node] = node.value if isinstance(node.value, list) else (node,)
     if node.value is None:
@@ -50,16 +50,16 @@ def entries_of(node: Node) -> Iterator[Entry | Flaw]:
     for item in items:
         if isinstance(item.value, dict):
             for name, parameters in item.value.items():
-                yield Entry(name, item.keys.get(name, item.place), parameters)
+                yield ConditionEntry(name, item.keys.get(name, item.place), parameters)
         elif isinstance(item.value, str) and item is not node:
-            yield Entry(item.value, item.place, Node({}, item.place), is_bare=True)
+            yield ConditionEntry(item.value, item.place, Node({}, item.place), is_bare=True)
         else:
             yield Flaw(item.place, FORM)
 
 
 def calls_in(value: Json) -> tuple[Call, ...]:
     """Return the predicates in a parameter that was checked."""
-    return tuple(each.call() for each in entries_of(Node.of(value)) if isinstance(each, Entry))
+    return tuple(each.call() for each in entries_of(Node.of(value)) if isinstance(each, ConditionEntry))
 
 
 def in_full(name: str, parameters: Node) -> Node:

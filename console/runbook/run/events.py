@@ -49,7 +49,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ConditionResult:
     """What a condition came to, under the name that the runbook has for it."""
 
     name: str
@@ -106,7 +106,7 @@ class Prepared:
     probe: Found
     plan: Planned | None = None
     """None where the probe says that it is done already."""
-    requires: tuple[Told, ...] = ()
+    requires: tuple[ConditionResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Verified:
     step: str
     attempt: int
     answer: Answer
-    told: tuple[Told, ...]
+    told: tuple[ConditionResult, ...]
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     took_s: float = 0.0
 
@@ -357,7 +357,7 @@ Event: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """An event with its place in the log."""
 
     number: int

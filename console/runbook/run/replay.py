@@ -13,7 +13,7 @@ from console.runbook.run.view import Question, RunState, RunView, StepState, Ste
 REBOOTED = "This machine was started anew while the run was under way: what was confirmed before has to be confirmed again."
 
 
-def fold(entries: Iterable[e.Entry]) -> RunView:
+def fold(entries: Iterable[e.LogEntry]) -> RunView:
     """Return the run of a whole log. Raises HostError for a log that is none."""
     view: RunView | None = None
     for each in entries:
@@ -23,7 +23,7 @@ def fold(entries: Iterable[e.Entry]) -> RunView:
     return view
 
 
-def begun(entry: e.Entry) -> RunView:
+def begun(entry: e.LogEntry) -> RunView:
     """Return a run of which only the first entry is known. Raises HostError where that is another one."""
     event = entry.event
     if not isinstance(event, e.Began):
@@ -34,14 +34,14 @@ def begun(entry: e.Entry) -> RunView:
     )
 
 
-def after(view: RunView, entry: e.Entry) -> RunView:
+def after(view: RunView, entry: e.LogEntry) -> RunView:
     """Return a run with one more entry."""
     change = _CHANGES.get(type(entry.event), _step_changed)
     idle = view.idle_starts + 1 if isinstance(entry.event, e.RunnerStarted) else 0
     return replace(change(view, entry.event, entry), number=entry.number, at=entry.at, idle_starts=idle)
 
 
-def _step_changed(view: RunView, event: Any, entry: e.Entry) -> RunView:
+def _step_changed(view: RunView, event: Any, entry: e.LogEntry) -> RunView:
     return _changed(view, event.step, lambda each: replay_steps.after(each, event, entry))
 
 
@@ -49,18 +49,18 @@ def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]
     return replace(view, steps=tuple(change(each) if each.id == step_id else each for each in view.steps))
 
 
-def _begun_twice(_view: RunView, _event: e.Began, _entry: e.Entry) -> RunView:
+def _begun_twice(_view: RunView, _event: e.Began, _entry: e.LogEntry) -> RunView:
     raise HostError("The run's log begins twice.")
 
 
-def _with_new_runner(view: RunView, event: e.RunnerStarted, _entry: e.Entry) -> RunView:
+def _with_new_runner(view: RunView, event: e.RunnerStarted, _entry: e.LogEntry) -> RunView:
     is_new_boot = event.boot_id != view.boot_id
     steps = tuple(replay_steps.with_new_runner(each, is_new_boot=is_new_boot) for each in view.steps)
     notes = (*view.notes, REBOOTED) if is_new_boot else view.notes
     return replace(view, steps=steps, boot_id=event.boot_id, notes=notes)
 
 
-def _resumed(view: RunView, event: e.Resumed, _entry: e.Entry) -> RunView:
+def _resumed(view: RunView, event: e.Resumed, _entry: e.LogEntry) -> RunView:
     """Let a run go on: with undoing what was being undone, else with the first step that is not done.
 
     Where steps were undone, everything from the first of them on is done once more.
@@ -78,7 +78,7 @@ def _resumed(view: RunView, event: e.Resumed, _entry: e.Entry) -> RunView:
     return replace(view, steps=steps)
 
 
-def _accepted(view: RunView, event: e.Accepted, _entry: e.Entry) -> RunView:
+def _accepted(view: RunView, event: e.Accepted, _entry: e.LogEntry) -> RunView:
     header = replace(view.header, digest=event.digest, variables=event.variables)
     known = {each.id: each for each in view.steps}
     steps = tuple(
@@ -90,7 +90,7 @@ def _accepted(view: RunView, event: e.Accepted, _entry: e.Entry) -> RunView:
     return replace(view, header=header, steps=steps)
 
 
-def _asked(view: RunView, event: e.Asked, entry: e.Entry) -> RunView:
+def _asked(view: RunView, event: e.Asked, entry: e.LogEntry) -> RunView:
     def waits(step: StepView) -> StepView:
         state = StepState.WAITING if event.about is e.About.GO_AHEAD else step.state
         return replace(step, state=state, is_fresh=False)
@@ -99,7 +99,7 @@ def _asked(view: RunView, event: e.Asked, entry: e.Entry) -> RunView:
     return replace(_changed(view, event.step, waits), state=RunState.WAITING, question=question)
 
 
-def _decided(view: RunView, event: e.Decided, entry: e.Entry) -> RunView:
+def _decided(view: RunView, event: e.Decided, entry: e.LogEntry) -> RunView:
     view = _changed(view, event.step, lambda each: replay_steps.decided(each, event, entry))
     if event.choice is e.Choice.STOP and view.state is not RunState.WAITING:
         return replace(view, wants_stop=True)
@@ -117,32 +117,32 @@ def _undo(view: RunView, steps: tuple[str, ...]) -> RunView:
     return replace(view, steps=undone, undoing=steps)
 
 
-def _undo_began(view: RunView, event: e.UndoBegan, _entry: e.Entry) -> RunView:
+def _undo_began(view: RunView, event: e.UndoBegan, _entry: e.LogEntry) -> RunView:
     return _undo(view, event.steps)
 
 
-def _undone(view: RunView, event: e.Undone, entry: e.Entry) -> RunView:
+def _undone(view: RunView, event: e.Undone, entry: e.LogEntry) -> RunView:
     rest = tuple(each for each in view.undoing if each != event.step)
     return replace(_step_changed(view, event, entry), undoing=rest)
 
 
-def _noted(view: RunView, event: e.Noted, _entry: e.Entry) -> RunView:
+def _noted(view: RunView, event: e.Noted, _entry: e.LogEntry) -> RunView:
     return replace(view, notes=(*view.notes, event.sentence))
 
 
-def _stopped(view: RunView, event: e.Stopped, _entry: e.Entry) -> RunView:
+def _stopped(view: RunView, event: e.Stopped, _entry: e.LogEntry) -> RunView:
     return replace(view, state=RunState.STOPPED, stopped=event, question=None, wants_stop=False)
 
 
-def _ended(view: RunView, event: e.Ended, _entry: e.Entry) -> RunView:
+def _ended(view: RunView, event: e.Ended, _entry: e.LogEntry) -> RunView:
     return replace(view, state=RunState.UNDONE if event.is_undone else RunState.DONE)
 
 
-def _abandoned(view: RunView, event: e.Abandoned, _entry: e.Entry) -> RunView:
+def _abandoned(view: RunView, event: e.Abandoned, _entry: e.LogEntry) -> RunView:
     return replace(view, state=RunState.ABANDONED, question=None, abandoned=event.left)
 
 
-_CHANGES: dict[type[Any], Callable[[RunView, Any, e.Entry], RunView]] = {
+_CHANGES: dict[type[Any], Callable[[RunView, Any, e.LogEntry], RunView]] = {
     e.Began: _begun_twice,
     e.RunnerStarted: _with_new_runner,
     e.Resumed: _resumed,

@@ -6,7 +6,7 @@ from typing import Any
 
 from console.runbook.language.values import NOTHING, Answer
 from console.runbook.run import events as e
-from console.runbook.run.view import Consent, Decision, Failure, RunView, StepState, StepView, Touch
+from console.runbook.run.view import ChangeRecord, Consent, Decision, Failure, RunView, StepState, StepView
 from console.runbook.run.waits import merged
 
 
@@ -30,7 +30,7 @@ class TouchedObjects:
     def __init__(self) -> None:
         self._by_step: dict[str, dict[int, Touched]] = {}
 
-    def take(self, entry: e.Entry) -> None:
+    def take(self, entry: e.LogEntry) -> None:
         """Take in the next entry of the log."""
         match entry.event:
             case e.TouchBegan(step, kind, object_id, what, state):
@@ -119,7 +119,7 @@ def redone(step: StepView) -> StepView:
     )
 
 
-def decided(step: StepView, event: e.Decided, entry: e.Entry) -> StepView:
+def decided(step: StepView, event: e.Decided, entry: e.LogEntry) -> StepView:
     """Return a step about which somebody decided."""
     decisions = (*step.decisions, Decision(event.choice, event.who, entry.at, event.reason))
     step = replace(step, decisions=decisions, is_fresh=False)
@@ -133,31 +133,31 @@ def decided(step: StepView, event: e.Decided, entry: e.Entry) -> StepView:
     return step
 
 
-def after(step: StepView, event: Any, entry: e.Entry) -> StepView:
+def after(step: StepView, event: Any, entry: e.LogEntry) -> StepView:
     """Return a step after an event of its own; one after any other event is as it was."""
     change = _CHANGES.get(type(event))
     return step if change is None else change(step, event, entry)
 
 
-def _prepared(step: StepView, event: e.Prepared, entry: e.Entry) -> StepView:
+def _prepared(step: StepView, event: e.Prepared, entry: e.LogEntry) -> StepView:
     step = replace(step, prepared=event, is_fresh=True, began_at=step.began_at or entry.at)
     if event.probe.answer is not Answer.YES:
         return step
     return replace(step, has_result=True, verified=None, outputs=step.outputs or event.probe.evidence)
 
 
-def _probed(step: StepView, event: e.Probed, _entry: e.Entry) -> StepView:
+def _probed(step: StepView, event: e.Probed, _entry: e.LogEntry) -> StepView:
     step = replace(step, probed=event.found)
     if event.found.answer is not Answer.YES or step.is_being_undone:
         return step
     return replace(step, has_result=True, verified=None, outputs=step.outputs or event.found.evidence)
 
 
-def _lapsed(step: StepView, _event: e.Lapsed, _entry: e.Entry) -> StepView:
+def _lapsed(step: StepView, _event: e.Lapsed, _entry: e.LogEntry) -> StepView:
     return replace(step, consent=None)
 
 
-def _intended(step: StepView, event: e.Intended, entry: e.Entry) -> StepView:
+def _intended(step: StepView, event: e.Intended, entry: e.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.RUNNING,
@@ -176,13 +176,13 @@ def _intended(step: StepView, event: e.Intended, entry: e.Entry) -> StepView:
     )
 
 
-def _succeeded(step: StepView, event: e.Succeeded, _entry: e.Entry) -> StepView:
+def _succeeded(step: StepView, event: e.Succeeded, _entry: e.LogEntry) -> StepView:
     return replace(
         step, is_acting=False, outputs=event.outputs, has_result=True, verified=None, took_s=event.took_s
     )
 
 
-def _failed(step: StepView, event: e.Failed, entry: e.Entry) -> StepView:
+def _failed(step: StepView, event: e.Failed, entry: e.LogEntry) -> StepView:
     if event.was_stopped:
         return again(step)
     return replace(
@@ -196,7 +196,7 @@ def _failed(step: StepView, event: e.Failed, entry: e.Entry) -> StepView:
     )
 
 
-def _verified(step: StepView, event: e.Verified, entry: e.Entry) -> StepView:
+def _verified(step: StepView, event: e.Verified, entry: e.LogEntry) -> StepView:
     wrong = " ".join(each.found.sentence for each in event.told if each.found.answer is not Answer.YES)
     return replace(
         step,
@@ -210,14 +210,14 @@ def _verified(step: StepView, event: e.Verified, entry: e.Entry) -> StepView:
     )
 
 
-def _retried(step: StepView, event: e.Retried, _entry: e.Entry) -> StepView:
+def _retried(step: StepView, event: e.Retried, _entry: e.LogEntry) -> StepView:
     consent = step.consent if event.is_counted or not step.head.needs_word else None
     return replace(
         again(step, attempt=event.attempt), consent=consent, retries=step.retries + event.is_counted
     )
 
 
-def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.Entry) -> StepView:
+def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.SKIPPED,
@@ -227,11 +227,11 @@ def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.Entry) -> S
     )
 
 
-def _undo_intended(step: StepView, _event: e.UndoIntended, _entry: e.Entry) -> StepView:
+def _undo_intended(step: StepView, _event: e.UndoIntended, _entry: e.LogEntry) -> StepView:
     return replace(step, is_being_undone=True, undo_failure=None, probed=None, is_acting=False)
 
 
-def _undone(step: StepView, event: e.Undone, entry: e.Entry) -> StepView:
+def _undone(step: StepView, event: e.Undone, entry: e.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.UNDONE,
@@ -246,34 +246,34 @@ def _undone(step: StepView, event: e.Undone, entry: e.Entry) -> StepView:
     )
 
 
-def _undo_failed(step: StepView, event: e.UndoFailed, entry: e.Entry) -> StepView:
+def _undo_failed(step: StepView, event: e.UndoFailed, entry: e.LogEntry) -> StepView:
     failure = Failure(event.sentence, event.hint)
     return replace(
         step, state=StepState.FAILED, is_being_undone=False, undo_failure=failure, ended_at=entry.at
     )
 
 
-def _touch_began(step: StepView, event: e.TouchBegan, entry: e.Entry) -> StepView:
-    touch = Touch(entry.number, event.kind, event.object_id, event.what)
+def _touch_began(step: StepView, event: e.TouchBegan, entry: e.LogEntry) -> StepView:
+    touch = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
     return replace(step, touches=(*step.touches, touch))
 
 
-def _touch_ended(step: StepView, event: e.TouchEnded, _entry: e.Entry) -> StepView:
+def _touch_ended(step: StepView, event: e.TouchEnded, _entry: e.LogEntry) -> StepView:
     touches = tuple(
         replace(each, is_finished=True) if each.number == event.touch else each for each in step.touches
     )
     return replace(step, touches=touches)
 
 
-def _logged(step: StepView, event: e.Logged, _entry: e.Entry) -> StepView:
+def _logged(step: StepView, event: e.Logged, _entry: e.LogEntry) -> StepView:
     return replace(step, logged=event.lines)
 
 
-def _waited(step: StepView, event: e.Waited, entry: e.Entry) -> StepView:
+def _waited(step: StepView, event: e.Waited, entry: e.LogEntry) -> StepView:
     return replace(step, waits=merged((*step.waits, *event.rows)), waits_kept_at=entry.at)
 
 
-_CHANGES: dict[type[Any], Callable[[StepView, Any, e.Entry], StepView]] = {
+_CHANGES: dict[type[Any], Callable[[StepView, Any, e.LogEntry], StepView]] = {
     e.Prepared: _prepared,
     e.Probed: _probed,
     e.Lapsed: _lapsed,

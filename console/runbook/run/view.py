@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json, Runbook, Step
-from console.runbook.run.events import Asked, Choice, Intended, Prepared, Stopped, Told, Why
+from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.waits import BlockedTime, Waiting, merged
 
@@ -69,7 +69,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class ChangeRecord:
     """An object that a step changed, or was about to."""
 
     number: int
@@ -104,11 +104,11 @@ class StepView:
     has_result: bool = False
     """Whether it has to be verified now: it acted, or was found done already."""
     verified: Answer | None = None
-    told: tuple[Told, ...] = ()
+    told: tuple[ConditionResult, ...] = ()
     """What its verification told last."""
     retries: int = 0
     """How often it was tried again by itself."""
-    touches: tuple[Touch, ...] = ()
+    touches: tuple[ChangeRecord, ...] = ()
     is_being_undone: bool = False
     """Whether an undo of it has begun and no result of that is known."""
     undo_failure: Failure | None = None

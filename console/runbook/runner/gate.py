@@ -29,19 +29,19 @@ REACH_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A machine, and the swarm that is seen from it."""
 
     machine_id: str
     engine: Engine
 
 
-async def where_this_is(reader: EngineReader) -> Place:
+async def where_this_is(reader: EngineReader) -> Location:
     """Return where this process is. Raises EngineError or SwarmError where the engine does not tell."""
-    return Place(machine_id(), await reader.engine())
+    return Location(machine_id(), await reader.engine())
 
 
-def misplaced(header: Header, place: Place) -> str:
+def misplaced(header: Header, place: Location) -> str:
     """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
     if place.machine_id != header.machine_id:
         return f"The run began on another machine ({header.machine_id}), and this is {place.machine_id}."
@@ -53,7 +53,7 @@ def misplaced(header: Header, place: Place) -> str:
     return ""
 
 
-def moved(header: Header, place: Place) -> str:
+def moved(header: Header, place: Location) -> str:
     """Return what is different here and worth knowing, a sentence, or nothing."""
     engine = place.engine
     if engine.version != header.engine_version:

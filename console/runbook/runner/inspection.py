@@ -77,7 +77,7 @@ async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
         digest = digest_of(view.header.digest, what.call, {})
         return e.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
     plan = await planned(context, what)
-    told = [e.Told(each.name, await _answered(answer_to(context, each))) for each in requires]
+    told = [e.ConditionResult(each.name, await _answered(answer_to(context, each))) for each in requires]
     for each in step.requires_steps:
         told += await _told_of_step(tools, tools.step(each), names)
     digest = digest_of(view.header.digest, what.call, plan.basis)
@@ -151,21 +151,21 @@ def worst(answers: Iterable[Answer]) -> Answer:
     return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
 
 
-async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[e.Told]:
+async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[e.ConditionResult]:
     """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
     seen = tools.view.step(step.id)
     try:
         what = as_intended(seen, ready(step, names))
         calls = [resolved_call(each, names) for each in step.verify]
     except RunbookError as error:
-        return [e.Told(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
+        return [e.ConditionResult(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
     context = await tools.looking(step.id)
     own = await _answered(what.action.verify(context, what.parameters, seen.outputs))
-    return [e.Told(what.action.name, own), *[await _told(context, each) for each in calls]]
+    return [e.ConditionResult(what.action.name, own), *[await _told(context, each) for each in calls]]
 
 
-async def _told(context: Context, call: Call) -> e.Told:
-    return e.Told(call.name, await _answered(answer_to(context, call)))
+async def _told(context: Context, call: Call) -> e.ConditionResult:
+    return e.ConditionResult(call.name, await _answered(answer_to(context, call)))
 
 
 async def _probe(context: Context, what: Ready, probes: list[Call]) -> Found:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from console.errors import HostError, StoreFailed
 from console.runbook.run.codec import from_json, kind_of, to_json
-from console.runbook.run.events import Entry, Event
+from console.runbook.run.events import Event, LogEntry
 from console.text import clean
 
 BUSY_S = 10.0
@@ -70,7 +70,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 def append(
     connection: sqlite3.Connection, event: Event, at: datetime, expected: int | None = None
-) -> Entry | None:
+) -> LogEntry | None:
     """Append an event and return its entry; None, with nothing written, where the log does not end at `expected`.
 
     Raises StoreFailed; then the event is not in the log, unless a later read shows it.
@@ -84,9 +84,9 @@ def append(
 
 def append_by_rule(
     connection: sqlite3.Connection,
-    rule: Callable[[tuple[Entry, ...]], Sequence[Event]],
+    rule: Callable[[tuple[LogEntry, ...]], Sequence[Event]],
     now: Callable[[], datetime],
-) -> tuple[Entry, ...]:
+) -> tuple[LogEntry, ...]:
     """Append what a rule makes of the whole log, all of it or nothing, and return the new entries.
 
     From before the log is read until they are written nobody else can append, a runner that starts included. So what the
@@ -103,13 +103,13 @@ def append_by_rule(
         )
 
 
-def _inserted(connection: sqlite3.Connection, event: Event, number: int, at: datetime) -> Entry:
+def _inserted(connection: sqlite3.Connection, event: Event, number: int, at: datetime) -> LogEntry:
     row = (number, at.isoformat(), kind_of(event), to_json(event))
     connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
-    return Entry(number, at, event)
+    return LogEntry(number, at, event)
 
 
-def entries_after(connection: sqlite3.Connection, number: int) -> tuple[Entry, ...]:
+def entries_after(connection: sqlite3.Connection, number: int) -> tuple[LogEntry, ...]:
     """Return the entries that follow a number. Raises HostError."""
     with _failing(None, "read"):
         rows = connection.execute(
@@ -118,7 +118,7 @@ def entries_after(connection: sqlite3.Connection, number: int) -> tuple[Entry, .
     return tuple(map(_entry, rows))
 
 
-def last_entry(path: Path) -> Entry | None:
+def last_entry(path: Path) -> LogEntry | None:
     """Return the last entry of a log, whatever is before it; None for an empty one. Raises HostError."""
     with closing(connect_to_read(path)) as connection, _failing(path, "read"):
         row = connection.execute(
@@ -127,17 +127,17 @@ def last_entry(path: Path) -> Entry | None:
     return None if row is None else _entry(row)
 
 
-def read_log(path: Path) -> tuple[Entry, ...]:
+def read_log(path: Path) -> tuple[LogEntry, ...]:
     """Return all entries of a log. Raises HostError."""
     with closing(connect_to_read(path)) as connection:
         return entries_after(connection, 0)
 
 
-def _entry(row: tuple[int, str, str, str]) -> Entry:
+def _entry(row: tuple[int, str, str, str]) -> LogEntry:
     place, at, kind, body = row
     event = from_json(kind, body)
     try:
-        return Entry(place, datetime.fromisoformat(at), event)
+        return LogEntry(place, datetime.fromisoformat(at), event)
     except (TypeError, ValueError) as error:
         raise HostError(f"Entry {place} of the run's log has no time that can be read.") from error
 

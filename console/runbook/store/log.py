@@ -7,7 +7,7 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import Declined, StoreFailed
-from console.runbook.run.events import Entry, Event
+from console.runbook.run.events import Event, LogEntry
 from console.runbook.run.replay import after, begun, fold
 from console.runbook.run.replay_steps import Touched, TouchedObjects
 from console.runbook.run.view import RunView
@@ -54,7 +54,7 @@ class RunLog:
         await self.read()
         return self._touched.of(step)
 
-    async def append(self, event: Event) -> Entry:
+    async def append(self, event: Event) -> LogEntry:
         """Append an event, whatever others appended meanwhile. When this returns, it is on disk. Raises StoreFailed."""
         entry = await self._append(event, None)
         if entry is None:
@@ -75,8 +75,8 @@ class RunLog:
         """Let go of the log."""
         self._thread.close()
 
-    async def _append(self, event: Event, expected: int | None) -> Entry | None:
-        def write(connection: sqlite3.Connection) -> Entry | None:
+    async def _append(self, event: Event, expected: int | None) -> LogEntry | None:
+        def write(connection: sqlite3.Connection) -> LogEntry | None:
             return database.append(connection, event, self._clock.now(), expected)
 
         try:
@@ -96,7 +96,7 @@ def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str
     and HostError.
     """
 
-    def on_entries(entries: tuple[Entry, ...]) -> Sequence[Event]:
+    def on_entries(entries: tuple[LogEntry, ...]) -> Sequence[Event]:
         events = rule(fold(entries))
         if isinstance(events, str):
             raise Declined(events)

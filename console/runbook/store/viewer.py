@@ -35,7 +35,7 @@ REVIVED_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRun:
     """A run that cannot be read."""
 
     name: str
@@ -52,7 +52,7 @@ def read_run(folder: Path) -> RunView:
     return fold(database.read_log(folder / LOG))
 
 
-def runs_in(state: Path) -> tuple[Watched | Unreadable, ...]:
+def runs_in(state: Path) -> tuple[Watched | UnreadableRun, ...]:
     """Return all runs, the newest first, without what their steps told; blocks. Raises HostError."""
     return tuple(_summary(each) for each in reversed(run_folders(state)))
 
@@ -108,11 +108,11 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
         reading.close()
 
 
-def _summary(folder: Path) -> Watched | Unreadable:
+def _summary(folder: Path) -> Watched | UnreadableRun:
     try:
         return Watched(read_run(folder), Live(is_alive(folder)))
     except HostError as error:
-        return Unreadable(clean(folder.name), f"{error.sentence} {error.hint}".strip())
+        return UnreadableRun(clean(folder.name), f"{error.sentence} {error.hint}".strip())
 
 
 def _live(folder: Path, view: RunView) -> Live:

@@ -8,7 +8,7 @@ from typing import Any
 
 from console.durations import stamp
 from console.runbook.run.view import Watched
-from console.runbook.store.viewer import Unreadable, look_at, runs_in
+from console.runbook.store.viewer import UnreadableRun, look_at, runs_in
 from console.storage.state import state_folder
 from screens.cli.commands.attach import wanted_folder
 from screens.output.run_report import as_json, as_markdown
@@ -47,8 +47,8 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "began_at": row["began_at"] and stamp(datetime.fromisoformat(row["began_at"]))}
 
 
-def _row(each: Watched | Unreadable) -> dict[str, Any]:
-    if isinstance(each, Unreadable):
+def _row(each: Watched | UnreadableRun) -> dict[str, Any]:
+    if isinstance(each, UnreadableRun):
         return {
             "run": each.name,
             "state": "unreadable",

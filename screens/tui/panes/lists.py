@@ -17,7 +17,7 @@ from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Part, 
 from screens.tui.panes.base import ScenePane, said_of
 
 
-class Run(ScenePane):
+class RunPane(ScenePane):
     """Its steps in one row."""
 
     NUMBER, NAME = 5, "Run"
@@ -57,7 +57,7 @@ def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Parts:
     return tuple(parts)
 
 
-class Logged(ScenePane):
+class JournalPane(ScenePane):
     """A row for each kind of thing that dockerd said, the newest first."""
 
     NUMBER, NAME = 3, "dockerd"
@@ -83,7 +83,7 @@ class Logged(ScenePane):
         self.show(rows, said_of(log, *said), logged_empty(summary))
 
 
-class Findings(ScenePane):
+class FindingsPane(ScenePane):
     """A row for each finding."""
 
     NUMBER, NAME = 2, "Findings"
@@ -106,7 +106,7 @@ class Findings(ScenePane):
         self.show(rows, said_of(look, *said), "Nothing to worry about was found.")
 
 
-class Stillness(ScenePane):
+class QuietPane(ScenePane):
     """A row for each check, those that block first."""
 
     NUMBER, NAME = 4, "Quiet?"
