@@ -140,7 +140,7 @@ def test_runs_are_named_by_time_and_found_by_a_part_of_their_name(tmp_path: Path
     assert new_run_id(state, "proxy-16", START) == "20260612-020000-proxy-16-2"
     assert folder_of(state, "20260612") == folder_of(state, "proxy-16") == folder
     create_run(state, began(run_id="20260612-030000-proxy-16"), b"", START)
-    with pytest.raises(UsageError, match="fits several runs"):
+    with pytest.raises(UsageError, match="matches several runs"):
         folder_of(state, "proxy-16")
     with pytest.raises(UsageError, match="There is no run nothing"):
         folder_of(state, "nothing")

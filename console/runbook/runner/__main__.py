@@ -15,14 +15,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m console.runbook.runner", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--detach", action="store_true", help="work on in a process of its own session, and return at once"
+        "--detach", action="store_true", help="continue in a process of its own session, and return at once"
     )
     asked = parser.parse_args(arguments)
     os.umask(0o077)
     if asked.detach:
         # The parent ends, so nobody has to wait for the child; and a session of its own has no terminal that could hang up.
         if os.fork():
-            # At once: two processes of this name would only confuse whoever looks.
+            # At once: two processes of this name would only confuse the operator.
             os._exit(0)
         os.setsid()
     return asyncio.run(run_runner(asked.folder))

@@ -30,10 +30,10 @@ async def where_this_is(reader: EngineReader) -> Place:
 def misplaced(header: Header, place: Place) -> str:
     """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
     if place.machine_id != header.machine_id:
-        return f"The run began on another machine ({header.machine_id}), and this is {place.machine_id}."
+        return f"The run began on another machine ({header.machine_id}); this one is {place.machine_id}."
     if place.engine.cluster_id != header.cluster_id:
         return (
-            f"The engine at {header.host} is part of another swarm than the one that the run began in: "
+            f"The engine at {header.host} is part of another swarm than the run: "
             f"{place.engine.cluster_id or 'none'} instead of {header.cluster_id}."
         )
     return ""
@@ -43,9 +43,9 @@ def moved(header: Header, place: Place) -> str:
     """Return what is different here and worth knowing, a sentence, or nothing."""
     engine = place.engine
     if engine.version != header.engine_version:
-        return f"The engine is {engine.version} by now; when the run began, it was {header.engine_version}."
+        return f"The engine is now {engine.version}; when the run began, it was {header.engine_version}."
     if engine.node_id != header.node_id:
-        return f"The run began at another node of the swarm ({header.engine_name})."
+        return f"The run began on another node of the swarm ({header.engine_name})."
     return ""
 
 
@@ -98,5 +98,5 @@ class RunWorld:
     def changer(self) -> EngineChanger:
         """Return what changes the swarm. Raises NotAllowed where nothing may be changed."""
         if self._tell is None:
-            raise NotAllowed("An action that only reads asked for what changes the swarm: this is a bug.")
+            raise NotAllowed("A read-only action asked for write access to the swarm: this is a bug.")
         return EngineChanger(self._connection, self._tell)

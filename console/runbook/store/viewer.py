@@ -24,7 +24,7 @@ from console.text import clean
 
 POLL_S = 0.25
 LINES_SHOWN = 200
-"""Of what a step told, so many of the newest lines."""
+"""How many of the newest lines of a step's progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def newest(state: Path) -> Path:
     )
     if meant:
         return folder_of(state, meant[0].header.run_id)
-    raise Declined("There is no run.", "`vipconsole run` begins one.")
+    raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
 def look_at(folder: Path) -> Watched:
