@@ -232,10 +232,10 @@ def _huge(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (Path, "There is no"),
+        (Path, "x.nix not found"),
         (_loop, "cannot be read|circle"),
-        (Path.mkdir, "cannot be read|is no file"),
-        (os.mkfifo, "is no file"),
+        (Path.mkdir, "cannot be read|is not a file"),
+        (os.mkfifo, "is not a file"),
         (_huge, "is larger than"),
     ],
 )

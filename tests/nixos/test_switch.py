@@ -211,7 +211,7 @@ async def test_one_that_takes_too_long_goes_on_and_is_watched_again(
     gate = host.hold("switch")
     simple.timeout_s = 3.0
     with pytest.raises(
-        StepFailed, match="Timed out after 3 s. The switch is still running: vipconsole-r1-switch-1"
+        StepFailed, match=r"Timed out after 3 s\. The switch is still running: vipconsole-r1-switch-1"
     ):
         await simple.act()
     gate.unlink()

@@ -52,7 +52,7 @@ TABLE = (
     Row("given up, or rolled back after it was over", (parked("a", "here/run-2"),), COMMAND),
     Row("its own outage has to end, whatever others do", (parked("a", "here/run-2"), THEIRS), RUN),
     Row("a label that tells nothing", (parked("a", "?"),), MENDING, "by an unknown program",
-        "vipconsole.parked of a"),
+        "`docker service inspect a` shows the label vipconsole.parked"),
 )  # fmt: skip
 
 

@@ -64,11 +64,19 @@ MALFORMED = (
     Bad(
         "an escape sequence",
         HEAD.encode() + b"about: \x1b[31mred\n",
-        ("4:8: the character \\x1b is not allowed",),
+        ("4:8: the invisible character \\x1b is not allowed",),
     ),
-    bad("another direction", HEAD + "about: a\u202eb\n", "4:9: the character \\u202e is not allowed"),
-    bad("another line end", HEAD + "about: a\u2028b\n", "4:9: the character \\u2028 is not allowed"),
-    bad("a mark in the middle", HEAD + "about: a\ufeffb\n", "4:9: the character \\ufeff is not allowed"),
+    bad(
+        "another direction", HEAD + "about: a\u202eb\n", "4:9: the invisible character \\u202e is not allowed"
+    ),
+    bad(
+        "another line end", HEAD + "about: a\u2028b\n", "4:9: the invisible character \\u2028 is not allowed"
+    ),
+    bad(
+        "a mark in the middle",
+        HEAD + "about: a\ufeffb\n",
+        "4:9: the invisible character \\ufeff is not allowed",
+    ),
     Bad("UTF-16", HEAD.encode("utf-16"), ("1:1: this is not UTF-8",)),
     Bad("Latin-1", HEAD.encode() + "about: Müller\n".encode("latin-1"), ("4:9: this is not UTF-8",)),
     Bad("cut off in a character", HEAD.encode() + "about: ü".encode()[:-1], ("4:8: this is not UTF-8",)),
@@ -146,12 +154,14 @@ HOSTILE = (
         "4:36: this number is too long: quote it if it is a text",
     ),
     bad(
-        "infinity", HEAD + "vars: {a: {type: integer, default: .inf}}\n" + OK_STEP, "4:36: .inf is no number"
+        "infinity",
+        HEAD + "vars: {a: {type: integer, default: .inf}}\n" + OK_STEP,
+        "4:36: .inf is not a number",
     ),
     bad(
         "not a number",
         HEAD + "vars: {a: {type: integer, default: .nan}}\n" + OK_STEP,
-        "4:36: .nan is no number",
+        "4:36: .nan is not a number",
     ),
     bad(
         "octal, or not",

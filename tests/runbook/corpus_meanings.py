@@ -177,7 +177,11 @@ MEANINGS = (
         "6:5: manual needs verify, or verify: {none: why it cannot be}",
     ),
     step("manual with empty proof", "manual: Do it\nverify: []", "6:5: manual needs verify"),
-    step("manual with an empty reason", "manual: Do it\nverify: {none: ' '}", "7:20: none needs a reason"),
+    step(
+        "manual with an empty reason",
+        "manual: Do it\nverify: {none: ' '}",
+        "7:20: none needs a text: the reason",
+    ),
     step(
         "manual that is tried again",
         "manual: Do it\nverify: [swarm.no_stuck_new]\nretries: 2",

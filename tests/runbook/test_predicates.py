@@ -174,7 +174,7 @@ async def test_parameters_are_held_against_their_model_again_in_the_run(quiet: B
         RunbookError, match=r"network.is are wrong: unknown key sub .*; subnet must be an IPv4 subnet"
     ):
         await quiet.holds("network.is", name="proxy", subnet="here", sub="net")
-    with pytest.raises(RunbookError, match=r"no predicate network.iss \(did you mean network.is\?\)"):
+    with pytest.raises(RunbookError, match=r"Unknown predicate network.iss \(did you mean network.is\?\)"):
         await quiet.holds("network.iss", name="proxy")
 
 

@@ -179,7 +179,7 @@ def test_what_belongs_to_somebody_else_is_not_trusted_unless_that_is_who_called_
         read_runbook(path)
     monkeypatch.setenv("SUDO_UID", "12345")
     assert distrust(path) == ""
-    with pytest.raises(RunbookError, match="cannot be used"):
+    with pytest.raises(RunbookError, match="has errors"):
         read_runbook(path)
 
 

@@ -147,6 +147,6 @@ def test_a_run_that_cannot_be_read_is_listed_and_keeps_others_from_changing_anyt
     (found,) = runs_in(tmp_path)
     assert isinstance(found, Unreadable)
     assert "cannot be read: file is not a database" in found.why
-    with pytest.raises(Declined, match="not known: The run's log"):
+    with pytest.raises(Declined, match="unknown: The run's log"):
         decline_if_unfinished(tmp_path)
     assert json.dumps(found.name) == f'"{folder.name}"'

@@ -98,7 +98,7 @@ async def test_the_first_look_may_be_the_last(host: Bench) -> None:
 
 
 async def test_what_does_not_hold_in_time_is_told(host: Bench) -> None:
-    with pytest.raises(StepFailed, match="After 5[0-9] s: Overlay nobody not found\\."):
+    with pytest.raises(StepFailed, match=r"After 5[0-9] s: Overlay nobody not found\."):
         await host.act("wait.until", until=[{"network.is": "nobody"}, {"network.unique": "proxy"}])
     assert host.said == []
     assert {each.what for blocking, _ in host.waited for each in blocking} == {"Overlay nobody not found."}
