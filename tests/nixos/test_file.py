@@ -95,7 +95,7 @@ def test_a_diff_shows_nothing_raw(tmp_path: Path) -> None:
             "x:\n~/${x}\n",
             "Nix can read line 2, but this program cannot. Add `--subnet 10.10.0.0/16` by hand",
         ),
-        ("x:\n{ a = ; }\n", "Nix cannot read it: syntax error, unexpected ';' (line 2). Mend it"),
+        ("x:\n{ a = ; }\n", "Nix cannot read it: syntax error, unexpected ';' (line 2). Fix the file"),
     ],
 )
 async def test_what_cannot_be_read_is_told_from_what_is_no_nix(
