@@ -203,7 +203,7 @@ async def test_where_every_address_has_a_holder_nothing_is_created() -> None:
     ("asked", "error", "said"),
     [
         ("nowhere", UsageError, "Network nowhere not found"),
-        ("bridge", UsageError, "no overlay"),
+        ("bridge", UsageError, "not an overlay"),
         ("ingress", Declined, "is not possible"),
         ("tight", Declined, "4 free addresses"),
         ("pending", Declined, "no IPv4 subnet"),
