@@ -1,4 +1,4 @@
-# Every target sets up what it needs; nothing has to be run before it.
+# Every target sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,13 +21,13 @@ QUICK := not process and not engine and not sweep and not benchmark
 .DEFAULT_GOAL := help
 .PHONY: help quick demo test engines check faults format benchmarks docs pictures lock clean
 
-help: ## Show what can be made
+help: ## Show all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-quick: $(VENV)/.dev check ## Lint, types, and every test that starts no process
+quick: $(VENV)/.dev check ## Run lint, types, and every test that starts no process
 	$(BIN)/pytest -m "$(QUICK)" -n 3 --dist loadfile --ignore tests/engine --ignore tests/benchmarks --near --at-most 1 --hypothesis-profile quick $(PYTEST_ARGS)
 
-demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one look)
+demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one `glance`)
 	@if [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$${TERM:-dumb}" != dumb ]; then $(BIN)/vipconsole --demo; \
 	else $(BIN)/vipconsole glance --demo || test $$? -le 2; fi
 
@@ -37,7 +37,7 @@ test: packages $(VENV)/.dev check ## Install what tests need, then run every gat
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  tests/contract tests/engine/test_window.py
 
-engines: packages $(VENV)/.dev ## The engine and contract tests on every engine that people run: installed, 26.1, 28.5
+engines: packages $(VENV)/.dev ## Run the engine and contract tests on every supported engine: installed, 26.1, 28.5
 	@failed=""; for engine in installed $(ENGINES); do \
 	  echo "== engine $$engine"; \
 	  $(ON_ENGINE) $$engine $(BIN)/pytest -m "engine and not sweep and not benchmark" -n $(WORKERS) --dist loadfile \
@@ -45,21 +45,21 @@ engines: packages $(VENV)/.dev ## The engine and contract tests on every engine 
 	done; \
 	[ -z "$$failed" ] || { echo "make engines: failed on$$failed" >&2; exit 1; }
 
-check: $(VENV)/.dev ## Lint, types, layers and spelling
+check: $(VENV)/.dev ## Check lint, types, layers and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-format: $(VENV)/.dev ## Let ruff format and mend what it can
+format: $(VENV)/.dev ## Format with ruff, and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmarks: packages $(VENV)/.dev ## Measure, each figure beside its floor in the same run
+benchmarks: packages $(VENV)/.dev ## Measure; each figure stands beside its floor from the same run
 	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks
 
-faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and let every write of it fail once
+faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and make each of its writes fail once
 	$(BIN)/pytest -m sweep -s tests/faults tests/engine
 
 pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a simulated swarm
@@ -68,14 +68,14 @@ pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a si
 docs: $(VENV)/.dev ## Write the parts of docs/ that are generated: options, keys, settings
 	$(BIN)/python -m tests.support.reference
 
-lock: ## Write the lock files anew (needs uv)
+lock: ## Update the lock files (needs uv)
 	uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
 	uv pip compile -q pyproject.toml --extra demo --extra journal --group dev -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
 	  -o requirements-dev.lock
 
-clean: ## Remove what the other targets made here
+clean: ## Remove what the other targets created here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Installs Debian packages: nothing is removed, no service started. $(1) is a shell word list, $(2) who asks.

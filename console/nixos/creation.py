@@ -41,11 +41,11 @@ class Creation:
     verb: tuple[int, int]
     """Where its words `network` and `create` begin."""
     names: tuple[Word, ...]
-    """What may be the network's name: one word where all is well, none where it stands elsewhere."""
+    """What may be the network's name: one word normally, none where the name comes from elsewhere."""
     options: tuple[tuple[str, str], ...]
     """Long names without dashes, and values ("" for switches)."""
     trouble: str = ""
-    """What about it cannot be known, as what follows "its"; nothing where all is."""
+    """What about it is unknown, as what follows "its"; empty where all is known."""
     is_list: bool = False
     """Whether its words are strings of a Nix list, and not of a shell command."""
 
@@ -62,7 +62,7 @@ class Use(StrEnum):
     COMMENT = "comment"
     """It is a comment of a script."""
     UNCLEAR = "unclear"
-    """It may be run, in a way that is not understood."""
+    """It may run, in a way that is not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Mention:
     place: int
     use: Use
     rest: bytes
-    """What follows in its line."""
+    """What follows on its line."""
 
     def names(self, network: str) -> bool:
         """Whether it speaks of this network by its name."""
@@ -231,7 +231,7 @@ def _understood(
             following = next(rest, None)
             value = "" if following is None else following.text
         elif option not in VALUED and option not in _SWITCHES:
-            trouble = trouble or f"option {word.text.replace(UNKNOWN, '…')} is not known"
+            trouble = trouble or f"option {word.text.replace(UNKNOWN, '…')} is unknown"
         options.append((option, value))
     known = [each for each in names if each.is_known]
     if len(known) < len(names) and known:

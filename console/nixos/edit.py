@@ -32,11 +32,11 @@ def require_only_insertion(old: bytes, new: bytes, insertion: Insertion) -> None
     before, after = NixSource(old), NixSource(new)
     broken = after.broken_line()
     if broken is not None:
-        raise Declined(f"The edit would break line {broken}, so it is not made.")
+        raise Declined(f"The edit would break line {broken}, so the file is not edited.")
     first, last = _difference(before.leaves(), after.leaves())
     plain = all(kind in ("string_fragment", '"', "''") for kind, _ in (*first, *last))
     if not plain or not is_insertion(_joined(first), _joined(last), insertion):
-        raise Declined("The edit would change more than one command, so it is not made.")
+        raise Declined("The edit would change more than one command, so the file is not edited.")
 
 
 class NotNix(Declined):
@@ -69,11 +69,12 @@ async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = ou
         return unknown_from(error)
     except NotNix as error:
         raise Declined(
-            f"Nix cannot read the file, so it is not edited: {error.sentence}", "Mend it, then try again."
+            f"Nix cannot read the file, so it is not edited: {error.sentence}",
+            "Fix the file, then try again.",
         ) from error
     if not is_insertion(before, after, insertion):
-        raise Declined("To Nix the edit would change more than one string, so it is not made.")
-    return "To Nix the two versions differ in this one place only."
+        raise Declined("For Nix, the edit would change more than one string, so the file is not edited.")
+    return "For Nix, the two versions differ in this one place only."
 
 
 def is_insertion(before: str, after: str, insertion: Insertion) -> bool:
@@ -81,7 +82,7 @@ def is_insertion(before: str, after: str, insertion: Insertion) -> bool:
     first, last = _difference(before, after)
     said, meant = "".join(last), insertion.text
     if insertion.is_list:
-        # How the elements of a list are set apart is up to whoever prints it.
+        # How the elements of a list are separated is up to the printer.
         said, meant = said.translate(_DRESSING), meant.translate(_DRESSING)
     # What begins like its neighbour can be cut out in more than one place.
     return not first and len(said) == len(meant) and said in meant + meant
@@ -115,12 +116,12 @@ class Edit:
     file: NixFile
     reading: Reading
     new: bytes
-    """The file as it is to be; as it is where nothing is to be done, or nothing may be."""
+    """The wanted content of the file; unchanged where nothing is to be done, or nothing may be."""
     diff: tuple[str, ...]
     nix: Part[str]
-    """What Nix itself says to the edit."""
+    """Nix's own check of the edit."""
     git: Part[str]
-    """What git says of the file as it is; "" where it is committed."""
+    """What git reports about the present file; "" where it is committed."""
 
     @property
     def is_needed(self) -> bool:
@@ -154,15 +155,15 @@ async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
             await _asked_nix(file, reading, subnet, run),
             file.data,
             (),
-            "Nothing is to be changed.",
+            "There is nothing to change.",
             git,
         )
     if reading.insertion is None:
-        return Edit(file, reading, file.data, (), "Nothing is to be changed.", git)
+        return Edit(file, reading, file.data, (), "There is nothing to change.", git)
     new = edited(file.data, reading.insertion)
     require_only_insertion(file.data, new, reading.insertion)
     if read(new, network, subnet).verdict is not Verdict.PRESENT:
-        raise Declined("The edited file would not create the network as it should, so the edit is not made.")
+        raise Declined("The edited file would not create the network as wanted, so the file is not edited.")
     nix = await nix_agrees(file.data, new, reading.insertion, run)
     return Edit(file, reading, new, unified_diff(file, new), nix, git)
 
@@ -173,13 +174,13 @@ async def _asked_nix(file: NixFile, reading: Reading, subnet: IPv4Network, run: 
         await parsed_by_nix(file.data, run)
     except NotNix as error:
         return replace(
-            reading, sentence=f"Nix cannot read it: {error.sentence}", hint="Mend it, then try again."
+            reading, sentence=f"Nix cannot read it: {error.sentence}", hint="Fix the file, then try again."
         )
     except HostError as error:
-        return replace(reading, hint=f"Nix was not asked whether it can. {error.sentence}")
+        return replace(reading, hint=f"Nix could not check it. {error.sentence}")
     return replace(
         reading,
-        sentence=f"This program cannot read line {reading.lines[0]}, though Nix can.",
+        sentence=f"Nix can read line {reading.lines[0]}, but this program cannot.",
         hint=f"Add `--subnet {subnet}` by hand to the command that creates the network.",
     )
 
@@ -211,17 +212,18 @@ async def said_by_git(path: Path, run: Run) -> Part[str]:
         )
     except HostError as error:
         if "not a git repository" in error.sentence:
-            return f"{clean(path.name)} is in no git repository."
+            return f"{clean(path.name)} is not in a git repository."
         if "dubious ownership" in error.sentence:
             return Unknown(
-                f"git does not trust the repository of {clean(path.name)}, which belongs to another user.",
-                f"Nix asks git too. If it may be trusted: git config --global --add safe.directory {clean(str(path.parent), 300)}",
+                f"git does not trust the repository of {clean(path.name)}, because another user owns it.",
+                "Nix uses git too. If you trust the repository, run: git config --global --add "
+                f"safe.directory {clean(str(path.parent), 300)}",
             )
-        return Unknown(f"What git knows of {clean(path.name)} is not known. {error.sentence}", error.hint)
+        return Unknown(f"The git state of {clean(path.name)} is unknown. {error.sentence}", error.hint)
     match said[:2]:
         case b"":
             return ""
         case b"??" | b"!!":
-            return f"{clean(path.name)} is not tracked by git, so a flake does not see it."
+            return f"git does not track {clean(path.name)}, so a flake does not see it."
         case _:
-            return f"{clean(path.name)} has changes that are not committed."
+            return f"{clean(path.name)} has uncommitted changes."

@@ -34,7 +34,7 @@ class Places:
     """The places of one host."""
 
     marker: Path = Path("/etc/NIXOS")
-    """Is there on every NixOS, and nowhere else."""
+    """It exists on every NixOS, and nowhere else."""
     running: Path = Path("/run/current-system")
     """Leads to the system that runs."""
     profile: Path = Path("/nix/var/nix/profiles/system")
@@ -42,7 +42,7 @@ class Places:
     switch_lock: Path = Path("/run/nixos/switch-to-configuration.lock")
     booted: Path = BOOTED
     path: str = PATH
-    """Where commands are looked for."""
+    """Where commands are searched."""
 
     @property
     def is_nixos(self) -> bool:
@@ -79,7 +79,7 @@ def _led_to(link: Path) -> str:
     try:
         return clean(str(link.resolve(strict=True)), SENTENCE_LIMIT)
     except (OSError, RuntimeError) as error:
-        raise HostError(f"{link} leads nowhere, so this host's system is not known.") from error
+        raise HostError(f"{link} leads nowhere, so the system of this host is unknown.") from error
 
 
 def _home() -> str:
@@ -90,8 +90,8 @@ def _home() -> str:
 
 
 LIMIT_BYTES = 1024 * 1024
-"""Larger files are no Nix that anybody wrote."""
-_SOMEBODY = "Look at `git diff`, and decide by hand."
+"""Nobody writes a larger Nix file by hand."""
+_SOMEBODY = "Check `git diff`, and decide by hand."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class NixFile:
     """A file as it was read."""
 
     path: Path
-    """Where it really lies, behind every symbolic link."""
+    """Its real path, behind every symbolic link."""
     data: bytes
     mode: int
     owner: tuple[int, int]
@@ -125,22 +125,22 @@ def read_nix_file(path: Path, repository: Path) -> NixFile:
         real, root = (repository / path).resolve(strict=True), repository.resolve(strict=True)
         if not real.is_relative_to(root):
             raise Declined(
-                f"{shown} leads to {_shown(real)}, outside of the repository {_shown(root)}.",
+                f"{shown} leads to {_shown(real)}, outside the repository {_shown(root)}.",
                 "Name the file itself, or another repository in the settings (nixos.repository).",
             )
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise Declined(f"{shown} is no file.")
+                raise Declined(f"{shown} is not a file.")
             data = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError as error:
         raise HostError(
-            f"There is no {_shown(Path(error.filename or path))}.",
-            "The setting nixos.repository names the folder that relative paths are taken from.",
+            f"{_shown(Path(error.filename or path))} not found.",
+            "Relative paths start at the folder in the setting nixos.repository.",
         ) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
-        said = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+        said = error.strerror if isinstance(error, OSError) else "its links form a circle"
         raise HostError(f"{shown} cannot be read: {said}.") from error
     if len(data) > LIMIT_BYTES:
         raise Declined(f"{shown} is larger than {LIMIT_BYTES // 1024} KiB.")
@@ -195,19 +195,19 @@ class Kept:
             return False
         except (OSError, ValueError) as error:
             raise HostError(
-                f"What was kept of {_shown(self._path)} cannot be read: {clean(str(error))}."
+                f"The stored original of {_shown(self._path)} cannot be read: {clean(str(error))}."
             ) from error
         if digest_of(data) != note["original"]:
-            raise HostError(f"{_shown(self.original)} is not the original that was kept.", _SOMEBODY)
+            raise HostError(f"{_shown(self.original)} is not the original that was stored.", _SOMEBODY)
         if self._present() == note["original"]:
             return False
-        self._require(note["edited"], f"Its original is kept as {_shown(self.original)}. {_SOMEBODY}")
+        self._require(note["edited"], f"Its original is stored as {_shown(self.original)}. {_SOMEBODY}")
         write_atomically(self._path, data, note["mode"], tuple(note["owner"]))
         return True
 
     def _require(self, digest: str, hint: str = _SOMEBODY) -> None:
         if self._present() != digest:
-            raise Declined(f"{_shown(self._path)} was changed by somebody else meanwhile.", hint)
+            raise Declined(f"Somebody else has changed {_shown(self._path)} in the meantime.", hint)
 
     def _present(self) -> str:
         try:

@@ -30,29 +30,29 @@ in
         ];
         nixos.flake = ".#host";
       };
-      description = "What goes into {file}`/etc/vipconsole/config.toml`.";
+      description = "The content of {file}`/etc/vipconsole/config.toml`.";
     };
 
     runbook = lib.mkOption {
       type = lib.types.nullOr lib.types.path;
       default = null;
-      description = "The runbook of this host's maintenance; the shipped one where it is null.";
+      description = "The maintenance runbook of this host. If null, the shipped one.";
     };
 
     guard = {
-      enable = lib.mkEnableOption "the look whether the next batch of deploys will get its addresses";
+      enable = lib.mkEnableOption "the check whether the next batch of deploys will get its addresses";
 
       calendar = lib.mkOption {
         type = lib.types.str;
         default = "Sun 02:00";
-        description = "When it looks, as {manpage}`systemd.time(7)` writes it.";
+        description = "When it checks, in the format of {manpage}`systemd.time(7)`.";
       };
 
       allowRestart = lib.mkOption {
         type = lib.types.bool;
         default = false;
         description = ''
-          Whether it may restart the docker unit where that gives back what leaked and is wanted. Every container of this
+          Whether it may restart the docker unit when that gives back leaked addresses that are needed. Every container of this
           host stops and comes back.
         '';
       };
@@ -61,13 +61,13 @@ in
         type = lib.types.nullOr lib.types.ints.unsigned;
         default = null;
         example = 40;
-        description = "How many addresses the batch takes; not asked where it is null.";
+        description = "How many addresses the batch takes. If null, this is not checked.";
       };
     };
   };
 
   config = lib.mkIf cfg.enable {
-    # nixos-rebuild and the look at uncommitted changes both ask git.
+    # nixos-rebuild and the check for uncommitted changes both use git.
     environment.systemPackages = [
       cfg.package
       pkgs.git

@@ -22,20 +22,20 @@ class Outcome(StrEnum):
 
     SWITCHED = "switched"
     NOT_RUN = "not run"
-    """The command was not understood, or is not there."""
+    """The command was not understood, or does not exist."""
     REFUSED = "refused"
     """A check before it failed, or the boot loader could not be written."""
     ACTIVATION_FAILED = "activation failed"
     UNITS_FAILED = "units failed"
-    """The system is switched, but units of it do not run."""
+    """The system is switched, but some of its units are not running."""
     REBOOT_NEEDED = "reboot needed"
     BUSY = "another switch"
     ENDED_FROM_OUTSIDE = "ended from outside"
     """It was killed before it was done."""
     FAILED = "failed"
-    """In a way that only its output tells."""
+    """For a reason that only its output gives."""
     UNKNOWN = "unknown"
-    """Nobody knows how it ended: the machine was started meanwhile, or systemd has forgotten it."""
+    """The end is unknown: the machine was rebooted, or systemd has forgotten it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +51,25 @@ class Judged:
 _WORDS = {
     Outcome.SWITCHED: ("The system is switched.", ""),
     Outcome.BUSY: (
-        "Another switch is under way, so this one did nothing to any unit.",
-        "Wait until it has ended, look at what it did, then try again.",
+        "Another switch is under way, so this one changed no unit.",
+        "Wait until it has ended, check what it did, then try again.",
     ),
     Outcome.UNITS_FAILED: (
-        "The system is switched, but not every unit of it runs{which}.",
-        "See `systemctl status {units}`. If it has nothing to do with this change, skip the step and say why; else undo.",
+        "The system is switched, but some of its units are not running{which}.",
+        "See `systemctl status {units}`. If this change is not the cause, skip the step with a reason; else undo.",
     ),
-    Outcome.NOT_RUN: ("The switch could not be run. {said}", "No unit was touched."),
+    Outcome.NOT_RUN: ("The switch could not be run. {said}", "No unit was changed."),
     Outcome.ACTIVATION_FAILED: (
         "The activation script of the new system failed. {said}",
-        "The system is half switched: undo, or mend what it complains about and try again.",
+        "The system is half switched. Undo, or fix the failure and try again.",
     ),
     Outcome.REBOOT_NEEDED: (
-        "The new system has another init, so it only takes effect after a reboot.",
+        "The new system has another init, so it takes effect only after a reboot.",
         "Undo, unless this host may be rebooted now.",
     ),
     Outcome.REFUSED: (
-        "The switch was refused before any unit was touched. {said}",
-        "Mend what it complains about and try again. Or undo, so that the next boot starts the old system.",
+        "The switch was refused before any unit was changed. {said}",
+        "Fix the failure and try again. Or undo, so that the next boot starts the old system.",
     ),
     Outcome.FAILED: ("The switch failed with {how}. {said}", "Read its output, then try again or undo."),
 }
@@ -80,16 +80,16 @@ def judge(standing: Standing, said: Sequence[str]) -> Judged:
     if standing.state is not State.ENDED or standing.code is None:
         return Judged(
             Outcome.UNKNOWN,
-            "How the switch ended is not known.",
-            "What runs now tells; look before you go on.",
+            "How the switch ended is unknown.",
+            "Check which system runs before you continue.",
         )
     code = standing.code
     if standing.reason or code in _SIGNALS:
         why = standing.reason or f"signal {code - 128}"
         return Judged(
             Outcome.ENDED_FROM_OUTSIDE,
-            f"The switch was ended from outside before it was done ({why}).",
-            "Switch again: it takes up what it had left undone. Or undo.",
+            f"The switch was killed before it was done ({why}).",
+            "Switch again: it continues what it had left undone. Or undo.",
         )
     return _by_code(code, said)
 
@@ -135,9 +135,9 @@ def _says(said: Sequence[str], phrase: str) -> bool:
 
 
 def _last(said: Sequence[str]) -> str:
-    """Return the line that most likely tells what went wrong, as a sentence."""
+    """Return the line that most likely names the error, as a sentence."""
     telling = [each for each in said if _tells(each)] or [each for each in said if each.strip()]
-    return f"It said: {telling[-1].strip().rstrip('.')}." if telling else "It said nothing."
+    return f"Its output: {telling[-1].strip().rstrip('.')}." if telling else "It printed nothing."
 
 
 def _tells(line: str) -> bool:

@@ -31,7 +31,7 @@ class Activation:
     starts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
-    """Units that changed, but must not be stopped by a switch."""
+    """Units that changed, but that a switch must not stop."""
     restarts_systemd: bool = False
 
     @property
@@ -118,7 +118,7 @@ def require_system(system: str) -> None:
     """Raise HostError unless a store path is a system that is there."""
     if not Path(dry_command(system)[0]).exists():
         raise HostError(
-            f"{clean(system, SENTENCE_LIMIT)} is no NixOS system that is there.",
+            f"{clean(system, SENTENCE_LIMIT)} is not an existing NixOS system.",
             "It may have been garbage-collected: build it again.",
         )
 
@@ -145,11 +145,11 @@ async def predict(system: str, places: Places) -> Activation:
         judged = judge(Standing(State.ENDED, code), lines)
         if judged.outcome is Outcome.BUSY:
             raise Declined("Another switch of this host is under way.", "Wait until it has ended.")
-        said = next((each for each in reversed(lines) if each.strip()), "it said nothing")
-        raise HostError(f"What the switch would do is not known: exit code {code}, {said}.")
+        said = next((each for each in reversed(lines) if each.strip()), "no output")
+        raise HostError(f"The effect of the switch is unknown: exit code {code}, {said}.")
     activation = read_activation(lines)
     if activation is None:
-        raise HostError("What the switch would do is not known: it did not say so.")
+        raise HostError("The effect of the switch is unknown: its dry run did not report it.")
     return activation
 
 
@@ -180,8 +180,8 @@ async def threatened(
     missing = [each for each in wanted if not known[each].is_loaded]
     if missing:
         raise HostError(
-            f"systemd has no unit {listed(missing)}, so what the switch would do to it is not known.",
-            "Name the units that are meant; the one of dockerd is `docker_unit` in the settings.",
+            f"systemd has no unit {listed(missing)}, so the effect of the switch on it is unknown.",
+            "Name existing units; the unit of dockerd is `docker_unit` in the settings.",
         )
     there = [each for each in known.values() if each.is_loaded]
     return endangered(
@@ -196,7 +196,7 @@ class _Known:
     """A unit as systemd knows it."""
 
     id: str
-    """Its own name, which a switch says, where it was asked for by an alias."""
+    """Its own name, as a switch prints it, where it was given by an alias."""
     is_loaded: bool
     leans_on: tuple[str, ...]
 
@@ -207,7 +207,7 @@ async def _known(units: Sequence[str], places: Places) -> dict[str, _Known]:
     blocks = tuple(property_blocks(await places.run(command, SYSTEMCTL_TIMEOUT_S)))
     # It answers in the order in which it was asked.
     if len(blocks) != len(units) or not all("Id" in each and "LoadState" in each for each in blocks):
-        raise HostError("`systemctl show` did not answer with the units that it was asked for.")
+        raise HostError("`systemctl show` did not answer with the requested units.")
     return {
         unit: _Known(
             clean(told["Id"]),

@@ -15,10 +15,10 @@ _COPIES, _BUILDS, _BUILD = 103, 104, 105
 _PROGRESS = 105
 """The kind of result that holds how many are done, and how many are expected."""
 _WORTH_SAYING = 3
-"""The most talkative level that is passed on: 0 error, 1 warning, 2 notice, 3 info."""
+"""The most verbose level that is shown: 0 error, 1 warning, 2 notice, 3 info."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _ADVICE = "(use '--show-trace'"
-"""Nix sends it as an error of its own, after the real one."""
+"""Nix sends it as a separate error, after the real one."""
 _MOST_ERRORS = 5
 _LAST = 20
 _STORE_NAME = re.compile(r"/[^' ]*/[a-z0-9]{32}-([^/' ]+?)(?:\.drv)?(?=$|[/' ])")
@@ -31,9 +31,9 @@ class NixProgress:
         self._kinds: dict[int, int] = {}
         self._counts: dict[int, tuple[int, int]] = {}
         self.errors: tuple[str, ...] = ()
-        """What Nix called errors last, each in one line."""
+        """Nix's last errors, each in one line."""
         self.last_lines: tuple[str, ...] = ()
-        """The last lines that were said to a person."""
+        """The last lines meant for a person."""
 
     def lines(self, raw: bytes) -> tuple[str, ...]:
         """Return what a raw line says to a person, nothing where that is nothing new."""

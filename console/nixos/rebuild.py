@@ -15,10 +15,10 @@ from console.nixos.progress import NixProgress
 from console.text import SENTENCE_LIMIT, clean, plural
 
 Tell = Callable[[str], Awaitable[object]]
-"""Is told lines of progress, clean."""
+"""Receives lines of progress, clean."""
 
 MOST_LINES = 2_000
-"""So many lines of a build are told; the rest is counted."""
+"""How many lines of a build are shown; the rest is counted."""
 ROOT_TIMEOUT_S = 60.0
 DIFF_TIMEOUT_S = 60.0
 _MOST_DIFFERENCES = 200
@@ -35,9 +35,7 @@ def flake_at(flake: str, repository: Path) -> str:
         return flake
     absolute = (repository / path).resolve()
     if any(each in str(absolute) for each in "#?"):
-        raise Declined(
-            f"The path of the flake {clean(str(absolute), SENTENCE_LIMIT)} cannot be written as one."
-        )
+        raise Declined(f"{clean(str(absolute), SENTENCE_LIMIT)} is not a valid flake path.")
     return f"{absolute}{rest}"
 
 
@@ -61,14 +59,14 @@ async def build(flake: str, folder: Path, places: Places, timeout_s: float, tell
         said = progress.errors or progress.last_lines[-1:]
         raise HostError(
             f"The new system could not be built (exit code {code}). {said[-1] if said else ''}".strip(),
-            "Nothing on this host was changed. Mend the flake, or give the build what it lacks, and try again.",
+            "Nothing on this host was changed. Fix the flake, or what its build lacks, and try again.",
         )
     system = next((each for each in reversed(printed) if re.match(STORE_PATH, each)), "")
     if not system and (folder / "result").is_symlink():
         # Before nixpkgs 24.11 it was not printed.
         system = str((folder / "result").resolve())
     if not (Path(system) / _ACTIVATES).exists() or not system:
-        raise HostError("nixos-rebuild did not say which system it built.", f"Try: {' '.join(command)}")
+        raise HostError("nixos-rebuild did not print which system it built.", f"Try: {' '.join(command)}")
     return system
 
 

@@ -12,14 +12,14 @@ from console.nixos.source import UNKNOWN, Text, Word
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh"))
 TALKERS = frozenset(("echo", "printf", ":", "true", "false", "log", "logger", "info", "warn", "die", "grep"))
-"""Commands that only say what their arguments are."""
+"""Commands that only print their arguments."""
 _SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--(?:session-)?command|--run")
-"""What stands before a script: `bash -ec`, `su -c`, `nix-shell --run`."""
+"""What comes before a script: `bash -ec`, `su -c`, `nix-shell --run`."""
 _WRAPPERS = frozenset(
     ("builtin", "command", "doas", "env", "exec", "nice", "nohup", "setsid", "sudo", "time", "timeout")
 )
 _PASSING_ON = frozenset((*SHELLS, "at", "batch", "parallel", "ssh", "sudo", "tee", "xargs"))
-"""What may run, or keep, what a pipeline gives it."""
+"""What may run or store its input in a pipeline."""
 _QUOTED = ("string", "raw_string", "concatenation")
 _ARGUMENTS = (*_QUOTED, "word", "number", "simple_expansion", "expansion")
 _EXECUTED = re.compile(
@@ -34,7 +34,7 @@ class Command:
 
     words: tuple[Word, ...]
     is_whole: bool
-    """Whether the shell's grammar took all of it."""
+    """Whether the shell's grammar understood all of it."""
     end: int = 0
     """Where in the file it ends."""
     is_used: bool = False
@@ -79,7 +79,7 @@ def program_name(word: Word) -> str:
 
 def script_of(text: Text) -> Script:
     """Return what a script consists of."""
-    # A carriage return is no part of a word for whoever wrote it, though it is one for a shell.
+    # A carriage return belongs to a word for a shell, but its author did not mean it.
     content = text.content.replace(b"\\\r\n", b" \\\n").replace(b"\r\n", b" \n")
     content = _EXECUTED.sub(lambda found: b" " * len(found[0]), content)
     return _Reader(replace(text, content=content)).read()

@@ -11,10 +11,10 @@ import tree_sitter_nix
 from tree_sitter import Language, Node, Parser
 
 UNKNOWN = "\ue000"
-"""Stands for a piece of text that only an evaluation would tell. It is a private character, so no file means it."""
+"""Stands for text that only an evaluation would know. It is a private character, so no file means it."""
 _UNKNOWN = UNKNOWN.encode()
 _PROSE = frozenset({"description", "longDescription", "example", "message", "warnings", "literalExpression"})
-"""Attributes (and a function) whose texts are read by people and never run."""
+"""Attributes (and a function) whose texts people read and nothing runs."""
 _STRINGS = ("string_expression", "indented_string_expression")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _GAP = rb"(?:[ \t\r\n]++|#[^\r\n]*+|/\*(?>.*?\*/))*+"

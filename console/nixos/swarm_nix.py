@@ -56,9 +56,9 @@ class Reading:
     sentence: str
     hint: str = ""
     lines: tuple[int, ...] = ()
-    """Where, first line first; lines begin with 1."""
+    """Line numbers in ascending order; the first line is 1."""
     notes: tuple[str, ...] = ()
-    """Commands that were passed over although they look alike, each a sentence."""
+    """Commands that look alike and were skipped, each a sentence."""
     insertion: Insertion | None = None
     """For `ABSENT`."""
 
@@ -78,7 +78,7 @@ def read(data: bytes, network: str, subnet: IPv4Network) -> Reading:
         return replace(verdicts[0], lines=lines, notes=(*notes, *doubts, *found.hidden.values()))
     if found.hidden or (doubts and not verdicts):
         unclear = found.hidden if verdicts else {**found.doubts, **found.hidden}
-        hint = "Add the subnet by hand, where that is decided."
+        hint = "Add the subnet by hand where the expression is defined."
         said = " ".join(unclear[each] for each in sorted(unclear))
         return Reading(Verdict.UNCLEAR, said, hint, tuple(sorted(unclear)), notes)
     if not verdicts:
@@ -88,7 +88,7 @@ def read(data: bytes, network: str, subnet: IPv4Network) -> Reading:
         return Reading(
             Verdict.SEVERAL,
             f"{len(verdicts)} commands create the overlay {network}: lines {where}.",
-            f"Only one can be changed safely. Add `--subnet {subnet}` by hand where it belongs.",
+            f"Only one command can be edited safely. Add `--subnet {subnet}` by hand where it belongs.",
             lines,
             (*notes, *doubts),
         )
@@ -105,11 +105,11 @@ class _Statements:
     """What is known of each line that creates a network, or speaks of it: one sentence a line."""
 
     mine: list[Creation] = field(default_factory=list)
-    """The commands that create the overlay; what is said of them is judged later."""
+    """The commands that create the overlay; each gets its verdict later."""
     doubts: dict[int, str] = field(default_factory=dict)
     """Commands that may create it."""
     hidden: dict[int, str] = field(default_factory=dict)
-    """Texts that may create it, in a way that is not understood: beside one of these no command is changed."""
+    """Texts that may create it, in a way that is not understood: beside one of these no command is edited."""
     notes: dict[int, str] = field(default_factory=dict)
     """Lines that look alike and are left alone."""
     others: dict[int, str] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def _sorted_out(source: NixSource, network: str) -> _Statements:
             statements.doubts[line] = f"Line {line} creates a network, but its {doubt}."
         elif not each.values("driver"):
             statements.notes[line] = (
-                f"Line {line} creates a bridge named {network}, not an overlay, and is left alone."
+                f"Line {line} creates a bridge named {network}, not an overlay, so it is left alone."
             )
         else:
             statements.mine.append(each)
@@ -135,10 +135,10 @@ def _sorted_out(source: NixSource, network: str) -> _Statements:
         line = source.line(mention.place)
         if mention.use is Use.UNCLEAR and mention.may_create(network):
             statements.hidden[line] = (
-                f"Line {line} may create {network}, in a way that this program does not understand."
+                f"Line {line} may create {network}, but this program does not understand how."
             )
         elif mention.use is Use.SAID and mention.names(network):
-            said = f"Line {line} only prints how {network} is created, and is left alone."
+            said = f"Line {line} only prints how to create {network}, so it is left alone."
             statements.notes.setdefault(line, said)
     return statements
 
@@ -160,7 +160,7 @@ def _could_be(written: str, name: str) -> bool:
 def _doubt(creation: Creation) -> str:
     """Return what keeps a command from being known as the one, as what follows "its", or nothing."""
     if not creation.names:
-        return "name does not stand in the same text"
+        return "name is not in the same text"
     if not creation.names[0].is_known:
         return "name comes from an expression"
     if any(UNKNOWN in each for each in creation.values("driver")):
@@ -188,7 +188,7 @@ def _nothing(data: bytes, network: str, found: _Statements) -> Reading:
     hint = "Name the file that holds the `docker network create`."
     idle = [str(line) for line in mentions if line not in told]
     if idle:
-        hint += f" Here it only stands where nothing runs it as it is: line {listed(idle)}."
+        hint += f" Only line {listed(idle)} mentions it, and nothing runs that line as it is."
     notes = tuple(told[line] for line in sorted(told))
     return Reading(Verdict.NONE, f"Nothing in it creates the overlay {network}.", hint, notes=notes)
 
@@ -201,7 +201,7 @@ def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) ->
         return Reading(
             Verdict.UNCLEAR,
             f"Line {line} creates {network}, but its addresses come from an expression.",
-            f"Change them to {subnet} where that is decided.",
+            f"Change them to {subnet} where the expression is defined.",
             lines,
         )
     # An overlay may have an IPv6 subnet beside it.
@@ -213,7 +213,7 @@ def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) ->
         return Reading(
             Verdict.CONFLICT,
             f"Line {line} creates {network} as {said}, not as {subnet}.",
-            "Change it by hand, or ask for that subnet.",
+            "Change it by hand, or choose that subnet.",
             lines,
         )
     for name in _WITHIN:
@@ -222,7 +222,7 @@ def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) ->
                 return Reading(
                     Verdict.CONFLICT,
                     f"Line {line} creates {network} with --{name} {clean(value)}, which is not in {subnet}.",
-                    "Change it by hand, or ask for another subnet.",
+                    "Change it by hand, or choose another subnet.",
                     lines,
                 )
     return Reading(

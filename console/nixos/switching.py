@@ -1,6 +1,6 @@
 """Switches this host to a system that is already built, in a program of its own that outlives every terminal.
 
-A switch is never ended from here: half a switch is worse than a whole one. Whoever was interrupted finds the switch by
+A switch is never ended from here: half a switch is worse than a whole one. An interrupted step finds the switch by
 what it wrote down before it began (`Switch`), and goes on watching.
 """
 
@@ -21,14 +21,14 @@ from console.nixos.rebuild import Tell
 from console.text import SENTENCE_LIMIT, clean, plural
 
 REBUILD_UNIT = "nixos-rebuild-switch-to-configuration.service"
-"""In which nixos-rebuild runs the activation."""
+"""The unit in which nixos-rebuild runs the activation."""
 TIMEOUT_S = 20.0
 MOST_LINES = 2_000
-"""So many lines of its output are told; the rest is counted, and stays in the log."""
+"""How many lines of its output are shown; the rest is counted, and stays in the log."""
 _TAIL = 200
 
 _SET_AND_SWITCH = 'nix-env --profile "$1" --set "$2" && exec "$2/bin/switch-to-configuration" switch'
-"""What nixos-rebuild does: the profile first, so that a crash leads to the new system on the next boot."""
+"""What nixos-rebuild does: the profile first, so that the next boot after a crash starts the new system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class Switch:
     """One switch that was begun: what is written down before, so that it is found again after a crash."""
 
     system: str
-    """The store path that is switched to."""
+    """Store path of the new system."""
     running: str
     """The system that ran before."""
     next: str
     """The system that the next boot would have started before."""
     name: str
-    """Of the program that does it."""
+    """Name of the program that does it."""
     log: str
     is_unit: bool
-    """Whether that program is a unit of systemd."""
+    """Whether that program is a systemd unit."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -67,7 +67,7 @@ async def begin(switch: Switch, places: Places) -> None:
     """Begin a switch. Raises HostError where it cannot be, and Declined while another one is under way."""
     other = await other_switch(places)
     if other:
-        raise Declined(other, "Wait until it has ended, look at what it did, then try again.")
+        raise Declined(other, "Wait until it has ended, check what it did, then try again.")
     if switch.is_unit:
         await _clear_failed(places)
     command = await switch_command(switch.system, places)
@@ -121,7 +121,7 @@ async def switch_command(system: str, places: Places) -> tuple[str, ...]:
 
 
 async def other_switch(places: Places) -> str:
-    """Return a sentence about a switch that is under way on this host, whoever began it, or nothing."""
+    """Return a sentence about a switch that is under way on this host, no matter who started it, or nothing."""
     holder = _holder(places.switch_lock)
     if holder:
         return f"Another switch of this host is under way: process {holder} holds {places.switch_lock}."
@@ -160,7 +160,7 @@ def _holder(lock: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise HostError(f"Whether another switch is under way is not known: {error.strerror}.") from error
+        raise HostError(f"Whether another switch is under way is unknown: {error.strerror}.") from error
     for line in held.splitlines():
         words = line.split()
         if len(words) > 5 and words[1] in ("FLOCK", "OFDLCK", "POSIX") and words[5].endswith(f":{inode}"):

@@ -22,11 +22,12 @@ class Claimant:
 
     machine: str
     runs: frozenset[str]
-    """Those that are kept on this machine. None of them but its own is unfinished, or it would have been declined."""
+    """Runs stored on this machine. Only its own may be unfinished, else it would have been declined."""
     run: str = ""
-    """Which of them it is; nothing for a command."""
+    """The ID of this run; empty for a command."""
     brings_back: bool = False
-    """Whether it would bring parked services back: then those of runs that are kept no more are its own to mend."""
+    """Whether it would bring parked services back. If so, it also handles services of runs that are no longer
+    stored."""
 
 
 async def clear_the_way(
@@ -81,26 +82,29 @@ def decline_if_handed_over(nodes: Part[tuple[Node, ...]], machine: str) -> None:
 
 def _decline_unreadable(names: list[str]) -> None:
     raise Declined(
-        f"{_parked(names)} by something that this program does not know.",
-        f"A newer vipconsole may: the label {PARKED_LABEL} of {names[0]} tells more (`docker service inspect`).",
+        f"{_parked(names)} by an unknown program.",
+        f"A newer vipconsole may know more. `docker service inspect {names[0]}` shows the label "
+        f"{PARKED_LABEL}.",
     )
 
 
 def _decline_foreign(machine: str, run: str, names: list[str]) -> None:
     raise Declined(
-        f"Another machine is changing this swarm, or has left it half changed: {_parked(names)} by the run {run} of machine "
-        f"{machine}.",
-        f"There `vipconsole attach {run}` shows it and takes an undo, and `vipconsole resume {run}` lets it go on. If it "
-        "cannot, `way-back.sh` in the run's folder there brings everything back with plain docker commands. Where that "
-        "machine is gone, deploy their stacks anew, once their network is there: that takes the label away too.",
+        f"Another machine is changing this swarm, or left it half changed: {_parked(names)} by run {run} of "
+        f"machine {machine}.",
+        f"On that machine, `vipconsole attach {run}` shows the run and takes an undo, and `vipconsole "
+        f"resume {run}` continues it. If neither works, run `way-back.sh` in the run's folder there: it "
+        "brings everything back with plain docker commands. If that machine is gone, recreate the network "
+        "if needed, then deploy the stacks again. That also removes the label.",
     )
 
 
 def _decline_forgotten(run: str, names: list[str]) -> None:
     raise Declined(
-        f"{_parked(names)} by the run {run}, which this machine does not keep any more: nothing else may change the swarm "
-        "until they are back.",
-        "`vipconsole run` with a runbook that recreates their network finishes it, or takes it back, by their labels.",
+        f"{_parked(names)} by run {run}, which is no longer stored on this machine. Nothing else may change "
+        "the swarm until they are back.",
+        "`vipconsole run` with a runbook that recreates their network finishes that run, or undoes it, "
+        "from their labels.",
     )
 
 
@@ -109,10 +113,10 @@ def _parked(names: list[str]) -> str:
 
 
 class Touches(Protocol):
-    """A durable record of what is being changed. Whoever calls a remedy keeps it: a run in its store, a test in a list.
+    """A durable record of what is being changed. The caller of an operation stores it: a run in its store, a test in a list.
 
     When `before` returns, the record is on disk: only then may the change be made. A touch without its `after` may have
-    been made or not; whoever goes on looks first.
+    been made or not; the next attempt checks first.
     """
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
@@ -131,15 +135,15 @@ class Touches(Protocol):
 T = TypeVar("T")
 
 TRIES = 3
-"""What the engine refuses so often is refused."""
+"""After so many refusals a change has failed."""
 RETRY_S = 0.25
 SLOWEST_RETRY_S = 2.0
 NOT_ANSWERED = (EngineError, SwarmError)
-"""What the engine, or what stands for it, may raise."""
+"""What the engine or its stand-in may raise."""
 
 
 Note = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Records what came of a change."""
+"""Records the result of a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +153,11 @@ class Steady:
     clock: Clock
     touches: Touches
     patience_s: float = 60.0
-    """An engine that has not answered properly for so long is given up: a restart of dockerd takes seconds."""
+    """Give up after an engine has not answered properly for so long: a restart of dockerd takes seconds."""
     at_once: int = 4
     """Changes under way at the same time."""
     unrecorded: list[str] = field(default_factory=list)
-    """Why changes could not be recorded that were made all the same, each a sentence."""
+    """Why changes could not be recorded that were made nevertheless, each a sentence."""
 
     async def asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return an answer; ask again while the engine may be coming back."""
@@ -242,7 +246,7 @@ class Steady:
 
 
 async def nothing() -> None:
-    """Do nothing: whoever begins such a change makes it himself."""
+    """Do nothing: the caller makes such a change itself."""
 
 
 async def never() -> bool:
@@ -262,11 +266,11 @@ class Change:
     object_id: str
     what: str
     state: Mapping[str, Any]
-    """What the object was before; see `Touches.before`."""
+    """What the object was before the change; see `Touches.before`."""
     act: Callable[[], Awaitable[Mapping[str, Any] | None]] = nothing
-    """Makes it, and returns what came of it for the record."""
+    """Makes the change, and returns its result for the record."""
     is_made: Callable[[], Awaitable[bool]] = never
-    """Looks whether it is made, or has become needless."""
+    """Checks whether the change is made, or no longer needed."""
     is_way_back: bool = False
     """Whether it brings back what is down."""
 

@@ -20,10 +20,10 @@ from console.swarm.values import Network, SwarmState, Task
 from console.text import plural
 
 TASKS = 3
-"""Of the service that is removed: so many addresses can be lost at a time."""
+"""Of the service that is removed: at most so many addresses can leak at a time."""
 SCRATCH = IPv4Network("10.255.240.0/20")
-"""Where a subnet for the shared scratch network is looked for, at the end of Swarm's own pool; a small one, for its whole
-ring is walked."""
+"""Where the shared scratch network gets its subnet, at the end of Swarm's own pool. It is small, for all its addresses are
+walked."""
 LENGTH = 28
 WITHIN_S = 30.0
 POLL_S = 0.05
@@ -34,24 +34,30 @@ class Leaks:
     """What was lost."""
 
     naive: int
-    """Addresses that one removal in the order of `docker stack rm` lost, of a service with `tasks` tasks."""
+    """Addresses that one removal in the order of `docker stack rm` leaked, of a service with `tasks` tasks."""
     safe: int
-    """The same for the order that waits."""
+    """The same for the order that waits for the tasks to end."""
     tasks: int
 
     def verdict(self, free: int | None = None) -> str:
         """Return what that means, in words; `free` is what the network of interest has free at most."""
         if not self.naive and not self.safe:
-            return "This engine loses no address when a network is removed under its tasks: the leak is mended here."
+            return (
+                "No leak: this engine gives back every address when a network is removed while tasks are "
+                "stopping."
+            )
         lost = plural(self.naive, "address", "addresses")
-        said = f"The leak is still there: removing a network under {plural(self.tasks, 'task')} lost {lost}"
+        said = f"This engine leaks: removing a network while {plural(self.tasks, 'task')} were stopping leaked {lost}"
         said += (
-            ", and the order that waits lost none."
+            "; removing it after a wait leaked none."
             if not self.safe
-            else f", and the order that waits {self.safe}."
+            else f"; removing it after a wait leaked {self.safe}."
         )
         if free is not None and self.naive:
-            said += f" A larger subnet is head-room only: about {plural(free // self.naive, 'more removal')} like it."
+            said += (
+                " A larger subnet only adds room: it is full after about "
+                f"{plural(free // self.naive, 'more removal')} of this size."
+            )
         return said
 
 
@@ -75,7 +81,7 @@ class LeakProbe:
     async def run(self, taken: Iterable[IPv4Network] = ()) -> Leaks:
         """Lose addresses of a scratch network in both orders and count them; `taken` are subnets to stay clear of.
 
-        Nothing of it is left when this returns, is cancelled, or raises an `EngineError`, if the engine still answers.
+        It leaves nothing behind when it returns, is cancelled, or raises an `EngineError`, if the engine still answers.
         """
         try:
             shared = await self._create("shared", _free_subnet(await self._look(), taken))
@@ -83,10 +89,10 @@ class LeakProbe:
             await self._say(f"a scratch network has {plural(before, 'free address', 'free addresses')}")
             await self._remove_service_from(shared, is_patient=False)
             naive = before - await self._free(shared)
-            await self._say(f"removed at once: {plural(naive, 'address', 'addresses')} lost")
+            await self._say(f"removed at once: {plural(naive, 'address', 'addresses')} leaked")
             await self._remove_service_from(shared, is_patient=True)
             safe = before - naive - await self._free(shared)
-            await self._say(f"removed after a wait: {plural(safe, 'address', 'addresses')} lost")
+            await self._say(f"removed after a wait: {plural(safe, 'address', 'addresses')} leaked")
         finally:
             await unbroken(self._clean())
         return Leaks(naive, safe, TASKS)
@@ -96,16 +102,17 @@ class LeakProbe:
         own = await self._create("own", None)
         service = await self._changer.create_service(_service(self._mark, shared.id, own.id))
         await self._wait(
-            lambda state: _allocated(state, service, shared.id) == TASKS, "its tasks have their addresses"
+            lambda state: _allocated(state, service, shared.id) == TASKS,
+            "all tasks of the probe have addresses",
         )
         await self._changer.remove_service(service)
         if is_patient:
-            await self._wait(lambda state: not _alive(state, service), "its tasks have ended")
+            await self._wait(lambda state: not _alive(state, service), "all tasks of the probe have ended")
         await self._remove(own.id)
-        await self._wait(lambda state: not _alive(state, service), "its tasks have ended")
+        await self._wait(lambda state: not _alive(state, service), "all tasks of the probe have ended")
 
     async def _free(self, network: Network) -> int:
-        """Return how many addresses can be had, by having each of them."""
+        """Return how many addresses are free, by allocating each of them."""
         prober = Prober(self._reader, self._changer, self._clock, self._mark, network.id)
         seen = set[IPv4Address | IPv6Address]()
         while True:
@@ -124,7 +131,7 @@ class LeakProbe:
         network_id = await self._changer.create_network(body)
         state = await self._wait(
             lambda now: any(each.id == network_id and each.is_allocated for each in _networks(now)),
-            "a scratch network has its subnet",
+            "the scratch network has its subnet",
         )
         return next(each for each in _networks(state) if each.id == network_id)
 
@@ -144,7 +151,7 @@ class LeakProbe:
         for name in ours:
             for each in _networks(state):
                 if each.name == name:
-                    await self._wait(_empty(each.id), "nothing is on a scratch network")
+                    await self._wait(_empty(each.id), "nothing uses the scratch network")
                     await self._remove(each.id)
 
     async def _look(self) -> SwarmState:
@@ -159,7 +166,7 @@ class LeakProbe:
         if state is None:
             raise EngineTimeout(
                 f"Timed out after {WITHIN_S:g} s waiting until {what}.",
-                "`docker service ls` shows its probe.",
+                "`docker service ls` shows the service of the probe.",
             )
         return state
 

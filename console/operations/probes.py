@@ -25,9 +25,9 @@ NOWHERE = "node.labels.vipconsole.probe==nowhere"
 """A placement that no node meets. A probe has no replicas, so this only holds if somebody scales it."""
 IMAGE = "vipconsole/probe:never-runs"
 VIP_WITHIN_S = 3.0
-"""A virtual IP comes within some milliseconds. When none has come, the network is full or the leader is slow."""
+"""A virtual IP arrives within some milliseconds. If none arrives, the network is full or the leader is slow."""
 ALLOCATED_WITHIN_S = 60.0
-"""So long a slow leader is waited for, once it is asked for something that no full network can delay."""
+"""How long to wait for a slow leader, once it is asked for something that no full network can delay."""
 POLL_S, SLOW_POLL_S = 0.002, 0.25
 
 
@@ -49,7 +49,7 @@ class Mark:
 
 
 NETWORK_PREFIX = "vipconsole-scratch-"
-"""Of the names of networks that are made to prove something on, and removed again."""
+"""Name prefix of networks that exist only for a proof, and are removed again."""
 
 
 def network_name(mark: Mark, purpose: str) -> str:
@@ -158,10 +158,10 @@ class Prober:
             found = await until(tried, self.clock, ALLOCATED_WITHIN_S, SLOW_POLL_S)
             if found is None:
                 raise EngineTimeout(
-                    f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to allocate an "
-                    "address: whether the network is full is not known.",
-                    "The leader is slow or stands still: `docker node ls` shows it, its dockerd's log tells why. Try "
-                    "again once a new service gets its tasks.",
+                    f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to "
+                    "allocate an address. Whether the network is full is unknown.",
+                    "The leader is slow or hangs: see `docker node ls` and its dockerd's log. Try again "
+                    "once a new service gets its tasks.",
                 )
             return found[0]
         finally:
@@ -205,10 +205,10 @@ async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine:
     if foreign:
         whose, _, process = foreign[0].probe.rpartition("/")
         raise Declined(
-            f"Another machine is changing this swarm: {plural(len(foreign), 'probe')} of machine {whose or '?'}, "
-            f"process {process or '?'}, in it ({foreign[0].name}).",
-            "Wait until it has ended. If it was killed, any changing command there cleans up, or "
-            f"`docker service rm {foreign[0].name}`.",
+            f"Another machine is changing this swarm: {plural(len(foreign), 'probe')} of machine "
+            f"{whose or '?'}, process {process or '?'} ({foreign[0].name}).",
+            "Wait until it has ended. If it was killed, run any changing command there, or `docker service "
+            f"rm {foreign[0].name}`.",
         )
     for each in probes:
         await changer.remove_service(each.id)

@@ -30,7 +30,7 @@ class Pruned:
 
     removed: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
-    """Those that were to go and stayed, with the reason."""
+    """Those that were to be removed and stayed, with the reason."""
 
 
 def prunable(look: OverlayLook, keep: Keep) -> tuple[NetworkDefinition, ...]:
@@ -49,17 +49,17 @@ def _kept_because(network: NetworkDefinition, look: OverlayLook, keep: Keep) -> 
     if network.is_ingress or network.is_from_config:
         return "Swarm needs it"
     if any(fnmatchcase(network.name, each) for each in keep.names) or KEEP_LABEL in labels:
-        return "it is to be kept"
+        return "its label says to keep it"
     is_dated = is_known(network.created)
     if not is_dated or age_s < keep.younger_than_s:
-        return "it is new" if is_dated else "its age is not known"
+        return "it is new" if is_dated else "its age is unknown"
     users = [each.name for each in look.services if each.is_on(network.id, network.name)]
     if users:
-        return f"{users[0]} is on it"
+        return f"{users[0]} uses it"
     if any(live_on(look, network.id)):
-        return "a task is on it"
+        return "a task uses it"
     containers = [each.name for each in look.containers if each.is_on(network.id)]
-    return f"the container {containers[0]} is on it" if containers else ""
+    return f"the container {containers[0]} uses it" if containers else ""
 
 
 async def prune(

@@ -20,7 +20,7 @@ P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
 
 NOT_KNOWN = (EngineError, SwarmError, HostError)
-"""What keeps an answer from being known, and may be over in a moment."""
+"""What makes an answer unknown, and may be over in a moment."""
 
 
 class Unread(HostError):
@@ -107,7 +107,7 @@ class ReadOnly(Generic[M]):
 
     async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> Found:
         """Tell that there is nothing more to it: where it was not so, it failed."""
-        return found(True, "It was seen.")
+        return found(True, "The snapshot was taken.")
 
     async def undo(self, context: Context, parameters: M, outputs: Mapping[str, Any]) -> None:
         """Do nothing, for nothing was changed."""
@@ -129,7 +129,11 @@ async def doubt_of_this_host(context: Context) -> str:
     """
     swarm = await glimpse(context)
     doubt = await doubt_unless_silent(context.world.host, swarm.engine)
-    return "" if doubt is None else f"This host is not changed for an engine elsewhere. {doubt.reason}"
+    return (
+        ""
+        if doubt is None
+        else (f"The engine is on another host, so this host is not changed. {doubt.reason}")
+    )
 
 
 async def require_this_host(context: Context, places: Places) -> None:

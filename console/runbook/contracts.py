@@ -50,7 +50,7 @@ Seconds: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=SPAN)]),
 ]
-"""A span of time, written with its unit: `30s`, `15m`, `1h`."""
+"""A duration with its unit: `30s`, `15m`, `1h`."""
 
 
 def _subnet(value: object) -> object:
@@ -65,21 +65,21 @@ Subnet4: TypeAlias = Annotated[
 ]
 """An IPv4 subnet without host bits."""
 
-NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="A network's name.")]
+NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="The name of a network.")]
 """The name of a network, as the engine allows it."""
 
 AbsolutePath: TypeAlias = Annotated[str, Field(pattern=ABSOLUTE, max_length=4096)]
 """The absolute path of a file or program."""
 
 Url: TypeAlias = Annotated[str, Field(pattern=URL, max_length=2000)]
-"""An address to ask with HTTP."""
+"""A URL that is requested with HTTP."""
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
-"""The name of anything that the engine or systemd knows by a name."""
+"""The name of an object of the engine or of systemd."""
 
 
 UnitName: TypeAlias = Annotated[Name, AfterValidator(full_name)]
-"""The name of a unit of systemd, or a glob; one without a type is a service, as systemctl has it."""
+"""The name of a systemd unit, or a glob. A name without a type is a service, as in systemctl."""
 
 
 class HoldsConditions:
@@ -184,7 +184,7 @@ class Context(Protocol):
         ...
 
     async def say(self, line: str) -> None:
-        """Tell a line of progress to whoever watches. It is cleaned, kept and bounded."""
+        """Report a line of progress. It is cleaned, stored and bounded."""
         ...
 
 
@@ -198,18 +198,18 @@ class Action(Protocol, Generic[P_contra]):
     name: ClassVar[str]
     effect: ClassVar[Effect]
     parameters: ClassVar[type[BaseModel]]
-    """The model of its parameters: strict, nothing unknown, every field described."""
+    """The model of its parameters: strict, no unknown keys, every field described."""
     may_retry: ClassVar[bool]
-    """Whether acting again without asking does no harm."""
+    """Whether acting twice does no harm."""
     no_undo_because: ClassVar[str]
-    """Why it cannot be undone; nothing where `undo` works."""
+    """Why it cannot be undone; empty where `undo` works."""
 
     async def plan(self, context: Context, parameters: P_contra) -> Planned:
         """Tell what it would do. Reads only."""
         ...
 
     async def probe(self, context: Context, parameters: P_contra) -> Found:
-        """Tell whether it is already done, whoever did it and however far an attempt came. Reads only.
+        """Return whether it is already done, no matter by whom and how far an attempt got. Reads only.
 
         Where it says yes, its evidence holds the outputs of `act` as far as they can be seen: later steps use them.
         """
@@ -220,7 +220,7 @@ class Action(Protocol, Generic[P_contra]):
         ...
 
     async def verify(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> Found:
-        """Tell whether it came to what it should, as of now. Reads only.
+        """Return whether the result is as it should be, as of now. Reads only.
 
         It is asked again and again until it says yes or the time is over, and once more, however much later, before
         a step that requires this one. `outputs` may lack what was lost with an interrupted attempt.

@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--journal", type=Path, help="write what dockerd would log to this file, as JSON lines"
     )
-    parser.add_argument(
-        "--date", type=datetime.fromisoformat, help="what date it is when the scenario begins"
-    )
+    parser.add_argument("--date", type=datetime.fromisoformat, help="the date when the scenario begins")
     asked = parser.parse_args(arguments)
     date = asked.date or (datetime.now(UTC) if asked.clock == "real" else DEFAULT_DATE)
     if date.tzinfo is None:

@@ -226,7 +226,7 @@ class Allocator:
         self._store.said.task_failed(task.id, error, is_init=self._is_init)
 
     def rebuild(self) -> None:
-        """Begin anew from what the swarm's log holds, as a new leader does.
+        """Rebuild the state from the swarm's log, as a new leader does.
 
         What leaked is free again, and what waited is tried at once.
         """

@@ -180,7 +180,7 @@ class Containers:
         container.attachments = [*container.attachments, *task.attachments]
 
     def _claim(self, task: SimTask, network: SimNetwork, address: str) -> None:
-        """Give a task a certain address, if it is to be had."""
+        """Give a task a certain address, if it is free."""
         given = self._allocator.ledger.claim(network.id, address, Holder("task", task.id))
         if given is not None:
             task.attachments, task.holds = [(network, given)], True

@@ -30,7 +30,7 @@ class Fault:
     times: int
     seconds: float = 2.0
     skip: int = 0
-    """So many calls that match are let through before."""
+    """How many matching calls pass before the first that fails."""
 
     @property
     def status(self) -> int:
@@ -62,7 +62,7 @@ class Faults:
         )
         if kind not in KINDS and not fault.status:
             raise SimulatorError(
-                f"There is no fault {kind!r}.", f"Known are {', '.join(KINDS)} and status:5xx."
+                f"Unknown fault {kind!r}.", f"Known faults: {', '.join(KINDS)} and status:5xx."
             )
         self._waiting.append(fault)
 

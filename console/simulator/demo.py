@@ -20,7 +20,7 @@ class Demo:
     host: str
     """Its address, `unix://…`."""
     journal: Path
-    """What it logs, for `console.journal.recordings.GrowingJournal`; the unit is `docker.service`."""
+    """Its log, for `console.journal.recordings.GrowingJournal`; the unit is `docker.service`."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TextIO
 from console.simulator.events import Timeline
 
 KEPT = 2000
-"""Lines that are kept for whoever begins to listen later."""
+"""Lines that are kept for later listeners."""
 NO_VIP = "could not find an available IP while allocating VIP"
 NO_STATE = "networkallocator: could not find local network state"
 _PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]*")
@@ -151,7 +151,7 @@ def _quoted(value: str) -> str:
 
 UNIT = "docker.service"
 LONGEST = 4000
-"""Lines after which the file is begun anew with the newest that are kept, so that it does not grow for ever."""
+"""After so many lines the file is rewritten with only the newest ones, so that it does not grow for ever."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOT = "5ea1ed" + "0" * 26
 

@@ -61,8 +61,8 @@ class SimulatedEngine:
         """Begin with nodes and `ingress`. `others` are (host name, role) of more nodes; `leader` is a host name."""
         if identity.api_version not in ENGINES:
             raise SimulatorError(
-                f"No engine with API {identity.api_version} can be simulated.",
-                f"Known are: {', '.join(ENGINES)}.",
+                f"An engine with API {identity.api_version} cannot be simulated.",
+                f"Known versions: {', '.join(ENGINES)}.",
             )
         self.identity = identity
         self.store = Store(seed, start)
@@ -95,7 +95,7 @@ class SimulatedEngine:
             node.is_leader = host == leader
             self.store.nodes[node.id] = node
         if not any(node.is_leader for node in self.store.nodes.values()):
-            raise SimulatorError(f"There is no node {leader} that could lead.")
+            raise SimulatorError(f"Node {leader}, which should lead, not found.")
         self.node = next(iter(self.store.nodes.values()))
         self.store.said.node_id = self.node.id
         self.agent.own_node_id = self.node.id
@@ -145,7 +145,7 @@ class SimulatedEngine:
         """Make a node the leader; its allocator begins from what the swarm's log holds."""
         chosen = self.store.find_node(reference)
         if chosen.role != "manager":
-            raise SimulatorError(f"{chosen.hostname} is no manager.")
+            raise SimulatorError(f"{chosen.hostname} is not a manager.")
         before = next((each.id for each in self.store.nodes.values() if each.is_leader), "")
         for node in self.store.nodes.values():
             node.is_leader = node is chosen

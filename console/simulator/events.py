@@ -50,7 +50,7 @@ class Timeline:
 
 
 KEPT = 256
-"""Events that are kept for whoever asks for earlier ones (the engine's own number)."""
+"""Events that are kept for later requests (the engine's own number)."""
 
 Listener = Callable[["SimEvent"], None]
 

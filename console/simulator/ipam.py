@@ -63,7 +63,7 @@ class AddressPool:
             self._taken_in_range -= 1
 
     def mark(self, address: str, holder: Holder) -> None:
-        """Say anew who has an address that stays taken."""
+        """Change the holder of an address that stays taken."""
         self.holders[int(ip_address(address.split("/", maxsplit=1)[0]))] = holder
 
     def has(self, address: str) -> bool:
@@ -244,7 +244,7 @@ class Ledger:
             pool.release(address)
 
     def mark(self, network_id: str, address: str, holder: Holder) -> None:
-        """Say anew who has an address that stays taken; nothing happens if the network is unknown."""
+        """Change the holder of an address that stays taken; nothing happens if the network is unknown."""
         if pool := self._pool(network_id, address):
             pool.mark(address, holder)
 

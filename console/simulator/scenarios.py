@@ -45,7 +45,9 @@ def build(
 ) -> SimulatedEngine:
     """Build a scenario so that it is `date` (aware) in it now; raise SimulatorError for an unknown name."""
     if name not in SCENARIOS:
-        raise SimulatorError(f"There is no scenario {name!r}.", f"Known are {', '.join(sorted(SCENARIOS))}.")
+        raise SimulatorError(
+            f"Unknown scenario {name!r}.", f"Known scenarios: {', '.join(sorted(SCENARIOS))}."
+        )
     return SCENARIOS[name](date, api_version)
 
 

@@ -56,7 +56,7 @@ class Service:
         return await self._stream_events(request, call)
 
     def respond(self, call: Call) -> web.Response | None:
-        """Return the response to a call that needs nothing of its connection.
+        """Return the response to a call that does not use its connection.
 
         None for a call that meets a fault and for a stream of events: nothing was done then, and no fault counted.
         """
@@ -82,7 +82,7 @@ class Service:
     async def _stream_events(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         """Tell what was kept and asked for, and then what happens, until the client or the simulation goes.
 
-        With `until` it ends after what was kept: whoever asks for a moment to come is not told of it.
+        With `until` it ends after the stored events: later ones are not sent.
         """
         given = answer(self._engine, call)
         if given.status != 200:

@@ -171,7 +171,7 @@ def local_networks_json(engine: SimulatedEngine) -> list[Json]:
         {
             "Name": name,
             "Id": f"{number:x}" * 64,
-            # The engine makes this one anew at every start.
+            # The engine creates this one again at every start.
             "Created": date(engine.daemon_began if name == "bridge" else engine.began),
             "Scope": "local",
             "Driver": driver,

@@ -14,9 +14,9 @@ UNFINISHED = UnfinishedRun(
     RUN,
     "Recreate proxy",
     "recreate",
-    "was cut short",
+    "was interrupted",
     NOW - timedelta(minutes=2),
-    f"`vipconsole resume {RUN}` lets it go on; `vipconsole abandon {RUN}` gives it up.",
+    f"`vipconsole resume {RUN}` continues it; `vipconsole abandon {RUN}` gives it up.",
     is_in_outage=True,
 )
 
@@ -62,7 +62,7 @@ def test_a_run_that_is_known_to_be_unfinished_is_told_alike_by_both_findings() -
     assert [each.code for each in assessment.findings][:2] == ["run-unfinished", "services-parked"]
     run, services = assessment.findings[:2]
     assert services.hint == run.hint == UNFINISHED.hint
-    assert f"1 service is parked, without tasks until the run {RUN} (it was cut short)" in services.sentence
+    assert f"1 service is parked, without tasks until the run {RUN} (it was interrupted)" in services.sentence
 
 
 def test_whether_a_run_is_over_is_not_claimed_where_runs_cannot_be_read() -> None:

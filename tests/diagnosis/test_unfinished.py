@@ -11,9 +11,9 @@ RUN = UnfinishedRun(
     "20260612-010000-proxy-16",
     "Recreate proxy",
     "recreate",
-    "was cut short",
+    "was interrupted",
     NOW - timedelta(hours=1),
-    "`vipconsole resume 20260612-010000-proxy-16` lets it go on.",
+    "`vipconsole resume 20260612-010000-proxy-16` continues it.",
     is_in_outage=True,
 )
 SEEN = observation(swarm([network("proxy", "10.0.1.0/24")]))
@@ -23,9 +23,9 @@ def test_an_unfinished_run_is_the_first_thing_that_is_said() -> None:
     assessment = assess(replace(SEEN, runs=(RUN,)), Thresholds())
     first = assessment.findings[0]
     assert (first.code, first.severity, first.subject) == ("run-unfinished", Severity.CRITICAL, RUN.run_id)
-    assert "was cut short at step recreate; it began 60 min ago. Services may be down" in first.sentence
+    assert "was interrupted at step recreate; it began 60 min ago. Services may be down" in first.sentence
     assert first.hint == RUN.hint
-    assert assessment.headline == f"the run {RUN.run_id} was cut short"
+    assert assessment.headline == f"the run {RUN.run_id} was interrupted"
     # Whoever asks about one network is told too.
     named = assess(replace(SEEN, runs=(RUN,)), Thresholds(), ("proxy",))
     assert named.findings[0].code == "run-unfinished"

@@ -76,7 +76,7 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
         settled: list[dict[str, set[str]]] = []
 
         def hear(said: str) -> None:
-            if said.startswith("making a rollback"):
+            if said.startswith("resetting the rollback target"):
                 settled.append(stage.tasks())
 
         stage.when_said = hear
@@ -145,7 +145,7 @@ async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
         # The network is gone, and there is nothing left to work with but docker.
         await killed(stage, new, "creating", after=1)
         assert any(PARKED_LABEL in each["Spec"]["Labels"] for each in stage.services())
-        with pytest.raises(Declined, match=f"by the run {WHOSE.run} of machine {WHOSE.machine}"):
+        with pytest.raises(Declined, match=f"by run {WHOSE.run} of machine {WHOSE.machine}"):
             await as_another_machine(stage)
         said = stage.way_back()
         assert said.returncode == 0, said.stderr
@@ -193,7 +193,7 @@ async def test_dockerd_is_killed_and_somebody_updates_a_service_in_the_middle(
         assert stage.subnets() == [new]
         # A container without a restart policy does not outlive the daemon; it is attached all the same.
         assert result.told == tuple(
-            f"The container shaken-{each} does not run any more." for each in ("fixed", "shell")
+            f"The container shaken-{each} is no longer running." for each in ("fixed", "shell")
         )
         after = stage.facts()
         assert after["running"] == before["running"]

@@ -167,7 +167,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
     assert steps["census-after"]["outputs"]["leaked"] is None
     page = root.run("report", run).out
     assert "No address of proxy leaked." in page
-    assert "What leaked of proxy is unknown: proxy can have" in page
+    assert "Leaks of proxy are unknown: proxy can have" in page
     assert f"{run}`, done (exit code 0)" in page
     assert all(each in page for each in (*outputs["outages"], NEW, f'"outage_s": {outputs["outage_s"]}'))
     assert "hunter2" not in page + json.dumps(told)
@@ -179,7 +179,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
 
     # What lies before it stays done, and says how it is undone as well.
     assert undone.code == 1, undone.out
-    assert "Undone back to recreate; what stays: reproduce, census." in undone.out
+    assert "Undone back to recreate. Not undone: reproduce, census." in undone.out
     assert set(seen.down_s()) == {name for name, count in before["running"].items() if count}
     assert stage.subnets() == [OLD]
     assert stage.facts() == before

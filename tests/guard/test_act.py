@@ -193,7 +193,9 @@ async def test_unused_overlays_go_while_it_is_quiet_and_the_network_of_the_batch
 async def test_an_unfinished_run_is_stood_back_from(tmp_path: Path) -> None:
     remember_restart(tmp_path, datetime.now(UTC) - timedelta(days=9))
     async with bench(exhausted(), tmp_path) as guard:
-        situation = replace(await guard.scout.situation(), unfinished="The maintenance run x was cut short.")
+        situation = replace(
+            await guard.scout.situation(), unfinished="The maintenance run x was interrupted."
+        )
     assert decide(situation, ALLOWED, SETTINGS.thresholds).verdict is Verdict.STOP
 
 

@@ -322,14 +322,14 @@ CASES = (
         unit("docker network create -d overlay --frobnicate 7 proxy"),
         U,
         (5,),
-        "option --frobnicate is not known",
+        "option --frobnicate is unknown",
     ),
     Case(
         "a command in two strings",
         '{ a = "docker network create -d overlay " + "proxy"; }\n',
         U,
         (1,),
-        "its name does not stand in the same text",
+        "its name is not in the same text",
     ),
     Case(
         "a command in words of its own",
@@ -357,7 +357,7 @@ CASES = (
         unit("docker network create proxy"),
         N,
         (),
-        "docker network create`. Line 5 creates a bridge named proxy, not an overlay, and is left alone.",
+        "docker network create`. Line 5 creates a bridge named proxy, not an overlay, so it is left alone.",
     ),
     Case(
         "only another network",

@@ -23,8 +23,8 @@ async def test_the_plan_shows_the_edit_and_the_commands_and_changes_nothing(host
     assert plan.calls[1] == f"nixos-rebuild build --flake '{host.repository}#host'"
     assert [each.sentence for each in plan.checked] == [
         "Line 8 creates proxy without a subnet.",
-        "To Nix the two versions differ in this one place only.",
-        "swarm.nix is in no git repository.",
+        "For Nix, the two versions differ in this one place only.",
+        "swarm.nix is not in a git repository.",
     ]
     assert (plan.refused, plan.not_applicable, plan.basis["verdict"]) == ((), "", "absent")
     assert host.swarm_nix.read_text() == SWARM_NIX
@@ -86,7 +86,7 @@ async def test_undo_throws_nothing_of_anybody_away(host: Host) -> None:
     step = edits(host)
     await step.act()
     host.swarm_nix.write_text(EDITED + "# mine\n")
-    with pytest.raises(Declined, match="changed by somebody else"):
+    with pytest.raises(Declined, match="Somebody else has changed"):
         await step.undo()
     assert host.swarm_nix.read_text() == EDITED + "# mine\n"
 
@@ -143,7 +143,7 @@ async def test_a_file_that_takes_no_part_in_the_system_is_noticed_and_put_back(h
     other = host.repository / "other.nix"
     other.write_text(SWARM_NIX)
     step = edits(host, file="other.nix")
-    with pytest.raises(StepFailed, match="does not take part in the system"):
+    with pytest.raises(StepFailed, match="is not part of the system"):
         await step.act()
     assert (other.read_text(), host.swarm_nix.read_text()) == (SWARM_NIX, SWARM_NIX)
 
@@ -151,7 +151,7 @@ async def test_a_file_that_takes_no_part_in_the_system_is_noticed_and_put_back(h
 @pytest.mark.parametrize("how", [{"dry_code": 1}, {"dry_silent": True}])
 async def test_what_a_switch_would_do_must_be_known(host: Host, how: dict[str, int]) -> None:
     host.behave(**how)
-    with pytest.raises(HostError, match="What the switch would do is not known"):
+    with pytest.raises(HostError, match="The effect of the switch is unknown"):
         await edits(host).act()
     assert host.swarm_nix.read_text() == SWARM_NIX
 
@@ -212,8 +212,8 @@ async def test_an_engine_elsewhere_is_no_reason_to_change_this_host(host: Host) 
     step = edits(host)
     context, parameters = step.next()
     context.host = "tcp://192.0.2.1:2375"
-    assert "not changed for an engine elsewhere" in (await step.action.plan(context, parameters)).refused[0]
-    with pytest.raises(Declined, match="not changed for an engine elsewhere"):
+    assert "so this host is not changed" in (await step.action.plan(context, parameters)).refused[0]
+    with pytest.raises(Declined, match="so this host is not changed"):
         await step.action.act(context, parameters)
     assert host.swarm_nix.read_text() == SWARM_NIX
 

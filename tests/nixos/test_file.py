@@ -93,9 +93,9 @@ def test_a_diff_shows_nothing_raw(tmp_path: Path) -> None:
     [
         (
             "x:\n~/${x}\n",
-            "This program cannot read line 2, though Nix can. Add `--subnet 10.10.0.0/16` by hand",
+            "Nix can read line 2, but this program cannot. Add `--subnet 10.10.0.0/16` by hand",
         ),
-        ("x:\n{ a = ; }\n", "Nix cannot read it: syntax error, unexpected ';' (line 2). Mend it"),
+        ("x:\n{ a = ; }\n", "Nix cannot read it: syntax error, unexpected ';' (line 2). Fix the file"),
     ],
 )
 async def test_what_cannot_be_read_is_told_from_what_is_no_nix(
@@ -107,10 +107,7 @@ async def test_what_cannot_be_read_is_told_from_what_is_no_nix(
     assert (edit.is_needed, edit.new) == (False, written.encode())
     assert says in edit.refusal
     without = await look_at_edit("nix/modules/swarm.nix", repository, "proxy", SUBNET, no_nix)
-    assert (
-        "This program cannot read line 2. Nix was not asked whether it can. No such command."
-        in without.refusal
-    )
+    assert "This program cannot read line 2. Nix could not check it. No such command." in without.refusal
 
 
 async def no_nix(_argv: Sequence[str], _within_s: float) -> bytes:
@@ -157,7 +154,7 @@ async def test_what_somebody_edited_since_is_not_thrown_away(repository: Path, s
     edit = await look(repository)
     kept(state, edit).change(edit.file, edit.new)
     path.write_bytes(EDITED + b"# mine\n")
-    with pytest.raises(Declined, match="changed by somebody else") as raised:
+    with pytest.raises(Declined, match="Somebody else has changed") as raised:
         kept(state, edit).restore()
     assert str(kept(state, edit).original) in raised.value.hint
     assert path.read_bytes() == EDITED + b"# mine\n"
@@ -170,7 +167,7 @@ async def test_what_somebody_edited_between_look_and_edit_is_not_written_over(
     path = repository / "nix/modules/swarm.nix"
     edit = await look(repository)
     path.write_bytes(SOURCE + b"# mine\n")
-    with pytest.raises(Declined, match="changed by somebody else"):
+    with pytest.raises(Declined, match="Somebody else has changed"):
         kept(state, edit).change(edit.file, edit.new)
     assert path.read_bytes() == SOURCE + b"# mine\n"
 
@@ -220,7 +217,7 @@ def test_a_link_that_leaves_the_repository_is_refused(repository: Path, tmp_path
     (tmp_path / "elsewhere.nix").write_bytes(SOURCE)
     (repository / "swarm.nix").symlink_to(tmp_path / "elsewhere.nix")
     for path in ("swarm.nix", "../elsewhere.nix", str(tmp_path / "elsewhere.nix")):
-        with pytest.raises(Declined, match="outside of the repository"):
+        with pytest.raises(Declined, match="outside the repository"):
             read_nix_file(Path(path), repository)
 
 
@@ -235,10 +232,10 @@ def _huge(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (Path, "There is no"),
+        (Path, "x.nix not found"),
         (_loop, "cannot be read|circle"),
-        (Path.mkdir, "cannot be read|is no file"),
-        (os.mkfifo, "is no file"),
+        (Path.mkdir, "cannot be read|is not a file"),
+        (os.mkfifo, "is not a file"),
         (_huge, "is larger than"),
     ],
 )
@@ -253,7 +250,7 @@ def test_what_is_no_file_that_can_be_edited_is_an_error(
 async def test_git_tells_what_is_not_committed_and_what_a_flake_does_not_see(repository: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
     run = Places().run
-    assert await said_by_git(path, run) == "swarm.nix is in no git repository."
+    assert await said_by_git(path, run) == "swarm.nix is not in a git repository."
     git(repository, "init", "-q")
     assert "a flake does not see it" in str(await said_by_git(path, run))
     git(repository, "add", "nix/modules/swarm.nix")
@@ -262,7 +259,7 @@ async def test_git_tells_what_is_not_committed_and_what_a_flake_does_not_see(rep
     (repository / "other").write_text("x")
     assert await said_by_git(path, run) == ""
     path.write_bytes(SOURCE + b"\n")
-    assert await said_by_git(path, run) == "swarm.nix has changes that are not committed."
+    assert await said_by_git(path, run) == "swarm.nix has uncommitted changes."
     (repository / ".gitignore").write_text("*.nix\n")
     git(repository, "rm", "-q", "--cached", "nix/modules/swarm.nix")
     git(repository, "commit", "-qam", "second")

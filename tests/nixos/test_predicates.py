@@ -39,7 +39,7 @@ async def test_whether_a_file_is_nix(host: Host) -> None:
     host.swarm_nix.write_text("{ }")
     assert (await ask(host, "nix.parses", file="nix/modules/swarm.nix")).answer is Answer.CANNOT_TELL
     assert (await ask(host, "nix.parses", file="none.nix")).answer is Answer.CANNOT_TELL
-    with pytest.raises(Declined, match="outside of the repository"):
+    with pytest.raises(Declined, match="outside the repository"):
         await ask(host, "nix.parses", file="/etc/passwd")
 
 

@@ -178,7 +178,7 @@ def test_an_exit_code_is_told_from_the_others(standing: Standing, said: list[str
 
 def test_the_line_that_tells_most_is_the_one_that_is_told() -> None:
     said = ["building", "error: disk full", "done with it", "Command 'x' returned non-zero exit status 1."]
-    assert judge(Standing(State.ENDED, 1), said).sentence.endswith("It said: error: disk full.")
+    assert judge(Standing(State.ENDED, 1), said).sentence.endswith("Its output: error: disk full.")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_flake_is_meant_from_the_repository(flake: str, meant: str) -> None:
 
 
 def test_a_path_that_no_flake_reference_can_hold_is_refused() -> None:
-    with pytest.raises(Declined, match="cannot be written as one"):
+    with pytest.raises(Declined, match="is not a valid flake path"):
         flake_at(".#host", Path("/etc/nix#os"))
 
 

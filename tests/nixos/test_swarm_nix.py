@@ -52,7 +52,7 @@ async def test_to_nix_itself_the_edit_is_one_change_in_one_place(case: Case) -> 
         assert await parsed_by_nix(case.before)
         return
     agreed = await nix_agrees(case.before, case.after, reading.insertion)
-    assert agreed == "To Nix the two versions differ in this one place only."
+    assert agreed == "For Nix, the two versions differ in this one place only."
 
 
 def test_the_table_is_large_enough_to_mean_something() -> None:
@@ -116,10 +116,7 @@ def test_beside_a_command_that_is_not_understood_none_is_edited(text: str) -> No
     assert reading.verdict is Verdict.UNCLEAR, reading
     assert reading.insertion is None
     for line in reading.lines:
-        assert (
-            f"Line {line} may create proxy, in a way that this program does not understand."
-            in reading.sentence
-        )
+        assert f"Line {line} may create proxy, but this program does not understand how." in reading.sentence
         assert b"create" in text.encode().split(b"\n")[line - 1]
 
 

@@ -21,7 +21,7 @@ async def test_undo_lets_a_switch_end_before_it_switches_back(host: Host, step: 
     undoing = asyncio.create_task(step.action.undo(context, parameters, {}))
     while not context.said:  # noqa: ASYNC110 - it says so once it watches
         await asyncio.sleep(0.02)
-    assert context.said == ["vipconsole-r1-switch-1 has to end first."]
+    assert context.said == ["Wait until vipconsole-r1-switch-1 has ended."]
     assert host.switches() == 1
     gate.unlink()
     await undoing
@@ -72,7 +72,7 @@ async def test_units_that_fail_in_either_system_do_not_stand_in_the_way_back(
         await simple.act()
     await simple.undo()
     assert (host.running, host.next) == (before, before)
-    assert "Switched back, but not every unit runs: certs.service." in simple.said
+    assert "Switched back, but some units are not running: certs.service." in simple.said
 
 
 async def test_an_undo_that_does_not_come_back_says_so(host: Host, new: str, simple: Attempts) -> None:

@@ -202,9 +202,9 @@ async def test_where_every_address_has_a_holder_nothing_is_created() -> None:
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
-        ("nowhere", UsageError, "There is no network nowhere"),
-        ("bridge", UsageError, "no overlay"),
-        ("ingress", Declined, "cannot be walked"),
+        ("nowhere", UsageError, "Network nowhere not found"),
+        ("bridge", UsageError, "not an overlay"),
+        ("ingress", Declined, "is not possible"),
         ("tight", Declined, "4 free addresses"),
         ("pending", Declined, "no IPv4 subnet"),
         ("large", Declined, "65533 free addresses"),

@@ -25,7 +25,7 @@ async def test_an_allocator_that_began_anew_in_the_middle_makes_it_worthless(wha
         if next(steps) == 20:
             engine.restart() if what == "restart" else engine.lead("other")
 
-    with pytest.raises(Declined, match="began anew in the middle"):
+    with pytest.raises(Declined, match="was rebuilt during the census"):
         await census(engine, meanwhile=disturb)
 
 

@@ -39,20 +39,20 @@ class Row:
 
 TABLE = (
     Row("nothing is parked", (service("web"),), COMMAND),
-    Row("parked by another machine", (THEIRS,), COMMAND, "1 service is parked (shop_app) by the run run-7 of machine there",
+    Row("parked by another machine", (THEIRS,), COMMAND, "1 service is parked (shop_app) by run run-7 of machine there",
         "vipconsole resume run-7"),
     Row("so it is for a run", (service("web"), THEIRS), RUN, "of machine there"),
-    Row("so it is for one that would bring back its own", (THEIRS,), MENDING, "of machine there", "deploy their stacks anew"),
+    Row("so it is for one that would bring back its own", (THEIRS,), MENDING, "of machine there", "deploy the stacks again"),
     Row("all of that run are named", (THEIRS, parked("a", "there/run-7"), parked("b", "elsewhere/run-7")), COMMAND,
-        "2 services are parked (shop_app, a) by the run run-7 of machine there"),
-    Row("parked by a run that is kept no more", (FORGOTTEN,), COMMAND, "(wiki_app) by the run run-1, which this machine does",
+        "2 services are parked (shop_app, a) by run run-7 of machine there"),
+    Row("parked by a run that is kept no more", (FORGOTTEN,), COMMAND, "(wiki_app) by run run-1, which is no longer stored",
         "recreates their network"),
-    Row("so it is for a run that has nothing to do with it", (FORGOTTEN,), RUN, "which this machine does not keep"),
+    Row("so it is for a run that has nothing to do with it", (FORGOTTEN,), RUN, "no longer stored on this machine"),
     Row("but not for the one that mends it", (FORGOTTEN,), MENDING),
     Row("given up, or rolled back after it was over", (parked("a", "here/run-2"),), COMMAND),
     Row("its own outage has to end, whatever others do", (parked("a", "here/run-2"), THEIRS), RUN),
-    Row("a label that tells nothing", (parked("a", "?"),), MENDING, "by something that this program does not know",
-        "vipconsole.parked of a"),
+    Row("a label that tells nothing", (parked("a", "?"),), MENDING, "by an unknown program",
+        "`docker service inspect a` shows the label vipconsole.parked"),
 )  # fmt: skip
 
 

@@ -221,7 +221,7 @@ async def test_after_a_second_newcomer_everything_is_brought_back() -> None:
             on.time.meanwhile.append((number * 1.0, partial(model.services.create, spec)))
 
         with pytest.raises(
-            BroughtBack, match=r"Others keep coming to proxy: new1_app, new2_app.*on it again"
+            BroughtBack, match=r"More services keep joining proxy: new1_app, new2_app.*on it again"
         ):
             await on.forward()
 
@@ -244,7 +244,7 @@ async def test_where_tasks_do_not_end_in_time_everything_is_brought_back() -> No
                 stop(task, desired)
 
         on.model.agent.stop = never  # type: ignore[method-assign]
-        with pytest.raises(BroughtBack, match="Not everything ended in time: container plain_app"):
+        with pytest.raises(BroughtBack, match="Timed out: container plain_app"):
             await on.forward()
         assert subnet_of(on.model) == str(OLD)
 
@@ -324,7 +324,7 @@ async def test_a_service_that_is_removed_meanwhile_is_named_and_the_others_come_
 
         result = await on.forward()
 
-        assert result.told == ("plain_app was removed meanwhile.",)
+        assert result.told == ("plain_app was removed in the meantime.",)
         before["running"].pop("plain_app")
         assert facts(on.model)["running"] == before["running"]
 

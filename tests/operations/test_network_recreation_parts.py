@@ -134,7 +134,7 @@ async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_th
         return still_on(at, network, (), parked_in(at), emptied)
 
     assert waits(quiet, {known.id: updated}) == ()
-    said = ("plain_app (may still stop on another node)",)
+    said = ("plain_app (may still be stopping on another node)",)
     # Somebody updated it since, or an earlier process parked it: engines before 29 forget its tasks then.
     assert waits(quiet, {known.id: updated - timedelta(seconds=1)}) == said
     assert waits(quiet, {}) == said

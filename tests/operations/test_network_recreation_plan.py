@@ -33,15 +33,15 @@ async def test_a_plan_tells_everything_in_its_order_and_how_long_services_are_do
         assert not plan.is_done
         assert plan.outage_s == 9.0
         assert plan_lines(plan) == (
-            "park 7 services: no task any more, then off proxy",
-            "wait until none of their tasks is listed and no container of them runs (at most 62 s)",
+            "park 7 services: scale to zero, then take off proxy",
+            "wait until no task of them is listed and no container runs (at most 62 s)",
             "disconnect the container shell",
             "disconnect the container stopped",
             "remove the network proxy (10.0.1.0/24)",
-            "create it again with 10.10.0.0/16, everything else as it was",
+            "create it again with 10.10.0.0/16, all else as before",
             "bring back 1: traefik_app (2 replicas)",
             "bring back 2: dns_app (2 replicas)",
-            "bring back 3: everywhere (on every node that it ran on)",
+            "bring back 3: everywhere (on each node where it ran)",
             "bring back 4: plain_app (2 replicas)",
             "bring back 5: shop_app (2 replicas)",
             "bring back 6: slow_app (2 replicas)",
@@ -50,10 +50,8 @@ async def test_a_plan_tells_everything_in_its_order_and_how_long_services_are_do
             "connect the container stopped",
         )
         lies, changes = plan.notes
-        assert lies.startswith(
-            "10.10.0.0/16 lies in 10.0.0.0/8, where Swarm takes subnets from that nobody chose."
-        )
-        assert changes == "The container shell will have another address than 10.0.1.19."
+        assert lies.startswith("10.10.0.0/16 is inside Swarm's default pool 10.0.0.0/8.")
+        assert changes == "The container shell gets another address than 10.0.1.19."
 
 
 async def test_those_that_are_named_come_first_and_then_those_with_ports() -> None:
@@ -73,7 +71,7 @@ async def test_with_the_subnet_that_it_has_there_is_nothing_to_do() -> None:
 async def test_a_network_that_is_not_there_is_no_network() -> None:
     with stage(small=True) as on:
         plan = plan_recreation(await on.ground(), Wanted("missing", NEW), on.whose)
-        assert plan.refused == ("There is no overlay missing, and nothing tells what it was.",)
+        assert plan.refused == ("Overlay missing not found, and no record says what it was.",)
         assert plan_lines(plan) == ()
 
 
@@ -129,19 +127,19 @@ def foreign_probe(model: SimulatedEngine, proxy: str) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (a_job, "batch_job is a job: it could not be started again where it stopped."),
-        (an_update, "plain_app is in the middle of an update (paused)."),
-        (from_config, "proxy is the ingress network: whatever publishes a port depends on it."),
-        (a_lost_node, "The node ci-host-2 cannot be reached, and "),
+        (a_job, "batch_job is a job: it cannot continue where it stopped."),
+        (an_update, "plain_app is being updated (paused)."),
+        (from_config, "proxy is the ingress network: every published port depends on it."),
+        (a_lost_node, "The node ci-host-2 is unreachable, and "),
         (attached_elsewhere, " is attached by hand on ci-host-2: it cannot be disconnected from here."),
         (
             foreign_parked,
             "Another machine is changing this swarm: 1 service parked by run r9 of machine machine-b (plain_app).",
         ),
-        (strange_parked, "The service plain_app is parked by something that this program does not know."),
+        (strange_parked, "The service plain_app is parked by an unknown program."),
         (
             foreign_probe,
-            "Another machine is changing this swarm: its probe vipconsole-probe-machine-b-7 is in it.",
+            "Another machine is changing this swarm: its probe vipconsole-probe-machine-b-7 exists.",
         ),
     ],
 )
@@ -156,14 +154,14 @@ async def test_what_would_be_lost_or_is_not_ours_is_named_and_refused(
 @pytest.mark.parametrize(
     ("subnet", "reason"),
     [
-        ("10.0.2.0/23", "10.0.2.0/23 overlaps 10.0.2.0/24, which the network shop_internal has."),
-        ("10.0.0.0/16", "10.0.0.0/16 overlaps 10.0.0.0/24, which the network ingress has."),
-        ("172.17.0.0/20", "172.17.0.0/20 overlaps 172.17.0.0/16, which the network bridge has."),
+        ("10.0.2.0/23", "10.0.2.0/23 overlaps 10.0.2.0/24 of the network shop_internal."),
+        ("10.0.0.0/16", "10.0.0.0/16 overlaps 10.0.0.0/24 of the network ingress."),
+        ("172.17.0.0/20", "172.17.0.0/20 overlaps 172.17.0.0/16 of the network bridge."),
         (
             "10.20.0.0/28",
-            "10.20.0.0/28 is too small: it has 13 addresses, and 19 are needed for what is on proxy now.",
+            "10.20.0.0/28 is too small: it has 13 addresses, and proxy needs 19 now.",
         ),
-        ("10.20.0.0/30", "10.20.0.0/30 is too small for a network: the largest prefix length is 29."),
+        ("10.20.0.0/30", "10.20.0.0/30 is too small for a network: the longest prefix is /29."),
         ("10.30.0.0/16", "10.30.0.0/16 overlaps 10.30.7.0/24, a route of this host (device wg0)."),
         ("10.40.0.0/16", "10.40.0.0/16 overlaps 10.40.0.5/32, this host's own address (device eth0)."),
     ],
@@ -199,8 +197,8 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
             subnet: plan_recreation(ground, Wanted("proxy", subnet), on.whose).notes for subnet in (NEW, OLD)
         }
     said = (
-        "The new subnet will not have the IP range 10.0.1.128/25, the auxiliary address router (10.0.1.9): "
-        "what was chosen for the old subnet lies in there."
+        "The new subnet drops the IP range 10.0.1.128/25, the auxiliary address router (10.0.1.9): the old "
+        "subnet contains it."
     )
     assert (said in notes[NEW], said in notes[OLD]) == (True, False)
 
@@ -211,14 +209,14 @@ async def test_routes_that_are_not_known_are_a_note() -> None:
             around=Surroundings(Unknown("The engine is elsewhere.")), may_change_address=("*",)
         )
         assert plan.refused == ()
-        assert "The routes of the engine's host are not known: The engine is elsewhere." in plan.notes
+        assert "Routes of the engine's host are unknown: The engine is elsewhere." in plan.notes
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"": True}, "was given to it by hand."),
-        ({}, "whether it was given by hand is not known."),
+        ({"": True}, "was set by hand."),
+        ({}, "may have been set by hand."),
         ({"": False}, ""),
     ],
 )
@@ -257,7 +255,7 @@ async def test_two_networks_of_the_name_are_one_too_many() -> None:
     with stage() as on:
         other = a_network(on.model, "other", "10.0.9.0/24")
         on.model.store.networks[other].name = "proxy"
-        assert "There are several networks named proxy: remove or rename the others first." in await refusals(
+        assert "Several networks have the name proxy. Remove or rename the others first." in await refusals(
             on
         )
 
@@ -287,6 +285,4 @@ async def test_what_is_parked_for_another_network_comes_first() -> None:
         plan = plan_recreation(await on.ground(), Wanted("other", NEW), on.whose)
 
         (said,) = plan.refused
-        assert said.endswith(
-            "parked for the network proxy by run run-1 wait to be brought back: finish that first."
-        )
+        assert said.endswith("of the network proxy are still parked by run run-1: finish that run first.")

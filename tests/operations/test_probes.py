@@ -70,7 +70,7 @@ async def test_a_leader_that_does_not_come_to_it_is_no_full_network(*, is_full: 
     with (
         simulation(engine) as running,
         prober(running, network) as probe,
-        pytest.raises(EngineTimeout, match="whether the network is full is not known") as told,
+        pytest.raises(EngineTimeout, match="Whether the network is full is unknown") as told,
     ):
         await probe.next_address()
     assert "leader" in told.value.hint

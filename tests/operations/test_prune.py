@@ -45,10 +45,10 @@ async def test_only_what_is_old_unused_and_not_kept_goes() -> None:
     assert outcome.removed == ("unused",)
     assert names(engine) == everything - {"unused"}
     kept = dict(outcome.kept)
-    assert kept["used"] == "web is on it"
-    assert kept["stopping"] == "a task is on it"
+    assert kept["used"] == "web uses it"
+    assert kept["stopping"] == "a task uses it"
     assert kept["new"] == "it is new"
-    assert kept["proxy"] == kept["shared-a"] == kept["labelled"] == "it is to be kept"
+    assert kept["proxy"] == kept["shared-a"] == kept["labelled"] == "its label says to keep it"
 
 
 async def test_what_is_gone_already_is_no_failure() -> None:

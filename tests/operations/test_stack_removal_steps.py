@@ -63,7 +63,7 @@ def test_a_stack_that_left_nothing_is_no_stack_and_those_with_near_names_are_tol
         plan_removal(["wbe"], WHOLE)
     assert refused.value.sentence == "There is no stack wbe, so nothing was changed."
     assert "Did you mean web?" in refused.value.hint
-    with pytest.raises(UsageError, match="There are no stacks x, y"):
+    with pytest.raises(UsageError, match="Stacks x, y not found"):
         plan_removal(["x", "y"], WHOLE)
     both = plan_removal(["wbe", "web"], WHOLE)
     assert ([each.name for each in both.stacks], both.absent) == (["web"], ("wbe",))

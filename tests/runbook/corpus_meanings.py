@@ -6,12 +6,12 @@ MEANINGS = (
     step(
         "an unknown action",
         "uses: checks.al",
-        "6:11: there is no action checks.al (did you mean checks.all?)",
+        "6:11: unknown action checks.al (did you mean checks.all?)",
     ),
     step(
         "a predicate as an action",
         "uses: network.is",
-        "6:11: there is no action network.is (it is a predicate",
+        "6:11: unknown action network.is (it is a predicate",
     ),
     step(
         "an unknown parameter",
@@ -45,7 +45,7 @@ MEANINGS = (
     step(
         "a variable that does not exist",
         'uses: checks.all\nwith: {subnet_free: "${vars.subnt}"}',
-        "10:25: there is no variable subnt (did you mean subnet?)",
+        "10:25: unknown variable subnt (did you mean subnet?)",
         top=HEAD + VARS,
     ),
     step(
@@ -55,32 +55,34 @@ MEANINGS = (
         top=HEAD + VARS,
     ),
     step(
-        "no placeholder",
+        "not a valid placeholder",
         'uses: checks.all\nwith: {replaces: "${network}"}',
-        "7:22: ${network} is no placeholder",
+        "7:22: ${network} is not a valid placeholder",
     ),
     step(
-        "half a placeholder", 'uses: checks.all\nwith: {replaces: "${vars.x"}', "7:22: ${ is no placeholder"
+        "half a placeholder",
+        'uses: checks.all\nwith: {replaces: "${vars.x"}',
+        "7:22: ${ is not a valid placeholder",
     ),
     step(
         "a placeholder in a placeholder",
         'uses: checks.all\nwith: {replaces: "${vars.${vars.a}}"}',
-        "7:22: ${ is no placeholder",
+        "7:22: ${ is not a valid placeholder",
     ),
     step(
         "the environment",
         'uses: checks.all\nwith: {replaces: "${env.HOME}"}',
-        "7:22: ${env.HOME} is no placeholder",
+        "7:22: ${env.HOME} is not a valid placeholder",
     ),
     step(
         "an expression",
         'uses: checks.all\nwith: {replaces: "${vars.a + 1}"}',
-        "7:22: ${vars.a + 1} is no placeholder",
+        "7:22: ${vars.a + 1} is not a valid placeholder",
     ),
     step(
         "something that a run has not",
         'uses: checks.all\nwith: {replaces: "${run.home}"}',
-        "7:22: a run has no home: it has id, started_at, engine",
+        "7:22: unknown run value home: use id, started_at, engine",
     ),
     step(
         "a placeholder in a key",
@@ -104,13 +106,13 @@ MEANINGS = (
     step(
         "its own output before it acts",
         'uses: checks.all\nwith: {replaces: "${steps.one.outputs.checks}"}',
-        "7:22: one has no outputs yet: only a step before this one has",
+        "7:22: one has no outputs yet: name a step before this one",
     ),
     bad(
         "a later step's output",
         HEAD + "steps:\n  - {id: a, uses: checks.all, with: {replaces: "
         '"${steps.b.outputs.checks}"}}\n  - {id: b, uses: checks.all}\n',
-        "5:48: b has no outputs yet: only a step before this one has",
+        "5:48: b has no outputs yet: name a step before this one",
     ),
     bad(
         "each other's outputs",
@@ -128,14 +130,14 @@ MEANINGS = (
         "the output of nobody",
         HEAD + "steps:\n  - {id: a, uses: checks.all}\n  - id: b\n    uses: checks.all\n"
         '    with: {replaces: "${steps.aa.outputs.checks}"}\n',
-        "8:22: there is no step aa (did you mean a?)",
+        "8:22: unknown step aa (did you mean a?)",
     ),
     bad(
         "variables that need each other",
         HEAD + 'vars:\n  a: {type: string, default: "${vars.b}"}\n'
         '  b: {type: string, default: "${vars.a}"}\n' + OK_STEP,
-        "5:30: the default of a is taken as it is",
-        "6:30: the default of b is taken as it is",
+        "5:30: the default of a must not contain ${…}",
+        "6:30: the default of b must not contain ${…}",
     ),
     bad(
         "a variable with a wrong default",
@@ -150,13 +152,13 @@ MEANINGS = (
     step(
         "a list within a text",
         'uses: exec\nwith: {argv: ["/bin/${vars.l}"]}',
-        "9:19: ${vars.l} is a list and cannot stand within a text",
+        "9:19: ${vars.l} is a list and cannot be part of a text",
         top=HEAD + "vars:\n  l: {type: list, default: [a, b]}\n",
     ),
     bad(
         "two steps of a name",
         HEAD + OK_STEP + "  - {id: one, uses: checks.all}\n",
-        "7:10: there is a step one already",
+        "7:10: another step already has the id one",
     ),
     step("neither nor", "title: Nothing", "5:5: a step needs either uses (an action) or manual"),
     step(
@@ -175,11 +177,15 @@ MEANINGS = (
         "6:5: manual needs verify, or verify: {none: why it cannot be}",
     ),
     step("manual with empty proof", "manual: Do it\nverify: []", "6:5: manual needs verify"),
-    step("manual with an empty reason", "manual: Do it\nverify: {none: ' '}", "7:20: none needs a reason"),
+    step(
+        "manual with an empty reason",
+        "manual: Do it\nverify: {none: ' '}",
+        "7:20: none needs a text: the reason",
+    ),
     step(
         "manual that is tried again",
         "manual: Do it\nverify: [swarm.no_stuck_new]\nretries: 2",
-        "8:14: what the operator does is not tried again by itself",
+        "8:14: a manual step is not retried: retries must be 0",
     ),
     step(
         "an action without proof",
@@ -189,12 +195,12 @@ MEANINGS = (
     step(
         "an unknown predicate",
         "uses: checks.all\nverify: [network.unqiue: proxy]",
-        "7:14: there is no predicate network.unqiue (did you mean network.unique?)",
+        "7:14: unknown predicate network.unqiue (did you mean network.unique?)",
     ),
     step(
         "an action as a predicate",
         "uses: checks.all\nverify: [checks.all]",
-        "7:14: there is no predicate checks.all (it is an action",
+        "7:14: unknown predicate checks.all (it is an action",
     ),
     step(
         "a predicate with an unknown parameter",
@@ -220,14 +226,14 @@ MEANINGS = (
     step(
         "an unknown step that is required",
         "uses: checks.all\nrequires: [zero]",
-        "7:16: there is no step zero",
+        "7:16: unknown step zero",
     ),
     step(
         "a step that requires itself",
         "uses: checks.all\nrequires: [one]",
         "7:16: one does not come before this step",
     ),
-    step("a step as a proof", "uses: checks.all\nverify: [one]", "7:14: there is no predicate one"),
+    step("a step as a proof", "uses: checks.all\nverify: [one]", "7:14: unknown predicate one"),
     step(
         "an outage that nobody confirms",
         "uses: stack.remove\nwith: {stacks: [web]}",
@@ -236,12 +242,12 @@ MEANINGS = (
     step(
         "a word with spaces around",
         "uses: checks.all\nconfirm: ' yes'",
-        "7:14: the word must be one that can be typed",
+        "7:14: the word must be easy to type",
     ),
     step(
         "a program that is tried again",
         "uses: exec\nwith: {argv: [/bin/true]}\nretries: 2",
-        "8:14: exec must not be tried again by itself",
+        "8:14: exec is not safe to retry",
     ),
     step("an empty undo", "uses: checks.all\nundo: {}", "7:11: undo is either uses (an action) or none"),
     step(
@@ -258,7 +264,7 @@ MEANINGS = (
     step(
         "an undo by an unknown action",
         "uses: checks.all\nundo: {uses: chekcs.all}",
-        "7:18: there is no action chekcs.all (did you mean checks.all?)",
+        "7:18: unknown action chekcs.all (did you mean checks.all?)",
     ),
     step(
         "an undo with wrong parameters",
@@ -268,12 +274,12 @@ MEANINGS = (
     step(
         "a wait for nothing",
         "uses: wait.until\nwith: {until: []}",
-        "7:19: until must name a predicate at least",
+        "7:19: until must name at least one predicate",
     ),
     step(
         "a wait for something unknown",
         "uses: wait.until\nwith: {until: [network.unqiue: a]}",
-        "7:20: there is no predicate network.unqiue",
+        "7:20: unknown predicate network.unqiue",
     ),
     step(
         "a wait with wrong parameters",
@@ -284,12 +290,12 @@ MEANINGS = (
     step(
         "addresses with a password",
         "uses: evidence.capture\nwith: {urls: ['http://me:secret@host/']}",
-        "7:19: urls[0] must be an address that begins",
+        "7:19: urls[0] must be a URL that begins",
     ),
     step(
         "a failure that is not known",
         "uses: checks.all\nverify: {journal.clean_since: {since: 5m, accept: [x]}}",
-        "7:56: accept[0] names no failure that is known",
+        "7:56: accept[0] names no known failure",
     ),
     step(
         "a time that is none",

@@ -130,7 +130,7 @@ async def test_an_undo_brings_the_node_back_and_hands_nothing_over(
 
 
 async def test_there_is_nothing_to_undo_where_nothing_was_cut_short(host: Bench) -> None:
-    with pytest.raises(Declined, match="Any manager may lead"):
+    with pytest.raises(Declined, match="Any manager may be the leader"):
         await host.undo(NAME, {})
 
 

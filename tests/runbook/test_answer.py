@@ -26,13 +26,15 @@ def test_an_answer_names_what_was_shown() -> None:
 
 @pytest.mark.parametrize("typed", ["", "PROXY", "confirm", "undo", "retry", "proxy now", "confirm="])
 def test_anything_else_is_no_answer_and_what_is_one_is_said(typed: str) -> None:
-    assert parse_answer(ASKED, typed) == ("That is no answer. Type proxy to go on, or skip REASON, or stop.")
+    assert parse_answer(ASKED, typed) == (
+        "That is not an answer. Type proxy to go on, or skip REASON, or stop."
+    )
 
 
 def test_a_step_is_skipped_with_a_reason() -> None:
     said = parse_answer(ASKED, "skip ")
     assert isinstance(said, str)
-    assert said.startswith("A step is skipped with a reason only.")
+    assert said.startswith("Skipping a step needs a reason.")
 
 
 def test_where_no_word_is_asked_for_confirm_itself_is_typed() -> None:

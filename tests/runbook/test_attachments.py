@@ -107,7 +107,7 @@ async def test_what_is_as_before_is_as_before_whatever_came_on_top(host: Bench) 
     )
     found = await host.holds("network.attached_as_before", network="proxy", before=was)
     assert is_yes(found)
-    assert found.sentence.endswith(" late came on top.")
+    assert found.sentence.endswith(" New on it: late.")
 
 
 def scaled(spec: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ async def test_what_differs_is_told(host: Bench, edit: Callable[[dict[str, Any]]
     await change(host, "web", edit)
     found = await host.holds("network.attached_as_before", network="proxy", before=was)
     assert not is_yes(found)
-    assert found.sentence == f"1 of 3 are not on proxy as before: {said}."
+    assert found.sentence == f"1 of 3 on proxy differ from before: {said}."
     assert is_yes(await host.holds("network.attached_as_before", network="proxy", before=was, accept=["w*"]))
 
 

@@ -44,7 +44,7 @@ async def test_what_holds_is_told_and_kept(quiet: Bench) -> None:
     kept = outputs["checks"]
     assert isinstance(kept, dict)
     assert set(kept) == {"engine", "leader", "api_min", "findings", "subnet_free"}
-    assert kept["leader"] == "The leader is ci-host, the engine that is asked."
+    assert kept["leader"] == "The leader is ci-host, this engine."
     assert kept["findings"] == "No finding about proxy is worse than warning."
     assert len(quiet.said) == 5
 
@@ -60,7 +60,7 @@ async def test_the_plan_makes_the_checks_and_tells_what_came_of_them(quiet: Benc
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"api_min": "9.0"}, r"The engine speaks API 1\.52; 9\.0 or later is wanted"),
+        ({"api_min": "9.0"}, r"The engine has API 1\.52; the runbook requires 9\.0 or later"),
         ({"subnet_free": "10.0.0.0/8"}, r"10\.0\.0\.0/8 overlaps .*the network proxy \(10\.0\.1\.0/24\)"),
         ({"subnet_free": "10.0.1.0/28"}, r"10\.0\.1\.0/28 overlaps the network proxy"),
     ],
@@ -89,7 +89,7 @@ async def test_a_network_must_be_as_well_as_is_asked(evening: Bench) -> None:
 async def test_the_leader_may_be_asked_for_here() -> None:
     with bench("cluster") as cluster:
         await cluster.act("checks.all")
-        with pytest.raises(StepFailed, match="The leader is ci-host-2, not the engine that is asked"):
+        with pytest.raises(StepFailed, match="The leader is ci-host-2, not this engine"):
             await cluster.act("checks.all", leader="here")
 
 
@@ -102,7 +102,7 @@ async def test_what_is_about_this_host_has_no_meaning_for_an_engine_elsewhere(qu
     # A recorded journal is the operator's word.
     assert str(kept["journal_readable"]).startswith("dockerd's journal can be read")
     assert str(kept["disk_free_mb"]).startswith("Not checked: ")
-    assert "This host's routes were not compared: " in str(kept["subnet_free"])
+    assert "Routes of this host were not compared: " in str(kept["subnet_free"])
 
 
 async def test_routes_of_this_host_are_in_the_way_too(ours: Bench) -> None:
@@ -123,14 +123,14 @@ async def test_routes_that_cannot_be_read_prove_nothing(ours: Bench, monkeypatch
 
 async def test_space_on_this_host_is_counted(ours: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await ours.act("checks.all", disk_free_mb=1, disk_paths=["/", "/nonexistent/yet"])
-    with pytest.raises(StepFailed, match=r"/ has [0-9]+ MiB free; 1000000000 MiB are wanted"):
+    with pytest.raises(StepFailed, match=r"/ has [0-9]+ MiB free; required: 1000000000 MiB"):
         await ours.act("checks.all", disk_free_mb=10**9, disk_paths=["/"])
 
     def broken(_: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("console.runbook.actions.checks.shutil.disk_usage", broken)
-    with pytest.raises(StepFailed, match="cannot be read: Input/output error"):
+    with pytest.raises(StepFailed, match="is unknown: Input/output error"):
         await ours.act("checks.all", disk_free_mb=1, disk_paths=["/"])
 
 
@@ -147,6 +147,6 @@ async def test_a_swarm_without_a_network_of_the_name_is_free_of_it() -> None:
     a_network(engine, "only", "10.0.5.0/24")
     with bench(engine) as host:
         assert (
-            "overlaps nothing"
+            "overlaps no known network, route or address"
             in sentences((await host.plan("checks.all", subnet_free="10.0.6.0/24")).checked)[2]
         )

@@ -25,15 +25,18 @@ def asking() -> PaperRun:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        (Wish("firm", e.Choice.CONFIRM, "Word"), "That is not the word"),
-        (Wish("firm", e.Choice.CONFIRM), "That is not the word"),
-        (Wish("firm", e.Choice.CONFIRM, "word\n"), "That is not the word"),
-        (Wish("firm", e.Choice.CONFIRM, "word", attempt=2), "is at attempt 1, and you were shown attempt 2"),
+        (Wish("firm", e.Choice.CONFIRM, "Word"), "Wrong word"),
+        (Wish("firm", e.Choice.CONFIRM), "Wrong word"),
+        (Wish("firm", e.Choice.CONFIRM, "word\n"), "Wrong word"),
+        (
+            Wish("firm", e.Choice.CONFIRM, "word", attempt=2),
+            "is now at attempt 1, but you were shown attempt 2",
+        ),
         (Wish("firm", e.Choice.CONFIRM, "word", digest="other"), "has changed since it was shown"),
         (Wish("last", e.Choice.CONFIRM, "word"), "the run is at firm"),
         (Wish("none", e.Choice.CONFIRM, "word"), "has no step none"),
         (Wish("firm", e.Choice.RETRY), "has not failed"),
-        (Wish("firm", e.Choice.SKIP), "with a reason only"),
+        (Wish("firm", e.Choice.SKIP), "needs a reason"),
         (Wish("firm", e.Choice.UNDO), "nothing to undo"),
     ],
 )
@@ -46,7 +49,7 @@ def test_the_first_answer_counts_and_the_second_is_told_that_it_is_late(asking: 
     wish = Wish("firm", e.Choice.CONFIRM, "word", attempt=1, digest="dig")
     assert asking.decide(wish) == ""
     assert "it is under way" in asking.decide(wish, is_alive=True)
-    assert "waits for no confirmation" in asking.decide(wish)
+    assert "is not waiting for a confirmation" in asking.decide(wish)
 
 
 def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
@@ -61,7 +64,7 @@ def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
 def test_stopping_is_possible_at_any_time_and_once(asking: PaperRun) -> None:
     assert asking.decide(Wish("firm", e.Choice.STOP)) == ""
     assert asking.view.state is RunState.STOPPED
-    assert "stopped already" in asking.decide(Wish("firm", e.Choice.STOP))
+    assert "already stopped" in asking.decide(Wish("firm", e.Choice.STOP))
     assert asking.view.outcome == 4
 
 

@@ -178,5 +178,5 @@ def test_a_file_that_is_wrong_is_told_of_by_its_name(tmp_path: Path) -> None:
     path.write_text("schema: 5\n")
     with pytest.raises(RunbookError) as raised:
         read_runbook(path)
-    assert raised.value.sentence == f"The runbook {tmp_path}/a\\x1bb.yaml cannot be used: 4 problems."
+    assert raised.value.sentence == f"The runbook {tmp_path}/a\\x1bb.yaml has errors: 4 problems."
     assert raised.value.problems[0].startswith(f"{tmp_path}/a\\x1bb.yaml:1:1: ")

@@ -58,7 +58,7 @@ async def systemctl(argv: Sequence[str], _: float) -> bytes:
         ([], ["broken.service"], "broken.service is failed (exit-code)."),
         ([], ["ended-badly.service"], "ended-badly.service is inactive (timeout)."),
         (["starting.service"], [], "starting.service is activating."),
-        (["nobody.service"], [], "nobody.service is no unit of this host."),
+        (["nobody.service"], [], "nobody.service is not a unit of this host."),
     ],
 )
 async def test_units_are_well_or_named(ours: Bench, units: list[str], finished: list[str], said: str) -> None:
@@ -74,7 +74,7 @@ async def test_no_unit_proves_nothing(ours: Bench) -> None:
 async def test_units_of_another_host_are_not_known(host: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     found = await host.holds("units.ok", units=["docker.service"])
     assert found.answer is Answer.CANNOT_TELL
-    assert found.sentence.startswith("Its units are not known here. ")
+    assert found.sentence.startswith("The units of the engine's host are unknown here. ")
     monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: False)
     found = await host.holds("units.ok", units=["docker.service"])
@@ -87,7 +87,7 @@ async def test_a_failure_since_then_is_told(host: Bench) -> None:
     assert is_yes(await host.holds("journal.clean_since", since="10m"))
     found = await host.holds("journal.clean_since", since="30m")
     assert not is_yes(found)
-    assert found.sentence.startswith("dockerd has failed since ")
+    assert found.sentence.startswith("dockerd has logged failures since ")
     (code,) = found.evidence["failures"] if isinstance(found.evidence["failures"], dict) else ("",)
     assert code in found.sentence
     assert is_yes(await host.holds("journal.clean_since", since="30m", accept=[code]))

@@ -28,7 +28,7 @@ async def test_what_was_lost_is_put_out_and_told_with_the_head_room(host: Bench)
     assert (outputs["naive"], outputs["safe"], outputs["tasks"]) == (3, 0, 3)
     found = await host.verify("leak.probe", outputs, network="proxy")
     assert is_yes(found)
-    assert "head-room only" in found.sentence
+    assert "only adds room" in found.sentence
 
 
 async def test_an_undo_of_it_removes_what_was_left_and_is_in_nobodys_way(host: Bench) -> None:

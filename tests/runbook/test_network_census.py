@@ -63,7 +63,7 @@ async def test_what_is_too_large_or_too_full_is_unknown_and_no_failure(host: Ben
         assert (outputs["leaked"], outputs["addresses"], host.changes) == (None, [], [])
         found = await host.verify(CENSUS, outputs, network=network)
         assert is_yes(found)
-        assert found.sentence.startswith(f"What leaked of {network} is unknown: ")
+        assert found.sentence.startswith(f"Leaks of {network} are unknown: ")
 
 
 async def test_an_undo_removes_what_was_left_and_is_in_nobodys_way(host: Bench) -> None:

@@ -48,7 +48,7 @@ async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_no
     assert plan.outage_s is not None
     assert plan.outage_s > 0
     assert "POST /networks/create" in plan.calls
-    assert "without any change" in plan.changes[-1]
+    assert "without a change" in plan.changes[-1]
     assert plan.calls[-3:] == plan.calls[:3]
     left = await host.plan(RECREATE, **ASKED, settle_rollback=False)
     assert (left.changes, left.calls) == (plan.changes[:-1], plan.calls[:-3])
@@ -92,9 +92,7 @@ async def test_an_undo_for_which_there_is_no_room_any_more_says_so_and_changes_n
     host.remember()
     a_network(host.model, "other", "10.0.1.128/25")
     host.changes.clear()
-    with pytest.raises(
-        StepFailed, match=r"10\.0\.1\.0/24 overlaps 10\.0\.1\.128/25, which the network other has"
-    ):
+    with pytest.raises(StepFailed, match=r"10\.0\.1\.0/24 overlaps 10\.0\.1\.128/25 of the network other"):
         await host.undo(RECREATE, outputs, **ASKED)
     assert host.changes == []
     assert subnet_of(host) == "10.10.0.0/16"
@@ -105,7 +103,9 @@ async def test_an_undo_that_ends_on_another_subnet_is_none_and_can_be_done_again
     outputs = await host.act(RECREATE, **ASKED)
     host.remember()
     host.running.break_call("/networks/create", "status:500", times=3)
-    with pytest.raises(StepFailed, match=r"not all is as it was: proxy has .* instead of 10\.0\.1\.0/24"):
+    with pytest.raises(
+        StepFailed, match=r"some things differ from before: proxy has .* instead of 10\.0\.1\.0/24"
+    ):
         await host.undo(RECREATE, outputs, **ASKED)
     assert facts(host.model) == before
     host.remember()
@@ -143,7 +143,7 @@ async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(h
     assert isinstance(told, list)
     for name, line in zip(names, told, strict=True):
         assert str(line).startswith(f"{name}: `docker service rollback` would stop it")
-    assert host.said[-1].startswith("3 services must not be rolled back")
+    assert host.said[-1].startswith("Do not roll back 3 services")
     assert findings(host)["rollback-parks"]["names"] == names
 
 

@@ -37,8 +37,8 @@ async def test_a_network_is_what_it_is(quiet: Bench) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"name": "nobody"}, "There is no overlay nobody."),
-        ({"name": "bridge"}, "There is no overlay bridge."),
+        ({"name": "nobody"}, "Overlay nobody not found."),
+        ({"name": "bridge"}, "Overlay bridge not found."),
         ({"name": "proxy", "subnet": "10.10.0.0/16"}, "proxy is 10.0.1.0/24, and not 10.10.0.0/16."),
         ({"name": "proxy", "attachable": False}, "proxy is 10.0.1.0/24, and attachable."),
     ],
@@ -70,7 +70,7 @@ async def test_headroom_is_counted_where_the_engine_counts(small: Bench) -> None
     assert is_yes(await small.holds("network.headroom_min", network="proxy", addresses=13))
     found = await small.holds("network.headroom_min", network="proxy", addresses=14)
     assert not is_yes(found)
-    assert found.sentence == "13 addresses of proxy are free; 14 are wanted."
+    assert found.sentence == "13 addresses of proxy are free; required: 14."
     assert not is_yes(await small.holds("network.headroom_min", network="nobody", addresses=1))
 
 
@@ -92,7 +92,7 @@ async def test_headroom_is_only_a_bound_where_it_does_not() -> None:
 async def test_services_run_as_wanted(quiet: Bench) -> None:
     found = await quiet.holds("services.converged")
     assert is_yes(found)
-    assert found.sentence == "9 services run as wanted."
+    assert found.sentence == "9 services running as specified."
     assert (await quiet.holds("services.converged", network="proxy")).evidence == {"services": 6}
     assert (await quiet.holds("services.converged", stack="traefik")).evidence == {"services": 2}
     assert (await quiet.holds("services.converged", services=["traefik_*"])).evidence == {"services": 2}
@@ -101,8 +101,8 @@ async def test_services_run_as_wanted(quiet: Bench) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"services": ["nobody"]}, "There is no service nobody."),
-        ({"network": "nobody"}, "There is no overlay nobody."),
+        ({"services": ["nobody"]}, "Service nobody not found."),
+        ({"network": "nobody"}, "Overlay nobody not found."),
         ({"stack": "nobody"}, "The stack nobody has no services."),
     ],
 )
@@ -120,7 +120,7 @@ async def test_services_that_do_not_run_are_named(small: Bench) -> None:
     small.advance(5)
     found = await small.holds("services.converged")
     assert not is_yes(found)
-    assert found.sentence.startswith("2 services do not run as wanted: ")
+    assert found.sentence.startswith("2 services are not running as specified: ")
     assert "web has 0 of 20 running" in found.sentence
     assert "other has 0 of 1 running" in found.sentence
     assert is_yes(await small.holds("services.converged", accept=["w*", "other"]))
@@ -174,7 +174,7 @@ async def test_parameters_are_held_against_their_model_again_in_the_run(quiet: B
         RunbookError, match=r"network.is are wrong: unknown key sub .*; subnet must be an IPv4 subnet"
     ):
         await quiet.holds("network.is", name="proxy", subnet="here", sub="net")
-    with pytest.raises(RunbookError, match=r"no predicate network.iss \(did you mean network.is\?\)"):
+    with pytest.raises(RunbookError, match=r"Unknown predicate network.iss \(did you mean network.is\?\)"):
         await quiet.holds("network.iss", name="proxy")
 
 

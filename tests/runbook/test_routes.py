@@ -25,7 +25,7 @@ async def test_addresses_answer_or_not(host: Bench) -> None:
         broken = served.url("/broken")
         found = await host.holds("http.routes", urls=[*urls, broken])
         assert not is_yes(found)
-        assert found.sentence == f"1 of 4 addresses do not answer as they should: {broken} (502)."
+        assert found.sentence == f"1 of 4 addresses do not answer as expected: {broken} (502)."
         assert found.evidence["statuses"] == {
             served.url("/"): 200,
             served.url("/login"): 302,
@@ -39,10 +39,10 @@ async def test_what_was_before_is_what_must_be_again(host: Bench) -> None:
         ok, moved, broken, dead = (served.url(each) for each in ("/ok", "/moved", "/was-broken", "/was-dead"))
         found = await host.holds("http.routes", before={ok: 200, moved: 302, broken: 502, dead: None})
         assert is_yes(found)
-        assert found.sentence == f"4 addresses answer as before. {broken}, {dead} did not work before either."
+        assert found.sentence == f"4 addresses answer as before. Already failing before: {broken}, {dead}."
         found = await host.holds("http.routes", before={ok: 401, moved: 302})
         assert not is_yes(found)
-        assert found.sentence == f"1 of 2 addresses do not answer as they should: {ok} (200 instead of 401)."
+        assert found.sentence == f"1 of 2 addresses do not answer as expected: {ok} (200 instead of 401)."
         served.answers["/was-broken"] = 200
         assert is_yes(await host.holds("http.routes", before={broken: 502}))
 
@@ -52,7 +52,7 @@ async def test_where_the_proxy_itself_does_not_answer_nobody_else_is_asked(host:
         ping, app = served.url("/ping"), served.url("/app")
         found = await host.holds("http.routes", first=[ping], urls=[app])
         assert not is_yes(found)
-        assert found.sentence == f"The reverse proxy itself does not answer: {ping} (500)."
+        assert found.sentence == f"The reverse proxy does not answer: {ping} (500)."
         assert len(served.asked) == 1
         served.answers["/ping"] = 200
         found = await host.holds("http.routes", first=[ping], urls=[app])

@@ -140,7 +140,7 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
     swap = view.step("swap")
     assert swap.state is StepState.UNDONE
     assert (swap.decisions[-1].choice, swap.decisions[-1].who) == (e.Choice.UNDO, THE_RUN)
-    assert "nobody answered for 5 min" in swap.decisions[-1].reason
+    assert "Timed out after 5 min waiting for an answer" in swap.decisions[-1].reason
     # What was done before the checkpoint stays, and is said to.
     assert view.step("mark").state is StepState.DONE
     assert view.stopped is not None

@@ -31,7 +31,7 @@ NOT_IN_DRAFT_7 = {
 }
 ONLY_VALIDATE_TELLS = {
     # What names something, or depends on another place of the file.
-    "a variable that does not exist", "a variable of the wrong kind", "no placeholder",     "a placeholder in a placeholder", "the environment", "an expression", "something that a run has not",
+    "a variable that does not exist", "a variable of the wrong kind", "not a valid placeholder",     "a placeholder in a placeholder", "the environment", "an expression", "something that a run has not",
     "its own output before it acts", "a later step's output", "each other's outputs", "the output of nobody",
     "an output that is not declared", "variables that need each other", "a variable with a wrong default",
     "a variable with a default of another kind", "a list within a text", "two steps of a name",

@@ -29,7 +29,7 @@ def names(host: Bench) -> set[str]:
 
 async def test_the_plan_tells_everything_that_goes_and_stays(host: Bench) -> None:
     plan = await host.plan("stack.remove", stacks=["web"])
-    assert plan.summary == "Remove web, and lose no address."
+    assert plan.summary == "Remove web without leaking an address."
     assert plan.changes == (
         "web: remove 2 services: web_app, web_db",
         "web: remove 1 network: web_internal",
@@ -44,7 +44,7 @@ async def test_the_plan_tells_everything_that_goes_and_stays(host: Bench) -> Non
 async def test_a_time_limit_below_the_stop_grace_is_refused(host: Bench) -> None:
     host.timeout_s = 5
     (refused,) = (await host.plan("stack.remove", stacks=["web"])).refused
-    assert "may take 5 s to stop, longer than the step's time limit" in refused
+    assert "may take 5 s to stop, longer than the step's timeout" in refused
 
 
 async def test_a_stack_is_removed_and_nothing_leaks(host: Bench) -> None:
@@ -69,7 +69,7 @@ async def test_a_stack_is_removed_and_nothing_leaks(host: Bench) -> None:
     assert (sorted(states[:2]), states[2:]) == (["web_app", "web_db"], ["web_internal"])
     found = await host.verify("stack.remove", outputs, stacks=["web"])
     assert is_yes(found)
-    assert found.sentence == "Nothing is left of web."
+    assert found.sentence == "web: nothing is left to remove."
     assert is_yes(await host.probe("stack.remove", stacks=["web"]))
 
 
@@ -80,19 +80,17 @@ async def test_again_it_finishes_what_is_left_and_then_finds_nothing_to_do(host:
     assert outputs["removed"] == ["service web_db", "network web_internal"]
     assert await host.act("stack.remove", stacks=["web"]) == {"removed": [], "kept": []}
     plan = await host.plan("stack.remove", stacks=["web", "webb"])
-    assert plan.summary == "Nothing is there of web, webb: removed already, or mistyped."
+    assert plan.summary == "web, webb not found (already removed or misspelled)."
 
 
 async def test_a_name_that_is_perhaps_mistyped_is_told_beside_the_others(host: Bench) -> None:
     plan = await host.plan("stack.remove", stacks=["web", "webb"])
-    assert [each.sentence for each in plan.checked] == [
-        "Nothing is there of webb: removed already, or mistyped."
-    ]
+    assert [each.sentence for each in plan.checked] == ["webb not found (already removed or misspelled)."]
 
 
 async def test_what_is_not_done_in_time_is_a_failure_that_names_it(host: Bench) -> None:
     host.timeout_s = 2
-    with pytest.raises(StepFailed, match=r"web is unfinished\. It still waits for .*web_"):
+    with pytest.raises(StepFailed, match=r"web is unfinished\. It is still waiting for .*web_"):
         await host.act("stack.remove", stacks=["web"])
     host.timeout_s = 60
     assert (await host.act("stack.remove", stacks=["web"]))["removed"] == ["network web_internal"]

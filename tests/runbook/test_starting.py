@@ -92,9 +92,7 @@ async def test_a_name_that_is_still_taken_is_waited_for_with_growing_pauses_and_
     assert len(systemd.started) == 6
     assert case.clock.pauses[:5] == [0.25, 0.5, 1.0, 2.0, 4.0]
     (told,) = case.told
-    assert (
-        told == f"The last runner of {RUN} is about to end; waiting up to 30 s before another one is started"
-    )
+    assert told == f"The last runner of {RUN} is about to end; waiting up to 30 s before another one starts"
 
 
 async def test_a_name_that_stays_taken_is_given_up_and_named(case: Case) -> None:

@@ -127,7 +127,7 @@ def test_a_run_is_private_and_appears_whole(tmp_path: Path, folder: Path) -> Non
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
     assert run_folders(tmp_path / "state") == (folder,)
-    with pytest.raises(HostError, match="cannot be made"):
+    with pytest.raises(HostError, match="cannot be created"):
         create_run(tmp_path / "state", began(), b"another of this name", START)
     assert [each.name for each in folder.parent.iterdir()] == [folder.name]
     # One that was being made when its maker was killed is no run.
@@ -140,9 +140,9 @@ def test_runs_are_named_by_time_and_found_by_a_part_of_their_name(tmp_path: Path
     assert new_run_id(state, "proxy-16", START) == "20260612-020000-proxy-16-2"
     assert folder_of(state, "20260612") == folder_of(state, "proxy-16") == folder
     create_run(state, began(run_id="20260612-030000-proxy-16"), b"", START)
-    with pytest.raises(UsageError, match="fits several runs"):
+    with pytest.raises(UsageError, match="matches several runs"):
         folder_of(state, "proxy-16")
-    with pytest.raises(UsageError, match="There is no run nothing"):
+    with pytest.raises(UsageError, match="Run nothing not found"):
         folder_of(state, "nothing")
 
 

@@ -91,7 +91,7 @@ def test_whatever_is_written_is_filled_or_refused(text: str) -> None:
      "${vars.a:-b}", "${vars.${vars.a}}", "${env.HOME}", "${HOME}", "${vars.a\n}", "${VARS.a}"],
 )  # fmt: skip
 def test_what_only_looks_like_a_placeholder_is_refused(text: str) -> None:
-    with pytest.raises(RunbookError, match="no placeholder"):
+    with pytest.raises(RunbookError, match="not a valid placeholder"):
         list(references({"a": [text]}))
 
 
@@ -101,7 +101,7 @@ def test_what_only_looks_like_a_placeholder_is_refused(text: str) -> None:
         ("${vars.b}", "has no value"),
         ("x ${steps.build.outputs.nothing}", "has no value"),
         ("${steps.nobody.outputs.count}", "has no value"),
-        ("x ${vars.list}", "is a list and cannot stand within a text"),
+        ("x ${vars.list}", "is a list and cannot be part of a text"),
         ("x ${vars.map}", "is a mapping and cannot"),
         ("x ${vars.none}", "is empty and cannot"),
     ],

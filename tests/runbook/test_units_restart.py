@@ -71,7 +71,7 @@ async def test_tried_again_it_goes_on_where_it_failed(tmp_path: Path) -> None:
     step = Attempts(tmp_path, a_chain(fails=True))
     with pytest.raises(StepFailed):
         await step.action.act(*step.next())
-    assert (await step.action.probe(*step.next())).sentence.startswith("Still to be restarted: deploy-proxy")
+    assert (await step.action.probe(*step.next())).sentence.startswith("Not restarted yet: deploy-proxy")
     step.units.units["deploy-proxy.service"].fails = False
     await step.action.act(*step.next())
     assert step.units.restarts == ["swarm-init.service", "deploy-proxy.service", "deploy-proxy.service"]

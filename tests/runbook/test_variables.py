@@ -64,7 +64,7 @@ def test_a_variable_that_does_not_exist_is_told_with_the_nearest_that_does() -> 
 
 def test_pairs_are_read_and_a_name_is_set_once() -> None:
     assert given_pairs(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
-    with pytest.raises(UsageError, match="sets nothing"):
+    with pytest.raises(UsageError, match="sets no variable"):
         given_pairs(["a"])
     with pytest.raises(UsageError, match="is set twice"):
         given_pairs(["a=1", "a=2"])

@@ -110,12 +110,12 @@ async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path:
     assert unfinished_runs(tmp_path) == ()
     await log.append(e.Intended("only", 1, Call("test.do"), "digest", FOUND))
     (found,) = unfinished_runs(tmp_path) or ()  # type: ignore[misc] # a part that can be read
-    assert (found.run_id, found.step, found.state) == (folder.name, "only", "was cut short")
-    with pytest.raises(Declined, match="was cut short at step only: nothing else may change the swarm"):
+    assert (found.run_id, found.step, found.state) == (folder.name, "only", "was interrupted")
+    with pytest.raises(Declined, match="was interrupted at step only: nothing else may change the swarm"):
         decline_if_unfinished(tmp_path)
     decline_if_unfinished(tmp_path, but=folder.name)
     other = create_run(tmp_path, e.Began(header(run_id="20260612-030000-other"), HEADS, ALICE), b"", START)
-    with pytest.raises(Declined, match="was cut short"):
+    with pytest.raises(Declined, match="was interrupted"):
         await resume(other, ALICE, clock)
     assert newest(tmp_path) == folder
     view = await abandon(folder, ALICE, clock)
@@ -153,6 +153,6 @@ def test_a_run_that_cannot_be_read_is_listed_and_keeps_others_from_changing_anyt
     (found,) = runs_in(tmp_path)
     assert isinstance(found, UnreadableRun)
     assert "cannot be read: file is not a database" in found.why
-    with pytest.raises(Declined, match="not known: The run's log"):
+    with pytest.raises(Declined, match="unknown: The run's log"):
         decline_if_unfinished(tmp_path)
     assert json.dumps(found.name) == f'"{folder.name}"'

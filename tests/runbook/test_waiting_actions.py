@@ -31,7 +31,7 @@ async def test_quiet_is_waited_for_and_then_told(host: Bench) -> None:
     # The first look may come before the engine's changes are heard.
     assert {blocking for blocking, _ in host.waited} <= {(), (UNHEARD,)}
     headline = next(headline for blocking, headline in host.waited if not blocking)
-    assert re.fullmatch(r"quiet so far, for [01] s; it must last for 20 s", headline)
+    assert re.fullmatch("quiet for [01] s so far; required: 20 s", headline)
     assert host.waited[-1][0] == ()
 
 
@@ -64,11 +64,11 @@ async def test_what_is_accepted_by_name_does_not_block(host: Bench) -> None:
 
 async def test_the_plan_tells_how_it_is_now_and_refuses_what_can_never_be(host: Bench) -> None:
     plan = await host.plan("swarm.quiescent", stable_for="20s")
-    assert plan.summary == "Wait until it has been quiet for 20 s, for 58 s at most."
+    assert plan.summary == "Wait until it has been quiet for 20 s, at most 58 s."
     assert [each.answer for each in plan.checked] == [Answer.YES]
     assert plan.refused == ()
     plan = await host.plan("swarm.quiescent", stable_for="60s")
-    assert plan.refused == ("It cannot be quiet for 60 s within the step's time limit of 60 s.",)
+    assert plan.refused == ("It cannot be quiet for 60 s within the step's timeout of 60 s.",)
     with pytest.raises(StepFailed, match="cannot be quiet for 60 s within"):
         await host.act("swarm.quiescent", stable_for="60s")
 
@@ -88,7 +88,7 @@ async def test_predicates_are_waited_for_until_all_hold(host: Bench) -> None:
     assert 8 <= waited <= 30
     assert host.said == []
     (first,) = host.waited[0][0]
-    assert first.text == 'services.converged {"services": ["late"]}: There is no service late.'
+    assert first.text == 'services.converged {"services": ["late"]}: Service late not found.'
 
 
 async def test_the_first_look_may_be_the_last(host: Bench) -> None:
@@ -98,10 +98,10 @@ async def test_the_first_look_may_be_the_last(host: Bench) -> None:
 
 
 async def test_what_does_not_hold_in_time_is_told(host: Bench) -> None:
-    with pytest.raises(StepFailed, match=r"After 5[0-9] s: There is no overlay nobody\."):
+    with pytest.raises(StepFailed, match=r"After 5[0-9] s: Overlay nobody not found\."):
         await host.act("wait.until", until=[{"network.is": "nobody"}, {"network.unique": "proxy"}])
     assert host.said == []
-    assert {each.what for blocking, _ in host.waited for each in blocking} == {"There is no overlay nobody."}
+    assert {each.what for blocking, _ in host.waited for each in blocking} == {"Overlay nobody not found."}
 
 
 async def test_a_plan_of_waiting_tells_what_holds_already(host: Bench) -> None:

@@ -60,7 +60,7 @@ def locked(path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_an_unfinished_run(someone: Operator, running: Simulation, command: tuple[str, ...]) -> None:
     a_run()(running.model, someone.state)
-    refused(someone.run(*command, "--host", running.host), f"The maintenance run {RUN} was cut short")
+    refused(someone.run(*command, "--host", running.host), f"The maintenance run {RUN} was interrupted")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])

@@ -119,8 +119,8 @@ def test_on_a_terminal_the_networks_name_is_typed(someone: Operator, typed: str,
     ("arguments", "code", "said"),
     [
         (("census",), 64, "NETWORK"),
-        (("census", "nowhere", "--demo", "--yes"), 64, "There is no network nowhere"),
-        (("census", "ingress", "--demo", "--yes"), 3, "ingress cannot be walked"),
+        (("census", "nowhere", "--demo", "--yes"), 64, "Network nowhere not found"),
+        (("census", "ingress", "--demo", "--yes"), 3, "A census of ingress is not possible"),
         (("census", "proxy", "--yes", "--host", "unix:///nonexistent"), 3, "There is no engine"),
     ],
 )

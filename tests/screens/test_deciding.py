@@ -117,8 +117,8 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
         await shown.press("o", "r")
         await shown.press("a", *["enter"] * 30)
         for wrong in ("yes", "Word", "undo", "confirm"):
-            assert "That is no answer. Type word to go on" in await case.type(wrong)
-        assert "skipped with a reason only" in await case.type("skip")
+            assert "That is not an answer. Type word to go on" in await case.type(wrong)
+        assert "Skipping a step needs a reason" in await case.type("skip")
         assert shown.app.focused is not None
         shown.app.focused.post_message(events.Paste("word\n"))
         assert "a paste does not count" in await shown.settle()

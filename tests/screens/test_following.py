@@ -128,9 +128,9 @@ def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_
 
 def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: Path) -> None:
     terminal.type("Really\n")
-    terminal.hear("That is no answer. Type really to go on, or skip REASON, or stop.")
+    terminal.hear("That is not an answer. Type really to go on, or skip REASON, or stop.")
     terminal.type("skip\n")
-    terminal.hear("A step is skipped with a reason only.")
+    terminal.hear("Skipping a step needs a reason.")
     assert step_of(folder).decisions == ()
 
 
@@ -161,7 +161,7 @@ def test_a_run_at_work_is_stopped_by_the_word(terminal: Terminal, folder: Path) 
     terminal.look()
     terminal.hear("confirm by")
     terminal.type("really\n")
-    terminal.hear("That is no answer. Type stop.")
+    terminal.hear("That is not an answer. Type stop.")
     terminal.type("stop\n")
     eventually(lambda: look_at(folder).view.wants_stop)
 

@@ -175,7 +175,7 @@ def test_on_three_managers_it_is_told_what_happens_to_whom_before_the_question()
         ]
         engine.set_node("two", availability="drain")
         drained = root.run("reclaim", "--host", running.host)
-    assert "two stays what it is (drain)" in drained.err
+    assert "two keeps its availability (drain)" in drained.err
     assert "--availability" not in drained.err
 
 
@@ -205,7 +205,7 @@ def test_one_that_was_cut_short_is_ended_and_it_says_how(*, is_short: bool) -> N
     with simulation(engine, clock=SystemClock()) as running, operator() as root:
         done = root.run("reclaim", "--yes", "--host", running.host)
     assert (two.availability, two.labels) == ("active", {})
-    assert "A hand-over was cut short: two becomes what it was before. No container stops." in done.err
+    assert "A hand-over was interrupted: two becomes what it was before. No container stops." in done.err
     assert "docker node update --availability active --label-rm vipconsole.handover" in done.err
     if is_short:
         assert done.code == 0

@@ -84,11 +84,11 @@ STOPPED = a_run(e.Stopped(e.Why.FAILED, "It failed."))
 CASES: dict[str, tuple[Prepare, Severity, str, Verdict]] = {
     "healthy": (nothing, Severity.OK, "2 overlays, fullest is ingress at 0.4 %", Verdict.GO),
     "stopped run": (STOPPED, Severity.CRITICAL, f"the run {RUN} has stopped", Verdict.STOP),
-    "run that was cut short": (a_run(), Severity.CRITICAL, f"the run {RUN} was cut short", Verdict.STOP),
+    "run that was interrupted": (a_run(), Severity.CRITICAL, f"the run {RUN} was interrupted", Verdict.STOP),
     "run that waits": (
         a_run(e.Asked("recreate", 1, e.About.FAILURE, "digest", "", CHOICES)),
         Severity.CRITICAL,
-        f"the run {RUN} waits for a decision",
+        f"the run {RUN} is waiting for a decision",
         Verdict.STOP,
     ),
     "unreadable run": (unreadable, Severity.UNKNOWN, "maintenance runs cannot be read", Verdict.UNKNOWN),

@@ -15,7 +15,7 @@ from tests.support.recreation import NEW, facts, stage, subnet_of
 from tests.support.touched import Killed, TouchList
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes a swarm")
-THEIRS = "1 service is parked (shop_app) by the run 20260101-020000-proxy-16 of machine another-machine"
+THEIRS = "1 service is parked (shop_app) by run 20260101-020000-proxy-16 of machine another-machine"
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ async def test_what_a_forgotten_run_has_parked_only_a_run_that_brings_it_back_ma
     with site(model, SystemClock()) as there:
         census = there.operator.run("census", "shop_internal", "--yes", "--host", there.simulation.host)
         assert census.code == 3, census.out + census.err
-        assert "which this machine does not keep any more" in census.err
+        assert "which is no longer stored on this machine" in census.err
         other = there.vipconsole("run", there.runbook(there.sh("touch", "touch $0/touched")), "--headless")
-        assert "does not keep any more" in other.out, other.out + other.err
+        assert "no longer stored on this machine" in other.out, other.out + other.err
         assert not (there.folder / "touched").exists()
         mended = there.vipconsole("run", there.runbook(RECREATE), "--headless", "--confirm", "recreate=proxy")
         assert mended.code == 0, mended.out + mended.err

@@ -73,7 +73,7 @@ def test_it_waits_for_what_nobody_said_and_goes_on_when_somebody_does(here: Site
     run = here.run_folder.name
     assert f"vipconsole decide {run} touch confirm=really" in waiting.out
     wrong = here.vipconsole("decide", run, "touch", "confirm=Really")
-    assert (wrong.code, "not the word" in wrong.err) == (3, True)
+    assert (wrong.code, "Wrong word" in wrong.err) == (3, True)
     stale = here.vipconsole("decide", run, "touch", "confirm=really", "--plan", "0000")
     assert (stale.code, "has changed since it was shown" in stale.err) == (3, True)
     without = here.vipconsole("decide", run, "touch", "skip")
@@ -154,7 +154,7 @@ def test_a_wait_is_told_once_and_what_a_killed_runner_had_waited_for_is_in_the_r
     assert viewer.returncode == 0, out
     (step,) = here.report()["steps"]
     (row,) = step["waited_for"]
-    assert (row["what"], row["times"], step["output"]) == ("There is no service late.", 2, [])
+    assert (row["what"], row["times"], step["output"]) == ("Service late not found.", 2, [])
     assert read_waiting(here.run_folder) is None
 
 
@@ -167,22 +167,22 @@ def test_what_was_cut_short_blocks_across_a_reboot_until_it_is_given_up(here: Si
     assert viewer.returncode == 3, out
     assert "its runner has died" in out
     with closing(sqlite3.connect(here.run_folder / "log.db", isolation_level=None)) as log:
-        # As if the machine had been started anew in between.
+        # As if the machine had been rebooted in between.
         log.execute("DROP TRIGGER events_stay")
         log.execute('UPDATE events SET body = replace(body, \'"boot_id":"\', \'"boot_id":"another-\')')
     glance = here.operator.run("glance", "--json", "--host", here.simulation.host)
     assert glance.code == 2
     finding = next(each for each in glance.json["findings"] if each["code"] == "run-unfinished")
     run = here.run_folder.name
-    assert f"The maintenance run {run} (Upkeep) was cut short at step long" in finding["sentence"]
+    assert f"The maintenance run {run} (Upkeep) was interrupted at step long" in finding["sentence"]
     assert f"vipconsole resume {run}" in finding["hint"]
     refused = here.operator.run("census", "proxy", "--yes", "--host", here.simulation.host)
-    assert (refused.code, "was cut short at step long" in refused.err) == (3, True)
+    assert (refused.code, "was interrupted at step long" in refused.err) == (3, True)
     # A program leaves no trace that could be looked at: it is not done again unasked.
     resumed = here.vipconsole("resume", run, "--headless")
     assert resumed.code == 3, resumed.out + resumed.err
-    assert "cannot be seen from outside" in resumed.out
-    assert "started anew" in resumed.out
+    assert "Whether the program did its work is unknown" in resumed.out
+    assert "rebooted" in resumed.out
     unconfirmed = here.vipconsole("abandon", run)
     assert unconfirmed.code == 64
     given_up = here.vipconsole("abandon", run, "--yes")

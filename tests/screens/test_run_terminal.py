@@ -74,7 +74,7 @@ def test_the_word_is_typed_after_it_was_asked_for(here: Site) -> None:
         assert not (here.folder / "firm").exists()
         for wrong in ("\n", "\n\n\n\n", "yes\n", "Really\n"):
             talk.type(wrong)
-        talk.hear("That is no answer.")
+        talk.hear("That is not an answer.")
         assert not (here.folder / "firm").exists()
         talk.type("really\n")
         talk.hear("answer: retry")

@@ -96,7 +96,7 @@ def test_nothing_is_changed_where_it_is_not_known_whether_a_run_is_unfinished(
     KINDS[kind](state)
     said = said_by(small, state, "census --yes proxy")
     assert said.returncode == 3, said.stderr
-    assert "Whether a maintenance run is unfinished is not known: The runs in" in said.stderr
+    assert "Whether a maintenance run is unfinished is unknown: The runs in" in said.stderr
     assert not small.model.store.services
 
 

@@ -19,7 +19,7 @@ def test_every_problem_of_every_file_is_a_line_with_its_place(tmp_path: Path) ->
         f"{tmp_path}/good.yaml: a, 1 step, can be used",
         f"{tmp_path}/bad.yaml:1:1: title is missing",
         f"{tmp_path}/bad.yaml:3:1: unknown key titel (did you mean title?)",
-        f"{tmp_path}/bad.yaml:4:25: there is no action checks.al (did you mean checks.all?)",
+        f"{tmp_path}/bad.yaml:4:25: unknown action checks.al (did you mean checks.all?)",
         f"{tmp_path}/none:1:1: The runbook {tmp_path}/none cannot be read: No such file or directory.",
     ]
     assert said.err == ""
@@ -31,7 +31,7 @@ def test_a_runbook_that_root_would_not_run_is_told_of(tmp_path: Path) -> None:
     said = vipconsole("validate", str(tmp_path / "good.yaml"))
     assert said.code == 0
     assert "root would not run it" in said.err
-    assert "can be written by others" in said.err
+    assert "Others than its owner can write" in said.err
 
 
 def test_without_a_file_it_is_the_runbook_that_would_be_run() -> None:

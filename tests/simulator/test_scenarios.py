@@ -99,7 +99,7 @@ def test_the_same_scenario_is_the_same_in_every_byte() -> None:
 
 
 def test_unknown_names_and_versions_are_errors() -> None:
-    with pytest.raises(SimulatorError, match="no scenario 'morning'"):
+    with pytest.raises(SimulatorError, match="Unknown scenario 'morning'"):
         build("morning")
-    with pytest.raises(SimulatorError, match=r"No engine with API 1\.2"):
+    with pytest.raises(SimulatorError, match=r"An engine with API 1\.2"):
         build("empty", api_version="1.2")

@@ -69,7 +69,7 @@ class Look:
         return {"services": names}
 
     async def verify(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> Found:
-        return Found(Answer.YES, "It was seen.")
+        return Found(Answer.YES, "The snapshot was taken.")
 
     async def undo(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> None:
         """Nothing was changed."""

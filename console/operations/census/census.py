@@ -29,7 +29,7 @@ from console.swarm.values import SwarmState
 from console.text import clean, or_what_there_is, plural
 
 Progress = Callable[[int, int, int], None]
-"""Is told the number of the walk, its steps so far, and how many it takes (`Ground.steps_of_a_walk`)."""
+"""Receives the number of the walk, its steps so far, and how many it takes (`Ground.steps_of_a_walk`)."""
 
 
 def ground_in(state: SwarmState, asked: str) -> Ground:
@@ -50,14 +50,15 @@ def decline_unless_walkable(ground: Ground, *, is_large_allowed: bool) -> None:
     if 0 < free < FREE_AT_LEAST:
         bound = "" if ground.account.free_is_exact else "at most "
         raise Declined(
-            f"{name} has {bound}{plural(free, 'free address', 'free addresses')}: a census would take one from the "
-            "deploys of others.",
-            f"It needs {FREE_AT_LEAST}. `vipconsole glance {name}` tells who holds the others.",
+            f"{name} has {bound}{plural(free, 'free address', 'free addresses')}. A census could take one "
+            "that a deploy needs.",
+            f"A census needs {FREE_AT_LEAST}. `vipconsole glance {name}` shows who holds the others.",
         )
     if ground.steps_of_a_walk > STEPS_AT_MOST and not is_large_allowed:
         raise Declined(
-            f"{name} can have {free} free addresses: each walk, of two or more, would take {ground.steps_of_a_walk} steps.",
-            f"More than {STEPS_AT_MOST} are walked only with --large.",
+            f"{name} can have {free} free addresses. A walk takes {ground.steps_of_a_walk} steps, and a "
+            "census needs two or more walks.",
+            f"Add --large to walk more than {STEPS_AT_MOST}.",
         )
 
 
@@ -70,7 +71,7 @@ class Means:
     clock: Clock
     mark: Mark
     deadline_s: float
-    """For each look."""
+    """For each snapshot."""
 
 
 async def take_census(
@@ -136,10 +137,12 @@ async def _counted(means: Means, network: StackObject) -> LeakCount:
     except (Declined, EngineError, UsageError) as error:
         return LeakCount(network.name, None, error.sentence)
     if not result.is_settled:
-        return LeakCount(network.name, None, "Others deployed all the time, so the census is not sure.")
+        return LeakCount(
+            network.name, None, "Other deploys went on during the whole census, so its result is not certain."
+        )
     if result.load_balancers_at_most:
         return LeakCount(
-            network.name, None, "Other nodes' load balancers cannot be told from leaked addresses."
+            network.name, None, "Load balancers of other nodes cannot be told apart from leaked addresses."
         )
     return LeakCount(network.name, len(result.unaccounted))
 
@@ -155,20 +158,20 @@ class _Watch:
     load_balancers: int
 
     async def look(self) -> None:
-        """Look at everything, and make sure that it is still the same allocator."""
+        """Take a full snapshot, and make sure that it is still the same allocator generation."""
         state = await self.reader.look(self.deadline_s)
         now = _ground(state, self.ground.account.network.id)
         if now.allocator != self.ground.allocator:
             raise Declined(
-                "The swarm's allocator began anew in the middle of the census: dockerd was started again, or another "
-                "node leads.",
-                "What leaked before is free again. Take the census again.",
+                "The swarm's allocator was rebuilt during the census: dockerd restarted, or the leader "
+                "changed.",
+                "Addresses that leaked before are free again. Run the census again.",
             )
         self.load_balancers = max(self.load_balancers, now.load_balancers_at_most)
         self._add(state)
 
     async def glimpse(self) -> None:
-        """Look at services and tasks only."""
+        """Take a snapshot of services and tasks only."""
         self._add(await self.reader.glimpse(self.deadline_s))
 
     def _add(self, state: SwarmState) -> None:
@@ -183,24 +186,27 @@ def _network_id(state: SwarmState, asked: str) -> str:
     found = [each for each in state.networks if shown in (each.name, each.id)]
     if not found:
         raise UsageError(
-            f"There is no network {shown}.",
+            f"Network {shown} not found.",
             or_what_there_is(shown, (each.name for each in state.networks if each.is_overlay), "overlays"),
         )
     if len(found) > 1:
         raise UsageError(
-            f"{len(found)} networks are named {shown}.",
-            f"Say which by its ID: {', '.join(each.id for each in found)}.",
+            f"{len(found)} networks have the name {shown}.",
+            f"Give the ID of one: {', '.join(each.id for each in found)}.",
         )
     (network,) = found
     if not network.is_overlay:
-        raise UsageError(f"{shown} is no overlay: Swarm gives out no address in it.", "Name an overlay.")
+        raise UsageError(
+            f"{shown} is not an overlay, so Swarm allocates no addresses in it.", "Name an overlay network."
+        )
     if network.ingress:
         raise Declined(
-            f"{shown} cannot be walked: a service gets an address on it only by publishing a port.",
-            "What it loses comes back with the other leaks when the leader's allocator is rebuilt.",
+            f"A census of {shown} is not possible: a service gets an address on it only by publishing a "
+            "port.",
+            "Its leaked addresses come back with the others when the leader's allocator is rebuilt.",
         )
     if not any(isinstance(each.network, IPv4Network) for each in network.subnets):
-        raise Declined(f"{shown} has no IPv4 subnet, so there is nothing to count.")
+        raise Declined(f"{shown} has no IPv4 subnet, so there are no addresses to count.")
     return network.id
 
 
@@ -208,17 +214,17 @@ def _ground(state: SwarmState, network_id: str) -> Ground:
     _require_readable(state)
     found = next((each for each in account(state) if each.network.id == network_id), None)
     if found is None:
-        raise Declined(
-            "The network was removed in the middle of the census.", "Nothing is left to be counted."
-        )
+        raise Declined("The network was removed during the census.", "Nothing is left to count.")
     if found.missing:
         raise EngineError(
-            f"{found.network.name} could not be inspected, so not all holders are known.",
-            "Look again in a moment.",
+            f"{found.network.name} could not be inspected, so some of its holders are unknown.",
+            "Try again in a moment.",
         )
     allocator = allocator_of(state)
     if allocator is None or isinstance(state.engine, Unknown):
-        raise Declined("The swarm has no leader, or it cannot be read.", "`docker node ls` on the managers.")
+        raise Declined(
+            "The swarm has no leader, or the leader is unknown.", "Run `docker node ls` on the managers."
+        )
     pools = tuple(each.pool for each in found.subnets)
     return Ground(
         account=found,

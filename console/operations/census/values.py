@@ -14,9 +14,9 @@ from console.errors import Declined
 from console.operations.probes import Prober
 
 FREE_AT_LEAST = 5
-"""A probe takes one address: below this, four would not be left to the deploys of others."""
+"""A probe takes one address: below this, fewer than four would be left for the deploys of others."""
 STEPS_AT_MOST = 5_000
-"""Longer walks are taken only when asked for: at some milliseconds a step this is a minute or so."""
+"""Longer walks need a flag: at some milliseconds a step this is a minute or so."""
 WALKS_AT_LEAST = 2
 PATIENCE_WALKS = 16
 """No more steps are taken in all than so many quiet walks would take. While others deploy as fast as the engine answers,
@@ -43,13 +43,13 @@ class Ground:
     allocator: Allocator
     managers: int
     unaccounted: frozenset[IPv4Address]
-    """Addresses without a known holder in this look: free, leaked, or other nodes' load balancers."""
+    """Addresses without a known holder in this snapshot: free, leaked, or other nodes' load balancers."""
     load_balancers_at_most: int
-    """Other nodes' load balancers, whose addresses are not known."""
+    """Other nodes' load balancers whose addresses are unknown."""
 
     @property
     def free_at_most(self) -> int:
-        """How many addresses can be free, as far as a look tells."""
+        """How many addresses can be free, as far as a snapshot tells."""
         return self.account.free_at_most
 
     @property
@@ -88,11 +88,11 @@ class Result:
     walks: tuple[Walk, ...]
     """None where no address was free: then there is nothing to walk."""
     unaccounted: tuple[IPv4Address, ...]
-    """Handed out in no walk, and held by nobody in any look."""
+    """Allocated in no walk, and held by nobody in any snapshot."""
     load_balancers_at_most: int
     """So many of them may be other nodes' load balancers."""
     is_settled: bool
-    """Whether all others leaked; else allocations by others may be among them."""
+    """Whether all others leaked. If not, addresses that others allocated may be among them."""
 
     @property
     def leaked_at_least(self) -> int:
@@ -101,7 +101,7 @@ class Result:
 
     @property
     def found_nothing_free(self) -> bool:
-        """Whether no address was to be had."""
+        """Whether no address was free."""
         return not self.walks
 
     @property
@@ -141,7 +141,7 @@ def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
 
 
 def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> bool:
-    """Whether what no walk visited can be taken for leaked.
+    """Whether the addresses that no walk visited count as leaked.
 
     An address that is not leaked stays unvisited only if somebody held it each time the pointer came past. The expected
     number of those must be small, and the last walk must have cleared none.
@@ -155,11 +155,11 @@ def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> b
 
 
 NEVER_BY_CHANCE = 1e-12
-"""A subnet that so unlikely a row of random picks has passed over has no free address."""
+"""A subnet that such an unlikely series of random picks has missed has no free address."""
 LOOK_EVERY_STEPS = 64
 
 Step = Callable[[int], Awaitable[None]]
-"""Is told after each step how many there were."""
+"""Receives the number of steps after each step."""
 
 
 async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step: Step) -> Walk:
@@ -176,16 +176,16 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
     while len(closed) < len(rings):
         if steps > most:
             raise Declined(
-                f"The ring was not walked to its end in {steps} steps.",
-                "Try again when fewer deploys are made.",
+                f"The walk did not cover all free addresses in {steps} steps.",
+                "Try again when fewer deploys are running.",
             )
         address = await prober.next_address()
         if address is None:
             if not steps:
                 return Walk(frozenset(), 0)
             raise Declined(
-                "The network became full in the middle of the walk.",
-                "Others took its last free addresses; `vipconsole glance` tells how full it is.",
+                "The network became full during the walk.",
+                "Other services took its last free addresses. `vipconsole glance` shows how full it is.",
             )
         steps += 1
         for pool, ring in rings.items():
@@ -203,5 +203,5 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
 def _picks_that_prove(subnets: int) -> int:
     """Return how many random picks among so many subnets cannot all have missed a certain one."""
     rarest = 1 / steps_until_picked(subnets)
-    # An only subnet is never passed over.
+    # A single subnet is always picked.
     return 1 if rarest == 1 else math.ceil(math.log(NEVER_BY_CHANCE) / math.log(1 - rarest))

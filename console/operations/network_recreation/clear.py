@@ -1,6 +1,6 @@
 """Parks what is on a network, and removes the network once no task on it lives.
 
-Up to the removal everything can be brought back as it was; whoever calls this does so after any failure.
+Up to the removal everything can be brought back as it was; the caller does so after any failure.
 """
 
 from functools import partial
@@ -49,7 +49,7 @@ async def empty_service(
 
     def change(spec: dict[str, Any]) -> None:
         nonlocal record
-        # One that was parked and given tasks again by somebody has no other past than the one on its label.
+        # For a parked service that was scaled up again by hand, only its label says what it was.
         if not is_parked(spec):
             record = as_specified(record, spec, names)
         job.refresh(record)
@@ -89,9 +89,10 @@ def _networks(service: SpecifiedService) -> list[dict[str, Any]]:
 
 
 NEWCOMERS_ALLOWED = 1
-"""Whoever comes while the network is being emptied is parked too; after a second one it is no longer this program's hour."""
+"""A service that joins the network while it is emptied is parked too. After a second round the recreation
+gives up."""
 IN_USE = 400
-"""The HTTP status with which the engine refuses to remove a network that somebody uses."""
+"""The HTTP status with which the engine refuses to remove a network in use."""
 
 
 class Clearing:
@@ -116,8 +117,8 @@ class Clearing:
         while not await self._remove(await self._drain()):
             if self._means.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
-                    f"{self._network.name} is put to use again whenever it is empty.",
-                    "`docker network inspect` tells by whom.",
+                    f"{self._network.name} is in use again each time after it was empty.",
+                    "`docker network inspect` shows who uses it.",
                 )
             await self._means.clock.sleep(POLL_S)
 
@@ -146,7 +147,7 @@ class Clearing:
                 continue
             job = self._job
             for each in job.parked(look):
-                # The first look after the update of this process tells when that was.
+                # The first snapshot after the update by this process tells when that was.
                 if each.service.id in job.parked_here:
                     job.emptied.setdefault(each.service.id, each.service.updated)
             waits = still_on(look, self._network, job.containers, job.parked(look), job.emptied)
@@ -155,19 +156,19 @@ class Clearing:
                 return look
             if self._means.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
-                    f"Not everything ended in time: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
-                    "`docker ps` on its node tells why.",
+                    f"Timed out: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
+                    "Run `docker ps` on the node to see why.",
                 )
             await self._means.waits_for(waits)
             await self._means.clock.sleep(POLL_S)
 
     async def _meet_newcomers(self, look: OverlayLook) -> bool:
-        """Park whoever is on the network although all were parked; whether there was anybody."""
+        """Park services that joined the network after all were parked; return whether there were any."""
         elsewhere = attached_elsewhere(look, self._network)
         if elsewhere:
             raise Declined(
                 f"The container {elsewhere[0]} was attached to {self._network.name} by hand on another node.",
-                "Disconnect it there, and begin again.",
+                "Disconnect it there, then try again.",
             )
         known = {each.id for each in self._job.record.containers}
         services = in_use_on(look, self._network)
@@ -178,10 +179,10 @@ class Clearing:
         self._job.newcomers += names
         if len(self._job.newcomers) > NEWCOMERS_ALLOWED:
             raise Declined(
-                f"Others keep coming to {self._network.name}: {listed(self._job.newcomers)}.",
-                "Stop what deploys, wait until it is quiet, and begin again.",
+                f"More services keep joining {self._network.name}: {listed(self._job.newcomers)}.",
+                "Stop what deploys them, wait until it is quiet, then try again.",
             )
-        await self._means.say(f"{names[0]} came to the network just now, and is taken off it too")
+        await self._means.say(f"{names[0]} just joined the network and is taken off it too")
         for each in containers:
             await remember(self._job, self._network, each.id)
         for service in services:

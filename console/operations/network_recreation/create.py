@@ -20,7 +20,7 @@ from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_
 from console.swarm.overlays import live_on
 
 LINGERS_S = 60.0
-"""For so long a copy of the removed network may linger."""
+"""How long a copy of the removed network may linger."""
 LINGERS_USUALLY_S = 8.0
 """Up to 6 s were measured, on 20.10, 26.1 and 28.5."""
 ALLOCATED_WITHIN_S = 15.0
@@ -39,7 +39,7 @@ class Creation:
         self._why: list[str] = []
 
     async def run(self) -> NetworkDefinition:
-        """Return the new network once it has its subnet: the wanted one, if that is to be had.
+        """Return the new network once it has its subnet: the wanted one, if it is free.
 
         Raises RecreationFailed when no network could be made at all.
         """
@@ -53,10 +53,10 @@ class Creation:
                 continue
             if network is not None:
                 return network
-            self._why.append(f"Swarm gave it no subnet {subnets}.")
+            self._why.append(f"Swarm did not allocate {subnets} for it.")
         raise RecreationFailed(
-            f"The network {self._job.name} is removed and could not be created again: {' '.join(self._why)}",
-            "Resume the run, or undo it, once the engine answers; `way-back.sh` of the run does it by hand.",
+            f"The network {self._job.name} is removed, and creating it again failed: {' '.join(self._why)}",
+            "Once the engine answers, resume or undo the run. Or run its `way-back.sh`.",
         )
 
     async def _candidates(self) -> AsyncIterator[Mapping[str, Any]]:
@@ -101,13 +101,13 @@ class Creation:
                 refusals += refusal.status != CONFLICT
             except NOT_ANSWERED as failure:
                 error = failure
-            # Whatever was answered: the list tells what is there.
+            # Whatever the answer was: the list shows what exists.
             found = await self._present()
             if found is not None:
                 await note({"id": found.id})
                 return found
             if clock.monotonic() - began_s >= LINGERS_USUALLY_S and not is_asked_again:
-                # It may not have been removed after all, whatever was answered.
+                # It may still exist, whatever the answer was.
                 is_asked_again = True
                 await self._remove_again()
             if error is not None and (
@@ -149,7 +149,7 @@ class Creation:
         )
 
     async def _discard(self, network: NetworkDefinition) -> None:
-        """Remove a network that is of no use, on which nothing is."""
+        """Remove an unwanted network that nothing uses."""
         change = Change("network", network.id, "discard", {"body": dict(network.body)}, is_way_back=True)
         note = await self._means.steady.begin(change)
         await self._means.steady.asked(lambda: self._means.changer.remove_network(network.id))

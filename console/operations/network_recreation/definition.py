@@ -15,11 +15,12 @@ from console.swarm.parse import PARKED_LABEL
 from console.text import plural
 
 SMALLEST = 29
-"""Up to this prefix length something is left beside network address, broadcast and gateway."""
+"""The longest prefix that leaves an address besides network address, broadcast and gateway."""
 
 
 ENDPOINTS_ADVISED = 250
-"""Docker's documentation advises against more virtual IPs on an overlay, for the load-balancer rules of each sandbox."""
+"""Docker's documentation advises against more virtual IPs on an overlay, because of the load-balancer rules
+in each sandbox."""
 
 
 def capacity(subnet: IPv4Network) -> int:
@@ -38,16 +39,16 @@ def needed_on(look: OverlayLook, network: NetworkDefinition) -> int:
 def subnet_refusals(
     subnet: IPv4Network, look: OverlayLook, current: NetworkDefinition | None, around: Surroundings
 ) -> Iterator[str]:
-    """Yield why a subnet cannot be had, each a sentence."""
+    """Yield why a subnet cannot be used, each a sentence."""
     if subnet.prefixlen > SMALLEST:
-        yield f"{subnet} is too small for a network: the largest prefix length is {SMALLEST}."
+        yield f"{subnet} is too small for a network: the longest prefix is /{SMALLEST}."
     elif current is not None and capacity(subnet) < (needed := needed_on(look, current)):
         yield (
-            f"{subnet} is too small: it has {plural(capacity(subnet), 'address', 'addresses')}, and {needed} are needed "
-            f"for what is on {current.name} now."
+            f"{subnet} is too small: it has {plural(capacity(subnet), 'address', 'addresses')}, and "
+            f"{current.name} needs {needed} now."
         )
     for network, other in overlapping(subnet, look.networks, current.id if current else ""):
-        yield f"{subnet} overlaps {other}, which the network {network.name} has."
+        yield f"{subnet} overlaps {other} of the network {network.name}."
     routes = () if isinstance(around.routes, Unknown) else around.routes
     # The bridges of this node's own networks are routes too, and were named already.
     named = {each for network in look.networks for each in network.ipv4}
@@ -61,16 +62,18 @@ def subnet_notes(subnet: IPv4Network, around: Surroundings, vips: int) -> Iterat
     """Yield what is worth knowing about a subnet, each a sentence."""
     for pool in around.pools:
         if subnet.overlaps(pool):
-            yield (
-                f"{subnet} lies in {pool}, where Swarm takes subnets from that nobody chose. It passes over those that "
-                "are in use."
-            )
+            yield f"{subnet} is inside Swarm's default pool {pool}. Swarm skips ranges in use."
     if isinstance(around.routes, Unknown):
-        yield f"The routes of the engine's host are not known: {around.routes.reason}"
+        yield f"Routes of the engine's host are unknown: {around.routes.reason}"
     if subnet.is_global:
-        yield f"{subnet} is not a private range: what it hides of the Internet cannot be reached from the network."
+        yield (
+            f"{subnet} is not a private range. The network cannot reach the Internet addresses that it hides."
+        )
     if vips > ENDPOINTS_ADVISED:
-        yield f"{vips} virtual IPs share the network. A larger subnet is head-room only: `endpoint_mode: dnsrr` halves the use."
+        yield (
+            f"{vips} virtual IPs share the network. A larger subnet only adds room: `endpoint_mode: dnsrr` "
+            "halves the use."
+        )
 
 
 def free_subnet(
@@ -79,7 +82,7 @@ def free_subnet(
     around: Surroundings,
     besides: Iterable[IPv4Network] = (),
 ) -> IPv4Network | None:
-    """Return the first subnet of a prefix length in Swarm's pools that is in nobody's way; None where there is none."""
+    """Return the first subnet of a prefix length in Swarm's pools that overlaps nothing; None where there is none."""
     routes = () if isinstance(around.routes, Unknown) else around.routes
     taken = (*(one for each in networks for one in each.ipv4), *(each.network for each in routes), *besides)
     fitting = (
@@ -153,7 +156,7 @@ def restore(spec: Spec, record: ServiceRecord, network_id: str, gone: Collection
         _unplace(template, record)
     else:
         replicated = spec["Mode"].get("Replicated")
-        # Somebody who scaled it meanwhile meant it.
+        # A change of its scale in the meantime was intended.
         if replicated is not None and replicated.get("Replicas") == 0:
             if record.replicas is None:
                 del replicated["Replicas"]

@@ -16,26 +16,26 @@ from console.swarm.overlay_reader import OverlayReader
 from console.swarm.overlays import OverlayLook
 
 POLL_S = 0.2
-"""Between two looks while nothing can be done but wait; services are down meanwhile."""
+"""Pause between two snapshots while there is nothing to do but wait; services are down meanwhile."""
 
 START_S = 0.4
 """So long one processor is busy with the start of a task; measured on dockerd 20.10.24 with tasks on two networks."""
 
 RECORD = "record"
-"""What the touch is called that holds everything as it was."""
+"""The name of the change record that holds everything as it was."""
 
 Say = Callable[[str], Awaitable[object]]
 WaitsFor = Callable[[Sequence[str]], Awaitable[object]]
 Keep = Callable[[Record], Awaitable[object]]
-"""Keeps the way back that follows from a record where the operator finds it, before anything is changed."""
+"""Stores the way back that follows from a record where the operator finds it, before any change."""
 
 
 async def to_nobody(_: Sequence[str]) -> None:
-    """Tell nobody what is waited for."""
+    """Do not report what is waited for."""
 
 
 class RecreationFailed(VipconsoleError):
-    """It could not be brought to its end. The sentence tells how things stand, the hint what to do."""
+    """It could not be brought to its end. The sentence gives the state, the hint what to do."""
 
 
 class BroughtBack(RecreationFailed):
@@ -43,7 +43,7 @@ class BroughtBack(RecreationFailed):
 
 
 class NetworkGone(VipconsoleError):
-    """The network that was to be put to use again is not there: it had been removed after all."""
+    """The network that was to be used again does not exist: it had been removed after all."""
 
 
 def pace_of_this_machine_s() -> float:
@@ -63,16 +63,17 @@ class Means:
     say: Say
     pace_s: float = 0.0
     """For each task that is brought back, how long the next service waits: tasks that start all at once slow each other
-    down, and the reverse proxy among them."""
+    down, and the reverse proxy with them."""
     waits_for: WaitsFor = to_nobody
-    """Is told at every look of a wait what is waited for, by name, with its state in brackets; nothing when it is over."""
+    """Receives at each snapshot of a wait what is waited for, by name, with its state in brackets; nothing
+    when it is over."""
 
     @property
     def clock(self) -> Clock:
         return self.steady.clock
 
     async def look(self) -> OverlayLook:
-        """Return a look, asked for patiently."""
+        """Return a snapshot, with retries."""
         return await self.steady.asked(self.reader.look)
 
 
@@ -85,7 +86,7 @@ class Job:
     first: tuple[str, ...] = ()
     times: Times = field(default_factory=Times)
     newcomers: list[str] = field(default_factory=list)
-    """Services and containers that came after the beginning, by name."""
+    """Services and containers that joined after the beginning, by name."""
     containers: set[str] = field(default_factory=set)
     """IDs of the containers of tasks that were seen on the network."""
     parked_here: set[str] = field(default_factory=set)
@@ -105,11 +106,11 @@ class Job:
         return own_parked(look, self.name, self.means.whose)
 
     def note(self, look: OverlayLook) -> None:
-        """Take in what a look shows, for the times."""
+        """Take the times from a snapshot."""
         self.times.note(look, self.parked(look), self.name)
 
     async def put_down(self, *, is_down: bool = False) -> None:
-        """Keep the way back, and everything as it was among the touches: whoever goes on begins with the last of these.
+        """Keep the way back, and everything as it was in a change record: a later attempt begins with the last of these.
 
         Where something is down already, what cannot be written holds nothing up.
         """

@@ -38,9 +38,9 @@ class Wanted:
     network: str
     subnet: IPv4Network
     first: tuple[str, ...] = ()
-    """Names of services (globs) that are brought back first, in this order: the reverse proxy."""
+    """Names of services (globs) that come back first, in this order: the reverse proxy."""
     may_change_address: tuple[str, ...] = ()
-    """Names of containers (globs) that may have another address afterwards, even if it was given by hand."""
+    """Names of containers (globs) that may get another address, even if theirs was set by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Surroundings:
 
     routes: Part[tuple[Route, ...]]
     pools: tuple[IPv4Network, ...] = ()
-    """Where Swarm takes subnets from that nobody chose."""
+    """Swarm's default pools, from which it takes subnets."""
     given: Mapping[str, bool] = field(default_factory=dict)
-    """By container ID, whether somebody gave it its address by hand; absent where that is not known."""
+    """By container ID, whether its address was set by hand; absent where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class Ground:
 
     look: OverlayLook
     endpoints: tuple[Endpoint, ...]
-    """How the containers of this node are attached that somebody attached by hand."""
+    """How the containers of this node are attached that were attached by hand."""
     surroundings: Surroundings
     kept: Record | None = None
-    """What an earlier attempt of the same run kept, if it kept anything."""
+    """What an earlier attempt of the same run stored, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ class RecreationPlan:
 
     wanted: Wanted
     record: Record | None
-    """Everything as it was; None where the network is not there and nothing tells what it was."""
+    """Everything as it was; None where the network does not exist and no record of it is known."""
     current: NetworkDefinition | None
     """The network of this name now."""
     refused: tuple[str, ...]
     """Why it must not be done, each a sentence."""
     notes: tuple[str, ...]
-    """What is worth knowing, each a sentence."""
+    """Notes, each a sentence."""
     is_resumed: bool = False
     """Whether an earlier attempt has begun it."""
 
@@ -191,11 +191,11 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
     old = ", ".join(str(each) for each in record.network.ipv4)
     limit = duration(plan.grace_s + GRACE_MARGIN_S)
     lines = [
-        f"park {plural(len(services), 'service')}: no task any more, then off {record.network.name}",
-        f"wait until none of their tasks is listed and no container of them runs (at most {limit})",
+        f"park {plural(len(services), 'service')}: scale to zero, then take off {record.network.name}",
+        f"wait until no task of them is listed and no container runs (at most {limit})",
         *(f"disconnect the container {each.name}" for each in containers),
         f"remove the network {record.network.name} ({old})",
-        f"create it again with {plan.wanted.subnet}, everything else as it was",
+        f"create it again with {plan.wanted.subnet}, all else as before",
         *(_restore_line(number, each) for number, each in enumerate(services, start=1)),
         *(f"connect the container {each.name}" for each in containers),
     ]
@@ -203,7 +203,7 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
 
 
 def _restore_line(number: int, service: ServiceRecord) -> str:
-    what = "on every node that it ran on" if service.mode == "global" else plural(_asked(service), "replica")
+    what = "on each node where it ran" if service.mode == "global" else plural(_asked(service), "replica")
     return f"bring back {number}: {service.name} ({what})"
 
 

@@ -42,11 +42,11 @@ class ServiceRecord:
     mode: str
     """`replicated` or `global`."""
     replicas: int | None
-    """As specified; None for a global service, and where the specification leaves it open, which means one."""
+    """As specified; None for a global service, and where the specification omits it, which means one."""
     placement: Mapping[str, Any] | None
     """As specified; None where it says nothing about it."""
     entries: tuple[Entry, ...]
-    """What it says about the network; everything else of its specification is nobody's business here."""
+    """What it says about the network; the rest of its specification is not recorded."""
     publishes: bool
     """Whether it publishes a port."""
     uses_vip: bool
@@ -54,7 +54,7 @@ class ServiceRecord:
     """How many of its tasks ran."""
     grace_s: float
     is_elsewhere: bool
-    """Whether a task of it was on another node than the one that is asked."""
+    """Whether a task of it ran on another node than this one."""
 
     @property
     def wanted(self) -> int:
@@ -73,7 +73,7 @@ class ContainerRecord:
     is_running: bool
     address: str
     is_given: bool | None
-    """Whether somebody gave it that address by hand; None where that is not known."""
+    """Whether that address was set by hand; None where that is unknown."""
     config: Mapping[str, Any]
     """Aliases and the like, as `POST /networks/{id}/connect` takes them."""
 
@@ -112,7 +112,7 @@ class Record:
     machine: str
     network: NetworkRecord
     target: str
-    """The subnet that the network is to have."""
+    """The subnet that the network is to get."""
     services: tuple[ServiceRecord, ...]
     """In the order in which they are brought back."""
     containers: tuple[ContainerRecord, ...]
@@ -183,7 +183,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             containers=containers_from_json(data["containers"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable("The record of a recreation is not one of this program's.") from error
+        raise Unreadable("The record of a recreation is not one that this program wrote.") from error
 
 
 def network_from_json(data: Mapping[str, Any]) -> NetworkRecord:

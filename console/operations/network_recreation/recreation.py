@@ -38,9 +38,9 @@ from console.swarm.overlays import Endpoint, OverlayLook
 from console.text import listed
 
 RUNNING_POLL_S = 0.5
-"""Between two looks while tasks start. Nothing waits for what is seen, and the engine is busy."""
+"""Between two snapshots while tasks start. Nothing waits for the result, and the engine is busy."""
 RUNNING_WITHIN_S = 300.0
-"""For so long tasks are waited for once everything is brought back."""
+"""How long to wait for tasks once everything is brought back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Result:
     network_id: str
     subnets: tuple[IPv4Network, ...]
     differences: tuple[Difference, ...]
-    """What is not as it was; nothing where all is well."""
+    """What differs from before; empty where all is as before."""
     outages: tuple[Outage, ...]
     whole: tuple[float, float] | None
     """From the first parking to the last task, and the least that would take, in seconds; None where it was not seen whole."""
@@ -74,7 +74,7 @@ class Recreation:
         self._means = means
         self._around = around
         self.settles_rollback = True
-        """Whether what a rollback would bring is made harmless at the end."""
+        """Whether the rollback target of each service is reset at the end."""
         self.running_within_s = RUNNING_WITHIN_S
 
     @property
@@ -113,7 +113,7 @@ class Recreation:
                 network = None
         if network is None:
             raise RecreationFailed(
-                f"The network {self._job.name} vanished while everything was brought back to it.", _RESUME
+                f"The network {self._job.name} disappeared while services were brought back to it.", _RESUME
             )
         return await self._finish(network, ipv4_of(wanted))
 
@@ -161,13 +161,13 @@ class Recreation:
             raise
         except VipconsoleError as error:
             raise RecreationFailed(
-                f"{why.sentence} Not everything could be brought back: {error.sentence}", _RESUME
+                f"{why.sentence} Some services or containers are not back: {error.sentence}", _RESUME
             ) from why
-        # Everything is back whether or not this works; whoever looks sees what a rollback would park.
+        # Everything is back whether or not this works; verifying shows what a rollback would park.
         with suppress(VipconsoleError):
             await self._settle()
         short = self._short(look, network)
-        after = f" {listed(short)} do not run yet." if short else ""
+        after = f" {listed(short)} are not running yet." if short else ""
         raise BroughtBack(
             f"{network.name} was not recreated: {why.sentence} Everything is on it again.{after}", why.hint
         ) from why
@@ -180,7 +180,7 @@ class Recreation:
             endpoints = await self._endpoints()
         except VipconsoleError as error:
             raise RecreationFailed(
-                f"Everything was brought back to {network.name}, but what became of it is not known: {error.sentence}",
+                f"Everything was brought back to {network.name}, but its state is unknown: {error.sentence}",
                 _RESUME,
             ) from error
         current = next((each for each in look.networks if each.id == network.id), network)
@@ -190,7 +190,7 @@ class Recreation:
             differences=(
                 *differences(self.record, look, current, endpoints, subnets),
                 *(
-                    Difference(f"Not everything could be recorded: {each}")
+                    Difference(f"Some changes could not be recorded: {each}")
                     for each in self._means.steady.unrecorded[:1]
                 ),
             ),
@@ -219,7 +219,7 @@ class Recreation:
             if not short or self._means.clock.monotonic() >= end_s:
                 await self._means.waits_for(())
                 return look
-            await self._means.waits_for([f"{each} (does not run as before yet)" for each in short])
+            await self._means.waits_for([f"{each} (not yet running as before)" for each in short])
             await self._means.clock.sleep(RUNNING_POLL_S)
 
     def _tasks(self, look: OverlayLook, network: NetworkDefinition) -> Mapping[str, Running]:
@@ -250,4 +250,4 @@ class Recreation:
         return {each.container_id: each for each in found if each is not None}
 
 
-_RESUME = "Resume the run, or undo it; `way-back.sh` of the run does it by hand."
+_RESUME = "Resume or undo the run. Or run its `way-back.sh`."

@@ -31,11 +31,9 @@ def plan_recreation(ground: Ground, wanted: Wanted, whose: Whose) -> RecreationP
     record = resumed_record(parked, ground.kept, now, whose) if resumes else now
     refused = [*_strangers(look, wanted.network, whose)]
     if len(look.named(wanted.network)) > 1 and not resumes:
-        refused.append(
-            f"There are several networks named {wanted.network}: remove or rename the others first."
-        )
+        refused.append(f"Several networks have the name {wanted.network}. Remove or rename the others first.")
     if record is None:
-        refused.append(f"There is no overlay {wanted.network}, and nothing tells what it was.")
+        refused.append(f"Overlay {wanted.network} not found, and no record says what it was.")
     elif not resumes and current is not None and current.ipv4 != (wanted.subnet,):
         refused += _about_network(current)
         refused += subnet_refusals(wanted.subnet, look, current, ground.surroundings)
@@ -61,7 +59,7 @@ def _is_unfinished(kept: Record, look: OverlayLook) -> bool:
 
 def _strangers(look: OverlayLook, network: str, whose: Whose) -> Iterator[str]:
     for name in unreadable_in(look):
-        yield f"The service {name} is parked by something that this program does not know."
+        yield f"The service {name} is parked by an unknown program."
     others = [each for each in parked_in(look) if each.machine != whose.machine]
     for each in others[:1]:
         yield (
@@ -73,22 +71,25 @@ def _strangers(look: OverlayLook, network: str, whose: Whose) -> Iterator[str]:
     ]
     for each in elsewhere[:1]:
         yield (
-            f"{plural(len(elsewhere), 'service')} parked for the network {each.network.name} by run {each.run} wait to be "
-            "brought back: finish that first."
+            f"{plural(len(elsewhere), 'service')} of the network {each.network.name} are still parked by "
+            f"run {each.run}: finish that run first."
         )
     probes = [each for each in look.services if each.seen.is_probe]
     foreign = [each.name for each in probes if each.seen.probe.rpartition("/")[0] != whose.machine]
     for name in foreign[:1]:
-        yield f"Another machine is changing this swarm: its probe {name} is in it."
+        yield f"Another machine is changing this swarm: its probe {name} exists."
 
 
 def _about_network(current: NetworkDefinition) -> Iterator[str]:
     if current.is_ingress:
-        yield f"{current.name} is the ingress network: whatever publishes a port depends on it."
+        yield f"{current.name} is the ingress network: every published port depends on it."
     if current.driver not in ("overlay", ""):
-        yield f"{current.name} is no overlay: its driver is {current.driver}."
+        yield f"{current.name} is not an overlay: its driver is {current.driver}."
     if current.is_from_config:
-        yield f"{current.name} takes its settings from another network, or lends them: such a one is not recreated here."
+        yield (
+            f"{current.name} takes its settings from another network, or gives them to one: such networks "
+            "cannot be recreated here."
+        )
 
 
 def _about_services(look: OverlayLook, current: NetworkDefinition) -> Iterator[str]:
@@ -96,9 +97,9 @@ def _about_services(look: OverlayLook, current: NetworkDefinition) -> Iterator[s
         if not each.is_on(current.id, current.name):
             continue
         if each.seen.is_job:
-            yield f"{each.name} is a job: it could not be started again where it stopped."
+            yield f"{each.name} is a job: it cannot continue where it stopped."
         elif each.seen.update_state in IN_AN_UPDATE:
-            yield f"{each.name} is in the middle of an update ({each.seen.update_state})."
+            yield f"{each.name} is being updated ({each.seen.update_state})."
     names = {each.id: each.name for each in look.services}
     gone: dict[str, set[str]] = {}
     for task in live_on(look, current.id):
@@ -107,8 +108,8 @@ def _about_services(look: OverlayLook, current: NetworkDefinition) -> Iterator[s
             gone.setdefault(node.name, set()).add(names.get(task.use.service_id, "a removed service"))
     for node_name, services in gone.items():
         yield (
-            f"The node {node_name} cannot be reached, and {listed(sorted(services))} may still run there: remove the node, "
-            "or bring it back."
+            f"The node {node_name} is unreachable, and {listed(sorted(services))} may still run there. "
+            "Remove the node, or bring it back."
         )
 
 
@@ -126,11 +127,7 @@ def _about_containers(
             )
     for each in _losing_address(record.containers, wanted):
         if each.is_given is not False and not _is_among(each.name, wanted.may_change_address):
-            by_hand = (
-                "and was given to it by hand"
-                if each.is_given
-                else "and whether it was given by hand is not known"
-            )
+            by_hand = "and was set by hand" if each.is_given else "and may have been set by hand"
             yield f"The container {each.name} has {each.address}, which is not in {wanted.subnet} {by_hand}."
 
 
@@ -156,16 +153,17 @@ def _notes(ground: Ground, record: Record, wanted: Wanted) -> Iterator[str]:
     vips = sum(each.uses_vip for each in record.services)
     yield from subnet_notes(wanted.subnet, ground.surroundings, vips)
     for each in _losing_address(record.containers, wanted):
-        yield f"The container {each.name} will have another address than {each.address}."
+        yield f"The container {each.name} gets another address than {each.address}."
     left_out = tuple(_only_in_old_subnets(record))
     if left_out and record.network.ipv4 != (wanted.subnet,):
-        yield f"The new subnet will not have {listed(left_out)}: what was chosen for the old subnet lies in there."
+        yield f"The new subnet drops {listed(left_out)}: the old subnet contains it."
     for service in record.services:
         asked = 1 if service.replicas is None else service.replicas
         if service.mode == "replicated" and service.running < asked:
-            yield f"Of {service.name} only {service.running} of {asked} run now; no more is waited for."
+            yield (
+                f"Only {service.running} of {asked} tasks of {service.name} run now; the recreation waits "
+                "for no more than these."
+            )
     rolls_back = [each.name for each in ground.look.services if each.previous and record.service(each.id)]
     if rolls_back:
-        yield (
-            f"What `docker service rollback` would bring now is forgotten afterwards: {listed(sorted(rolls_back))}."
-        )
+        yield f"These services lose their present rollback target: {listed(sorted(rolls_back))}."

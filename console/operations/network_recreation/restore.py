@@ -73,7 +73,7 @@ async def connect(job: Job, network: NetworkDefinition, container: ContainerReco
         try:
             await means.changer.connect(network.name, container.id, {**config, "IPAMConfig": ipam})
         except EngineRefused:
-            await means.say(f"{container.name} cannot have {container.address} again")
+            await means.say(f"{container.name} cannot get {container.address} again")
             await means.changer.connect(network.name, container.id, config)
 
     state = {"name": container.name, "address": container.address, "config": dict(container.config)}
@@ -83,11 +83,11 @@ async def connect(job: Job, network: NetworkDefinition, container: ContainerReco
 
 
 GIVEN_WITHIN_S = 5.0
-"""For so long services wait until containers have the addresses that they were given by hand."""
+"""How long services wait until containers have the addresses that were set by hand."""
 MOST_PACE_S = 2.0
-"""No service waits longer than this for the one before it to begin, however many tasks that has."""
+"""The longest that a service waits for the one before it to start, however many tasks that has."""
 BACK_WITHIN_S = 300.0
-"""For so long bringing back is tried before it is said what could not be brought back."""
+"""How long bringing back is retried before the failures are reported."""
 
 
 class Restoring:
@@ -99,7 +99,7 @@ class Restoring:
         self._network = network
         self._turn = asyncio.Lock()
         self._failed: dict[str, str] = {}
-        """By name, what the engine said last."""
+        """By name, the engine's last error."""
 
     async def run(self) -> None:
         """Bring back services in their order, and containers; those with an address of their own before anybody takes it.
@@ -115,7 +115,7 @@ class Restoring:
             names = listed(sorted(self._failed), 8)
             raise RecreationFailed(
                 f"{names} could not be brought back: {next(iter(self._failed.values()))}",
-                "Resume the run to try again; `way-back.sh` of the run does it by hand.",
+                "Resume the run to try again. Or run its `way-back.sh`.",
             )
 
     async def _bring_back(self, given: list[ContainerRecord], others: list[ContainerRecord]) -> bool:
@@ -152,7 +152,7 @@ class Restoring:
         gone = {parked.network.id, self._job.name, *self._job.gone} - {network_id}
 
         def change(spec: dict[str, Any]) -> None:
-            # Whoever deployed it anew in between has brought it back in his own way.
+            # A deploy in between has brought it back in its own way.
             if is_parked(spec):
                 restore(spec, parked.record, network_id, gone)
 
@@ -192,11 +192,11 @@ class Settling:
         self._means = job.means
 
     async def run(self) -> None:
-        """Settle every service that a rollback would park. Whoever looks afterwards sees those that could not be settled."""
+        """Reset the rollback target of every service that a rollback would park. Verifying shows those that failed."""
         look = await self._means.look()
         left = [each for each in look.services if rolls_back_to_parked(each)]
         if left:
-            await self._means.say(f"making a rollback of {plural(len(left), 'service')} harmless")
+            await self._means.say(f"resetting the rollback target of {plural(len(left), 'service')}")
 
         async def settle(service: SpecifiedService) -> None:
             with suppress(VipconsoleError):

@@ -13,7 +13,7 @@ from console.swarm.overlays import Endpoint, OverlayLook, SpecifiedService, live
 from console.swarm.values import ALIVE
 
 ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
-"""Parts of a network's definition that are compared by themselves, or mean nothing here."""
+"""Parts of a network's definition that are compared on their own, or mean nothing here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Running:
     since: datetime | None
     """When the last of the wanted ones began to run."""
     error: str
-    """What its latest failed task said."""
+    """The error of its latest failed task."""
 
     @property
     def is_enough(self) -> bool:
@@ -74,7 +74,7 @@ class Difference:
 
     sentence: str
     is_failure: bool = True
-    """Whether it is for whoever recreated the network to mend; False for what others did meanwhile."""
+    """Whether the recreation has to fix it; False for what others did meanwhile."""
 
 
 def differences(
@@ -101,13 +101,13 @@ def _of_network(
     was, now = dict(record.network.body), dict(network.body)
     for key in sorted({*was, *now} - ASIDE):
         if (was.get(key) or None) != (now.get(key) or None):
-            yield Difference(f"{network.name} differs from before in {key}.")
+            yield Difference(f"{network.name} has a different {key} than before.")
 
 
 def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefinition) -> Iterator[Difference]:
     service = look.service(record.id)
     if service is None:
-        yield Difference(f"{record.name} was removed meanwhile.", is_failure=False)
+        yield Difference(f"{record.name} was removed in the meantime.", is_failure=False)
         return
     name = service.name
     if parked_from(service) is not None:
@@ -123,11 +123,11 @@ def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefini
         yield Difference(f"{name} is {service.seen.mode} instead of {record.mode}.", is_failure=False)
     elif record.mode == "replicated" and _asked(service, record) != _replicas(record):
         yield Difference(
-            f"{name} asks for {_asked(service, record)} replicas instead of {_replicas(record)}.",
+            f"{name} has {_asked(service, record)} replicas instead of {_replicas(record)}.",
             is_failure=False,
         )
     if NOWHERE in service.seen.constraints:
-        yield Difference(f"{name} still has the constraint of a parked service.")
+        yield Difference(f"{name} still has the placement constraint of a parked service.")
     yield from _of_tasks(record, service, look, network)
 
 
@@ -139,7 +139,7 @@ def _of_tasks(
     tasks = running(record, look, network)
     if not tasks.is_enough:
         said = f" ({tasks.error})" if tasks.error else ""
-        yield Difference(f"Of {record.name} {tasks.count} of {tasks.wanted} tasks run{said}.")
+        yield Difference(f"{tasks.count} of {tasks.wanted} tasks of {record.name} are running{said}.")
 
 
 def _replicas(record: ServiceRecord) -> int:
@@ -151,14 +151,14 @@ def _of_container(
 ) -> Iterator[Difference]:
     there = next((each for each in look.containers if each.id == record.id), None)
     if there is None:
-        yield Difference(f"The container {record.name} was removed meanwhile.", is_failure=False)
+        yield Difference(f"The container {record.name} was removed in the meantime.", is_failure=False)
         return
     found = endpoints.get(record.id)
     if found is None or found.network_id not in (network.id, *([] if there.is_running else [""])):
         yield Difference(f"The container {record.name} is not on {network.name}.")
         return
     if record.is_running and not there.is_running:
-        yield Difference(f"The container {record.name} does not run any more.", is_failure=False)
+        yield Difference(f"The container {record.name} is no longer running.", is_failure=False)
     if _aliases(found.config) != _aliases(record.config):
         yield Difference(f"The container {record.name} has other aliases on {network.name} than before.")
     if record.is_given and record.fits(*network.ipv4) and found.address != record.address:

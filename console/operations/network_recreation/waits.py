@@ -29,7 +29,7 @@ class Outage:
 
     @property
     def floor_s(self) -> float | None:
-        """What stopping and starting take by themselves, whoever does it."""
+        """What stopping and starting take by themselves, with any program."""
         return None if self.stop_s is None or self.start_s is None else self.stop_s + self.start_s
 
 
@@ -48,7 +48,7 @@ class Times:
 
     _spans: dict[str, _Span] = field(default_factory=dict)
     _seen_alive: set[str] = field(default_factory=set)
-    """Services of which something was seen to run."""
+    """Services of which at least one task or container was seen running."""
 
     def note(self, look: OverlayLook, parked: Iterable[Parked], network: str) -> None:
         """Take in a look at a network and what is parked for it."""
@@ -116,7 +116,7 @@ def still_on(
     """Return what of services still lives on a network, by name.
 
     `watched` are containers that were on it before; `emptied` tells by ID of a parked service when it was updated by
-    whoever parked it.
+    no matter who parked it.
     """
     return (
         *_tasks(look, network),
@@ -151,7 +151,7 @@ def _elsewhere(
         updated = each.service.updated
         until = updated + timedelta(seconds=each.record.grace_s + ELSEWHERE_MARGIN_S)
         if each.record.is_elsewhere and emptied.get(each.service.id) != updated and look.now < until:
-            yield f"{each.service.name} (may still stop on another node)"
+            yield f"{each.service.name} (may still be stopping on another node)"
 
 
 def services_on(look: OverlayLook, network: NetworkDefinition) -> tuple[SpecifiedService, ...]:

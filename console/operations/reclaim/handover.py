@@ -41,7 +41,7 @@ PROMOTED_WITHIN_S = 150.0
 """A promotion takes a second, or 37 s where it reaches the node before the demotion has (measured on 20.10.24; swarmkit
 waits 16 s twice)."""
 WORKER_WITHIN_S, WORKER_FOR_S = 60.0, 5.0
-"""So long after it has registered with the new leader as a worker a node has heard of it, and is a manager again 1 to 4 s after
+"""How long after it has registered with the new leader as a worker a node learns of it. It is a manager again 1 to 4 s after
 its promotion (measured)."""
 POLL_S = 0.25
 
@@ -51,9 +51,9 @@ class Ending(StrEnum):
 
     MADE = "made"
     FINISHED = "finished"
-    """One that was cut short was brought to its end, and nothing else was done."""
+    """An interrupted hand-over was finished, and nothing else was done."""
     UNDONE = "undone"
-    """One that was cut short was taken back, because it cannot go on: no address was given back."""
+    """An interrupted hand-over was undone, because it cannot continue: no address came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Handover:
 
     async def _hand_over(self, leader: Node, began_s: float) -> Handed:
         name = leader.hostname
-        self._tell(f"pausing {name}, which leads" if leader.availability == "active" else f"labelling {name}")
+        self._tell(f"pausing {name}, the leader" if leader.availability == "active" else f"labelling {name}")
         await self._change(leader.id, pause(self._mark), lambda node: bool(node.handover))
         roles = await self._wait(lambda: self._labelled(leader.id), f"{name} has its label", SETTLED_WITHIN_S)
         if roles.leader is not None and roles.leader.id != leader.id:
@@ -159,7 +159,7 @@ class Handover:
             await self._restore(leader)
             raise
         new = await self._wait(
-            lambda: self._leader_after(leader.id), f"another node than {name} leads", SETTLED_WITHIN_S
+            lambda: self._leader_after(leader.id), f"another node leads instead of {name}", SETTLED_WITHIN_S
         )
         self._tell(f"{new.hostname} leads now")
         await self._bring_back(leader, is_worker=True)
@@ -247,7 +247,7 @@ class Handover:
         if seen is None:
             raise EngineTimeout(
                 f"Timed out after {within_s:g} s waiting until {what}.",
-                "`docker node ls` shows the managers. Call it again: it goes on where it stopped.",
+                "`docker node ls` shows the managers. Run the command again: it continues where it stopped.",
             )
         return seen
 

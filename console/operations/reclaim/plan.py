@@ -31,13 +31,13 @@ class ReclaimPlan:
 
     way: Way
     cost: str = ""
-    """A sentence: what happens to whom."""
+    """A sentence: what happens, and to what."""
     steps: tuple[str, ...] = ()
     """The same as plain commands."""
     refused: str = ""
     hint: str = ""
     brings_back: bool = False
-    """Whether it only ends a hand-over that was cut short."""
+    """Whether it only finishes an interrupted hand-over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Place:
     unit: str
     """The docker unit of this host."""
     not_ours: Unknown | None = None
-    """Why what happens on this host is not known to happen to the engine; None where it is its own."""
+    """Why actions on this host may not reach the engine; None where it is this host's own."""
 
 
 def plan_reclaim(roles: Roles, swarm: SwarmState, asked: Way | None, place: Place) -> ReclaimPlan:
@@ -76,7 +76,7 @@ def plan_handover(roles: Roles, swarm: SwarmState, machine: str) -> ReclaimPlan:
         plan = _ending(roles.unfinished)
         return ReclaimPlan(
             plan.way,
-            f"{plan.cost} No address is given back. {' '.join(refused)}",
+            f"{plan.cost} No address comes back. {' '.join(refused)}",
             plan.steps,
             brings_back=True,
         )
@@ -92,8 +92,8 @@ def _refused(way: Way, why: Refusal) -> ReclaimPlan:
 def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
     return ReclaimPlan(
         Way.HANDOVER,
-        f"A hand-over was cut short: {listed([each.hostname for each in nodes])} becomes what it was before. "
-        "No container stops.",
+        f"A hand-over was interrupted: {listed([each.hostname for each in nodes])} becomes what it was "
+        "before. No container stops.",
         tuple(command for each in nodes for command in by_hand(each)),
         brings_back=True,
     )
@@ -102,16 +102,19 @@ def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
 def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
     name = leader.hostname
     is_paused_for_it = leader.availability == "active" or is_to_be_active(leader)
-    cost = f"Another manager takes the lead from {name}, which becomes a worker for some seconds and a manager again. "
+    cost = (
+        f"Another manager takes the lead from {name}, which is a worker for some seconds and then a manager "
+        "again. "
+    )
     if is_paused_for_it:
         cost += f"No container stops. {name} is paused meanwhile: no new task starts on it."
     else:
-        cost += f"No container stops. {name} stays what it is ({leader.availability})."
+        cost += f"No container stops. {name} keeps its availability ({leader.availability})."
     at_risk = _only_on_managers(leader, swarm)
     if at_risk:
         cost += (
-            f" Do not update {listed(at_risk)} meanwhile: of a global service that runs on managers only, an update in "
-            f"these seconds ends the task on {name}."
+            f" Do not update {listed(at_risk)} meanwhile: updating a global service that runs only on "
+            f"managers would end its task on {name}."
         )
     pause, active = (
         (f"docker node update --availability pause {name}",),
@@ -153,7 +156,7 @@ def _restart(roles: Roles, swarm: SwarmState, place: Place) -> ReclaimPlan:
         leader = roles.leader.hostname
         return _refused(
             Way.RESTART,
-            (f"The allocator runs on the leader, {leader}, and not here.", f"Run it on {leader}."),
+            (f"The allocator runs on the leader {leader}, not on this node.", f"Run it on {leader}."),
         )
     if place.not_ours is not None:
         why = f"The docker unit of this host is not restarted. {place.not_ours.reason}"
@@ -165,6 +168,6 @@ def _restart(roles: Roles, swarm: SwarmState, place: Place) -> ReclaimPlan:
     what = f"{plural(len(tasks) - alone, 'task')} and {plural(alone, 'container')} on overlays"
     return ReclaimPlan(
         Way.RESTART,
-        f"Every container of this host stops and comes back ({what}), which takes about half a minute.",
+        f"Every container of this host stops and comes back ({what}). This takes about half a minute.",
         (f"systemctl restart {place.unit}",),
     )

@@ -20,7 +20,7 @@ class Restarted:
     took_s: float
     """Until the swarm was back and converged."""
     behind: tuple[str, ...]
-    """Services that had their tasks running before and have not yet, by name."""
+    """Services whose tasks all ran before and do not yet, by name."""
 
 
 class DaemonRestart:
@@ -60,8 +60,8 @@ class DaemonRestart:
         await until(is_back, self._clock, recovery_s, POLL_S)
         if behind is None:
             raise EngineTimeout(
-                f"dockerd was restarted, and within {recovery_s:g} s no swarm answered.",
-                "`systemctl status` of its unit, and its journal, tell why.",
+                f"dockerd restarted, but the swarm did not answer within {recovery_s:g} s.",
+                "Run `systemctl status` on its unit, and read its journal.",
             )
         return Restarted(self._clock.monotonic() - began_s, behind)
 

@@ -135,9 +135,9 @@ class StackPlan:
 
     name: str
     objects: tuple[StackObject, ...]
-    """Everything of the stack, in the order of its removal."""
+    """Every object of the stack, in the order of its removal."""
     kept: tuple[Kept, ...]
-    """Those that will stay if nothing changes; looked at again before each removal."""
+    """Objects that will stay if nothing changes; checked again before each removal."""
     live_tasks: int
     grace_s: float
     """The longest stop grace of its services and tasks."""
@@ -153,9 +153,9 @@ class RemovalPlan:
 
     stacks: tuple[StackPlan, ...]
     limit_s: float
-    """For how long tasks and containers are waited for."""
+    """How long to wait for tasks and containers."""
     absent: tuple[str, ...] = ()
-    """Names of which nothing is there: removed by an earlier call, or mistyped. They are skipped."""
+    """Names not found: already removed or misspelled. They are skipped."""
     suggestions: tuple[str, ...] = ()
     """For each of these, a question that names the nearest stack; empty where none is near."""
 
@@ -173,7 +173,7 @@ class RemovalPlan:
 def plan_removal(names: Collection[str], look: StackLook, timeout_s: float | None = None) -> RemovalPlan:
     """Return what removing these stacks comes to.
 
-    A name of which nothing is left, neither an object nor a task that still ends, is passed over, so that the same call
+    A name of which nothing is left, neither an object nor a task that still ends, is skipped, so that the same call
     finishes what an earlier one began; where that is so of every name, UsageError is raised.
     """
     wanted = tuple(dict.fromkeys(names))
@@ -204,7 +204,7 @@ def stack_names(look: StackLook) -> list[str]:
 def tasks_of(stack: str, service_ids: Collection[str], look: StackLook) -> tuple[TaskUse, ...]:
     """Return the listed tasks of a stack: of these services, and of services of it that are gone.
 
-    Tasks of a service that came later belong to whoever deployed it.
+    Tasks of a service that came later belong to a new deploy.
     """
     others = {each.object.id for each in look.services}.difference(service_ids)
     return tuple(
@@ -284,6 +284,6 @@ def _missing(missing: tuple[str, ...], look: StackLook) -> UsageError:
     if near:
         hint = f"Did you mean {' or '.join(near)}?"
     else:
-        hint = f"There are {listed(known, 8)}." if known else "There are no stacks in this swarm."
-    verb = "is no stack" if len(missing) == 1 else "are no stacks"
-    return UsageError(f"There {verb} {listed(shown)}, so nothing was changed.", hint)
+        hint = f"Stacks: {listed(known, 8)}." if known else "This swarm has no stacks."
+    what = "Stack" if len(missing) == 1 else "Stacks"
+    return UsageError(f"{what} {listed(shown)} not found, so nothing was changed.", hint)

@@ -19,13 +19,14 @@ from console.swarm.stack_reader import StackReader
 from console.swarm.stacks import Kind, StackLook, StackObject
 
 POLL_S = 0.25
-"""Between two looks while nothing can be done but wait."""
+"""Pause between two snapshots while there is nothing to do but wait."""
 SLOWEST_RETRY_S = 5.0
-"""What the engine refuses is tried again less and less often, for every try is told to the journal."""
+"""What the engine refuses is retried less and less often, for each try is logged in the journal."""
 GONE_AFTER_S = 30.0
-"""An engine that has not answered for so long is given up."""
+"""Give up after an engine has not answered for so long."""
 AT_ONCE = 4
-"""Removals under way at the same time; also the most networks that are removed on one look, so that it is fresh."""
+"""Removals under way at the same time; also the most networks that are removed on one snapshot, so that it is
+fresh."""
 
 
 class State(StrEnum):
@@ -33,9 +34,9 @@ class State(StrEnum):
 
     UNDER_WAY = "under way"
     REMOVED = "removed"
-    """Everything of it is gone, but for what is kept."""
+    """Everything of the stack is gone, except what is kept."""
     UNFINISHED = "unfinished"
-    """Not everything could be removed in time."""
+    """Timed out before everything was removed."""
     UNKNOWN = "unknown"
     """The engine no longer answers."""
 
@@ -49,16 +50,16 @@ class Outcome:
     removed: tuple[StackObject, ...] = ()
     kept: tuple[Kept, ...] = ()
     waits_for: tuple[str, ...] = ()
-    """What still runs, or could not be removed yet, by name."""
+    """What is still running, or could not be removed yet, by name."""
     is_drained: bool = False
-    """Whether nothing of it was seen to run any more."""
+    """Whether all its tasks and containers were seen to have ended."""
     refusals: tuple[str, ...] = ()
-    """What the engine said to removals that it refused, as sentences."""
+    """The engine's refusals to remove, as sentences."""
     took_s: float = 0.0
 
 
 Watch = Callable[[Outcome], object]
-"""Is told whenever it has become known how far a stack is."""
+"""Receives each change of a stack's progress."""
 
 
 class Remover(Protocol):
@@ -89,11 +90,11 @@ class _Stack:
     outcome: Outcome
     hidden: HiddenTasks
     refusals: dict[str, str] = field(default_factory=dict)
-    """By object, what the engine said last."""
+    """By object, the engine's last error."""
     refused: dict[str, int] = field(default_factory=dict)
-    """By object, how often."""
+    """By object, how many refusals."""
     again_s: dict[str, float] = field(default_factory=dict)
-    """By object, when it is tried again."""
+    """By object, when it is retried."""
 
     @property
     def removed_ids(self) -> frozenset[str]:

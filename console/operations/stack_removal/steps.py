@@ -28,8 +28,8 @@ from console.swarm.values import SwarmState
 from console.text import duration
 
 ATTEMPTS = 3
-"""How often two looks are compared until nothing changes hands between them."""
-NOT_ASKED = "This engine does not tell its allocator's count (Docker 29 does), and no census was asked for."
+"""How often two snapshots are compared until they agree."""
+NOT_ASKED = "This engine does not report its allocator's count (Docker 29 does), and no census was requested."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class LeakCount:
 
     network: str
     leaked: int | None
-    """None where it is not known; never 0 for that."""
+    """None where unknown; never 0 for that."""
     why_unknown: str = ""
     """A sentence, where the count is None."""
 
@@ -130,11 +130,13 @@ def _counts(
 
 def _count(network: StackObject, found: NetworkAccount | None, swarm: SwarmState) -> LeakCount:
     if found is None:
-        why = swarm.networks.reason if isinstance(swarm.networks, Unknown) else "It is no longer there."
+        why = swarm.networks.reason if isinstance(swarm.networks, Unknown) else "Network not found."
         return LeakCount(network.name, None, why)
     doubts = [each.leak.why_unknown for each in found.subnets if each.leak.count is None]
     return LeakCount(
-        network.name, found.leaked, (*doubts, "It has no IPv4 subnet.")[0] if found.leaked is None else ""
+        network.name,
+        found.leaked,
+        (*doubts, "The network has no IPv4 subnet.")[0] if found.leaked is None else "",
     )
 
 
@@ -144,11 +146,11 @@ class Step:
 
     remove: tuple[StackObject, ...] = ()
     waits_for: tuple[str, ...] = ()
-    """Tasks and containers that still run, or objects that could not be removed yet, by name."""
+    """Tasks and containers that are still running, or objects that could not be removed yet, by name."""
     kept: tuple[Kept, ...] = ()
     """What stays, with the reason."""
     is_drained: bool = False
-    """Whether nothing of the stack runs any more, as far as can be seen."""
+    """Whether all tasks and containers of the stack have ended, as far as is known."""
 
     @property
     def is_last(self) -> bool:
@@ -211,7 +213,7 @@ def still_running(plan: StackPlan, look: StackLook) -> tuple[str, ...]:
 
 
 def still_on(network: StackObject, look: StackLook) -> tuple[str, ...]:
-    """Return what lives on a network, whoever it belongs to: tasks, and containers that run on this node."""
+    """Return what lives on a network, no matter whose: tasks, and containers that run on this node."""
     tasks = [each for each in look.tasks if each.is_alive and network.id in each.network_ids]
     shown = {each.container_id for each in tasks}
     names = {each.object.id: each.object.name for each in look.services}
@@ -256,7 +258,7 @@ def _named(objects: Collection[StackObject]) -> tuple[str, ...]:
 MARGIN_S = 5.0
 """Beyond the stop grace of a task on another node."""
 SETTLING_S = 5.0
-"""For so long after its creation the swarm itself updates a service, when it gives it its addresses."""
+"""How long after its creation the swarm itself updates a service, when it gives it its addresses."""
 
 
 class HiddenTasks:
@@ -272,9 +274,9 @@ class HiddenTasks:
         self._plan = plan
         self._services = {each.id: each.name for each in plan.of(Kind.SERVICE)}
         self._elsewhere: dict[str, tuple[str, str, float]] = {}
-        """Live tasks of the look before on other nodes: their service, what to call them, and their stop grace."""
+        """Live tasks of the snapshot before on other nodes: their service, name and stop grace."""
         self._until_s: dict[str, tuple[str, float]] = {}
-        """What may run on unseen, by ID: what to call it, and when it must have ended."""
+        """What may still run unseen, by ID: its name, and when it must have ended."""
 
     def after(self, look: StackLook, now_s: float) -> Mapping[str, str]:
         """Take in a look made at `now_s`, and return by ID what to call what may still run unseen."""

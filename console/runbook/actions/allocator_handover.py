@@ -18,7 +18,7 @@ from console.swarm.values import Node
 
 
 class HandoverParameters(Parameters):
-    """Nothing: the leader is whoever leads."""
+    """No parameters: it applies to the present leader."""
 
 
 class AllocatorHandover:
@@ -29,7 +29,7 @@ class AllocatorHandover:
     parameters: ClassVar[type[BaseModel]] = HandoverParameters
     # What was cut short is finished, and nothing else is done then.
     may_retry: ClassVar[bool] = True
-    no_undo_because: ClassVar[str] = "Any manager may lead: there is nothing to bring back."
+    no_undo_because: ClassVar[str] = "Any manager may be the leader, so there is nothing to bring back."
     outputs: ClassVar[tuple[str, ...]] = ("old_leader", "new_leader")
 
     async def plan(self, context: Context, parameters: HandoverParameters) -> Planned:
@@ -39,7 +39,7 @@ class AllocatorHandover:
         plan = plan_handover(roles, swarm, machine_id())
         node = _concerned(roles)
         return Planned(
-            plan.cost or "Let another manager take the lead.",
+            plan.cost or "Hand the lead over to another manager.",
             reads=("nodes, services and tasks",),
             changes=plan.steps,
             calls=tuple(f"POST /nodes/{node.id}/update" for _ in plan.steps if node),
@@ -53,7 +53,7 @@ class AllocatorHandover:
         """Tell whether an earlier attempt came to its end."""
         roles = await read_roles(context.world.reader)
         if not context.touched:
-            return Found(Answer.NO, "No hand-over was begun.")
+            return Found(Answer.NO, "The hand-over has not started.")
         return _judged(roles, context.touched[0].object_id)
 
     async def act(self, context: Context, parameters: HandoverParameters) -> Mapping[str, Json]:
@@ -74,10 +74,10 @@ class AllocatorHandover:
             await context.touches.after(number, {"leader": done.new_leader, "ending": done.ending.value})
         if done.ending is Ending.UNDONE:
             raise StepFailed(
-                f"The hand-over that was cut short was undone: {done.old_leader} is what it was before.",
+                f"The interrupted hand-over was undone: {done.old_leader} is what it was before.",
                 done.because,
             )
-        await context.say(f"{done.new_leader} leads, {done.old_leader} is a manager again")
+        await context.say(f"{done.new_leader} is the leader, {done.old_leader} is a manager again")
         return {"old_leader": done.old_leader, "new_leader": done.new_leader}
 
     @tells
@@ -89,7 +89,7 @@ class AllocatorHandover:
         old = str(outputs.get("old_leader", ""))
         found = next((each for each in roles.managers if each.hostname == old), None)
         if found is None:
-            return Found(Answer.NO, f"{old} is no manager now.")
+            return Found(Answer.NO, f"{old} is not a manager now.")
         return _judged(roles, found.id)
 
     async def undo(
@@ -113,17 +113,19 @@ def _concerned(roles: Roles) -> Node | None:
 def _judged(roles: Roles, old_id: str) -> Found:
     old = roles.node(old_id)
     if roles.leader is None:
-        return Found(Answer.CANNOT_TELL, "The swarm has no leader at the moment.")
+        return Found(Answer.CANNOT_TELL, "The swarm has no leader now.")
     if old is not None and old.handover:
         return Found(
-            Answer.NO, f"{old.hostname} has the label of the hand-over: it is not yet what it was before."
+            Answer.NO, f"{old.hostname} still has the hand-over label, so it is not yet what it was before."
         )
     if roles.leader.id == old_id:
-        return Found(Answer.NO, f"{roles.leader.hostname} still leads.")
+        return Found(Answer.NO, f"{roles.leader.hostname} is still the leader.")
     if old_id not in {each.id for each in roles.reachable}:
-        return Found(Answer.NO, f"{roles.leader.hostname} leads, and the one that led is no manager yet.")
+        return Found(
+            Answer.NO, f"{roles.leader.hostname} is the leader, but the old leader is not a manager yet."
+        )
     return Found(
         Answer.YES,
-        f"{roles.leader.hostname} leads, and the one that led is a manager again.",
+        f"{roles.leader.hostname} is the leader, and the old leader is a manager again.",
         {"availability": old.availability if old else ""},
     )

@@ -22,9 +22,9 @@ class CaptureParameters(AskingParameters):
     """What is looked at besides the swarm as a whole."""
 
     network: NetworkName | None = Field(
-        default=None, description="An overlay: its addresses, and everything that is attached to it."
+        default=None, description="An overlay: its addresses, and everything attached to it."
     )
-    urls: list[Url] = Field(default=[], max_length=200, description="Addresses whose HTTP status is kept.")
+    urls: list[Url] = Field(default=[], max_length=200, description="URLs whose HTTP status is stored.")
 
 
 class EvidenceCapture(ReadOnly[CaptureParameters]):
@@ -40,9 +40,9 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
         if parameters.network:
             reads.append(f"addresses of {parameters.network} and what is attached to it")
         if parameters.urls:
-            reads.append(f"the HTTP status of {plural(len(parameters.urls), 'address', 'addresses')}")
+            reads.append(f"the HTTP status of {plural(len(parameters.urls), 'URL')}")
         return Planned(
-            "Look, and keep what was seen with the run.", reads=tuple(reads), calls=_asked(parameters)
+            "Take a snapshot, and store it with the run.", reads=tuple(reads), calls=_asked(parameters)
         )
 
     async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:
@@ -72,7 +72,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
         if parameters.network is not None:
             attached = await read_attached(world.connection, parameters.network)
             if attached is None:
-                raise Declined(f"There is no overlay {parameters.network} to look at.")
+                raise Declined(f"Overlay {parameters.network} not found.")
             kept["network"] = [_account(each) for each in assessment.accounts]
             kept["attached"] = as_output(attached)
             count = len(attached.services) + len(attached.containers)

@@ -41,15 +41,13 @@ P = ParamSpec("P")
 
 
 class FindingsAllowed(Parameters):
-    """How well a network must be."""
+    """Which findings about a network are accepted."""
 
     network: NetworkName
     worst: Literal["ok", "warning", "unknown", "critical"] = Field(
         default="warning", description="The worst severity that a finding about it may have."
     )
-    accept: list[Name] = Field(
-        default=[], description="Codes of findings that may be there whatever their severity."
-    )
+    accept: list[Name] = Field(default=[], description="Codes of findings that are accepted at any severity.")
 
 
 class ChecksParameters(Parameters):
@@ -57,25 +55,29 @@ class ChecksParameters(Parameters):
 
     leader: Literal["any", "here"] = Field(
         default="any",
-        description="Whether the swarm's leader may be any manager, or must be the engine that is asked.",
+        description="Whether the swarm's leader may be any manager (`any`), or must be this engine (`here`).",
     )
     api_min: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = Field(
-        default=None, description="The oldest version of the engine's API that will do."
+        default=None, description="The oldest version of the engine's API that is accepted."
     )
-    findings: FindingsAllowed | None = Field(default=None, description="How well a network must be.")
+    findings: FindingsAllowed | None = Field(
+        default=None, description="Which findings about a network are accepted."
+    )
     subnet_free: Subnet4 | None = Field(
         default=None,
         description="A subnet that must overlap no network, and no route or address of this host.",
     )
     replaces: NetworkName | None = Field(
-        default=None, description="The network that is to have that subnet: its present one may overlap."
+        default=None,
+        description="The network that gets this subnet. An overlap with its present subnet is accepted.",
     )
     disk_free_mb: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="So many MiB must be free on this host."
+        default=None, description="How many MiB must be free on this host."
     )
     disk_paths: list[AbsolutePath] = Field(
         default=[],
-        description="Where; default: the state directory, /var/lib/docker and /nix/store if they are there.",
+        description="Where they must be free; default: the state directory, and /var/lib/docker and /nix/store if "
+        "they exist.",
     )
     journal_readable: bool = Field(
         default=False, description="Whether dockerd's journal must be readable here."
@@ -108,7 +110,7 @@ class ChecksAll(ReadOnly[ChecksParameters]):
         )
 
     async def act(self, context: Context, parameters: ChecksParameters) -> Mapping[str, Json]:
-        """Make the checks, and fail unless all hold. Those that have no meaning here are told and passed over."""
+        """Make the checks, and fail unless all hold. Those that do not apply here are reported and skipped."""
         checks = []
         async for each in _all_checks(context, parameters):
             checks.append(each)
@@ -116,7 +118,7 @@ class ChecksAll(ReadOnly[ChecksParameters]):
         counted = [each.found for each in checks if not each.is_skipped]
         if all_of(counted) is not Answer.YES:
             wrong = [each.sentence for each in counted if each.answer is not Answer.YES]
-            raise StepFailed(" ".join(wrong), "Mend it and try again, or change what the runbook asks for.")
+            raise StepFailed(" ".join(wrong), "Fix it and try again, or change what the runbook requires.")
         return {"checks": {each.code: each.found.sentence for each in checks}}
 
     async def verify(
@@ -173,16 +175,17 @@ def _skipped(code: str, elsewhere: Unknown | None) -> Checked | None:
 def _leader(swarm: SwarmState, node_id: str, wanted: str) -> Found:
     leader = next((each for each in read(swarm.nodes) if each.is_leader), None)
     if leader is None:
-        return found(False, "The swarm has no leader, so nothing is allocated.")
+        return found(False, "The swarm has no leader, so it allocates nothing.")
     is_here = leader.id == node_id
-    place = "the engine that is asked" if is_here else "not the engine that is asked"
+    place = "this engine" if is_here else "not this engine"
     return found(is_here or wanted == "any", f"The leader is {leader.hostname}, {place}.")
 
 
 def _api(version: tuple[int, int], wanted: str) -> Found:
     shown = ".".join(map(str, version))
     return found(
-        version >= parsed_version(wanted), f"The engine speaks API {shown}; {wanted} or later is wanted."
+        version >= parsed_version(wanted),
+        f"The engine has API {shown}; the runbook requires {wanted} or later.",
     )
 
 
@@ -210,7 +213,7 @@ def _subnet(seen: Observation, subnet: IPv4Network, replaces: str | None, elsewh
         if isinstance(one.network, IPv4Network) and one.network.overlaps(subnet)
     ]
     if elsewhere is not None:
-        note = f" This host's routes were not compared: {elsewhere.reason}"
+        note = f" Routes of this host were not compared: {elsewhere.reason}"
     else:
         note = ""
         networks += [
@@ -220,7 +223,7 @@ def _subnet(seen: Observation, subnet: IPv4Network, replaces: str | None, elsewh
         ]
     if networks:
         return found(False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks))
-    return found(True, f"{subnet} overlaps nothing that is known here.{note}")
+    return found(True, f"{subnet} overlaps no known network, route or address.{note}")
 
 
 async def _disk(wanted_mib: int, paths: Sequence[str]) -> Found:
@@ -234,7 +237,7 @@ async def _disk(wanted_mib: int, paths: Sequence[str]) -> Found:
         return cannot_tell(error)
     short = [f"{path} has {mib} MiB free" for path, mib in free.items() if mib < wanted_mib]
     if short:
-        return found(False, f"{listed(short)}; {wanted_mib} MiB are wanted.", free_mib=dict(free))
+        return found(False, f"{listed(short)}; required: {wanted_mib} MiB.", free_mib=dict(free))
     return found(
         True, f"At least {min(free.values())} MiB are free on {listed(list(free))}.", free_mib=dict(free)
     )
@@ -246,13 +249,11 @@ def _free_mib(path: Path) -> int:
         there = next(each for each in (path, *path.parents) if each.exists())
         return shutil.disk_usage(there).free // _MIB
     except OSError as error:
-        raise Unread(
-            f"How much is free on {clean(str(path), 300)} cannot be read: {error.strerror}."
-        ) from error
+        raise Unread(f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.") from error
 
 
 def _journal(seen: Observation) -> Found:
     journal = seen.journal
     if isinstance(journal, Unknown):
         return Found(Answer.NO, f"dockerd's journal cannot be read. {journal.reason} {journal.hint}".strip())
-    return found(True, f"dockerd's journal can be read: {plural(journal.entries, 'line')} lately.")
+    return found(True, f"dockerd's journal can be read: {plural(journal.entries, 'recent line')}.")

@@ -34,7 +34,7 @@ class DaemonRestarted:
     effect: ClassVar[Effect] = Effect.OUTAGE
     parameters: ClassVar[type[BaseModel]] = DaemonRestartParameters
     may_retry: ClassVar[bool] = False
-    no_undo_because: ClassVar[str] = "What was stopped has come back; there is nothing to take back."
+    no_undo_because: ClassVar[str] = "All stopped containers have come back, so there is nothing to undo."
     outputs: ClassVar[tuple[str, ...]] = ("took_s",)
 
     async def plan(self, context: Context, parameters: DaemonRestartParameters) -> Planned:
@@ -59,11 +59,11 @@ class DaemonRestarted:
     async def probe(self, context: Context, parameters: DaemonRestartParameters) -> Found:
         """Tell whether dockerd was started again since an earlier attempt was about to."""
         if not context.touched:
-            return found(False, "No restart was begun.")
+            return found(False, "The restart has not started.")
         before, now = str(context.touched[-1].state.get("began", "")), _began(await glimpse(context))
         if not before or not now:
-            return Found(Answer.CANNOT_TELL, "When dockerd was started cannot be told.")
-        return found(before != now, f"dockerd was started {now}, and {before} before.", began=now)
+            return Found(Answer.CANNOT_TELL, "When dockerd started is unknown.")
+        return found(before != now, f"dockerd started {now}; before that, {before}.", began=now)
 
     async def act(self, context: Context, parameters: DaemonRestartParameters) -> Mapping[str, Json]:
         """Restart it, and wait until what ran before runs again."""
@@ -81,8 +81,9 @@ class DaemonRestarted:
         await context.touches.after(number, {"took_s": round(done.took_s, 1)})
         if done.behind:
             raise StepFailed(
-                f"dockerd is up, and does not run again: {listed(done.behind)}.",
-                "`vipconsole why` tells why.",
+                f"dockerd is up, but {listed(done.behind)} {'is' if len(done.behind) == 1 else 'are'} not "
+                "running.",
+                "Run `vipconsole why` on each of them.",
             )
         return {"took_s": round(done.took_s, 1)}
 

@@ -16,9 +16,9 @@ from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed, plural
 
 MOST_LINES = 2_000
-"""So many lines are told; the rest is counted."""
+"""How many lines are shown; the rest is counted."""
 TAIL_LINES = 40
-"""So many of the last lines are kept as the output `tail`."""
+"""How many of the last lines are stored as the output `tail`."""
 
 Argument = Annotated[str, StringConstraints(max_length=8_192)]
 
@@ -29,14 +29,15 @@ class ExecParameters(Parameters):
     argv: list[Argument] = Field(
         min_length=1,
         max_length=200,
-        description="The program by its absolute path, and its arguments. The setting run.programs must allow the program.",
+        description="The absolute path of the program, and its arguments. The setting run.programs must allow the "
+        "program.",
     )
     env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Argument] = Field(
-        default={}, description="Its whole environment besides PATH and LC_ALL=C."
+        default={}, description="Its environment. Only PATH and LC_ALL=C are added."
     )
     cwd: AbsolutePath = Field(default="/", description="Its working directory.")
     expect: list[Annotated[int, Field(ge=0, le=255)]] = Field(
-        default=[0], min_length=1, description="The exit codes that mean that it went well."
+        default=[0], min_length=1, description="The exit codes that count as success."
     )
 
 
@@ -48,7 +49,7 @@ class Exec:
     parameters: ClassVar[type[BaseModel]] = ExecParameters
     may_retry: ClassVar[bool] = False
     no_undo_because: ClassVar[str] = (
-        "What a program did is not known, so it cannot be taken back. Give the step an undo."
+        "This step cannot be undone: what the program did is unknown. Give the step an undo."
     )
     outputs: ClassVar[tuple[str, ...]] = ("exit_code", "tail")
 
@@ -60,7 +61,7 @@ class Exec:
         names = [f"with {listed(sorted(parameters.env))} set"] if parameters.env else []
         return Planned(
             f"Run {clean(parameters.argv[0])}.",
-            changes=("whatever it changes",),
+            changes=("unknown: whatever the program changes",),
             calls=(" ".join((command, *names, f"in {clean(parameters.cwd, SENTENCE_LIMIT)}")),),
             refused=(refused,) if refused else (),
             no_return=self.no_undo_because,
@@ -69,14 +70,16 @@ class Exec:
 
     async def probe(self, context: Context, parameters: ExecParameters) -> Found:
         """Tell that it is not known whether a program has done its work: the step's own `probe` may know."""
-        return Found(Answer.CANNOT_TELL, "Whether the program has done its work cannot be seen from outside.")
+        return Found(Answer.CANNOT_TELL, "Whether the program did its work is unknown.")
 
     async def act(self, context: Context, parameters: ExecParameters) -> Mapping[str, Json]:
         """Run it, and fail unless its exit code is among those that are expected."""
         refused = _refusal(context, parameters)
         if refused:
             raise Declined(
-                refused, "Name it in the settings, [run] programs, if root may run it from runbooks."
+                refused,
+                "To allow it, add it to `programs` in [run] of the settings. Root then runs it from "
+                "runbooks.",
             )
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         count = 0
@@ -94,7 +97,7 @@ class Exec:
         if count > MOST_LINES:
             await context.say(f"… {plural(count - MOST_LINES, 'line')} more")
         if code not in parameters.expect:
-            last = next((each for each in reversed(tail) if each.strip()), "it said nothing")
+            last = next((each for each in reversed(tail) if each.strip()), "no output")
             raise StepFailed(f"`{clean(parameters.argv[0])}` ended with exit code {code}: {last}.")
         return {"exit_code": code, "tail": list(tail)}
 
@@ -106,7 +109,7 @@ class Exec:
         is_well = isinstance(code, int) and code in parameters.expect
         answer = Answer.YES if is_well else Answer.CANNOT_TELL
         return Found(
-            answer, f"Its exit code was {code}." if code is not None else "Its exit code is not known."
+            answer, f"Its exit code was {code}." if code is not None else "Its exit code is unknown."
         )
 
     async def undo(self, context: Context, parameters: ExecParameters, outputs: Mapping[str, Json]) -> None:
@@ -118,9 +121,9 @@ def _refusal(context: Context, parameters: ExecParameters) -> str:
     """Return why the program must not be run, a sentence, or nothing."""
     program, allowed = parameters.argv[0], context.world.settings.run.programs
     if not allowed:
-        return "Runbooks run no programs here: the setting run.programs names none."
+        return "Runbooks may run no programs here: the setting run.programs is empty."
     if program not in allowed:
-        return f"{clean(program)} is not among the programs that runbooks may run (the setting run.programs)."
+        return f"Runbooks may not run {clean(program)}: the setting run.programs does not list it."
     if not os.access(program, os.X_OK):
-        return f"{clean(program)} is not there, or cannot be run."
+        return f"{clean(program)} does not exist, or cannot be run."
     return ""

@@ -20,7 +20,8 @@ class LeakProbeParameters(Parameters):
     """What the verdict speaks of."""
 
     network: NetworkName | None = Field(
-        default=None, description="An overlay whose head-room the verdict tells. Nothing is done to it."
+        default=None,
+        description="An overlay. The verdict says how many removals its free addresses last for. It is not changed.",
     )
 
 
@@ -32,14 +33,15 @@ class LeakProbed:
     parameters: ClassVar[type[BaseModel]] = LeakProbeParameters
     # What an attempt left behind is removed by the next.
     may_retry: ClassVar[bool] = True
-    # Nothing of it remains, so it is in the way of no undo of what was done before it.
+    # It leaves nothing behind, so earlier steps can still be undone.
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = ("naive", "safe", "tasks", "verdict")
 
     async def plan(self, context: Context, parameters: LeakProbeParameters) -> Planned:
         """Tell what is made and removed again."""
         return Planned(
-            "Make scratch networks, remove a service from them in both orders, count what each lost, and remove them.",
+            "Create scratch networks, remove a service from them in both orders, count how many addresses "
+            "leak, and remove the networks.",
             reads=("networks, services and tasks",),
             changes=(
                 "create and remove 3 scratch overlays",
@@ -56,7 +58,7 @@ class LeakProbed:
     @tells
     async def probe(self, context: Context, parameters: LeakProbeParameters) -> Found:
         """Tell that it is to be done: a proof is of the moment in which it was made."""
-        return Found(Answer.NO, "What an engine loses is proven anew each time.")
+        return Found(Answer.NO, "A leak probe always runs again.")
 
     async def act(self, context: Context, parameters: LeakProbeParameters) -> Mapping[str, Json]:
         """Lose addresses of scratch networks in both orders, and count them."""
@@ -94,7 +96,7 @@ class LeakProbed:
         world = context.world
         deadline_s = world.settings.look.deadline_s
         for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
-            await context.say(f"removed {name}, left behind by an attempt that was cut short")
+            await context.say(f"removed {name}, left behind by an interrupted attempt")
 
 
 async def _free(context: Context, parameters: LeakProbeParameters) -> int | None:

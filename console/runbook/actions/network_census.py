@@ -23,7 +23,8 @@ class CensusParameters(Parameters):
     network: NetworkName
     large: bool = Field(
         default=False,
-        description="Whether it is walked too where that takes thousands of steps; else what leaked stays unknown there.",
+        description="Whether it is also walked where that takes thousands of steps. If not, its leaks stay unknown "
+        "there.",
     )
 
 
@@ -35,7 +36,7 @@ class NetworkCensus:
     parameters: ClassVar[type[BaseModel]] = CensusParameters
     # What an attempt left behind is removed by the next.
     may_retry: ClassVar[bool] = True
-    # Nothing of it remains, so it is in the way of no undo of what was done before it.
+    # It leaves nothing behind, so earlier steps can still be undone.
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = (
         "taken_at", "leaked", "addresses", "possibly_load_balancers", "walked", "verdict",
@@ -48,8 +49,8 @@ class NetworkCensus:
         if why:
             return Planned(_unknown(parameters.network, why))
         return Planned(
-            f"Walk the ring of {parameters.network} at least twice: a probe without tasks has each of at most "
-            f"{plural(ground.free_at_most, 'free address', 'free addresses')} for a moment.",
+            f"Walk the addresses of {parameters.network} at least twice: a probe without tasks holds each "
+            f"of at most {plural(ground.free_at_most, 'free address', 'free addresses')} for a moment.",
             reads=("networks, services, tasks and nodes",),
             changes=("create and remove a service without tasks for each step, one at a time",),
             calls=("POST /services/create", "DELETE /services/…"),
@@ -58,7 +59,7 @@ class NetworkCensus:
     @tells
     async def probe(self, context: Context, parameters: CensusParameters) -> Found:
         """Tell that it is to be taken: a census is of the moment in which it was taken."""
-        return Found(Answer.NO, "A census tells of the moment in which it is taken.")
+        return Found(Answer.NO, "A census is valid only for the moment it is taken.")
 
     async def act(self, context: Context, parameters: CensusParameters) -> Mapping[str, Json]:
         """Walk, and return what leaked; null where that could not be known, with the reason in the verdict."""
@@ -85,15 +86,15 @@ class NetworkCensus:
     async def verify(
         self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]
     ) -> Found:
-        """Tell what it came to. Whatever that is, the run goes on: it is evidence and no condition."""
-        return found(True, str(outputs.get("verdict") or f"What leaked of {parameters.network} is unknown."))
+        """Report the result. The run continues with any result: it is evidence, not a condition."""
+        return found(True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown."))
 
     async def undo(self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]) -> None:
         """Remove what an attempt left; there is nothing else to take back."""
         world = context.world
         deadline_s = world.settings.look.deadline_s
         for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
-            await context.say(f"removed {name}, left behind by an attempt that was cut short")
+            await context.say(f"removed {name}, left behind by an interrupted attempt")
 
 
 async def _ground(context: Context, parameters: CensusParameters) -> Ground:
@@ -112,7 +113,7 @@ def _why_not(ground: Ground, parameters: CensusParameters) -> str:
 
 
 def _unknown(network: str, why: str) -> str:
-    return f"What leaked of {network} is unknown: {why}"
+    return f"Leaks of {network} are unknown: {why}"
 
 
 def _outputs(result: Result | None, verdict: str) -> Mapping[str, Json]:
@@ -138,10 +139,13 @@ def _outputs(result: Result | None, verdict: str) -> Mapping[str, Json]:
 def _verdict(result: Result) -> str:
     name, several = result.ground.account.network.name, result.load_balancers_at_most
     if not result.is_settled:
-        return _unknown(name, "Others took and gave back addresses all the time.")
+        return _unknown(name, "Other services took and gave back addresses during the whole census.")
     if not result.unaccounted:
         return f"No address of {name} leaked."
     count = plural(len(result.unaccounted), "address", "addresses")
     if several:
-        return f"{count} of {name} leaked, but up to {several} of these are other nodes' load balancers."
-    return f"{count} of {name} leaked: they come back when it is made anew, or the leader's allocator is."
+        return f"{count} of {name} leaked, but up to {several} of these may be other nodes' load balancers."
+    return (
+        f"{count} of {name} leaked. They come back when the network is recreated or the leader's allocator "
+        "is rebuilt."
+    )

@@ -30,32 +30,35 @@ from console.swarm.overlay_reader import EngineOverlayReader
 from console.text import duration, listed, plural
 
 _SETTLING = (
-    "update every service once more without any change: nothing restarts, and a rollback does not park it",
+    "update every service once more without a change: nothing restarts, and a rollback does not park it",
 )
 
 RECORDED = "record"
-"""What the touch is called whose state is everything as it was."""
+"""The name of the change record whose state is everything as it was."""
 
 
 class RecreateParameters(Parameters):
     """Which network, and what it becomes."""
 
     network: NetworkName
-    subnet: IPv4Network = Field(description="The subnet that it is to have.")
+    subnet: IPv4Network = Field(description="The subnet that the network gets.")
     first: list[Name] = Field(
         default=["traefik_app", "*_proxy", "*traefik*"],
-        description="Services (globs) that are brought back first, in this order: the reverse proxy.",
+        description="Services (globs) that come back first, in this order: the reverse proxy.",
     )
     may_change_address: list[Name] = Field(
         default=[],
-        description="Containers (globs) that may have another address afterwards, even one that was given by hand.",
+        description="Containers (globs) that may get another address, even if theirs was set by hand.",
     )
     settle_rollback: bool = Field(
         default=True,
-        description="Whether each service is updated once more at the end without any change, so that `docker service "
-        "rollback` does not park it again; that restarts nothing. Else such services are listed.",
+        description="Whether each service is updated once more at the end, without a change. This restarts "
+        "nothing, and `docker service rollback` no longer parks the service. If false, the "
+        "services that a rollback would park are listed.",
     )
-    running_within: float = Field(default=300.0, description="Seconds to wait for tasks to run again.", gt=0)
+    running_within: float = Field(
+        default=300.0, description="How many seconds to wait until tasks run again.", gt=0
+    )
 
 
 class NetworkRecreate:
@@ -103,13 +106,13 @@ class NetworkRecreate:
         plan = await _planned(context, parameters)
         if plan.refused or plan.record is None:
             raise StepFailed(
-                " ".join(plan.refused) or "There is nothing to recreate.", "Look at the plan again."
+                " ".join(plan.refused) or "There is nothing to recreate.", "Check the plan again."
             )
         result = await (await _recreation(context, parameters, plan)).forward()
         if result.rolls_back_to_parked:
             await context.say(
-                f"{plural(len(result.rolls_back_to_parked), 'service')} must not be rolled back before `docker service "
-                f"update` of each, which changes nothing: {listed(result.rolls_back_to_parked)}"
+                f"Do not roll back {plural(len(result.rolls_back_to_parked), 'service')} before `docker "
+                f"service update` of each, which changes nothing: {listed(result.rolls_back_to_parked)}"
             )
         return _outputs(result)
 
@@ -121,7 +124,9 @@ class NetworkRecreate:
         state = _state(await _planned(context, parameters), parameters)
         different = outputs.get("differences")
         if state.answer is Answer.YES and isinstance(different, list) and different:
-            return found(False, f"Not all is as it was: {' '.join(str(each) for each in different)}")
+            return found(
+                False, f"Some things differ from before: {' '.join(str(each) for each in different)}"
+            )
         return state
 
     async def undo(
@@ -138,24 +143,24 @@ class NetworkRecreate:
         plan = plan_recreation(ground, _wanted(parameters), _whose(context))
         record = kept or plan.record
         if record is None:
-            raise StepFailed(f"Nothing tells what {parameters.network} was.", "`way-back.sh` of the run may.")
+            raise StepFailed(f"What {parameters.network} was is unknown.", "Try `way-back.sh` of the run.")
         if plan.is_done:
             _require_room(ground, record)
         result = await (await _recreation(context, parameters, plan, record)).back()
         different = [each.sentence for each in result.differences if each.is_failure]
         if different:
-            raise StepFailed(f"It was undone, but not all is as it was: {' '.join(different)}")
+            raise StepFailed(f"It was undone, but some things differ from before: {' '.join(different)}")
 
 
 def _require_room(ground: Ground, record: Record) -> None:
-    """Raise StepFailed where the subnet that the network had is too small by now, or somebody else's."""
+    """Raise StepFailed where the subnet that the network had is too small now, or another network has it."""
     look = ground.look
     if len(record.network.ipv4) != 1:
         return
     (old,) = record.network.ipv4
     refused = tuple(subnet_refusals(old, look, look.overlay(record.network.name), ground.surroundings))
     if refused:
-        raise StepFailed(" ".join(refused), "Nothing was changed. Another run can give it another subnet.")
+        raise StepFailed(" ".join(refused), "Nothing was changed. To use another subnet, start another run.")
 
 
 async def _planned(context: Context, parameters: RecreateParameters) -> RecreationPlan:
@@ -183,7 +188,7 @@ def _whose(context: Context) -> Whose:
 def _kept(context: Context) -> Record | None:
     """Return everything as it was when earlier attempts of this step began, from the run's own record.
 
-    The last one, for it knows whoever came in the middle; but one that was made when the network had its new subnet already
+    The last one, for it holds the services that joined in between; but one that was made when the network had its new subnet already
     does not tell what it was.
     """
     records = [record_from_json(each.state) for each in context.touched if each.what == RECORDED]
@@ -218,7 +223,7 @@ async def _recreation(
     )
     wanted = record or plan.record
     if wanted is None:
-        raise StepFailed(f"Nothing tells what {parameters.network} was.", "Look at the plan again.")
+        raise StepFailed(f"What {parameters.network} was is unknown.", "Check the plan again.")
     recreation = Recreation(means, wanted, ground.surroundings, tuple(parameters.first))
     recreation.settles_rollback = parameters.settle_rollback
     recreation.running_within_s = parameters.running_within
@@ -227,13 +232,11 @@ async def _recreation(
 
 def _state(plan: RecreationPlan, parameters: RecreateParameters) -> Found:
     if plan.is_done:
-        return found(
-            True, f"{parameters.network} has {parameters.subnet}, and nothing waits to be brought back."
-        )
+        return found(True, f"{parameters.network} has {parameters.subnet}, and everything is back on it.")
     if plan.is_resumed:
-        return found(False, f"The recreation of {parameters.network} was begun and is not at its end.")
+        return found(False, f"The recreation of {parameters.network} has started and is not finished.")
     if plan.current is None:
-        return found(False, f"There is no overlay {parameters.network}.")
+        return found(False, f"Overlay {parameters.network} not found.")
     return found(False, f"{parameters.network} has {listed([str(each) for each in plan.current.ipv4])}.")
 
 
@@ -283,8 +286,8 @@ def _outputs(result: Result) -> Mapping[str, Json]:
         "changed_by_others": [each.sentence for each in result.differences if not each.is_failure],
         "newcomers": [*result.newcomers],
         "rolls_back_to_parked": [
-            f"{each}: `docker service rollback` would stop it and take it off the network; `docker service update "
-            f"{each}` changes nothing, restarts nothing and mends that"
+            f"{each}: `docker service rollback` would stop it and take it off the network. To prevent that, "
+            f"run `docker service update {each}`: it changes and restarts nothing"
             for each in result.rolls_back_to_parked
         ],
     }

@@ -34,14 +34,14 @@ class EditParameters(Parameters):
     """Which network, which subnet, and where both are configured."""
 
     network: NetworkName
-    subnet: IPv4Network = Field(description="The subnet that the network is to be created with.")
+    subnet: IPv4Network = Field(description="The subnet that the network is created with.")
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
         default=None,
-        description="The Nix file that creates the network; within the repository. Default: the setting nixos.file.",
+        description="The Nix file that creates the network, in the repository. Default: the setting nixos.file.",
     )
     flake: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
         default=None,
-        description="The flake that the host is built from, such as `.#host`. Default: the setting nixos.flake.",
+        description="The flake that builds this host, such as `.#host`. Default: the setting nixos.flake.",
     )
 
 
@@ -75,11 +75,12 @@ class NixEditAndBuild:
         what = f"{parameters.network} as {parameters.subnet}"
         old = self._places.running_system()
         return Planned(
-            f"Let {clean(str(edit.file.path), SENTENCE_LIMIT)} create {what}, and build the system."
+            f"Edit {clean(str(edit.file.path), SENTENCE_LIMIT)} so that it creates {what}, and build the "
+            "system."
             if edit.is_needed
-            else f"Build the system; its configuration creates {what} already.",
+            else f"Build the system; its configuration already creates {what}.",
             reads=(clean(str(edit.file.path), SENTENCE_LIMIT),),
-            changes=edit.diff or ("nothing but what is in the store",),
+            changes=edit.diff or ("nothing outside the Nix store",),
             calls=(
                 *((f"write {edit.file.path}",) if edit.is_needed else ()),
                 clean(shlex.join(build_command(flake)), SENTENCE_LIMIT),
@@ -99,7 +100,7 @@ class NixEditAndBuild:
             return found(False, edit.reading.sentence)
         built = next(touched(context, "system", "build"), None)
         if built is None or built.result is None or built.state["file"] != edit.file.digest:
-            return found(False, f"{edit.reading.sentence} What it builds is not known yet.")
+            return found(False, f"{edit.reading.sentence} The result of its build is not known yet.")
         await asyncio.to_thread(require_system, built.result["new_system"])
         return Found(Answer.YES, f"{edit.reading.sentence} It is built.", built.result)
 
@@ -124,7 +125,7 @@ class NixEditAndBuild:
             )
             await asyncio.to_thread(kept.change, edit.file, edit.new)
             await context.touches.after(number, {"diff": list(edit.diff)})
-            await context.say(f"{edit.file.path} is edited. Its original is kept as {kept.original}.")
+            await context.say(f"{edit.file.path} is edited. The original is stored as {kept.original}.")
         try:
             outputs = await self._built(context, parameters, folder)
         except VipconsoleError:
@@ -147,9 +148,7 @@ class NixEditAndBuild:
         system = outputs.get("new_system")
         if isinstance(system, str):
             await asyncio.to_thread(require_system, system)
-        return found(
-            True, f"{edit.reading.sentence} The system that was built of it is there.", system=system
-        )
+        return found(True, f"{edit.reading.sentence} The system built from it exists.", system=system)
 
     async def undo(self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]) -> None:
         """Bring the file back. Refused where somebody has edited it since. What was built stays in the store."""
@@ -182,8 +181,9 @@ class NixEditAndBuild:
         units = await units_with(built.new, str(parameters.subnet))
         if not units and built.new == built.old:
             raise StepFailed(
-                f"{edit.file.path} does not take part in the system: what was built of {flake} is what runs already.",
-                "Name the flake that the file belongs to.",
+                f"{edit.file.path} is not part of the system: building {flake} gives the system that "
+                "already runs.",
+                "Name the flake that uses the file.",
             )
         outputs = _outputs(built, units)
         await context.touches.after(number, outputs)
@@ -209,16 +209,19 @@ def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -
     yield from (f"A switch to {short(built.new)} {each}." for each in told)
     yield from (each.sentence for each in built.endangered)
     if units:
-        yield f"{parameters.subnet} stands in {listed(units)} of the new system."
+        yield f"{parameters.subnet} appears in {listed(units)} of the new system."
     else:
-        yield f"{parameters.subnet} stands in no unit of the new system: look who creates {parameters.network}."
+        yield (
+            f"No unit of the new system contains {parameters.subnet}: check what creates "
+            f"{parameters.network}."
+        )
 
 
 def _checks(edit: Edit) -> list[Found]:
     checks = [found(not edit.refusal, edit.reading.sentence, lines=list(edit.reading.lines))]
     checks += [found(True, each) for each in edit.reading.notes]
     if isinstance(edit.nix, Unknown):
-        checks.append(Found(Answer.CANNOT_TELL, f"Nix was not asked about the edit. {edit.nix.reason}"))
+        checks.append(Found(Answer.CANNOT_TELL, f"Nix could not check the edit. {edit.nix.reason}"))
     elif edit.is_needed:
         checks.append(found(True, edit.nix))
     if isinstance(edit.git, Unknown):

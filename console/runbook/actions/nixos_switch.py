@@ -46,11 +46,12 @@ class SwitchParameters(Parameters):
     """What the host is switched to."""
 
     system: System = Field(
-        description="The store path of the system, built before, such as `${steps.build.outputs.new_system}`."
+        description="The store path of a system that is already built, such as `${steps.build.outputs.new_system}`."
     )
     may_restart_docker: bool = Field(
         default=False,
-        description="Whether it may stop or restart the docker unit, and every container with it; refused otherwise.",
+        description="Whether the switch may stop or restart the docker unit, and with it every container. If "
+        "false, such a switch is refused.",
     )
 
 
@@ -80,7 +81,7 @@ class NixosSwitch:
         left = await self._left(context, FORTH)
         if left is not None:
             name = _switch(left).name
-            return Planned(f"Watch the switch to its end that was begun: {name}.", basis={"begun": name})
+            return Planned(f"Wait for the end of the switch that has started: {name}.", basis={"begun": name})
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
         dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)
@@ -114,7 +115,9 @@ class NixosSwitch:
         left, last = await self._left(context, FORTH), _last(context, FORTH)
         if left is not None:
             # How it ended is more than which system runs: units may have failed.
-            return found(False, f"Nobody has seen the end of the switch yet: {_switch(left).name}.")
+            return found(
+                False, f"The switch has started, and its end is not known yet: {_switch(left).name}."
+            )
         evidence: dict[str, Json] = {"system": parameters.system}
         if last is not None:
             evidence |= {"old_system": self._before(context), "log": _switch(last).log}
@@ -130,7 +133,7 @@ class NixosSwitch:
             switch, number = await self._begin(context, parameters.system, FORTH)
         else:
             switch, number = _switch(left), left.number
-            await context.say(f"The switch was begun already: {switch.name}.")
+            await context.say(f"The switch has already started: {switch.name}.")
         judged = await self._end(context, switch, number)
         if judged.outcome is not Outcome.SWITCHED:
             raise StepFailed(f"{judged.sentence} {self._now()}", judged.hint)
@@ -153,7 +156,11 @@ class NixosSwitch:
             units = await read_units(failed, limit_s, self._places.run)
             still = [each.name for each in units if each.state == "failed"]
             if still:
-                return found(False, f"The system is switched, but {listed(still)} failed and does not run.")
+                return found(
+                    False,
+                    f"The system is switched, but {listed(still)} failed and "
+                    f"{'is' if len(still) == 1 else 'are'} not running.",
+                )
         return switched
 
     async def undo(self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]) -> None:
@@ -166,7 +173,7 @@ class NixosSwitch:
             # One that an interrupted attempt left under way: none is ended halfway.
             left = await self._left(context, direction)
             if left is not None:
-                await context.say(f"{_switch(left).name} has to end first.")
+                await context.say(f"Wait until {_switch(left).name} has ended.")
                 await self._end(context, _switch(left), left.number)
         before = _switch(first)
         if self._systems() != (before.running, before.running):
@@ -174,7 +181,9 @@ class NixosSwitch:
             judged = await self._end(context, switch, number)
             if judged.outcome is Outcome.UNITS_FAILED and self._systems() == (before.running, before.running):
                 # They may have failed before as well, and the system is back.
-                await context.say(f"Switched back, but not every unit runs: {listed(judged.failed_units)}.")
+                await context.say(
+                    f"Switched back, but some units are not running: {listed(judged.failed_units)}."
+                )
             elif judged.outcome is not Outcome.SWITCHED:
                 raise StepFailed(f"Switching back: {judged.sentence} {self._now()}", judged.hint)
         if before.next != before.running:
@@ -210,8 +219,8 @@ class NixosSwitch:
                 judged = await watch(switch, self._places, context.world.clock, context.say)
         except TimeoutError as error:
             raise StepFailed(
-                f"The switch is not done after {duration(limit_s)}, and goes on: {switch.name}.",
-                "It is never ended halfway. Try again to go on watching it.",
+                f"Timed out after {duration(limit_s)}. The switch is still running: {switch.name}.",
+                "It is never stopped halfway. Retry the step to keep waiting.",
             ) from error
         await context.touches.after(
             touch,
@@ -246,7 +255,7 @@ class NixosSwitch:
         if dangers and not parameters.may_restart_docker:
             raise Declined(
                 " ".join(each.sentence for each in dangers),
-                "Every container stops with it. Set may_restart_docker where that is meant.",
+                "Every container stops with it. To allow that, set may_restart_docker.",
             )
 
     def _is_switched(self, system: str, evidence: dict[str, Json]) -> Found:

@@ -24,10 +24,10 @@ class QuiescentParameters(Parameters):
 
     stable_for: Seconds | None = Field(
         default=None,
-        description="For how long quiet must last without a break; default: the setting quiet.dwell_s.",
+        description="How long it must be quiet without a break; default: the setting quiet.dwell_s.",
     )
     accept: list[Name] = Field(
-        default=[], description="Services that may be stuck, and nodes on which tasks may be, by name."
+        default=[], description="Names of services that may be stuck, and of nodes whose tasks may be."
     )
 
 
@@ -43,7 +43,7 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
         dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
         refused = () if dwell_s < limit_s else (_too_long(dwell_s, context.timeout_s),)
         return Planned(
-            f"Wait until it has been quiet for {duration(dwell_s)}, for {duration(limit_s)} at most.",
+            f"Wait until it has been quiet for {duration(dwell_s)}, at most {duration(limit_s)}.",
             reads=(
                 "services, tasks, networks and nodes",
                 "the engine's events",
@@ -64,9 +64,9 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
             await context.waits_for(blocking, _so_far(last))
         if last is None or last.outcome is not Verdict.QUIET:
             why = (
-                "nothing was seen"
+                "no result yet"
                 if last is None
-                else what_blocks(last.report) or "it never lasted long enough"
+                else what_blocks(last.report) or "it was never quiet long enough"
             )
             waited = "" if last is None else f" after {duration(last.waited_s)}"
             raise StepFailed(f"It is not quiet{waited}: {why}.", "Wait for it, end it, or accept it by name.")
@@ -84,9 +84,9 @@ async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> 
     async for each in _states(context, _rules(context, parameters, 0.0), context.timeout_s):
         report = each.report
     if report is None:
-        return Found(Answer.CANNOT_TELL, "Nothing was seen.")
+        return Found(Answer.CANNOT_TELL, "No snapshot was taken.")
     blocking = what_blocks(report)
-    sentence = f"At this moment it is not quiet: {blocking}." if blocking else "At this moment it is quiet."
+    sentence = f"It is not quiet now: {blocking}." if blocking else "It is quiet now."
     checks: dict[str, Json] = {each.code: each.state.value for each in report.checks}
     return Found(_ANSWERS[report.verdict], sentence, checks)
 
@@ -107,7 +107,7 @@ async def _states(context: Context, rules: Rules, limit_s: float) -> AsyncGenera
 
 def _so_far(progress: Progress) -> str:
     so_far, wanted = duration(progress.quiet_for_s), duration(progress.dwell_s)
-    return f"quiet so far, for {so_far}; it must last for {wanted}"
+    return f"quiet for {so_far} so far; required: {wanted}"
 
 
 def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> Rules:
@@ -121,6 +121,4 @@ def _dwell_s(context: Context, parameters: QuiescentParameters) -> float:
 
 
 def _too_long(dwell_s: float, timeout_s: float) -> str:
-    return (
-        f"It cannot be quiet for {duration(dwell_s)} within the step's time limit of {duration(timeout_s)}."
-    )
+    return f"It cannot be quiet for {duration(dwell_s)} within the step's timeout of {duration(timeout_s)}."

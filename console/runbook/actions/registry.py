@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MANUAL: Action[Any] = Manual()
-"""What a step does that only tells the operator what to do. It is written `manual: …`, never by its name."""
+"""The action of a step that the operator does by hand. It is written `manual: …`, never by its name."""
 
 _ALL: tuple[Action[Any], ...] = (
     ChecksAll(),
@@ -70,6 +70,6 @@ def action_named(name: str) -> Action[Any]:
     """Return an action. Raises RunbookError where there is none of this name."""
     if name not in ACTIONS:
         raise RunbookError(
-            f"There is no action {clean(name)}{nearest(name, ACTIONS)}.", "`vipconsole schema` names all."
+            f"Unknown action {clean(name)}{nearest(name, ACTIONS)}.", "`vipconsole schema` lists all actions."
         )
     return ACTIONS[name]

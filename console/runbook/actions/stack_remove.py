@@ -23,7 +23,7 @@ NAMED = 8
 class StackRemoveParameters(Parameters):
     """Which stacks."""
 
-    stacks: list[Name] = Field(min_length=1, max_length=500, description="The stacks, by name.")
+    stacks: list[Name] = Field(min_length=1, max_length=500, description="The names of the stacks.")
 
 
 class StackRemove:
@@ -34,24 +34,20 @@ class StackRemove:
     parameters: ClassVar[type[BaseModel]] = StackRemoveParameters
     # It only ever removes what it sees, and sees first.
     may_retry: ClassVar[bool] = True
-    no_undo_because: ClassVar[str] = "A removed stack comes back by deploying it again, with its own files."
+    no_undo_because: ClassVar[str] = "To bring a stack back, deploy it again with its own files."
     outputs: ClassVar[tuple[str, ...]] = ("removed", "kept")
 
     async def plan(self, context: Context, parameters: StackRemoveParameters) -> Planned:
         """Tell what of each stack is removed, what is kept and why, and how long it may take."""
         plan = await _planned(context, parameters)
         if plan is None:
-            gone = f"Nothing is there of {listed(parameters.stacks, NAMED)}: removed already, or mistyped."
+            gone = f"{listed(parameters.stacks, NAMED)} not found (already removed or misspelled)."
             return Planned(gone, checked=(found(False, gone),))
-        lacks = [
-            found(False, f"Nothing is there of {each}: removed already, or mistyped.") for each in plan.absent
-        ]
+        lacks = [found(False, f"{each} not found (already removed or misspelled).") for each in plan.absent]
         needs_s = max(each.grace_s for each in plan.stacks)
-        short = (
-            f"A container of theirs may take {duration(needs_s)} to stop, longer than the step's time limit."
-        )
+        short = f"One of its containers may take {duration(needs_s)} to stop, longer than the step's timeout."
         return Planned(
-            f"Remove {listed([each.name for each in plan.stacks], NAMED)}, and lose no address.",
+            f"Remove {listed([each.name for each in plan.stacks], NAMED)} without leaking an address.",
             reads=("services, tasks, networks, secrets, configs and containers",),
             changes=tuple(_changes(plan)),
             calls=tuple(f"DELETE /{each.kind}s/{each.id}" for stack in plan.stacks for each in stack.objects),
@@ -68,7 +64,10 @@ class StackRemove:
         left = _left(await _planned(context, parameters))
         names = listed(parameters.stacks, NAMED)
         return found(
-            not left, f"Left of {names}: {listed(left, NAMED)}." if left else f"Nothing is left of {names}."
+            not left,
+            f"Still there of {names}: {listed(left, NAMED)}."
+            if left
+            else f"{names}: nothing is left to remove.",
         )
 
     async def act(self, context: Context, parameters: StackRemoveParameters) -> Mapping[str, Json]:
@@ -92,7 +91,7 @@ class StackRemove:
         unfinished = [each for each in outcomes if each.state is not State.REMOVED]
         if unfinished:
             raise StepFailed(
-                " ".join(_unfinished(each) for each in unfinished), "Trying it again finishes what is left."
+                " ".join(_unfinished(each) for each in unfinished), "To remove the rest, try again."
             )
         return {
             "removed": [f"{each.kind} {each.name}" for one in outcomes for each in one.removed],
@@ -158,7 +157,7 @@ def _progress(outcome: Outcome) -> str:
 
 
 def _unfinished(outcome: Outcome) -> str:
-    waits = f" It still waits for {listed(list(outcome.waits_for), 3)}." if outcome.waits_for else ""
+    waits = f" It is still waiting for {listed(list(outcome.waits_for), 3)}." if outcome.waits_for else ""
     said = f" {' '.join(outcome.refusals)}" if outcome.refusals else ""
     return f"{outcome.stack} is {outcome.state}.{waits}{said}"
 

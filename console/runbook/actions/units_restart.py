@@ -24,10 +24,10 @@ class UnitsRestartParameters(Parameters):
     """Which units, in which order."""
 
     units: Annotated[list[UnitName], Field(min_length=1, max_length=100)] = Field(
-        description="Units in the order in which they are restarted. A glob such as `deploy-*` stands for the units "
-        "that match it, in systemd's own order."
+        description="Units in the order in which they restart. A glob such as `deploy-*` matches several "
+        "units; systemd decides their order."
     )
-    limit: Seconds = Field(default=300.0, description="For each unit, until it is done.")
+    limit: Seconds = Field(default=300.0, description="How long each unit may take.")
 
 
 class UnitsRestart:
@@ -39,7 +39,7 @@ class UnitsRestart:
     # It goes on with the first unit that is not done.
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = (
-        "What units did when they were started cannot be taken back by this program."
+        "Restarting a unit cannot be undone: what it did at its start is unknown."
     )
     outputs: ClassVar[tuple[str, ...]] = ("restarted",)
 
@@ -73,13 +73,13 @@ class UnitsRestart:
         left = [each.name for each in links if not _is_done(each, done.get(each.name))]
         if not links or left:
             return found(
-                False, f"Still to be restarted: {listed(left, _NAMED)}." if left else "There are none."
+                False, f"Not restarted yet: {listed(left, _NAMED)}." if left else "No unit matches."
             )
         names = [each.name for each in links]
-        return found(True, f"Restarted, and well: {listed(names, _NAMED)}.", restarted=list(names))
+        return found(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
 
     async def act(self, context: Context, parameters: UnitsRestartParameters) -> Mapping[str, Json]:
-        """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are passed over."""
+        """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are skipped."""
         if not has_systemd(self._booted):
             raise HostError(NO_SYSTEMD)
         doubt = await doubt_of_this_host(context)
@@ -127,7 +127,7 @@ class UnitsRestart:
         wrong = [f"{each.name} {what}" for each in links if (what := _trouble(each))]
         if wrong:
             return found(False, f"{listed(wrong, _NAMED)}.")
-        return found(bool(links), f"Well: {listed([each.name for each in links], _NAMED)}.")
+        return found(bool(links), f"Running well: {listed([each.name for each in links], _NAMED)}.")
 
     async def undo(
         self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]

@@ -28,7 +28,7 @@ from console.text import duration
 class ManualParameters(Parameters):
     """What the operator is told."""
 
-    what: str = Field(min_length=1, description="What the operator is to do.")
+    what: str = Field(min_length=1, description="What the operator has to do.")
 
 
 class Manual:
@@ -38,16 +38,16 @@ class Manual:
     effect: ClassVar[Effect] = Effect.CHANGE
     parameters: ClassVar[type[BaseModel]] = ManualParameters
     may_retry: ClassVar[bool] = False
-    no_undo_because: ClassVar[str] = "What the operator did, only the operator can take back."
+    no_undo_because: ClassVar[str] = "Only the operator can undo what the operator did."
     outputs: ClassVar[tuple[str, ...]] = ()
 
     async def plan(self, context: Context, parameters: ManualParameters) -> Planned:
         """Tell what the operator is to do."""
-        return Planned("You do this yourself, and say so when it is done.", changes=(parameters.what,))
+        return Planned("You do this yourself, and confirm when it is done.", changes=(parameters.what,))
 
     async def probe(self, context: Context, parameters: ManualParameters) -> Found:
         """Tell that only the step's own `probe` and `verify` can know."""
-        return Found(Answer.CANNOT_TELL, "Whether the operator has done it is not known from here.")
+        return Found(Answer.CANNOT_TELL, "Whether the operator has done it is unknown here.")
 
     async def act(self, context: Context, parameters: ManualParameters) -> Mapping[str, Json]:
         """Do nothing: the word that let the step begin says that it is done."""
@@ -57,7 +57,7 @@ class Manual:
         self, context: Context, parameters: ManualParameters, outputs: Mapping[str, Json]
     ) -> Found:
         """Tell that the operator said so; what the step verifies comes on top."""
-        return Found(Answer.YES, "The operator says that it is done.")
+        return Found(Answer.YES, "The operator confirms that it is done.")
 
     async def undo(self, context: Context, parameters: ManualParameters, outputs: Mapping[str, Json]) -> None:
         """Do nothing."""
@@ -65,7 +65,7 @@ class Manual:
 
 def _some(value: JsonValue) -> JsonValue:
     if not value:
-        raise ValueError("must name a predicate at least")
+        raise ValueError("must name at least one predicate")
     return value
 
 
@@ -75,7 +75,7 @@ class WaitParameters(Parameters):
     until: Annotated[Conditions, AfterValidator(_some)] = Field(
         description="Predicates that must hold at the same time."
     )
-    every: Seconds = Field(default=2.0, gt=0, description="The pause between two looks.")
+    every: Seconds = Field(default=2.0, gt=0, description="The pause between two checks.")
 
     def calls(self) -> tuple[Call, ...]:
         """Return the predicates."""
@@ -94,7 +94,7 @@ class WaitUntil(ReadOnly[WaitParameters]):
         """Tell what is waited for, and whether it holds already."""
         calls = parameters.calls()
         return Planned(
-            f"Wait until all of it holds, for {duration(time_to_wait_s(context))} at most.",
+            f"Wait until all predicates hold, at most {duration(time_to_wait_s(context))}.",
             reads=tuple(each.name for each in calls),
             checked=await _answers(context, calls),
         )

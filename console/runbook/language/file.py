@@ -23,7 +23,7 @@ from console.text import SENTENCE_LIMIT, clean, plural
 
 NONE = Retries(max=0)
 WORD_WHEN_DONE = "done"
-"""What the operator types for a manual step that names no other word."""
+"""The word for a manual step that names none."""
 
 
 def build(root: Node, shape: RunbookShape, digest: str, source: str) -> Runbook:
@@ -90,7 +90,7 @@ def _entries(node: Node, key: str) -> list[ConditionEntry]:
 
 _MARK = b"\xef\xbb\xbf"
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Control characters, other line ends than those of every editor, and what lets text show in another order."""
+"""Control characters, line ends that few editors know, and characters that reorder text on the screen."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -99,7 +99,7 @@ def read_runbook(path: Path) -> Runbook:
     data = read_bytes(path)
     if os.geteuid() == 0 and (why := distrust(path)):
         raise RunbookError(
-            f"Root does not follow the runbook {clean(str(path), 300)}. {why}",
+            f"As root, vipconsole does not use the runbook {clean(str(path), 300)}. {why}",
             "A runbook and its directories must belong to root, or to you with sudo, and only their owner may write them.",
         )
     return parse_runbook(data, str(path))
@@ -117,7 +117,7 @@ def parse_runbook(data: bytes, source: str) -> Runbook:
         lines = tuple(_lines(name, flaws))
         count = plural(len(lines), "problem")
         raise RunbookError(
-            f"The runbook {name} cannot be used: {count}.", "Mend it; `vipconsole validate` tells all.", lines
+            f"The runbook {name} has errors: {count}.", "Fix them; `vipconsole validate` shows all.", lines
         )
     return build(root, shape, hashlib.sha256(data).hexdigest(), name)
 
@@ -136,7 +136,7 @@ def _read(data: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
         return None, (
             Flaw(
                 _place_after(text[: unseen.start()]),
-                f"the character {shown} is not allowed: it does not show",
+                f"the invisible character {shown} is not allowed",
             ),
         )
     root, flaws = read_tree(text)

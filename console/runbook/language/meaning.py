@@ -32,11 +32,11 @@ class Scope:
     """What placeholders can name at some place of a runbook."""
 
     variables: Mapping[str, Json]
-    """Every variable with its default; None where it has none, or none that can be used."""
+    """Every variable with its default; None where it has none, or none that is valid."""
     outputs: Mapping[str, tuple[str, ...] | None]
-    """By step whose outputs are there: their names, or None where its action does not declare them."""
+    """By step whose outputs are known: their names, or None where its action does not declare them."""
     later: frozenset[str]
-    """Steps that are not done by then."""
+    """Steps that come later."""
 
     @property
     def names(self) -> Names:
@@ -47,20 +47,18 @@ class Scope:
         """Return why a placeholder names nothing, or nothing."""
         match reference.source:
             case Source.VARS if reference.name not in self.variables:
-                return (
-                    f"there is no variable {shown(reference.name)}{nearest(reference.name, self.variables)}"
-                )
+                return f"unknown variable {shown(reference.name)}{nearest(reference.name, self.variables)}"
             case Source.RUN if reference.name not in RUN_NAMES:
-                return f"a run has no {shown(reference.name)}: it has {', '.join(RUN_NAMES)}"
+                return f"unknown run value {shown(reference.name)}: use {', '.join(RUN_NAMES)}"
             case Source.OUTPUTS:
                 return self._problem_with_output(reference)
         return ""
 
     def _problem_with_output(self, reference: Reference) -> str:
         if reference.step in self.later:
-            return f"{shown(reference.step)} has no outputs yet: only a step before this one has"
+            return f"{shown(reference.step)} has no outputs yet: name a step before this one"
         if reference.step not in self.outputs:
-            return f"there is no step {shown(reference.step)}{nearest(reference.step, self.outputs)}"
+            return f"unknown step {shown(reference.step)}{nearest(reference.step, self.outputs)}"
         declared = self.outputs[reference.step]
         if declared is not None and reference.name not in declared:
             near = nearest(reference.name, declared)
@@ -79,9 +77,7 @@ def check_action(name: Node | None, parameters: Node | None, scope: Scope) -> It
     if name.value not in ACTIONS:
         is_predicate = name.value in PREDICATES
         hint = " (it is a predicate: use it in verify, or in wait.until)" if is_predicate else ""
-        yield Flaw(
-            name.place, f"there is no action {shown(name.value)}{hint or nearest(name.value, ACTIONS)}"
-        )
+        yield Flaw(name.place, f"unknown action {shown(name.value)}{hint or nearest(name.value, ACTIONS)}")
         return
     given = (
         parameters if parameters is not None and isinstance(parameters.value, dict) else Node({}, name.place)
@@ -90,7 +86,7 @@ def check_action(name: Node | None, parameters: Node | None, scope: Scope) -> It
 
 
 def check_conditions(node: Node, scope: Scope, *, with_steps: bool = False) -> Iterator[Flaw]:
-    """Yield what is wrong with predicates; names of steps are passed over where they may stand among them."""
+    """Yield what is wrong with predicates; names of steps are skipped where they may stand among them."""
     for each in entries_of(node):
         if isinstance(each, Flaw):
             yield each
@@ -109,7 +105,7 @@ def _check_predicate(entry: ConditionEntry, scope: Scope) -> Iterator[Flaw]:
             if entry.name in ACTIONS
             else nearest(entry.name, PREDICATES)
         )
-        yield Flaw(entry.place, f"there is no predicate {shown(entry.name)}{hint}")
+        yield Flaw(entry.place, f"unknown predicate {shown(entry.name)}{hint}")
 
 
 def _check_parameters(model: type[BaseModel], given: Node, scope: Scope) -> Iterator[Flaw]:
@@ -202,7 +198,7 @@ def check_meaning(root: Node) -> Iterator[Flaw]:
     for number, step in enumerate(items):
         own, later = ids[number], frozenset(each for each in ids[number:] if each)
         if own and own in ids[:number]:
-            yield Flaw((step.child("id") or step).place, f"there is a step {shown(own)} already")
+            yield Flaw((step.child("id") or step).place, f"another step already has the id {shown(own)}")
         before = Scope(values, dict(outputs), later)
         if own:
             outputs[own] = _declared_outputs(step)
@@ -217,9 +213,7 @@ def _check_variables(variables: Node) -> Iterator[Flaw]:
         if default is None or default.value is None:
             continue
         if any(isinstance(one.value, str) and "${" in one.value for _, one in default.walk()):
-            yield Flaw(
-                default.place, f"the default of {shown(name)} is taken as it is: nothing is put into it"
-            )
+            yield Flaw(default.place, f"the default of {shown(name)} must not contain ${{…}}")
         elif kind in KINDS and (problem := problem_with(kind, default.plain())):
             yield Flaw(default.place, f"the default of {shown(name)} {problem}")
 
@@ -265,11 +259,11 @@ def _check_step(step: Node, before: Scope, after: Scope) -> Iterator[Flaw]:
 def _check_kind(step: Node, _scope: Scope) -> Iterator[Flaw]:
     uses, manual = step.child("uses"), step.child("manual")
     if uses is None and manual is None:
-        yield Flaw(step.place, "a step needs either uses (an action) or manual (what the operator is to do)")
+        yield Flaw(step.place, "a step needs either uses (an action) or manual (what the operator has to do)")
     if uses is not None and manual is not None:
         yield Flaw(step.keys.get("manual", manual.place), "a step has either uses or manual, not both")
     if manual is not None and uses is None and "with" in step.keys:
-        yield Flaw(step.keys["with"], "with belongs to uses: what the operator does has no parameters")
+        yield Flaw(step.keys["with"], "with belongs to uses: a manual step has no parameters")
 
 
 def _check_requires(step: Node, scope: Scope) -> Iterator[Flaw]:
@@ -281,7 +275,7 @@ def _check_requires(step: Node, scope: Scope) -> Iterator[Flaw]:
                 near = nearest(each.name, scope.outputs)
                 yield Flaw(
                     each.place,
-                    f"there is no step {shown(each.name)}{near}; a predicate has a dot in its name",
+                    f"unknown step {shown(each.name)}{near}; a predicate has a dot in its name",
                 )
 
 
@@ -293,7 +287,7 @@ def _check_verify(step: Node, _scope: Scope) -> Iterator[Flaw]:
             step.keys.get("manual", step.place), "manual needs verify, or verify: {none: why it cannot be}"
         )
     if reason is not None and not _text(reason).strip():
-        yield Flaw(reason.place, "none needs a reason, a text")
+        yield Flaw(reason.place, "none needs a text: the reason")
     if reason is not None and manual is None:
         yield Flaw(reason.place, "only a manual step can do without verify: an action verifies itself")
 
@@ -304,13 +298,14 @@ def _check_confirm(step: Node, _scope: Scope) -> Iterator[Flaw]:
         word = confirm.child("type") or confirm
         text = _text(word)
         if text and (text != text.strip() or not text.isprintable()):
-            yield Flaw(word.place, "the word must be one that can be typed, without spaces around it")
+            yield Flaw(word.place, "the word must be easy to type, without spaces around it")
     action = ACTIONS.get(_text(step.child("uses")))
     if action is not None and action.effect is Effect.OUTAGE and confirm is None:
         place = (step.child("uses") or step).place
         yield Flaw(
             place,
-            f"{action.name} stops services, so its step needs confirm, a word that is typed before it begins",
+            f"{action.name} stops services, so its step needs confirm: a word that the operator types "
+            "before it begins",
         )
 
 
@@ -322,9 +317,9 @@ def _check_retries(step: Node, _scope: Scope) -> Iterator[Flaw]:
     if not isinstance(wanted, int) or not wanted:
         return
     if step.child("manual") is not None:
-        yield Flaw(retries.place, "what the operator does is not tried again by itself")
+        yield Flaw(retries.place, "a manual step is not retried: retries must be 0")
     elif action is not None and not action.may_retry:
-        yield Flaw(retries.place, f"{action.name} must not be tried again by itself: retries must be 0")
+        yield Flaw(retries.place, f"{action.name} is not safe to retry: retries must be 0")
 
 
 _CHECKS: tuple[Callable[[Node, Scope], Iterator[Flaw]], ...] = (

@@ -21,7 +21,7 @@ from console.runbook.predicates.registry import PREDICATES
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-"""Where it is checked in, beside this module."""
+"""The file in the source tree, beside this module."""
 _REFERENCES = "#/definitions/{model}"
 _PLACEHOLDER: Schema = {"$ref": "#/definitions/Placeholder"}
 _STEP_ID: Schema = {"type": "string", "pattern": ID, "description": "An earlier step."}

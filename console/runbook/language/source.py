@@ -64,7 +64,7 @@ def read_bytes(path: Path) -> bytes:
 def distrust(path: Path) -> str:
     """Return why root must not follow a runbook, a sentence, or nothing: somebody else could have written it.
 
-    Everything on the way is looked at, links and what they lead to. Owners that are trusted are root and whoever called
+    Everything on the way is looked at, links and what they lead to. Trusted owners are root and the user who called
     sudo. The shipped runbook is as trustworthy as the program that it is a part of.
     """
     try:
@@ -76,10 +76,10 @@ def distrust(path: Path) -> str:
             if found.st_uid not in trusted:
                 return f"{shown} belongs to another user (uid {found.st_uid})."
             if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode) and not is_sticky:
-                return f"{shown} can be written by others than its owner (mode {stat.S_IMODE(found.st_mode):04o})."
+                return f"Others than its owner can write {shown} (mode {stat.S_IMODE(found.st_mode):04o})."
     except (OSError, RuntimeError, ValueError) as error:
         said = getattr(error, "strerror", None) or clean(str(error), 100)
-        return f"Who could have written {clean(str(path), 300)} cannot be found out: {said}."
+        return f"Who may have written {clean(str(path), 300)} is unknown: {said}."
     return ""
 
 
@@ -125,5 +125,5 @@ def _require_small_file(name: str, found: os.stat_result) -> None:
 
 def _too_large(name: str) -> RunbookError:
     return RunbookError(
-        f"The runbook {name} is larger than {MAX_BYTES // 1024} KiB.", "Divide it into several."
+        f"The runbook {name} is larger than {MAX_BYTES // 1024} KiB.", "Split it into several runbooks."
     )

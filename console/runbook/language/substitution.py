@@ -106,7 +106,7 @@ class Reference:
     source: Source
     name: str
     step: str = ""
-    """The step that it is an output of."""
+    """The step that has the output."""
 
     def __str__(self) -> str:
         """Return it as it is written."""
@@ -194,7 +194,8 @@ def _reference(found: re.Match[str]) -> Reference:
     inside = _INSIDE.fullmatch(found[1] or "")
     if inside is None:
         raise RunbookError(
-            f"{clean(found[0], 60)} is no placeholder.", f"Write {FORMS}; a plain ${{ as {_ESCAPED}."
+            f"{clean(found[0], 60)} is not a valid placeholder.",
+            f"Write {FORMS}; write a literal ${{ as {_ESCAPED}.",
         )
     source, name, step, output = inside.groups()
     return Reference(Source.OUTPUTS, output, step) if step else Reference(Source(source), name)
@@ -210,4 +211,4 @@ def _as_text(found: re.Match[str], names: Names) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     kind = "empty" if value is None else "a list" if isinstance(value, list) else "a mapping"
-    raise RunbookError(f"{clean(str(reference))} is {kind} and cannot stand within a text.")
+    raise RunbookError(f"{clean(str(reference))} is {kind} and cannot be part of a text.")

@@ -22,14 +22,14 @@ from console.text import clean
 MAX_DEPTH = 16
 MAX_NODES = 2_000
 MAX_FLAWS = 50
-"""So many are told at once; nobody mends more in one go."""
+"""How many problems are shown at once; nobody fixes more in one go."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
-"""What escapes can write and no program can be given."""
+"""Characters that escapes can write and no program accepts."""
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _LONGEST_NUMBER = 18
 _WORDS: Mapping[str, bool | None] = {
@@ -132,10 +132,10 @@ def read_tree(text: str) -> tuple[Node | None, tuple[Flaw, ...]]:
     except MarkedYAMLError as error:
         reading.refuse(_place(error.problem_mark or error.context_mark), _explained(error, text))
     except YAMLError as error:
-        reading.refuse(Place(1, 1), f"this is no YAML: {clean(str(error), 200)}")
+        reading.refuse(Place(1, 1), f"this is not YAML: {clean(str(error), 200)}")
     except (ValueError, OverflowError):
         # The library looks neither at what an escape such as "\UFFFFFFFF" is, nor at the digits of a version.
-        message = "this is no YAML: right after this, an escape is no character or a version no number"
+        message = "this is not YAML: right after this, an escape is invalid or a version is not a number"
         reading.refuse(reading.last, message)
     flaws = tuple(reading.flaws)
     return (None, flaws) if flaws else (reading.root, ())
@@ -158,7 +158,7 @@ class _Reading:
         self.root: Node | None = None
         self.flaws: list[Flaw] = []
         self.last = Place(1, 1)
-        """Where what was read last begins."""
+        """Where the last token begins."""
         self._open: list[_Open] = []
         self._nodes = 0
         self._documents = 0
@@ -178,7 +178,7 @@ class _Reading:
             case told.DocumentStartEvent():
                 self._begin_document(place, event)
             case told.AliasEvent():
-                self.refuse(place, "aliases (*) are not allowed: write it out again")
+                self.refuse(place, "aliases (*) are not allowed: write the value out again")
                 self._put(Node(None, place))
             case told.ScalarEvent():
                 self._count(place)
@@ -197,9 +197,9 @@ class _Reading:
     def _begin_document(self, place: Place, event: told.DocumentStartEvent) -> None:
         self._documents += 1
         if event.version is not None or event.tags:
-            self.refuse(place, "directives (%) are not allowed: a runbook is YAML 1.2 as it is")
+            self.refuse(place, "directives (%) are not allowed: a runbook is plain YAML 1.2")
         if self._documents > 1:
-            self._stop(place, "a second document begins here: a runbook is one")
+            self._stop(place, "a second document begins here: a runbook has only one")
 
     def _count(self, place: Place) -> None:
         self._nodes += 1
@@ -214,12 +214,12 @@ class _Reading:
         if event.anchor:
             self.refuse(place, "anchors (&) are not allowed")
         if getattr(event, "ctag", None) is not None:
-            self.refuse(place, "tags (!) are not allowed: types are given by the runbook's schema")
+            self.refuse(place, "tags (!) are not allowed: the schema of runbooks gives the types")
 
     def _scalar(self, place: Place, event: told.ScalarEvent) -> None:
         is_plain = event.style is None or event.style == ""
         if _IMPOSSIBLE.search(event.value):
-            self.refuse(place, "this text holds NUL or half a character")
+            self.refuse(place, "this text contains NUL or half a character")
         if self._awaits_key():
             self._key(place, event.value, is_plain=is_plain)
             return
@@ -238,13 +238,14 @@ class _Reading:
         holder = self._open[-1]
         holder.awaits_value, holder.key = True, text
         if is_plain and text == "<<":
-            self.refuse(place, "merge keys (<<) are not allowed: write it out")
+            self.refuse(place, "merge keys (<<) are not allowed: write the keys out")
         elif is_plain and not _is_text(text):
             self.refuse(
-                place, f"the key {shown(text) or 'here'} is no text: quote it" if text else "a key is missing"
+                place,
+                f"the key {shown(text) or 'here'} is not a text: quote it" if text else "a key is missing",
             )
         elif text in holder.keys:
-            self.refuse(place, f"the key {shown(text)} is here twice: first in line {holder.keys[text].line}")
+            self.refuse(place, f"the key {shown(text)} appears twice: first in line {holder.keys[text].line}")
         else:
             holder.keys[text] = place
             return
@@ -271,7 +272,7 @@ def meaning_of(text: str) -> Scalar:
     if text in _WORDS:
         return _WORDS[text]
     if _NO_NUMBER.fullmatch(text):
-        raise ValueError(f"{text} is no number that a runbook can use: quote it if it is a text")
+        raise ValueError(f"{text} is not a number that a runbook can use: quote it if it is a text")
     for pattern, read in _NUMBERS:
         if pattern.fullmatch(text):
             if len(text) > _LONGEST_NUMBER:
@@ -283,7 +284,9 @@ def meaning_of(text: str) -> Scalar:
 def _integer(text: str) -> int:
     digits = text.lstrip("-+")
     if len(digits) > 1 and digits.startswith("0"):
-        raise ValueError(f"{text} begins with a zero, which some take for octal: leave it out, or quote it")
+        raise ValueError(
+            f"{text} begins with a zero, which some programs read as octal: remove the zero, or quote it"
+        )
     return int(text)
 
 
@@ -310,7 +313,7 @@ def _explained(error: MarkedYAMLError, text: str) -> str:
     lines = _LINE_ENDS.split(text)
     line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
-        return "a tab stands here: YAML is indented by spaces alone"
+        return "this is a tab: YAML is indented with spaces only"
     said = " ".join(str(each).strip() for each in (error.context, error.problem) if each)
-    hint = "; a text with ${…} must stand in quotes" if "${" in line else ""
-    return f"this is no YAML: {clean(said, 200)}{hint}"
+    hint = "; quote a text that contains ${…}" if "${" in line else ""
+    return f"this is not YAML: {clean(said, 200)}{hint}"

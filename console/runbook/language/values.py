@@ -24,9 +24,9 @@ MEANINGS: Mapping[str, str] = {
     CIDR4: "must be an IPv4 subnet without host bits, such as 10.10.0.0/16",
     ABSOLUTE: "must be an absolute path",
     STORE_PATH: "must be a path in the Nix store",
-    URL: "must be an address that begins with http:// or https://, without user, password and fragment",
+    URL: "must be a URL that begins with http:// or https://, without user, password and fragment",
 }
-"""By pattern, a sentence's end."""
+"""By pattern, the end of a sentence."""
 
 
 if TYPE_CHECKING:
@@ -100,15 +100,15 @@ class Step:
     title: str
     action: Call | None = None
     manual: str = ""
-    """What the operator is to do."""
+    """What the operator has to do."""
     requires: tuple[Call, ...] = ()
-    """Must hold immediately before the act, however long ago they held before."""
+    """Must hold right before the act, even if they held earlier."""
     requires_steps: tuple[str, ...] = ()
-    """Steps whose own verification must still hold immediately before the act."""
+    """Steps whose own verification must still hold right before the act."""
     probe: tuple[Call, ...] = ()
     """Hold when it is already done; the action's own probe where there is none."""
     confirm: str = ""
-    """The word that the operator types, as written; nothing for a step that needs none. A manual step has one."""
+    """The word that the operator types, as written; empty for a step that needs none. A manual step has one."""
     verify: tuple[Call, ...] = ()
     unverified_because: str = ""
     """Why a manual step has no `verify`."""
@@ -118,7 +118,7 @@ class Step:
     retry_every_s: float = 5.0
     on_failure: OnFailure = OnFailure.STOP
     is_checkpoint: bool = False
-    """Whether the run stops in front of it until somebody lets it go on."""
+    """Whether the run stops before it until an operator confirms."""
     place: Place | None = field(default=None, compare=False)
 
 
@@ -168,12 +168,13 @@ class Planned:
     """The exact API calls and commands, each a line."""
     checked: tuple[Found, ...] = ()
     refused: tuple[str, ...] = ()
-    """Why it must not be done, each a sentence; nothing where it may."""
+    """Why it must not be done, each a sentence; empty where it may."""
     not_applicable: str = ""
-    """Why it has no meaning on this host; then the step is skipped, which is no failure."""
+    """Why it does not apply on this host; then the step is skipped, which is not a failure."""
     no_return: str = ""
-    """What cannot be taken back, a sentence; nothing where everything can."""
+    """What cannot be undone, a sentence; empty where everything can."""
     outage_s: float | None = None
     """How long services are expected to be down; None where none is."""
     basis: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    """What the plan rests on. If it differs at the moment of acting, the operator's decision has lapsed."""
+    """The conditions of the plan. If they differ at the moment of acting, the operator's decision no longer
+    counts."""

@@ -27,7 +27,7 @@ def values_of(runbook: Runbook, given: Mapping[str, str]) -> dict[str, Json]:
     known = {each.name: each for each in runbook.variables}
     for name in given:
         if name not in known:
-            hint = f"It has {listed(list(known))}." if known else "It has none."
+            hint = f"Its variables: {listed(list(known))}." if known else "It has no variables."
             raise UsageError(f"The runbook has no variable {clean(name)}{nearest(name, known)}.", hint)
     values = {
         name: _typed(each, given[name]) if name in given else each.default for name, each in known.items()
@@ -45,7 +45,7 @@ def given_pairs(texts: Iterable[str]) -> dict[str, str]:
     for each in texts:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise UsageError(f"{clean(each)} sets nothing.", "Write it as NAME=VALUE.")
+            raise UsageError(f"{clean(each)} sets no variable.", "Write it as NAME=VALUE.")
         if name in found:
             raise UsageError(f"{clean(name)} is set twice.")
         found[name] = value

@@ -53,7 +53,7 @@ class AttachedAsBefore:
         """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
         now = await read_attached(context.world.connection, parameters.network)
         if now is None:
-            return found(False, f"There is no overlay {parameters.network}.")
+            return found(False, f"Overlay {parameters.network} not found.")
         before = parameters.before
         wrong = [each for each in _differences(before, now) if not _is_among(each[0], parameters.accept)]
         said = [f"{name} {what}" for name, what in wrong]
@@ -61,10 +61,10 @@ class AttachedAsBefore:
         count = len(before.services) + len(before.containers)
         if wrong:
             sentence = (
-                f"{len(wrong)} of {count} are not on {parameters.network} as before: {listed(said, NAMED)}."
+                f"{len(wrong)} of {count} on {parameters.network} differ from before: {listed(said, NAMED)}."
             )
         else:
-            came = f" {listed(new, NAMED)} came on top." if new else ""
+            came = f" New on it: {listed(new, NAMED)}." if new else ""
             sentence = f"All {count} that were on {parameters.network} are on it as before.{came}"
         return found(not wrong, sentence, differences=dict(wrong), new=list(new))
 
@@ -104,8 +104,10 @@ class IncludesParameters(Parameters):
     """What must be attached."""
 
     network: NetworkName
-    services: list[Name] = Field(default=[], description="Names of services, or globs of which one must fit.")
-    containers: list[Name] = Field(default=[], description="Names of containers attached by hand, or globs.")
+    services: list[Name] = Field(
+        default=[], description="Names or globs of services; each must match at least one."
+    )
+    containers: list[Name] = Field(default=[], description="Names or globs of containers attached by hand.")
 
 
 class AttachedIncludes:
@@ -119,7 +121,7 @@ class AttachedIncludes:
         """Tell whether they are attached, and name those that are not."""
         now = await read_attached(context.world.connection, parameters.network)
         if now is None:
-            return found(False, f"There is no overlay {parameters.network}.")
+            return found(False, f"Overlay {parameters.network} not found.")
         services = [each.name for each in now.services]
         missing = [
             *_unmet(parameters.services, services),

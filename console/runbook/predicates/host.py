@@ -34,14 +34,12 @@ class AskingParameters(Parameters):
     via: str | None = Field(
         default=None,
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
-        description="`HOST:PORT` of the reverse proxy, to connect to instead of each address's own host; names and "
-        "certificates stay the addresses'. Without it, names are looked up as they are everywhere.",
+        description="`HOST:PORT` of the reverse proxy. Requests connect to it, not to the host in each "
+        "URL; host names and certificates stay those of the URLs. Default: the URL's own host.",
     )
-    verify_tls: bool = Field(
-        default=True, description="Whether a certificate that is not valid is a failure."
-    )
+    verify_tls: bool = Field(default=True, description="Whether an invalid certificate is a failure.")
     follow_redirects: int = Field(default=0, ge=0, le=10, description="How many redirects are followed.")
-    each_within: Seconds = Field(default=10.0, gt=0, description="How long an address may take to answer.")
+    each_within: Seconds = Field(default=10.0, gt=0, description="How long a URL may take to answer.")
 
     def asking(self) -> Asking:
         """Return it as the door takes it."""
@@ -51,19 +49,19 @@ class AskingParameters(Parameters):
 class RoutesParameters(AskingParameters):
     """Which addresses must answer, and how."""
 
-    urls: list[Url] = Field(default=[], max_length=200, description="Addresses of applications.")
+    urls: list[Url] = Field(default=[], max_length=200, description="URLs of applications.")
     first: list[Url] = Field(
         default=[],
         max_length=20,
-        description="Addresses that the reverse proxy serves by itself. They are asked first: where one fails, it is "
-        "the proxy that does not work, and the applications are not asked.",
+        description="URLs that the reverse proxy serves by itself. They are requested first. If one fails, "
+        "the proxy does not work, and the applications are not requested.",
     )
-    may_be_none: bool = Field(default=False, description="Whether it holds where no address is named at all.")
+    may_be_none: bool = Field(default=False, description="Whether it holds when no URL is given.")
     before: dict[str, int | None] | None = Field(
         default=None,
-        description="What each answered before: `${steps.ID.outputs.routes}` of an `evidence.capture` step. An address "
-        "must answer the same again; one that did not work then need not work now. Without it, an address must answer "
-        "with less than 500.",
+        description="The earlier answer of each URL: `${steps.ID.outputs.routes}` of an `evidence.capture` "
+        "step. A URL must answer the same again, but one that failed before may fail again. "
+        "Without it, a URL must answer with a status below 500.",
     )
 
 
@@ -81,19 +79,22 @@ class HttpRoutes:
         if failed:
             return found(
                 False,
-                f"The reverse proxy itself does not answer: {listed(failed, _LISTED_ROUTES)}.",
+                f"The reverse proxy does not answer: {listed(failed, _LISTED_ROUTES)}.",
                 statuses=statuses(own),
             )
         replies = await ask_all(parameters.urls or [each for each in before or {} if each not in own], how)
         failed, everything = _failures(replies, before), {**own, **replies}
         if not everything:
             answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
-            return Found(answer, "No address is named, so none was asked.")
+            return Found(answer, "No URL is given, so none was requested.")
         down = [url for url in everything if before is not None and url in before and not _works(before[url])]
-        already = f" {listed(down, _LISTED_ROUTES)} did not work before either." if down else ""
+        already = f" Already failing before: {listed(down, _LISTED_ROUTES)}." if down else ""
         count = plural(len(everything), "address", "addresses")
         if failed:
-            sentence = f"{len(failed)} of {count} do not answer as they should: {listed(failed, _LISTED_ROUTES)}.{already}"
+            sentence = (
+                f"{len(failed)} of {count} do not answer as expected: "
+                f"{listed(failed, _LISTED_ROUTES)}.{already}"
+            )
         else:
             sentence = f"{count} answer{'s' if len(everything) == 1 else ''}{' as before' if before else ''}.{already}"
         return found(not failed, sentence, statuses=statuses(everything))
@@ -141,7 +142,7 @@ class UnitsParameters(Parameters):
     finished: list[UnitName] = Field(
         default=[],
         max_length=100,
-        description="Units that need not be active, if they ended well: oneshots that do not stay.",
+        description="Units that may be inactive if they ended well: oneshots without RemainAfterExit.",
     )
 
 
@@ -159,12 +160,12 @@ class UnitsOk:
         """Tell whether the units are well, and name those that are not."""
         doubt = await doubt_of_host(context, await glimpse(context))
         if doubt is not None:
-            raise Unread(f"Its units are not known here. {doubt.reason}")
+            raise Unread(f"The units of the engine's host are unknown here. {doubt.reason}")
         if not has_systemd(BOOTED):
             raise Unread("systemd does not run this machine.")
         wanted = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
         if not wanted:
-            return Found(Answer.CANNOT_TELL, "No unit is named, so none was looked at.")
+            return Found(Answer.CANNOT_TELL, "No unit is given, so none was checked.")
         limit_s = context.world.settings.look.call_timeout_s
         units = {each.name: each for each in await read_units(wanted, limit_s, self._run)}
         wrong = {
@@ -177,14 +178,16 @@ class UnitsOk:
         if wrong:
             return found(False, f"{listed(said, NAMED)}.", states=dict(states))
         return found(
-            True, f"{plural(len(wanted), 'unit')} well: {listed(list(wanted), NAMED)}.", states=dict(states)
+            True,
+            f"{plural(len(wanted), 'unit')} running well: {listed(list(wanted), NAMED)}.",
+            states=dict(states),
         )
 
 
 def _trouble(unit: Unit | None, *, may_be_finished: bool) -> str:
     """Return what is wrong with a unit, as what follows its name, or nothing."""
     if unit is None or unit.load == "not-found":
-        return "is no unit of this host"
+        return "is not a unit of this host"
     if unit.state == "active":
         return ""
     if unit.state == "inactive" and may_be_finished and unit.result in ("", "success"):
@@ -206,7 +209,7 @@ def _moment(text: str) -> str:
 def _code(text: str) -> str:
     known = [each.id for each in ALL_SIGNATURES]
     if text not in known:
-        raise ValueError(f"names no failure that is known{nearest(text, known)}")
+        raise ValueError(f"names no known failure{nearest(text, known)}")
     return text
 
 
@@ -217,7 +220,7 @@ class CleanSinceParameters(Parameters):
         description="A time with its zone, such as `${run.started_at}`, or how long ago, such as `10m`."
     )
     accept: list[Annotated[str, AfterValidator(_code)]] = Field(
-        default=[], description="Codes of failures that may be there; `vipconsole journal` tells them."
+        default=[], description="Codes of failures that are accepted; `vipconsole journal` shows them."
     )
 
 
@@ -242,13 +245,13 @@ class JournalCleanSince:
             said = [f"{each.signature.id} {describe(each)}" for each in failures]
             codes = {each.signature.id: each.count for each in failures}
             return found(
-                False, f"dockerd has failed since {shown}: {listed(said, NAMED)}.", failures=dict(codes)
+                False,
+                f"dockerd has logged failures since {shown}: {listed(said, NAMED)}.",
+                failures=dict(codes),
             )
         if not summary.is_complete:
             why = " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines were left out."
-            return Found(
-                Answer.CANNOT_TELL, f"dockerd's journal since {shown} was not read as a whole. {why}"
-            )
+            return Found(Answer.CANNOT_TELL, f"dockerd's journal since {shown} was read only in part. {why}")
         return found(
             True, f"dockerd has logged no failure about addresses since {shown}.", lines=summary.entries
         )

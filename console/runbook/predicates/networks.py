@@ -17,7 +17,7 @@ class NetworkIsParameters(Parameters):
 
     name: NetworkName
     subnet: Subnet4 | None = Field(default=None, description="The subnet that it must have.")
-    allocated: bool = Field(default=True, description="Whether Swarm must have given it its subnet.")
+    allocated: bool = Field(default=True, description="Whether Swarm must have allocated its subnet.")
     attachable: bool | None = Field(default=None, description="Whether containers may be attached by hand.")
 
 
@@ -32,10 +32,10 @@ class NetworkIs:
         """Tell whether the overlay is as described."""
         networks = overlays_named(await glimpse(context), parameters.name)
         if not networks:
-            return found(False, f"There is no overlay {parameters.name}.")
+            return found(False, f"Overlay {parameters.name} not found.")
         if len(networks) > 1:
             ids = [each.id[:12] for each in networks]
-            return found(False, f"{len(networks)} overlays are named {parameters.name}: {listed(ids)}.")
+            return found(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
         (network,) = networks
         subnets = [str(each.network) for each in network.subnets]
         wrong = _differences(network, subnets, parameters)
@@ -79,18 +79,19 @@ class NetworkUnique:
         if len(networks) == 1:
             return found(True, f"{parameters.name} is one network, {ids[0]}.")
         if not networks:
-            return found(False, f"There is no network {parameters.name}.")
-        return found(False, f"{len(networks)} networks are named {parameters.name}: {listed(ids)}.")
+            return found(False, f"Network {parameters.name} not found.")
+        return found(False, f"{len(networks)} networks have the name {parameters.name}: {listed(ids)}.")
 
 
 class HeadroomParameters(Parameters):
     """How many addresses must be free."""
 
     network: NetworkName
-    addresses: Annotated[int, Field(ge=1)] = Field(description="So many addresses must be free at least.")
+    addresses: Annotated[int, Field(ge=1)] = Field(description="How many addresses must be free at least.")
     bound_suffices: bool = Field(
         default=False,
-        description="Whether an upper bound will do where the engine does not count leaked addresses (before Docker 29).",
+        description="Whether an upper bound is enough where the engine does not count leaked addresses (before "
+        "Docker 29).",
     )
 
 
@@ -110,11 +111,11 @@ class NetworkHeadroomMin:
             each for each in account(seen.swarm, seen.earlier) if each.network.name == parameters.network
         ]
         if len(accounts) != 1:
-            return found(False, f"There is no overlay {parameters.network}, or more than one.")
+            return found(False, f"Overlay {parameters.network} not found, or several have this name.")
         free, is_exact = accounts[0].free_at_most, accounts[0].free_is_exact
         bound = "" if is_exact else "at most "
         are = plural(free, "address of {0} is free", "addresses of {0} are free").format(parameters.network)
-        sentence = f"{bound.capitalize()}{are}; {wanted} are wanted."
+        sentence = f"{bound.capitalize()}{are}; required: {wanted}."
         evidence = {"free": free, "is_exact": is_exact, "capacity": accounts[0].capacity}
         if free < wanted:
             return Found(Answer.NO, sentence, evidence)
@@ -122,6 +123,6 @@ class NetworkHeadroomMin:
             return Found(Answer.YES, sentence, evidence)
         return Found(
             Answer.CANNOT_TELL,
-            f"{sentence} How many leaked is not known here, so fewer may be free.",
+            f"{sentence} Leaks are unknown here, so fewer may be free.",
             evidence,
         )

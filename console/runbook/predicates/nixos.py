@@ -22,7 +22,7 @@ class ParsesParameters(Parameters):
     """Which file."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
-        description="A Nix file within the repository (the setting nixos.repository)."
+        description="A Nix file in the repository (the setting nixos.repository)."
     )
 
 
@@ -44,8 +44,8 @@ class NixParses:
         try:
             await parsed_by_nix(file.data, self._places.run)
         except NotNix as error:
-            return found(False, f"{name} is no Nix: {error.sentence}")
-        return found(True, f"{name} is Nix.")
+            return found(False, f"{name} is not valid Nix: {error.sentence}")
+        return found(True, f"{name} is valid Nix.")
 
 
 class SystemParameters(Parameters):
@@ -109,7 +109,9 @@ class UnitsUnaffected:
         if dangers:
             return found(False, " ".join(each.sentence for each in dangers), dry_activate=told)
         return found(
-            True, f"A switch would leave {listed(parameters.units, _NAMED)} alone.", dry_activate=told
+            True,
+            f"A switch would neither stop nor restart {listed(parameters.units, _NAMED)}.",
+            dry_activate=told,
         )
 
 

@@ -39,8 +39,8 @@ def predicate_named(name: str) -> Predicate[Any]:
     """Return a predicate. Raises RunbookError where there is none of this name."""
     if name not in PREDICATES:
         raise RunbookError(
-            f"There is no predicate {clean(name)}{nearest(name, PREDICATES)}.",
-            "`vipconsole schema` names all.",
+            f"Unknown predicate {clean(name)}{nearest(name, PREDICATES)}.",
+            "`vipconsole schema` lists all predicates.",
         )
     return PREDICATES[name]
 

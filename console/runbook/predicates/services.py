@@ -1,4 +1,4 @@
-"""Predicates about services: whether they run, and whether any hangs for want of an address."""
+"""Predicates about services: whether they run, and whether any is stuck without an address."""
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ from console.swarm.values import Service, SwarmState, Task
 from console.text import duration, listed, plural
 
 NAMED = 5
-_NOT_LOOKED_AT = Unknown("It was not looked at.")
+_NOT_LOOKED_AT = Unknown("No snapshot was taken.")
 
 
 class ConvergedParameters(Parameters):
@@ -30,12 +30,12 @@ class ConvergedParameters(Parameters):
     accept: list[Name] = Field(default=[], description="Services (globs) that need not run.")
     running_for: Seconds = Field(
         default=0.0,
-        description="For how long each task must have been running, against those that start and fail.",
+        description="How long each task must have been running. This catches tasks that start and fail.",
     )
 
 
 class ServicesConverged:
-    """Every service has the tasks that it wants, and no update is under way. Jobs are passed over."""
+    """Every service has the tasks that it wants, and no update is under way. Jobs are skipped."""
 
     name: ClassVar[str] = "services.converged"
     parameters: ClassVar[type[BaseModel]] = ConvergedParameters
@@ -56,15 +56,15 @@ class ServicesConverged:
         }
         missing = _missing(swarm, parameters, chosen)
         if absent or missing:
-            return found(False, missing or f"There is no service {listed(absent, NAMED)}.", troubles=troubles)
+            return found(False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles)
         if troubles:
             said = [f"{name} {trouble}" for name, trouble in troubles.items()]
-            verb = "does" if len(troubles) == 1 else "do"
+            verb = "is" if len(troubles) == 1 else "are"
             count = plural(len(troubles), "service")
             return found(
-                False, f"{count} {verb} not run as wanted: {listed(said, NAMED)}.", troubles=troubles
+                False, f"{count} {verb} not running as specified: {listed(said, NAMED)}.", troubles=troubles
             )
-        return found(True, f"{plural(len(chosen), 'service')} run as wanted.", services=len(chosen))
+        return found(True, f"{plural(len(chosen), 'service')} running as specified.", services=len(chosen))
 
 
 def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
@@ -84,7 +84,7 @@ def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
 def _missing(swarm: SwarmState, wanted: ConvergedParameters, chosen: list[Service]) -> str:
     """Return that what services are asked of is not there, a sentence, or nothing: else none would run as wanted."""
     if wanted.network is not None and not overlays_named(swarm, wanted.network):
-        return f"There is no overlay {wanted.network}."
+        return f"Overlay {wanted.network} not found."
     if wanted.stack is not None and not chosen and not wanted.accept:
         return f"The stack {wanted.stack} has no services."
     return ""
@@ -108,14 +108,14 @@ def _trouble(service: Service, tasks: list[Task], swarm: SwarmState, running_for
         if each.state == "running" and not each.is_stopping
     ]
     if ages and min(ages) < running_for_s:
-        return f"has a task that has been running for {duration(min(ages))} only"
+        return f"has a task that has been running for only {duration(min(ages))}"
     return ""
 
 
 class NoStuckNewParameters(Parameters):
     """From when on a task is stuck."""
 
-    older_than: Seconds = Field(default=60.0, description="For how long a task may be in state New.")
+    older_than: Seconds = Field(default=60.0, description="How long a task may be in state New.")
 
 
 class NoStuckNew:
@@ -136,7 +136,7 @@ class NoStuckNew:
         seen = Observation(context.world.host, taken_at, 0.0, swarm, None, _NOT_LOOKED_AT)
         waiting = waiting_services(seen, thresholds)
         if not waiting:
-            return found(True, f"Nothing has waited in New for {duration(limit_s)}.")
+            return found(True, f"No task has been in state New for {duration(limit_s)}.")
         said = [f"{each.name} for {duration(each.for_s)}" for each in waiting]
         return found(
             False,

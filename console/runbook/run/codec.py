@@ -36,7 +36,7 @@ def from_json(kind: str, text: str) -> Event:
     except (KeyError, ValueError) as error:
         raise HostError(
             f"The run's log holds an event that cannot be read: {clean(kind)} ({type(error).__name__}).",
-            "Another version of vipconsole wrote it: use that one for this run.",
+            "Another version of vipconsole wrote it: use that version for this run.",
         ) from error
     return event
 
@@ -46,7 +46,7 @@ def value_from(kind: type[T], data: Any) -> T:
     try:
         return _made(kind, data)
     except ValueError as error:
-        raise HostError(f"What was kept is no {kind.__name__}: {clean(str(error), 200)}.") from error
+        raise HostError(f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.") from error
 
 
 def plain(value: Any) -> Any:

@@ -16,11 +16,11 @@ class Wish:
     step: str
     choice: Choice
     word: str = ""
-    """What was typed, for a confirmation."""
+    """The typed word, for a confirmation."""
     reason: str = ""
     attempt: int | None = None
     digest: str = ""
-    """Of the plan; its beginning suffices."""
+    """The digest of the plan; its beginning is enough."""
     question: int | None = None
     """The number of the question that it answers."""
 
@@ -40,7 +40,7 @@ def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Deci
     is_going = view.state is RunState.GOING and is_alive
     match wish.choice:
         case Choice.STOP:
-            problem = "It has stopped already." if view.state is RunState.STOPPED else ""
+            problem = "The run has already stopped." if view.state is RunState.STOPPED else ""
         case Choice.UNDO:
             problem = _problem_with_undo(view, step, wish, is_going=is_going)
         case _:
@@ -55,7 +55,7 @@ def _problem_with_undo(view: RunView, step: StepView, wish: Wish, *, is_going: b
     if not scope:
         return f"There is nothing to undo at {step.id}."
     if is_going:
-        return "The run is under way: stop it before."
+        return "The run is under way. Stop it first."
     changed = _change_since_shown(view, step, wish)
     if changed:
         return changed
@@ -69,20 +69,23 @@ def _problem_with_moment(view: RunView, step: StepView, wish: Wish, *, is_going:
     """Return why nothing can be decided about a step now, or why what was shown is no longer so."""
     if view.current is None or view.current.id != step.id:
         where = "everything is done" if view.current is None else f"the run is at {view.current.id}"
-        return f"Nothing is asked about {step.id}: {where}."
+        return f"There is no open question about {step.id}: {where}."
     if is_going:
-        return f"Nothing is asked about {step.id}: it is under way."
+        return f"There is no open question about {step.id}: it is under way."
     return _change_since_shown(view, step, wish)
 
 
 def _change_since_shown(view: RunView, step: StepView, wish: Wish) -> str:
     """Return what is no longer as it was shown to the operator who decides, a sentence, or nothing."""
     if wish.attempt is not None and wish.attempt != step.attempt:
-        return f"{step.id} is at attempt {step.attempt}, and you were shown attempt {wish.attempt}: look at it again."
+        return (
+            f"{step.id} is now at attempt {step.attempt}, but you were shown attempt {wish.attempt}. Check "
+            "it again."
+        )
     if wish.digest and not _digest_shown(view, step).startswith(wish.digest):
-        return f"The plan of {step.id} has changed since it was shown to you: look at it again."
+        return f"The plan of {step.id} has changed since it was shown to you. Check it again."
     if wish.question is not None and (view.question is None or view.question.number != wish.question):
-        return f"The question about {step.id} has changed since it was shown to you: look at it again."
+        return f"The question about {step.id} has changed since it was shown to you. Check it again."
     return ""
 
 
@@ -90,14 +93,14 @@ def _problem_with(view: RunView, wish: Wish) -> str:
     question = view.question
     choices = () if question is None else question.asked.choices
     if wish.choice is Choice.SKIP:
-        return "" if wish.reason else "A step is skipped with a reason only."
+        return "" if wish.reason else "Skipping a step needs a reason."
     if wish.choice is Choice.RETRY:
         has_failed = question is None or Choice.RETRY in choices
-        return "" if has_failed else f"{wish.step} has not failed: there is nothing to try again."
+        return "" if has_failed else f"{wish.step} has not failed, so there is nothing to retry."
     if question is None or Choice.CONFIRM not in choices:
-        return f"{wish.step} waits for no confirmation."
+        return f"{wish.step} is not waiting for a confirmation."
     if wish.word != question.asked.word:
-        return f"That is not the word. {wish.step} waits for  {question.asked.word}"
+        return f"Wrong word. Type `{question.asked.word}` to confirm {wish.step}."
     return ""
 
 
@@ -114,12 +117,12 @@ class ShownQuestion:
     step: str
     choices: tuple[Choice, ...]
     word: str = ""
-    """To be typed for `confirm`; where there is none, `confirm` itself is typed."""
+    """To be typed for `confirm`; without a word, `confirm` itself is typed."""
     attempt: int | None = None
     digest: str = ""
-    """Of the plan that was shown; its beginning suffices."""
+    """Digest of the plan that was shown; its beginning is enough."""
     number: int | None = None
-    """Of its entry in the log; None where the run did not ask, such as whether to stop it."""
+    """Number of its entry in the log; None where the run did not ask, such as whether to stop it."""
     sentence: str = ""
     """What is asked, where that is shown with it."""
     lapses_at: datetime | None = None
@@ -158,9 +161,9 @@ def parse_answer(shown: ShownQuestion, typed: str) -> Wish | str:
         if choice is Choice.CONFIRM or first != choice:
             continue
         if choice is Choice.SKIP and not reason:
-            return f"A step is skipped with a reason only. {ways_of(shown)}"
+            return f"Skipping a step needs a reason. {ways_of(shown)}"
         return _decided(shown, choice, reason=reason)
-    return f"That is no answer. {ways_of(shown)}"
+    return f"That is not an answer. {ways_of(shown)}"
 
 
 def ways_of(shown: ShownQuestion) -> str:

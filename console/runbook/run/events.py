@@ -30,9 +30,9 @@ class About(StrEnum):
     """What an operator is asked about."""
 
     GO_AHEAD = "go ahead"
-    """Whether a step may begin: its word is to be typed, or its checkpoint to be passed."""
+    """Whether a step may begin: the operator types its word, or lets its checkpoint pass."""
     FAILURE = "failure"
-    """What is to be done about a step that failed, or of which it is not known what came of it."""
+    """What to do about a step that failed, or whose result is unknown."""
 
 
 class Why(StrEnum):
@@ -45,7 +45,7 @@ class Why(StrEnum):
     SIGNAL = "signal"
     RUNBOOK_CHANGED = "runbook changed"
     REFUSED = "refused"
-    """It must not go on here and now; the sentence says why."""
+    """It must not continue here and now; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ class Prepared:
     digest: str
     """Of the plan: what a decision names."""
     word: str
-    """What is to be typed, or nothing."""
+    """What the operator types, or nothing."""
     probe: Found
     plan: Planned | None = None
-    """None where the probe says that it is done already."""
+    """None where the probe says that it is already done."""
     requires: tuple[ConditionResult, ...] = ()
 
 
@@ -205,9 +205,9 @@ class Failed:
     sentence: str
     hint: str = ""
     is_known: bool = True
-    """Whether it is known what came of the act; else it has to be looked into."""
+    """Whether the result of the act is known; if not, a probe has to find out."""
     was_stopped: bool = False
-    """Whether it was only ended because the run was to stop."""
+    """Whether it was ended only because the run was told to stop."""
     took_s: float = 0.0
 
 
@@ -230,12 +230,12 @@ class Retried:
     step: str
     attempt: int
     is_counted: bool
-    """Whether it is one of the retries that the runbook grants; an attempt that was only interrupted is not."""
+    """Whether it is one of the retries that the runbook allows; repeating an interrupted attempt is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """A step has no meaning on this host and is passed over."""
+    """A step does not apply on this host and is skipped."""
 
     step: str
     sentence: str
@@ -292,7 +292,7 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something worth knowing for whoever reads the log."""
+    """Something worth knowing for a reader of the log."""
 
     sentence: str
     step: str = ""
@@ -313,7 +313,7 @@ class Ended:
 
     is_undone: bool = False
     left: tuple[str, ...] = ()
-    """Changing steps that were begun and are neither verified nor undone: they were skipped."""
+    """Changing steps that were started and are neither verified nor undone: they were skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,5 +363,5 @@ class LogEntry:
     number: int
     """Grows by one with each."""
     at: datetime
-    """The time of day when it was written. What follows what, its number says."""
+    """The time of day when it was written. Only the number gives the order."""
     event: Event

@@ -8,7 +8,7 @@ from console.runbook.language.values import NOTHING, Effect, Json, OnFailure
 from console.settings import Settings
 
 THE_RUN = Who("the run itself")
-"""Who decides what nobody decided in time."""
+"""Who decides when nobody decided in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class StepHead:
     needs_word: bool = False
     """Whether the operator types a word before it begins."""
     may_retry: bool = False
-    """Whether acting again without asking does no harm."""
+    """Whether acting twice does no harm."""
     retries: int = 0
     retry_every_s: float = 5.0
     timeout_s: float = 60.0
     on_failure: OnFailure = OnFailure.STOP
     no_undo_because: str = ""
-    """Why it cannot be undone; nothing where it can."""
+    """Why it cannot be undone; empty where it can."""
 
     @property
     def changes(self) -> bool:

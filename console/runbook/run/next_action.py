@@ -14,7 +14,7 @@ from console.runbook.run.events import About, Choice, Prepared, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Consent, Question, RunState, RunView, StepState, StepView
 
-LAPSED = "What it rests on has changed since it was confirmed."
+LAPSED = "Conditions changed since you confirmed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,9 @@ _EVENTS: dict[type[Any], Callable[[Any, RunView], e.Event]] = {
 
 
 UNDO_AFTER_S = 300.0
-"""So long a question may stay open while services are down; then what took them down is undone."""
+"""How long a question may stay open while services are down; then what took them down is undone."""
 MOST_IDLE_STARTS = 3
-"""So many runners may die one after the other before they have done anything."""
+"""How many runners in a row may crash at startup."""
 
 
 def next_move(view: RunView) -> Move:
@@ -218,13 +218,13 @@ def needs_runner(view: RunView) -> bool:
 
 def _reason_to_halt(view: RunView) -> Halt | None:
     if view.wants_stop:
-        hint = f"vipconsole resume {view.header.run_id} lets it go on."
-        return Halt(Why.OPERATOR, "Stopped, as it was told to.", hint)
+        hint = f"vipconsole resume {view.header.run_id} continues it."
+        return Halt(Why.OPERATOR, "Stopped on request.", hint)
     if view.idle_starts > MOST_IDLE_STARTS:
         return Halt(
             Why.REFUSED,
-            f"{view.idle_starts} runners died one after the other before they had done anything.",
-            "Their log in the run's folder, or the journal, tells why.",
+            f"The runner crashed {view.idle_starts} times at startup.",
+            "See its log in the run's folder, or the journal.",
         )
     return None
 
@@ -280,7 +280,7 @@ def _out_of_doubt(view: RunView, step: StepView) -> Move:
 
 
 def _may_go_again(step: StepView, answer: Answer) -> bool:
-    """Whether a step that was only interrupted is simply done again, given what looking at it came to."""
+    """Whether a step that was only interrupted is simply done again, given the result of its probe."""
     head = step.head
     if not head.changes or head.is_manual:
         return True
@@ -302,7 +302,10 @@ def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> M
     hint = step.failure.hint if step.failure is not None else ""
     if is_known:
         return Halt(Why.FAILED, sentence, hint)
-    say = f"Look at it yourself, then: vipconsole decide {view.header.run_id} {step.id} retry, skip or undo."
+    say = (
+        f"Find out its state yourself, then: vipconsole decide {view.header.run_id} {step.id} retry, skip "
+        "or undo."
+    )
     return Halt(Why.UNKNOWN, sentence, f"{hint} {say}".strip())
 
 
@@ -334,7 +337,7 @@ def _undo_move(view: RunView, step: StepView) -> Move:
         )
     if step.head.no_undo_because:
         return Halt(Why.FAILED, f"{step.id} cannot be undone: {step.head.no_undo_because}")
-    # An undo, or an act, of which nobody knows what came of it is looked into before anything is done.
+    # An undo or an act whose result is unknown is probed before anything is done.
     if (step.is_being_undone or step.state is StepState.UNKNOWN) and step.probed is None:
         return Probe(step.id)
     return UndoStep(step.id)
@@ -348,7 +351,7 @@ def _after_undoing(view: RunView) -> Move:
     run = view.header.run_id
     return Halt(
         Why.UNDONE,
-        f"Undone back to {first}; what stays: {', '.join(left)}.",
-        f"`vipconsole decide {run} {left[0]} undo` goes further back, `vipconsole abandon {run}` leaves it so, and "
-        f"`vipconsole resume {run}` does it once more.",
+        f"Undone back to {first}. Not undone: {', '.join(left)}.",
+        f"`vipconsole decide {run} {left[0]} undo` undoes more, `vipconsole abandon {run}` leaves it so, "
+        f"and `vipconsole resume {run}` does the undone steps again.",
     )

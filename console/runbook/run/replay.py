@@ -10,7 +10,9 @@ from console.runbook.run import replay_steps
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView
 
-REBOOTED = "This machine was started anew while the run was under way: what was confirmed before has to be confirmed again."
+REBOOTED = (
+    "This machine was rebooted while the run was under way. Steps confirmed before need a new confirmation."
+)
 
 
 def fold(entries: Iterable[e.LogEntry]) -> RunView:
@@ -27,7 +29,7 @@ def begun(entry: e.LogEntry) -> RunView:
     """Return a run of which only the first entry is known. Raises HostError where that is another one."""
     event = entry.event
     if not isinstance(event, e.Began):
-        raise HostError("The run's log does not start with its beginning.")
+        raise HostError("The run's log lacks its beginning.")
     steps = tuple(StepView(each) for each in event.steps)
     return RunView(
         event.header, event.who, entry.at, steps, entry.number, entry.at, boot_id=event.header.boot_id
@@ -50,7 +52,7 @@ def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]
 
 
 def _begun_twice(_view: RunView, _event: e.Began, _entry: e.LogEntry) -> RunView:
-    raise HostError("The run's log begins twice.")
+    raise HostError("The run's log has two beginnings.")
 
 
 def _with_new_runner(view: RunView, event: e.RunnerStarted, _entry: e.LogEntry) -> RunView:

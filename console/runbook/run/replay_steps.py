@@ -21,7 +21,7 @@ class Touched:
     state: Mapping[str, Any]
     """What the object was before."""
     result: Mapping[str, Any] | None
-    """What came of the change; None where that is not known: it may have been made or not."""
+    """Result of the change; None where unknown: it may have been made or not."""
 
 
 class TouchedObjects:
@@ -69,7 +69,7 @@ def _after_checkpoint(steps: tuple[StepView, ...], last: int) -> int:
 
 
 STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
-"""What a verification makes of a step."""
+"""How a verification changes a step."""
 
 
 def again(step: StepView, *, attempt: int | None = None) -> StepView:
@@ -89,7 +89,7 @@ def again(step: StepView, *, attempt: int | None = None) -> StepView:
 
 
 def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
-    """Return a step as a new runner finds it: what was open is unknown, and what was looked at has to be looked at anew."""
+    """Return a step as a new runner finds it: what was open is unknown, and each check has to be repeated."""
     seen = replace(step, is_fresh=False, probed=None, consent=None if is_new_boot else step.consent)
     if step.is_acting:
         return replace(seen, state=StepState.UNKNOWN, is_acting=False, failure=None)
@@ -101,7 +101,7 @@ def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
 def resumed(step: StepView) -> StepView:
     """Return a step of a run that an operator lets go on: a failed one is tried again, an unknown one looked at again."""
     if step.is_acting or step.state is StepState.UNKNOWN:
-        # Whoever says so knows that it was cut short: if looking shows that it is not done, it may act again.
+        # The operator who says so knows that it was interrupted: if a probe shows that it is not done, it may act again.
         return replace(step, probed=None, verified=None, consent=Consent("", is_retry=True))
     if step.state is StepState.FAILED:
         return replace(again(step), retries=0, consent=None)

@@ -17,12 +17,12 @@ class StepState(StrEnum):
 
     PENDING = "pending"
     WAITING = "waiting"
-    """For the operator, or for what it needs to become so."""
+    """Waiting for the operator, or for its conditions."""
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """It was begun, and nobody knows what came of it."""
+    """It was started, and its result is unknown."""
     SKIPPED = "skipped"
     UNDONE = "undone"
 
@@ -33,9 +33,9 @@ class RunState(StrEnum):
     GOING = "going"
     """A runner works on it, or should: see `Live.is_alive`."""
     WAITING = "waiting"
-    """For a decision."""
+    """Waiting for a decision."""
     STOPPED = "stopped"
-    """It goes on when an operator says so."""
+    """It continues when an operator says so."""
     DONE = "done"
     UNDONE = "undone"
     ABANDONED = "abandoned"
@@ -57,7 +57,7 @@ class Consent:
 
     digest: str
     is_retry: bool = False
-    """Whether it came as the word to try again."""
+    """Whether it came as the word to retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,44 +87,44 @@ class StepView:
     state: StepState = StepState.PENDING
     attempt: int = 1
     prepared: Prepared | None = None
-    """What it rests on, as it was looked at last; what is shown."""
+    """Its conditions at the last check; what is shown."""
     is_fresh: bool = False
-    """Whether that was looked at in this very moment, so that acting on it is sound."""
+    """Whether they were checked at this very moment, so that acting on them is sound."""
     consent: Consent | None = None
     intent: Intended | None = None
     """What the last attempt set out to do."""
     is_acting: bool = False
     """Whether that attempt has no result yet."""
     has_begun: bool = False
-    """Whether anything of it may have been done that was not undone since."""
+    """Whether any part of it may have been done and was not undone since."""
     probed: Found | None = None
-    """What looking into an attempt came to of which the outcome was not known."""
+    """The probe of an attempt whose result was unknown."""
     failure: Failure | None = None
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     has_result: bool = False
-    """Whether it has to be verified now: it acted, or was found done already."""
+    """Whether it has to be verified now: it acted, or was found already done."""
     verified: Answer | None = None
     told: tuple[ConditionResult, ...] = ()
-    """What its verification told last."""
+    """Sentence of its last verification."""
     retries: int = 0
-    """How often it was tried again by itself."""
+    """How often it was retried automatically."""
     touches: tuple[ChangeRecord, ...] = ()
     is_being_undone: bool = False
-    """Whether an undo of it has begun and no result of that is known."""
+    """Whether an undo of it has started and its result is unknown."""
     undo_failure: Failure | None = None
     skipped_because: str = ""
     is_passed_over: bool = False
-    """Whether it was skipped because it has no meaning on this host; nobody decided that."""
+    """Whether it was skipped because it does not apply on this host; nobody decided that."""
     decisions: tuple[Decision, ...] = ()
     began_at: datetime | None = None
     ended_at: datetime | None = None
     took_s: float = 0.0
-    """Of the last act and its verification, by the monotonic clock."""
+    """Duration of the last act and its verification, by the monotonic clock."""
     logged: tuple[str, ...] = ()
     waits: tuple[BlockedTime, ...] = ()
     """How long each thing kept it waiting, in all its attempts."""
     waits_kept_at: datetime | None = None
-    """When the last of that came into the log."""
+    """When the newest of these entered the log."""
 
     @property
     def id(self) -> str:
@@ -172,11 +172,11 @@ class RunView:
     undoing: tuple[str, ...] = ()
     """Steps that are being undone, in order; those that are, are no longer in it."""
     last_who: Who | None = None
-    """Who let it go on last."""
+    """Who continued it last."""
     boot_id: str = ""
-    """Of the boot in which it was worked on last."""
+    """ID of the boot in which it was worked on last."""
     idle_starts: int = 0
-    """How many runners have begun since anything else happened."""
+    """How many runners have started since anything else happened."""
     notes: tuple[str, ...] = ()
     abandoned: str = ""
 
@@ -231,9 +231,9 @@ class RunView:
 
     @property
     def outcome(self) -> int:
-        """The exit code of what it came to so far: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting.
+        """The exit code of its result so far: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting.
 
-        A run of which the runner has died is 3 for whoever knows that it has.
+        A run whose runner process has died is 3 for a caller who knows that it has.
         """
         states = {each.state for each in self.steps}
         if StepState.UNKNOWN in states:
@@ -258,9 +258,9 @@ class Live:
 
     is_alive: bool = False
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By step: the newest lines that it told."""
+    """By step: its newest lines of progress."""
     waiting: Waiting | None = None
-    """What its step waits for now, or waited for when its runner was killed."""
+    """What its step is waiting for now, or was waiting for when its runner was killed."""
 
 
 def is_kept(waiting: Waiting, step: StepView) -> bool:

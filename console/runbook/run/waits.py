@@ -7,9 +7,9 @@ from datetime import datetime
 from console.text import SENTENCE_LIMIT, clean, listed
 
 MOST_ROWS = 40
-"""More things than that are told as one."""
+"""More things than that are shown as one."""
 MOST_SHOWN = 12
-"""Of what blocks at a moment, so many are told by name."""
+"""How many of the things that block are named."""
 WHAT_LIMIT = 200
 OTHERS = "other things"
 _HEADLINE_LIMIT = 240
@@ -21,9 +21,9 @@ class Blocking:
     """One thing that a step waits for at this moment."""
 
     name: str
-    """Stays the same for as long as it is the same thing: no counts, no times."""
+    """Stays the same as long as it is the same thing: no counts, no times."""
     what: str = ""
-    """What it does, or why it is not as it should be."""
+    """What it does, or what is wrong with it."""
 
     @property
     def text(self) -> str:
@@ -37,13 +37,13 @@ class BlockedTime:
 
     name: str
     what: str
-    """What it did when it was seen last."""
+    """What it did when last seen."""
     began_at: datetime
     ended_at: datetime
     times: int
     """How often it began to block."""
     took_s: float
-    """The time in which it blocked, without the pauses between; of `OTHERS` the most that it can be."""
+    """How long it blocked, without the pauses between; for `OTHERS` the most that it can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class Waiting:
     blocking: tuple[Blocking, ...]
     """The first `MOST_SHOWN` of what blocks."""
     more: int = 0
-    """How many block besides."""
+    """How many more block."""
     note: str = ""
     """What is waited for where nothing blocks."""
     headline: str = ""
-    """What blocks, in a line that changes seldom: for viewers that show one line after the other."""
+    """What blocks, in a line that changes seldom: for viewers that print line after line."""
     rows: tuple[BlockedTime, ...] = ()
 
     @property

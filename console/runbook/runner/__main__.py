@@ -27,7 +27,7 @@ from console.swarm.connection import EngineConnection
 
 BEAT_EVERY_S = 1.0
 OTHER_ENDS_WITHIN_S = 10.0
-"""For so long a runner that is about to end is waited for."""
+"""How long to wait for a runner that is about to end."""
 
 
 async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGER_S) -> int:
@@ -37,7 +37,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
     patience = Patience(log, clock, linger_s)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, patience.ending.set)
     for each in (signal.SIGHUP, signal.SIGINT):
-        # Whoever looks at the run may go; the run stays.
+        # A viewer of the run may go; the run stays.
         signal.signal(each, signal.SIG_IGN)
     output = Output(folder)
     try:
@@ -62,7 +62,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
 async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
     """Let a runner work while no other one does.
 
-    Whoever decides something appends it first and then looks whether a runner is there. So a runner lets go first and
+    A viewer appends a decision first and then checks whether a runner is there. So a runner lets go first and
     then looks whether something was appended: one of them sees the other.
     """
     end_s = clock.monotonic() + OTHER_ENDS_WITHIN_S

@@ -32,7 +32,7 @@ from console.swarm.reader import EngineReader
 from console.text import clean
 
 CONTINUE = "continue"
-"""What is typed at a checkpoint whose step has no word of its own."""
+"""The word at a checkpoint whose step has no word of its own."""
 
 
 class RunWorld:
@@ -84,7 +84,7 @@ class RunWorld:
     def changer(self) -> EngineChanger:
         """Return what changes the swarm. Raises NotAllowed where nothing may be changed."""
         if self._tell is None:
-            raise NotAllowed("An action that only reads asked for what changes the swarm: this is a bug.")
+            raise NotAllowed("A read-only action asked for write access to the swarm: this is a bug.")
         return EngineChanger(self._connection, self._tell)
 
 
@@ -165,13 +165,13 @@ class StepContext:
         await self.waits.look(self.step, blocking, note)
 
     async def say(self, line: str) -> None:
-        """Tell a line of progress to whoever watches."""
+        """Report a line of progress."""
         await asyncio.to_thread(self.output.put, self.step, line)
 
     async def keep(self, name: str, text: str) -> str:
         """Write a file into the run's folder and return its path. Raises HostError."""
         if "/" in name or name.startswith(".") or not name.isprintable() or not name:
-            raise HostError(f"{clean(name)} is no name for a file of a run.")
+            raise HostError(f"{clean(name)} is not a valid file name in a run.")
         path = self.folder / name
         await asyncio.to_thread(write_atomically, path, text, 0o600)
         return str(path)
@@ -195,7 +195,7 @@ class LogTouches:
 
 
 class NoTouches:
-    """For looking: whoever only looks touches nothing."""
+    """For reading: a read-only action changes nothing."""
 
     async def before(
         self,
@@ -205,11 +205,11 @@ class NoTouches:
         state: Mapping[str, Any],  # noqa: ARG002 - what the protocol gives
     ) -> int:
         """Refuse."""
-        raise RuntimeError(f"an action that only looks was about to {what} the {kind} {object_id}")
+        raise RuntimeError(f"a read-only action tried to {what} the {kind} {object_id}")
 
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Refuse."""
-        raise RuntimeError(f"an action that only looks says that it touched {number}: {sorted(result)}")
+        raise RuntimeError(f"a read-only action claims that it changed {number}: {sorted(result)}")
 
 
 @dataclass(frozen=True, slots=True)

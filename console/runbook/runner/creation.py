@@ -37,10 +37,10 @@ class StepPlan:
     step: Step
     head: StepHead
     word: str = ""
-    """What is typed before it begins."""
+    """The word typed before it begins."""
     plan: Planned | None = None
     waits_for: str = ""
-    """Why there is no plan yet, a sentence: it needs what an earlier step comes to."""
+    """Why there is no plan yet, a sentence: it needs an output of an earlier step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PlanContext:
 
     async def keep(self, name: str, text: str) -> str:
         """Refuse: there is no run to keep anything with."""
-        raise HostError(f"There is no run yet that {name} ({len(text)} characters) could be kept with.")
+        raise HostError(f"No run exists yet, so {name} ({len(text)} characters) cannot be stored with one.")
 
 
 async def plan_of(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> tuple[StepPlan, ...]:
@@ -76,7 +76,7 @@ async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
     _, call = action_of(step)
     missing = unfilled(call, names)
     if missing:
-        return StepPlan(step, head, waits_for=f"It is planned when {', '.join(map(str, missing))} is known.")
+        return StepPlan(step, head, waits_for=f"Its plan needs {', '.join(map(str, missing))}.")
     plan = await planned(PlanContext(world, step.timeout_s), ready(step, names))
     try:
         word = word_of(step, names)
@@ -172,7 +172,7 @@ def accepted(
     heads = tuple(head_of(each) for each in runbook.steps)
     why = _misfit(view, heads)
     if why:
-        raise Declined(why, "Undo what was done, or abandon the run, and begin another one.")
+        raise Declined(why, "Undo what was done, or abandon the run, then start another run.")
     keep_runbook(folder, runbook.digest, _unchanged(runbook))
     return e.Accepted(who, runbook.digest, heads, variables)
 
@@ -185,8 +185,8 @@ def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:
         if at >= len(heads) or heads[at].id != each.id or heads[at].action != each.head.action:
             ids = listed([one.id for one in before], 10)
             return (
-                f"The changed runbook does not begin with the steps that were begun ({ids}), in this order and with the "
-                f"same actions: {each.id} is missing, moved, or does something else."
+                f"The changed runbook does not begin with the steps that were started ({ids}), in this "
+                f"order and with the same actions: {each.id} is missing, moved, or does something else."
             )
     return ""
 
@@ -206,5 +206,5 @@ def variables_again(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
 def _unchanged(runbook: Runbook) -> bytes:
     data = read_bytes(Path(runbook.source))
     if hashlib.sha256(data).hexdigest() != runbook.digest:
-        raise RunbookError(f"The runbook {runbook.source} was changed while it was read.", "Try it again.")
+        raise RunbookError(f"The runbook {runbook.source} was changed while it was read.", "Try again.")
     return data

@@ -22,9 +22,9 @@ from console.swarm.reader import EngineReader
 from console.swarm.values import Engine
 
 LEFTOVERS_WITHIN_S = 10.0
-"""For the look that finds them."""
+"""For the snapshot that finds them."""
 REACHED_WITHIN_S = 60.0
-"""So long an engine that does not answer is waited for before anything is changed: dockerd may be starting anew."""
+"""How long to wait, before any change, for an engine that does not answer: dockerd may be restarting."""
 REACH_EVERY_S = 2.0
 
 
@@ -44,10 +44,10 @@ async def where_this_is(reader: EngineReader) -> Location:
 def misplaced(header: Header, place: Location) -> str:
     """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
     if place.machine_id != header.machine_id:
-        return f"The run began on another machine ({header.machine_id}), and this is {place.machine_id}."
+        return f"The run began on another machine ({header.machine_id}); this one is {place.machine_id}."
     if place.engine.cluster_id != header.cluster_id:
         return (
-            f"The engine at {header.host} is part of another swarm than the one that the run began in: "
+            f"The engine at {header.host} is part of another swarm than the run: "
             f"{place.engine.cluster_id or 'none'} instead of {header.cluster_id}."
         )
     return ""
@@ -57,9 +57,9 @@ def moved(header: Header, place: Location) -> str:
     """Return what is different here and worth knowing, a sentence, or nothing."""
     engine = place.engine
     if engine.version != header.engine_version:
-        return f"The engine is {engine.version} by now; when the run began, it was {header.engine_version}."
+        return f"The engine is now {engine.version}; when the run began, it was {header.engine_version}."
     if engine.node_id != header.node_id:
-        return f"The run began at another node of the swarm ({header.engine_name})."
+        return f"The run began on another node of the swarm ({header.engine_name})."
     return ""
 
 
@@ -78,17 +78,19 @@ class Gate:
         try:
             data = await asyncio.to_thread(read_bytes, Path(header.source))
         except RunbookError as error:
-            return e.Stopped(e.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then: {again}.")
+            return e.Stopped(
+                e.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then run: {again}"
+            )
         if hashlib.sha256(data).hexdigest() == header.digest:
             return None
         return e.Stopped(
             e.Why.RUNBOOK_CHANGED,
-            f"The runbook {header.source} was changed since it was planned.",
-            f"Put it back ({kept}), or look at the new plan and accept it: {again} --accept-changed.",
+            f"The runbook {header.source} has changed since it was planned.",
+            f"Put it back ({kept}). Or check the new plan and accept it: {again} --accept-changed",
         )
 
     async def closed(self) -> e.Stopped | None:
-        """Return why nothing may be changed here and now, or None. An engine that starts anew is waited for.
+        """Return why nothing may be changed here and now, or None. It waits for an engine that is restarting.
 
         What a command of this machine that was killed left in the swarm is removed on the way.
         """
@@ -109,7 +111,7 @@ class Gate:
         place = await where_this_is(self._tools.world.reader)
         why = misplaced(header, place)
         if why:
-            return e.Stopped(e.Why.REFUSED, why, "It can only go on where it began.")
+            return e.Stopped(e.Why.REFUSED, why, "It can only continue where it began.")
         if not self._has_begun:
             await self._begin_to_change(place.machine_id)
         await self._note(moved(header, place))
@@ -128,7 +130,7 @@ class Gate:
         mends = any(each.action is not None and each.action.name == NetworkRecreate.name for each in steps)
         claimant = Claimant(machine, await asyncio.to_thread(kept_runs, state), run, brings_back=mends)
         for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):
-            await self._note(f"Removed {name}, left behind by a census that was cut short.")
+            await self._note(f"Removed {name}, left behind by an interrupted census.")
         self._has_begun = True
 
     def tell_for(self, step_id: str) -> Tell:

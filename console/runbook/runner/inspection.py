@@ -50,9 +50,9 @@ from console.text import clean, duration
 T = TypeVar("T")
 
 LOOK_WITHIN_S = 120.0
-"""For one look of one action or predicate: far more than the deadline of any look, so that only what hangs meets it."""
+"""For one probe of one action or predicate: far longer than any snapshot, so that only what hangs meets it."""
 VERIFY_EVERY_S = 1.0
-"""The pause between two looks whether a step has come to what it should."""
+"""The pause between two verifications of a step."""
 
 
 async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
@@ -85,11 +85,11 @@ async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
 
 
 def _rests_on_nothing(view: RunView, step: Step) -> str | None:
-    """Return why a step has no meaning here: it needs what a step comes to that was passed over on this host."""
+    """Return why a step does not apply here: it needs the result of a step that was skipped on this host."""
     for each in unfilled(action_of(step)[1], names_of(view)):
         found = next((one for one in view.steps if one.id == each.step), None)
         if found is not None and found.is_passed_over:
-            return f"It rests on {found.id}, which was passed over. {found.skipped_because}"
+            return f"It needs {found.id}, which was skipped. {found.skipped_because}"
     return None
 
 
@@ -102,11 +102,11 @@ async def planned(context: Context, what: Ready) -> Planned:
     except StoreFailed:
         raise
     except VipconsoleError as error:
-        return Planned("What it would do is not known.", refused=(f"{error.sentence} {error.hint}".strip(),))
+        return Planned("Its plan is unknown.", refused=(f"{error.sentence} {error.hint}".strip(),))
     except TimeoutError:
-        return Planned("What it would do is not known.", refused=(_hung(),))
+        return Planned("Its plan is unknown.", refused=(_hung(),))
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        return Planned("What it would do is not known.", refused=(told_of_bug(error),))
+        return Planned("Its plan is unknown.", refused=(told_of_bug(error),))
 
 
 async def probed(tools: Tools, step: Step) -> Found:
@@ -128,7 +128,7 @@ def as_intended(seen: StepView, what: Ready) -> Ready:
 
 
 async def verified(tools: Tools, step: Step) -> e.Verified:
-    """Look, again and again until the step's time limit, whether it came to what it should."""
+    """Verify the result, again and again until the step's time limit."""
     clock = tools.world.clock
     began_s = clock.monotonic()
     while True:
@@ -194,7 +194,7 @@ async def _answered(answer: Awaitable[Found]) -> Found:
 
 
 def _hung() -> str:
-    return f"Looking took longer than {duration(LOOK_WITHIN_S)} and was given up."
+    return f"The check timed out after {duration(LOOK_WITHIN_S)}."
 
 
 def told_of_bug(error: Exception) -> str:
@@ -202,16 +202,16 @@ def told_of_bug(error: Exception) -> str:
     sys.stderr.write("".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode())
     sys.stderr.flush()
     return (
-        f"This is a bug in vipconsole ({type(error).__name__}: {clean(str(error), 200)}). "
-        "The runner's output, in the run's folder or in the journal, tells where."
+        f"This is a bug in vipconsole ({type(error).__name__}: {clean(str(error), 200)}). For details see "
+        "the runner's output, in the run's folder or in the journal."
     )
 
 
 MOST_LINES = 40
 MARGIN_S = 2.0
-"""More than it takes until a line is in the journal."""
+"""Longer than it takes until a line is in the journal."""
 LONGEST_S = 3600.0
-"""Of a step that took longer, the last hour is read."""
+"""For a step that took longer, only the last hour is read."""
 
 
 async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
@@ -225,12 +225,12 @@ async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
     window_s = min(LONGEST_S, max(0.0, (now - began).total_seconds()) + MARGIN_S)
     batch = await read_lately(world.log, doubt, now, window_s, world.settings.look.call_timeout_s)
     if isinstance(batch, Unknown):
-        return (f"What dockerd logged is not known: {batch.reason}",)
+        return (f"dockerd's log is unknown: {batch.reason}",)
     summary = summarise([batch], {}, window_s)
     lines = [f"{each.signature.severity}: {each.text} ({describe(each)})" for each in summary.findings]
     lines += [f"unexplained: {each.text} ({each.count} times)" for each in summary.unmatched]
     more = [f"… {len(lines) - MOST_LINES} more kinds"] if len(lines) > MOST_LINES else []
-    return (*lines[:MOST_LINES], *more) or ("Nothing of interest.",)
+    return (*lines[:MOST_LINES], *more) or ("No findings.",)
 
 
 GRACE_S = 10.0
@@ -255,7 +255,7 @@ async def acted(context: StepContext, step: Step, what: Ready, attempt: int) -> 
     except TimeoutError:
         sentence, hint, is_known = (
             _too_long(step),
-            "Give it a longer timeout if it needs one.",
+            "If it needs more time, give it a longer timeout.",
             not what.changes,
         )
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
@@ -317,4 +317,4 @@ def _since(clock: Clock, began_s: float) -> float:
 
 
 def _too_long(step: Step) -> str:
-    return f"It was not done within its time limit of {duration(step.timeout_s)}."
+    return f"Timed out after {duration(step.timeout_s)}."

@@ -32,7 +32,7 @@ from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.text import duration
 
-STOPPED = "It was ended, because the run is to stop."
+STOPPED = "It was stopped with the run."
 
 
 class Mover:
@@ -56,7 +56,7 @@ class Mover:
     async def make(self, move: m.Move, seen: int) -> None:
         """Make a move that was decided upon with the log as of the entry `seen`.
 
-        Where somebody has appended since, a move that could rest on something else by now is not made.
+        Where somebody has appended since, an action whose conditions may have changed is not done.
         """
         deed = self._deeds.get(type(move))
         if deed is not None:
@@ -81,7 +81,7 @@ class Mover:
     async def _act(self, move: m.Act, seen: int) -> None:
         step, view = self._step(move.step), self._tools.view.step(move.step)
         if view.prepared is None:
-            raise RuntimeError("nothing was prepared to be done")
+            raise RuntimeError("nothing was prepared")
         action, _ = action_of(step)
         what = made_ready(action, view.prepared.call)
         if what.changes and not await self._may_change(seen):
@@ -150,10 +150,8 @@ class Mover:
 
 
 LOCK_WITHIN_S = 30.0
-"""For so long another command that holds the lock is waited for."""
-FULL = (
-    "The disk is full: the space that the run had held back was used up to record what came of its last step."
-)
+"""How long to wait for another command that holds the lock."""
+FULL = "The disk is full. The run's reserved space was needed to record the result of its last step."
 
 
 class Runner:
@@ -217,7 +215,7 @@ class Runner:
                 return
             move = next_move(view)
             if self._log.used_reserve:
-                await self._stop(FULL, f"Make room, then: vipconsole resume {view.header.run_id}.")
+                await self._stop(FULL, f"Free some space, then: vipconsole resume {view.header.run_id}.")
             elif mover is None or digest != view.header.digest:
                 mover, digest = await self._mover(), view.header.digest
             elif isinstance(move, m.Await):
@@ -227,7 +225,7 @@ class Runner:
         # Where nothing is left to do, nothing is stopped: a run that is done stays done, and a question stays open. Where
         # something is left, it is said, even if another process appends: a run must not look as if it went on.
         sentence = "The runner was told to end."
-        hint = f"vipconsole resume {self._log.view.header.run_id} lets it go on."
+        hint = f"vipconsole resume {self._log.view.header.run_id} continues it."
         while needs_runner(self._log.view):
             if await self._log.append_if_current(
                 e.Stopped(e.Why.SIGNAL, sentence, hint), self._log.view.number
@@ -250,7 +248,7 @@ class Runner:
         asked, within_s = question.asked, question.asked.undo_after_s or 0.0
         if await self._patience.for_news(within_s) or self._patience.ending.is_set():
             return
-        reason = f"Services may be down, and nobody answered for {duration(within_s)}."
+        reason = f"Timed out after {duration(within_s)} waiting for an answer, while services may be down."
         decided = e.Decided(asked.step, asked.attempt, asked.digest, e.Choice.UNDO, THE_RUN, reason)
         await self._log.append_if_current(decided, self._log.view.number)
 
@@ -263,9 +261,7 @@ def kept_runbook(folder: Path, digest: str, source: str) -> Runbook:
     try:
         runbook = parse_runbook(runbook_path(folder, digest).read_bytes(), source)
     except OSError as error:
-        raise RunbookError(
-            f"The copy of the runbook that the run keeps cannot be read: {error.strerror}."
-        ) from error
+        raise RunbookError(f"The run's copy of the runbook cannot be read: {error.strerror}.") from error
     if runbook.digest != digest:
-        raise RunbookError("The copy of the runbook that the run keeps is not the one that was planned.")
+        raise RunbookError("The run's copy of the runbook is not the planned one.")
     return runbook

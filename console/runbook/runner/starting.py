@@ -25,16 +25,17 @@ from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_r
 from console.text import SENTENCE_LIMIT, clean
 
 STARTED_WITHIN_S = 30.0
-"""For so long it is waited until a runner has the run's lock."""
+"""How long to wait until a runner has the run's lock."""
 POLL_S = 0.1
-"""Between two looks whether a runner that was started is at work."""
+"""Between two checks whether a runner that was started has begun to work."""
 LOOK_EVERY_S = 1.0
-"""Between two looks whether a runner that was started has ended already."""
+"""Between two checks whether a runner that was started has already ended."""
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
-"""Between two tries to start a runner whose name is still taken: each pause is twice the one before, up to this."""
+"""Between two attempts to start a runner whose name is still taken: each pause is twice the one before, up to
+this."""
 Progress = Callable[[str], object]
-"""Is told a sentence about what is waited for."""
+"""Receives a sentence about what is waited for."""
 _PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR")
 """What the engine's library reads, where the engine is reached over TLS."""
 
@@ -74,8 +75,8 @@ async def ensure_runner(
             pause_s = POLL_S if has_begun else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries)
             if not has_begun and tries == 0:
                 tell(
-                    f"The last runner of {header.run_id} is about to end; "
-                    f"waiting up to {STARTED_WITHIN_S:g} s before another one is started"
+                    f"The last runner of {header.run_id} is about to end; waiting up to "
+                    f"{STARTED_WITHIN_S:g} s before another one starts"
                 )
             tries, looked_s = tries + 1, clock.monotonic()
         elif clock.monotonic() - looked_s >= LOOK_EVERY_S:
@@ -109,7 +110,7 @@ async def _require_alive(
     if has_ended and not await asyncio.to_thread(has_worked):
         raise RunnerNotStarted(
             f"The runner of {header.run_id} ended before it began to work.",
-            f"`journalctl -u {service_of(program)} -n 20` tells why. {_again(header)}",
+            f"See `journalctl -u {service_of(program)} -n 20`. {_again(header)}",
         )
 
 
@@ -125,7 +126,7 @@ def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool
             f"`journalctl -u {service_of(program)} -n 20`" if has_systemd() else str(folder / RUNNER_OUTPUT)
         )
         return RunnerNotStarted(
-            f"The runner of {header.run_id} has not begun {within}.", f"{where} tells why. {_again(header)}"
+            f"The runner of {header.run_id} has not begun {within}.", f"See {where}. {_again(header)}"
         )
     unit = service_of(program)
     return RunnerNotStarted(
@@ -227,7 +228,7 @@ async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
         if view.is_over and not view.blocks:
             return f"The run is over ({view.state})."
         if view.state is RunState.GOING and is_alive(folder):
-            return "The run is under way: stop it before."
+            return "The run is under way. Stop it first."
         return (e.Abandoned(who, what_is_left(view)),)
 
     await asyncio.to_thread(append_by_rule, folder, rule, clock)
@@ -240,7 +241,7 @@ def what_is_left(view: RunView) -> str:
     left = [f"{each.id} ({each.state})" for each in view.left_behind]
     if left:
         return f"Neither verified nor undone: {', '.join(left)}."
-    return "Everything that it has changed is verified or undone."
+    return "Everything that it changed is verified or undone."
 
 
 def _decline_if_another_blocks(folder: Path, wish: Wish | None) -> None:

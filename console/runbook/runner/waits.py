@@ -23,11 +23,11 @@ from console.runbook.store.output import clear_waiting, read_waiting, write_wait
 
 T = TypeVar("T")
 POLL_S = 0.25
-"""Between two looks for news: what an operator does not notice."""
+"""Between two checks for news: too short for an operator to notice."""
 
 
 LINGER_S = 900.0
-"""For so long a runner waits for an answer; then it ends, and whoever answers starts another one."""
+"""How long a runner waits for an answer; then it ends, and the answer starts another one."""
 
 
 class Patience:
@@ -76,9 +76,9 @@ class Patience:
 
 
 WRITTEN_EVERY_S = 1.0
-"""As seldom as the pulse: so much of a wait a kill loses."""
+"""As seldom as the pulse: a kill loses so much of a wait."""
 HEADLINE_EVERY_S = 30.0
-"""At least so long between two lines for viewers that show one line after the other."""
+"""The least time between two lines for viewers that print line after line."""
 
 
 class Waits:

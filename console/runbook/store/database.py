@@ -18,7 +18,7 @@ from console.runbook.run.events import Event, LogEntry
 from console.text import clean
 
 BUSY_S = 10.0
-"""So long a writer waits for another one."""
+"""How long a writer waits for another one."""
 _SCHEMA = """
 CREATE TABLE events (number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TRIGGER events_are_kept BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the log is only appended to'); END;
@@ -33,7 +33,7 @@ def create(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise StoreFailed(
-            f"The run's log {clean(str(path), 300)} cannot be made: {error.strerror}."
+            f"The run's log {clean(str(path), 300)} cannot be created: {error.strerror}."
         ) from error
     connection = connect(path)
     with _failing(path, "made"):
@@ -162,7 +162,7 @@ def _failing(path: Path | None, what: str) -> Iterator[None]:
     except sqlite3.Error as error:
         which = "The run's log" if path is None else f"The run's log {clean(str(path), 300)}"
         sentence = f"{which} cannot be {what}: {clean(str(error), 200)}."
-        hint = "Check the disk, its space and the folder's rights."
+        hint = "Check the disk, its free space and the folder's permissions."
         if what == "read":
             raise HostError(sentence, hint) from error
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -32,8 +32,9 @@ def hold_reserve(folder: Path, size: int = RESERVE_BYTES) -> None:
             os.close(descriptor)
     except OSError as error:
         raise HostError(
-            f"There is no room for a run in {clean(str(folder), 300)}: {error.strerror}.",
-            f"It needs {size // (1024 * 1024)} MiB that can be written; free them, or name another folder (--state-dir).",
+            f"Not enough space for a run in {clean(str(folder), 300)}: {error.strerror}.",
+            f"It needs {size // (1024 * 1024)} MiB of writable space. Free some, or name another folder "
+            "(--state-dir).",
         ) from error
 
 
@@ -51,7 +52,7 @@ LOG = "log.db"
 RUNNER_LOCK = "runner.lock"
 """Held by the runner while it works on the run, or waits for the operator."""
 RUNNER_OUTPUT = "runner.log"
-"""What a detached runner writes to its standard output and error."""
+"""A detached runner's standard output and error."""
 _UNFINISHED = ".new-"
 _FORGOTTEN_S = 3600.0
 
@@ -91,8 +92,8 @@ def create_run(state: Path, began: Began, runbook: bytes, now: datetime) -> Path
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise HostError(
-            f"The folder of the run cannot be made in {clean(str(runs), 300)}: {error.strerror}.",
-            "Check the disk, its space and the folder's rights.",
+            f"The folder of the run cannot be created in {clean(str(runs), 300)}: {error.strerror}.",
+            "Check the disk, its free space and the folder's permissions.",
         ) from error
     except HostError:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -108,7 +109,7 @@ def keep_runbook(folder: Path, digest: str, runbook: bytes) -> None:
             _write(path, runbook)
             _sync(folder)
     except OSError as error:
-        raise HostError(f"The runbook cannot be kept with the run: {error.strerror}.") from error
+        raise HostError(f"The runbook cannot be stored with the run: {error.strerror}.") from error
 
 
 def run_folders(state: Path) -> tuple[Path, ...]:
@@ -136,9 +137,9 @@ def folder_of(state: Path, wanted: str) -> Path:
         each for each in folders if each.name.startswith(wanted) or each.name.endswith(wanted)
     ]
     if not found:
-        raise UsageError(f"There is no run {clean(wanted)}.", "`vipconsole runs` lists them.")
+        raise UsageError(f"Run {clean(wanted)} not found.", "`vipconsole runs` lists them.")
     if len(found) > 1:
-        raise UsageError(f"{clean(wanted)} fits several runs: {listed([each.name for each in found])}.")
+        raise UsageError(f"{clean(wanted)} matches several runs: {listed([each.name for each in found])}.")
     return found[0]
 
 
@@ -149,15 +150,15 @@ def _own_runs(state: Path) -> Path:
         status = runs.stat()
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise HostError(
-                f"Others can write {clean(str(runs), 300)}.",
-                "It must be this user's, and only this user's to write.",
+                f"Others can write to {clean(str(runs), 300)}.",
+                "It must belong to this user, and only this user may write to it.",
             )
         for each in runs.glob(f"{_UNFINISHED}*"):
-            # Whoever made it was killed before it was whole.
+            # Its creator was killed before it was complete.
             if time.time() - each.stat().st_mtime > _FORGOTTEN_S:
                 shutil.rmtree(each, ignore_errors=True)
     except OSError as error:
-        raise HostError(f"{clean(str(runs), 300)} cannot be looked at: {error.strerror}.") from error
+        raise HostError(f"{clean(str(runs), 300)} cannot be read: {error.strerror}.") from error
     return runs
 
 

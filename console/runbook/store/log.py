@@ -1,4 +1,4 @@
-"""The log of a run for whoever works on it: nothing of it blocks the event loop."""
+"""The log of a run for its writers: it never blocks the event loop."""
 
 import asyncio
 import sqlite3
@@ -30,7 +30,7 @@ class RunLog:
         self._touched = TouchedObjects()
         self._reading = asyncio.Lock()
         self.used_reserve = False
-        """Whether the disk became full and the space held back was used up: the run must stop."""
+        """Whether the disk became full and the reserved space was used up: the run must stop."""
 
     @property
     def view(self) -> RunView:

@@ -82,7 +82,7 @@ def pulse_age_s(folder: Path) -> float | None:
 
 OUTPUT = "output.db"
 LINES_KEPT = 5_000
-"""Of each step; older ones are let go."""
+"""For each step; older lines are dropped."""
 _TRIM_EVERY = 500
 BUSY_S = 1.0
 
@@ -96,7 +96,7 @@ class Output:
         self._lock = threading.Lock()
         self._since_trimmed = 0
         self.lost = 0
-        """Lines that could not be kept."""
+        """Lines that could not be stored."""
 
     def put(self, step: str, line: str) -> None:
         """Keep a line of a step, cleaned."""
@@ -178,10 +178,10 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     except OSError as error:
-        raise HostError(f"What the steps said cannot be read: {error.strerror}.", WHOSE) from error
+        raise HostError(f"The output of the steps cannot be read: {error.strerror}.", WHOSE) from error
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise HostError(f"What the steps said cannot be read: {clean(str(error), 200)}.") from error
+        raise HostError(f"The output of the steps cannot be read: {clean(str(error), 200)}.") from error

@@ -29,9 +29,10 @@ from console.text import clean
 
 POLL_S = 0.25
 LINES_SHOWN = 200
-"""Of what a step told, so many of the newest lines."""
+"""How many of the newest lines of a step's progress."""
 REVIVED_WITHIN_S = 60.0
-"""For so long after a run was last heard of its runner may still be started again: systemd waits for 10 s before it does."""
+"""How long after a run's last sign of life its runner may still be started again: systemd waits for 10 s
+before it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def newest(state: Path) -> Path:
     )
     if meant:
         return folder_of(state, meant[0].header.run_id)
-    raise Declined("There is no run.", "`vipconsole run` begins one.")
+    raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
 def look_at(folder: Path) -> Watched:
@@ -168,7 +169,7 @@ def decline_if_unfinished(state: Path, but: str = "") -> None:
     """
     runs = unfinished_runs(state)
     if isinstance(runs, Unknown):
-        raise Declined(f"Whether a maintenance run is unfinished is not known: {runs.reason}", runs.hint)
+        raise Declined(f"Whether a maintenance run is unfinished is unknown: {runs.reason}", runs.hint)
     for each in runs:
         if each.run_id != but:
             raise Declined(
@@ -215,18 +216,18 @@ def _silent_for_s(folder: Path, view: RunView) -> float:
 
 def _said(view: RunView, *, is_alive: bool) -> str:
     if view.is_over:
-        return "has left something neither verified nor undone"
+        return "has left changes neither verified nor undone"
     if view.state is RunState.WAITING:
-        return "waits for a decision"
+        return "is waiting for a decision"
     if view.state is RunState.STOPPED:
         return "has stopped"
-    return "is under way" if is_alive else "was cut short"
+    return "is under way" if is_alive else "was interrupted"
 
 
 def _hint(view: RunView, *, is_alive: bool) -> str:
     run = view.header.run_id
     if view.is_over:
-        return f"`vipconsole report {run}` tells what; `vipconsole abandon {run}` ends it."
+        return f"`vipconsole report {run}` shows them; `vipconsole abandon {run}` ends the run."
     if view.state is RunState.WAITING or is_alive:
         return f"`vipconsole attach {run}` shows it."
-    return f"`vipconsole resume {run}` lets it go on; `vipconsole abandon {run}` gives it up."
+    return f"`vipconsole resume {run}` continues it; `vipconsole abandon {run}` gives it up."
