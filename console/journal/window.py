@@ -132,10 +132,10 @@ def late(window: Window, first: Mapping[str, object] | None) -> tuple[Gap, ...]:
         return ()
     begin = None if first is None else realtime_of(first)
     if begin is None:
-        return (Gap("The journal is empty, so nothing is known about the time asked for."),)
+        return (Gap("The journal is empty, so nothing is known about the requested time."),)
     if begin <= window.since:
         return ()
-    return (Gap(f"The journal begins at {stamp(begin)}, later than asked for."),)
+    return (Gap(f"The journal begins at {stamp(begin)}, later than requested."),)
 
 
 def vacuumed(after: str) -> Gap:
