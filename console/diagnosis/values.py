@@ -74,7 +74,7 @@ class UnfinishedRun:
     """Whether a runner is at work on it."""
 
 
-NOT_ASKED = Unknown("Nobody asked for it.")
+NOT_ASKED = Unknown("It was not requested.")
 NOT_WATCHED = Ledger()
 
 

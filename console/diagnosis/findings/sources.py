@@ -50,7 +50,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
     if not journal.is_complete:
         reasons = (
             " ".join(dict.fromkeys(each.reason for each in journal.gaps))
-            or "Lines were left out, or made no sense."
+            or "Lines were skipped or malformed."
         )
         yield Finding(
             "journal-incomplete",
@@ -58,7 +58,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
             JOURNAL,
             "",
             f"dockerd's journal{_lately(journal)} is incomplete. {reasons}",
-            "What dockerd did not say here it may have said in the missing lines.",
+            "The missing lines may hold failures that are not shown here.",
         )
 
 
@@ -107,8 +107,8 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
         yield _note(
             "leaks-uncounted",
             SWARM,
-            f"Leaked addresses cannot be counted: engine {swarm.engine.version} does not tell its allocator's count.",
-            "Docker 29 does. Until then `free` is an upper bound: leaked addresses are among them. `vipconsole census "
+            f"Leaked addresses cannot be counted: engine {swarm.engine.version} does not report its allocator's count.",
+            "Docker 29 does. Until then `free` is an upper bound that includes leaked addresses. `vipconsole census "
             "NETWORK` names them.",
         )
     nodes = known(swarm.nodes, ())
@@ -120,7 +120,7 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
             SWARM,
             "the swarm has no leader",
             "The swarm has no leader: nothing is allocated or scheduled.",
-            "`docker node ls` on the managers; without a quorum see Docker's guide to recovering one.",
+            "Run `docker node ls` on the managers. If the quorum is lost, follow Docker's guide to recovering it.",
         )
     elif leader is not None and leader.id != swarm.engine.node_id:
         yield _note(

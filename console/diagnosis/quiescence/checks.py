@@ -107,7 +107,7 @@ def described(changes: Iterable[Change]) -> dict[str, tuple[str, Change]]:
     told = {}
     for name, group in found.items():
         event = group[-1].event
-        what = "could not be heard for a while" if event is None else VERBS[event.action]
+        what = "could not be received for a while" if event is None else VERBS[event.action]
         told[name] = (what if len(group) == 1 else f"{what}, {plural(len(group), 'change')}", group[-1])
     return told
 
@@ -146,9 +146,9 @@ def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
 
 
 def _check_changes(changes: Changes, counted: Iterable[Change], now_s: float, dwell_s: float) -> Check:
-    code, title = "changes", "changes told by the engine"
+    code, title = "changes", "engine events"
     if not dwell_s:
-        return Check(code, title, State.UNCHECKED, note="A single look waits for none.")
+        return Check(code, title, State.UNCHECKED, note="A single snapshot waits for none.")
     if changes.deaf is not None:
         return Check(code, title, State.UNKNOWN, note=changes.deaf.reason, hint=changes.deaf.hint)
     recent = described(each for each in counted if now_s - each.heard_s < dwell_s)

@@ -277,7 +277,7 @@ def check_host(activity: HostActivity, wanted: Quiet, now: datetime) -> tuple[Ch
             "configured units",
             activity.units,
             lambda units: _units(units, own),
-            "`systemctl status` tells what it does.",
+            "`systemctl status` shows what it does.",
         ),
         _check(
             "timers",
@@ -302,7 +302,7 @@ def _jobs(jobs: tuple[Job, ...], own: Own) -> Iterator[Blocker]:
     is_waited_for = running == {own.unit}
     for each in jobs:
         if each.unit != own.unit and not is_waited_for:
-            yield Blocker(each.unit, f"is to {each.what} ({each.state})")
+            yield Blocker(each.unit, f"has a {each.what} job ({each.state})")
 
 
 def _units(units: tuple[Unit, ...], own: Own) -> Iterator[Blocker]:

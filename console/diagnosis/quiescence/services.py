@@ -134,7 +134,7 @@ def _condition(service: Service, tasks: Iterable[Task], memory: Memory, rules: R
     last = max(failed, key=lambda each: each.since, default=None)
     said = f" ({last.error})" if last and last.error else ""
     if service.is_job:
-        return f"is a job that is not done{f' and has failed{said}' if failed else ''}"
+        return f"is an unfinished job{f' and has failed{said}' if failed else ''}"
     if memory.past.get(service.id, Past()).loop(rules.patience_s):
         return f"keeps {'failing' if failed else 'ending'}{said}, {running}{wanted} running"
     return f"has {f'failed{said}, ' if failed else ''}{running}{wanted} running"

@@ -101,7 +101,7 @@ def _on_nodes_down(
 
 T = TypeVar("T")
 
-STUCK_HINT = "Mend or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` tells the cause."
+STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
 def unread(code: str, title: str, *parts: Part[T]) -> Check | None:
@@ -126,7 +126,7 @@ def check_managers(swarm: SwarmState) -> Check:
     ]
     if not any(each.is_leader for each in managers):
         blockers.append(Blocker("the swarm", "has no leader"))
-    return _check(code, title, blockers, "`docker node ls` on the managers.")
+    return _check(code, title, blockers, "Run `docker node ls` on the managers.")
 
 
 def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
@@ -211,7 +211,7 @@ def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Rules) 
     there = {each.name for each in known(swarm.services, ())}
     there = there.union(*({each.name, *each.aliases} for each in troubles))
     absent = sorted(rules.accepted - there)
-    note = f"Accepted, but no service bears that name: {', '.join(absent)}." if absent else ""
+    note = f"Accepted, but no service has that name: {', '.join(absent)}." if absent else ""
     if any(not each.is_accepted for each in blockers):
         return Check(code, title, State.STUCK, blockers, note, STUCK_HINT)
     return Check(code, title, State.QUIET, blockers, note)
@@ -219,7 +219,7 @@ def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Rules) 
 
 def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
     """Return which stacks are there that should not be, where the settings say which should."""
-    code, title = "stacks", "stacks that should not be here"
+    code, title = "stacks", "unexpected stacks"
     if not allowed:
         return Check(code, title, State.UNCHECKED, note="No stacks are configured.")
     missing = unread(code, title, swarm.services)

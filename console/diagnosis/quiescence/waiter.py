@@ -38,7 +38,7 @@ from console.swarm.values import SwarmState
 UNSEEN_S = 10.0
 """More than so long between two looks, beyond the pause that is meant, begins the time anew: nobody looked."""
 
-NOT_ASKED = Unknown("What dockerd logs is not asked for: quiet does not depend on it.")
+NOT_ASKED = Unknown("dockerd's log was not read: quiet does not depend on it.")
 
 
 class HostEye(Protocol):
@@ -66,7 +66,9 @@ class OwnHost:
         # Once the engine was proven to be this host's own it stays so, also while it restarts.
         if not self._is_ours:
             if isinstance(swarm.engine, Unknown):
-                return unlooked(Unknown("It is not known whose engine it is."), self._eye.own())
+                return unlooked(
+                    Unknown("It is not known whether the engine runs on this host."), self._eye.own()
+                )
             doubt = await asyncio.to_thread(doubt_that_engine_is_ours, self._host, swarm.engine.name)
             if doubt is not None:
                 return unlooked(Inapplicable(doubt.reason), self._eye.own())
@@ -83,7 +85,7 @@ class Stillness:
         self._rules = rules
         self._memory = Memory()
         self._heard: list[Change] = []
-        self._deaf: Unknown | None = Unknown("The engine's changes are not heard yet.")
+        self._deaf: Unknown | None = Unknown("The engine's events are not received yet.")
         self._hears_since_s = self._seen_s = clock.monotonic()
         self._calm_s: float | None = None
 

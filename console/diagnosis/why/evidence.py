@@ -149,7 +149,7 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     bound = "at least " if account.missing else ""
     leaked = account.leaked
     reasons = [each.leak.why_unknown for each in account.subnets if each.leak.why_unknown]
-    why = reasons[0].rstrip(".") if reasons else "not told"
+    why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
         Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
         Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leaked_in_words(account) or "0"),
