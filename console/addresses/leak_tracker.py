@@ -221,7 +221,7 @@ def without(books: Books, network_id: str, addresses: Collection[IPv4Address]) -
 def _blind(books: Books, why: Unknown) -> Books:
     if books.seen_at is None or _open(books.ledger) is not None:
         return books
-    gap = Unwatched(books.seen_at, None, f"The swarm could not be seen. {why.reason}")
+    gap = Unwatched(books.seen_at, None, f"The swarm could not be read. {why.reason}")
     return replace(books, ledger=replace(books.ledger, gaps=(gap, *books.ledger.gaps)[:GAPS_KEPT]))
 
 
@@ -317,11 +317,11 @@ def _gaps(books: Books, doubtful: list[tuple[str, str]], now: datetime, seen_s: 
         yield Unwatched(
             since,
             now,
-            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two looks: "
-            "which went first, and so what leaked, was not seen.",
+            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
+            "their order, and so what leaked, is unknown.",
         )
     elif apart_s > (CLOSE_S if books.is_ending() else LOOSE_S):
-        why = f"Nobody looked for {apart_s:.1f} s." if unseen is None else unseen.why
+        why = f"No snapshot was taken for {apart_s:.1f} s." if unseen is None else unseen.why
         yield Unwatched(since if unseen is None else min(unseen.since, now), now, why)
 
 

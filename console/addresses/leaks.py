@@ -117,9 +117,9 @@ def _void_because(census: Census, now: Allocator | None, rebuilt_at: datetime | 
     if now.node_id != then.node_id:
         return "it was taken through another node"
     if now.daemon_began != then.daemon_began:
-        return "dockerd was started again"
+        return "dockerd was restarted"
     if rebuilt_at is not None and rebuilt_at > census.taken_at:
-        return "dockerd's log says that the allocator began anew"
+        return "dockerd's log says that the allocator was rebuilt"
     return ""
 
 
@@ -233,10 +233,10 @@ class Leak:
     """So many of the count were seen leaking."""
 
 
-ONE_LOOK = "Only one look was taken, and addresses may have been changing hands."
-CHANGED_HANDS = "Addresses changed hands between the two looks."
-ENGINE_CANNOT = "This engine does not tell its allocator's count (Docker 29 does)."
-NO_COUNT_NOW = "The engine did not tell its allocator's count for this network."
+ONE_LOOK = "There is only one snapshot, and addresses may have been changing hands."
+CHANGED_HANDS = "Addresses changed hands between the two snapshots."
+ENGINE_CANNOT = "This engine does not report its allocator's count (Docker 29 does)."
+NO_COUNT_NOW = "The engine did not report its allocator's count for this network."
 INCONSISTENT = "The engine's figures for this subnet do not add up."
 HOLDERS_MISSING = "Not all holders could be read."
 UNPLACED = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
