@@ -77,15 +77,15 @@ async def _restart(
     after = decide(now, replace(wishes, may_restart=False), settings.thresholds)
     took = duration(done.took_s)
     if after.shortage is not None:
-        sentence = f"The docker unit was restarted ({took}), and it did not help. {after.sentence}"
+        sentence = f"The docker unit was restarted ({took}), but it did not help. {after.sentence}"
         return Outcome(replace(after, verdict=Verdict.STOP, sentence=sentence), restarted=True)
     if done.behind:
-        behind = f"{plural(len(done.behind), 'service')} do not run again yet: {listed(done.behind)}."
+        behind = f"{plural(len(done.behind), 'service')} not running yet: {listed(done.behind)}."
         sentence = f"The docker unit was restarted ({took}). {behind}"
         return Outcome(
-            Decision(Verdict.STOP, sentence, "`vipconsole why` tells what holds them up."), restarted=True
+            Decision(Verdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), restarted=True
         )
-    first = decision.shortage.why if decision.shortage else "addresses could not be had"
+    first = decision.shortage.why if decision.shortage else "addresses were exhausted"
     sentence = f"The docker unit was restarted ({took}), because {first}. {after.sentence}"
     verdict = Verdict.GO if after.verdict is Verdict.NOTE else after.verdict
     return Outcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)

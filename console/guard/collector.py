@@ -188,7 +188,7 @@ def remember_restart(state: Path, at: datetime) -> None:
         text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})
         write_atomically(state / FILE, f"{text}\n", 0o600)
     except OSError as error:
-        raise HostError(f"The restart cannot be written down: {error.strerror}.") from error
+        raise HostError(f"The restart cannot be recorded: {error.strerror}.") from error
 
 
 def _moment(data: Mapping[str, Any]) -> datetime:

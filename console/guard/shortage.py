@@ -144,7 +144,7 @@ def find_shortages(situation: Situation, wishes: Wishes, thresholds: Thresholds)
         elif batch and account.free_at_most < wanted:
             bound = "" if account.free_is_exact else "at most "
             free = plural(account.free_at_most, "free address", "free addresses")
-            why = f"{name} has {bound}{free}, and {wanted} are wanted"
+            why = f"{name} has {bound}{free}, and {wanted} are needed"
         else:
             continue
         within_reach = max(0, account.capacity - account.accounted)
