@@ -158,5 +158,5 @@ def _tail(path: Path) -> str:
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
-        return "what it said cannot be read"
-    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it said nothing"
+        return "its output cannot be read"
+    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it printed nothing"

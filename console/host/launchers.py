@@ -134,7 +134,7 @@ class Session:
             {"PATH": self._path, **program.environment},
         )
         if not self._pid.exists():
-            raise HostError(f"{self._name} could not be started: its number could not be noted.")
+            raise HostError(f"{self._name} could not be started: its process ID could not be recorded.")
 
     async def look(self) -> Standing:
         """Return how far it is."""

@@ -75,7 +75,7 @@ def make_log(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as error:
-        raise HostError(f"The log {path} cannot be made: {error.strerror}.") from error
+        raise HostError(f"The log {path} cannot be created: {error.strerror}.") from error
 
 
 async def follow(program: Outliving, clock: Clock, listen: Listen) -> Standing:

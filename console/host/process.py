@@ -215,4 +215,4 @@ async def output_of(
             await running.succeed()
             return out
     except TimeoutError as error:
-        raise HostError(f"`{clean(argv[0])}` was not done after {timeout_s:g} s.") from error
+        raise HostError(f"`{clean(argv[0])}` timed out after {timeout_s:g} s.") from error

@@ -37,8 +37,8 @@ async def test_what_systemd_says_is_told_and_not_the_command(tmp_path: Path) -> 
 
 
 async def test_a_time_limit_is_told_as_it_is(tmp_path: Path) -> None:
-    error = HostError("`systemd-run` was not done after 30 s.")
-    with pytest.raises(HostError, match="was not done after 30 s"):
+    error = HostError("`systemd-run` timed out after 30 s.")
+    with pytest.raises(HostError, match="timed out after 30 s"):
         await TransientUnit("switch", tmp_path / "log", Systemd(error).run).start(PROGRAM)
 
 
