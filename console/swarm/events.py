@@ -106,7 +106,7 @@ class _Ear:
 
 
 def _told(error: Exception, host: str) -> VipconsoleError:
-    return error if isinstance(error, VipconsoleError) else engine_error(error, host, "tell its changes")
+    return error if isinstance(error, VipconsoleError) else engine_error(error, host, "stream its events")
 
 
 class _Stream(threading.Thread):
@@ -140,7 +140,7 @@ class _Stream(threading.Thread):
         except (VipconsoleError, *FAILURES) as error:
             self._tell(error)
         else:
-            self._tell(ConnectionResetError("the stream of changes ended"))
+            self._tell(ConnectionResetError("the event stream ended"))
 
     def close(self) -> None:
         """End the stream from any thread; the thread that reads it ends with it."""

@@ -68,7 +68,7 @@ class EngineOverlayReader:
         ask = self._asking
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         here, networks, services, tasks, containers, nodes = await together(
-            ask.asked("tell about itself", lambda client: client.info(), _here),
+            ask.asked("describe itself", lambda client: client.info(), _here),
             ask.listed("networks", lambda client: client.networks(), network_definition),
             ask.listed("services", lambda client: client.services(), specified_service),
             ask.listed("tasks", lambda client: client.tasks(EVERY_RUNTIME), overlay_task),
@@ -114,7 +114,7 @@ class EngineOverlayReader:
 
     async def facts(self) -> EngineFacts:
         """Return what the engine tells of itself."""
-        return answered(await self._asking.asked("tell about itself", lambda client: client.info(), _facts))
+        return answered(await self._asking.asked("describe itself", lambda client: client.info(), _facts))
 
 
 def _here(info: Mapping[str, Any]) -> tuple[str, datetime]:

@@ -78,7 +78,7 @@ class RepeatedReader(EngineReader):
 
         return SwarmState(
             *await together(
-                self._part(end, "tell about itself", self.engine()),
+                self._part(end, "describe itself", self.engine()),
                 networks(),
                 self._part(end, "list the services", self._list_services()),
                 tasks(),

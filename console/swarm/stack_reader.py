@@ -34,7 +34,7 @@ class EngineStackReader:
         """Return everything as it is now, or raise: whoever changes things by a look needs a whole one."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         here, services, tasks, containers, nodes, objects = await together(
-            self._asking.asked("tell about itself", lambda client: client.info(), _here),
+            self._asking.asked("describe itself", lambda client: client.info(), _here),
             self._asking.listed("services", lambda client: client.services(), stacks.service_use),
             self._asking.listed("tasks", lambda client: client.tasks(EVERY_RUNTIME), stacks.task_use),
             self._asking.listed("containers", lambda client: client.containers(), stacks.running_container),
