@@ -210,8 +210,8 @@ def _problem(kind: str, path: list[str], key: str, known: Mapping[str, Any]) -> 
     name = clean(".".join((*path, key)), 100)
     if kind == "unexpected_keyword_argument":
         return f"unknown key {name}{nearest(key, known)}"
-    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a text"}
-    return f"{name} must be {wanted.get(type(known[key]), 'a list of texts')}"
+    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
+    return f"{name} must be {wanted.get(type(known[key]), 'a list of strings')}"
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -233,11 +233,11 @@ def _contradictions(settings: Settings) -> list[str]:
         wrong.append("thresholds.use_warning is above thresholds.use_critical")
     problem = problem_with_service(settings.docker_unit)
     if problem:
-        wrong.append(f"docker_unit must be {problem}, and {clean(settings.docker_unit, 100)} is none")
+        wrong.append(f"docker_unit must be {problem}, not {clean(settings.docker_unit, 100)}")
     if settings.quiet.timeout_s < settings.quiet.dwell_s:
         wrong.append("quiet.timeout_s is below quiet.dwell_s")
     wrong += [
-        f"run.programs must be absolute paths, and {clean(each)} is none"
+        f"run.programs must be absolute paths, not {clean(each)}"
         for each in settings.run.programs
         if not each.startswith("/")
     ]

@@ -29,7 +29,7 @@ from console.swarm.values import Engine, SwarmState
 
 HOST_S = 10.0
 """This host is looked at that often: its processes are many, and systemd answers slowly."""
-NOT_YET = Unknown("This host has not been looked at yet.")
+NOT_YET = Unknown("This host has not been checked yet.")
 
 
 class Quieting:

@@ -163,7 +163,7 @@ class HistoryStore:
                 f"The history in {clean(str(self._path), 300)} cannot be used: {what}.",
                 WHOSE
                 if isinstance(error, PermissionError | NotADirectoryError)
-                else "If it is damaged, remove the file: a new one is begun. Until then trends rest on this session only.",
+                else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
             ) from error
 
     @contextmanager
