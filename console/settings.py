@@ -36,15 +36,15 @@ class Look:
     """How a swarm is looked at."""
 
     deadline_s: float = 10
-    """For everything that one look asks."""
+    """For everything that one snapshot asks."""
     call_timeout_s: float = 5
     """For each call to the engine."""
     settle_s: float = 2
-    """Between the two looks that a count of leaked addresses needs."""
+    """Between the two snapshots that a count of leaked addresses needs."""
     journal_s: float = 3600
     """How far back dockerd's journal is read."""
     poll_s: float = 2
-    """Between two looks while watching; longer when the engine is slow, shorter when it tells a change."""
+    """Between two snapshots while watching; longer when the engine is slow, shorter when it tells a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Quiet:
     timeout_s: float = 900
     """For how long it is waited for."""
     poll_s: float = 1
-    """Between two looks; changes that the engine tells about cut it short."""
+    """Between two snapshots; changes that the engine tells about cut it short."""
     deploy_tools: tuple[str, ...] = (
         "abra",
         "docker stack",
@@ -149,7 +149,7 @@ def user_file(environment: Mapping[str, str]) -> Path:
 
 
 def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settings:
-    """Return the settings of these files, each over those before it; absent files are passed over.
+    """Return the settings of these files, each over those before it; absent files are skipped.
 
     `required` comes last and must be there. Raises SettingsError that names file, key and the nearest known key,
     with all problems of a file at once.

@@ -1,4 +1,4 @@
-"""What is told about one address: who holds it, since when, and how that is known. Pure."""
+"""The details of one address: who holds it, since when, and the evidence. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def rest_says(subnet: AddressMap) -> str:
 
 
 def _among(subnet: AddressMap, others: str) -> str:
-    """Return what the addresses without a known holder can be; `others` are load balancers that nobody names."""
+    """Return what the addresses without a known holder can be; `others` are load balancers without a known address."""
     account, leak = subnet.account, subnet.account.leak
     if leak.evidence is Evidence.LEDGER:
         return "free, or leaked before monitoring began."

@@ -1,4 +1,4 @@
-"""Does what the guard decided, and judges what came of it."""
+"""Does what the guard decided, and judges the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ Tell = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the guard came to."""
+    """The guard's result."""
 
     decision: Decision
     """The last one: what holds now."""
@@ -68,7 +68,7 @@ async def _restart(
     scout: Scout, wishes: Wishes, hands: Hands, before: Situation, decision: Decision
 ) -> Outcome:
     settings, clock = scout.settings, scout.clock
-    # On disk before it begins: whoever is killed in the middle must not restart it again.
+    # On disk before it begins: a guard that is killed in the middle must not restart it again.
     await asyncio.to_thread(remember_restart, scout.state, clock.now())
     reader = EngineReader(scout.connection)
     waited = frozenset(each.service_id for each in needy_services(before.observation))

@@ -1,4 +1,4 @@
-"""Starts a process that outlives whoever starts it: a transient unit of systemd where there is one, else detached.
+"""Starts a process that outlives its starter: a transient unit where systemd runs, else a detached process.
 
 A login session that ends takes its processes with it where logind says so (KillUserProcesses), however they have
 detached themselves; a unit of the system is none of them.

@@ -39,7 +39,7 @@ class TransientUnit:
         try:
             await self._run(self._command(program), _COMMAND_TIMEOUT_S)
         except HostError as error:
-            # It also fails where the program was over in an instant; then how it ended is known, and told by a look.
+            # It also fails where the program was over in an instant; then how it ended is known, and a poll shows it.
             if (await self.look()).state is not State.LOST:
                 return
             if not isinstance(error, CommandFailed):
@@ -95,7 +95,7 @@ class TransientUnit:
                 await self._run(("systemctl", verb, "--", self.name), _COMMAND_TIMEOUT_S)
 
 
-# Its number is on disk before it lets go of the pipe that whoever starts it waits on.
+# Its process ID is on disk before it closes the pipe that its starter waits on.
 _KEEPER = """
 trap '' HUP
 echo "$$" > "$2.new" && mv "$2.new" "$2" || exit 125

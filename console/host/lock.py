@@ -16,7 +16,7 @@ from console.host.who import Who
 from console.text import clean
 
 PATIENCE_S = 1.0
-"""For this long a held lock is tried again: whoever only looks at it (`lock_probe`) holds it for an instant."""
+"""For this long a held lock is tried again: a probe (`lock_probe`) holds it for an instant."""
 _TRY_S = 0.05
 
 

@@ -62,7 +62,7 @@ async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mappin
     try:
         said = await run(asked, timeout_s)
     except HostError:
-        # One of them has ended in between. Whose state is not known counts as somebody until the next look.
+        # One of them has ended in between. Whose state is not known counts as somebody until the next snapshot.
         return {}
     return {each["Id"]: each["State"] for each in property_blocks(said) if {"Id", "State"} <= each.keys()}
 

@@ -17,7 +17,7 @@ from console.text import clean
 
 
 def property_blocks(said: bytes) -> Iterator[Mapping[str, str]]:
-    """Yield the properties of one object after the other, unchecked; what is no property is passed over."""
+    """Yield the properties of one object after the other, unchecked; a line that is not a property is skipped."""
     for block in said.decode("utf-8", "replace").split("\n\n"):
         told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
         if told:

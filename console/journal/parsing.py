@@ -2,7 +2,7 @@
 
 A field is text, bytes (what is no UTF-8), a list (a field given several times), null or missing; see
 systemd.journal-fields(7) and "Journal JSON Format". Names that begin with an underscore are journald's own and
-cannot be set by whoever logs.
+cannot be set by the program that logs.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What dockerd says around addresses, and what each sentence means: one table.
+"""What dockerd logs about addresses, and what each sentence means: one table.
 
 The sentences were taken from dockerd 20.10.24 and 28.5.2 as they failed, and from the sources that write them:
 swarmkit's manager/allocator/network.go, agent/errors.go and manager/manager.go, libnetwork's cnmallocator,
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much it matters to whoever deploys."""
+    """How much it matters to an operator who deploys."""
 
     CRITICAL = "critical"
     WARNING = "warning"

@@ -65,7 +65,7 @@ class Tallies:
     unmatched: int = 0
     entries: int = 0
     lost: int = 0
-    """Addresses proven lost since the allocator began anew, or all in all."""
+    """Addresses proven to have leaked since the allocator was rebuilt, or in total."""
     rebuilt_at: datetime | None = None
     gaps: tuple[Gap, ...] = ()
     is_complete: bool = True

@@ -1,7 +1,7 @@
 """Keeps how full networks were, and what was seen leaking, in the state directory: one SQLite file.
 
 Two consoles may write to it at once: what both saw is the same row. Nothing in it is needed for anything but trends and
-names of what leaked, so whatever is wrong with it is told and otherwise passed over.
+names of what leaked, so an error in it is reported and otherwise ignored.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The engine's stream of changes, read by a thread of its own.
+"""The engine's stream of events, read by a thread of its own.
 
 The stream begins at a moment of the engine's own clock, so that nothing is missed between that moment and the first
 answer. When it breaks it is opened again from the last moment that was heard, and the break is told as a gap all the

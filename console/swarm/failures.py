@@ -1,4 +1,4 @@
-"""What the docker SDK raises, told in this program's own errors."""
+"""What the docker SDK raises, as this program's own errors."""
 
 import errno
 import json

@@ -93,7 +93,7 @@ class EngineOverlayReader:
         )
         if not isinstance(found, EngineNotFound):
             return answered(found)
-        # Only the list tells that something is gone: whoever acts on that gives it up for good.
+        # Only the list shows that something is gone: a caller that acts on it gives the object up for good.
         listed = await self._asking.listed("services", lambda client: client.services(), specified_service)
         return next((each for each in answered(listed) if each.id == service_id), None)
 

@@ -197,7 +197,7 @@ class EngineReader:
             asked, lambda client: self._read(path, answer_of(client, path), read)
         )
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - whoever reads again goes by the path
+    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - `RepeatedReader` caches by the path
         return read(json.loads(answer))
 
 

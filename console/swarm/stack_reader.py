@@ -31,7 +31,7 @@ class EngineStackReader:
         self._asking = Asking(connection)
 
     async def look(self) -> StackLook:
-        """Return everything as it is now, or raise: whoever changes things by a look needs a whole one."""
+        """Return everything as it is now, or raise: a change needs a complete snapshot."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         here, services, tasks, containers, nodes, objects = await together(
             self._asking.asked("describe itself", lambda client: client.info(), _here),

@@ -1,4 +1,4 @@
-"""A swarm as one look found it. Every text in here has passed `console.text.clean`."""
+"""A swarm as one snapshot shows it. Every text in here has passed `console.text.clean`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -269,7 +269,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class SwarmState:
-    """One look at a swarm. A part that could not be read says why; the others stand."""
+    """One snapshot of a swarm. A part that could not be read says why; the others are valid."""
 
     engine: Part[Engine]
     networks: Part[tuple[Network, ...]]

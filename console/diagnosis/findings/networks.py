@@ -107,7 +107,7 @@ def find_unallocated(
 
 
 def why_unallocated(network: Network) -> str:
-    """Return the reasons for which Swarm gives a network no subnet, the one that its own look shows first."""
+    """Return why Swarm gives a network no subnet; a reason that the snapshot itself shows comes first."""
     others = "its subnet overlaps another network's, or the address pools are exhausted"
     if network.has_ipv6:
         return (
@@ -122,7 +122,7 @@ REDEPLOY_HINT = (
 
 
 NAMED = 12
-"""So many leaked addresses a sentence names; the finding names them all."""
+"""The sentence names at most this many leaked addresses; the finding names them all."""
 
 
 def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:
@@ -223,7 +223,7 @@ def _basis(leak: Leak, now: datetime) -> str:
 
 
 def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterator[Finding]:
-    """Yield that what was kept of censuses, or of leaks that were watched, cannot be read."""
+    """Yield that stored censuses, or the leak log, cannot be read."""
     for code, what, part in (
         ("censuses-unread", "Earlier censuses are", censuses),
         ("ledger-unread", "The leak log is", ledger),
@@ -234,7 +234,7 @@ def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterat
 
 
 def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
-    """Yield censuses that were kept and say nothing any more."""
+    """Yield stored censuses that are stale."""
     for void in censuses:
         name = void.census.network_name
         yield Finding(
@@ -248,7 +248,7 @@ def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
 
 
 def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
-    """Yield addresses with several holders. What an earlier look did not show too was only changing hands."""
+    """Yield addresses with several holders. One that an earlier snapshot does not show too was only changing hands."""
     earlier = None if before is None else dict(before.holders())
     for address, holders in held_twice(dict(account.holders())):
         if earlier is not None and earlier.get(address) != holders:

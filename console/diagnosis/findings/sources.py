@@ -71,7 +71,7 @@ def _lately(journal: Summary) -> str:
 
 
 def is_past(logged: Logged, summary: Summary) -> bool:
-    """Whether a failure belongs to an allocator that is gone: it was rebuilt after the last such line."""
+    """Whether a failure is stale: the allocator was rebuilt after the last such line."""
     return summary.rebuilt_at is not None and logged.last < summary.rebuilt_at
 
 
@@ -79,7 +79,7 @@ SWARM = "swarm"
 
 
 def find_unread(observation: Observation) -> Iterator[Finding]:
-    """Yield what could not be read. Without the engine's answer nothing else is told: it is all one cause."""
+    """Yield what could not be read. Without the engine's answer nothing else is reported: it is all one cause."""
     swarm = observation.swarm
     if isinstance(swarm.engine, Unknown):
         yield _unread("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
@@ -133,7 +133,7 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
 
 
 def _unread_host(observation: Observation) -> Iterator[Finding]:
-    """Yield what this host did not tell; one note where it is all for the same reason."""
+    """Yield what could not be read on this host; one note where it is all for the same reason."""
     unread = {
         "routes-unread": ("This host's routes were", observation.routes),
         "journal-unread": ("dockerd's journal was", observation.journal),

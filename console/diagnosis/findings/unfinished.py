@@ -73,7 +73,7 @@ def _state(node: Node) -> str:
 
 
 SWARM = "swarm"
-# What stands on a label becomes part of a command that somebody may copy.
+# The text of a label becomes part of a command that somebody may copy.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -125,7 +125,7 @@ def _way_back(run: str, observation: Observation) -> tuple[str, str]:
     unfinished = next((each for each in known(observation.runs, ()) if each.run_id == run), None)
     if unfinished is not None:
         return f" (it {unfinished.state})", unfinished.hint
-    # Not everybody who looks asks for the runs: that it is over is not known.
+    # Not every caller reads the runs, so it is not known that this one has ended.
     hint = (
         f"`vipconsole resume {run}`. If that run is over or lost (`vipconsole runs`), recreating the network once more "
         "with `vipconsole run` brings them back too; `way-back.sh` in the run's folder does it by hand."

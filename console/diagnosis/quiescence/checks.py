@@ -44,7 +44,7 @@ VERBS = {
     "start": "started",
     "die": "ended",
 }
-"""The actions that count, and how they are told. Executing in a container, its health and its clearing away do not."""
+"""The actions that count, and their words. Executing in a container, its health and its removal do not count."""
 
 ACTIONS: Mapping[str, frozenset[str]] = {
     "service": frozenset(("create", "update", "remove")),
@@ -113,7 +113,7 @@ def described(changes: Iterable[Change]) -> dict[str, tuple[str, Change]]:
 
 
 def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
-    """Return what a look amounts to, with what earlier looks told."""
+    """Return the verdict of a snapshot, given what earlier snapshots showed."""
     observation = seen.observation
     swarm, here = observation.swarm, observation.taken_at
     memory = replace(memory, past=remember(observation, memory.past))

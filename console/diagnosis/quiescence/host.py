@@ -26,7 +26,7 @@ class _Options:
     next_valued: str = ""
     """Letters whose value is always a word of its own."""
     attached: str = ""
-    """Letters that take what is left of their word, be it nothing."""
+    """Letters that take the rest of their word, even an empty one."""
     long_ending: frozenset[str] = frozenset()
     long_valued: frozenset[str] = frozenset()
     lone_dash_ends: bool = True
@@ -198,7 +198,7 @@ def _after_letters(letters: str, words: list[str], options: _Options) -> list[st
 
 
 def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a command is the pattern's program with the pattern's words next, options passed over."""
+    """Whether a command is the pattern's program with the pattern's words next, options skipped."""
     if not command or not pattern or not fnmatchcase(command[0], pattern[0]):
         return False
     is_docker = command[0] in ("docker", "docker-compose")
@@ -342,7 +342,7 @@ def _check(
 
 
 def _check_logins(activity: HostActivity) -> Check:
-    """Return who else is here. Somebody who only looks on does no harm, so it is never more than a warning."""
+    """Return who else is logged in. Another login alone does no harm, so it is never more than a warning."""
     code, title, part = "logins", "other logins", activity.logins
     if isinstance(part, Inapplicable):
         return Check(code, title, State.UNCHECKED, note=part.reason)

@@ -20,7 +20,7 @@ def find_leftovers(
     """Return the tasks that block though no service is in trouble for them; `troubles` are those of services.
 
     Those of a service that is gone are told once they have not changed for as long as the rules say, and are stuck
-    then. Those that end on a node that is down are told from the first look on, and stuck when they have been seen for
+    then. Those that end on a node that is down are told from the first snapshot on, and stuck when they have been seen for
     that long: Swarm gives them up after 24 hours (`orphaned`), and nothing tells since when the node is down.
     """
     swarm = observation.swarm
@@ -80,7 +80,7 @@ def _on_nodes_down(
             groups[owner(task, services), task.node_id].append(task)
     for (name, node_id), tasks in groups.items():
         key = f"{name} on {node_id}"
-        # A single look has nothing before it to go by, but for how long the tasks have not changed.
+        # A single snapshot has nothing before it to go by, but for how long the tasks have not changed.
         unseen = now if rules.dwell_s else max(each.since for each in tasks)
         since = memory.unsettled.get(key, unseen)
         is_stuck = now - since >= timedelta(seconds=rules.patience_s)

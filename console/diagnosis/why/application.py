@@ -49,7 +49,7 @@ def unhealthy(case: Case) -> Explanation | None:
 
 
 def rejected(case: Case) -> Explanation | None:
-    """A node refused a task, with a reason that is none of the better known ones."""
+    """A node rejected a task, for a reason that no other cause knows."""
     found = next(((slot, task) for slot, task in down(case) if task.state == "rejected"), None)
     if found is None:
         return None
@@ -177,7 +177,7 @@ def _how(task: Task) -> str:
 
 
 def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:
-    # An error that speaks of networks or addresses is shown, and not judged.
+    # An error that mentions networks or addresses is shown, and not judged.
     if any(word in task.error.lower() for word in ("network", "address", "endpoint", "sandbox")):
         return None, ""
     return not_an_address_problem(case, task)

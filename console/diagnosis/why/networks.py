@@ -1,4 +1,4 @@
-"""Causes that are about networks which are gone, never got a subnet, or cannot be read; and what only seems so."""
+"""Causes about networks that are gone, never got a subnet, or cannot be read; and what only looks like that."""
 
 import shlex
 

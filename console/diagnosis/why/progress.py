@@ -1,4 +1,4 @@
-"""What is left when nothing is wrong with addresses, nodes, images or the application: it is under way, or well."""
+"""What remains when addresses, nodes, images and the application are fine: it is under way, or all is well."""
 
 import shlex
 

@@ -39,7 +39,7 @@ REFUSED = ALLOCATIONS | {"task-address-taken"}
 
 
 def allocation_refused(case: Case) -> Explanation | None:
-    """The service was given no address, and dockerd tells another reason than a full network, or one that nobody knows."""
+    """The service got no address, and dockerd logs another reason than a full network, or one that no table knows."""
     if not (case.without_vip or case.new_tasks):
         return None
     ids = (case.service.id, *(each.id for each in case.new_tasks), *(case.without_vip or case.needs))
