@@ -33,18 +33,18 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a swarm is looked at."""
+    """How snapshots are taken."""
 
     deadline_s: float = 10
-    """For everything that one snapshot asks."""
+    """Time limit of one snapshot."""
     call_timeout_s: float = 5
-    """For each call to the engine."""
+    """Time limit of each call to the engine."""
     settle_s: float = 2
-    """Between the two snapshots that a count of leaked addresses needs."""
+    """Pause between the two snapshots that a count of leaked addresses needs."""
     journal_s: float = 3600
     """How far back dockerd's journal is read."""
     poll_s: float = 2
-    """Between two snapshots while watching; longer when the engine is slow, shorter when it tells a change."""
+    """Pause between two snapshots in the console; longer when the engine is slow, shorter after an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Quiet:
     """What must hold before this host and its swarm count as quiet."""
 
     dwell_s: float = 60
-    """For how long quiet must be observed without a break."""
+    """How long quiet must last without a break."""
     timeout_s: float = 900
-    """For how long it is waited for."""
+    """How long to wait for quiet."""
     poll_s: float = 1
-    """Between two snapshots; changes that the engine tells about cut it short."""
+    """Pause between two snapshots; an event of the engine ends it early."""
     deploy_tools: tuple[str, ...] = (
         "abra",
         "docker stack",
@@ -68,13 +68,13 @@ class Quiet:
     )
     """A program and the words that follow it, each a glob; a process that runs one of them blocks."""
     units: tuple[str, ...] = ()
-    """systemd units (globs) of which none may be at work."""
+    """systemd units (globs); one that is at work blocks."""
     stacks: tuple[str, ...] = ()
     """Stacks (globs) that may be present; where none is named, stacks are not checked."""
     timers: tuple[str, ...] = ()
-    """systemd timers (globs) of which none may be about to fire."""
+    """systemd timers (globs); one that is about to fire blocks."""
     timer_within_s: float = 600
-    """How soon is about to."""
+    """How long before it fires a timer blocks."""
 
     def __post_init__(self) -> None:
         """Give units and timers their full names; globs stay as they are."""
@@ -88,15 +88,15 @@ class Guard:
     """What the guard may do before a batch of deploys."""
 
     allow_restart: bool = False
-    """Whether it may restart the docker unit; `--allow-restart` says so for one call."""
+    """Whether it may restart the docker unit; `--allow-restart` allows it for one call."""
     cooldown_s: float = 21_600
-    """At least so long between two restarts."""
+    """Minimum time between two restarts."""
     recovery_s: float = 600
-    """For how long the swarm may take to be back and converged after one."""
+    """How long the swarm may take to converge after a restart."""
     prune: bool = True
-    """Whether it removes overlays that nobody uses."""
+    """Whether it removes unused overlays."""
     prune_age_s: float = 3600
-    """Only those that are older."""
+    """Minimum age of an unused overlay that is removed."""
     keep: tuple[str, ...] = ("proxy",)
     """Overlays (globs) that are never removed."""
 
@@ -111,7 +111,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Nixos:
-    """Where the configuration of a NixOS host is; elsewhere these mean nothing."""
+    """Where the configuration of a NixOS host is; unused on other hosts."""
 
     repository: str = "/etc/nixos"
     """The folder that relative paths are taken from; no file outside of it is ever edited."""

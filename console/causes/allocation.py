@@ -19,7 +19,7 @@ CAUSES = (
         "allocation-no-address", Area.ADDRESS, "no free address",
         "Swarm has no free address: {reason}",
         "A network had no free address when Swarm tried. " + _LACKS,
-        "See who holds the addresses (glance); reclaim leaked ones or enlarge the network. Do not redeploy on it before.",
+        "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it.",
         (
             r"could not find an available ip(?: while allocating vip)?",
             r"no available (?:ipv[46] )?addresses on this (?:pool|network's address pools).*",

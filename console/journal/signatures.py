@@ -67,8 +67,8 @@ _PENDING = "service <service> to which task <task> belongs has pending allocatio
 _NO_TASK_ADDRESS = (
     "failed to allocate network IP for task <task> network <network>: could not find an available IP"
 )
-_STUCK = "The service has no virtual IP, so its tasks stay in state New, and no other line says why."
-_GROW = "See who holds the addresses (glance); reclaim leaked ones or enlarge the network. Do not redeploy on it before."
+_STUCK = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
+_GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
 _UNALLOCATED = "Read the network's own failure. A network without a subnet must be removed and created again."
 _NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
 _POOLS = "failed allocating pools and gateway IP for network <network>: "

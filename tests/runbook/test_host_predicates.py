@@ -78,7 +78,7 @@ async def test_units_of_another_host_are_not_known(host: Bench, monkeypatch: pyt
     monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: False)
     found = await host.holds("units.ok", units=["docker.service"])
-    assert found.sentence == "systemd does not run on this machine."
+    assert found.sentence == "systemd does not run this machine."
 
 
 async def test_a_failure_since_then_is_told(host: Bench) -> None:
