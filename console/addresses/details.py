@@ -24,7 +24,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """A swarm's services and tasks by ID: since when somebody holds an address is told by them."""
+    """A swarm's services and tasks by ID: they show since when an address is held."""
 
     services: Mapping[str, Service]
     tasks: Mapping[str, Task]

@@ -1,7 +1,7 @@
 """The trend of a network's use, and when it will be full at that rate. Pure.
 
 The use of a network that stacks share goes up and down with them; what leaks stays. So the rate is the median of the
-slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is told only where the
+slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is given only where the
 points cover enough time and go up more often than down by far (Kendall's tau): noise has no rate.
 """
 
@@ -26,7 +26,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The use of one network over time, and what that amounts to where there is enough of it to say."""
+    """The use of one network over time, and its trend where there are enough points for one."""
 
     points: tuple[Point, ...] = ()
     """Oldest first, thinned out towards the past; all of them of the same network and the same capacity."""

@@ -46,7 +46,7 @@ def assess(
     *,
     journal_required: bool = False,
 ) -> Assessment:
-    """Return what a snapshot amounts to; with `names`, for these networks only.
+    """Return the assessment of a snapshot; with `names`, for these networks only.
 
     A name that no overlay has is a critical finding: who monitors a network wants to know that it is gone.
     """

@@ -113,7 +113,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a snapshot amounts to."""
+    """The assessment of a snapshot."""
 
     severity: Severity
     headline: str

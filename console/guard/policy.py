@@ -27,7 +27,7 @@ from console.text import did_you_mean, duration, listed, plural
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
 HALF_CHANGED = frozenset(("services-parked", "handover-unfinished"))
-"""Findings about what somebody has left in the middle of a change."""
+"""Findings about unfinished changes."""
 PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers cheaper ways."
 REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (

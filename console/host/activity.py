@@ -31,7 +31,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that systemd was told to do and has not done yet."""
+    """A job of systemd that is not finished."""
 
     unit: str
     what: str

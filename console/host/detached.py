@@ -83,7 +83,7 @@ async def _start_unit(program: Program, run: Run) -> None:
             ) from error
         raise HostError(
             f"systemd did not start {unit}: {error.said.removesuffix('.')}.",
-            f"`journalctl -u {unit}` may tell more.",
+            f"`journalctl -u {unit}` may say more.",
         ) from error
 
 
@@ -147,7 +147,7 @@ async def _start_detached(program: Program) -> None:
         await process.wait()
         raise HostError(
             f"`{clean(program.argv[0])}` did not detach itself within {START_WITHIN_S:g} s, and was killed.",
-            f"{clean(str(program.output), 300)} may tell why; this machine may be overloaded.",
+            f"{clean(str(program.output), 300)} may say why; this machine may be overloaded.",
         ) from error
     if code:
         said = await asyncio.to_thread(_tail, program.output)

@@ -46,7 +46,7 @@ class TransientUnit:
                 raise
             raise HostError(
                 f"systemd did not start {self.name}: {error.said.removesuffix('.')}.",
-                f"`journalctl -u {self.name}` may tell more.",
+                f"`journalctl -u {self.name}` may say more.",
             ) from error
 
     def _command(self, program: Program) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class TransientUnit:
             "--quiet",
             # Without it a unit that ended well is gone before anybody has asked how.
             "--remain-after-exit",
-            # Does not return before the program runs, so one that is not there is told at once.
+            # Does not return before the program runs, so a missing program is reported at once.
             "--service-type=exec",
             f"--property=WorkingDirectory={program.folder}",
             f"--property=StandardOutput=append:{self._log}",

@@ -96,7 +96,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
         super().data_received(data)
 
     def eof_received(self) -> Any:
-        """Take in that nobody holds the other end any more."""
+        """Note that the other end of the pipe is closed."""
         self.is_over.set()
         return super().eof_received()
 

@@ -227,7 +227,7 @@ async def _tail(link: Link, run: Run) -> str:
     # Not by its start: of what a process says that ends at once, journald may know the unit, but not the start.
     command = ("journalctl", "--no-pager", "--quiet", "--boot", "--output=cat")
     with suppress(HostError):
-        # What was said in the last instant may still be on its way; without it the rest is told.
+        # The last lines may still be on their way; without them the rest is shown.
         await run(("journalctl", "--sync"), TIMEOUT_S)
     try:
         said = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)

@@ -1,6 +1,6 @@
 """Failures whose error stands behind changing words: of an allocation on a manager, of a task on its node.
 
-The strict signatures come first (`console.journal.signatures`); what is told here is read from the table of causes that
+The strict signatures come first (`console.journal.signatures`); these here come from the table of causes that
 `why` uses too. A line counts as one of these only with its parsed level, its whole message and its whole error. No
 decision to restart dockerd rests on them: guard knows the strict signatures of an exhausted network by name.
 """

@@ -185,7 +185,7 @@ def matches(unit: str) -> tuple[tuple[str, ...], ...]:
     """Return what to ask a journal for: any of these groups, all of the terms of a group.
 
     dockerd's own lines come over its standard output; a container's line under the journald log driver has the
-    same unit, but the transport `journal`. A suppression is said by journald (`driver`) about the unit.
+    same unit, but the transport `journal`. A suppression is logged by journald itself (`driver`) about the unit.
     """
     return (
         (f"_SYSTEMD_UNIT={unit}", "_TRANSPORT=stdout"),

@@ -178,9 +178,9 @@ def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOC
 
 
 def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> tuple[str, ...]:
-    """Return which of the kinds of objects that a line names are at fault, in the order in which they are told.
+    """Return which of the kinds of objects that a line names are at fault, in the order in which they are shown.
 
-    The node is, where the line is about a node: a manager names itself in every line. A task is told where no service is.
+    The node is, where the line is about a node: a manager names itself in every line. A task is shown where there is no service.
     """
     named = frozenset(kinds)
     told = ["service"] if "service" in named else ["task"] if _tells_tasks(signature) else []
@@ -239,7 +239,7 @@ STRETCH = timedelta(minutes=1)
 
 
 class SlidingSummariser:
-    """Adds up batches, in the order of the journal, and forgets what is older than the window; without one, nothing."""
+    """Adds up batches in the order of the journal, and forgets events that are older than the window, if there is one."""
 
     def __init__(self, window_s: float | None) -> None:
         self._window_s = window_s

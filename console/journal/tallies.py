@@ -18,7 +18,7 @@ GAPS_KEPT = 16
 
 @dataclass(slots=True)
 class Tally:
-    """How often something was said; `text` and `cursor` are of the last time."""
+    """How often something was logged; `text` and `cursor` are of the last time."""
 
     count: int
     first: datetime

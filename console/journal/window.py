@@ -66,7 +66,7 @@ class NewestFirst:
         if is_lost:
             gaps = (vacuumed(self._window.after or ""),)
         elif first is not None or not self._is_partial:
-            # Out of time before the oldest entry was looked for, nothing is said about it.
+            # When time ran out before the oldest entry was read, no gap is reported.
             gaps = late(self._window, first)
         return Batch(tuple(reversed(self._entries)), gaps, self._is_partial, self._unreadable)
 

@@ -70,7 +70,7 @@ REMOVAL_S = 5.0
 
 
 class Looking:
-    """The feed of snapshots. `summary` gives what dockerd logged so far; `seen` is told of every snapshot."""
+    """The feed of snapshots. `summary` gives what dockerd logged so far; `seen` is called with every snapshot."""
 
     def __init__(
         self,

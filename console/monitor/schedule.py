@@ -35,7 +35,7 @@ def retry_s(failures: int, took_s: float) -> float:
 
 
 def hurried_s(took_s: float, *, is_urgent: bool) -> float:
-    """Return how long after the end of a snapshot the next may begin when something was told.
+    """Return how long after the end of a snapshot the next may begin after an event.
 
     A removal is urgent: what leaks by it shows only for a few seconds. Anything else waits a little, so that many
     changes in a row make few snapshots.

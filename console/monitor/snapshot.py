@@ -84,7 +84,7 @@ ROUTES_S = 60.0
 
 
 RUNS_S = 2.0
-"""A run that stops is told as soon as a one-shot look would tell it."""
+"""A run that stops is reported as soon as a single snapshot would report it."""
 
 
 class Surroundings:

@@ -1,7 +1,7 @@
 """The engine's stream of events, read by a thread of its own.
 
 The stream begins at a moment of the engine's own clock, so that nothing is missed between that moment and the first
-answer. When it breaks it is opened again from the last moment that was heard, and the break is told as a gap all the
+answer. When it breaks it is opened again from the last moment that was heard, and the break is still reported as a gap, all the
 same: an engine that was restarted has forgotten what happened before (it keeps 256 events in memory).
 """
 

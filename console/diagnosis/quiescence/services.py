@@ -53,7 +53,7 @@ class Trouble:
 
 
 def is_stopping(task: Task) -> bool:
-    """Whether a task was told to end and has not ended."""
+    """Whether a task is stopping and has not ended."""
     return task.is_alive and task.desired_state in TOLD_TO_END
 
 

@@ -19,8 +19,8 @@ def find_leftovers(
 ) -> tuple[Trouble, ...]:
     """Return the tasks that block though no service is in trouble for them; `troubles` are those of services.
 
-    Those of a service that is gone are told once they have not changed for as long as the rules say, and are stuck
-    then. Those that end on a node that is down are told from the first snapshot on, and stuck when they have been seen for
+    Those of a service that is gone block once they have not changed for as long as the rules say, and are stuck
+    then. Those that stop on a node that is down block from the first snapshot on, and are stuck when they were seen for
     that long: Swarm gives them up after 24 hours (`orphaned`), and nothing tells since when the node is down.
     """
     swarm = observation.swarm
@@ -152,7 +152,7 @@ def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
 
 
 def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
-    """Return what is between New and Starting, and what was told to end and has not ended.
+    """Return the tasks between New and Starting, and those that are stopping.
 
     `excused` are IDs of services and of single tasks.
     """

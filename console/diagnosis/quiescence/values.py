@@ -139,7 +139,7 @@ class Memory:
     seen: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """By check and name, when a blocker was seen first, by this machine's clock."""
     past: Mapping[str, Past] = field(default_factory=dict)
-    """By service ID, what it has gone through."""
+    """By service ID, its history."""
 
 
 @dataclass(frozen=True, slots=True)

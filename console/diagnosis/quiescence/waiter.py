@@ -131,9 +131,9 @@ class Stillness:
 
 
 LOOKS_APART_S = 0.2
-"""At least so long between two snapshots, however much the engine tells."""
+"""The shortest time between two snapshots, however many events arrive."""
 LAST_LOOK_S = 1.0
-"""The least that a snapshot is given, however little of the time limit is left."""
+"""The shortest deadline of a snapshot, however little of the time limit is left."""
 
 
 class SwarmEye(Protocol):
@@ -269,7 +269,7 @@ class _Watch:
         return timeout_s - (self._clock.monotonic() - self._started_s)
 
     async def _pause(self, quiet_s: float, timeout_s: float) -> None:
-        """Wait for the next snapshot: until something is told, but not longer than there is anything to wait for."""
+        """Wait for the next snapshot: until an event arrives, or until its time at the latest."""
         left_s = max(self._left_s(timeout_s), 0.0)
         due_s = min(self._rules.wanted.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
         await self._clock.sleep(LOOKS_APART_S)

@@ -41,7 +41,7 @@ CAUSES: tuple[Cause, ...] = (
     progress.updating,
     progress.well,
 )
-"""Each cause after those that would explain it: the first one that fits is told."""
+"""Each cause after those that would explain it: the first one that fits wins."""
 SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
 NO_LINES: Mapping[str, Event] = {}
