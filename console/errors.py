@@ -64,7 +64,7 @@ class LockHeld(HostError):
     def __init__(self, holder: str) -> None:
         super().__init__(
             f"Another command is changing the swarm: {holder}.",
-            "Wait until it has ended; nothing was changed.",
+            "Wait until it has ended. Nothing was changed.",
         )
 
 

@@ -33,18 +33,18 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a swarm is looked at."""
+    """How snapshots are taken."""
 
     deadline_s: float = 10
-    """For everything that one look asks."""
+    """Time limit of one snapshot."""
     call_timeout_s: float = 5
-    """For each call to the engine."""
+    """Time limit of each call to the engine."""
     settle_s: float = 2
-    """Between the two looks that a count of leaked addresses needs."""
+    """Pause between the two snapshots that a count of leaked addresses needs."""
     journal_s: float = 3600
     """How far back dockerd's journal is read."""
     poll_s: float = 2
-    """Between two looks while watching; longer when the engine is slow, shorter when it tells a change."""
+    """Pause between two snapshots in the console; longer when the engine is slow, shorter after an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Quiet:
     """What must hold before this host and its swarm count as quiet."""
 
     dwell_s: float = 60
-    """For how long quiet must be observed without a break."""
+    """How long quiet must last without a break."""
     timeout_s: float = 900
-    """For how long it is waited for."""
+    """How long to wait for quiet."""
     poll_s: float = 1
-    """Between two looks; changes that the engine tells about cut it short."""
+    """Pause between two snapshots; an event of the engine ends it early."""
     deploy_tools: tuple[str, ...] = (
         "abra",
         "docker stack",
@@ -68,13 +68,13 @@ class Quiet:
     )
     """A program and the words that follow it, each a glob; a process that runs one of them blocks."""
     units: tuple[str, ...] = ()
-    """systemd units (globs) of which none may be at work."""
+    """systemd units (globs); one that is at work blocks."""
     stacks: tuple[str, ...] = ()
     """Stacks (globs) that may be present; where none is named, stacks are not checked."""
     timers: tuple[str, ...] = ()
-    """systemd timers (globs) of which none may be about to fire."""
+    """systemd timers (globs); one that is about to fire blocks."""
     timer_within_s: float = 600
-    """How soon is about to."""
+    """How long before it fires a timer blocks."""
 
     def __post_init__(self) -> None:
         """Give units and timers their full names; globs stay as they are."""
@@ -88,15 +88,15 @@ class Guard:
     """What the guard may do before a batch of deploys."""
 
     allow_restart: bool = False
-    """Whether it may restart the docker unit; `--allow-restart` says so for one call."""
+    """Whether it may restart the docker unit; `--allow-restart` allows it for one call."""
     cooldown_s: float = 21_600
-    """At least so long between two restarts."""
+    """Minimum time between two restarts."""
     recovery_s: float = 600
-    """For how long the swarm may take to be back and converged after one."""
+    """How long the swarm may take to converge after a restart."""
     prune: bool = True
-    """Whether it removes overlays that nobody uses."""
+    """Whether it removes unused overlays."""
     prune_age_s: float = 3600
-    """Only those that are older."""
+    """Minimum age of an unused overlay that is removed."""
     keep: tuple[str, ...] = ("proxy",)
     """Overlays (globs) that are never removed."""
 
@@ -111,7 +111,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Nixos:
-    """Where the configuration of a NixOS host is; elsewhere these mean nothing."""
+    """Where the configuration of a NixOS host is; unused on other hosts."""
 
     repository: str = "/etc/nixos"
     """The folder that relative paths are taken from; no file outside of it is ever edited."""
@@ -149,7 +149,7 @@ def user_file(environment: Mapping[str, str]) -> Path:
 
 
 def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settings:
-    """Return the settings of these files, each over those before it; absent files are passed over.
+    """Return the settings of these files, each over those before it; absent files are skipped.
 
     `required` comes last and must be there. Raises SettingsError that names file, key and the nearest known key,
     with all problems of a file at once.
@@ -210,8 +210,8 @@ def _problem(kind: str, path: list[str], key: str, known: Mapping[str, Any]) -> 
     name = clean(".".join((*path, key)), 100)
     if kind == "unexpected_keyword_argument":
         return f"unknown key {name}{nearest(key, known)}"
-    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a text"}
-    return f"{name} must be {wanted.get(type(known[key]), 'a list of texts')}"
+    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
+    return f"{name} must be {wanted.get(type(known[key]), 'a list of strings')}"
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -233,11 +233,11 @@ def _contradictions(settings: Settings) -> list[str]:
         wrong.append("thresholds.use_warning is above thresholds.use_critical")
     problem = problem_with_service(settings.docker_unit)
     if problem:
-        wrong.append(f"docker_unit must be {problem}, and {clean(settings.docker_unit, 100)} is none")
+        wrong.append(f"docker_unit must be {problem}, not {clean(settings.docker_unit, 100)}")
     if settings.quiet.timeout_s < settings.quiet.dwell_s:
         wrong.append("quiet.timeout_s is below quiet.dwell_s")
     wrong += [
-        f"run.programs must be absolute paths, and {clean(each)} is none"
+        f"run.programs must be absolute paths, not {clean(each)}"
         for each in settings.run.programs
         if not each.startswith("/")
     ]

@@ -141,5 +141,5 @@ def or_what_there_is(word: str, known: Iterable[str], what: str) -> str:
     `what` names them: `overlays`.
     """
     names = sorted(set(known))
-    there_are = f"There are these {what}: {listed([clean(each) for each in names], 8)}."
+    there_are = f"Known {what}: {listed([clean(each) for each in names], 8)}."
     return did_you_mean(word, names) or (there_are if names else f"There are no {what}.")

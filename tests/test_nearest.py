@@ -42,7 +42,7 @@ def test_it_is_asked_for_in_a_sentence_and_behind_one() -> None:
 
 def test_where_none_is_near_what_there_is_is_named() -> None:
     assert or_what_there_is("nosuch", NETWORKS, "overlays") == (
-        "There are these overlays: Ingress-Old, monitoring, proxy."
+        "Known overlays: Ingress-Old, monitoring, proxy."
     )
     assert or_what_there_is("nosuch", (), "overlays") == "There are no overlays."
 
@@ -54,7 +54,7 @@ def test_names_of_others_are_clean() -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("PROXY", "Did you mean proxy?"), ("nosuch", "There are these overlays: proxy.")],
+    [("PROXY", "Did you mean proxy?"), ("nosuch", "Known overlays: proxy.")],
 )
 def test_a_glance_at_a_network_that_does_not_exist(name: str, hint: str) -> None:
     seen = observation(swarm([network("proxy", "10.0.1.0/24")], api=(1, 52)))

@@ -39,20 +39,20 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[thresholds]\nuse_warning = nan", "thresholds.use_warning must be a positive number"),
         ("[look]\ndeadline_s = -1", "look.deadline_s must be a positive number"),
         ("thresholds = 3", "thresholds must be a table"),
-        ("network = 3", "network must be a text"),
-        ("network = ''", "network must be a text"),
+        ("network = 3", "network must be a string"),
+        ("network = ''", "network must be a string"),
         ("[thresholds]\nuse_critical = 90", "thresholds.use_critical is a share and must be at most 1"),
         ("[thresholds]\nuse_warning = 0.95", "thresholds.use_warning is above thresholds.use_critical"),
-        ("[quiet]\nunits = 'x'", "quiet.units must be a list of texts"),
-        ("[quiet]\nunits = ['x', 3]", "quiet.units must be a list of texts"),
-        ("[quiet]\nunits = ['']", "quiet.units must be a list of texts"),
+        ("[quiet]\nunits = 'x'", "quiet.units must be a list of strings"),
+        ("[quiet]\nunits = ['x', 3]", "quiet.units must be a list of strings"),
+        ("[quiet]\nunits = ['']", "quiet.units must be a list of strings"),
         ("[quiet]\ndwell_s = 1000", "quiet.timeout_s is below quiet.dwell_s"),
         ("docker_unit = 'docker.socket'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = 'docker*'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = 'docker@.service'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = 'the docker'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = '/etc/docker.service'", "docker_unit must be the name of one service of systemd"),
-        ("network = 2026-06-01", "network must be a text"),
+        ("network = 2026-06-01", "network must be a string"),
         ("look = [{}]", "look must be a table"),
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
         ("[look]\npoll_s = 1e10", "look.poll_s must be a positive number"),
@@ -118,7 +118,7 @@ def test_what_is_right_beside_a_problem_is_checked_too(tmp_path: Path) -> None:
         load_settings([system, own])
     # The list is named once, and the time that cannot be read leaves the one of the file before.
     assert raised.value.sentence == (
-        f"{own}: quiet.timeout_s must be a positive number; quiet.units must be a list of texts; "
+        f"{own}: quiet.timeout_s must be a positive number; quiet.units must be a list of strings; "
         "thresholds.use_warning is above thresholds.use_critical."
     )
 

@@ -132,12 +132,12 @@ class NetworkAccount:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is known from before about leaks that one look does not show."""
+    """What earlier evidence says about leaks that one snapshot does not show."""
 
     censuses: Mapping[str, Census] = field(default_factory=lambda: MappingProxyType({}))
-    """Those that still hold, by network ID."""
+    """Those that are still valid, by network ID."""
     entries: tuple[Entry, ...] = ()
-    """The ledger's."""
+    """The leak log's."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted under the present allocator."""
 
@@ -162,7 +162,7 @@ def account(
 ) -> tuple[NetworkAccount, ...]:
     """Return the account of every overlay of a swarm, in the order of their names.
 
-    `earlier` is a look some seconds before: only with it can leaks be counted, because addresses that are just
+    `earlier` is a snapshot some seconds before: only with it can leaks be counted, because addresses that are just
     changing hands look like leaks in a single one. What was `kept` tells what leaked where the engine does not count,
     and names what it counts.
     """
@@ -187,7 +187,7 @@ class _Prior:
 
 
 def _look(network: Network, index: HolderIndex) -> _Look:
-    """Return all that must be the same in two looks for a count to be claimed."""
+    """Return everything that must be equal in two snapshots for a count to be exact."""
     tasks = frozenset(
         (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
     )
@@ -272,7 +272,7 @@ def _doubt(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str
 
 
 def _account_subnet(pool: Pool, held: Held, unnamed: int, use: SubnetUse | None, doubt: str) -> SubnetAccount:
-    # What others hold without a name cannot be more than what is left; a look between two moments may say so.
+    # What others hold without a name cannot be more than what is left; a snapshot between two moments may say so.
     unnamed = min(unnamed, pool.capacity - len(held))
     left = pool.capacity - len(held) - unnamed
     surplus = None if use is None else unaccounted(pool, use, len(held) + unnamed)

@@ -1,4 +1,4 @@
-"""What is told about one address: who holds it, since when, and how that is known. Pure."""
+"""The details of one address: who holds it, since when, and the evidence. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """A swarm's services and tasks by ID: since when somebody holds an address is told by them."""
+    """A swarm's services and tasks by ID: they show since when an address is held."""
 
     services: Mapping[str, Service]
     tasks: Mapping[str, Task]
@@ -60,7 +60,7 @@ def tell(cell: Cell, subnet: AddressMap, index: Holders) -> Told:
         case Mark.FREE:
             return Told("free", _free(subnet.account, index))
         case Mark.OPEN:
-            return Told("nobody known", (rest_says(subnet),))
+            return Told("no known holder", (rest_says(subnet),))
         case _:
             return _nobodys(cell, subnet)
 
@@ -74,7 +74,7 @@ def _held(holders: tuple[Holder, ...], index: Holders) -> Told:
 
 def _nobodys(cell: Cell, subnet: AddressMap) -> Told:
     if cell.mark is Mark.LOAD_BALANCER:
-        return Told("load balancer", ("Of another node; which one, only that node tells.",))
+        return Told("load balancer", ("It belongs to another node; only that node knows which.",))
     if cell.mark is Mark.OUTSIDE:
         return Told("outside ip-range", (f"Only addresses of {subnet.pool.handed_out_from} are handed out.",))
     if cell.mark is Mark.GATEWAY:
@@ -93,14 +93,14 @@ def rest_says(subnet: AddressMap) -> str:
         return f"Among those shown as free: {others}."
     if not left or subnet.rest is not Mark.OPEN:
         return ""
-    return f"Nobody is known to hold {_these(left)}: {_among(subnet, others if balancers else '')}".rstrip()
+    return f"No holder is known for {_these(left)}: {_among(subnet, others if balancers else '')}".rstrip()
 
 
 def _among(subnet: AddressMap, others: str) -> str:
-    """Return what the addresses without a known holder can be; `others` are load balancers that nobody names."""
+    """Return what the addresses without a known holder can be; `others` are load balancers without a known address."""
     account, leak = subnet.account, subnet.account.leak
     if leak.evidence is Evidence.LEDGER:
-        return "free, or leaked before watching began."
+        return "free, or leaked before monitoring began."
     if leak.count is None:
         also = f", or one of {others}" if others else ""
         if not account.free_is_exact:
@@ -110,7 +110,7 @@ def _among(subnet: AddressMap, others: str) -> str:
     named = sum(subnet.counts().get(mark, 0) for mark in (Mark.LEAKED, Mark.TAKEN))
     among = [f"{max(0, leak.count - named)} leaked", f"{account.free_at_most} free"]
     among += [others] if others else []
-    return f"{', '.join(among)}. Which is which a census tells."
+    return f"{', '.join(among)}. A census shows which is which."
 
 
 def _these(count: int) -> str:
@@ -129,24 +129,24 @@ def _lost(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]
     if cell.mark is Mark.TAKEN:
         several = plural(leak.possibly_load_balancers, "load balancer")
         return (
-            f"A census{age} found it taken by nobody known.",
-            f"It leaked, or is one of {several} of other nodes, which only those tell.",
+            f"A census{age} found it taken, without a known holder.",
+            f"It leaked, or is one of {several} of other nodes, which only those nodes know.",
         )
     if cell.address in leak.addresses:
-        return (f"A census{age} found it taken by nobody.",)
-    return ("The engine counts as many leaked as nobody holds, so this is one of them.",)
+        return (f"A census{age} found it taken, without a holder.",)
+    return ("The engine counts as many leaked addresses as have no holder, so this one leaked.",)
 
 
 def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
     leak, balancers = account.leak, account.unnamed_load_balancers
     if leak.as_of is not None:
         when = (
-            "a census was taken" if leak.evidence is Evidence.CENSUS else "the engine last counted in peace"
+            "a census was taken" if leak.evidence is Evidence.CENSUS else "the engine's count was last stable"
         )
         return (f"Free when {when}, {index.since(leak.as_of)}; it may have leaked since.",)
     if balancers and not leak.addresses:
         others = plural(balancers, "load balancer")
-        return (f"Or one of {others} of other nodes: which addresses those have, only their nodes tell.",)
+        return (f"Or one of {others} of other nodes: only those nodes know their addresses.",)
     return ("It can be handed out.",)
 
 
@@ -157,7 +157,7 @@ def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
     if task is not None:
         node = index.nodes.get(task.node_id, task.node_id[:12])
         where = f"on {node}, " if node else ""
-        stopping = ("It was told to stop and has not ended.",) if task.is_stopping else ()
+        stopping = ("It is stopping and has not ended.",) if task.is_stopping else ()
         return (f"{where}{task.state} since {index.since(task.since)}", *stopping)
     return ()
 

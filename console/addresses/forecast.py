@@ -1,7 +1,7 @@
-"""How the use of a network went, and when it will be full at that rate. Pure.
+"""The trend of a network's use, and when it will be full at that rate. Pure.
 
 The use of a network that stacks share goes up and down with them; what leaks stays. So the rate is the median of the
-slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is told only where the
+slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is given only where the
 points cover enough time and go up more often than down by far (Kendall's tau): noise has no rate.
 """
 
@@ -26,7 +26,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The use of one network over time, and what that amounts to where there is enough of it to say."""
+    """The use of one network over time, and its trend where there are enough points for one."""
 
     points: tuple[Point, ...] = ()
     """Oldest first, thinned out towards the past; all of them of the same network and the same capacity."""
@@ -53,7 +53,7 @@ RISES = 3
 AGREEMENT = 0.5
 """So much more often up than down (or down than up), of all pairs, or it is noise."""
 FURTHEST_HOURS = 24.0 * 90
-"""Nobody can tell further ahead."""
+"""No forecast goes further."""
 LAST = 5
 """So many removals are averaged."""
 TOGETHER = timedelta(minutes=2)
@@ -63,7 +63,7 @@ TOGETHER = timedelta(minutes=2)
 def trend_of(points: Sequence[Point], free: int, entries: Iterable[Entry]) -> Trend:
     """Return what points of one network say, of which `free` addresses are left, at most.
 
-    `points` are in the order of time; `entries` are what the ledger has on this network.
+    `points` are in the order of time; `entries` are what the leak log has on this network.
     """
     rate = _rate(points)
     per_removal = _leaked_per_removal(entries)

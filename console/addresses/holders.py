@@ -190,7 +190,7 @@ def task_name(
 
 
 def has_address_twice(swarm: SwarmState) -> bool:
-    """Whether any address has several holders: the cheap question before `held_twice`."""
+    """Whether any address has several holders: a cheap check before `held_twice`."""
     index = index_holders(swarm)
     for network_id in index.vips.keys() | index.tasks.keys():
         addresses = [address for address, _ in index.vips.get(network_id, ())]

@@ -2,8 +2,8 @@
 
 A task that was seen alive while one of its networks was gone leaks, whenever it ends, its addresses on the networks that
 remain: a removed network does not come back. One that ended while all its networks were there has leaked nothing. Where
-one look showed the task and the network, and the next neither, which of them went first was not seen: then nothing is
-entered, and the ledger says so. All this holds only if a look asks for the tasks after the networks.
+one snapshot showed the task and the network, and the next neither, which of them went first was not seen: then nothing is
+entered, and the leak log says so. All this holds only if a snapshot asks for the tasks after the networks.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -31,7 +31,7 @@ class Ward:
     removed: str = ""
     """The network that was removed under it; nothing while all are there."""
     is_past: bool = False
-    """Whether the allocator began anew after that: then nobody knows what it holds."""
+    """Whether the allocator was rebuilt after that: then it is unknown what it holds."""
 
     @property
     def placed(self) -> tuple[Attachment, ...]:
@@ -58,9 +58,9 @@ class Land:
 def wards_of(
     swarm: SwarmState, before: Mapping[str, Ward], services: Services, land: Land, seen_s: float
 ) -> tuple[Mapping[str, Ward], frozenset[str]]:
-    """Return the wards of a look by task ID, and the networks that are missing for the first time.
+    """Return the wards of a snapshot by task ID, and the networks that are missing for the first time.
 
-    `before` are those of the last look; `seen_s` is when this one was over, by the monotonic clock.
+    `before` are those of the last snapshot; `seen_s` is when this one was over, by the monotonic clock.
     """
     names = {key: name for key, (name, _) in services.items()}
     nodes = {each.id: each.hostname for each in known(swarm.nodes, ())}
@@ -106,7 +106,7 @@ def _service_by_container(task: Task, swarm: SwarmState) -> str:
 
 
 CLOSE_S = 1.5
-"""While tasks are ending, so long without a look may leave something out."""
+"""While tasks are ending, so long without a snapshot may leave something out."""
 LOOSE_S = 10.0
 """The same with nothing ending: a stack takes longer to come, to run and to go."""
 PATIENCE_S = 120.0
@@ -114,7 +114,7 @@ PATIENCE_S = 120.0
 ENTRIES_KEPT = 5000
 GAPS_KEPT = 50
 HALF_LISTS = 3
-"""So many in a row are believed after all."""
+"""After this many in a row it is believed."""
 HALF_A_LIST = Unknown(
     "The engine listed only its own networks, not the swarm's.", "Its leader may be changing."
 )
@@ -122,7 +122,7 @@ HALF_A_LIST = Unknown(
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The ledger, and what the next step must know of the looks before it."""
+    """The leak log, and what the next step must know of the snapshots before it."""
 
     ledger: Ledger = field(default_factory=Ledger)
     seen_s: float = 0.0
@@ -135,7 +135,7 @@ class Books:
     land: Land = field(default_factory=lambda: Land({}, {}))
     services: Services = field(default_factory=dict)
     half_lists: int = 0
-    """How many looks in a row were not believed."""
+    """How many snapshots in a row were not believed."""
 
     def without_leftovers(self, swarm: SwarmState) -> SwarmState:
         """Return a swarm without the networks that it has removed, where the list still has this node's copies.
@@ -161,10 +161,10 @@ def step(
     rebuilt_at: datetime | None = None,
     removed: Collection[str] = (),
 ) -> Books:
-    """Return the books after another look, which was over at `seen_s` by the monotonic clock.
+    """Return the books after another snapshot, which was over at `seen_s` by the monotonic clock.
 
-    `rebuilt_at` is when dockerd's log says that the allocator began anew. `removed` are networks (IDs) that the engine
-    told to be removed before the look began.
+    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed` are networks (IDs) that the engine
+    told to be removed before the snapshot began.
     """
     engine = swarm.engine
     if isinstance(engine, Unknown):
@@ -189,7 +189,7 @@ def step(
     owners = {each.task.service_id for each in wards.values()}
     there = {each.id for each in known(swarm.services, ())}
     return Books(
-        # The very same object where nothing changed, so that whoever shows it can tell.
+        # The identical object where nothing changed, so that a screen can tell by identity.
         books.ledger if ledger == books.ledger else ledger,
         seen_s,
         now,
@@ -221,7 +221,7 @@ def without(books: Books, network_id: str, addresses: Collection[IPv4Address]) -
 def _blind(books: Books, why: Unknown) -> Books:
     if books.seen_at is None or _open(books.ledger) is not None:
         return books
-    gap = Unwatched(books.seen_at, None, f"The swarm could not be seen. {why.reason}")
+    gap = Unwatched(books.seen_at, None, f"The swarm could not be read. {why.reason}")
     return replace(books, ledger=replace(books.ledger, gaps=(gap, *books.ledger.gaps)[:GAPS_KEPT]))
 
 
@@ -249,13 +249,13 @@ def _land(books: Books, swarm: SwarmState, removed: Collection[str]) -> Land:
 
 
 def _of_this_allocator(books: Books, swarm: SwarmState, rebuilt_at: datetime | None) -> Books:
-    """Return the books without what the allocator has forgotten, where it began anew."""
+    """Return the books without the entries that became stale when the allocator was rebuilt."""
     then, now, ledger = books.allocator, allocator_of(swarm), books.ledger
     if rebuilt_at is not None and any(each.ended_at <= rebuilt_at for each in ledger.entries):
         ledger = replace(ledger, entries=tuple(each for each in ledger.entries if each.ended_at > rebuilt_at))
         books = replace(books, ledger=ledger)
     if books.seen_at is not None and not isinstance(swarm.nodes, Unknown) and now != then:
-        # Without a leader there is no allocator, and the next one begins anew.
+        # Without a leader there is no allocator, and the next one is built from scratch.
         gaps = ledger.gaps[:1] if _open(ledger) else ()
         if gaps and now and then and now.leader_id == then.leader_id and now.daemon_began is not None:
             gaps = (replace(gaps[0], since=max(gaps[0].since, now.daemon_began)),)
@@ -295,7 +295,7 @@ def _leaked(ended: list[Ward], land: Land, now: datetime) -> Iterator[Entry]:
 
 
 def _doubtful(ended: list[Ward], land: Land) -> list[tuple[str, str]]:
-    """Return (task, network) where it was not seen which of them went first."""
+    """Return (task, network) pairs of which the order of removal is unknown."""
     return [
         (ward.name, land.gone.get(each.network_id, each.network_name))
         for ward in ended
@@ -306,7 +306,7 @@ def _doubtful(ended: list[Ward], land: Land) -> list[tuple[str, str]]:
 
 
 def _gaps(books: Books, doubtful: list[tuple[str, str]], now: datetime, seen_s: float) -> Iterator[Unwatched]:
-    """Yield why the time since the last look was not watched closely enough, where it was not."""
+    """Yield why the time since the last snapshot was not watched closely enough, where it was not."""
     if books.seen_at is None:
         return
     since, unseen, apart_s = min(books.seen_at, now), _open(books.ledger), seen_s - books.seen_s
@@ -317,11 +317,11 @@ def _gaps(books: Books, doubtful: list[tuple[str, str]], now: datetime, seen_s: 
         yield Unwatched(
             since,
             now,
-            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two looks: "
-            "which went first, and so what leaked, was not seen.",
+            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
+            "their order, and so what leaked, is unknown.",
         )
     elif apart_s > (CLOSE_S if books.is_ending() else LOOSE_S):
-        why = f"Nobody looked for {apart_s:.1f} s." if unseen is None else unseen.why
+        why = f"No snapshot was taken for {apart_s:.1f} s." if unseen is None else unseen.why
         yield Unwatched(since if unseen is None else min(unseen.since, now), now, why)
 
 

@@ -14,7 +14,7 @@ from console.swarm.values import SubnetUse, SwarmState
 
 @dataclass(frozen=True, slots=True)
 class Allocator:
-    """What hands a swarm's addresses out. A leak lives exactly as long as the allocator that it happened in."""
+    """What hands out a swarm's addresses. A leak lasts exactly as long as the allocator in which it happened."""
 
     cluster_id: str
     leader_id: str
@@ -22,7 +22,7 @@ class Allocator:
     node_id: str
     """The node that was asked."""
     daemon_began: datetime | None
-    """When the dockerd that was asked made its network `bridge`, which it does anew at every start (measured on 20.10);
+    """When the dockerd that was asked made its network `bridge`, which it does again at every start (measured on 20.10);
     None where it has no such network."""
 
 
@@ -44,7 +44,7 @@ class Census:
 class Count:
     """What the engine counted as leaked in a subnet when it was last quiet there.
 
-    It was exact then. Leaks only grow until the allocator begins anew.
+    It was exact then. Leaks only grow until the allocator is rebuilt.
     """
 
     leaked: int
@@ -89,8 +89,8 @@ def weigh(
 ) -> tuple[Mapping[str, Census], tuple[Void, ...]]:
     """Return the censuses that still hold, by network ID, and those that are void.
 
-    Censuses of other swarms, and of networks that are gone, are in neither. `rebuilt_at` is when dockerd's log says that
-    the allocator began anew, where it says so.
+    Censuses of other swarms, and of networks that are gone, are in neither. `rebuilt_at` is when, by dockerd's log,
+    the allocator was rebuilt, where it says so.
     """
     there = {each.id for each in known(swarm.networks, ())}
     cluster = "" if isinstance(swarm.engine, Unknown) else swarm.engine.cluster_id
@@ -117,9 +117,9 @@ def _void_because(census: Census, now: Allocator | None, rebuilt_at: datetime | 
     if now.node_id != then.node_id:
         return "it was taken through another node"
     if now.daemon_began != then.daemon_began:
-        return "dockerd was started again"
+        return "dockerd was restarted"
     if rebuilt_at is not None and rebuilt_at > census.taken_at:
-        return "dockerd's log says that the allocator began anew"
+        return "dockerd's log says that the allocator was rebuilt"
     return ""
 
 
@@ -135,7 +135,7 @@ def doubt_about(allocator: Allocator, managers: int) -> str:
 
 
 def mark_of(allocator: Allocator | None, managers: int) -> str:
-    """Return a name for an allocator whose end shows, also to whoever did not watch; nothing where it might not."""
+    """Return a name for an allocator whose end is visible even without monitoring; nothing where it might not be."""
     if allocator is None or managers != 1 or doubt_about(allocator, managers):
         return ""
     return f"{allocator.leader_id} {allocator.daemon_began}"
@@ -162,7 +162,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Unwatched:
-    """A time in which nobody looked closely enough: leaks in it are in no ledger."""
+    """A time without close enough monitoring: leaks in it are in no log."""
 
     since: datetime
     until: datetime | None
@@ -173,14 +173,14 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What was seen leaking since watching began, as far as it still holds.
+    """What was seen leaking since monitoring began, as far as it is still valid.
 
     Entries are void after the allocator was rebuilt, and an address of one once somebody holds it again; those are left
     out. The newest come first.
     """
 
     watched_since: datetime | None = None
-    """By the engine's clock; None before the first look. Older entries are those of an earlier session."""
+    """By the engine's clock; None before the first snapshot. Older entries are those of an earlier session."""
     entries: tuple[Entry, ...] = ()
     gaps: tuple[Unwatched, ...] = ()
 
@@ -202,7 +202,7 @@ class Evidence(StrEnum):
     """Where the knowledge of a leak comes from."""
 
     ENGINE_COUNT = "engine count"
-    """The allocator's own count, the same in two looks between which nothing changed hands."""
+    """The allocator's own count, the same in two snapshots between which nothing changed hands."""
     CENSUS = "census"
     """A walk of the ring of free addresses, which names each that is taken by nobody, as of its date."""
     LEDGER = "ledger"
@@ -233,10 +233,10 @@ class Leak:
     """So many of the count were seen leaking."""
 
 
-ONE_LOOK = "Only one look was taken, and addresses may have been changing hands."
-CHANGED_HANDS = "Addresses changed hands between the two looks."
-ENGINE_CANNOT = "This engine does not tell its allocator's count (Docker 29 does)."
-NO_COUNT_NOW = "The engine did not tell its allocator's count for this network."
+ONE_LOOK = "There is only one snapshot, and addresses may have been changing hands."
+CHANGED_HANDS = "Addresses changed hands between the two snapshots."
+ENGINE_CANNOT = "This engine does not report its allocator's count (Docker 29 does)."
+NO_COUNT_NOW = "The engine did not report its allocator's count for this network."
 INCONSISTENT = "The engine's figures for this subnet do not add up."
 HOLDERS_MISSING = "Not all holders could be read."
 UNPLACED = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
@@ -244,7 +244,7 @@ OVERCOUNTED = "More addresses have a holder than the engine counts as taken."
 
 
 def unknown_leak(why: str) -> Leak:
-    """Return a leak of which nothing is known, and the reason."""
+    """Return an unknown leak, with the reason."""
     return Leak(None, Certainty.UNKNOWN, Evidence.NONE, why_unknown=why)
 
 

@@ -66,7 +66,7 @@ class Cell:
     mark: Mark
     holders: tuple[Holder, ...] = ()
     lost: Entry | None = None
-    """Where it was watched leaking."""
+    """The leak log's entry, where it was seen leaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class AddressMap:
     def find(self, text: str) -> tuple[int, ...]:
         """Return the addresses that a text means, in order: by number, by holder, or by who lost them.
 
-        A whole address, or its end as `.52` or `.3.52`, means that one, whoever holds it; anything else the names that
+        A whole address, or its end as `.52` or `.3.52`, means that one, with any holder; anything else the names that
         contain it, in any case, and `leaked` and the other words of the legend those marks.
         """
         wanted = text.strip().lower()
@@ -192,7 +192,7 @@ class AddressMap:
 def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[Entry]) -> AddressMap:
     """Return the map of a subnet.
 
-    `elsewhere` are held addresses of the same network that no pool can hand out, and `entries` those of the ledger; of
+    `elsewhere` are held addresses of the same network that no pool can hand out, and `entries` those of the leak log; of
     both, what lies in this subnet is shown.
     """
     pool, leak = account.pool, account.leak
@@ -246,7 +246,7 @@ def _rest(account: SubnetAccount, told: Iterable[Cell]) -> Mark:
     """
     leak = account.leak
     if leak.count is None or leak.evidence is Evidence.LEDGER:
-        # The ledger names what was seen leaking; what leaked before nobody knows.
+        # The leak log names what was seen leaking; what leaked before nobody knows.
         return Mark.OPEN
     named = Counter(each.mark for each in told)
     leaked = leak.count + leak.possibly_load_balancers - named[Mark.LEAKED] - named[Mark.TAKEN]

@@ -12,8 +12,8 @@ CAUSES = (
     Cause(
         "node-without-address", Area.ADDRESS, "node without address on a network",
         "its node has no load-balancer address",
-        "Every node needs one address of its own on each network that its tasks are on, and this node got none.",
-        "Compare what the networks have left, and the engine versions of the nodes.",
+        "A node needs one address on each network of its tasks, and this node got none.",
+        "Compare the free addresses of the networks, then the engine versions of the nodes.",
         (MISSING_ATTACHMENT,),
         Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY,
         command="vipconsole glance",
@@ -21,10 +21,10 @@ CAUSES = (
     Cause(
         "gateway-taken", Area.ADDRESS, "gateway address in use",
         "the gateway address {address} of its network is in use on its node",
-        "The node could not take the network's gateway address, because something there has it already: mostly the "
-        "remains of the same network, else another network of the same subnet.",
-        "Drain the node, restart its dockerd, make the node active again. If it comes back, look for a second network "
-        "with that subnet.",
+        "The node cannot use the network's gateway address, because something on it has that address: usually a "
+        "leftover of the same network, else another network with the same subnet.",
+        "Drain the node, restart its dockerd, then make the node active again. If the error returns, look for a second "
+        "network with that subnet.",
         (
             r"failed to allocate gateway \((?P<address>[^)]*)\): address already in use",
             r"(?:requested )?gateway (?:address )?(?P<address>[0-9a-f.:]+) (?:is )?already in use",
@@ -35,9 +35,9 @@ CAUSES = (
     Cause(
         "node-pool-overlap", Area.ADDRESS, "subnet overlaps on a node",
         "the subnet of its network overlaps another network on its node",
-        "The node refuses to bring the network up there: a bridge or another network of that node has the same "
+        "The node cannot set the network up: a bridge or another network on that node has the same "
         "addresses. Other nodes may be fine.",
-        "Compare the subnets on that node, and remove or move the network that does not belong to the swarm.",
+        "Compare the subnets on that node. Remove or move the network that does not belong to the swarm.",
         (
             r"pool overlaps with other one on this address space",
             r"(?:cannot create network .+|conflicts with network .+): networks have (?:overlapping ipv[46]|same bridge name)",
@@ -49,8 +49,8 @@ CAUSES = (
     ),
     Cause(
         "node-pool-full", Area.ADDRESS, "network full on a node",
-        "no address is left on the network {netname}",
-        "The network of that node has no address left for another container there.",
+        "the network {netname} has no free address",
+        "The network has no free address for another container on that node.",
         "Remove containers from that network, or give it a larger subnet.",
         (
             r"no available (?:ipv[46] )?addresses on this network's address pools: (?P<netname>\S+) \(.*\)",
@@ -62,8 +62,8 @@ CAUSES = (
     Cause(
         "address-taken", Area.ADDRESS, "address of a task in use",
         "the address that its task was given is still in use on its node",
-        "Swarm took the address for free while an endpoint on the node has it. The application never started.",
-        "Look for an address that is held twice, and for a container that outlived its service.",
+        "Swarm counted the address as free, but an endpoint on the node uses it. The application never started.",
+        "Look for an address that is held twice, and for a container whose service is gone.",
         (
             r"(?:could not allocate (?:ip|vip) from ipam: )?address already in use",
             r"requested (?:ip )?address (?P<address>[0-9a-f.:]+) (?:is )?already (?:in use|allocated)",
@@ -73,9 +73,9 @@ CAUSES = (
     ),
     Cause(
         "address-outside", Area.ADDRESS, "address outside the subnet",
-        "an address that it asks for is outside its network",
-        "A fixed address, a gateway or an ip-range does not lie in the network's subnet.",
-        "Compare the address with the network's subnet; after a network was recreated, update the service.",
+        "an address that it requests is outside its network",
+        "A fixed address, a gateway or an ip-range is outside the network's subnet.",
+        "Compare the address with the network's subnet. If the network was recreated, update the service.",
         (
             r"requested address is out of range",
             r"invalid address (?P<address>[0-9a-f.:]+): it does not belong to any of this network's subnets",

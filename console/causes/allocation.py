@@ -11,7 +11,7 @@ from console.journal.signatures import Certainty, Severity
 
 _ID = "[0-9a-z]{3,25}"
 _NETWORK = f"(?P<network>{_ID})"
-_LACKS = "What needs it stays without an address: a service's tasks wait in state New."
+_LACKS = "The tasks that need it wait in state New."
 _REPLACE = "Remove the network and create it again with a subnet that is free."
 
 CAUSES = (
@@ -19,7 +19,7 @@ CAUSES = (
         "allocation-no-address", Area.ADDRESS, "no free address",
         "Swarm has no free address: {reason}",
         "A network had no free address when Swarm tried. " + _LACKS,
-        "See who holds the addresses (glance) and reclaim or enlarge; do not redeploy on that network until then.",
+        "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it.",
         (
             r"could not find an available ip(?: while allocating vip)?",
             r"no available (?:ipv[46] )?addresses on this (?:pool|network's address pools).*",
@@ -30,9 +30,9 @@ CAUSES = (
     Cause(
         "allocation-address-taken", Area.ADDRESS, "address already in use in the allocator",
         "Swarm cannot give it its address: {reason}",
-        "The allocator was to give an address that it holds as given already: mostly one that two holders had before, "
-        "or that a restart of the leader restored twice. The network need not be full. " + _LACKS,
-        "Look for an address held twice (glance), and update the service that waits with --force.",
+        "The allocator already counts that address as used: usually two holders had it before, "
+        "or a restart of the leader restored it twice. The network is not necessarily full. " + _LACKS,
+        "Look for an address held twice (glance), then update the waiting service with --force.",
         (
             r"could not allocate (?:ip|vip) from ipam: address already in use",
             r"(?:requested )?address already in use",
@@ -44,7 +44,7 @@ CAUSES = (
         "allocation-ipv6", Area.ADDRESS, "IPv6 subnet that Swarm does not allocate",
         "Swarm cannot allocate the IPv6 subnet of its network: {reason}",
         "Docker 28 and later never allocate an overlay with an IPv6 subnet: the network exists but has no addresses, "
-        "IPv4 ones neither.",
+        "not even IPv4 ones.",
         "Remove the network and create it again without --ipv6 and without an IPv6 subnet.",
         (
             r"cannot find address (?:pool for (?:poolid:)?|space )[0-9a-f]*:[0-9a-f:.]*/.*",
@@ -55,7 +55,7 @@ CAUSES = (
     Cause(
         "allocation-overlap", Area.ADDRESS, "subnet overlaps another network's",
         "the subnet of its network overlaps another network's",
-        "The subnet asked for overlaps with another network's: the network exists but has no addresses.",
+        "The requested subnet overlaps another network's: the network exists but has no addresses.",
         _REPLACE,
         (
             r"pool overlaps with other one on this address space",
@@ -66,8 +66,8 @@ CAUSES = (
     Cause(
         "allocation-pools-used-up", Area.ADDRESS, "no subnet left for networks",
         "Swarm has no subnet left for its network",
-        "The swarm's default address pool is used up: the network exists but has no addresses.",
-        "Remove unused networks, or create this one with a subnet of its own.",
+        "The swarm's default address pool is exhausted: the network exists but has no addresses.",
+        "Remove unused networks, or create this one with its own --subnet.",
         (
             r"could not find an available, non-overlapping ipv4 address pool among the defaults to assign to the network",
             r"all predefined address pools have been fully subnetted",
@@ -78,9 +78,9 @@ CAUSES = (
     Cause(
         "allocation-invalid-pool", Area.ADDRESS, "subnet or ip-range not valid",
         "the subnet of its network is not valid: {reason}",
-        "The network asks for a subnet, an ip-range, a gateway or an address that Swarm cannot use: the network exists "
+        "The network requests a subnet, an ip-range, a gateway or an address that Swarm cannot use: the network exists "
         "but has no addresses.",
-        "Compare its subnet, ip-range and gateway; then remove it and create it again with ones that fit.",
+        "Check its subnet, ip-range and gateway. Then remove it and create it again with valid ones.",
         (
             r"invalid (?:address |ip )?(?:sub)?pool(?: request)?",
             r"invalid pool id: .+",
@@ -100,16 +100,16 @@ CAUSES = (
     Cause(
         "allocation-pool-lost", Area.ADDRESS, "subnet unknown to the allocator",
         "Swarm's allocator does not know the subnet of its network: {reason}",
-        "The allocator has no record of the subnet from which it is to give an address, mostly after the network failed "
-        "or was removed while something was still on it.",
-        _REPLACE + " If the network is in use, hand leadership over, so that the allocator reads it again.",
+        "The allocator has no record of the network's subnet, usually because the network failed "
+        "or was removed while it was in use.",
+        _REPLACE + " If the network is in use, hand the lead over (`vipconsole reclaim`): the allocator then reads it again.",
         (r"cannot find address (?:pool|space) .+",),
         Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY, place=Place.ALLOCATOR,
     ),
     Cause(
         "allocation-vxlan", Area.NETWORK, "no VXLAN number",
         "its network gets no VXLAN number: {reason}",
-        "The VXLAN number asked for belongs to another network, or none is left: the network exists but has no "
+        "The requested VXLAN number belongs to another network, or none is free: the network exists but has no "
         "addresses.",
         "Create it again without the option vxlanid_list.",
         (
@@ -125,7 +125,7 @@ CAUSES = (
         "allocation-network-unknown", Area.NETWORK, "network unknown to the allocator",
         "Swarm's allocator does not know its network: {reason}",
         "The network was removed, or never got a subnet. " + _LACKS,
-        "Look at the network's own failure; a network without subnet has to be removed and created again.",
+        "Read the network's own failure. A network without a subnet must be removed and created again.",
         (
             r"networkallocator: could not find local network state",
             rf"could not (?:find network allocator|get networker) state for network {_NETWORK}",
@@ -161,7 +161,7 @@ CAUSES = (
         "allocation-port", Area.PORT, "published port taken in the swarm",
         "a port that it publishes is taken by another service",
         "Another service of the swarm publishes the same port through ingress. " + _LACKS,
-        "Publish another port, or take it from the service that has it.",
+        "Publish another port, or remove it from the service that has it.",
         (
             r"port '?(?P<port>[0-9]{1,5})'? is already in use by service .+",
             r"(?:published )?port (?:conflict|space|already allocated).*",
@@ -171,8 +171,8 @@ CAUSES = (
     ),
     Cause(
         "allocation-second-ingress", Area.NETWORK, "second ingress network",
-        "the swarm has another ingress network already",
-        "A swarm has one ingress network, so this one gets no addresses.",
+        "the swarm already has another ingress network",
+        "A swarm has only one ingress network, so this one gets no addresses.",
         "Remove one of the two: `docker network ls --filter driver=overlay`.",
         (r"cannot allocate ingress network \S+ \(.+\) because another ingress network is already present.*",),
         Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
@@ -180,9 +180,9 @@ CAUSES = (
     Cause(
         "allocation-not-written", Area.NODE, "allocation not recorded",
         "Swarm could not record its allocation: {reason}",
-        "The leader had an address and could not write it down: the managers lost their quorum or their leader, or were "
+        "The leader found an address but could not store it: the managers lost their quorum or their leader, or were "
         "too slow. Swarm tries again.",
-        "Look at the managers: `docker node ls`.",
+        "Check the managers: `docker node ls`.",
         (
             r"failed updating state in store transaction for .+",
             r"(?:raft|store)[:.] ?.+",

@@ -37,14 +37,14 @@ CAUSES = (
         "there is no image {image}",
         "The node does not have the image and could not pull it: the name or the tag is wrong, the registry cannot be "
         "reached, or it wants a login.",
-        "The command tells why it cannot be pulled. A private registry needs --with-registry-auth at the deploy.",
+        "The command shows why the pull fails. For a private registry, deploy with --with-registry-auth.",
         (r"(?:error: )?no such image: (?P<image>.+)",),
         command="docker pull {image}",
     ),
     Cause(
         "image-rate-limit", Area.IMAGE, "registry's pull limit reached",
-        "its image cannot be pulled: the registry's limit of pulls is reached",
-        "The registry takes no more pulls from that address or account for some time." + _RETRY,
+        "its image cannot be pulled: the registry's pull limit is reached",
+        "The registry refuses more pulls from that address or account for some time." + _RETRY,
         "Log in to the registry and deploy with --with-registry-auth, use a mirror, or wait.",
         (r"toomanyrequests.*", r"you have reached your .*pull rate limit.*", r"429 too many requests.*", *_after(_LIMIT)),
         command="docker pull {image}",
@@ -53,7 +53,7 @@ CAUSES = (
         "image-denied", Area.IMAGE, "registry refuses the pull",
         "its image cannot be pulled: the registry refuses it",
         "The repository does not exist, or needs a login that the node does not have." + _RETRY,
-        "Check the name; then `docker login`, and deploy with --with-registry-auth, which passes the login on.",
+        "Check the name. Then run `docker login` and deploy with --with-registry-auth, so that the nodes get the login.",
         (
             rf"pull access denied for {_IMAGE}, repository does not exist or may require .*",
             r"pull access denied.*",
@@ -68,7 +68,7 @@ CAUSES = (
     Cause(
         "image-certificate", Area.IMAGE, "registry's certificate not accepted",
         "its image cannot be pulled: the registry's certificate is not accepted",
-        "The node does not trust the registry's certificate, or the registry speaks no TLS." + _RETRY,
+        "The node does not trust the registry's certificate, or the registry does not use TLS." + _RETRY,
         "Give the node the registry's CA under /etc/docker/certs.d, or name the registry in insecure-registries.",
         (r"x509: .+", r"(?:remote error: )?tls: .+", r"http: server gave http response to https client", *_after(_TLS)),
         command="docker pull {image}",
@@ -104,15 +104,15 @@ CAUSES = (
     Cause(
         "image-name", Area.IMAGE, "image name not valid",
         "the name of its image is not valid: {reason}",
-        "The engine cannot read it as the name of an image.",
+        "The engine does not accept it as an image name.",
         "Correct the name: lower case, one tag, no spaces.",
         (r"invalid reference format.*", r"repository name must be lowercase.*", r"cannot parse .* as (?:an )?image.*"),
     ),
     Cause(
         "image-damaged", Area.IMAGE, "image not unpacked",
         "its image cannot be unpacked on its node: {reason}",
-        "The image was reached, but a layer of it could not be stored.",
-        "Look for room and errors of the disk on that node, then pull the image there by hand.",
+        "The registry has the image, but the node could not store one of its layers.",
+        "Check disk space and disk errors on that node, then pull the image there by hand.",
         (
             r"failed to (?:register|extract|unpack|apply|prepare extraction snapshot|mount|commit) (?!local volume).*(?:layer|snapshot|image|/var/lib).*",
             r"(?:filesystem )?layer verification failed.*",

@@ -14,18 +14,18 @@ RENEW = (
 _NETWORK = r'"?(?P<network>[A-Za-z0-9][A-Za-z0-9_.-]*)"?'
 _BUSY = "(?:file exists|device or resource busy)"
 _STALE = (
-    "The node's overlay state is stale: an interface of the network is left over from before, so the network cannot "
-    "be set up there."
+    "The node's overlay state is stale: an old interface of the network is still there, so the network cannot "
+    "be set up on that node."
 )
 
 CAUSES = (
     Cause(
         "attach-timeout", Area.NETWORK, "attaching to a network timed out",
-        "its node got no attachment to the network in time",
-        "The manager did not hand out an address for the node or the container within the time: the network may be "
-        "full, the manager busy or out of reach, or the network never got a subnet.",
-        "Read dockerd's log on the leader for that moment (`vipconsole journal` there), and compare what the network "
-        "has left (`vipconsole glance`).",
+        "its node was not attached to the network in time",
+        "The manager gave the node or the container no address in time: the network may be full or without a subnet, "
+        "or the manager may be busy or unreachable.",
+        "Read dockerd's log on the leader around that time (`vipconsole journal` there), and check the network's free "
+        "addresses (`vipconsole glance`).",
         (
             r"attaching to network failed, make sure your network options are correct and check manager logs: .+",
             r"could not attach to network \S+: .*context (?:deadline exceeded|canceled)",
@@ -48,11 +48,11 @@ CAUSES = (
     ),
     Cause(
         "node-starting", Area.NETWORK, "node does not know its address yet",
-        "its node does not know yet by which of its addresses it reaches other nodes",
-        "A task began before dockerd knew its node's own address for overlay traffic, as in the seconds after dockerd "
-        "starts. Swarm begins another task in its place.",
-        "Wait some seconds. If it goes on, compare the node's address (`docker info` there, under Swarm) with those that "
-        "the host has (`ip address`).",
+        "its node does not know its own address for overlay traffic yet",
+        "The task started before dockerd knew its node's address for overlay traffic, as in the seconds after dockerd "
+        "starts. Swarm starts another task in its place.",
+        "Wait a few seconds. If it continues, compare the node's address (`docker info` there, under Swarm) with the "
+        "host's addresses (`ip address`).",
         (
             (r'(?:subnet sandbox join failed for "(?P<subnet>[^"]+)": )?(?:overlay: )?cannot determine address family of '
              "transport: the local data-plane address is not currently known"),
@@ -63,7 +63,7 @@ CAUSES = (
     Cause(
         "stale-sandbox", Area.NETWORK, "overlay not set up on a node",
         "its network cannot be set up on its node: {reason}",
-        "The node's own part of the overlay (its sandbox, bridge or VXLAN interface) cannot be made, or is damaged.",
+        "The node's own part of the overlay (its sandbox, bridge or VXLAN interface) cannot be created, or is damaged.",
         RENEW,
         (
             r'(?:subnet|network) sandbox join failed for "(?P<subnet>[^"]+)": .+',
@@ -90,9 +90,9 @@ CAUSES = (
     Cause(
         "network-not-found", Area.NETWORK, "network not found on a node",
         "its node does not find the network {network}",
-        "The network was removed or recreated, has not reached that node, or is one that the node itself must have.",
-        "If it exists (`docker network ls`), deploy the stack again, which names the network that exists now; "
-        "otherwise create it first.",
+        "The network was removed or recreated, is not known on that node yet, or must exist on the node itself.",
+        "If it exists (`docker network ls`), deploy the stack again, so that it uses the network that exists now. "
+        "Otherwise create it first.",
         (
             rf"(?:could not find the corresponding predefined swarm network: )?network(?: id)? {_NETWORK} not found",
             rf"(?:error: )?no such network: {_NETWORK}",
@@ -104,9 +104,9 @@ CAUSES = (
         command="docker network ls",
     ),
     Cause(
-        "network-refused", Area.NETWORK, "network not open to containers",
-        "its node may not attach it to the network {network}",
-        "The network is not attachable by hand, or is not meant for containers.",
+        "network-refused", Area.NETWORK, "network not attachable",
+        "its node is not allowed to attach it to the network {network}",
+        "The network was created without --attachable, or is not meant for containers.",
         "Create the network with --attachable, or run the container as a service.",
         (rf"network {_NETWORK} not manually attachable",),
         Severity.WARNING, is_address_problem=False,
@@ -114,8 +114,8 @@ CAUSES = (
     ),
     Cause(
         "endpoint-left-over", Area.NETWORK, "endpoint left over on a node",
-        "an endpoint of that name is left over on the network {network}",
-        "A container that is gone left its endpoint behind, so a new one of that name cannot join.",
+        "a leftover endpoint has that name on the network {network}",
+        "A removed container left its endpoint behind, so a new container of that name cannot join.",
         "Remove it: `docker network disconnect -f {network} NAME`. If it stays, restart dockerd on that node.",
         (rf"endpoint with name (?P<endpoint>\S+) already exists in network {_NETWORK}",),
         Severity.WARNING, is_address_problem=False,
@@ -124,9 +124,9 @@ CAUSES = (
     Cause(
         "firewall", Area.NETWORK, "firewall rules refused on a node",
         "dockerd cannot set its firewall rules on its node: {reason}",
-        "Something else removed or replaced dockerd's chains (a firewall that was reloaded), or the kernel lacks a "
+        "Something else removed or replaced dockerd's chains (such as a firewall reload), or the kernel lacks a "
         "module. Containers on that node cannot be connected.",
-        "Restart dockerd on that node after the firewall was reloaded: it sets its chains up when it starts.",
+        "Restart dockerd on that node after a firewall reload: it creates its chains when it starts.",
         (
             r" *\(? ?ip6?tables failed: .+",
             r"nftables? .+",
@@ -137,9 +137,9 @@ CAUSES = (
         command="iptables -w -L DOCKER -n",
     ),
     Cause(
-        "bridge-full", Area.NETWORK, "bridge of a node has no room",
+        "bridge-full", Area.NETWORK, "bridge of a node is full",
         "the bridge of its node takes no more containers",
-        "A Linux bridge has at most 1023 ports, one for each container on it, and this one has no free one.",
+        "A Linux bridge has at most 1023 ports, one per container, and none of them is free.",
         "Run fewer containers on that node.",
         (r"adding interface \S+ to bridge (?P<network>\S+) failed: exchange full",),
         Severity.WARNING, is_address_problem=False,
@@ -156,8 +156,8 @@ CAUSES = (
     Cause(
         "container-network", Area.NETWORK, "network of a container not set up",
         "its container's network cannot be set up: {reason}",
-        "The node failed while it connected the container; the application never ran, and its log is empty.",
-        "Read dockerd's log on that node for that moment. " + RENEW,
+        "The node could not connect the container. The application never ran, so its log is empty.",
+        "Read dockerd's log on that node around that time. " + RENEW,
         (
             r"failed to set up container networking(?:: .+)?",
             r"driver failed programming external connectivity on endpoint .+",

@@ -13,10 +13,10 @@ _REFUSED = "(?:cannot assign requested address|permission denied)"
 
 CAUSES = (
     Cause(
-        "port-taken", Area.PORT, "port of the host in use",
+        "port-taken", Area.PORT, "host port in use",
         "the port {port} on its node is already in use{holder}",
-        "The container's network was being set up when the port turned out to be taken, so the application never ran "
-        "and its log is empty.",
+        "The port was already taken when the container's network was set up. The application never ran, "
+        "so its log is empty.",
         "Free the port or publish another one. Until then scale the service to 0 (`docker service scale {service}=0`): "
         "on Docker 29 such retries have been reported to destroy the sandbox of the shared overlay on that node.",
         (
@@ -37,19 +37,19 @@ CAUSES = (
         command="docker ps --filter publish={port}",
     ),
     Cause(
-        "ports-used-up", Area.PORT, "no free port of the host",
+        "ports-used-up", Area.PORT, "no free host port",
         "no free port is left on its node",
-        "Every port of the range that was asked for, or of the range that dockerd chooses from, is taken on that node.",
+        "Every port of the requested range, or of the range that dockerd chooses from, is taken on that node.",
         "Publish a port outside that range, or stop what holds the ports.",
         (r"all ports are allocated",),
         Severity.WARNING, is_address_problem=False,
         command="docker ps --format '{{{{.Names}}}} {{{{.Ports}}}}'",
     ),
     Cause(
-        "port-refused", Area.PORT, "port of the host refused",
+        "port-refused", Area.PORT, "host port refused",
         "the port {port} cannot be opened on its node: {reason}",
-        "The node does not have the address to publish on, or dockerd may not open that port. The application never "
-        "ran.",
+        "The node does not have the address to publish on, or dockerd is not allowed to open that port. The application "
+        "never ran.",
         "Publish on an address that the node has, or on a port that dockerd may open (above 1024 where it is rootless).",
         (
             rf"{_LISTEN}: bind: {_REFUSED}",

@@ -17,11 +17,11 @@ CAUSES: tuple[Cause, ...] = (
     *scheduling.CAUSES,
     *allocation.CAUSES,
 )
-"""Where two causes fit behind the same boundary of an error, the earlier one is told."""
+"""Where two causes match at the same boundary of an error, the earlier one wins."""
 
 
 LONGEST = 4096
-"""An error longer than that is not looked into: everything in it was written to be long."""
+"""A longer error is not parsed: somebody made it long on purpose."""
 _BOUNDARIES = 32
 _QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
 
@@ -46,7 +46,7 @@ def cause_of(error: str, place: Place = Place.TASK) -> Match | None:
 
 
 def _starts(text: str) -> Iterator[int]:
-    """Yield where a cause may begin. After a quote that is never closed nothing is believed."""
+    """Yield where a cause may begin. Nothing counts after a quote that is never closed."""
     yield 0
     count = 0
     end = len(text) if text.count('"') % 2 == 0 else text.rindex('"')

@@ -19,15 +19,15 @@ REASONS = (
     ("not available for new tasks", "Nodes are down, paused or drained: `docker node ls`."),
     (
         "cannot fulfill requested csi volume mounts",
-        "No node can have its CSI volume: compare its topology, its access mode and who uses it already.",
+        "No node can mount its CSI volume: check the volume's topology, its access mode and its current users.",
     ),
     (
         "cannot find volume to satisfy mount",
-        "No cluster volume of that name or group is there and free: `docker volume ls --cluster`.",
+        "No free cluster volume has that name or group: `docker volume ls --cluster`.",
     ),
     (
         "unsatisfied volume",
-        "No cluster volume of that name or group is there and free: `docker volume ls --cluster`.",
+        "No free cluster volume has that name or group: `docker volume ls --cluster`.",
     ),
 )
 """What to do about each reason of the scheduler's, in small letters."""
@@ -43,7 +43,7 @@ CAUSES = (
     Cause(
         "no-suitable-node", Area.SCHEDULING, "no node takes a task",
         "no node takes its task: {reasons}",
-        "The scheduler has looked at every node and found none that fits.",
+        "The scheduler checked every node, and none fits.",
         "",
         (
             r"no suitable node \((?P<reasons>.+)\)",
@@ -55,8 +55,8 @@ CAUSES = (
     Cause(
         "constraint-enforced", Area.SCHEDULING, "manager ended a task",
         "the manager ended its task: the node no longer meets the service's constraints",
-        "Not the node and not the application ended it: a label, the role or the resources of the node changed under "
-        "the running task.",
+        "Neither the node nor the application ended it: a label, the role or the resources of the node changed while "
+        "the task was running.",
         "Compare the constraints with the node as it is now.",
         (r"assigned node no longer meets constraints",),
         command="docker node ls",
@@ -64,7 +64,7 @@ CAUSES = (
     Cause(
         "task-orphaned", Area.SCHEDULING, "node of a task lost",
         "its node is gone: {reason}",
-        "The manager has not heard from the node for long and gave its tasks up.",
+        "The manager lost contact with the node for too long and gave up its tasks.",
         "Bring the node back, or remove it from the swarm.",
         (r"(?:node|task) (?:is )?orphaned.*", r"heartbeat failure.*"),
         command="docker node ls",

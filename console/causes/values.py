@@ -21,7 +21,7 @@ WORDS = {
     "reasons": "",
     "holder": "",
 }
-"""What stands for something that is not known, in advice that is typed."""
+"""Placeholders for unknown names in a command."""
 
 
 SPOKEN = {
@@ -32,7 +32,7 @@ SPOKEN = {
     "path": "",
     "reasons": "the scheduler gives no reason",
 }
-"""What stands for it in a sentence that is read."""
+"""Placeholders for unknown names in a sentence."""
 
 
 def typed(template: str, named: Mapping[str, str]) -> str:
@@ -50,7 +50,7 @@ def _filled(template: str, named: Mapping[str, str]) -> str:
 
 
 class Area(StrEnum):
-    """What an error is about, and so whose advice helps."""
+    """What an error is about; this selects the advice."""
 
     ADDRESS = "address"
     NETWORK = "network"
@@ -93,13 +93,13 @@ class Cause:
     severity: Severity | None = None
     """How much it matters in dockerd's log; None leaves it among the other errors there."""
     is_address_problem: bool | None = None
-    """None where it cannot be told, or where the task's own addresses tell."""
+    """None where it is unknown, or where the task's own addresses decide it."""
     certainty: Certainty = Certainty.CERTAIN
     command: str = ""
     """The next command, for a shell on the engine's host; empty for `docker service ps`."""
     place: Place = Place.TASK
     is_fallback: bool = False
-    """Whether it is told only where no other cause fits."""
+    """Whether it is used only where no other cause fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ class Match:
     cause: Cause
     named: Mapping[str, str]
     is_whole: bool
-    """Whether nothing stood in front."""
+    """Whether the error begins with the cause."""

@@ -1,4 +1,4 @@
-"""All findings of one look, in one order, for every face of the program."""
+"""All findings of one snapshot, in one order, for every command and screen."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,9 +46,9 @@ def assess(
     *,
     journal_required: bool = False,
 ) -> Assessment:
-    """Return what a look amounts to; with `names`, for these networks only.
+    """Return the assessment of a snapshot; with `names`, for these networks only.
 
-    A name that no overlay bears is a critical finding: whoever watches a network wants to know that it is gone.
+    A name that no overlay has is a critical finding: who monitors a network wants to know that it is gone.
     """
     censuses, void = weigh(known(observation.censuses, ()), observation.swarm, _rebuilt_at(observation))
     kept = Kept(censuses, known(observation.ledger, NOT_WATCHED).entries, observation.counts)
@@ -131,7 +131,7 @@ def _place(finding: Finding) -> tuple[int, int, str, str]:
 
 
 def _fullness(each: NetworkAccount) -> tuple[bool, float, str]:
-    # A network without a subnet is worse off than any that has one.
+    # A network without a subnet is worse than any full one.
     return each.network.is_allocated, -each.used_at_least / max(1, each.capacity), each.network.name
 
 

@@ -17,10 +17,10 @@ UPDATING = ("updating", "rollback_started")
 class Touch(StrEnum):
     """What recreating a network does to something on it."""
 
-    RESTARTS = "stopped once, started once"
-    STAYS_DOWN = "moved over; nothing of it runs"
-    RECONNECTS = "disconnected, connected again"
-    WAITS = "has to end first"
+    RESTARTS = "stopped, then started"
+    STAYS_DOWN = "moved; no task of it runs"
+    RECONNECTS = "disconnected, then reconnected"
+    WAITS = "must end first"
     REFUSED = "refused"
 
 
@@ -94,9 +94,7 @@ def attached_to(account: NetworkAccount, swarm: SwarmState) -> Part[Attachments]
         _loose(each, names.get(each.id, f"task {each.id[:12]}"), addresses, nodes, here) for each in loose
     ]
     refused = (
-        "The ingress network is none that services name: Swarm makes it anew itself."
-        if network.ingress
-        else ""
+        "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
     )
     return Attachments(tuple(sorted(found, key=lambda each: (_RANK[each.touch], each.name))), refused)
 
@@ -131,7 +129,7 @@ def _service(service: Service, tasks: list[Task], addresses: defaultdict[str, li
 
 def _touch(service: Service, tasks: list[Task]) -> tuple[Touch, str]:
     if service.is_job:
-        return Touch.REFUSED, "A job cannot be stopped and started again: let it end, or remove it."
+        return Touch.REFUSED, "A job cannot be stopped and started again. Let it end, or remove it."
     if service.update_state in UPDATING:
         return Touch.REFUSED, "It is being updated: wait until that is done."
     if service.update_state in PAUSED:
@@ -149,7 +147,7 @@ def _loose(
     here: str,
 ) -> Attached:
     node = nodes.get(task.node_id, task.node_id[:12])
-    touch, because = Touch.WAITS, "Its service is gone, and it has not ended."
+    touch, because = Touch.WAITS, "Its service is gone, but it has not ended."
     if task.is_standalone:
         touch, because = Touch.RECONNECTS, ""
         if task.node_id != here:

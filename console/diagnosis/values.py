@@ -47,7 +47,7 @@ class Finding:
     subject: str
     """What it is about: a network's name, or `swarm`."""
     short: str
-    """A few words for the headline."""
+    """The headline, a few words."""
     sentence: str
     hint: str = ""
     """What to do next, or why it matters."""
@@ -74,13 +74,13 @@ class UnfinishedRun:
     """Whether a runner is at work on it."""
 
 
-NOT_ASKED = Unknown("Nobody asked for it.")
+NOT_ASKED = Unknown("It was not requested.")
 NOT_WATCHED = Ledger()
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One dated look: at a swarm, and at this host where the engine is its own."""
+    """One dated snapshot of a swarm, and of this host where the engine is its own."""
 
     host: str
     """Address of the engine that was asked."""
@@ -89,20 +89,20 @@ class Observation:
     took_s: float
     swarm: SwarmState
     earlier: SwarmState | None
-    """A look some seconds before, where one was taken."""
+    """A snapshot some seconds earlier, where one was taken."""
     routes: Part[tuple[Route, ...]]
     journal: Part[Summary] = NOT_ASKED
     """What dockerd logged lately."""
     censuses: Part[tuple[Census, ...]] = ()
-    """What was kept of earlier censuses; whether they still hold is for whoever assesses."""
+    """The stored censuses; `assess` decides whether they are still valid."""
     ledger: Part[Ledger] = NOT_WATCHED
-    """What was seen leaking, as far as it still holds; empty where nobody watches."""
+    """The leak log, as far as it is still valid; empty where nothing is monitored."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
-    """What the engine counted as leaked in earlier looks, under the present allocator."""
+    """What the engine counted as leaked in earlier snapshots, under the present allocator."""
     runs: Part[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
     machine: str = ""
-    """Which machine looked, as runs that began on it write it down; nothing where nobody asked."""
+    """The machine that took the snapshot, by the ID that its runs record; empty where it was not read."""
 
     @property
     def now(self) -> datetime:
@@ -113,7 +113,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a look amounts to."""
+    """The assessment of a snapshot."""
 
     severity: Severity
     headline: str

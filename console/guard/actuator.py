@@ -1,4 +1,4 @@
-"""Does what the guard decided, and judges what came of it."""
+"""Does what the guard decided, and judges the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ Tell = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the guard came to."""
+    """The guard's result."""
 
     decision: Decision
     """The last one: what holds now."""
@@ -68,7 +68,7 @@ async def _restart(
     scout: Scout, wishes: Wishes, hands: Hands, before: Situation, decision: Decision
 ) -> Outcome:
     settings, clock = scout.settings, scout.clock
-    # On disk before it begins: whoever is killed in the middle must not restart it again.
+    # On disk before it begins: a guard that is killed in the middle must not restart it again.
     await asyncio.to_thread(remember_restart, scout.state, clock.now())
     reader = EngineReader(scout.connection)
     waited = frozenset(each.service_id for each in needy_services(before.observation))
@@ -77,15 +77,15 @@ async def _restart(
     after = decide(now, replace(wishes, may_restart=False), settings.thresholds)
     took = duration(done.took_s)
     if after.shortage is not None:
-        sentence = f"The docker unit was restarted ({took}), and it did not help. {after.sentence}"
+        sentence = f"The docker unit was restarted ({took}), but it did not help. {after.sentence}"
         return Outcome(replace(after, verdict=Verdict.STOP, sentence=sentence), restarted=True)
     if done.behind:
-        behind = f"{plural(len(done.behind), 'service')} do not run again yet: {listed(done.behind)}."
+        behind = f"{plural(len(done.behind), 'service')} not running yet: {listed(done.behind)}."
         sentence = f"The docker unit was restarted ({took}). {behind}"
         return Outcome(
-            Decision(Verdict.STOP, sentence, "`vipconsole why` tells what holds them up."), restarted=True
+            Decision(Verdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), restarted=True
         )
-    first = decision.shortage.why if decision.shortage else "addresses could not be had"
+    first = decision.shortage.why if decision.shortage else "addresses were exhausted"
     sentence = f"The docker unit was restarted ({took}), because {first}. {after.sentence}"
     verdict = Verdict.GO if after.verdict is Verdict.NOTE else after.verdict
     return Outcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)

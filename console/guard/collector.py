@@ -54,7 +54,7 @@ class Scout:
     lock: Path = LOCK
     """The maintenance lock of this host."""
     unit: Callable[[], Awaitable[Part[Daemon]]] | None = None
-    """Looks at the docker unit in place of systemd's own; for engines that no unit runs."""
+    """Inspects the docker unit instead of systemd; for engines that no unit runs."""
 
     async def situation(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> Situation:
         """Return what there is now. With `dwell_s`, quiet is watched for so long; what is stuck does not count."""
@@ -92,7 +92,7 @@ class Scout:
         look = self.settings.look
         if isinstance(unit, Unknown) or unit.started_at is None:
             return look
-        # The first failure is told loudly and the later ones are not: one of last week may still be the reason.
+        # The first failure is logged at level error and later ones are not: one of last week may still be the reason.
         age_s = (self.clock.now() - unit.started_at).total_seconds() + 60
         return replace(look, journal_s=min(max(look.journal_s, age_s), LONGEST_JOURNAL_S))
 
@@ -123,7 +123,7 @@ class Scout:
             EventSource(self.connection, self.clock),
         )
         report: Report | None = None
-        # Three times as long as it must last: whoever deploys for longer is not waited for here.
+        # Three times as long as it must last: a longer deploy is not waited for here.
         async with aclosing(wait_for_quiet(senses, self.clock, rules, settings.look, 3 * dwell_s)) as states:
             async for each in states:
                 report = each.report
@@ -154,7 +154,7 @@ def keep_of(settings: Settings) -> Keep:
 
 
 def _unfinished(observation: Observation) -> Part[str]:
-    """Return what every face says of runs that are not over; nothing where there is none."""
+    """Return what every command and screen says about unfinished runs; nothing where there is none."""
     if isinstance(observation.runs, Unknown):
         return observation.runs
     found = find_unfinished(observation.runs, observation.taken_at)
@@ -188,7 +188,7 @@ def remember_restart(state: Path, at: datetime) -> None:
         text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})
         write_atomically(state / FILE, f"{text}\n", 0o600)
     except OSError as error:
-        raise HostError(f"The restart cannot be written down: {error.strerror}.") from error
+        raise HostError(f"The restart cannot be recorded: {error.strerror}.") from error
 
 
 def _moment(data: Mapping[str, Any]) -> datetime:

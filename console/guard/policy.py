@@ -27,8 +27,8 @@ from console.text import did_you_mean, duration, listed, plural
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
 HALF_CHANGED = frozenset(("services-parked", "handover-unfinished"))
-"""Findings about what somebody has left in the middle of a change."""
-PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers what is cheaper."
+"""Findings about unfinished changes."""
+PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers cheaper ways."
 REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
@@ -56,7 +56,7 @@ def _stands_back(situation: Situation) -> Decision | None:
             Verdict.STOP, situation.unfinished, "Nothing is deployed or repaired while a run is unfinished."
         )
     if isinstance(situation.holder, Unknown):
-        return unknown(situation.holder, "It is not known whether another command changes the swarm.")
+        return unknown(situation.holder, "It is not known whether another command is changing the swarm.")
     if situation.holder:
         refused = LockHeld(situation.holder)
         return Decision(Verdict.STOP, refused.sentence, refused.hint)
@@ -87,10 +87,10 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
             Verdict.STOP,
             f"{_sentence(worst)} A restart would not help: "
             + (
-                "nothing has leaked there that could come back."
+                "nothing leaked there that a restart could free."
                 if worst.within_reach <= worst.free
-                else f"with everything that leaked given back {worst.within_reach} would be free, and {worst.wanted} "
-                "are wanted."
+                else f"with all leaked addresses back, {worst.within_reach} would be free, and {worst.wanted} "
+                "are needed."
             ),
             GROWTH,
             worst,
@@ -98,8 +98,8 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
     worst = shortages[0]
     obstacles = tuple(_obstacles(situation, wishes))
     gain = (
-        f"Giving back what leaked would leave {worst.within_reach} free, and {worst.wanted} "
-        f"{'is' if worst.wanted == 1 else 'are'} wanted."
+        f"With all leaked addresses back, {worst.within_reach} would be free, and {worst.wanted} "
+        f"{'is' if worst.wanted == 1 else 'are'} needed."
     )
     if obstacles:
         sentence, hint = obstacles[0]
@@ -135,10 +135,10 @@ def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]
     elif not isinstance(engine, Unknown):
         leader = next((each for each in nodes if each.is_leader), None)
         if leader is None:
-            yield "the swarm has no leader.", "`docker node ls` on the managers."
+            yield "the swarm has no leader.", "Run `docker node ls` on the managers."
         elif leader.id != engine.node_id:
             yield (
-                f"the allocator runs on the leader, {leader.hostname}, and not here.",
+                f"the allocator runs on the leader, {leader.hostname}, not here.",
                 f"Run this on {leader.hostname}.",
             )
     yield from _noise(situation)
@@ -164,7 +164,7 @@ def _noise(situation: Situation) -> Iterator[tuple[str, str]]:
 def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
     daemon, last, now = situation.daemon, situation.last_restart_at, situation.observation.taken_at
     if isinstance(daemon, Unknown):
-        yield f"the docker unit cannot be looked at. {daemon.reason}", daemon.hint
+        yield f"the docker unit cannot be inspected. {daemon.reason}", daemon.hint
     else:
         if daemon.stays_down:
             who = f"{plural(len(daemon.stays_down), 'container')} outside the swarm"
@@ -173,10 +173,10 @@ def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
                 "Give them a restart policy (`docker update --restart unless-stopped`), or stop them.",
             )
         if daemon.started_at is None:
-            yield "the docker unit does not run.", "`systemctl status` of it tells why."
+            yield "the docker unit is not running.", "`systemctl status` of it shows why."
         elif (now - daemon.started_at).total_seconds() < daemon.start_limit_s:
             yield (
-                "the docker unit was started a moment ago, and systemd limits how often that may be.",
+                "the docker unit was started a moment ago, and systemd limits how often it may start.",
                 f"Try again in {duration(daemon.start_limit_s)}.",
             )
     if isinstance(last, Unknown):
@@ -184,8 +184,8 @@ def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
     elif last is not None and (now - last).total_seconds() < wishes.cooldown_s:
         left_s = wishes.cooldown_s - max(0.0, (now - last).total_seconds())
         yield (
-            f"the guard restarted it {duration((now - last).total_seconds())} ago, and it did not last.",
-            f"It may do so again in {duration(left_s)}. Find out what leaks: `vipconsole`.",
+            f"the guard restarted it {duration((now - last).total_seconds())} ago, and addresses are short again.",
+            f"The next restart is allowed in {duration(left_s)}. Find out what leaks: `vipconsole`.",
         )
 
 
@@ -196,7 +196,7 @@ def _doubt(situation: Situation, wishes: Wishes) -> Decision | None:
     return Decision(
         Verdict.UNKNOWN,
         f"It is not known whether {account.network.name} has {wishes.need} free addresses: at most "
-        f"{account.free_at_most} are, and leaked ones are among them.",
+        f"{account.free_at_most} are free, leaked ones included.",
         f"`vipconsole census {account.network.name}` counts them.",
         census_of=account.network.name,
     )
@@ -232,7 +232,7 @@ def _go(situation: Situation, wishes: Wishes) -> Decision:
     worst = findings[0] if findings else None
     said = tuple(each.sentence for each in findings)
     if worst is None:
-        need = f", and {wishes.need} are wanted" if is_answered else ""
+        need = f", and {wishes.need} are needed" if is_answered else ""
         decision = Decision(Verdict.GO, f"{room}{need}.")
     elif worst.severity is Severity.UNKNOWN:
         decision = Decision(Verdict.UNKNOWN, worst.sentence, worst.hint, because=said)

@@ -67,7 +67,7 @@ class Situation:
     assessment: Assessment
     """Of all overlays."""
     quiet: Report
-    """One look's worth of checks, nothing accepted."""
+    """One snapshot's worth of checks, nothing accepted."""
     unfinished: Part[str]
     """What an unfinished run says, with the command that resumes it; nothing where there is none."""
     holder: Part[str]
@@ -81,7 +81,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A network on which addresses cannot be had."""
+    """A network on which addresses are exhausted."""
 
     network: str
     network_id: str
@@ -100,14 +100,14 @@ class Decision:
     """What the guard does and says. The same value is shown by `--dry-run` and acted on without it."""
 
     verdict: Verdict
-    """If nothing were done; `restarts` changes it to what comes of the restart."""
+    """The verdict if nothing is done; where `restarts` is set, the restart's result replaces it."""
     sentence: str
     hint: str = ""
     shortage: Shortage | None = None
     restarts: bool = False
     prunes: tuple[str, ...] = ()
     census_of: str = ""
-    """The network whose leaks must be known before anything can be said; nothing where none is needed."""
+    """The network whose leaks must be known before a decision; empty where none is needed."""
     because: tuple[str, ...] = ()
     """What held, or did not, each a sentence; in the order in which it was looked at."""
 
@@ -144,7 +144,7 @@ def find_shortages(situation: Situation, wishes: Wishes, thresholds: Thresholds)
         elif batch and account.free_at_most < wanted:
             bound = "" if account.free_is_exact else "at most "
             free = plural(account.free_at_most, "free address", "free addresses")
-            why = f"{name} has {bound}{free}, and {wanted} are wanted"
+            why = f"{name} has {bound}{free}, and {wanted} are needed"
         else:
             continue
         within_reach = max(0, account.capacity - account.accounted)
@@ -245,7 +245,7 @@ WITHIN_S = 900.0
 def being_deployed(observation: Observation) -> tuple[str, ...]:
     """Return the names of services whose tasks are on the way to running and have not failed since the last change.
 
-    Quiet takes a service for stuck that has not converged within its dwell time. That is short for a pull, and whoever would
+    Quiet takes a service for stuck that has not converged within its dwell time. That is short for a pull, and a guard that would
     restart the docker unit or remove networks meanwhile would do so in the middle of a deploy.
     """
     tasks = tasks_by_service(known(observation.swarm.tasks, ()))

@@ -1,4 +1,4 @@
-"""What goes on on this host, as values. Every text in here has passed `console.text.clean`."""
+"""The activity of this host, as values. Every text in here has passed `console.text.clean`."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that systemd was told to do and has not done yet."""
+    """A job of systemd that is not finished."""
 
     unit: str
     what: str
@@ -87,7 +87,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """The process that looks, among the others."""
+    """The present process, among the others."""
 
     pid: int
     session: str
@@ -107,7 +107,7 @@ class Inapplicable:
 
 @dataclass(frozen=True, slots=True)
 class HostActivity:
-    """One look at this host."""
+    """One snapshot of this host."""
 
     own: Own
     processes: Part[tuple[Process, ...]] | Inapplicable

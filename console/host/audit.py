@@ -24,7 +24,7 @@ class Audit:
     def tell(self, change: str) -> bool:
         """Send a change, in words; return False where there is no journal to take it.
 
-        A journal that is not there stops no cure: whoever composes the command says so once.
+        A missing journal stops no operation: the caller says so once.
         """
         fields = {
             "MESSAGE": f"{self.who}: {change} ({self._command})",

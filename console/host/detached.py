@@ -1,4 +1,4 @@
-"""Starts a process that outlives whoever starts it: a transient unit of systemd where there is one, else detached.
+"""Starts a process that outlives its starter: a transient unit where systemd runs, else a detached process.
 
 A login session that ends takes its processes with it where logind says so (KillUserProcesses), however they have
 detached themselves; a unit of the system is none of them.
@@ -83,7 +83,7 @@ async def _start_unit(program: Program, run: Run) -> None:
             ) from error
         raise HostError(
             f"systemd did not start {unit}: {error.said.removesuffix('.')}.",
-            f"`journalctl -u {unit}` may tell more.",
+            f"`journalctl -u {unit}` may say more.",
         ) from error
 
 
@@ -147,7 +147,7 @@ async def _start_detached(program: Program) -> None:
         await process.wait()
         raise HostError(
             f"`{clean(program.argv[0])}` did not detach itself within {START_WITHIN_S:g} s, and was killed.",
-            f"{clean(str(program.output), 300)} may tell why; this machine may be overloaded.",
+            f"{clean(str(program.output), 300)} may say why; this machine may be overloaded.",
         ) from error
     if code:
         said = await asyncio.to_thread(_tail, program.output)
@@ -158,5 +158,5 @@ def _tail(path: Path) -> str:
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
-        return "what it said cannot be read"
-    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it said nothing"
+        return "its output cannot be read"
+    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it printed nothing"

@@ -27,7 +27,7 @@ async def read_routes(timeout_s: float) -> tuple[Route, ...]:
             if row["dst"] != "default" and row.get("type", "unicast") in ("unicast", "local")
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HostError("`ip -json route` did not answer with routes.", "It comes with iproute2.") from error
+        raise HostError("`ip -json route` gave a malformed reply.", "It comes with iproute2.") from error
 
     return tuple(dict.fromkeys(each for each in routes if each.device != "lo" and each.network.prefixlen))
 
@@ -89,12 +89,8 @@ def doubt_that_engine_is_ours(host: str, engine_name: str) -> Unknown | None:
     except PermissionError:
         return None
     except OSError as error:
-        return Unknown(f"Who listens at {host} could not be found out: {error.strerror}.")
-    return (
-        None
-        if theirs == ours
-        else Unknown(f"The engine at {host} has a network of its own, not this host's.")
-    )
+        return Unknown(f"The process that listens at {host} is not known: {error.strerror}.")
+    return None if theirs == ours else Unknown(f"The engine at {host} has its own network, not this host's.")
 
 
 def _listener(path: str) -> int:

@@ -39,14 +39,14 @@ class TransientUnit:
         try:
             await self._run(self._command(program), _COMMAND_TIMEOUT_S)
         except HostError as error:
-            # It also fails where the program was over in an instant; then how it ended is known, and told by a look.
+            # It also fails where the program was over in an instant; then how it ended is known, and a poll shows it.
             if (await self.look()).state is not State.LOST:
                 return
             if not isinstance(error, CommandFailed):
                 raise
             raise HostError(
                 f"systemd did not start {self.name}: {error.said.removesuffix('.')}.",
-                f"`journalctl -u {self.name}` may tell more.",
+                f"`journalctl -u {self.name}` may say more.",
             ) from error
 
     def _command(self, program: Program) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class TransientUnit:
             "--quiet",
             # Without it a unit that ended well is gone before anybody has asked how.
             "--remain-after-exit",
-            # Does not return before the program runs, so one that is not there is told at once.
+            # Does not return before the program runs, so a missing program is reported at once.
             "--service-type=exec",
             f"--property=WorkingDirectory={program.folder}",
             f"--property=StandardOutput=append:{self._log}",
@@ -95,7 +95,7 @@ class TransientUnit:
                 await self._run(("systemctl", verb, "--", self.name), _COMMAND_TIMEOUT_S)
 
 
-# Its number is on disk before it lets go of the pipe that whoever starts it waits on.
+# Its process ID is on disk before it closes the pipe that its starter waits on.
 _KEEPER = """
 trap '' HUP
 echo "$$" > "$2.new" && mv "$2.new" "$2" || exit 125
@@ -134,7 +134,7 @@ class Session:
             {"PATH": self._path, **program.environment},
         )
         if not self._pid.exists():
-            raise HostError(f"{self._name} could not be started: its number could not be noted.")
+            raise HostError(f"{self._name} could not be started: its process ID could not be recorded.")
 
     async def look(self) -> Standing:
         """Return how far it is."""

@@ -16,7 +16,7 @@ from console.host.who import Who
 from console.text import clean
 
 PATIENCE_S = 1.0
-"""For this long a held lock is tried again: whoever only looks at it (`lock_probe`) holds it for an instant."""
+"""For this long a held lock is tried again: a probe (`lock_probe`) holds it for an instant."""
 _TRY_S = 0.05
 
 
@@ -35,7 +35,7 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
 
         if not await until(taken, clock, PATIENCE_S, _TRY_S):
             note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
-            raise LockHeld(note or "its note is not written yet")
+            raise LockHeld(note or "its name is not recorded yet")
         try:
             _write_note(descriptor, _note(command, who, clock.now()))
             yield
@@ -56,7 +56,7 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise HostError(
-            f"The maintenance lock {path} cannot be made: {error.strerror}.", "Run this as root."
+            f"The maintenance lock {path} cannot be created: {error.strerror}.", "Run this as root."
         ) from error
 
 

@@ -32,7 +32,7 @@ def holder_of_lock(path: Path = LOCK) -> str:
         return ""
     except OSError as error:
         raise HostError(
-            f"The lock {clean(str(path))} cannot be looked at: {error.strerror}.", "Run this as root."
+            f"The lock {clean(str(path))} cannot be checked: {error.strerror}.", "Run this as root."
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Programs that outlive whoever starts them, and the terminal: started, looked at, followed and forgotten by their name.
+"""Programs that outlive their starter and the terminal: started, inspected, followed and removed by name.
 
 Nothing is remembered in this process, so that another one can go on after a crash.
 """
@@ -19,7 +19,7 @@ POLL_S = 0.5
 PATIENCE_S = 60.0
 """For this long a program that cannot be looked at is looked for again: systemd itself may be restarting."""
 MOST_BYTES = 4 * 1024 * 1024
-"""Of more than that which was written since the last look only the end is handed on."""
+"""Of more than that which was written since the last poll only the end is passed on."""
 _CHUNK_BYTES = 65_536
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -75,7 +75,7 @@ def make_log(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as error:
-        raise HostError(f"The log {path} cannot be made: {error.strerror}.") from error
+        raise HostError(f"The log {path} cannot be created: {error.strerror}.") from error
 
 
 async def follow(program: Outliving, clock: Clock, listen: Listen) -> Standing:
@@ -95,7 +95,7 @@ async def follow(program: Outliving, clock: Clock, listen: Listen) -> Standing:
             if now_s - blind_since_s >= PATIENCE_S:
                 raise
             standing = Standing(State.RUNNING)
-        # Read after the look, so that of one that has ended nothing is missing.
+        # Read after the poll, so that of one that has ended nothing is missing.
         is_last = standing.state is not State.RUNNING
         for line in await asyncio.to_thread(lines.new, is_last=is_last):
             await listen(line)

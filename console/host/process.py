@@ -96,7 +96,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
         super().data_received(data)
 
     def eof_received(self) -> Any:
-        """Take in that nobody holds the other end any more."""
+        """Note that the other end of the pipe is closed."""
         self.is_over.set()
         return super().eof_received()
 
@@ -215,4 +215,4 @@ async def output_of(
             await running.succeed()
             return out
     except TimeoutError as error:
-        raise HostError(f"`{clean(argv[0])}` was not done after {timeout_s:g} s.") from error
+        raise HostError(f"`{clean(argv[0])}` timed out after {timeout_s:g} s.") from error

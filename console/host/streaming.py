@@ -57,7 +57,7 @@ async def run_streaming(
                 code = await process.wait()
         except TimeoutError as error:
             raise HostError(
-                f"`{clean(program.argv[0])}` was not done after {timeout_s:g} s, and was ended."
+                f"`{clean(program.argv[0])}` timed out after {timeout_s:g} s and was ended."
             ) from error
         finally:
             if process.returncode is None:

@@ -48,7 +48,7 @@ async def _from_logind(timeout_s: float, run: Run) -> tuple[Login, ...]:
             if row.get("tty")
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HostError("`loginctl list-sessions` did not answer with sessions.") from error
+        raise HostError("`loginctl list-sessions` gave a malformed reply.") from error
     untold = [session for session, state in told.items() if state is None]
     if untold:
         told.update(await _states(untold, timeout_s, run))
@@ -62,7 +62,7 @@ async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mappin
     try:
         said = await run(asked, timeout_s)
     except HostError:
-        # One of them has ended in between. Whose state is not known counts as somebody until the next look.
+        # One of them has ended in between. Whose state is not known counts as somebody until the next snapshot.
         return {}
     return {each["Id"]: each["State"] for each in property_blocks(said) if {"Id", "State"} <= each.keys()}
 
@@ -84,7 +84,7 @@ def _from_utmp(said: bytes) -> tuple[Login, ...]:
 
 T = TypeVar("T")
 
-_NO_SYSTEMD = "systemd does not run this machine."
+_NO_SYSTEMD = "systemd does not run on this machine."
 
 
 def unlooked(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
@@ -188,7 +188,7 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
         numbers = sorted(int(each.name) for each in proc.iterdir() if each.name.isdecimal())
     except (OSError, ValueError, StopIteration) as error:
         raise HostError(
-            f"The processes of this host cannot be seen: {clean(str(error), 200)}.",
+            f"The processes of this host cannot be listed: {clean(str(error), 200)}.",
             "Run this as root; /proc may be mounted with hidepid.",
         ) from error
     found = (_process(proc / str(number), number, booted) for number in numbers)

@@ -105,7 +105,7 @@ class Link:
         if self.load != "loaded":
             return f"is {self.load or 'unknown'}"
         if self.is_passed_over:
-            return "was passed over: a condition of its own does not hold"
+            return "was skipped: one of its conditions is not met"
         if self.state == "failed" or self.result not in ("", "success"):
             return f"failed ({self.result})"
         # A oneshot that does not remain is inactive when it has ended well.
@@ -128,7 +128,7 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
         if not told:
             continue
         if "Id" not in told or "ActiveState" not in told:
-            raise HostError("`systemctl show` did not answer with units.")
+            raise HostError("`systemctl show` gave a malformed reply.")
         shown = {key: clean(value) for key, value in told.items() if key != "After"}
         links.append(
             Link(
@@ -194,9 +194,9 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
         now = await _one(name, run)
     if now.is_busy:
         raise StepFailed(
-            f"{now.name} was not done after {duration(limit_s)}: it is {now.state} ({now.detail})."
+            f"{now.name} is not finished after {duration(limit_s)}: it is {now.state} ({now.detail})."
             f"{await _tail(now, run)}",
-            f"It goes on. {_hint(now)}",
+            f"It continues. {_hint(now)}",
         )
     if said or now.trouble:
         what = f"{now.name} {now.trouble}." if now.trouble else f"{now.name} was not restarted. {said}"
@@ -209,7 +209,7 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
 async def _one(name: str, run: Run) -> Link:
     links = await read_links((name,), run)
     if len(links) != 1:
-        raise HostError(f"systemd does not tell about {name}.")
+        raise HostError(f"systemd reports nothing about {name}.")
     return links[0]
 
 
@@ -227,7 +227,7 @@ async def _tail(link: Link, run: Run) -> str:
     # Not by its start: of what a process says that ends at once, journald may know the unit, but not the start.
     command = ("journalctl", "--no-pager", "--quiet", "--boot", "--output=cat")
     with suppress(HostError):
-        # What was said in the last instant may still be on its way; without it the rest is told.
+        # The last lines may still be on their way; without them the rest is shown.
         await run(("journalctl", "--sync"), TIMEOUT_S)
     try:
         said = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)

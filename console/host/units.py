@@ -17,7 +17,7 @@ from console.text import clean
 
 
 def property_blocks(said: bytes) -> Iterator[Mapping[str, str]]:
-    """Yield the properties of one object after the other, unchecked; what is no property is passed over."""
+    """Yield the properties of one object after the other, unchecked; a line that is not a property is skipped."""
     for block in said.decode("utf-8", "replace").split("\n\n"):
         told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
         if told:
@@ -47,7 +47,7 @@ async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[Job, ...]:
         if not words or line.startswith("No jobs"):
             continue
         if len(words) < 4 or not words[0].isdecimal():
-            raise HostError(f"`systemctl list-jobs` said something else than its jobs: {clean(line, 100)}.")
+            raise HostError(f"`systemctl list-jobs` gave a malformed reply: {clean(line, 100)}.")
         jobs.append(Job(clean(words[1]), clean(words[2]), clean(words[3])))
     return tuple(jobs)
 
@@ -61,7 +61,7 @@ async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = outpu
     units = []
     for told in property_blocks(said):
         if "Id" not in told or "ActiveState" not in told:
-            raise HostError("`systemctl show` did not answer with units.")
+            raise HostError("`systemctl show` gave a malformed reply.")
         changed = told.get("StateChangeTimestampMonotonic", "0")
         since = (
             now - timedelta(seconds=passed_s - int(changed) / 1e6)
@@ -96,5 +96,5 @@ async def read_timers(patterns: Sequence[str], timeout_s: float, run: Run = outp
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise HostError(
-            "`systemctl list-timers` did not answer with timers.", "It needs systemd 247 or later."
+            "`systemctl list-timers` gave a malformed reply.", "It needs systemd 247 or later."
         ) from error

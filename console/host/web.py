@@ -1,4 +1,4 @@
-"""Asks web addresses with HTTP for their status, and nothing more."""
+"""Reads the HTTP status of web addresses, and nothing more."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What asking an address came to."""
+    """The answer of one address."""
 
     status: int | None
     """None where no HTTP answer came."""

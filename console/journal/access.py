@@ -37,7 +37,7 @@ def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECT
     if refused:
         raise HostError("The journal of this host cannot be read by this user.", _HINT)
     raise HostError(
-        "This host has no journal of its system.",
+        "This host has no system journal.",
         "journald does not run here, or keeps nothing (Storage=none in journald.conf).",
     )
 

@@ -1,6 +1,6 @@
 """Failures whose error stands behind changing words: of an allocation on a manager, of a task on its node.
 
-The strict signatures come first (`console.journal.signatures`); what is told here is read from the table of causes that
+The strict signatures come first (`console.journal.signatures`); these here come from the table of causes that
 `why` uses too. A line counts as one of these only with its parsed level, its whole message and its whole error. No
 decision to restart dockerd rests on them: guard knows the strict signatures of an exhausted network by name.
 """
@@ -98,16 +98,16 @@ _BY_CAUSE: Mapping[str, Signature] = {
 }
 UNKNOWN_ALLOCATION = Signature(
     "allocation-unknown", "allocation failed, reason unknown", ("error", "debug"), "", "",
-    "An allocation failed for a reason that this version does not know: something waits for an address, a subnet or a "
+    "An allocation failed for a reason that this version does not know. Something waits for an address, a subnet or a "
     "port, and may wait until that reason is gone.",
-    "The end of the line tells the reason in dockerd's own words. Look at the network and the service that it names.",
+    "The end of the line gives the reason in dockerd's own words. Check the network and the service that it names.",
     Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
 )  # fmt: skip
 RELEASE_FAILED = Signature(
-    "release-failed", "address or subnet not given back", ("error", "debug"), "", "",
-    "Swarm could not give an address, a subnet or an allocation back. It may stay taken until dockerd restarts or the "
+    "release-failed", "address or subnet not released", ("error", "debug"), "", "",
+    "Swarm could not release an address, a subnet or an allocation. It may stay taken until dockerd restarts or the "
     "leader changes.",
-    "Compare what the engine counts with what is accounted for (glance), or walk the network (census).",
+    "Compare the engine's count with the known holders (glance), or take a census.",
     Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
 )  # fmt: skip
 FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILED)

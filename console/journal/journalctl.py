@@ -81,7 +81,10 @@ class CommandJournal:
                         entries.append(entry)
                 for batch in _capped(entries, gaps, unreadable):
                     yield batch
-        raise HostError("journalctl ended while it was followed.", "Start again; journald may be restarting.")
+        raise HostError(
+            "journalctl ended while the journal was being followed.",
+            "Start again; journald may be restarting.",
+        )
 
     async def _first(self) -> dict[str, object] | None:
         """Return the oldest entry of any unit, or None when there is none."""

@@ -78,7 +78,7 @@ class Unexplained:
 def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
     """Return the signature of a parsed line, and the identifiers in it; None when it has none.
 
-    The strict signatures come first; a failure that is told by its cause alone comes after them.
+    The strict signatures come first; a failure that only its cause identifies comes after them.
     """
     return _match_strictly(line) or match_failure(line)
 

@@ -160,7 +160,7 @@ def _open(unit: str, directory: Path | None) -> Any:
     if _library is None:
         raise HostError(
             "systemd's journal library has no Python binding here.",
-            "Install systemd-python, or let journalctl be used.",
+            "Install systemd-python, or use journalctl.",
         )
     require_access(directory)
     raw: dict[str, Callable[[Any], Any]] = {
@@ -197,5 +197,5 @@ def _read_errors() -> Iterator[None]:
     except OSError as problem:
         raise HostError(
             f"The journal could not be read: {problem.strerror or problem}.",
-            "journalctl --verify tells whether its files are damaged.",
+            "`journalctl --verify` shows whether its files are damaged.",
         ) from problem

@@ -2,7 +2,7 @@
 
 A field is text, bytes (what is no UTF-8), a list (a field given several times), null or missing; see
 systemd.journal-fields(7) and "Journal JSON Format". Names that begin with an underscore are journald's own and
-cannot be set by whoever logs.
+cannot be set by the program that logs.
 """
 
 import json
@@ -185,7 +185,7 @@ def matches(unit: str) -> tuple[tuple[str, ...], ...]:
     """Return what to ask a journal for: any of these groups, all of the terms of a group.
 
     dockerd's own lines come over its standard output; a container's line under the journald log driver has the
-    same unit, but the transport `journal`. A suppression is said by journald (`driver`) about the unit.
+    same unit, but the transport `journal`. A suppression is logged by journald itself (`driver`) about the unit.
     """
     return (
         (f"_SYSTEMD_UNIT={unit}", "_TRANSPORT=stdout"),

@@ -69,7 +69,7 @@ async def whose_host(host: str, engine: Part[Engine]) -> Unknown | None:
 async def doubt_unless_silent(host: str, engine: Part[Engine]) -> Unknown | None:
     """Return the same doubt, but none for a silent engine behind a unix socket.
 
-    For whoever asks for this host's journal itself: a dockerd that is dead is when its log is wanted most.
+    For callers that ask for this host's journal itself: a dead dockerd's log is the one that is needed most.
     """
     if isinstance(engine, Unknown) and host.startswith(UNIX):
         return None
@@ -79,7 +79,7 @@ async def doubt_unless_silent(host: str, engine: Part[Engine]) -> Unknown | None
 async def read_lately(
     log: DaemonLog, doubt: Unknown | None, now: datetime, window_s: float | None, deadline_s: float
 ) -> Part[Batch]:
-    """Return dockerd's lines of the last `window_s` seconds (None: all), or why they are not to be had."""
+    """Return dockerd's lines of the last `window_s` seconds (None: all), or why they cannot be read."""
     if doubt is not None and not (log.is_recorded or log.is_proven):
         return doubt
     since = None if window_s is None else now - timedelta(seconds=window_s)

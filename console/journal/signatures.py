@@ -1,4 +1,4 @@
-"""What dockerd says around addresses, and what each sentence means: one table.
+"""What dockerd logs about addresses, and what each sentence means: one table.
 
 The sentences were taken from dockerd 20.10.24 and 28.5.2 as they failed, and from the sources that write them:
 swarmkit's manager/allocator/network.go, agent/errors.go and manager/manager.go, libnetwork's cnmallocator,
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much it matters to whoever deploys."""
+    """How much it matters to an operator who deploys."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -68,19 +68,15 @@ _NO_TASK_ADDRESS = (
     "failed to allocate network IP for task <task> network <network>: could not find an available IP"
 )
 _STUCK = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
-_GROW = (
-    "See who holds the addresses (glance) and reclaim or enlarge; do not redeploy on that network until then."
-)
-_UNALLOCATED = (
-    "Look at the network's own failure; a network without subnet has to be removed and created again."
-)
-_NOISE = "Nothing. It comes as often in clean removals as in leaking ones."
+_GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
+_UNALLOCATED = "Read the network's own failure. A network without a subnet must be removed and created again."
+_NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
 _POOLS = "failed allocating pools and gateway IP for network <network>: "
 
 SUPPRESSED = Signature(
     "suppressed", "messages dropped by journald", (), "", "",
-    "journald dropped messages of the Docker unit, so dockerd may have said more than can be read.",
-    "Raise RateLimitBurst= of journald, or take the containers off the journald log driver.",
+    "journald dropped messages of the Docker unit, so dockerd may have logged more than can be read.",
+    "Raise journald's RateLimitBurst=, or move the containers off the journald log driver.",
     Severity.WARNING,
 )  # fmt: skip
 """What journald itself says about the unit: recognised by its message identifier, not by text."""
@@ -94,20 +90,20 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         "vip-update", "no address for a VIP in an update",
         _ERROR, "Failed allocation during update of service <service>", _NO_VIP,
-        "A network that a service should join is full. The virtual IPs it has are freed in the allocator while "
-        "the service keeps them, so another service may be given the same.",
+        "A network that a service should join is full. The allocator frees the virtual IPs that the service has, and "
+        "the service keeps them, so another service may get the same ones.",
         "Look for an address held twice (glance). " + _GROW, Severity.CRITICAL,
     ),
     Signature(
-        "vip-init", "no address for a VIP, still",
+        "vip-init", "still no address for a VIP",
         _ERROR, "failed allocating service <service> during init", _NO_VIP,
         "When the allocator was rebuilt, a network of the service was still full. " + _STUCK, _GROW,
         Severity.CRITICAL,
     ),
     Signature(
-        "vip-retry", "no address for a VIP, tried again",
+        "vip-retry", "no address for a VIP on retry",
         ("debug",), "Failed allocation of unallocated service <service>", _NO_VIP,
-        "A network of the service is still full; with a second network, each retry loses an address there.",
+        "A network of the service is still full. If the service has a second network, each retry leaks an address there.",
         _GROW, Severity.CRITICAL,
     ),
     Signature(
@@ -135,7 +131,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "The network is full: the task waits in state New for an address.", _GROW, Severity.CRITICAL,
     ),
     Signature(
-        "task-address-init", "no address for a task, still",
+        "task-address-init", "still no address for a task",
         _ERROR, "failed allocating task <task> during init", _NO_TASK_ADDRESS,
         "When the allocator was rebuilt, the network was still full: the task waits for an address.", _GROW,
         Severity.CRITICAL,
@@ -151,7 +147,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         "node-address", "no address for a node's load balancer",
         _ERROR, "Failed to allocate network resources for node <node>", _NO_ADDRESS,
-        "A network is full: the node got no load-balancer address, and tasks it is given there are rejected.",
+        "A network is full: the node has no load-balancer address there, and its tasks on that network are rejected.",
         _GROW, Severity.CRITICAL,
     ),
     Signature(
@@ -162,34 +158,34 @@ SIGNATURES: tuple[Signature, ...] = (
         Severity.CRITICAL, Certainty.LIKELY,
     ),
     Signature(
-        "network-gone-under-tasks", "network removed under its tasks: leak",
+        "network-gone-under-tasks", "leak cause: network removed while tasks were stopping",
         _ERROR, "Failed to allocate network resources for node <node>",
         "could not find network allocator state for network <removed>",
-        "A network was removed while tasks on it were still stopping; each such task loses its address on every "
+        "A network was removed while tasks on it were still stopping. Each such task leaks its address on every "
         "other network it was on, such as the shared one.",
-        "Remove stacks with stack-rm, which waits. What is lost returns with a restart or a change of leader.",
+        "Remove stacks with stack-rm, which waits. Leaked addresses return when dockerd restarts or the leader changes.",
         Severity.WARNING, Certainty.LIKELY, is_leak_evidence=True,
     ),
     Signature(
-        "commit-lost", "waiting task removed: leak",
+        "commit-lost", "leak cause: waiting task removed",
         _ERROR, "allocation commit failure for task <task>",
         "failed updating state in store transaction for task <task>: object does not exist",
-        "A waiting task was removed just as it was given an address. Each such line is one lost address.",
-        "Stop what scales services on a full network up and down, then reclaim.",
+        "A waiting task was removed just as it got an address. Each such line is one leaked address.",
+        "Stop scaling services up and down on a full network, then reclaim.",
         Severity.WARNING, is_leak_evidence=True, addresses_lost=1,
     ),
     Signature(
         "pool-overlap", "subnet overlaps another network's",
         _ERROR, "Failed allocation for network <network>",
         _POOLS + "Pool overlaps with other one on this address space",
-        "The subnet asked for overlaps with another network's: the network exists but has no addresses.",
+        "The requested subnet overlaps another network's: the network exists but has no addresses.",
         "Remove it and create it with a free subnet.", Severity.WARNING,
     ),
     Signature(
         "pool-overlap-new", "subnet overlaps another network's",
         _ERROR, "Failed allocation for network <network>",
         _POOLS + "invalid pool request: Pool overlaps with other one on this address space",
-        "The subnet asked for overlaps with another network's: the network exists but has no addresses.",
+        "The requested subnet overlaps another network's: the network exists but has no addresses.",
         "Remove it and create it with a free subnet.", Severity.WARNING,
     ),
     Signature(
@@ -197,22 +193,22 @@ SIGNATURES: tuple[Signature, ...] = (
         _ERROR, "Failed allocation for network <network>",
         _POOLS + "could not find an available, non-overlapping IPv4 address pool among the defaults "
         "to assign to the network",
-        "The swarm's default address pool is used up: the network exists but has no addresses.",
-        "Remove unused networks, or create this one with a subnet of its own.", Severity.CRITICAL,
+        "The swarm's default address pool is exhausted: the network exists but has no addresses.",
+        "Remove unused networks, or create this one with its own --subnet.", Severity.CRITICAL,
     ),
     Signature(
         "pools-used-up-27", "no subnet left for networks",
         _ERROR, "Failed allocation for network <network>",
         _POOLS + "all predefined address pools have been fully subnetted",
-        "The swarm's default address pool is used up: the network exists but has no addresses.",
-        "Remove unused networks, or create this one with a subnet of its own.", Severity.CRITICAL,
+        "The swarm's default address pool is exhausted: the network exists but has no addresses.",
+        "Remove unused networks, or create this one with its own --subnet.", Severity.CRITICAL,
     ),
     Signature(
         "vxlan-taken", "VXLAN number taken",
         _ERROR, "Failed allocation for network <network>",
         "failed while allocating driver state for network <network>: "
         "could not assign vxlan id <number> to pool <subnet>: requested bit is already allocated",
-        "The network was asked for with a VXLAN number that another one has; it has no addresses.",
+        "The network requests a VXLAN number that another network has, so it has no addresses.",
         "Create it again without the option vxlanid_list.", Severity.WARNING,
     ),
     Signature(
@@ -236,14 +232,14 @@ SIGNATURES: tuple[Signature, ...] = (
         Severity.CRITICAL,
     ),
     Signature(
-        "network-removed-task", "task on a network that is gone",
+        "network-removed-task", "task on a removed network",
         _TRIED, "task allocation failure",
         "failed to retrieve network <network> while allocating task <task>",
-        "The task names a network that was removed; it waits in state New for ever.",
+        "The task uses a network that was removed, so it waits in state New forever.",
         "Update the service to the network that exists now.", Severity.CRITICAL,
     ),
     Signature(
-        "key-modified", "key modified: no leak",
+        "key-modified", "harmless: key modified",
         ("warning",),
         "Error (Unable to complete atomic operation, key modified) deleting object "
         "[endpoint <network> <endpoint>], retrying....", "",
@@ -251,73 +247,73 @@ SIGNATURES: tuple[Signature, ...] = (
         _NOISE, Severity.NOTE,
     ),
     Signature(
-        "remove-failed", "remove failed: no leak",
+        "remove-failed", "harmless: remove failed",
         _ERROR, "network <name> remove failed: error while removing network: "
         "unknown network <name> id <network>", "",
-        "Several tasks of one node dropped its copy of the network at once, and one came too late. "
+        "Several tasks of one node removed its copy of the network at once, and one was too late. "
         "No sign of a leak.", _NOISE, Severity.NOTE,
     ),
     Signature(
-        "remove-failed-key", "remove failed: no leak",
+        "remove-failed-key", "harmless: remove failed",
         _ERROR, "network <name> remove failed: error while removing network: error marking "
         "network <name> (<network>) for deletion: Unable to complete atomic operation, key modified", "",
         "The node's copy of the network could not be marked for removal. No sign of a leak.", _NOISE,
         Severity.NOTE, Certainty.LIKELY,
     ),
     Signature(
-        "remove-failed-task", "remove failed: no leak",
+        "remove-failed-task", "harmless: remove failed",
         _ERROR, AGENT_MESSAGE,
         "error while removing network: unknown network <name> id <network>",
-        "The end of a task came too late to drop the node's copy of the network. No sign of a leak.", _NOISE,
+        "A task ended too late to remove the node's copy of the network. No sign of a leak.", _NOISE,
         Severity.NOTE,
     ),
     Signature(
         "daemon-starting", "dockerd started",
         _INFO, "Starting up", "",
-        "dockerd was started. If it leads the swarm, its allocator begins anew, and what leaked before is free.",
+        "dockerd started. If it leads the swarm, its allocator is rebuilt: addresses leaked before are free again.",
         "Count leaks from here.", Severity.NOTE, Certainty.LIKELY, is_rebuild=True,
     ),
     Signature(
         "daemon-ready", "dockerd is up",
         _INFO, "Daemon has completed initialization", "",
-        "dockerd is up.", "Nothing.", Severity.NOTE,
+        "dockerd is up.", "Nothing to do.", Severity.NOTE,
     ),
     Signature(
         "daemon-stopped", "dockerd stopped",
         _INFO, "Daemon shutdown complete", "",
-        "dockerd was stopped in order.", "Nothing.", Severity.NOTE,
+        "dockerd was stopped normally.", "Nothing to do.", Severity.NOTE,
     ),
     Signature(
         "leader-changed", "another leader",
         _INFO, "leadership changed from <leader> to <leader_now>", "",
-        "The swarm has another leader, whose allocator begins anew: addresses leaked before are free again.",
+        "The swarm has another leader, and its allocator is rebuilt: addresses leaked before are free again.",
         "Count leaks from here.", Severity.NOTE, is_rebuild=True,
     ),
     Signature(
         "crash-panic", "crash",
         BARE, "panic: <text>", "",
         "dockerd, or the containerd it runs, crashed.",
-        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        "Keep the lines that follow, and check whether it was started again.", Severity.CRITICAL,
         Certainty.LIKELY,
     ),
     Signature(
         "crash-fatal", "crash",
         BARE, "fatal error: <text>", "",
         "dockerd, or the containerd it runs, crashed in its runtime.",
-        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        "Keep the lines that follow, and check whether it was started again.", Severity.CRITICAL,
         Certainty.LIKELY,
     ),
     Signature(
         "crash-signal", "ended by a signal",
         BARE, "<signal>: <text>", "",
         "dockerd, or the containerd it runs, was ended by a signal.",
-        "Keep the lines that follow, and look whether it was started again.", Severity.CRITICAL,
+        "Keep the lines that follow, and check whether it was started again.", Severity.CRITICAL,
         Certainty.LIKELY,
     ),
     Signature(
         "crash-goroutine", "stack of a crash",
         BARE, "goroutine <goroutine>:", "",
         "The stack of dockerd's or containerd's threads, written as it crashed.",
-        "Keep these lines for a report to the makers of Docker.", Severity.CRITICAL, Certainty.LIKELY,
+        "Keep these lines for a bug report to Docker.", Severity.CRITICAL, Certainty.LIKELY,
     ),
 )  # fmt: skip

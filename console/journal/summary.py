@@ -1,4 +1,4 @@
-"""Many events, told in few lines, also while time goes on. Pure but for its bounded memory."""
+"""Summaries of many events in few lines, also over a sliding window. Pure but for its bounded memory."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -69,7 +69,7 @@ class Summary:
     """What was read. The worst comes first, and the latest first among equals.
 
     `unmatched_count` counts every unexplained error, also those of patterns that were not kept.
-    `addresses_lost` counts those proven lost since `rebuilt_at`, the last time that the allocator began anew as
+    `addresses_lost` counts those proven lost since `rebuilt_at`, the last time that the allocator was rebuilt as
     far as was read. `is_complete` is false when lines may be missing: then the absence of a finding proves
     nothing, and every count is "at least".
     """
@@ -178,9 +178,9 @@ def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOC
 
 
 def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> tuple[str, ...]:
-    """Return which of the kinds of objects that a line names are at fault, in the order in which they are told.
+    """Return which of the kinds of objects that a line names are at fault, in the order in which they are shown.
 
-    The node is, where the line is about a node: a manager names itself in every line. A task is told where no service is.
+    The node is, where the line is about a node: a manager names itself in every line. A task is shown where there is no service.
     """
     named = frozenset(kinds)
     told = ["service"] if "service" in named else ["task"] if _tells_tasks(signature) else []
@@ -239,7 +239,7 @@ STRETCH = timedelta(minutes=1)
 
 
 class SlidingSummariser:
-    """Adds up batches, in the order of the journal, and forgets what is older than the window; without one, nothing."""
+    """Adds up batches in the order of the journal, and forgets events that are older than the window, if there is one."""
 
     def __init__(self, window_s: float | None) -> None:
         self._window_s = window_s
@@ -261,7 +261,7 @@ class SlidingSummariser:
         return read
 
     def summary(self, names: Mapping[str, str], now: datetime) -> Summary:
-        """Return the sum of the window. When the allocator began anew is told however long ago it was."""
+        """Return the sum of the window. The allocator's rebuild is included, however long ago it was."""
         if self._window_s is not None:
             begin = now - timedelta(seconds=self._window_s)
             while self._stretches and self._stretches[0][0] + STRETCH <= begin:

@@ -18,7 +18,7 @@ GAPS_KEPT = 16
 
 @dataclass(slots=True)
 class Tally:
-    """How often something was said; `text` and `cursor` are of the last time."""
+    """How often something was logged; `text` and `cursor` are of the last time."""
 
     count: int
     first: datetime
@@ -65,7 +65,7 @@ class Tallies:
     unmatched: int = 0
     entries: int = 0
     lost: int = 0
-    """Addresses proven lost since the allocator began anew, or all in all."""
+    """Addresses proven to have leaked since the allocator was rebuilt, or in total."""
     rebuilt_at: datetime | None = None
     gaps: tuple[Gap, ...] = ()
     is_complete: bool = True

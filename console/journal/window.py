@@ -66,7 +66,7 @@ class NewestFirst:
         if is_lost:
             gaps = (vacuumed(self._window.after or ""),)
         elif first is not None or not self._is_partial:
-            # Out of time before the oldest entry was looked for, nothing is said about it.
+            # When time ran out before the oldest entry was read, no gap is reported.
             gaps = late(self._window, first)
         return Batch(tuple(reversed(self._entries)), gaps, self._is_partial, self._unreadable)
 
@@ -132,10 +132,10 @@ def late(window: Window, first: Mapping[str, object] | None) -> tuple[Gap, ...]:
         return ()
     begin = None if first is None else realtime_of(first)
     if begin is None:
-        return (Gap("The journal is empty, so nothing is known about the time asked for."),)
+        return (Gap("The journal is empty, so nothing is known about the requested time."),)
     if begin <= window.since:
         return ()
-    return (Gap(f"The journal begins at {stamp(begin)}, later than asked for."),)
+    return (Gap(f"The journal begins at {stamp(begin)}, later than requested."),)
 
 
 def vacuumed(after: str) -> Gap:

@@ -1,4 +1,4 @@
-"""Makes of one swarm state after the other what is shown; what did not change stays the very same object."""
+"""Assesses one swarm state after the other; what did not change stays the identical object."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from console.settings import Thresholds
 from console.swarm.values import SwarmState
 
 AGE_S = 10.0
-"""What has not changed is assessed anew that often: findings tell how long something has lasted."""
+"""An unchanged state is assessed again after this time: findings say how long something has lasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Sight:
 
 
 class Assessor:
-    """Assesses looks at one swarm, and remembers the last one."""
+    """Assesses snapshots of one swarm, and remembers the last one."""
 
     def __init__(self, host: str, thresholds: Thresholds, clock: Clock) -> None:
         self._host = host
@@ -52,7 +52,7 @@ class Assessor:
         self._counts: dict[tuple[str, IPv4Network], Count] = {}
 
     async def look(self, sight: Sight) -> Look:
-        """Return a look and what it amounts to: the last one where there is nothing else to say."""
+        """Return a snapshot and its assessment: the last one where nothing changed."""
         now_s = self._clock.monotonic()
         is_same = self._last is not None and _is_same(self._last[0], sight)
         if self._last is not None and is_same and now_s - self._assessed_s < AGE_S:
@@ -73,7 +73,7 @@ class Assessor:
         return look
 
     def disproved(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
-        """Yield networks (IDs) and addresses of which the ledger says that they leaked and the engine that they did not.
+        """Yield networks (IDs) and addresses of which the leak log says that they leaked and the engine that they did not.
 
         An engine that does not leak where others do (moby/moby#53563) counts fewer than were entered.
         """
@@ -90,14 +90,14 @@ class Assessor:
                     yield account.network.id, mine
 
     def _remember(self, sight: Sight) -> None:
-        """Keep what the engine counted in the last look, for as long as its allocator lives."""
+        """Keep what the engine counted in the last snapshot, for as long as its allocator lives."""
         if self._last is None:
             return
         before, look = self._last
         if before.allocator != sight.allocator or _rebuilt_at(before.journal) != _rebuilt_at(sight.journal):
             self._counts.clear()
             return
-        # It was the same until the last look, which need not have been assessed.
+        # It was the same until the last snapshot, which need not have been assessed.
         at = None if isinstance(before.swarm.engine, Unknown) else before.swarm.engine.time
         there = set[tuple[str, IPv4Network]]()
         for account in look.assessment.accounts:

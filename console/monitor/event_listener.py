@@ -15,7 +15,7 @@ SWARM = "swarm"
 
 
 class Ear:
-    """Listens to one engine. `hurry(is_urgent)` is called for whatever a look would show."""
+    """Listens to one engine. `hurry(is_urgent)` is called for whatever a snapshot would show."""
 
     def __init__(
         self, source: EventSource, clock: Clock, stillness: Stillness, hurry: Callable[[bool], None]
@@ -48,7 +48,7 @@ class Ear:
         if isinstance(each, Gap):
             return
         if isinstance(each, Listening):
-            # It is opened anew when the engine has come back.
+            # It is opened again when the engine has come back.
             self._hurry(False)
             return
         is_removal = _is_removal(each)

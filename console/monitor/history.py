@@ -38,7 +38,7 @@ class Series:
     cluster_id: str
     network_id: str
     key: str
-    """Changes when the points begin anew: another capacity, another allocator, or another way of knowing what is used."""
+    """Changes when a new series of points begins: another capacity, another allocator, or another kind of evidence."""
 
 
 def series_of(account: NetworkAccount, engine: Engine, allocator: Allocator | None) -> Series | None:
@@ -99,7 +99,7 @@ def added(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ..
 
 
 def watched_leaks(state: Path, observation: Observation) -> Part[Ledger]:
-    """Return the ledger that consoles kept in a state directory, as far as it still holds for what was observed."""
+    """Return the leak log that consoles kept in a state directory, as far as it still holds for what was observed."""
     swarm, journal = observation.swarm, observation.journal
     if isinstance(swarm.engine, Unknown):
         return Ledger()

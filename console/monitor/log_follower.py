@@ -52,7 +52,7 @@ class Following:
         self._names_of: SwarmState | None = None
         self._failures = 0
         self.rebuilt: Callable[[], None] = lambda: None
-        """Called when a line says that the allocator may have begun anew."""
+        """Called when a line says that the allocator may have been rebuilt."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -71,7 +71,7 @@ class Following:
         return NOT_READ if feed.value is None else feed.value.summary
 
     def learn(self, swarm: SwarmState) -> None:
-        """Take in names and whose engine it is from a look."""
+        """Take in names and whose engine it is from a snapshot."""
         before = self._names_of
         if before is None or any(
             one is not other

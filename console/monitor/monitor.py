@@ -31,7 +31,7 @@ class Sources:
     """What a watcher watches."""
 
     connection: EngineConnection
-    """The engine; whoever made it closes it, after the last scene."""
+    """The engine; its creator closes it, after the last scene."""
     log: DaemonLog
     """Where dockerd's lines are read from."""
     state: Path | None
@@ -64,7 +64,7 @@ class Watcher:
     async def scenes(self) -> AsyncGenerator[Scene, None]:
         """Yield the newest scene at once, and again whenever something in it changed, until closed.
 
-        Scenes in between may be skipped: whoever is slow gets the newest. Parts that did not change are the very same
+        Scenes in between may be skipped: a slow reader gets the newest. Parts that did not change are the identical
         objects as before, so that a pane can compare by identity. Nothing that fails outside ends it or is raised: it
         stands in its feed, and is tried again. Closing it leaves no task and no thread of its own behind. Ask for it
         once; ages count from `Feed.at_s` by the monotonic clock.
@@ -90,11 +90,11 @@ class Watcher:
             await asyncio.gather(*feeds, return_exceptions=True)
 
     def hurry(self) -> None:
-        """Look now instead of at the end of the present pause."""
+        """Take a snapshot now instead of at the end of the present pause."""
         self._looking.hurry(is_urgent=True)
 
     def attend(self, *network_ids: str) -> None:
-        """Look closely at these networks, and no longer at those named before: somebody has them on the screen."""
+        """Take frequent details of these networks, and no longer of those named before: they are on the screen."""
         self._looking.attended = frozenset(network_ids)
         self._looking.hurry()
 

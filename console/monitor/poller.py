@@ -28,8 +28,8 @@ from console.swarm.repeated import RepeatedReader
 from console.swarm.values import Engine, SwarmState
 
 HOST_S = 10.0
-"""This host is looked at that often: its processes are many, and systemd answers slowly."""
-NOT_YET = Unknown("This host has not been looked at yet.")
+"""Seconds between two snapshots of this host: its processes are many, and systemd answers slowly."""
+NOT_YET = Unknown("This host has not been checked yet.")
 
 
 class Quieting:
@@ -45,7 +45,7 @@ class Quieting:
         self._is_seen = asyncio.Event()
 
     def judge(self, swarm: SwarmState) -> None:
-        """Show what a look at the swarm amounts to, with the last look at this host."""
+        """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
         self._swarm = swarm
         self._is_seen.set()
         judgement = self._stillness.judge(swarm, self._activity)
@@ -66,11 +66,11 @@ class Quieting:
 
 
 REMOVAL_S = 5.0
-"""For so long after a removal was told it is looked closely, whether anything is seen ending or not."""
+"""For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
 class Looking:
-    """The feed of looks. `summary` gives what dockerd logged so far; `seen` is told of every look."""
+    """The feed of snapshots. `summary` gives what dockerd logged so far; `seen` is called with every snapshot."""
 
     def __init__(
         self,
@@ -99,8 +99,8 @@ class Looking:
         self.summary: Callable[[], Part[Summary]] = lambda: NOT_READ
         self.seen: Callable[[SwarmState], None] = lambda _: None
 
-    def hurry(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - called back by whoever hears something
-        """Look soon instead of at the end of the present pause; an urgent look comes at once."""
+    def hurry(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback of the event listener
+        """Take a snapshot soon instead of at the end of the present pause; an urgent one is taken at once."""
         self._is_urgent = self._is_urgent or is_urgent
         self._woken.set()
 

@@ -13,32 +13,32 @@ from console.errors import Unknown, known
 from console.swarm.values import Network, Service, SwarmState, Task
 
 CLOSE_S = 0.5
-"""From the beginning of one look to that of the next while tasks are ending."""
+"""From the beginning of one snapshot to that of the next while tasks are ending."""
 APART_S = 0.25
-"""The least from the end of one look to the beginning of the next, whatever hurries it."""
+"""The least from the end of one snapshot to the beginning of the next, whatever hurries it."""
 SLOWNESS = 4.0
-"""A pause is at least so many times as long as the look took: a slow engine is not asked without end."""
+"""A pause is at least so many times as long as the snapshot took: a slow engine is not asked without end."""
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
 
 
 def pause_s(poll_s: float, took_s: float, *, is_close: bool) -> float:
-    """Return the pause after a look that took `took_s`; `is_close` while tasks are ending."""
+    """Return the pause after a snapshot that took `took_s`; `is_close` while tasks are ending."""
     if is_close:
         return max(CLOSE_S - took_s, APART_S, took_s - 1)
     return max(poll_s, SLOWNESS * took_s)
 
 
 def retry_s(failures: int, took_s: float) -> float:
-    """Return the pause after so many looks in a row that showed nothing, at least 1."""
+    """Return the pause after this many snapshots in a row that showed nothing, at least 1."""
     return max(min(FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), LONGEST_RETRY_S), took_s)
 
 
 def hurried_s(took_s: float, *, is_urgent: bool) -> float:
-    """Return how long after the end of a look the next may begin when something was told.
+    """Return how long after the end of a snapshot the next may begin after an event.
 
     A removal is urgent: what leaks by it shows only for a few seconds. Anything else waits a little, so that many
-    changes in a row make few looks.
+    changes in a row make few snapshots.
     """
     return APART_S if is_urgent else max(2 * APART_S, SLOWNESS * took_s)
 
@@ -47,7 +47,7 @@ ATTENDED_S = 10.0
 """Networks that are attended to are inspected that often, though nothing changed."""
 OTHERS_S = 60.0
 MOST_AT_ONCE = 8
-"""So many are inspected in one look only because it is time."""
+"""So many are inspected in one snapshot only because it is time."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class _Record:
 
 
 class Rota:
-    """Remembers the last look. `settle_s` is how long nothing must have changed."""
+    """Remembers the last snapshot. `settle_s` is how long nothing must have changed."""
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
@@ -89,7 +89,7 @@ class Rota:
         return self._chosen
 
     def note(self, swarm: SwarmState, now_s: float) -> None:
-        """Take in the look that was chosen for, when it is over."""
+        """Take in the snapshot that was chosen for, when it is over."""
         overlays = {each.id: each for each in known(swarm.networks, ()) if each.is_overlay}
         if not isinstance(swarm.networks, Unknown):
             self._records = {key: each for key, each in self._records.items() if key in overlays}

@@ -26,7 +26,7 @@ async def take_look(
 ) -> Observation:
     """Return a dated observation within the deadline of the settings, and the settling time once more if it is used.
 
-    Where the engine counts addresses, or where one seems to be held twice, a second look some seconds later tells
+    Where the engine counts addresses, or where one seems to be held twice, a second snapshot some seconds later tells
     what stays from what was only changing hands; `settle=False` does without it, and then leaks are unknown.
     """
     start = clock.monotonic()
@@ -50,7 +50,7 @@ async def take_look(
 async def _settled(
     reader: SwarmReader, clock: Clock, settings: Look, swarm: SwarmState, *, settle: bool
 ) -> tuple[SwarmState | None, SwarmState]:
-    """Return what was seen first and then, where a second look was taken; else nothing and what was seen."""
+    """Return what was seen first and then, where a second snapshot was taken; else nothing and what was seen."""
     if not (settle and _must_settle(swarm)):
         return None, swarm
     await clock.sleep(settings.settle_s)
@@ -84,7 +84,7 @@ ROUTES_S = 60.0
 
 
 RUNS_S = 2.0
-"""A run that stops is told as soon as a one-shot look would tell it."""
+"""A run that stops is reported as soon as a single snapshot would report it."""
 
 
 class Surroundings:

@@ -37,7 +37,7 @@ class Feed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look, and what it amounts to."""
+    """A snapshot, and its assessment."""
 
     observation: Observation
     assessment: Assessment
@@ -91,7 +91,7 @@ class Scene:
     history_failed: Unknown | None = None
     """Why the history of use cannot be kept or read; trends then cover this session only."""
     poll_s: float = 2.0
-    """The pause between two looks at present: longer when the engine is slow, shorter while something is removed."""
+    """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
 
 
 class Stage:

@@ -41,7 +41,7 @@ def kept_censuses(state: Path) -> Part[tuple[Census, ...]]:
     except HostError as error:
         return unknown_from(error)
     except OSError as error:
-        return Unknown(f"Kept censuses cannot be read: {error.strerror}.", WHOSE)
+        return Unknown(f"Stored censuses cannot be read: {error.strerror}.", WHOSE)
 
 
 def _read(path: Path) -> Census:
@@ -50,7 +50,7 @@ def _read(path: Path) -> Census:
             return _census(json.loads(file.read(SIZE_LIMIT_BYTES)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise HostError(
-            f"The kept census {clean(str(path), 300)} cannot be used ({type(error).__name__}).",
+            f"The stored census {clean(str(path), 300)} cannot be used ({type(error).__name__}).",
             "Remove it and take the census again.",
         ) from error
 

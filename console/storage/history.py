@@ -1,7 +1,7 @@
 """Keeps how full networks were, and what was seen leaking, in the state directory: one SQLite file.
 
 Two consoles may write to it at once: what both saw is the same row. Nothing in it is needed for anything but trends and
-names of what leaked, so whatever is wrong with it is told and otherwise passed over.
+names of what leaked, so an error in it is reported and otherwise ignored.
 """
 
 import json
@@ -163,7 +163,7 @@ class HistoryStore:
                 f"The history in {clean(str(self._path), 300)} cannot be used: {what}.",
                 WHOSE
                 if isinstance(error, PermissionError | NotADirectoryError)
-                else "If it is damaged, remove the file: a new one is begun. Until then trends rest on this session only.",
+                else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
             ) from error
 
     @contextmanager

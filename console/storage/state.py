@@ -17,7 +17,7 @@ def write_atomically(
     cannot be written; then the old file is as it was.
     """
     if not path.name:
-        raise HostError(f"{clean(str(path))} is no file that could be written.", "Name a file.")
+        raise HostError(f"{clean(str(path))} is not a writable file.", "Name a file.")
     # The leading dot and the ending keep collectors of `*.prom` away from the unfinished file.
     sibling = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -43,7 +43,7 @@ def write_atomically(
     except OSError as error:
         raise HostError(
             f"{clean(str(path))} cannot be written: {error.strerror}.",
-            "Check the directory, its rights and its space.",
+            "Check the directory, its permissions and its free space.",
         ) from error
 
 
@@ -58,7 +58,7 @@ def state_folder() -> Path:
     return Path(base) / "vipconsole"
 
 
-WHOSE = "Use it as the user who owns it (root for /var/lib/vipconsole), or name another one with --state-dir."
+WHOSE = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
 """What helps where the state directory, or what is in it, cannot be used."""
 
 
@@ -85,6 +85,6 @@ def make_private(folder: Path) -> None:
                 each.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise HostError(
-            f"The folder {clean(str(folder))} cannot be made: {error.strerror}.",
+            f"The directory {clean(str(folder))} cannot be created: {error.strerror}.",
             WHOSE,
         ) from error

@@ -33,9 +33,9 @@ class Asking:
             return error
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             return EngineNonsense(
-                f"The engine at {self._connection.host} answered, but not with what the API promises "
+                f"The engine at {self._connection.host} sent a malformed reply "
                 f"(asked to {asked}; {type(error).__name__}).",
-                "If a proxy stands between, go round it; else report this with the engine's version.",
+                "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
             )
 
 

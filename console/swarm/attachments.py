@@ -60,8 +60,8 @@ async def read_attached(connection: EngineConnection, network: str) -> Attached 
         ids = [_standalone(each, network_id) for each in tasks]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EngineNonsense(
-            f"The engine at {connection.host} answered, but not with what the API promises ({type(error).__name__}).",
-            "If a proxy stands between, go round it; else report this with the engine's version.",
+            f"The engine at {connection.host} sent a malformed reply ({type(error).__name__}).",
+            "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
         ) from error
     containers = sorted({names.get(each, each[:SHORT_ID]) for each in ids if each})
     return Attached(clean(network_id), tuple(sorted(attached, key=lambda each: each.name)), tuple(containers))

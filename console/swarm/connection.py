@@ -41,12 +41,12 @@ def chosen_host(asked: str = "") -> str:
         return host
     if host.startswith("ssh://"):
         raise UsageError(
-            "Engines are not asked over ssh:// here.",
-            "Forward the socket, `ssh -nNT -L /run/remote.sock:/run/docker.sock HOST &`, and give "
+            "ssh:// addresses are not supported.",
+            "Forward the socket with `ssh -nNT -L /run/remote.sock:/run/docker.sock HOST &`, then use "
             "--host unix:///run/remote.sock.",
         )
     raise UsageError(
-        f"{clean(host)} is no address of an engine.",
+        f"{clean(host)} is not an engine address.",
         "Write it as unix:///path or tcp://host:port (--host, DOCKER_HOST).",
     )
 
@@ -63,12 +63,12 @@ def engine_or_context(asked: str) -> str:
     except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"The docker context {clean(asked)} cannot be read ({type(error).__name__}).",
-            "`docker context ls`.",
+            "`docker context ls` lists them.",
         ) from error
     if found is None or not found.Host:
         raise UsageError(
             f"There is no docker context {clean(asked)}.",
-            "`docker context ls` lists them; else give an address.",
+            "`docker context ls` lists them. Or give an address with --host.",
         )
     return chosen_host(str(found.Host).replace("http+unix://", "unix://"))
 
@@ -156,7 +156,7 @@ class EngineConnection:
         version = str(answer["ApiVersion"])
         if parsed_version(version) == (0, 0):
             raise EngineNonsense(
-                f"The engine at {self.host} does not tell its API version.",
+                f"The engine at {self.host} does not report its API version.",
                 "Check that --host or DOCKER_HOST names a Docker engine.",
             )
         return version

@@ -104,7 +104,7 @@ def ipv4_of(body: Mapping[str, Any]) -> tuple[IPv4Network, ...]:
 def overlapping(
     subnet: IPv4Network, networks: Iterable[NetworkDefinition], besides: str = ""
 ) -> tuple[tuple[NetworkDefinition, IPv4Network], ...]:
-    """Return the networks that a subnet overlaps and with which of theirs; the one with the ID `besides` is passed over."""
+    """Return the networks that a subnet overlaps and with which of theirs; the one with the ID `besides` is skipped."""
     return tuple(
         (each, other)
         for each in networks

@@ -1,7 +1,7 @@
-"""The engine's stream of changes, read by a thread of its own.
+"""The engine's stream of events, read by a thread of its own.
 
 The stream begins at a moment of the engine's own clock, so that nothing is missed between that moment and the first
-answer. When it breaks it is opened again from the last moment that was heard, and the break is told as a gap all the
+answer. When it breaks it is opened again from the last moment that was heard, and the break is still reported as a gap, all the
 same: an engine that was restarted has forgotten what happened before (it keeps 256 events in memory).
 """
 
@@ -106,7 +106,7 @@ class _Ear:
 
 
 def _told(error: Exception, host: str) -> VipconsoleError:
-    return error if isinstance(error, VipconsoleError) else engine_error(error, host, "tell its changes")
+    return error if isinstance(error, VipconsoleError) else engine_error(error, host, "stream its events")
 
 
 class _Stream(threading.Thread):
@@ -140,7 +140,7 @@ class _Stream(threading.Thread):
         except (VipconsoleError, *FAILURES) as error:
             self._tell(error)
         else:
-            self._tell(ConnectionResetError("the stream of changes ended"))
+            self._tell(ConnectionResetError("the event stream ended"))
 
     def close(self) -> None:
         """End the stream from any thread; the thread that reads it ends with it."""

@@ -1,4 +1,4 @@
-"""What the docker SDK raises, told in this program's own errors."""
+"""What the docker SDK raises, as this program's own errors."""
 
 import errno
 import json
@@ -47,8 +47,8 @@ def engine_error(error: Exception, host: str, asked: str) -> VipconsoleError:
             return timeout_error(host, asked)
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return EngineNonsense(
-                f"The engine at {host} broke off in the middle of its answer (asked to {asked}).",
-                "It may be restarting: look again. If it stays, read dockerd's log.",
+                f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
+                "It may be restarting: try again. If this repeats, read dockerd's log.",
             )
     unreachable = _unreachable(error, host, asked)
     if unreachable is not None:
@@ -68,7 +68,7 @@ def timeout_error(host: str, asked: str) -> EngineTimeout:
     """Return the error of a call that was not answered in time."""
     return EngineTimeout(
         f"The engine at {host} did not answer in time (asked to {asked}).",
-        "dockerd may be overloaded or hanging: `systemctl status docker`, and look again.",
+        "dockerd may be overloaded or hanging: check `systemctl status docker`, then try again.",
     )
 
 
@@ -108,13 +108,13 @@ def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
                 )
         if isinstance(cause, ConnectionResetError | BrokenPipeError) or "IncompleteRead" in repr(cause)[:200]:
             return EngineNonsense(
-                f"The engine at {host} broke off its answer (asked to {asked}).",
-                "It may be restarting: look again.",
+                f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
+                "It may be restarting: try again.",
             )
         if "RemoteDisconnected" in type(cause).__name__ or isinstance(cause, json.JSONDecodeError):
             return EngineNonsense(
-                f"The engine at {host} gave no proper answer (asked to {asked}).",
-                "It may be restarting: look again. If it stays, read dockerd's log.",
+                f"The engine at {host} closed the connection without a valid reply (asked to {asked}).",
+                "It may be restarting: try again. If this repeats, read dockerd's log.",
             )
     return None
 

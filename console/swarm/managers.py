@@ -11,7 +11,7 @@ from console.text import plural
 
 MANAGERS_AT_LEAST = 3
 """With two, the other one alone has no quorum the moment that it fails."""
-NO_LEADER = ("The swarm has no leader.", "`docker node ls` on the managers.")
+NO_LEADER = ("The swarm has no leader.", "Run `docker node ls` on the managers.")
 
 Refusal = tuple[str, str]
 """A sentence and a hint."""
@@ -76,8 +76,8 @@ def refusal(roles: Roles) -> Refusal | None:
     if leader.id == roles.here:
         others = [each.hostname for each in reachable if each.id != leader.id]
         return (
-            f"This node leads the swarm, and a node that was demoted cannot promote itself ({leader.hostname}).",
-            f"Run it on {others[0]}, or give that one's engine with --via.",
+            f"This node leads the swarm, and a demoted node cannot promote itself ({leader.hostname}).",
+            f"Run it on {others[0]}, or name its engine with --via.",
         )
     return None
 
@@ -88,9 +88,9 @@ def foreign(roles: Roles, machine: str) -> Refusal | None:
     if theirs is None:
         return None
     machine, commands = machine_of(theirs), ", then ".join(f"`{each}`" for each in by_hand(theirs))
-    sentence = f"Another machine is handing over the lead, or was cut short: {theirs.hostname} has its label (machine {machine})."
+    sentence = f"Another machine is handing over the lead, or was interrupted: {theirs.hostname} has its label (machine {machine})."
     hint = (
-        "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes or undoes it; by hand: "
+        "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes or undoes it. By hand: "
         f"{commands}."
     )
     return sentence, hint
@@ -142,8 +142,8 @@ def demote(spec: NodeSpec) -> None:
     """Make a node a worker. Raises Declined where it is active: Swarm would end its tasks that ask for a manager."""
     if spec.get("Availability") == "active" or HANDOVER_LABEL not in (spec.get("Labels") or {}):
         raise Declined(
-            "Somebody changed the node that leads in the moment in which it was to be demoted.",
-            "It was not demoted. `docker node inspect` shows it; call this again when nobody changes it.",
+            "The leader node was changed just before it was to be demoted.",
+            "It was not demoted. `docker node inspect` shows the change. Run this again when nobody changes the node.",
         )
     spec["Role"] = "worker"
 
@@ -160,8 +160,8 @@ def restore(spec: NodeSpec) -> None:
     """
     if spec.get("Role") == "worker":
         raise Declined(
-            "The node that led was demoted, and stays paused until it is a manager again.",
-            "Call this again: it promotes the node first.",
+            "The former leader was demoted, and stays paused until it is a manager again.",
+            "Run this again: it promotes the node first.",
         )
     labels = dict(spec.get("Labels") or {})
     if labels.pop(AVAILABILITY_LABEL, "") == "active" and spec.get("Availability") == "pause":

@@ -68,7 +68,7 @@ class EngineOverlayReader:
         ask = self._asking
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         here, networks, services, tasks, containers, nodes = await together(
-            ask.asked("tell about itself", lambda client: client.info(), _here),
+            ask.asked("describe itself", lambda client: client.info(), _here),
             ask.listed("networks", lambda client: client.networks(), network_definition),
             ask.listed("services", lambda client: client.services(), specified_service),
             ask.listed("tasks", lambda client: client.tasks(EVERY_RUNTIME), overlay_task),
@@ -93,7 +93,7 @@ class EngineOverlayReader:
         )
         if not isinstance(found, EngineNotFound):
             return answered(found)
-        # Only the list tells that something is gone: whoever acts on that gives it up for good.
+        # Only the list shows that something is gone: a caller that acts on it gives the object up for good.
         listed = await self._asking.listed("services", lambda client: client.services(), specified_service)
         return next((each for each in answered(listed) if each.id == service_id), None)
 
@@ -114,7 +114,7 @@ class EngineOverlayReader:
 
     async def facts(self) -> EngineFacts:
         """Return what the engine tells of itself."""
-        return answered(await self._asking.asked("tell about itself", lambda client: client.info(), _facts))
+        return answered(await self._asking.asked("describe itself", lambda client: client.info(), _facts))
 
 
 def _here(info: Mapping[str, Any]) -> tuple[str, datetime]:

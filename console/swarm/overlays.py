@@ -1,4 +1,4 @@
-"""One look at everything that an overlay could be entangled with, specifications whole.
+"""One snapshot of everything that an overlay could be attached to, with whole specifications.
 
 Names in here are cleaned. Specifications and endpoints are as the engine gave them: they may hold secrets, and are never
 shown. Field names: Docker Engine API v1.41 to v1.52.
@@ -84,7 +84,7 @@ class HereContainer:
 
 @dataclass(frozen=True, slots=True)
 class OverlayLook:
-    """One look. It is whole: where a part cannot be read there is none."""
+    """One snapshot. It is complete: where a part cannot be read there is none."""
 
     here: str
     """ID of the node that was asked."""

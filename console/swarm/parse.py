@@ -32,7 +32,7 @@ from console.text import SENTENCE_LIMIT, clean, clean_error
 
 STACK_LABEL = "com.docker.stack.namespace"
 PROBE_LABEL = "vipconsole.probe"
-"""On services of this program's own: `HOST/PROCESS` of whoever made it."""
+"""On services of this program's own: `HOST/PROCESS` of its creator."""
 HANDOVER_LABEL = "vipconsole.handover"
 """On a node that is paused and demoted for a moment so that another one leads: the `HOST/PROCESS` that did it."""
 AVAILABILITY_LABEL = "vipconsole.handover.availability"

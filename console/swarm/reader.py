@@ -38,7 +38,7 @@ TASKS = f"/tasks?filters={quote(json.dumps(EVERY_RUNTIME))}"
 MANAGERS = f"/nodes?filters={quote(json.dumps({'role': ['manager']}))}"
 """The filter goes by the role that a node has. What a node shows is only the role that it is to get
 (moby daemon/cluster/convert/node.go)."""
-NOT_FOUND = Unknown("The engine lists this network but does not find it.", "Look again in a moment.")
+NOT_FOUND = Unknown("The engine lists this network but does not find it.", "Try again in a moment.")
 
 
 def path_of(network_id: str) -> str:
@@ -96,7 +96,7 @@ class EngineReader:
 
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
         engine, networks, services, tasks, nodes = await together(
-            self._part(end, "tell about itself", self.engine()),
+            self._part(end, "describe itself", self.engine()),
             self._part(end, "list the networks", listing),
             self._part(end, "list the services", self._list_services()),
             self._part(end, "list the tasks", self._list_tasks()),
@@ -115,7 +115,7 @@ class EngineReader:
 
     async def engine(self) -> Engine:
         """Return the engine and its place in the swarm: one call. Raises an `EngineError` or `SwarmError`."""
-        return await self._asked("tell about itself", "what it tells about itself", "/info", self._manager)
+        return await self._asked("describe itself", "its description of itself", "/info", self._manager)
 
     def _manager(self, data: Mapping[str, Any]) -> Engine:
         error = _not_a_manager(data, self.host)
@@ -189,16 +189,15 @@ class EngineReader:
                 return parser(data)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
                 raise EngineNonsense(
-                    f"The engine at {self.host} answered, but {what} is not what the API promises "
-                    f"({type(error).__name__}).",
-                    "If a proxy stands between, go round it; else report this with the engine's version.",
+                    f"The engine at {self.host} sent a malformed reply: {what} ({type(error).__name__}).",
+                    "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
                 ) from error
 
         return await self._connection.ask(
             asked, lambda client: self._read(path, answer_of(client, path), read)
         )
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - whoever reads again goes by the path
+    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - `RepeatedReader` caches by the path
         return read(json.loads(answer))
 
 
@@ -214,14 +213,17 @@ def _not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
                 f"Run this on a manager, or name one with --host{_managers(swarm.get('RemoteManagers'))}.",
             )
         case "locked":
-            return NoSwarm(f"The swarm at {host} is locked.", "`docker swarm unlock` with its unlock key.")
+            return NoSwarm(
+                f"The swarm at {host} is locked.", "Run `docker swarm unlock` with its unlock key."
+            )
         case "error" | "pending":
             return NoSwarm(
                 f"The node at {host} is in its swarm but cannot work in it (state {swarm['LocalNodeState']}).",
-                "`docker info` tells the error; quorum may be lost.",
+                "`docker info` shows the error; quorum may be lost.",
             )
     return NoSwarm(
-        f"The engine at {host} is not part of a swarm.", "`docker swarm init`, or name a manager with --host."
+        f"The engine at {host} is not part of a swarm.",
+        "Run `docker swarm init`, or name a manager with --host.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Reads one swarm again and again, and makes anew only what the engine answers differently.
+"""Reads one swarm again and again, and parses only replies that differ from the last ones.
 
 An answer in the same words as before is not read again: it is the very same value. Of an answer that differs, what is
-equal to what was there before is the very same object too. So whoever looks on can tell by identity what changed.
+equal to what was there before is the identical object too. So a caller can tell by identity what changed.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from console.swarm.values import Network, NetworkDetail, SwarmState, Task
 T = TypeVar("T")
 
 Choice = Callable[[SwarmState], Iterable[str]]
-"""Given a swarm whose networks carry the details of earlier looks, which networks (IDs) to inspect in this one."""
+"""Given a swarm whose networks carry the details of earlier snapshots, which networks (IDs) to inspect in this one."""
 
 
 LAST_S = 1.0
@@ -26,7 +26,7 @@ LAST_S = 1.0
 
 
 class RepeatedReader(EngineReader):
-    """Reads the swarm of the engine behind a connection, for one watcher: one look at a time."""
+    """Reads the swarm of the engine behind a connection, for one watcher: one snapshot at a time."""
 
     def __init__(self, connection: EngineConnection) -> None:
         super().__init__(connection)
@@ -78,7 +78,7 @@ class RepeatedReader(EngineReader):
 
         return SwarmState(
             *await together(
-                self._part(end, "tell about itself", self.engine()),
+                self._part(end, "describe itself", self.engine()),
                 networks(),
                 self._part(end, "list the services", self._list_services()),
                 tasks(),

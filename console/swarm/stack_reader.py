@@ -31,10 +31,10 @@ class EngineStackReader:
         self._asking = Asking(connection)
 
     async def look(self) -> StackLook:
-        """Return everything as it is now, or raise: whoever changes things by a look needs a whole one."""
+        """Return everything as it is now, or raise: a change needs a complete snapshot."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         here, services, tasks, containers, nodes, objects = await together(
-            self._asking.asked("tell about itself", lambda client: client.info(), _here),
+            self._asking.asked("describe itself", lambda client: client.info(), _here),
             self._asking.listed("services", lambda client: client.services(), stacks.service_use),
             self._asking.listed("tasks", lambda client: client.tasks(EVERY_RUNTIME), stacks.task_use),
             self._asking.listed("containers", lambda client: client.containers(), stacks.running_container),

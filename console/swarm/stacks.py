@@ -97,7 +97,7 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class StackLook:
-    """One look at everything that stacks consist of. It is whole: where a part cannot be read there is no look."""
+    """One snapshot of everything that stacks consist of. It is complete: where a part cannot be read there is none."""
 
     here: str
     """ID of the node that was asked."""

@@ -50,9 +50,9 @@ async def ports_of_containers(connection: EngineConnection) -> Mapping[int, tupl
 
 def _nonsense(connection: EngineConnection, error: Exception) -> EngineNonsense:
     return EngineNonsense(
-        f"The engine at {connection.host} answered, but its containers are not what the API promises "
+        f"The engine at {connection.host} sent a malformed reply: its list of containers "
         f"({type(error).__name__}).",
-        "If a proxy stands between, go round it; else report this with the engine's version.",
+        "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
     )
 
 

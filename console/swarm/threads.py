@@ -1,4 +1,4 @@
-"""A few daemon threads, each with an own object, that blocking calls are sent to.
+"""A few daemon threads, each with its own object, for blocking calls.
 
 Not the standard executor: its threads are joined when the interpreter ends, so one call that hangs would hold the
 whole program; and here each thread owns a client, because the docker SDK's clients are not thread-safe.

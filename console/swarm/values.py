@@ -1,4 +1,4 @@
-"""A swarm as one look found it. Every text in here has passed `console.text.clean`."""
+"""A swarm as one snapshot shows it. Every text in here has passed `console.text.clean`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -204,7 +204,7 @@ class Task:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to end and has not ended."""
+        """Whether it is stopping and has not ended."""
         # The tasks of a job are meant to complete: that is no order to stop.
         return self.is_alive and self.desired_state not in ALIVE and self.desired_state != "complete"
 
@@ -244,7 +244,7 @@ class Event:
     at: datetime
     """By the engine's clock."""
     attributes: Mapping[str, str]
-    """What else was told, such as `updatestate.new` or the service of a container."""
+    """Further attributes, such as `updatestate.new` or the service of a container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class SwarmState:
-    """One look at a swarm. A part that could not be read says why; the others stand."""
+    """One snapshot of a swarm. A part that could not be read says why; the others are valid."""
 
     engine: Part[Engine]
     networks: Part[tuple[Network, ...]]

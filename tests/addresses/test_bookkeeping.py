@@ -140,8 +140,8 @@ def test_where_it_was_not_seen_which_went_first_nothing_is_entered_and_it_is_sai
     (gap,) = books.ledger.gaps
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), NOW + timedelta(seconds=1))
     assert gap.why == (
-        "1 task ended (ghost_app.1) and ghost_internal was removed between two looks: which went first, and so what "
-        "leaked, was not seen."
+        "1 task ended (ghost_app.1) and ghost_internal was removed between two snapshots: their order, "
+        "and so what leaked, is unknown."
     )
 
 
@@ -231,7 +231,7 @@ STARTED_AGAIN = replace(BRIDGE, created=BRIDGE.created + timedelta(days=1))
         replace(ENDED, nodes=(OTHER,)),
         replace(ENDED, nodes=(replace(HERE, is_leader=False),)),
     ],
-    ids=["dockerd was started again", "another node leads", "nobody leads"],
+    ids=["dockerd was restarted", "another node leads", "nobody leads"],
 )
 def test_entries_are_void_when_the_allocator_began_anew(after: SwarmState) -> None:
     assert watched(BEFORE, REMOVED, ENDED, after).ledger.entries == ()
@@ -270,13 +270,13 @@ BLIND = SwarmState(SILENT, SILENT, SILENT, SILENT, SILENT)
 def test_a_swarm_that_cannot_be_seen_is_a_gap_that_goes_on() -> None:
     (gap,) = watched(BEFORE, BLIND, BLIND).ledger.gaps
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), None)
-    assert gap.why == "The swarm could not be seen. The engine does not answer."
+    assert gap.why == "The swarm could not be read. The engine does not answer."
 
 
 @pytest.mark.parametrize("part", ["networks", "tasks", "services"])
 def test_so_is_one_of_which_a_part_cannot_be_read(part: str) -> None:
     half = replace(BEFORE, **{part: Unknown("cut off")})
-    assert watched(BEFORE, half).ledger.gaps[0].why == "The swarm could not be seen. cut off"
+    assert watched(BEFORE, half).ledger.gaps[0].why == "The swarm could not be read. cut off"
 
 
 def test_it_ends_when_the_swarm_is_seen_again() -> None:
@@ -290,7 +290,7 @@ def test_a_failed_look_between_two_quiet_ones_leaves_nothing_out() -> None:
 
 def test_tasks_that_are_ending_must_be_looked_at_closely() -> None:
     (gap,) = watched(BEFORE, state(DIES), (state(DIES), 1.6)).ledger.gaps
-    assert gap.why == "Nobody looked for 1.6 s."
+    assert gap.why == "No snapshot was taken for 1.6 s."
     assert watched(BEFORE, state(DIES), (state(DIES), 1.4)).ledger.gaps == ()
     assert watched(BEFORE, (BEFORE, 9.9)).ledger.gaps == ()
     assert watched(BEFORE, (BEFORE, 10.1)).ledger.gaps != ()

@@ -136,7 +136,7 @@ def test_where_holders_could_not_be_read_a_census_does_not_help() -> None:
     [
         (
             a_swarm(replace(BRIDGE, created=NOW), proxy(), networks=(replace(BRIDGE, created=NOW), proxy())),
-            "dockerd was started again",
+            "dockerd was restarted",
         ),
         (
             a_swarm(nodes=(replace(HERE, is_leader=False), replace(OTHER, is_leader=True))),

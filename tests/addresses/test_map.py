@@ -90,7 +90,7 @@ def test_every_kind_of_holder_has_its_mark_and_is_told_with_its_date() -> None:
         "held twice\nVIP of service ghost_app\nVIP of service twin\n"
     )
     assert said(found, "10.0.1.3", state) == "task\nghost_app.1\non ci-host, running since 00:00, 2 h ago"
-    assert "It was told to stop" in said(found, "10.0.1.6", state)
+    assert "It is stopping" in said(found, "10.0.1.6", state)
     assert said(found, "10.0.1.5", state) == "load balancer of node\nci-host"
     assert "10.0.1.0/29" in said(found, "10.0.1.9", state)
     assert said(found, "10.0.1.0", state).startswith("network address")
@@ -114,7 +114,7 @@ def test_a_count_without_names_leaves_the_rest_unknown_and_says_how_many_of_it_l
     state = small(in_use=8)
     found = mapped(state)
     assert marks(found) == "-G??LV?????????-"
-    assert "Nobody is known to hold these 11 addresses: 3 leaked, 8 free." in said(found, "10.0.1.9", state)
+    assert "No holder is known for these 11 addresses: 3 leaked, 8 free." in said(found, "10.0.1.9", state)
 
 
 def test_where_all_that_nobody_holds_has_leaked_each_of_it_has() -> None:
@@ -124,7 +124,7 @@ def test_where_all_that_nobody_holds_has_leaked_each_of_it_has() -> None:
     assert [str(IPv4Address(each)) for each in found.troubles()] == [
         f"10.0.1.{each}" for each in (2, 3, 13, 14)
     ]
-    assert "counts as many leaked as nobody holds" in said(found, "10.0.1.2", state)
+    assert "counts as many leaked addresses as have no holder" in said(found, "10.0.1.2", state)
 
 
 def test_the_ledger_names_what_leaked_and_who_lost_it() -> None:
@@ -142,7 +142,7 @@ def test_where_only_the_ledger_knows_the_rest_stays_unknown() -> None:
     found = mapped(small(), entry("10.0.1.9"))
     assert marks(found) == "-G??LV???#?????-"
     assert rest_says(found) == (
-        "Nobody is known to hold these 10 addresses: free, or leaked before watching began."
+        "No holder is known for these 10 addresses: free, or leaked before monitoring began."
     )
 
 
@@ -154,7 +154,7 @@ def test_a_census_names_what_leaked_and_dates_what_was_free() -> None:
     state = small()
     found = mapped(state, censuses=census("10.0.1.9"))
     assert marks(found) == "-G..LV...#.....-"
-    assert "A census 12 min ago found it taken by nobody." in said(found, "10.0.1.9", state)
+    assert "A census 12 min ago found it taken, without a holder." in said(found, "10.0.1.9", state)
     assert "it may have leaked since" in said(found, "10.0.1.10", state)
 
 

@@ -61,7 +61,7 @@ def test_a_void_census_is_a_note_that_says_why_and_counts_nothing() -> None:
     )
     found = look((kept, other))
     (void,) = [each for each in found.findings if each.code == "census-void"]
-    assert void.sentence == "The last census of proxy no longer holds: dockerd was started again."
+    assert void.sentence == "The last census of proxy is stale: dockerd was restarted."
     assert found.accounts[0].leaked is None
     assert found.severity is Severity.OK
 

@@ -64,7 +64,7 @@ def test_a_task_that_has_only_just_begun_does_not_make_a_full_network_the_cause(
 def test_where_leaks_are_unknown_a_long_wait_is_likely_exhaustion_and_a_short_one_is_nothing() -> None:
     told = why([app(has_vip=False)], [WAITING])
     assert (told.cause, told.certainty) == ("no-vip", Certainty.LIKELY)
-    assert value(told, "leaked").startswith("unknown: This engine does not tell")
+    assert value(told, "leaked").startswith("unknown: This engine does not report")
     assert value(told, "free") == "at most 253"
     young = why([app(has_vip=False, updated=ago(10))], [replace(WAITING, since=ago(10))])
     assert (young.cause, young.standing) == ("not-converged", Standing.CONVERGING)
@@ -297,7 +297,7 @@ def test_what_does_not_run_comes_first_and_the_headline_counts_it() -> None:
     fine, stuck = app(), service("zz_stuck", networks=(PROXY,))
     answer = ask([fine, stuck, *crowd()], [one()], [SMALL], names=())
     assert answer.explained[0].service.name == "zz_stuck"
-    assert answer.headline == "1 of 7 services does not run, 1 for want of an address"
+    assert answer.headline == "1 of 7 services does not run, 1 waiting for an address"
     assert ask([fine], [one()], names=()).headline == "the one service runs"
 
 

@@ -154,7 +154,7 @@ def exact(free: int) -> SwarmState:
 
 
 def test_a_deploy_that_waits_beside_free_addresses_is_not_blamed_on_them() -> None:
-    assert "not for want of addresses" in find(look(exact(10)), "deploy-waits").hint
+    assert "Addresses are not exhausted" in find(look(exact(10)), "deploy-waits").hint
     assert "2 free addresses now" in find(look(exact(2)), "deploy-waits").hint
 
 

@@ -36,10 +36,10 @@ def test_a_node_that_somebody_paused_is_none_of_its_business() -> None:
         (
             PAUSED,
             "two is paused: no new task starts on it",
-            "by hand: `docker node update --availability active",
+            "By hand: `docker node update --availability active",
         ),
-        (DEMOTED, "two is a worker, and not a manager as before", "by hand: `docker node promote two`, then"),
-        (DRAINED, "two still has its label", "by hand: `docker node update --label-rm"),
+        (DEMOTED, "two is a worker, but was a manager", "By hand: `docker node promote two`, then"),
+        (DRAINED, "two still has its label", "By hand: `docker node update --label-rm"),
     ],
 )
 def test_what_a_hand_over_left_is_critical_with_the_command_that_ends_it(

@@ -88,7 +88,7 @@ def test_a_label_that_does_not_tell_says_so_and_gives_no_command_from_it() -> No
     )
     (found,) = find(look(*strange), "services-parked")
     assert found.names == ("a", "b", "c", "d")
-    assert "label does not tell by which run" in found.sentence
+    assert "label does not say by which run" in found.sentence
     assert "`docker service inspect a`" in found.hint
     assert "reboot" not in found.sentence + found.hint
 
@@ -101,4 +101,4 @@ def test_what_a_rollback_would_park_is_a_warning_with_its_cure() -> None:
     (found,) = find(assessment, "rollback-parks")
     assert "shop0, shop1, shop2, shop3 and 2 more" in found.sentence
     assert found.names == tuple(each.name for each in left)
-    assert found.hint.startswith("`docker service update shop0`")
+    assert found.hint.startswith("Run `docker service update shop0`")

@@ -178,7 +178,7 @@ def test_a_job_at_work_and_unchanged_for_the_dwell_time_is_stuck_and_can_be_acce
     endless = swarm(services=[job], tasks=[task("web", state=state, desired="complete", since=ago(61))])
     found = judged(endless)
     assert [each.code for each in found.report.blocking] == ["stuck"]
-    assert by_code(found)["stuck"].blockers[0].what == "is a job that is not done"
+    assert by_code(found)["stuck"].blockers[0].what == "is an unfinished job"
     accepting = replace(RULES, accepted=frozenset(("web",)))
     assert judged(endless, rules=accepting).report.verdict is Verdict.QUIET
     fresh = replace(endless, services=(replace(job, updated=ago(5)),))
@@ -197,7 +197,7 @@ def test_a_job_that_keeps_failing_is_stuck_after_the_dwell_time() -> None:
     assert first.memory.unsettled == {"id-web": ago(1)}
     later = judged(again, memory=Memory({"id-web": ago(61)}))
     assert [each.code for each in later.report.blocking] == ["stuck"]
-    assert by_code(later)["stuck"].blockers[0].what == "is a job that is not done and has failed (exit (1))"
+    assert by_code(later)["stuck"].blockers[0].what == "is an unfinished job and has failed (exit (1))"
     accepting = replace(RULES, accepted=frozenset(("web",)))
     assert judged(again, rules=accepting).report.verdict is Verdict.QUIET
 

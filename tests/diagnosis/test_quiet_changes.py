@@ -86,7 +86,7 @@ def test_what_stuck_services_make_their_node_do_is_passed_over() -> None:
 
 def test_a_gap_is_a_change_and_deafness_is_unknown() -> None:
     found = check("changes", heard=(Change(None, NOW, 990.0),))
-    assert (found.state, found.blockers[0].what) == (State.BUSY, "could not be heard for a while")
+    assert (found.state, found.blockers[0].what) == (State.BUSY, "could not be received for a while")
     assert check("changes", deaf=Unknown("it restarts")).state is State.UNKNOWN
 
 

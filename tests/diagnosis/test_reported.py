@@ -252,6 +252,6 @@ def test_a_task_whose_own_words_quote_a_cause_has_not_that_cause() -> None:
 def test_a_container_that_never_ran_has_no_log_to_read() -> None:
     told = why([app()], failures("starting container failed: a network of a new kind broke", code=None))
     assert told.cause == "cannot-start"
-    assert "its own log is empty" in told.advice
+    assert "its log is empty" in told.advice
     assert told.is_address_problem is None
     assert why([app()], failures("something new of dockerd's", code=None)).cause == "cannot-start"

@@ -251,7 +251,7 @@ def test_glance_marks_what_a_census_found_until_dockerd_is_restarted(
 
     assert after["networks"][0]["leaked"] == (0 if world.traits.counts_addresses else None)
     (void,) = [each for each in after["findings"] if each["code"] == "census-void"]
-    assert "dockerd was started again" in void["sentence"]
+    assert "dockerd was restarted" in void["sentence"]
 
 
 def json_of(someone: Operator, engine: Engine, name: str) -> Any:

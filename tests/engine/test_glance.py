@@ -140,7 +140,7 @@ def test_leaks_are_counted_by_an_engine_that_counts_and_elsewhere_unknown_and_ne
         assert len(world.walk_ring(leaky)) == 24
         return
     assert part["leaked"]["count"] is None
-    assert "does not tell its allocator's count" in part["leaked"]["why_unknown"]
+    assert "does not report its allocator's count" in part["leaked"]["why_unknown"]
     assert part["free"] == 29
     assert not part["free_is_exact"]
     assert len(world.walk_ring(leaky)) == 29 - len(lost) == 24

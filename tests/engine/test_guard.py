@@ -227,7 +227,7 @@ def test_leaks_are_given_back_by_one_restart_and_by_no_second_one(host: Host) ->
     # It leaks anew, sooner than a restart may follow another.
     world.leak_fast(proxy, 5)
     later = world.create_service(world.fresh("late"), [proxy])
-    assert guard_until(host, "and it did not last", "--allow-restart").code == 2
+    assert guard_until(host, "and addresses are short again", "--allow-restart").code == 2
     assert host.starts == before + 1
     assert run("systemctl", "start", f"{UNIT}.timer") == ""
     assert f"{UNIT}.timer" in run("systemctl", "list-timers", "--no-legend")

@@ -159,7 +159,7 @@ def test_it_stands_back_from_a_command_that_holds_the_lock(host: Host) -> None:
         said = guard(host, "--allow-restart")
         assert said.code == 2, said.out
         assert f"Another command is changing the swarm: vipconsole stack-rm {slow.name}, process" in said.out
-        assert "Wait until it has ended; nothing was changed." in said.out
+        assert "Wait until it has ended. Nothing was changed." in said.out
         assert (overlays(host), host.starts) == (before, starts)
         container = host.machine.run("docker", "ps", "--quiet", "--filter", f"name={slow.name}_app").strip()
         host.machine.run("docker", "kill", container)

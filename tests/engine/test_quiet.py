@@ -138,7 +138,7 @@ def test_an_engine_that_is_gone_is_unknown_and_begins_the_time_anew() -> None:
             wait.wait_for("quiet so far", within_s=60)
             engine.restart()
             began = time.monotonic()
-            wait.wait_for("the engine's events could not be heard", within_s=60)
+            wait.wait_for("the engine's events could not be received", within_s=60)
             code, said = wait.end(100)
             took_s = time.monotonic() - began
         assert (code, said["outcome"]) == (0, "quiet")

@@ -45,9 +45,9 @@ def unknown_parts(state: SwarmState) -> set[str]:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("refuse", "gave no proper answer|broke off"),
-        ("cut", "broke off"),
-        ("garbage", "does not speak the Docker Engine API|gave no proper answer|not what the API promises"),
+        ("refuse", "without a valid reply|closed the connection in the middle"),
+        ("cut", "closed the connection in the middle of its reply"),
+        ("garbage", "does not speak the Docker Engine API|without a valid reply|sent a malformed reply"),
         ("status:500", "HTTP 500"),
         ("status:503", "HTTP 503"),
     ],

@@ -113,13 +113,13 @@ def test_whoever_only_looks_at_the_lock_does_not_keep_anybody_from_it(lock: Path
 
 def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HostError, match="cannot be made: File exists"), held(tmp_path / "file" / "lock"):
+    with pytest.raises(HostError, match="cannot be created: File exists"), held(tmp_path / "file" / "lock"):
         pass
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "lock").symlink_to(tmp_path / "target")
-    with pytest.raises(HostError, match="cannot be made"), held(tmp_path / "lock"):
+    with pytest.raises(HostError, match="cannot be created"), held(tmp_path / "lock"):
         pass
     assert (tmp_path / "target").read_text() == "precious"

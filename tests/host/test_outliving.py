@@ -127,7 +127,7 @@ async def test_every_end_has_a_code(tmp_path: Path, program: Program, code: int)
 
 
 async def test_where_nothing_can_be_written_nothing_is_started(tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="cannot be made"):
+    with pytest.raises(HostError, match="cannot be created"):
         await Session("x", tmp_path / "none" / "x.log", PATH).start(Program(("true",)))
 
 

@@ -59,7 +59,7 @@ def test_hostile_and_endless_command_lines_are_kept_short_and_escaped(proc: Path
 
 def test_a_proc_that_hides_others_is_an_error_with_a_hint(proc: Path) -> None:
     (proc / "1" / "cmdline").unlink()
-    with pytest.raises(HostError, match="cannot be seen") as raised:
+    with pytest.raises(HostError, match="cannot be listed") as raised:
         read_processes(proc)
     assert "hidepid" in raised.value.hint
 

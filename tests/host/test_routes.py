@@ -43,7 +43,7 @@ async def test_destinations_of_all_tables_and_own_addresses_count(monkeypatch: p
 )
 async def test_anything_else_than_routes_is_an_error(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     answer(monkeypatch, said)
-    with pytest.raises(HostError, match="did not answer with routes"):
+    with pytest.raises(HostError, match="gave a malformed reply"):
         await read_routes(3)
 
 

@@ -51,7 +51,7 @@ def test_a_probe_keeps_nothing_and_does_not_meet_another_probe(tmp_path: Path) -
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="cannot be looked at"):
+    with pytest.raises(HostError, match="cannot be checked"):
         holder_of_lock(tmp_path / ("x" * 300))
 
 
@@ -66,7 +66,7 @@ def places(folder: Path, *, systemd: bool) -> Places:
 
 async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_path: Path) -> None:
     found = await HostSurvey(Quiet(), 5, places(tmp_path, systemd=False)).take()
-    assert found.jobs == Inapplicable("systemd does not run this machine.")
+    assert found.jobs == Inapplicable("systemd does not run on this machine.")
     assert found.units == Inapplicable("No units are configured.")
     assert not isinstance(found.processes, Unknown | Inapplicable)
     assert found.lock_holder == ""

@@ -33,12 +33,12 @@ async def test_what_systemd_says_is_told_and_not_the_command(tmp_path: Path) -> 
     with pytest.raises(HostError) as raised:
         await unit.start(PROGRAM)
     assert raised.value.sentence == "systemd did not start switch.service: Failed to start: Access denied."
-    assert raised.value.hint == "`journalctl -u switch.service` may tell more."
+    assert raised.value.hint == "`journalctl -u switch.service` may say more."
 
 
 async def test_a_time_limit_is_told_as_it_is(tmp_path: Path) -> None:
-    error = HostError("`systemd-run` was not done after 30 s.")
-    with pytest.raises(HostError, match="was not done after 30 s"):
+    error = HostError("`systemd-run` timed out after 30 s.")
+    with pytest.raises(HostError, match="timed out after 30 s"):
         await TransientUnit("switch", tmp_path / "log", Systemd(error).run).start(PROGRAM)
 
 

@@ -156,7 +156,7 @@ async def test_a_window_that_begins_before_the_journal_has_a_gap(directory: Path
     assert (await door(directory).read(Window(since=first))).gaps == ()
     batch = await door(directory).read(Window(since=first - timedelta(seconds=1)))
     assert [each.reason for each in batch.gaps] == [
-        "The journal begins at 2026-11-22 03:12:00 UTC, later than asked for."
+        "The journal begins at 2026-11-22 03:12:00 UTC, later than requested."
     ]
     assert not summarise([batch], {}).is_complete
     late = await door(directory).read(Window(since=first + timedelta(hours=1)))
@@ -168,7 +168,7 @@ async def test_a_window_that_begins_before_the_journal_has_a_gap(directory: Path
 async def test_an_empty_journal_knows_nothing_of_the_last_hour(directory: Path, door: Door) -> None:
     batch = await door(directory).read(Window(since=datetime(2026, 11, 22, tzinfo=UTC)))
     assert [each.reason for each in batch.gaps] == [
-        "The journal is empty, so nothing is known about the time asked for."
+        "The journal is empty, so nothing is known about the requested time."
     ]
 
 

@@ -151,5 +151,5 @@ async def test_journalctl_that_ends_is_an_error(tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
-    with pytest.raises(HostError, match="ended while it was followed"):
+    with pytest.raises(HostError, match="ended while the journal was being followed"):
         await anext(CommandJournal(directory=tmp_path, program=str(program)).follow())

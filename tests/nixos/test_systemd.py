@@ -58,10 +58,10 @@ def test_units_are_restarted_in_order_once_and_to_their_end(booted: Machine) -> 
     (needs,) = came["needs"]
     assert needs.startswith("needs-broken.service was not restarted. ")
     assert "A dependency job for needs-broken.service failed." in needs
-    assert came["elsewhere"] == ["elsewhere.service was passed over: a condition of its own does not hold."]
+    assert came["elsewhere"] == ["elsewhere.service was skipped: one of its conditions is not met."]
     assert came["unknown"] == ["not-found"]
     (hangs,) = came["hangs"]
-    assert hangs.startswith("hangs.service was not done after 1 s: it is activating (start).")
+    assert hangs.startswith("hangs.service is not finished after 1 s: it is activating (start).")
     assert came["slow"] == ["inactive", ["slow"]]
 
 

@@ -240,7 +240,7 @@ async def test_a_node_that_somebody_makes_active_before_it_is_demoted_is_not_dem
     with (
         simulation(engine) as running,
         handing_over(running, meanwhile=meddle) as handover,
-        pytest.raises(Declined, match="Somebody changed the node"),
+        pytest.raises(Declined, match="The leader node was changed"),
     ):
         await handover.run()
     assert leader_of(engine) == "two"

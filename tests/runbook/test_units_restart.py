@@ -80,9 +80,9 @@ async def test_tried_again_it_goes_on_where_it_failed(tmp_path: Path) -> None:
 
 async def test_one_that_hangs_is_left_going_after_its_limit(tmp_path: Path) -> None:
     step = Attempts(tmp_path, a_chain(hangs=True), limit="30s")
-    with pytest.raises(StepFailed, match=r"deploy-proxy.service was not done after 30 s") as raised:
+    with pytest.raises(StepFailed, match=r"deploy-proxy.service is not finished after 30 s") as raised:
         await step.action.act(*step.next())
-    assert "It goes on." in raised.value.hint
+    assert "It continues." in raised.value.hint
     assert not any("stop" in each for each in step.units.calls)
 
 
@@ -102,7 +102,7 @@ async def test_one_that_is_being_started_already_is_waited_for(tmp_path: Path) -
 
 async def test_what_a_condition_keeps_from_starting_is_no_success(tmp_path: Path) -> None:
     step = Attempts(tmp_path, a_chain(condition_holds=False, starts=0, state="inactive", is_evaluated=False))
-    with pytest.raises(StepFailed, match=r"deploy-proxy.service was passed over"):
+    with pytest.raises(StepFailed, match=r"deploy-proxy.service was skipped"):
         await step.action.act(*step.next())
 
 

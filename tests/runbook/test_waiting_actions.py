@@ -11,7 +11,7 @@ from console.runbook.run.waits import Blocking
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
 
-UNHEARD = Blocking("changes told by the engine", "The engine's changes are not heard yet.")
+UNHEARD = Blocking("engine events", "The engine's events are not received yet.")
 
 
 @pytest.fixture

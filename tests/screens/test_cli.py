@@ -87,7 +87,7 @@ def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path:
         (("glance", "--output", "x"), "--output goes with"),
         (("glance", "--demo", "--host", "x"), "exclude each other"),
         (("glance", "--host", "ssh://u@h"), "Forward the socket"),
-        (("glance", "--host", "evil\x1b[31m"), "evil\\x1b[31m is no address of an engine"),
+        (("glance", "--host", "evil\x1b[31m"), "evil\\x1b[31m is not an engine address"),
         (("journal", "--since", "99999999d"), "longer than ten years"),
         (("glance", "--config", "/nonexistent.toml"), "There is no settings file"),
     ],
@@ -176,7 +176,7 @@ async def test_a_look_only_ever_gets(evening: Simulation, monkeypatch: pytest.Mo
 def test_an_output_without_a_name_is_an_error(evening: Simulation, output: str) -> None:
     said = vipconsole("glance", "--quick", "--json", "--output", output, "--host", evening.host)
     assert said.code == 3
-    assert "is no file that could be written" in said.err
+    assert "is not a writable file" in said.err
 
 
 @pytest.mark.parametrize(("redirected", "code"), [(">/dev/full", 3), (">&-", 2), (">&- 2>&-", 2)])

@@ -15,7 +15,7 @@ CASES = [
           "failed to allocate network IP for task 5task network 9net: could not allocate IP from IPAM: "
           "Address already in use"), 2, "Address already in use"),
     (line("failed allocating service 3svc during init", "could not allocate VIP from IPAM: Address already in use"),
-     2, "holds as given already"),
+     2, "already counts that address as used"),
     (line("Failed allocation for network 9net",
           "failed allocating pools and gateway IP for network 9net: cannot find address pool for "
           "poolID:fd00:1::/64/invalid Prefix"), 2, "Docker 28 and later"),
@@ -25,7 +25,7 @@ CASES = [
           'subnet sandbox join failed for "10.0.2.0/24": error creating vxlan interface: file exists', AGENT),
      2, f"node {NODE}"),
     (line("fatal task error", "driver failed programming external connectivity on endpoint gw_1 (f3): "
-          "Bind for 0.0.0.0:80 failed: port is already allocated", AGENT), 1, "port turned out to be taken"),
+          "Bind for 0.0.0.0:80 failed: port is already allocated", AGENT), 1, "port was already taken"),
     (line("fatal task error", "task: non-zero exit (1)", AGENT), 0, "not about addresses"),
 ]  # fmt: skip
 

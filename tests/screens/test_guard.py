@@ -109,7 +109,7 @@ def test_where_leaks_are_unknown_a_census_tells_whether_there_is_enough(tmp_path
         done = root.run(*arguments)
     assert (dry.code, done.code) == (3, 0), done.out + done.err
     assert "vipconsole census proxy" in dry.out
-    assert "and 4 are wanted" in done.out
+    assert "and 4 are needed" in done.out
 
 
 @pytest.mark.parametrize("need", ["-1", "many", "1.5", "99999999999"])
@@ -141,7 +141,7 @@ def test_on_the_leader_it_is_told_where_to_run() -> None:
         said = root.run("reclaim", "--yes", "--host", running.host)
     assert said.code == 3
     assert "cannot promote itself" in said.err
-    assert "give that one's engine with --via" in said.err
+    assert "name its engine with --via" in said.err
     assert "takes the lead" not in said.err
 
 

@@ -157,7 +157,7 @@ async def test_what_cannot_be_saved_says_so(tmp_path: Path, monkeypatch: pytest.
         await pilot.press("s")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert "cannot be made" in "\n".join(frame_of(app))
+        assert "cannot be created" in "\n".join(frame_of(app))
 
 
 async def test_lines_that_are_no_longer_kept_are_said_to_be_older() -> None:

@@ -166,7 +166,7 @@ def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not
         "10.0.1.1",
         "fd00::/64, not counted",
         "3 nodes on it",
-        "does not tell",
+        "does not report",
     ):
         assert part in said
     bare = swarm([a_network("proxy", detail=Unknown("It did not answer."))])

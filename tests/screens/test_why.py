@@ -47,7 +47,7 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
     assert said.code == 2
     first, *_ = said.out.splitlines()
     assert first == " HELD UP  ghost_app: no free address for its virtual IP on proxy (likely)"
-    assert "the application is not at fault" in " ".join(said.out.split())
+    assert "The application has not been started, and is not at fault" in " ".join(said.out.split())
     assert re.search(r"service ghost_app +Endpoint\.VirtualIPs +none\n", said.out)
     assert re.search(r"network proxy +accounted +237 of 253\n +leaked +12\n +free +4\n", said.out)
     assert "Do not redeploy" in said.out
@@ -59,7 +59,7 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
 def test_without_a_name_only_what_does_not_run_is_explained(evening: Simulation) -> None:
     said = vipconsole("why", "--host", evening.host)
     assert said.code == 2
-    assert said.out.startswith(" HELD UP  2 of 163 services do not run, 2 for want of an address\n")
+    assert said.out.startswith(" HELD UP  2 of 163 services do not run, 2 waiting for an address\n")
     assert said.out.count("Endpoint.VirtualIPs") == 2
     assert f"next  DOCKER_HOST={evening.host} vipconsole glance proxy\n" in said.out
 
@@ -122,7 +122,7 @@ def test_wrong_usage_is_64_in_one_sentence(arguments: tuple[str, ...], said: str
 def test_an_engine_that_does_not_answer_is_unknown() -> None:
     said = vipconsole("why", "x", "--host", "unix:///nonexistent")
     assert said.code == 3
-    assert said.out.startswith(" UNKNOWN  It cannot be known. There is no engine at unix:///nonexistent")
+    assert said.out.startswith(" UNKNOWN  The cause is not known. There is no engine at unix:///nonexistent")
     assert vipconsole("why", "--json", "--host", "unix:///nonexistent").json["exit_code"] == 3
 
 

@@ -75,7 +75,7 @@ def test_a_file_with_a_field_of_another_kind_is_unknown(tmp_path: Path, key: str
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HostError, match="cannot be made"):
+    with pytest.raises(HostError, match="cannot be created"):
         keep_census(tmp_path / "file", CENSUS)
 
 

@@ -89,7 +89,7 @@ class FakeSystemd:
         unit.state = "failed" if unit.fails else "active" if unit.remains else "inactive"
         if unit.hangs:
             unit.busy_looks = 1_000_000
-            raise HostError(f"`systemctl` was not done after {timeout_s:g} s.")
+            raise HostError(f"`systemctl` timed out after {timeout_s:g} s.")
         for each in self.units.values():
             if unit.name in each.requires:
                 self._restart(each, timeout_s)

@@ -46,7 +46,7 @@ def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> I
                 under[0],
                 f"{plural(len(under), 'overlay')} on a host route",
                 f"The host's route {route.network} ({route.device}) overlaps {listed(under)}.",
-                "Containers on them cannot reach that destination. Recreate them on a subnet that is no route.",
+                "Containers on them cannot reach that destination. Recreate them on a subnet that no route covers.",
                 tuple(under),
             )
 
@@ -79,7 +79,7 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
                 name,
                 f"{len(same)} networks are named {name}",
                 f"{len(same)} networks are named {name}: {listed(described)}.",
-                "What names it may get either. Remove the one that nobody uses, by its ID.",
+                "A service that names it may get either one. Remove the unused one by its ID.",
                 tuple(each.id for each in same),
             )
 
@@ -107,8 +107,8 @@ def find_unallocated(
 
 
 def why_unallocated(network: Network) -> str:
-    """Return the reasons for which Swarm gives a network no subnet, the one that its own look shows first."""
-    others = "its subnet overlaps another network's, or the address pools are used up"
+    """Return why Swarm gives a network no subnet; a reason that the snapshot itself shows comes first."""
+    others = "its subnet overlaps another network's, or the address pools are exhausted"
     if network.has_ipv6:
         return (
             f"It has an IPv6 subnet, which Docker 28 and later never allocate for an overlay; else {others}"
@@ -117,12 +117,12 @@ def why_unallocated(network: Network) -> str:
 
 
 REDEPLOY_HINT = (
-    "Do not redeploy what runs: a stop-first update stops the old task, and the new one stays in New."
+    "Do not redeploy running services: a stop-first update stops the old task, and the new one stays in New."
 )
 
 
 NAMED = 12
-"""So many leaked addresses a sentence names; the finding names them all."""
+"""The sentence names at most this many leaked addresses; the finding names them all."""
 
 
 def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:
@@ -145,7 +145,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
     elif share >= thresholds.use_warning:
         severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
         bound = "" if account.free_is_exact else "at most "
-        room = "a service of one replica takes 2."
+        room = "a service with one replica takes 2."
         yield Finding(
             "network-filling",
             severity,
@@ -179,8 +179,8 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 f"{bound}{count} leaked on {name}",
                 f"{bound.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
                 f"taken in the allocator, held by nobody{_basis(subnet.leak, now)}.",
-                "They come back when the leader's allocator is rebuilt: a restart of its dockerd (stops every "
-                "container there), or a change of leader.",
+                "They return when dockerd on the leader restarts (which stops every "
+                "container there) or the leader changes. `vipconsole reclaim` offers both.",
                 tuple(str(address) for address in subnet.leak.addresses),
             )
         elif subnet.leak.evidence is Evidence.CENSUS and subnet.leak.as_of is not None:
@@ -197,10 +197,10 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 "overcounted",
                 Severity.WARNING,
                 name,
-                f"{name} gives addresses away twice",
+                f"{name} hands out addresses twice",
                 f"More addresses of {name} have a holder than the engine counts as taken.",
-                "Swarm takes a held address for free and may give it to a second holder (a failed `service update "
-                "--network-add` does this). Redeploy what was updated last, once there is room.",
+                "Swarm counts a used address as free and may give it to a second holder (a failed `service update "
+                "--network-add` does this). Redeploy what was updated last, once addresses are free.",
             )
 
 
@@ -211,7 +211,7 @@ def _basis(leak: Leak, now: datetime) -> str:
     those = f"{several} of these are other nodes' load balancers: {which}" if several else which
     named = f" ({those})" if those else ""
     if leak.evidence is Evidence.LEDGER:
-        return f", as was seen when they did{named}"
+        return f", as observed when they leaked{named}"
     if leak.as_of is None:
         return named
     age = duration((now - leak.as_of).total_seconds())
@@ -223,10 +223,10 @@ def _basis(leak: Leak, now: datetime) -> str:
 
 
 def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterator[Finding]:
-    """Yield that what was kept of censuses, or of leaks that were watched, cannot be read."""
+    """Yield that stored censuses, or the leak log, cannot be read."""
     for code, what, part in (
         ("censuses-unread", "Earlier censuses are", censuses),
-        ("ledger-unread", "Leaks that were watched are", ledger),
+        ("ledger-unread", "The leak log is", ledger),
     ):
         if isinstance(part, Unknown):
             sentence = f"{what} not taken into account. {part.reason}"
@@ -234,7 +234,7 @@ def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterat
 
 
 def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
-    """Yield censuses that were kept and say nothing any more."""
+    """Yield stored censuses that are stale."""
     for void in censuses:
         name = void.census.network_name
         yield Finding(
@@ -242,13 +242,13 @@ def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
             Severity.OK,
             name,
             "",
-            f"The last census of {name} no longer holds: {void.reason}.",
-            f"`vipconsole census {name}` takes another.",
+            f"The last census of {name} is stale: {void.reason}.",
+            f"`vipconsole census {name}` takes a new one.",
         )
 
 
 def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
-    """Yield addresses with several holders. What an earlier look did not show too was only changing hands."""
+    """Yield addresses with several holders. One that an earlier snapshot does not show too was only changing hands."""
     earlier = None if before is None else dict(before.holders())
     for address, holders in held_twice(dict(account.holders())):
         if earlier is not None and earlier.get(address) != holders:

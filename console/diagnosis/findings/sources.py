@@ -50,7 +50,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
     if not journal.is_complete:
         reasons = (
             " ".join(dict.fromkeys(each.reason for each in journal.gaps))
-            or "Lines were left out, or made no sense."
+            or "Lines were skipped or malformed."
         )
         yield Finding(
             "journal-incomplete",
@@ -58,7 +58,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
             JOURNAL,
             "",
             f"dockerd's journal{_lately(journal)} is incomplete. {reasons}",
-            "What dockerd did not say here it may have said in the missing lines.",
+            "The missing lines may hold failures that are not shown here.",
         )
 
 
@@ -71,7 +71,7 @@ def _lately(journal: Summary) -> str:
 
 
 def is_past(logged: Logged, summary: Summary) -> bool:
-    """Whether a failure belongs to an allocator that is gone: it was rebuilt after the last such line."""
+    """Whether a failure is stale: the allocator was rebuilt after the last such line."""
     return summary.rebuilt_at is not None and logged.last < summary.rebuilt_at
 
 
@@ -79,7 +79,7 @@ SWARM = "swarm"
 
 
 def find_unread(observation: Observation) -> Iterator[Finding]:
-    """Yield what could not be read. Without the engine's answer nothing else is told: it is all one cause."""
+    """Yield what could not be read. Without the engine's answer nothing else is reported: it is all one cause."""
     swarm = observation.swarm
     if isinstance(swarm.engine, Unknown):
         yield _unread("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
@@ -107,8 +107,8 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
         yield _note(
             "leaks-uncounted",
             SWARM,
-            f"Leaked addresses cannot be counted: engine {swarm.engine.version} does not tell its allocator's count.",
-            "Docker 29 does. Until then `free` is an upper bound: leaked addresses are among them. `vipconsole census "
+            f"Leaked addresses cannot be counted: engine {swarm.engine.version} does not report its allocator's count.",
+            "Docker 29 does. Until then `free` is an upper bound that includes leaked addresses. `vipconsole census "
             "NETWORK` names them.",
         )
     nodes = known(swarm.nodes, ())
@@ -120,7 +120,7 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
             SWARM,
             "the swarm has no leader",
             "The swarm has no leader: nothing is allocated or scheduled.",
-            "`docker node ls` on the managers; without a quorum see Docker's guide to recovering one.",
+            "Run `docker node ls` on the managers. If the quorum is lost, follow Docker's guide to recovering it.",
         )
     elif leader is not None and leader.id != swarm.engine.node_id:
         yield _note(
@@ -133,7 +133,7 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
 
 
 def _unread_host(observation: Observation) -> Iterator[Finding]:
-    """Yield what this host did not tell; one note where it is all for the same reason."""
+    """Yield what could not be read on this host; one note where it is all for the same reason."""
     unread = {
         "routes-unread": ("This host's routes were", observation.routes),
         "journal-unread": ("dockerd's journal was", observation.journal),

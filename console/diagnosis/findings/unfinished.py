@@ -33,7 +33,7 @@ def find_unfinished(runs: Part[tuple[UnfinishedRun, ...]], now: datetime) -> Ite
             each.run_id,
             f"the run {each.run_id} {each.state}",
             f"The maintenance run {each.run_id} ({each.title}) {each.state} at step {each.step}; it began {age} ago."
-            f"{outage} Nothing else may change the swarm until it is over.",
+            f"{outage} Nothing else may change the swarm until it has ended.",
             each.hint,
             (each.run_id,),
         )
@@ -58,22 +58,22 @@ def _unfinished(node: Node, here: str) -> Finding:
         Severity.CRITICAL,
         node.hostname,
         f"a hand-over from {node.hostname} is unfinished",
-        f"A hand-over of the lead is under way or was cut short: {node.hostname} {_state(node)}.",
-        f"If none is running, `vipconsole reclaim`{where} finishes or undoes it; by hand: {commands}.",
+        f"A hand-over of the lead is under way or was interrupted: {node.hostname} {_state(node)}.",
+        f"If none is running, `vipconsole reclaim`{where} finishes or undoes it. By hand: {commands}.",
         (node.hostname,),
     )
 
 
 def _state(node: Node) -> str:
     if node.wanted_role == "worker":
-        return "is a worker, and not a manager as before"
+        return "is a worker, but was a manager"
     if is_to_be_active(node):
         return "is paused: no new task starts on it"
     return "still has its label"
 
 
 SWARM = "swarm"
-# What stands on a label becomes part of a command that somebody may copy.
+# The text of a label becomes part of a command that somebody may copy.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -110,7 +110,7 @@ def _parked(by: str, names: tuple[str, ...], observation: Observation) -> Findin
             Severity.CRITICAL,
             SWARM,
             short,
-            f"{short}, without tasks, and their label does not tell by which run: {listed(names)}.",
+            f"{short}, without tasks, and their label does not say by which run: {listed(names)}.",
             "A newer vipconsole wrote the label `vipconsole.parked`, or somebody by hand: `docker service inspect "
             f"{names[0]}` shows it.",
             names,
@@ -125,7 +125,7 @@ def _way_back(run: str, observation: Observation) -> tuple[str, str]:
     unfinished = next((each for each in known(observation.runs, ()) if each.run_id == run), None)
     if unfinished is not None:
         return f" (it {unfinished.state})", unfinished.hint
-    # Not everybody who looks asks for the runs: that it is over is not known.
+    # Not every caller reads the runs, so it is not known that this one has ended.
     hint = (
         f"`vipconsole resume {run}`. If that run is over or lost (`vipconsole runs`), recreating the network once more "
         "with `vipconsole run` brings them back too; `way-back.sh` in the run's folder does it by hand."
@@ -145,8 +145,8 @@ def _rolls_back(names: tuple[str, ...]) -> Finding:
         SWARM,
         f"a rollback would stop {plural(len(names), 'service')}",
         f"`docker service rollback` would stop {plural(len(names), 'service')} and take {'it' if len(names) == 1 else 'them'} "
-        f"off the network: {listed(names)}. A recreation of the network left the parked specification as the previous one.",
-        f"`docker service update {names[0]}`, and so each: it changes nothing, restarts nothing, and puts the present "
-        "specification in its place.",
+        f"off the network: {listed(names)}. Recreating the network left the parked specification as their rollback target.",
+        f"Run `docker service update {names[0]}`, and the same for each: it makes the present specification the "
+        "rollback target, and changes and restarts nothing.",
         names,
     )

@@ -161,24 +161,24 @@ def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: T
     short, where = f"{deploys} {verb} for an address", f" on {name}"
     if not account.network.is_allocated:
         short, where = f"{deploys} {verb} for {name} to get a subnet", ""
-        hint = "See what is said about that network."
+        hint = "See the finding about that network."
     elif free == 0:
         hint = REDEPLOY_HINT
     elif account.used_at_least < thresholds.use_warning * account.capacity and account.free_is_exact:
         short, where = f"{deploys} {verb} in New", ""
         hint = (
-            f"It is not for want of addresses: {name} has {free} free, and no other network of theirs has fewer. "
-            "`docker service ps --no-trunc` and dockerd's log on the leader tell more."
+            f"Addresses are not exhausted: {name} has {free} free, and no other network of theirs has fewer. "
+            "See `docker service ps --no-trunc` and dockerd's log on the leader."
         )
     elif account.free_is_exact:
         hint = (
-            f"{name} has {plural(free, 'free address', 'free addresses')} now. Swarm tries again when one is given "
-            f"back, else after 5 minutes. {REDEPLOY_HINT}"
+            f"{name} has {plural(free, 'free address', 'free addresses')} now. Swarm tries again when one is "
+            f"released, else after 5 minutes. {REDEPLOY_HINT}"
         )
     else:
         hint = (
-            f"At most {free} addresses of {name} are free, and leaked ones are among them. dockerd's log on the "
-            "leader says `could not find an available IP` if there is none."
+            f"At most {free} addresses of {name} are free, leaked ones included. If none is free, dockerd's log on the "
+            "leader says `could not find an available IP`."
         )
     sentence = f"{short}{where}: {who}."
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
@@ -208,9 +208,9 @@ def _rejected(observation: Observation, by_id: Mapping[str, NetworkAccount]) -> 
                 Severity.CRITICAL,
                 "swarm",
                 f"{plural(len(rejected), 'task')} rejected: node not attached to a network",
-                f"{tasks}: a node was given no attachment to one of their networks.",
-                f"The engine counts {counted}, so none is exhausted now. Other reasons are generic resources on a service "
-                "with networks, and workers of another engine version (`docker node ls`).",
+                f"{tasks}: a node is not attached to one of their networks.",
+                f"The engine counts {counted}, so none is exhausted now. Other possible causes: generic resources on a service "
+                "with networks; workers of another engine version (`docker node ls`).",
                 names,
             )
             return
@@ -218,8 +218,8 @@ def _rejected(observation: Observation, by_id: Mapping[str, NetworkAccount]) -> 
             "node-without-address",
             Severity.CRITICAL,
             "swarm",
-            f"{plural(len(rejected), 'task')} rejected for want of an address",
+            f"{plural(len(rejected), 'task')} rejected: no load-balancer address",
             f"{tasks}: a node got no load-balancer address on one of their networks.",
-            "One of their networks is full on that node's behalf; the node is tried again at its next task.",
+            "One of their networks was full when the node needed an address. Swarm tries the node again with its next task.",
             names,
         )

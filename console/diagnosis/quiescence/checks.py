@@ -44,7 +44,7 @@ VERBS = {
     "start": "started",
     "die": "ended",
 }
-"""The actions that count, and how they are told. Executing in a container, its health and its clearing away do not."""
+"""The actions that count, and their words. Executing in a container, its health and its removal do not count."""
 
 ACTIONS: Mapping[str, frozenset[str]] = {
     "service": frozenset(("create", "update", "remove")),
@@ -107,13 +107,13 @@ def described(changes: Iterable[Change]) -> dict[str, tuple[str, Change]]:
     told = {}
     for name, group in found.items():
         event = group[-1].event
-        what = "could not be heard for a while" if event is None else VERBS[event.action]
+        what = "could not be received for a while" if event is None else VERBS[event.action]
         told[name] = (what if len(group) == 1 else f"{what}, {plural(len(group), 'change')}", group[-1])
     return told
 
 
 def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
-    """Return what a look amounts to, with what earlier looks told."""
+    """Return the verdict of a snapshot, given what earlier snapshots showed."""
     observation = seen.observation
     swarm, here = observation.swarm, observation.taken_at
     memory = replace(memory, past=remember(observation, memory.past))
@@ -146,9 +146,9 @@ def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
 
 
 def _check_changes(changes: Changes, counted: Iterable[Change], now_s: float, dwell_s: float) -> Check:
-    code, title = "changes", "changes told by the engine"
+    code, title = "changes", "engine events"
     if not dwell_s:
-        return Check(code, title, State.UNCHECKED, note="A single look waits for none.")
+        return Check(code, title, State.UNCHECKED, note="A single snapshot waits for none.")
     if changes.deaf is not None:
         return Check(code, title, State.UNKNOWN, note=changes.deaf.reason, hint=changes.deaf.hint)
     recent = described(each for each in counted if now_s - each.heard_s < dwell_s)

@@ -81,7 +81,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a service has gone through since it was last changed; times are the engine's."""
+    """The history of a service since it was last changed; times are the engine's."""
 
     ends: frozenset[End] = frozenset()
     complete_at: datetime | None = None
@@ -93,7 +93,7 @@ class Past:
         return max((each.at for each in self.ends), default=None)
 
     def loop(self, patience_s: float) -> Loop | None:
-        """Return the loop in which its tasks end, for one who waits so long for it to be settled."""
+        """Return the crash loop of its tasks, for a waiter with this dwell time."""
         failures = (each.at for each in self.ends if each.is_failure)
         return loop_of((each.at for each in self.ends), failures, patience_s)
 

@@ -26,7 +26,7 @@ class _Options:
     next_valued: str = ""
     """Letters whose value is always a word of its own."""
     attached: str = ""
-    """Letters that take what is left of their word, be it nothing."""
+    """Letters that take the rest of their word, even an empty one."""
     long_ending: frozenset[str] = frozenset()
     long_valued: frozenset[str] = frozenset()
     lone_dash_ends: bool = True
@@ -198,7 +198,7 @@ def _after_letters(letters: str, words: list[str], options: _Options) -> list[st
 
 
 def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a command is the pattern's program with the pattern's words next, options passed over."""
+    """Whether a command is the pattern's program with the pattern's words next, options skipped."""
     if not command or not pattern or not fnmatchcase(command[0], pattern[0]):
         return False
     is_docker = command[0] in ("docker", "docker-compose")
@@ -277,7 +277,7 @@ def check_host(activity: HostActivity, wanted: Quiet, now: datetime) -> tuple[Ch
             "configured units",
             activity.units,
             lambda units: _units(units, own),
-            "`systemctl status` tells what it does.",
+            "`systemctl status` shows what it does.",
         ),
         _check(
             "timers",
@@ -302,7 +302,7 @@ def _jobs(jobs: tuple[Job, ...], own: Own) -> Iterator[Blocker]:
     is_waited_for = running == {own.unit}
     for each in jobs:
         if each.unit != own.unit and not is_waited_for:
-            yield Blocker(each.unit, f"is to {each.what} ({each.state})")
+            yield Blocker(each.unit, f"has a {each.what} job ({each.state})")
 
 
 def _units(units: tuple[Unit, ...], own: Own) -> Iterator[Blocker]:
@@ -342,7 +342,7 @@ def _check(
 
 
 def _check_logins(activity: HostActivity) -> Check:
-    """Return who else is here. Somebody who only looks on does no harm, so it is never more than a warning."""
+    """Return who else is logged in. Another login alone does no harm, so it is never more than a warning."""
     code, title, part = "logins", "other logins", activity.logins
     if isinstance(part, Inapplicable):
         return Check(code, title, State.UNCHECKED, note=part.reason)

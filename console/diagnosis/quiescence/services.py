@@ -1,4 +1,4 @@
-"""Which services are not settled, which of them are stuck, and which may be left out."""
+"""Which services are not settled, which of them are stuck, and which may be ignored."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Trouble:
     since: datetime
     """By the engine's clock."""
     is_stuck: bool
-    """Whether it neither works nor changes."""
+    """Whether it neither runs nor changes."""
     is_accepted: bool
     aliases: frozenset[str] = frozenset()
     """What else it can be accepted by than its name."""
@@ -53,7 +53,7 @@ class Trouble:
 
 
 def is_stopping(task: Task) -> bool:
-    """Whether a task was told to end and has not ended."""
+    """Whether a task is stopping and has not ended."""
     return task.is_alive and task.desired_state in TOLD_TO_END
 
 
@@ -69,7 +69,7 @@ def find_trouble(observation: Observation, memory: Memory, rules: Rules) -> tupl
     """Return the services that are not settled, wait for an address or are jobs at work; those that are stuck first.
 
     A service is stuck when it waits for an address, or when it has been unsettled while nobody changed it, for as
-    long as the rules say. An accepted one is passed over as soon as nobody has changed it for that long.
+    long as the rules say. An accepted one is skipped as soon as nobody has changed it for that long.
     """
     waiting = {each.service_id: each for each in _waiting(observation, rules)}
     tasks = tasks_by_service(known(observation.swarm.tasks, ()))
@@ -98,7 +98,7 @@ def find_trouble(observation: Observation, memory: Memory, rules: Rules) -> tupl
 def unsettled_since(
     service: Service, tasks: Iterable[Task], now: datetime, memory: Memory, rules: Rules
 ) -> datetime | None:
-    """Return since when a service has been unsettled, by what its tasks and earlier looks tell; None if it is settled.
+    """Return since when a service has been unsettled, by what its tasks and earlier snapshots tell; None if it is settled.
 
     Settled is what has the replicas that it wants, and has lost no task lately since it was last changed; of jobs,
     what has no task at work. What ends again and again is unsettled also while it runs for a moment, however long that
@@ -134,7 +134,7 @@ def _condition(service: Service, tasks: Iterable[Task], memory: Memory, rules: R
     last = max(failed, key=lambda each: each.since, default=None)
     said = f" ({last.error})" if last and last.error else ""
     if service.is_job:
-        return f"is a job that is not done{f' and has failed{said}' if failed else ''}"
+        return f"is an unfinished job{f' and has failed{said}' if failed else ''}"
     if memory.past.get(service.id, Past()).loop(rules.patience_s):
         return f"keeps {'failing' if failed else 'ending'}{said}, {running}{wanted} running"
     return f"has {f'failed{said}, ' if failed else ''}{running}{wanted} running"

@@ -19,8 +19,8 @@ def find_leftovers(
 ) -> tuple[Trouble, ...]:
     """Return the tasks that block though no service is in trouble for them; `troubles` are those of services.
 
-    Those of a service that is gone are told once they have not changed for as long as the rules say, and are stuck
-    then. Those that end on a node that is down are told from the first look on, and stuck when they have been seen for
+    Those of a service that is gone block once they have not changed for as long as the rules say, and are stuck
+    then. Those that stop on a node that is down block from the first snapshot on, and are stuck when they were seen for
     that long: Swarm gives them up after 24 hours (`orphaned`), and nothing tells since when the node is down.
     """
     swarm = observation.swarm
@@ -80,7 +80,7 @@ def _on_nodes_down(
             groups[owner(task, services), task.node_id].append(task)
     for (name, node_id), tasks in groups.items():
         key = f"{name} on {node_id}"
-        # A single look has nothing before it to go by, but for how long the tasks have not changed.
+        # A single snapshot has nothing before it to go by, but for how long the tasks have not changed.
         unseen = now if rules.dwell_s else max(each.since for each in tasks)
         since = memory.unsettled.get(key, unseen)
         is_stuck = now - since >= timedelta(seconds=rules.patience_s)
@@ -101,7 +101,7 @@ def _on_nodes_down(
 
 T = TypeVar("T")
 
-STUCK_HINT = "Mend or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` tells the cause."
+STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
 def unread(code: str, title: str, *parts: Part[T]) -> Check | None:
@@ -126,7 +126,7 @@ def check_managers(swarm: SwarmState) -> Check:
     ]
     if not any(each.is_leader for each in managers):
         blockers.append(Blocker("the swarm", "has no leader"))
-    return _check(code, title, blockers, "`docker node ls` on the managers.")
+    return _check(code, title, blockers, "Run `docker node ls` on the managers.")
 
 
 def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
@@ -152,7 +152,7 @@ def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
 
 
 def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
-    """Return what is between New and Starting, and what was told to end and has not ended.
+    """Return the tasks between New and Starting, and those that are stopping.
 
     `excused` are IDs of services and of single tasks.
     """
@@ -211,7 +211,7 @@ def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Rules) 
     there = {each.name for each in known(swarm.services, ())}
     there = there.union(*({each.name, *each.aliases} for each in troubles))
     absent = sorted(rules.accepted - there)
-    note = f"Accepted, but no service bears that name: {', '.join(absent)}." if absent else ""
+    note = f"Accepted, but no service has that name: {', '.join(absent)}." if absent else ""
     if any(not each.is_accepted for each in blockers):
         return Check(code, title, State.STUCK, blockers, note, STUCK_HINT)
     return Check(code, title, State.QUIET, blockers, note)
@@ -219,7 +219,7 @@ def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Rules) 
 
 def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
     """Return which stacks are there that should not be, where the settings say which should."""
-    code, title = "stacks", "stacks that should not be here"
+    code, title = "stacks", "unexpected stacks"
     if not allowed:
         return Check(code, title, State.UNCHECKED, note="No stacks are configured.")
     missing = unread(code, title, swarm.services)

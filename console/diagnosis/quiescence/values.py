@@ -1,4 +1,4 @@
-"""Checks of quiescence, what blocks them, and how that is said in a line."""
+"""Quiescence checks, what blocks them, and one line of text for that."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ class State(StrEnum):
     """It has no meaning here; does not block."""
     UNKNOWN = "unknown"
     STUCK = "stuck"
-    """Something neither works nor changes; blocks until it is mended or accepted by name."""
+    """Something neither runs nor changes; blocks until it is fixed or accepted by name."""
     BUSY = "busy"
 
     @property
@@ -73,7 +73,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All checks of one look."""
+    """All checks of one snapshot."""
 
     taken_at: datetime
     checks: tuple[Check, ...]
@@ -94,7 +94,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that the engine told, or a gap in which it could have told some."""
+    """A change that the engine reported as an event, or a gap in its events."""
 
     event: Event | None
     """None for a gap."""
@@ -105,11 +105,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was heard of the engine's changes so far."""
+    """The engine's events so far."""
 
     heard: tuple[Change, ...]
     deaf: Unknown | None
-    """Why nothing is heard now, or None while the engine is listened to."""
+    """Why no events arrive now, or None while they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,13 @@ class Rules:
     @property
     def patience_s(self) -> float:
         """For how long a service must be unconverged and unchanged to be stuck."""
-        # A single look has no dwell time; what is stuck does not depend on that.
+        # A single snapshot has no dwell time; what is stuck does not depend on that.
         return self.dwell_s or self.wanted.dwell_s
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one look must know of those before it."""
+    """What the next snapshot's verdict needs to know of earlier snapshots."""
 
     unsettled: Mapping[str, datetime] = field(default_factory=dict)
     """By service ID, since when it has not been settled, and by owner and node, since when tasks there have been
@@ -139,23 +139,23 @@ class Memory:
     seen: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """By check and name, when a blocker was seen first, by this machine's clock."""
     past: Mapping[str, Past] = field(default_factory=dict)
-    """By service ID, what it has gone through."""
+    """By service ID, its history."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that one look rests on."""
+    """Everything that one verdict is based on."""
 
     observation: Observation
     activity: HostActivity
     changes: Changes
     now_s: float
-    """When the look was over, counted as `Change.heard_s`."""
+    """When the snapshot was over, counted as `Change.heard_s`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a look amounts to, and what the next one must know of it."""
+    """The verdict of one snapshot, and what the next one needs to know of it."""
 
     report: Report
     memory: Memory

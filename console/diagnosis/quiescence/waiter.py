@@ -1,8 +1,8 @@
 """Waits for quiescence: takes snapshots until nothing has disturbed it for long enough, and names what blocks.
 
-Quiet for N seconds means that it was *seen* to be quiet for that long: every look in between found nothing, and the
+Quiet for N seconds means that it was *seen* to be quiet for that long: every snapshot in between found nothing, and the
 engine told no change. Whatever is seen or told, a gap in the engine's events, a part that cannot be read or a pause in
-which nobody looked begins the time anew.
+which no snapshot was taken restarts the time.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from console.swarm.events import Gap, Heard, Listening
 from console.swarm.values import SwarmState
 
 UNSEEN_S = 10.0
-"""More than so long between two looks, beyond the pause that is meant, begins the time anew: nobody looked."""
+"""A gap between two snapshots that is longer than this, beyond the intended pause, restarts the time."""
 
-NOT_ASKED = Unknown("What dockerd logs is not asked for: quiet does not depend on it.")
+NOT_ASKED = Unknown("dockerd's log was not read: quiet does not depend on it.")
 
 
 class HostEye(Protocol):
@@ -54,7 +54,7 @@ class HostEye(Protocol):
 
 
 class OwnHost:
-    """What goes on on this host, where the engine at an address is its own."""
+    """The activity of this host, where the engine at an address is its own."""
 
     def __init__(self, host: str, eye: HostEye) -> None:
         self._host = host
@@ -62,11 +62,13 @@ class OwnHost:
         self._is_ours = False
 
     async def activity(self, swarm: SwarmState) -> HostActivity:
-        """Return what goes on now, or why that has nothing to do with the engine."""
+        """Return the current activity, or why it has nothing to do with the engine."""
         # Once the engine was proven to be this host's own it stays so, also while it restarts.
         if not self._is_ours:
             if isinstance(swarm.engine, Unknown):
-                return unlooked(Unknown("It is not known whose engine it is."), self._eye.own())
+                return unlooked(
+                    Unknown("It is not known whether the engine runs on this host."), self._eye.own()
+                )
             doubt = await asyncio.to_thread(doubt_that_engine_is_ours, self._host, swarm.engine.name)
             if doubt is not None:
                 return unlooked(Inapplicable(doubt.reason), self._eye.own())
@@ -75,7 +77,7 @@ class OwnHost:
 
 
 class Stillness:
-    """Judges one look after the other, with what the engine told in between."""
+    """Judges one snapshot after the other, with the engine's events in between."""
 
     def __init__(self, host: str, clock: Clock, rules: Rules) -> None:
         self._host = host
@@ -83,12 +85,12 @@ class Stillness:
         self._rules = rules
         self._memory = Memory()
         self._heard: list[Change] = []
-        self._deaf: Unknown | None = Unknown("The engine's changes are not heard yet.")
+        self._deaf: Unknown | None = Unknown("The engine's events are not received yet.")
         self._hears_since_s = self._seen_s = clock.monotonic()
         self._calm_s: float | None = None
 
     def hear(self, each: Heard) -> None:
-        """Take in what the engine told."""
+        """Add the engine's events."""
         now_s, now = self._clock.monotonic(), self._clock.now()
         match each:
             case Listening():
@@ -100,7 +102,7 @@ class Stillness:
                 self._heard.append(Change(each, now, now_s))
 
     def judge(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
-        """Return what a look amounts to, with what was heard so far."""
+        """Return the verdict of a snapshot, with the events so far."""
         now_s = self._clock.monotonic()
         self._heard = [each for each in self._heard if now_s - each.heard_s < self._rules.dwell_s]
         observation = Observation(self._host, self._clock.now(), 0.0, swarm, None, (), NOT_ASKED)
@@ -112,12 +114,12 @@ class Stillness:
     def quiet_since(self, judgement: Judgement, pause_s: float) -> float | None:
         """Return since when it has been quiet without a break, by the monotonic clock; None while it is not.
 
-        To be asked once after each look; `pause_s` is the longest that is meant to lie between two of them.
+        To be asked once after each snapshot; `pause_s` is the longest that is meant to lie between two of them.
         """
         before_s, self._seen_s = self._seen_s, self._clock.monotonic()
         if self._seen_s - before_s > pause_s + UNSEEN_S:
             self._calm_s = None
-        # Changes have a time of their own; everything else is only known at each look.
+        # Changes have a time of their own; everything else is only known at each snapshot.
         if any(each.code != "changes" for each in judgement.report.blocking):
             self._calm_s = None
         elif self._calm_s is None:
@@ -129,9 +131,9 @@ class Stillness:
 
 
 LOOKS_APART_S = 0.2
-"""At least so long between two looks, however much the engine tells."""
+"""The shortest time between two snapshots, however many events arrive."""
 LAST_LOOK_S = 1.0
-"""The least that a look is given, however little of the time limit is left."""
+"""The shortest deadline of a snapshot, however little of the time limit is left."""
 
 
 class SwarmEye(Protocol):
@@ -148,7 +150,7 @@ class SwarmEye(Protocol):
 
 
 class Ear(Protocol):
-    """Hears an engine's changes, as `console.swarm.events.EventSource` does."""
+    """Receives an engine's events, as `console.swarm.events.EventSource` does."""
 
     def listening(self, since: datetime) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
         """Give what is heard from a moment of the engine's clock on."""
@@ -157,7 +159,7 @@ class Ear(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Senses:
-    """What a wait sees and hears with."""
+    """The sources of a wait: swarm, host and events."""
 
     swarm: SwarmEye
     host: HostEye
@@ -180,14 +182,14 @@ class Progress:
 async def wait_for_quiet(
     senses: Senses, clock: Clock, rules: Rules, look: Look, timeout_s: float
 ) -> AsyncGenerator[Progress, None]:
-    """Yield the state after every look; the last one has an outcome.
+    """Yield the state after every snapshot; the last one has an outcome.
 
-    It ends when it was quiet for the dwell time, at the time limit, after one look where there is no dwell time, and
-    at once where it can never be known: the first look cannot read the swarm, or a check that the settings ask for
+    It ends when it was quiet for the dwell time, at the time limit, after one snapshot where there is no dwell time, and
+    at once where it can never be known: the first snapshot cannot read the swarm, or a check that the settings ask for
     has no meaning here. At the time limit the outcome is `busy` unless nothing but unknown checks were in the way.
     """
     watch = _Watch(senses, clock, rules, look)
-    # A single look is not a wait, and no time limit is about it.
+    # A single snapshot is not a wait, and no time limit is about it.
     swarm = await watch.glimpse(timeout_s if rules.dwell_s else math.inf)
     if isinstance(swarm.engine, Unknown) or not rules.dwell_s:
         report = (await watch.judged(swarm)).report
@@ -267,7 +269,7 @@ class _Watch:
         return timeout_s - (self._clock.monotonic() - self._started_s)
 
     async def _pause(self, quiet_s: float, timeout_s: float) -> None:
-        """Wait for the next look: until something is told, but not longer than there is anything to wait for."""
+        """Wait for the next snapshot: until an event arrives, or until its time at the latest."""
         left_s = max(self._left_s(timeout_s), 0.0)
         due_s = min(self._rules.wanted.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
         await self._clock.sleep(LOOKS_APART_S)

@@ -20,7 +20,7 @@ _EXIT_CODES = {
     126: "the command is there and cannot be executed",
     127: "the command was not found in the image",
     134: "it aborted",
-    137: "it was killed, often for want of memory",
+    137: "it was killed, often because memory ran out",
     139: "it crashed (segmentation fault)",
     143: "it was asked to end (SIGTERM)",
 }
@@ -39,17 +39,17 @@ def unhealthy(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.CERTAIN,
         f"its health check fails{failed_times(case, slot)}",
-        "The container runs, its health check does not succeed, so Swarm kills it and starts another one; the exit "
-        f"code is that of the killing.{words}",
+        "The container runs but its health check fails, so Swarm kills it and starts another one. The exit "
+        f"code is that of the kill.{words}",
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
-        advice="See what the application says. The health check may be wrong, or too impatient (--health-start-period).",
+        advice="Read the application's log. The health check may be wrong, or start too early (--health-start-period).",
         command=f"docker service logs --tail 50 {name}",
     )
 
 
 def rejected(case: Case) -> Explanation | None:
-    """A node refused a task, with a reason that is none of the better known ones."""
+    """A node rejected a task, for a reason that no other cause knows."""
     found = next(((slot, task) for slot, task in down(case) if task.state == "rejected"), None)
     if found is None:
         return None
@@ -80,8 +80,8 @@ def done(case: Case) -> Explanation | None:
         "done",
         Standing.RUNS,
         Certainty.CERTAIN,
-        "its tasks are done",
-        "They ended with exit code 0, and nothing asks for them to be started again.",
+        "its tasks have completed",
+        "They ended with exit code 0, and nothing starts them again.",
         error_rows(case, ended[0]),
         is_address_problem=False,
     )
@@ -106,14 +106,14 @@ def ended(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.CERTAIN,
         f"its task failed and is not started again: {_how(found)}",
-        f"Its restart policy does not ask for another try, or has used up its tries.{words}",
+        f"Its restart policy allows no further attempt.{words}",
         (
             *error_rows(case, found),
             service_row(case, "RestartPolicy.Condition", case.service.restart),
             *address_rows(case, found),
         ),
         is_address_problem=is_address,
-        advice=f"When the cause is gone: `docker service update --force {name}`.",
+        advice=f"When the cause is fixed: `docker service update --force {name}`.",
         command=f"docker service logs --tail 50 {name}",
     )
 
@@ -145,12 +145,12 @@ def failing(case: Case) -> Explanation | None:
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
         advice=(
-            "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node. It is the "
-            "command, the image or what the container asks for."
+            "The container never ran, so its log is empty. Read the error and dockerd's log on that node. The cause is the "
+            "command, the image or something that the container requests."
             if never_started and is_address is False
-            else "The container never ran, so its own log is empty: the error tells, and dockerd's log on that node."
+            else "The container never ran, so its log is empty. Read the error and dockerd's log on that node."
             if never_started
-            else "It is the command, the image or what the application needs: its own log tells."
+            else "The cause is the command, the image or something that the application needs. Read its log."
         ),
         command=f"docker service ps --no-trunc {name}"
         if never_started
@@ -177,7 +177,7 @@ def _how(task: Task) -> str:
 
 
 def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:
-    # An error that speaks of networks or addresses is shown, and not judged.
+    # An error that mentions networks or addresses is shown, and not judged.
     if any(word in task.error.lower() for word in ("network", "address", "endpoint", "sandbox")):
         return None, ""
     return not_an_address_problem(case, task)

@@ -1,4 +1,4 @@
-"""One service, and everything that a look says about it, in the order in which it is judged."""
+"""One service, and everything that a snapshot says about it, in the order in which it is judged."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from console.settings import Thresholds
 from console.swarm.values import Network, Node, Service, Task
 
 SETTLED_S = 60.0
-"""A task that has run for so long after others failed is believed to stay."""
+"""A task that has run for this long after others failed counts as stable."""
 RECENT_S = 3600.0
 """How far back failures are counted."""
 ENDED_BY_ITSELF = frozenset(("failed", "rejected", "complete"))
@@ -129,7 +129,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """A look, indexed once for all services."""
+    """A snapshot, indexed once for all services."""
 
     observation: Observation
     thresholds: Thresholds
@@ -153,7 +153,7 @@ def index_swarm(
     lines: Mapping[str, Event],
     outside: Mapping[int, tuple[str, ...]],
 ) -> Swarm:
-    """Return the look in the order in which cases need it."""
+    """Return the snapshot in the order in which cases need it."""
     swarm = observation.swarm
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in known(swarm.tasks, ()):

@@ -26,8 +26,8 @@ def lines_of(batch: Batch) -> Mapping[str, Event]:
 def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
     """Return the last line that matters about each service, task, network and node, by their IDs.
 
-    Lines that hold nothing up are left out (noise, and signs of a leak), and those from before the allocator began
-    anew: it has tried again since. A line that names a cause is not replaced by one that only tells of its
+    Lines that block nothing are left out (noise, and signs of a leak), and those from before the allocator was
+    rebuilt: it has tried again since. A line that names a cause is not replaced by one that only reports its
     consequence.
     """
     lines: dict[str, Event] = {}
@@ -149,7 +149,7 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     bound = "at least " if account.missing else ""
     leaked = account.leaked
     reasons = [each.leak.why_unknown for each in account.subnets if each.leak.why_unknown]
-    why = reasons[0].rstrip(".") if reasons else "not told"
+    why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
         Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
         Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leaked_in_words(account) or "0"),

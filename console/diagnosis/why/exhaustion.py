@@ -31,8 +31,8 @@ ADDRESS_TAKEN = "starting container failed: Address already in use"
 PASSING_S = 5.0
 """Between its creation and its address a task is in New for a moment."""
 NO_REDEPLOY = (
-    "Do not redeploy: an update stops tasks that run, and the new ones wait too. Remove a stack that is no longer "
-    "needed, or get leaked addresses back; Swarm then goes on by itself."
+    "Do not redeploy: an update stops running tasks, and the new ones wait too. Remove a stack that is no longer "
+    "needed, or reclaim leaked addresses. Swarm then continues by itself."
 )
 
 
@@ -94,7 +94,7 @@ def node_without_address(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.CERTAIN if full or is_said else Certainty.LIKELY,
         f"its node has no load-balancer address{where}",
-        "Every node needs one address of its own on each network that its tasks are on, and this node got none: a "
+        "A node needs one address on each network of its tasks, and this node has none: a "
         f"network is, or was, full.{now} Swarm tries again with each new task. The application never started.",
         (
             *error_rows(case, task),
@@ -114,16 +114,16 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
         "node-without-attachment",
         Standing.HELD_UP,
         Certainty.POSSIBLE,
-        "its node was given no attachment to one of its networks, and none of them is exhausted now",
-        f"{_counted(accounts)} The error names addresses only as a possibility. Other reasons are generic resources on a "
-        "service with networks, and workers of another engine version. A network may also have been full when the node "
-        "was last tried; Swarm tries again with each new task. The application never started.",
+        "its node is not attached to one of its networks, and none of them is exhausted now",
+        f"{_counted(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
+        "service with networks; workers of another engine version; a network that was full when Swarm last tried the node. "
+        "Swarm tries again with each new task. The application never started.",
         (
             *error_rows(case, task),
             task_row(case, task, "NodeID", node_name(case, task)),
             *(row for each in accounts for row in network_rows(case, each)),
         ),
-        advice="Compare the engine versions of the nodes (`docker node ls`), and see whether the service reserves generic "
+        advice="Compare the engine versions of the nodes (`docker node ls`), and check whether the service reserves generic "
         "resources.",
         command="docker node ls",
     )
@@ -178,8 +178,8 @@ def _explanation(case: Case, found: _Shortage, certainty: Certainty) -> Explanat
         Standing.HELD_UP,
         certainty,
         f"no free address for its {what} on {name}",
-        f"{said}{_account_in_words(account, is_sure=certainty is Certainty.CERTAIN)} {consequence} What waits has not been "
-        "started: the application is not at fault.",
+        f"{said}{_account_in_words(account, is_sure=certainty is Certainty.CERTAIN)} {consequence} The application has not been "
+        "started, and is not at fault.",
         (*rows, *network_rows(case, account), *line_rows((found.line,))),
         is_address_problem=True,
         advice=NO_REDEPLOY,
@@ -195,12 +195,12 @@ def _account_in_words(account: NetworkAccount, *, is_sure: bool) -> str:
         return f"All {plural(capacity, 'address', 'addresses')} of {name} are taken{of_them}."
     if account.free_is_exact:
         return (
-            f"{name} was {'' if is_sure else 'most likely '}full when Swarm last tried; {free} of its {capacity} addresses are free now"
-            f"{f', {leaked} leaked' if leaked else ''}. Swarm tries again when another one is given "
-            "back, or after some 5 minutes."
+            f"{name} was {'' if is_sure else 'probably '}full when Swarm last tried; {free} of its {capacity} addresses are free now"
+            f"{f', {leaked} leaked' if leaked else ''}. Swarm tries again when another one is "
+            "released, or after about 5 minutes."
         )
     return (
-        f"{account.accounted} of the {capacity} addresses of {name} have a known holder; leaked ones hide among the "
+        f"{account.accounted} of the {capacity} addresses of {name} have a known holder; leaked ones are among the "
         f"other {free}."
     )
 

@@ -41,7 +41,7 @@ CAUSES: tuple[Cause, ...] = (
     progress.updating,
     progress.well,
 )
-"""Each cause after those that would explain it: the first one that fits is told."""
+"""Each cause after those that would explain it: the first one that fits wins."""
 SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
 NO_LINES: Mapping[str, Event] = {}
@@ -64,7 +64,7 @@ def explain(
     state = observation.swarm
     for part in (state.engine, state.services, state.tasks):
         if isinstance(part, Unknown):
-            return Answer((), Standing.UNKNOWN, f"It cannot be known. {part.reason}", (part.hint,))
+            return Answer((), Standing.UNKNOWN, f"The cause is not known. {part.reason}", (part.hint,))
     services = known(state.services, ())
     chosen = choose(services, names)
     swarm = index_swarm(observation, thresholds, lines, outside)
@@ -99,7 +99,7 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
                 raise UsageError(
                     f"{plural(len(found), 'service')} have an ID that begins with {clean(name)}: "
                     f"{listed([each.name for each in found])}.",
-                    "Give more of it.",
+                    "Type more of the ID.",
                 )
         if not found:
             bearers = {each.name for each in services} | {each.stack for each in services if each.stack}
@@ -170,7 +170,7 @@ def _headline(explained: tuple[Explained, ...], names: tuple[str, ...]) -> str:
             f"all {plural(len(explained), 'service')} run" if len(explained) > 1 else "the one service runs"
         )
     waiting = sum(bool(each.explanation.is_address_problem) for each in held)
-    why = f", {waiting} for want of an address" if waiting else ", none for want of an address"
+    why = f", {waiting} waiting for an address" if waiting else ", none waiting for an address"
     unsure = any(each.explanation.is_address_problem is None for each in held)
     return (
         f"{len(held)} of {plural(len(explained), 'service')} {'does' if len(held) == 1 else 'do'} not run"

@@ -1,4 +1,4 @@
-"""Causes that are about networks which are gone, never got a subnet, or cannot be read; and what only seems so."""
+"""Causes about networks that are gone, never got a subnet, or cannot be read; and what only looks like that."""
 
 import shlex
 
@@ -48,11 +48,11 @@ def network_gone(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.CERTAIN if is_said or is_long else Certainty.LIKELY,
         f"its network {gone} no longer exists",
-        "The service refers to a network by an ID that the swarm does not know any more; one of the same name, made "
-        "later, does not take its place. Its tasks wait in New for ever.",
+        "The service names a network by an ID that no longer exists. A newer network with the same name does not "
+        "replace it. Its tasks wait in New forever.",
         (*vip_rows(case), state_row(case, waiting[0]), *line_rows((line,))),
         is_address_problem=True,
-        advice=f"Name the network that exists now: `docker service update --network-rm {case.gone[0]} "
+        advice=f"Attach the network that exists now: `docker service update --network-rm {case.gone[0]} "
         f"--network-add NETWORK {name}`, or deploy the stack again.",
         command=f"docker service inspect --format '{{{{json .Spec.TaskTemplate.Networks}}}}' {name}",
     )
@@ -69,7 +69,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
     is_young = age_s < case.thresholds.unallocated_s and line is None
     waiting = case.new_tasks[:1]
     said = line.signature.meaning if line is not None else (
-        f"{why_unallocated(network)}: dockerd's log on the leader tells."
+        f"{why_unallocated(network)}: dockerd's log on the leader says which."
     )  # fmt: skip
     return Explanation(
         "network-without-subnet",
@@ -106,7 +106,7 @@ def pending_allocations(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.POSSIBLE,
         f"Swarm has given it {lacks} yet",
-        f"It has waited for {duration(waited_s)}, and its networks are not short of addresses as far as can be seen. "
+        f"It has waited for {duration(waited_s)}, and as far as known its networks have free addresses. "
         "The leader may be busy or stuck, a published port may be taken, or a network was full a moment ago. The "
         "application has not been started, and is not at fault.",
         (

@@ -55,8 +55,8 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
         for each in _outside(case, task, port)
     ]
     unknown = (
-        f"no service of the swarm has it there: a container outside the swarm or another program does. On that node, "
-        f"`docker ps --filter publish={port}` and `ss -lntup sport = :{port}` tell which"
+        f"no service of the swarm has it there: a container outside the swarm or another program has it. On that node, "
+        f"`docker ps --filter publish={port}` and `ss -lntup sport = :{port}` show which"
     )
     return tuple(rows) or (Evidence(f"node {node_name(case, task)}", f"port {port}", unknown),)
 
@@ -130,7 +130,7 @@ def no_node_for_global(case: Case) -> Explanation | None:
         Standing.HELD_UP,
         Certainty.LIKELY,
         f"no node{why}",
-        "A global service has a task on every node that fits, and this one has none. Where that is meant, all is well.",
+        "A global service runs a task on every node that fits, and no node fits this one. That may be intended.",
         (service_row(case, "Placement.Constraints", constraints or "none"),),
         is_address_problem=False,
         advice="Label a node as the constraints ask, or change them.",
@@ -161,7 +161,7 @@ def being_prepared(case: Case) -> Explanation | None:
         Certainty.LIKELY,
         f"{what}, for {duration(age_s)}",
         "A container with a health check counts as starting until it is healthy."
-        f"{' A pull that takes so long mostly hangs.' if is_long else ''}{words}",
+        f"{' A pull that takes this long usually hangs.' if is_long else ''}{words}",
         (
             state_row(case, task),
             service_row(case, "ContainerSpec.Image", task.image),

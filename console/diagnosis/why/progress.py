@@ -1,4 +1,4 @@
-"""What is left when nothing is wrong with addresses, nodes, images or the application: it is under way, or well."""
+"""What remains when addresses, nodes, images and the application are fine: it is under way, or all is well."""
 
 import shlex
 
@@ -55,8 +55,8 @@ def nothing_wanted(case: Case) -> Explanation | None:
         "no-replicas",
         Standing.RUNS,
         Certainty.CERTAIN,
-        "it is scaled to 0 replicas, so nothing is meant to run",
-        "It holds its virtual IPs all the same.",
+        "it is scaled to 0 replicas, so no task should run",
+        "It still holds its virtual IPs.",
         (service_row(case, "Mode.Replicated.Replicas", "0"), *vip_rows(case)),
         is_address_problem=False,
         advice=f"To start it: `docker service scale {shlex.quote(case.service.name)}=1`.",
@@ -74,7 +74,7 @@ def updating(case: Case) -> Explanation | None:
         Standing.CONVERGING,
         Certainty.CERTAIN,
         f"{what} is under way",
-        f"Of its tasks, {_count(case)}.",
+        f"{_count(case)}.",
         update_rows(case),
     )
 
@@ -113,7 +113,7 @@ def not_converged(case: Case) -> Explanation:
         Standing.CONVERGING if is_young else Standing.HELD_UP,
         Certainty.LIKELY if is_young else Certainty.POSSIBLE,
         f"not converged yet: {_count(case)}",
-        "It was changed a moment ago; look again in a minute."
+        "It was changed a moment ago. Check again in a minute."
         if is_young
         else f"Nothing has changed for {duration(min(ages))}, and no known cause fits.",
         (*vip_rows(case), *(state_row(case, each) for each in tasks[:3])),

@@ -39,7 +39,7 @@ REFUSED = ALLOCATIONS | {"task-address-taken"}
 
 
 def allocation_refused(case: Case) -> Explanation | None:
-    """The service was given no address, and dockerd tells another reason than a full network, or one that nobody knows."""
+    """The service got no address, and dockerd logs another reason than a full network, or one that no table knows."""
     if not (case.without_vip or case.new_tasks):
         return None
     ids = (case.service.id, *(each.id for each in case.new_tasks), *(case.without_vip or case.needs))
@@ -52,12 +52,12 @@ def allocation_refused(case: Case) -> Explanation | None:
     verdict = (
         spoken(match.cause.verdict, named)
         if match is not None
-        else f"Swarm failed to allocate for it: {ending(reason)}"
+        else f"Swarm's allocation for it failed: {ending(reason)}"
     )
     where = [line.ids["network"]] if "network" in line.ids else [*(case.without_vip or case.needs)]
     accounts = [case.swarm.accounts[each] for each in where if each in case.swarm.accounts]
     room = [
-        f"{each.network.name} has room as far as is known: {each.accounted} of its {each.capacity} addresses have a "
+        f"{each.network.name} has free addresses as far as is known: {each.accounted} of its {each.capacity} addresses have a "
         "known holder."
         for each in accounts
         if each.capacity and each.free_at_most > 0
@@ -212,11 +212,13 @@ def _certainty(task: Task, match: Match, *, is_back: bool) -> Certainty:
 def _meaning(case: Case, match: Match) -> str:
     if match.cause.id == _BY_MANAGER and any("node.role" in each for each in case.service.constraints):
         return (
-            f"{match.cause.meaning} It asks for a `node.role`, which changes when a node is demoted or promoted, as in a "
+            f"{match.cause.meaning} It requires a `node.role`, which changes when a node is demoted or promoted, as in a "
             "hand-over of the leader."
         )
     if match.cause.id == "no-suitable-node" and "reasons" not in match.named:
-        return "The scheduler found no node for it and gives no reason: mostly it sees no node at all that may take tasks."
+        return (
+            "The scheduler found no node for it and gives no reason. Usually no node at all may take tasks."
+        )
     return match.cause.meaning
 
 

@@ -1,4 +1,4 @@
-"""What is told about a service that does, or does not, run."""
+"""The explanation of a service that runs, or does not."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,7 +82,7 @@ class Answer:
     standing: Standing
     headline: str
     notes: tuple[str, ...] = ()
-    """What could not be looked at, as sentences."""
+    """What could not be read, as sentences."""
 
 
 def worst_standing(explained: tuple[Explained, ...]) -> Standing:
