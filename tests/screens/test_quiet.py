@@ -92,7 +92,7 @@ def test_an_engine_that_is_not_there_is_3_at_once() -> None:
         (("--timeout", ""), "is no duration"),
         (("--timeout", "\u0661m"), "is no duration"),
         (("--for", "1h"), "It cannot be quiet for 60 min within 15 min"),
-        (("--demo", "--host", "x"), "exclude each other"),
+        (("--demo", "--host", "x"), "cannot be combined"),
     ],
 )
 def test_wrong_usage_is_64_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:

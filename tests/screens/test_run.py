@@ -165,7 +165,7 @@ def test_what_was_cut_short_blocks_across_a_reboot_until_it_is_given_up(here: Si
         here.kill_runner()
         out, _ = viewer.communicate(timeout=60)
     assert viewer.returncode == 3, out
-    assert "its runner has died" in out
+    assert "The runner process has died" in out
     with closing(sqlite3.connect(here.run_folder / "log.db", isolation_level=None)) as log:
         # As if the machine had been started anew in between.
         log.execute("DROP TRIGGER events_stay")

@@ -119,14 +119,14 @@ def test_a_stack_that_changed_while_the_word_was_typed_is_not_removed(running: S
     finally:
         client.close()
     assert (code, out) == (3, "")
-    assert "The stacks have changed since the plan was shown, so nothing was removed." in talk
+    assert "The stacks changed since the plan was shown. Nothing was removed." in talk
     assert len(running.model.store.services) == 1
 
 
 def test_without_a_terminal_it_must_be_told_yes(running: Simulation) -> None:
     said = vipconsole("stack-rm", "--host", running.host, "web")
     assert said.code == 64
-    assert "The stack web will be removed. This needs a confirmation.\n  Give --yes" in said.err
+    assert "The stack web will be removed. This needs confirmation.\n  Give --yes" in said.err
     assert len(running.model.store.services) == 1
 
 

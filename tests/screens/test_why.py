@@ -109,7 +109,7 @@ def test_a_recorded_journal_adds_what_dockerd_said(evening: Simulation, tmp_path
     ("arguments", "said"),
     [
         (("gost_app", "--demo"), "did you mean ghost_app"),
-        (("--demo", "--host", "x"), "exclude each other"),
+        (("--demo", "--host", "x"), "cannot be combined"),
         (("x", "--host", "unix:///nonexistent", "--journal", "/nonexistent"), "There is no journal"),
     ],
 )
