@@ -50,8 +50,8 @@ def _step(view: kept.RunView, step: kept.StepView, live: Live) -> StepView:
         if step.prepared is None
         else tuple(_check(each.name, each.found) for each in step.prepared.requires)
     )
-    evidence = [] if plan is None else [_fact("looked", each) for each in plan.checked]
-    evidence += [_fact("looked into it", step.probed)] if step.probed is not None else []
+    evidence = [] if plan is None else [_fact("checked", each) for each in plan.checked]
+    evidence += [_fact("probe", step.probed)] if step.probed is not None else []
     evidence += [_fact(each.name, each.found) for each in step.told]
     evidence += [
         Fact(str(each.choice), f"by {each.who}" + (f": {each.reason}" if each.reason else ""))
@@ -108,7 +108,7 @@ def _because(view: kept.RunView, step: kept.StepView) -> str:
         return f"{view.stopped.sentence} {view.stopped.hint}".rstrip()
     if step.state is kept.StepState.WAITING:
         asked = view.question is not None and view.question.asked.step == step.id
-        return "For the operator." if asked else "For what it needs to become so."
+        return "For the operator." if asked else "For its preconditions."
     return ""
 
 
@@ -124,15 +124,15 @@ def _question(view: kept.RunView, question: kept.Question) -> Question:
     asked, step = question.asked, view.step(question.asked.step)
     if asked.about is About.GO_AHEAD:
         plan = None if step.prepared is None else step.prepared.plan
-        may = "have you done it?" if step.head.is_manual else "may it begin?"
-        sentence = f"{step.head.title or step.id}: {may}"
+        may = "Have you done it?" if step.head.is_manual else "Continue?"
+        sentence = f"Next: {step.head.title or step.id}. {may}"
         if plan is not None and plan.outage_s is not None:
-            sentence += f" Services are down for about {duration(plan.outage_s)}."
+            sentence += f" Services will be down for about {duration(plan.outage_s)}."
     else:
         why = (
             step.failure.sentence
             if step.failure is not None
-            else "It was interrupted, and what came of it is not known."
+            else "It was interrupted. Its result is unknown."
         )
         sentence = f"{step.head.title or step.id}: {why} What now?"
     lapses = None if asked.undo_after_s is None else question.at + timedelta(seconds=asked.undo_after_s)
@@ -177,13 +177,13 @@ def _standing(watched: Watched) -> str:
     view = watched.view
     run = view.header.run_id
     if watched.is_interrupted:
-        return f"Nobody works on the run: its runner has died. `vipconsole resume {run}` looks into what it left, and goes on."
+        return f"The runner process has died. `vipconsole resume {run}` probes its last step and continues."
     if view.is_over:
-        return f"The run is over ({view.state}). `vipconsole report {run}` tells what it did; q leaves."
+        return f"The run is over ({view.state}). `vipconsole report {run}` shows what it did. q quits."
     if view.state is RunState.STOPPED:
-        return f"The run has stopped. `vipconsole resume {run}` lets it go on as it is."
+        return f"The run has stopped. `vipconsole resume {run}` continues it."
     if view.wants_stop:
-        return "It was told to stop, and does so as soon as it can."
+        return "Stop requested. The run stops as soon as it can."
     waiting = watched.live.waiting
     if waiting is not None and waiting.text and view.state is RunState.GOING:
         for_s = (waiting.at - waiting.began_at).total_seconds()

@@ -1,7 +1,7 @@
-"""A maintenance run as it is looked at: its steps, what each does and did, and what is asked of the operator.
+"""A maintenance run on screen: its steps, what each does and did, and the question to the operator.
 
-The values here are what the pane needs, whoever made them: a runbook that was never run, a run out of the store, or one
-that goes on right now.
+The values here are what the pane needs, from any source: a runbook before its run, a run from the store, or one that
+is under way.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ from screens.present.text import (
 
 
 class StepState(StrEnum):
-    """What became of a step."""
+    """The state of a step."""
 
     PENDING = "pending"
     WAITING = "waiting"
@@ -40,7 +40,7 @@ class StepState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """It was begun, and nobody wrote down how it ended."""
+    """It began, and no result is recorded."""
     SKIPPED = "skipped"
     UNDONE = "undone"
 
@@ -67,7 +67,7 @@ class StepView:
     because: str = ""
     """Why it is in its state: what it waits for, why it failed or was skipped."""
     took_s: float | None = None
-    """How long it took, or has been taking; None where it was not begun."""
+    """How long it took, or has taken so far; None if it did not begin."""
     changes: tuple[str, ...] = ()
     """What it changes, in order."""
     calls: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class StepView:
     waiting: tuple[str, ...] = ()
     """What it waits for now: each thing that blocks."""
     waits: tuple[Fact, ...] = ()
-    """For how long what kept it waiting, all in all."""
+    """What it waited for, and how long in total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ STATE_TONES = {
     StepState.SKIPPED: DIM,
     StepState.UNDONE: WARN,
 }
-EFFECT_WORDS = {Effect.READ: "only reads", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
+EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
 OUTPUT_SHOWN = 200
 
@@ -207,7 +207,7 @@ def _pending(step: Step, effects: dict[str, Effect]) -> StepView:
     if step.confirm:
         checks.append(f"asks for the word {clean(step.confirm)}")
     if step.is_checkpoint:
-        checks.append("stops in front of it until somebody lets it go on")
+        checks.append("the run stops before this step until an operator continues it")
     undo = _call(step.undo.call) if step.undo.call else clean(step.undo.none_because, SENTENCE_LIMIT)
     return StepView(
         step.id,
@@ -226,7 +226,7 @@ def _call(call: Call) -> str:
 
 
 def headline(run: RunView, now: datetime) -> Parts:
-    """Return a run in one line: which, how far, since when, by whom, and whether anybody works on it."""
+    """Return a run in one line: which, how far, since when, by whom, and whether its runner is alive."""
     if not run.id:
         return ((f"runbook {run.runbook_id}", STRONG), (f"  {len(run.steps)} steps, not started", PLAIN))
     parts = [(f"run {run.id}", STRONG)]
@@ -297,7 +297,7 @@ def step_says(step: StepView) -> tuple[Paragraph, ...]:
             says(each.text, BAD if each.is_bad else PLAIN, label=f"  {each.label}") for each in step.evidence
         ]
     if step.waits:
-        told += [EMPTY, says("kept waiting by", DIM)]
+        told += [EMPTY, says("waited for", DIM)]
         told += [says(each.text, label=f"  {each.label}") for each in step.waits]
     if step.output:
         told += [EMPTY, says("output", DIM), *(says(each) for each in step.output[-OUTPUT_SHOWN:])]
@@ -310,9 +310,9 @@ def _listed(label: str, lines: Iterable[str]) -> list[Paragraph]:
 
 
 def question_says(question: Question, now: datetime) -> tuple[Paragraph, ...]:
-    """Return what is asked, and how it is answered."""
+    """Return the question, and how to answer it."""
     told = [says(question.sentence, BAD), says(ways_of(question.shown), STRONG)]
     if question.lapses_at is not None:
         left = max(0.0, (question.lapses_at - now).total_seconds())
-        told.append(says(f"Without an answer it is undone in {duration(left)}.", WARN))
+        told.append(says(f"Without an answer, the step is undone in {duration(left)}.", WARN))
     return tuple(told)

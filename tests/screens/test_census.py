@@ -137,5 +137,5 @@ def test_the_demo_can_be_walked_and_keeps_nothing(someone: Operator) -> None:
     # In the demo deploys wait for the last free addresses: it is declined, or full a moment later.
     said = someone.run("census", "proxy", "--demo", "--yes")
     assert said.code == 3
-    assert "4 free addresses" in said.err or "so nothing was walked; 12 addresses leaked" in said.out
+    assert "4 free addresses" in said.err or "so there was nothing to walk; 12 addresses leaked" in said.out
     assert not someone.state.exists()

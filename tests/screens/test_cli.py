@@ -81,7 +81,7 @@ def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path:
         (("--jsn", "glance"), "vipconsole glance: unknown option --jsn (did you mean --json?)"),
         (("--hots",), "vipconsole: unknown option --hots (did you mean --host?)"),
         (("guard", "proxy"), "vipconsole guard: unexpected argument proxy"),
-        (("glance", "--require", "journall"), "journall is none of journal (did you mean journal?)"),
+        (("glance", "--require", "journall"), "journall is not one of journal (did you mean journal?)"),
         (("glance", "--evil\x1b[31m"), "unknown option --evil\\x1b[31m"),
         (("glance", "--json", "--prometheus"), "not allowed with"),
         (("glance", "--output", "x"), "--output needs"),

@@ -31,7 +31,7 @@ def test_a_plan_is_shown_and_nothing_is_touched(here: Site) -> None:
     path = here.runbook(LOOK, here.sh("touch", "touch $0/touched", "confirm: really"))
     shown = here.vipconsole("run", path, "--check")
     assert shown.code == 0, shown.err
-    assert "2 steps, 1 of them change something." in shown.out
+    assert "2 steps, 1 with changes." in shown.out
     assert "POINT OF NO RETURN" in shown.out
     assert "undone" not in shown.out
     assert "asks for the word  really" in shown.out

@@ -80,7 +80,7 @@ def open_console(
     if decider is not None:
         runs = partial(shown_run_in, decider.folder, around.clock)
         return show(partial(ConsoleApp, watcher, around, runs, OwnRun(decider.folder.name, decider)))
-    # Whoever may not read the runs that are kept, or looks at the demo, is shown none.
+    # Without permission to read the stored runs, and in the demo, no run is shown.
     kept = None if sources.state is None else partial(shown_runs, sources.state, around.clock)
     return show(partial(ConsoleApp, watcher, around, kept))
 
