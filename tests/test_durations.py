@@ -126,7 +126,7 @@ def test_a_network_of_which_the_engine_does_not_tell_when_it_was_made(zone: str)
         for each in found.accounts
         for paragraph in facts(each, seen, LOCAL)
     ]
-    assert sum("not known: the engine does not tell" in each for each in texts) == 2, zone
+    assert sum("unknown: the engine does not report it" in each for each in texts) == 2, zone
     assert "bare has been without a subnet for an unknown time." in [each.sentence for each in found.findings]
     document = json.loads(as_json(seen, found))
     assert {each["created"] for each in document["networks"]} == {None}

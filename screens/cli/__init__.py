@@ -1,1 +1,1 @@
-"""The command line: one module for each command, imported only when it was asked for."""
+"""The command line: one module for each command, imported only when it is used."""

@@ -6,6 +6,6 @@ USAGE = 64
 BUG = 70
 """EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
-"""128 + SIGINT, as a shell says it."""
+"""128 + SIGINT, as in a shell."""
 PIPE_CLOSED = 141
-"""128 + SIGPIPE: whoever read the output has gone."""
+"""128 + SIGPIPE: the reader of the output has closed it."""

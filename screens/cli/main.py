@@ -1,6 +1,6 @@
 """The front door: parses the command line, composes what it needs, and turns the outcome into an exit code.
 
-What a command needs is imported when it is asked for: `--help` and a mistyped option do not wait for the docker SDK.
+A command's imports wait until it is used: `--help` and a mistyped option do not wait for the docker SDK.
 """
 
 import errno
@@ -35,10 +35,10 @@ COMMANDS: Mapping[str, str] = {
     "validate": "validate:run",
     "schema": "validate:schema_command",
 }
-"""Every command: the module that runs it, imported only when it is asked for, and the function there."""
+"""Every command: the module that runs it, imported only when it is used, and the function there."""
 
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
-"""What writing to a full disk, or to a terminal that has gone, comes to."""
+"""The errors of writing to a full disk or to a terminal that has closed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked = build_parser().parse_args(arguments)
         if getattr(asked, "state_dir", None) is not None:
-            # What this process starts has to find the same place.
+            # Processes that this one starts must use the same directory.
             os.environ["VIPCONSOLE_STATE_DIR"] = str(asked.state_dir.absolute())
         module, _, function = COMMANDS[asked.command].partition(":")
         code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(asked)
@@ -80,7 +80,7 @@ def _unforeseen(error: Exception) -> int:
     if failure is not None:
         return _told(failure)
     if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
-        # Every other file has a door that tells of it; what remains is the output itself.
+        # The doors of all other files raise their own errors; what remains is the output itself.
         print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
         _give_up_output()
         return exit_codes.UNKNOWN

@@ -29,7 +29,10 @@ def headline(result: Result) -> tuple[str, str]:
     if result.found_nothing_free:
         if not result.unaccounted:
             return "FULL", f"every address of {name} has a holder; none leaked"
-        return "FULL", f"no address of {name} is free, so nothing was walked; {count} leaked{balancers}"
+        return (
+            "FULL",
+            f"no address of {name} is free, so there was nothing to walk; {count} leaked{balancers}",
+        )
     if not result.is_settled:
         return "UNSURE", f"at most {count} of {name} leaked{balancers}"
     if not result.unaccounted:
@@ -47,21 +50,20 @@ def notes(result: Result, *, is_kept: bool) -> tuple[str, ...]:
     said = []
     if not result.is_settled:
         said.append(
-            f"Others took and gave back addresses all the time: after {len(result.walks)} walks an address that was held "
-            "at every passing may still be among these. Nothing was kept of it. `vipconsole quiet` waits for quiet."
+            f"Addresses were taken and released all the time: after {len(result.walks)} walks, some of these may still be "
+            "held. The result is not stored. `vipconsole quiet` waits for quiet."
         )
     if result.found_nothing_free and result.unaccounted:
         said.append(
-            "A probe got no address. This rests on looks before and after only: it is not kept as evidence for glance."
+            "A probe got no address. The result compares snapshots from before and after only, so it is not stored for glance."
         )
     if is_kept:
         doubt = doubt_about(result.ground.allocator, result.ground.managers)
         said.append(
-            "Kept for glance, until the allocator begins anew (dockerd is restarted, another node leads)."
-            + (f" {doubt}" if doubt else "")
+            "Stored for glance until dockerd restarts or the leader changes." + (f" {doubt}" if doubt else "")
         )
     if result.leaked_at_least:
-        said.append("They come back when the leader's allocator is rebuilt.")
+        said.append("Leaked addresses are free again once the leader's allocator is rebuilt.")
     return tuple(said)
 
 

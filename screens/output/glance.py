@@ -1,4 +1,4 @@
-"""A look as text that a person reads in two seconds: the verdict, the fullest networks, the findings."""
+"""A snapshot as text that a person reads in two seconds: the verdict, the fullest networks, the findings."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from screens.present.overlays import FIGURES, SubnetLine, severities, share_of, 
 from screens.present.text import MARKS, STYLES, Glyphs, bar
 
 ROWS = 6
-"""Rows that are shown in any case; beyond them only networks that somebody should look at."""
+"""Rows that are always shown; beyond them only networks with a problem."""
 LITTLE = 0.05
 """Below this share of use a network without findings may be folded away."""
 BAR_WIDTH = 8
@@ -34,7 +34,7 @@ def render_glance(
     *,
     everything: bool,
 ) -> RenderableType:
-    """Return a look as something to print: verdict, table, findings, and a line on where and when it was taken.
+    """Return a snapshot as something to print: verdict, table, findings, and a line on where and when it was taken.
 
     `everything` shows every network; else those that are nearly empty and have no finding are folded into a line.
     """
@@ -121,7 +121,7 @@ def _finding(finding: Finding) -> RenderableType:
 
 def _footer(observation: Observation, now: datetime) -> str:
     age = duration((now - observation.taken_at).total_seconds())
-    when = f"looked {age} ago, took {observation.took_s:.1f} s"
+    when = f"snapshot {age} ago, took {observation.took_s:.1f} s"
     engine = observation.swarm.engine
     if isinstance(engine, Unknown):
         return f"{observation.host}  {when}"

@@ -1,4 +1,4 @@
-"""What the guard came to: one line by the convention of monitoring plugins, JSON, and metrics."""
+"""The guard's result: one line by the convention of monitoring plugins, JSON, and metrics."""
 
 import json
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ WORDS = {Verdict.GO: "OK", Verdict.NOTE: "WARNING", Verdict.STOP: "CRITICAL", Ve
 def one_line(outcome: Outcome, room: tuple[int, int] | None) -> str:
     """Return the line that a scheduler logs: status, sentence, and what is free of what there is."""
     decision = outcome.decision
-    # A bar divides what is said from the figures; no sentence of this program has one, but names may.
+    # A bar divides the sentence from the figures; no sentence of this program has one, but names may.
     said = f"GUARD {WORDS[decision.verdict]} - {decision.sentence}".replace("|", "/")
     return said if room is None else f"{said} | 'free'={room[0]};;;0;{room[1]}"
 
 
 def more_lines(decision: Decision) -> tuple[str, ...]:
-    """Return what to do about it, for whoever reads on."""
+    """Return what to do about it, and the other reasons."""
     return tuple(each for each in (decision.hint, *decision.because[1:]) if each)
 
 
@@ -69,9 +69,9 @@ def as_metrics(outcome: Outcome, at: datetime) -> str:
     from screens.output.metrics import exposition  # noqa: PLC0415 - see above
 
     rows = (
-        ("last_run_timestamp_seconds", "When the guard ran last.", at.timestamp()),
-        ("last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 cannot know.", EXIT_CODES[outcome.verdict]),
-        ("last_restarted", "Whether it restarted the docker unit then.", outcome.restarted),
-        ("last_pruned_networks", "Overlays that it removed then.", len(outcome.pruned.removed)),
+        ("last_run_timestamp_seconds", "When the guard last ran.", at.timestamp()),
+        ("last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 unknown.", EXIT_CODES[outcome.verdict]),
+        ("last_restarted", "Whether the last run restarted the docker unit.", outcome.restarted),
+        ("last_pruned_networks", "Overlays that the last run removed.", len(outcome.pruned.removed)),
     )  # fmt: skip
     return exposition(Gauge(f"vipconsole_guard_{name}", meaning, value) for name, meaning, value in rows)

@@ -28,7 +28,7 @@ _STYLES = {
 def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> RenderableType:
     """Return a reading as something to print; `everything` adds the last line of each kind and all other errors."""
     parts: list[RenderableType] = [Text(_verdict(summary), style="bold"), ""]
-    # What an allocator that is gone had trouble with comes after what is still so, and before what never matters.
+    # Trouble of a former allocator comes after current trouble, and before what never matters.
     groups: tuple[list[Finding], ...] = ([], [], [])
     for finding in summary.findings:
         is_note = finding.signature.severity is signatures.Severity.NOTE
@@ -38,13 +38,13 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
     if groups[1]:
         parts.append(
             Text(
-                "         past: before the allocator was rebuilt (dockerd started, or another leader).",
+                "         past: logged before the allocator was rebuilt (dockerd restart or new leader).",
                 style="dim",
             )
         )
     if summary.unmatched_count:
         count = plural(summary.unmatched_count, "other error")
-        parts += ["", Text(f"{count} of dockerd, not about addresses as far as is known:")]
+        parts += ["", Text(f"{count} of dockerd, probably not about addresses:")]
         shown = summary.unmatched if everything else summary.unmatched[:UNMATCHED_SHOWN]
         parts += [_unmatched(each) for each in shown]
         if len(shown) < len(summary.unmatched):
@@ -52,12 +52,11 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
             parts.append(Text(f"         {hidden} (--all shows them)", style="dim"))
     if not summary.is_complete:
         reasons = (
-            " ".join(dict.fromkeys(each.reason for each in summary.gaps))
-            or "Lines were left out, or made no sense."
+            " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines are missing or malformed."
         )
         parts += [
             "",
-            Text(f"Incomplete: {reasons} Every count is at least that.", style=STYLES[Severity.UNKNOWN]),
+            Text(f"Incomplete: {reasons} All counts are lower bounds.", style=STYLES[Severity.UNKNOWN]),
         ]
     return Padding(Group(*parts), (0, 1), expand=False)
 
@@ -66,9 +65,9 @@ def _verdict(summary: Summary) -> str:
     said = f"{plural(summary.entries, 'line')} of dockerd"
     said += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
     if not summary.findings and not summary.unmatched_count:
-        return f"{said}: no error" + ("" if summary.is_complete else " among those that could be read")
+        return f"{said}: no error" + ("" if summary.is_complete else " among the readable lines")
     lost = summary.addresses_lost
-    return said + (f", {plural(lost, 'address', 'addresses')} proven lost" if lost else "")
+    return said + (f", {plural(lost, 'address', 'addresses')} proven leaked" if lost else "")
 
 
 def _finding(

@@ -1,4 +1,4 @@
-"""A look as metrics for a Prometheus textfile collector. What is unknown has no sample: it is never written as 0."""
+"""A snapshot as metrics for a Prometheus textfile collector. What is unknown has no sample: it is never written as 0."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ from console.settings import Thresholds
 
 
 def as_metrics(observation: Observation, assessment: Assessment, thresholds: Thresholds) -> str:
-    """Return the look in the text exposition format, without timestamps."""
+    """Return the snapshot in the text exposition format, without timestamps."""
     return exposition(_gauges(observation, assessment, thresholds))
 
 
@@ -32,8 +32,8 @@ def _gauges(observation: Observation, assessment: Assessment, thresholds: Thresh
     unread = isinstance(swarm.engine, Unknown)
     taken_at = observation.taken_at.timestamp()
     yield Gauge("vipconsole_up", "Whether the swarm could be read.", not unread)
-    yield Gauge("vipconsole_look_timestamp_seconds", "When the swarm was looked at.", taken_at)
-    yield Gauge("vipconsole_look_duration_seconds", "How long the look took.", observation.took_s)
+    yield Gauge("vipconsole_look_timestamp_seconds", "When the snapshot was taken.", taken_at)
+    yield Gauge("vipconsole_look_duration_seconds", "How long the snapshot took.", observation.took_s)
     exit_code = assessment.severity.exit_code
     yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", exit_code)
     findings = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
@@ -63,12 +63,12 @@ def _journal(observation: Observation) -> Iterator[Gauge]:
     yield Gauge("vipconsole_journal_readable", "Whether dockerd's journal could be read.", readable)
     if isinstance(journal, Unknown):
         return
-    meaning = "Lines of dockerd in the window read, by what they mean."
+    meaning = "Lines of dockerd in the window, by signature."
     lines = Gauge("vipconsole_journal_lines", meaning, labels=["signature", "severity"])
     for each in journal.findings:
         lines.add_metric([each.signature.id, each.signature.severity.value], each.count)
     yield lines
-    meaning = "Whether no line of the window may be missing."
+    meaning = "Whether the window was read completely."
     yield Gauge("vipconsole_journal_complete", meaning, journal.is_complete)
 
 
@@ -80,12 +80,12 @@ def _networks(assessment: Assessment) -> Iterator[Gauge]:
     )
     exact = Gauge(
         "vipconsole_network_addresses_exact",
-        "Whether in_use and available are exact; if not, leaked addresses hide among the available ones.",
+        "Whether in_use and available are exact; if not, available may include leaked addresses.",
         labels=["network", "subnet"],
     )
     leaked = Gauge(
         "vipconsole_network_leaked_addresses",
-        "Leaked addresses, at least; no sample where unknown.",
+        "Leaked addresses, a lower bound; no sample if unknown.",
         labels=["network", "subnet"],
     )
     for account in assessment.accounts:

@@ -35,7 +35,7 @@ def render_removal(
 ) -> RenderableType:
     """Return the end of a removal as something to print; `again` is the command that finishes it, or nothing.
 
-    `absent` are the stacks that were asked for and do not exist.
+    `absent` are the named stacks that do not exist.
     """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -66,7 +66,7 @@ def _headline(outcomes: tuple[Outcome, ...], absent: tuple[str, ...]) -> Text:
     if absent:
         removed += f", {len(absent)} not found"
     kept = sum(len(each.kept) for each in outcomes)
-    said = f"{removed}, {plural(kept, 'thing')} kept" if kept else removed
+    said = f"{removed}, {plural(kept, 'object')} kept" if kept else removed
     return Text.assemble((worst.upper(), STYLES[worst]), "  ", (said, "bold"))
 
 
@@ -78,7 +78,7 @@ def _add(table: Table, outcome: Outcome) -> None:
             word = "not removed" if outcome.is_drained else "still there"
             lines.append(Text(f"{word}: {listed(outcome.waits_for, SHOWN)}"))
         if not outcome.is_drained:
-            lines.append(Text("Its networks were not removed: that would have lost addresses."))
+            lines.append(Text("Its networks were kept: to remove them now would leak addresses."))
         lines += [Text(each) for each in outcome.refusals]
     state = Text(outcome.state, style=STYLES[outcome.state])
     table.add_row(Text(outcome.stack), state, Text("\n").join(lines))
@@ -86,7 +86,7 @@ def _add(table: Table, outcome: Outcome) -> None:
 
 def _proof_lines(proof: Proof) -> list[Text]:
     if not proof.before:
-        return [Text("the stacks were on no network that stays")]
+        return [Text("the stacks used no network that remains")]
     rows = [
         f"{one.network}: {_count(one)} leaked before, {_count(two)} after"
         for one, two in zip(proof.before, proof.after, strict=True)

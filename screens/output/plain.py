@@ -10,7 +10,7 @@ LINE_LIMIT = 4_000
 
 
 def progress(sentence: str) -> None:
-    """Write what is waited for to standard error."""
+    """Write what the program waits for to standard error."""
     say((f"vipconsole: {sentence}",), sys.stderr)
 
 

@@ -53,17 +53,17 @@ def _blocker_json(blocker: Blocker) -> Mapping[str, Any]:
 
 
 def verdict_line(progress: Progress) -> tuple[str, str]:
-    """Return the verdict as a word, and what it rests on."""
+    """Return the verdict as a word, and the reason."""
     outcome = progress.outcome or progress.report.verdict
     if outcome is Verdict.QUIET:
-        how = f"seen for {duration(progress.quiet_for_s)}" if progress.dwell_s else "at this moment"
+        how = f"for {duration(progress.quiet_for_s)}" if progress.dwell_s else "right now"
         accepted = [
             each.name for check in progress.report.checks for each in check.blockers if each.is_accepted
         ]
         return "QUIET", f"{how}{'; stuck but accepted: ' + listed(accepted) if accepted else ''}"
     blocking = what_blocks(progress.report)
     if not blocking:
-        blocking = f"it was never quiet for {duration(progress.dwell_s)}"
+        blocking = f"never quiet for {duration(progress.dwell_s)}"
     waited = f" (waited {duration(progress.waited_s)})" if progress.dwell_s else ""
     return outcome.value.upper(), f"{blocking}{waited}"
 
@@ -77,7 +77,7 @@ class Talk:
         self._said = ""
 
     def tell(self, progress: Progress) -> None:
-        """Say how far a wait is, unless that was said already or the wait is over."""
+        """Show how far a wait is, unless that is shown already or the wait is over."""
         line = self._line(progress)
         if progress.outcome is not None or line == self._said:
             return
@@ -101,7 +101,7 @@ class Talk:
         blocking = what_blocks(progress.report)
         if blocking:
             return f"waiting: {blocking}"
-        return f"quiet so far; it must last for {duration(progress.dwell_s)}"
+        return f"quiet so far; must stay quiet for {duration(progress.dwell_s)}"
 
     def _encodable(self, text: str) -> str:
         encoding = self._stream.encoding or "ascii"

@@ -17,7 +17,7 @@ def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iter
         yield ""
         yield f"{number}. {each.step.id}: {each.step.title} [{each.head.action}, {each.head.effect}]"
         if each.step.is_checkpoint:
-            yield "  CHECKPOINT: the run stops in front of it"
+            yield "  CHECKPOINT: the run stops before this step"
         if each.word:
             yield f"  asks for the word  {each.word}"
         if each.plan is not None:
@@ -27,33 +27,33 @@ def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iter
         yield from _around(each)
     yield ""
     changing = sum(each.head.effect is not Effect.READ for each in plans)
-    yield f"{plural(len(plans), 'step')}, {changing} of them change something."
+    yield f"{plural(len(plans), 'step')}, {changing} with changes."
     refused = refusals(plans)
     if refused:
-        yield f"As things are now, it would stop at {refused[0][0]}: {refused[0][1]}"
+        yield f"In the current state, the run would stop at {refused[0][0]}: {refused[0][1]}"
 
 
 def _around(each: StepPlan) -> Iterator[str]:
     step = each.step
     needs = [*step.requires_steps, *(call.name for call in step.requires)]
     if needs:
-        yield f"  requires {', '.join(needs)}, looked at immediately before it acts"
+        yield f"  requires {', '.join(needs)}, checked immediately before the step acts"
     if step.verify:
         yield f"  verified by {', '.join(call.name for call in step.verify)}"
     why = each.head.no_undo_because
     # The plan of the step may have said so already.
     if each.head.changes and not (why and each.plan is not None and each.plan.no_return == why):
         yield f"  cannot be undone: {why}" if why else "  can be undone"
-    yield f"  within {duration(step.timeout_s)}; on failure: {step.on_failure}"
+    yield f"  time limit {duration(step.timeout_s)}; on failure: {step.on_failure}"
 
 
 LINES_AT_FIRST = 5
-"""Of what a step told before somebody looked, so many lines are shown."""
+"""How many earlier lines of a step are shown at first."""
 MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
 
 
 def news(before: Watched | None, now: Watched) -> Iterator[str]:
-    """Yield a line for everything that has happened between two pictures of a run."""
+    """Yield a line for everything that has happened between two snapshots of a run."""
     old = {each.id: each for each in before.view.steps} if before is not None else {}
     for step in now.view.steps:
         yield from _step_news(old.get(step.id), step)
@@ -70,7 +70,7 @@ def news(before: Watched | None, now: Watched) -> Iterator[str]:
     if now.view.stopped is not None and (was is None or was.stopped != now.view.stopped):
         yield f"stopped: {now.view.stopped.sentence} {now.view.stopped.hint}".rstrip()
     if now.is_interrupted and (before is None or not before.is_interrupted) and not now.live.is_alive:
-        yield f"nobody works on it: the runner has died. vipconsole resume {now.view.header.run_id}"
+        yield f"the runner process has died. To continue: vipconsole resume {now.view.header.run_id}"
     if now.view.is_over and (was is None or not was.is_over):
         yield f"{now.view.state} after {duration(_took_s(now.view))}"
 
@@ -82,7 +82,7 @@ def _step_news(old: StepView | None, step: StepView) -> Iterator[str]:
             yield f"{step.id}: {each.choice} by {each.who}{reason}"
     was = StepState.PENDING if old is None else old.state
     is_again = old is not None and old.attempt != step.attempt
-    # Between the word and the deed a step is pending for a moment: nothing to tell.
+    # Between the answer and the act a step is pending for a moment: nothing to report.
     if is_again or (step.state is not was and step.state is not StepState.PENDING):
         yield f"{step.id} {step.state}{_why(step)}"
     if step.is_being_undone and (old is None or not old.is_being_undone):
@@ -98,7 +98,7 @@ def _why(step: StepView) -> str:
         return f": {step.failure.sentence} {step.failure.hint}".rstrip()
     if step.state is StepState.DONE:
         how = " ".join(each.found.sentence for each in step.told)
-        took = f" in {duration(step.took_s)}" if step.has_begun else ", as it was found"
+        took = f" in {duration(step.took_s)}" if step.has_begun else ", already in place"
         return f"{took}: {how}" if how else took
     if step.attempt > 1:
         return f", attempt {step.attempt}"
@@ -131,9 +131,9 @@ def question_lines(view: RunView, question: Question) -> Iterator[str]:
         failed = step.failure.sentence if step.failure else "It was interrupted."
         yield f"{step.id} {step.state}: {failed}"
         if step.probed is not None:
-            yield f"  looking into it: {step.probed.sentence}"
+            yield f"  probe: {step.probed.sentence}"
     if asked.undo_after_s is not None:
-        yield f"  SERVICES MAY BE DOWN: without an answer within {duration(asked.undo_after_s)} it is undone."
+        yield f"  SERVICES MAY BE DOWN. Without an answer within {duration(asked.undo_after_s)}, the step is undone."
     yield f"  plan {asked.digest[:12]}, attempt {asked.attempt}"
 
 
@@ -153,15 +153,15 @@ def commands(view: RunView, question: Question) -> Iterator[str]:
 
 
 def plan_lines(plan: Planned) -> Iterator[str]:
-    """Yield a plan: what is read and changed, the exact calls, what was looked at, and what cannot be taken back."""
+    """Yield a plan: what it reads and changes, the exact calls, what was checked, and what cannot be undone."""
     yield f"  {plan.summary}"
     yield from (f"  reads    {each}" for each in plan.reads)
     yield from (f"  changes  {each}" for each in plan.changes)
     yield from (f"  calls    {each}" for each in plan.calls)
-    yield from (f"  looked   {MARKS[each.answer]}: {each.sentence}" for each in plan.checked)
+    yield from (f"  checked  {MARKS[each.answer]}: {each.sentence}" for each in plan.checked)
     yield from (f"  REFUSED  {each}" for each in plan.refused)
     if plan.not_applicable:
-        yield f"  passed over: {plan.not_applicable}"
+        yield f"  skipped: {plan.not_applicable}"
     if plan.outage_s is not None:
         yield f"  OUTAGE   services are down for about {duration(plan.outage_s)}"
     if plan.no_return:

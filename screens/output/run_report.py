@@ -1,6 +1,6 @@
-"""The report of a run: what was before, what was done and decided, what came of it. As Markdown and as JSON.
+"""The report of a run: the state before, what was done and decided, and the result. As Markdown and as JSON.
 
-Specifications of services stay in the log: what an action tells is shown, without anything that could be a secret.
+Specifications of services stay in the log: the report shows an action's output without anything that could be a secret.
 """
 
 import json
@@ -32,7 +32,7 @@ def as_markdown(watched: Watched) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """Return plain data with everything hidden that could be a secret."""
+    """Return plain data in which everything is hidden that could be a secret."""
     if isinstance(value, Mapping):
         return {
             str(key): HIDDEN if str(key).casefold() in SECRET else without_secrets(each)
@@ -193,7 +193,11 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
     yield from _waits(step["waited_for"])
     if step["outputs"]:
         yield from _block("outputs", json.dumps(step["outputs"], indent=1).splitlines())
-    for title, key in (("touched", "touched"), ("dockerd logged", "dockerd_logged"), ("output", "output")):
+    for title, key in (
+        ("changed objects", "touched"),
+        ("dockerd logged", "dockerd_logged"),
+        ("output", "output"),
+    ):
         lines = [each if isinstance(each, str) else " ".join(map(str, each.values())) for each in step[key]]
         if lines:
             yield from _block(title, lines)
@@ -203,7 +207,7 @@ def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a table of what kept a step waiting, when, and for how long."""
     if not rows:
         return
-    yield "- kept waiting by:"
+    yield "- waited for:"
     yield ""
     yield "| what | last seen | from | until | times | blocked for |"
     yield "| --- | --- | --- | --- | --- | --- |"

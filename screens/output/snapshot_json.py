@@ -19,7 +19,7 @@ SCHEMA = "vipconsole.glance/1"
 
 
 def as_json(observation: Observation, assessment: Assessment) -> str:
-    """Return the look as one JSON document, ASCII only, with a newline at its end."""
+    """Return the snapshot as one JSON document, ASCII only, with a newline at its end."""
     document = {
         "schema": SCHEMA,
         "taken_at": observation.taken_at.isoformat(),

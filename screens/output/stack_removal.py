@@ -18,7 +18,7 @@ SCHEMA = "vipconsole.stack-rm/1"
 def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()) -> str:
     """Return the end of a removal as one JSON document, ASCII only, with a newline at its end.
 
-    `absent` are the stacks that were asked for and do not exist.
+    `absent` are the named stacks that do not exist.
     """
     document = {
         "schema": SCHEMA,
@@ -71,7 +71,7 @@ def _count_json(count: LeakCount) -> Mapping[str, Any]:
 
 
 REMIND_S = 10.0
-"""How often it is said what a stack still waits for."""
+"""How often the progress repeats what a stack still waits for."""
 NAMES_SHOWN = 8
 NOT_FOUND = "not found"
 """The state of a stack that does not exist."""
@@ -79,7 +79,7 @@ MAYBE = "already removed or misspelled"
 
 
 def plan_lines(plan: RemovalPlan) -> Iterator[str]:
-    """Yield what will become of each stack, and how long it may take."""
+    """Yield what will be removed and kept of each stack, and how long it may take."""
     for name, suggestion in zip_longest(plan.absent, plan.suggestions, fillvalue=""):
         yield f"{name}: {NOT_FOUND} ({MAYBE}). {suggestion}".rstrip(". ")
     for stack in plan.stacks:
@@ -91,13 +91,13 @@ def plan_lines(plan: RemovalPlan) -> Iterator[str]:
         for kept in stack.kept:
             yield f"  keep    {kept.object.kind} {kept.object.name}: {kept.reason}"
     yield (
-        f"Services are removed first, and everything else once nothing of them runs; "
-        f"that is waited for {duration(plan.limit_s)} at most."
+        f"Services are removed first, everything else after their tasks have ended "
+        f"(waits {duration(plan.limit_s)} at most)."
     )
 
 
 def question(plan: RemovalPlan) -> tuple[str, str]:
-    """Return what is asked of the operator, and the word that confirms it."""
+    """Return the question to the operator, and the word that confirms it."""
     if len(plan.stacks) == 1:
         (stack,) = plan.stacks
         return f"The stack {stack.name} will be removed.", stack.name
@@ -131,7 +131,7 @@ def exit_code(outcomes: tuple[Outcome, ...], proof: Proof, absent: tuple[str, ..
 
 
 class Talk:
-    """Says on a stream how far each stack is, when that changes, and now and then what is waited for."""
+    """Says on a stream how far each stack is, when that changes, and now and then what it waits for."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -153,7 +153,7 @@ class Talk:
 
 def _alive(stack: StackPlan) -> str:
     if not stack.of(Kind.SERVICE):
-        remains = "its services are gone already"
+        remains = "its services are already gone"
         left = plural(stack.live_tasks, "task still runs", "tasks still run")
         return f"{remains}; {left}" if stack.live_tasks else remains
     return f"{plural(stack.live_tasks, 'live task')}, stop grace up to {duration(stack.grace_s)}"
@@ -165,5 +165,5 @@ def _phase(outcome: Outcome) -> str:
     if outcome.state is not State.UNDER_WAY:
         return f"not finished after {duration(outcome.took_s)}"
     if outcome.is_drained:
-        return "nothing of it runs any more, removing the rest"
-    return "waiting until nothing of it runs"
+        return "all tasks have ended, removing the rest"
+    return "waiting for its tasks to end"

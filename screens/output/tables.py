@@ -20,7 +20,7 @@ WIDTH_WITHOUT_TERMINAL = 110
 
 
 def print_plainly(renderable: RenderableType) -> None:
-    """Print text that has been cleaned: nothing in it is read as markup, and nothing guessed.
+    """Print cleaned text: nothing in it is read as markup or highlighted by a guess.
 
     Colour only on a terminal and without NO_COLOR; what cannot be encoded is written as an escape.
     """
@@ -82,7 +82,7 @@ def render_quiet(progress: Progress) -> RenderableType:
 
 
 def _folded(checks: tuple[Check, ...]) -> Iterator[Check]:
-    """Yield the checks, neighbours that were not made for the same reason as one."""
+    """Yield the checks; neighbours that were skipped for the same reason become one."""
     for _, group in groupby(checks, key=lambda each: (each.state, each.note)):
         first, *more = group
         if not first.note or not more:

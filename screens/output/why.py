@@ -44,7 +44,7 @@ def _explained(each: Explained, where: Where, *, is_named: bool) -> list[Rendera
     own = each.explanation
     parts: list[RenderableType] = []
     if not is_named:
-        sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+        sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
         style = STYLES[own.standing.severity]
         parts.append(
             Text.assemble((f"{own.standing.upper()} ", style), f"{each.service.name}: {own.verdict}{sure}")

@@ -35,7 +35,7 @@ MARK_TONES: Mapping[Mark, str] = {
 }  # fmt: skip
 LEGEND_COLUMN = 21
 DATED = "*"
-"""Behind a count that was exact when it was taken."""
+"""Marks a count that was exact when it was taken."""
 ALWAYS = (Mark.VIP, Mark.TASK, Mark.CONTAINER, Mark.LOAD_BALANCER, Mark.LEAKED)
 """Marks that the legend shows even where there is none of them: 0 containers is news, 0 duplicates is not."""
 UNCOUNTED = (Mark.GATEWAY, Mark.RESERVED, Mark.OUTSIDE)
@@ -72,13 +72,13 @@ def figures(account: NetworkAccount, glyphs: Glyphs) -> Parts:
 
 
 def outlook(trend: Trend | None) -> str:
-    """Return when a network will be full, as a clause; nothing where its history does not tell."""
+    """Return when a network will be full, as a clause; nothing if its history is too short."""
     if trend is None:
         return ""
     if trend.full_in_hours is not None:
         return f"full in about {duration(trend.full_in_hours * 3600)} at this rate"
     if trend.removals_left is not None:
-        return f"{plural(trend.removals_left, 'more removal')} like the last ones fill it"
+        return f"full after ~{plural(trend.removals_left, 'more leaking removal')}"
     return ""
 
 
@@ -152,11 +152,11 @@ def block_parts(block: Block, glyphs: Glyphs) -> Parts:
 
 
 def map_notes(subnet: AddressMap, outside: int) -> tuple[Paragraph, ...]:
-    """Return what has to be said about a whole map: what its unknown addresses are, and what is in no subnet."""
+    """Return notes on a whole map: what its unknown addresses are, and which addresses are outside its subnets."""
     said = rest_says(subnet)
     notes = [says(said, UNKNOWN)] if said else []
     if outside:
         notes.append(
-            says(f"{plural(outside, 'held address', 'held addresses')} in no subnet of this network.")
+            says(f"{plural(outside, 'held address', 'held addresses')} outside the subnets of this network.")
         )
     return tuple(notes)

@@ -12,7 +12,7 @@ NAMED = 40
 
 
 def finding_rows(assessment: Assessment, sought: str = "") -> list[Row]:
-    """Return a row for each finding that speaks of what is sought, the worst first, notes last."""
+    """Return a row for each finding that matches the filter, the worst first, notes last."""
     found = [
         each
         for each in assessment.findings

@@ -33,17 +33,17 @@ SEVERITY_TONES = {
     Severity.CRITICAL: BAD,
 }
 STALE_AFTER = 3
-"""Pauses between two looks after which what is shown counts as old."""
+"""Poll intervals without a snapshot after which the screen counts as stale."""
 STALE_AFTER_S = 6.0
-"""… and the least time: a look may come in the middle of a change."""
+"""... and the shortest time: a snapshot may be delayed by a change under way."""
 AGE_STEP_S = 5
-"""An age of seconds grows in steps: each is something to send over a slow line."""
+"""An age in seconds grows in steps: each step must be sent over a slow line."""
 
 
 class Freshness(StrEnum):
-    """How far what is shown can be believed to be so now."""
+    """Whether the screen shows the present state."""
 
-    AWAITED = "awaited"
+    AWAITED = "waiting"
     """Nothing is known yet."""
     LIVE = "live"
     STALE = "STALE"
@@ -51,12 +51,12 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old what is shown of the swarm is."""
+    """How old the shown state of the swarm is."""
 
     freshness: Freshness
     seconds: float = 0.0
     at: datetime | None = None
-    """When it was so; None where nothing is known yet."""
+    """When the snapshot was taken; None if there is none yet."""
 
     def __str__(self) -> str:
         """Return it in a word or two, rounded so that it seldom changes."""
@@ -67,7 +67,7 @@ class Age:
 
 
 def age_of(scene: Scene, now: datetime, now_s: float) -> Age:
-    """Return how old a scene's look is at a moment, by both clocks."""
+    """Return how old a scene's snapshot is at a moment, by both clocks."""
     look = scene.look
     if look.value is None:
         return Age(Freshness.AWAITED)
@@ -107,7 +107,7 @@ def headline(scene: Scene, age: Age, zone: tzinfo) -> Parts:
     look = scene.look
     if look.value is None:
         if look.failed is None:
-            return ((" LOOKING ", STRONG), (" asking the engine", PLAIN))
+            return ((" READING ", STRONG), (" waiting for the engine", PLAIN))
         return _without_a_look(scene, look.failed.reason)
     if age.freshness is Freshness.STALE and age.at is not None:
         return _without_a_look(scene, _silence(look, age, zone))
@@ -117,7 +117,7 @@ def headline(scene: Scene, age: Age, zone: tzinfo) -> Parts:
 
 
 def _without_a_look(scene: Scene, why: str) -> Parts:
-    """Return the line while the engine does not answer. What is known of runs is known all the same, and comes first."""
+    """Return the line while the engine does not answer. Runs are known without it, and come first."""
     runs = [each.short for each in scene.unfinished if each.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
     said = "; ".join((*runs, why))
@@ -127,5 +127,5 @@ def _without_a_look(scene: Scene, why: str) -> Parts:
 def _silence(look: Feed[Look], age: Age, zone: tzinfo) -> str:
     at = stamp(age.at, Shape.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
-    said = f"no look for {duration(whole)}, this is of {at}"
+    said = f"no snapshot for {duration(whole)}, showing {at}"
     return f"{said}. {look.failed.reason}" if look.failed is not None else said

@@ -80,15 +80,15 @@ def _other_row(other: Unmatched, zone: tzinfo) -> Row:
 
 
 def logged_empty(summary: Summary) -> str:
-    """Return what is said where there is no row."""
+    """Return the text for an empty list."""
     if not summary.is_complete:
-        return "No error among the lines that could be read."
+        return "No error among the readable lines."
     window = "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
-    return f"No error of dockerd's{window}."
+    return f"No dockerd error{window}."
 
 
 Keep: TypeAlias = Callable[[Line], bool]
-"""Whether a line is meant."""
+"""Whether a line belongs to a selection."""
 
 _TONES = {
     signatures.Severity.CRITICAL: BAD,
@@ -101,9 +101,9 @@ _MARKS = {
     signatures.Severity.NOTE: "-",
 }
 _SURE = {
-    Certainty.CERTAIN: "certain: dockerd says this sentence for this reason only",
-    Certainty.LIKELY: "likely: there are other, rarer reasons for this sentence",
-    Certainty.POSSIBLE: "possible: the sentence comes with other causes as well",
+    Certainty.CERTAIN: "certain",
+    Certainty.LIKELY: "likely",
+    Certainty.POSSIBLE: "possible",
 }
 _HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
 
@@ -177,7 +177,12 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
     """Return the explanation of a finding, or of errors that have none."""
     if isinstance(what, Finding):
         past = (
-            (says("Past: the allocator was rebuilt since, and what it lost then is free again.", DIM),)
+            (
+                says(
+                    "Past: the allocator has been rebuilt since, and addresses leaked before are free again.",
+                    DIM,
+                ),
+            )
             if is_past(what, summary)
             else ()
         )
@@ -190,7 +195,7 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
     if isinstance(what, Unmatched):
         return (
             *_no_meaning(),
-            says(f"{plural(what.count, 'time')}, the last one this:", label="seen"),
+            says(f"{plural(what.count, 'time')}; the last line:", label="seen"),
             *(says(each, label="at") for each in objects_at_fault(what.objects)),
             says(what.text, label="last"),
         )
@@ -206,17 +211,17 @@ def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
         case Unexplained():
             return (*_no_meaning(), whole)
         case None:
-            return (whole, says("No error, and not about addresses as far as is known.", DIM))
+            return (whole, says("Not an error, and probably not about addresses.", DIM))
 
 
 def _meaning(signature: Signature) -> tuple[Paragraph, ...]:
     told = [says(signature.meaning, STRONG)]
-    told.append(says(_SURE[signature.certainty], label="sure"))
+    told.append(says(_SURE[signature.certainty], label="Confidence:"))
     told.append(says(signature.advice, label="do  "))
     if signature.is_leak_evidence and signature.addresses_lost:
         told.append(
             says(
-                f"each such line proves {plural(signature.addresses_lost, 'address', 'addresses')} lost",
+                f"each such line proves {plural(signature.addresses_lost, 'leaked address', 'leaked addresses')}",
                 label="leak",
             )
         )
@@ -224,7 +229,7 @@ def _meaning(signature: Signature) -> tuple[Paragraph, ...]:
 
 
 def _no_meaning() -> tuple[Paragraph, ...]:
-    return (says("An error that is not about addresses as far as is known.", UNKNOWN),)
+    return (says("An error, probably not about addresses.", UNKNOWN),)
 
 
 def lines_of(what: object) -> Keep | None:
@@ -241,16 +246,15 @@ def lines_of(what: object) -> Keep | None:
 
 
 def state(log: Log) -> tuple[Paragraph, ...]:
-    """Return what has to be said about a reading as a whole: nothing found, lines missing."""
+    """Return notes on the log as a whole: lines missing, addresses leaked."""
     summary = log.summary
     told: list[Paragraph] = []
     if not summary.is_complete:
         why = (
-            " ".join(dict.fromkeys(each.reason for each in summary.gaps))
-            or "Lines were left out, or made no sense."
+            " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines are missing or malformed."
         )
-        told.append(says(f"{why} Every count is at least that.", UNKNOWN, label="incomplete"))
+        told.append(says(f"{why} All counts are lower bounds.", UNKNOWN, label="incomplete"))
     if summary.addresses_lost:
         lost = plural(summary.addresses_lost, "address", "addresses")
-        told.append(says(f"{lost} proven lost since the allocator was last rebuilt.", BAD))
+        told.append(says(f"{lost} proven leaked since the allocator was last rebuilt.", BAD))
     return tuple(told)

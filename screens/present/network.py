@@ -1,4 +1,4 @@
-"""What is on a network, what it lost, how it is set up, and what recreating it would touch: rows and sentences."""
+"""What is on a network, its leaks, its setup, and the impact of recreating it: rows and sentences."""
 
 from datetime import datetime, tzinfo
 
@@ -27,11 +27,11 @@ def attached_rows(
 ) -> tuple[list[Row], str]:
     """Return a row for each service and container, those whose name contains `wanted`, and what is said without any."""
     if isinstance(found, Unknown):
-        return [], f"It is not known what is on this network. {found.reason}"
+        return [], f"What is on this network is unknown. {found.reason}"
     rows = [_attached_row(each, more, is_large=is_large) for each in found.all if wanted in each.name.lower()]
     if rows:
         return rows, ""
-    return [], "Nothing here has that in its name." if found.all else "Nothing is on this network."
+    return [], "No name matches." if found.all else "No service or container is on this network."
 
 
 def _attached_row(each: Attached, more: str, *, is_large: bool) -> Row:
@@ -59,7 +59,7 @@ def _attached_row(each: Attached, more: str, *, is_large: bool) -> Row:
 
 
 def lost_rows(entries: tuple[Entry, ...], now: datetime, zone: tzinfo) -> list[Row]:
-    """Return a row for each entry of the ledger on a network: what was lost, when, and by whom."""
+    """Return a row for each entry of the leak log on a network: which address leaked, when, and whose it was."""
     return [
         Row(
             (each.task_id, each.network_id),
@@ -76,25 +76,25 @@ def lost_rows(entries: tuple[Entry, ...], now: datetime, zone: tzinfo) -> list[R
 
 
 def watched(ledger: Ledger, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...]:
-    """Return for how long leaks have been watched, and when they were not."""
+    """Return since when leaks are tracked, and the gaps."""
     if ledger.watched_since is None:
-        return (says("Leaks are not being watched yet.", UNKNOWN),)
+        return (says("Leak tracking has not started yet.", UNKNOWN),)
     told = [
         says(
-            f"Watched since {moment(ledger.watched_since, now, zone)}: when, which address, whose task, and the network that "
-            "was removed under it. What leaked before is not in this list."
+            f"Tracked since {moment(ledger.watched_since, now, zone)}. Columns: time, address, task, network removed while the "
+            "task was stopping. Earlier leaks are not listed."
         )
     ]
     for gap in ledger.gaps:
         until = "now" if gap.until is None else moment(gap.until, now, zone)
-        told.append(says(f"Not watched from {moment(gap.since, now, zone)} to {until}: {gap.why}", UNKNOWN))
+        told.append(says(f"Not tracked from {moment(gap.since, now, zone)} to {until}: {gap.why}", UNKNOWN))
     return tuple(told)
 
 
 def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return how a network is set up, fact by fact."""
     network = account.network
-    created = "not known: the engine does not tell"
+    created = "unknown: the engine does not report it"
     if is_known(network.created):
         age = duration((seen.now - network.created).total_seconds())
         created = f"{moment(network.created, seen.now, zone)}, {age} ago"
@@ -112,29 +112,31 @@ def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Par
         gateway = sorted(pool.reserved - {pool.subnet.network_address, pool.subnet.broadcast_address})
         told += [
             EMPTY,
-            _fact("subnet", f"{pool.subnet}, {each.capacity} addresses can be held"),
-            _fact("gateway", ", ".join(map(str, gateway)) or "none told"),
+            _fact("subnet", f"{pool.subnet}, {each.capacity} usable addresses"),
+            _fact("gateway", ", ".join(map(str, gateway)) or "none reported"),
         ]
         if pool.handed_out_from != pool.subnet:
-            told.append(_fact("ip-range", f"{pool.handed_out_from}: only these are handed out"))
-        counted = use.get(str(pool.subnet))
-        if counted is not None:
             told.append(
-                _fact("engine", f"{counted.in_use} in use by its own count, {counted.available} available")
+                _fact("ip-range", f"{pool.handed_out_from}: addresses are assigned from this range only")
             )
+        counted = use.get(str(pool.subnet))
+        # With an ip-range, the engine's figures do not say whether they include the reserved addresses.
+        reserved = f" ({len(pool.reserved)} reserved)" if pool.handed_out_from == pool.subnet else ""
+        if counted is not None:
+            told.append(_fact("engine", f"{counted.in_use} used{reserved}, {counted.available} free"))
         else:
-            told.append(_fact("engine", "does not tell its own count", UNKNOWN))
+            told.append(_fact("engine", "does not report a count", UNKNOWN))
         if each.leak.why_unknown:
             told.append(_fact("leaked", f"unknown. {each.leak.why_unknown}", UNKNOWN))
     told += [EMPTY] if account.ipv6 else []
-    told += [_fact("IPv6", f"{each}, not counted: it cannot run out") for each in account.ipv6]
+    told += [_fact("IPv6", f"{each}, not counted: cannot be exhausted") for each in account.ipv6]
     if not account.subnets and not account.ipv6:
-        told.append(_fact("subnet", "none yet: Swarm has not given it one", BAD))
+        told.append(_fact("subnet", "none yet: Swarm has not assigned one", BAD))
     peers = None if isinstance(network.detail, Unknown) else network.detail.peers
     told += [
         EMPTY,
         _fact(
-            "nodes", "unknown: this node takes no part" if peers is None else f"{plural(peers, 'node')} on it"
+            "nodes", "unknown: this node is not on it" if peers is None else f"{plural(peers, 'node')} on it"
         ),
     ]
     if isinstance(network.detail, Unknown):
@@ -148,44 +150,43 @@ def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:
 
 
 def recreation(account: NetworkAccount, found: Read[Attachments]) -> tuple[Paragraph, ...]:
-    """Return what recreating a network would touch, by name, what would be refused first."""
+    """Return the impact of recreating a network, by name, what blocks it first."""
     if isinstance(found, Unknown):
-        return (says(f"It is not known what recreating it would touch. {found.reason}", UNKNOWN),)
+        return (says(f"The impact of recreating it is unknown. {found.reason}", UNKNOWN),)
     name = account.network.name
     if found.refused:
         return (says(f"{name} cannot be recreated. {found.refused}", BAD),)
     told: list[Paragraph] = []
     refused = found.touched(Touch.REFUSED)
     if refused:
-        told += [
-            says(f"Recreating {name} would be refused because of {plural(len(refused), 'object')}:", BAD)
-        ]
+        told += [says(f"{plural(len(refused), 'object blocks', 'objects block')} recreating {name}:", BAD)]
         told += [
             says(f"{each.kind} {each.name}. {each.because}", label=" ", label_tone=BAD) for each in refused
         ]
         told.append(EMPTY)
     else:
-        told += [says(f"Nothing on {name} would refuse its recreation as of now.", STRONG), EMPTY]
+        told += [says(f"Nothing on {name} blocks recreating it right now.", STRONG), EMPTY]
     for touch, verb in (
         (Touch.RESTARTS, "would be stopped once and started once"),
-        (Touch.RECONNECTS, "would be disconnected, and connected again"),
-        (Touch.STAYS_DOWN, "would be moved over; nothing of it runs"),
-        (Touch.WAITS, "would have to end first"),
+        (Touch.RECONNECTS, "would be disconnected and reconnected"),
+        (Touch.STAYS_DOWN, "would be moved; no task is running"),
+        (Touch.WAITS, "must end first"),
     ):
         those = found.touched(touch)
         if those:
             told.append(says(f"{len(those)} {verb}:", STRONG))
             told.append(says(listed([each.name for each in those], NAMED), label=" "))
     if not found.all:
-        told.append(says("Nothing is on it."))
-    told += [EMPTY, says("This console only reads. A maintenance run recreates it, step by step.", DIM)]
+        told.append(says("It has no services or containers."))
+    told += [
+        EMPTY,
+        says("This console is read-only. A maintenance run recreates it step by step.", DIM),
+    ]
     return tuple(told)
 
 
 def vanished(name: str, seen: Observation, zone: tzinfo) -> str:
-    """Return that a network is gone, and as of when what is shown was so."""
+    """Return that a network was removed, and when the shown state was read."""
     if isinstance(seen.swarm.networks, Unknown):
         return f"{name} could not be read. {seen.swarm.networks.reason}"
-    return (
-        f"{name} is gone: it was removed. What is shown is how it was at {moment(seen.now, seen.now, zone)}."
-    )
+    return f"{name} was removed. This is its state at {moment(seen.now, seen.now, zone)}."

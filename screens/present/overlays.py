@@ -11,7 +11,7 @@ from screens.present.text import BAD, PLAIN, UNKNOWN, WARN, Glyphs
 
 FIGURES = ("VIP", "TASK", "LB", "LEAK", "FREE")
 DATED = "*"
-"""Behind a count that was exact when it was taken; the findings tell when."""
+"""Marks a count that was exact when it was taken; the findings say when."""
 NO_FIGURES = ("",) * len(FIGURES)
 
 
@@ -30,13 +30,13 @@ class SubnetLine:
     share: float | None
     """How much of it is in use; None where that is not counted."""
     figures: tuple[str, ...]
-    """As `FIGURES`: `?` where it is not known, `≤` and `≥` for bounds, `*` behind a leak that was so at its date."""
+    """As `FIGURES`: `?` for unknown, `≤` and `≥` for bounds, `*` after a leak count that has a date."""
     has_leaked: bool = False
     is_full: bool = False
 
 
 def severities(findings: Iterable[Finding]) -> Mapping[str, Severity]:
-    """Return the worst that was found about each subject, where it is no note. Findings come worst first."""
+    """Return the worst severity of each subject, notes aside. Findings come worst first."""
     worst: dict[str, Severity] = {}
     for finding in findings:
         if finding.severity is not Severity.OK:

@@ -31,7 +31,7 @@ SEVERITIES = {
 }
 ORDER = (State.STUCK, State.BUSY, State.UNKNOWN, State.WARNING, State.QUIET, State.UNCHECKED)
 AGE_STEP_S = 60
-"""An age grows by whole minutes: each change is something to send over a slow line."""
+"""An age grows by whole minutes: each change must be sent over a slow line."""
 
 
 def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Parts:
@@ -47,7 +47,7 @@ def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Part
 
 
 def check_rows(report: Report, sought: str = "") -> list[Row]:
-    """Return a row for each check that has something to say, and one for all that were not made."""
+    """Return a row for each check that was made, and one for all that were skipped."""
     told = [each for each in _ranked(report) if sought in _words(each)]
     unchecked = [each for each in told if each.state is State.UNCHECKED]
     rows = [
@@ -57,7 +57,7 @@ def check_rows(report: Report, sought: str = "") -> list[Row]:
     ]
     if unchecked:
         titles = ", ".join(each.title for each in unchecked)
-        said = f"- {plural(len(unchecked), 'check')} not made: {titles}"
+        said = f"- {plural(len(unchecked), 'check')} skipped: {titles}"
         rows.append(Row("unchecked", ((said, DIM),), tuple(unchecked)))
     return rows
 
@@ -75,7 +75,7 @@ def _check(check: Check, now: datetime) -> Parts:
 
 
 def blocker_says(blocker: Blocker, now: datetime) -> str:
-    """Return what somebody does and for how long, as `ghost_app waits for an address, for 14 min`."""
+    """Return what a blocker does and for how long, such as `ghost_app waits for an address, for 14 min`."""
     since = ""
     if blocker.since is not None:
         lasted_s = (now - blocker.since).total_seconds()

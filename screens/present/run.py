@@ -78,7 +78,7 @@ def current_place(view: RunView) -> int:
 
 
 def headline(run: Watched, now: datetime) -> Parts:
-    """Return a run in one line: which, how far, since when, by whom, and whether anybody works on it."""
+    """Return a run in one line: which, how far, since when, by whom, and whether its runner is alive."""
     view = run.view
     if not run.has_begun:
         return (
@@ -134,7 +134,7 @@ def standing(run: Watched) -> str:
     if view.state is RunState.STOPPED:
         return f"The run has stopped. `vipconsole resume {run_id}` lets it go on as it is."
     if view.wants_stop:
-        return "It was told to stop, and does so as soon as it can."
+        return "Stop requested. The run stops as soon as it can."
     waiting = run.live.waiting
     if waiting is not None and waiting.text and view.state is RunState.GOING:
         for_s = (waiting.at - waiting.began_at).total_seconds()
@@ -163,15 +163,15 @@ def _asked(view: RunView, question: Question) -> ShownQuestion:
     asked, step = question.asked, view.step(question.asked.step)
     if asked.about is About.GO_AHEAD:
         plan = None if step.prepared is None else step.prepared.plan
-        may = "have you done it?" if step.head.is_manual else "may it begin?"
-        sentence = f"{step.head.title or step.id}: {may}"
+        may = "Have you done it?" if step.head.is_manual else "Continue?"
+        sentence = f"Next: {step.head.title or step.id}. {may}"
         if plan is not None and plan.outage_s is not None:
-            sentence += f" Services are down for about {duration(plan.outage_s)}."
+            sentence += f" Services will be down for about {duration(plan.outage_s)}."
     else:
         why = (
             step.failure.sentence
             if step.failure is not None
-            else "It was interrupted, and what came of it is not known."
+            else "It was interrupted. Its result is unknown."
         )
         sentence = f"{step.head.title or step.id}: {why} What now?"
     lapses = None if asked.undo_after_s is None else question.at + timedelta(seconds=asked.undo_after_s)
@@ -197,9 +197,9 @@ def _can_decide(run: Watched, wish: Wish) -> bool:
 
 
 def question_says(question: ShownQuestion, now: datetime) -> tuple[Paragraph, ...]:
-    """Return what is asked, and how it is answered."""
+    """Return the question, and how to answer it."""
     told = [says(question.sentence, BAD), says(ways_of(question), STRONG)]
     if question.lapses_at is not None:
         left = max(0.0, (question.lapses_at - now).total_seconds())
-        told.append(says(f"Without an answer it is undone in {duration(left)}.", WARN))
+        told.append(says(f"Without an answer, the step is undone in {duration(left)}.", WARN))
     return tuple(told)

@@ -8,7 +8,7 @@ from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph, says
 
-EFFECT_WORDS = {Effect.READ: "only reads", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
+EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
 OUTPUT_SHOWN = 200
 NO_PLAN = Planned("")
@@ -26,7 +26,7 @@ def because(view: RunView, step: StepView) -> str:
         return f"{view.stopped.sentence} {view.stopped.hint}".rstrip()
     if step.state is StepState.WAITING:
         asked = view.question is not None and view.question.asked.step == step.id
-        return "For the operator." if asked else "For what it needs to become so."
+        return "For the operator." if asked else "For its preconditions."
     return ""
 
 
@@ -65,7 +65,7 @@ def step_says(run: Watched, step: StepView) -> tuple[Paragraph, ...]:
         )
         for each in waits_of(step, run.live)
     ]
-    told += [EMPTY, says("kept waiting by", DIM), *waits] if waits else []
+    told += [EMPTY, says("waited for", DIM), *waits] if waits else []
     output = run.live.lines.get(step.id, ())
     if output:
         told += [EMPTY, says("output", DIM), *(says(each) for each in output[-OUTPUT_SHOWN:])]
@@ -102,7 +102,7 @@ def _checks(step: StepView, written: Step | None) -> Iterable[str]:
     if written.confirm:
         yield f"asks for the word {clean(written.confirm)}"
     if written.is_checkpoint:
-        yield "stops in front of it until somebody lets it go on"
+        yield "the run stops before this step until an operator continues it"
 
 
 def _undo(step: StepView, written: Step | None) -> str:
@@ -121,8 +121,8 @@ def _call(call: Call) -> str:
 
 def _evidence(step: StepView, plan: Planned) -> list[Paragraph]:
     """Return what was found of a step, and what was decided about it."""
-    found = [("looked", each) for each in plan.checked]
-    found += [] if step.probed is None else [("looked into it", step.probed)]
+    found = [("checked", each) for each in plan.checked]
+    found += [] if step.probed is None else [("probe", step.probed)]
     found += [(each.name, each.found) for each in step.told]
     told = [_found(label, each) for label, each in found]
     told += [

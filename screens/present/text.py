@@ -36,7 +36,7 @@ STYLES = {
 
 
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
-"""What Python itself sets LC_CTYPE to under the locale C (PEP 538): that is not what the operator said."""
+"""What Python itself sets LC_CTYPE to under the locale C (PEP 538): the operator did not choose that."""
 
 
 def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
@@ -85,7 +85,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Parts that belong together; lines after the first are indented by so many columns."""
+    """Parts that belong together; lines after the first are indented by `hang` columns."""
 
     parts: Parts
     hang: int = 0

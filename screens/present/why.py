@@ -6,7 +6,7 @@ from console.journal.signatures import Certainty
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 Where = tuple[str, str]
-"""What a command needs before and behind it to reach the engine that was asked about."""
+"""What a command needs before and after it to reach the same engine."""
 STANDING_TONES = {
     Standing.RUNS: DIM,
     Standing.CONVERGING: WARN,
@@ -27,9 +27,9 @@ STANDING_SEVERITIES = {
 }
 FIELD_WIDTH = 26
 _WHOSE = {
-    True: "It is for want of an address.",
-    False: "It is not for want of an address.",
-    None: "Whether it is for want of an address cannot be told.",
+    True: "Cause: addresses exhausted.",
+    False: "Addresses are not the cause.",
+    None: "Unknown whether addresses are the cause.",
 }
 
 
@@ -62,7 +62,7 @@ def _row(each: Explained) -> Row:
 def explanation(each: Explained, where: Where) -> tuple[Paragraph, ...]:
     """Return why a service does not run: the verdict, how sure it is, what to do, and the evidence."""
     own = each.explanation
-    sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+    sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
     told = [
         Paragraph(
             (
@@ -103,7 +103,7 @@ def command_of(each: Explained, where: Where) -> str:
 
 
 def runnable(command: str, where: Where) -> str:
-    """Return a command as it reaches the engine that was asked about, also where that is not the shell's own."""
+    """Return a command that reaches the same engine, even if that is not the shell's default."""
     before, behind = where
     if not command:
         return ""

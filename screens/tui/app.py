@@ -33,9 +33,9 @@ from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.line_view import AsciiScrollBar
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[Watched | Unknown, None]]
-"""Gives the maintenance run that matters, and again whenever anything of it changes."""
+"""Gives the maintenance run that matters, and again whenever anything in it changes."""
 Decide: TypeAlias = Callable[[Wish, Callable[[str], object]], Awaitable[None]]
-"""Takes a decision, and tells what it waits for. Raises VipconsoleError with why it was not taken."""
+"""Takes a decision, and reports what it waits for. Raises VipconsoleError with the reason if it is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,20 @@ KEYS: tuple[Command, ...] = (
     Command("show_why", "w", "Why services do not run"),
     Command("show_journal", "d", "dockerd's log, explained"),
     Command("show_run", "r", "The maintenance run, or the runbook of one"),
-    Command("look_now", "ctrl+l", "Look now, and draw everything anew"),
-    Command("command_palette", "ctrl+p,colon", "All that can be done now", is_in_palette=False),
+    Command("look_now", "ctrl+l", "Refresh now"),
+    Command("command_palette", "ctrl+p,colon", "All commands available now", is_in_palette=False),
     Command("back", "escape", "Back", footer="back", when=_is_above_overview),
     Command("help", "question_mark", "Help", footer="help"),
-    Command("quit", "q", "Leave", footer="quit", about="Nothing stops by it."),
-    Command("ask_to_leave", "ctrl+c", "Ask whether to leave", is_in_palette=False),
+    Command("quit", "q", "Quit", footer="quit", about="A running maintenance run continues."),
+    Command("ask_to_leave", "ctrl+c", "Ask before quitting", is_in_palette=False),
     Command(
         "suspend_process",
         "ctrl+z",
-        "Back to the shell, which calls this again with `fg`",
+        "Back to the shell; `fg` returns here",
         is_in_palette=False,
     ),
 )
-LEAVING = "This only looks. Whatever goes on goes on; a maintenance run has a process of its own."
+LEAVING = "Quitting does not stop a running maintenance run."
 
 
 class ConsoleApp(Commanded, App[int], inherit_bindings=False):
@@ -145,7 +145,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
             async for scene in scenes:
                 self.post_message(SceneCame(scene))
 
-    @work(group="runs", description="takes pictures of maintenance runs")
+    @work(group="runs", description="watches maintenance runs")
     async def _watch_runs(self, runs: Runs) -> None:
         async with aclosing(runs()) as pictures:
             async for each in pictures:
@@ -213,7 +213,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
         self.open(WhyScreen(self.around))
 
     def action_show_run(self) -> None:
-        """Show the run, and whatever becomes of it; before any, the runbook."""
+        """Show the run as it changes; before any run, the runbook."""
         screen = RunbookScreen(self.around, may_decide=self._own is not None)
         self.open(screen)
         screen.watch(self, "run_shown", screen.take)
@@ -240,18 +240,18 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
         self.notify(sentence, markup=False)
 
     def watch_run_shown(self, before: Watched | None, now: Watched | None) -> None:
-        """Call the operator who looks elsewhere, when the run that is theirs asks something."""
+        """Notify the operator on another screen when their run asks something."""
         question = None if now is None else asked(now)
         if self._own is None or question is None or isinstance(self.screen, RunbookScreen):
             return
         if before is None or asked(before) != question:
             self.bell()
-            self.notify(f"The run asks about {question.step}: r shows it.", severity="warning", markup=False)
+            self.notify(f"The run asks about {question.step}. Press r to see it.", severity="warning", markup=False)
 
     # What is done
 
     def action_look_now(self) -> None:
-        """Look now; and draw everything, should something else have written on the terminal."""
+        """Take a snapshot now, and redraw everything in case something else has written on the terminal."""
         self._source.hurry()
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
@@ -276,12 +276,12 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
 
 
 def leaving_run(name: str, run: Watched | None) -> str:
-    """Return what becomes of a run when its viewer is left."""
+    """Return what happens to a run when the operator quits."""
     if run is not None and run.view.is_over:
-        return f"The run is over. `vipconsole report {name}` tells what it did."
+        return f"The run is over. `vipconsole report {name}` shows what it did."
     again = f"`vipconsole attach {name}` shows it again."
     question = None if run is None else asked(run)
     if question is not None:
-        lapse = " Without an answer in time it is undone." if question.lapses_at is not None else ""
-        return f"The run waits for an answer, and goes on waiting without this.{lapse} {again}"
-    return f"The run goes on without this; it has a process of its own. {again}"
+        lapse = " Without an answer in time, the step is undone." if question.lapses_at is not None else ""
+        return f"The run waits for an answer, and keeps waiting after you quit.{lapse} {again}"
+    return f"Quitting does not stop the run. {again}"

@@ -51,16 +51,16 @@ def _command(command: Command, names: dict[str, str]) -> Paragraph:
 
 def _marks(glyphs: Glyphs) -> tuple[Paragraph, ...]:
     meanings = (
-        ("!  *  ?  -", "critical, warning, unknown, worth a note"),
-        ("IN USE", "addresses that cannot be handed out, of those that can be held"),
-        ("VIP TASK LB", "held by services, by tasks and containers, by nodes' load balancers"),
-        ("LEAK", "taken in the allocator and held by nobody"),
-        ("?", "unknown, which is never shown as 0"),
-        (f"{glyphs.at_least} 4", "at least so many: those that were seen leaking"),
-        ("11*", "exact when it was counted; the findings tell when"),
-        (f"FREE {glyphs.at_most} 103", "at most so many: leaked ones are among them"),
-        (f"{glyphs.above} 28 (3 !)", "28 rows are out of sight above, 3 of them critical"),
-        ("STALE", "the engine does not answer; what is shown is as old as it says"),
+        ("!  *  ?  -", "critical, warning, unknown, note"),
+        ("IN USE", "addresses that are not free, of all usable ones"),
+        ("VIP TASK LB", "held by services; tasks and containers; load balancers of nodes"),
+        ("LEAK", "taken in the allocator, without a holder"),
+        ("?", "unknown; never shown as 0"),
+        (f"{glyphs.at_least} 4", "at least 4: the leaks that were seen"),
+        ("11*", "exact when it was counted; the findings say when"),
+        (f"FREE {glyphs.at_most} 103", "at most 103: leaked ones are included"),
+        (f"{glyphs.above} 28 (3 !)", "28 rows hidden above, 3 of them critical"),
+        ("STALE", "the engine does not answer; the age of the data stands behind it"),
     )
     return (
         says("What the marks mean", STRONG),
@@ -78,7 +78,7 @@ READ_KEYS: tuple[Command, ...] = (
     Command("dismiss", "escape,q,enter,question_mark", "Close it", footer="close", is_in_palette=False),
 )
 LEAVE_KEYS: tuple[Command, ...] = (
-    Command("leave(True)", "q,y,ctrl+c", "Leave", footer="leave", is_in_palette=False),
+    Command("leave(True)", "q,y,ctrl+c", "Quit", footer="quit", is_in_palette=False),
     Command("leave(False)", "escape,n,enter", "Stay", footer="stay", is_in_palette=False),
 )
 
@@ -122,7 +122,7 @@ class Reading(Commanded, ModalScreen[None], inherit_bindings=False):
 
 
 class Leaving(Commanded, ModalScreen[bool], inherit_bindings=False):
-    """Asks before the console is left. Enter stays."""
+    """Asks before quitting. Enter stays."""
 
     KEYS = LEAVE_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
@@ -136,7 +136,7 @@ class Leaving(Commanded, ModalScreen[bool], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         """Lay out the question over the keys."""
         with Vertical():
-            yield Title(0, "Leave?", self._around.glyphs)
+            yield Title(0, "Quit?", self._around.glyphs)
             yield Words()
             yield KeyLine(is_ascii=self._around.is_ascii)
 

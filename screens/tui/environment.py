@@ -1,4 +1,4 @@
-"""What screens are given when the console opens, what they tell the app, and what an operator takes along."""
+"""What screens are given when the console opens, what they post to the app, and how text is copied and saved."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -19,17 +19,17 @@ from console.text import SENTENCE_LIMIT, clean, plural
 from screens.present.text import ASCII, Glyphs
 
 COPIED_AT_MOST = 50_000
-"""Bytes that are sent to the terminal's clipboard: tmux and others let go of longer ones without a word."""
+"""Bytes that are sent to the terminal's clipboard: tmux and others drop longer ones silently."""
 
 
 def copy(screen: Screen[Any], text: str) -> None:
     """Send text to the clipboard of the operator's own terminal (OSC 52), and say what was sent."""
     if not text.strip():
-        screen.notify("There is nothing to copy here.", markup=False)
+        screen.notify("Nothing to copy here.", markup=False)
         return
     sent = text.encode()[:COPIED_AT_MOST].decode(errors="ignore")
     screen.app.copy_to_clipboard(sent)
-    cut = "" if sent == text else ", the rest was too much"
+    cut = "" if sent == text else ", the rest was too long"
     lines = plural(len(sent.splitlines()), "line")
     screen.notify(f"{lines} sent to the terminal's clipboard{cut}.", markup=False)
 
@@ -52,7 +52,7 @@ def _write(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the console runs, and what it looks at."""
+    """Where the console runs, and which engine it shows."""
 
     settings: Settings
     host: str
@@ -62,9 +62,9 @@ class Surroundings:
     """In which times are shown."""
     clock: Clock
     where: tuple[str, str] = ("", "")
-    """What a command needs before and behind it to reach the same engine, such as `DOCKER_HOST=… ` and ` --demo`."""
+    """What a command needs before and after it to reach the same engine, such as `DOCKER_HOST=… ` and ` --demo`."""
     may_decide: bool = False
-    """Whether decisions about a run are taken here; else it is only looked."""
+    """Whether decisions about a run are taken here; else the console is read-only."""
 
     @property
     def is_ascii(self) -> bool:
@@ -74,25 +74,25 @@ class Surroundings:
 
 @dataclass
 class SceneCame(Message):
-    """There is a newer scene. Of many that wait, only the last is worth showing."""
+    """There is a newer scene. Of several that wait, only the last is shown."""
 
     scene: Scene
 
     def can_replace(self, message: Message) -> bool:
-        """Take the place of an older one that nobody has looked at yet."""
+        """Replace an older one that was not shown yet."""
         return isinstance(message, SceneCame)
 
 
 @dataclass
 class OpenNetwork(Message):
-    """Somebody wants to see a network."""
+    """The operator opens a network."""
 
     network_id: str
 
 
 @dataclass
 class OpenJournal(Message):
-    """Somebody wants to read dockerd's log."""
+    """The operator opens dockerd's log."""
 
     signature: str = ""
     """The finding to begin with, by its signature's ID."""
@@ -100,28 +100,28 @@ class OpenJournal(Message):
 
 @dataclass
 class OpenWhy(Message):
-    """Somebody wants to know why a service does not run."""
+    """The operator asks why a service does not run."""
 
     service_id: str = ""
-    """Nothing for all that do not."""
+    """Empty for all services that do not run."""
 
 
 @dataclass
 class OpenRun(Message):
-    """Somebody wants to see the maintenance run."""
+    """The operator opens the maintenance run."""
 
 
 class SceneSource(Protocol):
-    """Gives scenes for as long as somebody looks; `console.monitor` has the real one."""
+    """Gives scenes while the console is open; `console.monitor` has the real one."""
 
     def scenes(self) -> AsyncGenerator[Scene, None]:
         """Yield the newest scene whenever something in it changed; parts that did not are the very same objects."""
         ...
 
     def hurry(self) -> None:
-        """Look now instead of at the end of the present pause."""
+        """Take a snapshot now instead of after the present pause."""
         ...
 
     def attend(self, *network_ids: str) -> None:
-        """Look closely at these networks, and no longer at those named before: somebody has them on the screen."""
+        """Read these networks in detail, because they are on the screen, and no longer those named before."""
         ...

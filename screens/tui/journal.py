@@ -1,4 +1,4 @@
-"""dockerd's log: what it said, what that means, how sure that is and what to do, and the lines themselves."""
+"""dockerd's log: findings, their meaning, how certain it is, what to do, and the lines themselves."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -31,21 +31,21 @@ from screens.tui.widgets.pane import Pane, Title, Words
 from screens.tui.widgets.rows import Rows, RowView
 
 FINDINGS, MEANING, LINES = 1, 2, 3
-LEVELS = ("all lines", "lines with a meaning", "failures")
+LEVELS = ("all lines", "explained lines", "failures")
 KEYS: tuple[Command, ...] = (
-    Command("find", "slash", "Show only what contains a text", "filter"),
-    Command("level", "v", "Show all lines, those with a meaning, or failures only", "view"),
+    Command("find", "slash", "Filter findings and lines", "filter"),
+    Command("level", "v", "Show all lines, explained lines, or failures only", "view"),
     Command("next_failure(1)", "e", "Next failure", "error"),
-    Command("next_failure(-1)", "E", "The failure before"),
-    Command("follow", "f", "Follow what comes", "follow", when=lambda screen: not screen.lines.is_following),
+    Command("next_failure(-1)", "E", "Previous failure"),
+    Command("follow", "f", "Follow new lines", "follow", when=lambda screen: not screen.lines.is_following),
     Command("copy", "c", "Copy the line or the explanation", "copy"),
-    Command("save", "s", "Save the lines that are shown to a file", "save"),
-    Command("back", "escape", "Back: from a filter, from the lines, from the log"),
+    Command("save", "s", "Save the shown lines to a file", "save"),
+    Command("back", "escape", "Back: leave the filter, the lines, the log"),
 )
 
 
 class JournalScreen(ConsoleScreen):
-    """What dockerd logged, for as long as somebody reads."""
+    """What dockerd logged, updated while it is open."""
 
     CSS_PATH = "journal.tcss"
     KEYS = KEYS
@@ -54,7 +54,9 @@ class JournalScreen(ConsoleScreen):
     def __init__(self, around: Surroundings, signature: str = "") -> None:
         super().__init__(around)
         self.lines = LogLines(around.zone, id="lines")
-        self._findings = Rows(id="findings", empty="dockerd's log was not read yet.", is_worst_first=True)
+        self._findings = Rows(
+            id="findings", empty="dockerd's log has not been read yet.", is_worst_first=True
+        )
         self._meaning = Words(id="meaning")
         self._find = FindLine("a text, in findings and lines")
         self._wanted_signature = signature
@@ -68,7 +70,7 @@ class JournalScreen(ConsoleScreen):
         glyphs = self.around.glyphs
         with Vertical(id="body"):
             with Vertical(id="told"):
-                yield Pane(FINDINGS, "What dockerd said", self._findings, glyphs=glyphs, id="pane1")
+                yield Pane(FINDINGS, "What dockerd logged", self._findings, glyphs=glyphs, id="pane1")
                 yield Pane(MEANING, "What it means", self._meaning, glyphs=glyphs, id="pane2")
             yield Pane(LINES, "Lines", self.lines, glyphs=glyphs, id="pane3")
         yield self._find
@@ -104,7 +106,7 @@ class JournalScreen(ConsoleScreen):
             for each in journal.finding_rows(log.summary, self.around.zone)
             if self._wanted.lower() in text_of(each.parts).lower()
         ]
-        empty = "Nothing here has that in it." if self._wanted else "No failure was logged."
+        empty = "No finding matches." if self._wanted else "No failure was logged."
         self._findings.show(rows, empty)
         if self._wanted_signature:
             places = [place for place, each in enumerate(rows) if each.key == self._wanted_signature]
@@ -123,7 +125,7 @@ class JournalScreen(ConsoleScreen):
         elif row is not None:
             told = list(journal.explain(row.value, log.summary, self.around.zone))
         else:
-            told = [says("Nothing was logged that matters here.", DIM)]
+            told = [says("No failure was logged.", DIM)]
         state = journal.state(log)
         self._meaning.say([*told, *([EMPTY, *state] if state else [])])
 
@@ -140,7 +142,7 @@ class JournalScreen(ConsoleScreen):
         if self._wanted:
             read.append((f"/{self._wanted} ", MATCH))
         self._title(FINDINGS).say(tuple(read))
-        said: list[Part] = [("following", STRONG) if lines.is_following else ("held", STRONG)]
+        said: list[Part] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
         if lines.unseen:
             said.append((f", {lines.unseen} newer (f follows)", PLAIN))
         if self._level:
@@ -148,7 +150,7 @@ class JournalScreen(ConsoleScreen):
         if self._wanted:
             said.append((f", /{self._wanted}", MATCH))
         if log.dropped:
-            said.append((f", {log.dropped} older let go", DIM))
+            said.append((f", {log.dropped} older dropped", DIM))
         self._title(LINES).say(tuple(said))
         self.refresh_bindings()
 
@@ -181,7 +183,7 @@ class JournalScreen(ConsoleScreen):
         wanted = self._of_finding()
         found = None if wanted is None else next(filter(wanted, reversed(self.lines.lines)), None)
         if found is None:
-            self.notify("Its lines are older than those that are kept here, or filtered out.", markup=False)
+            self.notify("Its lines are too old and were dropped, or they are filtered out.", markup=False)
             return
         self.lines.go_to(found.number)
         self.action_pane(LINES)
@@ -214,7 +216,7 @@ class JournalScreen(ConsoleScreen):
         self._show()
 
     def action_find(self) -> None:
-        """Let somebody type what to filter by."""
+        """Let the operator type a filter."""
         self._find.open()
 
     def action_level(self) -> None:
@@ -227,8 +229,8 @@ class JournalScreen(ConsoleScreen):
         if self.lines.go_next(journal.is_trouble, direction):
             self.action_pane(LINES)
         else:
-            said = "below this line; E looks above it" if direction > 0 else "above this line"
-            self.notify(f"There is no failure {said}.", markup=False)
+            said = "below this line; E searches above" if direction > 0 else "above this line"
+            self.notify(f"No failure {said}.", markup=False)
 
     def action_follow(self) -> None:
         """Follow what comes."""
@@ -243,7 +245,7 @@ class JournalScreen(ConsoleScreen):
         """Save the lines that are shown."""
         lines = self.lines.lines
         if not lines:
-            self.notify("There is nothing to save here.", markup=False)
+            self.notify("Nothing to save here.", markup=False)
             return
         text = "".join(f"{each.text}\n" for each in lines)
         self.run_worker(

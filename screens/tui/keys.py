@@ -17,7 +17,7 @@ KEY_NAMES = {
 ASCII_KEY_NAMES = {**KEY_NAMES, "up": "up", "down": "down", "left": "left", "right": "right"}
 
 PAUSE_S = 0.4
-"""Keys that follow each other more closely were not each meant: held down, pasted, or typed before they were asked for."""
+"""Keys closer together than this were held down, pasted, or typed before the question: they do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Command:
     about: str = ""
     """A sentence more for the help."""
     when: Callable[[Any], bool] | None = None
-    """Tells of the screen or widget that declares it whether it can be used now; else its key does nothing, and it is
+    """Returns whether it can be used now on the screen or widget that declares it; else its key does nothing, and it is
     neither in the footer nor in the palette."""
     is_in_palette: bool = True
     """Moving about has no place there."""
@@ -124,7 +124,7 @@ class CommandProvider(Provider):
             )
 
     async def search(self, query: str) -> Hits:
-        """Yield what can be done of which somebody typed a part."""
+        """Yield the commands that match what the operator typed."""
         matcher = self.matcher(query)
         for node, each in self._commands():
             score = matcher.match(_shown(each))

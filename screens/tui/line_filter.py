@@ -41,8 +41,8 @@ STAND_INS = str.maketrans(CORNERS | {each: plain for several, plain in SIMILAR.i
 class Printable(LineFilter):
     """Lets through what shows itself and takes the columns that were counted for it, and nothing else.
 
-    Text from outside is cleaned where it enters the program. This is the net below: whatever slipped through, or was
-    pasted, cannot move the cursor or speak to the terminal. Without Unicode, what is not ASCII has a stand-in.
+    Text from outside is cleaned where it enters the program. This is the last safety net: text that was missed, or was
+    pasted, cannot move the cursor or control the terminal. Without Unicode, characters beyond ASCII have a stand-in.
     """
 
     def __init__(self, *, is_ascii: bool) -> None:

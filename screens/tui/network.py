@@ -1,4 +1,4 @@
-"""One network: the map of its addresses, what is on it, what it lost, how it is set up, what recreating it would touch."""
+"""One network: the map of its addresses, what is on it, its leaks, its setup, and the impact of recreating it."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -27,7 +27,7 @@ from screens.tui.widgets.pane import Pane, Title, Words
 from screens.tui.widgets.rows import Rows, RowView
 
 MAP, ON_IT, LOST, SETUP, RECREATING = range(1, 6)
-NAMES = ("Map", "On it", "Lost", "Setup", "Recreating it")
+NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
 KEYS: tuple[Command, ...] = (
@@ -35,27 +35,27 @@ KEYS: tuple[Command, ...] = (
     Command(
         "next_found(1)",
         "n",
-        "Next that was found, else the next that leaked",
+        "Next match, else next leaked address",
         "next",
         when=lambda screen: bool(screen.stops),
     ),
     Command(
         "next_found(-1)",
         "N",
-        "The one before that was found, else that leaked",
+        "Previous match, else previous leaked address",
         when=lambda screen: bool(screen.stops),
     ),
     Command("next_subnet", "s", "Next subnet", "subnet", when=lambda screen: len(screen.maps) > 1),
     Command("why", "w", "Why this service does not run", "why", when=lambda screen: bool(screen.service_id)),
-    Command("copy", "c", "Copy what is said here", "copy"),
+    Command("copy", "c", "Copy the text of this pane", "copy"),
     Command("turn(1)", "tab", "Go to the next pane", is_in_palette=False),
-    Command("turn(-1)", "shift+tab", "Go to the pane before", is_in_palette=False),
-    Command("back", "escape", "Back: from a block, from what was found, from the network", "back"),
+    Command("turn(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False),
+    Command("back", "escape", "Back: leave the block, the search, the network", "back"),
 )
 
 
 class NetworkScreen(ConsoleScreen):
-    """A network, for as long as somebody looks, and as it was last where it is gone."""
+    """A network, updated while it is open; its last state if it was removed."""
 
     CSS_PATH = "network.tcss"
     KEYS = KEYS
@@ -69,12 +69,12 @@ class NetworkScreen(ConsoleScreen):
         self._account: NetworkAccount | None = None
         self._seen: Observation | None = None
         self._index: Holders | None = None
-        self._on_it: Part[Attachments] = Unknown("Nothing was read yet.")
+        self._on_it: Part[Attachments] = Unknown("Not read yet.")
         self._place = 0
         self._wanted = ""
         self._sought_for = ""
         self._sought_in: tuple[AddressMap | None, Sequence[int] | None, Sequence[int]] = (None, None, ())
-        """In which map it was sought last, what was found, and what is wrong in that map."""
+        """The map of the last search, its matches, and the addresses with a problem in that map."""
         self._is_gone = False
         self._is_block_open = False
         self._shown = MAP
@@ -83,8 +83,8 @@ class NetworkScreen(ConsoleScreen):
         self._blocks = AddressBlocks(around.glyphs, id="blocks")
         self._heading = Words(id="heading")
         self._side = Words(id="side")
-        self._on_it_rows = Rows(id="on-it", empty="Nothing is known yet.")
-        self._lost_rows = Rows(id="lost", empty="Nothing was seen leaking here.")
+        self._on_it_rows = Rows(id="on-it", empty="Not read yet.")
+        self._lost_rows = Rows(id="lost", empty="No leaks seen.")
         self._watched = Words(id="watched")
         self._setup = Words(id="setup")
         self._recreating = Words(id="recreating")
@@ -136,7 +136,7 @@ class NetworkScreen(ConsoleScreen):
     def _show(self) -> None:
         account, seen = self._account, self._seen
         if account is None or seen is None:
-            self._side.say([says("Nothing is known of this network.", UNKNOWN)])
+            self._side.say([says("This network is unknown.", UNKNOWN)])
             return
         zone, more = self.around.zone, self.around.glyphs.more
         self._show_map()
@@ -157,7 +157,7 @@ class NetworkScreen(ConsoleScreen):
         self.refresh_bindings()
 
     def _seek(self) -> None:
-        """Find what is wanted, once for each map and text: what can be done depends on it, and that is asked often."""
+        """Search once for each map and text: the available commands depend on it, and Textual asks for them often."""
         subnet, wanted = self.subnet, self._wanted
         if self._sought_in[0] is not subnet or self._sought_for != wanted:
             found = subnet.find(wanted) if subnet is not None and wanted.strip() else None
@@ -171,7 +171,7 @@ class NetworkScreen(ConsoleScreen):
             return
         subnets = f" ({self._place + 1} of {len(self.maps)})" if len(self.maps) > 1 else ""
         name = f"{account.network.name} {subnet.pool.subnet if subnet else ''}{subnets}".rstrip()
-        said: list[Shown] = [("GONE ", BAD)] if self._is_gone else []
+        said: list[Shown] = [("REMOVED ", BAD)] if self._is_gone else []
         said += addresses.figures(account, self.around.glyphs)
         self._title(MAP).say(tuple(said), name)
         if subnet is None:
@@ -227,9 +227,9 @@ class NetworkScreen(ConsoleScreen):
             refused = len(self._on_it.touched(Touch.REFUSED))
         return [
             says(f"On it: {on_it}", label="2"),
-            says(f"Lost: {plural(entries, 'entry', 'entries')} in the ledger", label="3"),
+            says(f"Leaks seen: {entries}", label="3"),
             says("Setup", label="4"),
-            says("Recreating it" + (f": {refused} would refuse" if refused else ""), label="5"),
+            says("Impact of recreating" + (f": {refused} blocked" if refused else ""), label="5"),
         ]
 
     def _sought(self) -> tuple[Shown, ...]:
@@ -290,7 +290,7 @@ class NetworkScreen(ConsoleScreen):
     # What is done
 
     def on_address_grid_moved(self) -> None:
-        """Tell of the address under the cursor."""
+        """Describe the address under the cursor."""
         self._side.say(self._beside())
         self.refresh_bindings()
 
@@ -323,7 +323,7 @@ class NetworkScreen(ConsoleScreen):
             self.action_next_found(1)
 
     def action_find(self) -> None:
-        """Let somebody type what to find."""
+        """Let the operator type what to find."""
         self._find.open()
 
     def action_next_found(self, direction: int) -> None:

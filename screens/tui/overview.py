@@ -24,10 +24,10 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
 
 KEYS: tuple[Command, ...] = (
-    Command("find", "slash", "Show only what speaks of something", "filter"),
+    Command("find", "slash", "Filter rows", "filter"),
     Command("app.show_why", "w", "Why services do not run", "why"),
     Command("app.show_journal", "d", "dockerd's log, explained", "dockerd"),
-    Command("forget", "escape", "Show everything again", "all", when=lambda screen: bool(screen.sought)),
+    Command("forget", "escape", "Clear the filter", "all", when=lambda screen: bool(screen.sought)),
 )
 
 
@@ -40,7 +40,7 @@ class OverviewScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     sought: var[str] = var("", bindings=True)
-    """What rows must speak of, in lower case."""
+    """The filter, in lower case."""
     run: var[Watched | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
@@ -93,7 +93,7 @@ class OverviewScreen(ConsoleScreen):
                 pass
 
     def action_find(self) -> None:
-        """Let somebody type what to show."""
+        """Let the operator type a filter."""
         self._find.open()
 
     def action_forget(self) -> None:
@@ -102,7 +102,7 @@ class OverviewScreen(ConsoleScreen):
         self._find.remove_class("-open")
 
     def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
-        """Show what speaks of it."""
+        """Show the rows that match."""
         self.sought = event.text.strip().lower()
 
     def on_find_line_closed(self) -> None:

@@ -20,18 +20,18 @@ from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
 
 @dataclass
 class Decider:
-    """Decides about one run, in the name of whoever looks at it."""
+    """Decides about one run, in the name of the operator who has it open."""
 
     folder: Path
     who: Who
     clock: Clock
     is_cut_short: bool = False
-    """Whether a decision was under way and nobody knows how far it came."""
+    """Whether a decision was interrupted, and how far it came is unknown."""
 
     async def __call__(self, wish: Wish, tell: Progress = silent) -> None:
         """Decide what was asked, for the question, the attempt and the plan that were shown. Raises Declined and HostError.
 
-        RunnerNotStarted is one of these: then it is decided, and nothing has come of it yet.
+        RunnerNotStarted is one of these: then the decision is stored, but no runner has acted on it yet.
         """
         self.is_cut_short = True
         try:
@@ -43,13 +43,13 @@ class Decider:
 
 
 EVERY_S = 3.0
-"""How often it is looked whether another run has begun."""
+"""How often to check whether another run has started."""
 
 
 async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
-    """Yield the run that matters, and again whenever anything of it changes or another one begins.
+    """Yield the run that matters, and again whenever anything in it changes or another run starts.
 
-    Unknown where runs cannot be read; nothing while there never was any.
+    Unknown if runs cannot be read; nothing before the first run.
     """
     failed: Unknown | None = None
     while True:
@@ -74,7 +74,7 @@ async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unkn
 
 
 async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
-    """Yield one run, and again whenever anything of it changes, until it is over. Unknown while it cannot be read."""
+    """Yield one run, and again whenever anything in it changes, until it is over. Unknown while it cannot be read."""
     failed: Unknown | None = None
     while True:
         try:
@@ -93,7 +93,7 @@ async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | U
 
 
 def _unreadable(state: Path) -> Unknown | None:
-    """Return why none of the runs that are there can be shown, or None where there is none."""
+    """Return why none of the runs can be shown, or None if there is no run."""
     for each in runs_in(state):
         if isinstance(each, UnreadableRun):
             return Unknown(f"The run {each.name} cannot be read. {each.why}", "`vipconsole runs` lists them.")
@@ -128,7 +128,7 @@ async def _until_another(
 
 def planned_run(now: datetime) -> Watched | Unknown:
     """Return the run that would begin now, as the runbook tells it; blocks. Unknown where that cannot be read."""
-    # What checks a runbook knows every action; whoever only looks at runs need not load that.
+    # Checking a runbook loads every action; showing runs does not need that.
     from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
     from console.runbook.runner.creation import not_begun  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""The maintenance run: its steps, what each does and did, and what is asked of the operator."""
+"""The maintenance run: its steps, what each does and did, and the question to the operator."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -36,31 +36,31 @@ from screens.tui.widgets.rows import Rows, RowView
 STEPS, STEP = 1, 2
 MOST_LINES = 5
 """Of a question or a note, so that the steps keep their room."""
-NO_RUN = Unknown("No maintenance run was ever begun here. The runbook is being read.")
+NO_RUN = Unknown("No maintenance run yet. Reading the runbook.")
 KEYS: tuple[Command, ...] = (
     Command(
         "current",
         "n",
-        "Go to the step that matters now",
+        "Go to the current step",
         "now",
         when=lambda screen: bool(screen.steps),
     ),
-    Command("answer", "a", "Answer what is asked", "answer", when=lambda screen: screen.can_answer),
+    Command("answer", "a", "Answer the question", "answer", when=lambda screen: screen.can_answer),
     Command(
         "stop",
         "s",
         "Ask whether to stop the run",
         "stop",
         when=lambda screen: screen.can_stop,
-        about="It stops as soon as the step at work allows it.",
+        about="It stops as soon as the running step allows it.",
     ),
-    Command("copy", "c", "Copy what is said of the step", "copy", when=lambda screen: bool(screen.steps)),
-    Command("back", "escape", "Back: from the step, from the run", "back"),
+    Command("copy", "c", "Copy the text of the step", "copy", when=lambda screen: bool(screen.steps)),
+    Command("back", "escape", "Back: leave the step, the run", "back"),
 )
 
 
 class RunbookScreen(ConsoleScreen):
-    """A run, or the runbook before any. Whoever pushes it hands it each newer picture of the run (`take`).
+    """A run, or the runbook before any run. The screen's owner hands it each newer state of the run (`take`).
 
     It decides nothing: an answer is posted as `AnswerLine.Decided`, and why it was not taken is handed back (`refuse`).
     With `may_decide=False` nothing can be answered.
@@ -71,7 +71,7 @@ class RunbookScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     run: var[Watched | Unknown] = var(NO_RUN)
-    """The newest of the run, or why there is none to show."""
+    """The newest state of the run, or why there is none."""
 
     def __init__(self, around: Surroundings, *, may_decide: bool = False) -> None:
         super().__init__(around)
@@ -83,7 +83,7 @@ class RunbookScreen(ConsoleScreen):
         self._note = Words(id="note")
         self._note.can_focus = False
         self._said = ""
-        """What became of the last answer, where it did not count."""
+        """Why the last answer did not count."""
         self._answer = AnswerLine(around.clock, may_answer=may_decide)
         self._is_stopping = False
         """Whether it is asked whether to stop the run."""
@@ -174,7 +174,7 @@ class RunbookScreen(ConsoleScreen):
         told = list(question_says(question, self.around.clock.now()))
         if not self.may_decide and not isinstance(self.run, Unknown):
             told[1:2] = [
-                says(f"`vipconsole attach {self.run.view.header.run_id}`, as root, answers it.", STRONG)
+                says(f"To answer, run as root: `vipconsole attach {self.run.view.header.run_id}`", STRONG)
             ]
         _fit(self.query_one("#question", Words), told, self.size.width)
 
@@ -197,7 +197,7 @@ class RunbookScreen(ConsoleScreen):
         self.refresh_bindings()
 
     def on_row_view_moved(self) -> None:
-        """Tell of the step under the cursor. Whoever moves away from the step that matters is not led back to it."""
+        """Describe the step under the cursor. An operator who moves away from the current step is not led back to it."""
         if not isinstance(self.run, Unknown):
             self._is_led = self._rows.cursor == current_place(self.run.view)
         self._explain()
@@ -259,13 +259,13 @@ class RunbookScreen(ConsoleScreen):
 
 
 def why_not(error: VipconsoleError) -> str:
-    """Return what became of a decision that came to nothing, or to nothing yet."""
-    what = "Decided, but not begun." if isinstance(error, RunnerNotStarted) else "Not decided."
+    """Return why a decision has no effect, or none yet."""
+    what = "Answer stored, but not acted on." if isinstance(error, RunnerNotStarted) else "Answer not accepted."
     return f"{what} {error.sentence} {error.hint}".rstrip()
 
 
 def _fit(words: Words, told: Sequence[Paragraph], width: int) -> None:
-    """Say it in as many lines as it takes, up to a few."""
+    """Show it in as many lines as it needs, up to a few."""
     lines = sum(1 for each in told for _ in wrapped(each, max(1, width - 3)))
     words.styles.height = max(1, min(lines, MOST_LINES))
     words.say(told)

@@ -31,14 +31,14 @@ def _goes_to_pane(number: int) -> Command:
 KEYS: tuple[Command, ...] = (
     *(_goes_to_pane(number) for number in range(1, 10)),
     Command("next_pane(1)", "tab", "Go to the next pane", is_in_palette=False),
-    Command("next_pane(-1)", "shift+tab", "Go to the pane before", is_in_palette=False),
+    Command("next_pane(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False),
 )
 
 
 class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
     """A screen over the newest scene.
 
-    What is bound to `scene` by `data_bind` gets each scene; what it has to tell it posts as a message.
+    Widgets bound to `scene` by `data_bind` get each scene; they report by posting messages.
     """
 
     KEYS = KEYS

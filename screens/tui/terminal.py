@@ -15,15 +15,15 @@ from screens.tui.app import ConsoleApp
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PATIENCE_S = 5.0
-"""For so long the console may take to end after it was told to: a terminal that takes nothing any more stops it."""
+"""How long the console may take to end after a signal: a terminal that accepts no output would block it."""
 INPUT, OUTPUT = 0, 2
 """Where Textual reads, and where it draws."""
 BACK = "\x1b[?2004l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h"
-"""Gives a terminal back: paste, mouse and focus are not told any more, lines wrap, the first screen, the cursor."""
+"""Gives a terminal back: no paste, mouse and focus reports, wrapped lines, the first screen, the cursor."""
 
 
 def show(make: Callable[[], ConsoleApp]) -> int:
-    """Show the console until it is left, and return its exit code. Raises what went wrong inside it."""
+    """Show the console until the operator quits, and return its exit code. Raises what went wrong inside it."""
     return asyncio.run(_show(make))
 
 

@@ -27,7 +27,7 @@ from screens.tui.widgets.rows import Rows, RowView
 
 SERVICES, ANSWER = 1, 2
 KEYS: tuple[Command, ...] = (
-    Command("find", "slash", "Show only services and stacks that contain a text", "filter"),
+    Command("find", "slash", "Filter services and stacks", "filter"),
     Command(
         "copy_command", "c", "Copy the next command", "copy command", when=lambda screen: bool(screen.command)
     ),
@@ -39,12 +39,12 @@ KEYS: tuple[Command, ...] = (
         "network",
         when=lambda screen: bool(screen.network_id),
     ),
-    Command("back", "escape", "Back: from a filter, from the explanation, from here", "back"),
+    Command("back", "escape", "Back: leave the filter, the explanation, this screen", "back"),
 )
 
 
 class WhyScreen(ConsoleScreen):
-    """The explanations, made anew with each look."""
+    """The explanations, renewed with each snapshot."""
 
     CSS_PATH = "why.tcss"
     KEYS = KEYS
@@ -52,7 +52,7 @@ class WhyScreen(ConsoleScreen):
 
     def __init__(self, around: Surroundings, service_id: str = "") -> None:
         super().__init__(around)
-        self._services = Rows(id="services", empty="Nothing is known yet.", is_worst_first=True)
+        self._services = Rows(id="services", empty="Not read yet.", is_worst_first=True)
         self._told = Words(id="told")
         self._find = FindLine("a service or a stack")
         self._service_id = service_id
@@ -93,7 +93,7 @@ class WhyScreen(ConsoleScreen):
 
     @work(group="explaining", description="explains what was seen last")
     async def _explain_newest(self) -> None:
-        """Explain on a thread, for of a large swarm it takes long enough to be felt; one at a time, the newest next."""
+        """Explain on a thread, because a large swarm takes noticeable time; one at a time, the newest next."""
         try:
             seen: Observation | None = None
             log: Log | None = None
@@ -118,14 +118,14 @@ class WhyScreen(ConsoleScreen):
         if answer is None:
             return
         rows = why.service_rows(answer, self._wanted.lower())
-        empty = "No service has that in its name." if self._wanted else answer.headline
+        empty = "No service matches." if self._wanted else answer.headline
         self._services.show(rows, empty)
         if self._service_id:
             places = [place for place, each in enumerate(rows) if each.key == self._service_id]
             if places:
                 self._services.go(places[0])
             else:
-                self.notify("That service is gone.", markup=False)
+                self.notify("This service was removed.", markup=False)
             self._service_id = ""
         tone = why.STANDING_TONES[answer.standing]
         sought = ((f"  /{self._wanted}", MATCH),) if self._wanted else ()
@@ -186,7 +186,7 @@ class WhyScreen(ConsoleScreen):
         self.action_pane(SERVICES)
 
     def action_find(self) -> None:
-        """Let somebody type what to filter by."""
+        """Let the operator type a filter."""
         self._find.open()
 
     def action_copy_command(self) -> None:

@@ -59,7 +59,7 @@ def test_it_names_what_leaked_keeps_it_and_glance_shows_it(someone: Operator) ->
     assert "  ".join(lost) in said.out
     assert re.search(r"2 walks, \d+ steps, took \d+\.\d s, as of ", said.out)
     # Progress is for terminals only.
-    assert said.err == "vipconsole: there is no system journal here to record the changes in.\n"
+    assert said.err == "vipconsole: this host has no system journal, so the changes are not logged there.\n"
     assert re.search(r"proxy +10\.0\.1\.0/27 .* 3\* +≤ 26\n", shown.out)
     assert "leaked (10 % of 29)" in shown.out
     assert 'leaked_addresses{network="proxy",subnet="10.0.1.0/27"} 3.0\n' in metrics.out
@@ -108,9 +108,9 @@ def test_on_a_terminal_the_networks_name_is_typed(someone: Operator, typed: str,
     with served(leaky()) as host:
         said = someone.on_a_terminal(typed, "census", "proxy", "--host", host)
     assert said[0] == code
-    assert "Type  proxy  to go on: " in said[2]
+    assert "Type  proxy  to continue: " in said[2]
     assert ("LEAKED" in said[1]) == (code == 1)
-    assert ("Not confirmed, so nothing was changed." in said[2]) == (code == 3)
+    assert ("Not confirmed. Nothing was changed." in said[2]) == (code == 3)
     # On a terminal it tells how far it is.
     assert ("walk 2: " in said[2]) == (code == 1)
 
@@ -137,5 +137,5 @@ def test_the_demo_can_be_walked_and_keeps_nothing(someone: Operator) -> None:
     # In the demo deploys wait for the last free addresses: it is declined, or full a moment later.
     said = someone.run("census", "proxy", "--demo", "--yes")
     assert said.code == 3
-    assert "4 free addresses" in said.err or "so nothing was walked; 12 addresses leaked" in said.out
+    assert "4 free addresses" in said.err or "so there was nothing to walk; 12 addresses leaked" in said.out
     assert not someone.state.exists()

@@ -144,7 +144,9 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
     async with asked(tmp_path, GO_AHEAD) as case:
         await case.shown.press("a")
         await case.type("word")
-        await case.shown.until(lambda frame: "Decided, but not begun. No runner could be started." in frame)
+        await case.shown.until(
+            lambda frame: "Answer stored, but not acted on. No runner could be started." in frame
+        )
         assert told == [f"The last runner of {header().run_id} is about to end"]
         assert (await case.decided()).choice is e.Choice.CONFIRM
 
@@ -160,11 +162,11 @@ async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
         await decide(folder, Wish("only", e.Choice.SKIP, reason="first"), ALICE, SystemClock())
         await case.shown.press("a")
         await case.type("word")
-        await case.shown.until(lambda frame: "Not decided. " in frame)
+        await case.shown.until(lambda frame: "Answer not accepted. " in frame)
         assert [each.reason for each in case.decisions] == ["first"]
         # It stays until the operator begins again.
-        assert "Not decided. " in await case.shown.press("k", "j")
-        assert "Not decided. " not in await case.shown.press("a")
+        assert "Answer not accepted. " in await case.shown.press("k", "j")
+        assert "Answer not accepted. " not in await case.shown.press("a")
 
 
 async def test_a_plan_that_has_changed_is_not_confirmed(tmp_path: Path) -> None:
@@ -217,9 +219,9 @@ async def test_whoever_looks_elsewhere_is_called_and_whoever_leaves_is_told_what
         await log.append(FAILED[1])
         await log.append(FAILURE)
         log.close()
-        await case.shown.until(lambda frame: "The run asks about only: r shows it." in frame)
+        await case.shown.until(lambda frame: "The run asks about only. Press r to see it." in frame)
         assert "Type retry" in await case.shown.press("r")
         said = await case.shown.press("ctrl+c")
-        assert "goes on waiting without this" in said
+        assert "keeps waiting after you quit" in said
         assert f"vipconsole attach {case.folder.name}" in said
         assert case.decisions == ()

@@ -121,7 +121,7 @@ def test_of_a_census_that_could_not_be_kept(small: Simulation) -> None:
     assert_agrees(said, 3)
     assert said.json["addresses"] == []
     assert not said.json["is_kept"]
-    assert not any("Kept for glance" in each for each in said.json["notes"])
+    assert not any("Stored for glance" in each for each in said.json["notes"])
     assert "censuses" in said.err
 
 

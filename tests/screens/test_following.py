@@ -152,7 +152,7 @@ def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
 
 def test_a_terminal_on_which_nothing_more_can_be_typed_says_so(terminal: Terminal, folder: Path) -> None:
     terminal.type("\x04")
-    terminal.hear(f"Nothing more can be typed here. vipconsole attach {folder.name} answers.")
+    terminal.hear(f"The input has ended. To answer: vipconsole attach {folder.name}")
 
 
 def test_a_run_at_work_is_stopped_by_the_word(terminal: Terminal, folder: Path) -> None:

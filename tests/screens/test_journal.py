@@ -114,8 +114,8 @@ def test_dropped_messages_make_the_answer_incomplete(quiet: Simulation, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--since", "1y"), "is no duration"),
-        (("--since", "-1"), "is no duration"),
+        (("--since", "1y"), "is not a duration"),
+        (("--since", "-1"), "is not a duration"),
         (("--journal", "/none"), "no journal"),
     ],
 )

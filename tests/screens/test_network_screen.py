@@ -167,8 +167,8 @@ async def test_a_network_that_vanishes_says_so_and_stays_as_it_was() -> None:
         app.scene = scene(swarm([network("other", "10.0.9.0/24")]))
         await pilot.pause()
         lines = "\n".join(frame_of(app))
-        assert "proxy is gone" in beside(shown)
-        assert "GONE" in lines
+        assert "proxy was removed" in beside(shown)
+        assert "REMOVED" in lines
         assert ".240" in lines
         await pilot.press("2", "1", "j", "n", "c")
 
@@ -231,7 +231,7 @@ async def test_a_network_without_a_subnet_shows_how_it_is_set_up() -> None:
     shown = screen()
     async with hosted(shown, watched(swarm([network("proxy")]))) as (app, pilot):
         assert "no subnet yet" in frame_of(app)[2]
-        assert "none yet: Swarm has not given it one" in beside(shown)
+        assert "none yet: Swarm has not assigned one" in beside(shown)
         await pilot.press("j", "n", "enter", "s")
 
 

@@ -119,7 +119,7 @@ async def test_an_older_engine_shows_bounds_and_unknowns() -> None:
 
 async def test_before_the_first_look_it_says_whom_it_asks_and_then_why_nothing_comes() -> None:
     async with console(Scene()) as shown:
-        assert "LOOKING  asking the engine" in shown.frame
+        assert "READING  waiting for the engine" in shown.frame
         assert "unix:///var/run/docker.sock" in shown.frame
         failed = Unknown("Nothing listens at unix:///var/run/docker.sock.", "Is dockerd running?")
         shown.stage.put_on(look=Feed(failed=failed, failed_at_s=100.0))
@@ -135,7 +135,7 @@ async def test_what_is_old_looks_old_and_says_how_old_it_is() -> None:
         assert "live 02:00" in await shown.settle()
         shown.clock.pass_by(12)
         frame = await shown.until(lambda text: "STALE 15 s" in text)
-        assert "UNKNOWN  no look for 15 s, this is of 02:00:00" in frame
+        assert "UNKNOWN  no snapshot for 15 s, showing 02:00:00" in frame
         assert shown.app.screen.has_class("-stale")
         await shown.settle()
         assert {bool(overlays(shown).tone(each).dim) for each in ("", "strong", "bad")} == {True}
@@ -151,7 +151,7 @@ async def test_a_look_that_fails_makes_what_is_shown_old_at_once_and_says_why() 
         shown.clock.pass_by(6)
         shown.stage.put_on(look=replace(shown.stage.scene.look, failed=failed))
         frame = await shown.until(lambda text: "STALE" in text)
-        assert "no look for 5 s, this is of 02:00:00 UTC. The engine did not answer" in frame
+        assert "no snapshot for 5 s, showing 02:00:00 UTC. The engine did not answer" in frame
 
 
 async def test_the_cursor_stays_on_its_network_whatever_comes() -> None:
@@ -260,9 +260,9 @@ async def test_tab_and_numbers_go_to_panes_where_only_one_is_shown() -> None:
 async def test_help_is_what_was_declared() -> None:
     async with console(told(), size=(100, 60)) as shown:
         frame = await shown.press("question_mark")
-        assert "Show only what speaks of something." in frame
+        assert "Filter rows." in frame
         assert "Go to a pane by its number." in frame
-        assert "Ask whether to leave." in frame
+        assert "Ask before quitting." in frame
         assert "What the marks mean" in frame
         assert "Help" not in await shown.press("escape")
 
@@ -279,8 +279,8 @@ async def test_the_palette_has_the_commands_and_no_themes() -> None:
 
 async def test_ctrl_c_asks_and_enter_stays() -> None:
     async with console(told()) as shown:
-        assert "Leave?" in await shown.press("ctrl+c")
-        assert "Leave?" not in await shown.press("enter")
+        assert "Quit?" in await shown.press("ctrl+c")
+        assert "Quit?" not in await shown.press("enter")
         await shown.press("ctrl+c", "ctrl+c")
         assert shown.app.return_value == 0
 

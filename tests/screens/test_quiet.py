@@ -51,7 +51,7 @@ def test_a_quiet_swarm_is_quiet_after_the_dwell_time(calm: Simulation) -> None:
 def test_text_tells_the_verdict_first_and_every_check(calm: Simulation) -> None:
     said = vipconsole("quiet", "--host", calm.host, "--for", "0")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith(" QUIET  at this moment\n")
+    assert said.out.startswith(" QUIET  right now\n")
     assert re.search(r"^   stuck services +quiet$", said.out, re.MULTILINE)
     assert re.search(r"^ - 6 checks +not checked The engine calls itself ci-host", said.out, re.MULTILINE)
     assert "\x1b" not in said.out
@@ -63,7 +63,7 @@ def test_the_demo_is_one_look_that_names_who_is_stuck() -> None:
     assert said.out.startswith(" BUSY  ghost_app waits for an address on one of proxy, ghost_internal")
     accepted = vipconsole("quiet", "--demo", "--accept", "ghost_app", "--accept", "discourse_app")
     assert accepted.code == 0
-    assert "QUIET  at this moment; stuck but accepted: ghost_app, discourse_app" in accepted.out
+    assert "QUIET  right now; stuck but accepted: ghost_app, discourse_app" in accepted.out
 
 
 def test_the_time_limit_is_2_and_names_what_blocked() -> None:
@@ -86,13 +86,13 @@ def test_an_engine_that_is_not_there_is_3_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--for", "soon"), "is no duration"),
-        (("--for", "-1"), "is no duration"),
-        (("--for", "1y"), "is no duration"),
-        (("--timeout", ""), "is no duration"),
-        (("--timeout", "\u0661m"), "is no duration"),
-        (("--for", "1h"), "It cannot be quiet for 60 min within 15 min"),
-        (("--demo", "--host", "x"), "exclude each other"),
+        (("--for", "soon"), "is not a duration"),
+        (("--for", "-1"), "is not a duration"),
+        (("--for", "1y"), "is not a duration"),
+        (("--timeout", ""), "is not a duration"),
+        (("--timeout", "\u0661m"), "is not a duration"),
+        (("--for", "1h"), "Quiet for 60 min cannot fit into a timeout of 15 min"),
+        (("--demo", "--host", "x"), "cannot be combined"),
     ],
 )
 def test_wrong_usage_is_64_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
@@ -159,7 +159,7 @@ def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> Non
         assert process.wait(60) == 0
         reader.join(60)
     os.close(leader)
-    assert b"\rquiet so far; it must last for 1 s\x1b[K" in said
+    assert b"\rquiet so far; must stay quiet for 1 s\x1b[K" in said
     assert said.endswith(b"\r\x1b[K")
     assert b"\n" not in said
 
@@ -182,7 +182,7 @@ def test_talk_is_silent_while_nothing_changes() -> None:
     assert stream.getvalue().splitlines() == [
         "waiting: web is at work",
         "waiting: db is at work",
-        "quiet so far; it must last for 60 s",
+        "quiet so far; must stay quiet for 60 s",
     ]
 
 
@@ -194,7 +194,7 @@ def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> N
     said = verdict_line(progress(unknown, blocked("web"), stuck, outcome=Verdict.BUSY))
     assert said == ("BUSY", "a fails, web is at work, no answer (waited 70 s)")
     never = replace(progress(Check("tasks", "tasks", State.QUIET)), outcome=Verdict.BUSY)
-    assert verdict_line(never)[1].startswith("it was never quiet for 60 s")
+    assert verdict_line(never)[1].startswith("never quiet for 60 s")
 
 
 def test_json_needs_nothing_to_draw_with() -> None:

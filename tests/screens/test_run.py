@@ -31,7 +31,7 @@ def test_a_plan_is_shown_and_nothing_is_touched(here: Site) -> None:
     path = here.runbook(LOOK, here.sh("touch", "touch $0/touched", "confirm: really"))
     shown = here.vipconsole("run", path, "--check")
     assert shown.code == 0, shown.err
-    assert "2 steps, 1 of them change something." in shown.out
+    assert "2 steps, 1 with changes." in shown.out
     assert "POINT OF NO RETURN" in shown.out
     assert "undone" not in shown.out
     assert "asks for the word  really" in shown.out
@@ -165,7 +165,7 @@ def test_what_was_cut_short_blocks_across_a_reboot_until_it_is_given_up(here: Si
         here.kill_runner()
         out, _ = viewer.communicate(timeout=60)
     assert viewer.returncode == 3, out
-    assert "its runner has died" in out
+    assert "The runner process has died" in out
     with closing(sqlite3.connect(here.run_folder / "log.db", isolation_level=None)) as log:
         # As if the machine had been rebooted in between.
         log.execute("DROP TRIGGER events_stay")

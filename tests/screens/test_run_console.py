@@ -48,9 +48,9 @@ def test_a_run_is_driven_from_its_screen_and_outlives_it(here: Site) -> None:
         "{id: told, manual: Tell the team., verify: {none: Only they know.}}",
     )
     with on_screen(here, "run", path) as shown:
-        shown.until_shown("to begin: ")
+        shown.until_shown("to begin the run: ")
         shown.send(b"start\r")
-        shown.until_shown("firm: may it begin?")
+        shown.until_shown("firm. Continue?")
         assert not (here.folder / "firm").exists()
         answer(shown, "really", (here.folder / "begun").exists)
         eventually((here.folder / "begun").exists)
@@ -61,11 +61,11 @@ def test_a_run_is_driven_from_its_screen_and_outlives_it(here: Site) -> None:
         shown.until_shown("running")
         shown.send(b"q")
         assert shown.end() == 4
-        assert f"The run goes on. vipconsole attach {here.run_folder.name}".encode() in shown.got
+        assert f"The run continues. To see it: vipconsole attach {here.run_folder.name}".encode() in shown.got
         assert shown.is_given_back
     (here.folder / "go").touch()
     with on_screen(here, "attach") as shown:
-        shown.until_shown("told: have you done it?")
+        shown.until_shown("told. Have you done it?")
         answer(shown, "done", lambda: b"(done)." in shown.got)
         shown.until_shown("(done).")
         shown.send(b"q")

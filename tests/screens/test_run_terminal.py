@@ -64,7 +64,7 @@ def test_the_word_is_typed_after_it_was_asked_for(here: Site) -> None:
     )
     talk = Talk(here, *here.asked("run", path))
     try:
-        talk.prompted("to begin: ")
+        talk.prompted("to begin the run: ")
         talk.type("start\n")
         talk.hear("slow running")
         # Pasted ahead, it answers nothing: at that moment nothing is asked.

@@ -57,7 +57,7 @@ def test_a_demo_shows_the_plan_the_wait_and_the_proof() -> None:
     assert said.code == 0
     assert "collabora-pr445: 2 live tasks, stop grace up to" in said.err
     assert "remove  1 network: collabora-pr445_internal" in said.err
-    assert "collabora-pr445: waiting until nothing of it runs: collabora-pr445_app.1" in said.err
+    assert "collabora-pr445: waiting for its tasks to end: collabora-pr445_app.1" in said.err
     assert said.out.startswith(" REMOVED  2 of 2 stacks removed in")
     assert "no leak  proxy: 12 leaked before, 12 after" in said.out
 
@@ -119,14 +119,14 @@ def test_a_stack_that_changed_while_the_word_was_typed_is_not_removed(running: S
     finally:
         client.close()
     assert (code, out) == (3, "")
-    assert "The stacks have changed since the plan was shown, so nothing was removed." in talk
+    assert "The stacks changed since the plan was shown. Nothing was removed." in talk
     assert len(running.model.store.services) == 1
 
 
 def test_without_a_terminal_it_must_be_told_yes(running: Simulation) -> None:
     said = vipconsole("stack-rm", "--host", running.host, "web")
     assert said.code == 64
-    assert "The stack web will be removed. This needs a confirmation.\n  Give --yes" in said.err
+    assert "The stack web will be removed. This needs confirmation.\n  Give --yes" in said.err
     assert len(running.model.store.services) == 1
 
 
@@ -167,12 +167,12 @@ def test_a_plan_tells_what_goes_what_stays_and_how_long_it_may_take() -> None:
         "  remove  1 service: web_app",
         "  remove  1 network: web_internal",
         "  keep    network web_internal: service other_app uses it",
-        "Services are removed first, and everything else once nothing of them runs; that is waited for 70 s at most.",
+        "Services are removed first, everything else after their tasks have ended (waits 70 s at most).",
     ]
     assert question(plan) == ("The stack web will be removed.", "web")
     assert question(plan_removal(["web", "other"], whole))[1] == "all"
     remains = plan_removal(["web"], look(objects=[OWN], tasks=[task("web_app", desired="remove")]))
-    assert next(iter(plan_lines(remains))) == "web: its services are gone already; 1 task still runs"
+    assert next(iter(plan_lines(remains))) == "web: its services are already gone; 1 task still runs"
 
 
 def test_the_worst_comes_first_and_what_is_left_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +181,7 @@ def test_the_worst_comes_first_and_what_is_left_is_said(capsys: pytest.CaptureFi
     assert "not proven  proxy: ? leaked before, 3 after\n" in done
     assert "Nobody counted." in done
     kept = printed(capsys, KEPT)
-    assert "1 thing kept" in kept
+    assert "1 object kept" in kept
     assert "kept network web_internal: service other_app uses it" in kept
     late = printed(capsys, REMOVED, UNFINISHED, again="vipconsole stack-rm api")
     assert late.startswith(" UNFINISHED  1 of 2 stacks removed in 70 s\n")
@@ -221,7 +221,7 @@ def test_talk_says_what_changes_and_reminds_of_what_does_not(capsys: pytest.Capt
         talk.tell(replace(waiting, took_s=took_s))
     talk.tell(replace(waiting, state=State.UNFINISHED, took_s=11))
     assert capsys.readouterr().out.splitlines() == [
-        "api: waiting until nothing of it runs: api_app.1 (running on ci-host)",
-        "api: waiting until nothing of it runs: api_app.1 (running on ci-host)",
+        "api: waiting for its tasks to end: api_app.1 (running on ci-host)",
+        "api: waiting for its tasks to end: api_app.1 (running on ci-host)",
         "api: not finished after 11 s",
     ]

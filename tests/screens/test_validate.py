@@ -37,7 +37,7 @@ def test_a_runbook_that_root_would_not_run_is_told_of(tmp_path: Path) -> None:
 def test_without_a_file_it_is_the_runbook_that_would_be_run() -> None:
     said = vipconsole("validate")
     assert said.code == 0
-    assert said.out.endswith(", can be used\n")
+    assert said.out.endswith(", valid\n")
 
 
 def test_the_schema_is_printed_for_editors() -> None:

@@ -71,7 +71,7 @@ def test_the_figures_are_words_and_say_what_is_only_a_bound() -> None:
 def test_an_outlook_is_given_only_where_there_is_one() -> None:
     assert addresses.outlook(None) == addresses.outlook(Trend()) == ""
     assert addresses.outlook(Trend(full_in_hours=3.2)) == "full in about 3 h 12 min at this rate"
-    assert addresses.outlook(Trend(removals_left=4)) == "4 more removals like the last ones fill it"
+    assert addresses.outlook(Trend(removals_left=4)) == "full after ~4 more leaking removals"
 
 
 def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:
@@ -81,7 +81,7 @@ def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:
     ]  # fmt: skip
     # One of the three that leaked has its name.
     assert "these 10 addresses: 2 leaked, 8 free" in texts(addresses.map_notes(found, 0))
-    assert "2 held addresses in no subnet" in texts(addresses.map_notes(found, 2))
+    assert "2 held addresses outside the subnets" in texts(addresses.map_notes(found, 2))
 
 
 def test_a_cell_is_told_with_its_address_first() -> None:
@@ -118,10 +118,10 @@ def test_what_is_on_a_network_has_its_addresses_and_what_it_lacks() -> None:
     ]
     assert empty == ""
     assert len(network.attached_rows(found, "ghost", "…")[0]) == 1
-    assert network.attached_rows(found, "nobody", "…") == ([], "Nothing here has that in its name.")
+    assert network.attached_rows(found, "nobody", "…") == ([], "No name matches.")
     assert (
         network.attached_rows(Unknown("no answer."), "", "…")[1]
-        == "It is not known what is on this network. no answer."
+        == "What is on this network is unknown. no answer."
     )
 
 
@@ -135,12 +135,12 @@ def test_what_recreating_would_touch_is_named_and_refusals_come_first() -> None:
         [task("ghost_app", (PROXY, "10.0.1.3"))],
     )
     said = texts(network.recreation(only(state), attached_to(only(state), state)))
-    assert said.startswith(
-        "Recreating proxy would be refused because of 1 object:\n  service job. A job cannot"
-    )
+    assert said.startswith("1 object blocks recreating proxy:\n  service job. A job cannot")
     assert "1 would be stopped once and started once:\n  ghost_app" in said
     free = swarm([a_network("proxy", "10.0.1.0/24")])
-    assert "Nothing is on it." in texts(network.recreation(only(free), attached_to(only(free), free)))
+    assert "It has no services or containers." in texts(
+        network.recreation(only(free), attached_to(only(free), free))
+    )
 
 
 def test_what_was_lost_names_address_task_stack_and_network() -> None:
@@ -152,9 +152,9 @@ def test_what_was_lost_names_address_task_stack_and_network() -> None:
         Unwatched(ago(1200), ago(900), "Paused."),
     )
     said = texts(network.watched(Ledger(ago(7200), (ENTRY,), gaps), NOW, UTC))
-    assert "Not watched from 01:50 to now: The engine did not answer." in said
-    assert "Not watched from 01:40 to 01:45: Paused." in said
-    assert "not being watched" in texts(network.watched(Ledger(), NOW, UTC))
+    assert "Not tracked from 01:50 to now: The engine did not answer." in said
+    assert "Not tracked from 01:40 to 01:45: Paused." in said
+    assert "has not started" in texts(network.watched(Ledger(), NOW, UTC))
 
 
 def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not_counted() -> None:
@@ -162,7 +162,7 @@ def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not
     state = swarm([odd])
     said = texts(network.facts(only(state), observation(state), UTC))
     for part in (
-        "10.0.1.128/25: only these",
+        "10.0.1.128/25: addresses are assigned from this range",
         "10.0.1.1",
         "fd00::/64, not counted",
         "3 nodes on it",
@@ -182,7 +182,7 @@ def test_findings_of_the_log_come_worst_first_and_each_is_explained() -> None:
     assert first.startswith("critical \N{MULTIPLICATION SIGN}2    01:59  no address for a VIP  ghost_app")
     assert second.startswith("other    \N{MULTIPLICATION SIGN}1    01:59  something nobody knows: really")
     said = texts(journal.explain(rows[0].value, told.summary, UTC))
-    assert "sure certain" in said
+    assert "Confidence: certain" in said
     assert "do   See who holds the addresses" in said
     assert "last " in said
     wanted = journal.lines_of(rows[0].value)
@@ -198,8 +198,8 @@ def test_a_line_is_told_whole_with_its_meaning() -> None:
     said = [texts(journal.explain_line(each, UTC)) for each in lines]
     assert "A network of a new service is full." in said[0]
     assert 'error="could not find an available IP while allocating VIP"' in said[0]
-    assert "An error that is not about addresses" in said[1]
-    assert "No error" in said[2]
+    assert "An error, probably not about addresses" in said[1]
+    assert "Not an error" in said[2]
     assert [journal.mark_of(each)[0] for each in lines] == ["!", "?", " "]
     assert [journal.is_trouble(each) for each in lines] == [True, True, False]
 
@@ -208,7 +208,7 @@ def test_past_findings_say_so() -> None:
     told = log([NO_ADDRESS, 'level=info msg="Starting up"'])
     rows = journal.finding_rows(told.summary, UTC)
     assert of_rows(rows)[0].startswith("past ")
-    assert "Past: the allocator was rebuilt" in texts(journal.explain(rows[0].value, told.summary, UTC))
+    assert "Past: the allocator has been rebuilt" in texts(journal.explain(rows[0].value, told.summary, UTC))
 
 
 def test_why_tells_the_verdict_the_evidence_and_a_command_for_the_engine_that_was_asked() -> None:
@@ -225,7 +225,7 @@ def test_why_tells_the_verdict_the_evidence_and_a_command_for_the_engine_that_wa
     assert of_rows(why.service_rows(answer, "fine"))[0].startswith("runs")
     said = texts(why.explanation(answer.explained[0], ("DOCKER_HOST=tcp://far ", "")))
     assert "ghost_app: " in said
-    assert "It is for want of an address." in said
+    assert "Cause: addresses exhausted." in said
     assert why.command_of(answer.explained[0], ("X=1 ", "")) in said.replace("DOCKER_HOST=tcp://far ", "X=1 ")
 
 
@@ -303,5 +303,5 @@ def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -
     said = texts(run.question_says(asked, NOW))
     assert (
         said
-        == "This stops every route.\nType proxy to go on, or stop.\nWithout an answer it is undone in 3 min."
+        == "This stops every route.\nType proxy to go on, or stop.\nWithout an answer, the step is undone in 3 min."
     )

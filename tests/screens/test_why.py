@@ -46,7 +46,7 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
     said = vipconsole("why", "ghost_app", "--demo")
     assert said.code == 2
     first, *_ = said.out.splitlines()
-    assert first == " HELD UP  ghost_app: no free address for its virtual IP on proxy (likely)"
+    assert first == " HELD UP  ghost_app: no free address for its virtual IP on proxy (confidence: likely)"
     assert "The application has not been started, and is not at fault" in " ".join(said.out.split())
     assert re.search(r"service ghost_app +Endpoint\.VirtualIPs +none\n", said.out)
     assert re.search(r"network proxy +accounted +237 of 253\n +leaked +12\n +free +4\n", said.out)
@@ -109,8 +109,8 @@ def test_a_recorded_journal_adds_what_dockerd_said(evening: Simulation, tmp_path
     ("arguments", "said"),
     [
         (("gost_app", "--demo"), "did you mean ghost_app"),
-        (("--demo", "--host", "x"), "exclude each other"),
-        (("x", "--host", "unix:///nonexistent", "--journal", "/nonexistent"), "There is no journal"),
+        (("--demo", "--host", "x"), "cannot be combined"),
+        (("x", "--host", "unix:///nonexistent", "--journal", "/nonexistent"), "Journal not found"),
     ],
 )
 def test_wrong_usage_is_64_in_one_sentence(arguments: tuple[str, ...], said: str) -> None:

@@ -79,7 +79,7 @@ async def test_it_can_be_asked_about_one_service_and_leads_to_its_network() -> N
 async def test_a_service_that_is_gone_is_said_to_be() -> None:
     async with hosted(WhyScreen(around(), "id-nobody"), SCENE) as (app, pilot):
         await pilot.pause()
-        assert "That service is gone." in "\n".join(frame_of(app))
+        assert "This service was removed." in "\n".join(frame_of(app))
 
 
 async def test_a_filter_narrows_the_services_and_escape_takes_it_back() -> None:

@@ -76,7 +76,7 @@ class Operator:
                 except OSError:
                     # The other end is closed.
                     break
-                if not is_typed and b"to go on: " in talk:
+                if not is_typed and b"to continue: " in talk:
                     is_typed = True
                     meanwhile()
                     os.write(mine, f"{typed}\n".encode() if typed else b"\x04")

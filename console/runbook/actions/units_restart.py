@@ -72,9 +72,7 @@ class UnitsRestart:
         done = {each.state["unit"]: each for each in touched(context, _KIND, _WHAT)}
         left = [each.name for each in links if not _is_done(each, done.get(each.name))]
         if not links or left:
-            return found(
-                False, f"Not restarted yet: {listed(left, _NAMED)}." if left else "No unit matches."
-            )
+            return found(False, f"Not restarted yet: {listed(left, _NAMED)}." if left else "No unit matches.")
         names = [each.name for each in links]
         return found(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
 

@@ -1,1 +1,1 @@
-"""What each command composes and runs; imported only when its command was asked for."""
+"""What each command composes and runs; imported only when its command is used."""

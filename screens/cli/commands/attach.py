@@ -34,27 +34,27 @@ def run(asked: Namespace) -> int:
 
 
 def wanted_folder(asked: Namespace) -> Path:
-    """Return the folder of the run that was asked for, else of the one that is most likely meant."""
+    """Return the folder of the named run, else of the run that is most likely meant."""
     state = state_folder()
     return folder_of(state, asked.run) if asked.run else newest(state)
 
 
 def refuse_unheard(asked: Namespace) -> None:
-    """Raise UsageError for answers given beforehand on a terminal: there each counts once it was asked for."""
+    """Raise UsageError for answers given in advance on a terminal: there, each answer follows its question."""
     if asked.headless or not sys.stdin.isatty():
         return
     for option, given in (("--confirm", asked.words), ("--hold", asked.hold)):
         if given:
             raise UsageError(
-                f"{option} is for --headless: on a terminal a step asks when its plan is shown, and waits.",
-                "Add --headless, or leave it out.",
+                f"{option} needs --headless. On a terminal, each step shows its plan and asks.",
+                f"Add --headless, or leave {option} out.",
             )
 
 
 def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = None) -> int:
-    """Show a run, and take decisions about it, until it is left; return the exit code of what it has come to.
+    """Show a run and take decisions about it until the operator leaves; return the run's exit code.
 
-    `log` is where dockerd's lines are read from, where that is not the journal of this host.
+    `log` is the source of dockerd's lines, if that is not the journal of this host.
     """
     if asked.headless or not can_show():
         return follow(folder, asked, who)
@@ -63,13 +63,13 @@ def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = N
         code = _in_console(decider, log)
     finally:
         if decider.is_cut_short:
-            # Left in the middle of a decision: what is in the log must not wait for somebody to come back.
+            # The operator left in the middle of a decision. What is in the log must not wait until somebody returns.
             result_of(start_runner(folder, decider.clock, progress))
     return code or _farewell(folder)
 
 
 def _in_console(decider: Decider, log: DaemonLog | None) -> int:
-    # Where a run is once it has begun, and by which settings, it knows itself.
+    # A started run stores its engine and its settings.
     header = look_at(decider.folder).view.header
     settings = header.settings
     with connected_to(header.host, settings) as connection:
@@ -79,18 +79,18 @@ def _in_console(decider: Decider, log: DaemonLog | None) -> int:
 
 
 def _farewell(folder: Path) -> int:
-    """Say what becomes of the run, and return its exit code."""
+    """Say where the run stands, and return its exit code."""
     now = look_at(folder)
     run = folder.name
     if now.view.is_over:
-        said = f"The run is over ({now.view.state}). vipconsole report {run}"
+        said = f"The run is over ({now.view.state}). Its report: vipconsole report {run}"
     elif now.is_interrupted:
-        said = f"Nobody works on the run: its runner has died. vipconsole resume {run}"
+        said = f"The runner process has died. To continue: vipconsole resume {run}"
     elif now.view.stopped is not None:
-        said = f"The run has stopped. vipconsole resume {run}"
+        said = f"The run has stopped. To continue: vipconsole resume {run}"
     elif now.view.question is not None:
-        said = f"The run waits for an answer. vipconsole attach {run}"
+        said = f"The run waits for an answer. To answer: vipconsole attach {run}"
     else:
-        said = f"The run goes on. vipconsole attach {run}"
+        said = f"The run continues. To see it: vipconsole attach {run}"
     print(said, file=sys.stderr)
     return now.exit_code

@@ -1,4 +1,4 @@
-"""`vipconsole census`: names the leaked addresses of an overlay, and keeps what it found for `glance`."""
+"""`vipconsole census`: names the leaked addresses of an overlay, and stores the result for `glance`."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from screens.output.census import Talk, as_json, exit_code
 
 
 def run(asked: Namespace) -> int:
-    """Ask for a confirmation, walk, print what was found, keep it, and return the exit code."""
+    """Ask for confirmation, walk, print and store the result, and return the exit code."""
     if not asked.demo:
         require_root("census")
     settings = settings_of(asked)
@@ -57,7 +57,7 @@ def run(asked: Namespace) -> int:
 
 
 def _keep(asked: Namespace, result: Result) -> HostError | None:
-    """Keep what was found for `glance`; return why it could not be kept."""
+    """Store the census for `glance`; return why it could not be stored."""
     # The demo's swarm is a new one every time.
     if result.evidence is None or asked.demo:
         return None
@@ -70,15 +70,11 @@ def _keep(asked: Namespace, result: Result) -> HostError | None:
 
 def _warning(ground: Ground) -> str:
     network, free = ground.account.network, ground.free_at_most
-    often = (
-        " (each several times, for the engine picks at random among its subnets)"
-        if ground.subnets > 1
-        else ""
-    )
+    often = " (several times each, because the engine picks a subnet at random)" if ground.subnets > 1 else ""
     return (
-        f"A census of {network.name} walks the ring of its free addresses, at least twice: a service without tasks is "
-        f"created and removed again for each of at most {plural(free, 'address', 'addresses')}{often}. Nothing else is "
-        "changed."
+        f"A census of {network.name} walks all its free addresses, at least twice. For each of at most "
+        f"{plural(free, 'address', 'addresses')} it creates a service without tasks and removes it again{often}. "
+        "It changes nothing else."
     )
 
 

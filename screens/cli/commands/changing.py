@@ -24,11 +24,11 @@ from console.swarm.values import SwarmState
 from console.text import clean
 
 LEFTOVERS_WITHIN_S = 10.0
-"""For the look that finds them."""
+"""The deadline of the snapshot that finds leftovers."""
 
 
 def require_root(command: str) -> None:
-    """Raise NotAllowed unless this is root: the lock, its note and the state are root's."""
+    """Raise NotAllowed unless this is root: the lock, its note and the state belong to root."""
     if os.geteuid() != 0:
         raise NotAllowed(
             f"`vipconsole {command}` changes the swarm and must run as root.", "Run it with sudo."
@@ -40,17 +40,17 @@ def confirm(asked: Namespace, what: str, word: str) -> None:
     if asked.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{what} This needs a confirmation.", "Give --yes, or run it on a terminal.")
+        raise UsageError(f"{what} This needs confirmation.", "Give --yes, or run it on a terminal.")
     # Not input(): it writes its prompt among the results where they go to a file.
-    print(what, f"Type  {word}  to go on: ", sep="\n", end="", file=sys.stderr, flush=True)
+    print(what, f"Type  {word}  to continue: ", sep="\n", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != word:
-        raise NotAllowed("Not confirmed, so nothing was changed.")
+        raise NotAllowed("Not confirmed. Nothing was changed.")
 
 
 def decline_early(asked: Namespace, swarm: SwarmState) -> None:
-    """Raise what `changing` would raise, before anybody is shown a plan and asked.
+    """Raise what `changing` would raise, before the operator sees a plan and is asked.
 
-    That is of commands at work, and of runs that are unfinished, here or by what they left in the swarm.
+    The reasons: another command is changing the swarm, or a run is unfinished, on this host or by its labels in the swarm.
     """
     if not asked.demo:
         decline_if_unfinished(state_folder())
@@ -61,31 +61,34 @@ def decline_early(asked: Namespace, swarm: SwarmState) -> None:
 
 @asynccontextmanager
 async def changing(asked: Namespace, connection: EngineConnection) -> AsyncIterator[EngineChanger]:
-    """Hold the maintenance lock of this host and give a changer whose every change goes to the journal first.
+    """Hold the maintenance lock of this host and give a changer that logs every change to the journal first.
 
-    What a command of this host that was killed left behind is removed before. Raises LockHeld, HostError, Declined where
-    a maintenance run is unfinished, here or by what it left in the swarm, or another host is changing the same swarm,
-    and an EngineError.
+    Leftovers of killed commands of this host are removed first. Raises LockHeld, HostError, EngineError, and Declined
+    if a maintenance run is unfinished, on this host or by its labels in the swarm, or if another host is changing the
+    same swarm.
 
-    The demo's swarm is nobody else's: there is nothing to lock, and nothing to tell a journal.
+    The demo has a swarm of its own: there is nothing to lock and nothing to log.
     """
     if asked.demo:
         yield EngineChanger(connection, lambda _: None)
         return
     who = who_runs_this(os.environ)
-    # Only what names the operation: arguments may be long, and hold nothing else of worth.
+    # Only the names: other arguments may be long and say nothing useful.
     named = [*getattr(asked, "network", []), *getattr(asked, "stack", [])]
     command = clean(" ".join(["vipconsole", asked.command, *named]), 120)
     audit = Audit(who, command)
-    # Before the lock, for the better reason; and with it, for a run that has begun in between.
+    # Before the lock, for the clearer reason; and again under it, for a run that has started in between.
     decline_if_unfinished(state_folder())
     async with maintenance_lock(command, who, SystemClock()):
         decline_if_unfinished(state_folder())
         if not audit.tell("begins"):
-            print("vipconsole: there is no system journal here to record the changes in.", file=sys.stderr)
+            print(
+                "vipconsole: this host has no system journal, so the changes are not logged there.",
+                file=sys.stderr,
+            )
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
         claimant = Claimant(machine_id(), kept_runs(state_folder()))
         for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
-            print(f"vipconsole: removed {name}, left behind by a census that was cut short.", file=sys.stderr)
+            print(f"vipconsole: removed {name}, a leftover of an interrupted census.", file=sys.stderr)
         yield changer

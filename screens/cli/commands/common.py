@@ -29,7 +29,7 @@ def settings_of(asked: Namespace) -> Settings:
 
 
 def kept_settings(asked: Namespace) -> Settings:
-    """Return the settings of the system and the user, and over them those asked for."""
+    """Return the settings of the system and the user, overridden by those of the command line."""
     return load_settings((SYSTEM_FILE, user_file(os.environ)), asked.config)
 
 
@@ -47,14 +47,14 @@ def result_of(work: Coroutine[Any, Any, T]) -> T:
 
 
 def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
-    """Return where dockerd's lines are read from: the recording asked for, else this host's journal."""
+    """Return the source of dockerd's lines: the given recording, else this host's journal."""
     path: Path | None = asked.journal
     unit = settings.docker_unit
     if path is None:
         return DaemonLog(open_journal(unit))
     if not path.exists():
         raise UsageError(
-            f"There is no journal {clean(str(path))}.", "--journal takes a recording or a directory."
+            f"Journal not found: {clean(str(path))}.", "--journal takes a recording or a directory."
         )
     if path.is_dir():
         return DaemonLog(open_journal(unit, path), is_recorded=True)
@@ -63,7 +63,7 @@ def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
 
 @contextmanager
 def connection_for(asked: Namespace, settings: Settings) -> Iterator[EngineConnection]:
-    """Give a connection to the engine asked for, or to the demo's, and close it in the end."""
+    """Give a connection to the chosen engine, or to the demo's, and close it in the end."""
     with _demo_host(asked) as demo, connected_to(demo or chosen_host(asked.host), settings) as connection:
         yield connection
 
@@ -79,11 +79,9 @@ def connected_to(host: str, settings: Settings) -> Iterator[EngineConnection]:
 
 
 def refuse_host(asked: Namespace) -> None:
-    """Raise UsageError where a host is named for the demo."""
+    """Raise UsageError if the demo is given a host."""
     if asked.host:
-        raise UsageError(
-            "--demo and --host exclude each other.", "The demo looks at its own simulated engine."
-        )
+        raise UsageError("--demo and --host cannot be combined.", "The demo has its own simulated engine.")
 
 
 @contextmanager
@@ -94,7 +92,7 @@ def _demo_host(asked: Namespace) -> Iterator[str]:
     refuse_host(asked)
     from console.simulator.demo import demo_engine
 
-    # A look sees a picture; a command that waits for what it has begun needs time to pass.
+    # A snapshot needs one moment only; a command that waits for its own change needs time to pass.
     clock = SystemClock() if getattr(asked, "time_passes", False) else None
     with demo_engine(clock=clock) as host:
         yield host

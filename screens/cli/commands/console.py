@@ -30,10 +30,11 @@ FOR_SLOW_LINES = {
 
 
 def run(asked: Namespace) -> int:
-    """Show the console until it is left, and return its exit code."""
+    """Show the console until the operator leaves, and return its exit code."""
     if not can_show():
         raise UsageError(
-            "The live console needs a terminal that can move its cursor; `vipconsole glance` prints one look anywhere."
+            "The live console needs a terminal that can move its cursor.",
+            "`vipconsole glance` works on any terminal.",
         )
     settings = kept_settings(asked)
     where = (
@@ -54,10 +55,10 @@ def can_show() -> bool:
 def open_console(
     sources: Sources, settings: Settings, where: tuple[str, str], decider: Decider | None = None
 ) -> int:
-    """Show the console until it is left, and return its exit code.
+    """Show the console until the operator leaves, and return its exit code.
 
-    `where` is what a command needs before and behind it to reach the same engine. With a decider the console is about
-    its run, begins there and takes decisions about it.
+    `where` is what a command needs before and after it to reach the same engine. With a decider, the console opens at
+    the decider's run and takes decisions about it.
     """
     for name, value in FOR_SLOW_LINES.items():
         os.environ.setdefault(name, value)
@@ -79,7 +80,7 @@ def open_console(
     if decider is not None:
         runs = partial(shown_run_in, decider.folder, around.clock)
         return show(partial(ConsoleApp, watcher, around, runs, OwnRun(decider.folder.name, decider)))
-    # Whoever may not read the runs that are kept, or looks at the demo, is shown none.
+    # Without permission to read the stored runs, and in the demo, no run is shown.
     kept = None if sources.state is None else partial(shown_runs, sources.state, around.clock)
     return show(partial(ConsoleApp, watcher, around, kept))
 

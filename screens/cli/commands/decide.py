@@ -1,4 +1,4 @@
-"""`vipconsole decide` and `vipconsole abandon`: answers what a run asks, or gives the run up as it is."""
+"""`vipconsole decide` and `vipconsole abandon`: answers a run's question, or gives up the run as it is."""
 
 import os
 from argparse import Namespace
@@ -19,14 +19,14 @@ from screens.output.plain import progress
 
 
 def abandon_command(asked: Namespace) -> int:
-    """Say what it means, ask for the word, and give the run up."""
+    """Say what it means, ask for the word, and give up the run."""
     require_root("abandon")
     folder = folder_of(state_folder(), asked.run)
     view = look_at(folder).view
-    outage = " Services may be down because of it, and stay so." if view.is_in_outage else ""
+    outage = " Services may be down because of this run, and stay down." if view.is_in_outage else ""
     meaning = (
-        f"The run {folder.name} is given up as it is: nothing is undone, and it can never go on. {what_is_left(view)}"
-        f"{outage} From then on other commands may change the swarm again."
+        f"The run {folder.name} is given up as it is. Nothing is undone, and it cannot be resumed. {what_is_left(view)}"
+        f"{outage} Other commands may then change the swarm again."
     )
     confirm(asked, meaning, view.header.runbook_id)
     given_up = result_of(abandon(folder, who_runs_this(os.environ), SystemClock()))
@@ -35,16 +35,16 @@ def abandon_command(asked: Namespace) -> int:
 
 
 def run(asked: Namespace) -> int:
-    """Take the decision, let the run go on, and say so."""
+    """Take the decision, let the run continue, and say so."""
     require_root("decide")
     folder = folder_of(state_folder(), asked.run)
     name, _, word = asked.choice.partition("=")
     if name not in list(Choice) or (word and name != Choice.CONFIRM):
         raise UsageError(
-            f"There is no decision {clean(asked.choice)}{nearest(name, list(Choice))}.",
-            "It is confirm=WORD, skip, retry, undo or stop.",
+            f"Unknown decision {clean(asked.choice)}{nearest(name, list(Choice))}.",
+            "Use confirm=WORD, skip, retry, undo or stop.",
         )
     wish = Wish(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
     result_of(decide(folder, wish, who_runs_this(os.environ), SystemClock(), progress))
-    print(f"{asked.step}: {name}. vipconsole attach {folder.name} shows what comes of it.")
+    print(f"{asked.step}: {name}. To see the run: vipconsole attach {folder.name}")
     return 0

@@ -1,4 +1,4 @@
-"""Follows a run on a plain terminal or in a script: a line for each event, and answers to what it asks."""
+"""Follows a run on a plain terminal or in a script: a line for each event, and answers to its questions."""
 
 import asyncio
 import contextlib
@@ -27,17 +27,17 @@ from screens.output.plain import progress, say
 from screens.output.run_lines import answers, commands, news, question_lines
 
 COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
-"""So long a runner that is gone may be between two turns, or be started again by systemd."""
+"""A runner that is gone for no longer than this may be restarting."""
 
 
 def follow(folder: Path, asked: Namespace, who: Who) -> int:
-    """Follow a run until it is over, has stopped, or waits for what nobody here can answer; return its exit code."""
+    """Follow a run until it is over, has stopped, or waits for an answer that cannot come; return its exit code."""
     follower = _Follower(folder, given_pairs(asked.words), who, is_held=asked.hold)
     is_asking = not asked.headless and sys.stdin.isatty()
     try:
         return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
     except KeyboardInterrupt:
-        print(f"\nThe run goes on. vipconsole attach {folder.name}", file=sys.stderr)
+        print(f"\nThe run continues. To see it: vipconsole attach {folder.name}", file=sys.stderr)
         return exit_codes.INTERRUPTED
 
 
@@ -50,7 +50,7 @@ class _Follower:
         self._clock: Clock = SystemClock()
         self._before: Watched | None = None
         self._answered = 0
-        """The number of the question that was answered, or told, last."""
+        """The number of the question that was answered or shown last."""
 
     async def follow(self) -> int:
         """Follow without asking anybody."""
@@ -67,7 +67,7 @@ class _Follower:
         return look_at(self._folder).exit_code
 
     async def follow_and_ask(self) -> int:
-        """Follow, and ask whoever sits at the terminal."""
+        """Follow, and ask the operator at the terminal."""
         lines = _TypedLines()
         following = asyncio.create_task(self._follow_asking(lines), name="run followed")
         listening = asyncio.create_task(self._listen(lines), name="answers read")
@@ -98,8 +98,8 @@ class _Follower:
         return look_at(self._folder).exit_code
 
     async def _shown(self, now: Watched) -> int | None:
-        """Say what is new; return the exit code where there is nothing more to follow."""
-        # What was there before somebody looked has no time of its own here: the report tells.
+        """Print what is new; return the exit code once there is nothing more to follow."""
+        # Events from before the first snapshot have no time here; the report has it.
         at = "--------" if self._before is None or now.view.at is None else stamp(now.view.at, Shape.SECOND)
         say(f"{at} {line}" for line in news(self._before, now))
         self._before = now
@@ -113,11 +113,11 @@ class _Follower:
 
         if await until(is_back, self._clock, COMES_BACK_WITHIN_S, 0.2):
             return None
-        say((f"Nobody works on the run: its runner has died. vipconsole resume {self._folder.name}",))
+        say((f"The runner process has died. To continue: vipconsole resume {self._folder.name}",))
         return exit_codes.UNKNOWN
 
     async def _answer(self, view: RunView, question: Question) -> bool:
-        """Answer what was said beforehand, or what needs no answer; return whether that was so."""
+        """Give the answer that was given in advance or is not needed; return whether there was one."""
         asked = question.asked
         wish: Wish | None = None
         if asked.about is About.GO_AHEAD and not (self._is_held and view.step(asked.step).head.is_checkpoint):
@@ -133,45 +133,45 @@ class _Follower:
         return False
 
     async def _decide(self, wish: Wish) -> bool:
-        """Decide, and return whether that was taken; say why where it was not."""
+        """Decide, and return whether the decision was accepted; print why if not."""
         try:
             await decide(self._folder, wish, self._who, self._clock, progress)
         except Declined as error:
-            say((f"Not decided. {error.sentence} {error.hint}".rstrip(),))
+            say((f"Answer not accepted. {error.sentence} {error.hint}".rstrip(),))
             return False
         return True
 
     def _ask(self, view: RunView, question: Question, lines: "_TypedLines") -> None:
-        # What was typed before this can be read is no answer to it.
+        # What was typed before the question was shown does not answer it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         self._answered, lines.shown = question.number, shown_question(question)
         say((*question_lines(view, question), answers(question)))
         print("> ", end="", flush=True)
 
     async def _listen(self, lines: "_TypedLines") -> None:
-        """Take answers until nothing more can be typed. Each counts for the question that was shown when it was typed."""
+        """Take answers until the input ends. Each counts for the question that was shown when it was typed."""
         async for shown, text in lines:
             if not text:
                 continue
             try:
                 is_taken = await self._answered_with(shown, text, lines)
             except HostError as error:
-                # The next answer may be taken: the disk, or the run's runner, can be mended meanwhile.
+                # The next answer may be accepted: the disk, or the runner, can be repaired in between.
                 say((f"{error.sentence} {error.hint}".rstrip(),))
                 is_taken = False
             if not is_taken:
                 print("> ", end="", flush=True)
-        say((f"Nothing more can be typed here. vipconsole attach {self._folder.name} answers.",))
+        say((f"The input has ended. To answer: vipconsole attach {self._folder.name}",))
 
     async def _answered_with(self, shown: ShownQuestion | None, text: str, lines: "_TypedLines") -> bool:
-        """Return whether a typed line was taken as an answer to what was shown."""
-        wish = "Nothing is asked at this moment." if shown is None else parse_answer(shown, text)
+        """Return whether a typed line was accepted as the answer to what was shown."""
+        wish = "The run asks nothing right now." if shown is None else parse_answer(shown, text)
         if isinstance(wish, str):
             say((wish,))
             return False
         if await self._decide(wish):
             return True
-        # Where another question is open, the operator sees it before the next answer.
+        # If another question is open, the operator sees it before the next answer.
         view = (await asyncio.to_thread(look_at, self._folder)).view
         if view.question is not None and view.question.number != self._answered:
             self._ask(view, view.question, lines)
@@ -188,7 +188,7 @@ class _TypedLines:
 
     @contextlib.contextmanager
     def read_from(self, stream: TextIO) -> Iterator[None]:
-        """Read a terminal meanwhile, until it ends."""
+        """Read a terminal in the background until it ends."""
         loop, descriptor = asyncio.get_running_loop(), stream.fileno()
 
         def read() -> None:
@@ -210,7 +210,7 @@ class _TypedLines:
 
 
 def _confirmation(question: Question, word: str) -> Wish:
-    """Return the decision that was made beforehand: to let the step of a question begin, with this word."""
+    """Return the decision that was made in advance: to let the step of a question begin, with this word."""
     asked = question.asked
     return Wish(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
 

@@ -1,4 +1,4 @@
-"""`vipconsole glance`: one read-only look, as text, JSON or metrics."""
+"""`vipconsole glance`: one read-only snapshot, as text, JSON or metrics."""
 
 import os
 import sys
@@ -18,10 +18,10 @@ from screens.cli.commands.common import connection_for, journal_for, result_of, 
 
 
 def run(asked: Namespace) -> int:
-    """Look, print, and return the exit code of the worst finding."""
+    """Take a snapshot, print it, and return the exit code of the worst finding."""
     if asked.output and asked.form == "text":
         raise UsageError(
-            "--output goes with --json or --prometheus.", "Redirect the text if you want it in a file."
+            "--output needs --json or --prometheus.", "To write the text to a file, redirect it."
         )
     settings = settings_of(asked)
     clock = SystemClock()

@@ -1,4 +1,4 @@
-"""`vipconsole guard`: the safety net that a batch of deploys calls first."""
+"""`vipconsole guard`: the safety net to run before a batch of deploys."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, on
 
 
 def run(asked: Namespace) -> int:
-    """Look, decide, act where that is needed and allowed, say so in one line, and return its exit code."""
+    """Check, decide, act if needed and allowed, say so in one line, and return the exit code."""
     settings = settings_of(asked)
     wishes = Wishes(
         network=settings.network,
@@ -63,9 +63,7 @@ async def _go_on(
     if not (decision.restarts or decision.prunes):
         return seen, situation
     if os.geteuid() != 0 and not asked.demo:
-        raise NotAllowed(
-            "What the guard would do now is root's to do.", "Run it with sudo, or with --dry-run."
-        )
+        raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
     outcome = await _act(asked, scout, wishes)
     return outcome, await scout.situation()
 
@@ -81,7 +79,7 @@ async def _act(asked: Namespace, scout: Scout, wishes: Wishes) -> Outcome:
 
             return await act(scout, wishes, Hands(changer, restart, _tell))
     except (Declined, LockHeld) as error:
-        # A moment ago nobody else was at work, or it could not be seen from here.
+        # Another command has started since the check, or could not be seen from here.
         return Outcome(Decision(Verdict.STOP, error.sentence, error.hint))
 
 
@@ -105,10 +103,10 @@ async def _with_census(
             means = Means(reader, changer, scout.clock, mark, settings.look.deadline_s)
             result = await take_census(means, decision.census_of)
     except (Declined, LockHeld) as error:
-        _tell(f"no census: {error.sentence}")
+        _tell(f"census skipped: {error.sentence}")
         return None
     except VipconsoleError as error:
-        _tell(f"the census failed: {error.sentence}")
+        _tell(f"census failed: {error.sentence}")
         return None
     census = result.evidence
     if census is None:

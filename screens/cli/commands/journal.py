@@ -49,8 +49,8 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
     batch = await read_lately(log, doubt, SystemClock().now(), window_s, look.call_timeout_s)
     if log.is_recorded and isinstance(batch, Batch) and window_s is None and not batch.entries:
         batch = Unknown(
-            f"There is no line of dockerd in {clean(str(asked.journal))} (unit {settings.docker_unit}).",
-            "Is it a recording in export format or JSON lines, and `docker_unit` in the settings its unit?",
+            f"No line of dockerd (unit {settings.docker_unit}) in {clean(str(asked.journal))}.",
+            "It must be a recording in export format or JSON lines. Check `docker_unit` in the settings.",
         )
     if isinstance(batch, Unknown):
         if asked.json:
@@ -83,14 +83,14 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
 
 
 class _Names:
-    """Names by ID while time goes on: services come up whose names nobody knew when it began."""
+    """Names by ID, kept up to date: new services appear while lines are followed."""
 
     def __init__(self, reader: EngineReader, names: Mapping[str, str]) -> None:
         self._reader, self.names = reader, names
         self._read_at_s = 0.0
 
     async def learn(self, batch: Batch, deadline_s: float) -> None:
-        """Ask for the names anew where lines came, but not again and again."""
+        """Read the names again when lines came, but not too often."""
         now_s = SystemClock().monotonic()
         if batch.entries and now_s - self._read_at_s >= NAMES_EVERY_S:
             self._read_at_s = now_s
@@ -101,7 +101,7 @@ class _Names:
 async def _follow(
     asked: Namespace, log: DaemonLog, read: Batch, names: _Names, summariser: Summariser
 ) -> None:
-    # Without an entry there is no place to go on from: then from this moment on, nothing in between being lost.
+    # Without an entry there is no cursor to continue from: then from now on, and nothing in between is lost.
     since = None if read.cursor else datetime.now(UTC)
     async with aclosing(log.reader.follow(read.cursor, since)) as batches:
         async for batch in batches:

@@ -20,7 +20,7 @@ from screens.output.quiet import EXIT_CODES, Talk, as_json
 
 
 def run(asked: Namespace) -> int:
-    """Wait, tell what blocks, print the last state, and return its exit code."""
+    """Wait, show what blocks, print the last state, and return its exit code."""
     settings = settings_of(asked)
     dwell_s, timeout_s = _times(asked, settings)
     rules = Rules(
@@ -63,13 +63,13 @@ async def _wait(
 
 def _times(asked: Namespace, settings: Settings) -> tuple[float, float]:
     wanted = settings.quiet
-    # Time stands still in the demo: one look tells everything.
+    # Time stands still in the demo: one snapshot is enough.
     usual_s = 0.0 if asked.demo else wanted.dwell_s
     dwell_s = usual_s if asked.dwell_s is None else asked.dwell_s
     timeout_s = wanted.timeout_s if asked.timeout_s is None else asked.timeout_s
     if timeout_s < dwell_s:
         raise UsageError(
-            f"It cannot be quiet for {duration(dwell_s)} within {duration(timeout_s)}.",
+            f"Quiet for {duration(dwell_s)} cannot fit into a timeout of {duration(timeout_s)}.",
             "Give a longer --timeout or a shorter --for.",
         )
     return dwell_s, timeout_s

@@ -1,4 +1,4 @@
-"""`vipconsole reclaim`: gives leaked addresses back, the cheapest way that this swarm allows."""
+"""`vipconsole reclaim`: gives leaked addresses back in the cheapest way that this swarm allows."""
 
 import json
 import sys
@@ -25,18 +25,18 @@ from screens.cli.commands.changing import changing, confirm, decline_early, requ
 from screens.cli.commands.common import connection_for, result_of, settings_of
 
 SCHEMA = "vipconsole.reclaim/1"
-GIVES_BACK = "This gives back every address that leaked."
+GIVES_BACK = "This gives all leaked addresses back."
 
 
 @dataclass(frozen=True, slots=True)
 class Reclaimed:
-    """What came of it."""
+    """The result of a reclaim."""
 
     sentence: str
     is_whole: bool
-    """Whether all of it was done, and everything runs that ran before."""
+    """Whether all of it was done and everything that ran before is running."""
     behind: tuple[str, ...] = ()
-    """What does not run again yet."""
+    """What is not running again yet."""
 
 
 def run(asked: Namespace) -> int:
@@ -51,7 +51,9 @@ def run(asked: Namespace) -> int:
             raise Declined(plan.refused, plan.hint)
         decline_early(asked, swarm)
         print(f"vipconsole: {plan.cost}", *(f"  {each}" for each in plan.steps), sep="\n", file=sys.stderr)
-        gives = "This brings back what was before." if plan.brings_back else GIVES_BACK
+        gives = (
+            "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
+        )
         confirm(asked, gives, plan.way.value)
         done = result_of(_reclaim(asked, settings, connection, plan))
         after = result_of(EngineReader(connection).look(settings.look.deadline_s))
@@ -66,11 +68,11 @@ def run(asked: Namespace) -> int:
 
 
 def _through(asked: Namespace) -> Namespace:
-    """Return what was asked, the engine given with --via in the place of the one that leads."""
+    """Return the arguments with the engine of --via instead of the leader's."""
     if not asked.via:
         return asked
     if asked.by == Way.RESTART.value or asked.demo:
-        raise UsageError("--via names the manager that a hand-over goes through.", "Leave it out.")
+        raise UsageError("--via is for a hand-over only.", "Leave --via out.")
     return Namespace(**{**vars(asked), "host": engine_or_context(asked.via)})
 
 
@@ -97,11 +99,11 @@ async def _reclaim(
         print(f"vipconsole: {words}", file=sys.stderr)
 
     async with changing(asked, connection) as changer:
-        # Typing takes as long as it takes: what was true then is looked at again.
+        # Conditions may have changed while the operator typed, so they are checked again.
         _, now = await _plan(asked, settings, connection)
         if replace(now, cost="", hint="") != replace(plan, cost="", hint=""):
             raise Declined(
-                "The swarm has changed since this was shown, so nothing was done.", "Call it again."
+                "Conditions changed since you confirmed. Nothing was done.", "Run the command again."
             )
         if plan.way is Way.HANDOVER:
             handed = await Handover(reader, changer, clock, str(own_mark(machine_id())), tell).run()
@@ -112,9 +114,9 @@ async def _reclaim(
         )
         done = await restart.run(settings.guard.recovery_s)
     behind = (
-        f"; not running again yet: {listed(done.behind)}"
+        f", but not running yet: {listed(done.behind)}"
         if done.behind
-        else ", and all that ran before runs again"
+        else ", and everything that ran before is running"
     )
     sentence = f"dockerd was restarted ({duration(done.took_s)}){behind}."
     return Reclaimed(sentence, not done.behind, done.behind)
@@ -124,7 +126,7 @@ def _handed(handed: Handed) -> Reclaimed:
     took = duration(handed.took_s)
     if handed.ending is Ending.UNDONE:
         return Reclaimed(
-            f"A hand-over that was cut short was undone: {handed.old_leader} leads and is what it was before ({took}). "
+            f"An interrupted hand-over was undone: {handed.old_leader} leads and is as it was before ({took}). "
             f"No address was given back. {handed.because}".rstrip(),
             is_whole=False,
         )
@@ -133,7 +135,7 @@ def _handed(handed: Handed) -> Reclaimed:
 
 
 def _freed(before: SwarmState, after: SwarmState) -> dict[str, int]:
-    """Return how many addresses more are free, by network, where the engine counts."""
+    """Return how many more addresses are free, by network, if the engine counts."""
     found: dict[str, int] = {}
     if isinstance(before.networks, Unknown) or isinstance(after.networks, Unknown):
         return found
@@ -151,7 +153,7 @@ def _freed(before: SwarmState, after: SwarmState) -> dict[str, int]:
 
 def _gains(freed: dict[str, int]) -> Iterator[str]:
     if not freed:
-        yield "This engine does not count its addresses; `vipconsole census NETWORK` does."
+        yield "This engine does not count its addresses. To count them: vipconsole census NETWORK"
     for name, count in sorted(freed.items()):
         if count > 0:
-            yield f"{name}: {plural(count, 'address', 'addresses')} more free than before."
+            yield f"{name}: {plural(count, 'more address is', 'more addresses are')} free than before."

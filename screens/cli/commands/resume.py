@@ -1,4 +1,4 @@
-"""`vipconsole resume`: lets a run go on, where it began and by the runbook that was planned."""
+"""`vipconsole resume`: continues a run where it started, with the runbook that was planned."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ from screens.output.run_lines import whole_plan
 
 
 def run(asked: Namespace) -> int:
-    """Look whether the run may go on, let it, and follow it."""
+    """Check whether the run may continue, let it, and follow it."""
     refuse_unheard(asked)
     require_root("resume")
     folder, who = wanted_folder(asked), who_runs_this(os.environ)
@@ -52,7 +52,7 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
         world = RunWorld(connection, settings, SystemClock(), log)
         why = misplaced(view.header, await where_this_is(world.reader))
         if why:
-            raise Declined(why, "A run goes on only where it began.")
+            raise Declined(why, "A run can continue only where it started.")
         event = await _changed(folder, view, who, world, is_accepted=is_changed_accepted)
         await resume(folder, who, world.clock, event, progress)
     finally:
@@ -62,15 +62,15 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
 async def _changed(
     folder: Path, view: RunView, who: Who, world: RunWorld, *, is_accepted: bool
 ) -> e.Accepted | None:
-    """Return the event with which a changed runbook is accepted; None for one that has not changed."""
+    """Return the event that accepts a changed runbook; None if it has not changed."""
     header = view.header
     path = Path(header.source)
     if hashlib.sha256(read_bytes(path)).hexdigest() == header.digest:
         return None
     if not is_accepted:
         raise Declined(
-            f"The runbook {header.source} was changed since it was planned.",
-            f"Put it back (the run keeps a copy in {folder}), or accept it with --accept-changed.",
+            f"The runbook {header.source} changed after the run was planned.",
+            f"Restore it (the run has a copy in {folder}), or accept the change with --accept-changed.",
         )
     runbook = read_runbook(path)
     variables = variables_again(view, runbook)

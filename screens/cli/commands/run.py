@@ -1,4 +1,4 @@
-"""`vipconsole run`: shows what a runbook would do, and begins a run of it."""
+"""`vipconsole run`: shows what a runbook would do, and starts a run of it."""
 
 import os
 import sys
@@ -28,11 +28,11 @@ from screens.output.plain import progress, say
 from screens.output.run_lines import whole_plan
 
 START = "start"
-"""What is typed on a terminal before a run begins."""
+"""The word that starts a run, typed on a terminal."""
 
 
 def run(asked: Namespace) -> int:
-    """Show the plan; unless that was all, begin a run and follow it."""
+    """Show the plan; without `--check`, start a run and follow it."""
     path = asked.file or default_runbook()
     try:
         runbook = read_runbook(path)
@@ -66,7 +66,7 @@ async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorl
 
 def _require_free(asked: Namespace) -> None:
     if asked.demo:
-        raise UsageError("A run cannot be begun on the demo's swarm.", "--check shows its plan there.")
+        raise UsageError("A run cannot start on the demo's swarm.", "Use --check to see its plan.")
     require_root("run")
     decline_if_unfinished(state_folder())
     decline_if_locked()
@@ -76,12 +76,14 @@ def _require_known_steps(runbook: Runbook, words: Mapping[str, str]) -> None:
     ids = [each.id for each in runbook.steps]
     for each in words:
         if each not in ids:
-            raise UsageError(f"The runbook has no step {clean(each)}{nearest(each, ids)}.", "See --confirm.")
+            raise UsageError(
+                f"The runbook has no step {clean(each)}{nearest(each, ids)}.", "Check --confirm STEP=WORD."
+            )
 
 
 def _confirm(asked: Namespace) -> None:
     if asked.headless or not sys.stdin.isatty():
         return
-    print(f"\nType  {START}  to begin: ", end="", file=sys.stderr, flush=True)
+    print(f"\nType  {START}  to begin the run: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != START:
-        raise NotAllowed("Not begun, so nothing was changed.")
+        raise NotAllowed("Not started. Nothing was changed.")

@@ -26,7 +26,7 @@ COLUMNS = ("run", "state", "step", "began_at", "by", "why")
 
 
 def run(asked: Namespace) -> int:
-    """List the runs, the newest first."""
+    """List the runs, newest first."""
     found = runs_in(state_folder())
     if asked.json:
         sys.stdout.write(
@@ -34,7 +34,7 @@ def run(asked: Namespace) -> int:
         )
         return 0
     if not found:
-        print("There is no run yet.", file=sys.stderr)
+        print("No runs yet.", file=sys.stderr)
         return 0
     rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_for_people(_row(each)) for each in found)]
     widths = {name: max(len(str(each.get(name) or "-")) for each in rows) for name in COLUMNS}

@@ -29,7 +29,7 @@ from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.stack_removal import Talk, exit_code, interrupted_lines, plan_lines, question
 
 ENGINE_COUNTS_FROM = (1, 52)
-"""The API version in which engines tell their allocator's count (Docker 29)."""
+"""The API version from which engines report their allocator's count (Docker 29)."""
 
 
 def run(asked: Namespace) -> int:
@@ -44,7 +44,7 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:
         decline_early(asked, result_of(EngineReader(connection).look(settings.look.deadline_s)))
-        # Typing takes as long as it takes, so the plan is shown before the lock is held, and made again under it.
+        # Typing may take long, so the plan is shown before the lock is held, and made again under it.
         shown = result_of(_plan(asked, connection))
         print(*plan_lines(shown), sep="\n", file=sys.stderr)
         confirm(asked, *question(shown))
@@ -74,8 +74,8 @@ async def _remove(
         plan = plan_removal(asked.stack, look, asked.timeout_s)
         if plan.object_ids != shown.object_ids:
             raise Declined(
-                "The stacks have changed since the plan was shown, so nothing was removed.",
-                "Call it again and look at the new plan.",
+                "The stacks changed since the plan was shown. Nothing was removed.",
+                "Run the command again and check the new plan.",
             )
         prove, networks = _prover(asked, settings, connection, changer), networks_to_watch(plan, look)
         removal = StackRemoval(plan, reader, changer, SystemClock(), Talk(sys.stderr).tell)
@@ -103,7 +103,7 @@ def _prover(
 
 
 def _again(asked: Namespace, outcomes: tuple[Outcome, ...]) -> str:
-    """Return the command that finishes what is not finished, or nothing."""
+    """Return the command that finishes the removal, or nothing if it is finished."""
     left = [each.stack for each in outcomes if each.state is not State.REMOVED]
     if not left:
         return ""

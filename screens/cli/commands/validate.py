@@ -1,4 +1,4 @@
-"""`vipconsole validate` and `vipconsole schema`: everything that is wrong with runbooks, and their JSON Schema."""
+"""`vipconsole validate` and `vipconsole schema`: all errors in runbooks, and their JSON Schema."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ def schema_command(_asked: Namespace) -> int:
 
 
 def run(asked: Namespace) -> int:
-    """Print every problem of every file, and return 0 where there is none."""
+    """Print every error in every file, and return 0 if there is none."""
     files: list[Path] = asked.file or [default_runbook()]
     return exit_codes.USAGE if [each for each in files if not _is_valid(each)] else 0
 
@@ -33,7 +33,7 @@ def _is_valid(path: Path) -> bool:
         whole = f"{clean(str(path), 300)}:1:1: {error.sentence}"
         print(*(error.problems or (whole,)), sep="\n")
         return False
-    print(f"{runbook.source}: {runbook.id}, {plural(len(runbook.steps), 'step')}, can be used")
+    print(f"{runbook.source}: {runbook.id}, {plural(len(runbook.steps), 'step')}, valid")
     why = distrust(path) if os.geteuid() == 0 else ""
     if why:
         print(f"vipconsole: root would not run it: {why}", file=sys.stderr)

@@ -22,13 +22,13 @@ from console.swarm.standalone import ports_of_containers
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 
 MARGIN_S = 60.0
-"""dockerd may have written its line a little before what it is about was dated."""
+"""dockerd may log a line shortly before the timestamp of the object that the line is about."""
 FURTHEST_S = 7 * 86_400.0
 """How far back dockerd's log is read at most."""
 
 
 def run(asked: Namespace) -> int:
-    """Look, explain, print, and return the exit code of the worst standing."""
+    """Take a snapshot, explain and print it, and return the exit code of the worst standing."""
     settings = settings_of(asked)
     log = journal_for(asked, settings)
     with connection_for(asked, settings) as connection:
@@ -48,7 +48,7 @@ def run(asked: Namespace) -> int:
 async def _answer(
     asked: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
 ) -> tuple[Observation, Answer]:
-    # What dockerd logged is read further down, once it is known how far back; the look itself needs none of it.
+    # dockerd's log is read below, once it is known how far back; the snapshot itself does not need it.
     look = replace(settings.look, journal_s=1)
     observation = await take_look(EngineReader(connection), log, SystemClock(), look)
     names = tuple(asked.name)
@@ -68,7 +68,7 @@ async def _answer(
 async def _read_ports(
     connection: EngineConnection, answer: Answer
 ) -> tuple[Mapping[int, tuple[str, ...]], tuple[str, ...]]:
-    """Return who publishes ports outside the swarm, where a port is taken, and sentences on what could not be read."""
+    """Return who publishes ports outside the swarm, if a port is taken, and sentences on what could not be read."""
     if all(each.explanation.cause != "port-taken" for each in answer.explained):
         return {}, ()
     try:
@@ -90,17 +90,15 @@ async def _read_lines(
         return {}, (f"dockerd's log was not read. {batch.reason}{hint}",)
     notes = [f"dockerd's log has a gap. {each.reason}" for each in batch.gaps]
     if batch.is_partial or batch.unreadable:
-        notes.append("dockerd's log was read only in part: it was too much for one reading.")
+        notes.append("dockerd's log was read only in part: it is too long for one read.")
     leader = next((each for each in known(swarm.nodes, ()) if each.is_leader), None)
     here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
     if leader is not None and leader.id != here and not log.is_recorded:
-        notes.append(
-            f"Allocation failures are logged on the leader, {leader.hostname}, whose log was not read."
-        )
+        notes.append(f"The leader, {leader.hostname}, logs allocation failures. Its log was not read.")
     return lines_of(batch), tuple(notes)
 
 
 def _where(asked: Namespace) -> tuple[str, str]:
-    """Return what a command needs before and behind it to reach the engine that was asked about."""
+    """Return what a command needs before and after it to reach the same engine."""
     before = f"DOCKER_HOST={shlex.quote(asked.host)} " if asked.host else ""
     return before, " --demo" if asked.demo else ""

@@ -28,7 +28,11 @@ class PaneRows(Rows):
 
     KEYS = (
         Command(
-            "choose", "enter", "Open what the cursor is on", footer="open", when=lambda rows: rows.count > 0
+            "choose",
+            "enter",
+            "Open the row under the cursor",
+            footer="open",
+            when=lambda rows: rows.count > 0,
         ),
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
@@ -66,23 +70,23 @@ class PaneRows(Rows):
             self.go(index)
 
     def on_mouse_scroll_down(self) -> None:
-        """Let keys go where somebody scrolls."""
+        """Let keys go to the pane that is scrolled."""
         self.focus(scroll_visible=False)
 
     def on_mouse_scroll_up(self) -> None:
-        """Let keys go where somebody scrolls."""
+        """Let keys go to the pane that is scrolled."""
         self.focus(scroll_visible=False)
 
 
 class ScenePane(Pane):
-    """A pane of rows over the newest scene, of which it shows those that speak of what is sought."""
+    """A pane of rows over the newest scene; it shows those that match the filter."""
 
     NUMBER: ClassVar[int]
     NAME: ClassVar[str]
 
     scene: var[Scene] = var(Scene())
     sought: var[str] = var("")
-    """What rows must speak of, in lower case; nothing for all of them."""
+    """The filter, in lower case; empty for all rows."""
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
@@ -94,11 +98,11 @@ class ScenePane(Pane):
         )
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """Return the parts of a scene that the pane rests on: where they are the same ones, nothing is made anew."""
+        """Return the parts of a scene that the pane depends on: it is renewed only when one of them changes."""
         raise NotImplementedError
 
     def renew(self) -> None:
-        """Show what the scene and the search amount to now."""
+        """Show the scene with the filter as they are now."""
         raise NotImplementedError
 
     def watch_scene(self, before: Scene, now: Scene) -> None:
@@ -107,7 +111,7 @@ class ScenePane(Pane):
             self.renew()
 
     def watch_sought(self) -> None:
-        """Show what is sought, from its top."""
+        """Show the rows that match, from the top."""
         self.rows.select_others()
         self.renew()
 
@@ -118,7 +122,7 @@ class ScenePane(Pane):
     def show(self, rows: list[Row], said: Parts, empty: str) -> None:
         """Show rows under a title that says something, or a sentence where there is none."""
         self.title.say(said)
-        self._folded, self._empty = rows, "Nothing here speaks of that." if self.sought else empty
+        self._folded, self._empty = rows, "No row matches." if self.sought else empty
         self._unfold()
 
     def on_resize(self) -> None:
@@ -151,8 +155,8 @@ class ScenePane(Pane):
 
 
 def said_of(feed: Feed[T], *parts: tuple[str, str]) -> Parts:
-    """Return what a title says; where the feed's newest attempt brought nothing, that as well."""
+    """Return the text of a title, with a note if the feed's newest attempt failed."""
     if feed.failed is None:
         return parts
     gap = ((", ", PLAIN),) if parts else ()
-    return (*parts, *gap, (f"not read now: {feed.failed.reason}", UNKNOWN))
+    return (*parts, *gap, (f"not read: {feed.failed.reason}", UNKNOWN))

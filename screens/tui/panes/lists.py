@@ -7,7 +7,7 @@ from textual.reactive import var
 
 from console.monitor.values import Scene
 from console.runbook.run.view import RunView, StepState, Watched
-from console.text import duration
+from console.text import duration, plural
 from screens.present.findings import finding_rows
 from screens.present.journal import logged_empty, logged_rows
 from screens.present.quiet import check_rows, verdict
@@ -25,7 +25,7 @@ class RunPane(ScenePane):
     run: var[Watched | None] = var(None)
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """It rests on nothing of the scene."""
+        """It depends on nothing in the scene."""
         del scene
         return ()
 
@@ -63,7 +63,7 @@ class JournalPane(ScenePane):
     NUMBER, NAME = 3, "dockerd"
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """It rests on dockerd's log."""
+        """It depends on dockerd's log."""
         return scene.log.value, scene.log.failed
 
     def renew(self) -> None:
@@ -79,7 +79,7 @@ class JournalPane(ScenePane):
         if not summary.is_complete:
             said.append((", incomplete", UNKNOWN))
         if summary.addresses_lost:
-            said.append((f", {summary.addresses_lost} lost", BAD))
+            said.append((f", {summary.addresses_lost} leaked", BAD))
         self.show(rows, said_of(log, *said), logged_empty(summary))
 
 
@@ -89,7 +89,7 @@ class FindingsPane(ScenePane):
     NUMBER, NAME = 2, "Findings"
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """It rests on the look."""
+        """It depends on the snapshot."""
         return scene.look.value, scene.look.failed
 
     def renew(self) -> None:
@@ -102,8 +102,8 @@ class FindingsPane(ScenePane):
         rows = finding_rows(assessment, self.sought)
         urgent = sum(each.severity.rank > 0 for each in assessment.findings)
         notes = len(assessment.findings) - urgent
-        said = ((f"{urgent}", STRONG), (f" and {notes} to note" if notes else "", DIM))
-        self.show(rows, said_of(look, *said), "Nothing to worry about was found.")
+        said = ((plural(urgent, "problem"), STRONG), (f", {plural(notes, 'note')}" if notes else "", DIM))
+        self.show(rows, said_of(look, *said), "No problems found.")
 
 
 class QuietPane(ScenePane):
@@ -112,7 +112,7 @@ class QuietPane(ScenePane):
     NUMBER, NAME = 4, "Quiet?"
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """It rests on the checks."""
+        """It depends on the checks."""
         return scene.quiet.value, scene.quiet.failed, scene.quiet_since_s
 
     def renew(self) -> None:
@@ -122,7 +122,7 @@ class QuietPane(ScenePane):
             self.show_awaited(quiet)
             return
         said = verdict(quiet.value, self._since(), self.around.clock.now())
-        self.show(check_rows(quiet.value, self.sought), said_of(quiet, *said), "Nothing is checked.")
+        self.show(check_rows(quiet.value, self.sought), said_of(quiet, *said), "No checks.")
 
     def _since(self) -> datetime | None:
         since_s = self.scene.quiet_since_s

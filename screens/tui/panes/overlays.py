@@ -10,7 +10,7 @@ from console.addresses.forecast import Trend
 from console.diagnosis.values import Severity
 from console.errors import Unknown
 from console.monitor.values import Look, Scene
-from console.text import duration
+from console.text import duration, plural
 from screens.present.overlays import (
     FIGURES,
     MARK_TONES,
@@ -33,7 +33,7 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class OverlayLine:
-    """A line of the table: a subnet, and how the use of its network goes."""
+    """A line of the table: a subnet, and how the use of its network develops."""
 
     figures: SubnetLine
     place: int
@@ -78,7 +78,7 @@ class Overlays(ScenePane):
         yield self.rows
 
     def basis(self, scene: Scene) -> tuple[object, ...]:
-        """It rests on the look and the trends."""
+        """It depends on the snapshot and the trends."""
         return scene.look.value, scene.look.failed, scene.trends
 
     @property
@@ -106,7 +106,7 @@ class Overlays(ScenePane):
         super().on_resize()
 
     def on_row_view_moved(self) -> None:
-        """Tell how the use of the network under the cursor goes."""
+        """Show how the use of the network under the cursor develops."""
         if self.scene.look.value is not None:
             self.title.say(self._said())
 
@@ -122,7 +122,7 @@ class Overlays(ScenePane):
         empty = (
             f"The networks are unknown. {networks.reason} {networks.hint}".rstrip()
             if isinstance(networks, Unknown)
-            else "There is no overlay."
+            else "No overlay networks."
         )
         self.show(
             [overlay_row(each, columns, self.around.glyphs) for each in self._lines], self._said(), empty
@@ -136,7 +136,7 @@ class Overlays(ScenePane):
         networks = len({each.figures.network_id for each in self._lines})
         count: Part = (f"{everything}, worst first{self._behind()}", DIM)
         if self.sought:
-            count = (f"{networks} of {everything} have {self.sought} in them", UNKNOWN)
+            count = (f"{networks} of {everything} match {self.sought}", UNKNOWN)
         current = self.current
         trend: tuple[Part, ...] = ()
         if current is not None and current.trend and not self._has_trends:
@@ -144,7 +144,7 @@ class Overlays(ScenePane):
         return said_of(self.scene.look, count, *trend)
 
     def _behind(self) -> str:
-        """Return behind what the worst stands: the network of interest, where another one is worse than that."""
+        """Return that the worst come after the network of interest, if another network is worse than that one."""
         first = next((each.figures for each in self._lines), None)
         if first is None or first.name != self.around.settings.network:
             return ""
@@ -157,7 +157,7 @@ class Overlays(ScenePane):
 def overlay_lines(
     look: Look, trends: Mapping[str, Trend], glyphs: Glyphs, sought: str = "", interest: str = ""
 ) -> list[OverlayLine]:
-    """Return the lines of all overlays whose name or subnet contains what is sought.
+    """Return the lines of all overlays whose name or subnet contains the filter.
 
     The network of interest stands first, so that it is always found at the same place; then the worst.
     """
@@ -179,13 +179,13 @@ def overlay_lines(
 
 
 def trend_word(trend: Trend | None) -> str:
-    """Return how the use of a network goes, in a few words; nothing where its history does not tell."""
+    """Return how the use of a network develops, in a few words; nothing if its history is too short."""
     if trend is None:
         return ""
     if trend.full_in_hours is not None:
         return f"full in {duration(trend.full_in_hours * 3600)}"
     if trend.removals_left is not None:
-        return f"full in {trend.removals_left} removals"
+        return f"full after ~{plural(trend.removals_left, 'leaking removal')}"
     if trend.per_hour is None:
         return ""
     return f"{trend.per_hour:+.0f} per hour" if abs(trend.per_hour) >= 1 else "steady"

@@ -106,12 +106,12 @@ def shape_for(width: int, height: int, size: int) -> Shape:
 
 
 MOVES: tuple[Command, ...] = (
-    move("step(-1)", "left,h", "To the address before"),
+    move("step(-1)", "left,h", "To the previous address"),
     move("step(1)", "right,l", "To the next address"),
     move("row(1)", "down,j", "Down, into the next block past the last row"),
-    move("row(-1)", "up,k", "Up, into the block before past the first row"),
+    move("row(-1)", "up,k", "Up, into the previous block past the first row"),
     move("block(1)", "pagedown,ctrl+f", "To the next block"),
-    move("block(-1)", "pageup,ctrl+b", "To the block before"),
+    move("block(-1)", "pageup,ctrl+b", "To the previous block"),
     move("go_first", "g,home", "To the first address of the block"),
     move("go_last", "G,end", "To the last address of the block"),
 )
@@ -120,7 +120,7 @@ MOVES: tuple[Command, ...] = (
 class AddressGrid(Painted, Commanded, can_focus=True):
     """One block of a subnet, and a cursor that moves through all of them.
 
-    Painted anew where a cell changed; the cursor stays on its address.
+    Repainted where a cell changed; the cursor stays on its address.
     """
 
     KEYS = MOVES

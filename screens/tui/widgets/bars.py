@@ -12,7 +12,7 @@ from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
 from screens.tui.widgets.line_view import Painted, between, fitted, length
 
 EVERY_S = 1.0
-"""How often it is asked whether what is shown has become old. Only what looks different is sent to the terminal."""
+"""How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""
 
 
 class Header(Painted):
@@ -37,7 +37,7 @@ class Header(Painted):
         self.set_interval(EVERY_S, self.tick)
 
     def tick(self) -> None:
-        """Show what has become of the age; a whole screen that is old looks old."""
+        """Show the age; a stale screen is dimmed as a whole."""
         self.screen.set_class(self.age.freshness is Freshness.STALE, "-stale")
         self.renew()
 

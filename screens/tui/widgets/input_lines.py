@@ -18,12 +18,12 @@ from screens.tui.widgets.pane import Words
 
 FIND_KEYS: tuple[Command, ...] = (
     Command("close(False)", "enter", "Keep what was typed", footer="keep it", is_in_palette=False),
-    Command("close(True)", "escape", "Forget what was typed", footer="forget it", is_in_palette=False),
+    Command("close(True)", "escape", "Discard what was typed", footer="discard", is_in_palette=False),
 )
 
 
 class FindLine(Horizontal, Commanded):
-    """Not to be seen until it is opened. What is typed counts at once; enter keeps it, escape forgets it."""
+    """Hidden until it is opened. What is typed counts at once; enter keeps it, escape discards it."""
 
     DEFAULT_CSS = """
     FindLine {
@@ -56,7 +56,7 @@ class FindLine(Horizontal, Commanded):
         yield Input(placeholder=self._placeholder, select_on_focus=False)
 
     def open(self) -> None:
-        """Let somebody type."""
+        """Let the operator type."""
         self.add_class("-open")
         self.query_one(Input).focus()
 
@@ -83,7 +83,7 @@ class FindLine(Horizontal, Commanded):
 
 
 ANSWER_KEYS: tuple[Command, ...] = (
-    Command("forget", "escape", "Answer nothing now", footer="not now", is_in_palette=False),
+    Command("forget", "escape", "Answer later", footer="not now", is_in_palette=False),
 )
 
 
@@ -91,7 +91,7 @@ class Typed(Input):
     """A line for what is typed. A paste is no answer; the reason for a skip may come from elsewhere."""
 
     class Pasted(Message):
-        """Somebody pasted what has to be typed."""
+        """The operator pasted what must be typed."""
 
     def on_paste(self, event: events.Paste) -> None:
         """Take a reason, and nothing else."""
@@ -103,7 +103,7 @@ class Typed(Input):
 class AnswerLine(Vertical, Commanded):
     """What is asked, and where the answer is typed: the whole word, never a single key.
 
-    What comes all at once, its enter included, was pasted or typed ahead, and answers nothing.
+    An answer that arrives all at once, with its enter, was pasted or typed ahead, and does not count.
 
     `confirm` is answered with its word; `skip`, `retry`, `undo` and `stop` with that word, `skip` with a reason behind it.
     """
@@ -130,7 +130,7 @@ class AnswerLine(Vertical, Commanded):
 
     @dataclass
     class Misread(Message):
-        """What was typed is none of the answers, or not meant for sure; a sentence says which."""
+        """What was typed is not one of the answers, or may not be meant; a sentence says which."""
 
         sentence: str
 
@@ -177,7 +177,7 @@ class AnswerLine(Vertical, Commanded):
     def on_typed_pasted(self, event: Typed.Pasted) -> None:
         """Say that it does not count."""
         event.stop()
-        self.post_message(self.Misread("Type it: a paste does not count."))
+        self.post_message(self.Misread("Type the answer: a paste does not count."))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Mark when an answer begins."""
@@ -197,7 +197,7 @@ class AnswerLine(Vertical, Commanded):
         now_s = self._clock.monotonic()
         if self._began_s is None or now_s - self._began_s < PAUSE_S:
             self._began_s = now_s
-            self.post_message(self.Misread("That came all at once: press enter again if it is meant."))
+            self.post_message(self.Misread("Looks pasted. Press enter again to confirm."))
             return
         answer = parse_answer(question, typed)
         self.query_one(Input).value = ""

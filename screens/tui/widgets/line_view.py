@@ -147,7 +147,7 @@ DIMMED: Mapping[str, Style] = {
 class Painted(ScrollView, can_focus=False):
     """A widget that gives its lines as parts, whatever is in them.
 
-    Whoever changes what it shows calls `renew`: only lines that look different afterwards are painted anew, so that an
+    Code that changes its content calls `renew`: only lines that look different afterwards are repainted, so that an
     unchanging pane costs nothing on a slow line.
     """
 
@@ -181,7 +181,7 @@ class Painted(ScrollView, can_focus=False):
         return strip
 
     def renew(self) -> None:
-        """Paint anew what looks different now."""
+        """Repaint what looks different now."""
         if not self.is_mounted:
             return
         width, height = self.scrollable_content_region.size
@@ -211,5 +211,5 @@ class Painted(ScrollView, can_focus=False):
 
 
 def strip_of(parts: Iterable[Part], tone: Tone) -> Strip:
-    """Return parts as a strip: whatever their text is, it is shown as it stands."""
+    """Return parts as a strip: their text is shown literally."""
     return Strip([Segment(text, tone(name)) for text, name in parts])

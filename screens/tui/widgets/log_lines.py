@@ -29,8 +29,8 @@ SIDEWAYS: tuple[Command, ...] = (
 class LogLines(RowView):
     """A log with a cursor.
 
-    On the last line it follows what comes. Anywhere else it stays: on the line that is read, and where even that was let
-    go for newer ones, on what was there, until whoever reads goes on.
+    On the last line it follows new lines. Anywhere else it stays on the line that is read. If that line was dropped for
+    newer ones, it still shows what was there until the operator moves.
     """
 
     # A log has rows out of sight nearly always; what came or went meanwhile matters more.
@@ -96,7 +96,7 @@ class LogLines(RowView):
         self.renew()
 
     def row(self, index: int) -> Parts:
-        """Return a line as it is shown: when, how bad, and dockerd's words without what stands in every line."""
+        """Return a line as it is shown: time, severity, and dockerd's message without its fixed fields."""
         line = self._lines[index]
         mark, tone = mark_of(line)
         text = short(line)[self.shift :]
@@ -155,7 +155,7 @@ class LogLines(RowView):
         self._lines = lines if self._keep is None else [each for each in lines if self._keep(each)]
         last = len(self._lines) - 1
         place = last if reading is None else min(self._place_of(reading.number), last)
-        # Whoever follows looks at the end, which is to stay in sight; whoever reads, at the line that is read.
+        # While following, the end stays in sight; while reading, the line under the cursor does.
         self.rows_changed(max(0, place), stays_put=not self.is_following)
 
     def _place_of(self, number: int) -> int:

@@ -84,7 +84,7 @@ class Words(Painted, Commanded, can_focus=True):
 
 
 class Title(Painted):
-    """A rule with the pane's number, its name, and what is to be said about all of it."""
+    """A rule with the pane's number, its name, and a note on the whole pane."""
 
     DEFAULT_CSS = "Title { height: 1; }"
 
@@ -104,7 +104,7 @@ class Title(Painted):
         self.renew()
 
     def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
-        """Tell how many rows are out of sight from now on; where that is minor, after whatever else is to be said."""
+        """Show how many rows are hidden from now on; where that is minor, after all other notes."""
         self._above, self._below, self._is_position_minor = above, below, is_minor
         self.renew()
 

@@ -225,7 +225,7 @@ class RowView(Painted, Commanded, can_focus=True):
         self._tell_hidden()
 
     def on_hide(self) -> None:
-        """Let no mark speak of rows that are not shown at all."""
+        """Remove the marks of rows that are not shown at all."""
         self._tell_hidden()
 
     def on_focus(self) -> None:
