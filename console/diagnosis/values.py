@@ -67,7 +67,7 @@ class UnfinishedRun:
     """How far it is, in a few words: `waits for a decision`, `has stopped` …"""
     began_at: datetime
     hint: str
-    """The command that lets it go on, or ends it."""
+    """The command that continues it, or ends it."""
     is_in_outage: bool = False
     """Whether services may be down because of it."""
     is_alive: bool = False

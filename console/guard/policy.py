@@ -37,7 +37,7 @@ GROWTH = (
 
 
 def decide(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Decision:
-    """Return what to do and to say. Whoever acts on it asks again just before, under the maintenance lock."""
+    """Return what to do and to say. The actuator asks again just before it acts, under the maintenance lock."""
     return (
         _stands_back(situation)
         or _blind(situation)
@@ -103,7 +103,7 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
     )
     if obstacles:
         sentence, hint = obstacles[0]
-        # Whoever waits for what is in the way has to know what to call then.
+        # An operator who waits for the obstacle needs the command to call then.
         then = "" if wishes.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
         return Decision(
             Verdict.STOP,

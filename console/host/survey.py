@@ -183,7 +183,7 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
     """
     try:
         booted = _boot_time(proc)
-        # Whoever may not see the first process may not see others either.
+        # A user who may not see the first process may not see others either.
         (proc / "1" / "cmdline").read_bytes()
         numbers = sorted(int(each.name) for each in proc.iterdir() if each.name.isdecimal())
     except (OSError, ValueError, StopIteration) as error:

@@ -149,7 +149,7 @@ class HistoryStore:
 
     def _do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
         with self._told(), self._opened() as file, file:
-            # Whoever begins by reading and goes on to write is refused at once while another writes.
+            # A transaction that begins by reading and goes on to write is refused at once while another writes.
             file.execute(begin)
             return act(file)
 

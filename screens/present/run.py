@@ -128,11 +128,13 @@ def standing(run: Watched) -> str:
     view = run.view
     run_id = view.header.run_id
     if run.is_interrupted:
-        return f"Nobody works on the run: its runner has died. `vipconsole resume {run_id}` looks into what it left, and goes on."
+        return (
+            f"The runner process has died. `vipconsole resume {run_id}` probes its last step and continues."
+        )
     if view.is_over:
-        return f"The run is over ({view.state}). `vipconsole report {run_id}` tells what it did; q leaves."
+        return f"The run is over ({view.state}). `vipconsole report {run_id}` shows what it did. q quits."
     if view.state is RunState.STOPPED:
-        return f"The run has stopped. `vipconsole resume {run_id}` lets it go on as it is."
+        return f"The run has stopped. `vipconsole resume {run_id}` continues it."
     if view.wants_stop:
         return "Stop requested. The run stops as soon as it can."
     waiting = run.live.waiting

@@ -246,7 +246,9 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
             return
         if before is None or asked(before) != question:
             self.bell()
-            self.notify(f"The run asks about {question.step}. Press r to see it.", severity="warning", markup=False)
+            self.notify(
+                f"The run asks about {question.step}. Press r to see it.", severity="warning", markup=False
+            )
 
     # What is done
 

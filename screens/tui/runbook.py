@@ -260,7 +260,9 @@ class RunbookScreen(ConsoleScreen):
 
 def why_not(error: VipconsoleError) -> str:
     """Return why a decision has no effect, or none yet."""
-    what = "Answer stored, but not acted on." if isinstance(error, RunnerNotStarted) else "Answer not accepted."
+    what = (
+        "Answer stored, but not acted on." if isinstance(error, RunnerNotStarted) else "Answer not accepted."
+    )
     return f"{what} {error.sentence} {error.hint}".rstrip()
 
 

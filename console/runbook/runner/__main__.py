@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.detach:
         # The parent ends, so nobody has to wait for the child; and a session of its own has no terminal that could hang up.
         if os.fork():
-            # At once: two processes of this name would only confuse whoever looks.
+            # At once: two processes of this name would only confuse a reader of the process list.
             os._exit(0)
         os.setsid()
     return asyncio.run(run_runner(asked.folder))
