@@ -16,11 +16,11 @@ from console.swarm.values import (
     ALIVE,
     DEFAULT_GRACE_S,
     Attachment,
-    Kind,
     LocalEndpoint,
     Network,
     NetworkDetail,
     Node,
+    ObjectKind,
     PublishedPort,
     Service,
     StackObject,
@@ -324,6 +324,6 @@ def node(data: Mapping[str, Any]) -> Node:
     )
 
 
-def stack_object(kind: Kind, data: Mapping[str, Any]) -> StackObject:
+def stack_object(kind: ObjectKind, data: Mapping[str, Any]) -> StackObject:
     """Return a secret or config from an entry of `GET /secrets` or `GET /configs`; its data is not kept."""
     return StackObject(kind, clean(data["ID"]), clean(data["Spec"]["Name"]), _stack(data["Spec"]))

@@ -13,16 +13,15 @@ from console.errors import EngineNonsense, EngineNotFound, Part, Unknown, Vipcon
 from console.swarm import parse, parse_engine
 from console.swarm.connection import EngineConnection, answer_of
 from console.swarm.failures import not_a_manager, timeout_error
-from console.swarm.queries import Attached, attached_to, published_ports
-from console.swarm.snapshots import StackSnapshot, SwarmSnapshot
+from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attached_to, published_ports
 from console.swarm.values import (
     Container,
     Endpoint,
     Engine,
-    Kind,
     Network,
     NetworkDetail,
     Node,
+    ObjectKind,
     Service,
     StackObject,
     SwarmState,
@@ -67,12 +66,12 @@ class SwarmReader(Protocol):
         """The address of the engine that is asked."""
         ...
 
-    async def look(self, deadline_s: float) -> SwarmState:
+    async def state(self, deadline_s: float) -> SwarmState:
         """Return the swarm as it is now; parts that fail or are not there by the deadline are unknown."""
         ...
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now, as `look` does, but inspect no network: five calls, however many there are."""
+    async def lists(self, deadline_s: float) -> SwarmState:
+        """Return the swarm as it is now, as `state` does, but inspect no network: five calls, however many there are."""
         ...
 
     async def snapshot(self) -> SwarmSnapshot:
@@ -99,7 +98,7 @@ class SwarmReader(Protocol):
         """Return how a container of this node is attached to a network, by its name; None where it is not there."""
         ...
 
-    async def attached(self, network: str) -> Attached | None:
+    async def attached(self, network: str) -> Attachments | None:
         """Return what is attached to the overlay of this name; None where there is none."""
         ...
 
@@ -131,12 +130,12 @@ class EngineReader:
         """The address of the engine that is asked."""
         return self._connection.host
 
-    async def look(self, deadline_s: float) -> SwarmState:
+    async def state(self, deadline_s: float) -> SwarmState:
         """Return the swarm as it is now, its overlays inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._networks(end))
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
+    async def lists(self, deadline_s: float) -> SwarmState:
         """Return the swarm as it is now, no network inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._list_networks())
@@ -145,12 +144,12 @@ class EngineReader:
         """Return everything that overlays can be entangled with."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
-            _kept(self.engine()),
-            _kept(self._list_networks()),
-            _kept(self._list_services()),
-            _kept(self._list_tasks()),
-            _kept(self._list_nodes()),
-            _kept(self._list_containers(CONTAINERS)),
+            _or_error(self.engine()),
+            _or_error(self._list_networks()),
+            _or_error(self._list_services()),
+            _or_error(self._list_tasks()),
+            _or_error(self._list_nodes()),
+            _or_error(self._list_containers(CONTAINERS)),
         )
         return SwarmSnapshot(
             _answer(engine),
@@ -164,20 +163,20 @@ class EngineReader:
     async def stack_snapshot(self) -> StackSnapshot:
         """Return everything that stacks consist of."""
         snapshot, secrets, configs = await together(
-            _kept(self.snapshot()),
-            _kept(self._list_stack_objects(Kind.SECRET)),
-            _kept(self._list_stack_objects(Kind.CONFIG)),
+            _or_error(self.snapshot()),
+            _or_error(self._list_stack_objects(ObjectKind.SECRET)),
+            _or_error(self._list_stack_objects(ObjectKind.CONFIG)),
         )
         return StackSnapshot.of(_answer(snapshot), _answer(secrets), _answer(configs))
 
     async def engine(self) -> Engine:
         """Return the engine and its place in the swarm."""
-        return await self._asked("tell about itself", "what it tells about itself", "/info", self._manager)
+        return await self._get("tell about itself", "what it tells about itself", "/info", self._manager)
 
     async def service(self, service_id: str) -> Service:
         """Return one service as it is now, or raise EngineNotFound."""
         path = f"/services/{quote(service_id, safe='')}"
-        return await self._asked("inspect a service", "its inspection of a service", path, parse.service)
+        return await self._get("inspect a service", "its inspection of a service", path, parse.service)
 
     async def find_service(self, service_id: str) -> Service | None:
         """Return one service as it is now, or None where there is none."""
@@ -197,7 +196,7 @@ class EngineReader:
                 raise
             return None
 
-    async def attached(self, network: str) -> Attached | None:
+    async def attached(self, network: str) -> Attachments | None:
         """Return what is attached to the overlay of this name, or None."""
         found = [
             each for each in await self._list_networks() if each.name == network and each.scope == "swarm"
@@ -272,12 +271,12 @@ class EngineReader:
     async def _list_containers(self, path: str) -> tuple[Container, ...]:
         return await self._list("containers", path, parse_engine.container)
 
-    async def _list_stack_objects(self, kind: Kind) -> tuple[StackObject, ...]:
+    async def _list_stack_objects(self, kind: ObjectKind) -> tuple[StackObject, ...]:
         return await self._list(f"{kind}s", f"/{kind}s", partial(parse.stack_object, kind))
 
     async def _inspect_container(self, container_id: str, read: Callable[[Mapping[str, Any]], T]) -> T:
         path = f"/containers/{quote(container_id, safe='')}/json"
-        return await self._asked("inspect a container", "its inspection of a container", path, read)
+        return await self._get("inspect a container", "its inspection of a container", path, read)
 
     async def _name_if_it_stays_down(self, container: Container) -> str:
         try:
@@ -290,7 +289,7 @@ class EngineReader:
         """Return the names of containers on the network by ID, as far as the node that is asked knows them."""
         path = path_of(network.id)
         try:
-            detail = await self._asked(
+            detail = await self._get(
                 "inspect a network", "its inspection of a network", path, parse.network_detail
             )
         except EngineNotFound:
@@ -302,7 +301,7 @@ class EngineReader:
         def read(rows: Iterable[Mapping[str, Any]] | None) -> tuple[T, ...]:
             return tuple(parser(row) for row in rows or ())
 
-        return await self._asked(f"list the {what}", f"its list of {what}", path, read)
+        return await self._get(f"list the {what}", f"its list of {what}", path, read)
 
     async def _networks(self, end: float) -> tuple[Network, ...]:
         listed = await self._list_networks()
@@ -333,7 +332,7 @@ class EngineReader:
         asked, what = f"inspect the network {network.name}", f"its inspection of the network {network.name}"
         try:
             async with asyncio.timeout_at(end):
-                return await self._asked(asked, what, path_of(network.id), parse.network_detail)
+                return await self._get(asked, what, path_of(network.id), parse.network_detail)
         except EngineNotFound:
             return None
         except TimeoutError:
@@ -341,7 +340,7 @@ class EngineReader:
         except VipconsoleError as error:
             return unknown_from(error)
 
-    async def _asked(self, asked: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
+    async def _get(self, asked: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
         """Return what the engine answers, made a value by the thread that asked: much text takes long to read.
 
         `asked` and `what` say in words what is asked and what the answer is, for errors.
@@ -361,11 +360,11 @@ class EngineReader:
                 "If a proxy stands between, go round it; else report this with the engine's version.",
             ) from error
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - whoever reads again goes by the path
+    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - a reader that reads again goes by the path
         return read(json.loads(answer))
 
 
-async def _kept(answer: Awaitable[T]) -> T | VipconsoleError:
+async def _or_error(answer: Awaitable[T]) -> T | VipconsoleError:
     """Return an answer, or the error instead of it."""
     try:
         return await answer
@@ -373,8 +372,8 @@ async def _kept(answer: Awaitable[T]) -> T | VipconsoleError:
         return error
 
 
-def _answer(kept: T | VipconsoleError) -> T:
-    """Return an answer that was kept, or raise the error that stands in its place."""
-    if isinstance(kept, VipconsoleError):
-        raise kept
-    return kept
+def _answer(result: T | VipconsoleError) -> T:
+    """Return an answer, or raise the error that stands in its place."""
+    if isinstance(result, VipconsoleError):
+        raise result
+    return result

@@ -1,15 +1,28 @@
-"""Whole snapshots of a swarm, for operations: where a part cannot be read there is none."""
+"""Whole snapshots of a swarm, for operations, and questions about its objects. Pure."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.swarm.values import Container, Engine, Kind, Network, Node, Service, StackObject, Task
+from console.errors import known
+from console.swarm.values import (
+    Container,
+    Engine,
+    Network,
+    Node,
+    ObjectKind,
+    Service,
+    StackObject,
+    SwarmState,
+    Task,
+)
+from console.text import clean
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmSnapshot:
-    """Everything that an overlay could be entangled with."""
+    """Everything that an overlay could be entangled with. It is whole: where a part cannot be read there is none."""
 
     engine: Engine
     networks: tuple[Network, ...]
@@ -79,7 +92,91 @@ class StackSnapshot(SwarmSnapshot):
 
     def objects(self) -> Iterator[StackObject]:
         """Yield services, networks, secrets and configs, those of no stack included."""
-        yield from (StackObject(Kind.SERVICE, each.id, each.name, each.stack) for each in self.services)
-        yield from (StackObject(Kind.NETWORK, each.id, each.name, each.stack) for each in self.networks)
+        yield from (StackObject(ObjectKind.SERVICE, each.id, each.name, each.stack) for each in self.services)
+        yield from (StackObject(ObjectKind.NETWORK, each.id, each.name, each.stack) for each in self.networks)
         yield from self.secrets
         yield from self.configs
+
+
+def object_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of services, networks and nodes by ID; what could not be read is absent."""
+    return {
+        **{network.id: network.name for network in known(swarm.networks, ())},
+        **{service.id: service.name for service in known(swarm.services, ())},
+        **{node.id: node.hostname for node in known(swarm.nodes, ())},
+    }
+
+
+def task_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of tasks by ID, as `docker service ps` shows them: `shop_app.1`."""
+    services = {service.id: service.name for service in known(swarm.services, ())}
+    return {
+        task.id: f"{services[task.service_id]}.{task.slot or task.node_id[:12]}"
+        for task in known(swarm.tasks, ())
+        if task.service_id in services
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedService:
+    """A service with a network in its specification, and how it asks for it."""
+
+    service: Service
+    aliases: tuple[str, ...]
+    """In order, for two lists that differ in nothing else are the same."""
+    options: Mapping[str, str]
+    """Driver options of this attachment."""
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.service.name
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """Everything that is attached to an overlay."""
+
+    network_id: str
+    services: tuple[AttachedService, ...]
+    """In the order of their names."""
+    containers: tuple[str, ...]
+    """Containers attached by hand: by name on the node that was asked, by ID elsewhere."""
+
+
+def attached_to(
+    network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
+) -> Attachments:
+    """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
+    attached = (each for service in services for each in _attachments(service, network))
+    containers = {
+        local_names.get(task.container_id, task.container_id[:12])
+        for task in tasks
+        if task.is_standalone
+        and task.is_alive
+        and task.container_id
+        and any(each.network_id == network.id for each in task.attachments)
+    }
+    return Attachments(
+        network.id, tuple(sorted(attached, key=lambda each: each.name)), tuple(sorted(containers))
+    )
+
+
+def _attachments(service: Service, network: Network) -> Iterator[AttachedService]:
+    # Engines before API 1.44 keep the networks of old services at the service itself.
+    template = service.spec.get("TaskTemplate") or {}
+    for entry in template.get("Networks") or service.spec.get("Networks") or ():
+        if entry.get("Target") in (network.id, network.name):
+            aliases = tuple(sorted(clean(each) for each in entry.get("Aliases") or ()))
+            options = sorted((entry.get("DriverOpts") or {}).items())
+            yield AttachedService(service, aliases, {clean(key): clean(value) for key, value in options})
+
+
+def published_ports(containers: Iterable[Container]) -> Mapping[int, tuple[str, ...]]:
+    """Return the ports of a node that running containers outside the swarm publish, with the names of those."""
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for container in containers:
+        if container.is_running and not container.task_id:
+            for port in container.ports:
+                names[port].append(container.name)
+    return {port: tuple(sorted(found)) for port, found in names.items()}

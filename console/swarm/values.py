@@ -24,7 +24,7 @@ DEFAULT_GRACE_S = 10.0
 
 
 def _raw() -> Any:
-    """Return a field for what the engine gave. Two equal objects have the same there: it changes with their version."""
+    """Return a field for what the engine gave. It is not compared: a service's changes with its version, a network's never."""
     return field(default_factory=dict, repr=False, compare=False)
 
 
@@ -324,7 +324,7 @@ class Endpoint:
     """What `POST /networks/{id}/connect` takes to attach it in the same way, without its address. Not cleaned."""
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """What a stack consists of besides tasks, in the order in which it is removed."""
 
     SERVICE = "service"
@@ -337,7 +337,7 @@ class Kind(StrEnum):
 class StackObject:
     """A secret or a config; or a service or a network, by its name. `stack` is empty where it belongs to none."""
 
-    kind: Kind
+    kind: ObjectKind
     id: str
     name: str
     stack: str
@@ -387,7 +387,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class SwarmState:
-    """One look at a swarm. A part that could not be read says why; the others stand."""
+    """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
 
     engine: Part[Engine]
     networks: Part[tuple[Network, ...]]

@@ -13,9 +13,9 @@ import requests
 from docker.errors import APIError
 
 from console.errors import EngineRefused
-from console.swarm import parse, parse_engine, stacks
+from console.swarm import parse, parse_engine
 from console.swarm.failures import engine_error
-from console.swarm.values import Endpoint, Kind
+from console.swarm.values import Endpoint, ObjectKind
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 HOSTILE = "\x1b[2J\x1b]0;t\x07 \u202egnp \x9b a\nb\r"
@@ -49,16 +49,10 @@ DOORS: dict[str, tuple[str | list[Any], Callable[[Any], object]]] = {
     "node": ("nodes", parse.node),
     "engine": ("info", lambda data: parse_engine.engine(data, (1, 41))),
     "event": (EVENTS, parse_engine.event),
-    "stack_object": (LABELLED, lambda data: parse.stack_object(Kind.SECRET, data)),
+    "stack_object": (LABELLED, lambda data: parse.stack_object(ObjectKind.SECRET, data)),
     "container": ("containers", parse_engine.container),
     "endpoint": ([INSPECTED], lambda data: _shown(parse_engine.endpoint(data, "proxy"))),
     "restart_policy": ([INSPECTED], parse_engine.restart_policy),
-    "service_use": ("services", stacks.service_use),
-    "task_use": ("tasks", stacks.task_use),
-    "network_object": ("networks", stacks.network_object),
-    "labelled_object": (LABELLED, lambda data: stacks.labelled_object(stacks.Kind.SECRET, data)),
-    "running_container": ("containers", stacks.running_container),
-    "node_state": ("nodes", stacks.node_state),
 }
 
 

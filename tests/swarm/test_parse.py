@@ -102,7 +102,10 @@ def test_names_and_errors_of_others_are_clean_values() -> None:
 
 @pytest.mark.parametrize(
     ("parser", "name"),
-    [(parse.service, "services"), (parse.task, "tasks"), (parse.node, "nodes"), (parse.network, "networks")],
+    [
+        *((parse.service, "services"), (parse.task, "tasks"), (parse.node, "nodes")),
+        *((parse.network, "networks"), (parse_engine.container, "containers")),
+    ],
 )
 @pytest.mark.parametrize("garbage", [None, 3, "x", [], {}, {"ID": 3}])
 def test_garbage_raises_only_what_the_reader_catches(

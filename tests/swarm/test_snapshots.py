@@ -1,10 +1,10 @@
 """Whole snapshots: the engine's JSON as recorded, a whole simulated swarm, and what is asked of its values."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,11 +12,14 @@ from console.errors import EngineError, EngineNonsense, EngineNotFound, NotManag
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm import parse, parse_engine
+from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
-from console.swarm.values import DEFAULT_GRACE_S, Kind
+from console.swarm.values import DEFAULT_GRACE_S, ObjectKind
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
 from tests.support.watching import CountingConnection
+
+T = TypeVar("T")
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 LABELS = {"com.docker.stack.namespace": "web"}
@@ -65,7 +68,9 @@ def test_what_the_engine_sends_is_read_and_cleaned() -> None:
     tasks = [parse.task(data) for data in recorded("tasks")]
     assert any(task.is_standalone for task in tasks)
     assert all(task.network_ids for task in tasks if task.is_standalone)
-    hostile = parse.stack_object(Kind.SECRET, {"ID": "x", "Spec": {"Name": "a\x1b[31m", "Labels": None}})
+    hostile = parse.stack_object(
+        ObjectKind.SECRET, {"ID": "x", "Spec": {"Name": "a\x1b[31m", "Labels": None}}
+    )
     assert hostile.name == "a\\x1b[31m"
 
 
@@ -149,11 +154,11 @@ async def test_a_stack_snapshot_has_everything_that_stacks_consist_of(running: S
         assert len(connection.asked) == len(LISTS) + 2
     local = ("ingress", "docker_gwbridge", "bridge", "host", "none")
     assert {(each.kind, each.name, each.stack) for each in snapshot.objects() if each.name not in local} == {
-        (Kind.SERVICE, "web_app", "web"),
-        (Kind.NETWORK, "proxy", ""),
-        (Kind.NETWORK, "web_internal", "web"),
-        (Kind.SECRET, "web_key", "web"),
-        (Kind.CONFIG, "conf", ""),
+        (ObjectKind.SERVICE, "web_app", "web"),
+        (ObjectKind.NETWORK, "proxy", ""),
+        (ObjectKind.NETWORK, "web_internal", "web"),
+        (ObjectKind.SECRET, "web_key", "web"),
+        (ObjectKind.CONFIG, "conf", ""),
     }
     of_services = [task for task in snapshot.tasks if not task.is_standalone]
     assert {(task.stack, task.state, task.node_id) for task in of_services} == {
@@ -167,11 +172,41 @@ async def test_a_stack_snapshot_has_everything_that_stacks_consist_of(running: S
 @pytest.mark.parametrize("path", [*LISTS, "/secrets", "/configs"])
 async def test_where_any_part_cannot_be_read_there_is_no_snapshot(running: Simulation, path: str) -> None:
     running.break_call(path, "status:500")
-    async with reader_on(running) as (reader, connection):
+    async with reader_on(running) as (reader, _):
         with pytest.raises(EngineError):
             await reader.stack_snapshot()
-        # No call outlives the snapshot.
-        assert connection.under_way == 0
+
+
+class ThreadWatchingConnection(EngineConnection):
+    """Knows which questions its threads have begun and ended."""
+
+    def __init__(self, host: str, timeout_s: float) -> None:
+        super().__init__(host, timeout_s)
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+
+    async def ask(self, asked: str, question: Callable[[Any], T]) -> T:
+        def watched(client: Any) -> T:
+            self.begun.append(asked)
+            try:
+                return question(client)
+            finally:
+                self.ended.append(asked)
+
+        return await super().ask(asked, watched)
+
+
+async def test_no_call_outlives_a_snapshot_that_failed(running: Simulation) -> None:
+    slow = {"method": "*", "path": "/nodes", "kind": "slow_body", "seconds": 1.0}
+    running.control("faults", [slow, {"method": "*", "path": "/info", "kind": "status:500"}])
+    connection = ThreadWatchingConnection(running.host, 30)
+    try:
+        with pytest.raises(EngineError):
+            await EngineReader(connection).snapshot()
+        assert sorted(connection.begun) == sorted(connection.ended)
+        assert "list the nodes" in connection.ended
+    finally:
+        connection.close()
 
 
 async def test_what_is_no_answer_is_no_snapshot(running: Simulation) -> None:
@@ -224,6 +259,15 @@ async def test_what_is_attached_to_an_overlay(running: Simulation) -> None:
     # An engine may fail to find a healthy network: then a container is told by its ID.
     assert nameless.services == attached.services
     assert [len(each) for each in nameless.containers] == [12]
+
+
+async def test_what_is_no_list_of_containers_is_an_error(running: Simulation) -> None:
+    running.break_call("/containers/json", "garbage")
+    async with reader_on(running) as (reader, _):
+        with pytest.raises(EngineNonsense):
+            await reader.published_ports()
+        with pytest.raises(EngineNonsense):
+            await reader.containers_that_stay_down()
 
 
 async def test_containers_outside_the_swarm_stay_down_unless_they_are_started_again(

@@ -12,11 +12,11 @@ from console.operations.network_recreation.plan import Whose, own_parked
 from console.operations.network_recreation.record import Parked, Record, ServiceRecord, record_to_json
 from console.operations.network_recreation.waits import Times
 from console.swarm.changer import SwarmChanger
-from console.swarm.overlay_reader import OverlayReader
-from console.swarm.overlays import OverlayLook
+from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import SwarmSnapshot
 
 POLL_S = 0.2
-"""Between two looks while nothing can be done but wait; services are down meanwhile."""
+"""Between two snapshots while nothing can be done but wait; services are down meanwhile."""
 
 START_S = 0.4
 """So long one processor is busy with the start of a task; measured on dockerd 20.10.24 with tasks on two networks."""
@@ -55,7 +55,7 @@ def pace_of_this_machine_s() -> float:
 class Means:
     """What a recreation works with."""
 
-    reader: OverlayReader
+    reader: SwarmReader
     changer: SwarmChanger
     steady: Steady
     whose: Whose
@@ -65,15 +65,15 @@ class Means:
     """For each task that is brought back, how long the next service waits: tasks that start all at once slow each other
     down, and the reverse proxy among them."""
     waits_for: WaitsFor = to_nobody
-    """Is told at every look of a wait what is waited for, by name, with its state in brackets; nothing when it is over."""
+    """Is told at every snapshot of a wait what is waited for, by name, with its state in brackets; nothing when it is over."""
 
     @property
     def clock(self) -> Clock:
         return self.steady.clock
 
-    async def look(self) -> OverlayLook:
-        """Return a look, asked for patiently."""
-        return await self.steady.asked(self.reader.look)
+    async def snapshot(self) -> SwarmSnapshot:
+        """Return a snapshot, asked for patiently."""
+        return await self.steady.asked(self.reader.snapshot)
 
 
 @dataclass(slots=True)
@@ -100,13 +100,13 @@ class Job:
         """The network's name."""
         return self.record.network.name
 
-    def parked(self, look: OverlayLook) -> tuple[Parked, ...]:
+    def parked(self, snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
         """Return the services that are parked for this network."""
-        return own_parked(look, self.name, self.means.whose)
+        return own_parked(snapshot, self.name, self.means.whose)
 
-    def note(self, look: OverlayLook) -> None:
-        """Take in what a look shows, for the times."""
-        self.times.note(look, self.parked(look), self.name)
+    def note(self, snapshot: SwarmSnapshot) -> None:
+        """Take in what a snapshot shows, for the times."""
+        self.times.note(snapshot, self.parked(snapshot), self.name)
 
     async def put_down(self, *, is_down: bool = False) -> None:
         """Keep the way back, and everything as it was among the touches: whoever goes on begins with the last of these.

@@ -10,7 +10,7 @@ from console.runbook.run.header import Header
 from console.settings import Settings
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.connection import EngineConnection
-from console.swarm.reader import EngineReader
+from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.values import Engine
 
 
@@ -22,7 +22,7 @@ class Place:
     engine: Engine
 
 
-async def where_this_is(reader: EngineReader) -> Place:
+async def where_this_is(reader: SwarmReader) -> Place:
     """Return where this process is. Raises EngineError or SwarmError where the engine does not tell."""
     return Place(machine_id(), await reader.engine())
 
@@ -83,12 +83,12 @@ class RunWorld:
         return self._connection.host
 
     @property
-    def reader(self) -> EngineReader:
+    def reader(self) -> SwarmReader:
         return EngineReader(self._connection)
 
     @property
     def connection(self) -> EngineConnection:
-        """The engine, for readers of other kinds."""
+        """The engine, for its events."""
         return self._connection
 
     @property

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from console.clock import Clock
+from console.concurrency import OwningThreads
 from console.errors import Declined, HostError
 from console.runbook.run.replay import after, begun, fold
 from console.runbook.run.view import Live, RunView, Watched, is_kept
@@ -19,7 +20,6 @@ from console.runbook.runner.starting import is_alive
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, folder_of, run_folders
 from console.runbook.store.output import last_lines, last_number, pulse_age_s, read_waiting, waiting_mark
-from console.swarm.threads import OwningThreads
 from console.text import clean
 
 POLL_S = 0.25
