@@ -73,7 +73,7 @@ class Reader:
         self.looks = 0
         self.journal = journal
 
-    async def look(self, deadline_s: float) -> Any:
+    async def state(self, deadline_s: float) -> Any:
         assert deadline_s > 0
         self.looks += 1
         if self.looks == 2:

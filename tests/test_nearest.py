@@ -7,10 +7,10 @@ from console.diagnosis.why.explain import choose
 from console.errors import UsageError
 from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
-from console.swarm.stacks import Kind
+from console.swarm.values import ObjectKind
 from console.text import did_you_mean, near_names, nearest, or_what_there_is
 from screens.output.stack_removal import plan_lines
-from tests.support.stacks import item, look
+from tests.support.stacks import item, snapshot
 from tests.support.stacks import service as stack_service
 from tests.support.swarms import network, observation, service, swarm
 
@@ -72,7 +72,8 @@ def test_why_about_a_service_that_does_not_exist() -> None:
 
 def test_a_stack_that_is_not_found_among_others_is_told_with_the_nearest_one() -> None:
     web, api = (
-        stack_service(f"{name}_app", item(Kind.NETWORK, f"{name}_net"), stack=name) for name in ("web", "api")
+        stack_service(f"{name}_app", item(ObjectKind.NETWORK, f"{name}_net"), stack=name)
+        for name in ("web", "api")
     )
-    lines = list(plan_lines(plan_removal(("web", "apy"), look(services=(web, api)))))
+    lines = list(plan_lines(plan_removal(("web", "apy"), snapshot(services=(web, api)))))
     assert lines[0] == "apy: not found (already removed or misspelled). Did you mean api?"

@@ -15,8 +15,6 @@ from console.guard.shortage import Decision, Situation, Verdict, Wishes
 from console.operations.prune import Pruned, prune
 from console.operations.reclaim.restart import DaemonRestart
 from console.swarm.changer import SwarmChanger
-from console.swarm.overlay_reader import EngineOverlayReader
-from console.swarm.reader import EngineReader
 from console.text import duration, listed, plural
 
 Tell = Callable[[str], object]
@@ -57,8 +55,7 @@ async def act(scout: Scout, wishes: Wishes, hands: Hands) -> Outcome:
     decision = decide(situation, wishes, thresholds)
     pruned = Pruned()
     if decision.prunes:
-        overlays = EngineOverlayReader(scout.connection)
-        pruned = await prune(overlays, hands.changer, keep_of(settings), decision.prunes, hands.tell)
+        pruned = await prune(scout.reader, hands.changer, keep_of(settings), decision.prunes, hands.tell)
     if not decision.restarts:
         return Outcome(_with_pruned(decision, pruned), pruned=pruned)
     return await _restart(scout, wishes, hands, situation, decision)
@@ -70,7 +67,7 @@ async def _restart(
     settings, clock = scout.settings, scout.clock
     # On disk before it begins: a guard that is killed in the middle must not restart it again.
     await asyncio.to_thread(remember_restart, scout.state, clock.now())
-    reader = EngineReader(scout.connection)
+    reader = scout.reader
     waited = frozenset(each.service_id for each in needy_services(before.observation))
     done = await DaemonRestart(reader, clock, hands.restart, hands.tell).run(settings.guard.recovery_s)
     now = await _settled(scout, wishes, clock, waited)

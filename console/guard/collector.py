@@ -31,9 +31,7 @@ from console.storage.census import kept_censuses
 from console.storage.state import make_private, write_atomically
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource
-from console.swarm.overlay_reader import EngineOverlayReader
-from console.swarm.reader import EngineReader
-from console.swarm.standalone import containers_that_stay_down
+from console.swarm.reader import EngineReader, SwarmReader
 from console.text import clean
 
 LONGEST_JOURNAL_S = 14 * 86_400.0
@@ -56,9 +54,14 @@ class Scout:
     unit: Callable[[], Awaitable[Part[Daemon]]] | None = None
     """Inspects the docker unit instead of systemd; for engines that no unit runs."""
 
+    @property
+    def reader(self) -> SwarmReader:
+        """What reads the swarm."""
+        return EngineReader(self.connection)
+
     async def situation(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> Situation:
         """Return what there is now. With `dwell_s`, quiet is watched for so long; what is stuck does not count."""
-        reader, settings = EngineReader(self.connection), self.settings
+        reader, settings = self.reader, self.settings
         unit = await (self.unit or self._unit)()
         observation = await take_look(reader, self.log, self.clock, self._look(unit))
         if not self.is_demo:
@@ -97,7 +100,7 @@ class Scout:
         return replace(look, journal_s=min(max(look.journal_s, age_s), LONGEST_JOURNAL_S))
 
     async def _unit(self) -> Part[Daemon]:
-        swarm = await EngineReader(self.connection).glimpse(self.settings.look.deadline_s)
+        swarm = await self.reader.lists(self.settings.look.deadline_s)
         doubt = await whose_host(self.connection.host, swarm.engine)
         if doubt is not None:
             return doubt
@@ -109,7 +112,7 @@ class Scout:
 
     async def _stays_down(self) -> Part[Daemon]:
         try:
-            return Daemon(None, 0, await containers_that_stay_down(self.connection))
+            return Daemon(None, 0, await self.reader.containers_that_stay_down())
         except VipconsoleError as error:
             return unknown_from(error)
 
@@ -118,7 +121,7 @@ class Scout:
         stuck = frozenset(each.name for each in needy_services(observation)) if dwell_s else frozenset()
         rules = Rules(settings.quiet, settings.thresholds, dwell_s, stuck)
         senses = Senses(
-            EngineReader(self.connection),
+            self.reader,
             HostSurvey(settings.quiet, settings.look.call_timeout_s, holds_lock=holds_lock),
             EventSource(self.connection, self.clock),
         )
@@ -133,7 +136,7 @@ class Scout:
 
     async def _prunable(self) -> tuple[str, ...]:
         try:
-            look = await EngineOverlayReader(self.connection).look()
+            look = await self.reader.snapshot()
         except VipconsoleError:
             # What else is looked at fails for the same reason, and tells it; nothing is removed blindly.
             return ()

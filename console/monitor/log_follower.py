@@ -16,7 +16,7 @@ from console.journal.summary import SlidingSummariser, Summary
 from console.journal.values import Batch
 from console.monitor.values import LINES_KEPT, Feed, Line, Log, Stage
 from console.settings import Look
-from console.swarm.names import object_names
+from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 from console.text import clean
 

@@ -111,7 +111,7 @@ class Looking:
             self._is_urgent = False
             self._began_s = began_s = self._clock.monotonic()
             removed = self.ear.removed() if self.ear is not None else frozenset[str]()
-            swarm = await self._reader.look_again(self._settings.look.deadline_s, self._choose)
+            swarm = await self._reader.next_state(self._settings.look.deadline_s, self._choose)
             ended_s = self._clock.monotonic()
             took_s = ended_s - began_s
             self._rota.note(swarm, ended_s)

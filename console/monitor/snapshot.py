@@ -16,8 +16,8 @@ from console.journal.summary import Summary, summarise
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import Look
 from console.storage.census import kept_censuses
-from console.swarm.names import object_names
 from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 
 
@@ -30,7 +30,7 @@ async def take_look(
     what stays from what was only changing hands; `settle=False` does without it, and then leaks are unknown.
     """
     start = clock.monotonic()
-    swarm = await reader.look(settings.deadline_s)
+    swarm = await reader.state(settings.deadline_s)
     doubt = await whose_host(reader.host, swarm.engine)
     window_s = None if log.is_recorded else settings.journal_s
     (earlier, swarm), routes, batch = await together(
@@ -54,7 +54,7 @@ async def _settled(
     if not (settle and _must_settle(swarm)):
         return None, swarm
     await clock.sleep(settings.settle_s)
-    return swarm, await reader.look(settings.deadline_s)
+    return swarm, await reader.state(settings.deadline_s)
 
 
 def _must_settle(swarm: SwarmState) -> bool:

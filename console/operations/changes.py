@@ -11,7 +11,7 @@ from console.operations.probes import remove_leftovers_in, unbroken
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import foreign, roles_of
 from console.swarm.parse import PARKED_LABEL
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import Node, Service
 from console.text import listed, plural
 
@@ -31,14 +31,14 @@ class Claimant:
 
 
 async def clear_the_way(
-    reader: EngineReader, changer: SwarmChanger, claimant: Claimant, deadline_s: float
+    reader: SwarmReader, changer: SwarmChanger, claimant: Claimant, deadline_s: float
 ) -> tuple[str, ...]:
     """Make sure that nobody else is changing the swarm or has left it half changed; return what was removed.
 
     That are the names of probes and scratch networks which commands of this machine left behind. The caller holds the
     maintenance lock. Raises Declined, and EngineError when the services cannot be read.
     """
-    state = await reader.glimpse(deadline_s)
+    state = await reader.lists(deadline_s)
     if isinstance(state.services, Unknown):
         raise EngineError(state.services.reason, state.services.hint)
     decline_if_claimed(state.services, claimant)

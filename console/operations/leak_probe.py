@@ -15,7 +15,7 @@ from console.errors import EngineError, EngineTimeout, Unknown
 from console.operations.probes import IMAGE, NOWHERE, Mark, Prober, network_name, unbroken
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import Network, SwarmState, Task
 from console.text import plural
 
@@ -66,7 +66,7 @@ class LeakProbe:
 
     def __init__(
         self,
-        reader: EngineReader,
+        reader: SwarmReader,
         changer: SwarmChanger,
         clock: Clock,
         mark: Mark,
@@ -155,7 +155,7 @@ class LeakProbe:
                     await self._remove(each.id)
 
     async def _look(self) -> SwarmState:
-        return await self._reader.glimpse(10)
+        return await self._reader.lists(10)
 
     async def _wait(self, is_so: Callable[[SwarmState], bool], what: str) -> SwarmState:
         async def look() -> SwarmState | None:

@@ -15,7 +15,7 @@ from console.concurrency import until
 from console.errors import Declined, EngineError, EngineRefused, EngineTimeout, Unknown, known
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import SwarmState
 from console.text import plural
 
@@ -102,7 +102,7 @@ def after_spec(mark: Mark) -> Mapping[str, Any]:
 class Prober:
     """Asks a network for its next address with a probe."""
 
-    reader: EngineReader
+    reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
     mark: Mark
@@ -185,14 +185,14 @@ async def unbroken(change: Awaitable[T]) -> T:
 
 
 async def remove_leftovers(
-    reader: EngineReader, changer: SwarmChanger, machine: str, deadline_s: float
+    reader: SwarmReader, changer: SwarmChanger, machine: str, deadline_s: float
 ) -> tuple[str, ...]:
     """Remove the probes and scratch networks that commands of this machine left behind, and return their names.
 
     The caller holds the maintenance lock, so no such command is running. Raises Declined when another machine has a
     probe in this swarm, for it may be at work, and EngineError when the services cannot be read.
     """
-    return await remove_leftovers_in(await reader.glimpse(deadline_s), changer, machine)
+    return await remove_leftovers_in(await reader.lists(deadline_s), changer, machine)
 
 
 async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine: str) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from console.durations import is_known
 from console.errors import EngineRefused
 from console.swarm.changer import SwarmChanger
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlay_reader import OverlayReader
-from console.swarm.overlays import OverlayLook, live_on
+from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Network
 
 KEEP_LABEL = "vipconsole.keep"
 """A network with this label, whatever its value, is never removed."""
@@ -33,37 +33,39 @@ class Pruned:
     """Those that were to be removed and stayed, with the reason."""
 
 
-def prunable(look: OverlayLook, keep: Keep) -> tuple[NetworkDefinition, ...]:
+def prunable(snapshot: SwarmSnapshot, keep: Keep) -> tuple[Network, ...]:
     """Return the overlays that nobody uses: no service, no task that lives or still stops, and no container of this node.
 
     A container that is stopped counts too, for it would not start without its network.
     """
     return tuple(
-        each for each in look.networks if each.scope == "swarm" and not _kept_because(each, look, keep)
+        each
+        for each in snapshot.networks
+        if each.scope == "swarm" and not _kept_because(each, snapshot, keep)
     )
 
 
-def _kept_because(network: NetworkDefinition, look: OverlayLook, keep: Keep) -> str:
-    age_s = (look.now - network.created).total_seconds()
+def _kept_because(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> str:
+    age_s = (snapshot.now - network.created).total_seconds()
     labels = network.body.get("Labels") or {}
-    if network.is_ingress or network.is_from_config:
+    if network.ingress or network.is_from_config:
         return "Swarm needs it"
     if any(fnmatchcase(network.name, each) for each in keep.names) or KEEP_LABEL in labels:
         return "its label says to keep it"
     is_dated = is_known(network.created)
     if not is_dated or age_s < keep.younger_than_s:
         return "it is new" if is_dated else "its age is unknown"
-    users = [each.name for each in look.services if each.is_on(network.id, network.name)]
+    users = [each.name for each in snapshot.services if each.is_on(network.id, network.name)]
     if users:
         return f"{users[0]} uses it"
-    if any(live_on(look, network.id)):
+    if any(snapshot.live_tasks_on(network.id)):
         return "a task uses it"
-    containers = [each.name for each in look.containers if each.is_on(network.id)]
+    containers = [each.name for each in snapshot.containers if each.is_on(network.id)]
     return f"the container {containers[0]} uses it" if containers else ""
 
 
 async def prune(
-    reader: OverlayReader,
+    reader: SwarmReader,
     changer: SwarmChanger,
     keep: Keep,
     names: Iterable[str],
@@ -76,11 +78,11 @@ async def prune(
     removed: list[str] = []
     kept: list[tuple[str, str]] = []
     for name in dict.fromkeys(names):
-        look = await reader.look()
-        found = look.overlay(name)
+        snapshot = await reader.snapshot()
+        found = snapshot.overlay(name)
         if found is None:
             continue
-        reason = _kept_because(found, look, keep)
+        reason = _kept_because(found, snapshot, keep)
         if reason:
             kept.append((name, reason))
             continue

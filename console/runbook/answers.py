@@ -68,13 +68,13 @@ def all_of(answers: Iterable[Found]) -> Answer:
 
 async def look(context: Context) -> SwarmState:
     """Return the swarm as it is now, its overlays inspected."""
-    state: SwarmState = await context.world.reader.look(context.world.settings.look.deadline_s)
+    state: SwarmState = await context.world.reader.state(context.world.settings.look.deadline_s)
     return state
 
 
 async def glimpse(context: Context) -> SwarmState:
     """Return the swarm as it is now, no network inspected."""
-    state: SwarmState = await context.world.reader.glimpse(context.world.settings.look.deadline_s)
+    state: SwarmState = await context.world.reader.lists(context.world.settings.look.deadline_s)
     return state
 
 

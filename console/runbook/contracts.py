@@ -28,7 +28,7 @@ from console.runbook.run.waits import Blocking
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 
 
 class Parameters(BaseModel):
@@ -117,13 +117,13 @@ class World(Protocol):
         ...
 
     @property
-    def reader(self) -> EngineReader:
+    def reader(self) -> SwarmReader:
         """What reads the swarm."""
         ...
 
     @property
     def connection(self) -> EngineConnection:
-        """The engine, for readers of other kinds. Whatever changes goes through `changer`."""
+        """The engine, for its events. Whatever changes goes through `changer`."""
         ...
 
     @property

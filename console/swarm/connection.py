@@ -12,9 +12,9 @@ from docker.errors import DockerException, create_api_error_from_http_exception
 from docker.utils import kwargs_from_env
 from requests import HTTPError
 
+from console.concurrency import OwningThreads
 from console.errors import EngineNonsense, UsageError
 from console.swarm.failures import FAILURES, engine_error, timeout_error
-from console.swarm.threads import OwningThreads
 from console.text import SENTENCE_LIMIT, clean
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"

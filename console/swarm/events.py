@@ -18,7 +18,7 @@ from docker.errors import DockerException
 
 from console.clock import Clock
 from console.errors import Unknown, VipconsoleError, unknown_from
-from console.swarm import parse
+from console.swarm import parse_engine
 from console.swarm.connection import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.values import Event
@@ -164,7 +164,7 @@ class _Stream(threading.Thread):
         try:
             yield None
             for data in stream:
-                yield parse.event(data)
+                yield parse_engine.event(data)
         finally:
             # The response holds the socket also after the stream was shut.
             stream._response.close()  # noqa: SLF001 - the SDK keeps no other way to it

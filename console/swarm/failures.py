@@ -1,8 +1,9 @@
-"""What the docker SDK raises, as this program's own errors."""
+"""What the docker SDK raises, and what keeps an engine from showing a swarm, told in this program's own errors."""
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import requests
 from docker import errors as sdk
@@ -15,10 +16,12 @@ from console.errors import (
     EngineRefused,
     EngineTimeout,
     EngineUnreachable,
+    NoSwarm,
     NotManager,
+    SwarmError,
     VipconsoleError,
 )
-from console.text import clean, clean_error
+from console.text import clean, clean_error, listed
 
 FAILURES = (
     sdk.DockerException,
@@ -69,6 +72,29 @@ def timeout_error(host: str, asked: str) -> EngineTimeout:
     return EngineTimeout(
         f"The engine at {host} did not answer in time (asked to {asked}).",
         "dockerd may be overloaded or hanging: check `systemctl status docker`, then try again.",
+    )
+
+
+def not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
+    """Return why the engine's answer to `GET /info` shows no swarm, or None for a working manager."""
+    swarm = info.get("Swarm") or {}
+    match swarm.get("LocalNodeState"):
+        case "active" if swarm.get("ControlAvailable"):
+            return None
+        case "active":
+            return NotManager(
+                f"The node at {host} is a worker, and only managers see the swarm.",
+                f"Run this on a manager, or name one with --host{_managers(swarm.get('RemoteManagers'))}.",
+            )
+        case "locked":
+            return NoSwarm(f"The swarm at {host} is locked.", "`docker swarm unlock` with its unlock key.")
+        case "error" | "pending":
+            return NoSwarm(
+                f"The node at {host} is in its swarm but cannot work in it (state {swarm['LocalNodeState']}).",
+                "`docker info` tells the error; quorum may be lost.",
+            )
+    return NoSwarm(
+        f"The engine at {host} is not part of a swarm.", "`docker swarm init`, or name a manager with --host."
     )
 
 
@@ -130,3 +156,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield cause
         linked = (cause.__cause__, cause.__context__, *cause.args)
         waiting.extend(each for each in linked if isinstance(each, BaseException))
+
+
+def _managers(remote: Iterable[Mapping[str, Any]] | None) -> str:
+    addresses = [clean(str(each.get("Addr", ""))) for each in remote or ()]
+    return f" (managers: {listed(addresses)})" if addresses else ""

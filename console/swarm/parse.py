@@ -5,8 +5,8 @@ Field names: Docker Engine API v1.41 to v1.52; the older and the newer differ in
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
@@ -14,15 +14,16 @@ from console.durations import NO_TIME, is_known
 from console.errors import Part, Unknown
 from console.swarm.values import (
     ALIVE,
+    DEFAULT_GRACE_S,
     Attachment,
-    Engine,
-    Event,
     LocalEndpoint,
     Network,
     NetworkDetail,
     Node,
+    ObjectKind,
     PublishedPort,
     Service,
+    StackObject,
     Subnet,
     SubnetUse,
     Task,
@@ -42,6 +43,12 @@ PARKED_LABEL = "vipconsole.parked"
 """On services that a recreation of their network took off it for a moment: JSON of what they were."""
 NEVER_INSPECTED = Unknown("It was not inspected.")
 
+VXLAN_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
+"""Among the options the engine also tells the VXLAN IDs that it gave. Asking for them again would clash."""
+NETWORK_FIELDS = ("EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Labels")
+SUBNET_FIELDS = ("Subnet", "IPRange", "Gateway", "AuxiliaryAddresses")
+"""What it takes to make a network and its subnets again. A field that is added here needs its flag in the way back by hand,
+too."""
 
 GO_ZERO = "0001-01-01T00:00:00"
 """How Go writes the time of what has none. The engine does so for networks of swarms that began with Docker 17.12."""
@@ -87,21 +94,44 @@ def subnet(data: Mapping[str, Any]) -> Subnet:
 
 def network(data: Mapping[str, Any], detail: Part[NetworkDetail] = NEVER_INSPECTED) -> Network:
     """Return a network from an entry of `GET /networks`."""
-    configs = (data.get("IPAM") or {}).get("Config") or ()
+    driver = clean(data.get("Driver") or "")
+    configs = [each for each in (data.get("IPAM") or {}).get("Config") or () if each.get("Subnet")]
     return Network(
         id=clean(data["Id"]),
         name=clean(data["Name"]),
-        driver=clean(data.get("Driver") or ""),
+        driver=driver,
         scope=clean(data["Scope"]),
         created=moment(data["Created"]),
         ingress=bool(data.get("Ingress")),
         attachable=bool(data.get("Attachable")),
-        subnets=tuple(subnet(each) for each in configs if each.get("Subnet")),
+        subnets=tuple(map(subnet, configs)),
         detail=detail,
         has_ipv6=bool(data.get("EnableIPv6")),
         # The swarm's own networks are listed without peers, a node's copy of one with them (measured on 20.10).
         is_leftover=data["Scope"] == "swarm" and bool(data.get("Peers")),
+        stack=_stack(data),
+        has_vxlan_ids=driver != "overlay" or bool((data.get("Options") or {}).get(VXLAN_OPTION)),
+        is_from_config=bool(data.get("ConfigOnly") or (data.get("ConfigFrom") or {}).get("Network")),
+        body=_network_body(data, configs),
     )
+
+
+def _network_body(data: Mapping[str, Any], configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    ipam, options = data.get("IPAM") or {}, dict(data.get("Options") or {})
+    options.pop(VXLAN_OPTION, None)
+    return {
+        "Name": data["Name"],
+        # Engines before API 1.44 would make a second network of the same name without it.
+        "CheckDuplicate": True,
+        "Driver": data.get("Driver") or "overlay",
+        **{key: data[key] for key in NETWORK_FIELDS if data.get(key) is not None},
+        "Options": options,
+        "IPAM": {
+            "Driver": ipam.get("Driver") or "default",
+            "Options": ipam.get("Options"),
+            "Config": [{key: each[key] for key in SUBNET_FIELDS if each.get(key)} for each in configs],
+        },
+    }
 
 
 def network_detail(data: Mapping[str, Any]) -> NetworkDetail:
@@ -125,19 +155,22 @@ def network_detail(data: Mapping[str, Any]) -> NetworkDetail:
 
 
 def service(data: Mapping[str, Any]) -> Service:
-    """Return a service from an entry of `GET /services`."""
+    """Return a service from an entry of `GET /services`, or from its inspection."""
     spec, endpoint = data["Spec"], data.get("Endpoint") or {}
+    template = spec.get("TaskTemplate") or {}
+    container = template.get("ContainerSpec") or {}
     asked, update = spec.get("EndpointSpec") or {}, data.get("UpdateStatus") or {}
     # Engines before API 1.44 keep the networks of old services at the service itself.
-    networks = spec.get("TaskTemplate", {}).get("Networks") or spec.get("Networks") or ()
+    networks = template.get("Networks") or spec.get("Networks") or ()
+    network_ids = tuple(clean(each["Target"]) for each in networks)
     return Service(
         id=clean(data["ID"]),
         name=clean(spec["Name"]),
-        stack=clean((spec.get("Labels") or {}).get(STACK_LABEL, "")),
+        stack=_stack(spec),
         created=moment(data["CreatedAt"]),
         updated=_known(data["UpdatedAt"]) or moment(data["CreatedAt"]),
         endpoint_mode=clean(asked.get("Mode") or "vip"),
-        network_ids=tuple(clean(each["Target"]) for each in networks),
+        network_ids=network_ids,
         publishes_ingress=any(
             each.get("PublishMode", "ingress") == "ingress" for each in asked.get("Ports") or ()
         ),
@@ -148,14 +181,13 @@ def service(data: Mapping[str, Any]) -> Service:
         ),
         replicas=((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas"),
         mode=_mode(spec.get("Mode") or {}),
-        restart=clean((spec.get("TaskTemplate", {}).get("RestartPolicy") or {}).get("Condition") or "any"),
+        restart=clean((template.get("RestartPolicy") or {}).get("Condition") or "any"),
         update_state=clean(update.get("State") or ""),
         update_started=_known(update.get("StartedAt")),
         update_message=clean(update.get("Message") or "", SENTENCE_LIMIT),
-        image=_image(spec.get("TaskTemplate", {})),
+        image=_image(container),
         constraints=tuple(
-            clean(each, SENTENCE_LIMIT)
-            for each in (spec.get("TaskTemplate", {}).get("Placement") or {}).get("Constraints") or ()
+            clean(each, SENTENCE_LIMIT) for each in (template.get("Placement") or {}).get("Constraints") or ()
         ),
         addressless_ids=tuple(
             clean(each["NetworkID"]) for each in endpoint.get("VirtualIPs") or () if not each.get("Addr")
@@ -165,7 +197,30 @@ def service(data: Mapping[str, Any]) -> Service:
         # The endpoint also has ports that Swarm chose itself, and lacks all where nothing was allocated.
         ports=_ports(endpoint.get("Ports") or asked.get("Ports") or ()),
         rolls_back_to_parked=bool(_parked_by(data.get("PreviousSpec") or {})),
+        uses=frozenset((*network_ids, *_secrets_and_configs(container))),
+        grace_s=_grace_s(container),
+        version=int(data["Version"]["Index"]),
+        spec=spec,
+        previous_spec=data.get("PreviousSpec") or {},
     )
+
+
+def _secrets_and_configs(container: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the IDs of the secrets and configs in a container's specification."""
+    credentials = (container.get("Privileges") or {}).get("CredentialSpec") or {}
+    yield from (clean(each["SecretID"]) for each in container.get("Secrets") or ())
+    yield from (clean(each["ConfigID"]) for each in container.get("Configs") or ())
+    if credentials.get("Config"):
+        yield clean(credentials["Config"])
+
+
+def _grace_s(container: Mapping[str, Any]) -> float:
+    nanoseconds = container.get("StopGracePeriod")
+    return DEFAULT_GRACE_S if nanoseconds is None else int(nanoseconds) / 1e9
+
+
+def _stack(labelled: Mapping[str, Any]) -> str:
+    return clean((labelled.get("Labels") or {}).get(STACK_LABEL) or "")
 
 
 def _parked_by(spec: Mapping[str, Any]) -> str:
@@ -196,8 +251,8 @@ def _mode(data: Mapping[str, Any]) -> str:
     return next((name for key, name in modes.items() if data.get(key) is not None), "replicated")
 
 
-def _image(template: Mapping[str, Any]) -> str:
-    return clean((template.get("ContainerSpec") or {}).get("Image") or "", SENTENCE_LIMIT)
+def _image(container: Mapping[str, Any]) -> str:
+    return clean(container.get("Image") or "", SENTENCE_LIMIT)
 
 
 def _attachment(data: Mapping[str, Any]) -> Attachment:
@@ -211,9 +266,11 @@ def _attachment(data: Mapping[str, Any]) -> Attachment:
 
 def task(data: Mapping[str, Any]) -> Task:
     """Return a task from an entry of `GET /tasks`."""
-    status = data["Status"]
-    standalone = data["Spec"].get("NetworkAttachmentSpec")
-    container = standalone or status.get("ContainerStatus") or {}
+    spec, status = data["Spec"], data["Status"]
+    standalone = spec.get("NetworkAttachmentSpec")
+    started = standalone or status.get("ContainerStatus") or {}
+    container = spec.get("ContainerSpec") or {}
+    attachments = tuple(_attachment(each) for each in data.get("NetworksAttachments") or ())
     return Task(
         id=clean(data["ID"]),
         service_id=clean(data.get("ServiceID") or ""),
@@ -224,13 +281,20 @@ def task(data: Mapping[str, Any]) -> Task:
         since=_known(status["Timestamp"]) or moment(data["CreatedAt"]),
         message=clean_error(status.get("Message") or ""),
         error=clean_error(status.get("Err") or ""),
-        container_id=clean(container.get("ContainerID") or ""),
+        container_id=clean(started.get("ContainerID") or ""),
         is_standalone=standalone is not None,
-        attachments=tuple(_attachment(each) for each in data.get("NetworksAttachments") or ()),
+        attachments=attachments,
         created=moment(data["CreatedAt"]),
-        image=_image(data["Spec"]),
+        image=_image(container),
         exit_code=_exit_code(status),
-        stack=clean(((data["Spec"].get("ContainerSpec") or {}).get("Labels") or {}).get(STACK_LABEL, "")),
+        stack=_stack(container),
+        network_ids=frozenset(
+            (
+                *(clean(each["Target"]) for each in spec.get("Networks") or ()),
+                *(each.network_id for each in attachments),
+            )
+        ),
+        grace_s=_grace_s(container),
     )
 
 
@@ -260,32 +324,6 @@ def node(data: Mapping[str, Any]) -> Node:
     )
 
 
-def event(data: Mapping[str, Any]) -> Event:
-    """Return what changed from a message of `GET /events`."""
-    actor = data["Actor"]
-    attributes = actor.get("Attributes") or {}
-    seconds, nanoseconds = divmod(int(data["timeNano"]), 1_000_000_000)
-    return Event(
-        kind=clean(data["Type"]),
-        action=clean(data["Action"]),
-        scope=clean(data.get("scope") or "local"),
-        id=clean(actor["ID"]),
-        name=clean(attributes.get("name") or ""),
-        at=datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000),
-        attributes={clean(key): clean(value) for key, value in attributes.items()},
-    )
-
-
-def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
-    """Return the engine from `GET /info`; the caller has made sure that it is a manager."""
-    swarm = data["Swarm"]
-    return Engine(
-        name=clean(data["Name"]),
-        version=clean(data["ServerVersion"]),
-        api_version=api_version,
-        time=moment(data["SystemTime"]),
-        node_id=clean(swarm["NodeID"]),
-        cluster_id=clean(swarm["Cluster"]["ID"]),
-        managers=int(swarm["Managers"]),
-        nodes=int(swarm["Nodes"]),
-    )
+def stack_object(kind: ObjectKind, data: Mapping[str, Any]) -> StackObject:
+    """Return a secret or config from an entry of `GET /secrets` or `GET /configs`; its data is not kept."""
+    return StackObject(kind, clean(data["ID"]), clean(data["Spec"]["Name"]), _stack(data["Spec"]))

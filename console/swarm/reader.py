@@ -4,26 +4,29 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from console.concurrency import together
-from console.errors import (
-    EngineNonsense,
-    EngineNotFound,
-    NoSwarm,
-    NotManager,
-    Part,
-    SwarmError,
-    Unknown,
-    VipconsoleError,
-    unknown_from,
-)
-from console.swarm import parse
+from console.errors import EngineNonsense, EngineNotFound, Part, Unknown, VipconsoleError, unknown_from
+from console.swarm import parse, parse_engine
 from console.swarm.connection import EngineConnection, answer_of
-from console.swarm.failures import timeout_error
-from console.swarm.values import Engine, Network, NetworkDetail, Node, Service, SwarmState, Task
-from console.text import clean, listed
+from console.swarm.failures import not_a_manager, timeout_error
+from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attached_to, published_ports
+from console.swarm.values import (
+    Container,
+    Endpoint,
+    Engine,
+    Network,
+    NetworkDetail,
+    Node,
+    ObjectKind,
+    Service,
+    StackObject,
+    SwarmState,
+    Task,
+)
 
 T = TypeVar("T")
 
@@ -38,6 +41,11 @@ TASKS = f"/tasks?filters={quote(json.dumps(EVERY_RUNTIME))}"
 MANAGERS = f"/nodes?filters={quote(json.dumps({'role': ['manager']}))}"
 """The filter goes by the role that a node has. What a node shows is only the role that it is to get
 (moby daemon/cluster/convert/node.go)."""
+CONTAINERS = "/containers/json?all=1"
+RUNNING_CONTAINERS = "/containers/json"
+STARTED_AGAIN = ("always", "unless-stopped")
+"""Restart policies by which dockerd starts a container when it is started itself; `on-failure` does not
+(docs.docker.com, "Start containers automatically")."""
 NOT_FOUND = Unknown("The engine lists this network but does not find it.", "Try again in a moment.")
 
 
@@ -47,15 +55,67 @@ def path_of(network_id: str) -> str:
 
 
 class SwarmReader(Protocol):
-    """Looks at a swarm."""
+    """Reads a swarm.
+
+    A `SwarmState` says for each part that fails why it is unknown. Everything else is whole: a method raises an
+    `EngineError` or `SwarmError` where it cannot read what it returns.
+    """
 
     @property
     def host(self) -> str:
         """The address of the engine that is asked."""
         ...
 
-    async def look(self, deadline_s: float) -> SwarmState:
+    async def state(self, deadline_s: float) -> SwarmState:
         """Return the swarm as it is now; parts that fail or are not there by the deadline are unknown."""
+        ...
+
+    async def lists(self, deadline_s: float) -> SwarmState:
+        """Return the swarm as it is now, as `state` does, but inspect no network: five calls, however many there are."""
+        ...
+
+    async def snapshot(self) -> SwarmSnapshot:
+        """Return everything that overlays can be entangled with: six calls."""
+        ...
+
+    async def stack_snapshot(self) -> StackSnapshot:
+        """Return everything that stacks consist of: eight calls."""
+        ...
+
+    async def engine(self) -> Engine:
+        """Return the engine and its place in the swarm: one call."""
+        ...
+
+    async def service(self, service_id: str) -> Service:
+        """Return one service as it is now; raise EngineNotFound where the engine does not find it."""
+        ...
+
+    async def find_service(self, service_id: str) -> Service | None:
+        """Return one service as it is now; None only where the list of services lacks it too."""
+        ...
+
+    async def find_endpoint(self, container_id: str, network: str) -> Endpoint | None:
+        """Return how a container of this node is attached to a network, by its name; None where it is not there."""
+        ...
+
+    async def attached(self, network: str) -> Attachments | None:
+        """Return what is attached to the overlay of this name; None where there is none."""
+        ...
+
+    async def published_ports(self) -> Mapping[int, tuple[str, ...]]:
+        """Return the ports of this node that containers outside the swarm publish, with the names of those."""
+        ...
+
+    async def containers_that_stay_down(self) -> tuple[str, ...]:
+        """Return the running containers outside the swarm that a restart of dockerd would leave down, by name."""
+        ...
+
+    async def manager_ids(self) -> frozenset[str]:
+        """Return the nodes that are managers now, whatever their specifications ask for."""
+        ...
+
+    async def has_allocated_task(self, service_id: str) -> bool:
+        """Whether the leader's allocator has had a task of a service."""
         ...
 
 
@@ -70,27 +130,104 @@ class EngineReader:
         """The address of the engine that is asked."""
         return self._connection.host
 
-    async def look(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now; parts that fail or are not there by the deadline are unknown."""
+    async def state(self, deadline_s: float) -> SwarmState:
+        """Return the swarm as it is now, its overlays inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._networks(end))
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now, as `look` does, but inspect no network: five calls, however many there are."""
+    async def lists(self, deadline_s: float) -> SwarmState:
+        """Return the swarm as it is now, no network inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._list_networks())
 
+    async def snapshot(self) -> SwarmSnapshot:
+        """Return everything that overlays can be entangled with."""
+        # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
+        engine, networks, services, tasks, nodes, containers = await together(
+            _or_error(self.engine()),
+            _or_error(self._list_networks()),
+            _or_error(self._list_services()),
+            _or_error(self._list_tasks()),
+            _or_error(self._list_nodes()),
+            _or_error(self._list_containers(CONTAINERS)),
+        )
+        return SwarmSnapshot(
+            _answer(engine),
+            _answer(networks),
+            _answer(services),
+            _answer(tasks),
+            _answer(nodes),
+            _answer(containers),
+        )
+
+    async def stack_snapshot(self) -> StackSnapshot:
+        """Return everything that stacks consist of."""
+        snapshot, secrets, configs = await together(
+            _or_error(self.snapshot()),
+            _or_error(self._list_stack_objects(ObjectKind.SECRET)),
+            _or_error(self._list_stack_objects(ObjectKind.CONFIG)),
+        )
+        return StackSnapshot.of(_answer(snapshot), _answer(secrets), _answer(configs))
+
+    async def engine(self) -> Engine:
+        """Return the engine and its place in the swarm."""
+        return await self._get("describe itself", "its description of itself", "/info", self._manager)
+
     async def service(self, service_id: str) -> Service:
-        """Return one service as it is now. Raises an `EngineError`; EngineNotFound where there is none."""
+        """Return one service as it is now, or raise EngineNotFound."""
         path = f"/services/{quote(service_id, safe='')}"
-        return await self._asked("inspect a service", "its inspection of a service", path, parse.service)
+        return await self._get("inspect a service", "its inspection of a service", path, parse.service)
+
+    async def find_service(self, service_id: str) -> Service | None:
+        """Return one service as it is now, or None where there is none."""
+        try:
+            return await self.service(service_id)
+        except EngineNotFound:
+            # Only the list tells that something is gone: an operation that acts on that gives it up for good.
+            return next((each for each in await self._list_services() if each.id == service_id), None)
+
+    async def find_endpoint(self, container_id: str, network: str) -> Endpoint | None:
+        """Return how a container of this node is attached to a network, or None."""
+        read = partial(parse_engine.endpoint, network=network)
+        try:
+            return await self._inspect_container(container_id, read)
+        except EngineNotFound:
+            if any(each.id == container_id for each in await self._list_containers(CONTAINERS)):
+                raise
+            return None
+
+    async def attached(self, network: str) -> Attachments | None:
+        """Return what is attached to the overlay of this name, or None."""
+        found = [
+            each for each in await self._list_networks() if each.name == network and each.scope == "swarm"
+        ]
+        if not found:
+            return None
+        services, tasks, names = await together(
+            self._list_services(), self._list_tasks(), self._local_names(found[0])
+        )
+        return self._parsed(
+            "its list of services", lambda _: attached_to(found[0], services, tasks, names), None
+        )
+
+    async def published_ports(self) -> Mapping[int, tuple[str, ...]]:
+        """Return the ports that containers outside the swarm publish, with the names of those."""
+        return published_ports(await self._list_containers(RUNNING_CONTAINERS))
+
+    async def containers_that_stay_down(self) -> tuple[str, ...]:
+        """Return the running containers outside the swarm that a restart of dockerd would leave down, by name."""
+        containers = await self._list_containers(RUNNING_CONTAINERS)
+        names = await together(
+            *(self._name_if_it_stays_down(each) for each in containers if not each.task_id)
+        )
+        return tuple(sorted(name for name in names if name))
 
     async def manager_ids(self) -> frozenset[str]:
-        """Return the nodes that are managers now, whatever their specifications ask for. Raises an `EngineError`."""
+        """Return the nodes that are managers now, whatever their specifications ask for."""
         return frozenset(each.id for each in await self._list("managers", MANAGERS, parse.node))
 
     async def has_allocated_task(self, service_id: str) -> bool:
-        """Whether the leader's allocator has had a task of a service. Raises an `EngineError`."""
+        """Whether the leader's allocator has had a task of a service."""
         path = f"/tasks?filters={quote(json.dumps({'service': [service_id]}))}"
         return any(each.state != "new" for each in await self._list("tasks of a service", path, parse.task))
 
@@ -113,15 +250,11 @@ class EngineReader:
         except VipconsoleError as error:
             return unknown_from(error)
 
-    async def engine(self) -> Engine:
-        """Return the engine and its place in the swarm: one call. Raises an `EngineError` or `SwarmError`."""
-        return await self._asked("describe itself", "its description of itself", "/info", self._manager)
-
     def _manager(self, data: Mapping[str, Any]) -> Engine:
-        error = _not_a_manager(data, self.host)
+        error = not_a_manager(data, self.host)
         if error is not None:
             raise error
-        return parse.engine(data, self._connection.api_version)
+        return parse_engine.engine(data, self._connection.api_version)
 
     async def _list_networks(self) -> tuple[Network, ...]:
         return await self._list("networks", "/networks", parse.network)
@@ -135,11 +268,40 @@ class EngineReader:
     async def _list_nodes(self) -> tuple[Node, ...]:
         return await self._list("nodes", "/nodes", parse.node)
 
+    async def _list_containers(self, path: str) -> tuple[Container, ...]:
+        return await self._list("containers", path, parse_engine.container)
+
+    async def _list_stack_objects(self, kind: ObjectKind) -> tuple[StackObject, ...]:
+        return await self._list(f"{kind}s", f"/{kind}s", partial(parse.stack_object, kind))
+
+    async def _inspect_container(self, container_id: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+        path = f"/containers/{quote(container_id, safe='')}/json"
+        return await self._get("inspect a container", "its inspection of a container", path, read)
+
+    async def _name_if_it_stays_down(self, container: Container) -> str:
+        try:
+            name, policy = await self._inspect_container(container.id, parse_engine.restart_policy)
+        except EngineNotFound:
+            return ""
+        return "" if policy in STARTED_AGAIN else name
+
+    async def _local_names(self, network: Network) -> Mapping[str, str]:
+        """Return the names of containers on the network by ID, as far as the node that is asked knows them."""
+        path = path_of(network.id)
+        try:
+            detail = await self._get(
+                "inspect a network", "its inspection of a network", path, parse.network_detail
+            )
+        except EngineNotFound:
+            # An engine may answer this for a healthy network; then containers are named by their ID.
+            return {}
+        return {each.key: each.name for each in detail.endpoints}
+
     async def _list(self, what: str, path: str, parser: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
         def read(rows: Iterable[Mapping[str, Any]] | None) -> tuple[T, ...]:
             return tuple(parser(row) for row in rows or ())
 
-        return await self._asked(f"list the {what}", f"its list of {what}", path, read)
+        return await self._get(f"list the {what}", f"its list of {what}", path, read)
 
     async def _networks(self, end: float) -> tuple[Network, ...]:
         listed = await self._list_networks()
@@ -170,7 +332,7 @@ class EngineReader:
         asked, what = f"inspect the network {network.name}", f"its inspection of the network {network.name}"
         try:
             async with asyncio.timeout_at(end):
-                return await self._asked(asked, what, path_of(network.id), parse.network_detail)
+                return await self._get(asked, what, path_of(network.id), parse.network_detail)
         except EngineNotFound:
             return None
         except TimeoutError:
@@ -178,55 +340,39 @@ class EngineReader:
         except VipconsoleError as error:
             return unknown_from(error)
 
-    async def _asked(self, asked: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
+    async def _get(self, asked: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
         """Return what the engine answers, made a value by the thread that asked: much text takes long to read.
 
         `asked` and `what` say in words what is asked and what the answer is, for errors.
         """
-
-        def read(data: object) -> T:
-            try:
-                return parser(data)
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                raise EngineNonsense(
-                    f"The engine at {self.host} sent a malformed reply: {what} ({type(error).__name__}).",
-                    "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
-                ) from error
-
+        read = partial(self._parsed, what, parser)
         return await self._connection.ask(
             asked, lambda client: self._read(path, answer_of(client, path), read)
         )
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - `RepeatedReader` caches by the path
+    def _parsed(self, what: str, parser: Callable[[Any], T], data: object) -> T:
+        try:
+            return parser(data)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise EngineNonsense(
+                f"The engine at {self.host} sent a malformed reply: {what} ({type(error).__name__}).",
+                "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
+            ) from error
+
+    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - a reader that reads again goes by the path
         return read(json.loads(answer))
 
 
-def _not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
-    """Return why the engine's answer to `GET /info` shows no swarm, or None for a working manager."""
-    swarm = info.get("Swarm") or {}
-    match swarm.get("LocalNodeState"):
-        case "active" if swarm.get("ControlAvailable"):
-            return None
-        case "active":
-            return NotManager(
-                f"The node at {host} is a worker, and only managers see the swarm.",
-                f"Run this on a manager, or name one with --host{_managers(swarm.get('RemoteManagers'))}.",
-            )
-        case "locked":
-            return NoSwarm(
-                f"The swarm at {host} is locked.", "Run `docker swarm unlock` with its unlock key."
-            )
-        case "error" | "pending":
-            return NoSwarm(
-                f"The node at {host} is in its swarm but cannot work in it (state {swarm['LocalNodeState']}).",
-                "`docker info` shows the error; quorum may be lost.",
-            )
-    return NoSwarm(
-        f"The engine at {host} is not part of a swarm.",
-        "Run `docker swarm init`, or name a manager with --host.",
-    )
+async def _or_error(answer: Awaitable[T]) -> T | VipconsoleError:
+    """Return an answer, or the error instead of it."""
+    try:
+        return await answer
+    except VipconsoleError as error:
+        return error
 
 
-def _managers(remote: Iterable[Mapping[str, Any]] | None) -> str:
-    addresses = [clean(str(each.get("Addr", ""))) for each in remote or ()]
-    return f" (managers: {listed(addresses)})" if addresses else ""
+def _answer(result: T | VipconsoleError) -> T:
+    """Return an answer, or raise the error that stands in its place."""
+    if isinstance(result, VipconsoleError):
+        raise result
+    return result

@@ -1,7 +1,7 @@
-"""Reads one swarm again and again, and parses only replies that differ from the last ones.
+"""Reads one swarm again and again, and builds only the objects that changed.
 
-An answer in the same words as before is not read again: it is the very same value. Of an answer that differs, what is
-equal to what was there before is the identical object too. So a caller can tell by identity what changed.
+An answer in the same bytes as before is not parsed again: the very same value is returned. Of an answer that differs,
+objects that are equal to those of before are the very same too. So a caller sees by identity what changed.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ Choice = Callable[[SwarmState], Iterable[str]]
 
 
 LAST_S = 1.0
-"""So long the tasks may take where the networks could not be listed."""
+"""The tasks may take this long where the networks could not be listed."""
 
 
 class RepeatedReader(EngineReader):
-    """Reads the swarm of the engine behind a connection, for one watcher: one snapshot at a time."""
+    """Reads the swarm of the engine behind a connection, for one monitor: one read at a time."""
 
     def __init__(self, connection: EngineConnection) -> None:
         super().__init__(connection)
@@ -34,7 +34,7 @@ class RepeatedReader(EngineReader):
         self._details: dict[str, Part[NetworkDetail]] = {}
         self._networks_before: tuple[Network, ...] = ()
 
-    async def look_again(self, deadline_s: float, choose: Choice) -> SwarmState:
+    async def next_state(self, deadline_s: float, choose: Choice) -> SwarmState:
         """Return the swarm as it is now, its networks inspected as chosen; what was never inspected is in any case.
 
         Tasks are asked for after the networks: a task that is alive on a network which is not there has outlived it.

@@ -1,9 +1,15 @@
-"""A swarm as one snapshot shows it. Every text in here has passed `console.text.clean`."""
+"""The objects of a swarm as values: one class for each, whoever uses it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Every text in here has passed `console.text.clean`, but for fields that a `repr` leaves out: those are as the engine gave
+them, for operations that write them back. They may hold secrets, and are never shown.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 from console.errors import Part
 
@@ -12,6 +18,14 @@ ALIVE = frozenset(
 )
 """Task states up to running: a task in one of them holds its addresses. Past it (complete, shutdown, failed,
 rejected, remove, orphaned) the API still lists addresses that are free again (swarmkit's IsTaskAllocated)."""
+
+DEFAULT_GRACE_S = 10.0
+"""How long a container may take to stop where its service does not say (moby, container/container_unix.go)."""
+
+
+def _raw() -> Any:
+    """Return a field for what the engine gave. It is not compared: a service's changes with its version, a network's never."""
+    return field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,13 @@ class Network:
 
     has_ipv6: bool = False
     """Whether it was made with IPv6: Docker 28 and later never allocate such an overlay."""
+    stack: str = ""
+    has_vxlan_ids: bool = True
+    """Whether Swarm has given it its VXLAN IDs; True where it needs none."""
+    is_from_config: bool = False
+    """Whether it takes its settings from another network, or lends them to others."""
+    body: Mapping[str, Any] = _raw()
+    """What `POST /networks/create` takes to make it again, its subnets as they are."""
 
     @property
     def is_overlay(self) -> bool:
@@ -86,8 +107,13 @@ class Network:
 
     @property
     def is_allocated(self) -> bool:
-        """Whether Swarm has given it a subnet."""
-        return bool(self.subnets)
+        """Whether Swarm has given it all its subnets and its VXLAN IDs."""
+        return bool(self.subnets) and self.has_vxlan_ids
+
+    @property
+    def ipv4(self) -> tuple[IPv4Network, ...]:
+        """Its IPv4 subnets."""
+        return tuple(each.network for each in self.subnets if isinstance(each.network, IPv4Network))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +176,15 @@ class Service:
     ports: tuple[PublishedPort, ...] = ()
     rolls_back_to_parked: bool = False
     """Whether a rollback would park it, because its previous specification is that of a parked service."""
+    uses: frozenset[str] = frozenset()
+    """IDs of the networks, secrets and configs in its specification."""
+    grace_s: float = DEFAULT_GRACE_S
+    """How long its containers may take to stop."""
+    version: int = 0
+    """Changes with each update."""
+    spec: Mapping[str, Any] = _raw()
+    previous_spec: Mapping[str, Any] = _raw()
+    """What a rollback would bring; empty where it was never updated."""
 
     @property
     def is_probe(self) -> bool:
@@ -160,6 +195,25 @@ class Service:
     def is_job(self) -> bool:
         """Whether its tasks are to end by themselves."""
         return self.mode.endswith("-job")
+
+    def label(self, name: str) -> str:
+        """Return one of its labels as it is, or nothing."""
+        return str((self.spec.get("Labels") or {}).get(name) or "")
+
+    def is_on(self, *networks: str) -> bool:
+        """Whether it asks for one of these networks, by ID or by name."""
+        return any(each.get("Target") in networks for _, _, each in network_entries(self.spec))
+
+
+def network_entries(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield the networks of a service's specification: the place they are named at, their index there, and the entry.
+
+    Services name them in their task template (`task`); engines before API 1.44 also at the service itself (`service`).
+    """
+    template = spec.get("TaskTemplate") or {}
+    for place, entries in (("task", template.get("Networks")), ("service", spec.get("Networks"))):
+        for index, entry in enumerate(entries or ()):
+            yield place, index, entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +250,10 @@ class Task:
     """Of its container; None where it had none or has not ended."""
     stack: str = ""
     """Of its own specification; there also when its service is gone."""
+    network_ids: frozenset[str] = frozenset()
+    """Networks that it wants or has, removed ones among them."""
+    grace_s: float = DEFAULT_GRACE_S
+    """How long its container may take to stop."""
 
     @property
     def is_alive(self) -> bool:
@@ -230,6 +288,62 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """A container of the node that was asked, whether it runs or not."""
+
+    id: str
+    name: str
+    is_running: bool
+    service_id: str
+    """Empty where no service is behind it."""
+    task_id: str
+    """Empty where it was made by hand."""
+    stack: str
+    networks: Mapping[str, str]
+    """By name as the container knows it, the ID of the network; empty before its first start there."""
+    ports: frozenset[int] = frozenset()
+    """Ports of this node that it publishes."""
+
+    def is_on(self, network_id: str) -> bool:
+        """Whether it is on a network."""
+        return network_id in self.networks.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How a container is attached to a network."""
+
+    container_id: str
+    name: str
+    is_running: bool
+    network_id: str
+    """Of the network as the container knows it; empty before its first start there."""
+    address: str
+    """Its IPv4 address there while it runs, or the one that it was given by hand; empty where it has none."""
+    config: Mapping[str, Any]
+    """What `POST /networks/{id}/connect` takes to attach it in the same way, without its address. Not cleaned."""
+
+
+class ObjectKind(StrEnum):
+    """What a stack consists of besides tasks, in the order in which it is removed."""
+
+    SERVICE = "service"
+    NETWORK = "network"
+    SECRET = "secret"  # noqa: S105 - the engine's own word for one
+    CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class StackObject:
+    """A secret or a config; or a service or a network, by its name. `stack` is empty where it belongs to none."""
+
+    kind: ObjectKind
+    id: str
+    name: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that changed, as the engine told it when it happened."""
 
@@ -260,6 +374,10 @@ class Engine:
     cluster_id: str
     managers: int
     nodes: int
+    root_dir: str = ""
+    """The directory where it keeps its containers."""
+    default_pools: tuple[IPv4Network, ...] = ()
+    """Where Swarm takes subnets from that nobody chose."""
 
     @property
     def counts_addresses(self) -> bool:
@@ -269,7 +387,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class SwarmState:
-    """One snapshot of a swarm. A part that could not be read says why; the others are valid."""
+    """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
 
     engine: Part[Engine]
     networks: Part[tuple[Network, ...]]

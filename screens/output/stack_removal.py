@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
 from console.operations.stack_removal.removal import Outcome, State
 from console.operations.stack_removal.steps import LeakCount, Proof, Verdict
-from console.swarm.stacks import Kind, StackObject
+from console.swarm.values import ObjectKind, StackObject
 from console.text import duration, listed, plural
 
 SCHEMA = "vipconsole.stack-rm/1"
@@ -84,7 +84,7 @@ def plan_lines(plan: RemovalPlan) -> Iterator[str]:
         yield f"{name}: {NOT_FOUND} ({MAYBE}). {suggestion}".rstrip(". ")
     for stack in plan.stacks:
         yield f"{stack.name}: {_alive(stack)}"
-        for kind in Kind:
+        for kind in ObjectKind:
             names = [each.name for each in stack.of(kind)]
             if names:
                 yield f"  remove  {plural(len(names), kind)}: {listed(names, NAMES_SHOWN)}"
@@ -107,7 +107,7 @@ def question(plan: RemovalPlan) -> tuple[str, str]:
 def counted(objects: Iterable[StackObject]) -> str:
     """Return how many objects of each kind there are: `2 services, 1 network`."""
     counts = Counter(each.kind for each in objects)
-    return ", ".join(plural(counts[kind], kind) for kind in Kind if counts[kind])
+    return ", ".join(plural(counts[kind], kind) for kind in ObjectKind if counts[kind])
 
 
 def interrupted_lines(outcomes: tuple[Outcome, ...], again: str) -> Iterator[str]:
@@ -152,7 +152,7 @@ class Talk:
 
 
 def _alive(stack: StackPlan) -> str:
-    if not stack.of(Kind.SERVICE):
+    if not stack.of(ObjectKind.SERVICE):
         remains = "its services are already gone"
         left = plural(stack.live_tasks, "task still runs", "tasks still run")
         return f"{remains}; {left}" if stack.live_tasks else remains

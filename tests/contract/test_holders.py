@@ -2,8 +2,8 @@
 
 import ipaddress
 
-from console.swarm.attachments import AttachedService, read_attached
 from console.swarm.connection import EngineConnection
+from console.swarm.reader import EngineReader
 from tests.contract.world import NOWHERE, World, addresses_of
 
 
@@ -150,16 +150,20 @@ async def test_what_is_attached_is_read_as_it_is_asked_for(world: World) -> None
 
     connection = EngineConnection(f"unix://{world.socket}", 30)
     try:
-        found = await read_attached(connection, name)
-        nothing = await read_attached(connection, world.fresh("nobody"))
+        reader = EngineReader(connection)
+        found = await reader.attached(name)
+        nothing = await reader.attached(world.fresh("nobody"))
     finally:
         connection.close()
 
     assert found is not None
     assert found.network_id == network
-    assert found.services == (
-        AttachedService(spec["Name"], "replicated", 2, "vip", tuple(sorted(aliases)), {}),
+    (attached,) = found.services
+    service = attached.service
+    assert (service.name, service.mode, service.replicas, service.endpoint_mode) == (
+        *(spec["Name"], "replicated", 2, "vip"),
     )
+    assert (attached.aliases, attached.options) == (tuple(sorted(aliases)), {})
     assert found.containers == (container_name,)
     assert nothing is None
     world.remove_container(container)

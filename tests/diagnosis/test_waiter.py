@@ -61,7 +61,7 @@ class World:
     deadlines: list[tuple[float, float]] = field(default_factory=list)
     """When looks began, and what they were given."""
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
+    async def lists(self, deadline_s: float) -> SwarmState:
         if self.slow_at_s is not None and self.time.passed_s >= self.slow_at_s:
             self.slow_at_s = None
             self.time.passed_s += 100

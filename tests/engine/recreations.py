@@ -20,7 +20,7 @@ from console.operations.network_recreation.recreation import Recreation, Result
 from console.operations.network_recreation.refusals import plan_recreation
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
-from console.swarm.overlay_reader import EngineOverlayReader
+from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
 from tests.support.keeping import Keeper
@@ -248,20 +248,20 @@ class Stage:
     def means(self) -> Means:
         steady = Steady(SystemClock(), self.touches)
         changer = EngineChanger(self.connection, lambda _: None)
-        reader = EngineOverlayReader(self.connection)
+        reader = EngineReader(self.connection)
         keep = Keeper(self.folder).keep
         return Means(reader, changer, steady, WHOSE, keep, self.say, pace_of_this_machine_s(), self.waits_for)
 
     async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""
-        reader = EngineOverlayReader(self.connection)
+        reader = EngineReader(self.connection)
         seen = await survey(reader, self.engine.host, self.name, kept)
         # The engine is private, and so not proven to be this host's own; its files can be read all the same.
         ids = [each.container_id for each in seen.endpoints]
-        given = given_addresses(Path((await reader.facts()).root), ids, self.name)
+        given = given_addresses(Path(seen.snapshot.engine.root_dir), ids, self.name)
         around = Surroundings((), seen.surroundings.pools, given)
         wanted = Wanted(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
-        plan = plan_recreation(Ground(seen.look, seen.endpoints, around, kept), wanted, WHOSE)
+        plan = plan_recreation(Ground(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)
         assert plan.refused == ()
         assert plan.record is not None
         return Recreation(self.means(), plan.record, around, wanted.first)

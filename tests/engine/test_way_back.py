@@ -8,7 +8,8 @@ import pytest
 
 from console.operations.network_recreation.record import NetworkRecord
 from console.operations.network_recreation.way_back import create_command, left_out
-from console.swarm.definitions import VXLAN_OPTION, network_definition
+from console.swarm import parse
+from console.swarm.parse import VXLAN_OPTION
 from tests.contract.world import World
 from tests.engine.lab import Engine
 
@@ -53,7 +54,7 @@ def test_the_command_of_the_way_back_makes_an_equal_network(
             pytest.skip("this engine gives no subnet to an overlay that has an IPv6 one")
         body = {"Name": name, "CheckDuplicate": True, "Driver": "overlay", **asked}
         before = made(world, name, body)
-        definition = network_definition(before)
+        definition = parse.network(before)
         # What an API call makes, not what was asked for, is what there is to keep.
         record = NetworkRecord(definition.id, name, definition.body)
         assert left_out(record, ()) == ()
@@ -95,7 +96,7 @@ def allocated(world: World, name: str) -> dict[str, Any]:
 
     def found() -> dict[str, Any] | None:
         (seen,) = listed(world, name)
-        return seen if seen["Scope"] == "local" or network_definition(seen).is_allocated else None
+        return seen if seen["Scope"] == "local" or parse.network(seen).is_allocated else None
 
     seen = world.wait_until(found, f"{name} has its subnets")
     assert seen is not None

@@ -229,6 +229,6 @@ async def test_a_large_network_is_walked_when_asked_for() -> None:
     engine = a_swarm("1.41")
     a_network(engine, "large", "10.10.0.0/16")
     with simulation(engine) as running, means_for(running) as means:
-        ground = ground_in(await means.reader.look(20), "large")
+        ground = ground_in(await means.reader.state(20), "large")
     assert ground.free_at_most > STEPS_AT_MOST
     decline_unless_walkable(ground, is_large_allowed=True)

@@ -110,11 +110,11 @@ async def test_everything_is_kept_on_disk_before_the_first_change() -> None:
         plan = await on.plan()
         assert plan.record is not None
 
-        def look(_: str) -> None:
+        def snapshot(_: str) -> None:
             files = {each.name: each.stat().st_mode & 0o777 for each in on.folder.iterdir()}
             seen.append((files, list(on.changes)))
 
-        on.told = Listening(look)
+        on.told = Listening(snapshot)
         await on.forward()
 
         assert seen[0] == ({RECORD: 0o600, SCRIPT: 0o600}, [])
@@ -153,8 +153,8 @@ async def test_services_that_a_rollback_would_park_are_listed_where_that_is_left
 
         names = {each.name for each in on.model.store.services.values()}
         assert set(result.rolls_back_to_parked) == names
-        seen = await on.reader.look()
-        assert {each.name for each in seen.services if each.seen.rolls_back_to_parked} == names
+        seen = await on.reader.snapshot()
+        assert {each.name for each in seen.services if each.rolls_back_to_parked} == names
 
 
 async def test_the_outage_of_each_service_is_told_beside_what_it_takes_at_least() -> None:
@@ -231,8 +231,8 @@ async def test_after_a_second_newcomer_everything_is_brought_back() -> None:
         assert after["running"] == {**before["running"], "new1_app": 2, "new2_app": 2}
         assert {each: after["specs"][each] for each in before["specs"]} == before["specs"]
         assert after["containers"] == before["containers"]
-        seen = (await on.reader.look()).services
-        assert not any(each.seen.rolls_back_to_parked for each in seen)
+        seen = (await on.reader.snapshot()).services
+        assert not any(each.rolls_back_to_parked for each in seen)
 
 
 async def test_where_tasks_do_not_end_in_time_everything_is_brought_back() -> None:

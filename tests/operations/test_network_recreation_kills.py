@@ -56,7 +56,7 @@ async def test_undone_from_the_labels_alone_everything_is_as_it_was(at: int) -> 
         await killed(on, at)
         shutil.rmtree(on.folder)
         on.folder.mkdir()
-        is_parked = any(each.seen.parked_by for each in (await on.reader.look()).services)
+        is_parked = any(each.parked_by for each in (await on.reader.snapshot()).services)
 
         if is_parked:
             await on.back()
@@ -64,7 +64,7 @@ async def test_undone_from_the_labels_alone_everything_is_as_it_was(at: int) -> 
         on.model.advance(10)
         assert facts(on.model) == before
         assert subnet_of(on.model) == str(OLD if is_parked or at < RECORDS / 2 else NEW)
-        assert not any(each.seen.parked_by for each in (await on.reader.look()).services)
+        assert not any(each.parked_by for each in (await on.reader.snapshot()).services)
         check_books(on.model)
 
 

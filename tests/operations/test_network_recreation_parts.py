@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from console.host.identity import given_addresses
-from console.operations.network_recreation.definition import NOWHERE, detach, empty, free_subnet, restore
+from console.operations.network_recreation.definition import (
+    NOWHERE,
+    body_with_subnet,
+    detach,
+    empty,
+    free_subnet,
+    restore,
+)
 from console.operations.network_recreation.plan import Surroundings
 from console.operations.network_recreation.record import (
     ContainerRecord,
@@ -32,32 +39,33 @@ from console.operations.network_recreation.way_back import (
     left_out,
     way_back_script,
 )
-from console.swarm.definitions import IPAM_KEPT, KEPT, body_with_subnet, network_definition
-from console.swarm.overlays import OverlayLook, endpoint
-from console.swarm.parse import PARKED_LABEL
+from console.swarm import parse
+from console.swarm.parse import NETWORK_FIELDS, PARKED_LABEL, SUBNET_FIELDS
+from console.swarm.parse_engine import endpoint
+from console.swarm.snapshots import SwarmSnapshot
 from tests.support.keeping import Keeper
 from tests.support.recreation import NEW, service, stage
 
 
-async def recorded() -> tuple[Record, OverlayLook]:
-    """Return a record of a swarm of two nodes, and the look that it was made of."""
+async def recorded() -> tuple[Record, SwarmSnapshot]:
+    """Return a record of a swarm of two nodes, and the snapshot that it was made of."""
     with stage(others=[("ci-host-2", "worker")]) as on:
         plan = await on.plan(may_change_address=("*",))
         assert plan.record is not None
-        return plan.record, (await on.ground()).look
+        return plan.record, (await on.ground()).snapshot
 
 
 @pytest.mark.parametrize("name", ["shop_app", "everywhere", "idle_app"])
 async def test_parking_and_restoring_leave_a_specification_as_it_was_but_for_the_networks_id(
     name: str,
 ) -> None:
-    record, look = await recorded()
-    (seen,) = [each for each in look.services if each.name == name]
+    record, snapshot = await recorded()
+    (seen,) = [each for each in snapshot.services if each.name == name]
     (known,) = [each for each in record.services if each.name == name]
     before = json.loads(json.dumps(seen.spec))
     spec = json.loads(json.dumps(seen.spec))
 
-    empty(spec, known, parked_label(record, known, look.now))
+    empty(spec, known, parked_label(record, known, snapshot.now))
     assert PARKED_LABEL in spec["Labels"]
     detach(spec, (record.network.id, "proxy"))
     assert record.network.id not in str(spec["TaskTemplate"])
@@ -68,10 +76,10 @@ async def test_parking_and_restoring_leave_a_specification_as_it_was_but_for_the
 
 
 async def test_other_constraints_and_what_others_changed_meanwhile_stay() -> None:
-    record, look = await recorded()
+    record, snapshot = await recorded()
     known = next(each for each in record.services if each.name == "everywhere")
     spec: dict[str, Any] = json.loads(
-        json.dumps(next(e for e in look.services if e.name == "everywhere").spec)
+        json.dumps(next(e for e in snapshot.services if e.name == "everywhere").spec)
     )
     spec["TaskTemplate"]["Placement"] = {"Constraints": ["node.role==worker"], "MaxReplicas": 2}
 
@@ -90,18 +98,18 @@ async def test_other_constraints_and_what_others_changed_meanwhile_stay() -> Non
 
 
 async def test_a_record_is_the_same_after_it_was_kept_and_in_a_label_too(tmp_path: Path) -> None:
-    record, look = await recorded()
+    record, snapshot = await recorded()
     assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
     await Keeper(tmp_path).keep(record)
     assert Keeper(tmp_path).kept() == record
     parked = []
-    for each in look.services:
+    for each in snapshot.services:
         known = record.service(each.id)
         if known is not None:
-            spec = {**each.spec, "Labels": {PARKED_LABEL: parked_label(record, known, look.now)}}
+            spec = {**each.spec, "Labels": {PARKED_LABEL: parked_label(record, known, snapshot.now)}}
             parked.append(replace(each, spec=spec))
 
-    told = record_from_labels(parked_in(replace(look, services=tuple(parked))))
+    told = record_from_labels(parked_in(replace(snapshot, services=tuple(parked))))
 
     assert told is not None
     by_name = tuple(sorted(record.services, key=lambda each: each.name))
@@ -115,22 +123,20 @@ def test_a_record_that_is_none_is_said_to_be_none(data: dict[str, Any]) -> None:
 
 
 async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_the_service() -> None:
-    record, look = await recorded()
-    network = look.overlay("proxy")
+    record, snapshot = await recorded()
+    network = snapshot.overlay("proxy")
     assert network is not None
     known = next(each for each in record.services if each.name == "plain_app")
-    seen = look.service(known.id)
+    seen = snapshot.service(known.id)
     assert seen is not None
     known = replace(known, is_elsewhere=True, grace_s=10.0)
-    label = parked_label(record, known, look.now)
+    label = parked_label(record, known, snapshot.now)
     spec = {**seen.spec, "Labels": {PARKED_LABEL: label}, "Mode": {"Replicated": {"Replicas": 0}}}
-    updated = look.now - timedelta(seconds=4)
-    use = replace(seen.use, updated=updated)
-    quiet = replace(
-        look, services=(replace(seen, spec=spec, use=use),), tasks=(), containers=(), now=look.now
-    )
+    updated = snapshot.now - timedelta(seconds=4)
+    parked = replace(seen, spec=spec, updated=updated)
+    quiet = replace(snapshot, services=(parked,), tasks=(), containers=())
 
-    def waits(at: OverlayLook, emptied: dict[str, Any]) -> tuple[str, ...]:
+    def waits(at: SwarmSnapshot, emptied: dict[str, Any]) -> tuple[str, ...]:
         return still_on(at, network, (), parked_in(at), emptied)
 
     assert waits(quiet, {known.id: updated}) == ()
@@ -138,22 +144,24 @@ async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_th
     # Somebody updated it since, or an earlier process parked it: engines before 29 forget its tasks then.
     assert waits(quiet, {known.id: updated - timedelta(seconds=1)}) == said
     assert waits(quiet, {}) == said
-    assert waits(replace(quiet, now=updated + timedelta(seconds=15)), {}) == ()
-    assert waits(replace(quiet, nodes=dict(list(quiet.nodes.items())[:1])), {}) == ()
+    assert (
+        waits(replace(quiet, engine=replace(snapshot.engine, time=updated + timedelta(seconds=15))), {}) == ()
+    )
+    assert waits(replace(quiet, nodes=quiet.nodes[:1]), {}) == ()
 
 
 async def test_a_container_that_runs_is_waited_for_though_no_task_is_listed() -> None:
-    _, look = await recorded()
-    network = look.overlay("proxy")
+    _, snapshot = await recorded()
+    network = snapshot.overlay("proxy")
     assert network is not None
-    unlisted = replace(look, tasks=())
-    here = {each.id for each in look.containers if each.task_id and each.is_on(network.id)}
+    unlisted = replace(snapshot, tasks=())
+    here = {each.id for each in snapshot.containers if each.task_id and each.is_on(network.id)}
 
     said = still_on(unlisted, network, (), (), {})
 
     assert here
     assert len(said) == len(here)
-    off = [replace(each, networks={}) for each in look.containers]
+    off = [replace(each, networks={}) for each in snapshot.containers]
     still = still_on(replace(unlisted, containers=tuple(off)), network, here, (), {})
     assert len(still) == len(here)
 
@@ -223,10 +231,10 @@ def leaves(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def test_every_field_that_a_recreation_keeps_has_its_flag_in_the_way_back() -> None:
-    body = network_definition(FULL).body
+    body = parse.network(FULL).body
     fields = dict(leaves(body))
     # The example says something of each of them.
-    assert {*KEPT, *IPAM_KEPT} <= {path[-1] for path in fields}
+    assert {*NETWORK_FIELDS, *SUBNET_FIELDS} <= {path[-1] for path in fields}
     network = NetworkRecord("abc", "proxy", body)
     whole = create_command(network)
     assert left_out(network, ()) == ()
@@ -270,7 +278,7 @@ def test_every_field_of_an_attachment_by_hand_has_its_flag_in_the_way_back() -> 
     )
     assert found is not None
     container = ContainerRecord(found.container_id, found.name, True, found.address, True, found.config)
-    network = NetworkRecord("abc", "proxy", network_definition(FULL).body)
+    network = NetworkRecord("abc", "proxy", parse.network(FULL).body)
     options = connect_options(container)
     assert options == (
         *("--alias", "sh", "--link", "web:w", "--driver-opt", "k=v"),
@@ -331,7 +339,7 @@ def test_a_definition_keeps_what_makes_a_network_and_nothing_that_the_engine_gav
         "Options": {"com.docker.network.driver.overlay.vxlanid_list": "4097,4098", "encrypted": ""},
         "Labels": {"a": "b"},
     }
-    definition = network_definition(told)
+    definition = parse.network(told)
 
     assert definition.is_allocated
     body = body_with_subnet(definition.body, IPv4Network("10.10.0.0/16"))
@@ -357,12 +365,12 @@ def test_a_definition_keeps_what_makes_a_network_and_nothing_that_the_engine_gav
         "IPAM": {"Driver": "", "Options": None, "Config": None},
         "Options": None,
     }
-    assert not network_definition(unallocated).is_allocated
+    assert not parse.network(unallocated).is_allocated
 
 
 def test_a_free_subnet_is_in_nobodys_way() -> None:
     pool = (IPv4Network("10.0.0.0/8"),)
-    taken = network_definition(
+    taken = parse.network(
         {
             "Name": "x",
             "Id": "x",

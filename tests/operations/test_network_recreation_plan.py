@@ -181,7 +181,7 @@ async def test_the_old_subnet_of_the_network_itself_is_in_nobodys_way() -> None:
 async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
     with stage() as on:
         ground = await on.ground()
-        before = ground.look.overlay("proxy")
+        before = ground.snapshot.overlay("proxy")
         assert before is not None
         chosen = {
             "Subnet": "10.0.1.0/24",
@@ -190,9 +190,9 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
         }
         body = {**before.body, "IPAM": {"Config": [chosen]}}
         networks = tuple(
-            replace(each, body=body) if each is before else each for each in ground.look.networks
+            replace(each, body=body) if each is before else each for each in ground.snapshot.networks
         )
-        ground = replace(ground, look=replace(ground.look, networks=networks))
+        ground = replace(ground, snapshot=replace(ground.snapshot, networks=networks))
         notes = {
             subnet: plan_recreation(ground, Wanted("proxy", subnet), on.whose).notes for subnet in (NEW, OLD)
         }

@@ -4,7 +4,7 @@ from console.operations.prune import KEEP_LABEL, Keep, Pruned, prunable, prune
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
-from console.swarm.overlay_reader import EngineOverlayReader
+from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.engines import simulation
 
@@ -16,8 +16,8 @@ async def pruned(engine: SimulatedEngine, *names: str) -> tuple[list[str], Prune
     with simulation(engine) as running:
         connection = EngineConnection(running.host, 10)
         try:
-            reader = EngineOverlayReader(connection)
-            found = sorted(each.name for each in prunable(await reader.look(), KEEP))
+            reader = EngineReader(connection)
+            found = sorted(each.name for each in prunable(await reader.snapshot(), KEEP))
             return found, await prune(reader, EngineChanger(connection, lambda _: None), KEEP, names)
         finally:
             connection.close()

@@ -1,13 +1,15 @@
 """Stacks removed from a simulated swarm: what leaks, what is kept, and how it goes on when it was broken off."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import pytest
 
-from console.operations.stack_removal.plan import RemovalPlan, everything, plan_removal
+from console.concurrency import together
+from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import GONE_AFTER_S, Outcome, StackRemoval, State
 from console.operations.stack_removal.steps import (
     Proof,
@@ -19,10 +21,9 @@ from console.operations.stack_removal.steps import (
 from console.settings import Look
 from console.simulator.stacks import Deployed, Part, deploy, remove_at_once
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.connection import THREADS, EngineConnection
 from console.swarm.reader import EngineReader
-from console.swarm.stack_reader import EngineStackReader
-from console.swarm.stacks import Kind
+from console.swarm.values import ObjectKind
 from tests.simulator.swarms import a_network, a_swarm, check_books
 from tests.support.engines import Simulation, simulation
 from tests.support.simtime import Time
@@ -50,11 +51,11 @@ class Host:
         self.when_changed()
 
     async def plan(self, *stacks: str, timeout_s: float | None = None) -> RemovalPlan:
-        return plan_removal(stacks, await EngineStackReader(self.connection).look(), timeout_s)
+        return plan_removal(stacks, await EngineReader(self.connection).stack_snapshot(), timeout_s)
 
     def removal(self, plan: RemovalPlan) -> StackRemoval:
         changer = EngineChanger(self.connection, self.note)
-        return StackRemoval(plan, EngineStackReader(self.connection), changer, self.time, self.told.append)
+        return StackRemoval(plan, EngineReader(self.connection), changer, self.time, self.told.append)
 
     async def remove(self, *stacks: str, timeout_s: float | None = None) -> dict[str, Outcome]:
         outcomes = await self.removal(await self.plan(*stacks, timeout_s=timeout_s)).run()
@@ -65,6 +66,13 @@ class Host:
         deployed = [deploy(self.running.model, each, (part,)) for each in stacks]
         self.running.model.advance(20)
         return deployed
+
+    async def at_rest(self) -> None:
+        """Return when no call of the connection is under way, also none that its caller gave up."""
+        barrier = threading.Barrier(THREADS, timeout=60)
+        await together(
+            *(self.connection.ask("wait for the others", lambda _: barrier.wait()) for _ in range(THREADS))
+        )
 
     def leaked(self) -> list[str]:
         """What has leaked on `proxy` once everything has ended that is ending."""
@@ -111,8 +119,8 @@ async def test_secrets_and_configs_go_too_and_last(host: Host) -> None:
     model.configs.create({"Name": "foreign"})
     host.deploy("web")
     outcome = (await host.remove("web"))["web"]
-    assert [each.kind for each in outcome.removed] == list(Kind)
-    assert [each.partition(" ")[2].split()[1] for each in host.changes] == [str(each) for each in Kind]
+    assert [each.kind for each in outcome.removed] == list(ObjectKind)
+    assert [each.partition(" ")[2].split()[1] for each in host.changes] == [str(each) for each in ObjectKind]
     assert [each.name for each in model.configs.listed()] == ["foreign"]
     assert not model.secrets.listed()
 
@@ -124,7 +132,7 @@ async def test_at_the_limit_it_stops_names_what_runs_and_removes_no_network(host
     slow = outcomes["slow"]
     assert (slow.state, slow.is_drained) == (State.UNFINISHED, False)
     assert slow.waits_for == ("slow_app.1 (running on ci-host)", "slow_app.2 (running on ci-host)")
-    assert [each.kind for each in slow.removed] == [Kind.SERVICE]
+    assert [each.kind for each in slow.removed] == [ObjectKind.SERVICE]
     assert outcomes["fast"].state is State.REMOVED
     assert host.networks == {"slow_internal"}
     await host.time.sleep(300)
@@ -143,7 +151,8 @@ async def test_broken_off_at_any_change_calling_it_again_finishes(host: Host) ->
         await asyncio.gather(work, return_exceptions=True)
         assert work.cancelled()
         host.when_changed = nothing
-        # What is under way when it dies may be done or not.
+        # What is under way when it dies may be done or not. The plan below must not be made while that is undecided.
+        await host.at_rest()
         left = sorted(await remains(host) & {*names})
         if left:
             assert {each.state for each in (await host.remove(*left)).values()} == {State.REMOVED}
@@ -157,8 +166,8 @@ def cancel_at(host: Host, work: asyncio.Task[tuple[Outcome, ...]], count: int) -
 
 
 async def remains(host: Host) -> set[str]:
-    look = await EngineStackReader(host.connection).look()
-    return {each.stack for each in everything(look)}
+    snapshot = await EngineReader(host.connection).stack_snapshot()
+    return {each.stack for each in snapshot.objects()}
 
 
 async def test_when_cancelled_nothing_more_is_started_and_it_is_known_how_far_it_came(host: Host) -> None:
@@ -240,7 +249,7 @@ async def test_a_stack_whose_services_are_gone_already_is_finished(host: Host) -
     host.running.model.services.remove(web.service_ids[0])
     plan = await host.plan("web")
     assert plan.stacks[0].live_tasks == 2
-    assert not plan.stacks[0].of(Kind.SERVICE)
+    assert not plan.stacks[0].of(ObjectKind.SERVICE)
     assert (await host.remove("web"))["web"].state is State.REMOVED
     assert not host.leaked()
     assert not host.networks
@@ -266,8 +275,8 @@ async def test_the_engines_own_count_proves_it_where_there_is_one(host: Host) ->
     remove_at_once(host.running.model, leaky)
     host.running.model.advance(60)
     assert len(host.leaked()) == 2
-    look = await EngineStackReader(host.connection).look()
-    watched = networks_to_watch(plan_removal(["web"], look), look)
+    snapshot = await EngineReader(host.connection).stack_snapshot()
+    watched = networks_to_watch(plan_removal(["web"], snapshot), snapshot)
     assert [each.name for each in watched] == ["proxy"]
     prove = engine_count(EngineReader(host.connection), host.time, Look())
     before = await prove(watched)

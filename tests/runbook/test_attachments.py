@@ -8,8 +8,8 @@ import pytest
 
 from console.runbook.language.values import Json
 from console.runbook.predicates.attachments import as_output
-from console.swarm.attachments import read_attached
 from console.swarm.changer import EngineChanger
+from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 
@@ -51,7 +51,7 @@ def host() -> Iterator[Bench]:
 
 
 async def before(host: Bench) -> Json:
-    attached = await read_attached(host.connection, "proxy")
+    attached = await EngineReader(host.connection).attached("proxy")
     assert attached is not None
     return as_output(attached)
 
@@ -90,7 +90,7 @@ async def test_everything_that_is_attached_is_read_and_nothing_secret(host: Benc
         "containers": ["probe"],
     }
     assert "secret" not in str(found)
-    assert await read_attached(host.connection, "nobody") is None
+    assert await EngineReader(host.connection).attached("nobody") is None
 
 
 async def test_what_is_as_before_is_as_before_whatever_came_on_top(host: Bench) -> None:

@@ -139,6 +139,7 @@ def test_nothing_from_outside_reaches_a_terminal_or_a_file_raw(hostile: str) -> 
     }
     raw_service = {
         "ID": hostile,
+        "Version": {"Index": 1},
         "CreatedAt": "2026-06-01T00:00:00Z",
         "UpdatedAt": "2026-06-01T00:00:00Z",
         "Spec": {

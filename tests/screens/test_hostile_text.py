@@ -14,7 +14,7 @@ from console.operations.stack_removal.plan import Kept
 from console.operations.stack_removal.removal import Outcome
 from console.operations.stack_removal.removal import State as Removal
 from console.operations.stack_removal.steps import LeakCount, Proof
-from console.swarm.stacks import Kind
+from console.swarm.values import ObjectKind
 from console.text import clean
 from screens.output.journal import render_journal
 from screens.output.operation_tables import render_removal
@@ -63,7 +63,7 @@ def test_what_the_journal_says_is_shown_as_it_is(hostile: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_is_said_of_a_removal_is_shown_as_it_is(hostile: str) -> None:
     shown = clean(hostile)
-    kept = Kept(item(Kind.NETWORK, shown), shown)
+    kept = Kept(item(ObjectKind.NETWORK, shown), shown)
     outcome = Outcome(
         shown, Removal.UNFINISHED, kept=(kept,), waits_for=(shown,), refusals=(shown,), took_s=3
     )

@@ -16,7 +16,7 @@ from console.operations.stack_removal.plan import Kept, plan_removal
 from console.operations.stack_removal.removal import Outcome, State
 from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
-from console.swarm.stacks import Kind
+from console.swarm.values import ObjectKind
 from screens.cli.main import main
 from screens.output.operation_tables import render_removal
 from screens.output.stack_removal import Talk, as_json, exit_code, interrupted_lines, plan_lines, question
@@ -25,14 +25,15 @@ from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
 from tests.support.engines import Simulation, simulation
 from tests.support.program import vipconsole
-from tests.support.stacks import item, look, service, task
+from tests.support.stacks import item, service, snapshot, task
 
-OWN = item(Kind.NETWORK, "web_internal")
+OWN = item(ObjectKind.NETWORK, "web_internal")
 APP = service("web_app", OWN)
+APP_OBJECT = item(ObjectKind.SERVICE, "web_app")
 OTHER = service("other_app", OWN, stack="other")
 NOTHING_PROVEN = Proof((LeakCount("proxy", None, "Nobody counted."),), (LeakCount("proxy", 3),))
-REMOVED = Outcome("web", State.REMOVED, (APP.object, OWN), took_s=12, is_drained=True)
-KEPT = replace(REMOVED, removed=(APP.object,), kept=(Kept(OWN, "service other_app uses it"),))
+REMOVED = Outcome("web", State.REMOVED, (APP_OBJECT, OWN), took_s=12, is_drained=True)
+KEPT = replace(REMOVED, removed=(APP_OBJECT,), kept=(Kept(OWN, "service other_app uses it"),))
 UNFINISHED = Outcome("api", State.UNFINISHED, (), (), ("api_app.1 (running on ci-host)",), took_s=70)
 UNKNOWN = replace(UNFINISHED, state=State.UNKNOWN, refusals=("The engine did not answer.",))
 
@@ -160,7 +161,7 @@ def test_wrong_usage_is_64(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_plan_tells_what_goes_what_stays_and_how_long_it_may_take() -> None:
-    whole = look(services=[APP, OTHER], objects=[OWN], tasks=[task("web_app", OWN)])
+    whole = snapshot(services=[APP, OTHER], objects=[OWN], tasks=[task("web_app", OWN)])
     plan = plan_removal(["web"], whole)
     assert list(plan_lines(plan)) == [
         "web: 1 live task, stop grace up to 10 s",
@@ -171,7 +172,7 @@ def test_a_plan_tells_what_goes_what_stays_and_how_long_it_may_take() -> None:
     ]
     assert question(plan) == ("The stack web will be removed.", "web")
     assert question(plan_removal(["web", "other"], whole))[1] == "all"
-    remains = plan_removal(["web"], look(objects=[OWN], tasks=[task("web_app", desired="remove")]))
+    remains = plan_removal(["web"], snapshot(objects=[OWN], tasks=[task("web_app", desired="remove")]))
     assert next(iter(plan_lines(remains))) == "web: its services are already gone; 1 task still runs"
 
 

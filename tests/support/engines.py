@@ -66,4 +66,4 @@ def reader_of(host: str, timeout_s: float = 30) -> Iterator[EngineReader]:
 async def look_at(host: str, timeout_s: float = 30, deadline_s: float = 60) -> SwarmState:
     """Take one look at the engine behind an address."""
     with reader_of(host, timeout_s) as reader:
-        return await reader.look(deadline_s)
+        return await reader.state(deadline_s)

@@ -196,7 +196,7 @@ class Host:
 class SilentReader:
     """A reader of an engine that does not answer."""
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
+    async def lists(self, deadline_s: float) -> SwarmState:
         silent = Unknown(f"It did not answer within {deadline_s:g} s.")
         return SwarmState(silent, silent, silent, silent, silent)
 

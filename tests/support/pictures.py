@@ -24,7 +24,7 @@ from console.settings import Settings
 from console.simulator.dockerd_log import UNIT, JournalFile
 from console.simulator.engine import DEFAULT_DATE
 from console.simulator.scenarios import build
-from console.swarm.names import object_names
+from console.swarm.snapshots import object_names
 from tests.support.engines import look_at, simulation
 from tests.support.hosts import activity
 from tests.support.png import CannotDrawError, png_of

@@ -19,7 +19,7 @@ from console.operations.network_recreation.refusals import plan_recreation
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
-from console.swarm.overlay_reader import EngineOverlayReader
+from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
 from tests.support.keeping import Keeper
@@ -166,8 +166,8 @@ class Stage:
         return self.running.model
 
     @property
-    def reader(self) -> EngineOverlayReader:
-        return EngineOverlayReader(self.connection)
+    def reader(self) -> EngineReader:
+        return EngineReader(self.connection)
 
     @property
     def keeper(self) -> Keeper:
@@ -192,14 +192,14 @@ class Stage:
     async def ground(self, kept: Record | None = None, around: Surroundings | None = None) -> Ground:
         # On a loaded machine a call may take longer than a test allows for one that hangs.
         steady = Steady(self.time, self.touches)
-        look = await steady.asked(self.reader.look)
+        snapshot = await steady.asked(self.reader.snapshot)
         found = [
-            await steady.asked(partial(self.reader.endpoint, each.id, "proxy"))
-            for each in look.by_hand("proxy")
+            await steady.asked(partial(self.reader.find_endpoint, each.id, "proxy"))
+            for each in snapshot.attached_by_hand("proxy")
         ]
         endpoints = tuple(each for each in found if each is not None)
         given = {each.container_id: False for each in endpoints}
-        return Ground(look, endpoints, around or Surroundings((), POOLS, given), kept)
+        return Ground(snapshot, endpoints, around or Surroundings((), POOLS, given), kept)
 
     async def plan(
         self, subnet: IPv4Network = NEW, kept: Record | None = None, **more: Any

@@ -1,23 +1,22 @@
 """Builders of what stacks consist of: each takes only what a test is about."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
-from console.swarm.stacks import (
-    Kind,
-    NodeState,
-    RunningContainer,
-    ServiceUse,
-    StackLook,
-    StackObject,
-    TaskUse,
-)
-from tests.support.swarms import LONG_AGO, NOW
+from console.swarm.snapshots import StackSnapshot
+from console.swarm.values import Container, Node, ObjectKind, Service, StackObject, Task
+from tests.support import swarms
+from tests.support.swarms import LONG_AGO
 
 HERE, THERE = "node-here", "node-there"
+NODES = (
+    Node(HERE, "ci-host", "ready", "active", is_manager=True, is_leader=True),
+    Node(THERE, "other-host", "down", "active", is_manager=False, is_leader=False),
+)
 
 
-def item(kind: Kind, name: str, stack: str = "web") -> StackObject:
+def item(kind: ObjectKind, name: str, stack: str = "web") -> StackObject:
     return StackObject(kind, f"id-{name}", name, stack)
 
 
@@ -28,9 +27,10 @@ def service(
     grace_s: float = 10,
     created: datetime = LONG_AGO,
     updated: datetime = LONG_AGO,
-) -> ServiceUse:
-    own = item(Kind.SERVICE, name, stack)
-    return ServiceUse(own, frozenset(each.id for each in uses), grace_s, created, updated)
+) -> Service:
+    ids = frozenset(each.id for each in uses)
+    bare = swarms.service(name, updated=updated)
+    return replace(bare, stack=stack, created=created, uses=ids, grace_s=grace_s)
 
 
 def task(
@@ -43,44 +43,54 @@ def task(
     node: str = HERE,
     grace_s: float = 10,
     attached: str = "",
-) -> TaskUse:
-    return TaskUse(
+) -> Task:
+    bare = swarms.task(service_name, slot=slot, state=state, desired=desired, node=node, container=attached)
+    return replace(
+        bare,
         id=f"task-{service_name or attached}-{slot}",
-        service_id="" if attached else f"id-{service_name}",
         stack="" if attached else stack,
-        slot=slot,
-        node_id=node,
-        state=state,
-        desired_state=desired,
         network_ids=frozenset(each.id for each in networks),
         container_id=f"container-{service_name or attached}-{slot}",
-        is_standalone=bool(attached),
         grace_s=grace_s,
     )
 
 
-def container(
-    service_name: str, *networks: StackObject, slot: int = 1, stack: str = "web"
-) -> RunningContainer:
-    name = f"{service_name}.{slot}.task-{service_name}-{slot}"
-    networks_on = frozenset(each.id for each in networks)
-    return RunningContainer(
-        f"container-{service_name}-{slot}", name, f"id-{service_name}", stack, networks_on
+def container(service_name: str, *networks: StackObject, slot: int = 1, stack: str = "web") -> Container:
+    task_id = f"task-{service_name}-{slot}"
+    return Container(
+        id=f"container-{service_name}-{slot}",
+        name=f"{service_name}.{slot}.{task_id}",
+        is_running=True,
+        service_id=f"id-{service_name}",
+        task_id=task_id,
+        stack=stack,
+        networks={each.name: each.id for each in networks},
     )
 
 
-def standalone(name: str, *networks: StackObject) -> RunningContainer:
-    return RunningContainer(f"container-{name}-1", name, "", "", frozenset(each.id for each in networks))
+def standalone(name: str, *networks: StackObject) -> Container:
+    on = {each.name: each.id for each in networks}
+    return Container(f"container-{name}-1", name, True, "", "", "", on)
 
 
-def look(
+def snapshot(
     *,
-    services: Iterable[ServiceUse] = (),
+    services: Iterable[Service] = (),
     objects: Iterable[StackObject] = (),
-    tasks: Iterable[TaskUse] = (),
-    containers: Iterable[RunningContainer] = (),
+    tasks: Iterable[Task] = (),
+    containers: Iterable[Container] = (),
     nodes: int = 2,
-) -> StackLook:
-    known = {HERE: NodeState("ci-host", "ready"), THERE: NodeState("other-host", "down")}
-    shown = dict(list(known.items())[:nodes])
-    return StackLook(HERE, NOW, shown, tuple(services), tuple(objects), tuple(tasks), tuple(containers))
+) -> StackSnapshot:
+    of = {kind: [each for each in objects if each.kind is kind] for kind in ObjectKind}
+    return StackSnapshot(
+        engine=swarms.engine(),
+        networks=tuple(
+            replace(swarms.network(each.name), stack=each.stack) for each in of[ObjectKind.NETWORK]
+        ),
+        services=tuple(services),
+        tasks=tuple(tasks),
+        nodes=NODES[:nodes],
+        containers=tuple(containers),
+        secrets=tuple(of[ObjectKind.SECRET]),
+        configs=tuple(of[ObjectKind.CONFIG]),
+    )

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import requests
 from docker.errors import APIError
 
 from console.errors import EngineRefused
-from console.swarm import parse, stacks
+from console.swarm import parse, parse_engine
 from console.swarm.failures import engine_error
+from console.swarm.values import Endpoint, ObjectKind
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 HOSTILE = "\x1b[2J\x1b]0;t\x07 \u202egnp \x9b a\nb\r"
@@ -24,20 +25,34 @@ EVENTS = [
     {"Type": "service", "Action": "update", "scope": "swarm", "timeNano": 1_781_229_600_000_000_000,
      "Actor": {"ID": "s1", "Attributes": {"name": "web_app", "updatestate.new": "completed"}}},
 ]  # fmt: skip
+INSPECTED = {
+    "Id": "c1",
+    "Name": "/shell",
+    "State": {"Running": True},
+    "HostConfig": {"RestartPolicy": {"Name": "always"}},
+    "NetworkSettings": {
+        "Networks": {"proxy": {"NetworkID": "n1", "IPAddress": "10.0.1.9", "Aliases": ["shell"]}}
+    },
+}
+
+
+def _shown(found: Endpoint | None) -> object:
+    """Return what is shown of an endpoint: its configuration is the engine's own, and is written back as it is."""
+    return found and replace(found, config={})
+
+
 DOORS: dict[str, tuple[str | list[Any], Callable[[Any], object]]] = {
     "network": ("networks", parse.network),
     "network_detail": ("network-proxy", parse.network_detail),
     "service": ("services", parse.service),
     "task": ("tasks", parse.task),
     "node": ("nodes", parse.node),
-    "engine": ("info", lambda data: parse.engine(data, (1, 41))),
-    "event": (EVENTS, parse.event),
-    "service_use": ("services", stacks.service_use),
-    "task_use": ("tasks", stacks.task_use),
-    "network_object": ("networks", stacks.network_object),
-    "labelled_object": (LABELLED, lambda data: stacks.labelled_object(stacks.Kind.SECRET, data)),
-    "running_container": ("containers", stacks.running_container),
-    "node_state": ("nodes", stacks.node_state),
+    "engine": ("info", lambda data: parse_engine.engine(data, (1, 41))),
+    "event": (EVENTS, parse_engine.event),
+    "stack_object": (LABELLED, lambda data: parse.stack_object(ObjectKind.SECRET, data)),
+    "container": ("containers", parse_engine.container),
+    "endpoint": ([INSPECTED], lambda data: _shown(parse_engine.endpoint(data, "proxy"))),
+    "restart_policy": ([INSPECTED], parse_engine.restart_policy),
 }
 
 
@@ -48,7 +63,9 @@ def texts(value: object) -> Iterator[str]:
         yield from () if isinstance(value, Enum) else (value,)
     elif is_dataclass(value):
         for each in fields(value):
-            yield from texts(getattr(value, each.name))
+            # What a repr leaves out is the engine's own, and is never shown.
+            if each.repr:
+                yield from texts(getattr(value, each.name))
     elif isinstance(value, dict):
         yield from texts([*value.keys(), *value.values()])
     elif isinstance(value, list | tuple | set | frozenset):
@@ -90,6 +107,23 @@ def test_no_text_of_an_answer_leaves_the_door_raw(door: str) -> None:
             assert all(each.isprintable() for each in found), place
             arrived += any("\\x1b" in each for each in found)
     assert arrived, "no text came through at all"
+
+
+def test_what_the_engine_gave_is_carried_whole_and_shown_nowhere() -> None:
+    services, networks = (
+        json.loads((RECORDED / f"{name}.json").read_text()) for name in ("services", "networks")
+    )
+    secret = {"Env": ["PASSWORD=hunter2"]}
+    for data in services:
+        data["Spec"]["TaskTemplate"]["ContainerSpec"] |= secret
+        data["PreviousSpec"] = data["Spec"]
+        service = parse.service(data)
+        assert service.spec == service.previous_spec == data["Spec"]
+        assert "hunter2" not in repr(service)
+    for data in networks:
+        network = parse.network(data | {"Labels": {"password": "hunter2"}})
+        assert network.body["Labels"] == {"password": "hunter2"}
+        assert "hunter2" not in repr(network)
 
 
 def test_no_refusal_of_an_engine_is_passed_on_raw() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from console.addresses.accounting import account
 from console.addresses.holders import Kind
-from console.swarm import parse
+from console.swarm import parse, parse_engine
 from console.swarm.values import SubnetUse, SwarmState
 
 RECORDED = Path(__file__).with_name("recorded")
@@ -29,7 +29,7 @@ def swarm_of(version: str) -> SwarmState:
         for each in [json.loads(path.read_text())]
     }
     return SwarmState(
-        parse.engine(recorded(version, "info"), (1, 41)),
+        parse_engine.engine(recorded(version, "info"), (1, 41)),
         tuple(
             parse.network(each, inspected.get(each["Id"], parse.NEVER_INSPECTED))
             for each in recorded(version, "networks")
@@ -102,7 +102,10 @@ def test_names_and_errors_of_others_are_clean_values() -> None:
 
 @pytest.mark.parametrize(
     ("parser", "name"),
-    [(parse.service, "services"), (parse.task, "tasks"), (parse.node, "nodes"), (parse.network, "networks")],
+    [
+        *((parse.service, "services"), (parse.task, "tasks"), (parse.node, "nodes")),
+        *((parse.network, "networks"), (parse_engine.container, "containers")),
+    ],
 )
 @pytest.mark.parametrize("garbage", [None, 3, "x", [], {}, {"ID": 3}])
 def test_garbage_raises_only_what_the_reader_catches(

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-import pytest
-
-from console.errors import EngineNonsense
-from console.swarm import parse
-from console.swarm.standalone import ports_of_containers
+from console.swarm import parse, parse_engine
+from console.swarm.snapshots import published_ports
 from console.swarm.values import PublishedPort
 from tests.swarm.test_parse import recorded
 
@@ -16,18 +13,6 @@ PORTS = [
     {"Protocol": "tcp", "TargetPort": 90},
 ]
 READ = (PublishedPort(8080, "tcp", is_ingress=True), PublishedPort(53, "udp", is_ingress=False))
-
-
-class FakeConnection:
-    """Answers with a list of containers."""
-
-    host = "unix:///fake.sock"
-
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = rows
-
-    async def ask(self, _: str, __: object) -> list[dict[str, Any]]:
-        return self._rows
 
 
 def service_json(**more: object) -> dict[str, Any]:
@@ -49,16 +34,14 @@ def test_a_network_says_whether_it_has_ipv6() -> None:
     assert parse.network({**first, "EnableIPv6": True}).has_ipv6
 
 
-async def test_only_containers_outside_the_swarm_are_told_and_each_once() -> None:
+def test_only_running_containers_outside_the_swarm_are_told_and_each_once() -> None:
     mapped = {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}
-    rows = [
+    plain = {"PrivatePort": 90, "Type": "tcp"}
+    rows: tuple[dict[str, Any], ...] = (
         {"Id": "a", "Names": ["/web"], "Labels": {}, "Ports": [mapped, {**mapped, "IP": "::"}]},
         {"Id": "b", "Names": ["/mine.1.x"], "Labels": {"com.docker.swarm.task.id": "t"}, "Ports": [mapped]},
-        {"Id": "c", "Names": ["/plain"], "Labels": None, "Ports": [{"PrivatePort": 90, "Type": "tcp"}]},
-    ]
-    assert await ports_of_containers(FakeConnection(rows)) == {8080: ("web",)}  # type: ignore[arg-type] # it asks only
-
-
-async def test_what_is_no_list_of_containers_is_an_error() -> None:
-    with pytest.raises(EngineNonsense):
-        await ports_of_containers(FakeConnection([{"Id": "a"}]))  # type: ignore[arg-type] # it asks only
+        {"Id": "c", "Names": ["/plain"], "Labels": None, "Ports": [plain]},
+    )
+    containers = [parse_engine.container({**row, "State": "running"}) for row in rows]
+    assert published_ports(containers) == {8080: ("web",)}
+    assert published_ports([parse_engine.container({**row, "State": "exited"}) for row in rows]) == {}

@@ -33,7 +33,7 @@ class Rig:
         self.reader = RepeatedReader(self.connection)
 
     async def look(self, *inspected: str) -> SwarmState:
-        return await self.reader.look_again(30, lambda _: inspected)
+        return await self.reader.next_state(30, lambda _: inspected)
 
     def inspections(self) -> list[str]:
         found = [each for each in self.connection.asked if each.startswith("inspect")]
@@ -49,7 +49,7 @@ def rig(simulated: Simulation) -> Iterator[Rig]:
 
 
 async def test_it_sees_what_a_single_look_sees(rig: Rig) -> None:
-    again, once = await rig.look(), await EngineReader(rig.connection).look(30)
+    again, once = await rig.look(), await EngineReader(rig.connection).state(30)
     assert {each.id: each for each in known(again.networks, ())} == {
         each.id: each for each in known(once.networks, ())
     }
@@ -77,6 +77,25 @@ async def test_of_a_list_that_changed_the_rest_is_the_very_same(rig: Rig, simula
     assert all(id(each) in kept for each in known(before.networks, ()) if each.name != "proxy")
 
 
+async def test_a_service_of_which_only_its_specification_changed_carries_the_new_one(
+    rig: Rig, simulated: Simulation
+) -> None:
+    before = known((await rig.look()).services, ())
+
+    def update(engine: SimulatedEngine) -> None:
+        service = engine.store.find_service("ghost_app")
+        template = service.spec["TaskTemplate"]
+        container = {**template["ContainerSpec"], "Env": ["COLOUR=blue"]}
+        spec = {**service.spec, "TaskTemplate": {**template, "ContainerSpec": container}}
+        engine.services.update(service.id, service.index, spec)
+
+    simulated.running.run(update)
+    after = {service.name: service for service in known((await rig.look()).services, ())}
+    changed = after["ghost_app"].spec["TaskTemplate"]["ContainerSpec"]
+    assert changed["Env"] == ["COLOUR=blue"]
+    assert [service.name for service in before if service is after[service.name]] == ["traefik_app"]
+
+
 async def test_networks_are_inspected_when_they_are_new_or_chosen(rig: Rig, simulated: Simulation) -> None:
     state = await rig.look()
     assert len(rig.inspections()) == 4
@@ -99,8 +118,8 @@ async def test_whoever_chooses_sees_the_details_of_earlier_looks(rig: Rig) -> No
         seen.append(state)
         return []
 
-    await rig.reader.look_again(30, choose)
-    await rig.reader.look_again(30, choose)
+    await rig.reader.next_state(30, choose)
+    await rig.reader.next_state(30, choose)
     first, second = (
         [isinstance(each.detail, Unknown) for each in known(state.networks, ()) if each.is_overlay]
         for state in seen
@@ -188,5 +207,5 @@ async def test_a_removal_in_the_middle_of_a_look_leaves_nothing_behind(
         simulated.running.run(remove)
         return [each.id for each in known(state.networks, ()) if each.is_overlay]
 
-    state = await rig.reader.look_again(30, choose)
+    state = await rig.reader.next_state(30, choose)
     assert "ghost_internal" not in {each.name for each in known(state.networks, ())}

@@ -144,7 +144,7 @@ class SwarmEye(Protocol):
         """The address of the engine that is asked."""
         ...
 
-    async def glimpse(self, deadline_s: float) -> SwarmState:
+    async def lists(self, deadline_s: float) -> SwarmState:
         """Return the swarm as it is now, its networks not inspected."""
         ...
 
@@ -240,7 +240,7 @@ class _Watch:
     async def glimpse(self, timeout_s: float) -> SwarmState:
         """Look at the swarm, for no longer than is left of the time limit."""
         deadline_s = min(self._look.deadline_s, max(self._left_s(timeout_s), LAST_LOOK_S))
-        return await self._senses.swarm.glimpse(deadline_s)
+        return await self._senses.swarm.lists(deadline_s)
 
     async def judged(self, swarm: SwarmState) -> Judgement:
         """Look at the host too, and judge what was seen and heard so far."""

@@ -23,9 +23,8 @@ from console.operations.census.values import (
 from console.operations.probes import Mark, Prober
 from console.operations.stack_removal.steps import LeakCount, Prove
 from console.swarm.changer import SwarmChanger
-from console.swarm.reader import EngineReader
-from console.swarm.stacks import StackObject
-from console.swarm.values import SwarmState
+from console.swarm.reader import SwarmReader
+from console.swarm.values import StackObject, SwarmState
 from console.text import clean, or_what_there_is, plural
 
 Progress = Callable[[int, int, int], None]
@@ -66,7 +65,7 @@ def decline_unless_walkable(ground: Ground, *, is_large_allowed: bool) -> None:
 class Means:
     """What a census is taken with."""
 
-    reader: EngineReader
+    reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
     mark: Mark
@@ -84,7 +83,7 @@ async def take_census(
     `decline_unless_walkable` raise, and Declined when the allocator was rebuilt in the middle.
     """
     start = means.clock.monotonic()
-    state = await means.reader.look(means.deadline_s)
+    state = await means.reader.state(means.deadline_s)
     network_id = _network_id(state, asked)
     ground = _ground(state, network_id)
     decline_unless_walkable(ground, is_large_allowed=is_large_allowed)
@@ -151,7 +150,7 @@ async def _counted(means: Means, network: StackObject) -> LeakCount:
 class _Watch:
     """Everything that was seen to hold an address while a census went on."""
 
-    reader: EngineReader
+    reader: SwarmReader
     ground: Ground
     deadline_s: float
     held: set[IPv4Address]
@@ -159,7 +158,7 @@ class _Watch:
 
     async def look(self) -> None:
         """Take a full snapshot, and make sure that it is still the same allocator generation."""
-        state = await self.reader.look(self.deadline_s)
+        state = await self.reader.state(self.deadline_s)
         now = _ground(state, self.ground.account.network.id)
         if now.allocator != self.ground.allocator:
             raise Declined(
@@ -172,7 +171,7 @@ class _Watch:
 
     async def glimpse(self) -> None:
         """Take a snapshot of services and tasks only."""
-        self._add(await self.reader.glimpse(self.deadline_s))
+        self._add(await self.reader.lists(self.deadline_s))
 
     def _add(self, state: SwarmState) -> None:
         _require_readable(state)

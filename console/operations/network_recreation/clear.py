@@ -33,19 +33,17 @@ from console.operations.network_recreation.waits import (
     services_on,
     still_on,
 )
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlays import OverlayLook, SpecifiedService
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Network, Service
 from console.text import listed, plural
 
 
-async def empty_service(
-    job: Job, network: NetworkDefinition, look: OverlayLook, service: SpecifiedService
-) -> None:
-    """Park a service that a look shows on a network. What it is at the very moment of the update is what it gets back."""
+async def empty_service(job: Job, network: Network, snapshot: SwarmSnapshot, service: Service) -> None:
+    """Park a service that a snapshot shows on a network. What it is at the very moment of the update is what it gets back."""
     means, names = job.means, (network.id, network.name)
     earlier = parked_from(service)
     known = earlier.record if earlier is not None else job.record.service(service.id)
-    record = known or service_record(service, network, look)
+    record = known or service_record(service, network, snapshot)
 
     def change(spec: dict[str, Any]) -> None:
         nonlocal record
@@ -53,7 +51,7 @@ async def empty_service(
         if not is_parked(spec):
             record = as_specified(record, spec, names)
         job.refresh(record)
-        empty(spec, record, parked_label(job.record, record, look.now))
+        empty(spec, record, parked_label(job.record, record, snapshot.now))
 
     async def act() -> None:
         if must_migrate(dict(service.spec)):
@@ -62,14 +60,14 @@ async def empty_service(
         job.parked_here.add(service.id)
 
     async def is_made() -> bool:
-        now = await means.reader.service(service.id)
+        now = await means.reader.find_service(service.id)
         return now is None or is_emptied(dict(now.spec))
 
     state = {"name": service.name, "spec": dict(service.spec)}
     await means.steady.make(Change("service", service.id, "park", state, act, is_made))
 
 
-async def detach_service(job: Job, network: NetworkDefinition, service: SpecifiedService) -> None:
+async def detach_service(job: Job, network: Network, service: Service) -> None:
     """Take a service without tasks off a network."""
     means, names = job.means, (network.id, network.name)
 
@@ -77,14 +75,14 @@ async def detach_service(job: Job, network: NetworkDefinition, service: Specifie
         await means.changer.update_service(service.id, lambda spec: detach(spec, names))
 
     async def is_made() -> bool:
-        now = await means.reader.service(service.id)
+        now = await means.reader.find_service(service.id)
         return now is None or not now.is_on(*names)
 
     state = {"name": service.name, "networks": [each["Target"] for each in _networks(service)]}
     await means.steady.make(Change("service", service.id, "detach", state, act, is_made))
 
 
-def _networks(service: SpecifiedService) -> list[dict[str, Any]]:
+def _networks(service: Service) -> list[dict[str, Any]]:
     return list((service.spec.get("TaskTemplate") or {}).get("Networks") or ())
 
 
@@ -98,7 +96,7 @@ IN_USE = 400
 class Clearing:
     """Empties one network and removes it."""
 
-    def __init__(self, job: Job, network: NetworkDefinition) -> None:
+    def __init__(self, job: Job, network: Network) -> None:
         self._job = job
         self._means = job.means
         self._network = network
@@ -106,14 +104,14 @@ class Clearing:
 
     async def run(self) -> None:
         """Park, wait, disconnect, remove. Raises a VipconsoleError where any of it cannot be done."""
-        look = await self._look()
-        for each in attached_here(look, self._network):
+        snapshot = await self._snapshot()
+        for each in attached_here(snapshot, self._network):
             await remember(self._job, self._network, each.id)
         self._limit()
         # Those that come back first go last.
-        here = in_use_on(look, self._network)
+        here = in_use_on(snapshot, self._network)
         order = {each.id: number for number, each in enumerate(self._job.record.services)}
-        await self._park(look, sorted(here, key=lambda each: -order.get(each.id, len(order))))
+        await self._park(snapshot, sorted(here, key=lambda each: -order.get(each.id, len(order))))
         while not await self._remove(await self._drain()):
             if self._means.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
@@ -122,38 +120,38 @@ class Clearing:
                 )
             await self._means.clock.sleep(POLL_S)
 
-    async def _look(self) -> OverlayLook:
-        look = await self._means.look()
-        self._job.note(look)
-        self._job.containers |= containers_of_tasks(look, self._network)
-        return look
+    async def _snapshot(self) -> SwarmSnapshot:
+        snapshot = await self._means.snapshot()
+        self._job.note(snapshot)
+        self._job.containers |= containers_of_tasks(snapshot, self._network)
+        return snapshot
 
     def _limit(self) -> None:
         grace_s = max((each.grace_s for each in self._job.record.services), default=0.0)
         self._end_s = self._means.clock.monotonic() + grace_s + GRACE_MARGIN_S
 
-    async def _park(self, look: OverlayLook, services: list[SpecifiedService]) -> None:
+    async def _park(self, snapshot: SwarmSnapshot, services: list[Service]) -> None:
         if services:
             await self._means.say(f"parking {plural(len(services), 'service')}")
         await self._means.steady.each(
-            services, lambda each: empty_service(self._job, self._network, look, each)
+            services, lambda each: empty_service(self._job, self._network, snapshot, each)
         )
 
-    async def _drain(self) -> OverlayLook:
-        """Return the first look in which nothing of a service is on the network any more."""
+    async def _drain(self) -> SwarmSnapshot:
+        """Return the first snapshot in which nothing of a service is on the network any more."""
         while True:
-            look = await self._look()
-            if await self._meet_newcomers(look):
+            snapshot = await self._snapshot()
+            if await self._meet_newcomers(snapshot):
                 continue
             job = self._job
-            for each in job.parked(look):
+            for each in job.parked(snapshot):
                 # The first snapshot after the update by this process tells when that was.
                 if each.service.id in job.parked_here:
                     job.emptied.setdefault(each.service.id, each.service.updated)
-            waits = still_on(look, self._network, job.containers, job.parked(look), job.emptied)
+            waits = still_on(snapshot, self._network, job.containers, job.parked(snapshot), job.emptied)
             if not waits:
                 await self._means.waits_for(())
-                return look
+                return snapshot
             if self._means.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
                     f"Timed out: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
@@ -162,17 +160,17 @@ class Clearing:
             await self._means.waits_for(waits)
             await self._means.clock.sleep(POLL_S)
 
-    async def _meet_newcomers(self, look: OverlayLook) -> bool:
+    async def _meet_newcomers(self, snapshot: SwarmSnapshot) -> bool:
         """Park services that joined the network after all were parked; return whether there were any."""
-        elsewhere = attached_elsewhere(look, self._network)
+        elsewhere = attached_elsewhere(snapshot, self._network)
         if elsewhere:
             raise Declined(
                 f"The container {elsewhere[0]} was attached to {self._network.name} by hand on another node.",
                 "Disconnect it there, then try again.",
             )
         known = {each.id for each in self._job.record.containers}
-        services = in_use_on(look, self._network)
-        containers = [each for each in attached_here(look, self._network) if each.id not in known]
+        services = in_use_on(snapshot, self._network)
+        containers = [each for each in attached_here(snapshot, self._network) if each.id not in known]
         names = [*(each.name for each in services), *(each.name for each in containers)]
         if not names:
             return False
@@ -187,15 +185,15 @@ class Clearing:
             await remember(self._job, self._network, each.id)
         for service in services:
             if parked_from(service) is None:
-                self._job.refresh(service_record(service, self._network, look))
+                self._job.refresh(service_record(service, self._network, snapshot))
         await self._job.put_down(is_down=True)
-        await self._park(look, list(services))
+        await self._park(snapshot, list(services))
         self._limit()
         return True
 
-    async def _remove(self, look: OverlayLook) -> bool:
-        """Remove the network that a look shows empty; False where it is not, or somebody was faster."""
-        services, attached = services_on(look, self._network), attached_here(look, self._network)
+    async def _remove(self, snapshot: SwarmSnapshot) -> bool:
+        """Remove the network that a snapshot shows empty; False where it is not, or somebody was faster."""
+        services, attached = services_on(snapshot, self._network), attached_here(snapshot, self._network)
         if services or attached:
             ids = {each.id for each in attached}
             await self._means.steady.each(

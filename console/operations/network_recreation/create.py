@@ -11,13 +11,13 @@ from typing import Any
 from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import NOT_ANSWERED, TRIES, Change
-from console.operations.network_recreation.definition import free_subnet
+from console.operations.network_recreation.definition import body_with_subnet, free_subnet
 from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
 from console.operations.network_recreation.plan import Surroundings
+from console.operations.network_recreation.record import ipv4_of
 from console.operations.network_recreation.waits import attached_here, services_on
 from console.operations.probes import unbroken
-from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
-from console.swarm.overlays import live_on
+from console.swarm.values import Network
 
 LINGERS_S = 60.0
 """How long a copy of the removed network may linger."""
@@ -38,7 +38,7 @@ class Creation:
         self._around = around
         self._why: list[str] = []
 
-    async def run(self) -> NetworkDefinition:
+    async def run(self) -> Network:
         """Return the new network once it has its subnet: the wanted one, if it is free.
 
         Raises RecreationFailed when no network could be made at all.
@@ -65,14 +65,14 @@ class Creation:
         if ipv4_of(old) != ipv4_of(self._wanted):
             yield old
         length = min((each.prefixlen for each in ipv4_of(old)), default=24)
-        look = await self._means.look()
-        others = [each for each in look.networks if each.id not in self._job.gone]
+        snapshot = await self._means.snapshot()
+        others = [each for each in snapshot.networks if each.id not in self._job.gone]
         tried = (*ipv4_of(self._wanted), *ipv4_of(old))
         free = free_subnet(length, others, self._around, tried)
         if free is not None:
             yield body_with_subnet(old, free)
 
-    async def _made(self, body: Mapping[str, Any]) -> NetworkDefinition | None:
+    async def _made(self, body: Mapping[str, Any]) -> Network | None:
         """Create a network and return it; None where it got no subnet and is removed again. Raises what the engine says."""
         for is_again in (False, True):
             found = await self._present() or await self._create(body)
@@ -87,7 +87,7 @@ class Creation:
                 break
         return None
 
-    async def _create(self, body: Mapping[str, Any]) -> NetworkDefinition:
+    async def _create(self, body: Mapping[str, Any]) -> Network:
         clock = self._means.clock
         change = Change("network", "", "create", {"body": dict(body)}, is_way_back=True)
         note = await self._means.steady.begin(change)
@@ -119,36 +119,38 @@ class Creation:
             await clock.sleep(POLL_S)
 
     async def _remove_again(self) -> None:
-        listed = {each.id for each in (await self._means.look()).named(self._job.name)}
+        listed = {each.id for each in (await self._means.snapshot()).named(self._job.name)}
         for each in listed & self._job.gone:
             with suppress(*NOT_ANSWERED):
                 await self._means.changer.remove_network(each)
 
-    async def _present(self) -> NetworkDefinition | None:
+    async def _present(self) -> Network | None:
         """Return the swarm's network of the name; what lingers of a removed one is none."""
-        look = await self._means.look()
-        self._job.note(look)
-        there = (each for each in look.named(self._job.name) if each.scope == "swarm")
+        snapshot = await self._means.snapshot()
+        self._job.note(snapshot)
+        there = (each for each in snapshot.named(self._job.name) if each.scope == "swarm")
         return next((each for each in there if each.id not in self._job.gone), None)
 
-    async def _allocated(self, network: NetworkDefinition) -> NetworkDefinition | None:
+    async def _allocated(self, network: Network) -> Network | None:
         """Return a network once it has its subnets and VXLAN IDs; None where they do not come."""
 
-        async def allocated() -> NetworkDefinition | None:
+        async def allocated() -> Network | None:
             found = await self._present()
             is_done = found is not None and found.id == network.id and found.is_allocated
             return found if is_done else None
 
         return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S)
 
-    async def _is_used(self, network: NetworkDefinition) -> bool:
+    async def _is_used(self, network: Network) -> bool:
         """Whether a service or a container is on a network."""
-        look = await self._means.look()
+        snapshot = await self._means.snapshot()
         return bool(
-            services_on(look, network) or attached_here(look, network) or any(live_on(look, network.id))
+            services_on(snapshot, network)
+            or attached_here(snapshot, network)
+            or any(snapshot.live_tasks_on(network.id))
         )
 
-    async def _discard(self, network: NetworkDefinition) -> None:
+    async def _discard(self, network: Network) -> None:
         """Remove an unwanted network that nothing uses."""
         change = Change("network", network.id, "discard", {"body": dict(network.body)}, is_way_back=True)
         note = await self._means.steady.begin(change)

@@ -1,7 +1,7 @@
 """What the new network is made from: the old one's definition, and a subnet that nothing else uses."""
 
-from collections.abc import Collection, Iterable, Iterator
-from ipaddress import IPv4Network
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from console.errors import Unknown
@@ -9,9 +9,9 @@ from console.operations.network_recreation.plan import (
     Surroundings,
 )
 from console.operations.network_recreation.record import ServiceRecord
-from console.swarm.definitions import NetworkDefinition, overlapping
-from console.swarm.overlays import OverlayLook, live_on
 from console.swarm.parse import PARKED_LABEL
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Network
 from console.text import plural
 
 SMALLEST = 29
@@ -28,30 +28,55 @@ def capacity(subnet: IPv4Network) -> int:
     return subnet.num_addresses - 3
 
 
-def needed_on(look: OverlayLook, network: NetworkDefinition) -> int:
+def needed_on(snapshot: SwarmSnapshot, network: Network) -> int:
     """Return how many addresses are needed for what is on a network now, a load balancer for each node among them."""
     vips = sum(
-        each.seen.endpoint_mode == "vip" and each.is_on(network.id, network.name) for each in look.services
+        each.endpoint_mode == "vip" and each.is_on(network.id, network.name) for each in snapshot.services
     )
-    return vips + sum(1 for _ in live_on(look, network.id)) + len(look.nodes)
+    return vips + sum(1 for _ in snapshot.live_tasks_on(network.id)) + len(snapshot.nodes)
+
+
+def body_with_subnet(body: Mapping[str, Any], subnet: IPv4Network) -> dict[str, Any]:
+    """Return the body of a network's creation with one IPv4 subnet instead of those that it has; IPv6 stays as it is.
+
+    Gateway and ip-range of the old subnet go with it: they lie in there.
+    """
+    ipam = body.get("IPAM") or {}
+    kept = [
+        each for each in ipam.get("Config") or () if ip_network(each["Subnet"], strict=False).version == 6
+    ]
+    return {**body, "IPAM": {**ipam, "Config": [{"Subnet": str(subnet)}, *kept]}}
+
+
+def overlapping(
+    subnet: IPv4Network, networks: Iterable[Network], besides: str = ""
+) -> tuple[tuple[Network, IPv4Network], ...]:
+    """Return the networks that a subnet overlaps, and with which of theirs; the one with the ID `besides` is left out."""
+    return tuple(
+        (network, other)
+        for network in networks
+        if network.id != besides
+        for other in network.ipv4
+        if other.overlaps(subnet)
+    )
 
 
 def subnet_refusals(
-    subnet: IPv4Network, look: OverlayLook, current: NetworkDefinition | None, around: Surroundings
+    subnet: IPv4Network, snapshot: SwarmSnapshot, current: Network | None, around: Surroundings
 ) -> Iterator[str]:
     """Yield why a subnet cannot be used, each a sentence."""
     if subnet.prefixlen > SMALLEST:
         yield f"{subnet} is too small for a network: the longest prefix is /{SMALLEST}."
-    elif current is not None and capacity(subnet) < (needed := needed_on(look, current)):
+    elif current is not None and capacity(subnet) < (needed := needed_on(snapshot, current)):
         yield (
             f"{subnet} is too small: it has {plural(capacity(subnet), 'address', 'addresses')}, and "
             f"{current.name} needs {needed} now."
         )
-    for network, other in overlapping(subnet, look.networks, current.id if current else ""):
+    for network, other in overlapping(subnet, snapshot.networks, current.id if current else ""):
         yield f"{subnet} overlaps {other} of the network {network.name}."
     routes = () if isinstance(around.routes, Unknown) else around.routes
     # The bridges of this node's own networks are routes too, and were named already.
-    named = {each for network in look.networks for each in network.ipv4}
+    named = {each for network in snapshot.networks for each in network.ipv4}
     for route in routes:
         if route.network.overlaps(subnet) and route.network not in named and route.network.prefixlen:
             what = "this host's own address" if route.network.prefixlen == 32 else "a route of this host"
@@ -78,7 +103,7 @@ def subnet_notes(subnet: IPv4Network, around: Surroundings, vips: int) -> Iterat
 
 def free_subnet(
     length: int,
-    networks: Iterable[NetworkDefinition],
+    networks: Iterable[Network],
     around: Surroundings,
     besides: Iterable[IPv4Network] = (),
 ) -> IPv4Network | None:

@@ -12,8 +12,8 @@ from console.operations.network_recreation.plan import Whose, own_parked
 from console.operations.network_recreation.record import Parked, Record, ServiceRecord, record_to_json
 from console.operations.network_recreation.waits import Times
 from console.swarm.changer import SwarmChanger
-from console.swarm.overlay_reader import OverlayReader
-from console.swarm.overlays import OverlayLook
+from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import SwarmSnapshot
 
 POLL_S = 0.2
 """Pause between two snapshots while there is nothing to do but wait; services are down meanwhile."""
@@ -55,7 +55,7 @@ def pace_of_this_machine_s() -> float:
 class Means:
     """What a recreation works with."""
 
-    reader: OverlayReader
+    reader: SwarmReader
     changer: SwarmChanger
     steady: Steady
     whose: Whose
@@ -72,9 +72,9 @@ class Means:
     def clock(self) -> Clock:
         return self.steady.clock
 
-    async def look(self) -> OverlayLook:
+    async def snapshot(self) -> SwarmSnapshot:
         """Return a snapshot, with retries."""
-        return await self.steady.asked(self.reader.look)
+        return await self.steady.asked(self.reader.snapshot)
 
 
 @dataclass(slots=True)
@@ -101,13 +101,13 @@ class Job:
         """The network's name."""
         return self.record.network.name
 
-    def parked(self, look: OverlayLook) -> tuple[Parked, ...]:
+    def parked(self, snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
         """Return the services that are parked for this network."""
-        return own_parked(look, self.name, self.means.whose)
+        return own_parked(snapshot, self.name, self.means.whose)
 
-    def note(self, look: OverlayLook) -> None:
+    def note(self, snapshot: SwarmSnapshot) -> None:
         """Take the times from a snapshot."""
-        self.times.note(look, self.parked(look), self.name)
+        self.times.note(snapshot, self.parked(snapshot), self.name)
 
     async def put_down(self, *, is_down: bool = False) -> None:
         """Keep the way back, and everything as it was in a change record: a later attempt begins with the last of these.

@@ -20,9 +20,9 @@ from console.operations.network_recreation.record import (
     record_from_labels,
     service_record,
 )
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlay_reader import EngineFacts, OverlayReader
-from console.swarm.overlays import Endpoint, OverlayLook
+from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Endpoint, Network
 from console.text import duration, plural
 
 GRACE_MARGIN_S = 60.0
@@ -66,7 +66,7 @@ class Whose:
 class Ground:
     """What a plan is made of."""
 
-    look: OverlayLook
+    snapshot: SwarmSnapshot
     endpoints: tuple[Endpoint, ...]
     """How the containers of this node are attached that were attached by hand."""
     surroundings: Surroundings
@@ -81,7 +81,7 @@ class RecreationPlan:
     wanted: Wanted
     record: Record | None
     """Everything as it was; None where the network does not exist and no record of it is known."""
-    current: NetworkDefinition | None
+    current: Network | None
     """The network of this name now."""
     refused: tuple[str, ...]
     """Why it must not be done, each a sentence."""
@@ -122,13 +122,13 @@ def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[S
 
 def record_now(ground: Ground, wanted: Wanted, whose: Whose) -> Record | None:
     """Return what is on the network now; None where there is no such network."""
-    look, current = ground.look, ground.look.overlay(wanted.network)
+    snapshot, current = ground.snapshot, ground.snapshot.overlay(wanted.network)
     if current is None:
         return None
     services = [
-        service_record(each, current, look)
-        for each in look.services
-        if each.is_on(current.id, current.name) and not each.seen.is_probe
+        service_record(each, current, snapshot)
+        for each in snapshot.services
+        if each.is_on(current.id, current.name) and not each.is_probe
     ]
     return Record(
         run=whose.run,
@@ -154,11 +154,11 @@ def container_record(endpoint: Endpoint, given: Mapping[str, bool]) -> Container
     )
 
 
-def own_parked(look: OverlayLook, network: str, whose: Whose) -> tuple[Parked, ...]:
+def own_parked(snapshot: SwarmSnapshot, network: str, whose: Whose) -> tuple[Parked, ...]:
     """Return the services that this machine has parked for a network."""
     return tuple(
         each
-        for each in parked_in(look)
+        for each in parked_in(snapshot)
         if each.machine == whose.machine and each.network.name == network and each.record.entries
     )
 
@@ -217,27 +217,27 @@ def _asked(service: ServiceRecord) -> int:
 ROUTES_WITHIN_S = 5.0
 
 
-async def survey(reader: OverlayReader, host: str, network: str, kept: Record | None = None) -> Ground:
+async def survey(reader: SwarmReader, host: str, network: str, kept: Record | None = None) -> Ground:
     """Return what a plan is made of. `host` is the engine's address; what this host tells counts only if it is its own.
 
     Raises an `EngineError` or `SwarmError` where the swarm cannot be read.
     """
-    facts, look = await reader.facts(), await reader.look()
-    current = look.overlay(network)
-    attached = look.by_hand(network) if current is not None else ()
-    found = [await reader.endpoint(each.id, network) for each in attached]
-    around = await surroundings(host, facts, look, network)
-    return Ground(look, tuple(each for each in found if each is not None), around, kept)
+    snapshot = await reader.snapshot()
+    current = snapshot.overlay(network)
+    attached = snapshot.attached_by_hand(network) if current is not None else ()
+    found = [await reader.find_endpoint(each.id, network) for each in attached]
+    around = await surroundings(host, snapshot, network)
+    return Ground(snapshot, tuple(each for each in found if each is not None), around, kept)
 
 
-async def surroundings(host: str, facts: EngineFacts, look: OverlayLook, network: str) -> Surroundings:
+async def surroundings(host: str, snapshot: SwarmSnapshot, network: str) -> Surroundings:
     """Return what is known besides the swarm: routes and the engine's own files only where it is this host's engine."""
-    doubt = await asyncio.to_thread(doubt_that_engine_is_ours, host, facts.name)
+    doubt = await asyncio.to_thread(doubt_that_engine_is_ours, host, snapshot.engine.name)
     if doubt is not None:
-        return Surroundings(doubt, facts.default_pools)
-    ids = [each.id for each in look.containers if network in each.networks]
-    given = await asyncio.to_thread(given_addresses, Path(facts.root), ids, network)
-    return Surroundings(await _routes(), facts.default_pools, given)
+        return Surroundings(doubt, snapshot.engine.default_pools)
+    ids = [each.id for each in snapshot.containers if network in each.networks]
+    given = await asyncio.to_thread(given_addresses, Path(snapshot.engine.root_dir), ids, network)
+    return Surroundings(await _routes(), snapshot.engine.default_pools, given)
 
 
 async def _routes() -> Part[tuple[Route, ...]]:

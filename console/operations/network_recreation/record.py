@@ -8,14 +8,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from console.errors import VipconsoleError
-from console.swarm.definitions import NetworkDefinition, ipv4_of
-from console.swarm.overlays import OverlayLook, SpecifiedService, live_on, network_entries
 from console.swarm.parse import PARKED_LABEL, moment
-from console.swarm.values import ALIVE
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import ALIVE, Network, Service, network_entries
 
 FORMAT = 1
 
@@ -90,6 +89,13 @@ class ContainerRecord:
         )
 
 
+def ipv4_of(body: Mapping[str, Any]) -> tuple[IPv4Network, ...]:
+    """Return the IPv4 subnets that the body of a network's creation asks for."""
+    configs = (body.get("IPAM") or {}).get("Config") or ()
+    subnets = [ip_network(each["Subnet"], strict=False) for each in configs]
+    return tuple(each for each in subnets if isinstance(each, IPv4Network))
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkRecord:
     """The network as it was, and how it can be made again."""
@@ -130,21 +136,21 @@ class Record:
         return replace(self, containers=(*self.containers, container))
 
 
-def service_record(service: SpecifiedService, network: NetworkDefinition, look: OverlayLook) -> ServiceRecord:
+def service_record(service: Service, network: Network, snapshot: SwarmSnapshot) -> ServiceRecord:
     """Return what is to be known of a service that is on a network now."""
-    tasks = [each.use for each in live_on(look, network.id) if each.use.service_id == service.id]
+    tasks = [each for each in snapshot.live_tasks_on(network.id) if each.service_id == service.id]
     bare = ServiceRecord(
         id=service.id,
         name=service.name,
-        mode=service.seen.mode,
+        mode=service.mode,
         replicas=None,
         placement=None,
         entries=(),
         publishes=False,
-        uses_vip=service.seen.endpoint_mode == "vip",
+        uses_vip=service.endpoint_mode == "vip",
         running=sum(each.state == "running" and each.desired_state in ALIVE for each in tasks),
-        grace_s=max([service.use.grace_s, *(each.grace_s for each in tasks)]),
-        is_elsewhere=any(each.node_id not in ("", look.here) for each in tasks),
+        grace_s=max([service.grace_s, *(each.grace_s for each in tasks)]),
+        is_elsewhere=any(each.node_id not in ("", snapshot.here) for each in tasks),
     )
     return as_specified(bare, service.spec, (network.id, network.name))
 
@@ -214,7 +220,7 @@ def require_format(data: Mapping[str, Any]) -> None:
 class Parked:
     """A parked service, and what its label says."""
 
-    service: SpecifiedService
+    service: Service
     run: str
     machine: str
     network: NetworkRecord
@@ -240,7 +246,7 @@ def parked_label(record: Record, service: ServiceRecord, since: datetime) -> str
     return json.dumps(said, separators=(",", ":"), sort_keys=True)
 
 
-def parked_from(service: SpecifiedService) -> Parked | None:
+def parked_from(service: Service) -> Parked | None:
     """Return what a parked service's label says; None where it has none, or one that cannot be read."""
     text = service.label(PARKED_LABEL)
     if not text:
@@ -262,16 +268,16 @@ def parked_from(service: SpecifiedService) -> Parked | None:
         return None
 
 
-def parked_in(look: OverlayLook) -> tuple[Parked, ...]:
+def parked_in(snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
     """Return the parked services whose labels can be read."""
-    found = (parked_from(each) for each in look.services)
+    found = (parked_from(each) for each in snapshot.services)
     return tuple(each for each in found if each is not None)
 
 
-def unreadable_in(look: OverlayLook) -> tuple[str, ...]:
+def unreadable_in(snapshot: SwarmSnapshot) -> tuple[str, ...]:
     """Return the names of services with a label that cannot be read: somebody else wrote it, or a newer program."""
     return tuple(
-        each.name for each in look.services if each.label(PARKED_LABEL) and parked_from(each) is None
+        each.name for each in snapshot.services if each.label(PARKED_LABEL) and parked_from(each) is None
     )
 
 

@@ -14,6 +14,7 @@ from console.concurrency import together, until
 from console.errors import VipconsoleError
 from console.operations.network_recreation.clear import Clearing
 from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, Creation
+from console.operations.network_recreation.definition import body_with_subnet
 from console.operations.network_recreation.job import (
     POLL_S,
     BroughtBack,
@@ -23,7 +24,7 @@ from console.operations.network_recreation.job import (
     RecreationFailed,
 )
 from console.operations.network_recreation.plan import Surroundings
-from console.operations.network_recreation.record import Record
+from console.operations.network_recreation.record import Record, ipv4_of
 from console.operations.network_recreation.restore import Restoring, Settling, rolls_back_to_parked
 from console.operations.network_recreation.verify import (
     Difference,
@@ -33,8 +34,8 @@ from console.operations.network_recreation.verify import (
     running,
 )
 from console.operations.network_recreation.waits import Outage
-from console.swarm.definitions import NetworkDefinition, body_with_subnet, ipv4_of
-from console.swarm.overlays import Endpoint, OverlayLook
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Endpoint, Network
 from console.text import listed
 
 RUNNING_POLL_S = 0.5
@@ -95,11 +96,11 @@ class Recreation:
         return await self._bring(self.record.network.body)
 
     async def _bring(self, wanted: Mapping[str, Any]) -> Result:
-        look = await self._means.look()
-        self._suspect(look)
-        network = await self._current(look)
+        snapshot = await self._means.snapshot()
+        self._suspect(snapshot)
+        network = await self._current(snapshot)
         # Where something is down already, what cannot be recorded holds nothing up.
-        await self._job.put_down(is_down=network is None or bool(self._job.parked(look)))
+        await self._job.put_down(is_down=network is None or bool(self._job.parked(snapshot)))
         if network is not None and network.ipv4 != ipv4_of(wanted):
             network = await self._cleared(network)
         for _ in range(2):
@@ -117,29 +118,29 @@ class Recreation:
             )
         return await self._finish(network, ipv4_of(wanted))
 
-    def _suspect(self, look: OverlayLook) -> None:
+    def _suspect(self, snapshot: SwarmSnapshot) -> None:
         """Note which networks may be removed already: those that parked services were on, before and since."""
-        for each in self._job.parked(look):
+        for each in self._job.parked(snapshot):
             self._job.gone |= {str(one.body.get("Target")) for one in each.record.entries}
             self._job.gone.add(each.network.id)
-        self._job.note(look)
+        self._job.note(snapshot)
 
-    async def _current(self, look: OverlayLook) -> NetworkDefinition | None:
+    async def _current(self, snapshot: SwarmSnapshot) -> Network | None:
         """Return the network of the name: a new one, else the old one, which may be a copy that only lingers."""
-        there = [each for each in look.named(self._job.name) if each.scope == "swarm"]
+        there = [each for each in snapshot.named(self._job.name) if each.scope == "swarm"]
         new = next((each for each in there if each.id not in self._job.gone), None)
         if new is None:
             return next(iter(there), None)
 
-        async def allocated() -> NetworkDefinition | None:
-            found = (await self._means.look()).named(self._job.name)
+        async def allocated() -> Network | None:
+            found = (await self._means.snapshot()).named(self._job.name)
             return next((each for each in found if each.id == new.id and each.is_allocated), None)
 
         if new.is_allocated:
             return new
         return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S) or new
 
-    async def _cleared(self, network: NetworkDefinition) -> NetworkDefinition | None:
+    async def _cleared(self, network: Network) -> Network | None:
         """Remove a network; where that fails, put everything back on it and say so."""
         self._job.gone.discard(network.id)
         try:
@@ -152,11 +153,11 @@ class Recreation:
                 self._job.gone.add(network.id)
         return None
 
-    async def _back_on(self, network: NetworkDefinition, why: VipconsoleError) -> None:
+    async def _back_on(self, network: Network, why: VipconsoleError) -> None:
         """Put everything back on a network that was not removed, and raise BroughtBack; NetworkGone if it was after all."""
         try:
             await Restoring(self._job, network).run()
-            look = await self._running(network)
+            snapshot = await self._running(network)
         except NetworkGone:
             raise
         except VipconsoleError as error:
@@ -166,29 +167,29 @@ class Recreation:
         # Everything is back whether or not this works; verifying shows what a rollback would park.
         with suppress(VipconsoleError):
             await self._settle()
-        short = self._short(look, network)
+        short = self._short(snapshot, network)
         after = f" {listed(short)} are not running yet." if short else ""
         raise BroughtBack(
             f"{network.name} was not recreated: {why.sentence} Everything is on it again.{after}", why.hint
         ) from why
 
-    async def _finish(self, network: NetworkDefinition, subnets: tuple[IPv4Network, ...]) -> Result:
+    async def _finish(self, network: Network, subnets: tuple[IPv4Network, ...]) -> Result:
         try:
             await self._running(network)
             await self._settle()
-            look = await self._means.look()
+            snapshot = await self._means.snapshot()
             endpoints = await self._endpoints()
         except VipconsoleError as error:
             raise RecreationFailed(
                 f"Everything was brought back to {network.name}, but its state is unknown: {error.sentence}",
                 _RESUME,
             ) from error
-        current = next((each for each in look.networks if each.id == network.id), network)
+        current = next((each for each in snapshot.networks if each.id == network.id), network)
         return Result(
             network_id=network.id,
             subnets=current.ipv4,
             differences=(
-                *differences(self.record, look, current, endpoints, subnets),
+                *differences(self.record, snapshot, current, endpoints, subnets),
                 *(
                     Difference(f"Some changes could not be recorded: {each}")
                     for each in self._means.steady.unrecorded[:1]
@@ -198,7 +199,7 @@ class Recreation:
             whole=self._job.times.whole(),
             newcomers=tuple(self._job.newcomers),
             rolls_back_to_parked=tuple(
-                sorted(each.name for each in look.services if rolls_back_to_parked(each))
+                sorted(each.name for each in snapshot.services if rolls_back_to_parked(each))
             ),
         )
 
@@ -206,29 +207,29 @@ class Recreation:
         if self.settles_rollback:
             await Settling(self._job).run()
 
-    async def _running(self, network: NetworkDefinition) -> OverlayLook:
-        """Return the first look in which as many tasks run as before, or the last one in time."""
+    async def _running(self, network: Network) -> SwarmSnapshot:
+        """Return the first snapshot in which as many tasks run as before, or the last one in time."""
         end_s = self._means.clock.monotonic() + self.running_within_s
         while True:
-            look = await self._means.look()
-            self._job.note(look)
-            for record, tasks in self._tasks(look, network).items():
+            snapshot = await self._means.snapshot()
+            self._job.note(snapshot)
+            for record, tasks in self._tasks(snapshot, network).items():
                 if tasks.is_enough and tasks.since is not None:
                     self._job.times.note_running(record, tasks.since)
-            short = self._short(look, network)
+            short = self._short(snapshot, network)
             if not short or self._means.clock.monotonic() >= end_s:
                 await self._means.waits_for(())
-                return look
+                return snapshot
             await self._means.waits_for([f"{each} (not yet running as before)" for each in short])
             await self._means.clock.sleep(RUNNING_POLL_S)
 
-    def _tasks(self, look: OverlayLook, network: NetworkDefinition) -> Mapping[str, Running]:
-        return {each.id: running(each, look, network) for each in self.record.services}
+    def _tasks(self, snapshot: SwarmSnapshot, network: Network) -> Mapping[str, Running]:
+        return {each.id: running(each, snapshot, network) for each in self.record.services}
 
-    def _short(self, look: OverlayLook, network: NetworkDefinition) -> tuple[str, ...]:
+    def _short(self, snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
         """Return the names of services of which fewer tasks run than before, or which have no virtual IP yet."""
-        tasks = self._tasks(look, network)
-        found = ((each, look.service(each.id)) for each in self.record.services)
+        tasks = self._tasks(snapshot, network)
+        found = ((each, snapshot.service(each.id)) for each in self.record.services)
         return tuple(
             record.name
             for record, service in found
@@ -243,7 +244,7 @@ class Recreation:
         reader, name = self._means.reader, self._job.name
         found = await together(
             *(
-                self._means.steady.asked(lambda each=each: reader.endpoint(each.id, name))  # type: ignore[misc]
+                self._means.steady.asked(lambda each=each: reader.find_endpoint(each.id, name))  # type: ignore[misc]
                 for each in self.record.containers
             )
         )

@@ -15,8 +15,8 @@ from console.operations.network_recreation.plan import (
     resumed_record,
 )
 from console.operations.network_recreation.record import ContainerRecord, Record, parked_in, unreadable_in
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlays import OverlayLook, live_on
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Network
 from console.text import clean, listed, plural
 
 IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
@@ -24,64 +24,64 @@ IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
 
 def plan_recreation(ground: Ground, wanted: Wanted, whose: Whose) -> RecreationPlan:
     """Return what will be done. Where an earlier attempt has begun, it is finished: what was refused then was not."""
-    look = ground.look
-    parked, current = own_parked(look, wanted.network, whose), look.overlay(wanted.network)
+    snapshot = ground.snapshot
+    parked, current = own_parked(snapshot, wanted.network, whose), snapshot.overlay(wanted.network)
     now = record_now(ground, wanted, whose)
-    resumes = bool(parked) or (ground.kept is not None and _is_unfinished(ground.kept, look))
+    resumes = bool(parked) or (ground.kept is not None and _is_unfinished(ground.kept, snapshot))
     record = resumed_record(parked, ground.kept, now, whose) if resumes else now
-    refused = [*_strangers(look, wanted.network, whose)]
-    if len(look.named(wanted.network)) > 1 and not resumes:
+    refused = [*_strangers(snapshot, wanted.network, whose)]
+    if len(snapshot.named(wanted.network)) > 1 and not resumes:
         refused.append(f"Several networks have the name {wanted.network}. Remove or rename the others first.")
     if record is None:
         refused.append(f"Overlay {wanted.network} not found, and no record says what it was.")
     elif not resumes and current is not None and current.ipv4 != (wanted.subnet,):
         refused += _about_network(current)
-        refused += subnet_refusals(wanted.subnet, look, current, ground.surroundings)
-        refused += _about_services(look, current)
+        refused += subnet_refusals(wanted.subnet, snapshot, current, ground.surroundings)
+        refused += _about_services(snapshot, current)
         refused += _about_containers(ground, current, record, wanted)
     notes = () if record is None else tuple(_notes(ground, record, wanted))
     return RecreationPlan(wanted, record, current, tuple(refused), notes, is_resumed=resumes)
 
 
-def _is_unfinished(kept: Record, look: OverlayLook) -> bool:
+def _is_unfinished(kept: Record, snapshot: SwarmSnapshot) -> bool:
     """Whether something of what was kept is not on a network of that name."""
-    current = look.overlay(kept.network.name)
+    current = snapshot.overlay(kept.network.name)
     if current is None:
         return True
-    on = {each.id for each in look.services if each.is_on(current.id, current.name)}
-    there = {each.id for each in look.services}
-    attached = {each.id for each in look.containers if current.name in each.networks}
-    existing = {each.id for each in look.containers}
+    on = {each.id for each in snapshot.services if each.is_on(current.id, current.name)}
+    there = {each.id for each in snapshot.services}
+    attached = {each.id for each in snapshot.containers if current.name in each.networks}
+    existing = {each.id for each in snapshot.containers}
     return any(each.id in there and each.id not in on for each in kept.services) or any(
         each.id in existing and each.id not in attached for each in kept.containers
     )
 
 
-def _strangers(look: OverlayLook, network: str, whose: Whose) -> Iterator[str]:
-    for name in unreadable_in(look):
+def _strangers(snapshot: SwarmSnapshot, network: str, whose: Whose) -> Iterator[str]:
+    for name in unreadable_in(snapshot):
         yield f"The service {name} is parked by an unknown program."
-    others = [each for each in parked_in(look) if each.machine != whose.machine]
+    others = [each for each in parked_in(snapshot) if each.machine != whose.machine]
     for each in others[:1]:
         yield (
             f"Another machine is changing this swarm: {plural(len(others), 'service')} parked by run {each.run} of machine "
             f"{each.machine} ({each.service.name})."
         )
     elsewhere = [
-        each for each in parked_in(look) if each.machine == whose.machine and each.network.name != network
+        each for each in parked_in(snapshot) if each.machine == whose.machine and each.network.name != network
     ]
     for each in elsewhere[:1]:
         yield (
             f"{plural(len(elsewhere), 'service')} of the network {each.network.name} are still parked by "
             f"run {each.run}: finish that run first."
         )
-    probes = [each for each in look.services if each.seen.is_probe]
-    foreign = [each.name for each in probes if each.seen.probe.rpartition("/")[0] != whose.machine]
+    probes = [each for each in snapshot.services if each.is_probe]
+    foreign = [each.name for each in probes if each.probe.rpartition("/")[0] != whose.machine]
     for name in foreign[:1]:
         yield f"Another machine is changing this swarm: its probe {name} exists."
 
 
-def _about_network(current: NetworkDefinition) -> Iterator[str]:
-    if current.is_ingress:
+def _about_network(current: Network) -> Iterator[str]:
+    if current.ingress:
         yield f"{current.name} is the ingress network: every published port depends on it."
     if current.driver not in ("overlay", ""):
         yield f"{current.name} is not an overlay: its driver is {current.driver}."
@@ -92,20 +92,20 @@ def _about_network(current: NetworkDefinition) -> Iterator[str]:
         )
 
 
-def _about_services(look: OverlayLook, current: NetworkDefinition) -> Iterator[str]:
-    for each in look.services:
+def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
+    for each in snapshot.services:
         if not each.is_on(current.id, current.name):
             continue
-        if each.seen.is_job:
+        if each.is_job:
             yield f"{each.name} is a job: it cannot continue where it stopped."
-        elif each.seen.update_state in IN_AN_UPDATE:
-            yield f"{each.name} is being updated ({each.seen.update_state})."
-    names = {each.id: each.name for each in look.services}
+        elif each.update_state in IN_AN_UPDATE:
+            yield f"{each.name} is being updated ({each.update_state})."
+    names = {each.id: each.name for each in snapshot.services}
     gone: dict[str, set[str]] = {}
-    for task in live_on(look, current.id):
-        node = look.nodes.get(task.use.node_id)
-        if node is not None and node.state != "ready" and not task.use.is_standalone:
-            gone.setdefault(node.name, set()).add(names.get(task.use.service_id, "a removed service"))
+    for task in snapshot.live_tasks_on(current.id):
+        node = snapshot.node(task.node_id)
+        if node is not None and node.state != "ready" and not task.is_standalone:
+            gone.setdefault(node.hostname, set()).add(names.get(task.service_id, "a removed service"))
     for node_name, services in gone.items():
         yield (
             f"The node {node_name} is unreachable, and {listed(sorted(services))} may still run there. "
@@ -113,16 +113,14 @@ def _about_services(look: OverlayLook, current: NetworkDefinition) -> Iterator[s
         )
 
 
-def _about_containers(
-    ground: Ground, current: NetworkDefinition, record: Record, wanted: Wanted
-) -> Iterator[str]:
-    look = ground.look
-    for task in live_on(look, current.id):
-        use = task.use
-        if use.is_standalone and use.node_id != look.here:
-            node = look.nodes.get(use.node_id)
+def _about_containers(ground: Ground, current: Network, record: Record, wanted: Wanted) -> Iterator[str]:
+    snapshot = ground.snapshot
+    for task in snapshot.live_tasks_on(current.id):
+        if task.is_standalone and task.node_id != snapshot.here:
+            node = snapshot.node(task.node_id)
+            where = node.hostname if node else task.node_id
             yield (
-                f"The container {use.container_id[:12]} is attached by hand on {node.name if node else use.node_id}: it "
+                f"The container {task.container_id[:12]} is attached by hand on {where}: it "
                 "cannot be disconnected from here."
             )
     for each in _losing_address(record.containers, wanted):
@@ -164,6 +162,8 @@ def _notes(ground: Ground, record: Record, wanted: Wanted) -> Iterator[str]:
                 f"Only {service.running} of {asked} tasks of {service.name} run now; the recreation waits "
                 "for no more than these."
             )
-    rolls_back = [each.name for each in ground.look.services if each.previous and record.service(each.id)]
+    rolls_back = [
+        each.name for each in ground.snapshot.services if each.previous_spec and record.service(each.id)
+    ]
     if rolls_back:
         yield f"These services lose their present rollback target: {listed(sorted(rolls_back))}."

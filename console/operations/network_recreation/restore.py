@@ -14,30 +14,29 @@ from console.operations.network_recreation.definition import is_parked, restore
 from console.operations.network_recreation.job import POLL_S, Job, NetworkGone, RecreationFailed
 from console.operations.network_recreation.plan import container_record, in_order
 from console.operations.network_recreation.record import ContainerRecord, Parked
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlays import SpecifiedService
 from console.swarm.parse import PARKED_LABEL
+from console.swarm.values import Network, Service
 from console.text import listed, plural
 
 # Always by the network's name: one that is stopped knows a removed network by nothing else, and would keep the ID of a
 # new one as its name (both seen on 20.10).
 
 
-async def remember(job: Job, network: NetworkDefinition, container_id: str) -> None:
+async def remember(job: Job, network: Network, container_id: str) -> None:
     """Put a container that came to a network into the record."""
     if any(each.id == container_id for each in job.record.containers):
         return
-    found = await job.means.steady.asked(lambda: job.means.reader.endpoint(container_id, network.name))
+    found = await job.means.steady.asked(lambda: job.means.reader.find_endpoint(container_id, network.name))
     if found is not None:
         job.record = job.record.with_container(container_record(found, {}))
 
 
-async def disconnect(job: Job, network: NetworkDefinition, container: ContainerRecord) -> None:
+async def disconnect(job: Job, network: Network, container: ContainerRecord) -> None:
     """Take a container off a network."""
     means = job.means
 
     async def is_made() -> bool:
-        found = await means.reader.endpoint(container.id, network.name)
+        found = await means.reader.find_endpoint(container.id, network.name)
         return found is None or found.network_id not in (network.id, "")
 
     async def act() -> None:
@@ -47,14 +46,14 @@ async def disconnect(job: Job, network: NetworkDefinition, container: ContainerR
     await means.steady.make(Change("container", container.id, "disconnect", state, act, is_made))
 
 
-async def connect(job: Job, network: NetworkDefinition, container: ContainerRecord) -> None:
+async def connect(job: Job, network: Network, container: ContainerRecord) -> None:
     """Attach a container again, with its address where it fits, else with another one. One that is gone stays gone."""
     means = job.means
     asks_address = container.is_given is not False and container.fits(*network.ipv4)
 
     async def is_made() -> bool:
-        look = await means.reader.look()
-        there = next((each for each in look.containers if each.id == container.id), None)
+        snapshot = await means.reader.snapshot()
+        there = next((each for each in snapshot.containers if each.id == container.id), None)
         return there is None or there.networks.get(network.name) in (
             network.id,
             *([] if there.is_running else [""]),
@@ -62,7 +61,7 @@ async def connect(job: Job, network: NetworkDefinition, container: ContainerReco
 
     async def act() -> None:
         # One that was stopped before may still know the removed network.
-        stale = await means.reader.endpoint(container.id, network.name)
+        stale = await means.reader.find_endpoint(container.id, network.name)
         if stale is not None:
             await means.changer.disconnect(network.name, container.id)
         config = dict(container.config)
@@ -93,7 +92,7 @@ BACK_WITHIN_S = 300.0
 class Restoring:
     """Brings everything back on one network."""
 
-    def __init__(self, job: Job, network: NetworkDefinition) -> None:
+    def __init__(self, job: Job, network: Network) -> None:
         self._job = job
         self._means = job.means
         self._network = network
@@ -122,14 +121,14 @@ class Restoring:
         """Bring back what is still missing; return whether nothing failed."""
         self._failed.clear()
         await replace(self._means.steady, patience_s=GIVEN_WITHIN_S).each(given, self._connect)
-        look = await self._means.look()
-        self._job.note(look)
-        parked = self._job.parked(look)
+        snapshot = await self._means.snapshot()
+        self._job.note(snapshot)
+        parked = self._job.parked(snapshot)
         if parked:
             await self._means.say(f"bringing back {plural(len(parked), 'service')}")
         known = {each.record.id: each for each in parked}
         order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
-        jobs = [partial(self._start, each, max(1, len(look.nodes))) for each in order[:-1]]
+        jobs = [partial(self._start, each, max(1, len(snapshot.nodes))) for each in order[:-1]]
         # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
         await self._all([*jobs[:1], *(partial(self._connect, each) for each in others), *jobs[1:]])
         await self._all([partial(self._restore, each) for each in order[-1:]])
@@ -157,7 +156,7 @@ class Restoring:
                 restore(spec, parked.record, network_id, gone)
 
         async def is_made() -> bool:
-            now = await means.reader.service(service_id)
+            now = await means.reader.find_service(service_id)
             return now is None or not is_parked(dict(now.spec))
 
         async def act() -> None:
@@ -193,22 +192,22 @@ class Settling:
 
     async def run(self) -> None:
         """Reset the rollback target of every service that a rollback would park. Verifying shows those that failed."""
-        look = await self._means.look()
-        left = [each for each in look.services if rolls_back_to_parked(each)]
+        snapshot = await self._means.snapshot()
+        left = [each for each in snapshot.services if rolls_back_to_parked(each)]
         if left:
             await self._means.say(f"resetting the rollback target of {plural(len(left), 'service')}")
 
-        async def settle(service: SpecifiedService) -> None:
+        async def settle(service: Service) -> None:
             with suppress(VipconsoleError):
                 await self._settle(service)
 
         await self._means.steady.each(left, settle)
 
-    async def _settle(self, service: SpecifiedService) -> None:
+    async def _settle(self, service: Service) -> None:
         means = self._means
 
         async def is_made() -> bool:
-            now = await means.reader.service(service.id)
+            now = await means.reader.find_service(service.id)
             return now is None or not rolls_back_to_parked(now)
 
         async def act() -> None:
@@ -220,6 +219,6 @@ class Settling:
         )
 
 
-def rolls_back_to_parked(service: SpecifiedService) -> bool:
+def rolls_back_to_parked(service: Service) -> bool:
     """Whether a rollback would park a service that is not parked now."""
-    return is_parked(dict(service.previous)) and not is_parked(dict(service.spec))
+    return is_parked(dict(service.previous_spec)) and not is_parked(dict(service.spec))

@@ -1,4 +1,4 @@
-"""Whether everything is as it was, the subnet aside: what was recorded against what one look shows. Pure."""
+"""Whether everything is as it was, the subnet aside: what was recorded against what one snapshot shows. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ from typing import Any
 
 from console.operations.network_recreation.definition import NOWHERE
 from console.operations.network_recreation.record import ContainerRecord, Record, ServiceRecord, parked_from
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlays import Endpoint, OverlayLook, SpecifiedService, live_on, network_entries
-from console.swarm.values import ALIVE
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import ALIVE, Endpoint, Network, Service, network_entries
 
 ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
 """Parts of a network's definition that are compared on their own, or mean nothing here."""
@@ -33,25 +32,23 @@ class Running:
         return self.count >= self.wanted
 
 
-def running(record: ServiceRecord, look: OverlayLook, network: NetworkDefinition) -> Running:
+def running(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> Running:
     """Return how many tasks of a service run on a network."""
-    tasks = [each for each in live_on(look, network.id) if each.use.service_id == record.id]
-    up = sorted(
-        each.since for each in tasks if each.use.state == "running" and each.use.desired_state in ALIVE
-    )
+    tasks = [each for each in snapshot.live_tasks_on(network.id) if each.service_id == record.id]
+    up = sorted(each.since for each in tasks if each.state == "running" and each.desired_state in ALIVE)
     failed = [
         each
-        for each in look.tasks
-        if each.use.service_id == record.id and each.error and network.id in each.use.network_ids
+        for each in snapshot.tasks
+        if each.service_id == record.id and each.error and network.id in each.network_ids
     ]
     error = max(failed, key=lambda each: each.since).error if failed else ""
-    found = look.service(record.id)
+    found = snapshot.service(record.id)
     wanted = record.wanted if found is None else min(record.wanted, _asked(found, record))
     since = up[wanted - 1] if 0 < wanted <= len(up) else None
     return Running(len(up), wanted, since, error)
 
 
-def _asked(service: SpecifiedService, record: ServiceRecord) -> int:
+def _asked(service: Service, record: ServiceRecord) -> int:
     """Return how many tasks a service asks for now: others may have scaled it meanwhile."""
     replicated = (service.spec.get("Mode") or {}).get("Replicated")
     if replicated is None:
@@ -60,10 +57,10 @@ def _asked(service: SpecifiedService, record: ServiceRecord) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def lacks_virtual_ip(service: SpecifiedService, network: NetworkDefinition) -> bool:
+def lacks_virtual_ip(service: Service, network: Network) -> bool:
     """Whether a service should have a virtual IP in a network's subnet and has none; it gets it a moment after its update."""
-    vips = [each.address for each in service.seen.virtual_ips if each.network_id == network.id]
-    return service.seen.endpoint_mode == "vip" and not any(
+    vips = [each.address for each in service.virtual_ips if each.network_id == network.id]
+    return service.endpoint_mode == "vip" and not any(
         isinstance(vip, IPv4Address) and vip in subnet for vip in vips for subnet in network.ipv4
     )
 
@@ -79,22 +76,20 @@ class Difference:
 
 def differences(
     record: Record,
-    look: OverlayLook,
-    network: NetworkDefinition,
+    snapshot: SwarmSnapshot,
+    network: Network,
     endpoints: Mapping[str, Endpoint],
     subnets: tuple[IPv4Network, ...],
 ) -> tuple[Difference, ...]:
     """Return what is not as it was. `endpoints` are the containers' now, by ID."""
     return (
         *_of_network(record, network, subnets),
-        *(said for each in record.services for said in _of_service(each, look, network)),
-        *(said for each in record.containers for said in _of_container(each, look, network, endpoints)),
+        *(said for each in record.services for said in _of_service(each, snapshot, network)),
+        *(said for each in record.containers for said in _of_container(each, snapshot, network, endpoints)),
     )
 
 
-def _of_network(
-    record: Record, network: NetworkDefinition, subnets: tuple[IPv4Network, ...]
-) -> Iterator[Difference]:
+def _of_network(record: Record, network: Network, subnets: tuple[IPv4Network, ...]) -> Iterator[Difference]:
     if not network.is_allocated or network.ipv4 != subnets:
         has, wanted = (", ".join(str(each) for each in some) for some in (network.ipv4, subnets))
         yield Difference(f"{network.name} has {has or 'no subnet'} instead of {wanted}.")
@@ -104,8 +99,8 @@ def _of_network(
             yield Difference(f"{network.name} has a different {key} than before.")
 
 
-def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefinition) -> Iterator[Difference]:
-    service = look.service(record.id)
+def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> Iterator[Difference]:
+    service = snapshot.service(record.id)
     if service is None:
         yield Difference(f"{record.name} was removed in the meantime.", is_failure=False)
         return
@@ -119,24 +114,24 @@ def _of_service(record: ServiceRecord, look: OverlayLook, network: NetworkDefini
         yield Difference(f"{name} is not on {network.name}.")
     elif now != was:
         yield Difference(f"{name} has other aliases or options on {network.name} than before.")
-    if service.seen.mode != record.mode:
-        yield Difference(f"{name} is {service.seen.mode} instead of {record.mode}.", is_failure=False)
+    if service.mode != record.mode:
+        yield Difference(f"{name} is {service.mode} instead of {record.mode}.", is_failure=False)
     elif record.mode == "replicated" and _asked(service, record) != _replicas(record):
         yield Difference(
             f"{name} has {_asked(service, record)} replicas instead of {_replicas(record)}.",
             is_failure=False,
         )
-    if NOWHERE in service.seen.constraints:
+    if NOWHERE in service.constraints:
         yield Difference(f"{name} still has the placement constraint of a parked service.")
-    yield from _of_tasks(record, service, look, network)
+    yield from _of_tasks(record, service, snapshot, network)
 
 
 def _of_tasks(
-    record: ServiceRecord, service: SpecifiedService, look: OverlayLook, network: NetworkDefinition
+    record: ServiceRecord, service: Service, snapshot: SwarmSnapshot, network: Network
 ) -> Iterator[Difference]:
     if lacks_virtual_ip(service, network):
         yield Difference(f"{record.name} has no virtual IP on {network.name}.")
-    tasks = running(record, look, network)
+    tasks = running(record, snapshot, network)
     if not tasks.is_enough:
         said = f" ({tasks.error})" if tasks.error else ""
         yield Difference(f"{tasks.count} of {tasks.wanted} tasks of {record.name} are running{said}.")
@@ -147,9 +142,9 @@ def _replicas(record: ServiceRecord) -> int:
 
 
 def _of_container(
-    record: ContainerRecord, look: OverlayLook, network: NetworkDefinition, endpoints: Mapping[str, Endpoint]
+    record: ContainerRecord, snapshot: SwarmSnapshot, network: Network, endpoints: Mapping[str, Endpoint]
 ) -> Iterator[Difference]:
-    there = next((each for each in look.containers if each.id == record.id), None)
+    there = next((each for each in snapshot.containers if each.id == record.id), None)
     if there is None:
         yield Difference(f"The container {record.name} was removed in the meantime.", is_failure=False)
         return

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from console.operations.network_recreation.definition import is_emptied
 from console.operations.network_recreation.record import Parked
-from console.swarm.definitions import NetworkDefinition
-from console.swarm.overlays import HereContainer, OverlayLook, SpecifiedService, live_on
+from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.values import Container, Network, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +44,27 @@ class _Span:
 
 @dataclass(slots=True)
 class Times:
-    """Moments of each service, as looks show them."""
+    """Moments of each service, as snapshots show them."""
 
     _spans: dict[str, _Span] = field(default_factory=dict)
     _seen_alive: set[str] = field(default_factory=set)
     """Services of which at least one task or container was seen running."""
 
-    def note(self, look: OverlayLook, parked: Iterable[Parked], network: str) -> None:
-        """Take in a look at a network and what is parked for it."""
+    def note(self, snapshot: SwarmSnapshot, parked: Iterable[Parked], network: str) -> None:
+        """Take in a snapshot, and what is parked for a network in it."""
         down = {each.service.id: each for each in parked}
         for each in down.values():
             self._spans.setdefault(each.service.id, _Span(each.service.name, each.since))
-        alive = {each.use.service_id for each in look.tasks if each.use.is_alive and each.use.container_id}
-        alive |= {each.service_id for each in look.containers if each.task_id and each.is_running}
+        alive = {each.service_id for each in snapshot.tasks if each.is_alive and each.container_id}
+        alive |= {each.service_id for each in snapshot.containers if each.task_id and each.is_running}
         self._seen_alive |= alive
-        current = look.overlay(network)
+        current = snapshot.overlay(network)
         for service_id, span in self._spans.items():
             if service_id in down:
                 if span.stopped is None and service_id in self._seen_alive - alive:
-                    span.stopped = look.now
+                    span.stopped = snapshot.now
                 continue
-            found = look.service(service_id)
+            found = snapshot.service(service_id)
             if span.restored is None and found and current and found.is_on(current.id, network):
                 span.restored = found.updated
 
@@ -107,8 +107,8 @@ ELSEWHERE_MARGIN_S = 5.0
 
 
 def still_on(
-    look: OverlayLook,
-    network: NetworkDefinition,
+    snapshot: SwarmSnapshot,
+    network: Network,
     watched: Collection[str],
     parked: Collection[Parked],
     emptied: Mapping[str, datetime],
@@ -119,69 +119,70 @@ def still_on(
     no matter who parked it.
     """
     return (
-        *_tasks(look, network),
+        *_tasks(snapshot, network),
         *(
             f"container {each.name}"
-            for each in look.containers
+            for each in snapshot.containers
             if each.task_id and each.is_running and (each.is_on(network.id) or each.id in watched)
         ),
-        *_elsewhere(look, parked, emptied),
+        *_elsewhere(snapshot, parked, emptied),
     )
 
 
-def _tasks(look: OverlayLook, network: NetworkDefinition) -> Iterator[str]:
-    names = {each.id: each.name for each in look.services}
-    here = {each.id for each in look.containers if each.is_running}
-    for each in live_on(look, network.id):
-        use = each.use
+def _tasks(snapshot: SwarmSnapshot, network: Network) -> Iterator[str]:
+    names = {each.id: each.name for each in snapshot.services}
+    here = {each.id for each in snapshot.containers if each.is_running}
+    for each in snapshot.live_tasks_on(network.id):
         # What runs here is named as a container.
-        if not use.is_standalone and use.container_id not in here:
-            node = look.nodes.get(use.node_id)
-            where = f" on {node.name}" if node else ""
-            yield f"{names.get(use.service_id, 'a task')}.{use.slot or use.node_id[:12]} ({use.state}{where})"
+        if not each.is_standalone and each.container_id not in here:
+            node = snapshot.node(each.node_id)
+            where = f" on {node.hostname}" if node else ""
+            yield f"{names.get(each.service_id, 'a task')}.{each.slot or each.node_id[:12]} ({each.state}{where})"
 
 
 def _elsewhere(
-    look: OverlayLook, parked: Collection[Parked], emptied: Mapping[str, datetime]
+    snapshot: SwarmSnapshot, parked: Collection[Parked], emptied: Mapping[str, datetime]
 ) -> Iterator[str]:
     """Yield the services that were updated since they were parked, or may have been: their tasks may run on unlisted."""
-    if len(look.nodes) < 2:
+    if len(snapshot.nodes) < 2:
         return
     for each in parked:
         updated = each.service.updated
         until = updated + timedelta(seconds=each.record.grace_s + ELSEWHERE_MARGIN_S)
-        if each.record.is_elsewhere and emptied.get(each.service.id) != updated and look.now < until:
+        if each.record.is_elsewhere and emptied.get(each.service.id) != updated and snapshot.now < until:
             yield f"{each.service.name} (may still be stopping on another node)"
 
 
-def services_on(look: OverlayLook, network: NetworkDefinition) -> tuple[SpecifiedService, ...]:
+def services_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network."""
-    return tuple(each for each in look.services if each.is_on(network.id, network.name))
+    return tuple(each for each in snapshot.services if each.is_on(network.id, network.name))
 
 
-def in_use_on(look: OverlayLook, network: NetworkDefinition) -> tuple[SpecifiedService, ...]:
+def in_use_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network and are not parked; one that somebody gave tasks again is not."""
-    return tuple(each for each in services_on(look, network) if not is_emptied(dict(each.spec)))
+    return tuple(each for each in services_on(snapshot, network) if not is_emptied(dict(each.spec)))
 
 
-def attached_here(look: OverlayLook, network: NetworkDefinition) -> tuple[HereContainer, ...]:
+def attached_here(snapshot: SwarmSnapshot, network: Network) -> tuple[Container, ...]:
     """Return the containers of this node that are attached to a network by hand, stopped ones too."""
-    return tuple(each for each in look.by_hand(network.name) if each.networks[network.name] == network.id)
-
-
-def attached_elsewhere(look: OverlayLook, network: NetworkDefinition) -> tuple[str, ...]:
-    """Return the containers that are attached to a network by hand on other nodes, by the beginning of their IDs."""
     return tuple(
-        each.use.container_id[:12]
-        for each in live_on(look, network.id)
-        if each.use.is_standalone and each.use.node_id != look.here
+        each for each in snapshot.attached_by_hand(network.name) if each.networks[network.name] == network.id
     )
 
 
-def containers_of_tasks(look: OverlayLook, network: NetworkDefinition) -> frozenset[str]:
+def attached_elsewhere(snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
+    """Return the containers that are attached to a network by hand on other nodes, by the beginning of their IDs."""
+    return tuple(
+        each.container_id[:12]
+        for each in snapshot.live_tasks_on(network.id)
+        if each.is_standalone and each.node_id != snapshot.here
+    )
+
+
+def containers_of_tasks(snapshot: SwarmSnapshot, network: Network) -> frozenset[str]:
     """Return the IDs of the containers of tasks that are on a network now."""
-    listed = {each.use.container_id for each in live_on(look, network.id) if not each.use.is_standalone}
+    listed = {each.container_id for each in snapshot.live_tasks_on(network.id) if not each.is_standalone}
     here = {
-        each.id for each in look.containers if each.task_id and each.is_running and each.is_on(network.id)
+        each.id for each in snapshot.containers if each.task_id and each.is_running and each.is_on(network.id)
     }
     return frozenset((listed | here) - {""})

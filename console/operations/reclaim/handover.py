@@ -30,7 +30,7 @@ from console.swarm.managers import (
     restore,
     roles_of,
 )
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import Node
 
 T = TypeVar("T")
@@ -68,9 +68,9 @@ class Handed:
     """Why it was undone."""
 
 
-async def read_roles(reader: EngineReader) -> Roles:
+async def read_roles(reader: SwarmReader) -> Roles:
     """Return the roles as they are now. Raises EngineError where they cannot be read."""
-    swarm = await reader.glimpse(10)
+    swarm = await reader.lists(10)
     if isinstance(swarm.engine, Unknown):
         raise EngineError(swarm.engine.reason, swarm.engine.hint)
     if isinstance(swarm.nodes, Unknown):
@@ -83,7 +83,7 @@ class Handover:
 
     def __init__(
         self,
-        reader: EngineReader,
+        reader: SwarmReader,
         changer: SwarmChanger,
         clock: Clock,
         mark: str,

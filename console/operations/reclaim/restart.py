@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineTimeout, Unknown
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import SwarmState
 
 POLL_S = 1.0
@@ -28,7 +28,7 @@ class DaemonRestart:
 
     def __init__(
         self,
-        reader: EngineReader,
+        reader: SwarmReader,
         clock: Clock,
         restart: Callable[[], Awaitable[None]],
         tell: Callable[[str], object],
@@ -44,7 +44,7 @@ class DaemonRestart:
         Raises HostError when the unit does not come up, EngineTimeout when the swarm does not.
         """
         began_s = self._clock.monotonic()
-        before = running(await self._reader.glimpse(10))
+        before = running(await self._reader.lists(10))
         self._tell("restarting dockerd: every container of this host stops and comes back")
         await self._restart()
         self._tell("dockerd is up; waiting for the swarm")
@@ -52,7 +52,7 @@ class DaemonRestart:
 
         async def is_back() -> bool:
             nonlocal behind
-            swarm = await self._reader.glimpse(10)
+            swarm = await self._reader.lists(10)
             answers = not isinstance(swarm.engine, Unknown) and not isinstance(swarm.nodes, Unknown)
             behind = behind_of(before, swarm) if answers else None
             return behind == ()

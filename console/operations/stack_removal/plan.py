@@ -1,11 +1,12 @@
 """The plan of a removal: what belongs to a stack and in which order it goes; also as a shell script."""
 
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from console.errors import UsageError
-from console.swarm.stacks import DEFAULT_GRACE_S, Kind, ServiceUse, StackLook, StackObject, TaskUse
+from console.swarm.snapshots import StackSnapshot
+from console.swarm.values import DEFAULT_GRACE_S, ObjectKind, Service, StackObject, Task
 from console.text import clean, did_you_mean, listed, near_names
 
 _SCRIPT = r"""#!/bin/sh
@@ -142,7 +143,7 @@ class StackPlan:
     grace_s: float
     """The longest stop grace of its services and tasks."""
 
-    def of(self, *kinds: Kind) -> tuple[StackObject, ...]:
+    def of(self, *kinds: ObjectKind) -> tuple[StackObject, ...]:
         """Return its objects of these kinds."""
         return tuple(each for each in self.objects if each.kind in kinds)
 
@@ -170,7 +171,9 @@ class RemovalPlan:
         return frozenset(each.id for stack in self.stacks for each in stack.objects)
 
 
-def plan_removal(names: Collection[str], look: StackLook, timeout_s: float | None = None) -> RemovalPlan:
+def plan_removal(
+    names: Collection[str], snapshot: StackSnapshot, timeout_s: float | None = None
+) -> RemovalPlan:
     """Return what removing these stacks comes to.
 
     A name of which nothing is left, neither an object nor a task that still ends, is skipped, so that the same call
@@ -178,60 +181,52 @@ def plan_removal(names: Collection[str], look: StackLook, timeout_s: float | Non
     """
     wanted = tuple(dict.fromkeys(names))
     going = frozenset(
-        each.id for each in everything(look) if each.stack in wanted and each.kind is Kind.SERVICE
+        each.id for each in snapshot.objects() if each.stack in wanted and each.kind is ObjectKind.SERVICE
     )
-    stacks = tuple(_plan_stack(name, look, going) for name in wanted)
+    stacks = tuple(_plan_stack(name, snapshot, going) for name in wanted)
     there = tuple(each for each in stacks if each.objects or each.live_tasks)
     if not there:
-        raise _missing(wanted, look)
+        raise _missing(wanted, snapshot)
     limit_s = timeout_s if timeout_s is not None else max(each.grace_s for each in there) + MARGIN_S
     absent = tuple(clean(each.name) for each in stacks if each not in there)
-    known = [each for each in stack_names(look) if each not in wanted]
+    known = [each for each in stack_names(snapshot) if each not in wanted]
     return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(each, known) for each in absent))
 
 
-def everything(look: StackLook) -> Iterable[StackObject]:
-    """Yield services, networks, secrets and configs, those of no stack included."""
-    yield from (each.object for each in look.services)
-    yield from look.objects
-
-
-def stack_names(look: StackLook) -> list[str]:
+def stack_names(snapshot: StackSnapshot) -> list[str]:
     """Return the names of all stacks, in order."""
-    return sorted({each.stack for each in everything(look) if each.stack})
+    return sorted({each.stack for each in snapshot.objects() if each.stack})
 
 
-def tasks_of(stack: str, service_ids: Collection[str], look: StackLook) -> tuple[TaskUse, ...]:
+def tasks_of(stack: str, service_ids: Collection[str], snapshot: StackSnapshot) -> tuple[Task, ...]:
     """Return the listed tasks of a stack: of these services, and of services of it that are gone.
 
     Tasks of a service that came later belong to a new deploy.
     """
-    others = {each.object.id for each in look.services}.difference(service_ids)
+    others = {each.id for each in snapshot.services}.difference(service_ids)
     return tuple(
         each
-        for each in look.tasks
+        for each in snapshot.tasks
         if each.service_id in service_ids or (each.stack == stack and each.service_id not in others)
     )
 
 
-def keepers_of(item: StackObject, look: StackLook, going: Collection[str]) -> str:
+def keepers_of(item: StackObject, snapshot: StackSnapshot, going: Collection[str]) -> str:
     """Return who keeps an object from being removed, as a clause, or nothing.
 
     These are services that stay (their IDs are not in `going`) and containers attached by hand: they use it for good.
     """
-    services = [
-        each.object.name for each in look.services if item.id in each.uses and each.object.id not in going
-    ]
+    services = [each.name for each in snapshot.services if item.id in each.uses and each.id not in going]
     attached = [
-        container_name(each, look)
-        for each in look.tasks
+        container_name(each, snapshot)
+        for each in snapshot.tasks
         if each.is_standalone and each.is_alive and item.id in each.network_ids
     ]
     # A container that has an endpoint on this node and no task in the swarm any more is on it all the same.
     attached += [
         each.name
-        for each in look.containers
-        if not each.service_id and item.id in each.network_ids and each.name not in attached
+        for each in snapshot.running_containers
+        if not each.service_id and each.is_on(item.id) and each.name not in attached
     ]
     said = [
         f"{'service' if len(services) == 1 else 'services'} {listed(services)}" if services else "",
@@ -243,42 +238,42 @@ def keepers_of(item: StackObject, look: StackLook, going: Collection[str]) -> st
     return f"{users} {'uses' if len(services) + len(attached) == 1 else 'use'} it"
 
 
-def container_name(task: TaskUse, look: StackLook) -> str:
+def container_name(task: Task, snapshot: StackSnapshot) -> str:
     """Return the name of the standalone container behind a task, or its ID and its node."""
-    for each in look.containers:
+    for each in snapshot.running_containers:
         if each.id == task.container_id:
             return each.name
-    return f"{task.container_id[:12]} on {node_name(task.node_id, look)}"
+    return f"{task.container_id[:12]} on {node_name(task.node_id, snapshot)}"
 
 
-def node_name(node_id: str, look: StackLook) -> str:
+def node_name(node_id: str, snapshot: StackSnapshot) -> str:
     """Return a node's name, and its state where that is not `ready`."""
-    node = look.nodes.get(node_id)
+    node = snapshot.node(node_id)
     if node is None:
         return f"node {node_id[:12]}" if node_id else "no node"
-    return node.name if node.state == "ready" else f"{node.name}, which is {node.state}"
+    return node.hostname if node.state == "ready" else f"{node.hostname}, which is {node.state}"
 
 
-def _plan_stack(name: str, look: StackLook, going: frozenset[str]) -> StackPlan:
-    own: list[ServiceUse] = [each for each in look.services if each.object.stack == name]
-    order = list(Kind)
+def _plan_stack(name: str, snapshot: StackSnapshot, going: frozenset[str]) -> StackPlan:
+    own: list[Service] = [each for each in snapshot.services if each.stack == name]
+    order = list(ObjectKind)
     objects = sorted(
-        (each for each in everything(look) if each.stack == name),
+        (each for each in snapshot.objects() if each.stack == name),
         key=lambda each: (order.index(each.kind), each.name),
     )
-    service_ids = {each.object.id for each in own}
-    live = [each for each in tasks_of(name, service_ids, look) if each.is_alive]
+    service_ids = {each.id for each in own}
+    live = [each for each in tasks_of(name, service_ids, snapshot) if each.is_alive]
     graces = [*(each.grace_s for each in own), *(each.grace_s for each in live)]
     kept = [
         Kept(each, reason)
         for each in objects
-        if each.kind is not Kind.SERVICE and (reason := keepers_of(each, look, going))
+        if each.kind is not ObjectKind.SERVICE and (reason := keepers_of(each, snapshot, going))
     ]
     return StackPlan(name, tuple(objects), tuple(kept), len(live), max(graces, default=DEFAULT_GRACE_S))
 
 
-def _missing(missing: tuple[str, ...], look: StackLook) -> UsageError:
-    known = stack_names(look)
+def _missing(missing: tuple[str, ...], snapshot: StackSnapshot) -> UsageError:
+    known = stack_names(snapshot)
     shown = [clean(each) for each in missing]
     near = list(dict.fromkeys(one for each in missing for one in near_names(each, known, 3)))
     if near:

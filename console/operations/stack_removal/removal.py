@@ -15,8 +15,9 @@ from console.concurrency import together
 from console.errors import EngineError, SwarmError, VipconsoleError
 from console.operations.stack_removal.plan import Kept, RemovalPlan, StackPlan
 from console.operations.stack_removal.steps import HiddenTasks, Step, next_step
-from console.swarm.stack_reader import StackReader
-from console.swarm.stacks import Kind, StackLook, StackObject
+from console.swarm.reader import SwarmReader
+from console.swarm.snapshots import StackSnapshot
+from console.swarm.values import ObjectKind, StackObject
 
 POLL_S = 0.25
 """Pause between two snapshots while there is nothing to do but wait."""
@@ -105,7 +106,7 @@ class StackRemoval:
     """One removal of planned stacks."""
 
     def __init__(
-        self, plan: RemovalPlan, reader: StackReader, changer: Remover, clock: Clock, watch: Watch
+        self, plan: RemovalPlan, reader: SwarmReader, changer: Remover, clock: Clock, watch: Watch
     ) -> None:
         self._plan = plan
         self._reader = reader
@@ -113,13 +114,13 @@ class StackRemoval:
         self._watch = watch
         self._began_s = clock.monotonic()
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._going = frozenset(each.id for stack in plan.stacks for each in stack.of(Kind.SERVICE))
+        self._going = frozenset(each.id for stack in plan.stacks for each in stack.of(ObjectKind.SERVICE))
         self._stacks = [_Stack(each, Outcome(each.name), HiddenTasks(each)) for each in plan.stacks]
-        self._act: dict[Kind, Callable[[str], Coroutine[Any, Any, None]]] = {
-            Kind.SERVICE: changer.remove_service,
-            Kind.NETWORK: changer.remove_network,
-            Kind.SECRET: changer.remove_secret,
-            Kind.CONFIG: changer.remove_config,
+        self._act: dict[ObjectKind, Callable[[str], Coroutine[Any, Any, None]]] = {
+            ObjectKind.SERVICE: changer.remove_service,
+            ObjectKind.NETWORK: changer.remove_network,
+            ObjectKind.SECRET: changer.remove_secret,
+            ObjectKind.CONFIG: changer.remove_config,
         }
 
     @property
@@ -137,8 +138,8 @@ class StackRemoval:
         end_s = self._began_s + self._plan.limit_s
         try:
             while under_way := [each for each in self._stacks if each.outcome.state is State.UNDER_WAY]:
-                look = await self._look(end_s)
-                steps = [(each, self._next_step(each, look)) for each in under_way]
+                snapshot = await self._snapshot(end_s)
+                steps = [(each, self._next_step(each, snapshot)) for each in under_way]
                 if self._clock.monotonic() >= end_s:
                     self._finish(under_way, State.UNFINISHED)
                 elif not await self._take(steps) and any(not step.is_last for _, step in steps):
@@ -147,12 +148,12 @@ class StackRemoval:
             self._give_up(error)
         return self.outcomes
 
-    async def _look(self, end_s: float) -> StackLook:
-        """Return a look; try again while the engine may be coming back."""
+    async def _snapshot(self, end_s: float) -> StackSnapshot:
+        """Return a snapshot; try again while the engine may be coming back."""
         failing_since_s: float | None = None
         while True:
             try:
-                return await self._reader.look()
+                return await self._reader.stack_snapshot()
             except (EngineError, SwarmError):
                 now_s = self._clock.monotonic()
                 failing_since_s = now_s if failing_since_s is None else failing_since_s
@@ -160,10 +161,10 @@ class StackRemoval:
                     raise
             await self._clock.sleep(POLL_S)
 
-    def _next_step(self, stack: _Stack, look: StackLook) -> Step:
+    def _next_step(self, stack: _Stack, snapshot: StackSnapshot) -> Step:
         now_s = self._clock.monotonic()
-        hidden = stack.hidden.after(look, now_s)
-        step = next_step(stack.plan, self._going, look, stack.removed_ids, hidden)
+        hidden = stack.hidden.after(snapshot, now_s)
+        step = next_step(stack.plan, self._going, snapshot, stack.removed_ids, hidden)
         stack.outcome = replace(
             stack.outcome,
             state=State.REMOVED if step.is_last else State.UNDER_WAY,
@@ -184,10 +185,10 @@ class StackRemoval:
             for each in step.remove
             if stack.again_s.get(each.id, now_s) <= now_s
         ]
-        others = [each for each in wanted if each[1].kind is not Kind.NETWORK]
+        others = [each for each in wanted if each[1].kind is not ObjectKind.NETWORK]
         # Those that were refused come last, so that one of them holds up no other.
         networks = sorted(
-            (each for each in wanted if each[1].kind is Kind.NETWORK),
+            (each for each in wanted if each[1].kind is ObjectKind.NETWORK),
             key=lambda each: each[0].refused.get(each[1].id, 0),
         )
         return any(await together(*(self._remove(*each) for each in (*networks[:AT_ONCE], *others))))
@@ -197,7 +198,7 @@ class StackRemoval:
             try:
                 await self._act[item.kind](item.id)
             except (EngineError, SwarmError) as error:
-                # Whether it was done after all, and whether the engine is still there, the next look tells.
+                # Whether it was done after all, and whether the engine is still there, the next snapshot tells.
                 stack.refusals[item.id] = error.sentence
                 times = stack.refused[item.id] = stack.refused.get(item.id, 0) + 1
                 stack.again_s[item.id] = self._clock.monotonic() + min(times * POLL_S, SLOWEST_RETRY_S)

@@ -23,12 +23,12 @@ from console.operations.stack_removal.plan import (
 )
 from console.settings import Look
 from console.swarm.reader import SwarmReader
-from console.swarm.stacks import Kind, RunningContainer, StackLook, StackObject, TaskUse
-from console.swarm.values import SwarmState
+from console.swarm.snapshots import StackSnapshot
+from console.swarm.values import Container, ObjectKind, StackObject, SwarmState, Task
 from console.text import duration
 
 ATTEMPTS = 3
-"""How often two snapshots are compared until they agree."""
+"""How often two snapshots are compared until nothing changes hands between them."""
 NOT_ASKED = "This engine does not report its allocator's count (Docker 29 does), and no census was requested."
 
 
@@ -76,22 +76,22 @@ class Proof:
         return Verdict.NO_LEAK
 
 
-def networks_to_watch(plan: RemovalPlan, look: StackLook) -> tuple[StackObject, ...]:
+def networks_to_watch(plan: RemovalPlan, snapshot: StackSnapshot) -> tuple[StackObject, ...]:
     """Return the networks on which a removal could lose addresses: the stacks are on them, and they stay."""
     used: set[str] = set()
     for stack in plan.stacks:
-        services = {each.id for each in stack.of(Kind.SERVICE)}
-        for service in look.services:
-            if service.object.id in services:
+        services = {each.id for each in stack.of(ObjectKind.SERVICE)}
+        for service in snapshot.services:
+            if service.id in services:
                 used |= service.uses
-        for task in tasks_of(stack.name, services, look):
+        for task in tasks_of(stack.name, services, snapshot):
             used |= task.network_ids
     return tuple(
         sorted(
             (
                 each
-                for each in look.objects
-                if each.kind is Kind.NETWORK and each.id in used - plan.object_ids
+                for each in snapshot.objects()
+                if each.kind is ObjectKind.NETWORK and each.id in used - plan.object_ids
             ),
             key=lambda each: each.name,
         )
@@ -99,15 +99,15 @@ def networks_to_watch(plan: RemovalPlan, look: StackLook) -> tuple[StackObject, 
 
 
 def engine_count(reader: SwarmReader, clock: Clock, settings: Look) -> Prove:
-    """Return what counts by the engine's own allocator (API 1.52 and later), with two looks that must agree."""
+    """Return what counts by the engine's own allocator (API 1.52 and later), with two snapshots that must agree."""
 
     async def count(networks: tuple[StackObject, ...]) -> tuple[LeakCount, ...]:
-        swarm = await reader.look(settings.deadline_s)
+        swarm = await reader.state(settings.deadline_s)
         counts: tuple[LeakCount, ...] = ()
         for _ in range(ATTEMPTS):
             earlier = swarm
             await clock.sleep(settings.settle_s)
-            swarm = await reader.look(settings.deadline_s)
+            swarm = await reader.state(settings.deadline_s)
             counts = _counts(networks, swarm, earlier)
             if not any(each.why_unknown == leaks.CHANGED_HANDS for each in counts):
                 break
@@ -161,7 +161,7 @@ class Step:
 def next_step(
     plan: StackPlan,
     going: Collection[str],
-    look: StackLook,
+    snapshot: StackSnapshot,
     removed: Collection[str],
     hidden: Mapping[str, str],
 ) -> Step:
@@ -170,21 +170,21 @@ def next_step(
     `going` are the IDs of all services that are being removed, of whichever stack; `removed` the IDs of objects whose
     removal the engine has confirmed; `hidden` tells, by ID, of what may run on unseen on other nodes.
     """
-    running = (*still_running(plan, look), *hidden.values())
-    services = _left(plan, look, removed, Kind.SERVICE)
+    running = (*still_running(plan, snapshot), *hidden.values())
+    services = _left(plan, snapshot, removed, ObjectKind.SERVICE)
     if services:
         return Step(remove=services, waits_for=running or _named(services))
     if running:
         return Step(waits_for=running)
     kept: list[Kept] = []
-    for kind in (Kind.NETWORK, Kind.SECRET, Kind.CONFIG):
+    for kind in (ObjectKind.NETWORK, ObjectKind.SECRET, ObjectKind.CONFIG):
         waits: list[str] = []
         free: list[StackObject] = []
-        for each in _left(plan, look, removed, kind):
-            reason = keepers_of(each, look, going)
+        for each in _left(plan, snapshot, removed, kind):
+            reason = keepers_of(each, snapshot, going)
             if reason:
                 kept.append(Kept(each, reason))
-            elif kind is Kind.NETWORK and (users := still_on(each, look)):
+            elif kind is ObjectKind.NETWORK and (users := still_on(each, snapshot)):
                 waits.extend(users)
             else:
                 free.append(each)
@@ -193,61 +193,59 @@ def next_step(
     return Step(kept=tuple(kept), is_drained=True)
 
 
-def still_running(plan: StackPlan, look: StackLook) -> tuple[str, ...]:
+def still_running(plan: StackPlan, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return the live tasks of a stack, and containers of it that run on this node without a listed task, by name."""
-    services = {each.id: each.name for each in plan.of(Kind.SERVICE)}
-    tasks = [each for each in tasks_of(plan.name, services, look) if each.is_alive]
+    services = {each.id: each.name for each in plan.of(ObjectKind.SERVICE)}
+    tasks = [each for each in tasks_of(plan.name, services, snapshot) if each.is_alive]
     shown = {each.container_id for each in tasks}
-    others = {each.object.id for each in look.services}.difference(services)
+    others = {each.id for each in snapshot.services}.difference(services)
     containers = [
         each
-        for each in look.containers
+        for each in snapshot.running_containers
         if each.id not in shown
         and each.service_id
         and (each.service_id in services or (each.stack == plan.name and each.service_id not in others))
     ]
     return (
-        *(task_name(each, services, look) for each in tasks),
+        *(task_name(each, services, snapshot) for each in tasks),
         *(_container(each) for each in containers),
     )
 
 
-def still_on(network: StackObject, look: StackLook) -> tuple[str, ...]:
+def still_on(network: StackObject, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return what lives on a network, no matter whose: tasks, and containers that run on this node."""
-    tasks = [each for each in look.tasks if each.is_alive and network.id in each.network_ids]
+    tasks = [each for each in snapshot.tasks if each.is_alive and network.id in each.network_ids]
     shown = {each.container_id for each in tasks}
-    names = {each.object.id: each.object.name for each in look.services}
+    names = {each.id: each.name for each in snapshot.services}
     return (
-        *(task_name(each, names, look) for each in tasks),
+        *(task_name(each, names, snapshot) for each in tasks),
         *(
             _container(each)
-            for each in look.containers
-            if network.id in each.network_ids and each.id not in shown
+            for each in snapshot.running_containers
+            if each.is_on(network.id) and each.id not in shown
         ),
     )
 
 
-def task_name(task: TaskUse, services: Mapping[str, str], look: StackLook) -> str:
+def task_name(task: Task, services: Mapping[str, str], snapshot: StackSnapshot) -> str:
     """Return a task as a person knows it: service and slot, its state, and where it is."""
     if task.is_standalone:
-        return f"container {container_name(task, look)}"
-    here = next((each.name for each in look.containers if each.id == task.container_id), "")
+        return f"container {container_name(task, snapshot)}"
+    here = next((each.name for each in snapshot.running_containers if each.id == task.container_id), "")
     service = services.get(task.service_id, "")
     name = f"{service}.{task.slot or task.node_id[:12]}" if service else here.removesuffix(f".{task.id}")
-    where = f" on {node_name(task.node_id, look)}" if task.node_id else ""
+    where = f" on {node_name(task.node_id, snapshot)}" if task.node_id else ""
     return f"{name or f'task {task.id[:12]}'} ({task.state}{where})"
 
 
-def _container(container: RunningContainer) -> str:
+def _container(container: Container) -> str:
     return f"container {container.name}"
 
 
-def _left(plan: StackPlan, look: StackLook, removed: Collection[str], kind: Kind) -> tuple[StackObject, ...]:
-    present = (
-        {each.object.id for each in look.services}
-        if kind is Kind.SERVICE
-        else {each.id for each in look.objects}
-    )
+def _left(
+    plan: StackPlan, snapshot: StackSnapshot, removed: Collection[str], kind: ObjectKind
+) -> tuple[StackObject, ...]:
+    present = {each.id for each in snapshot.objects() if each.kind is kind}
     return tuple(each for each in plan.of(kind) if each.id in present and each.id not in removed)
 
 
@@ -262,7 +260,7 @@ SETTLING_S = 5.0
 
 
 class HiddenTasks:
-    """Knows, from look to look, what of a stack may still run on other nodes without being listed.
+    """Knows, from snapshot to snapshot, what of a stack may still run on other nodes without being listed.
 
     After its service was removed a task stays listed until it has stopped. One that was scaled or updated away leaves
     the list at once on engines before 29, while its container takes its stop grace to end (measured on 20.10, 26.1
@@ -272,24 +270,24 @@ class HiddenTasks:
 
     def __init__(self, plan: StackPlan) -> None:
         self._plan = plan
-        self._services = {each.id: each.name for each in plan.of(Kind.SERVICE)}
+        self._services = {each.id: each.name for each in plan.of(ObjectKind.SERVICE)}
         self._elsewhere: dict[str, tuple[str, str, float]] = {}
-        """Live tasks of the snapshot before on other nodes: their service, name and stop grace."""
+        """Live tasks of the previous snapshot on other nodes: their service, what to call them, and their stop grace."""
         self._until_s: dict[str, tuple[str, float]] = {}
         """What may still run unseen, by ID: its name, and when it must have ended."""
 
-    def after(self, look: StackLook, now_s: float) -> Mapping[str, str]:
-        """Take in a look made at `now_s`, and return by ID what to call what may still run unseen."""
-        if len(look.nodes) > 1:
-            self._note_vanished(look, now_s)
-            self._note_updated(look, now_s)
+    def after(self, snapshot: StackSnapshot, now_s: float) -> Mapping[str, str]:
+        """Take in a snapshot made at `now_s`, and return by ID what to call what may still run unseen."""
+        if len(snapshot.nodes) > 1:
+            self._note_vanished(snapshot, now_s)
+            self._note_updated(snapshot, now_s)
         self._until_s = {key: each for key, each in self._until_s.items() if each[1] > now_s}
         return {key: name for key, (name, _) in self._until_s.items()}
 
-    def _note_vanished(self, look: StackLook, now_s: float) -> None:
-        tasks = tasks_of(self._plan.name, self._services, look)
+    def _note_vanished(self, snapshot: StackSnapshot, now_s: float) -> None:
+        tasks = tasks_of(self._plan.name, self._services, snapshot)
         listed = {each.id for each in tasks}
-        services = {each.object.id for each in look.services}
+        services = {each.id for each in snapshot.services}
         for task_id, (service_id, name, grace_s) in self._elsewhere.items():
             # Where the service has gone too, the task was listed until it had stopped.
             if task_id not in listed and service_id in services:
@@ -297,18 +295,18 @@ class HiddenTasks:
         self._elsewhere = {
             each.id: (
                 each.service_id,
-                f"{task_name(each, self._services, look).partition(' (')[0]} (no longer listed)",
+                f"{task_name(each, self._services, snapshot).partition(' (')[0]} (no longer listed)",
                 each.grace_s,
             )
             for each in tasks
-            if each.is_alive and each.node_id not in ("", look.here)
+            if each.is_alive and each.node_id not in ("", snapshot.here)
         }
 
-    def _note_updated(self, look: StackLook, now_s: float) -> None:
-        for each in look.services:
-            item, age_s = each.object, (look.now - each.updated).total_seconds()
+    def _note_updated(self, snapshot: StackSnapshot, now_s: float) -> None:
+        for each in snapshot.services:
+            age_s = (snapshot.now - each.updated).total_seconds()
             left_s = each.grace_s + MARGIN_S - age_s
             was_changed = (each.updated - each.created).total_seconds() > SETTLING_S
-            if item.id in self._services and was_changed and left_s > 0 and item.id not in self._until_s:
-                name = f"{item.name} (updated {duration(age_s)} ago, may still stop tasks on other nodes)"
-                self._until_s[item.id] = (name, now_s + left_s)
+            if each.id in self._services and was_changed and left_s > 0 and each.id not in self._until_s:
+                name = f"{each.name} (updated {duration(age_s)} ago, may still stop tasks on other nodes)"
+                self._until_s[each.id] = (name, now_s + left_s)

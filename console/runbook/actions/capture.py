@@ -14,7 +14,6 @@ from console.runbook.contracts import Context, NetworkName, Planned, Url
 from console.runbook.language.values import Json
 from console.runbook.predicates.attachments import as_output
 from console.runbook.predicates.host import AskingParameters, ask_all, statuses
-from console.swarm.attachments import read_attached
 from console.text import plural
 
 
@@ -70,7 +69,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             "routes": {},
         }
         if parameters.network is not None:
-            attached = await read_attached(world.connection, parameters.network)
+            attached = await world.reader.attached(parameters.network)
             if attached is None:
                 raise Declined(f"Overlay {parameters.network} not found.")
             kept["network"] = [_account(each) for each in assessment.accounts]

@@ -13,7 +13,6 @@ from console.operations.probes import own_mark, remove_leftovers
 from console.runbook.answers import found, tells
 from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
 from console.runbook.language.values import Effect, Json
-from console.swarm.reader import EngineReader
 from console.text import plural
 
 
@@ -64,7 +63,7 @@ class NetworkCensus:
     async def act(self, context: Context, parameters: CensusParameters) -> Mapping[str, Json]:
         """Walk, and return what leaked; null where that could not be known, with the reason in the verdict."""
         world, mark = context.world, own_mark(machine_id())
-        reader, changer = EngineReader(world.connection), world.changer()
+        reader, changer = world.reader, world.changer()
         deadline_s = world.settings.look.deadline_s
         for name in await remove_leftovers(reader, changer, mark.machine, deadline_s):
             await context.say(f"removed {name}, left behind by an earlier attempt")
@@ -99,7 +98,7 @@ class NetworkCensus:
 
 async def _ground(context: Context, parameters: CensusParameters) -> Ground:
     world = context.world
-    state = await EngineReader(world.connection).look(world.settings.look.deadline_s)
+    state = await world.reader.state(world.settings.look.deadline_s)
     return ground_in(state, parameters.network)
 
 

@@ -26,7 +26,6 @@ from console.operations.network_recreation.way_back import SCRIPT, way_back_scri
 from console.runbook.answers import found, tells
 from console.runbook.contracts import Answer, Blocking, Context, Found, Name, NetworkName, Parameters, Planned
 from console.runbook.language.values import Effect, Json
-from console.swarm.overlay_reader import EngineOverlayReader
 from console.text import duration, listed, plural
 
 _SETTLING = (
@@ -154,11 +153,13 @@ class NetworkRecreate:
 
 def _require_room(ground: Ground, record: Record) -> None:
     """Raise StepFailed where the subnet that the network had is too small now, or another network has it."""
-    look = ground.look
+    snapshot = ground.snapshot
     if len(record.network.ipv4) != 1:
         return
     (old,) = record.network.ipv4
-    refused = tuple(subnet_refusals(old, look, look.overlay(record.network.name), ground.surroundings))
+    refused = tuple(
+        subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), ground.surroundings)
+    )
     if refused:
         raise StepFailed(" ".join(refused), "Nothing was changed. To use another subnet, start another run.")
 
@@ -168,7 +169,7 @@ async def _planned(context: Context, parameters: RecreateParameters) -> Recreati
 
 
 async def _ground(context: Context, parameters: RecreateParameters) -> Ground:
-    reader = EngineOverlayReader(context.world.connection)
+    reader = context.world.reader
     return await survey(reader, context.world.host, parameters.network, _kept(context))
 
 
@@ -200,7 +201,7 @@ async def _recreation(
     context: Context, parameters: RecreateParameters, plan: RecreationPlan, record: Record | None = None
 ) -> Recreation:
     world = context.world
-    reader = EngineOverlayReader(world.connection)
+    reader = world.reader
     ground = await survey(reader, world.host, parameters.network)
     steady = Steady(world.clock, context.touches)
 

@@ -13,8 +13,7 @@ from console.operations.stack_removal.removal import Outcome, Remover, StackRemo
 from console.runbook.answers import found, tells, time_to_wait_s
 from console.runbook.contracts import Context, Found, Name, Parameters, Planned
 from console.runbook.language.values import NOTHING, Effect, Json
-from console.swarm.stack_reader import EngineStackReader
-from console.swarm.stacks import Kind
+from console.swarm.values import ObjectKind
 from console.text import duration, listed, plural
 
 NAMED = 8
@@ -72,9 +71,9 @@ class StackRemove:
 
     async def act(self, context: Context, parameters: StackRemoveParameters) -> Mapping[str, Json]:
         """Remove the stacks, or what an earlier attempt left of them."""
-        reader = EngineStackReader(context.world.connection)
+        reader = context.world.reader
         try:
-            plan = plan_removal(parameters.stacks, await reader.look(), time_to_wait_s(context))
+            plan = plan_removal(parameters.stacks, await reader.stack_snapshot(), time_to_wait_s(context))
         except UsageError:
             return {"removed": [], "kept": []}
         remover = _Recorded(context.world.changer(), context.touches, plan)
@@ -118,9 +117,9 @@ class StackRemove:
 
 async def _planned(context: Context, parameters: StackRemoveParameters) -> RemovalPlan | None:
     """Return what is there to remove; None where nothing is."""
-    look = await EngineStackReader(context.world.connection).look()
+    snapshot = await context.world.reader.stack_snapshot()
     try:
-        return plan_removal(parameters.stacks, look)
+        return plan_removal(parameters.stacks, snapshot)
     except UsageError:
         return None
 
@@ -139,7 +138,7 @@ def _left(plan: RemovalPlan | None) -> list[str]:
 def _changes(plan: RemovalPlan) -> list[str]:
     lines = []
     for stack in plan.stacks:
-        for kind in Kind:
+        for kind in ObjectKind:
             names = [each.name for each in stack.of(kind)]
             if names:
                 lines.append(f"{stack.name}: remove {plural(len(names), kind)}: {listed(names, NAMED)}")
@@ -180,24 +179,24 @@ class _Recorded:
         self._names = {each.id: each.name for stack in plan.stacks for each in stack.objects}
 
     async def remove_service(self, service_id: str) -> None:
-        number = await self._before(Kind.SERVICE, service_id)
+        number = await self._before(ObjectKind.SERVICE, service_id)
         await self._remover.remove_service(service_id)
         await self._touches.after(number, NOTHING)
 
     async def remove_network(self, network_id: str) -> None:
-        number = await self._before(Kind.NETWORK, network_id)
+        number = await self._before(ObjectKind.NETWORK, network_id)
         await self._remover.remove_network(network_id)
         await self._touches.after(number, NOTHING)
 
     async def remove_secret(self, secret_id: str) -> None:
-        number = await self._before(Kind.SECRET, secret_id)
+        number = await self._before(ObjectKind.SECRET, secret_id)
         await self._remover.remove_secret(secret_id)
         await self._touches.after(number, NOTHING)
 
     async def remove_config(self, config_id: str) -> None:
-        number = await self._before(Kind.CONFIG, config_id)
+        number = await self._before(ObjectKind.CONFIG, config_id)
         await self._remover.remove_config(config_id)
         await self._touches.after(number, NOTHING)
 
-    async def _before(self, kind: Kind, object_id: str) -> int:
+    async def _before(self, kind: ObjectKind, object_id: str) -> int:
         return await self._touches.before(kind, object_id, "remove", {"name": self._names.get(object_id, "")})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from console.runbook.answers import found, tells
 from console.runbook.contracts import Context, Found, Name, NetworkName, Parameters
 from console.runbook.language.values import Json
-from console.swarm.attachments import Attached, AttachedService, read_attached
+from console.swarm.snapshots import AttachedService, Attachments
 from console.text import listed, plural
 
 NAMED = 5
@@ -51,7 +51,7 @@ class AttachedAsBefore:
     @tells
     async def check(self, context: Context, parameters: AsBeforeParameters) -> Found:
         """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
-        now = await read_attached(context.world.connection, parameters.network)
+        now = await context.world.reader.attached(parameters.network)
         if now is None:
             return found(False, f"Overlay {parameters.network} not found.")
         before = parameters.before
@@ -69,7 +69,7 @@ class AttachedAsBefore:
         return found(not wrong, sentence, differences=dict(wrong), new=list(new))
 
 
-def _differences(before: AttachedBefore, now: Attached) -> Iterator[tuple[str, Json]]:
+def _differences(before: AttachedBefore, now: Attachments) -> Iterator[tuple[str, Json]]:
     services = {each.name: each for each in now.services}
     for name, was in before.services.items():
         what = _difference(was, services.get(name))
@@ -86,9 +86,9 @@ def _difference(was: ServiceBefore, now: AttachedService | None) -> str:
     pairs = (
         ("aliases", sorted(was.aliases), sorted(now.aliases)),
         ("options", was.options, dict(now.options)),
-        ("mode", was.mode, now.mode),
-        ("replicas", was.replicas, now.replicas),
-        ("endpoint mode", was.endpoint_mode, now.endpoint_mode),
+        ("mode", was.mode, now.service.mode),
+        ("replicas", was.replicas, now.service.replicas),
+        ("endpoint mode", was.endpoint_mode, now.service.endpoint_mode),
     )
     wrong = [f"{what} {_shown(new)} instead of {_shown(old)}" for what, old, new in pairs if old != new]
     return f"has {' and '.join(wrong)}" if wrong else ""
@@ -119,7 +119,7 @@ class AttachedIncludes:
     @tells
     async def check(self, context: Context, parameters: IncludesParameters) -> Found:
         """Tell whether they are attached, and name those that are not."""
-        now = await read_attached(context.world.connection, parameters.network)
+        now = await context.world.reader.attached(parameters.network)
         if now is None:
             return found(False, f"Overlay {parameters.network} not found.")
         services = [each.name for each in now.services]
@@ -147,14 +147,14 @@ def _is_among(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, each) for each in patterns)
 
 
-def as_output(attached: Attached) -> Json:
+def as_output(attached: Attachments) -> Json:
     """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
     return {
         "services": {
             each.name: {
-                "mode": each.mode,
-                "replicas": each.replicas,
-                "endpoint_mode": each.endpoint_mode,
+                "mode": each.service.mode,
+                "replicas": each.service.replicas,
+                "endpoint_mode": each.service.endpoint_mode,
                 "aliases": list(each.aliases),
                 "options": dict(each.options),
             }

@@ -20,7 +20,7 @@ from console.journal.summary import Summary, describe, summarise
 from console.runbook.answers import Unread, doubt_of_host, found, glimpse, read, tells
 from console.runbook.contracts import Answer, Context, Found, Parameters, Seconds, UnitName, Url
 from console.runbook.language.values import Json
-from console.swarm.names import object_names
+from console.swarm.snapshots import object_names
 from console.text import listed, nearest, plural
 
 AT_ONCE = 8

@@ -28,7 +28,7 @@ from console.settings import Settings
 from console.storage.state import write_atomically
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.connection import EngineConnection
-from console.swarm.reader import EngineReader
+from console.swarm.reader import EngineReader, SwarmReader
 from console.text import clean
 
 CONTINUE = "continue"
@@ -69,12 +69,12 @@ class RunWorld:
         return self._connection.host
 
     @property
-    def reader(self) -> EngineReader:
+    def reader(self) -> SwarmReader:
         return EngineReader(self._connection)
 
     @property
     def connection(self) -> EngineConnection:
-        """The engine, for readers of other kinds."""
+        """The engine, for its events."""
         return self._connection
 
     @property

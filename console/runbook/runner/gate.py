@@ -18,7 +18,7 @@ from console.runbook.runner.context import Tools
 from console.runbook.store.folders import kept_runs, runbook_path
 from console.runbook.store.viewer import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
-from console.swarm.reader import EngineReader
+from console.swarm.reader import SwarmReader
 from console.swarm.values import Engine
 
 LEFTOVERS_WITHIN_S = 10.0
@@ -36,7 +36,7 @@ class Location:
     engine: Engine
 
 
-async def where_this_is(reader: EngineReader) -> Location:
+async def where_this_is(reader: SwarmReader) -> Location:
     """Return where this process is. Raises EngineError or SwarmError where the engine does not tell."""
     return Location(machine_id(), await reader.engine())
 

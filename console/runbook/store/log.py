@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from console.clock import Clock
+from console.concurrency import OwningThreads
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Event, LogEntry
 from console.runbook.run.replay import after, begun, fold
@@ -13,7 +14,6 @@ from console.runbook.run.replay_steps import Touched, TouchedObjects
 from console.runbook.run.view import RunView
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, release_reserve
-from console.swarm.threads import OwningThreads
 
 
 class RunLog:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from console.clock import Clock
+from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Part, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
@@ -24,7 +25,6 @@ from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
 from console.runbook.store.output import last_lines, last_number, pulse_age_s, read_waiting, waiting_mark
-from console.swarm.threads import OwningThreads
 from console.text import clean
 
 POLL_S = 0.25

@@ -31,7 +31,7 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     (name,) = asked.network
     with connection_for(asked, settings) as connection:
-        swarm = result_of(EngineReader(connection).look(settings.look.deadline_s))
+        swarm = result_of(EngineReader(connection).state(settings.look.deadline_s))
         decline_early(asked, swarm)
         ground = ground_in(swarm, name)
         decline_unless_walkable(ground, is_large_allowed=asked.large)

@@ -92,15 +92,13 @@ async def _with_census(
     from console.operations.census.census import Means, take_census
     from console.operations.probes import own_mark
     from console.storage.census import keep_census
-    from console.swarm.reader import EngineReader
 
     settings = scout.settings
     try:
         async with changing(asked, scout.connection) as changer:
             _tell(f"taking a census of {decision.census_of}")
-            reader = EngineReader(scout.connection)
             mark = own_mark(machine_id())
-            means = Means(reader, changer, scout.clock, mark, settings.look.deadline_s)
+            means = Means(scout.reader, changer, scout.clock, mark, settings.look.deadline_s)
             result = await take_census(means, decision.census_of)
     except (Declined, LockHeld) as error:
         _tell(f"census skipped: {error.sentence}")

@@ -16,8 +16,8 @@ from console.journal.signatures import Severity as Logged
 from console.journal.summary import Summariser
 from console.journal.values import Batch
 from console.settings import Settings
-from console.swarm.names import object_names, task_names
-from console.swarm.reader import EngineReader
+from console.swarm.reader import EngineReader, SwarmReader
+from console.swarm.snapshots import object_names, task_names
 from console.text import clean
 from screens.cli import exit_codes
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
@@ -39,9 +39,9 @@ def run(asked: Namespace) -> int:
         return result_of(_journal(asked, settings, log, EngineReader(connection)))
 
 
-async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader: EngineReader) -> int:
+async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader: SwarmReader) -> int:
     look = settings.look
-    swarm = await reader.look(look.deadline_s)
+    swarm = await reader.state(look.deadline_s)
     doubt = await doubt_unless_silent(reader.host, swarm.engine)
     names = {**object_names(swarm), **task_names(swarm)}
     # A recording is read whole unless a time was asked for.
@@ -85,7 +85,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
 class _Names:
     """Names by ID, kept up to date: new services appear while lines are followed."""
 
-    def __init__(self, reader: EngineReader, names: Mapping[str, str]) -> None:
+    def __init__(self, reader: SwarmReader, names: Mapping[str, str]) -> None:
         self._reader, self.names = reader, names
         self._read_at_s = 0.0
 
@@ -94,7 +94,7 @@ class _Names:
         now_s = SystemClock().monotonic()
         if batch.entries and now_s - self._read_at_s >= NAMES_EVERY_S:
             self._read_at_s = now_s
-            swarm = await self._reader.glimpse(deadline_s)
+            swarm = await self._reader.lists(deadline_s)
             self.names = {**self.names, **object_names(swarm), **task_names(swarm)}
 
 

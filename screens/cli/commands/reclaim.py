@@ -56,7 +56,7 @@ def run(asked: Namespace) -> int:
         )
         confirm(asked, gives, plan.way.value)
         done = result_of(_reclaim(asked, settings, connection, plan))
-        after = result_of(EngineReader(connection).look(settings.look.deadline_s))
+        after = result_of(EngineReader(connection).state(settings.look.deadline_s))
     gained = _freed(swarm, after)
     code = 0 if done.is_whole else 1
     if asked.json:
@@ -79,7 +79,7 @@ def _through(asked: Namespace) -> Namespace:
 async def _plan(
     asked: Namespace, settings: Settings, connection: EngineConnection
 ) -> tuple[SwarmState, ReclaimPlan]:
-    swarm = await EngineReader(connection).look(settings.look.deadline_s)
+    swarm = await EngineReader(connection).state(settings.look.deadline_s)
     if isinstance(swarm.engine, Unknown):
         raise EngineError(swarm.engine.reason, swarm.engine.hint)
     if isinstance(swarm.nodes, Unknown):

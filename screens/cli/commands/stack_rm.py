@@ -23,7 +23,6 @@ from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
-from console.swarm.stack_reader import EngineStackReader
 from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.stack_removal import Talk, exit_code, interrupted_lines, plan_lines, question
@@ -43,7 +42,7 @@ def run(asked: Namespace) -> int:
         require_root("stack-rm")
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:
-        decline_early(asked, result_of(EngineReader(connection).look(settings.look.deadline_s)))
+        decline_early(asked, result_of(EngineReader(connection).state(settings.look.deadline_s)))
         # Typing may take long, so the plan is shown before the lock is held, and made again under it.
         shown = result_of(_plan(asked, connection))
         print(*plan_lines(shown), sep="\n", file=sys.stderr)
@@ -62,22 +61,22 @@ def run(asked: Namespace) -> int:
 
 
 async def _plan(asked: Namespace, connection: EngineConnection) -> RemovalPlan:
-    return plan_removal(asked.stack, await EngineStackReader(connection).look(), asked.timeout_s)
+    return plan_removal(asked.stack, await EngineReader(connection).stack_snapshot(), asked.timeout_s)
 
 
 async def _remove(
     asked: Namespace, settings: Settings, connection: EngineConnection, shown: RemovalPlan
 ) -> tuple[tuple[Outcome, ...], Proof]:
-    reader = EngineStackReader(connection)
+    reader = EngineReader(connection)
     async with changing(asked, connection) as changer:
-        look = await reader.look()
-        plan = plan_removal(asked.stack, look, asked.timeout_s)
+        snapshot = await reader.stack_snapshot()
+        plan = plan_removal(asked.stack, snapshot, asked.timeout_s)
         if plan.object_ids != shown.object_ids:
             raise Declined(
                 "The stacks changed since the plan was shown. Nothing was removed.",
                 "Run the command again and check the new plan.",
             )
-        prove, networks = _prover(asked, settings, connection, changer), networks_to_watch(plan, look)
+        prove, networks = _prover(asked, settings, connection, changer), networks_to_watch(plan, snapshot)
         removal = StackRemoval(plan, reader, changer, SystemClock(), Talk(sys.stderr).tell)
         try:
             before = await prove(networks)

@@ -18,7 +18,6 @@ from console.monitor.snapshot import take_look
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
-from console.swarm.standalone import ports_of_containers
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 
 MARGIN_S = 60.0
@@ -72,7 +71,7 @@ async def _read_ports(
     if all(each.explanation.cause != "port-taken" for each in answer.explained):
         return {}, ()
     try:
-        return await ports_of_containers(connection), ()
+        return await EngineReader(connection).published_ports(), ()
     except VipconsoleError as error:
         return {}, (f"The containers of this node were not read. {error.sentence}",)
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from console.swarm.threads import OwningThreads
+from console.concurrency import OwningThreads
 
 
 class Owned:

@@ -1,0 +1,182 @@
+"""Whole snapshots of a swarm, for operations, and questions about its objects. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.errors import known
+from console.swarm.values import (
+    Container,
+    Engine,
+    Network,
+    Node,
+    ObjectKind,
+    Service,
+    StackObject,
+    SwarmState,
+    Task,
+)
+from console.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmSnapshot:
+    """Everything that an overlay could be entangled with. It is whole: where a part cannot be read there is none."""
+
+    engine: Engine
+    networks: tuple[Network, ...]
+    """Of every scope, as the node that was asked lists them; none is inspected."""
+    services: tuple[Service, ...]
+    tasks: tuple[Task, ...]
+    nodes: tuple[Node, ...]
+    containers: tuple[Container, ...]
+
+    @property
+    def here(self) -> str:
+        """ID of the node that was asked."""
+        return self.engine.node_id
+
+    @property
+    def now(self) -> datetime:
+        """When it was taken, by the engine's own clock."""
+        return self.engine.time
+
+    @property
+    def running_containers(self) -> tuple[Container, ...]:
+        """The containers that run on the node that was asked."""
+        return tuple(each for each in self.containers if each.is_running)
+
+    def named(self, name: str) -> tuple[Network, ...]:
+        """Return the networks of a name."""
+        return tuple(each for each in self.networks if each.name == name)
+
+    def overlay(self, name: str) -> Network | None:
+        """Return the swarm's network of a name, if there is one."""
+        return next((each for each in self.named(name) if each.scope == "swarm"), None)
+
+    def service(self, service_id: str) -> Service | None:
+        """Return a service, if it is there."""
+        return next((each for each in self.services if each.id == service_id), None)
+
+    def node(self, node_id: str) -> Node | None:
+        """Return a node, if it is there."""
+        return next((each for each in self.nodes if each.id == node_id), None)
+
+    def attached_by_hand(self, name: str) -> tuple[Container, ...]:
+        """Return the containers of this node that somebody attached by hand to a network of this name.
+
+        Those that were never started are not among them: they know it by its name only, and find whichever bears it.
+        """
+        return tuple(each for each in self.containers if not each.task_id and each.networks.get(name))
+
+    def live_tasks_on(self, network_id: str) -> Iterator[Task]:
+        """Yield the tasks that hold an address of a network, or want one, attachments by hand among them."""
+        return (each for each in self.tasks if each.is_alive and network_id in each.network_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class StackSnapshot(SwarmSnapshot):
+    """Everything that stacks consist of. A stack is nothing but a label on its objects."""
+
+    secrets: tuple[StackObject, ...]
+    configs: tuple[StackObject, ...]
+
+    @classmethod
+    def of(
+        cls, swarm: SwarmSnapshot, secrets: tuple[StackObject, ...], configs: tuple[StackObject, ...]
+    ) -> "StackSnapshot":
+        """Return a snapshot with secrets and configs."""
+        parts = (swarm.networks, swarm.services, swarm.tasks, swarm.nodes, swarm.containers)
+        return cls(swarm.engine, *parts, secrets, configs)
+
+    def objects(self) -> Iterator[StackObject]:
+        """Yield services, networks, secrets and configs, those of no stack included."""
+        yield from (StackObject(ObjectKind.SERVICE, each.id, each.name, each.stack) for each in self.services)
+        yield from (StackObject(ObjectKind.NETWORK, each.id, each.name, each.stack) for each in self.networks)
+        yield from self.secrets
+        yield from self.configs
+
+
+def object_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of services, networks and nodes by ID; what could not be read is absent."""
+    return {
+        **{network.id: network.name for network in known(swarm.networks, ())},
+        **{service.id: service.name for service in known(swarm.services, ())},
+        **{node.id: node.hostname for node in known(swarm.nodes, ())},
+    }
+
+
+def task_names(swarm: SwarmState) -> Mapping[str, str]:
+    """Return the names of tasks by ID, as `docker service ps` shows them: `shop_app.1`."""
+    services = {service.id: service.name for service in known(swarm.services, ())}
+    return {
+        task.id: f"{services[task.service_id]}.{task.slot or task.node_id[:12]}"
+        for task in known(swarm.tasks, ())
+        if task.service_id in services
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedService:
+    """A service with a network in its specification, and how it asks for it."""
+
+    service: Service
+    aliases: tuple[str, ...]
+    """In order, for two lists that differ in nothing else are the same."""
+    options: Mapping[str, str]
+    """Driver options of this attachment."""
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.service.name
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """Everything that is attached to an overlay."""
+
+    network_id: str
+    services: tuple[AttachedService, ...]
+    """In the order of their names."""
+    containers: tuple[str, ...]
+    """Containers attached by hand: by name on the node that was asked, by ID elsewhere."""
+
+
+def attached_to(
+    network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
+) -> Attachments:
+    """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
+    attached = (each for service in services for each in _attachments(service, network))
+    containers = {
+        local_names.get(task.container_id, task.container_id[:12])
+        for task in tasks
+        if task.is_standalone
+        and task.is_alive
+        and task.container_id
+        and any(each.network_id == network.id for each in task.attachments)
+    }
+    return Attachments(
+        network.id, tuple(sorted(attached, key=lambda each: each.name)), tuple(sorted(containers))
+    )
+
+
+def _attachments(service: Service, network: Network) -> Iterator[AttachedService]:
+    # Engines before API 1.44 keep the networks of old services at the service itself.
+    template = service.spec.get("TaskTemplate") or {}
+    for entry in template.get("Networks") or service.spec.get("Networks") or ():
+        if entry.get("Target") in (network.id, network.name):
+            aliases = tuple(sorted(clean(each) for each in entry.get("Aliases") or ()))
+            options = sorted((entry.get("DriverOpts") or {}).items())
+            yield AttachedService(service, aliases, {clean(key): clean(value) for key, value in options})
+
+
+def published_ports(containers: Iterable[Container]) -> Mapping[int, tuple[str, ...]]:
+    """Return the ports of a node that running containers outside the swarm publish, with the names of those."""
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for container in containers:
+        if container.is_running and not container.task_id:
+            for port in container.ports:
+                names[port].append(container.name)
+    return {port: tuple(sorted(found)) for port, found in names.items()}
