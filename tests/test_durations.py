@@ -134,13 +134,13 @@ def test_a_network_of_which_the_engine_does_not_tell_when_it_was_made(zone: str)
 
 def test_other_objects_without_a_time_take_the_next_best_one() -> None:
     service = {
-        "ID": "s", "CreatedAt": "2026-06-12T02:00:00Z", "UpdatedAt": GO_ZERO, "Spec": {"Name": "web"},
+        "ID": "s", "Version": {"Index": 1}, "CreatedAt": "2026-06-12T02:00:00Z", "UpdatedAt": GO_ZERO, "Spec": {"Name": "web"},
         "UpdateStatus": {"State": "updating", "StartedAt": GO_ZERO},
     }  # fmt: skip
     read = parse.service(service)
     assert (read.updated, read.update_started) == (NOW, None)
     task = {
-        "ID": "t", "CreatedAt": "2026-06-12T02:00:00Z", "DesiredState": "running", "Spec": {},
+        "ID": "t", "Version": {"Index": 1}, "CreatedAt": "2026-06-12T02:00:00Z", "DesiredState": "running", "Spec": {},
         "Status": {"State": "new", "Timestamp": GO_ZERO},
     }  # fmt: skip
     assert parse.task(task).since == NOW

@@ -121,7 +121,7 @@ def _finding(finding: Finding) -> RenderableType:
 
 def _footer(observation: Observation, now: datetime) -> str:
     age = duration((now - observation.taken_at).total_seconds())
-    when = f"snapshot {age} ago, took {observation.took_s:.1f} s"
+    when = f"read {age} ago, took {observation.took_s:.1f} s"
     engine = observation.swarm.engine
     if isinstance(engine, Unknown):
         return f"{observation.host}  {when}"

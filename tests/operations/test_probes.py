@@ -90,7 +90,7 @@ async def test_a_census_whose_leader_stands_still_says_so() -> None:
     engine = a_swarm("1.41")
     a_network(engine)
     engine.allocator.pass_delay_s = 1e6
-    with pytest.raises(EngineTimeout, match="not known"):
+    with pytest.raises(EngineTimeout, match="is unknown"):
         await census(engine)
 
 

@@ -64,7 +64,7 @@ def test_the_limit_follows_the_longest_stop_grace_also_of_tasks_whose_service_is
 def test_a_stack_that_left_nothing_is_no_stack_and_those_with_near_names_are_told() -> None:
     with pytest.raises(UsageError) as refused:
         plan_removal(["wbe"], WHOLE)
-    assert refused.value.sentence == "There is no stack wbe, so nothing was changed."
+    assert refused.value.sentence == "Stack wbe not found, so nothing was changed."
     assert "Did you mean web?" in refused.value.hint
     with pytest.raises(UsageError, match="Stacks x, y not found"):
         plan_removal(["x", "y"], WHOLE)

@@ -123,7 +123,7 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
         shown.app.focused.post_message(events.Paste("word\n"))
         assert "a paste does not count" in await shown.settle()
         # A terminal that does not tell pastes sends them as keys, all at once.
-        assert "press enter again" in await shown.press(*"word", "enter", "enter")
+        assert "Press enter again" in await shown.press(*"word", "enter", "enter")
         assert case.decisions == ()
         shown.clock.pass_by(2 * PAUSE_S)
         await shown.press("enter")
@@ -195,7 +195,7 @@ async def test_a_run_at_work_is_stopped_by_the_word(tmp_path: Path) -> None:
         assert case.decisions == ()
         await case.type("stop")
         assert (await case.decided()).choice is e.Choice.STOP
-        await case.shown.until(lambda frame: "It was told to stop" in frame)
+        await case.shown.until(lambda frame: "Stop requested" in frame)
         assert look_at(case.folder).view.state is RunState.GOING
 
 
@@ -219,7 +219,7 @@ async def test_whoever_looks_elsewhere_is_called_and_whoever_leaves_is_told_what
         await log.append(FAILED[1])
         await log.append(FAILURE)
         log.close()
-        await case.shown.until(lambda frame: "The run asks about only. Press r to see it." in frame)
+        await case.shown.until(lambda frame: "The run asks about only." in frame)
         assert "Type retry" in await case.shown.press("r")
         said = await case.shown.press("ctrl+c")
         assert "keeps waiting after you quit" in said

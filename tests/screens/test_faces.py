@@ -86,7 +86,7 @@ def test_the_verdict_comes_first_and_the_place_and_age_last() -> None:
     lines = strip(text_of(seen, found)).splitlines()
     assert lines[0].startswith(" WARNING  2 leaked on proxy")
     assert (
-        lines[-1].strip() == "ci-host  engine 29.1.0  manager, leader of 1 node  looked 3 s ago, took 0.1 s"
+        lines[-1].strip() == "ci-host  engine 29.1.0  manager, leader of 1 node  read 3 s ago, took 0.1 s"
     )
 
 

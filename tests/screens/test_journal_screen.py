@@ -69,7 +69,7 @@ async def test_e_goes_to_the_failures_and_says_when_there_is_no_more() -> None:
         await pilot.press("E", "E")
         await pilot.pause()
         assert line_at(shown) == 10
-        assert "There is no failure above this line." in "\n".join(frame_of(app))
+        assert "No failure above this line." in "\n".join(frame_of(app))
         await pilot.press("e")
         assert line_at(shown) == 21
 

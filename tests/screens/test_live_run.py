@@ -100,7 +100,7 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
         "way back none: Nobody can.",
         "",
         "evidence",
-        "  looked no: Not quiet.",
+        "  checked no: Not quiet.",
     ]
     assert shown[-1].parts[-1] == ("no: Not quiet.", BAD)
 

@@ -178,7 +178,7 @@ async def test_a_network_that_is_not_there_is_said_so() -> None:
     async with hosted(shown, scene(swarm([]))) as (_, pilot):
         await pilot.pause()
         await pilot.press("j", "n", "slash", "a", "enter", "2", "3", "4", "5", "c", "tab")
-        assert "Nothing is known" in beside(shown)
+        assert "This network is unknown." in beside(shown)
 
 
 async def test_a_large_network_is_rows_that_open() -> None:

@@ -184,7 +184,7 @@ async def test_a_filter_shows_in_every_pane_and_in_the_titles_what_speaks_of_som
     async with console(told()) as shown:
         await shown.press("slash", *"ghost")
         frame = shown.frame
-        assert "1 of 3 have ghost in them" in frame
+        assert "1 of 3 match ghost" in frame
         assert "ghost_internal" in frame
         assert "! proxy" not in frame
         assert "other logins" not in frame

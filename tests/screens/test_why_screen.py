@@ -60,7 +60,7 @@ async def test_each_service_is_explained_with_the_command_for_the_engine_that_wa
         assert told(shown).startswith("HELD UP  broken_app")
         await pilot.press("j")
         assert "HELD UP  ghost_app: no free address" in told(shown)
-        assert "It is for want of an address." in told(shown)
+        assert "Cause: addresses exhausted." in told(shown)
         await pilot.press("c", "C")
         assert app.copied[0].startswith("DOCKER_HOST=tcp://far ")
         assert app.copied[0] in told(shown)
@@ -153,5 +153,5 @@ def services() -> list[Service]:
 async def test_before_the_first_look_and_where_it_cannot_be_known_it_says_so() -> None:
     shown = WhyScreen(around())
     async with hosted(shown, scene()) as (app, pilot):
-        assert "Nothing is known yet." in "\n".join(frame_of(app))
+        assert "Not read yet." in "\n".join(frame_of(app))
         await pilot.press("j", "enter", "c", "n", "C")

@@ -129,5 +129,5 @@ def test_some_calls_are_let_through_before(client: Any) -> None:
 def test_an_unknown_kind_is_an_error(client: Any) -> None:
     answer = client.post(f"{client.base_url}/_simulator/faults", json=[{"kind": "explode"}])
     assert answer.status_code == 400
-    with pytest.raises(SimulatorError, match="no fault 'status:200'"):
+    with pytest.raises(SimulatorError, match="Unknown fault 'status:200'"):
         Faults().add({"kind": "status:200"})
