@@ -85,9 +85,7 @@ def test_the_verdict_comes_first_and_the_place_and_age_last() -> None:
     seen, found = both(busy(), earlier=busy())
     lines = strip(text_of(seen, found)).splitlines()
     assert lines[0].startswith(" WARNING  2 leaked on proxy")
-    assert (
-        lines[-1].strip() == "ci-host  engine 29.1.0  manager, leader of 1 node  read 3 s ago, took 0.1 s"
-    )
+    assert lines[-1].strip() == "ci-host  engine 29.1.0  manager, leader of 1 node  read 3 s ago, took 0.1 s"
 
 
 def test_what_is_not_known_is_a_question_mark_or_a_bound() -> None:
