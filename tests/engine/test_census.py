@@ -160,7 +160,7 @@ def test_on_a_full_network_nothing_is_walked_and_what_is_known_is_said(
     assert set(said.json["addresses"]) == lost
     assert probes(world) == []
     text = someone.run("census", name, "--yes", "--host", engine.host).out
-    assert "nothing was walked" in text
+    assert "nothing to walk" in text
     print(f"census of a full network: {said.json['took_s']:.1f} s")  # noqa: T201 - a figure for whoever runs -s
 
     world.remove_service(held[0])

@@ -168,7 +168,7 @@ def killed_after(engine: Engine, line: str, stacks: Sequence[Stack], how: signal
         return process.wait(60), rest
 
 
-@pytest.mark.parametrize("line", ["waiting until", "all tasks have ended"])
+@pytest.mark.parametrize("line", ["waiting for its tasks to end", "all tasks have ended"])
 def test_killed_in_the_middle_and_called_again_it_finishes(
     engine: Engine, world: World, proxy: str, line: str
 ) -> None:
@@ -189,7 +189,7 @@ def test_interrupted_it_says_what_is_done_and_how_to_finish(engine: Engine, worl
     stacks = deploy(world, proxy, 1, stop_grace_s=3)
     (stack,) = stacks
 
-    code, said = killed_after(engine, "waiting until", stacks, signal.SIGINT)
+    code, said = killed_after(engine, "waiting for its tasks to end", stacks, signal.SIGINT)
 
     assert code == 130
     assert "interrupted; nothing more was started" in said
@@ -212,7 +212,7 @@ def test_of_two_at_once_the_second_names_the_first_and_changes_nothing(
         env=environment(),
     ) as process:
         assert process.stderr is not None
-        assert any("waiting until" in line for line in process.stderr)
+        assert any("waiting for its tasks to end" in line for line in process.stderr)
         # However long the second takes to begin, the first is not done by then.
         process.send_signal(signal.SIGSTOP)
         try:
@@ -299,7 +299,7 @@ def test_a_stack_whose_services_are_gone_already_is_finished_and_then_it_is_no_s
     whole_again(world, proxy, before)
     gone = stack_rm(engine, "--yes", stack.name)
     assert gone.code == 64
-    assert f"There is no stack {stack.name}, so nothing was changed." in gone.err
+    assert f"Stack {stack.name} not found, so nothing was changed." in gone.err
 
 
 def test_the_script_that_it_explains_itself_with_does_the_same(

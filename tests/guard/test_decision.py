@@ -161,7 +161,7 @@ TABLE = (
     Row("nearly full, and enough for what is needed", state(12), needing(1), GO, "1 of 13 addresses free, and 1"),
     Row("three quarters full", state(10), ALLOWED, NOTE, "proxy is 77 % full"),
     Row("fewer free than needed, nothing leaked", state(8), needing(6), STOP, "nothing leaked"),
-    Row("fewer free than needed, enough leaked", state(4, leaked=5), needing(6), STOP, "would leave 9", restarts=True),
+    Row("fewer free than needed, enough leaked", state(4, leaked=5), needing(6), STOP, "9 would be free", restarts=True),
     Row("fewer free than needed, not enough leaked", state(8, leaked=2), needing(6), STOP, "5 would be free, and 6"),
     Row("full of leaks, a deploy waits", LEAKED_FULL, ALLOWED, STOP, "1 deploy (ghost_app) cannot", restarts=True),
     Row("the same, refused a moment ago", state(5, leaked=8, waiting_s=5), ALLOWED, STOP, "(ghost_app)",

@@ -66,7 +66,7 @@ async def test_neither_system_is_garbage_while_the_run_is_there(host: Host) -> N
 async def test_what_is_done_already_is_only_built(host: Host) -> None:
     host.swarm_nix.write_text(EDITED)
     step = edits(host)
-    assert "creates proxy as 10.10.0.0/16 already" in (await step.plan()).summary
+    assert "already creates proxy as 10.10.0.0/16" in (await step.plan()).summary
     outputs = await step.act()
     assert outputs["diff"] == []
     await step.undo()

@@ -107,7 +107,7 @@ def test_the_shipped_runbook_is_in_an_installed_package_too(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "site")
-    where = "from console.runbook.language.file import default_runbook; print(default_runbook())"
+    where = "from console.runbook.language.source import default_runbook; print(default_runbook())"
     said = subprocess.run(
         [sys.executable, "-c", where],
         cwd="/",

@@ -98,7 +98,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(someone: Operator
     with served(engine) as host:
         said = someone.run("census", "proxy", "--host", host)
     assert (said.code, said.out) == (64, "")
-    assert "needs a confirmation" in said.err
+    assert "needs confirmation" in said.err
     assert engine.store.index == index
     assert not someone.state.exists()
 

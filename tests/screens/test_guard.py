@@ -212,7 +212,7 @@ def test_one_that_was_cut_short_is_ended_and_it_says_how(*, is_short: bool) -> N
         assert "A hand-over was finished: three leads, two is a manager again" in done.out
     else:
         assert done.code == 1
-        assert "was undone: two leads and is what it was before" in done.out
+        assert "was undone: two leads and is as it was before" in done.out
         assert "No address was given back. A hand-over needs 3 reachable managers" in done.out
 
 

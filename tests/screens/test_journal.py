@@ -116,7 +116,7 @@ def test_dropped_messages_make_the_answer_incomplete(quiet: Simulation, tmp_path
     [
         (("--since", "1y"), "is not a duration"),
         (("--since", "-1"), "is not a duration"),
-        (("--journal", "/none"), "no journal"),
+        (("--journal", "/none"), "Journal not found: /none."),
     ],
 )
 def test_wrong_usage_is_64(arguments: tuple[str, ...], said: str) -> None:

@@ -104,5 +104,5 @@ def test_what_is_answered_beforehand_is_no_answer_here_and_that_is_said(
     files = (path,) if command == "run" else ()
     code, _, said = here.operator.on_a_terminal("", *here.asked(command, *files, *options))
     assert code == 64
-    assert f"{options[0]} is for --headless" in said
+    assert f"{options[0]} needs --headless" in said
     assert not here.operator.state.exists()

@@ -125,7 +125,7 @@ def test_without_a_terminal_it_says_so_in_a_sentence() -> None:
     said = vipconsole("--demo", environment={"TERM": "xterm"})
     assert (said.code, said.out) == (64, "")
     assert "`vipconsole glance` works on any terminal" in said.err
-    assert len(said.err.splitlines()) == 1
+    assert len(said.err.splitlines()) == 2
 
 
 def colours(got: bytes) -> set[bytes]:

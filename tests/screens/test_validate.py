@@ -16,7 +16,7 @@ def test_every_problem_of_every_file_is_a_line_with_its_place(tmp_path: Path) ->
     )
     assert said.code == 64
     assert said.out.splitlines() == [
-        f"{tmp_path}/good.yaml: a, 1 step, can be used",
+        f"{tmp_path}/good.yaml: a, 1 step, valid",
         f"{tmp_path}/bad.yaml:1:1: title is missing",
         f"{tmp_path}/bad.yaml:3:1: unknown key titel (did you mean title?)",
         f"{tmp_path}/bad.yaml:4:25: unknown action checks.al (did you mean checks.all?)",

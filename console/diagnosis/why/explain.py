@@ -162,7 +162,7 @@ def _headline(explained: tuple[Explained, ...], names: tuple[str, ...]) -> str:
     if len(explained) == 1 and names:
         (only,) = explained
         own = only.explanation
-        sure = "" if own.certainty is Certainty.CERTAIN else f" ({own.certainty})"
+        sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
         return f"{only.service.name}: {own.verdict}{sure}"
     held = [each for each in explained if each.explanation.standing is not Standing.RUNS]
     if not held:
