@@ -1,4 +1,4 @@
-"""The objects of a swarm as values: one class for each, whoever uses it.
+"""The objects of a swarm as values: one class for each kind, for all its users.
 
 Every text in here has passed `console.text.clean`, but for fields that a `repr` leaves out: those are as the engine gave
 them, for operations that write them back. They may hold secrets, and are never shown.

@@ -1,4 +1,4 @@
-"""A snapshot and what dockerd logged, as JSON. docs/json.md documents the shape; `schema` names it and its version."""
+"""A snapshot and what dockerd logged, as JSON. docs/json-and-metrics.md documents the shape; `schema` names it and its version."""
 
 import json
 from collections.abc import Mapping

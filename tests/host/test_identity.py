@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.host.identity import doubt_that_engine_is_ours
+from console.host.identity import doubt_that_engine_is_ours, given_addresses
 
 NAME = socket.gethostname()
 
@@ -58,3 +59,21 @@ def test_a_daemon_in_a_network_of_its_own_is_not_ours(tmp_path: Path) -> None:
         found = doubt_that_engine_is_ours(f"unix://{path}", NAME)
         daemon.communicate()
     assert "its own network" in reason(found)
+
+
+def test_dockerd_notes_whose_choice_an_address_was(tmp_path: Path) -> None:
+    def write(container: str, endpoint: object) -> None:
+        folder = tmp_path / "containers" / container
+        folder.mkdir(parents=True)
+        (folder / "config.v2.json").write_text(
+            json.dumps({"NetworkSettings": {"Networks": {"proxy": endpoint}}})
+        )
+
+    write("chosen", {"IPAMConfig": {"IPv4Address": "10.0.1.5"}, "IPAMOperational": True})
+    write("given", {"IPAMConfig": {"IPv4Address": "10.0.1.6"}, "IPAMOperational": False})
+    write("none", {"IPAMConfig": None, "IPAMOperational": False})
+    write("other", {"IPAMConfig": {"IPv4Address": "10.0.1.7"}})
+
+    found = given_addresses(tmp_path, ["chosen", "given", "none", "other", "absent"], "proxy")
+
+    assert found == {"chosen": False, "given": True, "none": False}

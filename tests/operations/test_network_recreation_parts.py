@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from console.host.identity import given_addresses
 from console.operations.network_recreation.definition import (
     NOWHERE,
     body_with_subnet,
@@ -384,21 +383,3 @@ def test_a_free_subnet_is_in_nobodys_way() -> None:
     assert free_subnet(4, [], around) is None
     assert free_subnet(16, [], Surroundings((), ())) is None
     assert NEW.prefixlen == 16
-
-
-def test_dockerd_notes_whose_choice_an_address_was(tmp_path: Path) -> None:
-    def write(container: str, endpoint: object) -> None:
-        folder = tmp_path / "containers" / container
-        folder.mkdir(parents=True)
-        (folder / "config.v2.json").write_text(
-            json.dumps({"NetworkSettings": {"Networks": {"proxy": endpoint}}})
-        )
-
-    write("chosen", {"IPAMConfig": {"IPv4Address": "10.0.1.5"}, "IPAMOperational": True})
-    write("given", {"IPAMConfig": {"IPv4Address": "10.0.1.6"}, "IPAMOperational": False})
-    write("none", {"IPAMConfig": None, "IPAMOperational": False})
-    write("other", {"IPAMConfig": {"IPv4Address": "10.0.1.7"}})
-
-    found = given_addresses(tmp_path, ["chosen", "given", "none", "other", "absent"], "proxy")
-
-    assert found == {"chosen": False, "given": True, "none": False}
