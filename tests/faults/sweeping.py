@@ -18,7 +18,7 @@ from console.host.who import Who
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.values import Runbook
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.view import RunView
 from console.runbook.runner.__main__ import run_runner
@@ -74,14 +74,14 @@ class Lives:
         return look_at(self.folder).view
 
     def decide(self, wish: Wish) -> None:
-        def rule(view: RunView) -> Sequence[e.Event] | str:
+        def rule(view: RunView) -> Sequence[events.Event] | str:
             decided = decision_for(view, wish, ALICE, is_alive=False)
             return decided if isinstance(decided, str) else (decided,)
 
         append_by_rule(self.folder, rule, SystemClock())
 
     def resume(self) -> None:
-        append_by_rule(self.folder, lambda _: (e.Resumed(ALICE),), SystemClock())
+        append_by_rule(self.folder, lambda _: (events.Resumed(ALICE),), SystemClock())
 
     def work(self, fault: Fault | None = None) -> int:
         """Let one runner work, and return its exit code (-9: it was killed)."""
@@ -226,12 +226,12 @@ def _count_points(points: Any, fault: Fault | None) -> None:
 def _count_touches(touches: Any, fault: Fault | None) -> None:
     append, point = database.append, _deadly("touch", touches, fault)
 
-    def counted(connection: Any, event: e.Event, *rest: Any) -> Any:
+    def counted(connection: Any, event: events.Event, *rest: Any) -> Any:
         # Either it is recorded and not made, or it is made and that is not recorded: between these nothing is in doubt.
-        if isinstance(event, e.TouchEnded):
+        if isinstance(event, events.TouchEnded):
             point()
         entry = append(connection, event, *rest)
-        if isinstance(event, e.TouchBegan):
+        if isinstance(event, events.TouchBegan):
             point()
         return entry
 

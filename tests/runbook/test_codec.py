@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from console.errors import HostError
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.settings import Look, Quiet, Settings
 from tests.support.runs import ALICE, header
@@ -18,8 +18,8 @@ def test_what_json_has_no_form_for_is_kept_as_text() -> None:
         "at": datetime(2026, 6, 1, tzinfo=UTC),
         1: {2},
     }
-    event = e.Succeeded("only", 1, odd, 1.0)
-    kept = cast("e.Succeeded", from_json(kind_of(event), to_json(event)))
+    event = events.Succeeded("only", 1, odd, 1.0)
+    kept = cast("events.Succeeded", from_json(kind_of(event), to_json(event)))
     assert kept.outputs == {
         "address": "10.0.0.1",
         "nan": "nan",
@@ -47,7 +47,7 @@ def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:
 
 def test_a_run_keeps_its_settings() -> None:
     settings = Settings("web", look=Look(settle_s=0), quiet=Quiet(stacks=("warm-*",)))
-    began = e.Began(
+    began = events.Began(
         header(settings=settings, variables={"deep": [{"text": "\ud800", "none": None}]}), (), ALICE
     )
     assert from_json(kind_of(began), to_json(began)) == began
@@ -56,4 +56,4 @@ def test_a_run_keeps_its_settings() -> None:
 
 
 def test_what_a_later_version_added_is_passed_over() -> None:
-    assert from_json("Noted", '{"sentence": "x", "since": "later"}') == e.Noted("x")
+    assert from_json("Noted", '{"sentence": "x", "since": "later"}') == events.Noted("x")

@@ -13,7 +13,7 @@ import pytest
 from console.clock import SystemClock
 from console.errors import Declined
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events as run_events
 from console.runbook.run.codec import kind_of, to_json
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
@@ -27,15 +27,15 @@ from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
 FOUND = Found(Answer.NO, "It is not done.")
-INTENDED = e.Intended("swap", 1, Call("test.do"), "digest", FOUND)
-STARTED = e.RunnerStarted(1, header().boot_id, "0")
+INTENDED = run_events.Intended("swap", 1, Call("test.do"), "digest", FOUND)
+STARTED = run_events.RunnerStarted(1, header().boot_id, "0")
 WITHIN_S = 100.0
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return the folder of a run whose runner has died in the middle of an act."""
-    folder = create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+    folder = create_run(tmp_path, run_events.Began(header(), HEADS, ALICE), b"", START)
     with closing(database.connect(folder / LOG)) as log:
         for each in (STARTED, INTENDED):
             database.append(log, each, START)
@@ -46,13 +46,13 @@ def view_of(folder: Path) -> RunView:
     return fold(database.read_log(folder / LOG))
 
 
-def write(log: sqlite3.Connection, number: int, event: e.Event) -> None:
+def write(log: sqlite3.Connection, number: int, event: run_events.Event) -> None:
     row = (number, START.isoformat(), kind_of(event), to_json(event))
     log.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
 
 
 async def undo(folder: Path) -> RunView:
-    return await decide(folder, Wish("swap", e.Choice.UNDO), ALICE, SystemClock())
+    return await decide(folder, Wish("swap", run_events.Choice.UNDO), ALICE, SystemClock())
 
 
 async def go_on(folder: Path) -> RunView:
@@ -86,19 +86,19 @@ async def test_a_runner_that_systemd_starts_again_meanwhile_is_seen_by_the_decis
             with pytest.raises(Declined, match="under way"):
                 await decided
     assert [type(each.event) for each in database.read_log(folder / LOG)][3:] == [
-        e.RunnerStarted,
-        e.Intended,
+        run_events.RunnerStarted,
+        run_events.Intended,
     ]
 
 
 def test_nobody_appends_while_a_rule_looks_whether_a_runner_is_there(folder: Path) -> None:
-    def rule(_: RunView) -> Sequence[e.Event]:
+    def rule(_: RunView) -> Sequence[run_events.Event]:
         with (
             closing(sqlite3.connect(folder / LOG, timeout=0, isolation_level=None)) as runner,
             pytest.raises(sqlite3.OperationalError, match="locked"),
         ):
             runner.execute("BEGIN IMMEDIATE")
-        return (e.Noted("one"), e.Noted("two"))
+        return (run_events.Noted("one"), run_events.Noted("two"))
 
     append_by_rule(folder, rule, SystemClock())
     assert view_of(folder).notes == ("one", "two")
@@ -107,8 +107,8 @@ def test_nobody_appends_while_a_rule_looks_whether_a_runner_is_there(folder: Pat
 def test_of_what_a_rule_appends_all_is_written_or_nothing(folder: Path) -> None:
     before = view_of(folder)
 
-    def events() -> Iterator[e.Event]:
-        yield e.Noted("one")
+    def events() -> Iterator[run_events.Event]:
+        yield run_events.Noted("one")
         raise Declined("The second one is not to be written.")
 
     def rule(_: RunView) -> Any:

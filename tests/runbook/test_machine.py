@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.runbook.language.values import Effect, OnFailure
-from console.runbook.run import events as e
-from console.runbook.run import next_action as m
+from console.runbook.run import events
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
+from console.runbook.run.next_action import Await
 from console.runbook.run.replay import fold
 from console.runbook.run.view import RunState, RunView, StepState
 from tests.support.runs import ALICE, PaperRun, World, lives_of
@@ -52,15 +52,15 @@ def drive(run: PaperRun, most: int = 400) -> RunView:
         if view.is_over:
             assert view == fold(run.entries)
             return view
-        if isinstance(move, m.Await):
+        if isinstance(move, Await):
             asked = move.question.asked
             wish = Wish(asked.step, asked.choices[0], word=asked.word)
             assert run.decide(wish) == ""
         elif move is not None and view.stopped is not None:
-            if view.stopped.why is e.Why.UNKNOWN and view.current is not None:
-                assert run.decide(Wish(view.current.id, e.Choice.RETRY)) == ""
+            if view.stopped.why is events.Why.UNKNOWN and view.current is not None:
+                assert run.decide(Wish(view.current.id, events.Choice.RETRY)) == ""
             else:
-                run.write(e.Resumed(ALICE))
+                run.write(events.Resumed(ALICE))
     raise AssertionError
 
 
@@ -112,10 +112,13 @@ def test_what_cannot_be_seen_is_done_again_only_when_the_operator_says_so(data: 
         own = [
             each.event
             for each in run.entries
-            if isinstance(each.event, e.Intended | e.Decided | e.Undone) and each.event.step == head.id
+            if isinstance(each.event, events.Intended | events.Decided | events.Undone)
+            and each.event.step == head.id
         ]
         assert not [
-            one for one, two in pairwise(own) if isinstance(one, e.Intended) and isinstance(two, e.Intended)
+            one
+            for one, two in pairwise(own)
+            if isinstance(one, events.Intended) and isinstance(two, events.Intended)
         ]
 
 
@@ -128,11 +131,11 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
     view = run.view
     for move in lives_of(run):
         view = run.view
-        if isinstance(move, m.Await):
+        if isinstance(move, Await):
             asked = move.question.asked
             assert run.decide(Wish(asked.step, asked.choices[0], word=asked.word)) == ""
-        elif view.stopped is not None and view.stopped.why is e.Why.UNKNOWN:
-            run.write(e.Resumed(ALICE))
+        elif view.stopped is not None and view.stopped.why is events.Why.UNKNOWN:
+            run.write(events.Resumed(ALICE))
         elif move is not None:
             break
     checkpoint = max((at for at, each in enumerate(heads) if each.is_checkpoint), default=0)
@@ -160,7 +163,7 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     checkpoint = max((number for number, each in enumerate(heads) if each.is_checkpoint), default=0)
     first = named if named < last else checkpoint
     wanted = {each.id for each in heads[first:] if each.changes}
-    said = run.decide(Wish(heads[named].id, e.Choice.UNDO))
+    said = run.decide(Wish(heads[named].id, events.Choice.UNDO))
     assert said == ("" if wanted else f"There is nothing to undo at {heads[named].id}.")
     if not wanted:
         return
@@ -168,7 +171,7 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
         run.ticks + each for each in data.draw(st.frozensets(st.integers(1, 60), max_size=4))
     )
     for move in lives_of(run):
-        assert not isinstance(move, m.Await)
+        assert not isinstance(move, Await)
         if move is not None:
             break
     assert {each.id for each in run.view.steps if each.state is StepState.UNDONE} == wanted

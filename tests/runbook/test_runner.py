@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.journal.reader import DaemonLog, open_journal
-from console.runbook.run import events as e
+from console.runbook.run import events as run_events
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import THE_RUN
 from console.runbook.run.view import RunState, RunView, StepState
@@ -62,7 +62,7 @@ class Working:
         """Return when a step has set out to act."""
         while True:
             events = [each.event for each in database.read_log(self.log.folder / LOG)]
-            if any(isinstance(each, e.Intended) and each.step == step for each in events):
+            if any(isinstance(each, run_events.Intended) and each.step == step for each in events):
                 return
             await asyncio.sleep(0.01)
 
@@ -93,7 +93,7 @@ async def up_to_the_swap(run: Swept, made: Working) -> RunView:
     view = await made.work()
     assert view.question is not None
     assert view.question.asked.step == "gate"
-    run.decide(Wish("gate", e.Choice.CONFIRM, "continue"))
+    run.decide(Wish("gate", run_events.Choice.CONFIRM, "continue"))
     view = await made.work()
     assert view.question is not None
     assert (view.question.asked.step, view.question.asked.word) == ("swap", "swap")
@@ -113,7 +113,7 @@ async def test_each_entry_of_the_log_is_read_once_however_often_it_is_looked(
 async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Swept) -> None:
     async with working(run) as made:
         before = await up_to_the_swap(run, made)
-        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
         service = next(each for each in run.simulation.model.store.services.values() if each.name == "a")
         service.spec["Labels"] = {"edition": "somebody else's"}
         view = await made.work()
@@ -121,9 +121,9 @@ async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Sw
         assert before.question is not None
         assert view.question.asked.digest != before.question.asked.digest
         kinds = [type(each.event) for each in database.read_log(run.folder / LOG)]
-        assert kinds.count(e.Lapsed) == 1
+        assert kinds.count(run_events.Lapsed) == 1
         assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
-        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
         assert (await made.work()).state is RunState.DONE
 
 
@@ -132,28 +132,28 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
 ) -> None:
     async with working(run) as made:
         await up_to_the_swap(run, made)
-        run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
         monkeypatch.setenv(deeds.FAIL, "1")
         began_s = made.clock.monotonic()
         view = await made.work()
     assert made.clock.monotonic() - began_s >= 300
     swap = view.step("swap")
     assert swap.state is StepState.UNDONE
-    assert (swap.decisions[-1].choice, swap.decisions[-1].who) == (e.Choice.UNDO, THE_RUN)
+    assert (swap.decisions[-1].choice, swap.decisions[-1].who) == (run_events.Choice.UNDO, THE_RUN)
     assert "Timed out after 5 min waiting for an answer" in swap.decisions[-1].reason
     # What was done before the checkpoint stays, and is said to.
     assert view.step("mark").state is StepState.DONE
     assert view.stopped is not None
-    assert view.stopped.why is e.Why.UNDONE
+    assert view.stopped.why is run_events.Why.UNDONE
     assert (view.outcome, view.blocks, view.is_in_outage) == (1, True, False)
 
 
 async def test_undoing_further_back_ends_the_run_and_leaves_nothing(run: Swept) -> None:
     async with working(run) as made:
         await up_to_the_swap(run, made)
-        run.decide(Wish("swap", e.Choice.STOP))
+        run.decide(Wish("swap", run_events.Choice.STOP))
         assert (await made.work()).state is RunState.STOPPED
-        run.decide(Wish("mark", e.Choice.UNDO))
+        run.decide(Wish("mark", run_events.Choice.UNDO))
         view = await made.work()
     assert view.state is RunState.UNDONE
     assert run.end_state() == {"a": {}, "b": {}}
@@ -187,23 +187,23 @@ async def test_told_to_end_it_finishes_what_it_is_changing_and_stops(run: Swept)
         made.patience.ending.set()
         view = await task
     assert view.stopped is not None
-    assert view.stopped.why is e.Why.SIGNAL
+    assert view.stopped.why is run_events.Why.SIGNAL
     assert "marked" in run.end_state()
     assert view.step("mark").has_result
     assert not view.step("mark").is_acting
 
 
-@pytest.mark.parametrize("last", [e.Ended, e.Asked])
+@pytest.mark.parametrize("last", [run_events.Ended, run_events.Asked])
 async def test_told_to_end_when_nothing_is_left_to_do_it_stops_nothing(
-    run: Swept, last: type[e.Event], monkeypatch: pytest.MonkeyPatch
+    run: Swept, last: type[run_events.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with working(run) as made:
-        if last is e.Ended:
+        if last is run_events.Ended:
             await up_to_the_swap(run, made)
-            run.decide(Wish("swap", e.Choice.CONFIRM, "swap"))
+            run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
         append = made.log.append_if_current
 
-        async def appending(event: e.Event, seen: int) -> bool:
+        async def appending(event: run_events.Event, seen: int) -> bool:
             is_there = await append(event, seen)
             if isinstance(event, last):
                 made.patience.ending.set()
@@ -213,7 +213,7 @@ async def test_told_to_end_when_nothing_is_left_to_do_it_stops_nothing(
         view = await made.work()
     # A run that is done stays done, and a question stays open.
     assert view.stopped is None
-    assert view.state is (RunState.DONE if last is e.Ended else RunState.WAITING)
+    assert view.state is (RunState.DONE if last is run_events.Ended else RunState.WAITING)
 
 
 async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
@@ -223,19 +223,19 @@ async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
         append = made.log.append_if_current
         noted: list[str] = []
 
-        async def appending(event: e.Event, seen: int) -> bool:
-            if isinstance(event, e.Prepared):
+        async def appending(event: run_events.Event, seen: int) -> bool:
+            if isinstance(event, run_events.Prepared):
                 made.patience.ending.set()
-            if isinstance(event, e.Stopped) and not noted:
+            if isinstance(event, run_events.Stopped) and not noted:
                 noted.append("somebody was first")
-                await made.log.append(e.Noted(noted[0]))
+                await made.log.append(run_events.Noted(noted[0]))
             return await append(event, seen)
 
         monkeypatch.setattr(made.log, "append_if_current", appending)
         view = await made.work()
     assert view.notes == ("somebody was first",)
     assert view.stopped is not None
-    assert view.stopped.why is e.Why.SIGNAL
+    assert view.stopped.why is run_events.Why.SIGNAL
 
 
 async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.Monkey
     async with working(run) as made:
         view = await made.work()
     assert view.stopped is not None
-    assert view.stopped.why is e.Why.REFUSED
+    assert view.stopped.why is run_events.Why.REFUSED
     assert "another machine" in view.stopped.sentence
     assert not view.has_changed
 

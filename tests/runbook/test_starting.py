@@ -10,7 +10,7 @@ from console.errors import HostError, RunnerNotStarted
 from console.host.detached import Program, UnitTaken
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Effect
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.runner.starting import STARTED_WITHIN_S, Starter, ensure_runner
 from console.runbook.store import database
@@ -59,13 +59,13 @@ class Case:
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    return Case(create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START))
+    return Case(create_run(tmp_path, events.Began(header(), HEADS, ALICE), b"", START))
 
 
 def works(systemd: Systemd) -> None:
     """Leave something in the log, as a runner does that has little to do."""
     connection = database.connect(systemd.folder / LOG)
-    database.append(connection, e.RunnerStarted(1, "boot", "1"), START)
+    database.append(connection, events.RunnerStarted(1, "boot", "1"), START)
     connection.close()
 
 

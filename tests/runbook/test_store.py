@@ -12,7 +12,7 @@ import pytest
 from console.clock import SystemClock
 from console.errors import Declined, HostError, StoreFailed, UsageError
 from console.runbook.language.values import Effect
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunView
 from console.runbook.store import database
@@ -58,7 +58,7 @@ async def main(state):
     log = RunLog(folder, SystemClock())
     await log.read()
     fill(state / "filler")
-    big = e.Noted("x" * 200_000)
+    big = events.Noted("x" * 200_000)
     await log.append(big)
     print("kept", (await log.read()).notes == (big.sentence,), log.used_reserve)
     fill(state / "filler")
@@ -74,7 +74,7 @@ async def main(state):
         print("no room", "No space left" in error.sentence)
     (state / "filler").unlink()
     print("whole", (await log.read()).number >= 2)
-    await log.append(e.Noted("again"))
+    await log.append(events.Noted("again"))
     print("again", log.view.notes[-1])
     try:
         fill(state / "filler")
@@ -87,8 +87,8 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-def began(**parts: str) -> e.Began:
-    return e.Began(header(**parts), HEADS, ALICE)
+def began(**parts: str) -> events.Began:
+    return events.Began(header(**parts), HEADS, ALICE)
 
 
 @pytest.fixture
@@ -100,11 +100,11 @@ async def test_what_is_appended_is_there_for_whoever_reads_next(folder: Path) ->
     log, other = RunLog(folder, SystemClock()), RunLog(folder, SystemClock())
     await log.read()
     await other.read()
-    entry = await log.append(e.Noted("one"))
+    entry = await log.append(events.Noted("one"))
     assert entry.number == 2
     assert (await other.read()).notes == ("one",)
-    assert not await log.append_if_current(e.Noted("stale"), 1)
-    assert await log.append_if_current(e.Noted("two"), 2)
+    assert not await log.append_if_current(events.Noted("stale"), 1)
+    assert await log.append_if_current(events.Noted("two"), 2)
     assert (await other.read()).notes == ("one", "two")
     assert [each.number for each in database.read_log(folder / LOG)] == [1, 2, 3]
     log.close()
@@ -120,7 +120,7 @@ def test_nothing_in_a_log_can_be_changed_or_taken_away(folder: Path) -> None:
         closing(database.connect_to_read(folder / LOG)) as reader,
         pytest.raises(StoreFailed, match="readonly"),
     ):
-        database.append(reader, e.Noted("x"), START)
+        database.append(reader, events.Noted("x"), START)
 
 
 def test_a_run_is_private_and_appears_whole(tmp_path: Path, folder: Path) -> None:
@@ -150,8 +150,8 @@ def test_of_two_that_decide_at_once_one_is_first(folder: Path) -> None:
     outcomes: list[str] = []
 
     def decide(name: str) -> None:
-        def rule(view: RunView) -> Sequence[e.Event] | str:
-            return "somebody was first" if view.notes else (e.Noted(name),)
+        def rule(view: RunView) -> Sequence[events.Event] | str:
+            return "somebody was first" if view.notes else (events.Noted(name),)
 
         try:
             append_by_rule(folder, rule, SystemClock())

@@ -12,7 +12,7 @@ from console.clock import SystemClock
 from console.errors import Declined
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, Watched
@@ -35,14 +35,19 @@ from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 FOUND = Found(Answer.NO, "It is not done.")
-ASKED = e.Asked(
-    "only", 1, e.About.GO_AHEAD, "digest", "word", (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
+ASKED = events.Asked(
+    "only",
+    1,
+    events.About.GO_AHEAD,
+    "digest",
+    "word",
+    (events.Choice.CONFIRM, events.Choice.SKIP, events.Choice.STOP),
 )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+    return create_run(tmp_path, events.Began(header(), HEADS, ALICE), b"", START)
 
 
 async def until(pictures: AsyncIterator[Watched], text: str) -> Watched:
@@ -68,7 +73,7 @@ async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: 
         assert first.view == second.view
         assert first.view.state is RunState.WAITING
         assert first.live.is_alive
-        wish = Wish("only", e.Choice.CONFIRM, "word", attempt=1, digest="dig")
+        wish = Wish("only", events.Choice.CONFIRM, "word", attempt=1, digest="dig")
         await decide(folder, wish, ALICE, clock)
         with pytest.raises(Declined, match="under way"):
             await decide(folder, wish, ALICE, clock)
@@ -90,13 +95,13 @@ async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.
     log = RunLog(folder, clock)
     await log.read()
     for number in range(20):
-        await log.append(e.Noted(f"before {number}"))
+        await log.append(events.Noted(f"before {number}"))
     numbers = numbers_read(monkeypatch)
     async with aclosing(watch(folder, clock)) as pictures:
         await until(pictures, "before 19")
         connection = database.connect(folder / LOG)
         for number in range(20):
-            database.append(connection, e.Noted(f"after {number}"), START)
+            database.append(connection, events.Noted(f"after {number}"), START)
             await until(pictures, f"after {number}")
         connection.close()
     assert [number for _, number in numbers] == list(range(1, 42))
@@ -108,13 +113,15 @@ async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path:
     log = RunLog(folder, clock)
     await log.read()
     assert unfinished_runs(tmp_path) == ()
-    await log.append(e.Intended("only", 1, Call("test.do"), "digest", FOUND))
+    await log.append(events.Intended("only", 1, Call("test.do"), "digest", FOUND))
     (found,) = unfinished_runs(tmp_path) or ()  # type: ignore[misc] # a part that can be read
     assert (found.run_id, found.step, found.state) == (folder.name, "only", "was interrupted")
     with pytest.raises(Declined, match="was interrupted at step only: nothing else may change the swarm"):
         decline_if_unfinished(tmp_path)
     decline_if_unfinished(tmp_path, but=folder.name)
-    other = create_run(tmp_path, e.Began(header(run_id="20260612-030000-other"), HEADS, ALICE), b"", START)
+    other = create_run(
+        tmp_path, events.Began(header(run_id="20260612-030000-other"), HEADS, ALICE), b"", START
+    )
     with pytest.raises(Declined, match="was interrupted"):
         await resume(other, ALICE, clock)
     assert newest(tmp_path) == folder
@@ -137,9 +144,9 @@ async def test_a_run_that_has_changed_nothing_counts_only_while_its_runner_may_c
     assert unfinished_runs(tmp_path, revived_within_s=60) == ()
     log = RunLog(folder, SystemClock())
     await log.read()
-    await log.append(e.RunnerStarted(1, "boot", "1"))
+    await log.append(events.RunnerStarted(1, "boot", "1"))
     assert len(unfinished_runs(tmp_path, revived_within_s=60) or ()) == 1  # type: ignore[arg-type] # as above
-    await log.append(e.Stopped(e.Why.REFUSED, "It cannot go on.", ""))
+    await log.append(events.Stopped(events.Why.REFUSED, "It cannot go on.", ""))
     assert unfinished_runs(tmp_path, revived_within_s=60) == ()
     log.close()
 

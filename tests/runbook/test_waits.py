@@ -17,7 +17,7 @@ from console.host.lock import maintenance_lock
 from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
 from console.runbook.contracts import Blocking
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Watched
 from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
@@ -64,7 +64,7 @@ class Case:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return create_run(tmp_path, e.Began(header(), (CALM,), ALICE), b"", START)
+    return create_run(tmp_path, events.Began(header(), (CALM,), ALICE), b"", START)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(cas
     after = Case(case.folder, case.clock)
     await after.look(Blocking("a"), after_s=100)
     await after.look(Blocking("a"), after_s=5)
-    await log.append(e.Waited("calm", after.waits.rows("calm")))
+    await log.append(events.Waited("calm", after.waits.rows("calm")))
     (row,) = log.view.step("calm").waits
     log.close()
     # Nobody looked for the hundred seconds between the two.
@@ -210,7 +210,7 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
     log = RunLog(folder, clock)
     await log.read()
     found = Found(Answer.NO, "Look.")
-    await log.append(e.Intended("calm", 1, Call("swarm.quiescent"), "digest", found))
+    await log.append(events.Intended("calm", 1, Call("swarm.quiescent"), "digest", found))
     before = look_at(folder)
     async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
         case.clock.at_s = (datetime.now(UTC) - datetime(2026, 6, 12, 2, 0, tzinfo=UTC)).total_seconds() - 200
@@ -227,11 +227,11 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
         )
         assert "service web: is updating" in step
         assert "2 min, 1 time" in step or "100 s, 1 time" in step
-        await log.append(e.Waited("calm", case.waits.rows("calm")))
+        await log.append(events.Waited("calm", case.waits.rows("calm")))
         # Killed before it could remove the file: nothing is shown or counted twice.
         assert look_at(folder).live.waiting is None
         clear_waiting(folder)
-    await log.append(e.Succeeded("calm", 1, {}, 100.0))
+    await log.append(events.Succeeded("calm", 1, {}, 100.0))
     log.close()
     kept = look_at(folder)
     (row,) = json.loads(as_json(kept))["steps"][0]["waited_for"]
@@ -249,7 +249,7 @@ async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first
     clock = SystemClock()
     log = RunLog(folder, clock)
     await log.read()
-    await log.append(e.Intended("calm", 1, Call("swarm.quiescent"), "digest", Found(Answer.NO, "Look.")))
+    await log.append(events.Intended("calm", 1, Call("swarm.quiescent"), "digest", Found(Answer.NO, "Look.")))
     log.close()
     for _ in range(2):
         await case.look(

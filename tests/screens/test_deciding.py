@@ -13,7 +13,7 @@ from console.clock import Clock, SystemClock
 from console.errors import RunnerNotStarted, Unknown
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events as run_events
 from console.runbook.run.decisions import Wish
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import Decision, RunState, Watched
@@ -30,14 +30,24 @@ from tests.support.runs import ALICE, START, header
 from tests.support.shown_console import Shown, console
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
-GO_AHEAD = e.Asked(
-    "only", 1, e.About.GO_AHEAD, "digest", "word", (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
+GO_AHEAD = run_events.Asked(
+    "only",
+    1,
+    run_events.About.GO_AHEAD,
+    "digest",
+    "word",
+    (run_events.Choice.CONFIRM, run_events.Choice.SKIP, run_events.Choice.STOP),
 )
-FAILURE = e.Asked(
-    "only", 1, e.About.FAILURE, "digest", "", (e.Choice.RETRY, e.Choice.SKIP, e.Choice.UNDO, e.Choice.STOP)
+FAILURE = run_events.Asked(
+    "only",
+    1,
+    run_events.About.FAILURE,
+    "digest",
+    "",
+    (run_events.Choice.RETRY, run_events.Choice.SKIP, run_events.Choice.UNDO, run_events.Choice.STOP),
 )
-INTENDED = e.Intended("only", 1, Call("test.do"), "digest", Found(Answer.NO, "It is not done."))
-FAILED = (INTENDED, e.Failed("only", 1, "It went wrong."))
+INTENDED = run_events.Intended("only", 1, Call("test.do"), "digest", Found(Answer.NO, "It is not done."))
+FAILED = (INTENDED, run_events.Failed("only", 1, "It went wrong."))
 
 
 class Case:
@@ -68,10 +78,10 @@ class Case:
 
 
 @asynccontextmanager
-async def asked(state: Path, *told: e.Event, runs: Runs | None = None) -> AsyncIterator[Case]:
+async def asked(state: Path, *told: run_events.Event, runs: Runs | None = None) -> AsyncIterator[Case]:
     """Open the console on a run with this in its log."""
     clock = QuickClock(10)
-    folder = create_run(state, e.Began(header(), HEADS, ALICE), b"", START)
+    folder = create_run(state, run_events.Began(header(), HEADS, ALICE), b"", START)
     log = RunLog(folder, clock)
     await log.read()
     for each in told:
@@ -89,15 +99,15 @@ async def asked(state: Path, *told: e.Event, runs: Runs | None = None) -> AsyncI
 @pytest.mark.parametrize(
     ("told", "typed", "choice", "reason"),
     [
-        ((GO_AHEAD,), "word", e.Choice.CONFIRM, ""),
-        ((GO_AHEAD,), "skip done by hand", e.Choice.SKIP, "done by hand"),
-        ((GO_AHEAD,), "stop", e.Choice.STOP, ""),
-        ((*FAILED, FAILURE), "retry", e.Choice.RETRY, ""),
-        ((*FAILED, FAILURE), "undo", e.Choice.UNDO, ""),
+        ((GO_AHEAD,), "word", run_events.Choice.CONFIRM, ""),
+        ((GO_AHEAD,), "skip done by hand", run_events.Choice.SKIP, "done by hand"),
+        ((GO_AHEAD,), "stop", run_events.Choice.STOP, ""),
+        ((*FAILED, FAILURE), "retry", run_events.Choice.RETRY, ""),
+        ((*FAILED, FAILURE), "undo", run_events.Choice.UNDO, ""),
     ],
 )
 async def test_what_is_typed_is_decided_in_the_name_of_who_typed_it(
-    tmp_path: Path, told: tuple[e.Event, ...], typed: str, choice: e.Choice, reason: str
+    tmp_path: Path, told: tuple[run_events.Event, ...], typed: str, choice: run_events.Choice, reason: str
 ) -> None:
     async with asked(tmp_path, *told) as case:
         assert "decides" in case.shown.frame
@@ -127,7 +137,7 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
         assert case.decisions == ()
         shown.clock.pass_by(2 * PAUSE_S)
         await shown.press("enter")
-        assert (await case.decided()).choice is e.Choice.CONFIRM
+        assert (await case.decided()).choice is run_events.Choice.CONFIRM
 
 
 async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
@@ -148,7 +158,7 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
             lambda frame: "Answer stored, but not acted on. No runner could be started." in frame
         )
         assert told == [f"The last runner of {header().run_id} is about to end"]
-        assert (await case.decided()).choice is e.Choice.CONFIRM
+        assert (await case.decided()).choice is run_events.Choice.CONFIRM
 
 
 async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
@@ -159,7 +169,7 @@ async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
         await asyncio.Event().wait()
 
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
-        await decide(folder, Wish("only", e.Choice.SKIP, reason="first"), ALICE, SystemClock())
+        await decide(folder, Wish("only", run_events.Choice.SKIP, reason="first"), ALICE, SystemClock())
         await case.shown.press("a")
         await case.type("word")
         await case.shown.until(lambda frame: "Answer not accepted. " in frame)
@@ -179,7 +189,9 @@ async def test_a_plan_that_has_changed_is_not_confirmed(tmp_path: Path) -> None:
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
         log = RunLog(folder, SystemClock())
         await log.read()
-        await log.append(e.Asked("only", 1, e.About.GO_AHEAD, "another", "word", GO_AHEAD.choices))
+        await log.append(
+            run_events.Asked("only", 1, run_events.About.GO_AHEAD, "another", "word", GO_AHEAD.choices)
+        )
         log.close()
         await case.shown.press("a")
         await case.type("word")
@@ -194,19 +206,19 @@ async def test_a_run_at_work_is_stopped_by_the_word(tmp_path: Path) -> None:
         await case.shown.press("s", *["enter"] * 5)
         assert case.decisions == ()
         await case.type("stop")
-        assert (await case.decided()).choice is e.Choice.STOP
+        assert (await case.decided()).choice is run_events.Choice.STOP
         await case.shown.until(lambda frame: "Stop requested" in frame)
         assert look_at(case.folder).view.state is RunState.GOING
 
 
 async def test_a_run_that_has_stopped_tells_how_it_goes_on(tmp_path: Path) -> None:
-    stopped = e.Stopped(e.Why.FAILED, "Only failed.")
+    stopped = run_events.Stopped(run_events.Why.FAILED, "Only failed.")
     async with asked(tmp_path, *FAILED, stopped) as case:
         assert "Type retry, or skip REASON, or undo." in case.shown.frame
         assert f"vipconsole resume {case.folder.name}" in case.shown.frame
         await case.shown.press("a")
         await case.type("retry")
-        assert (await case.decided()).choice is e.Choice.RETRY
+        assert (await case.decided()).choice is run_events.Choice.RETRY
 
 
 async def test_whoever_looks_elsewhere_is_called_and_whoever_leaves_is_told_what_goes_on(

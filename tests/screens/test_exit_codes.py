@@ -10,7 +10,7 @@ import pytest
 from console.clock import SystemClock
 from console.operations.reclaim.plan import ReclaimPlan, Way
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
@@ -127,12 +127,14 @@ def test_of_a_census_that_could_not_be_kept(small: Simulation) -> None:
 
 STEP = StepHead("only", "Only", "test.do", Effect.CHANGE)
 CALL = Call("exec", {})
-ASKED = e.Asked("only", 1, e.About.GO_AHEAD, "digest", "", (e.Choice.CONFIRM, e.Choice.STOP))
-RUNS: dict[int, tuple[e.Event, ...]] = {
-    0: (e.Intended("only", 1, CALL, "d", NOT_DONE), e.Succeeded("only", 1, {}, 1.5),
-        e.Verified("only", 1, Answer.YES, ()), e.Ended()),
-    1: (e.Abandoned(ALICE, "It was given up."),),
-    3: (e.RunnerStarted(1, "boot", "0"),),
+ASKED = events.Asked(
+    "only", 1, events.About.GO_AHEAD, "digest", "", (events.Choice.CONFIRM, events.Choice.STOP)
+)
+RUNS: dict[int, tuple[events.Event, ...]] = {
+    0: (events.Intended("only", 1, CALL, "d", NOT_DONE), events.Succeeded("only", 1, {}, 1.5),
+        events.Verified("only", 1, Answer.YES, ()), events.Ended()),
+    1: (events.Abandoned(ALICE, "It was given up."),),
+    3: (events.RunnerStarted(1, "boot", "0"),),
     4: (ASKED,),
 }  # fmt: skip
 
@@ -140,7 +142,7 @@ RUNS: dict[int, tuple[e.Event, ...]] = {
 @pytest.mark.parametrize("code", RUNS)
 @pytest.mark.parametrize("form", ["--json", "--markdown"])
 def test_of_the_report_of_a_run(tmp_path: Path, code: int, form: str) -> None:
-    folder = create_run(tmp_path, e.Began(header(), (STEP,), ALICE), b"", START)
+    folder = create_run(tmp_path, events.Began(header(), (STEP,), ALICE), b"", START)
     connection = database.connect(folder / LOG)
     for each in RUNS[code]:
         database.append(connection, each, START)

@@ -13,7 +13,7 @@ import pytest
 from console.clock import Clock
 from console.errors import HostError
 from console.runbook.language.values import Effect
-from console.runbook.run import events as e
+from console.runbook.run import events as run_events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import StepView, Watched
 from console.runbook.runner import starting
@@ -25,8 +25,8 @@ from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True),)
-CHOICES = (e.Choice.CONFIRM, e.Choice.SKIP, e.Choice.STOP)
-ASKED = e.Asked("firm", 1, e.About.GO_AHEAD, "digest", "really", CHOICES)
+CHOICES = (run_events.Choice.CONFIRM, run_events.Choice.SKIP, run_events.Choice.STOP)
+ASKED = run_events.Asked("firm", 1, run_events.About.GO_AHEAD, "digest", "really", CHOICES)
 WITHIN_S = 100.0
 
 
@@ -66,7 +66,7 @@ class Terminal:
         eventually(lambda: sum(text in each for each in tuple(self.said)) >= times)
 
     def end(self) -> None:
-        append(self.folder, e.Abandoned(ALICE, "Nothing is left."))
+        append(self.folder, run_events.Abandoned(ALICE, "Nothing is left."))
         self.look()
         self._thread.join(WITHIN_S)
         assert not self._thread.is_alive()
@@ -76,7 +76,7 @@ class Terminal:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return create_run(tmp_path, e.Began(header(), HEADS, ALICE), b"", START)
+    return create_run(tmp_path, run_events.Began(header(), HEADS, ALICE), b"", START)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal
             shown.end()
 
 
-def append(folder: Path, *events: e.Event) -> None:
+def append(folder: Path, *events: run_events.Event) -> None:
     with closing(database.connect(folder / LOG)) as log:
         for each in events:
             database.append(log, each, START)
@@ -108,13 +108,16 @@ def step_of(folder: Path) -> StepView:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (e.Asked("firm", 1, e.About.GO_AHEAD, "other", "really", CHOICES), "The plan of firm has changed"),
+        (
+            run_events.Asked("firm", 1, run_events.About.GO_AHEAD, "other", "really", CHOICES),
+            "The plan of firm has changed",
+        ),
         # Nothing that is shown differs, and yet somebody else has answered in between.
         (ASKED, "The question about firm has changed"),
     ],
 )
 def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_shown(
-    terminal: Terminal, folder: Path, asked: e.Asked, said: str
+    terminal: Terminal, folder: Path, asked: run_events.Asked, said: str
 ) -> None:
     append(folder, asked)
     terminal.type("really\n")
@@ -123,7 +126,7 @@ def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_
     assert step_of(folder).decisions == ()
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
-    assert step_of(folder).decisions[0].choice is e.Choice.CONFIRM
+    assert step_of(folder).decisions[0].choice is run_events.Choice.CONFIRM
 
 
 def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from console.errors import Unknown
 from console.runbook.language.values import Answer, Call, Effect, Found, Planned
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, StepState, StepView, Watched
@@ -80,7 +80,7 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
         "Recreates it.", ("reads a",), ("removes b",), ("POST /x",), (Found(Answer.NO, "Not quiet."),), ("Somebody is on it.",),
         no_return="Once b is gone.", outage_s=17.0,
     )  # fmt: skip
-    prepared = e.Prepared("change", 1, Call("x"), "digest", "word", Found(Answer.NO, "No."), plan)
+    prepared = events.Prepared("change", 1, Call("x"), "digest", "word", Found(Answer.NO, "No."), plan)
     view = replace(run.view, steps=(run.view.steps[0], replace(step, prepared=prepared)))
     shown = step_says(Watched(view, Live()), view.steps[1])
     assert [text_of(each.parts) for each in shown] == [
@@ -134,7 +134,7 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
     monkeypatch.setattr(run_follower, "EVERY_S", 0.03)
 
     def begin(name: str) -> None:
-        began = e.Began(replace(header(), run_id=name), HEADS, ALICE)
+        began = events.Began(replace(header(), run_id=name), HEADS, ALICE)
         create_run(tmp_path, began, b"", datetime.now(UTC))
 
     async with aclosing(shown_runs(tmp_path, QuickClock(100))) as runs, asyncio.timeout(100):

@@ -17,7 +17,7 @@ from console.guard.shortage import Verdict
 from console.host.identity import boot_id, machine_id
 from console.monitor.values import Scene
 from console.runbook.language.values import Answer, Call, Effect, Found
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
@@ -33,19 +33,19 @@ from tests.support.watching import watching
 RUN = header().run_id
 HEADS = (StepHead("recreate", "Recreate", "network.recreate", Effect.OUTAGE),)
 BEGUN = (
-    e.RunnerStarted(1, boot_id(), "0"),
-    e.Intended("recreate", 1, Call("network.recreate"), "digest", Found(Answer.NO, "It is not done.")),
+    events.RunnerStarted(1, boot_id(), "0"),
+    events.Intended("recreate", 1, Call("network.recreate"), "digest", Found(Answer.NO, "It is not done.")),
 )
-CHOICES = (e.Choice.RETRY, e.Choice.SKIP, e.Choice.STOP)
+CHOICES = (events.Choice.RETRY, events.Choice.SKIP, events.Choice.STOP)
 
 Prepare = Callable[[SimulatedEngine, Path], None]
 
 
-def a_run(*more: e.Event) -> Prepare:
+def a_run(*more: events.Event) -> Prepare:
     """Return what puts a run with these events into a state folder."""
 
     def prepare(_: SimulatedEngine, state: Path) -> None:
-        folder = create_run(state, e.Began(header(), HEADS, ALICE), b"", START)
+        folder = create_run(state, events.Began(header(), HEADS, ALICE), b"", START)
         with closing(database.connect(folder / LOG)) as log:
             for each in (*BEGUN, *more):
                 database.append(log, each, START)
@@ -76,17 +76,17 @@ def nothing(_: SimulatedEngine, __: Path) -> None:
 
 def unreadable(_: SimulatedEngine, state: Path) -> None:
     """Leave a run that cannot be read."""
-    folder = create_run(state, e.Began(header(), HEADS, ALICE), b"", START)
+    folder = create_run(state, events.Began(header(), HEADS, ALICE), b"", START)
     (folder / LOG).write_bytes(b"damaged")
 
 
-STOPPED = a_run(e.Stopped(e.Why.FAILED, "It failed."))
+STOPPED = a_run(events.Stopped(events.Why.FAILED, "It failed."))
 CASES: dict[str, tuple[Prepare, Severity, str, Verdict]] = {
     "healthy": (nothing, Severity.OK, "2 overlays, fullest is ingress at 0.4 %", Verdict.GO),
     "stopped run": (STOPPED, Severity.CRITICAL, f"the run {RUN} has stopped", Verdict.STOP),
     "run that was interrupted": (a_run(), Severity.CRITICAL, f"the run {RUN} was interrupted", Verdict.STOP),
     "run that waits": (
-        a_run(e.Asked("recreate", 1, e.About.FAILURE, "digest", "", CHOICES)),
+        a_run(events.Asked("recreate", 1, events.About.FAILURE, "digest", "", CHOICES)),
         Severity.CRITICAL,
         f"the run {RUN} is waiting for a decision",
         Verdict.STOP,
@@ -187,7 +187,7 @@ async def test_a_run_that_is_over_is_told_no_more(tmp_path: Path) -> None:
         async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
             await watched.until(lambda each: each.unfinished)
             with closing(database.connect(tmp_path / "runs" / RUN / LOG)) as log:
-                database.append(log, e.Abandoned(ALICE, "Nothing is left."), START)
+                database.append(log, events.Abandoned(ALICE, "Nothing is left."), START)
             scene = await watched.until(lambda each: not each.unfinished)
             await watched.until(lambda each: severity_and_headline(each)[0] is Severity.OK)
     assert scene.unfinished == ()

@@ -3,7 +3,7 @@
 import json
 
 from console.runbook.language.values import Answer, Call, Effect, Found, Json, Planned
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, Watched
 from screens.output.run_report import HIDDEN, as_json, as_markdown
@@ -17,11 +17,11 @@ def reported() -> Watched:
     call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
     evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
     before = Found(Answer.NO, "It is # not.", evidence)
-    run.write(e.Prepared("only", 1, call, "d", "", before, Planned("Do it.", calls=("a `b`",))))
-    run.write(e.Intended("only", 1, call, "d", before))
-    run.write(e.TouchBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
-    run.write(e.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))
-    run.write(e.Verified("only", 1, Answer.YES, (e.ConditionResult("own", before),)))
+    run.write(events.Prepared("only", 1, call, "d", "", before, Planned("Do it.", calls=("a `b`",))))
+    run.write(events.Intended("only", 1, call, "d", before))
+    run.write(events.TouchBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
+    run.write(events.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))
+    run.write(events.Verified("only", 1, Answer.YES, (events.ConditionResult("own", before),)))
     return Watched(run.view, Live(lines={"only": ("``` not the end",)}))
 
 

@@ -11,12 +11,22 @@ from typing import Any
 
 from console.host.who import Who
 from console.runbook.language.values import Answer, Call, Effect, Found, Planned
-from console.runbook.run import events as e
-from console.runbook.run import next_action as m
+from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header, StepHead
-from console.runbook.run.next_action import event_of, next_move
+from console.runbook.run.next_action import (
+    Act,
+    Await,
+    Move,
+    Prepare,
+    Probe,
+    Rest,
+    UndoStep,
+    Verify,
+    event_of,
+    next_move,
+)
 from console.runbook.run.replay import after, begun
 from console.runbook.run.view import Live, Question, RunState, RunView, StepState, StepView, Watched
 from console.runbook.store.folders import RUNNER_LOCK
@@ -58,12 +68,12 @@ def step(
     head = StepHead(name, title, "test.do", effect, no_undo_because=no_undo_because)
     if plan is not None:
         probe = Found(Answer.NO, "It is not done.")
-        more["prepared"] = e.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
+        more["prepared"] = events.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
     return StepView(head, state, **more)
 
 
 def watched(
-    *steps: StepView, began_at: datetime = START, question: e.Asked | None = None, **header_parts: Any
+    *steps: StepView, began_at: datetime = START, question: events.Asked | None = None, **header_parts: Any
 ) -> Watched:
     """Return a run of these steps that root began and a runner works on, or that waits for an answer."""
     view = RunView(header(**header_parts), Who("root"), began_at, steps)
@@ -101,12 +111,12 @@ class PaperRun:
     heads: tuple[StepHead, ...]
     world: World
     crash_at: frozenset[int] = frozenset()
-    entries: list[e.LogEntry] = field(default_factory=list)
+    entries: list[events.LogEntry] = field(default_factory=list)
     ticks: int = 0
     boots: int = 1
 
     def __post_init__(self) -> None:
-        first = e.LogEntry(1, START, e.Began(header(), self.heads, ALICE))
+        first = events.LogEntry(1, START, events.Began(header(), self.heads, ALICE))
         self.entries.append(first)
         self.view: RunView = begun(first)
 
@@ -115,15 +125,15 @@ class PaperRun:
         if self.ticks in self.crash_at:
             raise Crash
 
-    def write(self, event: e.Event) -> None:
+    def write(self, event: events.Event) -> None:
         """Append an event; it goes through JSON as it does on disk."""
         kept = from_json(kind_of(event), to_json(event))
         assert kept == event
         number = len(self.entries) + 1
-        self.entries.append(e.LogEntry(number, START + timedelta(seconds=number), kept))
+        self.entries.append(events.LogEntry(number, START + timedelta(seconds=number), kept))
         self.view = after(self.view, self.entries[-1])
 
-    def add(self, event: e.Event) -> None:
+    def add(self, event: events.Event) -> None:
         """Append an event of the runner's, which may be killed before and after it."""
         self.tick()
         self.write(event)
@@ -137,62 +147,66 @@ class PaperRun:
         self.write(decided)
         return ""
 
-    def work(self) -> m.Move:
+    def work(self) -> Move:
         """Let one runner work until it rests or waits, and return that move."""
-        self.add(e.RunnerStarted(1, f"boot-{self.boots}", "0"))
+        self.add(events.RunnerStarted(1, f"boot-{self.boots}", "0"))
         while True:
             move = next_move(self.view)
-            if isinstance(move, m.Rest | m.Await):
+            if isinstance(move, Rest | Await):
                 return move
             self._perform(move)
 
-    def _perform(self, move: m.Move) -> None:
+    def _perform(self, move: Move) -> None:
         match move:
-            case m.Prepare(step):
+            case Prepare(step):
                 self.add(self._prepared(step))
-            case m.Probe(step):
-                self.add(e.Probed(step, self.view.step(step).attempt, self.world.probe(step)))
-            case m.Act(step):
+            case Probe(step):
+                self.add(events.Probed(step, self.view.step(step).attempt, self.world.probe(step)))
+            case Act(step):
                 self._act(step)
-            case m.Verify(step):
+            case Verify(step):
                 self._verify(step)
-            case m.UndoStep(step):
-                self.add(e.UndoIntended(step, Call("test.do")))
+            case UndoStep(step):
+                self.add(events.UndoIntended(step, Call("test.do")))
                 self.world.history.append(("undo", step))
                 self.world.done[step] = False
                 self.tick()
-                self.add(e.Undone(step, 1.0))
+                self.add(events.Undone(step, 1.0))
             case _:
                 self.add(event_of(move, self.view))
 
-    def _prepared(self, step: str) -> e.Prepared:
+    def _prepared(self, step: str) -> events.Prepared:
         probe = self.world.probe(step)
         plan = None if probe.answer is Answer.YES else Planned("Do it.")
-        return e.Prepared(step, self.view.step(step).attempt, Call("test.do"), "digest", "word", probe, plan)
+        return events.Prepared(
+            step, self.view.step(step).attempt, Call("test.do"), "digest", "word", probe, plan
+        )
 
     def _act(self, step: str) -> None:
         seen = self.view.step(step)
         assert seen.prepared is not None
-        self.add(e.Intended(step, seen.attempt, Call("test.do"), "digest", seen.prepared.probe))
+        self.add(events.Intended(step, seen.attempt, Call("test.do"), "digest", seen.prepared.probe))
         self.world.history.append(("act", step))
         if self.world.failing.get(step, 0):
             self.world.failing[step] -= 1
             self.tick()
-            self.add(e.Failed(step, seen.attempt, "It went wrong."))
+            self.add(events.Failed(step, seen.attempt, "It went wrong."))
             return
         self.world.done[step] = True
         self.tick()
-        self.add(e.Succeeded(step, seen.attempt, {"made": step}, 1.0))
+        self.add(events.Succeeded(step, seen.attempt, {"made": step}, 1.0))
 
     def _verify(self, step: str) -> None:
         is_so = self.world.done.get(step, False)
         found = Found(Answer.YES if is_so else Answer.NO, "It is so." if is_so else "It is not so.")
         self.add(
-            e.Verified(step, self.view.step(step).attempt, found.answer, (e.ConditionResult("own", found),))
+            events.Verified(
+                step, self.view.step(step).attempt, found.answer, (events.ConditionResult("own", found),)
+            )
         )
 
 
-def lives_of(run: PaperRun) -> Iterator[m.Move | None]:
+def lives_of(run: PaperRun) -> Iterator[Move | None]:
     """Let runner after runner work, each until it rests, waits (the move) or is killed (None)."""
     while True:
         try:

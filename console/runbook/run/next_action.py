@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from console.runbook.language.values import Answer, Effect, OnFailure
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.events import About, Choice, Prepared, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Consent, Question, RunState, RunView, StepState, StepView
@@ -149,40 +149,40 @@ Move: TypeAlias = (
 )
 
 
-def event_of(move: Move, view: RunView) -> e.Event:
+def event_of(move: Move, view: RunView) -> events.Event:
     """Return the event of a move for which nothing has to be looked at or done. Raises KeyError for any other move."""
     return _EVENTS[type(move)](move, view)
 
 
-def _asked(move: Ask, view: RunView) -> e.Asked:
+def _asked(move: Ask, view: RunView) -> events.Asked:
     step = view.step(move.step)
     shown = step.prepared
-    word = shown.word if shown is not None and e.Choice.CONFIRM in move.choices else ""
+    word = shown.word if shown is not None and events.Choice.CONFIRM in move.choices else ""
     digest = "" if shown is None else shown.digest
-    return e.Asked(move.step, step.attempt, move.about, digest, word, move.choices, move.undo_after_s)
+    return events.Asked(move.step, step.attempt, move.about, digest, word, move.choices, move.undo_after_s)
 
 
-def _lapsed(move: Lapse, view: RunView) -> e.Lapsed:
-    return e.Lapsed(move.step, view.step(move.step).attempt, LAPSED)
+def _lapsed(move: Lapse, view: RunView) -> events.Lapsed:
+    return events.Lapsed(move.step, view.step(move.step).attempt, LAPSED)
 
 
-def _failed(move: Fail, view: RunView) -> e.Failed:
-    return e.Failed(move.step, view.step(move.step).attempt, move.sentence)
+def _failed(move: Fail, view: RunView) -> events.Failed:
+    return events.Failed(move.step, view.step(move.step).attempt, move.sentence)
 
 
-def _retried(move: Retry, view: RunView) -> e.Retried:
-    return e.Retried(move.step, view.step(move.step).attempt + 1, move.is_counted)
+def _retried(move: Retry, view: RunView) -> events.Retried:
+    return events.Retried(move.step, view.step(move.step).attempt + 1, move.is_counted)
 
 
-_EVENTS: dict[type[Any], Callable[[Any, RunView], e.Event]] = {
+_EVENTS: dict[type[Any], Callable[[Any, RunView], events.Event]] = {
     Ask: _asked,
     Lapse: _lapsed,
     Fail: _failed,
     Retry: _retried,
-    PassOver: lambda move, _: e.NotApplicable(move.step, move.sentence),
-    BeginUndo: lambda move, _: e.UndoBegan(move.steps, move.sentence),
-    Halt: lambda move, _: e.Stopped(move.why, move.sentence, move.hint),
-    Finish: lambda move, view: e.Ended(move.is_undone, tuple(each.id for each in view.left_behind)),
+    PassOver: lambda move, _: events.NotApplicable(move.step, move.sentence),
+    BeginUndo: lambda move, _: events.UndoBegan(move.steps, move.sentence),
+    Halt: lambda move, _: events.Stopped(move.why, move.sentence, move.hint),
+    Finish: lambda move, view: events.Ended(move.is_undone, tuple(each.id for each in view.left_behind)),
 }
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from console.errors import HostError
-from console.runbook.run import events as e
-from console.runbook.run import replay_steps
+from console.runbook.run import events, replay_steps
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView
 
@@ -15,7 +14,7 @@ REBOOTED = (
 )
 
 
-def fold(entries: Iterable[e.LogEntry]) -> RunView:
+def fold(entries: Iterable[events.LogEntry]) -> RunView:
     """Return the run of a whole log. Raises HostError for a log that is none."""
     view: RunView | None = None
     for each in entries:
@@ -25,10 +24,10 @@ def fold(entries: Iterable[e.LogEntry]) -> RunView:
     return view
 
 
-def begun(entry: e.LogEntry) -> RunView:
+def begun(entry: events.LogEntry) -> RunView:
     """Return a run of which only the first entry is known. Raises HostError where that is another one."""
     event = entry.event
-    if not isinstance(event, e.Began):
+    if not isinstance(event, events.Began):
         raise HostError("The run's log lacks its beginning.")
     steps = tuple(StepView(each) for each in event.steps)
     return RunView(
@@ -36,14 +35,14 @@ def begun(entry: e.LogEntry) -> RunView:
     )
 
 
-def after(view: RunView, entry: e.LogEntry) -> RunView:
+def after(view: RunView, entry: events.LogEntry) -> RunView:
     """Return a run with one more entry."""
     change = _CHANGES.get(type(entry.event), _step_changed)
-    idle = view.idle_starts + 1 if isinstance(entry.event, e.RunnerStarted) else 0
+    idle = view.idle_starts + 1 if isinstance(entry.event, events.RunnerStarted) else 0
     return replace(change(view, entry.event, entry), number=entry.number, at=entry.at, idle_starts=idle)
 
 
-def _step_changed(view: RunView, event: Any, entry: e.LogEntry) -> RunView:
+def _step_changed(view: RunView, event: Any, entry: events.LogEntry) -> RunView:
     return _changed(view, event.step, lambda each: replay_steps.after(each, event, entry))
 
 
@@ -51,18 +50,18 @@ def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]
     return replace(view, steps=tuple(change(each) if each.id == step_id else each for each in view.steps))
 
 
-def _begun_twice(_view: RunView, _event: e.Began, _entry: e.LogEntry) -> RunView:
+def _begun_twice(_view: RunView, _event: events.Began, _entry: events.LogEntry) -> RunView:
     raise HostError("The run's log has two beginnings.")
 
 
-def _with_new_runner(view: RunView, event: e.RunnerStarted, _entry: e.LogEntry) -> RunView:
+def _with_new_runner(view: RunView, event: events.RunnerStarted, _entry: events.LogEntry) -> RunView:
     is_new_boot = event.boot_id != view.boot_id
     steps = tuple(replay_steps.with_new_runner(each, is_new_boot=is_new_boot) for each in view.steps)
     notes = (*view.notes, REBOOTED) if is_new_boot else view.notes
     return replace(view, steps=steps, boot_id=event.boot_id, notes=notes)
 
 
-def _resumed(view: RunView, event: e.Resumed, _entry: e.LogEntry) -> RunView:
+def _resumed(view: RunView, event: events.Resumed, _entry: events.LogEntry) -> RunView:
     """Let a run go on: with undoing what was being undone, else with the first step that is not done.
 
     Where steps were undone, everything from the first of them on is done once more.
@@ -80,7 +79,7 @@ def _resumed(view: RunView, event: e.Resumed, _entry: e.LogEntry) -> RunView:
     return replace(view, steps=steps)
 
 
-def _accepted(view: RunView, event: e.Accepted, _entry: e.LogEntry) -> RunView:
+def _accepted(view: RunView, event: events.Accepted, _entry: events.LogEntry) -> RunView:
     header = replace(view.header, digest=event.digest, variables=event.variables)
     known = {each.id: each for each in view.steps}
     steps = tuple(
@@ -92,24 +91,24 @@ def _accepted(view: RunView, event: e.Accepted, _entry: e.LogEntry) -> RunView:
     return replace(view, header=header, steps=steps)
 
 
-def _asked(view: RunView, event: e.Asked, entry: e.LogEntry) -> RunView:
+def _asked(view: RunView, event: events.Asked, entry: events.LogEntry) -> RunView:
     def waits(step: StepView) -> StepView:
-        state = StepState.WAITING if event.about is e.About.GO_AHEAD else step.state
+        state = StepState.WAITING if event.about is events.About.GO_AHEAD else step.state
         return replace(step, state=state, is_fresh=False)
 
     question = Question(entry.number, event, entry.at)
     return replace(_changed(view, event.step, waits), state=RunState.WAITING, question=question)
 
 
-def _decided(view: RunView, event: e.Decided, entry: e.LogEntry) -> RunView:
+def _decided(view: RunView, event: events.Decided, entry: events.LogEntry) -> RunView:
     view = _changed(view, event.step, lambda each: replay_steps.decided(each, event, entry))
-    if event.choice is e.Choice.STOP and view.state is not RunState.WAITING:
+    if event.choice is events.Choice.STOP and view.state is not RunState.WAITING:
         return replace(view, wants_stop=True)
-    if event.choice is e.Choice.STOP:
-        stopped = e.Stopped(e.Why.OPERATOR, f"Stopped by {event.who}.")
+    if event.choice is events.Choice.STOP:
+        stopped = events.Stopped(events.Why.OPERATOR, f"Stopped by {event.who}.")
         return replace(view, state=RunState.STOPPED, stopped=stopped, question=None)
     view = replace(view, state=RunState.GOING, stopped=None, question=None, undoing=(), last_who=event.who)
-    if event.choice is e.Choice.UNDO:
+    if event.choice is events.Choice.UNDO:
         return _undo(view, undo_scope(view, event.step))
     return view
 
@@ -119,42 +118,42 @@ def _undo(view: RunView, steps: tuple[str, ...]) -> RunView:
     return replace(view, steps=undone, undoing=steps)
 
 
-def _undo_began(view: RunView, event: e.UndoBegan, _entry: e.LogEntry) -> RunView:
+def _undo_began(view: RunView, event: events.UndoBegan, _entry: events.LogEntry) -> RunView:
     return _undo(view, event.steps)
 
 
-def _undone(view: RunView, event: e.Undone, entry: e.LogEntry) -> RunView:
+def _undone(view: RunView, event: events.Undone, entry: events.LogEntry) -> RunView:
     rest = tuple(each for each in view.undoing if each != event.step)
     return replace(_step_changed(view, event, entry), undoing=rest)
 
 
-def _noted(view: RunView, event: e.Noted, _entry: e.LogEntry) -> RunView:
+def _noted(view: RunView, event: events.Noted, _entry: events.LogEntry) -> RunView:
     return replace(view, notes=(*view.notes, event.sentence))
 
 
-def _stopped(view: RunView, event: e.Stopped, _entry: e.LogEntry) -> RunView:
+def _stopped(view: RunView, event: events.Stopped, _entry: events.LogEntry) -> RunView:
     return replace(view, state=RunState.STOPPED, stopped=event, question=None, wants_stop=False)
 
 
-def _ended(view: RunView, event: e.Ended, _entry: e.LogEntry) -> RunView:
+def _ended(view: RunView, event: events.Ended, _entry: events.LogEntry) -> RunView:
     return replace(view, state=RunState.UNDONE if event.is_undone else RunState.DONE)
 
 
-def _abandoned(view: RunView, event: e.Abandoned, _entry: e.LogEntry) -> RunView:
+def _abandoned(view: RunView, event: events.Abandoned, _entry: events.LogEntry) -> RunView:
     return replace(view, state=RunState.ABANDONED, question=None, abandoned=event.left)
 
 
-_CHANGES: dict[type[Any], Callable[[RunView, Any, e.LogEntry], RunView]] = {
-    e.Began: _begun_twice,
-    e.RunnerStarted: _with_new_runner,
-    e.Resumed: _resumed,
-    e.Accepted: _accepted,
-    e.Asked: _asked,
-    e.Decided: _decided,
-    e.UndoBegan: _undo_began,
-    e.Undone: _undone,
-    e.Noted: _noted,
-    e.Stopped: _stopped,
-    e.Ended: _ended,
-    e.Abandoned: _abandoned,
+_CHANGES: dict[type[Any], Callable[[RunView, Any, events.LogEntry], RunView]] = {
+    events.Began: _begun_twice,
+    events.RunnerStarted: _with_new_runner,
+    events.Resumed: _resumed,
+    events.Accepted: _accepted,
+    events.Asked: _asked,
+    events.Decided: _decided,
+    events.UndoBegan: _undo_began,
+    events.Undone: _undone,
+    events.Noted: _noted,
+    events.Stopped: _stopped,
+    events.Ended: _ended,
+    events.Abandoned: _abandoned,
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from console.runbook.language.values import NOTHING, Answer
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.view import ChangeRecord, Consent, Decision, Failure, RunView, StepState, StepView
 from console.runbook.run.waits import merged
 
@@ -30,17 +30,17 @@ class TouchedObjects:
     def __init__(self) -> None:
         self._by_step: dict[str, dict[int, Touched]] = {}
 
-    def take(self, entry: e.LogEntry) -> None:
+    def take(self, entry: events.LogEntry) -> None:
         """Take in the next entry of the log."""
         match entry.event:
-            case e.TouchBegan(step, kind, object_id, what, state):
+            case events.TouchBegan(step, kind, object_id, what, state):
                 touched = Touched(entry.number, kind, object_id, what, state, None)
                 self._by_step.setdefault(step, {})[entry.number] = touched
-            case e.TouchEnded(step, number, result):
+            case events.TouchEnded(step, number, result):
                 of_step = self._by_step.get(step, {})
                 if number in of_step:
                     of_step[number] = replace(of_step[number], result=result)
-            case e.Undone(step):
+            case events.Undone(step):
                 self._by_step.pop(step, None)
 
     def of(self, step: str) -> tuple[Touched, ...]:
@@ -119,45 +119,45 @@ def redone(step: StepView) -> StepView:
     )
 
 
-def decided(step: StepView, event: e.Decided, entry: e.LogEntry) -> StepView:
+def decided(step: StepView, event: events.Decided, entry: events.LogEntry) -> StepView:
     """Return a step about which somebody decided."""
     decisions = (*step.decisions, Decision(event.choice, event.who, entry.at, event.reason))
     step = replace(step, decisions=decisions, is_fresh=False)
     match event.choice:
-        case e.Choice.CONFIRM:
+        case events.Choice.CONFIRM:
             return replace(step, state=StepState.PENDING, consent=Consent(event.digest))
-        case e.Choice.RETRY:
+        case events.Choice.RETRY:
             return replace(again(step), consent=Consent(event.digest, is_retry=True), retries=0)
-        case e.Choice.SKIP:
+        case events.Choice.SKIP:
             return replace(step, state=StepState.SKIPPED, skipped_because=event.reason, ended_at=entry.at)
     return step
 
 
-def after(step: StepView, event: Any, entry: e.LogEntry) -> StepView:
+def after(step: StepView, event: Any, entry: events.LogEntry) -> StepView:
     """Return a step after an event of its own; one after any other event is as it was."""
     change = _CHANGES.get(type(event))
     return step if change is None else change(step, event, entry)
 
 
-def _prepared(step: StepView, event: e.Prepared, entry: e.LogEntry) -> StepView:
+def _prepared(step: StepView, event: events.Prepared, entry: events.LogEntry) -> StepView:
     step = replace(step, prepared=event, is_fresh=True, began_at=step.began_at or entry.at)
     if event.probe.answer is not Answer.YES:
         return step
     return replace(step, has_result=True, verified=None, outputs=step.outputs or event.probe.evidence)
 
 
-def _probed(step: StepView, event: e.Probed, _entry: e.LogEntry) -> StepView:
+def _probed(step: StepView, event: events.Probed, _entry: events.LogEntry) -> StepView:
     step = replace(step, probed=event.found)
     if event.found.answer is not Answer.YES or step.is_being_undone:
         return step
     return replace(step, has_result=True, verified=None, outputs=step.outputs or event.found.evidence)
 
 
-def _lapsed(step: StepView, _event: e.Lapsed, _entry: e.LogEntry) -> StepView:
+def _lapsed(step: StepView, _event: events.Lapsed, _entry: events.LogEntry) -> StepView:
     return replace(step, consent=None)
 
 
-def _intended(step: StepView, event: e.Intended, entry: e.LogEntry) -> StepView:
+def _intended(step: StepView, event: events.Intended, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.RUNNING,
@@ -176,13 +176,13 @@ def _intended(step: StepView, event: e.Intended, entry: e.LogEntry) -> StepView:
     )
 
 
-def _succeeded(step: StepView, event: e.Succeeded, _entry: e.LogEntry) -> StepView:
+def _succeeded(step: StepView, event: events.Succeeded, _entry: events.LogEntry) -> StepView:
     return replace(
         step, is_acting=False, outputs=event.outputs, has_result=True, verified=None, took_s=event.took_s
     )
 
 
-def _failed(step: StepView, event: e.Failed, entry: e.LogEntry) -> StepView:
+def _failed(step: StepView, event: events.Failed, entry: events.LogEntry) -> StepView:
     if event.was_stopped:
         return again(step)
     return replace(
@@ -196,7 +196,7 @@ def _failed(step: StepView, event: e.Failed, entry: e.LogEntry) -> StepView:
     )
 
 
-def _verified(step: StepView, event: e.Verified, entry: e.LogEntry) -> StepView:
+def _verified(step: StepView, event: events.Verified, entry: events.LogEntry) -> StepView:
     wrong = " ".join(each.found.sentence for each in event.told if each.found.answer is not Answer.YES)
     return replace(
         step,
@@ -210,14 +210,14 @@ def _verified(step: StepView, event: e.Verified, entry: e.LogEntry) -> StepView:
     )
 
 
-def _retried(step: StepView, event: e.Retried, _entry: e.LogEntry) -> StepView:
+def _retried(step: StepView, event: events.Retried, _entry: events.LogEntry) -> StepView:
     consent = step.consent if event.is_counted or not step.head.needs_word else None
     return replace(
         again(step, attempt=event.attempt), consent=consent, retries=step.retries + event.is_counted
     )
 
 
-def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.LogEntry) -> StepView:
+def _not_applicable(step: StepView, event: events.NotApplicable, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.SKIPPED,
@@ -227,11 +227,11 @@ def _not_applicable(step: StepView, event: e.NotApplicable, entry: e.LogEntry) -
     )
 
 
-def _undo_intended(step: StepView, _event: e.UndoIntended, _entry: e.LogEntry) -> StepView:
+def _undo_intended(step: StepView, _event: events.UndoIntended, _entry: events.LogEntry) -> StepView:
     return replace(step, is_being_undone=True, undo_failure=None, probed=None, is_acting=False)
 
 
-def _undone(step: StepView, event: e.Undone, entry: e.LogEntry) -> StepView:
+def _undone(step: StepView, event: events.Undone, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.UNDONE,
@@ -246,48 +246,48 @@ def _undone(step: StepView, event: e.Undone, entry: e.LogEntry) -> StepView:
     )
 
 
-def _undo_failed(step: StepView, event: e.UndoFailed, entry: e.LogEntry) -> StepView:
+def _undo_failed(step: StepView, event: events.UndoFailed, entry: events.LogEntry) -> StepView:
     failure = Failure(event.sentence, event.hint)
     return replace(
         step, state=StepState.FAILED, is_being_undone=False, undo_failure=failure, ended_at=entry.at
     )
 
 
-def _touch_began(step: StepView, event: e.TouchBegan, entry: e.LogEntry) -> StepView:
+def _touch_began(step: StepView, event: events.TouchBegan, entry: events.LogEntry) -> StepView:
     touch = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
     return replace(step, touches=(*step.touches, touch))
 
 
-def _touch_ended(step: StepView, event: e.TouchEnded, _entry: e.LogEntry) -> StepView:
+def _touch_ended(step: StepView, event: events.TouchEnded, _entry: events.LogEntry) -> StepView:
     touches = tuple(
         replace(each, is_finished=True) if each.number == event.touch else each for each in step.touches
     )
     return replace(step, touches=touches)
 
 
-def _logged(step: StepView, event: e.Logged, _entry: e.LogEntry) -> StepView:
+def _logged(step: StepView, event: events.Logged, _entry: events.LogEntry) -> StepView:
     return replace(step, logged=event.lines)
 
 
-def _waited(step: StepView, event: e.Waited, entry: e.LogEntry) -> StepView:
+def _waited(step: StepView, event: events.Waited, entry: events.LogEntry) -> StepView:
     return replace(step, waits=merged((*step.waits, *event.rows)), waits_kept_at=entry.at)
 
 
-_CHANGES: dict[type[Any], Callable[[StepView, Any, e.LogEntry], StepView]] = {
-    e.Prepared: _prepared,
-    e.Probed: _probed,
-    e.Lapsed: _lapsed,
-    e.Intended: _intended,
-    e.Succeeded: _succeeded,
-    e.Failed: _failed,
-    e.Verified: _verified,
-    e.Retried: _retried,
-    e.NotApplicable: _not_applicable,
-    e.UndoIntended: _undo_intended,
-    e.Undone: _undone,
-    e.UndoFailed: _undo_failed,
-    e.TouchBegan: _touch_began,
-    e.TouchEnded: _touch_ended,
-    e.Logged: _logged,
-    e.Waited: _waited,
+_CHANGES: dict[type[Any], Callable[[StepView, Any, events.LogEntry], StepView]] = {
+    events.Prepared: _prepared,
+    events.Probed: _probed,
+    events.Lapsed: _lapsed,
+    events.Intended: _intended,
+    events.Succeeded: _succeeded,
+    events.Failed: _failed,
+    events.Verified: _verified,
+    events.Retried: _retried,
+    events.NotApplicable: _not_applicable,
+    events.UndoIntended: _undo_intended,
+    events.Undone: _undone,
+    events.UndoFailed: _undo_failed,
+    events.TouchBegan: _touch_began,
+    events.TouchEnded: _touch_ended,
+    events.Logged: _logged,
+    events.Waited: _waited,
 }

@@ -18,7 +18,7 @@ from console.runbook.actions.registry import action_named, action_of, parameters
 from console.runbook.contracts import Action, Blocking, Touched
 from console.runbook.language.substitution import Names, resolved_call, resolved_text
 from console.runbook.language.values import Call, Json, Runbook, Step
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepState, StepView
 from console.runbook.runner.waits import Waits
@@ -186,12 +186,12 @@ class LogTouches:
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
         """Record that an object is about to be changed, and return the number of this touch."""
-        touch = e.TouchBegan(self._step, clean(kind), clean(object_id), clean(what), state)
+        touch = events.TouchBegan(self._step, clean(kind), clean(object_id), clean(what), state)
         return (await self._log.append(touch)).number
 
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Record that a change was made."""
-        await self._log.append(e.TouchEnded(self._step, number, result))
+        await self._log.append(events.TouchEnded(self._step, number, result))
 
 
 class NoTouches:
@@ -258,5 +258,5 @@ class Tools:
         """Put into the log how long what kept a step waiting, and show no wait any more. Raises StoreFailed."""
         rows = self.waits.rows(step_id)
         if rows:
-            await self.log.append(e.Waited(step_id, rows))
+            await self.log.append(events.Waited(step_id, rows))
         await self.waits.end()

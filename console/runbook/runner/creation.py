@@ -17,7 +17,7 @@ from console.runbook.contracts import Blocking, Touched
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, unfilled
 from console.runbook.language.values import Json, Planned, Runbook, Step
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import Header, StepHead
 from console.runbook.run.view import Live, RunView, StepView, Watched
 from console.runbook.runner.context import NoTouches, RunWorld, ready, word_of
@@ -159,12 +159,12 @@ async def begin_run(
         settings=world.settings,
     )
     heads = tuple(head_of(each) for each in runbook.steps)
-    return await asyncio.to_thread(create_run, state, e.Began(header, heads, who), data, now)
+    return await asyncio.to_thread(create_run, state, events.Began(header, heads, who), data, now)
 
 
 def accepted(
     view: RunView, folder: Path, runbook: Runbook, variables: Mapping[str, Json], who: Who
-) -> e.Accepted:
+) -> events.Accepted:
     """Return the event with which a changed runbook takes the place of the one that was planned, and keep it; blocks.
 
     Raises Declined where it does not fit what was done already.
@@ -174,7 +174,7 @@ def accepted(
     if why:
         raise Declined(why, "Undo what was done, or abandon the run, then start another run.")
     keep_runbook(folder, runbook.digest, _unchanged(runbook))
-    return e.Accepted(who, runbook.digest, heads, variables)
+    return events.Accepted(who, runbook.digest, heads, variables)
 
 
 def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:

@@ -12,7 +12,7 @@ from console.host.identity import machine_id
 from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.language.source import read_bytes
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.header import Header
 from console.runbook.runner.context import Tools
 from console.runbook.store.folders import kept_runs, runbook_path
@@ -70,7 +70,7 @@ class Gate:
         self._tools = tools
         self._has_begun = False
 
-    async def runbook_changed(self) -> e.Stopped | None:
+    async def runbook_changed(self) -> events.Stopped | None:
         """Return why the run stops because its runbook is no longer the one that was planned, or None."""
         header, run = self._tools.view.header, self._tools.view.header.run_id
         kept = f"the run keeps a copy, {runbook_path(self._tools.folder, header.digest)}"
@@ -78,24 +78,24 @@ class Gate:
         try:
             data = await asyncio.to_thread(read_bytes, Path(header.source))
         except RunbookError as error:
-            return e.Stopped(
-                e.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then run: {again}"
+            return events.Stopped(
+                events.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then run: {again}"
             )
         if hashlib.sha256(data).hexdigest() == header.digest:
             return None
-        return e.Stopped(
-            e.Why.RUNBOOK_CHANGED,
+        return events.Stopped(
+            events.Why.RUNBOOK_CHANGED,
             f"The runbook {header.source} has changed since it was planned.",
             f"Put it back ({kept}). Or check the new plan and accept it: {again} --accept-changed",
         )
 
-    async def closed(self) -> e.Stopped | None:
+    async def closed(self) -> events.Stopped | None:
         """Return why nothing may be changed here and now, or None. It waits for an engine that is restarting.
 
         What a command of this machine that was killed left in the swarm is removed on the way.
         """
 
-        async def answered() -> tuple[e.Stopped | None]:
+        async def answered() -> tuple[events.Stopped | None]:
             return (await self._closed(),)
 
         clock = self._tools.world.clock
@@ -103,15 +103,15 @@ class Gate:
         try:
             found = await until(answered, clock, REACHED_WITHIN_S, REACH_EVERY_S, despite=unreached)
         except (EngineError, SwarmError, Declined, HostError) as error:
-            return e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
+            return events.Stopped(events.Why.REFUSED, error.sentence, error.hint)
         return found[0] if found else None
 
-    async def _closed(self) -> e.Stopped | None:
+    async def _closed(self) -> events.Stopped | None:
         header = self._tools.view.header
         place = await where_this_is(self._tools.world.reader)
         why = misplaced(header, place)
         if why:
-            return e.Stopped(e.Why.REFUSED, why, "It can only continue where it began.")
+            return events.Stopped(events.Why.REFUSED, why, "It can only continue where it began.")
         if not self._has_begun:
             await self._begin_to_change(place.machine_id)
         await self._note(moved(header, place))
@@ -143,4 +143,4 @@ class Gate:
 
     async def _note(self, sentence: str) -> None:
         if sentence and sentence not in self._tools.view.notes:
-            await self._tools.log.append(e.Noted(sentence))
+            await self._tools.log.append(events.Noted(sentence))

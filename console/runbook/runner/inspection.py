@@ -28,7 +28,7 @@ from console.runbook.contracts import Blocking, Context
 from console.runbook.language.substitution import Names, resolved_call, unfilled
 from console.runbook.language.values import Answer, Call, Found, Json, Planned, Step
 from console.runbook.predicates.registry import answer_to
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepView
 from console.runbook.runner.context import (
@@ -55,7 +55,7 @@ VERIFY_EVERY_S = 1.0
 """The pause between two verifications of a step."""
 
 
-async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
+async def prepared(tools: Tools, step: Step) -> events.Prepared | events.Failed:
     """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
     view = tools.view
     seen = view.step(step.id)
@@ -63,25 +63,25 @@ async def prepared(tools: Tools, step: Step) -> e.Prepared | e.Failed:
     if without is not None:
         plan = Planned(step.title, not_applicable=without)
         call = action_of(step)[1]
-        return e.Prepared(step.id, seen.attempt, call, "", "", Found(Answer.NO, without), plan)
+        return events.Prepared(step.id, seen.attempt, call, "", "", Found(Answer.NO, without), plan)
     try:
         names = names_of(view)
         what, word = ready(step, names), word_of(step, names)
         probes = [resolved_call(each, names) for each in step.probe]
         requires = [resolved_call(each, names) for each in step.requires]
     except RunbookError as error:
-        return e.Failed(step.id, seen.attempt, error.sentence, error.hint)
+        return events.Failed(step.id, seen.attempt, error.sentence, error.hint)
     context = await tools.looking(step.id)
     probe = await _probe(context, what, probes)
     if probe.answer is Answer.YES:
         digest = digest_of(view.header.digest, what.call, {})
-        return e.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
+        return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
     plan = await planned(context, what)
-    told = [e.ConditionResult(each.name, await _answered(answer_to(context, each))) for each in requires]
+    told = [events.ConditionResult(each.name, await _answered(answer_to(context, each))) for each in requires]
     for each in step.requires_steps:
         told += await _told_of_step(tools, tools.step(each), names)
     digest = digest_of(view.header.digest, what.call, plan.basis)
-    return e.Prepared(step.id, seen.attempt, what.call, digest, word, probe, plan, tuple(told))
+    return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe, plan, tuple(told))
 
 
 def _rests_on_nothing(view: RunView, step: Step) -> str | None:
@@ -127,7 +127,7 @@ def as_intended(seen: StepView, what: Ready) -> Ready:
     return what if seen.intent is None else made_ready(what.action, seen.intent.call)
 
 
-async def verified(tools: Tools, step: Step) -> e.Verified:
+async def verified(tools: Tools, step: Step) -> events.Verified:
     """Verify the result, again and again until the step's time limit."""
     clock = tools.world.clock
     began_s = clock.monotonic()
@@ -137,7 +137,7 @@ async def verified(tools: Tools, step: Step) -> e.Verified:
         answer = worst([each.found.answer for each in told])
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
-            return e.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
+            return events.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
         context = await tools.looking(step.id)
         await context.waits_for(
             [Blocking(each.name, each.found.sentence) for each in told if each.found.answer is not Answer.YES]
@@ -151,21 +151,21 @@ def worst(answers: Iterable[Answer]) -> Answer:
     return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
 
 
-async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[e.ConditionResult]:
+async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[events.ConditionResult]:
     """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
     seen = tools.view.step(step.id)
     try:
         what = as_intended(seen, ready(step, names))
         calls = [resolved_call(each, names) for each in step.verify]
     except RunbookError as error:
-        return [e.ConditionResult(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
+        return [events.ConditionResult(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
     context = await tools.looking(step.id)
     own = await _answered(what.action.verify(context, what.parameters, seen.outputs))
-    return [e.ConditionResult(what.action.name, own), *[await _told(context, each) for each in calls]]
+    return [events.ConditionResult(what.action.name, own), *[await _told(context, each) for each in calls]]
 
 
-async def _told(context: Context, call: Call) -> e.ConditionResult:
-    return e.ConditionResult(call.name, await _answered(answer_to(context, call)))
+async def _told(context: Context, call: Call) -> events.ConditionResult:
+    return events.ConditionResult(call.name, await _answered(answer_to(context, call)))
 
 
 async def _probe(context: Context, what: Ready, probes: list[Call]) -> Found:
@@ -239,14 +239,16 @@ UNSURE = (EngineTimeout, EngineNonsense, EngineUnreachable)
 """After one of these the engine may have done what it was asked or not."""
 
 
-async def acted(context: StepContext, step: Step, what: Ready, attempt: int) -> e.Succeeded | e.Failed:
+async def acted(
+    context: StepContext, step: Step, what: Ready, attempt: int
+) -> events.Succeeded | events.Failed:
     """Act, and return what came of it."""
     clock = context.world.clock
     began_s = clock.monotonic()
     try:
         async with asyncio.timeout(step.timeout_s + GRACE_S):
             outputs: Mapping[str, Json] = await what.action.act(context, what.parameters)
-        return e.Succeeded(step.id, attempt, plain(outputs), _since(clock, began_s))
+        return events.Succeeded(step.id, attempt, plain(outputs), _since(clock, began_s))
     except StoreFailed:
         raise
     except VipconsoleError as error:
@@ -260,7 +262,7 @@ async def acted(context: StepContext, step: Step, what: Ready, attempt: int) -> 
         )
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
         sentence, hint, is_known = told_of_bug(error), "", not what.changes
-    return e.Failed(step.id, attempt, sentence, hint, is_known=is_known, took_s=_since(clock, began_s))
+    return events.Failed(step.id, attempt, sentence, hint, is_known=is_known, took_s=_since(clock, began_s))
 
 
 async def undone(tools: Tools, step: Step, tell: Tell) -> None:
@@ -272,10 +274,10 @@ async def undone(tools: Tools, step: Step, tell: Tell) -> None:
         own = as_intended(seen, ready(step, names))
         other = ready_to_undo(step, names)
     except RunbookError as error:
-        await tools.log.append(e.UndoFailed(step.id, error.sentence, error.hint))
+        await tools.log.append(events.UndoFailed(step.id, error.sentence, error.hint))
         return
     context = await tools.changing(step.id, tell)
-    await tools.log.append(e.UndoIntended(step.id, (other or own).call))
+    await tools.log.append(events.UndoIntended(step.id, (other or own).call))
     began_s = clock.monotonic()
     sentence, hint = "", ""
     try:
@@ -293,9 +295,9 @@ async def undone(tools: Tools, step: Step, tell: Tell) -> None:
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
         sentence = told_of_bug(error)
     if sentence:
-        await tools.log.append(e.UndoFailed(step.id, sentence, hint))
+        await tools.log.append(events.UndoFailed(step.id, sentence, hint))
     else:
-        await tools.log.append(e.Undone(step.id, _since(clock, began_s)))
+        await tools.log.append(events.Undone(step.id, _since(clock, began_s)))
 
 
 async def _done_by(context: StepContext, what: Ready, step: Step) -> str:

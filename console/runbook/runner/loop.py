@@ -18,10 +18,22 @@ from console.host.lock_probe import LOCK
 from console.runbook.actions.registry import action_of
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.values import Runbook, Step
-from console.runbook.run import events as e
-from console.runbook.run import next_action as m
+from console.runbook.run import events
 from console.runbook.run.header import THE_RUN
-from console.runbook.run.next_action import event_of, needs_runner, next_move
+from console.runbook.run.next_action import (
+    Act,
+    Await,
+    Finish,
+    Move,
+    Prepare,
+    Probe,
+    Retry,
+    UndoStep,
+    Verify,
+    event_of,
+    needs_runner,
+    next_move,
+)
 from console.runbook.run.view import Question
 from console.runbook.runner.context import Ready, RunWorld, Tools, made_ready
 from console.runbook.runner.gate import Gate
@@ -44,16 +56,16 @@ class Mover:
         self._gate = gate
         self._patience = patience
         self._deeds: dict[type[Any], Callable[[Any, int], Awaitable[None]]] = {
-            m.Prepare: self._prepare,
-            m.Probe: self._probe,
-            m.Act: self._act,
-            m.Verify: self._verify,
-            m.Retry: self._retry,
-            m.UndoStep: self._undo,
-            m.Finish: self._finish,
+            Prepare: self._prepare,
+            Probe: self._probe,
+            Act: self._act,
+            Verify: self._verify,
+            Retry: self._retry,
+            UndoStep: self._undo,
+            Finish: self._finish,
         }
 
-    async def make(self, move: m.Move, seen: int) -> None:
+    async def make(self, move: Move, seen: int) -> None:
         """Make a move that was decided upon with the log as of the entry `seen`.
 
         Where somebody has appended since, an action whose conditions may have changed is not done.
@@ -64,7 +76,7 @@ class Mover:
         else:
             await self._log.append_if_current(event_of(move, self._tools.view), seen)
 
-    async def _prepare(self, move: m.Prepare, seen: int) -> None:
+    async def _prepare(self, move: Prepare, seen: int) -> None:
         why = await self._gate.runbook_changed()
         if why is not None:
             await self._log.append_if_current(why, seen)
@@ -73,12 +85,12 @@ class Mover:
         if event is not None:
             await self._log.append_if_current(event, seen)
 
-    async def _probe(self, move: m.Probe, _seen: int) -> None:
+    async def _probe(self, move: Probe, _seen: int) -> None:
         found = await self._patience.unless_stopped(probed(self._tools, self._step(move.step)))
         if found is not None:
-            await self._log.append(e.Probed(move.step, self._tools.view.step(move.step).attempt, found))
+            await self._log.append(events.Probed(move.step, self._tools.view.step(move.step).attempt, found))
 
-    async def _act(self, move: m.Act, seen: int) -> None:
+    async def _act(self, move: Act, seen: int) -> None:
         step, view = self._step(move.step), self._tools.view.step(move.step)
         if view.prepared is None:
             raise RuntimeError("nothing was prepared")
@@ -86,7 +98,7 @@ class Mover:
         what = made_ready(action, view.prepared.call)
         if what.changes and not await self._may_change(seen):
             return
-        intent = e.Intended(step.id, view.attempt, what.call, view.prepared.digest, view.prepared.probe)
+        intent = events.Intended(step.id, view.attempt, what.call, view.prepared.digest, view.prepared.probe)
         if not await self._log.append_if_current(intent, seen):
             return
         began = self._tools.world.clock.now()
@@ -96,27 +108,27 @@ class Mover:
         if what.changes:
             await self._keep_what_was_logged(step, began)
 
-    async def _result(self, step: Step, what: Ready, attempt: int) -> e.Event:
+    async def _result(self, step: Step, what: Ready, attempt: int) -> events.Event:
         if what.changes:
             tell = self._gate.tell_for(step.id)
             tell(f"step {step.id} begins, attempt {attempt}: {what.call.name}")
             return await acted(await self._tools.changing(step.id, tell), step, what, attempt)
         context = await self._tools.looking(step.id)
         event = await self._patience.unless_stopped(acted(context, step, what, attempt))
-        return event or e.Failed(step.id, attempt, STOPPED, was_stopped=True)
+        return event or events.Failed(step.id, attempt, STOPPED, was_stopped=True)
 
-    async def _verify(self, move: m.Verify, _seen: int) -> None:
+    async def _verify(self, move: Verify, _seen: int) -> None:
         event = await self._patience.unless_stopped(verified(self._tools, self._step(move.step)))
         if event is not None:
             await self._log.append(event)
         await self._tools.keep_waits(move.step)
 
-    async def _retry(self, move: m.Retry, seen: int) -> None:
+    async def _retry(self, move: Retry, seen: int) -> None:
         if move.after_s and await self._patience.for_news(move.after_s):
             return
         await self._log.append_if_current(event_of(move, self._tools.view), seen)
 
-    async def _undo(self, move: m.UndoStep, seen: int) -> None:
+    async def _undo(self, move: UndoStep, seen: int) -> None:
         if not await self._may_change(seen):
             return
         step, began = self._step(move.step), self._tools.world.clock.now()
@@ -126,7 +138,7 @@ class Mover:
         await self._tools.keep_waits(step.id)
         await self._keep_what_was_logged(step, began)
 
-    async def _finish(self, move: m.Finish, seen: int) -> None:
+    async def _finish(self, move: Finish, seen: int) -> None:
         if await self._log.append_if_current(event_of(move, self._tools.view), seen):
             release_reserve(self._tools.folder)
             self._gate.tell_for("")("the run ends")
@@ -137,13 +149,13 @@ class Mover:
         try:
             await asyncio.to_thread(hold_reserve, self._tools.folder)
         except HostError as error:
-            why = e.Stopped(e.Why.REFUSED, error.sentence, error.hint)
+            why = events.Stopped(events.Why.REFUSED, error.sentence, error.hint)
         if why is not None:
             await self._log.append_if_current(why, seen)
         return why is None
 
     async def _keep_what_was_logged(self, step: Step, began: datetime) -> None:
-        await self._log.append(e.Logged(step.id, await logged_since(self._tools.world, began)))
+        await self._log.append(events.Logged(step.id, await logged_since(self._tools.world, began)))
 
     def _step(self, step_id: str) -> Step:
         return self._tools.step(step_id)
@@ -205,7 +217,7 @@ class Runner:
 
     async def _session(self) -> None:
         if not self._has_started:
-            await self._log.append(e.RunnerStarted(os.getpid(), boot_id(), __version__))
+            await self._log.append(events.RunnerStarted(os.getpid(), boot_id(), __version__))
             self._has_started = True
             await keep_what_was_left(self._log)
         mover, digest = None, ""
@@ -218,7 +230,7 @@ class Runner:
                 await self._stop(FULL, f"Free some space, then: vipconsole resume {view.header.run_id}.")
             elif mover is None or digest != view.header.digest:
                 mover, digest = await self._mover(), view.header.digest
-            elif isinstance(move, m.Await):
+            elif isinstance(move, Await):
                 await self._undo_if_nobody_answers(move.question)
             else:
                 await mover.make(move, view.number)
@@ -228,7 +240,7 @@ class Runner:
         hint = f"vipconsole resume {self._log.view.header.run_id} continues it."
         while needs_runner(self._log.view):
             if await self._log.append_if_current(
-                e.Stopped(e.Why.SIGNAL, sentence, hint), self._log.view.number
+                events.Stopped(events.Why.SIGNAL, sentence, hint), self._log.view.number
             ):
                 return
 
@@ -249,11 +261,13 @@ class Runner:
         if await self._patience.for_news(within_s) or self._patience.ending.is_set():
             return
         reason = f"Timed out after {duration(within_s)} waiting for an answer, while services may be down."
-        decided = e.Decided(asked.step, asked.attempt, asked.digest, e.Choice.UNDO, THE_RUN, reason)
+        decided = events.Decided(asked.step, asked.attempt, asked.digest, events.Choice.UNDO, THE_RUN, reason)
         await self._log.append_if_current(decided, self._log.view.number)
 
     async def _stop(self, sentence: str, hint: str) -> None:
-        await self._log.append_if_current(e.Stopped(e.Why.REFUSED, sentence, hint), self._log.view.number)
+        await self._log.append_if_current(
+            events.Stopped(events.Why.REFUSED, sentence, hint), self._log.view.number
+        )
 
 
 def kept_runbook(folder: Path, digest: str, source: str) -> Runbook:

@@ -13,7 +13,7 @@ from console.host.detached import Program, UnitTaken, has_ended, service_of, sta
 from console.host.process import PATH
 from console.host.units import has_systemd
 from console.host.who import Who
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.decisions import Wish, decision_for
 from console.runbook.run.header import Header
 from console.runbook.run.next_action import needs_runner
@@ -185,7 +185,7 @@ async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progres
     await asyncio.to_thread(_decline_if_another_blocks, folder, wish)
     cleaned = replace(wish, reason=clean(wish.reason, SENTENCE_LIMIT))
 
-    def rule(view: RunView) -> Sequence[e.Event] | str:
+    def rule(view: RunView) -> Sequence[events.Event] | str:
         decided = decision_for(view, cleaned, who, is_alive=is_alive(folder))
         return decided if isinstance(decided, str) else (decided,)
 
@@ -194,7 +194,7 @@ async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progres
 
 
 async def resume(
-    folder: Path, who: Who, clock: Clock, accepted: e.Accepted | None = None, tell: Progress = silent
+    folder: Path, who: Who, clock: Clock, accepted: events.Accepted | None = None, tell: Progress = silent
 ) -> RunView:
     """Let a run go on that has stopped, waits or was cut short. Raises Declined and HostError.
 
@@ -202,12 +202,12 @@ async def resume(
     """
     await asyncio.to_thread(_decline_if_another_blocks, folder, None)
 
-    def rule(view: RunView) -> Sequence[e.Event] | str:
+    def rule(view: RunView) -> Sequence[events.Event] | str:
         if view.is_over:
             return f"The run is over ({view.state})."
         if view.state is RunState.GOING and is_alive(folder):
             return "The run is under way."
-        return (*((accepted,) if accepted is not None else ()), e.Resumed(who))
+        return (*((accepted,) if accepted is not None else ()), events.Resumed(who))
 
     await asyncio.to_thread(append_by_rule, folder, rule, clock)
     return await start_runner(folder, clock, tell)
@@ -224,12 +224,12 @@ async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> R
 async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
     """Give a run up as it is. Raises Declined where it is over or a runner is at work, and HostError."""
 
-    def rule(view: RunView) -> Sequence[e.Event] | str:
+    def rule(view: RunView) -> Sequence[events.Event] | str:
         if view.is_over and not view.blocks:
             return f"The run is over ({view.state})."
         if view.state is RunState.GOING and is_alive(folder):
             return "The run is under way. Stop it first."
-        return (e.Abandoned(who, what_is_left(view)),)
+        return (events.Abandoned(who, what_is_left(view)),)
 
     await asyncio.to_thread(append_by_rule, folder, rule, clock)
     await asyncio.to_thread(release_reserve, folder)
@@ -245,5 +245,5 @@ def what_is_left(view: RunView) -> str:
 
 
 def _decline_if_another_blocks(folder: Path, wish: Wish | None) -> None:
-    if wish is None or wish.choice is not e.Choice.STOP:
+    if wish is None or wish.choice is not events.Choice.STOP:
         decline_if_unfinished(folder.absolute().parents[1], but=folder.name)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from console.clock import Clock
 from console.concurrency import cancelled
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.view import is_kept
 from console.runbook.run.waits import (
     MOST_SHOWN,
@@ -118,7 +118,7 @@ async def keep_what_was_left(log: RunLog) -> None:
         return
     step = next((each for each in log.view.steps if each.id == left.step), None)
     if step is not None and left.rows and not is_kept(left, step):
-        await log.append(e.Waited(left.step, left.rows))
+        await log.append(events.Waited(left.step, left.rows))
     await asyncio.to_thread(clear_waiting, log.folder)
 
 

@@ -18,7 +18,7 @@ from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Part, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.replay import after, begun, fold
 from console.runbook.run.view import Live, RunState, RunView, Watched, is_kept
 from console.runbook.run.waits import Waiting
@@ -183,7 +183,8 @@ def _unfinished(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
     last = database.last_entry(folder / LOG)
     # Most runs are long over; their logs are not read.
     if last is not None and (
-        isinstance(last.event, e.Abandoned) or (isinstance(last.event, e.Ended) and not last.event.left)
+        isinstance(last.event, events.Abandoned)
+        or (isinstance(last.event, events.Ended) and not last.event.left)
     ):
         return None
     view = read_run(folder)

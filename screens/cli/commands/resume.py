@@ -13,7 +13,7 @@ from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.language.file import read_runbook
 from console.runbook.language.source import read_bytes
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import accepted, plan_of, variables_again
@@ -61,7 +61,7 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
 
 async def _changed(
     folder: Path, view: RunView, who: Who, world: RunWorld, *, is_accepted: bool
-) -> e.Accepted | None:
+) -> events.Accepted | None:
     """Return the event that accepts a changed runbook; None if it has not changed."""
     header = view.header
     path = Path(header.source)
