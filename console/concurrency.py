@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def until(
-    look: Callable[[], Awaitable[T | None]],
+    attempt: Callable[[], Awaitable[T | None]],
     clock: Clock,
     within_s: float,
     every_s: float,
@@ -30,7 +30,7 @@ async def until(
     end_s = clock.monotonic() + within_s
     while True:
         try:
-            if answer := await look():
+            if answer := await attempt():
                 return answer
         except despite:
             if clock.monotonic() >= end_s:
@@ -89,18 +89,18 @@ async def together(*works: Work[Any]) -> tuple[Any, ...]:
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks += [group.create_task(each) for each in works]
+            tasks += [group.create_task(work) for work in works]
     except BaseExceptionGroup as errors:
         failed = errors.exceptions[0]
     if failed is not None:
         raise failed
-    return tuple(each.result() for each in tasks)
+    return tuple(task.result() for task in tasks)
 
 
 async def cancelled(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks and return when they have ended, whatever they end with."""
-    for each in tasks:
-        each.cancel()
+    for task in tasks:
+        task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -33,7 +33,7 @@ NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_KNOWN = "time unknown"
 
 
-class Shape(StrEnum):
+class TimeFormat(StrEnum):
     """How much of a time is told."""
 
     MINUTE = "%H:%M"
@@ -73,7 +73,7 @@ def is_known(at: datetime) -> bool:
     return at > NO_TIME + timedelta(days=1)
 
 
-def clock_time(at: datetime, shape: Shape = Shape.MINUTE, zone: tzinfo = LOCAL) -> str:
+def clock_time(at: datetime, shape: TimeFormat = TimeFormat.MINUTE, zone: tzinfo = LOCAL) -> str:
     """Return a time in a zone, which is named elsewhere: `03:12`."""
     return at.astimezone(zone).strftime(shape) if is_known(at) else NOT_KNOWN
 
@@ -84,7 +84,7 @@ def zone_name(at: datetime, zone: tzinfo = LOCAL) -> str:
     return f"UTC{name}" if name[:1] in ("+", "-") else name or "UTC"
 
 
-def stamp(at: datetime, shape: Shape = Shape.DAY_SECOND, zone: tzinfo = LOCAL) -> str:
+def stamp(at: datetime, shape: TimeFormat = TimeFormat.DAY_SECOND, zone: tzinfo = LOCAL) -> str:
     """Return a time with its zone, for where it stands alone: `2026-06-12 03:12:05 CEST`."""
     return f"{clock_time(at, shape, zone)} {zone_name(at, zone)}" if is_known(at) else NOT_KNOWN
 
@@ -95,8 +95,8 @@ def moment(at: datetime, now: datetime, zone: tzinfo = LOCAL) -> str:
         return NOT_KNOWN
     days = (now.astimezone(zone).date() - at.astimezone(zone).date()).days
     if days == 0:
-        return clock_time(at, Shape.MINUTE, zone)
-    return clock_time(at, Shape.WEEKDAY_MINUTE if 0 < days < 7 else Shape.DAY_MINUTE, zone)
+        return clock_time(at, TimeFormat.MINUTE, zone)
+    return clock_time(at, TimeFormat.WEEKDAY_MINUTE if 0 < days < 7 else TimeFormat.DAY_MINUTE, zone)
 
 
 def iso(at: datetime | None) -> str | None:

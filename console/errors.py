@@ -108,7 +108,7 @@ class EngineTimeout(EngineError):
     """The engine was asked and did not answer in time."""
 
 
-class EngineNonsense(EngineError):
+class MalformedReply(EngineError):
     """The engine answered with something that is not what its API promises."""
 
 
@@ -147,7 +147,7 @@ class Unknown:
     hint: str = ""
 
 
-Part: TypeAlias = T | Unknown
+Result: TypeAlias = T | Unknown
 """A value that was read, or why it was not."""
 
 

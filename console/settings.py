@@ -32,7 +32,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SnapshotSettings:
     """How snapshots are taken."""
 
     deadline_s: float = 10
@@ -102,7 +102,7 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunSettings:
     """What maintenance runs may do."""
 
     programs: tuple[str, ...] = ()
@@ -131,10 +131,10 @@ class Settings:
     docker_unit: str = "docker.service"
     """The service of dockerd, with its type: a bare name gets it here, so that names of units can be compared."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    look: Look = field(default_factory=Look)
+    snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
     quiet: Quiet = field(default_factory=Quiet)
     guard: Guard = field(default_factory=Guard)
-    run: Run = field(default_factory=Run)
+    run: RunSettings = field(default_factory=RunSettings)
     nixos: Nixos = field(default_factory=Nixos)
 
     def __post_init__(self) -> None:
@@ -237,9 +237,9 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.quiet.timeout_s < settings.quiet.dwell_s:
         wrong.append("quiet.timeout_s is below quiet.dwell_s")
     wrong += [
-        f"run.programs must be absolute paths, not {clean(each)}"
-        for each in settings.run.programs
-        if not each.startswith("/")
+        f"run.programs must be absolute paths, not {clean(program)}"
+        for program in settings.run.programs
+        if not program.startswith("/")
     ]
     if not settings.nixos.repository.startswith("/"):
         wrong.append("nixos.repository must be an absolute path")

@@ -8,8 +8,8 @@ import pytest
 from console.concurrency import cancelled, together, until
 from console.errors import EngineTimeout, HostError
 from console.journal.reader import DaemonLog
-from console.monitor.snapshot import take_look
-from console.settings import Look
+from console.monitor.snapshot import take_snapshot
+from console.settings import SnapshotSettings
 from tests.support.clocks import Hours
 from tests.support.swarms import swarm
 
@@ -70,13 +70,13 @@ class Reader:
     host = "unix:///var/run/docker.sock"
 
     def __init__(self, journal: Endless) -> None:
-        self.looks = 0
+        self.snapshots = 0
         self.journal = journal
 
     async def state(self, deadline_s: float) -> Any:
         assert deadline_s > 0
-        self.looks += 1
-        if self.looks == 2:
+        self.snapshots += 1
+        if self.snapshots == 2:
             await self.journal.began.wait()
             raise EngineTimeout("It does not answer.")
         return swarm(api=(1, 52))
@@ -92,8 +92,8 @@ async def test_a_second_look_that_fails_leaves_no_reading_of_the_journal_behind(
     reader: Any = Reader(endless)
     log = DaemonLog(Journal(), is_recorded=True)  # type: ignore[arg-type] # it is only read
     with pytest.raises(EngineTimeout):
-        await take_look(reader, log, Hours(), Look())
-    assert reader.looks == 2
+        await take_snapshot(reader, log, Hours(), SnapshotSettings())
+    assert reader.snapshots == 2
     assert endless.ended
 
 
@@ -104,7 +104,7 @@ class Looks:
         self.answers = list(answers)
         self.taken = 0
 
-    async def look(self) -> object:
+    async def attempt(self) -> object:
         answer = self.answers[min(self.taken, len(self.answers) - 1)]
         self.taken += 1
         if isinstance(answer, Exception):
@@ -113,24 +113,24 @@ class Looks:
 
 
 async def test_the_first_answer_is_waited_for() -> None:
-    looks, clock = Looks(None, False, HostError("Not yet."), "there"), Hours()
-    assert await until(looks.look, clock, 10, 2, (HostError,)) == "there"
-    assert (looks.taken, clock.monotonic()) == (4, 6)
+    snapshots, clock = Looks(None, False, HostError("Not yet."), "there"), Hours()
+    assert await until(snapshots.attempt, clock, 10, 2, (HostError,)) == "there"
+    assert (snapshots.taken, clock.monotonic()) == (4, 6)
 
 
 @pytest.mark.parametrize(("within_s", "taken"), [(0, 1), (1, 2), (4, 3)])
 async def test_when_the_time_is_over_there_was_a_last_look(within_s: float, taken: int) -> None:
-    looks = Looks(None)
-    assert await until(looks.look, Hours(), within_s, 2) is None
-    assert looks.taken == taken
+    snapshots = Looks(None)
+    assert await until(snapshots.attempt, Hours(), within_s, 2) is None
+    assert snapshots.taken == taken
 
 
 async def test_what_goes_wrong_in_the_last_look_is_raised_and_another_error_at_once() -> None:
-    looks = Looks(HostError("It stays so."))
+    snapshots = Looks(HostError("It stays so."))
     with pytest.raises(HostError):
-        await until(looks.look, Hours(), 4, 2, (HostError,))
-    assert looks.taken == 3
-    looks = Looks(EngineTimeout("Something else."))
+        await until(snapshots.attempt, Hours(), 4, 2, (HostError,))
+    assert snapshots.taken == 3
+    snapshots = Looks(EngineTimeout("Something else."))
     with pytest.raises(EngineTimeout):
-        await until(looks.look, Hours(), 4, 2, (HostError,))
-    assert looks.taken == 1
+        await until(snapshots.attempt, Hours(), 4, 2, (HostError,))
+    assert snapshots.taken == 1

@@ -13,8 +13,8 @@ import pytest
 from console.addresses.leaks import allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.why.evidence import line_rows
-from console.durations import LOCAL, NO_TIME, NOT_KNOWN, Shape, clock_time, iso, moment, stamp, zone_name
-from console.journal.matching import Event
+from console.durations import LOCAL, NO_TIME, NOT_KNOWN, TimeFormat, clock_time, iso, moment, stamp, zone_name
+from console.journal.matching import LogEvent
 from console.journal.signatures import SIGNATURES
 from console.journal.summary import summarise
 from console.journal.values import Batch, Window
@@ -27,7 +27,7 @@ from tests.diagnosis.test_logged import VIP, entry
 from tests.journal.journals import daemon, export_text
 from tests.journal.lines import VIP_LINE
 from tests.support.program import vipconsole
-from tests.support.swarms import HERE, NOW, network, observation, swarm
+from tests.support.swarms import HERE, NOW, network, snapshot, swarm
 
 ROOT = Path(__file__).parents[1]
 ZONES = {
@@ -57,7 +57,7 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_a_time_is_told_in_the_operators_zone_and_names_it(zone: str) -> None:
     day = "2026-06-12" if zone == "Europe/Berlin" else "2026-06-11"
     assert stamp(NOW) == f"{day} {ZONES[zone]}"
-    assert stamp(NOW, Shape.SECOND) == ZONES[zone]
+    assert stamp(NOW, TimeFormat.SECOND) == ZONES[zone]
     assert moment(NOW, NOW) == clock_time(NOW) == ZONES[zone][:5]
 
 
@@ -68,17 +68,17 @@ def test_summer_time_is_that_of_the_time_and_not_of_today(monkeypatch: pytest.Mo
     assert stamp(datetime(2026, 7, 15, 12, 0, tzinfo=UTC)) == "2026-07-15 14:00:00 CEST"
     # The hour that comes twice in October.
     twice = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
-    assert [stamp(each, Shape.MINUTE) for each in twice] == ["02:30 CEST", "02:30 CET"]
+    assert [stamp(each, TimeFormat.MINUTE) for each in twice] == ["02:30 CEST", "02:30 CET"]
     assert [each.astimezone(LOCAL).astimezone(UTC) for each in twice] == twice
 
 
 def test_findings_and_evidence_tell_the_same_time_as_the_journal(zone: str) -> None:
     journal = summarise([Batch((entry(VIP, 0),))], {}, 3600)
-    found = assess(observation(swarm(api=(1, 52)), journal=journal), Thresholds())
+    found = assess(snapshot(swarm(api=(1, 52)), journal=journal), Thresholds())
     (finding,) = [each for each in found.findings if each.code == "logged-vip-create"]
     hour, name = ZONES[zone][:5], ZONES[zone][9:]
     assert f"at {hour} {name}" in finding.sentence
-    (row,) = line_rows([Event(SIGNATURES[0], NOW, "c1", "boot", "text")])
+    (row,) = line_rows([LogEvent(SIGNATURES[0], NOW, "c1", "boot", "text")])
     assert row.field == stamp(NOW)
     (gap,) = late(
         Window(since=NOW - timedelta(hours=1)), {"__REALTIME_TIMESTAMP": str(int(NOW.timestamp() * 1e6))}
@@ -87,7 +87,7 @@ def test_findings_and_evidence_tell_the_same_time_as_the_journal(zone: str) -> N
 
 
 def test_json_tells_iso_with_the_offset_in_every_zone(zone: str) -> None:
-    seen = observation(swarm([network("proxy", "10.0.1.0/24", created=NOW)], api=(1, 52)))
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24", created=NOW)], api=(1, 52)))
     document = json.loads(as_json(seen, assess(seen, Thresholds())))
     assert document["taken_at"] == "2026-06-12T02:00:00+00:00", zone
     assert document["networks"][0]["created"] == "2026-06-12T02:00:00+00:00"
@@ -119,7 +119,7 @@ def test_a_network_of_which_the_engine_does_not_tell_when_it_was_made(zone: str)
     }  # fmt: skip
     bare = {**data, "Id": "id-bare", "Name": "bare", "IPAM": {}}
     proxy = parse.network(data)
-    seen = observation(swarm([proxy, parse.network(bare)], api=(1, 52)))
+    seen = snapshot(swarm([proxy, parse.network(bare)], api=(1, 52)))
     found = assess(seen, Thresholds())
     texts = [
         "".join(text for text, _ in paragraph.parts)

@@ -17,25 +17,25 @@ def modules_after(code: str) -> set[str]:
     return set(said.stderr.split())
 
 
-LOOK = """
+SNAPSHOT = """
 import asyncio
 from console.clock import SystemClock
 from console.journal.reader import DaemonLog
 from console.diagnosis.assess import assess
 from console.journal.reader import open_journal
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 reader = EngineReader(EngineConnection("unix:///nonexistent", 1))
 log = DaemonLog(open_journal())
-seen = asyncio.run(take_look(reader, log, SystemClock(), Settings().look))
+seen = asyncio.run(take_snapshot(reader, log, SystemClock(), Settings().snapshot))
 assess(seen, Settings().thresholds)
 """
 
 
-def test_a_whole_look_loads_nothing_that_shows_anything() -> None:
-    assert not modules_after(LOOK) & {"rich", "textual", "screens", "aiohttp"}
+def test_a_whole_snapshot_loads_nothing_that_shows_anything() -> None:
+    assert not modules_after(SNAPSHOT) & {"rich", "textual", "screens", "aiohttp"}
 
 
 @pytest.mark.parametrize("package", ["console.addresses.accounting", "console.diagnosis.assess"])
@@ -78,16 +78,16 @@ from console.journal.reader import DaemonLog
 from console.journal.reader import open_journal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
-from console.monitor.monitor import Sources, Watcher
+from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE
-from screens.tui.screen import Surroundings
+from screens.tui.environment import ConsoleEnvironment
 import screens.cli.commands.console
 
 async def show():
     sources = Sources(EngineConnection("unix:///nonexistent", 1), DaemonLog(open_journal()), None)
-    around = Surroundings(Settings(), "unix:///nonexistent", UNICODE, UTC, SystemClock())
-    app = ConsoleApp(Watcher(sources, Settings()), around)
+    around = ConsoleEnvironment(Settings(), "unix:///nonexistent", UNICODE, UTC, SystemClock())
+    app = ConsoleApp(Monitor(sources, Settings()), around)
     async with app.run_test() as pilot:
         for key in ("w", "d", "o", "question_mark", "escape", "ctrl+p"):
             await pilot.press(key)

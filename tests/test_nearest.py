@@ -10,9 +10,9 @@ from console.settings import Thresholds
 from console.swarm.values import ObjectKind
 from console.text import did_you_mean, near_names, nearest, or_what_there_is
 from screens.output.stack_removal import plan_lines
-from tests.support.stacks import item, snapshot
+from tests.support.stacks import item, stack_snapshot
 from tests.support.stacks import service as stack_service
-from tests.support.swarms import network, observation, service, swarm
+from tests.support.swarms import network, service, snapshot, swarm
 
 NETWORKS = ("proxy", "monitoring", "Ingress-Old")
 
@@ -57,7 +57,7 @@ def test_names_of_others_are_clean() -> None:
     [("PROXY", "Did you mean proxy?"), ("nosuch", "Known overlays: proxy.")],
 )
 def test_a_glance_at_a_network_that_does_not_exist(name: str, hint: str) -> None:
-    seen = observation(swarm([network("proxy", "10.0.1.0/24")], api=(1, 52)))
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24")], api=(1, 52)))
     (found,) = [
         each for each in assess(seen, Thresholds(), (name,)).findings if each.code == "network-absent"
     ]
@@ -75,5 +75,5 @@ def test_a_stack_that_is_not_found_among_others_is_told_with_the_nearest_one() -
         stack_service(f"{name}_app", item(ObjectKind.NETWORK, f"{name}_net"), stack=name)
         for name in ("web", "api")
     )
-    lines = list(plan_lines(plan_removal(("web", "apy"), snapshot(services=(web, api)))))
+    lines = list(plan_lines(plan_removal(("web", "apy"), stack_snapshot(services=(web, api)))))
     assert lines[0] == "apy: not found (already removed or misspelled). Did you mean api?"

@@ -37,7 +37,7 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[thresholds]\nuse_warning = 'much'", "thresholds.use_warning must be a positive number"),
         ("[thresholds]\nuse_warning = true", "thresholds.use_warning must be a positive number"),
         ("[thresholds]\nuse_warning = nan", "thresholds.use_warning must be a positive number"),
-        ("[look]\ndeadline_s = -1", "look.deadline_s must be a positive number"),
+        ("[snapshot]\ndeadline_s = -1", "snapshot.deadline_s must be a positive number"),
         ("thresholds = 3", "thresholds must be a table"),
         ("network = 3", "network must be a string"),
         ("network = ''", "network must be a string"),
@@ -53,10 +53,10 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("docker_unit = 'the docker'", "docker_unit must be the name of one service of systemd"),
         ("docker_unit = '/etc/docker.service'", "docker_unit must be the name of one service of systemd"),
         ("network = 2026-06-01", "network must be a string"),
-        ("look = [{}]", "look must be a table"),
+        ("snapshot = [{}]", "snapshot must be a table"),
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
-        ("[look]\npoll_s = 1e10", "look.poll_s must be a positive number"),
-        ("[look]\npoll_s = 0", "look.poll_s must be a positive number"),
+        ("[snapshot]\npoll_s = 1e10", "snapshot.poll_s must be a positive number"),
+        ("[snapshot]\npoll_s = 0", "snapshot.poll_s must be a positive number"),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -105,8 +105,8 @@ def test_units_that_must_be_quiet_have_their_full_names_too(tmp_path: Path) -> N
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, "config.toml", "a = 1\nb = 2\n[look]\nc = 3\n")
-    with pytest.raises(SettingsError, match=r"unknown key a.*unknown key b.*unknown key look\.c"):
+    path = write(tmp_path, "config.toml", "a = 1\nb = 2\n[snapshot]\nc = 3\n")
+    with pytest.raises(SettingsError, match=r"unknown key a.*unknown key b.*unknown key snapshot\.c"):
         load_settings([path])
 
 

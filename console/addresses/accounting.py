@@ -12,7 +12,7 @@ from console.addresses.holders import (
     Held,
     Holder,
     HolderIndex,
-    Kind,
+    HolderKind,
     NetworkHolders,
     Pool,
     holders_on,
@@ -21,12 +21,12 @@ from console.addresses.holders import (
 )
 from console.addresses.leaks import (
     Census,
-    Certainty,
     Count,
     Counts,
-    Entry,
-    Evidence,
     Leak,
+    LeakCertainty,
+    LeakEntry,
+    LeakEvidence,
     leak_by_name,
     unaccounted,
     unknown_leak,
@@ -59,10 +59,10 @@ class SubnetAccount:
         """How many distinct addresses have a known holder."""
         return len(self.held) + self.unnamed_load_balancers
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: HolderKind) -> int:
         """Return how many addresses a kind of holder has in this subnet."""
         return count_held(self.held, kind) + (
-            self.unnamed_load_balancers if kind is Kind.LOAD_BALANCER else 0
+            self.unnamed_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
         )
 
 
@@ -86,62 +86,64 @@ class NetworkAccount:
     @property
     def capacity(self) -> int:
         """How many addresses can be held at most, over all IPv4 subnets."""
-        return sum(each.capacity for each in self.subnets)
+        return sum(subnet.capacity for subnet in self.subnets)
 
     @property
     def accounted(self) -> int:
         """How many distinct addresses have a known holder."""
-        return sum(each.accounted for each in self.subnets)
+        return sum(subnet.accounted for subnet in self.subnets)
 
     @property
     def leaked(self) -> int | None:
         """How many leaked (at least so many where not `leaked_is_exact`), or None where any subnet's leak is not known."""
-        counts = [each.leak.count for each in self.subnets]
+        counts = [subnet.leak.count for subnet in self.subnets]
         return None if None in counts or not counts else sum(count for count in counts if count is not None)
 
     @property
     def leaked_is_exact(self) -> bool:
         """Whether `leaked` is not only a lower bound."""
-        return all(each.leak.certainty is not Certainty.AT_LEAST for each in self.subnets)
+        return all(subnet.leak.certainty is not LeakCertainty.AT_LEAST for subnet in self.subnets)
 
     @property
     def free_at_most(self) -> int:
         """How many are free; exact where `free_is_exact`."""
-        return sum(each.free_at_most for each in self.subnets)
+        return sum(subnet.free_at_most for subnet in self.subnets)
 
     @property
     def free_is_exact(self) -> bool:
         """Whether `free_at_most` is the number itself."""
-        return all(each.free_is_exact for each in self.subnets)
+        return all(subnet.free_is_exact for subnet in self.subnets)
 
     @property
     def used_at_least(self) -> int:
         """How many addresses cannot be handed out; exact where `free_is_exact`."""
         return self.capacity - self.free_at_most
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: HolderKind) -> int:
         """Return how many addresses a kind of holder has here, those not counted into the capacity included."""
-        unplaced = self.unplaced_load_balancers if kind is Kind.LOAD_BALANCER else 0
-        return sum(each.count(kind) for each in self.subnets) + count_held(self.elsewhere, kind) + unplaced
+        unplaced = self.unplaced_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
+        return (
+            sum(subnet.count(kind) for subnet in self.subnets) + count_held(self.elsewhere, kind) + unplaced
+        )
 
     def holders(self) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
         """Return every held address with its holders."""
-        for part in (*(each.held for each in self.subnets), self.elsewhere):
+        for part in (*(subnet.held for subnet in self.subnets), self.elsewhere):
             yield from part.items()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class EarlierLeaks:
     """What earlier evidence says about leaks that one snapshot does not show."""
 
     censuses: Mapping[str, Census] = field(default_factory=lambda: MappingProxyType({}))
     """Those that are still valid, by network ID."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LeakEntry, ...] = ()
     """The leak log's."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted under the present allocator."""
 
-    def watched(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
+    def seen_leaking(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
         """Return the addresses that were seen leaking, by network ID, and when."""
         found: defaultdict[str, dict[IPv4Address, datetime]] = defaultdict(dict)
         for entry in self.entries:
@@ -149,16 +151,16 @@ class Kept:
         return found
 
 
-NOTHING_KEPT = Kept()
+NOTHING_KEPT = EarlierLeaks()
 
 
-def count_held(held: Held, kind: Kind) -> int:
+def count_held(held: Held, kind: HolderKind) -> int:
     """Return how many of these addresses a kind of holder has."""
     return sum(any(holder.kind is kind for holder in holders) for holders in held.values())
 
 
 def account(
-    swarm: SwarmState, earlier: SwarmState | None = None, kept: Kept = NOTHING_KEPT
+    swarm: SwarmState, earlier: SwarmState | None = None, kept: EarlierLeaks = NOTHING_KEPT
 ) -> tuple[NetworkAccount, ...]:
     """Return the account of every overlay of a swarm, in the order of their names.
 
@@ -167,7 +169,7 @@ def account(
     and names what it counts.
     """
     index = index_holders(swarm)
-    prior = _Prior(_earlier_looks(earlier), kept, kept.watched())
+    prior = _Prior(_earlier_snapshots(earlier), kept, kept.seen_leaking())
     accounts = [
         _account_network(network, swarm, index, prior)
         for network in known(swarm.networks, ())
@@ -181,12 +183,12 @@ _Look = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, Subn
 
 @dataclass(frozen=True, slots=True)
 class _Prior:
-    looks: Mapping[str, _Look] | None
-    kept: Kept
-    watched: Mapping[str, Mapping[IPv4Address, datetime]]
+    snapshots: Mapping[str, _Look] | None
+    kept: EarlierLeaks
+    seen_leaking: Mapping[str, Mapping[IPv4Address, datetime]]
 
 
-def _look(network: Network, index: HolderIndex) -> _Look:
+def _snapshot(network: Network, index: HolderIndex) -> _Look:
     """Return everything that must be equal in two snapshots for a count to be exact."""
     tasks = frozenset(
         (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
@@ -198,18 +200,20 @@ def _look(network: Network, index: HolderIndex) -> _Look:
     )
 
 
-def _earlier_looks(earlier: SwarmState | None) -> Mapping[str, _Look] | None:
+def _earlier_snapshots(earlier: SwarmState | None) -> Mapping[str, _Look] | None:
     if earlier is None:
         return None
     index = index_holders(earlier)
-    return {each.id: _look(each, index) for each in known(earlier.networks, ()) if each.is_overlay}
+    return {
+        network.id: _snapshot(network, index) for network in known(earlier.networks, ()) if network.is_overlay
+    }
 
 
 def _account_network(
     network: Network, swarm: SwarmState, index: HolderIndex, prior: _Prior
 ) -> NetworkAccount:
-    look = _look(network, index)
-    holders, _, use = look
+    snapshot = _snapshot(network, index)
+    holders, _, use = snapshot
     pools = pools_of(network.subnets)
     missing = tuple(
         what
@@ -222,13 +226,13 @@ def _account_network(
         )
         if isinstance(part, Unknown)
     )
-    doubt = _doubt(swarm, network, missing)
-    if not doubt:
-        doubt = (
+    why_unknown = _refusal(swarm, network, missing)
+    if not why_unknown:
+        why_unknown = (
             leaks.ONE_LOOK
-            if prior.looks is None
+            if prior.snapshots is None
             else ""
-            if prior.looks.get(network.id) == look
+            if prior.snapshots.get(network.id) == snapshot
             else leaks.CHANGED_HANDS
         )
     placed = len(pools) == 1
@@ -239,7 +243,7 @@ def _account_network(
             held,
             holders.unnamed_load_balancers if placed else 0,
             use.get(str(pool.subnet)),
-            doubt or ("" if placed or not holders.unnamed_load_balancers else leaks.UNPLACED),
+            why_unknown or ("" if placed or not holders.unnamed_load_balancers else leaks.UNPLACED),
         )
         for pool, held in zip(pools, inside, strict=True)
     ]
@@ -248,9 +252,10 @@ def _account_network(
         subnets=tuple(subnets)
         if missing
         else tuple(
-            _with_kept(each, network.id, prior, is_counted=str(each.pool.subnet) in use) for each in subnets
+            _with_kept(subnet, network.id, prior, is_counted=str(subnet.pool.subnet) in use)
+            for subnet in subnets
         ),
-        ipv6=tuple(each.network for each in network.subnets if isinstance(each.network, IPv6Network)),
+        ipv6=tuple(subnet.network for subnet in network.subnets if isinstance(subnet.network, IPv6Network)),
         elsewhere={
             address: who
             for address, who in holders.held.items()
@@ -261,7 +266,7 @@ def _account_network(
     )
 
 
-def _doubt(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str:
+def _refusal(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str:
     if missing:
         return leaks.HOLDERS_MISSING
     if isinstance(swarm.engine, Unknown) or not swarm.engine.counts_addresses:
@@ -271,12 +276,14 @@ def _doubt(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str
     return ""
 
 
-def _account_subnet(pool: Pool, held: Held, unnamed: int, use: SubnetUse | None, doubt: str) -> SubnetAccount:
+def _account_subnet(
+    pool: Pool, held: Held, unnamed: int, use: SubnetUse | None, why_unknown: str
+) -> SubnetAccount:
     # What others hold without a name cannot be more than what is left; a snapshot between two moments may say so.
     unnamed = min(unnamed, pool.capacity - len(held))
     left = pool.capacity - len(held) - unnamed
     surplus = None if use is None else unaccounted(pool, use, len(held) + unnamed)
-    leak = _leak(left, unnamed, surplus, use, doubt)
+    leak = _leak(left, unnamed, surplus, use, why_unknown)
     if use is not None and surplus is not None:
         free, exact = min(use.available, left), surplus >= 0 or leak.count is not None
     else:
@@ -287,11 +294,11 @@ def _account_subnet(pool: Pool, held: Held, unnamed: int, use: SubnetUse | None,
 def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_counted: bool) -> SubnetAccount:
     """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
     leak, free = account.leak, account.free_at_most
-    census, watched = prior.kept.censuses.get(network_id), prior.watched.get(network_id, {})
+    census, seen_leaking = prior.kept.censuses.get(network_id), prior.seen_leaking.get(network_id, {})
     # Not what is free: what leaked is none of that, where the engine counts.
     left = account.capacity - account.accounted
-    named = leak_by_name(census, watched, account.pool, account.held, left)
-    if leak.evidence is Evidence.ENGINE_COUNT and named is not None and named.count == leak.count:
+    named = leak_by_name(census, seen_leaking, account.pool, account.held, left)
+    if leak.evidence is LeakEvidence.ENGINE_COUNT and named is not None and named.count == leak.count:
         several = named.possibly_load_balancers
         return replace(
             account, leak=replace(leak, addresses=named.addresses, possibly_load_balancers=several)
@@ -300,7 +307,9 @@ def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_cou
         return account
     if is_counted:
         count = prior.kept.counts.get((network_id, account.pool.subnet))
-        return _with_seen(account, named) if count is None else _with_count(account, count, watched, named)
+        return (
+            _with_seen(account, named) if count is None else _with_count(account, count, seen_leaking, named)
+        )
     if named is None:
         return account
     # More may have leaked since: what is free is still a bound.
@@ -310,44 +319,44 @@ def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_cou
 def _with_seen(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
     """Return an account with what was seen leaking: that has leaked, though the engine's own count has not settled yet."""
     left = account.capacity - account.accounted - account.free_at_most
-    if named is None or named.evidence is not Evidence.LEDGER or (named.count or 0) > left:
+    if named is None or named.evidence is not LeakEvidence.LEAK_LOG or (named.count or 0) > left:
         return account
     return replace(account, leak=named)
 
 
 def _with_count(
-    account: SubnetAccount, count: Count, watched: Mapping[IPv4Address, datetime], named: Leak | None
+    account: SubnetAccount, count: Count, seen_leaking: Mapping[IPv4Address, datetime], named: Leak | None
 ) -> SubnetAccount:
     """Return an account with what the engine counted before addresses began to change hands, and was seen since."""
     left = account.capacity - account.accounted - account.free_at_most
     seen = [
         each
-        for each, at in watched.items()
+        for each, at in seen_leaking.items()
         if at > count.at and each in account.pool and each not in account.held
     ]
     leaked = max(0, min(count.leaked + len(seen), left))
     addresses = named.addresses if named is not None and named.count == leaked else ()
     leak = Leak(
         leaked,
-        Certainty.AT_LEAST if seen and leaked else Certainty.EXACT,
-        Evidence.ENGINE_COUNT,
+        LeakCertainty.AT_LEAST if seen and leaked else LeakCertainty.EXACT,
+        LeakEvidence.ENGINE_COUNT,
         addresses,
         as_of=count.at,
         possibly_load_balancers=named.possibly_load_balancers if named is not None and addresses else 0,
-        watched=min(len(seen), leaked),
+        seen_leaking=min(len(seen), leaked),
     )
     return replace(account, leak=leak)
 
 
-def _leak(left: int, unnamed: int, surplus: int | None, use: SubnetUse | None, doubt: str) -> Leak:
-    if left == 0 and unnamed == 0 and doubt != leaks.HOLDERS_MISSING:
-        return Leak(0, Certainty.EXACT, Evidence.ALL_HELD)
-    if doubt:
-        return unknown_leak(doubt)
+def _leak(left: int, unnamed: int, surplus: int | None, use: SubnetUse | None, why_unknown: str) -> Leak:
+    if left == 0 and unnamed == 0 and why_unknown != leaks.HOLDERS_MISSING:
+        return Leak(0, LeakCertainty.EXACT, LeakEvidence.ALL_HELD)
+    if why_unknown:
+        return unknown_leak(why_unknown)
     if use is None:
         return unknown_leak(leaks.NO_COUNT_NOW)
     if surplus is None:
         return unknown_leak(leaks.INCONSISTENT)
     if surplus < 0:
         return unknown_leak(leaks.OVERCOUNTED)
-    return Leak(surplus, Certainty.EXACT, Evidence.ENGINE_COUNT)
+    return Leak(surplus, LeakCertainty.EXACT, LeakEvidence.ENGINE_COUNT)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from console.addresses.accounting import SubnetAccount
-from console.addresses.holders import Holder, Kind
-from console.addresses.leaks import Evidence
-from console.addresses.map import AddressMap, Cell, Mark
+from console.addresses.holders import Holder, HolderKind
+from console.addresses.leaks import LeakEvidence
+from console.addresses.map import AddressMap, Cell, CellKind
 from console.durations import NOT_KNOWN, is_known, moment
 from console.errors import known
 from console.swarm.values import Service, SwarmState, Task
@@ -15,7 +15,7 @@ from console.text import duration, plural
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AddressDetails:
     """What an address is, in a word or two, and the sentences below it."""
 
     what: str
@@ -42,45 +42,49 @@ class Holders:
 def index_for_telling(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holders:
     """Return what `tell` asks, in one pass over a swarm."""
     return Holders(
-        {each.id: each for each in known(swarm.services, ())},
-        {each.id: each for each in known(swarm.tasks, ())},
-        {each.id: each.hostname for each in known(swarm.nodes, ())},
+        {service.id: service for service in known(swarm.services, ())},
+        {task.id: task for task in known(swarm.tasks, ())},
+        {node.id: node.hostname for node in known(swarm.nodes, ())},
         now,
         zone,
     )
 
 
-def tell(cell: Cell, subnet: AddressMap, index: Holders) -> Told:
+def tell(cell: Cell, subnet: AddressMap, index: Holders) -> AddressDetails:
     """Return what is known of an address."""
     if cell.holders:
         return _held(cell.holders, index)
     match cell.mark:
-        case Mark.LEAKED | Mark.TAKEN:
-            return Told(str(cell.mark), _lost(cell, subnet.account, index))
-        case Mark.FREE:
-            return Told("free", _free(subnet.account, index))
-        case Mark.OPEN:
-            return Told("no known holder", (rest_says(subnet),))
+        case CellKind.LEAKED | CellKind.TAKEN:
+            return AddressDetails(str(cell.mark), _lost(cell, subnet.account, index))
+        case CellKind.FREE:
+            return AddressDetails("free", _free(subnet.account, index))
+        case CellKind.OPEN:
+            return AddressDetails("no known holder", (rest_says(subnet),))
         case _:
             return _nobodys(cell, subnet)
 
 
-def _held(holders: tuple[Holder, ...], index: Holders) -> Told:
+def _held(holders: tuple[Holder, ...], index: Holders) -> AddressDetails:
     if len(holders) == 1:
-        return Told(_kind(holders[0]), (holders[0].name, *_since(holders[0], index)))
+        return AddressDetails(_kind(holders[0]), (holders[0].name, *_since(holders[0], index)))
     advice = "Traffic for one reaches the other. Redeploy one; a restart of dockerd does not help."
-    return Told("held twice", (*(f"{_kind(each)} {each.name}" for each in holders), advice))
+    return AddressDetails("held twice", (*(f"{_kind(holder)} {holder.name}" for holder in holders), advice))
 
 
-def _nobodys(cell: Cell, subnet: AddressMap) -> Told:
-    if cell.mark is Mark.LOAD_BALANCER:
-        return Told("load balancer", ("It belongs to another node; only that node knows which.",))
-    if cell.mark is Mark.OUTSIDE:
-        return Told("outside ip-range", (f"Only addresses of {subnet.pool.handed_out_from} are handed out.",))
-    if cell.mark is Mark.GATEWAY:
-        return Told("gateway", ("It is never handed out.",))
+def _nobodys(cell: Cell, subnet: AddressMap) -> AddressDetails:
+    if cell.mark is CellKind.LOAD_BALANCER:
+        return AddressDetails("load balancer", ("It belongs to another node; only that node knows which.",))
+    if cell.mark is CellKind.OUTSIDE:
+        return AddressDetails(
+            "outside ip-range", (f"Only addresses of {subnet.pool.handed_out_from} are handed out.",)
+        )
+    if cell.mark is CellKind.GATEWAY:
+        return AddressDetails("gateway", ("It is never handed out.",))
     is_first = cell.address == subnet.pool.subnet.network_address
-    return Told("network address" if is_first else "broadcast address", ("It is never handed out.",))
+    return AddressDetails(
+        "network address" if is_first else "broadcast address", ("It is never handed out.",)
+    )
 
 
 def rest_says(subnet: AddressMap) -> str:
@@ -89,9 +93,9 @@ def rest_says(subnet: AddressMap) -> str:
     balancers = account.unnamed_load_balancers
     others = f"{plural(balancers, 'load balancer')} of other nodes"
     left = subnet.counts().get(subnet.rest, 0)
-    if left and subnet.rest is Mark.FREE and balancers and not leak.addresses:
+    if left and subnet.rest is CellKind.FREE and balancers and not leak.addresses:
         return f"Among those shown as free: {others}."
-    if not left or subnet.rest is not Mark.OPEN:
+    if not left or subnet.rest is not CellKind.OPEN:
         return ""
     return f"No holder is known for {_these(left)}: {_among(subnet, others if balancers else '')}".rstrip()
 
@@ -99,7 +103,7 @@ def rest_says(subnet: AddressMap) -> str:
 def _among(subnet: AddressMap, others: str) -> str:
     """Return what the addresses without a known holder can be; `others` are load balancers without a known address."""
     account, leak = subnet.account, subnet.account.leak
-    if leak.evidence is Evidence.LEDGER:
+    if leak.evidence is LeakEvidence.LEAK_LOG:
         return "free, or leaked before monitoring began."
     if leak.count is None:
         also = f", or one of {others}" if others else ""
@@ -107,7 +111,7 @@ def _among(subnet: AddressMap, others: str) -> str:
             return f"free or leaked{also}. {leak.why_unknown}"
         free = f"{account.free_at_most} free, the others" if account.free_at_most else "none free, all"
         return f"{free} leaked or just changing hands{also}. {leak.why_unknown}"
-    named = sum(subnet.counts().get(mark, 0) for mark in (Mark.LEAKED, Mark.TAKEN))
+    named = sum(subnet.counts().get(mark, 0) for mark in (CellKind.LEAKED, CellKind.TAKEN))
     among = [f"{max(0, leak.count - named)} leaked", f"{account.free_at_most} free"]
     among += [others] if others else []
     return f"{', '.join(among)}. A census shows which is which."
@@ -126,7 +130,7 @@ def _lost(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]
             f"since {index.since(entry.ended_at)}: {entry.removed_network} was removed before the task ended",
         )
     age = f" {duration((index.now - leak.as_of).total_seconds())} ago" if leak.as_of is not None else ""
-    if cell.mark is Mark.TAKEN:
+    if cell.mark is CellKind.TAKEN:
         several = plural(leak.possibly_load_balancers, "load balancer")
         return (
             f"A census{age} found it taken, without a known holder.",
@@ -141,7 +145,9 @@ def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
     leak, balancers = account.leak, account.unnamed_load_balancers
     if leak.as_of is not None:
         when = (
-            "a census was taken" if leak.evidence is Evidence.CENSUS else "the engine's count was last stable"
+            "a census was taken"
+            if leak.evidence is LeakEvidence.CENSUS
+            else "the engine's count was last stable"
         )
         return (f"Free when {when}, {index.since(leak.as_of)}; it may have leaked since.",)
     if balancers and not leak.addresses:
@@ -152,7 +158,7 @@ def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
 
 def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
     service, task = index.services.get(holder.id), index.tasks.get(holder.id)
-    if holder.kind is Kind.VIP and service is not None:
+    if holder.kind is HolderKind.VIP and service is not None:
         return (f"service created {index.since(service.created)}",)
     if task is not None:
         node = index.nodes.get(task.node_id, task.node_id[:12])
@@ -164,8 +170,8 @@ def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
 
 def _kind(holder: Holder) -> str:
     return {
-        Kind.VIP: "VIP of service",
-        Kind.TASK: "task",
-        Kind.CONTAINER: "container",
-        Kind.LOAD_BALANCER: "load balancer of node",
+        HolderKind.VIP: "VIP of service",
+        HolderKind.TASK: "task",
+        HolderKind.CONTAINER: "container",
+        HolderKind.LOAD_BALANCER: "load balancer of node",
     }[holder.kind]

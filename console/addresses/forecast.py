@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from console.addresses.leaks import Entry
+from console.addresses.leaks import LeakEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ TOGETHER = timedelta(minutes=2)
 """Tasks of a stack that ended within so long were lost by the same removal."""
 
 
-def trend_of(points: Sequence[Point], free: int, entries: Iterable[Entry]) -> Trend:
+def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -> Trend:
     """Return what points of one network say, of which `free` addresses are left, at most.
 
     `points` are in the order of time; `entries` are what the leak log has on this network.
@@ -81,11 +81,11 @@ def _rate(points: Sequence[Point]) -> float | None:
     if not points:
         return None
     begin = points[-1].at - LOOKED_BACK
-    known = [each for each in points if each.at >= begin]
+    known = [point for point in points if point.at >= begin]
     hours = (known[-1].at - known[0].at) / timedelta(hours=1)
     if hours < COVERED / timedelta(hours=1):
         return None
-    if all(each.used == known[0].used for each in known):
+    if all(point.used == known[0].used for point in known):
         return 0.0
     used = _spread(known)
     # The moments are evenly apart, so a distance is a count of them.
@@ -95,7 +95,7 @@ def _rate(points: Sequence[Point]) -> float | None:
         for distance, later in enumerate(used[place + 1 :], start=1)
     ]
     rate = median(slopes)
-    agreement = (sum(each > 0 for each in slopes) - sum(each < 0 for each in slopes)) / len(slopes)
+    agreement = (sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
     # Of those that lie side by side, in the direction of the rate.
     steps = sum((later - earlier) * rate > 0 for earlier, later in pairwise(used))
     is_trend = abs(rate) * hours >= AT_LEAST and abs(agreement) >= AGREEMENT and steps >= RISES
@@ -105,12 +105,12 @@ def _rate(points: Sequence[Point]) -> float | None:
 def _spread(points: Sequence[Point]) -> list[int]:
     """Return the use at moments evenly apart, the first and the last included: each holds until the next point."""
     first, whole_s = points[0].at, (points[-1].at - points[0].at).total_seconds()
-    times = [(each.at - first).total_seconds() for each in points]
+    times = [(point.at - first).total_seconds() for point in points]
     places = (bisect_right(times, number * whole_s / (PAIRED - 1)) for number in range(PAIRED))
     return [points[max(0, min(place, len(points)) - 1)].used for place in places]
 
 
-def _leaked_per_removal(entries: Iterable[Entry]) -> float | None:
+def _leaked_per_removal(entries: Iterable[LeakEntry]) -> float | None:
     """Return how many addresses each of the last removals leaked, on the average."""
     removals: list[tuple[str, datetime, int]] = []
     for entry in sorted(entries, key=lambda each: (each.stack or each.service_name, each.ended_at)):
@@ -120,5 +120,5 @@ def _leaked_per_removal(entries: Iterable[Entry]) -> float | None:
             removals.append((who, entry.ended_at, count + len(entry.addresses)))
         else:
             removals.append((who, entry.ended_at, len(entry.addresses)))
-    latest = sorted(removals, key=lambda each: each[1])[-LAST:]
+    latest = sorted(removals, key=lambda removal: removal[1])[-LAST:]
     return sum(count for _, _, count in latest) / len(latest) if latest else None

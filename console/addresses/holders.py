@@ -37,7 +37,7 @@ class Pool:
     def capacity(self) -> int:
         """How many addresses can be held at most; 253 in a /24."""
         return self.handed_out_from.num_addresses - sum(
-            each in self.handed_out_from for each in self.reserved
+            address in self.handed_out_from for address in self.reserved
         )
 
     def __contains__(self, address: object) -> bool:
@@ -62,7 +62,7 @@ def pool_of(subnet: Subnet) -> Pool | None:
     ip_range = subnet.ip_range
     inside = isinstance(ip_range, IPv4Network) and ip_range.subnet_of(network)
     handed_out_from = ip_range if inside and isinstance(ip_range, IPv4Network) else network
-    return Pool(network, handed_out_from, frozenset(each for each in reserved if each in network))
+    return Pool(network, handed_out_from, frozenset(address for address in reserved if address in network))
 
 
 def pools_of(subnets: Iterable[Subnet]) -> tuple[Pool, ...]:
@@ -70,7 +70,7 @@ def pools_of(subnets: Iterable[Subnet]) -> tuple[Pool, ...]:
     return tuple(pool for pool in map(pool_of, subnets) if pool is not None)
 
 
-class Kind(StrEnum):
+class HolderKind(StrEnum):
     """What holds an address."""
 
     VIP = "vip"
@@ -83,7 +83,7 @@ class Kind(StrEnum):
 class Holder:
     """Someone who holds an address: by kind, name and ID."""
 
-    kind: Kind
+    kind: HolderKind
     name: str
     id: str
 
@@ -126,7 +126,7 @@ def index_holders(swarm: SwarmState) -> HolderIndex:
         if not task.is_alive:
             continue
         for attachment in task.attachments:
-            addresses = tuple(each for each in attachment.addresses if isinstance(each, IPv4Address))
+            addresses = tuple(address for address in attachment.addresses if isinstance(address, IPv4Address))
             tasks[attachment.network_id].append((addresses, task))
     return HolderIndex(
         vips={key: tuple(rows) for key, rows in vips.items()},
@@ -141,14 +141,14 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
     """Return who holds which address on a network."""
     endpoints = () if isinstance(network.detail, Unknown) else network.detail.endpoints
     peers = 0 if isinstance(network.detail, Unknown) else network.detail.peers or 0
-    names_here = {each.key: each.name for each in endpoints}
+    names_here = {endpoint.key: endpoint.name for endpoint in endpoints}
     held: defaultdict[IPv4Address, set[Holder]] = defaultdict(set)
     for address, service in index.vips.get(network.id, ()):
-        held[address].add(Holder(Kind.VIP, service.name, service.id))
+        held[address].add(Holder(HolderKind.VIP, service.name, service.id))
     tasks = index.tasks.get(network.id, ())
     for addresses, task in tasks:
         holder = Holder(
-            Kind.CONTAINER if task.is_standalone else Kind.TASK,
+            HolderKind.CONTAINER if task.is_standalone else HolderKind.TASK,
             task_name(task, index.service_names, index.node_names, names_here),
             task.id,
         )
@@ -159,7 +159,7 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
         if endpoint.is_load_balancer and endpoint.address is not None:
             named += 1
             name = index.node_names.get(index.here) or "this node"
-            held[endpoint.address].add(Holder(Kind.LOAD_BALANCER, name, index.here))
+            held[endpoint.address].add(Holder(HolderKind.LOAD_BALANCER, name, index.here))
     nodes = {task.node_id for _, task in tasks if task.node_id}
     expected = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
     return NetworkHolders(
@@ -194,7 +194,7 @@ def has_address_twice(swarm: SwarmState) -> bool:
     index = index_holders(swarm)
     for network_id in index.vips.keys() | index.tasks.keys():
         addresses = [address for address, _ in index.vips.get(network_id, ())]
-        addresses += [each for several, _ in index.tasks.get(network_id, ()) for each in several]
+        addresses += [address for several, _ in index.tasks.get(network_id, ()) for address in several]
         if len(set(addresses)) < len(addresses):
             return True
     return False

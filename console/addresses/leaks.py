@@ -13,7 +13,7 @@ from console.swarm.values import SubnetUse, SwarmState
 
 
 @dataclass(frozen=True, slots=True)
-class Allocator:
+class AllocatorGeneration:
     """What hands out a swarm's addresses. A leak lasts exactly as long as the allocator in which it happened."""
 
     cluster_id: str
@@ -34,7 +34,7 @@ class Census:
     network_name: str
     taken_at: datetime
     """By the engine's clock."""
-    allocator: Allocator
+    allocator: AllocatorGeneration
     unaccounted: tuple[IPv4Address, ...]
     load_balancers_at_most: int
     """So many of them may be other nodes' load balancers, which only those nodes name; all others leaked."""
@@ -57,58 +57,58 @@ Counts = Mapping[tuple[str, IPv4Network], Count]
 
 
 @dataclass(frozen=True, slots=True)
-class Void:
+class StaleCensus:
     """A census that says nothing about this swarm any more, and why."""
 
     census: Census
     reason: str
 
 
-def allocator_of(swarm: SwarmState) -> Allocator | None:
+def allocator_of(swarm: SwarmState) -> AllocatorGeneration | None:
     """Return the allocator that a swarm has now, or None where engine, networks or leader are not known."""
     if isinstance(swarm.engine, Unknown) or isinstance(swarm.networks, Unknown):
         return None
-    leader = next((each.id for each in known(swarm.nodes, ()) if each.is_leader), None)
+    leader = next((node.id for node in known(swarm.nodes, ()) if node.is_leader), None)
     if leader is None:
         return None
     bridge = next(
         (
-            each
-            for each in swarm.networks
-            if (each.name, each.scope) == ("bridge", "local") and is_known(each.created)
+            network
+            for network in swarm.networks
+            if (network.name, network.scope) == ("bridge", "local") and is_known(network.created)
         ),
         None,
     )
-    return Allocator(
+    return AllocatorGeneration(
         swarm.engine.cluster_id, leader, swarm.engine.node_id, None if bridge is None else bridge.created
     )
 
 
-def weigh(
+def valid_evidence(
     censuses: Iterable[Census], swarm: SwarmState, rebuilt_at: datetime | None
-) -> tuple[Mapping[str, Census], tuple[Void, ...]]:
+) -> tuple[Mapping[str, Census], tuple[StaleCensus, ...]]:
     """Return the censuses that still hold, by network ID, and those that are void.
 
     Censuses of other swarms, and of networks that are gone, are in neither. `rebuilt_at` is when, by dockerd's log,
     the allocator was rebuilt, where it says so.
     """
-    there = {each.id for each in known(swarm.networks, ())}
+    there = {network.id for network in known(swarm.networks, ())}
     cluster = "" if isinstance(swarm.engine, Unknown) else swarm.engine.cluster_id
     now = allocator_of(swarm)
     valid: dict[str, Census] = {}
-    void: list[Void] = []
+    stale: list[StaleCensus] = []
     for census in censuses:
         if census.allocator.cluster_id != cluster or census.network_id not in there:
             continue
-        reason = _void_because(census, now, rebuilt_at)
+        reason = _stale_because(census, now, rebuilt_at)
         if reason:
-            void.append(Void(census, reason))
+            stale.append(StaleCensus(census, reason))
         else:
             valid[census.network_id] = census
-    return valid, tuple(void)
+    return valid, tuple(stale)
 
 
-def _void_because(census: Census, now: Allocator | None, rebuilt_at: datetime | None) -> str:
+def _stale_because(census: Census, now: AllocatorGeneration | None, rebuilt_at: datetime | None) -> str:
     then = census.allocator
     if now is None:
         return "which node leads the swarm could not be read"
@@ -123,7 +123,7 @@ def _void_because(census: Census, now: Allocator | None, rebuilt_at: datetime | 
     return ""
 
 
-def doubt_about(allocator: Allocator, managers: int) -> str:
+def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
     """Return what could make evidence void without being seen from the node that was asked, or nothing."""
     if allocator.node_id != allocator.leader_id:
         return "A restart of the leader's dockerd since then would not be seen from this node."
@@ -134,15 +134,15 @@ def doubt_about(allocator: Allocator, managers: int) -> str:
     return ""
 
 
-def mark_of(allocator: Allocator | None, managers: int) -> str:
+def mark_of(allocator: AllocatorGeneration | None, managers: int) -> str:
     """Return a name for an allocator whose end is visible even without monitoring; nothing where it might not be."""
-    if allocator is None or managers != 1 or doubt_about(allocator, managers):
+    if allocator is None or managers != 1 or why_no_evidence(allocator, managers):
         return ""
     return f"{allocator.leader_id} {allocator.daemon_began}"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LeakEntry:
     """What one task leaked on one network that stays."""
 
     network_id: str
@@ -172,7 +172,7 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class LeakLog:
     """What was seen leaking since monitoring began, as far as it is still valid.
 
     Entries are void after the allocator was rebuilt, and an address of one once somebody holds it again; those are left
@@ -181,15 +181,15 @@ class Ledger:
 
     watched_since: datetime | None = None
     """By the engine's clock; None before the first snapshot. Older entries are those of an earlier session."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LeakEntry, ...] = ()
     gaps: tuple[Unwatched, ...] = ()
 
-    def on(self, network_id: str) -> tuple[Entry, ...]:
+    def on(self, network_id: str) -> tuple[LeakEntry, ...]:
         """Return the entries of one network."""
-        return tuple(each for each in self.entries if each.network_id == network_id)
+        return tuple(entry for entry in self.entries if entry.network_id == network_id)
 
 
-class Certainty(StrEnum):
+class LeakCertainty(StrEnum):
     """How sure a count of leaked addresses is."""
 
     EXACT = "exact"
@@ -198,14 +198,14 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Evidence(StrEnum):
+class LeakEvidence(StrEnum):
     """Where the knowledge of a leak comes from."""
 
     ENGINE_COUNT = "engine count"
     """The allocator's own count, the same in two snapshots between which nothing changed hands."""
     CENSUS = "census"
     """A walk of the ring of free addresses, which names each that is taken by nobody, as of its date."""
-    LEDGER = "ledger"
+    LEAK_LOG = "leak log"
     """Removals that were watched losing them."""
     ALL_HELD = "all held"
     """Every address of the subnet has a holder, so none can have leaked."""
@@ -218,8 +218,8 @@ class Leak:
 
     count: int | None
     """None where it is not known; never 0 for that."""
-    certainty: Certainty
-    evidence: Evidence
+    certainty: LeakCertainty
+    evidence: LeakEvidence
     addresses: tuple[IPv4Address, ...] = ()
     """Those that leaked, where they are known by name, and `possibly_load_balancers` others among them. Where it is `at
     least` so many, they may be fewer than the count."""
@@ -229,7 +229,7 @@ class Leak:
     """When that was so, where it is not now; more may have leaked since."""
     possibly_load_balancers: int = 0
     """So many of `addresses` beyond the count are other nodes' load balancers, which ones being unknown."""
-    watched: int = 0
+    seen_leaking: int = 0
     """So many of the count were seen leaking."""
 
 
@@ -245,24 +245,28 @@ OVERCOUNTED = "More addresses have a holder than the engine counts as taken."
 
 def unknown_leak(why: str) -> Leak:
     """Return an unknown leak, with the reason."""
-    return Leak(None, Certainty.UNKNOWN, Evidence.NONE, why_unknown=why)
+    return Leak(None, LeakCertainty.UNKNOWN, LeakEvidence.NONE, why_unknown=why)
 
 
 def leak_by_name(
     census: Census | None,
-    watched: Collection[IPv4Address],
+    seen_leaking: Collection[IPv4Address],
     pool: Pool,
     held: Collection[IPv4Address],
     left: int,
 ) -> Leak | None:
-    """Return what census and ledger say about a subnet of which `left` addresses have no known holder now.
+    """Return what census and leak log say about a subnet of which `left` addresses have no known holder now.
 
-    `watched` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
+    `seen_leaking` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
     all, or came back. None where there is neither a census nor anything that was seen.
     """
     found = () if census is None else census.unaccounted
-    remaining = [each for each in sorted(found) if each in pool and each not in held]
-    added = [each for each in sorted(watched) if each in pool and each not in held and each not in remaining]
+    remaining = [address for address in sorted(found) if address in pool and address not in held]
+    added = [
+        address
+        for address in sorted(seen_leaking)
+        if address in pool and address not in held and address not in remaining
+    ]
     if census is None and not added:
         return None
     # Which of several subnets other nodes' load balancers are in is not known: each may have all of them.
@@ -272,12 +276,12 @@ def leak_by_name(
     seen = min(len(added), count)
     return Leak(
         count,
-        Certainty.AT_LEAST if seen or census is None else Certainty.EXACT,
-        Evidence.LEDGER if census is None else Evidence.CENSUS,
+        LeakCertainty.AT_LEAST if seen or census is None else LeakCertainty.EXACT,
+        LeakEvidence.LEAK_LOG if census is None else LeakEvidence.CENSUS,
         names,
         as_of=None if census is None else census.taken_at,
         possibly_load_balancers=len(names) - count,
-        watched=seen,
+        seen_leaking=seen,
     )
 
 

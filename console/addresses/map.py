@@ -10,8 +10,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Held, Holder, Kind, Pool
-from console.addresses.leaks import Entry, Evidence
+from console.addresses.holders import Held, Holder, HolderKind, Pool
+from console.addresses.leaks import LeakEntry, LeakEvidence
 
 BLOCK = 256
 """Addresses of one block: larger subnets are shown block by block."""
@@ -19,7 +19,7 @@ NAMED_AT_MOST = 65_536
 """In larger subnets, addresses that leaked though nothing names them are not kept one by one."""
 
 
-class Mark(StrEnum):
+class CellKind(StrEnum):
     """What a cell is, in the word that the legend shows."""
 
     VIP = "VIP"
@@ -46,16 +46,16 @@ class Mark(StrEnum):
     @property
     def is_trouble(self) -> bool:
         """Whether it should not be so."""
-        return self in (Mark.TWICE, Mark.LEAKED, Mark.TAKEN)
+        return self in (CellKind.TWICE, CellKind.LEAKED, CellKind.TAKEN)
 
 
 _OF_KIND = {
-    Kind.VIP: Mark.VIP,
-    Kind.TASK: Mark.TASK,
-    Kind.CONTAINER: Mark.CONTAINER,
-    Kind.LOAD_BALANCER: Mark.LOAD_BALANCER,
+    HolderKind.VIP: CellKind.VIP,
+    HolderKind.TASK: CellKind.TASK,
+    HolderKind.CONTAINER: CellKind.CONTAINER,
+    HolderKind.LOAD_BALANCER: CellKind.LOAD_BALANCER,
 }
-_HELD = frozenset((*_OF_KIND.values(), Mark.TWICE))
+_HELD = frozenset((*_OF_KIND.values(), CellKind.TWICE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Cell:
     """One address."""
 
     address: IPv4Address
-    mark: Mark
+    mark: CellKind
     holders: tuple[Holder, ...] = ()
-    lost: Entry | None = None
+    lost: LeakEntry | None = None
     """The leak log's entry, where it was seen leaking."""
 
 
@@ -76,7 +76,7 @@ class Block:
     number: int
     first: IPv4Address
     size: int
-    counts: Mapping[Mark, int]
+    counts: Mapping[CellKind, int]
     capacity: int
     """How many of them can be held."""
 
@@ -88,7 +88,7 @@ class Block:
     @property
     def gone(self) -> int:
         """How many are known to be in use for any reason, leaked ones included."""
-        return self.held + self.counts.get(Mark.LEAKED, 0) + self.counts.get(Mark.TAKEN, 0)
+        return self.held + self.counts.get(CellKind.LEAKED, 0) + self.counts.get(CellKind.TAKEN, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ class AddressMap:
     account: SubnetAccount
     told: Mapping[int, Cell]
     """By address as a number: all but those of which nothing is known but the range they lie in."""
-    rest: Mark
+    rest: CellKind
     """What the other addresses are that can be handed out: free or unknown."""
     by_block: Mapping[int, tuple[Cell, ...]]
-    totals: Mapping[Mark, int]
+    totals: Mapping[CellKind, int]
     """How many addresses there are of each mark."""
 
     @property
@@ -130,23 +130,23 @@ class AddressMap:
         if found is not None:
             return found
         own = IPv4Address(address)
-        return Cell(own, self.rest if own in self.pool.handed_out_from else Mark.OUTSIDE)
+        return Cell(own, self.rest if own in self.pool.handed_out_from else CellKind.OUTSIDE)
 
     def block(self, number: int) -> Block:
         """Return a block by its number, from 0."""
         size = min(BLOCK, self.size)
         first = self.first + number * size
         cells = self.by_block.get(number, ())
-        counts = Counter(each.mark for each in cells)
+        counts = Counter(cell.mark for cell in cells)
         span = self.pool.handed_out_from
         low = max(first, int(span.network_address))
         high = min(first + size, int(span.network_address) + span.num_addresses)
         inside = max(0, high - low)
-        told_inside = sum(low <= int(each.address) < high for each in cells)
-        reserved = sum(low <= int(each) < high for each in self.pool.reserved)
+        told_inside = sum(low <= int(cell.address) < high for cell in cells)
+        reserved = sum(low <= int(address) < high for address in self.pool.reserved)
         for mark, count in (
             (self.rest, inside - told_inside),
-            (Mark.OUTSIDE, size - inside - (len(cells) - told_inside)),
+            (CellKind.OUTSIDE, size - inside - (len(cells) - told_inside)),
         ):
             if count:
                 counts[mark] += count
@@ -156,7 +156,7 @@ class AddressMap:
         """Return the number of the block that an address is in."""
         return (address - self.first) // min(BLOCK, self.size)
 
-    def counts(self) -> Mapping[Mark, int]:
+    def counts(self) -> Mapping[CellKind, int]:
         """Return how many addresses there are of each mark in the whole subnet."""
         return self.totals
 
@@ -189,7 +189,7 @@ class AddressMap:
         return (int(address),) if address in self.pool.subnet else ()
 
 
-def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[Entry]) -> AddressMap:
+def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[LeakEntry]) -> AddressMap:
     """Return the map of a subnet.
 
     `elsewhere` are held addresses of the same network that no pool can hand out, and `entries` those of the leak log; of
@@ -199,21 +199,23 @@ def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[Entry]) ->
     told: dict[int, Cell] = {}
     for address in pool.reserved:
         ends = (pool.subnet.network_address, pool.subnet.broadcast_address)
-        told[int(address)] = Cell(address, Mark.RESERVED if address in ends else Mark.GATEWAY)
+        told[int(address)] = Cell(address, CellKind.RESERVED if address in ends else CellKind.GATEWAY)
     for part in (elsewhere, account.held):
         for address, holders in part.items():
             if address in pool.subnet:
-                mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else Mark.TWICE
+                mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else CellKind.TWICE
                 told[int(address)] = Cell(address, mark, holders)
-    watched = {address: entry for entry in entries for address in entry.addresses}
-    named = Mark.TAKEN if leak.possibly_load_balancers else Mark.LEAKED
-    for address in (*leak.addresses, *watched):
+    seen_leaking = {address: entry for entry in entries for address in entry.addresses}
+    named = CellKind.TAKEN if leak.possibly_load_balancers else CellKind.LEAKED
+    for address in (*leak.addresses, *seen_leaking):
         if address in pool and int(address) not in told:
-            entry = watched.get(address)
-            told[int(address)] = Cell(address, Mark.LEAKED if entry else named, lost=entry)
+            entry = seen_leaking.get(address)
+            told[int(address)] = Cell(address, CellKind.LEAKED if entry else named, lost=entry)
     rest = _rest(account, told.values())
     if rest.is_trouble and pool.handed_out_from.num_addresses <= NAMED_AT_MOST:
-        told |= {int(each): Cell(each, rest) for each in pool.handed_out_from if int(each) not in told}
+        told |= {
+            int(address): Cell(address, rest) for address in pool.handed_out_from if int(address) not in told
+        }
     by_block: defaultdict[int, list[Cell]] = defaultdict(list)
     size = min(BLOCK, pool.subnet.num_addresses)
     first = int(pool.subnet.network_address)
@@ -223,43 +225,43 @@ def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[Entry]) ->
     return AddressMap(account, told, rest, blocks, _totals(pool, told, rest))
 
 
-def _totals(pool: Pool, told: Mapping[int, Cell], rest: Mark) -> Mapping[Mark, int]:
-    counts = Counter(each.mark for each in told.values())
+def _totals(pool: Pool, told: Mapping[int, Cell], rest: CellKind) -> Mapping[CellKind, int]:
+    counts = Counter(cell.mark for cell in told.values())
     span = pool.handed_out_from
-    inside = sum(each.address in span for each in told.values())
+    inside = sum(cell.address in span for cell in told.values())
     counts[rest] += span.num_addresses - inside
-    counts[Mark.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(told) - inside)
-    return {mark: counts[mark] for mark in Mark if counts[mark]}
+    counts[CellKind.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(told) - inside)
+    return {mark: counts[mark] for mark in CellKind if counts[mark]}
 
 
-def maps_of(account: NetworkAccount, entries: Iterable[Entry]) -> tuple[AddressMap, ...]:
+def maps_of(account: NetworkAccount, entries: Iterable[LeakEntry]) -> tuple[AddressMap, ...]:
     """Return the maps of all IPv4 subnets of a network."""
-    own = tuple(each for each in entries if each.network_id == account.network.id)
-    return tuple(map_of(each, account.elsewhere, own) for each in account.subnets)
+    own = tuple(entry for entry in entries if entry.network_id == account.network.id)
+    return tuple(map_of(subnet, account.elsewhere, own) for subnet in account.subnets)
 
 
-def _rest(account: SubnetAccount, told: Iterable[Cell]) -> Mark:
+def _rest(account: SubnetAccount, told: Iterable[Cell]) -> CellKind:
     """Return what an address is that nobody is known to hold.
 
     Where all of them are the same it is that, though nobody named them. Free may mean one of a few load balancers of
     other nodes; but what may have leaked is unknown.
     """
     leak = account.leak
-    if leak.count is None or leak.evidence is Evidence.LEDGER:
+    if leak.count is None or leak.evidence is LeakEvidence.LEAK_LOG:
         # The leak log names what was seen leaking; what leaked before nobody knows.
-        return Mark.OPEN
-    named = Counter(each.mark for each in told)
-    leaked = leak.count + leak.possibly_load_balancers - named[Mark.LEAKED] - named[Mark.TAKEN]
+        return CellKind.OPEN
+    named = Counter(cell.mark for cell in told)
+    leaked = leak.count + leak.possibly_load_balancers - named[CellKind.LEAKED] - named[CellKind.TAKEN]
     balancers = 0 if leak.addresses else account.unnamed_load_balancers
-    left = account.capacity - len(account.held) - named[Mark.LEAKED] - named[Mark.TAKEN]
+    left = account.capacity - len(account.held) - named[CellKind.LEAKED] - named[CellKind.TAKEN]
     if leaked <= 0:
-        return Mark.LOAD_BALANCER if left and balancers == left else Mark.FREE
-    return Mark.LEAKED if leaked == left and leak.as_of is None else Mark.OPEN
+        return CellKind.LOAD_BALANCER if left and balancers == left else CellKind.FREE
+    return CellKind.LEAKED if leaked == left and leak.as_of is None else CellKind.OPEN
 
 
 def _words(cell: Cell) -> Iterable[str]:
     """Yield the texts by which a cell can be found, in lower case."""
     yield cell.mark.lower()
-    yield from (each.name.lower() for each in cell.holders)
+    yield from (holder.name.lower() for holder in cell.holders)
     if cell.lost is not None:
         yield from (cell.lost.task_name.lower(), cell.lost.stack.lower(), cell.lost.removed_network.lower())

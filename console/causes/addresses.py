@@ -4,7 +4,7 @@ The texts: libnetwork's ipamapi and network.go, and swarmkit's agent, as of 20.1
 """
 
 from console.causes.values import Area, Cause
-from console.journal.signatures import Certainty, Severity
+from console.journal.signatures import Confidence, LogSeverity
 
 MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"
 
@@ -15,7 +15,7 @@ CAUSES = (
         "A node needs one address on each network of its tasks, and this node got none.",
         "Compare the free addresses of the networks, then the engine versions of the nodes.",
         (MISSING_ATTACHMENT,),
-        Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY,
+        LogSeverity.CRITICAL, is_address_problem=True, certainty=Confidence.LIKELY,
         command="vipconsole glance",
     ),
     Cause(
@@ -29,7 +29,7 @@ CAUSES = (
             r"failed to allocate gateway \((?P<address>[^)]*)\): address already in use",
             r"(?:requested )?gateway (?:address )?(?P<address>[0-9a-f.:]+) (?:is )?already in use",
         ),
-        Severity.WARNING, is_address_problem=True, certainty=Certainty.LIKELY,
+        LogSeverity.WARNING, is_address_problem=True, certainty=Confidence.LIKELY,
         command="docker node update --availability drain {node}",
     ),
     Cause(
@@ -44,7 +44,7 @@ CAUSES = (
             r"networks have overlapping ipv[46]",
             r"(?:requested )?overlay subnet (?P<subnet>\S+) has conflicts in the host while running in host mode",
         ),
-        Severity.WARNING, is_address_problem=True,
+        LogSeverity.WARNING, is_address_problem=True,
         command="docker network inspect --format '{{{{.Name}}}} {{{{json .IPAM.Config}}}}' $(docker network ls -q)",
     ),
     Cause(
@@ -56,7 +56,7 @@ CAUSES = (
             r"no available (?:ipv[46] )?addresses on this network's address pools: (?P<netname>\S+) \(.*\)",
             r"no available (?:ipv[46] )?addresses on this (?:network's address pools|pool)(?:: .*)?",
         ),
-        Severity.CRITICAL, is_address_problem=True,
+        LogSeverity.CRITICAL, is_address_problem=True,
         command="docker network inspect {netname}",
     ),
     Cause(
@@ -68,7 +68,7 @@ CAUSES = (
             r"(?:could not allocate (?:ip|vip) from ipam: )?address already in use",
             r"requested (?:ip )?address (?P<address>[0-9a-f.:]+) (?:is )?already (?:in use|allocated)",
         ),
-        Severity.WARNING, is_address_problem=True, certainty=Certainty.LIKELY,
+        LogSeverity.WARNING, is_address_problem=True, certainty=Confidence.LIKELY,
         command="vipconsole glance",
     ),
     Cause(
@@ -82,6 +82,6 @@ CAUSES = (
             r"user specified ip address is supported only when connecting to networks with user configured subnets",
             r"no (?:configured subnet or ip-range contain the ip address|matching subnet for ip) .*",
         ),
-        Severity.WARNING, is_address_problem=True,
+        LogSeverity.WARNING, is_address_problem=True,
     ),
 )  # fmt: skip

@@ -6,8 +6,8 @@ drivers/overlay/ovmanager, as of 20.10, 26.1, 28.5 and 29. What a line of docker
 can make guard restart anything.
 """
 
-from console.causes.values import Area, Cause, Place
-from console.journal.signatures import Certainty, Severity
+from console.causes.values import Area, Cause, ErrorSource
+from console.journal.signatures import Confidence, LogSeverity
 
 _ID = "[0-9a-z]{3,25}"
 _NETWORK = f"(?P<network>{_ID})"
@@ -25,7 +25,7 @@ CAUSES = (
             r"no available (?:ipv[46] )?addresses on this (?:pool|network's address pools).*",
             r"no address returned",
         ),
-        Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, certainty=Confidence.LIKELY, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-address-taken", Area.ADDRESS, "address already in use in the allocator",
@@ -38,7 +38,7 @@ CAUSES = (
             r"(?:requested )?address already in use",
             r"failed to allocate gateway \((?P<address>[^)]*)\): address already in use",
         ),
-        Severity.CRITICAL, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-ipv6", Area.ADDRESS, "IPv6 subnet that Swarm does not allocate",
@@ -50,7 +50,7 @@ CAUSES = (
             r"cannot find address (?:pool for (?:poolid:)?|space )[0-9a-f]*:[0-9a-f:.]*/.*",
             r".{0,200}\bipv6 (?:address )?(?:pool|subnet|address|prefix)\b.*",
         ),
-        Severity.CRITICAL, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-overlap", Area.ADDRESS, "subnet overlaps another network's",
@@ -61,7 +61,7 @@ CAUSES = (
             r"pool overlaps with other one on this address space",
             r"requested subnet \S+ overlaps? .+",
         ),
-        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-pools-used-up", Area.ADDRESS, "no subnet left for networks",
@@ -73,7 +73,7 @@ CAUSES = (
             r"all predefined address pools have been fully subnetted",
             r"no (?:more|available) (?:subnets?|network|address pool)s?.*",
         ),
-        Severity.CRITICAL, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-invalid-pool", Area.ADDRESS, "subnet or ip-range not valid",
@@ -95,7 +95,7 @@ CAUSES = (
             r"requested address is out of range",
             r"no gateway (?:address )?.*",
         ),
-        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-pool-lost", Area.ADDRESS, "subnet unknown to the allocator",
@@ -104,7 +104,7 @@ CAUSES = (
         "or was removed while it was in use.",
         _REPLACE + " If the network is in use, hand the lead over (`vipconsole reclaim`): the allocator then reads it again.",
         (r"cannot find address (?:pool|space) .+",),
-        Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, certainty=Confidence.LIKELY, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-vxlan", Area.NETWORK, "no VXLAN number",
@@ -119,7 +119,7 @@ CAUSES = (
             r"invalid vxlan id value .+",
             r"insufficient vnis.*",
         ),
-        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-network-unknown", Area.NETWORK, "network unknown to the allocator",
@@ -134,7 +134,7 @@ CAUSES = (
             rf"network {_NETWORK} (?:not found|does not exist)",
             r"(?:ingress network is missing|no ingress network found)",
         ),
-        Severity.CRITICAL, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-pending", Area.ADDRESS, "task waits for its service's address",
@@ -142,7 +142,7 @@ CAUSES = (
         "The task waits in state New because its service has no address or port yet.",
         "Look at the failure of the service just before this line.",
         (rf"service {_ID} to which (?:this )?task {_ID} belongs has pending allocations",),
-        Severity.CRITICAL, is_address_problem=True, certainty=Certainty.LIKELY, place=Place.ALLOCATOR,
+        LogSeverity.CRITICAL, is_address_problem=True, certainty=Confidence.LIKELY, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-driver", Area.NETWORK, "network or IPAM driver missing on the leader",
@@ -155,7 +155,7 @@ CAUSES = (
             r"plugin (?:\S+ )?(?:not found|store is uninitialized|not supported).*",
             r"(?:error looking up|unable to (?:find|load)) .*(?:plugin|driver).*",
         ),
-        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-port", Area.PORT, "published port taken in the swarm",
@@ -167,7 +167,7 @@ CAUSES = (
             r"(?:published )?port (?:conflict|space|already allocated).*",
             r".{0,100}\bport\b.{0,60}\balready (?:in use|allocated)\b.*",
         ),
-        Severity.WARNING, is_address_problem=False, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=False, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-second-ingress", Area.NETWORK, "second ingress network",
@@ -175,7 +175,7 @@ CAUSES = (
         "A swarm has only one ingress network, so this one gets no addresses.",
         "Remove one of the two: `docker network ls --filter driver=overlay`.",
         (r"cannot allocate ingress network \S+ \(.+\) because another ingress network is already present.*",),
-        Severity.WARNING, is_address_problem=True, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=True, place=ErrorSource.ALLOCATOR,
     ),
     Cause(
         "allocation-not-written", Area.NODE, "allocation not recorded",
@@ -192,6 +192,6 @@ CAUSES = (
             r"rpc error: .+",
             r"(?:node|manager) (?:has )?lost leader(?:ship)?.*",
         ),
-        Severity.WARNING, is_address_problem=None, certainty=Certainty.LIKELY, place=Place.ALLOCATOR,
+        LogSeverity.WARNING, is_address_problem=None, certainty=Confidence.LIKELY, place=ErrorSource.ALLOCATOR,
     ),
 )  # fmt: skip

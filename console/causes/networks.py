@@ -5,7 +5,7 @@ as of 20.10, 26.1, 28.5 and 29.
 """
 
 from console.causes.values import Area, Cause
-from console.journal.signatures import Certainty, Severity
+from console.journal.signatures import Confidence, LogSeverity
 
 RENEW = (
     "Drain the node (`docker node update --availability drain {node}`), restart its dockerd "
@@ -30,7 +30,7 @@ CAUSES = (
             r"attaching to network failed, make sure your network options are correct and check manager logs: .+",
             r"could not attach to network \S+: .*context (?:deadline exceeded|canceled)",
         ),
-        Severity.WARNING, certainty=Certainty.LIKELY,
+        LogSeverity.WARNING, certainty=Confidence.LIKELY,
         command="vipconsole glance",
     ),
     Cause(
@@ -43,7 +43,7 @@ CAUSES = (
             rf"(?:network sandbox join failed: )?error creating vxlan interface: {_BUSY}",
             rf'vxlan interface creation failed for subnet "(?P<subnet>[^"]+)": .*{_BUSY}',
         ),
-        Severity.CRITICAL, is_address_problem=False,
+        LogSeverity.CRITICAL, is_address_problem=False,
         command="ip -d link show type vxlan",
     ),
     Cause(
@@ -57,7 +57,7 @@ CAUSES = (
             (r'(?:subnet sandbox join failed for "(?P<subnet>[^"]+)": )?(?:overlay: )?cannot determine address family of '
              "transport: the local data-plane address is not currently known"),
         ),
-        Severity.NOTE, is_address_problem=False,
+        LogSeverity.NOTE, is_address_problem=False,
         command="docker info",
     ),
     Cause(
@@ -83,7 +83,7 @@ CAUSES = (
             r"network sandbox for container \S+ not found",
             r"(?:no such|could not find) sandbox.*",
         ),
-        Severity.CRITICAL, is_address_problem=False, certainty=Certainty.LIKELY,
+        LogSeverity.CRITICAL, is_address_problem=False, certainty=Confidence.LIKELY,
         command="ip -d link show type vxlan",
         is_fallback=True,
     ),
@@ -100,7 +100,7 @@ CAUSES = (
             rf"network {_NETWORK} (?:does not exist|has been removed|is being removed)",
             rf"could not find (?:network attachment|attacher) for container \S+ to network {_NETWORK}",
         ),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="docker network ls",
     ),
     Cause(
@@ -109,7 +109,7 @@ CAUSES = (
         "The network was created without --attachable, or is not meant for containers.",
         "Create the network with --attachable, or run the container as a service.",
         (rf"network {_NETWORK} not manually attachable",),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="docker network inspect {network}",
     ),
     Cause(
@@ -118,7 +118,7 @@ CAUSES = (
         "A removed container left its endpoint behind, so a new container of that name cannot join.",
         "Remove it: `docker network disconnect -f {network} NAME`. If it stays, restart dockerd on that node.",
         (rf"endpoint with name (?P<endpoint>\S+) already exists in network {_NETWORK}",),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="docker network inspect {network}",
     ),
     Cause(
@@ -133,7 +133,7 @@ CAUSES = (
             r"unable to (?:enable|remove|insert|add) .*(?:rule|jump|nat|dnat|skip|drop|accept).*",
             r"failed to (?:add|program|create|set up) .*(?:nat|filter|firewall|iptables) .*(?:chain|rule|table)s?.*",
         ),
-        Severity.WARNING, is_address_problem=False, certainty=Certainty.LIKELY,
+        LogSeverity.WARNING, is_address_problem=False, certainty=Confidence.LIKELY,
         command="iptables -w -L DOCKER -n",
     ),
     Cause(
@@ -142,7 +142,7 @@ CAUSES = (
         "A Linux bridge has at most 1023 ports, one per container, and none of them is free.",
         "Run fewer containers on that node.",
         (r"adding interface \S+ to bridge (?P<network>\S+) failed: exchange full",),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="ip link show master {network}",
     ),
     Cause(
@@ -151,7 +151,7 @@ CAUSES = (
         "The node has no keys yet, or its kernel lacks the modules for encryption (xt_u32 or xt_bpf, IPsec).",
         "Load the modules on that node, or use a network without `--opt encrypted`.",
         (r"cannot join secure network: .+", r"encryption key is not present"),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
     ),
     Cause(
         "container-network", Area.NETWORK, "network of a container not set up",
@@ -172,6 +172,6 @@ CAUSES = (
             r"unable to complete atomic operation, key modified",
             r"key not found in store",
         ),
-        Severity.WARNING, certainty=Certainty.LIKELY, is_fallback=True,
+        LogSeverity.WARNING, certainty=Confidence.LIKELY, is_fallback=True,
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ The texts: libnetwork's portallocator and portmapper, drivers/bridge, and docker
 """
 
 from console.causes.values import Area, Cause
-from console.journal.signatures import Severity
+from console.journal.signatures import LogSeverity
 
 HOST = r"(?P<host>\[[0-9a-f:.%]*\]|[0-9.]*|::|\*)"
 PORT = r"(?P<port>[0-9]{1,5})"
@@ -33,7 +33,7 @@ CAUSES = (
             r"host-mode port already in use",
             rf"(?:host )?port (?:tcp/|udp/)?'?{PORT}'? is already in use.*",
         ),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="docker ps --filter publish={port}",
     ),
     Cause(
@@ -42,7 +42,7 @@ CAUSES = (
         "Every port of the requested range, or of the range that dockerd chooses from, is taken on that node.",
         "Publish a port outside that range, or stop what holds the ports.",
         (r"all ports are allocated",),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="docker ps --format '{{{{.Names}}}} {{{{.Ports}}}}'",
     ),
     Cause(
@@ -56,7 +56,7 @@ CAUSES = (
             rf"failed to bind (?:host )?port (?:for )?{HOST}:{PORT}(?:[/:].*)?: {_REFUSED}",
             rf"cannot expose privileged port {PORT}.*",
         ),
-        Severity.WARNING, is_address_problem=False,
+        LogSeverity.WARNING, is_address_problem=False,
         command="ip -brief address",
     ),
 )  # fmt: skip

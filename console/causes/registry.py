@@ -6,7 +6,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from console.causes import addresses, allocation, images, networks, ports, scheduling, storage
-from console.causes.values import Cause, Match, Place
+from console.causes.values import Cause, ErrorSource, Match
 
 CAUSES: tuple[Cause, ...] = (
     *ports.CAUSES,
@@ -28,7 +28,7 @@ _QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
 _Compiled = tuple[Cause, re.Pattern[str]]
 
 
-def cause_of(error: str, place: Place = Place.TASK) -> Match | None:
+def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
     """Return the cause of an error as a task or the allocator reports it; None where the table has none."""
     # containerd adds the class of an error, mostly `unknown`, behind its cause.
     text = error.strip().removesuffix(": unknown")
@@ -62,7 +62,7 @@ def _named(found: re.Match[str]) -> Mapping[str, str]:
     return MappingProxyType({key: value for key, value in found.groupdict().items() if value})
 
 
-def _compile(place: Place, *, is_fallback: bool) -> tuple[_Compiled, ...]:
+def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_Compiled, ...]:
     return tuple(
         (cause, re.compile(pattern, re.IGNORECASE | re.DOTALL))
         for cause in CAUSES
@@ -71,8 +71,8 @@ def _compile(place: Place, *, is_fallback: bool) -> tuple[_Compiled, ...]:
     )
 
 
-_TABLES: Mapping[tuple[Place, bool], tuple[_Compiled, ...]] = {
+_TABLES: Mapping[tuple[ErrorSource, bool], tuple[_Compiled, ...]] = {
     (place, is_fallback): _compile(place, is_fallback=is_fallback)
-    for place in Place
+    for place in ErrorSource
     for is_fallback in (False, True)
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from console.journal.signatures import Certainty, Severity
+from console.journal.signatures import Confidence, LogSeverity
 
 WORDS = {
     "service": "SERVICE",
@@ -61,7 +61,7 @@ class Area(StrEnum):
     SCHEDULING = "scheduling"
 
 
-class Place(StrEnum):
+class ErrorSource(StrEnum):
     """Who reports an error."""
 
     TASK = "task"
@@ -90,14 +90,14 @@ class Cause:
     meaning: str
     advice: str
     patterns: tuple[str, ...]
-    severity: Severity | None = None
+    severity: LogSeverity | None = None
     """How much it matters in dockerd's log; None leaves it among the other errors there."""
     is_address_problem: bool | None = None
     """None where it is unknown, or where the task's own addresses decide it."""
-    certainty: Certainty = Certainty.CERTAIN
+    certainty: Confidence = Confidence.CERTAIN
     command: str = ""
     """The next command, for a shell on the engine's host; empty for `docker service ps`."""
-    place: Place = Place.TASK
+    place: ErrorSource = ErrorSource.TASK
     is_fallback: bool = False
     """Whether it is used only where no other cause fits."""
 

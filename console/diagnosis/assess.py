@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from console.addresses.accounting import Kept, NetworkAccount, account
-from console.addresses.leaks import weigh
+from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
+from console.addresses.leaks import valid_evidence
 from console.diagnosis.findings.networks import (
     find_held_twice,
     find_leaks,
     find_overlaps,
     find_same_names,
+    find_stale,
     find_unallocated,
     find_unread_evidence,
     find_use,
-    find_void,
     percent,
 )
 from console.diagnosis.findings.sources import find_logged, find_unread, find_viewpoint
 from console.diagnosis.findings.unfinished import find_handover, find_parked, find_unfinished
 from console.diagnosis.findings.waiting import find_waiting
-from console.diagnosis.values import NOT_WATCHED, Assessment, Finding, Observation, Severity, worst_of
+from console.diagnosis.values import NOT_WATCHED, Assessment, Finding, Severity, Snapshot, worst_of
 from console.errors import Unknown, known
 from console.settings import Thresholds
 from console.text import clean, or_what_there_is, plural
@@ -40,7 +40,7 @@ ORDER = (
 
 
 def assess(
-    observation: Observation,
+    snapshot: Snapshot,
     thresholds: Thresholds,
     names: tuple[str, ...] = (),
     *,
@@ -50,20 +50,20 @@ def assess(
 
     A name that no overlay has is a critical finding: who monitors a network wants to know that it is gone.
     """
-    censuses, void = weigh(known(observation.censuses, ()), observation.swarm, _rebuilt_at(observation))
-    kept = Kept(censuses, known(observation.ledger, NOT_WATCHED).entries, observation.counts)
-    everything = account(observation.swarm, observation.earlier, kept)
+    censuses, stale = valid_evidence(known(snapshot.censuses, ()), snapshot.swarm, _rebuilt_at(snapshot))
+    kept = EarlierLeaks(censuses, known(snapshot.leak_log, NOT_WATCHED).entries, snapshot.counts)
+    everything = account(snapshot.swarm, snapshot.earlier, kept)
     accounts = tuple(each for each in everything if not names or each.network.name in names)
     findings = [
-        each
-        for each in _all_findings(observation, everything, thresholds)
-        if not names or _concerns(each, names, {one.network.name for one in everything})
+        finding
+        for finding in _all_findings(snapshot, everything, thresholds)
+        if not names or _concerns(finding, names, {one.network.name for one in everything})
     ]
-    findings += _absent(observation, everything, names)
-    findings += find_unread_evidence(observation.censuses, observation.ledger)
-    findings += find_void(each for each in void if not names or each.census.network_name in names)
-    findings += find_unfinished(observation.runs, observation.taken_at)
-    findings += find_logged(observation.journal, required=journal_required)
+    findings += _absent(snapshot, everything, names)
+    findings += find_unread_evidence(snapshot.censuses, snapshot.leak_log)
+    findings += find_stale(census for census in stale if not names or census.census.network_name in names)
+    findings += find_unfinished(snapshot.runs, snapshot.taken_at)
+    findings += find_logged(snapshot.journal, required=journal_required)
     findings.sort(key=_place)
     severity = worst_of(findings)
     return Assessment(
@@ -80,36 +80,34 @@ def _concerns(finding: Finding, names: tuple[str, ...], overlays: set[str]) -> b
 
 
 def _all_findings(
-    observation: Observation, accounts: tuple[NetworkAccount, ...], thresholds: Thresholds
+    snapshot: Snapshot, accounts: tuple[NetworkAccount, ...], thresholds: Thresholds
 ) -> Iterator[Finding]:
-    swarm = observation.swarm
-    yield from find_unread(observation)
-    yield from find_viewpoint(observation)
-    yield from find_parked(observation)
-    yield from find_handover(observation)
-    yield from find_waiting(observation, accounts, thresholds)
+    swarm = snapshot.swarm
+    yield from find_unread(snapshot)
+    yield from find_viewpoint(snapshot)
+    yield from find_parked(snapshot)
+    yield from find_handover(snapshot)
+    yield from find_waiting(snapshot, accounts, thresholds)
     networks, services = known(swarm.networks, ()), known(swarm.services, ())
-    yield from find_unallocated(networks, services, observation.now, thresholds)
+    yield from find_unallocated(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
-    yield from find_overlaps(networks, known(observation.routes, ()))
-    before = (
-        {} if observation.earlier is None else {one.network.id: one for one in account(observation.earlier)}
-    )
+    yield from find_overlaps(networks, known(snapshot.routes, ()))
+    before = {} if snapshot.earlier is None else {one.network.id: one for one in account(snapshot.earlier)}
     for each in accounts:
         yield from find_use(each, thresholds)
-        yield from find_leaks(each, thresholds, observation.now)
-        if observation.earlier is None or each.network.id in before:
+        yield from find_leaks(each, thresholds, snapshot.now)
+        if snapshot.earlier is None or each.network.id in before:
             yield from find_held_twice(each, before.get(each.network.id))
 
 
-def _rebuilt_at(observation: Observation) -> datetime | None:
-    return None if isinstance(observation.journal, Unknown) else observation.journal.rebuilt_at
+def _rebuilt_at(snapshot: Snapshot) -> datetime | None:
+    return None if isinstance(snapshot.journal, Unknown) else snapshot.journal.rebuilt_at
 
 
 def _absent(
-    observation: Observation, accounts: tuple[NetworkAccount, ...], names: tuple[str, ...]
+    snapshot: Snapshot, accounts: tuple[NetworkAccount, ...], names: tuple[str, ...]
 ) -> Iterator[Finding]:
-    if isinstance(observation.swarm.networks, Unknown) or isinstance(observation.swarm.engine, Unknown):
+    if isinstance(snapshot.swarm.networks, Unknown) or isinstance(snapshot.swarm.engine, Unknown):
         return
     there = [each.network.name for each in accounts]
     for name in names:
@@ -137,7 +135,7 @@ def _fullness(each: NetworkAccount) -> tuple[bool, float, str]:
 
 def _headline(severity: Severity, findings: list[Finding], accounts: tuple[NetworkAccount, ...]) -> str:
     if severity is not Severity.OK:
-        worst = list(dict.fromkeys(each.short for each in findings if each.severity is severity))
+        worst = list(dict.fromkeys(finding.short for finding in findings if finding.severity is severity))
         return "; ".join(worst[:2]) + (f"; {len(worst) - 2} more" if len(worst) > 2 else "")
     counted = [each for each in accounts if each.capacity]
     if not counted:

@@ -6,15 +6,15 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.holders import Kind
+from console.addresses.holders import HolderKind
 from console.diagnosis.why.progress import PAUSED
-from console.errors import Part, Unknown, known
+from console.errors import Result, Unknown, known
 from console.swarm.values import Network, Service, SwarmState, Task
 
 UPDATING = ("updating", "rollback_started")
 
 
-class Touch(StrEnum):
+class RecreationImpact(StrEnum):
     """What recreating a network does to something on it."""
 
     RESTARTS = "stopped, then started"
@@ -25,7 +25,7 @@ class Touch(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class Attachment:
     """A service or container on a network."""
 
     kind: str
@@ -39,7 +39,7 @@ class Attached:
     wanted: int | None
     """None where only Swarm knows."""
     addresses: tuple[IPv4Address, ...]
-    touch: Touch
+    impact: RecreationImpact
     because: str = ""
     """Why it is refused or waits, and what to do about it; a sentence."""
 
@@ -48,20 +48,20 @@ class Attached:
 class Attachments:
     """Everything on a network, by name; what would refuse its recreation first."""
 
-    all: tuple[Attached, ...]
+    all: tuple[Attachment, ...]
     refused: str = ""
     """Why this network cannot be recreated whatever is on it; a sentence."""
 
-    def of(self, kind: str) -> tuple[Attached, ...]:
+    def of(self, kind: str) -> tuple[Attachment, ...]:
         """Return those of a kind."""
-        return tuple(each for each in self.all if each.kind == kind)
+        return tuple(attachment for attachment in self.all if attachment.kind == kind)
 
-    def touched(self, touch: Touch) -> tuple[Attached, ...]:
+    def with_impact(self, impact: RecreationImpact) -> tuple[Attachment, ...]:
         """Return those to which recreating does this."""
-        return tuple(each for each in self.all if each.touch is touch)
+        return tuple(attachment for attachment in self.all if attachment.impact is impact)
 
 
-def attached_to(account: NetworkAccount, swarm: SwarmState) -> Part[Attachments]:
+def attached_to(account: NetworkAccount, swarm: SwarmState) -> Result[Attachments]:
     """Return what is on a network; unknown where services or tasks could not be read."""
     for part in (swarm.services, swarm.tasks):
         if isinstance(part, Unknown):
@@ -71,38 +71,44 @@ def attached_to(account: NetworkAccount, swarm: SwarmState) -> Part[Attachments]
     names: dict[str, str] = {}
     for address, holders in account.holders():
         for holder in holders:
-            if holder.kind is not Kind.LOAD_BALANCER:
+            if holder.kind is not HolderKind.LOAD_BALANCER:
                 addresses[holder.id].append(address)
                 names[holder.id] = holder.name
     tasks: defaultdict[str, list[Task]] = defaultdict(list)
     loose: list[Task] = []
-    services = {each.id: each for each in known(swarm.services, ())}
+    services = {service.id: service for service in known(swarm.services, ())}
     for task in known(swarm.tasks, ()):
-        if task.is_alive and any(each.network_id == network.id for each in task.attachments):
+        if task.is_alive and any(attachment.network_id == network.id for attachment in task.attachments):
             if task.service_id in services:
                 tasks[task.service_id].append(task)
             else:
                 loose.append(task)
     here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
-    nodes = {each.id: each.hostname for each in known(swarm.nodes, ())}
+    nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
     found = [
-        _service(each, tasks[each.id], addresses)
-        for each in services.values()
-        if _is_on(each, network) or tasks[each.id] or each.id in addresses
+        _service(service, tasks[service.id], addresses)
+        for service in services.values()
+        if _is_on(service, network) or tasks[service.id] or service.id in addresses
     ]
     found += [
-        _loose(each, names.get(each.id, f"task {each.id[:12]}"), addresses, nodes, here) for each in loose
+        _loose(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in loose
     ]
     refused = (
         "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
     )
-    return Attachments(tuple(sorted(found, key=lambda each: (_RANK[each.touch], each.name))), refused)
+    return Attachments(tuple(sorted(found, key=lambda each: (_RANK[each.impact], each.name))), refused)
 
 
 _RANK = {
-    touch: rank
-    for rank, touch in enumerate(
-        (Touch.REFUSED, Touch.WAITS, Touch.RESTARTS, Touch.RECONNECTS, Touch.STAYS_DOWN)
+    impact: rank
+    for rank, impact in enumerate(
+        (
+            RecreationImpact.REFUSED,
+            RecreationImpact.WAITS,
+            RecreationImpact.RESTARTS,
+            RecreationImpact.RECONNECTS,
+            RecreationImpact.STAYS_DOWN,
+        )
     )
 }
 
@@ -111,10 +117,12 @@ def _is_on(service: Service, network: Network) -> bool:
     return network.id in service.network_ids or (network.ingress and service.publishes_ingress)
 
 
-def _service(service: Service, tasks: list[Task], addresses: defaultdict[str, list[IPv4Address]]) -> Attached:
-    touch, because = _touch(service, tasks)
-    own = (*addresses[service.id], *(one for each in tasks for one in addresses[each.id]))
-    return Attached(
+def _service(
+    service: Service, tasks: list[Task], addresses: defaultdict[str, list[IPv4Address]]
+) -> Attachment:
+    impact, because = _change(service, tasks)
+    own = (*addresses[service.id], *(one for task in tasks for one in addresses[task.id]))
+    return Attachment(
         "service",
         service.name,
         service.id,
@@ -122,21 +130,24 @@ def _service(service: Service, tasks: list[Task], addresses: defaultdict[str, li
         len(tasks),
         service.replicas,
         own,
-        touch,
+        impact,
         because,
     )
 
 
-def _touch(service: Service, tasks: list[Task]) -> tuple[Touch, str]:
+def _change(service: Service, tasks: list[Task]) -> tuple[RecreationImpact, str]:
     if service.is_job:
-        return Touch.REFUSED, "A job cannot be stopped and started again. Let it end, or remove it."
+        return (
+            RecreationImpact.REFUSED,
+            "A job cannot be stopped and started again. Let it end, or remove it.",
+        )
     if service.update_state in UPDATING:
-        return Touch.REFUSED, "It is being updated: wait until that is done."
+        return RecreationImpact.REFUSED, "It is being updated: wait until that is done."
     if service.update_state in PAUSED:
-        return Touch.REFUSED, "Its last update stopped half-way: finish it or roll it back."
+        return RecreationImpact.REFUSED, "Its last update stopped half-way: finish it or roll it back."
     if not tasks and not service.replicas:
-        return Touch.STAYS_DOWN, ""
-    return Touch.RESTARTS, ""
+        return RecreationImpact.STAYS_DOWN, ""
+    return RecreationImpact.RESTARTS, ""
 
 
 def _loose(
@@ -145,12 +156,15 @@ def _loose(
     addresses: defaultdict[str, list[IPv4Address]],
     nodes: dict[str, str],
     here: str,
-) -> Attached:
+) -> Attachment:
     node = nodes.get(task.node_id, task.node_id[:12])
-    touch, because = Touch.WAITS, "Its service is gone, but it has not ended."
+    impact, because = RecreationImpact.WAITS, "Its service is gone, but it has not ended."
     if task.is_standalone:
-        touch, because = Touch.RECONNECTS, ""
+        impact, because = RecreationImpact.RECONNECTS, ""
         if task.node_id != here:
-            touch, because = Touch.REFUSED, f"It runs on {node}: only the engine there can disconnect it."
+            impact, because = (
+                RecreationImpact.REFUSED,
+                f"It runs on {node}: only the engine there can disconnect it.",
+            )
     kind = "container" if task.is_standalone else "task"
-    return Attached(kind, name, task.id, node, 1, None, tuple(addresses[task.id]), touch, because)
+    return Attachment(kind, name, task.id, node, 1, None, tuple(addresses[task.id]), impact, because)

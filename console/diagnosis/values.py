@@ -7,8 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.leaks import Census, Counts, Ledger
-from console.errors import Part, Unknown
+from console.addresses.leaks import Census, Counts, LeakLog
+from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary
 from console.swarm.values import SwarmState
@@ -75,11 +75,11 @@ class UnfinishedRun:
 
 
 NOT_ASKED = Unknown("It was not requested.")
-NOT_WATCHED = Ledger()
+NOT_WATCHED = LeakLog()
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Snapshot:
     """One dated snapshot of a swarm, and of this host where the engine is its own."""
 
     host: str
@@ -90,16 +90,16 @@ class Observation:
     swarm: SwarmState
     earlier: SwarmState | None
     """A snapshot some seconds earlier, where one was taken."""
-    routes: Part[tuple[Route, ...]]
-    journal: Part[Summary] = NOT_ASKED
+    routes: Result[tuple[Route, ...]]
+    journal: Result[Summary] = NOT_ASKED
     """What dockerd logged lately."""
-    censuses: Part[tuple[Census, ...]] = ()
+    censuses: Result[tuple[Census, ...]] = ()
     """The stored censuses; `assess` decides whether they are still valid."""
-    ledger: Part[Ledger] = NOT_WATCHED
+    leak_log: Result[LeakLog] = NOT_WATCHED
     """The leak log, as far as it is still valid; empty where nothing is monitored."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted as leaked in earlier snapshots, under the present allocator."""
-    runs: Part[tuple[UnfinishedRun, ...]] = ()
+    runs: Result[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
     machine: str = ""
     """The machine that took the snapshot, by the ID that its runs record; empty where it was not read."""
@@ -125,4 +125,6 @@ class Assessment:
 
 def worst_of(findings: Iterable[Finding]) -> Severity:
     """Return the worst severity of all findings; ok where there are none."""
-    return max((each.severity for each in findings), key=lambda each: each.rank, default=Severity.OK)
+    return max(
+        (finding.severity for finding in findings), key=lambda severity: severity.rank, default=Severity.OK
+    )

@@ -9,9 +9,9 @@ from console.concurrency import until
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.errors import VipconsoleError, known
-from console.guard.collector import Scout, keep_of, remember_restart
+from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import decide
-from console.guard.shortage import Decision, Situation, Verdict, Wishes
+from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.operations.prune import Pruned, prune
 from console.operations.reclaim.restart import DaemonRestart
 from console.swarm.changer import SwarmChanger
@@ -21,22 +21,22 @@ Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GuardOutcome:
     """The guard's result."""
 
-    decision: Decision
+    decision: GuardDecision
     """The last one: what holds now."""
     restarted: bool = False
     pruned: Pruned = field(default_factory=Pruned)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GuardVerdict:
         """Whether the batch may start."""
         return self.decision.verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Actuator:
     """What the guard acts with."""
 
     changer: SwarmChanger
@@ -45,73 +45,81 @@ class Hands:
     tell: Tell
 
 
-async def act(scout: Scout, wishes: Wishes, hands: Hands) -> Outcome:
+async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -> GuardOutcome:
     """Decide again, under the maintenance lock and after quiet was watched for a while, and do what was decided.
 
     The caller holds the lock. Raises a `VipconsoleError` where something failed that leaves nothing to say.
     """
-    thresholds, settings = scout.settings.thresholds, scout.settings
-    situation = await scout.situation(holds_lock=True, dwell_s=settings.quiet.dwell_s)
-    decision = decide(situation, wishes, thresholds)
+    thresholds, settings = collector.settings.thresholds, collector.settings
+    inputs = await collector.inputs(holds_lock=True, dwell_s=settings.quiet.dwell_s)
+    decision = decide(inputs, options, thresholds)
     pruned = Pruned()
     if decision.prunes:
-        pruned = await prune(scout.reader, hands.changer, keep_of(settings), decision.prunes, hands.tell)
+        pruned = await prune(
+            collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
+        )
     if not decision.restarts:
-        return Outcome(_with_pruned(decision, pruned), pruned=pruned)
-    return await _restart(scout, wishes, hands, situation, decision)
+        return GuardOutcome(_with_pruned(decision, pruned), pruned=pruned)
+    return await _restart(collector, options, actuator, inputs, decision)
 
 
 async def _restart(
-    scout: Scout, wishes: Wishes, hands: Hands, before: Situation, decision: Decision
-) -> Outcome:
-    settings, clock = scout.settings, scout.clock
+    collector: Collector,
+    options: GuardOptions,
+    actuator: Actuator,
+    before: GuardInputs,
+    decision: GuardDecision,
+) -> GuardOutcome:
+    settings, clock = collector.settings, collector.clock
     # On disk before it begins: a guard that is killed in the middle must not restart it again.
-    await asyncio.to_thread(remember_restart, scout.state, clock.now())
-    reader = scout.reader
-    waited = frozenset(each.service_id for each in needy_services(before.observation))
-    done = await DaemonRestart(reader, clock, hands.restart, hands.tell).run(settings.guard.recovery_s)
-    now = await _settled(scout, wishes, clock, waited)
-    after = decide(now, replace(wishes, may_restart=False), settings.thresholds)
+    await asyncio.to_thread(remember_restart, collector.state, clock.now())
+    reader = collector.reader
+    waited = frozenset(service.service_id for service in needy_services(before.snapshot))
+    done = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(settings.guard.recovery_s)
+    now = await _settled(collector, options, clock, waited)
+    after = decide(now, replace(options, may_restart=False), settings.thresholds)
     took = duration(done.took_s)
     if after.shortage is not None:
         sentence = f"The docker unit was restarted ({took}), but it did not help. {after.sentence}"
-        return Outcome(replace(after, verdict=Verdict.STOP, sentence=sentence), restarted=True)
+        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), restarted=True)
     if done.behind:
         behind = f"{plural(len(done.behind), 'service')} not running yet: {listed(done.behind)}."
         sentence = f"The docker unit was restarted ({took}). {behind}"
-        return Outcome(
-            Decision(Verdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), restarted=True
+        return GuardOutcome(
+            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), restarted=True
         )
     first = decision.shortage.why if decision.shortage else "addresses were exhausted"
     sentence = f"The docker unit was restarted ({took}), because {first}. {after.sentence}"
-    verdict = Verdict.GO if after.verdict is Verdict.NOTE else after.verdict
-    return Outcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)
+    verdict = GuardVerdict.GO if after.verdict is GuardVerdict.NOTE else after.verdict
+    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)
 
 
-async def _settled(scout: Scout, wishes: Wishes, clock: Clock, waited: frozenset[str]) -> Situation:
+async def _settled(
+    collector: Collector, options: GuardOptions, clock: Clock, waited: frozenset[str]
+) -> GuardInputs:
     """Return the situation once what waited for its addresses runs, or the time for that is over."""
-    seen: list[Situation] = []
+    seen: list[GuardInputs] = []
 
     async def is_settled() -> bool:
-        seen.append(await scout.situation(holds_lock=True))
-        found = decide(seen[-1], replace(wishes, may_restart=False), scout.settings.thresholds)
-        return found.verdict in (Verdict.GO, Verdict.NOTE) and not _is_waiting(seen[-1], waited)
+        seen.append(await collector.inputs(holds_lock=True))
+        found = decide(seen[-1], replace(options, may_restart=False), collector.settings.thresholds)
+        return found.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(seen[-1], waited)
 
-    await until(is_settled, clock, scout.settings.guard.recovery_s, 2.0, despite=(VipconsoleError,))
+    await until(is_settled, clock, collector.settings.guard.recovery_s, 2.0, despite=(VipconsoleError,))
     return seen[-1]
 
 
-def _is_waiting(situation: Situation, waited: frozenset[str]) -> bool:
-    swarm = situation.observation.swarm
+def _is_waiting(inputs: GuardInputs, waited: frozenset[str]) -> bool:
+    swarm = inputs.snapshot.swarm
     tasks = tasks_by_service(known(swarm.tasks, ()))
-    return bool(needy_services(situation.observation)) or not all(
-        has_its_replicas(each, tasks.get(each.id, ()))
-        for each in known(swarm.services, ())
-        if each.id in waited
+    return bool(needy_services(inputs.snapshot)) or not all(
+        has_its_replicas(service, tasks.get(service.id, ()))
+        for service in known(swarm.services, ())
+        if service.id in waited
     )
 
 
-def _with_pruned(decision: Decision, pruned: Pruned) -> Decision:
+def _with_pruned(decision: GuardDecision, pruned: Pruned) -> GuardDecision:
     if not pruned.removed:
         return decision
     removed = f"{plural(len(pruned.removed), 'unused overlay')} removed: {listed(pruned.removed)}."

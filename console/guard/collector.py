@@ -14,19 +14,19 @@ from console.concurrency import together
 from console.diagnosis.assess import assess
 from console.diagnosis.findings.unfinished import find_unfinished
 from console.diagnosis.findings.waiting import needy_services
-from console.diagnosis.quiescence.values import Report, Rules
-from console.diagnosis.quiescence.waiter import Senses, wait_for_quiet
-from console.diagnosis.values import Observation
-from console.errors import HostError, Part, Unknown, VipconsoleError, unknown_from
-from console.guard.shortage import Daemon, Situation
+from console.diagnosis.quiescence.values import QuiescenceRules, Report
+from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
+from console.diagnosis.values import Snapshot
+from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
+from console.guard.shortage import Daemon, GuardInputs
 from console.host.lock_probe import LOCK, holder_of_lock
-from console.host.survey import HostSurvey
+from console.host.survey import HostReader
 from console.host.unit_chain import read_daemon_unit
 from console.journal.reader import DaemonLog, whose_host
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.operations.prune import Keep, prunable
 from console.runbook.store.viewer import REVIVED_WITHIN_S, unfinished_runs
-from console.settings import Look, Settings
+from console.settings import Settings, SnapshotSettings
 from console.storage.census import kept_censuses
 from console.storage.state import make_private, write_atomically
 from console.swarm.connection import EngineConnection
@@ -39,7 +39,7 @@ LONGEST_JOURNAL_S = 14 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scout:
+class Collector:
     """Looks at a swarm and its host for the guard."""
 
     connection: EngineConnection
@@ -51,7 +51,7 @@ class Scout:
     """Whether nothing on this host has anything to do with the swarm."""
     lock: Path = LOCK
     """The maintenance lock of this host."""
-    unit: Callable[[], Awaitable[Part[Daemon]]] | None = None
+    unit: Callable[[], Awaitable[Result[Daemon]]] | None = None
     """Inspects the docker unit instead of systemd; for engines that no unit runs."""
 
     @property
@@ -59,90 +59,92 @@ class Scout:
         """What reads the swarm."""
         return EngineReader(self.connection)
 
-    async def situation(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> Situation:
+    async def inputs(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> GuardInputs:
         """Return what there is now. With `dwell_s`, quiet is watched for so long; what is stuck does not count."""
         reader, settings = self.reader, self.settings
         unit = await (self.unit or self._unit)()
-        observation = await take_look(reader, self.log, self.clock, self._look(unit))
+        snapshot = await take_snapshot(reader, self.log, self.clock, self._snapshot(unit))
         if not self.is_demo:
-            observation = replace(
-                observation,
+            snapshot = replace(
+                snapshot,
                 censuses=await asyncio.to_thread(kept_censuses, self.state),
                 runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
             )
         quiet, stays_down, unused, holder, last = await together(
-            self._quiet(observation, dwell_s, holds_lock=holds_lock),
+            self._quiet(snapshot, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),
             self._holder(holds_lock=holds_lock),
             asyncio.to_thread(last_restart, self.state),
         )
-        daemon: Part[Daemon] = unit if isinstance(unit, Unknown) else stays_down
+        daemon: Result[Daemon] = unit if isinstance(unit, Unknown) else stays_down
         if not isinstance(unit, Unknown) and not isinstance(stays_down, Unknown):
             daemon = replace(unit, stays_down=stays_down.stays_down)
-        return Situation(
-            observation,
-            assess(observation, settings.thresholds),
+        return GuardInputs(
+            snapshot,
+            assess(snapshot, settings.thresholds),
             quiet,
-            _unfinished(observation),
+            _unfinished(snapshot),
             holder,
             daemon,
             last,
             unused,
         )
 
-    def _look(self, unit: Part[Daemon]) -> Look:
-        look = self.settings.look
+    def _snapshot(self, unit: Result[Daemon]) -> SnapshotSettings:
+        snapshot = self.settings.snapshot
         if isinstance(unit, Unknown) or unit.started_at is None:
-            return look
+            return snapshot
         # The first failure is logged at level error and later ones are not: one of last week may still be the reason.
         age_s = (self.clock.now() - unit.started_at).total_seconds() + 60
-        return replace(look, journal_s=min(max(look.journal_s, age_s), LONGEST_JOURNAL_S))
+        return replace(snapshot, journal_s=min(max(snapshot.journal_s, age_s), LONGEST_JOURNAL_S))
 
-    async def _unit(self) -> Part[Daemon]:
-        swarm = await self.reader.lists(self.settings.look.deadline_s)
-        doubt = await whose_host(self.connection.host, swarm.engine)
-        if doubt is not None:
-            return doubt
+    async def _unit(self) -> Result[Daemon]:
+        swarm = await self.reader.lists(self.settings.snapshot.deadline_s)
+        refusal = await whose_host(self.connection.host, swarm.engine)
+        if refusal is not None:
+            return refusal
         try:
-            unit = await read_daemon_unit(self.settings.docker_unit, self.settings.look.call_timeout_s)
+            unit = await read_daemon_unit(self.settings.docker_unit, self.settings.snapshot.call_timeout_s)
         except HostError as error:
             return unknown_from(error)
         return Daemon(unit.started_at, unit.start_limit_s, ())
 
-    async def _stays_down(self) -> Part[Daemon]:
+    async def _stays_down(self) -> Result[Daemon]:
         try:
             return Daemon(None, 0, await self.reader.containers_that_stay_down())
         except VipconsoleError as error:
             return unknown_from(error)
 
-    async def _quiet(self, observation: Observation, dwell_s: float, *, holds_lock: bool) -> Report:
+    async def _quiet(self, snapshot: Snapshot, dwell_s: float, *, holds_lock: bool) -> Report:
         settings = self.settings
-        stuck = frozenset(each.name for each in needy_services(observation)) if dwell_s else frozenset()
-        rules = Rules(settings.quiet, settings.thresholds, dwell_s, stuck)
-        senses = Senses(
+        stuck = frozenset(service.name for service in needy_services(snapshot)) if dwell_s else frozenset()
+        rules = QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, stuck)
+        dependencies = WaitDependencies(
             self.reader,
-            HostSurvey(settings.quiet, settings.look.call_timeout_s, holds_lock=holds_lock),
+            HostReader(settings.quiet, settings.snapshot.call_timeout_s, holds_lock=holds_lock),
             EventSource(self.connection, self.clock),
         )
         report: Report | None = None
         # Three times as long as it must last: a longer deploy is not waited for here.
-        async with aclosing(wait_for_quiet(senses, self.clock, rules, settings.look, 3 * dwell_s)) as states:
-            async for each in states:
-                report = each.report
+        async with aclosing(
+            wait_for_quiet(dependencies, self.clock, rules, settings.snapshot, 3 * dwell_s)
+        ) as states:
+            async for state in states:
+                report = state.report
         if report is None:
             raise AssertionError("a wait ended without a state")
         return report
 
     async def _prunable(self) -> tuple[str, ...]:
         try:
-            look = await self.reader.snapshot()
+            snapshot = await self.reader.snapshot()
         except VipconsoleError:
             # What else is looked at fails for the same reason, and tells it; nothing is removed blindly.
             return ()
-        return tuple(each.name for each in prunable(look, keep_of(self.settings)))
+        return tuple(network.name for network in prunable(snapshot, keep_of(self.settings)))
 
-    async def _holder(self, *, holds_lock: bool) -> Part[str]:
+    async def _holder(self, *, holds_lock: bool) -> Result[str]:
         if holds_lock or self.is_demo:
             return ""
         try:
@@ -156,12 +158,12 @@ def keep_of(settings: Settings) -> Keep:
     return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
 
 
-def _unfinished(observation: Observation) -> Part[str]:
+def _unfinished(snapshot: Snapshot) -> Result[str]:
     """Return what every command and screen says about unfinished runs; nothing where there is none."""
-    if isinstance(observation.runs, Unknown):
-        return observation.runs
-    found = find_unfinished(observation.runs, observation.taken_at)
-    return " ".join(f"{each.sentence} {each.hint}" for each in found)
+    if isinstance(snapshot.runs, Unknown):
+        return snapshot.runs
+    found = find_unfinished(snapshot.runs, snapshot.taken_at)
+    return " ".join(f"{finding.sentence} {finding.hint}" for finding in found)
 
 
 FILE = "guard.json"
@@ -170,7 +172,7 @@ FILE = "guard.json"
 SCHEMA = "vipconsole.guard-memory/1"
 
 
-def last_restart(state: Path) -> Part[datetime | None]:
+def last_restart(state: Path) -> Result[datetime | None]:
     """Return when the last restart was begun; None where there never was one."""
     path = state / FILE
     try:

@@ -5,16 +5,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from console.diagnosis.findings.waiting import needy_services
-from console.diagnosis.quiescence.values import State
+from console.diagnosis.quiescence.values import CheckState
 from console.diagnosis.values import Finding, Severity
 from console.errors import LockHeld, Unknown
 from console.guard.shortage import (
     REFUSALS,
-    Decision,
+    GuardDecision,
+    GuardInputs,
+    GuardOptions,
+    GuardVerdict,
     Shortage,
-    Situation,
-    Verdict,
-    Wishes,
     being_deployed,
     doubtful,
     find_shortages,
@@ -36,55 +36,57 @@ GROWTH = (
 )
 
 
-def decide(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Decision:
+def decide(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision:
     """Return what to do and to say. The actuator asks again just before it acts, under the maintenance lock."""
     return (
-        _stands_back(situation)
-        or _blind(situation)
-        or _short(situation, wishes, thresholds)
-        or _doubt(situation, wishes)
-        or _go(situation, wishes)
+        _stands_back(inputs)
+        or _blind(inputs)
+        or _short(inputs, options, thresholds)
+        or _refusal(inputs, options)
+        or _go(inputs, options)
     )
 
 
-def _stands_back(situation: Situation) -> Decision | None:
+def _stands_back(inputs: GuardInputs) -> GuardDecision | None:
     """Return the decision where somebody else is changing the swarm, or has left it half changed."""
-    if isinstance(situation.unfinished, Unknown):
-        return unknown(situation.unfinished, "It is not known whether a run is unfinished.")
-    if situation.unfinished:
-        return Decision(
-            Verdict.STOP, situation.unfinished, "Nothing is deployed or repaired while a run is unfinished."
+    if isinstance(inputs.unfinished, Unknown):
+        return unknown(inputs.unfinished, "It is not known whether a run is unfinished.")
+    if inputs.unfinished:
+        return GuardDecision(
+            GuardVerdict.STOP,
+            inputs.unfinished,
+            "Nothing is deployed or repaired while a run is unfinished.",
         )
-    if isinstance(situation.holder, Unknown):
-        return unknown(situation.holder, "It is not known whether another command is changing the swarm.")
-    if situation.holder:
-        refused = LockHeld(situation.holder)
-        return Decision(Verdict.STOP, refused.sentence, refused.hint)
+    if isinstance(inputs.holder, Unknown):
+        return unknown(inputs.holder, "It is not known whether another command is changing the swarm.")
+    if inputs.holder:
+        refused = LockHeld(inputs.holder)
+        return GuardDecision(GuardVerdict.STOP, refused.sentence, refused.hint)
     # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
-    left = next((each for each in situation.assessment.findings if each.code in HALF_CHANGED), None)
+    left = next((finding for finding in inputs.assessment.findings if finding.code in HALF_CHANGED), None)
     if left is not None:
-        return Decision(Verdict.STOP, left.sentence, left.hint)
+        return GuardDecision(GuardVerdict.STOP, left.sentence, left.hint)
     return None
 
 
-def _blind(situation: Situation) -> Decision | None:
-    swarm = situation.observation.swarm
+def _blind(inputs: GuardInputs) -> GuardDecision | None:
+    swarm = inputs.snapshot.swarm
     for part in (swarm.engine, swarm.networks, swarm.services, swarm.tasks):
         if isinstance(part, Unknown):
             return unknown(part, "The swarm cannot be read.")
     return None
 
 
-def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Decision | None:
-    shortages = tuple(find_shortages(situation, wishes, thresholds))
+def _short(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision | None:
+    shortages = tuple(find_shortages(inputs, options, thresholds))
     if not shortages:
         return None
     # A restart rebuilds the whole allocator: it is worth it only if it meets what is wanted everywhere.
-    hopeless = [each for each in shortages if each.within_reach < each.wanted]
+    hopeless = [shortage for shortage in shortages if shortage.within_reach < shortage.wanted]
     if hopeless:
         worst = hopeless[0]
-        return Decision(
-            Verdict.STOP,
+        return GuardDecision(
+            GuardVerdict.STOP,
             f"{_sentence(worst)} A restart would not help: "
             + (
                 "nothing leaked there that a restart could free."
@@ -96,7 +98,7 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
             worst,
         )
     worst = shortages[0]
-    obstacles = tuple(_obstacles(situation, wishes))
+    obstacles = tuple(_obstacles(inputs, options))
     gain = (
         f"With all leaked addresses back, {worst.within_reach} would be free, and {worst.wanted} "
         f"{'is' if worst.wanted == 1 else 'are'} needed."
@@ -104,16 +106,16 @@ def _short(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Deci
     if obstacles:
         sentence, hint = obstacles[0]
         # An operator who waits for the obstacle needs the command to call then.
-        then = "" if wishes.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
-        return Decision(
-            Verdict.STOP,
+        then = "" if options.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
+        return GuardDecision(
+            GuardVerdict.STOP,
             f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
             f"{hint}{then}".strip(),
             worst,
             because=tuple(each for each, _ in obstacles),
         )
-    return Decision(
-        Verdict.STOP,
+    return GuardDecision(
+        GuardVerdict.STOP,
         f"{_sentence(worst)} {gain}",
         "The docker unit is restarted: every container of this host stops and comes back.",
         worst,
@@ -126,14 +128,14 @@ def _sentence(shortage: Shortage) -> str:
     return f"{shortage.why}."
 
 
-def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
+def _obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
     """Yield why the docker unit must not be restarted now, each with what to do; permission comes last."""
-    observation = situation.observation
-    engine, nodes = observation.swarm.engine, observation.swarm.nodes
+    snapshot = inputs.snapshot
+    engine, nodes = snapshot.swarm.engine, snapshot.swarm.nodes
     if isinstance(nodes, Unknown):
         yield "which node leads the swarm could not be read.", nodes.hint
     elif not isinstance(engine, Unknown):
-        leader = next((each for each in nodes if each.is_leader), None)
+        leader = next((node for node in nodes if node.is_leader), None)
         if leader is None:
             yield "the swarm has no leader.", "Run `docker node ls` on the managers."
         elif leader.id != engine.node_id:
@@ -141,28 +143,28 @@ def _obstacles(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]
                 f"the allocator runs on the leader, {leader.hostname}, not here.",
                 f"Run this on {leader.hostname}.",
             )
-    yield from _noise(situation)
-    yield from _unit(situation, wishes)
-    if not wishes.may_restart:
+    yield from _noise(inputs)
+    yield from _unit(inputs, options)
+    if not options.may_restart:
         yield "a restart of the docker unit is not allowed.", PERMISSION
 
 
-def _noise(situation: Situation) -> Iterator[tuple[str, str]]:
+def _noise(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
     over = "Try again when that is over."
-    deployed = being_deployed(situation.observation)
+    deployed = being_deployed(inputs.snapshot)
     if deployed:
         verb = "is" if len(deployed) == 1 else "are"
         yield f"{listed(deployed)} {verb} being deployed.", over
-    for check in situation.quiet.checks:
-        if check.state is State.BUSY:
-            names = [each.name for each in check.blockers if not each.is_accepted]
+    for check in inputs.quiet.checks:
+        if check.state is CheckState.BUSY:
+            names = [blocker.name for blocker in check.blockers if not blocker.is_accepted]
             yield f"it is not quiet here ({check.title}: {listed(names)}).", over
-        elif check.state is State.UNKNOWN:
+        elif check.state is CheckState.UNKNOWN:
             yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
 
 
-def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
-    daemon, last, now = situation.daemon, situation.last_restart_at, situation.observation.taken_at
+def _unit(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
+    daemon, last, now = inputs.daemon, inputs.last_restart_at, inputs.snapshot.taken_at
     if isinstance(daemon, Unknown):
         yield f"the docker unit cannot be inspected. {daemon.reason}", daemon.hint
     else:
@@ -181,67 +183,67 @@ def _unit(situation: Situation, wishes: Wishes) -> Iterator[tuple[str, str]]:
             )
     if isinstance(last, Unknown):
         yield f"it is not known when the last restart was. {last.reason}", last.hint
-    elif last is not None and (now - last).total_seconds() < wishes.cooldown_s:
-        left_s = wishes.cooldown_s - max(0.0, (now - last).total_seconds())
+    elif last is not None and (now - last).total_seconds() < options.cooldown_s:
+        left_s = options.cooldown_s - max(0.0, (now - last).total_seconds())
         yield (
             f"the guard restarted it {duration((now - last).total_seconds())} ago, and addresses are short again.",
             f"The next restart is allowed in {duration(left_s)}. Find out what leaks: `vipconsole`.",
         )
 
 
-def _doubt(situation: Situation, wishes: Wishes) -> Decision | None:
-    account = doubtful(situation, wishes)
+def _refusal(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None:
+    account = doubtful(inputs, options)
     if account is None:
         return None
-    return Decision(
-        Verdict.UNKNOWN,
-        f"It is not known whether {account.network.name} has {wishes.need} free addresses: at most "
+    return GuardDecision(
+        GuardVerdict.UNKNOWN,
+        f"It is not known whether {account.network.name} has {options.need} free addresses: at most "
         f"{account.free_at_most} are free, leaked ones included.",
         f"`vipconsole census {account.network.name}` counts them.",
         census_of=account.network.name,
     )
 
 
-def _go(situation: Situation, wishes: Wishes) -> Decision:
-    is_answered = wishes.need is not None
-    needy = needy_services(situation.observation)
-    lacking = {each.name for each in needy}
-    refused = still_refused(situation, needy)
+def _go(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+    is_answered = options.need is not None
+    needy = needy_services(inputs.snapshot)
+    lacking = {waiting_service.name for waiting_service in needy}
+    refused = still_refused(inputs, needy)
     findings = [
         _softened(each, refused if each.code in REFUSED else lacking)
-        for each in situation.assessment.findings
+        for each in inputs.assessment.findings
         if each.severity is not Severity.OK
-        and not (is_answered and each.code in ABOUT_USE and each.subject == wishes.network)
+        and not (is_answered and each.code in ABOUT_USE and each.subject == options.network)
     ]
-    findings.sort(key=lambda each: -each.severity.rank)
-    there = {each.network.name: each for each in situation.assessment.accounts}
-    if wishes.network not in there:
+    findings.sort(key=lambda finding: -finding.severity.rank)
+    there = {each.network.name: each for each in inputs.assessment.accounts}
+    if options.network not in there:
         return _with_prunes(
-            Decision(
-                Verdict.STOP,
-                f"There is no overlay named {wishes.network}.",
-                f"{did_you_mean(wishes.network, there)} Create it first, or set `network` to the one that the batch "
+            GuardDecision(
+                GuardVerdict.STOP,
+                f"There is no overlay named {options.network}.",
+                f"{did_you_mean(options.network, there)} Create it first, or set `network` to the one that the batch "
                 "deploys on.".lstrip(),
             ),
-            situation,
-            wishes,
+            inputs,
+            options,
         )
-    account = there[wishes.network]
+    account = there[options.network]
     bound = "" if account.free_is_exact else "at most "
-    room = f"{wishes.network} has {bound}{account.free_at_most} of {account.capacity} addresses free"
+    room = f"{options.network} has {bound}{account.free_at_most} of {account.capacity} addresses free"
     worst = findings[0] if findings else None
     said = tuple(each.sentence for each in findings)
     if worst is None:
-        need = f", and {wishes.need} are needed" if is_answered else ""
-        decision = Decision(Verdict.GO, f"{room}{need}.")
+        need = f", and {options.need} are needed" if is_answered else ""
+        decision = GuardDecision(GuardVerdict.GO, f"{room}{need}.")
     elif worst.severity is Severity.UNKNOWN:
-        decision = Decision(Verdict.UNKNOWN, worst.sentence, worst.hint, because=said)
+        decision = GuardDecision(GuardVerdict.UNKNOWN, worst.sentence, worst.hint, because=said)
     elif worst.severity is Severity.CRITICAL:
-        decision = Decision(Verdict.STOP, worst.sentence, worst.hint, because=said)
+        decision = GuardDecision(GuardVerdict.STOP, worst.sentence, worst.hint, because=said)
     else:
-        first = "" if worst.code in ABOUT_USE and worst.subject == wishes.network else f"{room}. "
-        decision = Decision(Verdict.NOTE, first + worst.sentence, worst.hint, because=said)
-    return _with_prunes(decision, situation, wishes)
+        first = "" if worst.code in ABOUT_USE and worst.subject == options.network else f"{room}. "
+        decision = GuardDecision(GuardVerdict.NOTE, first + worst.sentence, worst.hint, because=said)
+    return _with_prunes(decision, inputs, options)
 
 
 def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
@@ -250,8 +252,8 @@ def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
     return replace(finding, severity=Severity.WARNING) if is_over else finding
 
 
-def _with_prunes(decision: Decision, situation: Situation, wishes: Wishes) -> Decision:
+def _with_prunes(decision: GuardDecision, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     """Add what is pruned: only while nothing is being deployed, for a network may be about to be used."""
-    if not wishes.may_prune or any(True for _ in _noise(situation)):
+    if not options.may_prune or any(True for _ in _noise(inputs)):
         return decision
-    return replace(decision, prunes=situation.prunable)
+    return replace(decision, prunes=inputs.prunable)

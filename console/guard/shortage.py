@@ -17,14 +17,14 @@ from console.diagnosis.findings.waiting import (
 )
 from console.diagnosis.quiescence.crash_loops import ENDED_BADLY, TOLD_TO_END, tasks_by_service
 from console.diagnosis.quiescence.values import Report
-from console.diagnosis.values import Assessment, Observation
-from console.errors import Part, Unknown, known
+from console.diagnosis.values import Assessment, Snapshot
+from console.errors import Result, Unknown, known
 from console.settings import Thresholds
 from console.swarm.values import Service, Task
 from console.text import listed, plural
 
 
-class Verdict(StrEnum):
+class GuardVerdict(StrEnum):
     """Whether the batch may start."""
 
     GO = "go"
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class GuardOptions:
     """What the operator wants and allows."""
 
     network: str
@@ -60,20 +60,20 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class GuardInputs:
     """Everything that a decision rests on."""
 
-    observation: Observation
+    snapshot: Snapshot
     assessment: Assessment
     """Of all overlays."""
     quiet: Report
     """One snapshot's worth of checks, nothing accepted."""
-    unfinished: Part[str]
+    unfinished: Result[str]
     """What an unfinished run says, with the command that resumes it; nothing where there is none."""
-    holder: Part[str]
+    holder: Result[str]
     """Who holds the maintenance lock; nothing where nobody does."""
-    daemon: Part[Daemon]
-    last_restart_at: Part[datetime | None]
+    daemon: Result[Daemon]
+    last_restart_at: Result[datetime | None]
     """When the guard restarted it last; None where it never did. Unknown where that could not be read."""
     prunable: tuple[str, ...] = ()
     """Names of the overlays that nobody uses and nothing keeps."""
@@ -96,10 +96,10 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class GuardDecision:
     """What the guard does and says. The same value is shown by `--dry-run` and acted on without it."""
 
-    verdict: Verdict
+    verdict: GuardVerdict
     """The verdict if nothing is done; where `restarts` is set, the restart's result replaces it."""
     sentence: str
     hint: str = ""
@@ -112,9 +112,9 @@ class Decision:
     """What held, or did not, each a sentence; in the order in which it was looked at."""
 
 
-def unknown(part: Unknown, what: str) -> Decision:
+def unknown(part: Unknown, what: str) -> GuardDecision:
     """Return the decision where something cannot be known."""
-    return Decision(Verdict.UNKNOWN, f"{what} {part.reason}", part.hint)
+    return GuardDecision(GuardVerdict.UNKNOWN, f"{what} {part.reason}", part.hint)
 
 
 REFUSALS = frozenset(
@@ -130,13 +130,13 @@ FRESH_S = 900.0
 """A census of this age still tells what is free."""
 
 
-def find_shortages(situation: Situation, wishes: Wishes, thresholds: Thresholds) -> Iterator[Shortage]:
+def find_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> Iterator[Shortage]:
     """Yield the networks that have too few addresses, the network of the batch first."""
-    needy = needy_services(situation.observation)
-    lacking = _lacking(situation, needy, thresholds)
-    for account in _batch_first(situation.assessment.accounts, wishes):
+    needy = needy_services(inputs.snapshot)
+    lacking = _lacking(inputs, needy, thresholds)
+    for account in _batch_first(inputs.assessment.accounts, options):
         name, network_id = account.network.name, account.network.id
-        batch = (wishes.need or 0) if name == wishes.network else 0
+        batch = (options.need or 0) if name == options.network else 0
         wanted = batch + _wanted(account, needy)
         names = lacking.get(network_id, ())
         if names:
@@ -151,11 +151,11 @@ def find_shortages(situation: Situation, wishes: Wishes, thresholds: Thresholds)
         yield Shortage(name, network_id, why, wanted, account.free_at_most, within_reach)
 
 
-def doubtful(situation: Situation, wishes: Wishes) -> NetworkAccount | None:
+def doubtful(inputs: GuardInputs, options: GuardOptions) -> NetworkAccount | None:
     """Return the network of the batch where nobody knows whether it has as many addresses as are needed."""
-    now = situation.observation.now
-    for account in situation.assessment.accounts:
-        is_asked = account.network.name == wishes.network and wishes.need is not None
+    now = inputs.snapshot.now
+    for account in inputs.assessment.accounts:
+        is_asked = account.network.name == options.network and options.need is not None
         if is_asked and not account.free_is_exact and not _is_freshly_walked(account, now):
             return account
     return None
@@ -163,68 +163,80 @@ def doubtful(situation: Situation, wishes: Wishes) -> NetworkAccount | None:
 
 def _is_freshly_walked(account: NetworkAccount, now: datetime) -> bool:
     """Whether a census told a moment ago what leaked; what has leaked since then is little."""
-    dates = [each.leak.as_of for each in account.subnets]
-    return bool(dates) and all(each is not None and (now - each).total_seconds() <= FRESH_S for each in dates)
+    dates = [subnet.leak.as_of for subnet in account.subnets]
+    return bool(dates) and all(date is not None and (now - date).total_seconds() <= FRESH_S for date in dates)
 
 
-def _batch_first(accounts: Iterable[NetworkAccount], wishes: Wishes) -> list[NetworkAccount]:
-    return sorted(accounts, key=lambda each: each.network.name != wishes.network)
+def _batch_first(accounts: Iterable[NetworkAccount], options: GuardOptions) -> list[NetworkAccount]:
+    return sorted(accounts, key=lambda account: account.network.name != options.network)
 
 
 def _wanted(account: NetworkAccount, needy: Iterable[Needy]) -> int:
-    return sum(each.addresses for each in needy if account.network.id in each.network_ids)
+    return sum(
+        waiting_service.addresses
+        for waiting_service in needy
+        if account.network.id in waiting_service.network_ids
+    )
 
 
 def _lacking(
-    situation: Situation, needy: list[Needy], thresholds: Thresholds
+    inputs: GuardInputs, needy: list[Needy], thresholds: Thresholds
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the services that cannot get an address, by the network that most likely holds them up.
 
     That is known when dockerd said so and it can still be so, or when a deploy has waited for too long and all that may be
     free there is less than what is wanted.
     """
-    accounts = {each.network.id: each for each in situation.assessment.accounts}
-    refused = still_refused(situation, needy)
-    waiting = {each.name for each in waiting_services(situation.observation, thresholds)}
-    held_up = [each for each in needy if each.name in refused or each.name in waiting]
+    accounts = {each.network.id: each for each in inputs.assessment.accounts}
+    refused = still_refused(inputs, needy)
+    waiting = {service.name for service in waiting_services(inputs.snapshot, thresholds)}
+    held_up = [
+        waiting_service
+        for waiting_service in needy
+        if waiting_service.name in refused or waiting_service.name in waiting
+    ]
     crowds = crowds_of(held_up)
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for each in held_up:
-        candidates = [accounts[one] for one in each.network_ids if one in accounts]
+    for waiting_service in held_up:
+        candidates = [accounts[one] for one in waiting_service.network_ids if one in accounts]
         if not candidates:
             continue
         account = most_likely_full(candidates, crowds)
         is_full = account.free_at_most < _wanted(account, needy)
-        is_told = each.name in refused
-        if (is_told and (is_full or not account.free_is_exact)) or (each.name in waiting and is_full):
-            found[account.network.id].append(each.name)
+        is_told = waiting_service.name in refused
+        if (is_told and (is_full or not account.free_is_exact)) or (
+            waiting_service.name in waiting and is_full
+        ):
+            found[account.network.id].append(waiting_service.name)
     return {key: tuple(names) for key, names in found.items()}
 
 
-def still_refused(situation: Situation, needy: Iterable[Needy]) -> frozenset[str]:
+def still_refused(inputs: GuardInputs, needy: Iterable[Needy]) -> frozenset[str]:
     """Return the names of the services that dockerd had no address for, as far as they may still be without for that reason.
 
     A failure from before one of their networks was made may have been another network's of that name.
     """
-    made = {each.network.id: each.network.created for each in situation.assessment.accounts}
-    refused = _refused_at(situation)
+    made = {account.network.id: account.network.created for account in inputs.assessment.accounts}
+    refused = _refused_at(inputs)
     return frozenset(
-        each.name
-        for each in needy
-        if each.name in refused
-        and all(refused[each.name] >= made[one] for one in each.network_ids if one in made)
+        waiting_service.name
+        for waiting_service in needy
+        if waiting_service.name in refused
+        and all(
+            refused[waiting_service.name] >= made[one] for one in waiting_service.network_ids if one in made
+        )
     )
 
 
-def _refused_at(situation: Situation) -> Mapping[str, datetime]:
+def _refused_at(inputs: GuardInputs) -> Mapping[str, datetime]:
     """Return the services that dockerd had no address for since its allocator began, and when it said so last."""
-    journal = situation.observation.journal
+    journal = inputs.snapshot.journal
     if isinstance(journal, Unknown):
         return {}
-    swarm = situation.observation.swarm
-    services = {each.id: each.name for each in known(swarm.services, ())}
+    swarm = inputs.snapshot.swarm
+    services = {service.id: service.name for service in known(swarm.services, ())}
     # What a task could not get is logged with the task alone.
-    tasks = {each.id: services.get(each.service_id, "") for each in known(swarm.tasks, ())}
+    tasks = {task.id: services.get(task.service_id, "") for task in known(swarm.tasks, ())}
     found: dict[str, datetime] = {}
     for logged in journal.findings:
         if logged.signature.id in REFUSALS and not is_past(logged, journal):
@@ -242,26 +254,26 @@ WITHIN_S = 900.0
 """Whatever has been in one of them for longer is stuck."""
 
 
-def being_deployed(observation: Observation) -> tuple[str, ...]:
+def being_deployed(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the names of services whose tasks are on the way to running and have not failed since the last change.
 
     Quiet takes a service for stuck that has not converged within its dwell time. That is short for a pull, and a guard that would
     restart the docker unit or remove networks meanwhile would do so in the middle of a deploy.
     """
-    tasks = tasks_by_service(known(observation.swarm.tasks, ()))
+    tasks = tasks_by_service(known(snapshot.swarm.tasks, ()))
     return tuple(
-        each.name
-        for each in known(observation.swarm.services, ())
-        if _is_on_the_way(each, tasks.get(each.id, ()), observation)
+        service.name
+        for service in known(snapshot.swarm.services, ())
+        if _is_on_the_way(service, tasks.get(service.id, ()), snapshot)
     )
 
 
-def _is_on_the_way(service: Service, tasks: Iterable[Task], observation: Observation) -> bool:
+def _is_on_the_way(service: Service, tasks: Iterable[Task], snapshot: Snapshot) -> bool:
     tasks = tuple(tasks)
-    has_failed = any(each.state in ENDED_BADLY and each.since >= service.updated for each in tasks)
+    has_failed = any(task.state in ENDED_BADLY and task.since >= service.updated for task in tasks)
     return not has_failed and any(
-        each.state in ON_THE_WAY
-        and each.desired_state not in TOLD_TO_END
-        and (observation.now - each.since).total_seconds() < WITHIN_S
-        for each in tasks
+        task.state in ON_THE_WAY
+        and task.desired_state not in TOLD_TO_END
+        and (snapshot.now - task.since).total_seconds() < WITHIN_S
+        for task in tasks
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
 
-from console.errors import Part
+from console.errors import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SystemdJob:
     """A job of systemd that is not finished."""
 
     unit: str
@@ -110,12 +110,12 @@ class HostActivity:
     """One snapshot of this host."""
 
     own: Own
-    processes: Part[tuple[Process, ...]] | Inapplicable
-    jobs: Part[tuple[Job, ...]] | Inapplicable
-    units: Part[tuple[Unit, ...]] | Inapplicable
-    timers: Part[tuple[Timer, ...]] | Inapplicable
-    logins: Part[tuple[Login, ...]] | Inapplicable
-    lock_holder: Part[str] | Inapplicable
+    processes: Result[tuple[Process, ...]] | Inapplicable
+    jobs: Result[tuple[SystemdJob, ...]] | Inapplicable
+    units: Result[tuple[Unit, ...]] | Inapplicable
+    timers: Result[tuple[Timer, ...]] | Inapplicable
+    logins: Result[tuple[Login, ...]] | Inapplicable
+    lock_holder: Result[str] | Inapplicable
     """What the holder of the maintenance lock wrote about itself; nothing where nobody holds it."""
 
 

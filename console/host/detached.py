@@ -25,7 +25,7 @@ STOP_WITHIN_S = 1800
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class DetachedProgram:
     """What is started."""
 
     argv: Sequence[str]
@@ -45,7 +45,7 @@ class UnitTaken(HostError):
     """A unit cannot be started because one of its name still exists: it may be about to end."""
 
 
-async def start(program: Program, booted: Path = BOOTED, run: Run = output_of) -> None:
+async def start(program: DetachedProgram, booted: Path = BOOTED, run: Run = output_of) -> None:
     """Start a process, and return when it has been started.
 
     Raises UnitTaken, and HostError with what went wrong in every other case.
@@ -56,7 +56,7 @@ async def start(program: Program, booted: Path = BOOTED, run: Run = output_of) -
         await _start_detached(program)
 
 
-async def has_ended(program: Program, booted: Path = BOOTED, run: Run = output_of) -> bool:
+async def has_ended(program: DetachedProgram, booted: Path = BOOTED, run: Run = output_of) -> bool:
     """Whether a process that was started is certainly gone and is not started again; without systemd that is not known.
 
     Raises HostError where systemd does not tell.
@@ -64,15 +64,15 @@ async def has_ended(program: Program, booted: Path = BOOTED, run: Run = output_o
     if not has_systemd(booted):
         return False
     units = await read_units((service_of(program),), START_WITHIN_S, run)
-    return bool(units) and not any(each.is_at_work for each in units)
+    return bool(units) and not any(unit.is_at_work for unit in units)
 
 
-def service_of(program: Program) -> str:
+def service_of(program: DetachedProgram) -> str:
     """Return the whole name of the unit."""
     return f"{program.unit}.service"
 
 
-async def _start_unit(program: Program, run: Run) -> None:
+async def _start_unit(program: DetachedProgram, run: Run) -> None:
     unit = service_of(program)
     try:
         await run(unit_command(program), START_WITHIN_S)
@@ -87,7 +87,7 @@ async def _start_unit(program: Program, run: Run) -> None:
         ) from error
 
 
-def unit_command(program: Program) -> tuple[str, ...]:
+def unit_command(program: DetachedProgram) -> tuple[str, ...]:
     """Return the command that starts a program as a transient unit.
 
     Killed by anything but itself, it is started again, for what it does must not stay half done; told to end, it has
@@ -118,7 +118,7 @@ def unit_command(program: Program) -> tuple[str, ...]:
     )
 
 
-async def _start_detached(program: Program) -> None:
+async def _start_detached(program: DetachedProgram) -> None:
     try:
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:

@@ -29,7 +29,7 @@ async def read_routes(timeout_s: float) -> tuple[Route, ...]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError("`ip -json route` gave a malformed reply.", "It comes with iproute2.") from error
 
-    return tuple(dict.fromkeys(each for each in routes if each.device != "lo" and each.network.prefixlen))
+    return tuple(dict.fromkeys(route for route in routes if route.device != "lo" and route.network.prefixlen))
 
 
 MACHINE_ID = Path("/etc/machine-id")
@@ -56,22 +56,22 @@ def boot_id(path: Path = BOOT_ID) -> str:
 def given_addresses(root: Path, container_ids: Iterable[str], network: str) -> Mapping[str, bool]:
     """Return for each container whether its address on a network was given by hand; absent where that is not to be read."""
     found: dict[str, bool] = {}
-    for each in container_ids:
+    for id_ in container_ids:
         try:
-            data = json.loads((root / "containers" / each / "config.v2.json").read_text("utf-8"))
+            data = json.loads((root / "containers" / id_ / "config.v2.json").read_text("utf-8"))
             endpoint = data["NetworkSettings"]["Networks"][network]
             is_chosen = endpoint["IPAMOperational"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if isinstance(is_chosen, bool):
-            found[each] = bool(endpoint.get("IPAMConfig")) and not is_chosen
+            found[id_] = bool(endpoint.get("IPAMConfig")) and not is_chosen
     return found
 
 
 UNIX = "unix://"
 
 
-def doubt_that_engine_is_ours(host: str, engine_name: str) -> Unknown | None:
+def why_engine_is_foreign(host: str, engine_name: str) -> Unknown | None:
     """Return why an engine cannot be taken for this host's own, or None when it is.
 
     It is when it is reached through a unix socket, bears this host's name, and the process that listens on the

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from console.errors import HostError
-from console.host.outliving import Standing, State, make_log
+from console.host.outliving import ProgramState, ProgramStatus, make_log
 from console.host.process import CommandFailed, output_of
 from console.host.streaming import Program
 from console.host.units import Run
@@ -33,14 +33,14 @@ class TransientUnit:
         return self._log
 
     async def start(self, program: Program) -> None:
-        if (await self.look()).state is not State.LOST:
+        if (await self.status()).state is not ProgramState.LOST:
             raise HostError(f"{self.name} has been started already.")
         make_log(self._log)
         try:
             await self._run(self._command(program), _COMMAND_TIMEOUT_S)
         except HostError as error:
             # It also fails where the program was over in an instant; then how it ended is known, and a poll shows it.
-            if (await self.look()).state is not State.LOST:
+            if (await self.status()).state is not ProgramState.LOST:
                 return
             if not isinstance(error, CommandFailed):
                 raise
@@ -69,7 +69,7 @@ class TransientUnit:
             *(each.replace("$", "$$") for each in program.argv),
         )
 
-    async def look(self) -> Standing:
+    async def status(self) -> ProgramStatus:
         said = await self._run(
             ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name),
             _COMMAND_TIMEOUT_S,
@@ -78,15 +78,15 @@ class TransientUnit:
         if "ActiveState" not in told:
             raise HostError(f"`systemctl show` did not answer for {self.name}.")
         if told.get("LoadState") != "loaded":
-            return Standing(State.LOST)
+            return ProgramStatus(ProgramState.LOST)
         if told["ActiveState"] not in _OVER and told.get("SubState") != "exited":
-            return Standing(State.RUNNING)
+            return ProgramStatus(ProgramState.RUNNING)
         status = told.get("ExecMainStatus", "")
         code = int(status) if status.isdecimal() else None
         if code is not None and told.get("ExecMainCode") not in (_EXITED, None):
             code += 128
         result = clean(told.get("Result", ""))
-        return Standing(State.ENDED, code, "" if result in ("success", "exit-code") else result)
+        return ProgramStatus(ProgramState.ENDED, code, "" if result in ("success", "exit-code") else result)
 
     async def forget(self) -> None:
         for verb in ("stop", "reset-failed"):
@@ -136,17 +136,17 @@ class Session:
         if not self._pid.exists():
             raise HostError(f"{self._name} could not be started: its process ID could not be recorded.")
 
-    async def look(self) -> Standing:
+    async def status(self) -> ProgramStatus:
         """Return how far it is."""
         # In this order: one that ends between the two has written down how.
         lives = self._lives()
         with suppress(FileNotFoundError, ValueError):
-            return Standing(State.ENDED, int(self._exit.read_text("ascii")))
-        return Standing(State.RUNNING if lives else State.LOST)
+            return ProgramStatus(ProgramState.ENDED, int(self._exit.read_text("ascii")))
+        return ProgramStatus(ProgramState.RUNNING if lives else ProgramState.LOST)
 
     async def forget(self) -> None:
-        for each in (self._pid, self._exit):
-            each.unlink(missing_ok=True)
+        for path in (self._pid, self._exit):
+            path.unlink(missing_ok=True)
 
     def _lives(self) -> bool:
         try:

@@ -15,7 +15,7 @@ from console.host.lock_probe import LOCK, NOTE_LIMIT
 from console.host.who import Who
 from console.text import clean
 
-PATIENCE_S = 1.0
+MAX_WAIT_S = 1.0
 """For this long a held lock is tried again: a probe (`lock_probe`) holds it for an instant."""
 _TRY_S = 0.05
 
@@ -33,7 +33,7 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
         async def taken() -> bool:
             return _taken(descriptor)
 
-        if not await until(taken, clock, PATIENCE_S, _TRY_S):
+        if not await until(taken, clock, MAX_WAIT_S, _TRY_S):
             note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
             raise LockHeld(note or "its name is not recorded yet")
         try:

@@ -16,7 +16,7 @@ from console.errors import HostError
 from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
 
 POLL_S = 0.5
-PATIENCE_S = 60.0
+MAX_WAIT_S = 60.0
 """For this long a program that cannot be looked at is looked for again: systemd itself may be restarting."""
 MOST_BYTES = 4 * 1024 * 1024
 """Of more than that which was written since the last poll only the end is passed on."""
@@ -24,7 +24,7 @@ _CHUNK_BYTES = 65_536
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-class State(StrEnum):
+class ProgramState(StrEnum):
     """How far a program is."""
 
     RUNNING = "running"
@@ -34,10 +34,10 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProgramStatus:
     """How far a program is, and how it ended."""
 
-    state: State
+    state: ProgramState
     code: int | None = None
     """Its exit code, 128 + signal for one that was killed; known where it has ended."""
     reason: str = ""
@@ -61,7 +61,7 @@ class Outliving(Protocol):
         """Start it. Raises HostError where it cannot be started, or has been."""
         ...
 
-    async def look(self) -> Standing:
+    async def status(self) -> ProgramStatus:
         """Return how far it is. Raises HostError where that cannot be asked."""
         ...
 
@@ -78,25 +78,25 @@ def make_log(path: Path) -> None:
         raise HostError(f"The log {path} cannot be created: {error.strerror}.") from error
 
 
-async def follow(program: Outliving, clock: Clock, listen: Listen) -> Standing:
+async def follow(program: Outliving, clock: Clock, listen: Listen) -> ProgramStatus:
     """Wait for the end of a program, hand on what it writes from its beginning, and return how it ended.
 
-    When this is cancelled, the program goes on. Raises HostError when it cannot be looked at for `PATIENCE_S`.
+    When this is cancelled, the program goes on. Raises HostError when it cannot be looked at for `MAX_WAIT_S`.
     """
-    lines = LogLines(program.log)
+    lines = FileTail(program.log)
     blind_since_s: float | None = None
     while True:
         try:
-            standing = await program.look()
+            standing = await program.status()
             blind_since_s = None
         except HostError:
             now_s = clock.monotonic()
             blind_since_s = now_s if blind_since_s is None else blind_since_s
-            if now_s - blind_since_s >= PATIENCE_S:
+            if now_s - blind_since_s >= MAX_WAIT_S:
                 raise
-            standing = Standing(State.RUNNING)
+            standing = ProgramStatus(ProgramState.RUNNING)
         # Read after the poll, so that of one that has ended nothing is missing.
-        is_last = standing.state is not State.RUNNING
+        is_last = standing.state is not ProgramState.RUNNING
         for line in await asyncio.to_thread(lines.new, is_last=is_last):
             await listen(line)
         if is_last:
@@ -104,7 +104,7 @@ async def follow(program: Outliving, clock: Clock, listen: Listen) -> Standing:
         await clock.sleep(POLL_S)
 
 
-class LogLines:
+class FileTail:
     """The lines of a file that grows, each once; long ones are cut into several."""
 
     def __init__(self, path: Path) -> None:

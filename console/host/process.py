@@ -127,7 +127,7 @@ class CommandFailed(HostError):
         super().__init__(f"`{shown}` failed: {self.said.removesuffix('.')}.")
 
 
-class Running:
+class RunningCommand:
     """A command that runs: what it writes comes from `out`."""
 
     def __init__(
@@ -155,16 +155,16 @@ class Running:
         """Kill it, and return when it is gone."""
         with suppress(ProcessLookupError):
             self._process.kill()
-        for each in self._pipes:
-            each.close()
+        for pipe in self._pipes:
+            pipe.close()
         await self._ending
         await self._listening
 
     async def _end(self) -> None:
         """Let both streams come to their end soon after the command has: it may have left a process behind."""
         await self._process.wait()
-        for each in self._pipes:
-            await each.finish()
+        for pipe in self._pipes:
+            await pipe.finish()
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(_CHUNK_BYTES):
@@ -174,7 +174,7 @@ class Running:
 @asynccontextmanager
 async def started(
     argv: Sequence[str], environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningCommand]:
     """Run a command for as long as the block lasts; in every case it is gone when this ends.
 
     It gets no input, and only a C locale and a fixed PATH besides the environment that is given. Raises HostError when
@@ -194,7 +194,7 @@ async def started(
             raise HostError(f"`{clean(argv[0])}` could not be started: {error.strerror}.") from error
         out.release()
         err.release()
-        running = Running(argv, process, out, err)
+        running = RunningCommand(argv, process, out, err)
         try:
             yield running
         finally:

@@ -16,7 +16,7 @@ LINE_LIMIT_BYTES = 8_192
 """Longer lines are cut into several."""
 GRACE_S = 5.0
 """Between being asked to end and being killed."""
-HEARD_WITHIN_S = 60.0
+RECEIVED_WITHIN_S = 60.0
 """After its end, for what it said last: the listener may be slow."""
 LEFT_BEHIND = b"... a process that it left behind still holds its output; what that one says is not shown ..."
 TOO_SLOW = b"... the rest of its output is cut off: it was not taken in within a minute ..."
@@ -47,8 +47,8 @@ async def run_streaming(
     cannot be started, and at the time limit.
     """
     async with AsyncExitStack() as stack:
-        complaints = await stack.enter_async_context(_heard(listen))
-        output = complaints if results is None else await stack.enter_async_context(_heard(results))
+        complaints = await stack.enter_async_context(_stream_items(listen))
+        output = complaints if results is None else await stack.enter_async_context(_stream_items(results))
         process = await _started(program, output.pipe.write_end, complaints.pipe.write_end)
         output.pipe.release()
         complaints.pipe.release()
@@ -69,7 +69,7 @@ async def run_streaming(
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _PipeReader:
     """A pipe, and what listens to it."""
 
     pipe: OutputPipe
@@ -82,24 +82,24 @@ class _Heard:
         return is_held
 
 
-async def _rest_of(*streams: _Heard) -> bytes:
+async def _rest_of(*streams: _PipeReader) -> bytes:
     """Wait until all that a program said has been heard, once it has ended; return a line about what is missing, if any."""
     try:
-        async with asyncio.timeout(HEARD_WITHIN_S):
+        async with asyncio.timeout(RECEIVED_WITHIN_S):
             # One after the other: where both are one, the second time is over at once.
-            is_held = [await each.finish() for each in streams]
+            is_held = [await stream.finish() for stream in streams]
     except TimeoutError:
         return TOO_SLOW
     return LEFT_BEHIND if any(is_held) else b""
 
 
 @asynccontextmanager
-async def _heard(listen: Listen) -> AsyncIterator[_Heard]:
+async def _stream_items(listen: Listen) -> AsyncIterator[_PipeReader]:
     """Give a pipe that is listened to."""
     async with output_pipe() as pipe:
-        hearing = asyncio.create_task(_hear(pipe.reader, listen))
+        hearing = asyncio.create_task(_receive(pipe.reader, listen))
         try:
-            yield _Heard(pipe, hearing)
+            yield _PipeReader(pipe, hearing)
         finally:
             hearing.cancel()
             with suppress(asyncio.CancelledError):
@@ -124,9 +124,9 @@ async def _started(program: Program, output: int, complaints: int) -> asyncio.su
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
     # It leads its session, so its process group bears its number.
-    for each in (signal.SIGTERM, signal.SIGKILL):
+    for signals in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, each)
+            os.killpg(process.pid, signals)
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), GRACE_S)
             break
@@ -135,7 +135,7 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _hear(stream: asyncio.StreamReader, listen: Listen) -> None:
+async def _receive(stream: asyncio.StreamReader, listen: Listen) -> None:
     left = b""
     while chunk := await stream.read(_CHUNK_BYTES):
         *lines, left = _LINE_END.split(left + chunk)

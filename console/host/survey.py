@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.concurrency import together
-from console.errors import HostError, Part, Unknown, unknown_from
+from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import HostActivity, Inapplicable, Login, Own, Process
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.process import output_of
@@ -52,7 +52,7 @@ async def _from_logind(timeout_s: float, run: Run) -> tuple[Login, ...]:
     untold = [session for session, state in told.items() if state is None]
     if untold:
         told.update(await _states(untold, timeout_s, run))
-    return tuple(each for each in logins if told.get(each.session) != "closing")
+    return tuple(login for login in logins if told.get(login.session) != "closing")
 
 
 async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mapping[str, str]:
@@ -64,7 +64,7 @@ async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mappin
     except HostError:
         # One of them has ended in between. Whose state is not known counts as somebody until the next snapshot.
         return {}
-    return {each["Id"]: each["State"] for each in property_blocks(said) if {"Id", "State"} <= each.keys()}
+    return {block["Id"]: block["State"] for block in property_blocks(said) if {"Id", "State"} <= block.keys()}
 
 
 def _from_utmp(said: bytes) -> tuple[Login, ...]:
@@ -93,7 +93,7 @@ def unlooked(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class HostPaths:
     """Where a host is looked at."""
 
     proc: Path = PROC
@@ -102,14 +102,14 @@ class Places:
     run: Run = output_of
 
 
-PLACES = Places()
+PLACES = HostPaths()
 
 
-class HostSurvey:
+class HostReader:
     """Looks at one host, each command within `timeout_s`."""
 
     def __init__(
-        self, wanted: Quiet, timeout_s: float, places: Places = PLACES, *, holds_lock: bool = False
+        self, wanted: Quiet, timeout_s: float, places: HostPaths = PLACES, *, holds_lock: bool = False
     ) -> None:
         """`holds_lock` says that the lock is held by the very run that asks, and so nobody else can hold it."""
         self._wanted = wanted
@@ -142,7 +142,7 @@ class HostSurvey:
         what: str,
         patterns: tuple[str, ...],
         read: Callable[[Sequence[str], float, Run], Awaitable[tuple[T, ...]]],
-    ) -> Part[tuple[T, ...]] | Inapplicable:
+    ) -> Result[tuple[T, ...]] | Inapplicable:
         if not patterns:
             return Inapplicable(f"No {what} are configured.")
         if not systemd:
@@ -151,7 +151,7 @@ class HostSurvey:
         return await _part(read(patterns, self._timeout_s, self._places.run))
 
 
-async def _part(answer: Awaitable[T]) -> Part[T]:
+async def _part(answer: Awaitable[T]) -> Result[T]:
     try:
         return await answer
     except HostError as error:
@@ -185,14 +185,14 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
         booted = _boot_time(proc)
         # A user who may not see the first process may not see others either.
         (proc / "1" / "cmdline").read_bytes()
-        numbers = sorted(int(each.name) for each in proc.iterdir() if each.name.isdecimal())
+        numbers = sorted(int(path.name) for path in proc.iterdir() if path.name.isdecimal())
     except (OSError, ValueError, StopIteration) as error:
         raise HostError(
             f"The processes of this host cannot be listed: {clean(str(error), 200)}.",
             "Run this as root; /proc may be mounted with hidepid.",
         ) from error
     found = (_process(proc / str(number), number, booted) for number in numbers)
-    return tuple(each for each in found if each is not None)
+    return tuple(process for process in found if process is not None)
 
 
 def read_own(proc: Path = PROC) -> Own:
@@ -210,7 +210,7 @@ def read_own(proc: Path = PROC) -> Own:
 def _boot_time(proc: Path) -> datetime:
     lines = (proc / "stat").read_text().splitlines()
     return datetime.fromtimestamp(
-        int(next(each for each in lines if each.startswith("btime ")).split()[1]), UTC
+        int(next(line for line in lines if line.startswith("btime ")).split()[1]), UTC
     )
 
 
@@ -231,7 +231,7 @@ def _process(folder: Path, number: int, booted: datetime) -> Process | None:
         int(fields[1]),
         booted + age,
         _terminal(int(fields[4])),
-        tuple(clean(each, 300) for each in words),
+        tuple(clean(word, 300) for word in words),
     )
 
 

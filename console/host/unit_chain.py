@@ -124,7 +124,7 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
     )
     links = []
     for block in said.decode("utf-8", "replace").split("\n\n"):
-        told = {key: value for key, _, value in (each.partition("=") for each in block.splitlines())}
+        told = {key: value for key, _, value in (line.partition("=") for line in block.splitlines())}
         if not told:
             continue
         if "Id" not in told or "ActiveState" not in told:
@@ -152,8 +152,8 @@ async def expanded(names: Iterable[str], run: Run) -> tuple[Link, ...]:
     found: dict[str, Link] = {}
     for name in names:
         links = _ordered(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
-        for each in links:
-            found.setdefault(each.name, each)
+        for link in links:
+            found.setdefault(link.name, link)
     return tuple(found.values())
 
 
@@ -164,12 +164,12 @@ async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
         ("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--plain", "--full"), TIMEOUT_S
     )
     files = [line.split()[0] for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-    known = {each.name for each in loaded}
+    known = {link.name for link in loaded}
     # A template is no unit.
     others = [
-        each
-        for each in files
-        if fnmatchcase(each, full_name(pattern)) and "@." not in each and each not in known
+        file
+        for file in files
+        if fnmatchcase(file, full_name(pattern)) and "@." not in file and file not in known
     ]
     return (*loaded, *(await read_links(others, run) if others else ()))
 
@@ -214,7 +214,7 @@ async def _one(name: str, run: Run) -> Link:
 
 
 def _ordered(links: Sequence[Link]) -> Iterable[Link]:
-    by_name = {each.name: each for each in sorted(links, key=lambda each: each.name)}
+    by_name = {each.name: each for each in sorted(links, key=lambda link: link.name)}
     order = TopologicalSorter({name: each.after & by_name.keys() for name, each in by_name.items()})
     try:
         return [by_name[name] for name in order.static_order()]
@@ -233,8 +233,8 @@ async def _tail(link: Link, run: Run) -> str:
         said = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)
     except HostError as error:
         return f" Its journal cannot be read: {error.sentence}"
-    lines = [clean(each, SENTENCE_LIMIT) for each in said.decode("utf-8", "replace").splitlines()]
-    told = " | ".join(each for each in lines if each.strip())
+    lines = [clean(line, SENTENCE_LIMIT) for line in said.decode("utf-8", "replace").splitlines()]
+    told = " | ".join(line for line in lines if line.strip())
     return f" It logged: {told}" if told else " It logged nothing."
 
 

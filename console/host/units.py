@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.errors import HostError
 from console.host.activity import (
-    Job,
+    SystemdJob,
     Timer,
     Unit,
 )
@@ -38,7 +38,7 @@ def has_systemd(booted: Path = BOOTED) -> bool:
     return booted.is_dir()
 
 
-async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[Job, ...]:
+async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[SystemdJob, ...]:
     """Return systemd's jobs, waiting and running. Raises HostError when it does not tell."""
     said = await run(("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s)
     jobs = []
@@ -48,7 +48,7 @@ async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[Job, ...]:
             continue
         if len(words) < 4 or not words[0].isdecimal():
             raise HostError(f"`systemctl list-jobs` gave a malformed reply: {clean(line, 100)}.")
-        jobs.append(Job(clean(words[1]), clean(words[2]), clean(words[3])))
+        jobs.append(SystemdJob(clean(words[1]), clean(words[2]), clean(words[3])))
     return tuple(jobs)
 
 

@@ -30,7 +30,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class HttpOptions:
     """How addresses are asked."""
 
     timeout_s: float = 10.0
@@ -42,7 +42,7 @@ class Asking:
     """How many are followed."""
 
 
-async def ask(url: str, how: Asking) -> Reply:
+async def ask(url: str, how: HttpOptions) -> Reply:
     """Return what an address answers to GET. Whatever goes wrong is an answer without a status, never an error."""
     try:
         async with asyncio.timeout(how.timeout_s):
@@ -62,7 +62,7 @@ async def ask(url: str, how: Asking) -> Reply:
     return Reply(None, clean(said, 200))
 
 
-async def _follow(url: str, how: Asking) -> Reply:
+async def _follow(url: str, how: HttpOptions) -> Reply:
     reply = await _ask_once(urlsplit(url), how)
     for _ in range(how.redirects):
         url = urljoin(url, reply.location)
@@ -72,7 +72,7 @@ async def _follow(url: str, how: Asking) -> Reply:
     return reply
 
 
-async def _ask_once(url: SplitResult, how: Asking) -> Reply:
+async def _ask_once(url: SplitResult, how: HttpOptions) -> Reply:
     host, port = (url.hostname or "").encode("idna").decode(), url.port or _PORTS[url.scheme]
     connect_host, connect_port = _address(how.via) if how.via else (host, port)
     tls = _context(how) if url.scheme == "https" else None
@@ -114,7 +114,7 @@ def _request(url: SplitResult, host: str) -> bytes:
     return "\r\n".join(lines).encode("ascii")
 
 
-def _context(how: Asking) -> ssl.SSLContext:
+def _context(how: HttpOptions) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not how.verify_tls:
         context.check_hostname = False

@@ -44,7 +44,7 @@ def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECT
 
 def _listed(root: Path) -> list[Path]:
     try:
-        return [each for each in root.iterdir() if each.is_dir()]
+        return [path for path in root.iterdir() if path.is_dir()]
     except FileNotFoundError:
         return []
     except PermissionError as problem:
@@ -60,8 +60,8 @@ def _require_directory(directory: Path) -> None:
         raise HostError(f"There is no journal in {directory}: it is not a directory.") from problem
     except PermissionError as problem:
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT) from problem
-    files = [each for each in found if each.suffix in {".journal", ".journal~"}]
-    if files and not any(_may(each, os.R_OK) for each in files):
+    files = [path for path in found if path.suffix in {".journal", ".journal~"}]
+    if files and not any(_may(file, os.R_OK) for file in files):
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT)
 
 

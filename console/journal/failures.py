@@ -11,8 +11,8 @@ from itertools import count
 from types import MappingProxyType
 
 from console.causes.registry import CAUSES, cause_of
-from console.causes.values import Cause, Place, typed
-from console.journal.signatures import SIGNATURES, SUPPRESSED, Certainty, Severity, Signature
+from console.causes.values import Cause, ErrorSource, typed
+from console.journal.signatures import SIGNATURES, SUPPRESSED, Confidence, LogSeverity, Signature
 from console.journal.values import DaemonLine
 
 _ID = "(?:[0-9a-z]{25}|[0-9][0-9a-z]{1,11})"
@@ -32,7 +32,7 @@ _NAME_FIELDS = {"network": "network", "network.name": "network", "service.name":
 
 def _messages(*templates: str) -> re.Pattern[str]:
     """Return a pattern for whole messages; `<service>` is an identifier of one."""
-    body = "|".join(re.sub("<([a-z]+)>", rf"(?P<\1_@>{_ID})", each) for each in templates)
+    body = "|".join(re.sub("<([a-z]+)>", rf"(?P<\1_@>{_ID})", template) for template in templates)
     number = count()
     return re.compile(re.sub("_@>", lambda _: f"_{next(number)}>", body))
 
@@ -88,33 +88,33 @@ _NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
 def _signature(cause: Cause) -> Signature:
     return Signature(
         cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, typed(cause.advice, {}),
-        cause.severity or Severity.NOTE, cause.certainty,
-        is_about_node=cause.place is Place.TASK, shows_line=True,
+        cause.severity or LogSeverity.NOTE, cause.certainty,
+        is_about_node=cause.place is ErrorSource.TASK, shows_line=True,
     )  # fmt: skip
 
 
 _BY_CAUSE: Mapping[str, Signature] = {
-    each.id: _signature(each) for each in CAUSES if each.severity is not None
+    cause.id: _signature(cause) for cause in CAUSES if cause.severity is not None
 }
 UNKNOWN_ALLOCATION = Signature(
     "allocation-unknown", "allocation failed, reason unknown", ("error", "debug"), "", "",
     "An allocation failed for a reason that this version does not know. Something waits for an address, a subnet or a "
     "port, and may wait until that reason is gone.",
     "The end of the line gives the reason in dockerd's own words. Check the network and the service that it names.",
-    Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
+    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
 )  # fmt: skip
 RELEASE_FAILED = Signature(
     "release-failed", "address or subnet not released", ("error", "debug"), "", "",
     "Swarm could not release an address, a subnet or an allocation. It may stay taken until dockerd restarts or the "
     "leader changes.",
     "Compare the engine's count with the known holders (glance), or take a census.",
-    Severity.WARNING, Certainty.POSSIBLE, shows_line=True,
+    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
 )  # fmt: skip
 FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILED)
 ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSED)
 """Everything that a line can be recognised as."""
 ALLOCATIONS = frozenset(
-    (*(each.id for each in CAUSES if each.place is Place.ALLOCATOR), UNKNOWN_ALLOCATION.id)
+    (*(cause.id for cause in CAUSES if cause.place is ErrorSource.ALLOCATOR), UNKNOWN_ALLOCATION.id)
 )
 """Those that tell why an allocation failed, in other words than the strict signatures."""
 
@@ -133,14 +133,14 @@ _Matched = tuple[Signature, Mapping[str, str]] | None
 
 def _allocation(line: DaemonLine) -> _Matched:
     if not line.error and line.message.startswith(_SECOND_INGRESS):
-        match = cause_of(line.message, Place.ALLOCATOR)
+        match = cause_of(line.message, ErrorSource.ALLOCATOR)
         return None if match is None else (_BY_CAUSE[match.cause.id], _objects(line, {}, is_agent=False))
     found = _ALLOCATION.fullmatch(line.message)
     if found is None or not line.error or line.error != line.error.strip():
         return None
     if not _is_about_the_same(line.error, found.groupdict()):
         return None
-    match = cause_of(line.error, Place.ALLOCATOR)
+    match = cause_of(line.error, ErrorSource.ALLOCATOR)
     signature = UNKNOWN_ALLOCATION if match is None else _BY_CAUSE[match.cause.id]
     return signature, _objects(line, found.groupdict(), is_agent=False)
 

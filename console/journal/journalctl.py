@@ -11,7 +11,7 @@ from console.errors import HostError
 from console.host.process import started
 from console.journal.access import require_access
 from console.journal.parsing import FIELDS, entry_from, fields_from_json, matches
-from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, Entry, Gap, Window
+from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
 from console.journal.window import NewestFirst, vacuumed
 
 _CHUNK_BYTES = 65_536
@@ -61,8 +61,8 @@ class CommandJournal:
         awaited = after
         async with self._started(["--follow", *options]) as lines:
             while (chunk := await lines.next_chunk()) is not None:
-                entries: list[Entry] = []
-                gaps: tuple[Gap, ...] = ()
+                entries: list[JournalEntry] = []
+                gaps: tuple[JournalGap, ...] = ()
                 unreadable = lines.overlong()
                 for line in chunk:
                     try:
@@ -154,7 +154,7 @@ async def _take_all(lines: _Lines, taken: NewestFirst) -> None:
                 return
 
 
-def _capped(entries: list[Entry], gaps: tuple[Gap, ...], unreadable: int) -> list[Batch]:
+def _capped(entries: list[JournalEntry], gaps: tuple[JournalGap, ...], unreadable: int) -> list[Batch]:
     batches = [
         Batch(tuple(entries[start : start + BATCH_ENTRIES]))
         for start in range(0, len(entries), BATCH_ENTRIES)

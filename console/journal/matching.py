@@ -16,7 +16,7 @@ from types import MappingProxyType
 from console.journal.failures import field_objects, is_agents, match_failure
 from console.journal.parsing import claimed_level, parse_line
 from console.journal.signatures import BARE, SIGNATURES, SUPPRESSED, Signature
-from console.journal.values import EMPTY, DaemonLine, Entry
+from console.journal.values import EMPTY, DaemonLine, JournalEntry
 from console.text import clean_error
 
 _OBJECT = "[0-9a-z]{25}"
@@ -45,7 +45,7 @@ _OBJECT_ID = re.compile(_OBJECT)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LogEvent:
     """Something known that dockerd or journald said.
 
     `ids` maps kinds (service, task, network, removed, node) to identifiers of 25 characters. `text` is clean and
@@ -110,16 +110,16 @@ class Recogniser:
     def __init__(self) -> None:
         self._streams: OrderedDict[str, bool] = OrderedDict()
 
-    def recognise(self, entry: Entry) -> Event | Unexplained | None:
+    def recognise(self, entry: JournalEntry) -> LogEvent | Unexplained | None:
         """Return what the entry says; None when it says nothing of interest."""
         return self.read(entry)[1]
 
-    def read(self, entry: Entry) -> tuple[DaemonLine, Event | Unexplained | None]:
+    def read(self, entry: JournalEntry) -> tuple[DaemonLine, LogEvent | Unexplained | None]:
         """Return the entry's line, parsed, and what it says; None when it says nothing of interest."""
         line = parse_line(entry.message)
         return line, self._said(entry, line)
 
-    def _said(self, entry: Entry, line: DaemonLine) -> Event | Unexplained | None:
+    def _said(self, entry: JournalEntry, line: DaemonLine) -> LogEvent | Unexplained | None:
         if entry.dropped:
             return _event(entry, SUPPRESSED, EMPTY)
         is_fragment, may_be_one = self._place(entry)
@@ -132,7 +132,7 @@ class Recogniser:
             return _unexplained(entry, line)
         return None
 
-    def _place(self, entry: Entry) -> tuple[bool, bool]:
+    def _place(self, entry: JournalEntry) -> tuple[bool, bool]:
         """Return whether the entry is part of a longer line, and whether it may be for all that is known."""
         if not entry.stream:
             return bool(entry.line_break), bool(entry.line_break)
@@ -146,16 +146,16 @@ class Recogniser:
         return is_fragment, is_fragment or was_broken is None
 
 
-def _event(entry: Entry, signature: Signature, ids: Mapping[str, str]) -> Event:
+def _event(entry: JournalEntry, signature: Signature, ids: Mapping[str, str]) -> LogEvent:
     text = clean_error(entry.message)
-    return Event(signature, entry.realtime, entry.cursor, entry.boot_id, text, ids, entry.dropped)
+    return LogEvent(signature, entry.realtime, entry.cursor, entry.boot_id, text, ids, entry.dropped)
 
 
 _PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
 _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
 
 
-def _unexplained(entry: Entry, line: DaemonLine) -> Unexplained:
+def _unexplained(entry: JournalEntry, line: DaemonLine) -> Unexplained:
     text = f"{line.message}: {line.error}" if line.error else line.message
     shown = clean_error(text)
     # Errors that begin alike may have different causes, and the cause stands last.

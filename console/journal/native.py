@@ -21,8 +21,8 @@ from console.journal.values import (
     DEFAULT_UNIT,
     MESSAGE_LIMIT_BYTES,
     Batch,
-    Entry,
-    Gap,
+    JournalEntry,
+    JournalGap,
     Window,
 )
 from console.journal.window import NewestFirst, vacuumed
@@ -58,7 +58,7 @@ class NativeJournal:
     ) -> AsyncGenerator[Batch, None]:
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         loop = asyncio.get_running_loop()
-        tail = _Tail(self._unit, self._directory)
+        tail = _JournalTail(self._unit, self._directory)
         try:
             await loop.run_in_executor(executor, tail.open, after, since)
             while True:
@@ -86,14 +86,14 @@ class NativeJournal:
         return taken.batch(first)
 
 
-class _Tail:
+class _JournalTail:
     """One sd_journal object that moves forward; every method is called in the same thread."""
 
     def __init__(self, unit: str, directory: Path | None) -> None:
         self._unit, self._directory = unit, directory
         self._reader: Any = None
         self._kept: Mapping[str, object] | None = None
-        self._gaps: tuple[Gap, ...] = ()
+        self._gaps: tuple[JournalGap, ...] = ()
         self._since: datetime | None = None
 
     def open(self, after: str | None, since: datetime | None) -> None:
@@ -113,7 +113,7 @@ class _Tail:
 
     def next_batch(self) -> Batch | None:
         """Return what is new; wait a moment and return None when nothing is."""
-        entries: list[Entry] = []
+        entries: list[JournalEntry] = []
         unreadable = 0
         with _read_errors():
             while len(entries) < BATCH_ENTRIES:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from console.journal.values import EMPTY, MESSAGE_LIMIT_BYTES, DaemonLine, Entry
+from console.journal.values import EMPTY, MESSAGE_LIMIT_BYTES, DaemonLine, JournalEntry
 
 _QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _PAIR = re.compile(rf'([^\s="]+)=(?:{_QUOTED}|([^\s"=\\]*))(?: |$)')
@@ -206,7 +206,7 @@ def _term(term: str) -> tuple[str, str]:
     return name, wanted
 
 
-def entry_from(fields: Mapping[str, object], unit: str) -> Entry | None:
+def entry_from(fields: Mapping[str, object], unit: str) -> JournalEntry | None:
     """Return the entry, or None when it is not dockerd's own.
 
     `__REALTIME_TIMESTAMP` is microseconds. Raises ValueError when there is no
@@ -221,7 +221,7 @@ def entry_from(fields: Mapping[str, object], unit: str) -> Entry | None:
     transport = _text(fields.get("_TRANSPORT"))
     # A suppression that does not say how much still is one.
     dropped = max(1, _number(fields.get("N_DROPPED")) or 1) if transport == "driver" else 0
-    return Entry(
+    return JournalEntry(
         cursor=cursor,
         realtime=realtime,
         boot_id=_text(fields.get("_BOOT_ID")),

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from console.errors import HostError, Part, Unknown, unknown_from
-from console.host.identity import UNIX, doubt_that_engine_is_ours
+from console.errors import HostError, Result, Unknown, unknown_from
+from console.host.identity import UNIX, why_engine_is_foreign
 from console.journal import journalctl, native
 from console.journal.values import DEFAULT_UNIT, Batch, Window
 from console.swarm.values import Engine
@@ -56,17 +56,17 @@ class DaemonLog:
     """Whether it is the engine's own without anybody asking: the demo's."""
 
 
-async def whose_host(host: str, engine: Part[Engine]) -> Unknown | None:
+async def whose_host(host: str, engine: Result[Engine]) -> Unknown | None:
     """Return why what this host tells cannot be taken to belong to an engine, or None when it can.
 
     An engine that does not answer cannot be proven to be this host's own.
     """
     if isinstance(engine, Unknown):
         return Unknown("The engine does not answer, so it is not known whether it is this host's own.")
-    return await asyncio.to_thread(doubt_that_engine_is_ours, host, engine.name)
+    return await asyncio.to_thread(why_engine_is_foreign, host, engine.name)
 
 
-async def doubt_unless_silent(host: str, engine: Part[Engine]) -> Unknown | None:
+async def why_foreign_unless_silent(host: str, engine: Result[Engine]) -> Unknown | None:
     """Return the same doubt, but none for a silent engine behind a unix socket.
 
     For callers that ask for this host's journal itself: a dead dockerd's log is the one that is needed most.
@@ -77,11 +77,11 @@ async def doubt_unless_silent(host: str, engine: Part[Engine]) -> Unknown | None
 
 
 async def read_lately(
-    log: DaemonLog, doubt: Unknown | None, now: datetime, window_s: float | None, deadline_s: float
-) -> Part[Batch]:
+    log: DaemonLog, refusal: Unknown | None, now: datetime, window_s: float | None, deadline_s: float
+) -> Result[Batch]:
     """Return dockerd's lines of the last `window_s` seconds (None: all), or why they cannot be read."""
-    if doubt is not None and not (log.is_recorded or log.is_proven):
-        return doubt
+    if refusal is not None and not (log.is_recorded or log.is_proven):
+        return refusal
     since = None if window_s is None else now - timedelta(seconds=window_s)
     try:
         async with asyncio.timeout(deadline_s + 1):

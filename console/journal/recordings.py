@@ -10,7 +10,7 @@ from typing import BinaryIO
 from console.clock import Clock, SystemClock
 from console.errors import HostError
 from console.journal.parsing import entries_from_export, entry_from, fields_from_json
-from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, Entry, Gap, Window
+from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
 from console.journal.window import OldestFirst, is_before, vacuumed
 
 _LINE_LIMIT_BYTES = 1024 * 1024
@@ -91,7 +91,7 @@ class GrowingJournal(RecordedJournal):
     async def follow(
         self, after: str | None = None, since: datetime | None = None
     ) -> AsyncGenerator[Batch, None]:
-        tail = _Tail(self._path, self._unit, after, since)
+        tail = _FileTail(self._path, self._unit, after, since)
         try:
             while True:
                 # Reading what is there of a file on this machine takes no time worth a thread.
@@ -105,7 +105,7 @@ class GrowingJournal(RecordedJournal):
             tail.close()
 
 
-class _Tail:
+class _FileTail:
     def __init__(self, path: Path, unit: str, after: str | None, since: datetime | None) -> None:
         self._path, self._unit = path, unit
         self._after, self._since = after, since
@@ -117,7 +117,7 @@ class _Tail:
     def next_batch(self) -> Batch | None:
         """Return what is new, or None when nothing is."""
         gaps = self._open() if self._stream is None else ()
-        entries: list[Entry] = []
+        entries: list[JournalEntry] = []
         unreadable = 0
         while len(entries) < BATCH_ENTRIES:
             line = self._line()
@@ -155,7 +155,7 @@ class _Tail:
             return False
         return now.st_ino != ours.st_ino
 
-    def _open(self) -> tuple[Gap, ...]:
+    def _open(self) -> tuple[JournalGap, ...]:
         """Open the file, and go behind the place that was read last."""
         self.close()
         try:

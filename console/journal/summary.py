@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
-from console.durations import LOCAL, Shape, clock_time, stamp
+from console.durations import LOCAL, TimeFormat, clock_time, stamp
 from console.journal.failures import ALL_SIGNATURES
-from console.journal.matching import Event, Recogniser, Unexplained
-from console.journal.signatures import AGENT_MESSAGE, Certainty, Severity, Signature
+from console.journal.matching import LogEvent, Recogniser, Unexplained
+from console.journal.signatures import AGENT_MESSAGE, Confidence, LogSeverity, Signature
 from console.journal.tallies import Tallies, Tally
-from console.journal.values import Batch, DaemonLine, Entry, Gap
+from console.journal.values import Batch, DaemonLine, JournalEntry, JournalGap
 from console.text import NAME_LIMIT, clean, duration, listed, plural
 
 _DAY_S = 86_400
-_ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_ORDER = {LogSeverity.CRITICAL: 0, LogSeverity.WARNING: 1, LogSeverity.NOTE: 2}
 _PLURALS = {
     "service": "services", "task": "tasks", "network": "networks", "removed": "removed networks", "node": "nodes",
 }  # fmt: skip
@@ -25,7 +25,7 @@ NO_OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LogFinding:
     """All events of one signature. `objects` maps a kind to names, or identifiers where no name is known.
 
     `unnamed` counts events whose objects were left out because `OBJECTS_KEPT` others were kept (an object may be
@@ -53,7 +53,7 @@ class Finding:
 class Unmatched:
     """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean.
 
-    `objects` maps kinds to names, as those of a `Finding`: what the fields beside the message name.
+    `objects` maps kinds to names, as those of a `LogFinding`: what the fields beside the message name.
     """
 
     pattern: str
@@ -74,19 +74,19 @@ class Summary:
     nothing, and every count is "at least".
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LogFinding, ...]
     unmatched: tuple[Unmatched, ...]
     unmatched_count: int
     entries: int
     addresses_lost: int
     rebuilt_at: datetime | None
-    gaps: tuple[Gap, ...]
+    gaps: tuple[JournalGap, ...]
     is_complete: bool
     window_s: float | None = None
     """How far back was read; None for a whole recording."""
 
     @property
-    def worst(self) -> Severity | None:
+    def worst(self) -> LogSeverity | None:
         """The severity of the worst finding, or None without findings."""
         return self.findings[0].signature.severity if self.findings else None
 
@@ -98,10 +98,10 @@ class Summariser:
         self._recogniser = Recogniser()
         self._tallies = Tallies()
 
-    def add(self, batch: Batch) -> tuple[Event | Unexplained, ...]:
+    def add(self, batch: Batch) -> tuple[LogEvent | Unexplained, ...]:
         """Take a batch in, and return what was recognised in it, in order."""
         self._tallies.note(batch)
-        recognised: list[Event | Unexplained] = []
+        recognised: list[LogEvent | Unexplained] = []
         for entry in batch.entries:
             found = self._recogniser.recognise(entry)
             self._tallies.count(found)
@@ -118,7 +118,11 @@ def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | Non
     """Return what was counted, with names for identifiers; `window_s` is what was read."""
     findings = [_finding(_BY_ID[key], tally, names) for key, tally in tallies.by_signature.items()]
     findings.sort(
-        key=lambda each: (_ORDER[each.signature.severity], -each.last.timestamp(), each.signature.id)
+        key=lambda finding: (
+            _ORDER[finding.signature.severity],
+            -finding.last.timestamp(),
+            finding.signature.id,
+        )
     )
     unmatched = [
         Unmatched(pattern, tally.count, tally.first, tally.last, tally.text, _named(tally, names))
@@ -146,7 +150,7 @@ def summarise(batches: Iterable[Batch], names: Mapping[str, str], window_s: floa
     return summariser.summary(names, window_s)
 
 
-def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOCAL) -> str:
+def describe(finding: LogFinding, window_s: float | None = None, zone: tzinfo = LOCAL) -> str:
     """Return one clean line: how often, within which time, first and last, which services and networks.
 
     Such as `13 in 1 h, first 03:12, last 04:40 CEST, services ghost_app, discourse_app`, after a multiplication sign.
@@ -162,7 +166,7 @@ def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOC
         and window_s <= _DAY_S
         and first.astimezone(zone).date() == last.astimezone(zone).date()
     )
-    shape = Shape.MINUTE if is_lately else Shape.DAY_MINUTE
+    shape = TimeFormat.MINUTE if is_lately else TimeFormat.DAY_MINUTE
     if finding.count == 1:
         parts.append(f"at {stamp(last, shape, zone)}")
     else:
@@ -172,7 +176,7 @@ def describe(finding: Finding, window_s: float | None = None, zone: tzinfo = LOC
     if finding.addresses_lost:
         parts.append(plural(finding.addresses_lost, "address", "addresses") + " lost")
     parts += objects_at_fault(finding.objects, signature=finding.signature)
-    if finding.signature.certainty is not Certainty.CERTAIN:
+    if finding.signature.certainty is not Confidence.CERTAIN:
         parts.append(finding.signature.certainty.value)
     return ", ".join(parts)
 
@@ -210,11 +214,11 @@ def _tells_tasks(signature: Signature | None) -> bool:
     return signature is None or signature.shows_line
 
 
-_BY_ID: Mapping[str, Signature] = {each.id: each for each in ALL_SIGNATURES}
+_BY_ID: Mapping[str, Signature] = {signature.id: signature for signature in ALL_SIGNATURES}
 
 
-def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Finding:
-    return Finding(
+def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> LogFinding:
+    return LogFinding(
         signature=signature,
         count=tally.count,
         first=tally.first,
@@ -247,7 +251,9 @@ class SlidingSummariser:
         self._stretches: deque[tuple[datetime, Tallies]] = deque()
         self._rebuilt_at: datetime | None = None
 
-    def add(self, batch: Batch, now: datetime) -> list[tuple[Entry, DaemonLine, Event | Unexplained | None]]:
+    def add(
+        self, batch: Batch, now: datetime
+    ) -> list[tuple[JournalEntry, DaemonLine, LogEvent | Unexplained | None]]:
         """Take a batch in, and return each entry with its parsed line and what it says."""
         read = []
         if batch.gaps or batch.is_partial or batch.unreadable:
@@ -255,7 +261,7 @@ class SlidingSummariser:
         for entry in batch.entries:
             line, found = self._recogniser.read(entry)
             self._stretch(entry.realtime, now).count(found)
-            if isinstance(found, Event) and found.signature.is_rebuild:
+            if isinstance(found, LogEvent) and found.signature.is_rebuild:
                 self._rebuilt_at = found.at
             read.append((entry, line, found))
         return read

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from console.journal.matching import Event, Unexplained
+from console.journal.matching import LogEvent, Unexplained
 from console.journal.signatures import SUPPRESSED
-from console.journal.values import Batch, Gap
+from console.journal.values import Batch, JournalGap
 
 OBJECTS_KEPT = 64
 """How many objects of one kind a finding names at most; the rest is counted as `unnamed`."""
@@ -29,7 +29,7 @@ class Tally:
     unnamed: int = 0
     dropped: int = 0
 
-    def advance(self, found: Event | Unexplained) -> None:
+    def advance(self, found: LogEvent | Unexplained) -> None:
         """Count one more."""
         self.count += 1
         # The wall clock may have been set back in between; the order of the journal is not its order.
@@ -67,7 +67,7 @@ class Tallies:
     lost: int = 0
     """Addresses proven to have leaked since the allocator was rebuilt, or in total."""
     rebuilt_at: datetime | None = None
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[JournalGap, ...] = ()
     is_complete: bool = True
 
     def note(self, batch: Batch) -> None:
@@ -76,10 +76,10 @@ class Tallies:
         if batch.gaps or batch.is_partial or batch.unreadable:
             self.is_complete = False
 
-    def count(self, found: Event | Unexplained | None) -> None:
+    def count(self, found: LogEvent | Unexplained | None) -> None:
         """Count an entry, and what it says."""
         self.entries += 1
-        if isinstance(found, Event):
+        if isinstance(found, LogEvent):
             self._count_event(found)
         elif found is not None:
             self.unmatched += 1
@@ -103,7 +103,7 @@ class Tallies:
         self.gaps = (*self.gaps, *later.gaps)[-GAPS_KEPT:]
         self.is_complete = self.is_complete and later.is_complete
 
-    def _count_event(self, event: Event) -> None:
+    def _count_event(self, event: LogEvent) -> None:
         signature = event.signature
         if signature is SUPPRESSED:
             self.is_complete = False

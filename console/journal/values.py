@@ -16,7 +16,7 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One entry of the journal that is dockerd's own, or journald's word about dockerd's unit.
 
     `realtime` is aware, in UTC, and not monotonic: entries keep the order of the journal, which is theirs.
@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class JournalGap:
     """Entries before what follows, after `after` (a cursor) if it is set, may be missing: `reason`, a sentence."""
 
     reason: str
@@ -57,8 +57,8 @@ class Batch:
     batch is no proof.
     """
 
-    entries: tuple[Entry, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    entries: tuple[JournalEntry, ...] = ()
+    gaps: tuple[JournalGap, ...] = ()
     is_partial: bool = False
     unreadable: int = 0
 

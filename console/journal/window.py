@@ -7,7 +7,7 @@ from datetime import datetime
 from console.clock import Clock
 from console.durations import stamp
 from console.journal.parsing import entry_from, realtime_of
-from console.journal.values import Batch, Entry, Gap, Window
+from console.journal.values import Batch, JournalEntry, JournalGap, Window
 
 _ENTRY_OVERHEAD_BYTES = 600
 """What an entry takes besides its message, roughly."""
@@ -19,7 +19,7 @@ class NewestFirst:
     def __init__(self, window: Window, unit: str, clock: Clock) -> None:
         self._window, self._unit, self._clock = window, unit, clock
         self._deadline = clock.monotonic() + window.deadline_s
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self._bytes = self._unreadable = 0
         self._is_partial = self._has_met_cursor = False
 
@@ -62,7 +62,7 @@ class NewestFirst:
     def batch(self, first: Mapping[str, object] | None) -> Batch:
         """Return what was taken, in the order of the journal; `first` is the oldest entry there is, of any unit."""
         is_lost = self._window.after is not None and not (self._has_met_cursor or self._is_partial)
-        gaps: tuple[Gap, ...] = ()
+        gaps: tuple[JournalGap, ...] = ()
         if is_lost:
             gaps = (vacuumed(self._window.after or ""),)
         elif first is not None or not self._is_partial:
@@ -77,7 +77,7 @@ class OldestFirst:
     def __init__(self, window: Window, unit: str, clock: Clock) -> None:
         self._window, self._unit, self._clock = window, unit, clock
         self._deadline = clock.monotonic() + window.deadline_s
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[JournalEntry] = deque()
         self._bytes = self._unreadable = 0
         self._is_partial = self._has_met_cursor = False
         self._first: Mapping[str, object] | None = None
@@ -121,25 +121,25 @@ class OldestFirst:
         return Batch(tuple(self._entries), gaps, self._is_partial, self._unreadable)
 
 
-def is_before(entry: Entry, since: datetime | None) -> bool:
+def is_before(entry: JournalEntry, since: datetime | None) -> bool:
     """Whether the entry is older than the time."""
     return since is not None and entry.realtime < since
 
 
-def late(window: Window, first: Mapping[str, object] | None) -> tuple[Gap, ...]:
+def late(window: Window, first: Mapping[str, object] | None) -> tuple[JournalGap, ...]:
     """Return the gap between the beginning of a window and that of the journal, if there is one."""
     if window.since is None or window.after is not None:
         return ()
     begin = None if first is None else realtime_of(first)
     if begin is None:
-        return (Gap("The journal is empty, so nothing is known about the requested time."),)
+        return (JournalGap("The journal is empty, so nothing is known about the requested time."),)
     if begin <= window.since:
         return ()
-    return (Gap(f"The journal begins at {stamp(begin)}, later than requested."),)
+    return (JournalGap(f"The journal begins at {stamp(begin)}, later than requested."),)
 
 
-def vacuumed(after: str) -> Gap:
+def vacuumed(after: str) -> JournalGap:
     """Return the gap that is there when the place last read is no longer in the journal."""
-    return Gap(
+    return JournalGap(
         "The place where reading stopped is no longer in the journal: older entries were removed.", after
     )

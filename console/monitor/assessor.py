@@ -7,15 +7,15 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.leaks import Allocator, Census, Certainty, Count, Evidence, Ledger
+from console.addresses.leaks import AllocatorGeneration, Census, Count, LeakCertainty, LeakEvidence, LeakLog
 from console.clock import Clock
 from console.diagnosis.assess import assess
-from console.diagnosis.values import Assessment, Observation, UnfinishedRun
-from console.errors import Part, Unknown, known
+from console.diagnosis.values import Assessment, Snapshot, UnfinishedRun
+from console.errors import Result, Unknown, known
 from console.host.activity import Route
 from console.host.identity import machine_id
 from console.journal.summary import Summary
-from console.monitor.values import Look
+from console.monitor.values import AssessedSnapshot
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
 
@@ -24,19 +24,19 @@ AGE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class AssessmentInputs:
     """Everything that one assessment rests on."""
 
     swarm: SwarmState
     settled: frozenset[str]
     """Networks (IDs) that have been the same for the settling time."""
     took_s: float
-    routes: Part[tuple[Route, ...]]
-    journal: Part[Summary]
-    censuses: Part[tuple[Census, ...]]
-    ledger: Ledger
-    allocator: Allocator | None
-    runs: Part[tuple[UnfinishedRun, ...]] = ()
+    routes: Result[tuple[Route, ...]]
+    journal: Result[Summary]
+    censuses: Result[tuple[Census, ...]]
+    leak_log: LeakLog
+    allocator: AllocatorGeneration | None
+    runs: Result[tuple[UnfinishedRun, ...]] = ()
 
 
 class Assessor:
@@ -47,30 +47,30 @@ class Assessor:
         self._thresholds = thresholds
         self._clock = clock
         self._machine = machine_id()
-        self._last: tuple[Sight, Look] | None = None
+        self._last: tuple[AssessmentInputs, AssessedSnapshot] | None = None
         self._assessed_s = 0.0
         self._counts: dict[tuple[str, IPv4Network], Count] = {}
 
-    async def look(self, sight: Sight) -> Look:
+    async def assessed(self, inputs: AssessmentInputs) -> AssessedSnapshot:
         """Return a snapshot and its assessment: the last one where nothing changed."""
         now_s = self._clock.monotonic()
-        is_same = self._last is not None and _is_same(self._last[0], sight)
+        is_same = self._last is not None and _is_same(self._last[0], inputs)
         if self._last is not None and is_same and now_s - self._assessed_s < AGE_S:
-            self._last = (sight, self._last[1])
+            self._last = (inputs, self._last[1])
             return self._last[1]
-        self._remember(sight)
-        observation = self._observation(sight)
+        self._remember(inputs)
+        snapshot = self._snapshot(inputs)
         # It takes tens of milliseconds where there are hundreds of networks: not on the loop.
-        assessment = await asyncio.to_thread(assess, observation, self._thresholds)
+        assessment = await asyncio.to_thread(assess, snapshot, self._thresholds)
         self._assessed_s = now_s
         if self._last is not None:
             assessment = _as_before(assessment, self._last[1].assessment)
             if is_same and assessment is self._last[1].assessment:
-                self._last = (sight, self._last[1])
+                self._last = (inputs, self._last[1])
                 return self._last[1]
-        look = Look(observation, assessment)
-        self._last = (sight, look)
-        return look
+        assessed = AssessedSnapshot(snapshot, assessment)
+        self._last = (inputs, assessed)
+        return assessed
 
     def disproved(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
         """Yield networks (IDs) and addresses of which the leak log says that they leaked and the engine that they did not.
@@ -79,57 +79,59 @@ class Assessor:
         """
         if self._last is None:
             return
-        sight, look = self._last
-        for account in look.assessment.accounts:
-            entered = [one for each in sight.ledger.on(account.network.id) for one in each.addresses]
+        inputs, assessed = self._last
+        for account in assessed.assessment.accounts:
+            entered = [one for entry in inputs.leak_log.on(account.network.id) for one in entry.addresses]
             for subnet in account.subnets if entered else ():
-                mine = tuple(each for each in entered if each in subnet.pool)
+                mine = tuple(address for address in entered if address in subnet.pool)
                 leak = subnet.leak
-                is_counted = leak.evidence is Evidence.ENGINE_COUNT and leak.as_of is None
+                is_counted = leak.evidence is LeakEvidence.ENGINE_COUNT and leak.as_of is None
                 if is_counted and leak.count is not None and leak.count < len(set(mine)):
                     yield account.network.id, mine
 
-    def _remember(self, sight: Sight) -> None:
+    def _remember(self, inputs: AssessmentInputs) -> None:
         """Keep what the engine counted in the last snapshot, for as long as its allocator lives."""
         if self._last is None:
             return
-        before, look = self._last
-        if before.allocator != sight.allocator or _rebuilt_at(before.journal) != _rebuilt_at(sight.journal):
+        before, assessed = self._last
+        if before.allocator != inputs.allocator or _rebuilt_at(before.journal) != _rebuilt_at(inputs.journal):
             self._counts.clear()
             return
         # It was the same until the last snapshot, which need not have been assessed.
         at = None if isinstance(before.swarm.engine, Unknown) else before.swarm.engine.time
         there = set[tuple[str, IPv4Network]]()
-        for account in look.assessment.accounts:
+        for account in assessed.assessment.accounts:
             for subnet in account.subnets:
                 key, leak = (account.network.id, subnet.pool.subnet), subnet.leak
                 there.add(key)
-                is_counted = leak.evidence is Evidence.ENGINE_COUNT and leak.certainty is Certainty.EXACT
+                is_counted = (
+                    leak.evidence is LeakEvidence.ENGINE_COUNT and leak.certainty is LeakCertainty.EXACT
+                )
                 if is_counted and leak.count is not None and leak.as_of is None and at is not None:
                     self._counts[key] = Count(leak.count, at)
         self._counts = {key: count for key, count in self._counts.items() if key in there}
 
-    def _observation(self, sight: Sight) -> Observation:
-        swarm = sight.swarm
-        same = tuple(each for each in known(swarm.networks, ()) if each.id in sight.settled)
-        return Observation(
+    def _snapshot(self, inputs: AssessmentInputs) -> Snapshot:
+        swarm = inputs.swarm
+        same = tuple(network for network in known(swarm.networks, ()) if network.id in inputs.settled)
+        return Snapshot(
             self._host,
             self._clock.now(),
-            sight.took_s,
+            inputs.took_s,
             swarm,
             # What was seen some seconds before, as far as it was the same: nothing else is ever asked of it.
             replace(swarm, networks=same) if same else None,
-            sight.routes,
-            sight.journal,
-            sight.censuses,
-            sight.ledger,
+            inputs.routes,
+            inputs.journal,
+            inputs.censuses,
+            inputs.leak_log,
             dict(self._counts),
-            runs=sight.runs,
+            runs=inputs.runs,
             machine=self._machine,
         )
 
 
-def _is_same(before: Sight, now: Sight) -> bool:
+def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
     old, new = before.swarm, now.swarm
     if isinstance(old.engine, Unknown) or isinstance(new.engine, Unknown):
         return old == new
@@ -139,21 +141,21 @@ def _is_same(before: Sight, now: Sight) -> bool:
         and old.tasks is new.tasks
         and old.nodes is new.nodes
         and replace(old.engine, time=new.engine.time) == new.engine
-        and before.ledger is now.ledger
+        and before.leak_log is now.leak_log
         and (before.settled, before.routes, before.censuses) == (now.settled, now.routes, now.censuses)
         and before.runs == now.runs
         and _says_the_same(before.journal, now.journal)
     )
 
 
-def _says_the_same(before: Part[Summary], now: Part[Summary]) -> bool:
+def _says_the_same(before: Result[Summary], now: Result[Summary]) -> bool:
     if isinstance(before, Unknown) or isinstance(now, Unknown):
         return before == now
     # How many lines were read is no matter for an assessment.
     return replace(before, entries=0) == replace(now, entries=0)
 
 
-def _rebuilt_at(journal: Part[Summary]) -> datetime | None:
+def _rebuilt_at(journal: Result[Summary]) -> datetime | None:
     return None if isinstance(journal, Unknown) else journal.rebuilt_at
 
 
@@ -161,9 +163,10 @@ def _as_before(now: Assessment, before: Assessment) -> Assessment:
     """Return an assessment in which what is equal to what was before is the very same."""
     if now == before:
         return before
-    old: dict[str, NetworkAccount] = {each.network.id: each for each in before.accounts}
+    old: dict[str, NetworkAccount] = {account.network.id: account for account in before.accounts}
     accounts = tuple(
-        old[each.network.id] if old.get(each.network.id) == each else each for each in now.accounts
+        old[account.network.id] if old.get(account.network.id) == account else account
+        for account in now.accounts
     )
     findings = before.findings if now.findings == before.findings else now.findings
     is_same = len(accounts) == len(before.accounts) and all(

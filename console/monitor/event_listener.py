@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from console.clock import Clock
-from console.diagnosis.quiescence.waiter import Stillness
-from console.swarm.events import EventSource, Gap, Heard, Listening
+from console.diagnosis.quiescence.waiter import QuiescenceTracker
+from console.swarm.events import EventGap, EventSource, Listening, StreamItem
 from console.swarm.values import Event
 
 KEPT_S = 600.0
@@ -14,24 +14,24 @@ REMOVED = "remove"
 SWARM = "swarm"
 
 
-class Ear:
-    """Listens to one engine. `hurry(is_urgent)` is called for whatever a snapshot would show."""
+class EventListener:
+    """Listens to one engine. `wake(is_urgent)` is called for whatever a snapshot would show."""
 
     def __init__(
-        self, source: EventSource, clock: Clock, stillness: Stillness, hurry: Callable[[bool], None]
+        self, source: EventSource, clock: Clock, quiescence: QuiescenceTracker, wake: Callable[[bool], None]
     ) -> None:
         self._source = source
         self._clock = clock
-        self._stillness = stillness
-        self._hurry = hurry
+        self._quiescence = quiescence
+        self._wake = wake
         self._removed: dict[str, float] = {}
         self._removal_s: float | None = None
 
     async def run(self, since: datetime) -> None:
         """Listen, from a moment of the engine's clock on, until cancelled."""
-        async with self._source.listening(since - timedelta(seconds=1)) as heard:
-            async for each in heard:
-                self._stillness.hear(each)
+        async with self._source.listening(since - timedelta(seconds=1)) as stream_item:
+            async for each in stream_item:
+                self._quiescence.receive(each)
                 self._take(each)
 
     def removed(self) -> frozenset[str]:
@@ -44,19 +44,19 @@ class Ear:
         """Return how long ago the last removal of a service or network was heard; endless before the first."""
         return float("inf") if self._removal_s is None else self._clock.monotonic() - self._removal_s
 
-    def _take(self, each: Heard) -> None:
-        if isinstance(each, Gap):
+    def _take(self, each: StreamItem) -> None:
+        if isinstance(each, EventGap):
             return
         if isinstance(each, Listening):
             # It is opened again when the engine has come back.
-            self._hurry(False)
+            self._wake(False)
             return
         is_removal = _is_removal(each)
         if is_removal:
             self._removal_s = self._clock.monotonic()
             if each.kind == "network":
                 self._removed[each.id] = self._removal_s
-        self._hurry(is_removal)
+        self._wake(is_removal)
 
 
 def _is_removal(event: Event) -> bool:

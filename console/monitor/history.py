@@ -11,11 +11,18 @@ from types import MappingProxyType
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Point, Trend, trend_of
 from console.addresses.leak_tracker import still_lost
-from console.addresses.leaks import Allocator, Entry, Evidence, Ledger, allocator_of, mark_of
+from console.addresses.leaks import (
+    AllocatorGeneration,
+    LeakEntry,
+    LeakEvidence,
+    LeakLog,
+    allocator_of,
+    mark_of,
+)
 from console.clock import Clock
-from console.diagnosis.values import Observation
-from console.errors import HostError, Part, Unknown, known, unknown_from
-from console.monitor.values import Stage
+from console.diagnosis.values import Snapshot
+from console.errors import HostError, Result, Unknown, known, unknown_from
+from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
 from console.swarm.values import Engine
 
@@ -41,7 +48,9 @@ class Series:
     """Changes when a new series of points begins: another capacity, another allocator, or another kind of evidence."""
 
 
-def series_of(account: NetworkAccount, engine: Engine, allocator: Allocator | None) -> Series | None:
+def series_of(
+    account: NetworkAccount, engine: Engine, allocator: AllocatorGeneration | None
+) -> Series | None:
     """Return what a network's use now belongs to, or None where its use is not known well enough to be kept."""
     if account.missing or not account.capacity or allocator is None:
         return None
@@ -50,9 +59,9 @@ def series_of(account: NetworkAccount, engine: Engine, allocator: Allocator | No
         if not account.free_is_exact:
             return None
         basis = "engine"
-    elif any(each.leak.evidence is Evidence.CENSUS for each in account.subnets):
+    elif any(subnet.leak.evidence is LeakEvidence.CENSUS for subnet in account.subnets):
         # What a census finds makes the use that is known of jump, and not the use.
-        basis = "|".join(str(each.leak.as_of) for each in account.subnets)
+        basis = "|".join(str(subnet.leak.as_of) for subnet in account.subnets)
     parts = (
         account.capacity,
         allocator.leader_id,
@@ -67,7 +76,7 @@ def series_of(account: NetworkAccount, engine: Engine, allocator: Allocator | No
 def thinned(points: Iterable[Point], now: datetime) -> tuple[Point, ...]:
     """Return the points that are kept: of each span the newest, and of the future none."""
     kept: dict[tuple[timedelta, int], Point] = {}
-    for each in sorted(points, key=lambda each: each.at):
+    for each in sorted(points, key=lambda point: point.at):
         span = span_of(now - each.at)
         if span is not None:
             kept[span, int(each.at.timestamp() // span.total_seconds())] = each
@@ -98,22 +107,22 @@ def added(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ..
     return thinned((*points, Point(at, used)), at)
 
 
-def watched_leaks(state: Path, observation: Observation) -> Part[Ledger]:
+def watched_leaks(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
     """Return the leak log that consoles kept in a state directory, as far as it still holds for what was observed."""
-    swarm, journal = observation.swarm, observation.journal
+    swarm, journal = snapshot.swarm, snapshot.journal
     if isinstance(swarm.engine, Unknown):
-        return Ledger()
+        return LeakLog()
     mark = mark_of(allocator_of(swarm), swarm.engine.managers)
     if not mark:
-        return Ledger()
+        return LeakLog()
     try:
         entries = HistoryStore(state).entries(swarm.engine.cluster_id, mark)
     except HostError as error:
         return unknown_from(error)
     rebuilt_at = None if isinstance(journal, Unknown) else journal.rebuilt_at
-    since = tuple(each for each in entries if rebuilt_at is None or each.ended_at > rebuilt_at)
-    there = {each.id: each for each in known(swarm.networks, ()) if each.is_overlay}
-    return Ledger(entries=still_lost(since, swarm, there))
+    since = tuple(entry for entry in entries if rebuilt_at is None or entry.ended_at > rebuilt_at)
+    there = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
+    return LeakLog(entries=still_lost(since, swarm, there))
 
 
 WRITTEN_S = 60.0
@@ -127,7 +136,7 @@ class _Course:
     series: Series
     points: tuple[Point, ...]
     trend: Trend
-    basis: tuple[tuple[Point, ...], int, tuple[Entry, ...]]
+    basis: tuple[tuple[Point, ...], int, tuple[LeakEntry, ...]]
     """What the trend was made of."""
     written: Point | None = None
 
@@ -135,18 +144,18 @@ class _Course:
 @dataclass(slots=True)
 class _Leaks:
     allocator: str
-    entries: tuple[Entry, ...] = ()
-    written: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    entries: tuple[LeakEntry, ...] = ()
+    written: dict[tuple[str, str], LeakEntry] = field(default_factory=dict)
     """Those that the store has, by network and task."""
 
 
 class History:
     """The history of one swarm. Without a store, or where it cannot be used, it is that of this session."""
 
-    def __init__(self, store: HistoryStore | None, clock: Clock, stage: Stage) -> None:
+    def __init__(self, store: HistoryStore | None, clock: Clock, stage: StatePublisher) -> None:
         self._store = store
         self._clock = clock
-        self._stage = stage
+        self._publisher = stage
         self._courses: dict[str, _Course] = {}
         self._stored: Mapping[SeriesKey, tuple[Point, ...]] = {}
         self._cluster_id = ""
@@ -154,7 +163,7 @@ class History:
         self._thinned_s: float | None = None
         self._now: datetime | None = None
 
-    async def begin(self, engine: Engine, allocator: Allocator | None) -> tuple[Entry, ...]:
+    async def begin(self, engine: Engine, allocator: AllocatorGeneration | None) -> tuple[LeakEntry, ...]:
         """Read what was kept of a swarm, once; return what earlier sessions saw leaking, as far as it may still hold."""
         if self._store is None or self._cluster_id == engine.cluster_id:
             return ()
@@ -169,7 +178,7 @@ class History:
         if not key:
             return ()
         self._leaks = _Leaks(
-            key, kept.entries, {(each.network_id, each.task_id): each for each in kept.entries}
+            key, kept.entries, {(entry.network_id, entry.task_id): entry for entry in kept.entries}
         )
         return kept.entries
 
@@ -177,8 +186,8 @@ class History:
         self,
         accounts: tuple[NetworkAccount, ...],
         engine: Engine,
-        allocator: Allocator | None,
-        ledger: Ledger,
+        allocator: AllocatorGeneration | None,
+        leak_log: LeakLog,
         rebuilt_at: datetime | None,
     ) -> Mapping[str, Trend]:
         """Take in how full the networks are, and return the trends, by network ID."""
@@ -190,16 +199,16 @@ class History:
         for account in accounts:
             series = series_of(account, engine, allocator)
             if series is not None:
-                self._add(account, series, ledger.on(account.network.id), engine.time, rebuilt_at)
-        there = {each.network.id for each in accounts}
+                self._add(account, series, leak_log.on(account.network.id), engine.time, rebuilt_at)
+        there = {account.network.id for account in accounts}
         self._courses = {key: each for key, each in self._courses.items() if key in there}
         mark = mark_of(allocator, engine.managers)
         if self._leaks is None or self._leaks.allocator != mark:
             self._leaks = _Leaks(mark) if mark else None
         if self._leaks is not None:
-            self._leaks.entries = ledger.entries
+            self._leaks.entries = leak_log.entries
         trends = {key: each.trend for key, each in self._courses.items()}
-        before = self._stage.scene.trends
+        before = self._publisher.monitor_state.trends
         is_same = trends.keys() == before.keys() and all(each is before[key] for key, each in trends.items())
         return before if is_same else MappingProxyType(trends)
 
@@ -218,7 +227,7 @@ class History:
         self,
         account: NetworkAccount,
         series: Series,
-        entries: tuple[Entry, ...],
+        entries: tuple[LeakEntry, ...],
         at: datetime,
         rebuilt_at: datetime | None,
     ) -> None:
@@ -230,7 +239,7 @@ class History:
         points = added(course.points, account.used_at_least, at)
         if rebuilt_at is not None and points[0].at < rebuilt_at:
             # What is used includes what leaked, and that came back.
-            points = tuple(each for each in points if each.at >= rebuilt_at)
+            points = tuple(point for point in points if point.at >= rebuilt_at)
         basis = (points, account.free_at_most, entries)
         if basis != course.basis:
             course.trend, course.basis = trend_of(points, account.free_at_most, entries), basis
@@ -270,7 +279,7 @@ class History:
         leaks = self._leaks
         if leaks is None:
             return
-        now = {(each.network_id, each.task_id): each for each in leaks.entries}
+        now = {(entry.network_id, entry.task_id): entry for entry in leaks.entries}
         added_ones = [each for key, each in now.items() if leaks.written.get(key) != each]
         gone = [each for key, each in leaks.written.items() if key not in now]
         if added_ones or gone:
@@ -278,8 +287,8 @@ class History:
             leaks.written = now
 
     def _fail(self, why: Unknown | None) -> None:
-        if self._stage.scene.history_failed != why:
-            self._stage.show(history_failed=why)
+        if self._publisher.monitor_state.history_failed != why:
+            self._publisher.show(history_failed=why)
 
 
 def _is_worth_writing(course: _Course) -> bool:

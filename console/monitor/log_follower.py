@@ -9,13 +9,13 @@ from datetime import datetime
 
 from console.clock import Clock
 from console.concurrency import sleep_unless
-from console.errors import HostError, Part, Unknown, unknown_from
-from console.journal.matching import Event
-from console.journal.reader import DaemonLog, doubt_unless_silent, read_lately
+from console.errors import HostError, Result, Unknown, unknown_from
+from console.journal.matching import LogEvent
+from console.journal.reader import DaemonLog, read_lately, why_foreign_unless_silent
 from console.journal.summary import SlidingSummariser, Summary
 from console.journal.values import Batch
-from console.monitor.values import LINES_KEPT, Feed, Line, Log, Stage
-from console.settings import Look
+from console.monitor.values import LINES_KEPT, Feed, Line, Log, StatePublisher
+from console.settings import SnapshotSettings
 from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 from console.text import clean
@@ -36,16 +36,18 @@ NOT_LOOKED = Unknown("The engine has not been asked yet.")
 NOT_READ = Unknown("dockerd's journal has not been read yet.")
 
 
-class Following:
+class LogFollower:
     """The feed of dockerd's log."""
 
-    def __init__(self, log: DaemonLog, host: str, look: Look, clock: Clock, stage: Stage) -> None:
+    def __init__(
+        self, log: DaemonLog, host: str, snapshot: SnapshotSettings, clock: Clock, stage: StatePublisher
+    ) -> None:
         self._log = log
         self._host = host
-        self._look = look
+        self._snapshot = snapshot
         self._clock = clock
-        self._stage = stage
-        self._engine: Part[Engine] = NOT_LOOKED
+        self._publisher = stage
+        self._engine: Result[Engine] = NOT_LOOKED
         self._is_seen, self._is_told = asyncio.Event(), asyncio.Event()
         self._news = asyncio.Event()
         self._names: dict[str, str] = {}
@@ -57,15 +59,15 @@ class Following:
 
     def _begin_anew(self) -> None:
         # A recording is read whole.
-        self._summariser = SlidingSummariser(None if self._log.is_recorded else self._look.journal_s)
+        self._summariser = SlidingSummariser(None if self._log.is_recorded else self._snapshot.journal_s)
         self._lines: deque[Line] = deque(maxlen=LINES_KEPT)
         self._count = 0
         self._cursor: str | None = None
         self._read_at: datetime | None = None
 
-    def summary(self) -> Part[Summary]:
+    def summary(self) -> Result[Summary]:
         """Return what was logged lately, or why that is not known."""
-        feed = self._stage.scene.log
+        feed = self._publisher.monitor_state.log
         if feed.failed is not None:
             return feed.failed
         return NOT_READ if feed.value is None else feed.value.summary
@@ -99,31 +101,31 @@ class Following:
         try:
             # Neither ends but by a bug, which is not to be lost: without either the log would just stand still.
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                each.result()
+            for task in done:
+                task.result()
         finally:
-            for each in tasks:
-                each.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read_on(self) -> None:
         while True:
-            doubt = await self._doubt()
-            if doubt is None:
-                doubt = await self._until_doubted()
-            if doubt is not None:
+            refusal = await self._refusal()
+            if refusal is None:
+                refusal = await self._until_doubted()
+            if refusal is not None:
                 # What was read is some other dockerd's.
                 self._begin_anew()
-                self._stage.show(log=self._stage.failed(Feed(), doubt))
+                self._publisher.show(log=self._publisher.failed(Feed(), refusal))
                 await self._clock.sleep(DOUBT_S)
                 continue
             pause_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S)
             self._failures += 1
             await self._clock.sleep(pause_s)
 
-    async def _doubt(self) -> Unknown | None:
+    async def _refusal(self) -> Unknown | None:
         is_ours = self._log.is_recorded or self._log.is_proven
-        return None if is_ours else await doubt_unless_silent(self._host, self._engine)
+        return None if is_ours else await why_foreign_unless_silent(self._host, self._engine)
 
     async def _until_doubted(self) -> Unknown | None:
         """Read and follow until that fails, or until it turns out that it is not the engine's log: return that then.
@@ -134,8 +136,8 @@ class Following:
         told = asyncio.create_task(self._is_told.wait(), name="engine told")
         try:
             await asyncio.wait((reading, told), return_when=asyncio.FIRST_COMPLETED)
-            if told.done() and (doubt := await self._doubt()) is not None:
-                return doubt
+            if told.done() and (refusal := await self._refusal()) is not None:
+                return refusal
             await reading
         except HostError as error:
             self._fail(unknown_from(error))
@@ -147,8 +149,8 @@ class Following:
 
     async def _read_and_follow(self) -> None:
         if self._read_at is None:
-            now, window_s = self._clock.now(), None if self._log.is_recorded else self._look.journal_s
-            batch = await read_lately(self._log, None, now, window_s, self._look.call_timeout_s)
+            now, window_s = self._clock.now(), None if self._log.is_recorded else self._snapshot.journal_s
+            batch = await read_lately(self._log, None, now, window_s, self._snapshot.call_timeout_s)
             if isinstance(batch, Unknown):
                 self._fail(batch)
                 return
@@ -174,14 +176,14 @@ class Following:
                 self._count += 1
                 text = clean(entry.message, LINE_LIMIT)
                 self._lines.append(Line(self._count, text, entry.realtime, line.level, found))
-                if isinstance(found, Event) and found.signature.is_rebuild:
+                if isinstance(found, LogEvent) and found.signature.is_rebuild:
                     self.rebuilt()
         self._cursor = batch.cursor or self._cursor
         self._failures = 0
         self._news.set()
 
     def _fail(self, why: Unknown) -> None:
-        self._stage.show(log=self._stage.failed(self._stage.scene.log, why))
+        self._publisher.show(log=self._publisher.failed(self._publisher.monitor_state.log, why))
 
     async def _show_news(self) -> None:
         while True:
@@ -191,6 +193,9 @@ class Following:
             if self._read_at is not None:
                 lines = tuple(self._lines)
                 summary = self._summariser.summary(self._names, self._clock.now())
-                log, before = Log(summary, lines, self._count - len(lines)), self._stage.scene.log.value
-                self._stage.show(log=self._stage.came(before if before == log else log))
+                log, before = (
+                    Log(summary, lines, self._count - len(lines)),
+                    self._publisher.monitor_state.log.value,
+                )
+                self._publisher.show(log=self._publisher.came(before if before == log else log))
             await self._clock.sleep(SHOWN_EVERY_S)

@@ -5,24 +5,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from console.addresses.leak_tracker import Books, seeded, step, without
+from console.addresses.leak_tracker import LeakTracker, seeded, step, without
 from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished
-from console.diagnosis.quiescence.waiter import HostEye, OwnHost, Stillness
+from console.diagnosis.quiescence.waiter import HostEye, OwnHost, QuiescenceTracker
 from console.diagnosis.values import Finding, UnfinishedRun
-from console.errors import Part, Unknown
+from console.errors import Result, Unknown
 from console.host.activity import HostActivity
 from console.host.survey import unlooked
 from console.journal.summary import Summary
-from console.monitor.assessor import Assessor, Sight
-from console.monitor.event_listener import Ear
+from console.monitor.assessor import AssessmentInputs, Assessor
+from console.monitor.event_listener import EventListener
 from console.monitor.history import History
 from console.monitor.log_follower import NOT_READ
-from console.monitor.schedule import Rota, hurried_s, pause_s, retry_s
-from console.monitor.snapshot import Surroundings
-from console.monitor.values import Stage
+from console.monitor.schedule import InspectionSchedule, pause_s, retry_s, urgent_pause_s
+from console.monitor.snapshot import StoredContext
+from console.monitor.values import StatePublisher
 from console.settings import Settings
 from console.swarm.repeated import RepeatedReader
 from console.swarm.values import Engine, SwarmState
@@ -32,14 +32,16 @@ HOST_S = 10.0
 NOT_YET = Unknown("This host has not been checked yet.")
 
 
-class Quieting:
+class QuiescenceFeed:
     """The feed of quiet."""
 
-    def __init__(self, own: OwnHost, eye: HostEye, stillness: Stillness, clock: Clock, stage: Stage) -> None:
+    def __init__(
+        self, own: OwnHost, eye: HostEye, quiescence: QuiescenceTracker, clock: Clock, stage: StatePublisher
+    ) -> None:
         self._own = own
-        self._stillness = stillness
+        self._quiescence = quiescence
         self._clock = clock
-        self._stage = stage
+        self._publisher = stage
         self._activity: HostActivity = unlooked(NOT_YET, eye.own())
         self._swarm: SwarmState | None = None
         self._is_seen = asyncio.Event()
@@ -48,13 +50,13 @@ class Quieting:
         """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
         self._swarm = swarm
         self._is_seen.set()
-        judgement = self._stillness.judge(swarm, self._activity)
-        since_s = self._stillness.quiet_since(judgement, self._stage.scene.poll_s)
-        before = self._stage.scene.quiet.value
+        judgement = self._quiescence.judge(swarm, self._activity)
+        since_s = self._quiescence.quiet_since(judgement, self._publisher.monitor_state.poll_s)
+        before = self._publisher.monitor_state.quiet.value
         report = judgement.report
         if before is not None and replace(before, taken_at=report.taken_at) == report:
             report = before
-        self._stage.show(quiet=self._stage.came(report), quiet_since_s=since_s)
+        self._publisher.show(quiet=self._publisher.came(report), quiet_since_s=since_s)
 
     async def run(self) -> None:
         """Look at this host until cancelled."""
@@ -69,37 +71,37 @@ REMOVAL_S = 5.0
 """For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
-class Looking:
+class SnapshotPoller:
     """The feed of snapshots. `summary` gives what dockerd logged so far; `seen` is called with every snapshot."""
 
     def __init__(
         self,
         reader: RepeatedReader,
         settings: Settings,
-        stage: Stage,
-        surroundings: Surroundings,
+        stage: StatePublisher,
+        environment: StoredContext,
         history: History,
     ) -> None:
         self._reader = reader
         self._settings = settings
-        self._stage = stage
+        self._publisher = stage
         self._clock = stage.clock
-        self._surroundings = surroundings
+        self._environment = environment
         self._history = history
-        self._rota = Rota(settings.look.settle_s)
+        self._rota = InspectionSchedule(settings.snapshot.settle_s)
         self._assessor = Assessor(reader.host, settings.thresholds, stage.clock)
-        self._books = Books()
+        self._leak_tracker = LeakTracker()
         self._woken = asyncio.Event()
         self._is_urgent = False
         self._failures = 0
         self._began_s = 0.0
         self.attended: frozenset[str] = frozenset()
         """Networks (IDs) that somebody looks at closely."""
-        self.ear: Ear | None = None
-        self.summary: Callable[[], Part[Summary]] = lambda: NOT_READ
+        self.listener: EventListener | None = None
+        self.summary: Callable[[], Result[Summary]] = lambda: NOT_READ
         self.seen: Callable[[SwarmState], None] = lambda _: None
 
-    def hurry(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback of the event listener
+    def wake(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback of the event listener
         """Take a snapshot soon instead of at the end of the present pause; an urgent one is taken at once."""
         self._is_urgent = self._is_urgent or is_urgent
         self._woken.set()
@@ -110,27 +112,27 @@ class Looking:
             self._woken.clear()
             self._is_urgent = False
             self._began_s = began_s = self._clock.monotonic()
-            removed = self.ear.removed() if self.ear is not None else frozenset[str]()
-            swarm = await self._reader.next_state(self._settings.look.deadline_s, self._choose)
+            removed = self.listener.removed() if self.listener is not None else frozenset[str]()
+            swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
             ended_s = self._clock.monotonic()
             took_s = ended_s - began_s
             self._rota.note(swarm, ended_s)
             rebuilt_at = _rebuilt_at(self.summary())
-            if self._books.seen_at is None and not isinstance(swarm.engine, Unknown):
+            if self._leak_tracker.seen_at is None and not isinstance(swarm.engine, Unknown):
                 kept = await self._history.begin(swarm.engine, allocator_of(swarm))
-                self._books = seeded(self._books, kept)
-            self._books = step(self._books, swarm, ended_s, rebuilt_at, removed)
-            swarm = self._books.without_leftovers(swarm)
-            runs = await self._surroundings.runs()
-            self._stage.show(unfinished=self._unfinished(runs))
+                self._leak_tracker = seeded(self._leak_tracker, kept)
+            self._leak_tracker = step(self._leak_tracker, swarm, ended_s, rebuilt_at, removed)
+            swarm = self._leak_tracker.without_leftovers(swarm)
+            runs = await self._environment.runs()
+            self._publisher.show(unfinished=self._unfinished(runs))
             if isinstance(swarm.engine, Unknown):
                 self._failures += 1
                 wait_s = retry_s(self._failures, took_s)
-                look = self._stage.failed(self._stage.scene.look, swarm.engine)
-                self._stage.show(look=look, ledger=self._books.ledger)
+                snapshot = self._publisher.failed(self._publisher.monitor_state.snapshot, swarm.engine)
+                self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
             else:
                 self._failures = 0
-                wait_s = pause_s(self._settings.look.poll_s, took_s, is_close=self._is_close())
+                wait_s = pause_s(self._settings.snapshot.poll_s, took_s, is_close=self._is_close())
                 await self._show(swarm, swarm.engine, runs, took_s, wait_s)
             self.seen(swarm)
             await self._pause(ended_s, wait_s, took_s)
@@ -139,45 +141,51 @@ class Looking:
         return self._rota.choose(swarm, self.attended | {self._settings.network}, self._began_s)
 
     def _is_close(self) -> bool:
-        is_told = self.ear is not None and self.ear.since_removal_s() < REMOVAL_S
-        return is_told or self._books.is_ending()
+        is_told = self.listener is not None and self.listener.since_removal_s() < REMOVAL_S
+        return is_told or self._leak_tracker.is_ending()
 
-    def _unfinished(self, runs: Part[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
+    def _unfinished(self, runs: Result[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
         """Return the findings about runs; the very same where they are as they were."""
-        before, now = self._stage.scene.unfinished, tuple(find_unfinished(runs, self._clock.now()))
+        before, now = (
+            self._publisher.monitor_state.unfinished,
+            tuple(find_unfinished(runs, self._clock.now())),
+        )
         return before if before == now else now
 
     async def _show(
         self,
         swarm: SwarmState,
         engine: Engine,
-        runs: Part[tuple[UnfinishedRun, ...]],
+        runs: Result[tuple[UnfinishedRun, ...]],
         took_s: float,
         pause_s: float,
     ) -> None:
-        sight = Sight(
+        inputs = AssessmentInputs(
             swarm,
             self._rota.settled(),
             took_s,
-            await self._surroundings.routes(engine),
+            await self._environment.routes(engine),
             self.summary(),
-            await self._surroundings.censuses(),
-            self._books.ledger,
-            self._books.allocator,
+            await self._environment.censuses(),
+            self._leak_tracker.leak_log,
+            self._leak_tracker.allocator,
             runs,
         )
-        look = await self._assessor.look(sight)
+        snapshot = await self._assessor.assessed(inputs)
         trends = self._history.take(
-            look.assessment.accounts,
+            snapshot.assessment.accounts,
             engine,
-            self._books.allocator,
-            self._books.ledger,
-            _rebuilt_at(sight.journal),
+            self._leak_tracker.allocator,
+            self._leak_tracker.leak_log,
+            _rebuilt_at(inputs.journal),
         )
         for network_id, addresses in self._assessor.disproved():
-            self._books = without(self._books, network_id, addresses)
-        self._stage.show(
-            look=self._stage.came(look), ledger=self._books.ledger, trends=trends, poll_s=pause_s
+            self._leak_tracker = without(self._leak_tracker, network_id, addresses)
+        self._publisher.show(
+            snapshot=self._publisher.came(snapshot),
+            leak_log=self._leak_tracker.leak_log,
+            trends=trends,
+            poll_s=pause_s,
         )
 
     async def _pause(self, ended_s: float, pause_s: float, took_s: float) -> None:
@@ -185,12 +193,12 @@ class Looking:
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                due_s = min(due_s, ended_s + hurried_s(took_s, is_urgent=self._is_urgent))
+                due_s = min(due_s, ended_s + urgent_pause_s(took_s, is_urgent=self._is_urgent))
             left_s = due_s - self._clock.monotonic()
             if left_s <= 0:
                 return
             await sleep_unless(self._woken, self._clock, left_s)
 
 
-def _rebuilt_at(journal: Part[Summary]) -> datetime | None:
+def _rebuilt_at(journal: Result[Summary]) -> datetime | None:
     return None if isinstance(journal, Unknown) else journal.rebuilt_at

@@ -34,7 +34,7 @@ def retry_s(failures: int, took_s: float) -> float:
     return max(min(FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), LONGEST_RETRY_S), took_s)
 
 
-def hurried_s(took_s: float, *, is_urgent: bool) -> float:
+def urgent_pause_s(took_s: float, *, is_urgent: bool) -> float:
     """Return how long after the end of a snapshot the next may begin after an event.
 
     A removal is urgent: what leaks by it shows only for a few seconds. Anything else waits a little, so that many
@@ -58,7 +58,7 @@ class _Record:
     inspected_s: float
 
 
-class Rota:
+class InspectionSchedule:
     """Remembers the last snapshot. `settle_s` is how long nothing must have changed."""
 
     def __init__(self, settle_s: float) -> None:
@@ -72,25 +72,25 @@ class Rota:
     def choose(self, swarm: SwarmState, attended: Collection[str], now_s: float) -> set[str]:
         """Return which networks to inspect, by ID; `attended` are IDs or names."""
         self._touched = set(self._changed(swarm))
-        overlays = [each for each in known(swarm.networks, ()) if each.is_overlay]
+        overlays = [network for network in known(swarm.networks, ()) if network.is_overlay]
         self._chosen, due = set[str](), list[tuple[float, str]]()
-        for each in overlays:
-            record = self._records.get(each.id)
-            if record is None or each.id in self._touched or isinstance(each.detail, Unknown):
-                self._chosen.add(each.id)
+        for overlay in overlays:
+            record = self._records.get(overlay.id)
+            if record is None or overlay.id in self._touched or isinstance(overlay.detail, Unknown):
+                self._chosen.add(overlay.id)
                 continue
             is_unsettled = record.inspected_s - record.since_s < self._settle_s
-            is_attended = each.ingress or each.id in attended or each.name in attended
+            is_attended = overlay.ingress or overlay.id in attended or overlay.name in attended
             if is_unsettled and now_s - record.since_s >= self._settle_s:
-                self._chosen.add(each.id)
+                self._chosen.add(overlay.id)
             elif now_s - record.inspected_s >= (ATTENDED_S if is_attended else OTHERS_S):
-                due.append((record.inspected_s, each.id))
+                due.append((record.inspected_s, overlay.id))
         self._chosen |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
         return self._chosen
 
     def note(self, swarm: SwarmState, now_s: float) -> None:
         """Take in the snapshot that was chosen for, when it is over."""
-        overlays = {each.id: each for each in known(swarm.networks, ()) if each.is_overlay}
+        overlays = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
         if not isinstance(swarm.networks, Unknown):
             self._records = {key: each for key, each in self._records.items() if key in overlays}
         for key, network in overlays.items():
@@ -117,7 +117,7 @@ class Rota:
         tasks, services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
         if tasks is not self._tasks:
             for task in _differing(self._tasks, tasks):
-                yield from (each.network_id for each in task.attachments)
+                yield from (attachment.network_id for attachment in task.attachments)
         if services is not self._services:
             for service in _differing(self._services, services):
                 yield from service.network_ids
@@ -126,6 +126,6 @@ class Rota:
 
 def _differing(before: Collection[Task | Service], now: Collection[Task | Service]) -> Iterator[Any]:
     """Yield what is in one only; what did not change is the very same object in both."""
-    old, new = {id(each) for each in before}, {id(each) for each in now}
-    yield from (each for each in before if id(each) not in new)
-    yield from (each for each in now if id(each) not in old)
+    old, new = {id(holder) for holder in before}, {id(holder) for holder in now}
+    yield from (holder for holder in before if id(holder) not in new)
+    yield from (holder for holder in now if id(holder) not in old)

@@ -7,23 +7,23 @@ from console.addresses.holders import has_address_twice
 from console.addresses.leaks import Census
 from console.clock import Clock
 from console.concurrency import together
-from console.diagnosis.values import Observation, UnfinishedRun
-from console.errors import HostError, Part, Unknown, unknown_from
+from console.diagnosis.values import Snapshot, UnfinishedRun
+from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
 from console.journal.reader import DaemonLog, read_lately, whose_host
 from console.journal.summary import Summary, summarise
 from console.runbook.store.viewer import unfinished_runs
-from console.settings import Look
+from console.settings import SnapshotSettings
 from console.storage.census import kept_censuses
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 
 
-async def take_look(
-    reader: SwarmReader, log: DaemonLog, clock: Clock, settings: Look, *, settle: bool = True
-) -> Observation:
+async def take_snapshot(
+    reader: SwarmReader, log: DaemonLog, clock: Clock, settings: SnapshotSettings, *, settle: bool = True
+) -> Snapshot:
     """Return a dated observation within the deadline of the settings, and the settling time once more if it is used.
 
     Where the engine counts addresses, or where one seems to be held twice, a second snapshot some seconds later tells
@@ -31,46 +31,46 @@ async def take_look(
     """
     start = clock.monotonic()
     swarm = await reader.state(settings.deadline_s)
-    doubt = await whose_host(reader.host, swarm.engine)
+    refusal = await whose_host(reader.host, swarm.engine)
     window_s = None if log.is_recorded else settings.journal_s
     (earlier, swarm), routes, batch = await together(
         _settled(reader, clock, settings, swarm, settle=settle),
-        _routes(doubt, settings),
-        read_lately(log, doubt, clock.now(), window_s, settings.call_timeout_s),
+        _routes(refusal, settings),
+        read_lately(log, refusal, clock.now(), window_s, settings.call_timeout_s),
     )
-    journal: Part[Summary] = (
+    journal: Result[Summary] = (
         batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
     )
     took_s = clock.monotonic() - start
-    return Observation(
-        reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id()
-    )
+    return Snapshot(reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id())
 
 
 async def _settled(
-    reader: SwarmReader, clock: Clock, settings: Look, swarm: SwarmState, *, settle: bool
+    reader: SwarmReader, clock: Clock, settings: SnapshotSettings, swarm: SwarmState, *, settle: bool
 ) -> tuple[SwarmState | None, SwarmState]:
     """Return what was seen first and then, where a second snapshot was taken; else nothing and what was seen."""
-    if not (settle and _must_settle(swarm)):
+    if not (settle and _must_reset(swarm)):
         return None, swarm
     await clock.sleep(settings.settle_s)
     return swarm, await reader.state(settings.deadline_s)
 
 
-def _must_settle(swarm: SwarmState) -> bool:
+def _must_reset(swarm: SwarmState) -> bool:
     if isinstance(swarm.engine, Unknown):
         return False
     return swarm.engine.counts_addresses or has_address_twice(swarm)
 
 
-async def read_own_routes(host: str, engine: Part[Engine], settings: Look) -> Part[tuple[Route, ...]]:
+async def read_own_routes(
+    host: str, engine: Result[Engine], settings: SnapshotSettings
+) -> Result[tuple[Route, ...]]:
     """Return this host's routes, or why they have nothing to do with an engine."""
     return await _routes(await whose_host(host, engine), settings)
 
 
-async def _routes(doubt: Unknown | None, settings: Look) -> Part[tuple[Route, ...]]:
-    if doubt is not None:
-        return doubt
+async def _routes(refusal: Unknown | None, settings: SnapshotSettings) -> Result[tuple[Route, ...]]:
+    if refusal is not None:
+        return refusal
     try:
         return await read_routes(settings.call_timeout_s)
     except HostError as error:
@@ -87,19 +87,19 @@ RUNS_S = 2.0
 """A run that stops is reported as soon as a single snapshot would report it."""
 
 
-class Surroundings:
+class StoredContext:
     """Reads them again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
 
-    def __init__(self, host: str, state: Path | None, look: Look, clock: Clock) -> None:
+    def __init__(self, host: str, state: Path | None, snapshot: SnapshotSettings, clock: Clock) -> None:
         self._host = host
         self._state = state
-        self._look = look
+        self._snapshot = snapshot
         self._clock = clock
-        self._censuses: tuple[float, Part[tuple[Census, ...]]] | None = None
-        self._routes: tuple[float, Part[tuple[Route, ...]]] | None = None
-        self._runs: tuple[float, Part[tuple[UnfinishedRun, ...]]] | None = None
+        self._censuses: tuple[float, Result[tuple[Census, ...]]] | None = None
+        self._routes: tuple[float, Result[tuple[Route, ...]]] | None = None
+        self._runs: tuple[float, Result[tuple[UnfinishedRun, ...]]] | None = None
 
-    async def censuses(self) -> Part[tuple[Census, ...]]:
+    async def censuses(self) -> Result[tuple[Census, ...]]:
         """Return what is kept of censuses."""
         if self._state is None:
             return ()
@@ -108,7 +108,7 @@ class Surroundings:
             self._censuses = (now_s, await asyncio.to_thread(kept_censuses, self._state))
         return self._censuses[1]
 
-    async def runs(self) -> Part[tuple[UnfinishedRun, ...]]:
+    async def runs(self) -> Result[tuple[UnfinishedRun, ...]]:
         """Return the maintenance runs of this host that are not over, whether the engine answers or not."""
         if self._state is None:
             return ()
@@ -117,9 +117,9 @@ class Surroundings:
             self._runs = (now_s, await asyncio.to_thread(unfinished_runs, self._state))
         return self._runs[1]
 
-    async def routes(self, engine: Engine) -> Part[tuple[Route, ...]]:
+    async def routes(self, engine: Engine) -> Result[tuple[Route, ...]]:
         """Return this host's routes, where an engine is its own."""
         now_s = self._clock.monotonic()
         if self._routes is None or now_s - self._routes[0] >= ROUTES_S:
-            self._routes = (now_s, await read_own_routes(self._host, engine, self._look))
+            self._routes = (now_s, await read_own_routes(self._host, engine, self._snapshot))
         return self._routes[1]

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import LeakLog
 from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
-from console.diagnosis.values import Assessment, Finding, Observation
+from console.diagnosis.values import Assessment, Finding, Snapshot
 from console.errors import Unknown
-from console.journal.matching import Event, Unexplained
+from console.journal.matching import LogEvent, Unexplained
 from console.journal.summary import Summary
 
 T = TypeVar("T")
@@ -36,10 +36,10 @@ class Feed(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AssessedSnapshot:
     """A snapshot, and its assessment."""
 
-    observation: Observation
+    snapshot: Snapshot
     assessment: Assessment
 
 
@@ -53,7 +53,7 @@ class Line:
     at: datetime
     level: str
     """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
-    recognised: Event | Unexplained | None
+    recognised: LogEvent | Unexplained | None
     """What it means, where it has a signature; errors without one are unexplained."""
 
 
@@ -73,19 +73,19 @@ LINES_KEPT = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class MonitorState:
     """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
 
     number: int = 0
     """Grows with each scene."""
-    look: Feed[Look] = field(default_factory=Feed)
+    snapshot: Feed[AssessedSnapshot] = field(default_factory=Feed)
     log: Feed[Log] = field(default_factory=Feed)
     quiet: Feed[Report] = field(default_factory=Feed)
     quiet_since_s: float | None = None
     """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
     unfinished: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
-    ledger: Ledger = field(default_factory=Ledger)
+    leak_log: LeakLog = field(default_factory=LeakLog)
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
     history_failed: Unknown | None = None
@@ -94,18 +94,18 @@ class Scene:
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
 
 
-class Stage:
+class StatePublisher:
     """Holds one scene, which feeds change part by part."""
 
     def __init__(self, clock: Clock) -> None:
-        self.scene = Scene()
+        self.monitor_state = MonitorState()
         self.clock = clock
         self._changed = asyncio.Event()
 
     def show(self, **parts: Any) -> None:
         """Change parts of the scene, by their names; nothing happens where each is the very same as before."""
-        if any(getattr(self.scene, name) is not part for name, part in parts.items()):
-            self.scene = replace(self.scene, number=self.scene.number + 1, **parts)
+        if any(getattr(self.monitor_state, name) is not part for name, part in parts.items()):
+            self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
             self._changed.set()
 
     def came(self, value: T) -> Feed[T]:
@@ -118,20 +118,22 @@ class Stage:
         # Where it is the same failure, the sentence is kept too.
         return feed if feed.failed == why else replace(feed, failed=why, failed_at_s=since_s)
 
-    async def scenes(self, feeds: Iterable["asyncio.Task[None]"]) -> AsyncGenerator[Scene, None]:
+    async def monitor_states(
+        self, feeds: Iterable["asyncio.Task[None]"]
+    ) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest scene after each change. A feed that ends by a bug ends this with its exception."""
         running = set(feeds)
         waiting = asyncio.ensure_future(self._changed.wait())
         try:
             while True:
                 self._changed.clear()
-                yield self.scene
+                yield self.monitor_state
                 if waiting.done():
                     waiting = asyncio.ensure_future(self._changed.wait())
                 done, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
-                for each in done & running:
-                    each.result()
-                    running.discard(each)
+                for task in done & running:
+                    task.result()
+                    running.discard(task)
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from console.nixos.shell import TALKERS, Command, Script, program_name, script_of
+from console.nixos.shell import TALKERS, Script, ShellCommand, program_name, script_of
 from console.nixos.source import UNKNOWN, NixSource, Text, Word
 
 _ADDRESSES = ("aux-address", "gateway", "ip-range", "subnet")
@@ -33,7 +33,7 @@ _END_OF_LINE = re.compile(rb"(?<!\\)\n|\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Creation:
+class NetworkCreateCommand:
     """One command that creates a network."""
 
     place: int
@@ -87,24 +87,24 @@ class Mention:
         if self.names(network) or _EXPANSION.search(self.rest) or _ENDS_HERE.match(self.rest):
             return True
         pieces = (each.strip("\"'(),[]{};") for each in self.rest.decode("utf-8", "replace").split())
-        words = [Word(each, 0) for each in pieces if each]
+        words = [Word(piece, 0) for piece in pieces if piece]
         docker = Word("docker", 0)
         return not any(
-            each.is_known for each in _understood(docker, (docker,), words, "", is_list=False).names
+            name.is_known for name in _understood(docker, (docker,), words, "", is_list=False).names
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CreateCommands:
     """Everything in a Nix file that creates a Docker network, or speaks of it."""
 
-    creations: tuple[Creation, ...]
+    creations: tuple[NetworkCreateCommand, ...]
     mentions: tuple[Mention, ...]
 
 
-def find_creations(source: NixSource) -> Found:
+def find_creations(source: NixSource) -> CreateCommands:
     """Return what creates a Docker network in a Nix file: in its strings, and as lists of arguments."""
-    found: dict[int, Creation] = {}
+    found: dict[int, NetworkCreateCommand] = {}
     scripts: list[tuple[Text, Script]] = []
     for text in source.texts():
         if b"network" not in text.content and b"create" not in text.content:
@@ -117,16 +117,16 @@ def find_creations(source: NixSource) -> Found:
                 found[creation.place] = creation
     lists = tuple(source.lists())
     for each in lists:
-        if creation := _creation(Command(each, is_whole=True), is_list=True):
+        if creation := _creation(ShellCommand(each, is_whole=True), is_list=True):
             found[creation.place] = creation
     creations = tuple(sorted(found.values(), key=lambda each: each.place))
     mentions = [*_mentions_in_scripts(scripts), *_mentions_in_lists(lists)]
-    return Found(
+    return CreateCommands(
         creations,
         tuple(
             mention
             for mention in sorted(mentions, key=lambda each: each.place)
-            if not any(each.verb[0] <= mention.place <= each.verb[1] for each in creations)
+            if not any(command.verb[0] <= mention.place <= command.verb[1] for command in creations)
         ),
     )
 
@@ -154,7 +154,7 @@ def _mentions_in_lists(lists: Sequence[Sequence[Word]]) -> Iterator[Mention]:
 
 
 def _mention(place: int, rest: Sequence[Word]) -> Mention:
-    return Mention(place, Use.UNCLEAR, " ".join(each.text for each in rest).encode())
+    return Mention(place, Use.UNCLEAR, " ".join(word.text for word in rest).encode())
 
 
 def _use(place: int, script: Script) -> Use:
@@ -167,11 +167,11 @@ def _use(place: int, script: Script) -> Use:
     return Use.UNCLEAR
 
 
-def _only_says(command: Command, script: Script) -> bool:
+def _only_says(command: ShellCommand, script: Script) -> bool:
     return command.program in TALKERS - script.functions and not command.is_used
 
 
-def _creation(command: Command, *, is_list: bool = False) -> Creation | None:
+def _creation(command: ShellCommand, *, is_list: bool = False) -> NetworkCreateCommand | None:
     """Return what a command creates, or None where it is no `docker network create`."""
     words = command.words
     trouble = "" if command.is_whole else "shell is not understood"
@@ -206,12 +206,12 @@ def _as_name(word: Word) -> Word:
 
 def _is_rest(words: Sequence[Word]) -> bool:
     """Whether words are the end of a command whose beginning stands elsewhere."""
-    return bool(words) and words[0].text == "create" and "overlay" in " ".join(each.text for each in words)
+    return bool(words) and words[0].text == "create" and "overlay" in " ".join(word.text for word in words)
 
 
 def _understood(
     docker: Word, verb: Sequence[Word], arguments: Sequence[Word], trouble: str, *, is_list: bool
-) -> Creation:
+) -> NetworkCreateCommand:
     options: list[tuple[str, str]] = []
     names: list[Word] = []
     rest = iter(arguments)
@@ -233,11 +233,11 @@ def _understood(
         elif option not in VALUED and option not in _SWITCHES:
             trouble = trouble or f"option {word.text.replace(UNKNOWN, '…')} is unknown"
         options.append((option, value))
-    known = [each for each in names if each.is_known]
+    known = [name for name in names if name.is_known]
     if len(known) < len(names) and known:
         # It may be empty, a name, or any number of options.
         trouble = trouble or "arguments come partly from an expression"
     if len(known) > 1:
         trouble = trouble or "arguments are more than one name"
     places = (verb[0].place, verb[-1].place)
-    return Creation(docker.place, places, tuple(known or names), tuple(options), trouble, is_list)
+    return NetworkCreateCommand(docker.place, places, tuple(known or names), tuple(options), trouble, is_list)

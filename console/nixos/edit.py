@@ -10,11 +10,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from console.errors import Declined, HostError, Part, Unknown, unknown_from
+from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.process import output_of
-from console.nixos.file import Kept, NixFile, read_nix_file, unified_diff
+from console.nixos.file import FileBackup, NixFile, read_nix_file, unified_diff
 from console.nixos.source import NixSource
-from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
+from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, edited, read
 from console.text import SENTENCE_LIMIT, clean
 
 PARSE_TIMEOUT_S = 30.0
@@ -60,7 +60,7 @@ async def parsed_by_nix(data: bytes, run: Run = output_of) -> str:
     return said.decode("utf-8", "replace").replace(folder, "")
 
 
-async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = output_of) -> Part[str]:
+async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = output_of) -> Result[str]:
     """Return what Nix itself says to the edit, or that it could not be asked. Raises Declined where it objects."""
     try:
         before = await parsed_by_nix(old, run)
@@ -114,24 +114,24 @@ class Edit:
     """What is to be done to a file, if anything."""
 
     file: NixFile
-    reading: Reading
+    reading: NetworkSetting
     new: bytes
     """The wanted content of the file; unchanged where nothing is to be done, or nothing may be."""
     diff: tuple[str, ...]
-    nix: Part[str]
+    nix: Result[str]
     """Nix's own check of the edit."""
-    git: Part[str]
+    git: Result[str]
     """What git reports about the present file; "" where it is committed."""
 
     @property
     def is_needed(self) -> bool:
         """Whether the file has to be changed."""
-        return self.reading.verdict is Verdict.ABSENT
+        return self.reading.verdict is SubnetVerdict.ABSENT
 
     @property
     def refusal(self) -> str:
         """Why neither can be: the subnet is not there, and it cannot be put there; nothing otherwise."""
-        if self.reading.verdict in (Verdict.ABSENT, Verdict.PRESENT):
+        if self.reading.verdict in (SubnetVerdict.ABSENT, SubnetVerdict.PRESENT):
             return ""
         return f"{clean(str(self.file.path), SENTENCE_LIMIT)}: {self.reading.sentence} {self.reading.hint}".strip()
 
@@ -141,7 +141,7 @@ class Edit:
             raise Declined(self.refusal)
 
 
-async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Network, run: Run) -> Edit:
+async def inspect_edit(path: str, repository: Path, network: str, subnet: IPv4Network, run: Run) -> Edit:
     """Return what would have to be done to a file. Reads only.
 
     Raises Declined where the edit cannot be proven to change one command only, and HostError where there is no file.
@@ -149,7 +149,7 @@ async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
     file = await asyncio.to_thread(read_nix_file, Path(path), repository)
     reading = read(file.data, network, subnet)
     git = await said_by_git(file.path, run)
-    if reading.verdict is Verdict.BROKEN:
+    if reading.verdict is SubnetVerdict.BROKEN:
         return Edit(
             file,
             await _asked_nix(file, reading, subnet, run),
@@ -162,13 +162,13 @@ async def look_at_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
         return Edit(file, reading, file.data, (), "There is nothing to change.", git)
     new = edited(file.data, reading.insertion)
     require_only_insertion(file.data, new, reading.insertion)
-    if read(new, network, subnet).verdict is not Verdict.PRESENT:
+    if read(new, network, subnet).verdict is not SubnetVerdict.PRESENT:
         raise Declined("The edited file would not create the network as wanted, so the file is not edited.")
     nix = await nix_agrees(file.data, new, reading.insertion, run)
     return Edit(file, reading, new, unified_diff(file, new), nix, git)
 
 
-async def _asked_nix(file: NixFile, reading: Reading, subnet: IPv4Network, run: Run) -> Reading:
+async def _asked_nix(file: NixFile, reading: NetworkSetting, subnet: IPv4Network, run: Run) -> NetworkSetting:
     """Say of a file that this program cannot read whether Nix can."""
     try:
         await parsed_by_nix(file.data, run)
@@ -185,9 +185,9 @@ async def _asked_nix(file: NixFile, reading: Reading, subnet: IPv4Network, run: 
     )
 
 
-def kept_for(folder: Path, path: Path, network: str, subnet: IPv4Network) -> Kept:
+def kept_for(folder: Path, path: Path, network: str, subnet: IPv4Network) -> FileBackup:
     """Return where the original of a file is kept while one network of it has another subnet."""
-    return Kept(folder, path, f"{network} {subnet}")
+    return FileBackup(folder, path, f"{network} {subnet}")
 
 
 def commit_command(edit: Edit, network: str, subnet: IPv4Network) -> str:
@@ -200,7 +200,7 @@ def commit_command(edit: Edit, network: str, subnet: IPv4Network) -> str:
 TIMEOUT_S = 20.0
 
 
-async def said_by_git(path: Path, run: Run) -> Part[str]:
+async def said_by_git(path: Path, run: Run) -> Result[str]:
     """Return a sentence about a file in its repository, "" where it is committed as it is."""
     # Else git would write its index, as root, into a repository that may be another user's.
     where = ("git", "--no-optional-locks", "-C", str(path.parent))

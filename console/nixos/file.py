@@ -30,7 +30,7 @@ NOT_NIXOS = "This host is not NixOS."
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class NixosPaths:
     """The places of one host."""
 
     marker: Path = Path("/etc/NIXOS")
@@ -72,7 +72,7 @@ class Places:
         return _led_to(self.profile)
 
 
-PLACES = Places()
+PLACES = NixosPaths()
 
 
 def _led_to(link: Path) -> str:
@@ -152,10 +152,10 @@ def unified_diff(file: NixFile, new: bytes) -> tuple[str, ...]:
     lines = difflib.unified_diff(
         _lines(file.data), _lines(new), str(file.path), str(file.path), "", "", 2, ""
     )
-    return tuple(clean(each.rstrip().expandtabs(), SENTENCE_LIMIT) for each in lines)
+    return tuple(clean(line.rstrip().expandtabs(), SENTENCE_LIMIT) for line in lines)
 
 
-class Kept:
+class FileBackup:
     """The original of a file, kept in a folder of this program for as long as the change may be taken back."""
 
     def __init__(self, folder: Path, path: Path, purpose: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from errno import EAGAIN
 
-from console.host.outliving import Standing, State
+from console.host.outliving import ProgramState, ProgramStatus
 from console.text import listed
 
 _FAILED_UNITS = re.compile(r"the following units failed: (?P<units>.+)")
@@ -17,7 +17,7 @@ _SIGNALS = range(129, 193)
 _NAMED = 6
 
 
-class Outcome(StrEnum):
+class SwitchOutcome(StrEnum):
     """How a switch ended."""
 
     SWITCHED = "switched"
@@ -42,44 +42,47 @@ class Outcome(StrEnum):
 class Judged:
     """How a switch ended, in a sentence, and what to do about it."""
 
-    outcome: Outcome
+    outcome: SwitchOutcome
     sentence: str
     hint: str = ""
     failed_units: tuple[str, ...] = ()
 
 
 _WORDS = {
-    Outcome.SWITCHED: ("The system is switched.", ""),
-    Outcome.BUSY: (
+    SwitchOutcome.SWITCHED: ("The system is switched.", ""),
+    SwitchOutcome.BUSY: (
         "Another switch is under way, so this one changed no unit.",
         "Wait until it has ended, check what it did, then try again.",
     ),
-    Outcome.UNITS_FAILED: (
+    SwitchOutcome.UNITS_FAILED: (
         "The system is switched, but some of its units are not running{which}.",
         "See `systemctl status {units}`. If this change is not the cause, skip the step with a reason; else undo.",
     ),
-    Outcome.NOT_RUN: ("The switch could not be run. {said}", "No unit was changed."),
-    Outcome.ACTIVATION_FAILED: (
+    SwitchOutcome.NOT_RUN: ("The switch could not be run. {said}", "No unit was changed."),
+    SwitchOutcome.ACTIVATION_FAILED: (
         "The activation script of the new system failed. {said}",
         "The system is half switched. Undo, or fix the failure and try again.",
     ),
-    Outcome.REBOOT_NEEDED: (
+    SwitchOutcome.REBOOT_NEEDED: (
         "The new system has another init, so it takes effect only after a reboot.",
         "Undo, unless this host may be rebooted now.",
     ),
-    Outcome.REFUSED: (
+    SwitchOutcome.REFUSED: (
         "The switch was refused before any unit was changed. {said}",
         "Fix the failure and try again. Or undo, so that the next boot starts the old system.",
     ),
-    Outcome.FAILED: ("The switch failed with {how}. {said}", "Read its output, then try again or undo."),
+    SwitchOutcome.FAILED: (
+        "The switch failed with {how}. {said}",
+        "Read its output, then try again or undo.",
+    ),
 }
 
 
-def judge(standing: Standing, said: Sequence[str]) -> Judged:
+def judge(standing: ProgramStatus, said: Sequence[str]) -> Judged:
     """Return how a switch ended; `said` are the last lines of its output, clean."""
-    if standing.state is not State.ENDED or standing.code is None:
+    if standing.state is not ProgramState.ENDED or standing.code is None:
         return Judged(
-            Outcome.UNKNOWN,
+            SwitchOutcome.UNKNOWN,
             "How the switch ended is unknown.",
             "Check which system runs before you continue.",
         )
@@ -87,7 +90,7 @@ def judge(standing: Standing, said: Sequence[str]) -> Judged:
     if standing.reason or code in _SIGNALS:
         why = standing.reason or f"signal {code - 128}"
         return Judged(
-            Outcome.ENDED_FROM_OUTSIDE,
+            SwitchOutcome.ENDED_FROM_OUTSIDE,
             f"The switch was killed before it was done ({why}).",
             "Switch again: it continues what it had left undone. Or undo.",
         )
@@ -111,18 +114,18 @@ def _by_code(code: int, said: Sequence[str]) -> Judged:
     )
 
 
-def _outcome(code: int, said: Sequence[str], failed: tuple[str, ...]) -> Outcome:
+def _outcome(code: int, said: Sequence[str], failed: tuple[str, ...]) -> SwitchOutcome:
     """Return what an exit code means; switch-to-configuration has few of its own, the rest are error numbers."""
     told = (
-        (code == 0, Outcome.SWITCHED),
-        (code == EAGAIN or _says(said, "Could not acquire lock"), Outcome.BUSY),
-        (code == 4 or (code == 1 and bool(failed)), Outcome.UNITS_FAILED),
-        (code in (126, 127) or any(_says(said, each) for each in _USAGE), Outcome.NOT_RUN),
-        (code == 2 or _says(said, "Failed to run activate script"), Outcome.ACTIVATION_FAILED),
-        (code == 100, Outcome.REBOOT_NEEDED),
-        (code == 1, Outcome.REFUSED),
+        (code == 0, SwitchOutcome.SWITCHED),
+        (code == EAGAIN or _says(said, "Could not acquire lock"), SwitchOutcome.BUSY),
+        (code == 4 or (code == 1 and bool(failed)), SwitchOutcome.UNITS_FAILED),
+        (code in (126, 127) or any(_says(said, each) for each in _USAGE), SwitchOutcome.NOT_RUN),
+        (code == 2 or _says(said, "Failed to run activate script"), SwitchOutcome.ACTIVATION_FAILED),
+        (code == 100, SwitchOutcome.REBOOT_NEEDED),
+        (code == 1, SwitchOutcome.REFUSED),
     )
-    return next((outcome for holds, outcome in told if holds), Outcome.FAILED)
+    return next((outcome for holds, outcome in told if holds), SwitchOutcome.FAILED)
 
 
 def _failed_units(said: Sequence[str]) -> tuple[str, ...]:

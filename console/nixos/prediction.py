@@ -8,11 +8,11 @@ from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.activity import full_name
-from console.host.outliving import Standing, State
+from console.host.outliving import ProgramState, ProgramStatus
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.host.units import property_blocks
-from console.nixos.file import Places
-from console.nixos.outcome import Outcome, judge
+from console.nixos.file import NixosPaths
+from console.nixos.outcome import SwitchOutcome, judge
 from console.text import SENTENCE_LIMIT, clean, listed
 
 _LINE = re.compile(
@@ -92,7 +92,7 @@ def endangered(
         if unit in ended:
             found.append(Endangered(unit, f"The switch would {ended[unit]} {unit}."))
             continue
-        dragging = [each for each in leans_on.get(unit, ()) if each in ended]
+        dragging = [lean for lean in leans_on.get(unit, ()) if lean in ended]
         if dragging:
             found.append(
                 Endangered(
@@ -123,7 +123,7 @@ def require_system(system: str) -> None:
         )
 
 
-async def predict(system: str, places: Places) -> Activation:
+async def predict(system: str, places: NixosPaths) -> Activation:
     """Return what activating a system would do to the units of this host.
 
     Raises Declined while another switch is under way, and HostError where it does not say.
@@ -133,19 +133,19 @@ async def predict(system: str, places: Places) -> Activation:
 
     is_cut = False
 
-    async def hear(raw: bytes) -> None:
+    async def receive(raw: bytes) -> None:
         nonlocal is_cut
         # A list of many units comes in pieces, and the docker unit may be in any of them.
         before = lines.pop() if is_cut and lines else ""
         lines.append(before + clean(raw, LINE_LIMIT_BYTES))
         is_cut = len(raw) == LINE_LIMIT_BYTES
 
-    code = await run_streaming(Program(dry_command(system), places.environment), TIMEOUT_S, hear)
+    code = await run_streaming(Program(dry_command(system), places.environment), TIMEOUT_S, receive)
     if code:
-        judged = judge(Standing(State.ENDED, code), lines)
-        if judged.outcome is Outcome.BUSY:
+        judged = judge(ProgramStatus(ProgramState.ENDED, code), lines)
+        if judged.outcome is SwitchOutcome.BUSY:
             raise Declined("Another switch of this host is under way.", "Wait until it has ended.")
-        said = next((each for each in reversed(lines) if each.strip()), "no output")
+        said = next((line for line in reversed(lines) if line.strip()), "no output")
         raise HostError(f"The effect of the switch is unknown: exit code {code}, {said}.")
     activation = read_activation(lines)
     if activation is None:
@@ -154,7 +154,7 @@ async def predict(system: str, places: Places) -> Activation:
 
 
 async def docker_threatened(
-    docker_unit: str, activation: Activation, places: Places
+    docker_unit: str, activation: Activation, places: NixosPaths
 ) -> tuple[Endangered, ...]:
     """Return whether the docker unit, or the socket that activates it, would be stopped or restarted.
 
@@ -165,7 +165,7 @@ async def docker_threatened(
 
 
 async def threatened(
-    units: Sequence[str], activation: Activation, places: Places, where_there: Sequence[str] = ()
+    units: Sequence[str], activation: Activation, places: NixosPaths, where_there: Sequence[str] = ()
 ) -> tuple[Endangered, ...]:
     """Return which of these units would be stopped or restarted, by themselves or with what they need.
 
@@ -201,12 +201,12 @@ class _Known:
     leans_on: tuple[str, ...]
 
 
-async def _known(units: Sequence[str], places: Places) -> dict[str, _Known]:
+async def _known(units: Sequence[str], places: NixosPaths) -> dict[str, _Known]:
     properties = f"--property=Id,LoadState,{','.join(_LEANS)}"
     command = ("systemctl", "show", "--no-pager", properties, "--", *units)
     blocks = tuple(property_blocks(await places.run(command, SYSTEMCTL_TIMEOUT_S)))
     # It answers in the order in which it was asked.
-    if len(blocks) != len(units) or not all("Id" in each and "LoadState" in each for each in blocks):
+    if len(blocks) != len(units) or not all("Id" in block and "LoadState" in block for block in blocks):
         raise HostError("`systemctl show` did not answer with the requested units.")
     return {
         unit: _Known(

@@ -44,7 +44,7 @@ class NixProgress:
             except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
                 # Shown as it is: it may be the very line that tells what went wrong.
                 text = self._plain(raw)
-        shown = tuple(clean(each.rstrip(), SENTENCE_LIMIT) for each in text.splitlines() if each.strip())
+        shown = tuple(clean(line.rstrip(), SENTENCE_LIMIT) for line in text.splitlines() if line.strip())
         self.last_lines = (*self.last_lines, *shown)[-_LAST:]
         return shown
 

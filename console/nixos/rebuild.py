@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.errors import Declined, HostError, Part, unknown_from
+from console.errors import Declined, HostError, Result, unknown_from
 from console.host.streaming import Program, run_streaming
-from console.nixos.file import STORE_PATH, Places
+from console.nixos.file import STORE_PATH, NixosPaths
 from console.nixos.prediction import Activation, Endangered, docker_threatened, predict
 from console.nixos.progress import NixProgress
 from console.text import SENTENCE_LIMIT, clean, plural
@@ -44,7 +44,7 @@ def build_command(flake: str) -> tuple[str, ...]:
     return ("nixos-rebuild", "build", "--flake", flake)
 
 
-async def build(flake: str, folder: Path, places: Places, timeout_s: float, tell: Tell) -> str:
+async def build(flake: str, folder: Path, places: NixosPaths, timeout_s: float, tell: Tell) -> str:
     """Return the store path of the system that a flake describes, built. Nothing on this host is changed.
 
     In the folder a link `result` is made, which also keeps it. Raises HostError where it cannot be built.
@@ -53,7 +53,7 @@ async def build(flake: str, folder: Path, places: Places, timeout_s: float, tell
     code, printed, progress = await _told(
         (*command, "--log-format", "internal-json"), folder, places, timeout_s, tell
     )
-    if code and any("--log-format" in each for each in progress.last_lines):
+    if code and any("--log-format" in line for line in progress.last_lines):
         code, printed, progress = await _told(command, folder, places, timeout_s, tell)
     if code:
         said = progress.errors or progress.last_lines[-1:]
@@ -70,14 +70,14 @@ async def build(flake: str, folder: Path, places: Places, timeout_s: float, tell
     return system
 
 
-async def keep(system: str, link: Path, places: Places) -> None:
+async def keep(system: str, link: Path, places: NixosPaths) -> None:
     """Keep a system from garbage collection for as long as the link is there. Raises HostError."""
     await places.run(
         ("nix-store", "--realise", system, "--add-root", str(link), "--indirect"), ROOT_TIMEOUT_S
     )
 
 
-async def differences(old: str, new: str, places: Places) -> Part[tuple[str, ...]]:
+async def differences(old: str, new: str, places: NixosPaths) -> Result[tuple[str, ...]]:
     """Return what `nix store diff-closures` says, line by line, or why it says nothing."""
     options = ("--extra-experimental-features", "nix-command")
     try:
@@ -85,19 +85,19 @@ async def differences(old: str, new: str, places: Places) -> Part[tuple[str, ...
     except HostError as error:
         return unknown_from(error)
     lines = _COLOUR.sub(b"", said).decode("utf-8", "replace").splitlines()
-    shown = tuple(clean(each, SENTENCE_LIMIT) for each in lines[:_MOST_DIFFERENCES])
+    shown = tuple(clean(line, SENTENCE_LIMIT) for line in lines[:_MOST_DIFFERENCES])
     left = len(lines) - len(shown)
     return (*shown, f"and {plural(left, 'more difference')}") if left else shown
 
 
 async def _told(
-    argv: tuple[str, ...], folder: Path, places: Places, timeout_s: float, tell: Tell
+    argv: tuple[str, ...], folder: Path, places: NixosPaths, timeout_s: float, tell: Tell
 ) -> tuple[int, list[str], NixProgress]:
     progress = NixProgress()
     printed: list[str] = []
     count = 0
 
-    async def hear(raw: bytes) -> None:
+    async def receive(raw: bytes) -> None:
         nonlocal count
         for line in progress.lines(raw):
             count += 1
@@ -108,7 +108,7 @@ async def _told(
         printed.append(clean(raw.strip(), SENTENCE_LIMIT))
         del printed[:-10]
 
-    code = await run_streaming(Program(argv, places.environment, str(folder)), timeout_s, hear, take)
+    code = await run_streaming(Program(argv, places.environment, str(folder)), timeout_s, receive, take)
     if count > MOST_LINES:
         await tell(f"… {plural(count - MOST_LINES, 'line')} more")
     return code, printed, progress
@@ -127,7 +127,7 @@ class Built:
 
     new: str
     old: str
-    differences: Part[tuple[str, ...]]
+    differences: Result[tuple[str, ...]]
     activation: Activation
     endangered: tuple[Endangered, ...]
     """Of the docker unit and its socket."""
@@ -144,7 +144,7 @@ class Order:
     docker_unit: str
 
 
-async def prepare(order: Order, places: Places, tell: Tell) -> Built:
+async def prepare(order: Order, places: NixosPaths, tell: Tell) -> Built:
     """Build a system, keep it and the one that runs, and find out what a switch would do. Raises HostError.
 
     The folder gets links that keep both systems for as long as it is there.

@@ -29,7 +29,7 @@ _EXECUTED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ShellCommand:
     """A command with its arguments; redirections and assignments before it are left out."""
 
     words: tuple[Word, ...]
@@ -66,7 +66,7 @@ class Passage:
 class Script:
     """What a script consists of; scripts that it holds are taken apart too."""
 
-    commands: tuple[Command, ...]
+    commands: tuple[ShellCommand, ...]
     passages: tuple[Passage, ...]
     functions: frozenset[str]
     """Names that it defines itself."""
@@ -90,7 +90,7 @@ class _Reader:
 
     def __init__(self, text: Text) -> None:
         self._text = text
-        self._commands: list[Command] = []
+        self._commands: list[ShellCommand] = []
         self._passages: list[Passage] = []
         self._functions: set[str] = set()
 
@@ -114,9 +114,9 @@ class _Reader:
         return Script(tuple(self._commands), tuple(self._passages), frozenset(self._functions))
 
     def _take_command(self, node: Node) -> None:
-        arguments = [_unwrapped(each) for each in node.named_children if _is_argument(each)]
+        arguments = [_unwrapped(child) for child in node.named_children if _is_argument(child)]
         words = self._words(arguments)
-        command = Command(
+        command = ShellCommand(
             words, not node.has_error, self._text.places[node.end_byte], _is_used(node, self._text)
         )
         self._commands.append(command)
@@ -130,9 +130,9 @@ class _Reader:
             if _SCRIPT_OPTION.fullmatch(_shown(self._content(option))):
                 self._take_script(self._content(argument))
         if _reads_script(words):
-            for each in node.children:
-                if each.type == "herestring_redirect":
-                    self._take_script(_joined([self._content(part) for part in each.named_children]))
+            for child in node.children:
+                if child.type == "herestring_redirect":
+                    self._take_script(_joined([self._content(part) for part in child.named_children]))
 
     def _take_document(self, node: Node) -> None:
         holder = node.parent
@@ -158,7 +158,8 @@ class _Reader:
 
     def _words(self, arguments: Sequence[Node]) -> tuple[Word, ...]:
         return tuple(
-            Word(_shown(self._content(each)), self._text.places[each.start_byte]) for each in arguments
+            Word(_shown(self._content(argument)), self._text.places[argument.start_byte])
+            for argument in arguments
         )
 
     def _content(self, node: Node) -> Text:
@@ -169,7 +170,7 @@ class _Reader:
             case "string":
                 return self._unescaped(node, node.start_byte + 1, node.end_byte - 1, b'\\"$`')
             case "concatenation":
-                return _joined([self._content(each) for each in node.children], b"")
+                return _joined([self._content(child) for child in node.children], b"")
             case "word" | "number" | "variable_name":
                 return self._unescaped(node, node.start_byte, node.end_byte, None)
             case _ if not node.is_named:
@@ -182,7 +183,9 @@ class _Reader:
     def _unescaped(self, node: Node, start: int, end: int, escaped: bytes | None) -> Text:
         """Return a piece without the backslashes that a shell takes away; an expansion in it is unknown."""
         raw, places = self._text.content, self._text.places
-        expansions = {each.start_byte: each for each in node.named_children if each.type != "string_content"}
+        expansions = {
+            child.start_byte: child for child in node.named_children if child.type != "string_content"
+        }
         content, found, at = bytearray(), [], start
         while at < end:
             expansion = expansions.get(at)
@@ -228,15 +231,15 @@ def _is_used(node: Node, text: Text) -> bool:
         if holder.type in ("command_substitution", "process_substitution"):
             return True
         if holder.type == "redirected_statement" and any(
-            _keeps(each, text) for each in holder.children if each.type == "file_redirect"
+            _keeps(child, text) for child in holder.children if child.type == "file_redirect"
         ):
             return True
         if holder.type == "pipeline" and any(
-            _passes_on(each, text) for each in holder.children if each.start_byte >= inner.end_byte
+            _passes_on(child, text) for child in holder.children if child.start_byte >= inner.end_byte
         ):
             return True
         if holder.type == "heredoc_redirect" and any(
-            each.type == "pipeline" and _passes_on(each, text) for each in holder.children
+            child.type == "pipeline" and _passes_on(child, text) for child in holder.children
         ):
             return True
         inner, holder = holder, holder.parent
@@ -256,24 +259,24 @@ def _keeps(redirect: Node, text: Text) -> bool:
 
 
 def _passes_on(node: Node, text: Text) -> bool:
-    names = [text.content[each.start_byte : each.end_byte] for each in _arguments(node)]
+    names = [text.content[argument.start_byte : argument.end_byte] for argument in _arguments(node)]
     return any(
-        UNKNOWN.encode() in each
-        or each.startswith(b"$")
-        or each.rpartition(b"/")[2].decode("utf-8", "replace") in _PASSING_ON
-        for each in names
+        UNKNOWN.encode() in name
+        or name.startswith(b"$")
+        or name.rpartition(b"/")[2].decode("utf-8", "replace") in _PASSING_ON
+        for name in names
     )
 
 
 def _joined(texts: Sequence[Text], between: bytes = b" ") -> Text:
     content, places, end = bytearray(), [], 0
-    for each in texts:
+    for text in texts:
         if content:
             content += between
-            places += [each.places[0]] * len(between)
-        content += each.content
-        places += each.places[:-1]
-        end = each.places[-1]
+            places += [text.places[0]] * len(between)
+        content += text.content
+        places += text.places[:-1]
+        end = text.places[-1]
     return Text(bytes(content), (*places, end))
 
 

@@ -63,35 +63,35 @@ class NixSource:
         """Return the first line that the grammar cannot read, or None where it reads all. Nix may read more."""
         if not self._root.has_error:
             return None
-        first = next((each for each in _walk(self._root) if each.is_error or each.is_missing), self._root)
+        first = next((node for node in _walk(self._root) if node.is_error or node.is_missing), self._root)
         return self.line(first.start_byte)
 
     def leaves(self) -> tuple[tuple[str, bytes], ...]:
         """Return everything that has no parts, in order, each with its kind; comments are left out."""
         return tuple(
-            (each.type, self.data[each.start_byte : each.end_byte])
-            for each in _walk(self._root)
-            if not each.child_count and each.type != "comment"
+            (node.type, self.data[node.start_byte : node.end_byte])
+            for node in _walk(self._root)
+            if not node.child_count and node.type != "comment"
         )
 
     def texts(self) -> Iterator[Text]:
         """Yield the strings that something may run."""
-        return (self._text(each) for each in self._of(_STRINGS))
+        return (self._text(node) for node in self._of(_STRINGS))
 
     def lists(self) -> Iterator[tuple[Word, ...]]:
         """Yield the lists, each element a word; one that is no string is unknown."""
-        for each in self._of(("list_expression",)):
+        for node in self._of(("list_expression",)):
             yield tuple(
                 Word(
                     _shown(self._text(item).content) if item.type in _STRINGS else UNKNOWN,
                     item.start_byte,
                 )
-                for item in each.named_children
+                for item in node.named_children
                 if item.type != "comment"
             )
 
     def _of(self, kinds: tuple[str, ...]) -> Iterator[Node]:
-        return (each for each in _walk(self._root) if each.type in kinds and not self._is_prose(each))
+        return (node for node in _walk(self._root) if node.type in kinds and not self._is_prose(node))
 
     def _is_prose(self, node: Node) -> bool:
         holder: Node | None = node
@@ -139,7 +139,7 @@ class NixSource:
                 for binding in _bindings(scope):
                     if binding.type != "binding":
                         if name in (
-                            self._bytes(each) for each in _walk(binding) if each.type == "identifier"
+                            self._bytes(node) for node in _walk(binding) if node.type == "identifier"
                         ):
                             return None
                     elif self._bytes(binding.children[0]) == name:
@@ -153,8 +153,8 @@ class NixSource:
         for child in function.children:
             if child == body:
                 continue
-            formals = [each for each in child.named_children if each.type == "formal"]
-            names |= {self._bytes(each.children[0]) for each in formals}
+            formals = [node for node in child.named_children if node.type == "formal"]
+            names |= {self._bytes(formal.children[0]) for formal in formals}
             if child.type == "identifier":
                 names.add(self._bytes(child))
         return names
@@ -177,7 +177,7 @@ def _parsed(data: bytes) -> Node:
     """
     parser = Parser(Language(tree_sitter_nix.language()))
     root = parser.parse(data).root_node
-    commas = [each.start() for each in _LAST_COMMA.finditer(data)] if root.has_error else []
+    commas = [match.start() for match in _LAST_COMMA.finditer(data)] if root.has_error else []
     while commas:
         copy = bytearray(data)
         for place in commas:
@@ -195,7 +195,7 @@ def _follows_argument(root: Node, place: int) -> bool:
     holder = root.descendant_for_byte_range(place, place + 1)
     if holder is None or holder.type != "formals":
         return False
-    before = [each for each in holder.children if each.end_byte <= place and each.type != "comment"]
+    before = [child for child in holder.children if child.end_byte <= place and child.type != "comment"]
     return bool(before) and before[-1].type == "formal"
 
 
@@ -204,7 +204,7 @@ def _shown(content: bytes) -> str:
 
 
 def _bindings(scope: Node) -> list[Node]:
-    return [each for child in scope.children if child.type == "binding_set" for each in child.named_children]
+    return [node for child in scope.children if child.type == "binding_set" for node in child.named_children]
 
 
 def _walk(root: Node) -> Iterator[Node]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
-from console.nixos.creation import Creation, Use, find_creations
+from console.nixos.creation import NetworkCreateCommand, Use, find_creations
 from console.nixos.source import UNKNOWN, NixSource
 from console.text import clean, listed
 
 _WITHIN = ("gateway", "ip-range", "aux-address")
 
 
-class Verdict(StrEnum):
+class SubnetVerdict(StrEnum):
     """What a file says about the subnet of a network."""
 
     ABSENT = "absent"
@@ -45,14 +45,14 @@ class Insertion:
     @property
     def text(self) -> str:
         """As it is written into the file."""
-        return "".join(f'"{each}" ' for each in self.words) if self.is_list else " ".join((*self.words, ""))
+        return "".join(f'"{word}" ' for word in self.words) if self.is_list else " ".join((*self.words, ""))
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NetworkSetting:
     """What was found in a file."""
 
-    verdict: Verdict
+    verdict: SubnetVerdict
     sentence: str
     hint: str = ""
     lines: tuple[int, ...] = ()
@@ -63,36 +63,38 @@ class Reading:
     """For `ABSENT`."""
 
 
-def read(data: bytes, network: str, subnet: IPv4Network) -> Reading:
+def read(data: bytes, network: str, subnet: IPv4Network) -> NetworkSetting:
     """Return what a Nix file says about the subnet of an overlay network."""
     source = NixSource(data)
     broken = source.broken_line()
     if broken is not None:
         hint = "`nix-instantiate --parse` says whether Nix can."
-        return Reading(Verdict.BROKEN, f"This program cannot read line {broken}.", hint, (broken,))
+        return NetworkSetting(
+            SubnetVerdict.BROKEN, f"This program cannot read line {broken}.", hint, (broken,)
+        )
     found = _sorted_out(source, network)
-    lines = tuple(source.line(each.place) for each in found.mine)
+    lines = tuple(source.line(command.place) for command in found.mine)
     verdicts = [_judged(each, line, network, subnet) for each, line in zip(found.mine, lines, strict=True)]
-    notes, doubts = tuple(found.notes.values()), tuple(found.doubts.values())
-    if verdicts and all(each.verdict is Verdict.PRESENT for each in verdicts):
-        return replace(verdicts[0], lines=lines, notes=(*notes, *doubts, *found.hidden.values()))
-    if found.hidden or (doubts and not verdicts):
-        unclear = found.hidden if verdicts else {**found.doubts, **found.hidden}
+    notes, objections = tuple(found.notes.values()), tuple(found.objections.values())
+    if verdicts and all(verdict.verdict is SubnetVerdict.PRESENT for verdict in verdicts):
+        return replace(verdicts[0], lines=lines, notes=(*notes, *objections, *found.hidden.values()))
+    if found.hidden or (objections and not verdicts):
+        unclear = found.hidden if verdicts else {**found.objections, **found.hidden}
         hint = "Add the subnet by hand where the expression is defined."
         said = " ".join(unclear[each] for each in sorted(unclear))
-        return Reading(Verdict.UNCLEAR, said, hint, tuple(sorted(unclear)), notes)
+        return NetworkSetting(SubnetVerdict.UNCLEAR, said, hint, tuple(sorted(unclear)), notes)
     if not verdicts:
         return _nothing(data, network, found)
     if len(verdicts) > 1:
-        where = listed([str(each) for each in lines])
-        return Reading(
-            Verdict.SEVERAL,
+        where = listed([str(line) for line in lines])
+        return NetworkSetting(
+            SubnetVerdict.SEVERAL,
             f"{len(verdicts)} commands create the overlay {network}: lines {where}.",
             f"Only one command can be edited safely. Add `--subnet {subnet}` by hand where it belongs.",
             lines,
-            (*notes, *doubts),
+            (*notes, *objections),
         )
-    return replace(verdicts[0], notes=(*notes, *doubts))
+    return replace(verdicts[0], notes=(*notes, *objections))
 
 
 def edited(data: bytes, insertion: Insertion) -> bytes:
@@ -104,9 +106,9 @@ def edited(data: bytes, insertion: Insertion) -> bytes:
 class _Statements:
     """What is known of each line that creates a network, or speaks of it: one sentence a line."""
 
-    mine: list[Creation] = field(default_factory=list)
+    mine: list[NetworkCreateCommand] = field(default_factory=list)
     """The commands that create the overlay; each gets its verdict later."""
-    doubts: dict[int, str] = field(default_factory=dict)
+    objections: dict[int, str] = field(default_factory=dict)
     """Commands that may create it."""
     hidden: dict[int, str] = field(default_factory=dict)
     """Texts that may create it, in a way that is not understood: beside one of these no command is edited."""
@@ -119,18 +121,18 @@ class _Statements:
 def _sorted_out(source: NixSource, network: str) -> _Statements:
     found = find_creations(source)
     statements = _Statements()
-    for each in found.creations:
-        line = source.line(each.place)
-        if _is_another(each, network):
-            statements.others[line] = _said_of_another(each, line, network)
-        elif doubt := _doubt(each):
-            statements.doubts[line] = f"Line {line} creates a network, but its {doubt}."
-        elif not each.values("driver"):
+    for creation in found.creations:
+        line = source.line(creation.place)
+        if _is_another(creation, network):
+            statements.others[line] = _said_of_another(creation, line, network)
+        elif refusal := _refusal(creation):
+            statements.objections[line] = f"Line {line} creates a network, but its {refusal}."
+        elif not creation.values("driver"):
             statements.notes[line] = (
                 f"Line {line} creates a bridge named {network}, not an overlay, so it is left alone."
             )
         else:
-            statements.mine.append(each)
+            statements.mine.append(creation)
     for mention in found.mentions:
         line = source.line(mention.place)
         if mention.use is Use.UNCLEAR and mention.may_create(network):
@@ -143,12 +145,12 @@ def _sorted_out(source: NixSource, network: str) -> _Statements:
     return statements
 
 
-def _is_another(creation: Creation, network: str) -> bool:
+def _is_another(creation: NetworkCreateCommand, network: str) -> bool:
     """Whether a command surely creates something else than the overlay."""
     drivers = creation.values("driver")
     if drivers and drivers[-1] != "overlay" and UNKNOWN not in drivers[-1]:
         return True
-    return bool(creation.names) and not any(_could_be(each.text, network) for each in creation.names)
+    return bool(creation.names) and not any(_could_be(name.text, network) for name in creation.names)
 
 
 def _could_be(written: str, name: str) -> bool:
@@ -157,7 +159,7 @@ def _could_be(written: str, name: str) -> bool:
     return name.startswith(first) and name.endswith(rest[-1]) if rest else written == name
 
 
-def _doubt(creation: Creation) -> str:
+def _refusal(creation: NetworkCreateCommand) -> str:
     """Return what keeps a command from being known as the one, as what follows "its", or nothing."""
     if not creation.names:
         return "name is not in the same text"
@@ -170,15 +172,15 @@ def _doubt(creation: Creation) -> str:
     return creation.trouble
 
 
-def _said_of_another(creation: Creation, line: int, network: str) -> str:
-    if any(each.text == network for each in creation.names):
+def _said_of_another(creation: NetworkCreateCommand, line: int, network: str) -> str:
+    if any(name.text == network for name in creation.names):
         driver = clean(creation.values("driver")[-1])
         return f"Line {line} creates {network} with the driver {driver}, not as an overlay."
-    names = listed([clean(each.text.replace(UNKNOWN, "…")) for each in creation.names])
+    names = listed([clean(name.text.replace(UNKNOWN, "…")) for name in creation.names])
     return f"Line {line} creates {names or 'another network'}, not {network}."
 
 
-def _nothing(data: bytes, network: str, found: _Statements) -> Reading:
+def _nothing(data: bytes, network: str, found: _Statements) -> NetworkSetting:
     mentions = [
         number
         for number, line in enumerate(data.split(b"\n"), 1)
@@ -190,16 +192,18 @@ def _nothing(data: bytes, network: str, found: _Statements) -> Reading:
     if idle:
         hint += f" Only line {listed(idle)} mentions it, and nothing runs that line as it is."
     notes = tuple(told[line] for line in sorted(told))
-    return Reading(Verdict.NONE, f"Nothing in it creates the overlay {network}.", hint, notes=notes)
+    return NetworkSetting(
+        SubnetVerdict.NONE, f"Nothing in it creates the overlay {network}.", hint, notes=notes
+    )
 
 
-def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) -> Reading:
+def _judged(creation: NetworkCreateCommand, line: int, network: str, subnet: IPv4Network) -> NetworkSetting:
     lines = (line,)
     written = creation.values("subnet")
     told = [*written, *(value.rpartition("=")[2] for name in _WITHIN for value in creation.values(name))]
     if any(UNKNOWN in each for each in told):
-        return Reading(
-            Verdict.UNCLEAR,
+        return NetworkSetting(
+            SubnetVerdict.UNCLEAR,
             f"Line {line} creates {network}, but its addresses come from an expression.",
             f"Change them to {subnet} where the expression is defined.",
             lines,
@@ -207,11 +211,13 @@ def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) ->
     # An overlay may have an IPv6 subnet beside it.
     mine = [each for each in written if ":" not in each]
     if [_network(each) for each in mine] == [subnet]:
-        return Reading(Verdict.PRESENT, f"Line {line} already creates {network} as {subnet}.", lines=lines)
+        return NetworkSetting(
+            SubnetVerdict.PRESENT, f"Line {line} already creates {network} as {subnet}.", lines=lines
+        )
     if mine:
         said = listed([clean(each) for each in mine])
-        return Reading(
-            Verdict.CONFLICT,
+        return NetworkSetting(
+            SubnetVerdict.CONFLICT,
             f"Line {line} creates {network} as {said}, not as {subnet}.",
             "Change it by hand, or choose that subnet.",
             lines,
@@ -219,14 +225,14 @@ def _judged(creation: Creation, line: int, network: str, subnet: IPv4Network) ->
     for name in _WITHIN:
         for value in creation.values(name):
             if ":" not in value and not _lies_in(value.rpartition("=")[2], subnet):
-                return Reading(
-                    Verdict.CONFLICT,
+                return NetworkSetting(
+                    SubnetVerdict.CONFLICT,
                     f"Line {line} creates {network} with --{name} {clean(value)}, which is not in {subnet}.",
                     "Change it by hand, or choose another subnet.",
                     lines,
                 )
-    return Reading(
-        Verdict.ABSENT,
+    return NetworkSetting(
+        SubnetVerdict.ABSENT,
         f"Line {line} creates {network} without a subnet.",
         lines=lines,
         insertion=Insertion(creation.names[0].place, ("--subnet", str(subnet)), creation.is_list),

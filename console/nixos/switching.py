@@ -13,9 +13,9 @@ from typing import Any
 from console.clock import Clock
 from console.errors import Declined, HostError
 from console.host.launchers import Session, TransientUnit
-from console.host.outliving import Outliving, Standing, follow
+from console.host.outliving import Outliving, ProgramStatus, follow
 from console.host.streaming import Program
-from console.nixos.file import Places
+from console.nixos.file import NixosPaths
 from console.nixos.outcome import Judged, judge
 from console.nixos.rebuild import Tell
 from console.text import SENTENCE_LIMIT, clean, plural
@@ -54,16 +54,16 @@ class Switch:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Switch":
         """Return what was written down."""
-        return cls(**{each: data[each] for each in cls.__slots__})
+        return cls(**{slot: data[slot] for slot in cls.__slots__})
 
 
-def new_switch(system: str, name: str, folder: Path, places: Places) -> Switch:
+def new_switch(system: str, name: str, folder: Path, places: NixosPaths) -> Switch:
     """Return a switch that may be begun. Raises HostError where the present system is not known."""
     running, following = places.running_system(), places.next_system()
     return Switch(system, running, following, name, str(folder / f"{name}.log"), places.has_systemd)
 
 
-async def begin(switch: Switch, places: Places) -> None:
+async def begin(switch: Switch, places: NixosPaths) -> None:
     """Begin a switch. Raises HostError where it cannot be, and Declined while another one is under way."""
     other = await other_switch(places)
     if other:
@@ -74,12 +74,12 @@ async def begin(switch: Switch, places: Places) -> None:
     await _program(switch, places).start(Program(command, places.environment, str(Path(switch.log).parent)))
 
 
-async def watch(switch: Switch, places: Places, clock: Clock, tell: Tell) -> Judged:
+async def watch(switch: Switch, places: NixosPaths, clock: Clock, tell: Tell) -> Judged:
     """Wait for the end of a switch, tell what it says from its beginning, and return how it ended."""
     tail: deque[str] = deque(maxlen=_TAIL)
     count = 0
 
-    async def hear(raw: bytes) -> None:
+    async def receive(raw: bytes) -> None:
         nonlocal count
         line = clean(raw.rstrip(), SENTENCE_LIMIT)
         if not line:
@@ -89,23 +89,23 @@ async def watch(switch: Switch, places: Places, clock: Clock, tell: Tell) -> Jud
         if count <= MOST_LINES:
             await tell(line)
 
-    standing = await follow(_program(switch, places), clock, hear)
+    standing = await follow(_program(switch, places), clock, receive)
     if count > MOST_LINES:
         await tell(f"… {plural(count - MOST_LINES, 'line')} more, in {switch.log}")
     return judge(standing, tuple(tail))
 
 
-async def standing_of(switch: Switch, places: Places) -> Standing:
+async def standing_of(switch: Switch, places: NixosPaths) -> ProgramStatus:
     """Return how far a switch is. Raises HostError where that cannot be asked."""
-    return await _program(switch, places).look()
+    return await _program(switch, places).status()
 
 
-async def forget(switch: Switch, places: Places) -> None:
+async def forget(switch: Switch, places: NixosPaths) -> None:
     """Remove what is left of a switch that has ended and whose end is written down; its log stays."""
     await _program(switch, places).forget()
 
 
-async def switch_command(system: str, places: Places) -> tuple[str, ...]:
+async def switch_command(system: str, places: NixosPaths) -> tuple[str, ...]:
     """Return the command that makes a built system the one that runs and boots.
 
     nixos-rebuild itself where it takes a store path; without `--no-reexec` it would build a newer nixos-rebuild first.
@@ -120,7 +120,7 @@ async def switch_command(system: str, places: Places) -> tuple[str, ...]:
     return ("sh", "-c", _SET_AND_SWITCH, "sh", str(places.profile), system)
 
 
-async def other_switch(places: Places) -> str:
+async def other_switch(places: NixosPaths) -> str:
     """Return a sentence about a switch that is under way on this host, no matter who started it, or nothing."""
     holder = _holder(places.switch_lock)
     if holder:
@@ -133,19 +133,19 @@ async def other_switch(places: Places) -> str:
     return ""
 
 
-def _program(switch: Switch, places: Places) -> Outliving:
+def _program(switch: Switch, places: NixosPaths) -> Outliving:
     if switch.is_unit:
         return TransientUnit(switch.name, Path(switch.log), places.run)
     return Session(switch.name, Path(switch.log), places.path)
 
 
-async def _clear_failed(places: Places) -> None:
+async def _clear_failed(places: NixosPaths) -> None:
     """Let systemd forget a unit of an earlier nixos-rebuild that failed: it would keep the next one from starting."""
     if await _state_of(REBUILD_UNIT, places) == "failed":
         await places.run(("systemctl", "reset-failed", "--", REBUILD_UNIT), TIMEOUT_S)
 
 
-async def _state_of(unit: str, places: Places) -> str:
+async def _state_of(unit: str, places: NixosPaths) -> str:
     said = await places.run(
         ("systemctl", "show", "--no-pager", "--property=ActiveState", "--", unit), TIMEOUT_S
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from console.clock import Clock
-from console.errors import Declined, EngineError, EngineRefused, Part, SwarmError, Unknown, VipconsoleError
+from console.errors import Declined, EngineError, EngineRefused, Result, SwarmError, Unknown, VipconsoleError
 from console.operations.probes import remove_leftovers_in, unbroken
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import foreign, roles_of
@@ -52,12 +52,12 @@ def decline_if_claimed(services: Iterable[Service], claimant: Claimant) -> None:
 
     Those of a run that is kept here and is over are not its business any more: somebody gave it up, or rolled them back.
     """
-    parked = [each for each in services if each.parked_by]
+    parked = [service for service in services if service.parked_by]
     if _is_in_its_outage(parked, claimant):
         return
-    for each in parked:
-        machine, _, run = each.parked_by.partition("/")
-        names = [one.name for one in parked if one.parked_by == each.parked_by]
+    for service in parked:
+        machine, _, run = service.parked_by.partition("/")
+        names = [one.name for one in parked if one.parked_by == service.parked_by]
         if not run:
             _decline_unreadable(names)
         elif machine != claimant.machine:
@@ -68,10 +68,10 @@ def decline_if_claimed(services: Iterable[Service], claimant: Claimant) -> None:
 
 def _is_in_its_outage(services: Iterable[Service], claimant: Claimant) -> bool:
     """Whether a run is in the middle of its own outage, which has to end, forward or back."""
-    return any(each.parked_by == f"{claimant.machine}/{claimant.run}" for each in services)
+    return any(service.parked_by == f"{claimant.machine}/{claimant.run}" for service in services)
 
 
-def decline_if_handed_over(nodes: Part[tuple[Node, ...]], machine: str) -> None:
+def decline_if_handed_over(nodes: Result[tuple[Node, ...]], machine: str) -> None:
     """Raise Declined where another machine has a hand-over of the lead unfinished, EngineError where that is unknown."""
     if isinstance(nodes, Unknown):
         raise EngineError(nodes.reason, nodes.hint)
@@ -112,7 +112,7 @@ def _parked(names: list[str]) -> str:
     return f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked ({listed(names)})"
 
 
-class Touches(Protocol):
+class ChangeRecords(Protocol):
     """A durable record of what is being changed. The caller of an operation stores it: a run in its store, a test in a list.
 
     When `before` returns, the record is on disk: only then may the change be made. A touch without its `after` may have
@@ -147,12 +147,12 @@ Note = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class RetryingChanger:
     """How patiently the engine is asked, and where its changes are recorded."""
 
     clock: Clock
-    touches: Touches
-    patience_s: float = 60.0
+    change_records: ChangeRecords
+    max_wait_s: float = 60.0
     """Give up after an engine has not answered properly for so long: a restart of dockerd takes seconds."""
     at_once: int = 4
     """Changes under way at the same time."""
@@ -161,7 +161,7 @@ class Steady:
 
     async def asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return an answer; ask again while the engine may be coming back."""
-        failing = _Failing(self.clock.monotonic(), self.patience_s)
+        failing = _Failing(self.clock.monotonic(), self.max_wait_s)
         while True:
             try:
                 return await ask()
@@ -191,7 +191,9 @@ class Steady:
         What ends an outage is done also where it cannot be recorded; then `unrecorded` says so.
         """
         try:
-            number = await self.touches.before(change.kind, change.object_id, change.what, change.state)
+            number = await self.change_records.before(
+                change.kind, change.object_id, change.what, change.state
+            )
         except VipconsoleError as error:
             if not change.is_way_back:
                 raise
@@ -200,7 +202,7 @@ class Steady:
 
         async def note(result: Mapping[str, Any]) -> None:
             try:
-                await self.touches.after(number, result)
+                await self.change_records.after(number, result)
             except VipconsoleError as error:
                 if not change.is_way_back:
                     raise
@@ -210,7 +212,7 @@ class Steady:
 
     async def _made(self, change: "Change") -> Mapping[str, Any] | VipconsoleError:
         """Return what came of a change, or why it was certainly not made; raise where that is not known."""
-        failing, refusals = _Failing(self.clock.monotonic(), self.patience_s), 0
+        failing, refusals = _Failing(self.clock.monotonic(), self.max_wait_s), 0
         while True:
             try:
                 return await unbroken(change.act()) or {}
@@ -266,7 +268,7 @@ class Change:
     object_id: str
     what: str
     state: Mapping[str, Any]
-    """What the object was before the change; see `Touches.before`."""
+    """What the object was before the change; see `ChangeRecords.before`."""
     act: Callable[[], Awaitable[Mapping[str, Any] | None]] = nothing
     """Makes the change, and returns its result for the record."""
     is_made: Callable[[], Awaitable[bool]] = never
@@ -280,11 +282,11 @@ class _Failing:
     """Since when something fails, and how long to wait before it is tried again."""
 
     since_s: float
-    patience_s: float
+    max_wait_s: float
     times: int = field(default=0)
 
     def is_over(self, now_s: float) -> bool:
-        return now_s - self.since_s >= self.patience_s
+        return now_s - self.since_s >= self.max_wait_s
 
     def pause_s(self) -> float:
         self.times += 1

@@ -12,7 +12,7 @@ from typing import Any
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineError, EngineTimeout, Unknown
-from console.operations.probes import IMAGE, NOWHERE, Mark, Prober, network_name, unbroken
+from console.operations.probes import IMAGE, NOWHERE, ProbeOwner, Prober, network_name, unbroken
 from console.swarm.changer import SwarmChanger
 from console.swarm.parse import PROBE_LABEL
 from console.swarm.reader import SwarmReader
@@ -69,7 +69,7 @@ class LeakProbe:
         reader: SwarmReader,
         changer: SwarmChanger,
         clock: Clock,
-        mark: Mark,
+        mark: ProbeOwner,
         say: Callable[[str], Awaitable[object]],
     ) -> None:
         self._reader = reader
@@ -84,7 +84,7 @@ class LeakProbe:
         It leaves nothing behind when it returns, is cancelled, or raises an `EngineError`, if the engine still answers.
         """
         try:
-            shared = await self._create("shared", _free_subnet(await self._look(), taken))
+            shared = await self._create("shared", _free_subnet(await self._snapshot(), taken))
             before = await self._free(shared)
             await self._say(f"a scratch network has {plural(before, 'free address', 'free addresses')}")
             await self._remove_service_from(shared, is_patient=False)
@@ -130,10 +130,10 @@ class LeakProbe:
         }  # fmt: skip
         network_id = await self._changer.create_network(body)
         state = await self._wait(
-            lambda now: any(each.id == network_id and each.is_allocated for each in _networks(now)),
+            lambda now: any(network.id == network_id and network.is_allocated for network in _networks(now)),
             "the scratch network has its subnet",
         )
-        return next(each for each in _networks(state) if each.id == network_id)
+        return next(network for network in _networks(state) if network.id == network_id)
 
     async def _remove(self, network_id: str) -> None:
         """Remove a network; that is refused for as long as a task on it is not marked for removal yet."""
@@ -146,23 +146,23 @@ class LeakProbe:
 
     async def _clean(self) -> None:
         await self._changer.remove_service(_service_name(self._mark))
-        state = await self._look()
+        state = await self._snapshot()
         ours = (network_name(self._mark, each) for each in ("own", "shared"))
         for name in ours:
-            for each in _networks(state):
-                if each.name == name:
-                    await self._wait(_empty(each.id), "nothing uses the scratch network")
-                    await self._remove(each.id)
+            for network in _networks(state):
+                if network.name == name:
+                    await self._wait(_empty(network.id), "nothing uses the scratch network")
+                    await self._remove(network.id)
 
-    async def _look(self) -> SwarmState:
+    async def _snapshot(self) -> SwarmState:
         return await self._reader.lists(10)
 
     async def _wait(self, is_so: Callable[[SwarmState], bool], what: str) -> SwarmState:
-        async def look() -> SwarmState | None:
-            state = await self._look()
+        async def snapshot() -> SwarmState | None:
+            state = await self._snapshot()
             return state if not isinstance(state.tasks, Unknown) and is_so(state) else None
 
-        state = await until(look, self._clock, WITHIN_S, POLL_S)
+        state = await until(snapshot, self._clock, WITHIN_S, POLL_S)
         if state is None:
             raise EngineTimeout(
                 f"Timed out after {WITHIN_S:g} s waiting until {what}.",
@@ -171,17 +171,17 @@ class LeakProbe:
         return state
 
 
-def _service_name(mark: Mark) -> str:
+def _service_name(mark: ProbeOwner) -> str:
     return f"{mark.name}-leak"
 
 
-def _service(mark: Mark, *network_ids: str) -> dict[str, Any]:
+def _service(mark: ProbeOwner, *network_ids: str) -> dict[str, Any]:
     return {
         "Name": _service_name(mark),
         "Labels": {PROBE_LABEL: str(mark)},
         "TaskTemplate": {
             "ContainerSpec": {"Image": IMAGE},
-            "Networks": [{"Target": each} for each in network_ids],
+            "Networks": [{"Target": id_} for id_ in network_ids],
             "Placement": {"Constraints": [NOWHERE]},
         },
         "Mode": {"Replicated": {"Replicas": TASKS}},
@@ -201,32 +201,32 @@ def _tasks(state: SwarmState) -> tuple[Task, ...]:
 
 
 def _alive(state: SwarmState, service_id: str) -> bool:
-    return any(each.service_id == service_id and each.is_alive for each in _tasks(state))
+    return any(task.service_id == service_id and task.is_alive for task in _tasks(state))
 
 
 def _allocated(state: SwarmState, service_id: str, network_id: str) -> int:
     """Return how many tasks of a service are ready for a node and have an address on a network."""
     return sum(
-        any(one.network_id == network_id and one.addresses for one in each.attachments)
-        for each in _tasks(state)
-        if each.service_id == service_id and each.state == "pending"
+        any(one.network_id == network_id and one.addresses for one in task.attachments)
+        for task in _tasks(state)
+        if task.service_id == service_id and task.state == "pending"
     )
 
 
 def _empty(network_id: str) -> Callable[[SwarmState], bool]:
     return lambda state: (
         not any(
-            each.is_alive and any(one.network_id == network_id for one in each.attachments)
-            for each in _tasks(state)
+            task.is_alive and any(one.network_id == network_id for one in task.attachments)
+            for task in _tasks(state)
         )
     )
 
 
 def _free_subnet(state: SwarmState, taken: Iterable[IPv4Network]) -> IPv4Network | None:
     """Return a small subnet that nothing known overlaps; None leaves the choice to Swarm."""
-    known = [each.network for network in _networks(state) for each in network.subnets]
-    used = [*taken, *(each for each in known if isinstance(each, IPv4Network))]
-    for each in SCRATCH.subnets(new_prefix=LENGTH):
-        if not any(each.overlaps(other) for other in used):
-            return each
+    known = [subnet.network for network in _networks(state) for subnet in network.subnets]
+    used = [*taken, *(subnet for subnet in known if isinstance(subnet, IPv4Network))]
+    for subnet in SCRATCH.subnets(new_prefix=LENGTH):
+        if not any(subnet.overlaps(other) for other in used):
+            return subnet
     return None

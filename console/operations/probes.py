@@ -32,7 +32,7 @@ POLL_S, SLOW_POLL_S = 0.002, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ProbeOwner:
     """Whose probe it is."""
 
     machine: str
@@ -52,7 +52,7 @@ NETWORK_PREFIX = "vipconsole-scratch-"
 """Name prefix of networks that exist only for a proof, and are removed again."""
 
 
-def network_name(mark: Mark, purpose: str) -> str:
+def network_name(mark: ProbeOwner, purpose: str) -> str:
     """Return the name of a scratch network of a process."""
     return f"{_networks_of(mark.machine)}{mark.process}-{purpose}"
 
@@ -61,12 +61,12 @@ def _networks_of(machine: str) -> str:
     return f"{NETWORK_PREFIX}{machine[:12].lower()}-"
 
 
-def own_mark(machine: str) -> Mark:
+def own_mark(machine: str) -> ProbeOwner:
     """Return the mark of this process on a machine."""
-    return Mark(machine, os.getpid())
+    return ProbeOwner(machine, os.getpid())
 
 
-def probe_spec(mark: Mark, network_id: str) -> Mapping[str, Any]:
+def probe_spec(mark: ProbeOwner, network_id: str) -> Mapping[str, Any]:
     """Return the specification of a service that holds one virtual IP on a network and does nothing else."""
     return {
         "Name": mark.name,
@@ -81,12 +81,12 @@ def probe_spec(mark: Mark, network_id: str) -> Mapping[str, Any]:
     }
 
 
-def after_name(mark: Mark) -> str:
+def after_name(mark: ProbeOwner) -> str:
     """Return the name of what is created after a probe that got no address."""
     return f"{mark.name}-after"
 
 
-def after_spec(mark: Mark) -> Mapping[str, Any]:
+def after_spec(mark: ProbeOwner) -> Mapping[str, Any]:
     """Return the specification of a service on no network, whose task is pending once the leader's allocator has had it."""
     spec = probe_spec(mark, "")
     return {
@@ -105,7 +105,7 @@ class Prober:
     reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
-    mark: Mark
+    mark: ProbeOwner
     network_id: str
 
     async def next_address(self) -> IPv4Address | IPv6Address | None:
@@ -137,7 +137,12 @@ class Prober:
     async def _given(self, service_id: str) -> IPv4Address | IPv6Address | None:
         service = await self.reader.service(service_id)
         return next(
-            (each.address for each in service.virtual_ips if each.network_id == self.network_id), None
+            (
+                virtual_ip.address
+                for virtual_ip in service.virtual_ips
+                if virtual_ip.network_id == self.network_id
+            ),
+            None,
         )
 
     async def _late(self, service_id: str) -> IPv4Address | IPv6Address | None:
@@ -200,8 +205,8 @@ async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine:
     services = state.services
     if isinstance(services, Unknown):
         raise EngineError(services.reason, services.hint)
-    probes = [each for each in services if each.is_probe]
-    foreign = [each for each in probes if each.probe.rpartition("/")[0] != machine]
+    probes = [service for service in services if service.is_probe]
+    foreign = [probe for probe in probes if probe.probe.rpartition("/")[0] != machine]
     if foreign:
         whose, _, process = foreign[0].probe.rpartition("/")
         raise Declined(
@@ -210,11 +215,13 @@ async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine:
             "Wait until it has ended. If it was killed, run any changing command there, or `docker service "
             f"rm {foreign[0].name}`.",
         )
-    for each in probes:
-        await changer.remove_service(each.id)
-    scratch = [each for each in known(state.networks, ()) if each.name.startswith(_networks_of(machine))]
-    removed = [each.name for each in scratch if await _is_removed(changer, each.id)]
-    return (*(each.name for each in probes), *removed)
+    for probe in probes:
+        await changer.remove_service(probe.id)
+    scratch = [
+        network for network in known(state.networks, ()) if network.name.startswith(_networks_of(machine))
+    ]
+    removed = [network.name for network in scratch if await _is_removed(changer, network.id)]
+    return (*(probe.name for probe in probes), *removed)
 
 
 async def _is_removed(changer: SwarmChanger, network_id: str) -> bool:

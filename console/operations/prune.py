@@ -39,9 +39,9 @@ def prunable(snapshot: SwarmSnapshot, keep: Keep) -> tuple[Network, ...]:
     A container that is stopped counts too, for it would not start without its network.
     """
     return tuple(
-        each
-        for each in snapshot.networks
-        if each.scope == "swarm" and not _kept_because(each, snapshot, keep)
+        network
+        for network in snapshot.networks
+        if network.scope == "swarm" and not _kept_because(network, snapshot, keep)
     )
 
 
@@ -50,17 +50,17 @@ def _kept_because(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> str:
     labels = network.body.get("Labels") or {}
     if network.ingress or network.is_from_config:
         return "Swarm needs it"
-    if any(fnmatchcase(network.name, each) for each in keep.names) or KEEP_LABEL in labels:
+    if any(fnmatchcase(network.name, name) for name in keep.names) or KEEP_LABEL in labels:
         return "its label says to keep it"
     is_dated = is_known(network.created)
     if not is_dated or age_s < keep.younger_than_s:
         return "it is new" if is_dated else "its age is unknown"
-    users = [each.name for each in snapshot.services if each.is_on(network.id, network.name)]
+    users = [service.name for service in snapshot.services if service.is_on(network.id, network.name)]
     if users:
         return f"{users[0]} uses it"
     if any(snapshot.live_tasks_on(network.id)):
         return "a task uses it"
-    containers = [each.name for each in snapshot.containers if each.is_on(network.id)]
+    containers = [container.name for container in snapshot.containers if container.is_on(network.id)]
     return f"the container {containers[0]} uses it" if containers else ""
 
 

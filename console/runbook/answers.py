@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Concatenate, Generic, ParamSpec, Ty
 
 from pydantic import BaseModel, Field
 
-from console.errors import Declined, EngineError, HostError, Part, SwarmError, Unknown, VipconsoleError
-from console.journal.reader import doubt_unless_silent, whose_host
-from console.nixos.file import NOT_NIXOS, STORE_PATH, Places
-from console.runbook.contracts import Answer, Context, Found, Touched
+from console.errors import Declined, EngineError, HostError, Result, SwarmError, Unknown, VipconsoleError
+from console.journal.reader import whose_host, why_foreign_unless_silent
+from console.nixos.file import NOT_NIXOS, STORE_PATH, NixosPaths
+from console.runbook.contracts import Answer, CheckResult, Context, RecordedChange
 from console.runbook.language.values import Effect, Json
 from console.swarm.values import Network, Service, SwarmState
 
@@ -27,21 +27,21 @@ class Unread(HostError):
     """A part that an answer rests on could not be read."""
 
 
-def read(part: Part[T]) -> T:
+def read(part: Result[T]) -> T:
     """Return a part that was read. Raises Unread for one that was not."""
     if isinstance(part, Unknown):
         raise Unread(part.reason, part.hint)
     return part
 
 
-_Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, Found]]
+_Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, CheckResult]]
 
 
 def tells(check: _Check[S, P]) -> _Check[S, P]:
     """Let a check that cannot read what it rests on answer that it cannot tell, and why."""
 
     @wraps(check)
-    async def answered(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Found:
+    async def answered(self: S, /, *args: P.args, **kwargs: P.kwargs) -> CheckResult:
         try:
             return await check(self, *args, **kwargs)
         except NOT_KNOWN as error:
@@ -50,48 +50,48 @@ def tells(check: _Check[S, P]) -> _Check[S, P]:
     return answered
 
 
-def cannot_tell(error: VipconsoleError) -> Found:
+def cannot_tell(error: VipconsoleError) -> CheckResult:
     """Return the answer that an error leaves."""
-    return Found(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
+    return CheckResult(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
 
 
-def found(is_so: bool, sentence: str, **evidence: Json) -> Found:  # noqa: FBT001 - it is the answer itself
+def found(is_so: bool, sentence: str, **evidence: Json) -> CheckResult:  # noqa: FBT001 - it is the answer itself
     """Return an answer that is known."""
-    return Found(Answer.YES if is_so else Answer.NO, sentence, evidence)
+    return CheckResult(Answer.YES if is_so else Answer.NO, sentence, evidence)
 
 
-def all_of(answers: Iterable[Found]) -> Answer:
+def all_of(answers: Iterable[CheckResult]) -> Answer:
     """Return what several answers come to: no where any is, then cannot tell where any is."""
-    told = {each.answer for each in answers}
-    return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
+    told = {answer.answer for answer in answers}
+    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in told), Answer.YES)
 
 
-async def look(context: Context) -> SwarmState:
+async def read_state(context: Context) -> SwarmState:
     """Return the swarm as it is now, its overlays inspected."""
-    state: SwarmState = await context.world.reader.state(context.world.settings.look.deadline_s)
+    state: SwarmState = await context.world.reader.state(context.world.settings.snapshot.deadline_s)
     return state
 
 
-async def glimpse(context: Context) -> SwarmState:
+async def quick_snapshot(context: Context) -> SwarmState:
     """Return the swarm as it is now, no network inspected."""
-    state: SwarmState = await context.world.reader.lists(context.world.settings.look.deadline_s)
+    state: SwarmState = await context.world.reader.lists(context.world.settings.snapshot.deadline_s)
     return state
 
 
-async def doubt_of_host(context: Context, swarm: SwarmState) -> Unknown | None:
+async def why_not_this_host(context: Context, swarm: SwarmState) -> Unknown | None:
     """Return why what this host tells cannot be taken to belong to the engine, or None when it can."""
     return await whose_host(context.world.host, swarm.engine)
 
 
 def overlays_named(swarm: SwarmState, name: str) -> tuple[Network, ...]:
     """Return the overlays of this name; more than one is possible. Raises Unread."""
-    return tuple(each for each in read(swarm.networks) if each.is_overlay and each.name == name)
+    return tuple(network for network in read(swarm.networks) if network.is_overlay and network.name == name)
 
 
 def services_on(swarm: SwarmState, name: str) -> tuple[Service, ...]:
     """Return the services on the overlays of this name. Raises Unread."""
-    ids = {each.id for each in overlays_named(swarm, name)}
-    return tuple(each for each in read(swarm.services) if not ids.isdisjoint(each.network_ids))
+    ids = {overlay.id for overlay in overlays_named(swarm, name)}
+    return tuple(service for service in read(swarm.services) if not ids.isdisjoint(service.network_ids))
 
 
 class ReadOnly(Generic[M]):
@@ -101,11 +101,11 @@ class ReadOnly(Generic[M]):
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = "It changes nothing."
 
-    async def probe(self, context: Context, parameters: M) -> Found:
+    async def probe(self, context: Context, parameters: M) -> CheckResult:
         """Tell that a look has to be taken each time."""
         return found(False, "What was seen once may have changed since.")
 
-    async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> Found:
+    async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> CheckResult:
         """Tell that there is nothing more to it: where it was not so, it failed."""
         return found(True, "The snapshot was taken.")
 
@@ -122,27 +122,27 @@ System: TypeAlias = Annotated[str, Field(pattern=STORE_PATH, max_length=300)]
 """The store path of a NixOS system."""
 
 
-async def doubt_of_this_host(context: Context) -> str:
+async def why_this_host_is_refused(context: Context) -> str:
     """Return why this host must not be changed for that engine, a sentence, or nothing.
 
     A silent engine behind a unix socket is taken to be this host's own: it may be what has to be mended.
     """
-    swarm = await glimpse(context)
-    doubt = await doubt_unless_silent(context.world.host, swarm.engine)
+    swarm = await quick_snapshot(context)
+    refusal = await why_foreign_unless_silent(context.world.host, swarm.engine)
     return (
         ""
-        if doubt is None
-        else (f"The engine is on another host, so this host is not changed. {doubt.reason}")
+        if refusal is None
+        else (f"The engine is on another host, so this host is not changed. {refusal.reason}")
     )
 
 
-async def require_this_host(context: Context, places: Places) -> None:
+async def require_this_host(context: Context, places: NixosPaths) -> None:
     """Raise HostError where this is no NixOS, and Declined where it is not the engine's host."""
     if not places.is_nixos:
         raise HostError(NOT_NIXOS)
-    doubt = await doubt_of_this_host(context)
-    if doubt:
-        raise Declined(doubt)
+    refusal = await why_this_host_is_refused(context)
+    if refusal:
+        raise Declined(refusal)
 
 
 async def folder_of(context: Context, name: str, text: str) -> Path:
@@ -150,6 +150,8 @@ async def folder_of(context: Context, name: str, text: str) -> Path:
     return Path(await context.keep(name, text)).parent
 
 
-def touched(context: Context, kind: str, *what: str) -> Iterator[Touched]:
+def recorded_changes(context: Context, kind: str, *what: str) -> Iterator[RecordedChange]:
     """Yield what earlier attempts touched of a kind in one of these ways, the latest first."""
-    return (each for each in reversed(context.touched) if each.kind == kind and each.what in what)
+    return (
+        change for change in reversed(context.recorded_changes) if change.kind == kind and change.what in what
+    )

@@ -10,20 +10,20 @@ from console.clock import Clock
 from console.durations import SPAN, SPAN_MEANING, seconds_of
 from console.host.activity import full_name
 from console.journal.reader import DaemonLog
-from console.operations.changes import Touches
+from console.operations.changes import ChangeRecords
 from console.runbook.language.values import (
     ABSOLUTE,
     CIDR4,
     NETWORK,
     URL,
     Answer,
+    CheckResult,
     Effect,
-    Found,
     Json,
     Planned,
 )
 from console.runbook.language.variables import problem_with
-from console.runbook.run.replay_steps import Touched
+from console.runbook.run.replay_steps import RecordedChange
 from console.runbook.run.waits import Blocking
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
@@ -93,7 +93,17 @@ Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({
 """Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""
 
 
-__all__ = ["Action", "Answer", "Blocking", "Context", "Found", "Planned", "Predicate", "Touched", "World"]
+__all__ = [
+    "Action",
+    "Answer",
+    "Blocking",
+    "CheckResult",
+    "Context",
+    "Planned",
+    "Predicate",
+    "RecordedChange",
+    "World",
+]
 
 P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
 
@@ -155,12 +165,12 @@ class Context(Protocol):
         ...
 
     @property
-    def touches(self) -> Touches:
+    def change_records(self) -> ChangeRecords:
         """Records of the objects that it touches."""
         ...
 
     @property
-    def touched(self) -> Sequence[Touched]:
+    def recorded_changes(self) -> Sequence[RecordedChange]:
         """What all earlier attempts of this step recorded of the objects that they touched, in order.
 
         An attempt that goes on where another was interrupted, and an undo, find there what was before.
@@ -208,7 +218,7 @@ class Action(Protocol, Generic[P_contra]):
         """Tell what it would do. Reads only."""
         ...
 
-    async def probe(self, context: Context, parameters: P_contra) -> Found:
+    async def probe(self, context: Context, parameters: P_contra) -> CheckResult:
         """Return whether it is already done, no matter by whom and how far an attempt got. Reads only.
 
         Where it says yes, its evidence holds the outputs of `act` as far as they can be seen: later steps use them.
@@ -219,7 +229,9 @@ class Action(Protocol, Generic[P_contra]):
         """Do it and return its outputs. Called again after an interrupted attempt, it finishes that one."""
         ...
 
-    async def verify(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> Found:
+    async def verify(
+        self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]
+    ) -> CheckResult:
         """Return whether the result is as it should be, as of now. Reads only.
 
         It is asked again and again until it says yes or the time is over, and once more, however much later, before
@@ -238,6 +250,6 @@ class Predicate(Protocol, Generic[P_contra]):
     name: ClassVar[str]
     parameters: ClassVar[type[BaseModel]]
 
-    async def check(self, context: Context, parameters: P_contra) -> Found:
+    async def check(self, context: Context, parameters: P_contra) -> CheckResult:
         """Tell whether it holds now."""
         ...

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _serve(engine: SimulatedEngine, socket: Path, clock: SystemClock | None) -> None:
     ending = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, ending.set)
+    for signals in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signals, ending.set)
     async with served(engine, socket, clock):
         sys.stdout.write("ready\n")
         sys.stdout.flush()

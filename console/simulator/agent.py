@@ -14,7 +14,7 @@ REAP_S = 0.25
 """Swarm clears tasks away in batches (swarmkit, taskreaper)."""
 GOSSIP_S = 2.0
 """A node waits so long between taking a task out of load balancing and stopping it (moby, defaultGossipConvergeDelay)."""
-BALANCER_PATIENCE_S = 30.0
+BALANCER_MAX_WAIT_S = 30.0
 """So long a task waits for its node's load-balancer addresses before it is rejected."""
 DEFAULT_GRACE_S = 10.0
 
@@ -22,7 +22,7 @@ _EXIT = re.compile(r"(?:sleep\s+(?P<sleep>[\d.]+)\s*(?:;|&&)\s*)?(?:^|\s|;)exit\
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class EngineRules:
     """What differs from engine to engine."""
 
     images: frozenset[str] | None
@@ -38,7 +38,7 @@ class Agent:
         self,
         store: Store,
         allocator: Callable[[], Allocator],
-        rules: Rules,
+        rules: EngineRules,
         when_ended: Callable[[SimTask], None],
         when_running: Callable[[SimTask], None],
     ) -> None:
@@ -72,7 +72,7 @@ class Agent:
             nodes = [node for node in nodes if node.id == task.node_id]
         active = [node for node in nodes if node.state == "ready" and node.availability == "active"]
         constraints = (task.spec.get("Placement") or {}).get("Constraints") or []
-        fitting = [node for node in active if all(meets(node, each) for each in constraints)]
+        fitting = [node for node in active if all(meets(node, constraint) for constraint in constraints)]
         if fitting:
             return min(fitting, key=lambda node: sum(node.live_tasks.values()))
         reasons = []
@@ -103,7 +103,7 @@ class Agent:
             self._store.timeline.after(START_S, lambda: self._start(task))
 
     def _wait_for_balancer(self, task: SimTask, waited_s: float) -> None:
-        if waited_s >= BALANCER_PATIENCE_S:
+        if waited_s >= BALANCER_MAX_WAIT_S:
             error = "node is missing network attachments, ip addresses may be exhausted"
             if task.node_id == self.own_node_id:
                 self._store.said.task_rejected(task.id, task.service_id, error)

@@ -7,7 +7,7 @@ after something was given back, and a task's addresses are given back only while
 from collections.abc import Callable
 
 from console.simulator.dockerd_log import NO_STATE, NO_VIP
-from console.simulator.ipam import Holder, Ledger
+from console.simulator.ipam import AddressPools, PoolHolder
 from console.simulator.objects import SimNetwork, SimNode, SimService, SimTask
 from console.simulator.store import Store
 
@@ -36,7 +36,7 @@ class Allocator:
         self._forget()
 
     def _forget(self) -> None:
-        self.ledger = Ledger()
+        self.pools = AddressPools()
         self._new_networks: dict[str, SimNetwork] = {}
         self._failed_networks: dict[str, SimNetwork] = {}
         self._new_services: dict[str, SimService] = {}
@@ -69,7 +69,7 @@ class Allocator:
     @property
     def has_unallocated_networks(self) -> bool:
         """Whether any network is without a subnet."""
-        return any(each not in self.ledger.pools for each in self._store.networks)
+        return any(network not in self.pools.pools for network in self._store.networks)
 
     # What is given back.
 
@@ -77,7 +77,7 @@ class Allocator:
         """Forget a network that was removed, with everything that was held in it."""
         self._new_networks.pop(network.id, None)
         self._failed_networks.pop(network.id, None)
-        self.ledger.close(network)
+        self.pools.close(network)
         for node in self._store.nodes.values():
             if node.live_tasks.get(network.id) and self._leads:
                 self._store.said.removed_under_tasks(node.id, network.id)
@@ -88,7 +88,7 @@ class Allocator:
         self._new_services.pop(service.id, None)
         self._failed_services.pop(service.id, None)
         for network_id, address in service.vips:
-            self.ledger.release(network_id, address)
+            self.pools.release(network_id, address)
         self._freed()
 
     def end_task(self, task: SimTask) -> None:
@@ -101,13 +101,13 @@ class Allocator:
         self._failed_tasks.pop(task.id, None)
         if task.holds:
             task.holds = False
-            if all(network.id in self.ledger.pools for network, _ in task.attachments):
+            if all(network.id in self.pools.pools for network, _ in task.attachments):
                 for network, address in task.attachments:
-                    self.ledger.release(network.id, address)
+                    self.pools.release(network.id, address)
                 self._freed()
             else:
                 for network, address in task.attachments:
-                    self.ledger.mark(network.id, address, Holder("leaked", task.id))
+                    self.pools.mark(network.id, address, PoolHolder("leaked", task.id))
         self._leave_node(task)
 
     def _leave_node(self, task: SimTask) -> None:
@@ -123,7 +123,7 @@ class Allocator:
                 if node.id == self._store.said.node_id and not network.is_ingress:
                     self._store.said.dropped_network(network.id, network.name)
                 if not network.is_ingress and network.id in node.balancers:
-                    self.ledger.release(network.id, node.balancers.pop(network.id))
+                    self.pools.release(network.id, node.balancers.pop(network.id))
                     self._freed()
 
     def join_node(self, task: SimTask, node: SimNode) -> None:
@@ -138,10 +138,13 @@ class Allocator:
 
     def balance(self, node: SimNode) -> None:
         """Give a node the load-balancer addresses that it lacks."""
-        wanted = [*node.live_tasks, *(each.id for each in self._store.networks.values() if each.is_ingress)]
+        wanted = [
+            *node.live_tasks,
+            *(network.id for network in self._store.networks.values() if network.is_ingress),
+        ]
         for network_id in wanted:
-            if network_id in self.ledger.pools and network_id not in node.balancers:
-                address = self.ledger.request(network_id, Holder("balancer", node.id))
+            if network_id in self.pools.pools and network_id not in node.balancers:
+                address = self.pools.request(network_id, PoolHolder("balancer", node.id))
                 if address is not None:
                     node.balancers[network_id] = address
 
@@ -200,7 +203,7 @@ class Allocator:
 
     def _say_service_failed(self, service: SimService) -> None:
         if self._leads:
-            is_there = all(each in self.ledger.pools for each in service.network_ids)
+            is_there = all(id_ in self.pools.pools for id_ in service.network_ids)
             self._store.said.service_failed(
                 service.id,
                 NO_VIP if is_there else NO_STATE,
@@ -216,7 +219,7 @@ class Allocator:
             error = f"service {task.service_id} to which task {task.id} belongs has pending allocations"
         else:
             targets = [each["Target"] for each in task.spec.get("Networks") or []]
-            full = next((each for each in targets if self.ledger.is_full(each)), "")
+            full = next((target for target in targets if self.pools.is_full(target)), "")
             if not full:
                 return
             error = (
@@ -234,16 +237,16 @@ class Allocator:
         self._is_init = True
         for network in sorted(self._store.networks.values(), key=lambda each: not each.is_ingress):
             if network.config:
-                self.ledger.reopen(network)
+                self.pools.reopen(network)
             else:
                 self.add_network(network)
         for node in self._store.nodes.values():
             for network_id, address in list(node.balancers.items()):
-                if self.ledger.claim(network_id, address, Holder("balancer", node.id)) is None:
+                if self.pools.claim(network_id, address, PoolHolder("balancer", node.id)) is None:
                     del node.balancers[network_id]
         for service in self._store.services.values():
             for network_id, address in service.vips:
-                self.ledger.claim(network_id, address, Holder("vip", service.id))
+                self.pools.claim(network_id, address, PoolHolder("vip", service.id))
             if not service.is_allocated:
                 self.add_service(service)
         for task in self._store.tasks.values():
@@ -252,12 +255,12 @@ class Allocator:
     def _restore_task(self, task: SimTask) -> None:
         if task.holds:
             for network, address in task.attachments:
-                self.ledger.claim(network.id, address, Holder("task", task.id))
+                self.pools.claim(network.id, address, PoolHolder("task", task.id))
         elif task.state == "new":
             self.add_task(task)
 
     def _allocate_network(self, network: SimNetwork) -> bool:
-        if not self.ledger.open(network):
+        if not self.pools.open(network):
             return False
         self._store.touch(network)
         if network.is_ingress:
@@ -271,22 +274,22 @@ class Allocator:
             if service.has_vips
             else []
         )
-        if any(each not in self.ledger.pools for each in wanted):
+        if any(each not in self.pools.pools for each in wanted):
             return False
         kept = [(network_id, address) for network_id, address in service.vips if network_id in wanted]
         for network_id, address in service.vips:
             if network_id not in wanted:
-                self.ledger.release(network_id, address)
+                self.pools.release(network_id, address)
                 self._freed()
         service.vips = kept
         added: list[tuple[str, str]] = []
         for network_id in wanted:
             if any(network_id == each for each, _ in kept):
                 continue
-            given = self.ledger.request(network_id, Holder("vip", service.id))
+            given = self.pools.request(network_id, PoolHolder("vip", service.id))
             if given is None:
                 for each, taken in added:
-                    self.ledger.release(each, taken)
+                    self.pools.release(each, taken)
                 return False
             added.append((network_id, given))
         service.vips = sorted(kept + added, key=lambda vip: wanted.index(vip[0]))
@@ -301,13 +304,13 @@ class Allocator:
         given: list[tuple[SimNetwork, str]] = []
         for network_id in self._networks_of(targets, uses_ingress=uses_ingress):
             address = (
-                self.ledger.request(network_id, Holder("task", task.id))
-                if network_id in self.ledger.pools
+                self.pools.request(network_id, PoolHolder("task", task.id))
+                if network_id in self.pools.pools
                 else None
             )
             if address is None:
                 for network, taken in given:
-                    self.ledger.release(network.id, taken)
+                    self.pools.release(network.id, taken)
                 return False
             given.append((self._store.networks[network_id], address))
         task.attachments = given
@@ -316,9 +319,11 @@ class Allocator:
 
     def _networks_of(self, targets: list[str], *, uses_ingress: bool) -> list[str]:
         ingress = (
-            [each.id for each in self._store.networks.values() if each.is_ingress] if uses_ingress else []
+            [network.id for network in self._store.networks.values() if network.is_ingress]
+            if uses_ingress
+            else []
         )
-        return ingress + [each for each in targets if each not in ingress]
+        return ingress + [target for target in targets if target not in ingress]
 
     def _freed(self) -> None:
         self._something_was_freed = True

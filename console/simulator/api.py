@@ -44,7 +44,7 @@ from console.simulator.wire_swarm import (
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Request:
     """A request: method, path as sent (with or without `/v1.xx`), query and parsed body."""
 
     method: str
@@ -54,7 +54,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response: `body` is JSON, text, or None for no content."""
 
     status: int
@@ -64,7 +64,7 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class _Asked:
     engine: SimulatedEngine
-    call: Call
+    call: Request
     api: tuple[int, int]
     reference: str
 
@@ -72,12 +72,12 @@ class _Asked:
 _VERSIONED = re.compile(r"^/v(\d+)\.(\d+)(/.*)$")
 
 
-def answer(engine: SimulatedEngine, call: Call) -> Answer:
+def answer(engine: SimulatedEngine, call: Request) -> Response:
     """Answer a call as the engine would, errors in the engine's shape."""
     try:
         return _route(engine, call)
     except Refusal as refusal:
-        return Answer(refusal.status, {"message": refusal.sentence})
+        return Response(refusal.status, {"message": refusal.sentence})
 
 
 def unversioned(path: str) -> str:
@@ -86,7 +86,7 @@ def unversioned(path: str) -> str:
     return found[3] if found else path
 
 
-def _route(engine: SimulatedEngine, call: Call) -> Answer:
+def _route(engine: SimulatedEngine, call: Request) -> Response:
     found = _VERSIONED.match(call.path)
     api = (int(found[1]), int(found[2])) if found else engine.identity.api
     _check_version(engine, api)
@@ -122,7 +122,7 @@ def _check_manager(engine: SimulatedEngine) -> None:
         raise Refusal(NOT_MANAGER, 503)
 
 
-def _list_networks(asked: _Asked) -> Answer:
+def _list_networks(asked: _Asked) -> Response:
     engine = asked.engine
     wanted = filters_of(asked.call.query, "networks")
     known = engine.store.networks if engine.identity.membership == "manager" else {}
@@ -131,16 +131,16 @@ def _list_networks(asked: _Asked) -> Answer:
         network_json(engine, each) if key in known else copy_json(engine, each)
         for key, each in {**known, **copies}.items()
     ]
-    return Answer(
+    return Response(
         200, [each for each in [*shown, *local_networks_json(engine)] if network_passes(each, wanted)]
     )
 
 
-def _inspect_network(asked: _Asked) -> Answer:
+def _inspect_network(asked: _Asked) -> Response:
     engine, reference = asked.engine, asked.reference
     for each in local_networks_json(engine):
         if reference in (each["Name"], each["Id"]):
-            return Answer(200, {**each, "Containers": {}})
+            return Response(200, {**each, "Containers": {}})
     copies = engine.networks.local_copies() if engine.identity.membership != "none" else {}
     network = engine.networks.find(reference)
     if engine.identity.membership != "manager" and network.id not in copies:
@@ -153,49 +153,53 @@ def _inspect_network(asked: _Asked) -> Answer:
     ):
         raise not_found("network", reference)
     by_full_id = reference == network.id
-    return Answer(200, network_detail_json(engine, network, by_full_id=by_full_id, api=asked.api))
+    return Response(200, network_detail_json(engine, network, by_full_id=by_full_id, api=asked.api))
 
 
-def _create_network(asked: _Asked) -> Answer:
-    return Answer(201, {"Id": asked.engine.networks.create(_body(asked)), "Warning": ""})
+def _create_network(asked: _Asked) -> Response:
+    return Response(201, {"Id": asked.engine.networks.create(_body(asked)), "Warning": ""})
 
 
-def _remove_network(asked: _Asked) -> Answer:
+def _remove_network(asked: _Asked) -> Response:
     asked.engine.networks.remove(asked.reference)
-    return Answer(204)
+    return Response(204)
 
 
-def _connect(asked: _Asked) -> Answer:
+def _connect(asked: _Asked) -> Response:
     body = _body(asked)
     asked.engine.containers.connect(asked.reference, body["Container"], body.get("EndpointConfig") or {})
-    return Answer(200)
+    return Response(200)
 
 
-def _disconnect(asked: _Asked) -> Answer:
+def _disconnect(asked: _Asked) -> Response:
     asked.engine.containers.disconnect(asked.reference, _body(asked)["Container"])
-    return Answer(200)
+    return Response(200)
 
 
-def _list_services(asked: _Asked) -> Answer:
+def _list_services(asked: _Asked) -> Response:
     wanted = filters_of(asked.call.query, "services")
     store = asked.engine.store
-    found = [each for each in store.services.values() if service_passes(each, wanted)]
+    found = [service for service in store.services.values() if service_passes(service, wanted)]
     if asked.call.query.get("status", "").lower() not in ("1", "true"):
-        return Answer(200, [service_json(each) for each in found])
-    return Answer(
-        200, [{**service_json(each), "ServiceStatus": service_status_json(each, store)} for each in found]
+        return Response(200, [service_json(service) for service in found])
+    return Response(
+        200,
+        [
+            {**service_json(service), "ServiceStatus": service_status_json(service, store)}
+            for service in found
+        ],
     )
 
 
-def _inspect_service(asked: _Asked) -> Answer:
-    return Answer(200, service_json(asked.engine.store.find_service(asked.reference)))
+def _inspect_service(asked: _Asked) -> Response:
+    return Response(200, service_json(asked.engine.store.find_service(asked.reference)))
 
 
-def _create_service(asked: _Asked) -> Answer:
-    return Answer(201, {"ID": asked.engine.services.create(_body(asked))})
+def _create_service(asked: _Asked) -> Response:
+    return Response(201, {"ID": asked.engine.services.create(_body(asked))})
 
 
-def _update_service(asked: _Asked) -> Answer:
+def _update_service(asked: _Asked) -> Response:
     version = asked.call.query.get("version", "")
     if not version.isdigit():
         raise Refusal(
@@ -205,15 +209,15 @@ def _update_service(asked: _Asked) -> Answer:
         asked.engine.services.roll_back(asked.reference, int(version))
     else:
         asked.engine.services.update(asked.reference, int(version), _body(asked))
-    return Answer(200, {"Warnings": None})
+    return Response(200, {"Warnings": None})
 
 
-def _remove_service(asked: _Asked) -> Answer:
+def _remove_service(asked: _Asked) -> Response:
     asked.engine.services.remove(asked.reference)
-    return Answer(200)
+    return Response(200)
 
 
-def _list_tasks(asked: _Asked) -> Answer:
+def _list_tasks(asked: _Asked) -> Response:
     wanted = filters_of(asked.call.query, "tasks")
     store = asked.engine.store
     if "service" in wanted:
@@ -222,104 +226,104 @@ def _list_tasks(asked: _Asked) -> Answer:
         own = asked.engine.node.id
         wanted["node"] = [own if each == "self" else store.find_node(each).id for each in wanted["node"]]
     embedded: dict[str, Json] = {}
-    tasks = [each for each in store.tasks.values() if task_passes(each, wanted)]
-    return Answer(200, [task_json(each, embedded) for each in tasks])
+    tasks = [task for task in store.tasks.values() if task_passes(task, wanted)]
+    return Response(200, [task_json(task, embedded) for task in tasks])
 
 
-def _inspect_task(asked: _Asked) -> Answer:
-    return Answer(200, task_json(asked.engine.store.find_task(asked.reference), {}))
+def _inspect_task(asked: _Asked) -> Response:
+    return Response(200, task_json(asked.engine.store.find_task(asked.reference), {}))
 
 
-def _list_nodes(asked: _Asked) -> Answer:
+def _list_nodes(asked: _Asked) -> Response:
     wanted = filters_of(asked.call.query, "nodes")
-    nodes = [each for each in asked.engine.store.nodes.values() if node_passes(each, wanted)]
-    return Answer(200, [node_json(asked.engine, each) for each in nodes])
+    nodes = [node for node in asked.engine.store.nodes.values() if node_passes(node, wanted)]
+    return Response(200, [node_json(asked.engine, node) for node in nodes])
 
 
-def _inspect_node(asked: _Asked) -> Answer:
+def _inspect_node(asked: _Asked) -> Response:
     reference = asked.engine.node.id if asked.reference == "self" else asked.reference
-    return Answer(200, node_json(asked.engine, asked.engine.store.find_node(reference)))
+    return Response(200, node_json(asked.engine, asked.engine.store.find_node(reference)))
 
 
-def _update_node(asked: _Asked) -> Answer:
+def _update_node(asked: _Asked) -> Response:
     version = asked.call.query.get("version", "")
     asked.engine.nodes.update(asked.reference, int(version) if version.isdigit() else 0, _body(asked))
-    return Answer(200)
+    return Response(200)
 
 
-def _list_secrets(asked: _Asked) -> Answer:
+def _list_secrets(asked: _Asked) -> Response:
     return _list_data(asked, asked.engine.secrets)
 
 
-def _list_configs(asked: _Asked) -> Answer:
+def _list_configs(asked: _Asked) -> Response:
     return _list_data(asked, asked.engine.configs)
 
 
-def _list_data(asked: _Asked, kind: LabelledData) -> Answer:
+def _list_data(asked: _Asked, kind: LabelledData) -> Response:
     wanted = filters_of(asked.call.query, "data")
-    return Answer(200, [data_json(each) for each in kind.listed() if data_passes(each, wanted)])
+    return Response(200, [data_json(each) for each in kind.listed() if data_passes(each, wanted)])
 
 
-def _create_secret(asked: _Asked) -> Answer:
-    return Answer(201, {"ID": asked.engine.secrets.create(_body(asked))})
+def _create_secret(asked: _Asked) -> Response:
+    return Response(201, {"ID": asked.engine.secrets.create(_body(asked))})
 
 
-def _create_config(asked: _Asked) -> Answer:
-    return Answer(201, {"ID": asked.engine.configs.create(_body(asked))})
+def _create_config(asked: _Asked) -> Response:
+    return Response(201, {"ID": asked.engine.configs.create(_body(asked))})
 
 
-def _remove_secret(asked: _Asked) -> Answer:
+def _remove_secret(asked: _Asked) -> Response:
     asked.engine.secrets.remove(asked.reference)
-    return Answer(204)
+    return Response(204)
 
 
-def _remove_config(asked: _Asked) -> Answer:
+def _remove_config(asked: _Asked) -> Response:
     asked.engine.configs.remove(asked.reference)
-    return Answer(204)
+    return Response(204)
 
 
-def _replay_events(asked: _Asked) -> Answer:
+def _replay_events(asked: _Asked) -> Response:
     wanted = filters_of(asked.call.query, "events")
     replayed = asked.engine.store.events.replayed(asked.call.query)
-    return Answer(200, "".join(event_line(each) for each in replayed if event_passes(each, wanted)))
+    return Response(200, "".join(event_line(event) for event in replayed if event_passes(event, wanted)))
 
 
-def _list_containers(asked: _Asked) -> Answer:
+def _list_containers(asked: _Asked) -> Response:
     wanted = filters_of(asked.call.query, "containers")
     shows_all = asked.call.query.get("all", "").lower() in ("1", "true") or "status" in wanted
-    return Answer(
+    return Response(
         200,
         [
-            container_json(asked.engine, each)
-            for each in asked.engine.store.containers.values()
-            if (shows_all or each.state == "running") and container_passes(each, wanted)
+            container_json(asked.engine, container)
+            for container in asked.engine.store.containers.values()
+            if (shows_all or container.state == "running") and container_passes(container, wanted)
         ],
     )
 
 
-def _inspect_container(asked: _Asked) -> Answer:
-    return Answer(
+def _inspect_container(asked: _Asked) -> Response:
+    return Response(
         200, container_detail_json(asked.engine, asked.engine.store.find_container(asked.reference))
     )
 
 
-def _create_container(asked: _Asked) -> Answer:
+def _create_container(asked: _Asked) -> Response:
     identity = asked.engine.containers.create(asked.call.query.get("name", ""), _body(asked))
-    return Answer(201, {"Id": identity, "Warnings": []})
+    return Response(201, {"Id": identity, "Warnings": []})
 
 
-def _start_container(asked: _Asked) -> Answer:
-    return Answer(204 if asked.engine.containers.start(asked.reference) else 304)
+def _start_container(asked: _Asked) -> Response:
+    return Response(204 if asked.engine.containers.start(asked.reference) else 304)
 
 
-def _stop_container(asked: _Asked) -> Answer:
-    return Answer(204 if asked.engine.containers.stop(asked.reference) else 304)
+def _stop_container(asked: _Asked) -> Response:
+    return Response(204 if asked.engine.containers.stop(asked.reference) else 304)
 
 
-def _remove_container(asked: _Asked) -> Answer:
+def _remove_container(asked: _Asked) -> Response:
     force = asked.call.query.get("force", "").lower() in ("1", "true")
     asked.engine.containers.remove(asked.reference, force=force)
-    return Answer(204)
+    return Response(204)
 
 
 def _body(asked: _Asked) -> Json:
@@ -328,19 +332,19 @@ def _body(asked: _Asked) -> Json:
     return asked.call.body
 
 
-Route = tuple[str, re.Pattern[str], bool, Callable[[_Asked], Answer]]
+Route = tuple[str, re.Pattern[str], bool, Callable[[_Asked], Response]]
 
 
-def _at(method: str, path: str, act: Callable[[_Asked], Answer], *, manager: bool = True) -> Route:
+def _at(method: str, path: str, act: Callable[[_Asked], Response], *, manager: bool = True) -> Route:
     return method, re.compile("^" + path.replace("{id}", "([^/]+)") + "/?$"), manager, act
 
 
 _ROUTES: tuple[Route, ...] = (
-    _at("GET", "/_ping", lambda _: Answer(200, "OK"), manager=False),
-    _at("HEAD", "/_ping", lambda _: Answer(200), manager=False),
-    _at("GET", "/version", lambda asked: Answer(200, version_json(asked.engine)), manager=False),
-    _at("GET", "/info", lambda asked: Answer(200, info_json(asked.engine)), manager=False),
-    _at("GET", "/swarm", lambda asked: Answer(200, cluster_json(asked.engine))),
+    _at("GET", "/_ping", lambda _: Response(200, "OK"), manager=False),
+    _at("HEAD", "/_ping", lambda _: Response(200), manager=False),
+    _at("GET", "/version", lambda asked: Response(200, version_json(asked.engine)), manager=False),
+    _at("GET", "/info", lambda asked: Response(200, info_json(asked.engine)), manager=False),
+    _at("GET", "/swarm", lambda asked: Response(200, cluster_json(asked.engine))),
     _at("GET", "/networks", _list_networks, manager=False),
     _at("POST", "/networks/create", _create_network),
     _at("POST", "/networks/{id}/connect", _connect),

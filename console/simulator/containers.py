@@ -2,7 +2,7 @@
 
 from console.simulator.allocator import Allocator
 from console.simulator.filters import Refusal
-from console.simulator.ipam import Holder
+from console.simulator.ipam import PoolHolder
 from console.simulator.objects import Json, SimContainer, SimEndpoint, SimNetwork, SimTask
 from console.simulator.store import Store
 
@@ -97,14 +97,14 @@ class Containers:
     def disconnect(self, network: str, reference: str) -> None:
         """Take a container off a network; off one that is gone only by its name."""
         container = self._store.find_container(reference)
-        copies = {each.network_id for each in container.endpoints if container.state == "running"}
+        copies = {endpoint.network_id for endpoint in container.endpoints if container.state == "running"}
         known = [each for each in self._store.networks.values() if network in (each.id, each.name)]
         name = known[0].name if known else network
         found = next(
             (
-                each
-                for each in container.endpoints
-                if each.name == name or (each.network_id == network and network in copies)
+                endpoint
+                for endpoint in container.endpoints
+                if endpoint.name == name or (endpoint.network_id == network and network in copies)
             ),
             None,
         )
@@ -181,13 +181,15 @@ class Containers:
 
     def _claim(self, task: SimTask, network: SimNetwork, address: str) -> None:
         """Give a task a certain address, if it is free."""
-        given = self._allocator.ledger.claim(network.id, address, Holder("task", task.id))
+        given = self._allocator.pools.claim(network.id, address, PoolHolder("task", task.id))
         if given is not None:
             task.attachments, task.holds = [(network, given)], True
             self.attached(task)
 
     def _detach(self, container: SimContainer, network_id: str) -> None:
-        container.attachments = [each for each in container.attachments if each[0].id != network_id]
+        container.attachments = [
+            attachment for attachment in container.attachments if attachment[0].id != network_id
+        ]
         task = self._store.tasks.get(container.attachment_tasks.pop(network_id, ""))
         if task is not None:
             task.desired = "remove"

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from console.errors import SimulatorError
-from console.simulator.api import Answer, Call
+from console.simulator.api import Request, Response
 from console.simulator.engine import SimulatedEngine
 from console.simulator.objects import Json
 
@@ -91,7 +91,9 @@ class Faults:
 PREFIX = "/_simulator/"
 
 
-def control(engine: SimulatedEngine, faults: Faults, go_down: Callable[[float], None], call: Call) -> Answer:
+def control(
+    engine: SimulatedEngine, faults: Faults, go_down: Callable[[float], None], call: Request
+) -> Response:
     """Carry out a control call; what makes no sense is answered with 400 and a `message`.
 
     `go_down` shuts the engine's socket for so many seconds of this machine's time.
@@ -99,13 +101,13 @@ def control(engine: SimulatedEngine, faults: Faults, go_down: Callable[[float], 
     try:
         if (call.method, call.path) == ("POST", PREFIX + "down"):
             go_down(float(call.body["seconds"]))
-            return Answer(200, {"now": engine.now.isoformat()})
+            return Response(200, {"now": engine.now.isoformat()})
         return _act(engine, faults, call, call.path.removeprefix(PREFIX))
     except (SimulatorError, TypeError, KeyError, ValueError) as error:
-        return Answer(400, {"message": str(error)})
+        return Response(400, {"message": str(error)})
 
 
-def _act(engine: SimulatedEngine, faults: Faults, call: Call, name: str) -> Answer:
+def _act(engine: SimulatedEngine, faults: Faults, call: Request, name: str) -> Response:
     body: Json = call.body if isinstance(call.body, dict) else {}
     match call.method, name:
         case "POST", "advance":
@@ -128,7 +130,7 @@ def _act(engine: SimulatedEngine, faults: Faults, call: Call, name: str) -> Answ
         case "DELETE", "faults":
             faults.clear()
         case "GET", "state":
-            return Answer(200, engine.truth())
+            return Response(200, engine.truth())
         case _:
-            return Answer(404, {"message": "page not found"})
-    return Answer(200, {"now": engine.now.isoformat()})
+            return Response(404, {"message": "page not found"})
+    return Response(200, {"now": engine.now.isoformat()})

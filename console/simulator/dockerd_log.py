@@ -184,7 +184,7 @@ class JournalFile:
         sibling = self._path.with_suffix(".new")
         file = sibling.open("w", encoding="utf-8")
         self._count = len(self._said.lines)
-        file.writelines(_entry(each) for each in self._said.lines)
+        file.writelines(_entry(line) for line in self._said.lines)
         file.flush()
         sibling.replace(self._path)
         return file

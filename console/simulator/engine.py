@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from console.errors import SimulatorError
-from console.simulator.agent import Agent, Rules
+from console.simulator.agent import Agent, EngineRules
 from console.simulator.allocator import Allocator
 from console.simulator.containers import Containers
 from console.simulator.networks import LabelledData, Networks, Nodes
@@ -73,7 +73,7 @@ class SimulatedEngine:
         self.daemon_began = start
         """When this node's engine was started last."""
         self.allocator = Allocator(self.store, self._when_allocated, self._when_vips_changed)
-        rules = Rules(identity.images, lists_dying_tasks=identity.api >= (1, 52))
+        rules = EngineRules(identity.images, lists_dying_tasks=identity.api >= (1, 52))
         self.agent = Agent(
             self.store, lambda: self.allocator, rules, self._when_task_ended, self._when_task_runs
         )
@@ -137,7 +137,7 @@ class SimulatedEngine:
                 self.containers.start(container.id)
         self.store.said.started()
         if self.node.is_leader:
-            managers = [each for each in self.store.nodes.values() if each.role == "manager"]
+            managers = [node for node in self.store.nodes.values() if node.role == "manager"]
             self.node.is_leader = False
             self.lead((managers[1] if len(managers) > 1 else self.node).hostname)
 
@@ -146,7 +146,7 @@ class SimulatedEngine:
         chosen = self.store.find_node(reference)
         if chosen.role != "manager":
             raise SimulatorError(f"{chosen.hostname} is not a manager.")
-        before = next((each.id for each in self.store.nodes.values() if each.is_leader), "")
+        before = next((node.id for node in self.store.nodes.values() if node.is_leader), "")
         for node in self.store.nodes.values():
             node.is_leader = node is chosen
         if before != chosen.id:
@@ -170,7 +170,7 @@ class SimulatedEngine:
             self.identity = replace(self.identity, membership=node.role)
         if node.is_leader and node.role == "worker":
             others = [each for each in self.store.nodes.values() if each.role == "manager"]
-            self.lead(next(each for each in others if each.state == "ready").hostname)
+            self.lead(next(other for other in others if other.state == "ready").hostname)
 
     def set_trap(self, *, unallocated_breaks_names: bool) -> None:
         """Switch the failure of name look-ups on or off."""
@@ -204,7 +204,7 @@ class SimulatedEngine:
         """Return per network (by name) and subnet what the allocator holds: every address and its holder."""
         networks: Json = {}
         for network in self.store.networks.values():
-            pools = self.allocator.ledger.pools.get(network.id, [])
+            pools = self.allocator.pools.pools.get(network.id, [])
             networks[network.name] = {
                 "id": network.id,
                 "subnets": {
@@ -226,7 +226,7 @@ class SimulatedEngine:
         found = self.store.find_network(network)
         return [
             pool.written(at)
-            for pool in self.allocator.ledger.pools.get(found.id, [])
+            for pool in self.allocator.pools.pools.get(found.id, [])
             for at, holder in sorted(pool.holders.items())
             if holder.kind == kind
         ]

@@ -98,9 +98,9 @@ class EventLog:
         if since is None and until is None:
             return []
         return [
-            each
-            for each in self._events
-            if (since is None or each.nanoseconds >= since) and (until is None or each.nanoseconds <= until)
+            event
+            for event in self._events
+            if (since is None or event.nanoseconds >= since) and (until is None or event.nanoseconds <= until)
         ]
 
 

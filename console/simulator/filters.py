@@ -62,7 +62,7 @@ def filters_of(query: Mapping[str, str], kind: str) -> Filters:
         # Engines pass over what they do not know among the filters of events.
         if kind in _KNOWN and name not in _KNOWN[kind]:
             raise Refusal(f"Invalid filter '{name}'", 400)
-    return {name: [str(each) for each in values] for name, values in sent.items()}
+    return {name: [str(value) for value in values] for name, values in sent.items()}
 
 
 def network_passes(shown: Json, wanted: Filters) -> bool:

@@ -13,7 +13,7 @@ LARGEST_COUNT = 2**64 - 1
 """The engine's counters are 64 bits wide."""
 
 
-class Holder(NamedTuple):
+class PoolHolder(NamedTuple):
     """Who has an address: its kind (`reserved`, `gateway`, `vip`, `task`, `balancer`, `leaked`) and its ID."""
 
     kind: str
@@ -34,12 +34,12 @@ class AddressPool:
         self._first = int(given.network_address)
         self._last = int(given.broadcast_address)
         self._next = self._first
-        self.holders: dict[int, Holder] = {int(subnet.network_address): Holder("reserved", "")}
+        self.holders: dict[int, PoolHolder] = {int(subnet.network_address): PoolHolder("reserved", "")}
         if subnet.version == 4:
-            self.holders[int(subnet.broadcast_address)] = Holder("reserved", "")
-        self._taken_in_range = sum(1 for each in self.holders if self._is_in_range(each))
+            self.holders[int(subnet.broadcast_address)] = PoolHolder("reserved", "")
+        self._taken_in_range = sum(1 for holder in self.holders if self._is_in_range(holder))
 
-    def request(self, holder: Holder) -> str | None:
+    def request(self, holder: PoolHolder) -> str | None:
         """Give the next free address to a holder, written with its prefix length; None if there is none."""
         if self.free == 0:
             return None
@@ -49,7 +49,7 @@ class AddressPool:
         self._next = at + 1 if at < self._last else self._first
         return self._take(at, holder)
 
-    def claim(self, address: str, holder: Holder) -> str | None:
+    def claim(self, address: str, holder: PoolHolder) -> str | None:
         """Give a certain address (with or without prefix length); None if it is taken or not of this subnet."""
         at = int(ip_address(address.split("/", maxsplit=1)[0]))
         if at in self.holders or not self._is_in_subnet(at):
@@ -62,7 +62,7 @@ class AddressPool:
         if self.holders.pop(at, None) is not None and self._is_in_range(at):
             self._taken_in_range -= 1
 
-    def mark(self, address: str, holder: Holder) -> None:
+    def mark(self, address: str, holder: PoolHolder) -> None:
         """Change the holder of an address that stays taken."""
         self.holders[int(ip_address(address.split("/", maxsplit=1)[0]))] = holder
 
@@ -85,7 +85,7 @@ class AddressPool:
         """Return an address as text, without prefix length."""
         return str(IPv4Address(at) if self.subnet.version == 4 else IPv6Address(at))
 
-    def _take(self, at: int, holder: Holder) -> str:
+    def _take(self, at: int, holder: PoolHolder) -> str:
         self.holders[at] = holder
         if self._is_in_range(at):
             self._taken_in_range += 1
@@ -143,7 +143,7 @@ FIRST_VXLAN = 4096
 """The first VXLAN ID that Swarm gives; `ingress` has it."""
 
 
-class Ledger:
+class AddressPools:
     """Address pools by network ID."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class Ledger:
             pool = AddressPool(
                 ip_network(config.subnet), ip_network(config.ip_range) if config.ip_range else None
             )
-            pool.claim(config.gateway, Holder("gateway", network.id))
+            pool.claim(config.gateway, PoolHolder("gateway", network.id))
             self.subnets.take(pool.subnet)
             self._vxlans.add(config.vxlan)
             self.pools[network.id].append(pool)
@@ -187,7 +187,7 @@ class Ledger:
         """Forget a network with everything that is held in it."""
         for pool in self.pools.pop(network.id, []):
             self.subnets.give_back(pool.subnet)
-        self._vxlans.difference_update(each.vxlan for each in network.config)
+        self._vxlans.difference_update(config.vxlan for config in network.config)
 
     def _make(self, network: SimNetwork, asked: Mapping[str, str]) -> tuple[AddressPool, SubnetConfig] | None:
         subnet = ip_network(asked["Subnet"]) if asked.get("Subnet") else self.subnets.next_free()
@@ -195,7 +195,7 @@ class Ledger:
             return None
         ip_range = asked.get("IPRange") or ""
         pool = AddressPool(subnet, ip_network(ip_range) if ip_range else None)
-        holder = Holder("gateway", network.id)
+        holder = PoolHolder("gateway", network.id)
         wanted = asked.get("Gateway") or ""
         gateway = pool.claim(wanted, holder) if wanted else pool.request(holder)
         if gateway is None:
@@ -207,7 +207,7 @@ class Ledger:
         self._vxlans.add(vxlan)
         return pool, SubnetConfig(str(subnet), ip_range, str(ip_interface(gateway).ip), vxlan)
 
-    def request(self, network_id: str, holder: Holder) -> str | None:
+    def request(self, network_id: str, holder: PoolHolder) -> str | None:
         """Give the next free address of a network, with its prefix length; None if there is none."""
         pools = self.pools.get(network_id, [])
         for pool in self._in_no_order(pools):
@@ -233,7 +233,7 @@ class Ledger:
         pools = self.pools.get(network_id, [])
         return bool(pools) and all(pool.free == 0 for pool in pools)
 
-    def claim(self, network_id: str, address: str, holder: Holder) -> str | None:
+    def claim(self, network_id: str, address: str, holder: PoolHolder) -> str | None:
         """Give a certain address of a network; None if it is taken or the network is unknown."""
         pool = self._pool(network_id, address)
         return pool.claim(address, holder) if pool else None
@@ -243,7 +243,7 @@ class Ledger:
         if pool := self._pool(network_id, address):
             pool.release(address)
 
-    def mark(self, network_id: str, address: str, holder: Holder) -> None:
+    def mark(self, network_id: str, address: str, holder: PoolHolder) -> None:
         """Change the holder of an address that stays taken; nothing happens if the network is unknown."""
         if pool := self._pool(network_id, address):
             pool.mark(address, holder)

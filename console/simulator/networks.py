@@ -64,7 +64,7 @@ class LabelledData:
     def create(self, body: Json) -> str:
         """Create one from the body of `POST /secrets/create` or `/configs/create`, and return its ID."""
         name = str(body.get("Name") or "")
-        if any(each.name == name for each in self._things.values()):
+        if any(thing.name == name for thing in self._things.values()):
             raise Refusal(
                 f"rpc error: code = AlreadyExists desc = {self._kind} {name} already exists",
                 409,
@@ -85,10 +85,12 @@ class LabelledData:
 
     def remove(self, reference: str) -> None:
         """Remove one, by ID or name, unless a service uses it."""
-        found = next((each for each in self._things.values() if reference in (each.id, each.name)), None)
+        found = next((thing for thing in self._things.values() if reference in (thing.id, thing.name)), None)
         if found is None:
             raise not_found(self._kind, reference)
-        users = [each.name for each in self._store.services.values() if found.id in self._used_by(each)]
+        users = [
+            service.name for service in self._store.services.values() if found.id in self._used_by(service)
+        ]
         if users:
             noun = "service" if len(users) == 1 else "services"
             raise Refusal(
@@ -200,7 +202,11 @@ class Networks:
 
     def local_copies(self) -> dict[str, SimNetwork]:
         """Return this node's copies of swarm networks, by ID: those that a container here is still attached to."""
-        copies = {each.id: each for each in self._store.networks.values() if each.is_ingress and each.config}
+        copies = {
+            network.id: network
+            for network in self._store.networks.values()
+            if network.is_ingress and network.config
+        }
         for container in self._store.containers.values():
             if container.state == "running":
                 for network, _ in container.attachments:

@@ -67,7 +67,7 @@ class SimService:
     @property
     def network_ids(self) -> list[str]:
         """The networks in its specification, in their order; `ingress` is not among them."""
-        return [each["Target"] for each in networks_of(self.spec)]
+        return [network["Target"] for network in networks_of(self.spec)]
 
     @property
     def ports(self) -> list[Json]:

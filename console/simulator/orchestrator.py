@@ -55,7 +55,7 @@ class Orchestrator:
             running = sorted(
                 key
                 for key, tasks in slots.items()
-                if isinstance(key, int) and any(each.is_wanted for each in tasks)
+                if isinstance(key, int) and any(task.is_wanted for task in tasks)
             )
             keys: list[int | str] = [*running[:count]]
             number = 1
@@ -68,7 +68,7 @@ class Orchestrator:
         return [
             node.id
             for node in self._store.nodes.values()
-            if node.availability != "drain" and all(meets(node, each) for each in constraints)
+            if node.availability != "drain" and all(meets(node, constraint) for constraint in constraints)
         ]
 
     def _clear_dead(self, slots: dict[int | str, list[SimTask]]) -> None:

@@ -258,11 +258,11 @@ class Director:
 
     def _remove_networks(self, stack: Deployed) -> None:
         store = self._engine.store
-        if any(store.tasks_of(each) for each in stack.service_ids):
+        if any(store.tasks_of(id_) for id_ in stack.service_ids):
             self._at(0.5, partial(self._remove_networks, stack))
             return
-        for each in stack.network_ids:
-            self._engine.networks.remove(each)
+        for id_ in stack.network_ids:
+            self._engine.networks.remove(id_)
 
     def _restart(self) -> None:
         self._engine.restart()

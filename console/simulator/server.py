@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from console.clock import Clock
 from console.errors import SimulatorError
-from console.simulator.api import Answer, Call, answer, unversioned
+from console.simulator.api import Request, Response, answer, unversioned
 from console.simulator.controls import PREFIX, Fault, Faults, control
 from console.simulator.engine import SimulatedEngine
 from console.simulator.events import SimEvent, event_line, event_passes
@@ -35,7 +35,7 @@ _START_TIMEOUT_S = 10.0
 _TICK_S = 0.1
 
 
-class Service:
+class EngineServer:
     """Answers requests from a model. With a clock the model follows it; without, only control calls let time pass."""
 
     def __init__(self, engine: SimulatedEngine, clock: Clock | None = None) -> None:
@@ -46,7 +46,7 @@ class Service:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or fail it as a fault wants."""
-        call = Call(request.method, request.path, dict(request.query), parsed(await request.read()))
+        call = Request(request.method, request.path, dict(request.query), parsed(await request.read()))
         response = self.respond(call)
         if response is not None:
             return response
@@ -55,7 +55,7 @@ class Service:
             return await self._fail(request, call, fault)
         return await self._stream_events(request, call)
 
-    def respond(self, call: Call) -> web.Response | None:
+    def respond(self, call: Request) -> web.Response | None:
         """Return the response to a call that does not use its connection.
 
         None for a call that meets a fault and for a stream of events: nothing was done then, and no fault counted.
@@ -74,12 +74,12 @@ class Service:
         response.headers["Ostype"] = "linux"
         return response
 
-    def control(self, call: Call) -> Answer:
+    def control(self, call: Request) -> Response:
         """Carry out a call to the simulation itself."""
         self.follow_clock()
         return control(self._engine, self._faults, self._engine.go_down, call)
 
-    async def _stream_events(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+    async def _stream_events(self, request: web.BaseRequest, call: Request) -> web.StreamResponse:
         """Tell what was kept and asked for, and then what happens, until the client or the simulation goes.
 
         With `until` it ends after the stored events: later ones are not sent.
@@ -117,7 +117,7 @@ class Service:
             self._engine.advance(now_s - self._followed_s)
             self._followed_s = now_s
 
-    async def _fail(self, request: web.BaseRequest, call: Call, fault: Fault) -> web.StreamResponse:
+    async def _fail(self, request: web.BaseRequest, call: Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "refuse":
             return _dropped(request)
         if fault.kind == "hang":
@@ -127,7 +127,7 @@ class Service:
                 status=200, body=b"<html>\xff\xfe not what was promised", content_type="application/json"
             )
         if fault.status:
-            return _response(Answer(fault.status, {"message": "a simulated failure"}))
+            return _response(Response(fault.status, {"message": "a simulated failure"}))
         given = answer(self._engine, call)
         if fault.kind == "lose_answer":
             return _dropped(request)
@@ -142,13 +142,13 @@ def parsed(body: bytes | str) -> object:
         return None
 
 
-def _encoded(given: Answer) -> bytes:
+def _encoded(given: Response) -> bytes:
     if given.body is None:
         return b""
     return given.body.encode() if isinstance(given.body, str) else json.dumps(given.body).encode()
 
 
-def _response(given: Answer) -> web.Response:
+def _response(given: Response) -> web.Response:
     kind = "text/plain" if isinstance(given.body, str) else "application/json"
     return web.Response(status=given.status, body=_encoded(given), content_type=kind)
 
@@ -159,7 +159,7 @@ def _dropped(request: web.BaseRequest) -> web.Response:
     return web.Response()
 
 
-async def _trickled(request: web.BaseRequest, given: Answer, fault: Fault) -> web.StreamResponse:
+async def _trickled(request: web.BaseRequest, given: Response, fault: Fault) -> web.StreamResponse:
     body = _encoded(given)
     response = web.StreamResponse(status=given.status, headers={"Content-Type": "application/json"})
     response.content_length = len(body)
@@ -179,7 +179,7 @@ async def _trickled(request: web.BaseRequest, given: Answer, fault: Fault) -> we
 class Door:
     """The socket, which can be shut for a while: then connecting is refused, as with a daemon that is down."""
 
-    def __init__(self, service: Service, socket: Path) -> None:
+    def __init__(self, service: EngineServer, socket: Path) -> None:
         self.service = service
         self.socket = socket
         self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)
@@ -237,9 +237,11 @@ class Door:
 
 
 @asynccontextmanager
-async def served(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> AsyncIterator[Service]:
+async def served(
+    engine: SimulatedEngine, socket: Path, clock: Clock | None = None
+) -> AsyncIterator[EngineServer]:
     """Serve a model on a unix socket, which is removed at the end. With `clock`, its time follows that clock."""
-    service = Service(engine, clock)
+    service = EngineServer(engine, clock)
     door = Door(service, socket)
     engine.go_down = door.shut_for
     ticking = asyncio.create_task(_tick(service))
@@ -253,24 +255,26 @@ async def served(engine: SimulatedEngine, socket: Path, clock: Clock | None = No
             await ticking
 
 
-async def _tick(service: Service) -> None:
+async def _tick(service: EngineServer) -> None:
     # What happens is told when it happens, and not when somebody asks next.
     while True:
         await asyncio.sleep(_TICK_S)
         service.follow_clock()
 
 
-class Running:
+class RunningEngine:
     """A model that is served by a thread of its own."""
 
-    def __init__(self, engine: SimulatedEngine, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, engine: SimulatedEngine, service: EngineServer, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._engine = engine
         self._service = service
         self._loop = loop
 
-    def control(self, name: str, body: object, method: str = "POST") -> Answer:
+    def control(self, name: str, body: object, method: str = "POST") -> Response:
         """Carry out a call under `/_simulator/` between two requests, without the socket."""
-        return self.run(lambda _: self._service.control(Call(method, PREFIX + name, {}, body)))
+        return self.run(lambda _: self._service.control(Request(method, PREFIX + name, {}, body)))
 
     def run(self, act: Callable[[SimulatedEngine], T]) -> T:
         """Do something with the model between two requests, and return what came of it."""
@@ -287,16 +291,18 @@ class Running:
 
 
 @contextmanager
-def serve_in_thread(engine: SimulatedEngine, socket: Path, clock: Clock | None = None) -> Iterator[Running]:
+def serve_in_thread(
+    engine: SimulatedEngine, socket: Path, clock: Clock | None = None
+) -> Iterator[RunningEngine]:
     """Serve a model from a thread with a loop of its own; the socket answers when the block begins."""
-    ready: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    ready: Future[tuple[RunningEngine, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         ending = asyncio.Event()
         try:
             async with served(engine, socket, clock) as service:
                 loop = asyncio.get_running_loop()
-                ready.set_result((Running(engine, service, loop), loop, ending))
+                ready.set_result((RunningEngine(engine, service, loop), loop, ending))
                 await ending.wait()
         except SimulatorError as error:
             if ready.done():

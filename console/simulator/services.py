@@ -117,7 +117,7 @@ class Services:
             networks = place.pop("Networks", None)
             if networks:
                 place["Networks"] = [
-                    {**each, "Target": self._network_id(each["Target"])} for each in networks
+                    {**network, "Target": self._network_id(network["Target"])} for network in networks
                 ]
         if spec.get("Networks") and self._api >= FOLDS_NETWORKS_FROM:
             template.setdefault("Networks", spec.pop("Networks"))

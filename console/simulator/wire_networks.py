@@ -44,8 +44,8 @@ def network_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
 def copy_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
     """Return a node's own copy of a network as the list shows it where the swarm does not: made later, and with peers."""
     shown = network_json(engine, network)
-    users = [each for each in engine.store.containers.values() if _is_on(each, network)]
-    shown["Created"] = date(min((each.created for each in users), default=network.created))
+    users = [container for container in engine.store.containers.values() if _is_on(container, network)]
+    shown["Created"] = date(min((user.created for user in users), default=network.created))
     if engine.identity.api < (1, 52):
         shown["Containers"] = {}
         shown["Peers"] = _peers(engine, network)
@@ -67,13 +67,15 @@ def network_detail_json(
     if is_local:
         shown["Labels"] = network.labels or {}
         shown["Peers"] = _peers(engine, network)
-    pools = engine.allocator.ledger.pools.get(network.id, [])
+    pools = engine.allocator.pools.pools.get(network.id, [])
     if api >= (1, 52) and pools:
         subnets: Json = {}
         for pool in pools:
             if by_full_id and is_local:
                 of_this_node = sum(
-                    1 for each in endpoints.values() if pool.has(each["IPv4Address"] or each["IPv6Address"])
+                    1
+                    for endpoint in endpoints.values()
+                    if pool.has(endpoint["IPv4Address"] or endpoint["IPv6Address"])
                 )
                 in_use = 3 + of_this_node
                 free = min(pool.subnet.num_addresses - in_use, LARGEST_COUNT)
@@ -122,7 +124,7 @@ def _ipam(network: SimNetwork) -> Json:
 
 
 def _options(network: SimNetwork) -> dict[str, str]:
-    return {**network.options, VXLAN_OPTION: ",".join(str(each.vxlan) for each in network.config)}
+    return {**network.options, VXLAN_OPTION: ",".join(str(config.vxlan) for config in network.config)}
 
 
 def _endpoints(engine: SimulatedEngine, network: SimNetwork) -> dict[str, Any]:

@@ -195,12 +195,12 @@ def _attachments(engine: SimulatedEngine, container: SimContainer) -> Json:
             name: _attachment(SimEndpoint(name, key), address) for key, (name, address) in addresses.items()
         }
     shown: Json = {}
-    for each in container.endpoints:
-        _, address = addresses.get(each.network_id, ("", ""))
-        aliases = list(each.aliases)
-        if each.network_id and engine.identity.api < DNS_NAMES_FROM:
+    for endpoint in container.endpoints:
+        _, address = addresses.get(endpoint.network_id, ("", ""))
+        aliases = list(endpoint.aliases)
+        if endpoint.network_id and engine.identity.api < DNS_NAMES_FROM:
             aliases.append(container.id[:12])
-        shown[each.name] = _attachment(each, address if container.state == "running" else "", aliases)
+        shown[endpoint.name] = _attachment(endpoint, address if container.state == "running" else "", aliases)
     return shown
 
 
@@ -246,7 +246,7 @@ def minimum_api(engine: SimulatedEngine) -> str:
 def info_json(engine: SimulatedEngine) -> Json:
     """Return what the engine says of itself and of its place in the swarm."""
     identity = engine.identity
-    states = [each.state for each in engine.store.containers.values()]
+    states = [container.state for container in engine.store.containers.values()]
     return {
         "ID": "SIMU:LATE:DENG:INE0",
         "Containers": len(states),

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from console.addresses.leaks import Allocator, Census
-from console.errors import HostError, Part, Unknown, unknown_from
+from console.addresses.leaks import AllocatorGeneration, Census
+from console.errors import HostError, Result, Unknown, unknown_from
 from console.storage.state import WHOSE, make_private, write_atomically
 from console.text import clean
 
@@ -28,13 +28,13 @@ def keep_census(state: Path, census: Census) -> Path:
     return path
 
 
-def kept_censuses(state: Path) -> Part[tuple[Census, ...]]:
+def kept_censuses(state: Path) -> Result[tuple[Census, ...]]:
     """Return every census that is kept; none where nothing ever was, unknown where a file cannot be used."""
     folder = state / FOLDER
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - iterdir() hides why a folder cannot be read
         return tuple(
-            _read(folder / each) for each in names if each.endswith(".json") and not each.startswith(".")
+            _read(folder / name) for name in names if name.endswith(".json") and not name.startswith(".")
         )
     except FileNotFoundError:
         return ()
@@ -73,7 +73,7 @@ def _as_json(census: Census) -> Mapping[str, Any]:
             "node_id": allocator.node_id,
             "daemon_began": allocator.daemon_began.isoformat() if allocator.daemon_began else None,
         },
-        "unaccounted": [str(each) for each in census.unaccounted],
+        "unaccounted": [str(address) for address in census.unaccounted],
         "load_balancers_at_most": census.load_balancers_at_most,
     }
 
@@ -87,7 +87,7 @@ def _census(data: Mapping[str, Any]) -> Census:
         network_id=clean(data["network_id"]),
         network_name=clean(data["network_name"]),
         taken_at=_moment(data["taken_at"]),
-        allocator=Allocator(
+        allocator=AllocatorGeneration(
             clean(allocator["cluster_id"]),
             clean(allocator["leader_id"]),
             clean(allocator["node_id"]),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from console.addresses.forecast import Point
-from console.addresses.leaks import Entry
+from console.addresses.leaks import LeakEntry
 from console.errors import HostError
 from console.storage.state import WHOSE, make_private
 from console.text import clean
@@ -51,12 +51,12 @@ SeriesKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredHistory:
     """What was kept of one swarm."""
 
     points: Mapping[SeriesKey, tuple[Point, ...]]
     """Oldest first."""
-    entries: tuple[Entry, ...]
+    entries: tuple[LeakEntry, ...]
     """Newest first."""
 
 
@@ -66,10 +66,10 @@ class HistoryStore:
     def __init__(self, state: Path) -> None:
         self._path = (state / FILE).absolute()
 
-    def load(self, cluster_id: str, allocator: str) -> Kept:
+    def load(self, cluster_id: str, allocator: str) -> StoredHistory:
         """Return what was kept of a swarm; of its leaks only those of an allocator."""
 
-        def read(file: sqlite3.Connection) -> Kept:
+        def read(file: sqlite3.Connection) -> StoredHistory:
             points: dict[SeriesKey, list[Point]] = {}
             for network, series, at, used in file.execute(
                 "SELECT network, series, at, used FROM points WHERE cluster = ? ORDER BY at", (cluster_id,)
@@ -77,11 +77,11 @@ class HistoryStore:
                 moment = datetime.fromtimestamp(int(at), UTC)
                 points.setdefault((str(network), str(series)), []).append(Point(moment, int(used)))
             kept = {key: tuple(each) for key, each in points.items()}
-            return Kept(kept, _entries(file, cluster_id, allocator))
+            return StoredHistory(kept, _entries(file, cluster_id, allocator))
 
         return self._do(read, "BEGIN")
 
-    def entries(self, cluster_id: str, allocator: str) -> tuple[Entry, ...]:
+    def entries(self, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
         """Return what was seen leaking, newest first; nothing where there is no file, and none is made."""
         with self._told():
             try:
@@ -101,14 +101,14 @@ class HistoryStore:
         self._do(lambda file: file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows))
 
     def change_leaks(
-        self, cluster_id: str, allocator: str, added: Sequence[Entry], gone: Sequence[Entry]
+        self, cluster_id: str, allocator: str, added: Sequence[LeakEntry], gone: Sequence[LeakEntry]
     ) -> None:
         """Keep what leaked, and forget what has not leaked after all."""
         new = [
-            (cluster_id, allocator, each.network_id, each.task_id, each.ended_at.timestamp(), _text(each))
-            for each in added
+            (cluster_id, allocator, entry.network_id, entry.task_id, entry.ended_at.timestamp(), _text(entry))
+            for entry in added
         ]
-        old = [(cluster_id, allocator, each.network_id, each.task_id) for each in gone]
+        old = [(cluster_id, allocator, entry.network_id, entry.task_id) for entry in gone]
 
         def write(file: sqlite3.Connection) -> None:
             file.executemany(
@@ -189,7 +189,7 @@ def _check(file: sqlite3.Connection) -> bool:
     return bool(version)
 
 
-def _entries(file: sqlite3.Connection, cluster_id: str, allocator: str) -> tuple[Entry, ...]:
+def _entries(file: sqlite3.Connection, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
     rows = file.execute(
         "SELECT entry FROM leaks WHERE cluster = ? AND allocator = ? ORDER BY ended_at DESC",
         (cluster_id, allocator),
@@ -208,12 +208,12 @@ def _make(file: sqlite3.Connection) -> None:
             file.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _text(entry: Entry) -> str:
+def _text(entry: LeakEntry) -> str:
     return json.dumps(
         {
             "network_id": entry.network_id,
             "network_name": entry.network_name,
-            "addresses": [str(each) for each in entry.addresses],
+            "addresses": [str(address) for address in entry.addresses],
             "task_id": entry.task_id,
             "task_name": entry.task_name,
             "service_name": entry.service_name,
@@ -224,13 +224,13 @@ def _text(entry: Entry) -> str:
     )
 
 
-def _entry(text: str) -> Entry:
+def _entry(text: str) -> LeakEntry:
     data = json.loads(text)
     names = ("network_id", "network_name", "task_id", "task_name", "service_name", "stack", "removed_network")
     ended_at = datetime.fromisoformat(data["ended_at"])
     if ended_at.tzinfo is None:
         raise ValueError("a time without its zone")
-    return Entry(
+    return LeakEntry(
         addresses=tuple(IPv4Address(str(each)) for each in data["addresses"]),
         ended_at=ended_at,
         **{name: clean(str(data[name])) for name in names},

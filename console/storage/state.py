@@ -80,9 +80,9 @@ def make_private(folder: Path) -> None:
     """Make a folder, and those above it, which only this user can enter. Raises HostError when it cannot be made."""
     try:
         # mkdir() gives its mode to the last folder only.
-        for each in (*reversed(folder.parents), folder):
-            if not each.is_dir():
-                each.mkdir(mode=0o700, exist_ok=True)
+        for parent in (*reversed(folder.parents), folder):
+            if not parent.is_dir():
+                parent.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise HostError(
             f"The directory {clean(str(folder))} cannot be created: {error.strerror}.",

@@ -13,7 +13,7 @@ from docker.utils import kwargs_from_env
 from requests import HTTPError
 
 from console.concurrency import OwningThreads
-from console.errors import EngineNonsense, UsageError
+from console.errors import MalformedReply, UsageError
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
 
@@ -155,7 +155,7 @@ class EngineConnection:
             first.close()
         version = str(answer["ApiVersion"])
         if parsed_version(version) == (0, 0):
-            raise EngineNonsense(
+            raise MalformedReply(
                 f"The engine at {self.host} does not report its API version.",
                 "Check that --host or DOCKER_HOST names a Docker engine.",
             )

@@ -38,13 +38,13 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class EventGap:
     """From here on nothing is heard, until `Listening` comes again."""
 
     why: Unknown
 
 
-Heard: TypeAlias = Event | Listening | Gap
+StreamItem: TypeAlias = Event | Listening | EventGap
 
 
 class EventSource:
@@ -55,16 +55,16 @@ class EventSource:
         self._clock = clock
 
     @asynccontextmanager
-    async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[Heard]]:
+    async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[StreamItem]]:
         """Give what is heard from a moment of the engine's clock on; leaving it closes the stream at once."""
-        ear = _Ear(self._connection, self._clock, since)
+        listener = _Listener(self._connection, self._clock, since)
         try:
-            yield ear.heard()
+            yield listener.stream_item()
         finally:
-            ear.close()
+            listener.close()
 
 
-class _Ear:
+class _Listener:
     def __init__(self, connection: EngineConnection, clock: Clock, since: datetime) -> None:
         self._connection = connection
         self._clock = clock
@@ -72,7 +72,7 @@ class _Ear:
         self._latest: set[tuple[datetime, str, str]] = set()
         self._stream: _Stream | None = None
 
-    async def heard(self) -> AsyncIterator[Heard]:
+    async def stream_item(self) -> AsyncIterator[StreamItem]:
         while True:
             queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
             self._stream = _Stream(self._connection, self._since, asyncio.get_running_loop(), queue)
@@ -86,7 +86,7 @@ class _Ear:
                 elif self._is_new(said):
                     yield said
             self._stream.close()
-            yield Gap(unknown_from(_told(said, self._connection.host)))
+            yield EventGap(unknown_from(_told(said, self._connection.host)))
             await self._clock.sleep(RETRY_S)
 
     def close(self) -> None:

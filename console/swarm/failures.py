@@ -11,11 +11,11 @@ from docker import errors as sdk
 from console.errors import (
     EngineError,
     EngineForbidden,
-    EngineNonsense,
     EngineNotFound,
     EngineRefused,
     EngineTimeout,
     EngineUnreachable,
+    MalformedReply,
     NoSwarm,
     NotManager,
     SwarmError,
@@ -49,7 +49,7 @@ def engine_error(error: Exception, host: str, asked: str) -> VipconsoleError:
         case requests.exceptions.ReadTimeout() | requests.exceptions.ConnectTimeout() | TimeoutError():
             return timeout_error(host, asked)
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return EngineNonsense(
+            return MalformedReply(
                 f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
                 "It may be restarting: try again. If this repeats, read dockerd's log.",
             )
@@ -61,7 +61,7 @@ def engine_error(error: Exception, host: str, asked: str) -> VipconsoleError:
             f"The engine at {host} could not be asked to {asked}: {clean(str(error), 200)}.",
             "Check the address: unix:///path or tcp://host:port.",
         )
-    return EngineNonsense(
+    return MalformedReply(
         f"What answers at {host} does not speak the Docker Engine API (asked to {asked}: {clean(str(error), 120)}).",
         "Check that --host or DOCKER_HOST names a Docker engine.",
     )
@@ -133,12 +133,12 @@ def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
                     "Run as root, or join the group that owns the socket (usually `docker`) and log in again.",
                 )
         if isinstance(cause, ConnectionResetError | BrokenPipeError) or "IncompleteRead" in repr(cause)[:200]:
-            return EngineNonsense(
+            return MalformedReply(
                 f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
                 "It may be restarting: try again.",
             )
         if "RemoteDisconnected" in type(cause).__name__ or isinstance(cause, json.JSONDecodeError):
-            return EngineNonsense(
+            return MalformedReply(
                 f"The engine at {host} closed the connection without a valid reply (asked to {asked}).",
                 "It may be restarting: try again. If this repeats, read dockerd's log.",
             )

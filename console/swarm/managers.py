@@ -31,7 +31,7 @@ class Roles:
     @property
     def reachable(self) -> tuple[Node, ...]:
         """The managers that can vote."""
-        return tuple(each for each in self.managers if each.reachability == "reachable")
+        return tuple(manager for manager in self.managers if manager.reachability == "reachable")
 
     @property
     def handed_over(self) -> tuple[Node, ...]:
@@ -39,19 +39,21 @@ class Roles:
 
         One with the label that still leads was paused, and not demoted.
         """
-        return tuple(each for each in self.unfinished if not each.is_leader)
+        return tuple(node for node in self.unfinished if not node.is_leader)
 
     def node(self, node_id: str) -> Node | None:
         """Return a manager, or a node with the label."""
-        return next((each for each in (*self.managers, *self.unfinished) if each.id == node_id), None)
+        return next(
+            (manager for manager in (*self.managers, *self.unfinished) if manager.id == node_id), None
+        )
 
 
 def roles_of(nodes: tuple[Node, ...], here: str) -> Roles:
     """Return who leads, who can vote, and which hand-over is unfinished."""
     return Roles(
-        next((each for each in nodes if each.is_leader), None),
-        tuple(each for each in nodes if each.is_manager),
-        tuple(each for each in nodes if each.handover),
+        next((node for node in nodes if node.is_leader), None),
+        tuple(node for node in nodes if node.is_manager),
+        tuple(node for node in nodes if node.handover),
         here,
     )
 
@@ -68,13 +70,13 @@ def refusal(roles: Roles) -> Refusal | None:
             "`vipconsole reclaim --by restart` restarts dockerd instead: every container of the leader stops.",
         )
     if len(reachable) < len(roles.managers):
-        lost = sorted(each.hostname for each in roles.managers if each.reachability != "reachable")
+        lost = sorted(manager.hostname for manager in roles.managers if manager.reachability != "reachable")
         return (
             f"{plural(len(lost), 'manager')} cannot be reached ({', '.join(lost)}): a hand-over could lose the quorum.",
             "Bring it back, or demote it for good, and try again.",
         )
     if leader.id == roles.here:
-        others = [each.hostname for each in reachable if each.id != leader.id]
+        others = [node.hostname for node in reachable if node.id != leader.id]
         return (
             f"This node leads the swarm, and a demoted node cannot promote itself ({leader.hostname}).",
             f"Run it on {others[0]}, or name its engine with --via.",
@@ -84,7 +86,7 @@ def refusal(roles: Roles) -> Refusal | None:
 
 def foreign(roles: Roles, machine: str) -> Refusal | None:
     """Return why nothing can be done while another machine has a hand-over unfinished; None where none has."""
-    theirs = next((each for each in roles.unfinished if machine_of(each) != machine), None)
+    theirs = next((node for node in roles.unfinished if machine_of(node) != machine), None)
     if theirs is None:
         return None
     machine, commands = machine_of(theirs), ", then ".join(f"`{each}`" for each in by_hand(theirs))

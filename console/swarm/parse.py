@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from console.durations import NO_TIME, is_known
-from console.errors import Part, Unknown
+from console.errors import Result, Unknown
 from console.swarm.values import (
     ALIVE,
     DEFAULT_GRACE_S,
@@ -92,7 +92,7 @@ def subnet(data: Mapping[str, Any]) -> Subnet:
     )
 
 
-def network(data: Mapping[str, Any], detail: Part[NetworkDetail] = NEVER_INSPECTED) -> Network:
+def network(data: Mapping[str, Any], detail: Result[NetworkDetail] = NEVER_INSPECTED) -> Network:
     """Return a network from an entry of `GET /networks`."""
     driver = clean(data.get("Driver") or "")
     configs = [each for each in (data.get("IPAM") or {}).get("Config") or () if each.get("Subnet")]
@@ -129,7 +129,7 @@ def _network_body(data: Mapping[str, Any], configs: Iterable[Mapping[str, Any]])
         "IPAM": {
             "Driver": ipam.get("Driver") or "default",
             "Options": ipam.get("Options"),
-            "Config": [{key: each[key] for key in SUBNET_FIELDS if each.get(key)} for each in configs],
+            "Config": [{key: config[key] for key in SUBNET_FIELDS if config.get(key)} for config in configs],
         },
     }
 
@@ -237,12 +237,12 @@ def _parked_by(spec: Mapping[str, Any]) -> str:
 def _ports(rows: Iterable[Mapping[str, Any]]) -> tuple[PublishedPort, ...]:
     return tuple(
         PublishedPort(
-            int(each["PublishedPort"]),
-            clean(each.get("Protocol") or "tcp"),
-            each.get("PublishMode", "ingress") == "ingress",
+            int(row["PublishedPort"]),
+            clean(row.get("Protocol") or "tcp"),
+            row.get("PublishMode", "ingress") == "ingress",
         )
-        for each in rows
-        if each.get("PublishedPort")
+        for row in rows
+        if row.get("PublishedPort")
     )
 
 
@@ -291,7 +291,7 @@ def task(data: Mapping[str, Any]) -> Task:
         network_ids=frozenset(
             (
                 *(clean(each["Target"]) for each in spec.get("Networks") or ()),
-                *(each.network_id for each in attachments),
+                *(attachment.network_id for attachment in attachments),
             )
         ),
         grace_s=_grace_s(container),

@@ -29,7 +29,7 @@ def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
         managers=int(swarm["Managers"]),
         nodes=int(swarm["Nodes"]),
         root_dir=clean(data.get("DockerRootDir") or "", PATH_LIMIT),
-        default_pools=tuple(each for each in pools if isinstance(each, IPv4Network)),
+        default_pools=tuple(pool for pool in pools if isinstance(pool, IPv4Network)),
     )
 
 

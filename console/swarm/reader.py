@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from console.concurrency import together
-from console.errors import EngineNonsense, EngineNotFound, Part, Unknown, VipconsoleError, unknown_from
+from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
 from console.swarm.connection import EngineConnection, answer_of
 from console.swarm.failures import not_a_manager, timeout_error
@@ -184,7 +184,9 @@ class EngineReader:
             return await self.service(service_id)
         except EngineNotFound:
             # Only the list tells that something is gone: an operation that acts on that gives it up for good.
-            return next((each for each in await self._list_services() if each.id == service_id), None)
+            return next(
+                (service for service in await self._list_services() if service.id == service_id), None
+            )
 
     async def find_endpoint(self, container_id: str, network: str) -> Endpoint | None:
         """Return how a container of this node is attached to a network, or None."""
@@ -192,7 +194,7 @@ class EngineReader:
         try:
             return await self._inspect_container(container_id, read)
         except EngineNotFound:
-            if any(each.id == container_id for each in await self._list_containers(CONTAINERS)):
+            if any(container.id == container_id for container in await self._list_containers(CONTAINERS)):
                 raise
             return None
 
@@ -218,18 +220,18 @@ class EngineReader:
         """Return the running containers outside the swarm that a restart of dockerd would leave down, by name."""
         containers = await self._list_containers(RUNNING_CONTAINERS)
         names = await together(
-            *(self._name_if_it_stays_down(each) for each in containers if not each.task_id)
+            *(self._name_if_it_stays_down(container) for container in containers if not container.task_id)
         )
         return tuple(sorted(name for name in names if name))
 
     async def manager_ids(self) -> frozenset[str]:
         """Return the nodes that are managers now, whatever their specifications ask for."""
-        return frozenset(each.id for each in await self._list("managers", MANAGERS, parse.node))
+        return frozenset(node.id for node in await self._list("managers", MANAGERS, parse.node))
 
     async def has_allocated_task(self, service_id: str) -> bool:
         """Whether the leader's allocator has had a task of a service."""
         path = f"/tasks?filters={quote(json.dumps({'service': [service_id]}))}"
-        return any(each.state != "new" for each in await self._list("tasks of a service", path, parse.task))
+        return any(task.state != "new" for task in await self._list("tasks of a service", path, parse.task))
 
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
         engine, networks, services, tasks, nodes = await together(
@@ -241,7 +243,7 @@ class EngineReader:
         )
         return SwarmState(engine, networks, services, tasks, nodes)
 
-    async def _part(self, end: float, asked: str, answer: Awaitable[T]) -> Part[T]:
+    async def _part(self, end: float, asked: str, answer: Awaitable[T]) -> Result[T]:
         try:
             async with asyncio.timeout_at(end):
                 return await answer
@@ -295,7 +297,7 @@ class EngineReader:
         except EngineNotFound:
             # An engine may answer this for a healthy network; then containers are named by their ID.
             return {}
-        return {each.key: each.name for each in detail.endpoints}
+        return {endpoint.key: endpoint.name for endpoint in detail.endpoints}
 
     async def _list(self, what: str, path: str, parser: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
         def read(rows: Iterable[Mapping[str, Any]] | None) -> tuple[T, ...]:
@@ -305,30 +307,32 @@ class EngineReader:
 
     async def _networks(self, end: float) -> tuple[Network, ...]:
         listed = await self._list_networks()
-        details = await self._details_of([each for each in listed if each.is_overlay], end)
+        details = await self._details_of([network for network in listed if network.is_overlay], end)
         return tuple(
-            replace(each, detail=details[each.id]) if each.is_overlay else each
-            for each in listed
-            if not each.is_overlay or each.id in details
+            replace(network, detail=details[network.id]) if network.is_overlay else network
+            for network in listed
+            if not network.is_overlay or network.id in details
         )
 
-    async def _details_of(self, networks: Iterable[Network], end: float) -> Mapping[str, Part[NetworkDetail]]:
+    async def _details_of(
+        self, networks: Iterable[Network], end: float
+    ) -> Mapping[str, Result[NetworkDetail]]:
         """Return what the inspection of each network tells, by ID; those that are gone meanwhile are left out."""
         asked = tuple(networks)
         found = dict(
             zip(
-                (each.id for each in asked),
-                await together(*(self._detail(each, end) for each in asked)),
+                (network.id for network in asked),
+                await together(*(self._detail(network, end) for network in asked)),
                 strict=True,
             )
         )
         gone = {each for each, detail in found.items() if detail is None}
         if gone:
             # An engine may answer 404 for a healthy network; only the list tells whether it is gone.
-            gone -= {each.id for each in await self._list_networks()}
+            gone -= {network.id for network in await self._list_networks()}
         return {each: detail or NOT_FOUND for each, detail in found.items() if each not in gone}
 
-    async def _detail(self, network: Network, end: float) -> Part[NetworkDetail] | None:
+    async def _detail(self, network: Network, end: float) -> Result[NetworkDetail] | None:
         asked, what = f"inspect the network {network.name}", f"its inspection of the network {network.name}"
         try:
             async with asyncio.timeout_at(end):
@@ -354,7 +358,7 @@ class EngineReader:
         try:
             return parser(data)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise EngineNonsense(
+            raise MalformedReply(
                 f"The engine at {self.host} sent a malformed reply: {what} ({type(error).__name__}).",
                 "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
             ) from error

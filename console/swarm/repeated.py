@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from console.concurrency import together
-from console.errors import Part, Unknown
+from console.errors import Result, Unknown
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader, path_of
 from console.swarm.values import Network, NetworkDetail, SwarmState, Task
@@ -31,7 +31,7 @@ class RepeatedReader(EngineReader):
     def __init__(self, connection: EngineConnection) -> None:
         super().__init__(connection)
         self._answers: dict[str, tuple[bytes, object]] = {}
-        self._details: dict[str, Part[NetworkDetail]] = {}
+        self._details: dict[str, Result[NetworkDetail]] = {}
         self._networks_before: tuple[Network, ...] = ()
 
     async def next_state(self, deadline_s: float, choose: Choice) -> SwarmState:
@@ -44,26 +44,28 @@ class RepeatedReader(EngineReader):
         if isinstance(state.networks, Unknown):
             return state
         listed = state.networks
-        overlays = [each for each in listed if each.is_overlay]
-        self._forget_all_but({each.id for each in overlays})
+        overlays = [network for network in listed if network.is_overlay]
+        self._forget_all_but({overlay.id for overlay in overlays})
         state = replace(state, networks=self._composed(listed))
         chosen = set(choose(state))
-        wanted = [each for each in overlays if each.id in chosen or each.id not in self._details]
+        wanted = [overlay for overlay in overlays if overlay.id in chosen or overlay.id not in self._details]
         if not wanted:
             return state
         found = await self._part(end, "inspect the networks", self._details_of(wanted, end))
         if isinstance(found, Unknown):
-            found = dict.fromkeys((each.id for each in wanted), found)
+            found = dict.fromkeys((network.id for network in wanted), found)
         self._details.update(found)
-        gone = {each.id for each in wanted} - found.keys()
-        return replace(state, networks=self._composed(each for each in listed if each.id not in gone))
+        gone = {network.id for network in wanted} - found.keys()
+        return replace(
+            state, networks=self._composed(network for network in listed if network.id not in gone)
+        )
 
     async def _lists(self, end: float) -> SwarmState:
         loop = asyncio.get_running_loop()
         listed: asyncio.Future[bool] = loop.create_future()
 
-        async def networks() -> Part[tuple[Network, ...]]:
-            found: Part[tuple[Network, ...]] | None = None
+        async def networks() -> Result[tuple[Network, ...]]:
+            found: Result[tuple[Network, ...]] | None = None
             try:
                 found = await self._part(end, "list the networks", self._list_networks())
                 return found
@@ -71,7 +73,7 @@ class RepeatedReader(EngineReader):
                 if not listed.done():
                     listed.set_result(isinstance(found, tuple))
 
-        async def tasks() -> Part[tuple[Task, ...]]:
+        async def tasks() -> Result[tuple[Task, ...]]:
             # An engine that hangs is not waited for twice.
             until = end if await listed else min(end, loop.time() + LAST_S)
             return await self._part(until, "list the tasks", self._list_tasks())
@@ -94,9 +96,9 @@ class RepeatedReader(EngineReader):
     def _composed(self, listed: Iterable[Network]) -> tuple[Network, ...]:
         """Return networks with their details; the very same as before where nothing differs."""
         made = []
-        for each in listed:
-            detail = self._details.get(each.id, each.detail)
-            now = each if detail is each.detail else replace(each, detail=detail)
+        for network in listed:
+            detail = self._details.get(network.id, network.detail)
+            now = network if detail is network.detail else replace(network, detail=detail)
             made.append(now)
         self._networks_before = _as_before(tuple(made), self._networks_before)
         return self._networks_before

@@ -45,34 +45,38 @@ class SwarmSnapshot:
     @property
     def running_containers(self) -> tuple[Container, ...]:
         """The containers that run on the node that was asked."""
-        return tuple(each for each in self.containers if each.is_running)
+        return tuple(container for container in self.containers if container.is_running)
 
     def named(self, name: str) -> tuple[Network, ...]:
         """Return the networks of a name."""
-        return tuple(each for each in self.networks if each.name == name)
+        return tuple(network for network in self.networks if network.name == name)
 
     def overlay(self, name: str) -> Network | None:
         """Return the swarm's network of a name, if there is one."""
-        return next((each for each in self.named(name) if each.scope == "swarm"), None)
+        return next((network for network in self.named(name) if network.scope == "swarm"), None)
 
     def service(self, service_id: str) -> Service | None:
         """Return a service, if it is there."""
-        return next((each for each in self.services if each.id == service_id), None)
+        return next((service for service in self.services if service.id == service_id), None)
 
     def node(self, node_id: str) -> Node | None:
         """Return a node, if it is there."""
-        return next((each for each in self.nodes if each.id == node_id), None)
+        return next((node for node in self.nodes if node.id == node_id), None)
 
     def attached_by_hand(self, name: str) -> tuple[Container, ...]:
         """Return the containers of this node that somebody attached by hand to a network of this name.
 
         Those that were never started are not among them: they know it by its name only, and find whichever bears it.
         """
-        return tuple(each for each in self.containers if not each.task_id and each.networks.get(name))
+        return tuple(
+            container
+            for container in self.containers
+            if not container.task_id and container.networks.get(name)
+        )
 
     def live_tasks_on(self, network_id: str) -> Iterator[Task]:
         """Yield the tasks that hold an address of a network, or want one, attachments by hand among them."""
-        return (each for each in self.tasks if each.is_alive and network_id in each.network_ids)
+        return (task for task in self.tasks if task.is_alive and network_id in task.network_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,14 @@ class StackSnapshot(SwarmSnapshot):
 
     def objects(self) -> Iterator[StackObject]:
         """Yield services, networks, secrets and configs, those of no stack included."""
-        yield from (StackObject(ObjectKind.SERVICE, each.id, each.name, each.stack) for each in self.services)
-        yield from (StackObject(ObjectKind.NETWORK, each.id, each.name, each.stack) for each in self.networks)
+        yield from (
+            StackObject(ObjectKind.SERVICE, service.id, service.name, service.stack)
+            for service in self.services
+        )
+        yield from (
+            StackObject(ObjectKind.NETWORK, network.id, network.name, network.stack)
+            for network in self.networks
+        )
         yield from self.secrets
         yield from self.configs
 
@@ -148,14 +158,14 @@ def attached_to(
     network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
 ) -> Attachments:
     """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
-    attached = (each for service in services for each in _attachments(service, network))
+    attached = (attachment for service in services for attachment in _attachments(service, network))
     containers = {
         local_names.get(task.container_id, task.container_id[:12])
         for task in tasks
         if task.is_standalone
         and task.is_alive
         and task.container_id
-        and any(each.network_id == network.id for each in task.attachments)
+        and any(attachment.network_id == network.id for attachment in task.attachments)
     }
     return Attachments(
         network.id, tuple(sorted(attached, key=lambda each: each.name)), tuple(sorted(containers))

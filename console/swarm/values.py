@@ -11,7 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from console.errors import Part
+from console.errors import Result
 
 ALIVE = frozenset(
     ("new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"),
@@ -85,7 +85,7 @@ class Network:
     ingress: bool
     attachable: bool
     subnets: tuple[Subnet, ...]
-    detail: Part[NetworkDetail]
+    detail: Result[NetworkDetail]
     is_leftover: bool = False
     """Whether the swarm has removed it, and only the copy of the node that was asked is still there, for as long as a
     container of it runs. Engines up to 28 tell; on later ones only a changed `created` shows it."""
@@ -113,7 +113,7 @@ class Network:
     @property
     def ipv4(self) -> tuple[IPv4Network, ...]:
         """Its IPv4 subnets."""
-        return tuple(each.network for each in self.subnets if isinstance(each.network, IPv4Network))
+        return tuple(subnet.network for subnet in self.subnets if isinstance(subnet.network, IPv4Network))
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,8 +389,8 @@ class Engine:
 class SwarmState:
     """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
 
-    engine: Part[Engine]
-    networks: Part[tuple[Network, ...]]
-    services: Part[tuple[Service, ...]]
-    tasks: Part[tuple[Task, ...]]
-    nodes: Part[tuple[Node, ...]]
+    engine: Result[Engine]
+    networks: Result[tuple[Network, ...]]
+    services: Result[tuple[Service, ...]]
+    tasks: Result[tuple[Task, ...]]
+    nodes: Result[tuple[Node, ...]]

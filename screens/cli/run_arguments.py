@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         """Return the parsed arguments. An unknown argument is an error of its command, not of the whole program."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            commands: Any = next(each.choices for each in self._actions if each.dest == COMMAND) or {}
+            commands: Any = next(action.choices for action in self._actions if action.dest == COMMAND) or {}
             commands.get(found.command, self).refuse(unknown[0])
         return found
 
@@ -38,13 +38,15 @@ class Parser(argparse.ArgumentParser):
         option = word.partition("=")[0]
         if not option.startswith("-"):
             self.error(f"unexpected argument {word}")
-        names = [each for action in self._actions for each in action.option_strings if each.startswith("--")]
+        names = [
+            string for action in self._actions for string in action.option_strings if string.startswith("--")
+        ]
         self.error(f"unknown option {option}{nearest(option, names)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
-        names = [str(each) for each in action.choices]
+        names = [str(choice) for choice in action.choices]
         if action.dest == COMMAND:
             self.error(f"unknown command {value}{nearest(str(value), names)}")
         known = ", ".join(names)

@@ -5,24 +5,24 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from console.addresses.leaks import doubt_about
-from console.operations.census.values import Result
+from console.addresses.leaks import why_no_evidence
+from console.operations.census.values import CensusResult
 from console.text import plural
 
 SCHEMA = "vipconsole.census/1"
 NOTHING, LEAKED, UNSURE = 0, 1, 3
 
 
-def exit_code(result: Result) -> int:
+def exit_code(result: CensusResult) -> int:
     """Return 0 where nothing leaked, 1 where something did, 3 where that is not sure."""
     if not result.is_settled or (result.found_nothing_free and result.unaccounted):
         return UNSURE
     return LEAKED if result.leaked_at_least else NOTHING
 
 
-def headline(result: Result) -> tuple[str, str]:
+def headline(result: CensusResult) -> tuple[str, str]:
     """Return the verdict as a word, and what it says."""
-    name = result.ground.account.network.name
+    name = result.walkable.account.network.name
     count = plural(len(result.unaccounted), "address", "addresses")
     several = result.load_balancers_at_most
     balancers = f" or are other nodes' load balancers (at most {several})" if several else ""
@@ -45,7 +45,7 @@ def headline(result: Result) -> tuple[str, str]:
     return "LEAKED", f"{count} of {name} leaked"
 
 
-def notes(result: Result, *, is_kept: bool) -> tuple[str, ...]:
+def notes(result: CensusResult, *, is_kept: bool) -> tuple[str, ...]:
     """Return what limits the verdict, each a sentence."""
     said = []
     if not result.is_settled:
@@ -58,21 +58,22 @@ def notes(result: Result, *, is_kept: bool) -> tuple[str, ...]:
             "A probe got no address. The result compares snapshots from before and after only, so it is not stored for glance."
         )
     if is_kept:
-        doubt = doubt_about(result.ground.allocator, result.ground.managers)
+        refusal = why_no_evidence(result.walkable.allocator, result.walkable.managers)
         said.append(
-            "Stored for glance until dockerd restarts or the leader changes." + (f" {doubt}" if doubt else "")
+            "Stored for glance until dockerd restarts or the leader changes."
+            + (f" {refusal}" if refusal else "")
         )
     if result.leaked_at_least:
         said.append("Leaked addresses are free again once the leader's allocator is rebuilt.")
     return tuple(said)
 
 
-def as_json(result: Result, code: int, *, is_kept: bool) -> str:
+def as_json(result: CensusResult, code: int, *, is_kept: bool) -> str:
     """Return what a census found as one JSON document, ASCII only, with a newline at its end.
 
     `code` is the exit code of the process.
     """
-    account = result.ground.account
+    account = result.walkable.account
     document: Mapping[str, Any] = {
         "schema": SCHEMA,
         "network": {"name": account.network.name, "id": account.network.id, "capacity": account.capacity},
@@ -80,18 +81,18 @@ def as_json(result: Result, code: int, *, is_kept: bool) -> str:
         "took_s": round(result.took_s, 3),
         "exit_code": code,
         "headline": headline(result)[1],
-        "addresses": [str(each) for each in result.unaccounted],
+        "addresses": [str(address) for address in result.unaccounted],
         "load_balancers_at_most": result.load_balancers_at_most,
         "is_settled": result.is_settled,
         "is_full": result.found_nothing_free,
         "is_kept": is_kept,
-        "walks": [{"visited": len(each.visited), "steps": each.steps} for each in result.walks],
+        "walks": [{"visited": len(walk.visited), "steps": walk.steps} for walk in result.walks],
         "notes": list(notes(result, is_kept=is_kept)),
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-class Talk:
+class CensusProgress:
     """Says on a terminal how far a census is, in place; elsewhere nothing."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:

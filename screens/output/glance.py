@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.diagnosis.findings.networks import percent
-from console.diagnosis.values import Assessment, Finding, Observation, Severity
+from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.text import duration
 from screens.present.header import role_of
@@ -27,7 +27,7 @@ HEADINGS = ("", "NETWORK", "SUBNET", "IN USE", *FIGURES)
 
 
 def render_glance(
-    observation: Observation,
+    snapshot: Snapshot,
     assessment: Assessment,
     now: datetime,
     glyphs: Glyphs,
@@ -44,8 +44,8 @@ def render_glance(
     if assessment.accounts:
         parts += ["", _Table(assessment, glyphs, everything)]
     if assessment.findings:
-        parts += ["", *(_finding(each) for each in assessment.findings)]
-    parts += ["", Text(_footer(observation, now), style="dim")]
+        parts += ["", *(_finding(finding) for finding in assessment.findings)]
+    parts += ["", Text(_footer(snapshot, now), style="dim")]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
@@ -71,12 +71,12 @@ def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: boo
     ]
     lines = [
         line
-        for each in shown
-        for line in subnet_lines(each, worst.get(each.network.name, Severity.OK), glyphs)
+        for account in shown
+        for line in subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
     ]
     rows = [
-        (_cells(each, glyphs, bars), "" if each.severity is Severity.OK else STYLES[each.severity])
-        for each in lines
+        (_cells(line, glyphs, bars), "" if line.severity is Severity.OK else STYLES[line.severity])
+        for line in lines
     ]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     hidden = () if bars else ("SUBNET",)
@@ -119,10 +119,10 @@ def _finding(finding: Finding) -> RenderableType:
     return grid
 
 
-def _footer(observation: Observation, now: datetime) -> str:
-    age = duration((now - observation.taken_at).total_seconds())
-    when = f"read {age} ago, took {observation.took_s:.1f} s"
-    engine = observation.swarm.engine
+def _footer(snapshot: Snapshot, now: datetime) -> str:
+    age = duration((now - snapshot.taken_at).total_seconds())
+    when = f"read {age} ago, took {snapshot.took_s:.1f} s"
+    engine = snapshot.swarm.engine
     if isinstance(engine, Unknown):
-        return f"{observation.host}  {when}"
-    return f"{engine.name}  engine {engine.version}  {role_of(observation.swarm)}  {when}"
+        return f"{snapshot.host}  {when}"
+    return f"{engine.name}  engine {engine.version}  {role_of(snapshot.swarm)}  {when}"

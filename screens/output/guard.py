@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from console.guard.actuator import Outcome
-from console.guard.shortage import Decision, Verdict
+from console.guard.actuator import GuardOutcome
+from console.guard.shortage import GuardDecision, GuardVerdict
 
 SCHEMA = "vipconsole.guard/1"
-EXIT_CODES = {Verdict.GO: 0, Verdict.NOTE: 1, Verdict.STOP: 2, Verdict.UNKNOWN: 3}
-WORDS = {Verdict.GO: "OK", Verdict.NOTE: "WARNING", Verdict.STOP: "CRITICAL", Verdict.UNKNOWN: "UNKNOWN"}
+EXIT_CODES = {GuardVerdict.GO: 0, GuardVerdict.NOTE: 1, GuardVerdict.STOP: 2, GuardVerdict.UNKNOWN: 3}
+WORDS = {
+    GuardVerdict.GO: "OK",
+    GuardVerdict.NOTE: "WARNING",
+    GuardVerdict.STOP: "CRITICAL",
+    GuardVerdict.UNKNOWN: "UNKNOWN",
+}
 
 
-def one_line(outcome: Outcome, room: tuple[int, int] | None) -> str:
+def one_line(outcome: GuardOutcome, room: tuple[int, int] | None) -> str:
     """Return the line that a scheduler logs: status, sentence, and what is free of what there is."""
     decision = outcome.decision
     # A bar divides the sentence from the figures; no sentence of this program has one, but names may.
@@ -21,12 +26,14 @@ def one_line(outcome: Outcome, room: tuple[int, int] | None) -> str:
     return said if room is None else f"{said} | 'free'={room[0]};;;0;{room[1]}"
 
 
-def more_lines(decision: Decision) -> tuple[str, ...]:
+def more_lines(decision: GuardDecision) -> tuple[str, ...]:
     """Return what to do about it, and the other reasons."""
     return tuple(each for each in (decision.hint, *decision.because[1:]) if each)
 
 
-def as_json(outcome: Outcome, room: tuple[int, int] | None, host: str, at: datetime, *, dry: bool) -> str:
+def as_json(
+    outcome: GuardOutcome, room: tuple[int, int] | None, host: str, at: datetime, *, dry: bool
+) -> str:
     """Return everything as one JSON document, ASCII only."""
     decision = outcome.decision
     shortage = decision.shortage
@@ -54,14 +61,14 @@ def as_json(outcome: Outcome, room: tuple[int, int] | None, host: str, at: datet
         "would_restart": decision.restarts,
         "would_prune": list(decision.prunes),
         "restarted": outcome.restarted,
-        "healed": int(outcome.restarted and decision.verdict is Verdict.GO),
+        "healed": int(outcome.restarted and decision.verdict is GuardVerdict.GO),
         "pruned": list(outcome.pruned.removed),
         "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruned.kept],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def as_metrics(outcome: Outcome, at: datetime) -> str:
+def as_metrics(outcome: GuardOutcome, at: datetime) -> str:
     """Return the outcome in the text exposition format, for a textfile collector."""
     # A guard without metrics does not wait for Prometheus's library.
     from prometheus_client.core import GaugeMetricFamily as Gauge  # noqa: PLC0415 - see above

@@ -10,18 +10,18 @@ from rich.text import Text
 
 from console.diagnosis.findings.sources import is_past
 from console.diagnosis.values import Severity
-from console.durations import Shape, stamp
+from console.durations import TimeFormat, stamp
 from console.journal import signatures
-from console.journal.matching import Event, Unexplained
-from console.journal.summary import Finding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
+from console.journal.matching import LogEvent, Unexplained
+from console.journal.summary import LogFinding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
 from screens.present.text import STYLES
 
 UNMATCHED_SHOWN = 3
 _STYLES = {
-    signatures.Severity.CRITICAL: STYLES[Severity.CRITICAL],
-    signatures.Severity.WARNING: STYLES[Severity.WARNING],
-    signatures.Severity.NOTE: "dim",
+    signatures.LogSeverity.CRITICAL: STYLES[Severity.CRITICAL],
+    signatures.LogSeverity.WARNING: STYLES[Severity.WARNING],
+    signatures.LogSeverity.NOTE: "dim",
 }
 
 
@@ -29,12 +29,12 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
     """Return a reading as something to print; `everything` adds the last line of each kind and all other errors."""
     parts: list[RenderableType] = [Text(_verdict(summary), style="bold"), ""]
     # Trouble of a former allocator comes after current trouble, and before what never matters.
-    groups: tuple[list[Finding], ...] = ([], [], [])
+    groups: tuple[list[LogFinding], ...] = ([], [], [])
     for finding in summary.findings:
-        is_note = finding.signature.severity is signatures.Severity.NOTE
+        is_note = finding.signature.severity is signatures.LogSeverity.NOTE
         groups[2 if is_note else 1 if is_past(finding, summary) else 0].append(finding)
     for word, group in zip(("", "past", "note"), groups, strict=True):
-        parts += [_finding(each, summary.window_s, zone, word, everything=everything) for each in group]
+        parts += [_finding(finding, summary.window_s, zone, word, everything=everything) for finding in group]
     if groups[1]:
         parts.append(
             Text(
@@ -46,13 +46,13 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
         count = plural(summary.unmatched_count, "other error")
         parts += ["", Text(f"{count} of dockerd, probably not about addresses:")]
         shown = summary.unmatched if everything else summary.unmatched[:UNMATCHED_SHOWN]
-        parts += [_unmatched(each) for each in shown]
+        parts += [_unmatched(message) for message in shown]
         if len(shown) < len(summary.unmatched):
             hidden = plural(len(summary.unmatched) - len(shown), "more kind")
             parts.append(Text(f"         {hidden} (--all shows them)", style="dim"))
     if not summary.is_complete:
         reasons = (
-            " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines are missing or malformed."
+            " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines are missing or malformed."
         )
         parts += [
             "",
@@ -71,7 +71,7 @@ def _verdict(summary: Summary) -> str:
 
 
 def _finding(
-    finding: Finding, window_s: float | None, zone: tzinfo, word: str, *, everything: bool
+    finding: LogFinding, window_s: float | None, zone: tzinfo, word: str, *, everything: bool
 ) -> RenderableType:
     signature = finding.signature
     grid = Table.grid(padding=(0, 1, 0, 0))
@@ -101,9 +101,9 @@ def _unmatched(each: Unmatched) -> RenderableType:
     return grid
 
 
-def event_line(event: Event | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
+def event_line(event: LogEvent | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
     """Return one recognised line, as `--follow` shows it."""
-    at = stamp(event.at, Shape.SECOND, zone)
+    at = stamp(event.at, TimeFormat.SECOND, zone)
     signature = None if isinstance(event, Unexplained) else event.signature
     who = [names.get(event.ids[kind], event.ids[kind]) for kind in kinds_at_fault(event.ids, signature)]
     about = f" ({listed(who)})" if who else ""

@@ -7,14 +7,14 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.registry import Collector
 
 from console.diagnosis.findings.waiting import waiting_services
-from console.diagnosis.values import Assessment, Observation, Severity
+from console.diagnosis.values import Assessment, Severity, Snapshot
 from console.errors import Unknown, known
 from console.settings import Thresholds
 
 
-def as_metrics(observation: Observation, assessment: Assessment, thresholds: Thresholds) -> str:
+def as_metrics(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) -> str:
     """Return the snapshot in the text exposition format, without timestamps."""
-    return exposition(_gauges(observation, assessment, thresholds))
+    return exposition(_gauges(snapshot, assessment, thresholds))
 
 
 def exposition(gauges: Iterable[Gauge]) -> str:
@@ -22,51 +22,51 @@ def exposition(gauges: Iterable[Gauge]) -> str:
 
     class Sampled(Collector):
         def collect(self) -> Iterator[Gauge]:
-            return (each for each in gauges if each.samples)
+            return (gauge for gauge in gauges if gauge.samples)
 
     return generate_latest(Sampled()).decode()
 
 
-def _gauges(observation: Observation, assessment: Assessment, thresholds: Thresholds) -> Iterator[Gauge]:
-    swarm = observation.swarm
+def _gauges(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) -> Iterator[Gauge]:
+    swarm = snapshot.swarm
     unread = isinstance(swarm.engine, Unknown)
-    taken_at = observation.taken_at.timestamp()
+    taken_at = snapshot.taken_at.timestamp()
     yield Gauge("vipconsole_up", "Whether the swarm could be read.", not unread)
     yield Gauge("vipconsole_look_timestamp_seconds", "When the snapshot was taken.", taken_at)
-    yield Gauge("vipconsole_look_duration_seconds", "How long the snapshot took.", observation.took_s)
+    yield Gauge("vipconsole_look_duration_seconds", "How long the snapshot took.", snapshot.took_s)
     exit_code = assessment.severity.exit_code
     yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", exit_code)
     findings = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
     for severity in Severity:
         if severity is not Severity.OK:
-            count = sum(each.severity is severity for each in assessment.findings)
+            count = sum(finding.severity is severity for finding in assessment.findings)
             findings.add_metric([severity.value], count)
     yield findings
-    yield from _journal(observation)
+    yield from _journal(snapshot)
     if unread:
         return
     yield from _networks(assessment)
     if not isinstance(swarm.tasks, Unknown):
         stuck = sum(
-            each.state == "new" and (observation.now - each.since).total_seconds() >= thresholds.new_task_s
-            for each in known(swarm.tasks, ())
+            task.state == "new" and (snapshot.now - task.since).total_seconds() >= thresholds.new_task_s
+            for task in known(swarm.tasks, ())
         )
         yield Gauge("vipconsole_tasks_stuck_new", "Tasks in state New for too long.", stuck)
     if not isinstance(swarm.services, Unknown) and not isinstance(swarm.tasks, Unknown):
-        waiting = len(waiting_services(observation, thresholds))
+        waiting = len(waiting_services(snapshot, thresholds))
         yield Gauge("vipconsole_services_waiting", "Services that wait for an address.", waiting)
 
 
-def _journal(observation: Observation) -> Iterator[Gauge]:
-    journal = observation.journal
+def _journal(snapshot: Snapshot) -> Iterator[Gauge]:
+    journal = snapshot.journal
     readable = not isinstance(journal, Unknown)
     yield Gauge("vipconsole_journal_readable", "Whether dockerd's journal could be read.", readable)
     if isinstance(journal, Unknown):
         return
     meaning = "Lines of dockerd in the window, by signature."
     lines = Gauge("vipconsole_journal_lines", meaning, labels=["signature", "severity"])
-    for each in journal.findings:
-        lines.add_metric([each.signature.id, each.signature.severity.value], each.count)
+    for finding in journal.findings:
+        lines.add_metric([finding.signature.id, finding.signature.severity.value], finding.count)
     yield lines
     meaning = "Whether the window was read completely."
     yield Gauge("vipconsole_journal_complete", meaning, journal.is_complete)

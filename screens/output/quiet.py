@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from console.diagnosis.quiescence.values import Blocker, Check, Verdict, what_blocks
+from console.diagnosis.quiescence.values import Blocker, Check, QuiescenceVerdict, what_blocks
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
 from console.text import duration, listed
 
 SCHEMA = "vipconsole.quiet/1"
-EXIT_CODES = {Verdict.QUIET: 0, Verdict.BUSY: 2, Verdict.UNKNOWN: 3}
+EXIT_CODES = {QuiescenceVerdict.QUIET: 0, QuiescenceVerdict.BUSY: 2, QuiescenceVerdict.UNKNOWN: 3}
 
 
 def as_json(progress: Progress, host: str) -> str:
@@ -26,7 +26,7 @@ def as_json(progress: Progress, host: str) -> str:
         "dwell_s": progress.dwell_s,
         "waited_s": round(progress.waited_s, 3),
         "quiet_for_s": round(progress.quiet_for_s, 3),
-        "checks": [_check(each) for each in progress.report.checks],
+        "checks": [_check(check) for check in progress.report.checks],
     }
     return json.dumps(document, indent=1) + "\n"
 
@@ -37,7 +37,7 @@ def _check(check: Check) -> Mapping[str, Any]:
         "title": check.title,
         "state": check.state,
         "blocks": check.state.blocks,
-        "blockers": [_blocker_json(each) for each in check.blockers],
+        "blockers": [_blocker_json(blocker) for blocker in check.blockers],
         "note": check.note,
         "hint": check.hint,
     }
@@ -55,10 +55,13 @@ def _blocker_json(blocker: Blocker) -> Mapping[str, Any]:
 def verdict_line(progress: Progress) -> tuple[str, str]:
     """Return the verdict as a word, and the reason."""
     outcome = progress.outcome or progress.report.verdict
-    if outcome is Verdict.QUIET:
+    if outcome is QuiescenceVerdict.QUIET:
         how = f"for {duration(progress.quiet_for_s)}" if progress.dwell_s else "right now"
         accepted = [
-            each.name for check in progress.report.checks for each in check.blockers if each.is_accepted
+            blocker.name
+            for check in progress.report.checks
+            for blocker in check.blockers
+            if blocker.is_accepted
         ]
         return "QUIET", f"{how}{'; stuck but accepted: ' + listed(accepted) if accepted else ''}"
     blocking = what_blocks(progress.report)
@@ -68,7 +71,7 @@ def verdict_line(progress: Progress) -> tuple[str, str]:
     return outcome.value.upper(), f"{blocking}{waited}"
 
 
-class Talk:
+class QuietProgress:
     """Says on a stream what blocks, when that changes: in place on a terminal, else line by line."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:

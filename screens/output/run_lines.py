@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator
 
 from console.runbook.language.values import Answer, Effect, Planned, Runbook
-from console.runbook.run.events import About, Choice
-from console.runbook.run.view import Question, RunView, StepState, StepView, Watched
+from console.runbook.run.events import Choice, QuestionKind
+from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import duration, plural
 
@@ -26,7 +26,7 @@ def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iter
             yield f"  {each.waits_for}"
         yield from _around(each)
     yield ""
-    changing = sum(each.head.effect is not Effect.READ for each in plans)
+    changing = sum(plan.head.effect is not Effect.READ for plan in plans)
     yield f"{plural(len(plans), 'step')}, {changing} with changes."
     refused = refusals(plans)
     if refused:
@@ -52,9 +52,9 @@ LINES_AT_FIRST = 5
 MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
 
 
-def news(before: Watched | None, now: Watched) -> Iterator[str]:
+def news(before: StoredRun | None, now: StoredRun) -> Iterator[str]:
     """Yield a line for everything that has happened between two snapshots of a run."""
-    old = {each.id: each for each in before.view.steps} if before is not None else {}
+    old = {step.id: step for step in before.view.steps} if before is not None else {}
     for step in now.view.steps:
         yield from _step_news(old.get(step.id), step)
         told = now.live.lines.get(step.id, ())
@@ -66,7 +66,7 @@ def news(before: Watched | None, now: Watched) -> Iterator[str]:
     if waiting is not None and waiting.headline not in ("", known_wait):
         yield f"{waiting.step} {waiting.headline}"
     was = before.view if before is not None else None
-    yield from (each for each in now.view.notes if was is None or each not in was.notes)
+    yield from (note for note in now.view.notes if was is None or note not in was.notes)
     if now.view.stopped is not None and (was is None or was.stopped != now.view.stopped):
         yield f"stopped: {now.view.stopped.sentence} {now.view.stopped.hint}".rstrip()
     if now.is_interrupted and (before is None or not before.is_interrupted) and not now.live.is_alive:
@@ -77,9 +77,9 @@ def news(before: Watched | None, now: Watched) -> Iterator[str]:
 
 def _step_news(old: StepView | None, step: StepView) -> Iterator[str]:
     if old is not None and len(step.decisions) > len(old.decisions):
-        for each in step.decisions[len(old.decisions) :]:
-            reason = f": {each.reason}" if each.reason else ""
-            yield f"{step.id}: {each.choice} by {each.who}{reason}"
+        for decision in step.decisions[len(old.decisions) :]:
+            reason = f": {decision.reason}" if decision.reason else ""
+            yield f"{step.id}: {decision.choice} by {decision.who}{reason}"
     was = StepState.PENDING if old is None else old.state
     is_again = old is not None and old.attempt != step.attempt
     # Between the answer and the act a step is pending for a moment: nothing to report.
@@ -97,7 +97,7 @@ def _why(step: StepView) -> str:
     if step.failure is not None:
         return f": {step.failure.sentence} {step.failure.hint}".rstrip()
     if step.state is StepState.DONE:
-        how = " ".join(each.found.sentence for each in step.told)
+        how = " ".join(result.found.sentence for result in step.told)
         took = f" in {duration(step.took_s)}" if step.has_begun else ", already in place"
         return f"{took}: {how}" if how else took
     if step.attempt > 1:
@@ -118,14 +118,14 @@ def _new_lines(known: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...]
 def question_lines(view: RunView, question: Question) -> Iterator[str]:
     """Yield what the operator needs to know to answer."""
     asked, step = question.asked, view.step(question.asked.step)
-    if asked.about is About.GO_AHEAD:
+    if asked.about is QuestionKind.GO_AHEAD:
         yield f"{step.id}: {step.head.title}"
         if step.prepared is not None and step.prepared.plan is not None:
             yield from plan_lines(step.prepared.plan)
         if step.prepared is not None:
             yield from (
-                f"  requires {each.name}: {MARKS[each.found.answer]}. {each.found.sentence}"
-                for each in step.prepared.requires
+                f"  requires {require.name}: {MARKS[require.found.answer]}. {require.found.sentence}"
+                for require in step.prepared.requires
             )
     else:
         failed = step.failure.sentence if step.failure else "It was interrupted."
@@ -148,17 +148,17 @@ def commands(view: RunView, question: Question) -> Iterator[str]:
     """Yield the commands that answer, a line each."""
     asked = question.asked
     forms = {Choice.CONFIRM: f"confirm={shlex.quote(asked.word)}", Choice.SKIP: "skip --reason TEXT"}
-    for each in asked.choices:
-        yield f"  vipconsole decide {view.header.run_id} {asked.step} {forms.get(each, each)}"
+    for choice in asked.choices:
+        yield f"  vipconsole decide {view.header.run_id} {asked.step} {forms.get(choice, choice)}"
 
 
 def plan_lines(plan: Planned) -> Iterator[str]:
     """Yield a plan: what it reads and changes, the exact calls, what was checked, and what cannot be undone."""
     yield f"  {plan.summary}"
-    yield from (f"  reads    {each}" for each in plan.reads)
-    yield from (f"  changes  {each}" for each in plan.changes)
-    yield from (f"  calls    {each}" for each in plan.calls)
-    yield from (f"  checked  {MARKS[each.answer]}: {each.sentence}" for each in plan.checked)
+    yield from (f"  reads    {read}" for read in plan.reads)
+    yield from (f"  changes  {change}" for change in plan.changes)
+    yield from (f"  calls    {call}" for call in plan.calls)
+    yield from (f"  checked  {MARKS[result.answer]}: {result.sentence}" for result in plan.checked)
     yield from (f"  REFUSED  {each}" for each in plan.refused)
     if plan.not_applicable:
         yield f"  skipped: {plan.not_applicable}"

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
-from console.runbook.language.values import Found, Planned
-from console.runbook.run.view import Live, StepView, Watched, waits_of
+from console.runbook.language.values import CheckResult, Planned
+from console.runbook.run.view import Live, StepView, StoredRun, waits_of
 from console.text import duration
 
 SCHEMA = "vipconsole.run/1"
@@ -21,14 +21,14 @@ SECRET = frozenset(
 HIDDEN = "(not shown)"
 
 
-def as_json(watched: Watched) -> str:
+def as_json(stored_run: StoredRun) -> str:
     """Return the report as one ASCII document."""
-    return json.dumps(_report(watched), indent=1) + "\n"
+    return json.dumps(_report(stored_run), indent=1) + "\n"
 
 
-def as_markdown(watched: Watched) -> str:
+def as_markdown(stored_run: StoredRun) -> str:
     """Return the report as Markdown."""
-    return "\n".join(_markdown(watched)) + "\n"
+    return "\n".join(_markdown(stored_run)) + "\n"
 
 
 def without_secrets(value: Any) -> Any:
@@ -43,16 +43,16 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def _report(watched: Watched) -> dict[str, Any]:
-    view, header = watched.view, watched.view.header
+def _report(stored_run: StoredRun) -> dict[str, Any]:
+    view, header = stored_run.view, stored_run.view.header
     return {
         "schema": SCHEMA,
         "run": header.run_id,
         "title": header.title,
         "runbook": {"id": header.runbook_id, "source": header.source, "sha256": header.digest},
         "variables": without_secrets(header.variables),
-        "state": "interrupted" if watched.is_interrupted else str(view.state),
-        "exit_code": watched.exit_code,
+        "state": "interrupted" if stored_run.is_interrupted else str(view.state),
+        "exit_code": stored_run.exit_code,
         "blocks": view.blocks,
         "began_at": view.began_at.isoformat(),
         "last_event_at": None if view.at is None else view.at.isoformat(),
@@ -69,8 +69,8 @@ def _report(watched: Watched) -> dict[str, Any]:
         "stopped": None if view.stopped is None else view.stopped.sentence,
         "abandoned": view.abandoned or None,
         "notes": list(view.notes),
-        "left_behind": [each.id for each in view.left_behind],
-        "steps": [_step(each, watched.live) for each in view.steps],
+        "left_behind": [step.id for step in view.left_behind],
+        "steps": [_step(step, stored_run.live) for step in view.steps],
     }
 
 
@@ -86,41 +86,46 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "parameters": without_secrets(prepared.call.parameters) if prepared else {},
         "plan": _plan(prepared.plan) if prepared and prepared.plan else None,
         "before": _found(step.intent.before) if step.intent else None,
-        "requires": [{"name": each.name, **_found(each.found)} for each in prepared.requires]
+        "requires": [{"name": require.name, **_found(require.found)} for require in prepared.requires]
         if prepared
         else [],
         "decisions": [
             {
-                "choice": str(each.choice),
-                "by": str(each.who),
-                "at": each.at.isoformat(),
-                "reason": each.reason,
+                "choice": str(decision.choice),
+                "by": str(decision.who),
+                "at": decision.at.isoformat(),
+                "reason": decision.reason,
             }
-            for each in step.decisions
+            for decision in step.decisions
         ],
         "began_at": step.began_at.isoformat() if step.began_at else None,
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
         "took_s": step.took_s,
         "outputs": without_secrets(step.outputs),
-        "after": [{"name": each.name, **_found(each.found)} for each in step.told],
+        "after": [{"name": result.name, **_found(result.found)} for result in step.told],
         "failure": None if step.failure is None else step.failure.sentence,
         "undo_failure": None if step.undo_failure is None else step.undo_failure.sentence,
         "skipped_because": step.skipped_because or None,
-        "touched": [
-            {"kind": each.kind, "id": each.object_id, "what": each.what, "is_finished": each.is_finished}
-            for each in step.touches
+        "changed_objects": [
+            {
+                "kind": record.kind,
+                "id": record.object_id,
+                "what": record.what,
+                "is_finished": record.is_finished,
+            }
+            for record in step.change_records
         ],
         "dockerd_logged": list(step.logged),
         "waited_for": [
             {
-                "name": each.name,
-                "what": each.what,
-                "from": each.began_at.isoformat(timespec="seconds"),
-                "until": each.ended_at.isoformat(timespec="seconds"),
-                "times": each.times,
-                "took_s": round(each.took_s, 1),
+                "name": wait.name,
+                "what": wait.what,
+                "from": wait.began_at.isoformat(timespec="seconds"),
+                "until": wait.ended_at.isoformat(timespec="seconds"),
+                "times": wait.times,
+                "took_s": round(wait.took_s, 1),
             }
-            for each in waits_of(step, live)
+            for wait in waits_of(step, live)
         ],
         "output": list(live.lines.get(step.id, ())),
     }
@@ -138,7 +143,7 @@ def _plan(plan: Planned) -> dict[str, Any]:
     }
 
 
-def _found(found: Found) -> dict[str, Any]:
+def _found(found: CheckResult) -> dict[str, Any]:
     return {
         "answer": str(found.answer),
         "sentence": found.sentence,
@@ -146,8 +151,8 @@ def _found(found: Found) -> dict[str, Any]:
     }
 
 
-def _markdown(watched: Watched) -> Iterator[str]:
-    report = _report(watched)
+def _markdown(stored_run: StoredRun) -> Iterator[str]:
+    report = _report(stored_run)
     where = report["where"]
     yield f"# {_text(report['title'])}"
     yield ""
@@ -194,7 +199,7 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
     if step["outputs"]:
         yield from _block("outputs", json.dumps(step["outputs"], indent=1).splitlines())
     for title, key in (
-        ("changed objects", "touched"),
+        ("changed objects", "changed_objects"),
         ("dockerd logged", "dockerd_logged"),
         ("output", "output"),
     ):
@@ -211,14 +216,14 @@ def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     yield "| what | last seen | from | until | times | blocked for |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for each in rows:
+    for row in rows:
         cells = (
-            _text(each["name"]),
-            _text(each["what"]),
-            _when(each["from"]),
-            _when(each["until"]),
-            str(each["times"]),
-            duration(each["took_s"]),
+            _text(row["name"]),
+            _text(row["what"]),
+            _when(row["from"]),
+            _when(row["until"]),
+            str(row["times"]),
+            duration(row["took_s"]),
         )
         yield f"| {' | '.join(cells)} |"
     yield ""
@@ -228,7 +233,7 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
     yield f"- {title}:"
     yield ""
     # Indented code cannot be ended by anything in it.
-    yield from (f"        {each}" for each in lines)
+    yield from (f"        {line}" for line in lines)
     yield ""
 
 

@@ -5,42 +5,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Held, Kind
+from console.addresses.holders import Held, HolderKind
 from console.diagnosis.findings.sources import is_past
-from console.diagnosis.values import Assessment, Finding, Observation
+from console.diagnosis.values import Assessment, Finding, Snapshot
 from console.durations import iso
-from console.errors import Part, Unknown, known
-from console.journal.matching import Event, Unexplained
-from console.journal.summary import Finding as JournalFinding
-from console.journal.summary import Summary
+from console.errors import Result, Unknown, known
+from console.journal.matching import LogEvent, Unexplained
+from console.journal.summary import LogFinding, Summary
 from console.swarm.values import Engine
 
 SCHEMA = "vipconsole.glance/1"
 
 
-def as_json(observation: Observation, assessment: Assessment) -> str:
+def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
     """Return the snapshot as one JSON document, ASCII only, with a newline at its end."""
     document = {
         "schema": SCHEMA,
-        "taken_at": observation.taken_at.isoformat(),
-        "took_s": round(observation.took_s, 3),
-        "host": observation.host,
+        "taken_at": snapshot.taken_at.isoformat(),
+        "took_s": round(snapshot.took_s, 3),
+        "host": snapshot.host,
         "severity": assessment.severity,
         "exit_code": assessment.severity.exit_code,
         "headline": assessment.headline,
-        "engine": _engine(observation),
-        "networks": [_network(each) for each in assessment.accounts],
-        "journal": journal_json(observation.journal),
-        "findings": [_finding(each) for each in assessment.findings],
+        "engine": _engine(snapshot),
+        "networks": [_network(account) for account in assessment.accounts],
+        "journal": journal_json(snapshot.journal),
+        "findings": [_finding(finding) for finding in assessment.findings],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _engine(observation: Observation) -> Mapping[str, Any]:
-    engine: Engine | Unknown = observation.swarm.engine
+def _engine(snapshot: Snapshot) -> Mapping[str, Any]:
+    engine: Engine | Unknown = snapshot.swarm.engine
     if isinstance(engine, Unknown):
         return {"unknown": engine.reason, "hint": engine.hint}
-    leader = next((each for each in known(observation.swarm.nodes, ()) if each.is_leader), None)
+    leader = next((node for node in known(snapshot.swarm.nodes, ()) if node.is_leader), None)
     return {
         "name": engine.name,
         "version": engine.version,
@@ -68,8 +67,8 @@ def _network(account: NetworkAccount) -> Mapping[str, Any]:
         "leaked_is_exact": account.leaked_is_exact,
         "free": account.free_at_most,
         "free_is_exact": account.free_is_exact,
-        "subnets": [_subnet(each) for each in account.subnets],
-        "ipv6_subnets": [str(each) for each in account.ipv6],
+        "subnets": [_subnet(subnet) for subnet in account.subnets],
+        "ipv6_subnets": [str(subnet) for subnet in account.ipv6],
         "held_elsewhere": _held(account.elsewhere),
         "unplaced_load_balancers": account.unplaced_load_balancers,
         "holders_unread": list(account.missing),
@@ -81,23 +80,23 @@ def _subnet(account: SubnetAccount) -> Mapping[str, Any]:
     return {
         "subnet": str(pool.subnet),
         "ip_range": None if pool.handed_out_from == pool.subnet else str(pool.handed_out_from),
-        "reserved": [str(each) for each in sorted(pool.reserved)],
+        "reserved": [str(address) for address in sorted(pool.reserved)],
         "capacity": account.capacity,
         "accounted": account.accounted,
-        "vips": account.count(Kind.VIP),
-        "tasks": account.count(Kind.TASK),
-        "containers": account.count(Kind.CONTAINER),
-        "load_balancers": account.count(Kind.LOAD_BALANCER),
+        "vips": account.count(HolderKind.VIP),
+        "tasks": account.count(HolderKind.TASK),
+        "containers": account.count(HolderKind.CONTAINER),
+        "load_balancers": account.count(HolderKind.LOAD_BALANCER),
         "unnamed_load_balancers": account.unnamed_load_balancers,
         "leaked": {
             "count": leak.count,
             "certainty": leak.certainty,
             "evidence": leak.evidence,
-            "addresses": [str(each) for each in leak.addresses],
+            "addresses": [str(address) for address in leak.addresses],
             "why_unknown": leak.why_unknown or None,
             "as_of": iso(leak.as_of),
             "possibly_load_balancers": leak.possibly_load_balancers,
-            "watched": leak.watched,
+            "seen_leaking": leak.seen_leaking,
         },
         "free": account.free_at_most,
         "free_is_exact": account.free_is_exact,
@@ -109,7 +108,7 @@ def _held(held: Held) -> list[Mapping[str, Any]]:
     return [
         {
             "address": str(address),
-            "holders": [{"kind": each.kind, "name": each.name, "id": each.id} for each in holders],
+            "holders": [{"kind": holder.kind, "name": holder.name, "id": holder.id} for holder in holders],
         }
         for address, holders in held.items()
     ]
@@ -126,33 +125,33 @@ def _finding(finding: Finding) -> Mapping[str, Any]:
     }
 
 
-def journal_json(journal: Part[Summary]) -> Mapping[str, Any]:
+def journal_json(journal: Result[Summary]) -> Mapping[str, Any]:
     """Return the reading, or why there is none."""
     if isinstance(journal, Unknown):
         return {"unknown": journal.reason, "hint": journal.hint}
     return {
         "window_s": journal.window_s,
         "is_complete": journal.is_complete,
-        "gaps": [each.reason for each in journal.gaps],
+        "gaps": [gap.reason for gap in journal.gaps],
         "entries": journal.entries,
         "allocator_rebuilt_at": None if journal.rebuilt_at is None else journal.rebuilt_at.isoformat(),
         "addresses_lost": journal.addresses_lost,
-        "findings": [_finding_json(each, journal) for each in journal.findings],
+        "findings": [_finding_json(finding, journal) for finding in journal.findings],
         "unmatched_count": journal.unmatched_count,
         "unmatched": [
             {
-                "count": each.count,
-                "first": each.first.isoformat(),
-                "last": each.last.isoformat(),
-                "text": each.text,
-                "objects": {kind: list(names) for kind, names in each.objects.items()},
+                "count": message.count,
+                "first": message.first.isoformat(),
+                "last": message.last.isoformat(),
+                "text": message.text,
+                "objects": {kind: list(names) for kind, names in message.objects.items()},
             }
-            for each in journal.unmatched
+            for message in journal.unmatched
         ],
     }
 
 
-def _finding_json(finding: JournalFinding, summary: Summary) -> Mapping[str, Any]:
+def _finding_json(finding: LogFinding, summary: Summary) -> Mapping[str, Any]:
     signature = finding.signature
     return {
         "signature": signature.id,
@@ -172,7 +171,7 @@ def _finding_json(finding: JournalFinding, summary: Summary) -> Mapping[str, Any
     }
 
 
-def event_json(event: Event | Unexplained, names: Mapping[str, str]) -> Mapping[str, Any]:
+def event_json(event: LogEvent | Unexplained, names: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one recognised line."""
     shared = {"at": event.at.isoformat(), "text": event.text}
     objects = {kind: names.get(value, value) for kind, value in event.ids.items()}

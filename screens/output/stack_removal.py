@@ -7,15 +7,17 @@ from itertools import zip_longest
 from typing import Any, TextIO
 
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
-from console.operations.stack_removal.removal import Outcome, State
-from console.operations.stack_removal.steps import LeakCount, Proof, Verdict
+from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
+from console.operations.stack_removal.steps import LeakCount, LeakVerdict, Proof
 from console.swarm.values import ObjectKind, StackObject
 from console.text import duration, listed, plural
 
 SCHEMA = "vipconsole.stack-rm/1"
 
 
-def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()) -> str:
+def as_json(
+    outcomes: tuple[RemovalOutcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()
+) -> str:
     """Return the end of a removal as one JSON document, ASCII only, with a newline at its end.
 
     `absent` are the named stacks that do not exist.
@@ -36,13 +38,16 @@ def as_json(outcomes: tuple[Outcome, ...], proof: Proof, host: str, absent: tupl
     return json.dumps(document, indent=1) + "\n"
 
 
-def _stack(outcome: Outcome) -> Mapping[str, Any]:
+def _stack(outcome: RemovalOutcome) -> Mapping[str, Any]:
     return {
         "name": outcome.stack,
         "state": outcome.state,
         "took_s": round(outcome.took_s, 3),
-        "removed": [_object(each) for each in outcome.removed],
-        "kept": [{**_object(each.object), "reason": each.reason} for each in outcome.kept],
+        "removed": [_object(stack_object) for stack_object in outcome.removed],
+        "kept": [
+            {**_object(retained_object.object), "reason": retained_object.reason}
+            for retained_object in outcome.kept
+        ],
         "waits_for": list(outcome.waits_for),
         "is_drained": outcome.is_drained,
         "refusals": list(outcome.refusals),
@@ -85,7 +90,7 @@ def plan_lines(plan: RemovalPlan) -> Iterator[str]:
     for stack in plan.stacks:
         yield f"{stack.name}: {_alive(stack)}"
         for kind in ObjectKind:
-            names = [each.name for each in stack.of(kind)]
+            names = [stack_object.name for stack_object in stack.of(kind)]
             if names:
                 yield f"  remove  {plural(len(names), kind)}: {listed(names, NAMES_SHOWN)}"
         for kept in stack.kept:
@@ -106,45 +111,47 @@ def question(plan: RemovalPlan) -> tuple[str, str]:
 
 def counted(objects: Iterable[StackObject]) -> str:
     """Return how many objects of each kind there are: `2 services, 1 network`."""
-    counts = Counter(each.kind for each in objects)
+    counts = Counter(stack_object.kind for stack_object in objects)
     return ", ".join(plural(counts[kind], kind) for kind in ObjectKind if counts[kind])
 
 
-def interrupted_lines(outcomes: tuple[Outcome, ...], again: str) -> Iterator[str]:
+def interrupted_lines(outcomes: tuple[RemovalOutcome, ...], again: str) -> Iterator[str]:
     """Yield what was done when it was interrupted, and how to finish."""
     yield "vipconsole: interrupted; nothing more was started."
-    for each in outcomes:
-        done = counted(each.removed) or "nothing"
-        yield f"  {each.stack}: {'all removed' if each.state is State.REMOVED else f'{done} removed so far'}"
+    for outcome in outcomes:
+        done = counted(outcome.removed) or "nothing"
+        yield f"  {outcome.stack}: {'all removed' if outcome.state is RemovalState.REMOVED else f'{done} removed so far'}"
     if again:
         yield f"  To finish: {again}"
 
 
-def exit_code(outcomes: tuple[Outcome, ...], proof: Proof, absent: tuple[str, ...] = ()) -> int:
+def exit_code(outcomes: tuple[RemovalOutcome, ...], proof: Proof, absent: tuple[str, ...] = ()) -> int:
     """Return 0 where all was removed, 1 something kept, leaked or absent, 2 unfinished, 3 unknown."""
-    states = {each.state for each in outcomes}
-    if State.UNKNOWN in states:
+    states = {outcome.state for outcome in outcomes}
+    if RemovalState.UNKNOWN in states:
         return 3
-    if State.UNFINISHED in states:
+    if RemovalState.UNFINISHED in states:
         return 2
-    return int(bool(absent) or proof.verdict is Verdict.LEAKED or any(each.kept for each in outcomes))
+    return int(
+        bool(absent) or proof.verdict is LeakVerdict.LEAKED or any(outcome.kept for outcome in outcomes)
+    )
 
 
-class Talk:
+class RemovalProgress:
     """Says on a stream how far each stack is, when that changes, and now and then what it waits for."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._said: dict[str, tuple[str, float]] = {}
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, outcome: RemovalOutcome) -> None:
         """Say how far a stack is, unless that was said already."""
         phase = _phase(outcome)
         said, at_s = self._said.get(outcome.stack, ("", 0.0))
         if not phase or (phase == said and outcome.took_s < at_s + REMIND_S):
             return
         self._said[outcome.stack] = (phase, outcome.took_s)
-        waits = f": {listed(outcome.waits_for)}" if outcome.state is State.UNDER_WAY else ""
+        waits = f": {listed(outcome.waits_for)}" if outcome.state is RemovalState.UNDER_WAY else ""
         line = f"{outcome.stack}: {phase}{waits}"
         encoding = self._stream.encoding or "ascii"
         self._stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
@@ -159,10 +166,10 @@ def _alive(stack: StackPlan) -> str:
     return f"{plural(stack.live_tasks, 'live task')}, stop grace up to {duration(stack.grace_s)}"
 
 
-def _phase(outcome: Outcome) -> str:
-    if outcome.state is State.REMOVED:
+def _phase(outcome: RemovalOutcome) -> str:
+    if outcome.state is RemovalState.REMOVED:
         return f"removed in {duration(outcome.took_s)}"
-    if outcome.state is not State.UNDER_WAY:
+    if outcome.state is not RemovalState.UNDER_WAY:
         return f"not finished after {duration(outcome.took_s)}"
     if outcome.is_drained:
         return "all tasks have ended, removing the rest"

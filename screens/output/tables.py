@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.diagnosis.quiescence.values import Blocker, Check, State, Verdict
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict
 from console.diagnosis.quiescence.waiter import Progress
 from console.text import duration, plural
 from screens.output.quiet import verdict_line
@@ -42,27 +42,31 @@ def print_plainly(renderable: RenderableType) -> None:
 
 
 STYLES = {
-    State.QUIET: "green",
-    State.UNCHECKED: "dim",
-    State.WARNING: "yellow",
-    State.UNKNOWN: "magenta",
-    State.STUCK: "bold red",
-    State.BUSY: "yellow",
+    CheckState.QUIET: "green",
+    CheckState.UNCHECKED: "dim",
+    CheckState.WARNING: "yellow",
+    CheckState.UNKNOWN: "magenta",
+    CheckState.STUCK: "bold red",
+    CheckState.BUSY: "yellow",
 }
 
 
 MARKS = {
-    State.QUIET: " ",
-    State.UNCHECKED: "-",
-    State.WARNING: "*",
-    State.UNKNOWN: "?",
-    State.STUCK: "!",
-    State.BUSY: "!",
+    CheckState.QUIET: " ",
+    CheckState.UNCHECKED: "-",
+    CheckState.WARNING: "*",
+    CheckState.UNKNOWN: "?",
+    CheckState.STUCK: "!",
+    CheckState.BUSY: "!",
 }
 """State as a character, so that nothing depends on colour."""
 
 
-VERDICT_STYLES = {Verdict.QUIET: "green", Verdict.BUSY: "bold red", Verdict.UNKNOWN: "magenta"}
+VERDICT_STYLES = {
+    QuiescenceVerdict.QUIET: "green",
+    QuiescenceVerdict.BUSY: "bold red",
+    QuiescenceVerdict.UNKNOWN: "magenta",
+}
 
 
 def render_quiet(progress: Progress) -> RenderableType:
@@ -83,7 +87,7 @@ def render_quiet(progress: Progress) -> RenderableType:
 
 def _folded(checks: tuple[Check, ...]) -> Iterator[Check]:
     """Yield the checks; neighbours that were skipped for the same reason become one."""
-    for _, group in groupby(checks, key=lambda each: (each.state, each.note)):
+    for _, group in groupby(checks, key=lambda check: (check.state, check.note)):
         first, *more = group
         if not first.note or not more:
             yield from (first, *more)
@@ -93,7 +97,7 @@ def _folded(checks: tuple[Check, ...]) -> Iterator[Check]:
 
 
 def _said(check: Check, now: datetime) -> Text:
-    lines = [Text(_blocker(each, now)) for each in check.blockers]
+    lines = [Text(_blocker(blocker, now)) for blocker in check.blockers]
     if check.note:
         lines.append(Text(check.note))
     if check.hint and check.state.blocks:

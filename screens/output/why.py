@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from console.diagnosis.values import Observation
-from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.values import Snapshot
+from console.diagnosis.why.values import Evidence, Explained, ServiceStanding, WhyAnswer
+from console.journal.signatures import Confidence
 from console.text import plural
 from screens.present.text import STYLES
 from screens.present.why import Where, runnable
@@ -20,23 +20,31 @@ SCHEMA = "vipconsole.why/1"
 NAMES_SHOWN = 12
 
 
-def render_why(answer: Answer, where: Where, *, everything: bool) -> RenderableType:
+def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> RenderableType:
     """Return the answer as something to print; `everything` explains services that run, too."""
     word = answer.standing.upper()
     headline = Text.assemble((word, STYLES[answer.standing.severity]), "  ", (answer.headline, "bold"))
     is_one = everything and len(answer.explained) == 1
-    told = [each for each in answer.explained if each.explanation.standing is not Standing.RUNS or is_one]
+    told = [
+        explained_service
+        for explained_service in answer.explained
+        if explained_service.explanation.standing is not ServiceStanding.RUNS or is_one
+    ]
     parts: list[RenderableType] = [headline]
-    for each in told:
-        parts += ["", *_explained(each, where, is_named=is_one)]
-    well = [each.service.name for each in answer.explained if each not in told]
+    for explained_service in told:
+        parts += ["", *_explained(explained_service, where, is_named=is_one)]
+    well = [
+        explained_service.service.name
+        for explained_service in answer.explained
+        if explained_service not in told
+    ]
     if well and everything:
         more = f" and {len(well) - NAMES_SHOWN} more" if len(well) > NAMES_SHOWN else ""
         verb = "runs" if len(well) == 1 else "run"
         parts += ["", Text(f"{plural(len(well), 'service')} {verb}: {', '.join(well[:NAMES_SHOWN])}{more}")]
-    notes = [each for each in answer.notes if each]
+    notes = [note for note in answer.notes if note]
     if notes:
-        parts += ["", *(_labelled("note", each, "dim") for each in notes)]
+        parts += ["", *(_labelled("note", note, "dim") for note in notes)]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
@@ -44,7 +52,7 @@ def _explained(each: Explained, where: Where, *, is_named: bool) -> list[Rendera
     own = each.explanation
     parts: list[RenderableType] = []
     if not is_named:
-        sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
+        sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
         style = STYLES[own.standing.severity]
         parts.append(
             Text.assemble((f"{own.standing.upper()} ", style), f"{each.service.name}: {own.verdict}{sure}")
@@ -78,17 +86,17 @@ def _labelled(label: str, text: str, style: str = "") -> RenderableType:
     return grid
 
 
-def as_json(observation: Observation, answer: Answer, where: Where) -> str:
+def as_json(snapshot: Snapshot, answer: WhyAnswer, where: Where) -> str:
     """Return the answer as one JSON document, ASCII only, with a newline at its end."""
     document = {
         "schema": SCHEMA,
-        "taken_at": observation.taken_at.isoformat(),
-        "host": observation.host,
+        "taken_at": snapshot.taken_at.isoformat(),
+        "host": snapshot.host,
         "standing": answer.standing,
         "severity": answer.standing.severity,
         "exit_code": answer.standing.severity.exit_code,
         "headline": answer.headline,
-        "services": [_service(each, where) for each in answer.explained],
+        "services": [_service(explained_service, where) for explained_service in answer.explained],
         "notes": [each for each in answer.notes if each],
     }
     return json.dumps(document, indent=1) + "\n"

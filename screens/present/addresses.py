@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from console.addresses.accounting import NetworkAccount
 from console.addresses.details import Holders, rest_says, tell
 from console.addresses.forecast import Trend
-from console.addresses.map import AddressMap, Block, Mark
+from console.addresses.map import AddressMap, Block, CellKind
 from console.text import duration, plural
 from screens.present.text import (
     ASCII,
@@ -16,39 +16,39 @@ from screens.present.text import (
     UNKNOWN,
     Glyphs,
     Paragraph,
-    Part,
-    Parts,
+    Span,
+    Spans,
     bar,
     says,
     text_of,
 )
 
-LETTERS: Mapping[Mark, str] = {
-    Mark.VIP: "V", Mark.TASK: "t", Mark.CONTAINER: "c", Mark.LOAD_BALANCER: "L", Mark.TWICE: "!", Mark.LEAKED: "#",
-    Mark.TAKEN: "%", Mark.FREE: "\N{MIDDLE DOT}", Mark.OPEN: "?", Mark.GATEWAY: "G", Mark.RESERVED: "-",
-    Mark.OUTSIDE: "x",
+LETTERS: Mapping[CellKind, str] = {
+    CellKind.VIP: "V", CellKind.TASK: "t", CellKind.CONTAINER: "c", CellKind.LOAD_BALANCER: "L", CellKind.TWICE: "!", CellKind.LEAKED: "#",
+    CellKind.TAKEN: "%", CellKind.FREE: "\N{MIDDLE DOT}", CellKind.OPEN: "?", CellKind.GATEWAY: "G", CellKind.RESERVED: "-",
+    CellKind.OUTSIDE: "x",
 }  # fmt: skip
-ASCII_LETTERS: Mapping[Mark, str] = {**LETTERS, Mark.FREE: "."}
-MARK_TONES: Mapping[Mark, str] = {
-    Mark.TWICE: BAD, Mark.LEAKED: BAD, Mark.TAKEN: BAD, Mark.OPEN: UNKNOWN, Mark.GATEWAY: DIM, Mark.RESERVED: DIM,
-    Mark.OUTSIDE: DIM, Mark.FREE: DIM, Mark.LOAD_BALANCER: STRONG,
+ASCII_LETTERS: Mapping[CellKind, str] = {**LETTERS, CellKind.FREE: "."}
+MARK_TONES: Mapping[CellKind, str] = {
+    CellKind.TWICE: BAD, CellKind.LEAKED: BAD, CellKind.TAKEN: BAD, CellKind.OPEN: UNKNOWN, CellKind.GATEWAY: DIM, CellKind.RESERVED: DIM,
+    CellKind.OUTSIDE: DIM, CellKind.FREE: DIM, CellKind.LOAD_BALANCER: STRONG,
 }  # fmt: skip
 LEGEND_COLUMN = 21
 DATED = "*"
 """Marks a count that was exact when it was taken."""
-ALWAYS = (Mark.VIP, Mark.TASK, Mark.CONTAINER, Mark.LOAD_BALANCER, Mark.LEAKED)
+ALWAYS = (CellKind.VIP, CellKind.TASK, CellKind.CONTAINER, CellKind.LOAD_BALANCER, CellKind.LEAKED)
 """Marks that the legend shows even where there is none of them: 0 containers is news, 0 duplicates is not."""
-UNCOUNTED = (Mark.GATEWAY, Mark.RESERVED, Mark.OUTSIDE)
+UNCOUNTED = (CellKind.GATEWAY, CellKind.RESERVED, CellKind.OUTSIDE)
 BLOCK_BAR = 12
 BLOCK_HEADINGS = f"{'':17}{'IN USE':{BLOCK_BAR + 9}}{'VIP':>5}{'TASK':>5}{'LB':>4}{'LEAK':>5}{'FREE':>6}"
 
 
-def letters_of(glyphs: Glyphs) -> Mapping[Mark, str]:
+def letters_of(glyphs: Glyphs) -> Mapping[CellKind, str]:
     """Return the letters of the marks for a terminal that has these glyphs."""
     return ASCII_LETTERS if glyphs is ASCII else LETTERS
 
 
-def figures(account: NetworkAccount, glyphs: Glyphs) -> Parts:
+def figures(account: NetworkAccount, glyphs: Glyphs) -> Spans:
     """Return the figures that matter, in words: free, leaked, in use."""
     if not account.subnets:
         return (("no subnet yet", BAD),)
@@ -56,9 +56,9 @@ def figures(account: NetworkAccount, glyphs: Glyphs) -> Parts:
     most = "" if account.free_is_exact else f"{glyphs.at_most} "
     leaked = account.leaked
     if leaked is None:
-        lost: Part = ("? leaked", UNKNOWN)
+        lost: Span = ("? leaked", UNKNOWN)
     else:
-        dated = DATED if any(each.leak.as_of is not None for each in account.subnets) else ""
+        dated = DATED if any(subnet.leak.as_of is not None for subnet in account.subnets) else ""
         bound = "" if account.leaked_is_exact else f"{glyphs.at_least} "
         lost = (f"{bound}{leaked}{dated} leaked", BAD if leaked else PLAIN)
     # What matters most stands first: on a narrow terminal the end is cut.
@@ -82,10 +82,12 @@ def outlook(trend: Trend | None) -> str:
     return ""
 
 
-def legend(subnet: AddressMap, letters: Mapping[Mark, str]) -> tuple[Paragraph, ...]:
+def legend(subnet: AddressMap, letters: Mapping[CellKind, str]) -> tuple[Paragraph, ...]:
     """Return each letter with its meaning and how many there are."""
     counts = subnet.counts()
-    shown = [mark for mark in Mark if counts.get(mark) or (mark in ALWAYS and mark is not Mark.LEAKED)]
+    shown = [
+        mark for mark in CellKind if counts.get(mark) or (mark in ALWAYS and mark is not CellKind.LEAKED)
+    ]
     return tuple(
         Paragraph(
             (
@@ -98,9 +100,9 @@ def legend(subnet: AddressMap, letters: Mapping[Mark, str]) -> tuple[Paragraph, 
     )
 
 
-def legend_columns(subnet: AddressMap, letters: Mapping[Mark, str]) -> list[Paragraph]:
+def legend_columns(subnet: AddressMap, letters: Mapping[CellKind, str]) -> list[Paragraph]:
     """Return the legend in two columns."""
-    entries = [each.parts for each in legend(subnet, letters)]
+    entries = [paragraph.parts for paragraph in legend(subnet, letters)]
     half = -(-len(entries) // 2)
     lines: list[Paragraph] = []
     for place in range(half):
@@ -110,9 +112,9 @@ def legend_columns(subnet: AddressMap, letters: Mapping[Mark, str]) -> list[Para
     return lines
 
 
-def legend_line(subnet: AddressMap, letters: Mapping[Mark, str]) -> Paragraph:
+def legend_line(subnet: AddressMap, letters: Mapping[CellKind, str]) -> Paragraph:
     """Return the legend in one paragraph, for where room is short."""
-    parts = [part for each in legend(subnet, letters) for part in (*each.parts, ("  ", PLAIN))]
+    parts = [part for paragraph in legend(subnet, letters) for part in (*paragraph.parts, ("  ", PLAIN))]
     return Paragraph(tuple(parts))
 
 
@@ -120,7 +122,7 @@ def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragra
     """Return what is known of one address."""
     cell = subnet.cell(address)
     told = tell(cell, subnet, index)
-    tone = BAD if cell.mark.is_trouble else UNKNOWN if cell.mark is Mark.OPEN else STRONG
+    tone = BAD if cell.mark.is_trouble else UNKNOWN if cell.mark is CellKind.OPEN else STRONG
     first = Paragraph(((f"{cell.address}  ", STRONG), (told.what, tone)))
     return (
         first,
@@ -131,21 +133,21 @@ def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragra
     )
 
 
-def block_parts(block: Block, glyphs: Glyphs) -> Parts:
+def block_parts(block: Block, glyphs: Glyphs) -> Spans:
     """Return a row for a block of a large subnet: its first address, how full it is, and the figures."""
     counts = block.counts
     share = block.gone / block.capacity if block.capacity else 0.0
-    leaked = counts.get(Mark.LEAKED, 0) + counts.get(Mark.TAKEN, 0)
-    tasks = counts.get(Mark.TASK, 0) + counts.get(Mark.CONTAINER, 0)
-    unknown = counts.get(Mark.OPEN, 0)
-    trouble = leaked or counts.get(Mark.TWICE, 0)
+    leaked = counts.get(CellKind.LEAKED, 0) + counts.get(CellKind.TAKEN, 0)
+    tasks = counts.get(CellKind.TASK, 0) + counts.get(CellKind.CONTAINER, 0)
+    unknown = counts.get(CellKind.OPEN, 0)
+    trouble = leaked or counts.get(CellKind.TWICE, 0)
     quiet = DIM if not block.gone else PLAIN
-    free = f"{glyphs.at_most}{unknown}" if unknown else str(counts.get(Mark.FREE, 0))
+    free = f"{glyphs.at_most}{unknown}" if unknown else str(counts.get(CellKind.FREE, 0))
     return (
         ("!" if trouble else " ", BAD),
         (f" {block.first!s:15}", STRONG if block.gone else DIM),
         (f"{bar(share, BLOCK_BAR, glyphs)} {f'{block.gone}/{block.capacity}':8}", quiet),
-        (f"{counts.get(Mark.VIP, 0):>5}{tasks:>5}{counts.get(Mark.LOAD_BALANCER, 0):>4}", quiet),
+        (f"{counts.get(CellKind.VIP, 0):>5}{tasks:>5}{counts.get(CellKind.LOAD_BALANCER, 0):>4}", quiet),
         (f"{leaked or ('?' if unknown else 0):>5}", BAD if leaked else UNKNOWN if unknown else quiet),
         (f"{free:>6}", quiet),
     )

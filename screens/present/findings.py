@@ -6,7 +6,7 @@ from console.diagnosis.values import Assessment, Finding, Severity
 from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
 from screens.present.overlays import MARK_TONES
-from screens.present.text import DIM, EMPTY, MARKS, PLAIN, STRONG, Paragraph, Parts, Row, says
+from screens.present.text import DIM, EMPTY, MARKS, PLAIN, STRONG, Paragraph, Row, Spans, says
 
 NAMED = 40
 
@@ -14,23 +14,23 @@ NAMED = 40
 def finding_rows(assessment: Assessment, sought: str = "") -> list[Row]:
     """Return a row for each finding that matches the filter, the worst first, notes last."""
     found = [
-        each
-        for each in assessment.findings
-        if sought in " ".join((each.subject, each.sentence, *each.names)).lower()
+        finding
+        for finding in assessment.findings
+        if sought in " ".join((finding.subject, finding.sentence, *finding.names)).lower()
     ]
     seen = Counter[tuple[str, str]]()
     rows = []
-    for each in found:
-        kind = (each.code, each.subject)
-        rows.append(Row((kind, seen[kind]), _finding(each), each, each.severity))
+    for finding in found:
+        kind = (finding.code, finding.subject)
+        rows.append(Row((kind, seen[kind]), _finding(finding), finding, finding.severity))
         seen[kind] += 1
     return rows
 
 
-LOGGED = {f"logged-{each.id}": each.title for each in ALL_SIGNATURES}
+LOGGED = {f"logged-{signature.id}": signature.title for signature in ALL_SIGNATURES}
 
 
-def _finding(finding: Finding) -> Parts:
+def _finding(finding: Finding) -> Spans:
     title = LOGGED.get(finding.code)
     if title is not None:
         who = f": {listed(finding.names, 2)}" if finding.names else ""

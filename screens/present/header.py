@@ -5,19 +5,19 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from console.diagnosis.values import Severity
-from console.durations import Shape, stamp
+from console.durations import TimeFormat, stamp
 from console.errors import Unknown, known
-from console.monitor.values import Feed, Look, Scene
+from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.swarm.values import Engine, SwarmState
 from console.text import duration, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Parts
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
 
 
 def role_of(swarm: SwarmState) -> str:
     """Return what the engine is in its swarm: `manager, leader of 1 node`; nothing where it is not known."""
     if isinstance(swarm.engine, Unknown):
         return ""
-    leader = next((each for each in known(swarm.nodes, ()) if each.is_leader), None)
+    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
     role = "manager"
     if leader is not None:
         role += (
@@ -66,66 +66,66 @@ class Age:
         return f"{self.freshness} {duration(whole)}"
 
 
-def age_of(scene: Scene, now: datetime, now_s: float) -> Age:
+def age_of(monitor_state: MonitorState, now: datetime, now_s: float) -> Age:
     """Return how old a scene's snapshot is at a moment, by both clocks."""
-    look = scene.look
-    if look.value is None:
+    snapshot = monitor_state.snapshot
+    if snapshot.value is None:
         return Age(Freshness.AWAITED)
-    seconds = max(0.0, now_s - look.at_s)
-    is_old = look.failed is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * scene.poll_s)
+    seconds = max(0.0, now_s - snapshot.at_s)
+    is_old = snapshot.failed is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s)
     return Age(Freshness.STALE if is_old else Freshness.LIVE, seconds, now - timedelta(seconds=seconds))
 
 
 def identity(
-    scene: Scene, host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
-) -> tuple[Parts, Parts]:
+    monitor_state: MonitorState, host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
+) -> tuple[Spans, Spans]:
     """Return the two ends of the first line: engine and role; and whether anything can be changed, and how old it is."""
-    at = f" {stamp(age.at, Shape.MINUTE, zone)}" if age.at is not None else ""
+    at = f" {stamp(age.at, TimeFormat.MINUTE, zone)}" if age.at is not None else ""
     is_old = age.freshness is Freshness.STALE
-    right: Parts = (
+    right: Spans = (
         ("  decides", WARN) if may_decide else ("  read-only", DIM),
         ("  ", PLAIN),
         *(((f" {age} ", BAD),) if is_old else ((age.freshness.value, STRONG), (at, PLAIN))),
         (" ", PLAIN),
     )
-    look = scene.look.value
-    engine = look.observation.swarm.engine if look is not None else None
-    if look is None or not isinstance(engine, Engine):
-        left: Parts = ((" vipconsole", STRONG), (f"  {host}", PLAIN))
+    snapshot = monitor_state.snapshot.value
+    engine = snapshot.snapshot.swarm.engine if snapshot is not None else None
+    if snapshot is None or not isinstance(engine, Engine):
+        left: Spans = ((" vipconsole", STRONG), (f"  {host}", PLAIN))
     else:
         left = (
             (" vipconsole", STRONG),
             (f"  {engine.name}", STRONG),
             (f"  engine {engine.version}", PLAIN),
-            (f"  {role_of(look.observation.swarm)}", PLAIN),
+            (f"  {role_of(snapshot.snapshot.swarm)}", PLAIN),
         )
     return left, right
 
 
-def headline(scene: Scene, age: Age, zone: tzinfo) -> Parts:
+def headline(monitor_state: MonitorState, age: Age, zone: tzinfo) -> Spans:
     """Return the second line: the severity as a word, and the sentence that matters."""
-    look = scene.look
-    if look.value is None:
-        if look.failed is None:
+    snapshot = monitor_state.snapshot
+    if snapshot.value is None:
+        if snapshot.failed is None:
             return ((" READING ", STRONG), (" waiting for the engine", PLAIN))
-        return _without_a_look(scene, look.failed.reason)
+        return _without_snapshot(monitor_state, snapshot.failed.reason)
     if age.freshness is Freshness.STALE and age.at is not None:
-        return _without_a_look(scene, _silence(look, age, zone))
-    assessment = look.value.assessment
+        return _without_snapshot(monitor_state, _silence(snapshot, age, zone))
+    assessment = snapshot.value.assessment
     tone = SEVERITY_TONES[assessment.severity]
     return ((f" {assessment.severity.upper()} ", tone), (f" {assessment.headline}", STRONG))
 
 
-def _without_a_look(scene: Scene, why: str) -> Parts:
+def _without_snapshot(monitor_state: MonitorState, why: str) -> Spans:
     """Return the line while the engine does not answer. Runs are known without it, and come first."""
-    runs = [each.short for each in scene.unfinished if each.severity is Severity.CRITICAL]
+    runs = [finding.short for finding in monitor_state.unfinished if finding.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
     said = "; ".join((*runs, why))
     return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {said}", STRONG))
 
 
-def _silence(look: Feed[Look], age: Age, zone: tzinfo) -> str:
-    at = stamp(age.at, Shape.SECOND, zone) if age.at is not None else ""
+def _silence(snapshot: Feed[AssessedSnapshot], age: Age, zone: tzinfo) -> str:
+    at = stamp(age.at, TimeFormat.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
     said = f"no snapshot for {duration(whole)}, showing {at}"
-    return f"{said}. {look.failed.reason}" if look.failed is not None else said
+    return f"{said}. {snapshot.failed.reason}" if snapshot.failed is not None else said

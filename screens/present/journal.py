@@ -9,22 +9,22 @@ from console.diagnosis.findings.sources import SUBJECTS, is_past
 from console.diagnosis.values import Severity
 from console.durations import clock_time, stamp
 from console.journal import signatures
-from console.journal.matching import Event, Unexplained
-from console.journal.signatures import Certainty, Signature
-from console.journal.summary import Finding, Summary, Unmatched, describe, objects_at_fault
+from console.journal.matching import LogEvent, Unexplained
+from console.journal.signatures import Confidence, Signature
+from console.journal.summary import LogFinding, Summary, Unmatched, describe, objects_at_fault
 from console.monitor.values import Line, Log
 from console.text import duration, listed, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Row, says
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, says
 
 SEVERITIES = {
-    signatures.Severity.CRITICAL: Severity.CRITICAL,
-    signatures.Severity.WARNING: Severity.WARNING,
-    signatures.Severity.NOTE: Severity.OK,
+    signatures.LogSeverity.CRITICAL: Severity.CRITICAL,
+    signatures.LogSeverity.WARNING: Severity.WARNING,
+    signatures.LogSeverity.NOTE: Severity.OK,
 }
 _SEVERITY_MARKS = {
-    signatures.Severity.CRITICAL: ("!", BAD),
-    signatures.Severity.WARNING: ("*", WARN),
-    signatures.Severity.NOTE: ("-", DIM),
+    signatures.LogSeverity.CRITICAL: ("!", BAD),
+    signatures.LogSeverity.WARNING: ("*", WARN),
+    signatures.LogSeverity.NOTE: ("-", DIM),
 }
 
 
@@ -32,22 +32,24 @@ def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
     """Return the rows: failures that still matter, other errors, what is past, and what never matters."""
     groups: tuple[list[tuple[float, Row]], ...] = ([], [], [], [])
     for finding in summary.findings:
-        is_note = finding.signature.severity is signatures.Severity.NOTE
+        is_note = finding.signature.severity is signatures.LogSeverity.NOTE
         group = 3 if is_note else 2 if is_past(finding, summary) else 0
         groups[group].append((finding.last.timestamp(), _summary_row(finding, zone, is_dim=group > 0)))
     for other in summary.unmatched:
         groups[1].append((other.last.timestamp(), _other_row(other, zone)))
     newest = [row for group in groups for _, row in sorted(group, key=lambda each: -each[0])]
-    return [each for each in newest if not sought or sought in _words(each)]
+    return [row for row in newest if not sought or sought in _words(row)]
 
 
 def _words(row: Row) -> str:
     found = row.value
-    named = (name for names in found.objects.values() for name in names) if isinstance(found, Finding) else ()
+    named = (
+        (name for names in found.objects.values() for name in names) if isinstance(found, LogFinding) else ()
+    )
     return " ".join((*(text for text, _ in row.parts), *named)).lower()
 
 
-def _summary_row(finding: Finding, zone: tzinfo, *, is_dim: bool) -> Row:
+def _summary_row(finding: LogFinding, zone: tzinfo, *, is_dim: bool) -> Row:
     mark, tone = _SEVERITY_MARKS[finding.signature.severity]
     who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 2)
     return Row(
@@ -91,27 +93,27 @@ Keep: TypeAlias = Callable[[Line], bool]
 """Whether a line belongs to a selection."""
 
 _TONES = {
-    signatures.Severity.CRITICAL: BAD,
-    signatures.Severity.WARNING: WARN,
-    signatures.Severity.NOTE: DIM,
+    signatures.LogSeverity.CRITICAL: BAD,
+    signatures.LogSeverity.WARNING: WARN,
+    signatures.LogSeverity.NOTE: DIM,
 }
 _MARKS = {
-    signatures.Severity.CRITICAL: "!",
-    signatures.Severity.WARNING: "*",
-    signatures.Severity.NOTE: "-",
+    signatures.LogSeverity.CRITICAL: "!",
+    signatures.LogSeverity.WARNING: "*",
+    signatures.LogSeverity.NOTE: "-",
 }
 _SURE = {
-    Certainty.CERTAIN: "certain",
-    Certainty.LIKELY: "likely",
-    Certainty.POSSIBLE: "possible",
+    Confidence.CERTAIN: "certain",
+    Confidence.LIKELY: "likely",
+    Confidence.POSSIBLE: "possible",
 }
 _HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
 
 
-def mark_of(line: Line) -> Part:
+def mark_of(line: Line) -> Span:
     """Return the mark in front of a line: `!` critical, `*` warning, `-` known to mean nothing, `?` unexplained error."""
     match line.recognised:
-        case Event(signature=signature):
+        case LogEvent(signature=signature):
             return _MARKS[signature.severity], _TONES[signature.severity]
         case Unexplained():
             return "?", UNKNOWN
@@ -134,14 +136,14 @@ def finding_rows(summary: Summary, zone: tzinfo) -> list[Row]:
     """Return a row for each finding: the bad ones that still hold, then the past ones, notes, and unexplained errors."""
     groups: tuple[list[Row], ...] = ([], [], [])
     for finding in summary.findings:
-        is_note = finding.signature.severity is signatures.Severity.NOTE
+        is_note = finding.signature.severity is signatures.LogSeverity.NOTE
         group = 2 if is_note else 1 if is_past(finding, summary) else 0
         groups[group].append(_finding_row(finding, zone, "past" if group == 1 else ""))
-    others = [_unmatched_row(each, zone) for each in summary.unmatched]
+    others = [_unmatched_row(message, zone) for message in summary.unmatched]
     return [*groups[0], *groups[1], *others, *groups[2]]
 
 
-def _finding_row(finding: Finding, zone: tzinfo, word: str) -> Row:
+def _finding_row(finding: LogFinding, zone: tzinfo, word: str) -> Row:
     signature = finding.signature
     tone = DIM if word else _TONES[signature.severity]
     who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 3)
@@ -175,7 +177,7 @@ def _unmatched_row(each: Unmatched, zone: tzinfo) -> Row:
 
 def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return the explanation of a finding, or of errors that have none."""
-    if isinstance(what, Finding):
+    if isinstance(what, LogFinding):
         past = (
             (
                 says(
@@ -206,7 +208,7 @@ def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return one line whole, and what it means."""
     whole = says(line.text, STRONG, label=stamp(line.at, zone=zone))
     match line.recognised:
-        case Event(signature=signature):
+        case LogEvent(signature=signature):
             return (*_meaning(signature), whole)
         case Unexplained():
             return (*_no_meaning(), whole)
@@ -234,10 +236,10 @@ def _no_meaning() -> tuple[Paragraph, ...]:
 
 def lines_of(what: object) -> Keep | None:
     """Return which lines belong to a finding."""
-    if isinstance(what, Finding):
+    if isinstance(what, LogFinding):
         signature_id = what.signature.id
         return lambda line: (
-            isinstance(line.recognised, Event) and line.recognised.signature.id == signature_id
+            isinstance(line.recognised, LogEvent) and line.recognised.signature.id == signature_id
         )
     if isinstance(what, Unmatched):
         pattern = what.pattern
@@ -250,9 +252,7 @@ def state(log: Log) -> tuple[Paragraph, ...]:
     summary = log.summary
     told: list[Paragraph] = []
     if not summary.is_complete:
-        why = (
-            " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines are missing or malformed."
-        )
+        why = " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines are missing or malformed."
         told.append(says(f"{why} All counts are lower bounds.", UNKNOWN, label="incomplete"))
     if summary.addresses_lost:
         lost = plural(summary.addresses_lost, "address", "addresses")

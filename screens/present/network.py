@@ -3,12 +3,11 @@
 from datetime import datetime, tzinfo
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.leaks import Entry, Ledger
-from console.diagnosis.attachments import Attached, Attachments, Touch
-from console.diagnosis.values import Observation
+from console.addresses.leaks import LeakEntry, LeakLog
+from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact
+from console.diagnosis.values import Snapshot
 from console.durations import is_known, moment
-from console.errors import Part as Read
-from console.errors import Unknown
+from console.errors import Result, Unknown
 from console.text import duration, listed, plural
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
@@ -23,18 +22,22 @@ def cut(text: str, width: int, more: str = "…") -> str:
 
 
 def attached_rows(
-    found: Read[Attachments], wanted: str, more: str, *, is_large: bool = False
+    found: Result[Attachments], wanted: str, more: str, *, is_large: bool = False
 ) -> tuple[list[Row], str]:
     """Return a row for each service and container, those whose name contains `wanted`, and what is said without any."""
     if isinstance(found, Unknown):
         return [], f"What is on this network is unknown. {found.reason}"
-    rows = [_attached_row(each, more, is_large=is_large) for each in found.all if wanted in each.name.lower()]
+    rows = [
+        _attached_row(attachment, more, is_large=is_large)
+        for attachment in found.all
+        if wanted in attachment.name.lower()
+    ]
     if rows:
         return rows, ""
     return [], "No name matches." if found.all else "No service or container is on this network."
 
 
-def _attached_row(each: Attached, more: str, *, is_large: bool) -> Row:
+def _attached_row(each: Attachment, more: str, *, is_large: bool) -> Row:
     if each.kind == "service":
         wanted = "" if each.wanted is None else f" of {each.wanted}"
         state = f"{each.alive}{wanted} running"
@@ -58,40 +61,40 @@ def _attached_row(each: Attached, more: str, *, is_large: bool) -> Row:
     )
 
 
-def lost_rows(entries: tuple[Entry, ...], now: datetime, zone: tzinfo) -> list[Row]:
+def lost_rows(entries: tuple[LeakEntry, ...], now: datetime, zone: tzinfo) -> list[Row]:
     """Return a row for each entry of the leak log on a network: which address leaked, when, and whose it was."""
     return [
         Row(
-            (each.task_id, each.network_id),
+            (entry.task_id, entry.network_id),
             (
-                (f"{moment(each.ended_at, now, zone):>9}  ", DIM),
-                (" ".join(str(one) for one in each.addresses), BAD),
-                (f"  {each.task_name}", STRONG),
-                (f"  {each.removed_network}", DIM),
+                (f"{moment(entry.ended_at, now, zone):>9}  ", DIM),
+                (" ".join(str(one) for one in entry.addresses), BAD),
+                (f"  {entry.task_name}", STRONG),
+                (f"  {entry.removed_network}", DIM),
             ),
-            each,
+            entry,
         )
-        for each in entries
+        for entry in entries
     ]
 
 
-def watched(ledger: Ledger, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...]:
+def seen_leaking(leak_log: LeakLog, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return since when leaks are tracked, and the gaps."""
-    if ledger.watched_since is None:
+    if leak_log.watched_since is None:
         return (says("Leak tracking has not started yet.", UNKNOWN),)
     told = [
         says(
-            f"Tracked since {moment(ledger.watched_since, now, zone)}. Columns: time, address, task, network removed while the "
+            f"Tracked since {moment(leak_log.watched_since, now, zone)}. Columns: time, address, task, network removed while the "
             "task was stopping. Earlier leaks are not listed."
         )
     ]
-    for gap in ledger.gaps:
+    for gap in leak_log.gaps:
         until = "now" if gap.until is None else moment(gap.until, now, zone)
         told.append(says(f"Not tracked from {moment(gap.since, now, zone)} to {until}: {gap.why}", UNKNOWN))
     return tuple(told)
 
 
-def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Paragraph, ...]:
+def facts(account: NetworkAccount, seen: Snapshot, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return how a network is set up, fact by fact."""
     network = account.network
     created = "unknown: the engine does not report it"
@@ -107,12 +110,12 @@ def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Par
     if network.ingress:
         told.append(_fact("ingress", "yes: it carries the published ports"))
     use = {} if isinstance(network.detail, Unknown) else network.detail.use
-    for each in account.subnets:
-        pool = each.pool
+    for subnet in account.subnets:
+        pool = subnet.pool
         gateway = sorted(pool.reserved - {pool.subnet.network_address, pool.subnet.broadcast_address})
         told += [
             EMPTY,
-            _fact("subnet", f"{pool.subnet}, {each.capacity} usable addresses"),
+            _fact("subnet", f"{pool.subnet}, {subnet.capacity} usable addresses"),
             _fact("gateway", ", ".join(map(str, gateway)) or "none reported"),
         ]
         if pool.handed_out_from != pool.subnet:
@@ -126,10 +129,10 @@ def facts(account: NetworkAccount, seen: Observation, zone: tzinfo) -> tuple[Par
             told.append(_fact("engine", f"{counted.in_use} used{reserved}, {counted.available} free"))
         else:
             told.append(_fact("engine", "does not report a count", UNKNOWN))
-        if each.leak.why_unknown:
-            told.append(_fact("leaked", f"unknown. {each.leak.why_unknown}", UNKNOWN))
+        if subnet.leak.why_unknown:
+            told.append(_fact("leaked", f"unknown. {subnet.leak.why_unknown}", UNKNOWN))
     told += [EMPTY] if account.ipv6 else []
-    told += [_fact("IPv6", f"{each}, not counted: cannot be exhausted") for each in account.ipv6]
+    told += [_fact("IPv6", f"{subnet}, not counted: cannot be exhausted") for subnet in account.ipv6]
     if not account.subnets and not account.ipv6:
         told.append(_fact("subnet", "none yet: Swarm has not assigned one", BAD))
     peers = None if isinstance(network.detail, Unknown) else network.detail.peers
@@ -149,7 +152,7 @@ def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:
     return says(text, tone, label=f"{label:10}")
 
 
-def recreation(account: NetworkAccount, found: Read[Attachments]) -> tuple[Paragraph, ...]:
+def recreation(account: NetworkAccount, found: Result[Attachments]) -> tuple[Paragraph, ...]:
     """Return the impact of recreating a network, by name, what blocks it first."""
     if isinstance(found, Unknown):
         return (says(f"The impact of recreating it is unknown. {found.reason}", UNKNOWN),)
@@ -157,25 +160,26 @@ def recreation(account: NetworkAccount, found: Read[Attachments]) -> tuple[Parag
     if found.refused:
         return (says(f"{name} cannot be recreated. {found.refused}", BAD),)
     told: list[Paragraph] = []
-    refused = found.touched(Touch.REFUSED)
+    refused = found.with_impact(RecreationImpact.REFUSED)
     if refused:
         told += [says(f"{plural(len(refused), 'object blocks', 'objects block')} recreating {name}:", BAD)]
         told += [
-            says(f"{each.kind} {each.name}. {each.because}", label=" ", label_tone=BAD) for each in refused
+            says(f"{attachment.kind} {attachment.name}. {attachment.because}", label=" ", label_tone=BAD)
+            for attachment in refused
         ]
         told.append(EMPTY)
     else:
         told += [says(f"Nothing on {name} blocks recreating it right now.", STRONG), EMPTY]
-    for touch, verb in (
-        (Touch.RESTARTS, "would be stopped once and started once"),
-        (Touch.RECONNECTS, "would be disconnected and reconnected"),
-        (Touch.STAYS_DOWN, "would be moved; no task is running"),
-        (Touch.WAITS, "must end first"),
+    for impact, verb in (
+        (RecreationImpact.RESTARTS, "would be stopped once and started once"),
+        (RecreationImpact.RECONNECTS, "would be disconnected and reconnected"),
+        (RecreationImpact.STAYS_DOWN, "would be moved; no task is running"),
+        (RecreationImpact.WAITS, "must end first"),
     ):
-        those = found.touched(touch)
+        those = found.with_impact(impact)
         if those:
             told.append(says(f"{len(those)} {verb}:", STRONG))
-            told.append(says(listed([each.name for each in those], NAMED), label=" "))
+            told.append(says(listed([attachment.name for attachment in those], NAMED), label=" "))
     if not found.all:
         told.append(says("It has no services or containers."))
     told += [
@@ -185,7 +189,7 @@ def recreation(account: NetworkAccount, found: Read[Attachments]) -> tuple[Parag
     return tuple(told)
 
 
-def vanished(name: str, seen: Observation, zone: tzinfo) -> str:
+def vanished(name: str, seen: Snapshot, zone: tzinfo) -> str:
     """Return that a network was removed, and when the shown state was read."""
     if isinstance(seen.swarm.networks, Unknown):
         return f"{name} could not be read. {seen.swarm.networks.reason}"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Kind
-from console.addresses.leaks import Certainty, Leak
+from console.addresses.holders import HolderKind
+from console.addresses.leaks import Leak, LeakCertainty
 from console.diagnosis.values import Finding, Severity
 from screens.present.text import BAD, PLAIN, UNKNOWN, WARN, Glyphs
 
@@ -52,10 +52,11 @@ def share_of(account: NetworkAccount) -> float:
 def subnet_lines(account: NetworkAccount, severity: Severity, glyphs: Glyphs) -> list[SubnetLine]:
     """Return a line for each subnet of a network, or one that says that it has none."""
     network = account.network
-    told = [(str(each.pool.subnet), each) for each in account.subnets]
+    told = [(str(subnet.pool.subnet), subnet) for subnet in account.subnets]
     lines = [_counted(account, subnet, each, glyphs) for subnet, each in told]
     lines += [
-        SubnetLine(network.id, "", Severity.OK, str(each), "IPv6", None, NO_FIGURES) for each in account.ipv6
+        SubnetLine(network.id, "", Severity.OK, str(subnet), "IPv6", None, NO_FIGURES)
+        for subnet in account.ipv6
     ]
     first = lines[0] if lines else SubnetLine(network.id, "", severity, "none yet", "", None, NO_FIGURES)
     named = replace(first, name=network.name, severity=severity)
@@ -79,12 +80,12 @@ def _counted(account: NetworkAccount, subnet: str, each: SubnetAccount, glyphs: 
 
 def _figures(account: NetworkAccount, subnet: SubnetAccount, glyphs: Glyphs) -> tuple[str, ...]:
     missing = account.missing
-    tasks = subnet.count(Kind.TASK) + subnet.count(Kind.CONTAINER)
+    tasks = subnet.count(HolderKind.TASK) + subnet.count(HolderKind.CONTAINER)
     blind = "load balancers" in missing or "nodes" in missing
     return (
-        "?" if "services" in missing else str(subnet.count(Kind.VIP)),
+        "?" if "services" in missing else str(subnet.count(HolderKind.VIP)),
         "?" if "tasks" in missing else str(tasks),
-        "?" if blind else str(subnet.count(Kind.LOAD_BALANCER)),
+        "?" if blind else str(subnet.count(HolderKind.LOAD_BALANCER)),
         _leaked(subnet.leak, glyphs),
         str(subnet.free_at_most) if subnet.free_is_exact else f"{glyphs.at_most} {subnet.free_at_most}",
     )
@@ -93,7 +94,7 @@ def _figures(account: NetworkAccount, subnet: SubnetAccount, glyphs: Glyphs) -> 
 def _leaked(leak: Leak, glyphs: Glyphs) -> str:
     if leak.count is None:
         return "?"
-    if leak.certainty is Certainty.AT_LEAST:
+    if leak.certainty is LeakCertainty.AT_LEAST:
         return f"{glyphs.at_least} {leak.count}"
     return f"{leak.count}{DATED if leak.as_of else ''}"
 

@@ -2,76 +2,83 @@
 
 from datetime import datetime
 
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.values import Severity
 from console.text import duration, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Part, Parts, Row, says
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, Spans, says
 
 MARKS = {
-    State.QUIET: " ",
-    State.UNCHECKED: "-",
-    State.WARNING: "*",
-    State.UNKNOWN: "?",
-    State.STUCK: "!",
-    State.BUSY: "!",
+    CheckState.QUIET: " ",
+    CheckState.UNCHECKED: "-",
+    CheckState.WARNING: "*",
+    CheckState.UNKNOWN: "?",
+    CheckState.STUCK: "!",
+    CheckState.BUSY: "!",
 }
 TONES = {
-    State.QUIET: DIM,
-    State.UNCHECKED: DIM,
-    State.WARNING: WARN,
-    State.UNKNOWN: UNKNOWN,
-    State.STUCK: BAD,
-    State.BUSY: WARN,
+    CheckState.QUIET: DIM,
+    CheckState.UNCHECKED: DIM,
+    CheckState.WARNING: WARN,
+    CheckState.UNKNOWN: UNKNOWN,
+    CheckState.STUCK: BAD,
+    CheckState.BUSY: WARN,
 }
 SEVERITIES = {
-    State.STUCK: Severity.CRITICAL,
-    State.BUSY: Severity.WARNING,
-    State.UNKNOWN: Severity.UNKNOWN,
-    State.WARNING: Severity.WARNING,
+    CheckState.STUCK: Severity.CRITICAL,
+    CheckState.BUSY: Severity.WARNING,
+    CheckState.UNKNOWN: Severity.UNKNOWN,
+    CheckState.WARNING: Severity.WARNING,
 }
-ORDER = (State.STUCK, State.BUSY, State.UNKNOWN, State.WARNING, State.QUIET, State.UNCHECKED)
+ORDER = (
+    CheckState.STUCK,
+    CheckState.BUSY,
+    CheckState.UNKNOWN,
+    CheckState.WARNING,
+    CheckState.QUIET,
+    CheckState.UNCHECKED,
+)
 AGE_STEP_S = 60
 """An age grows by whole minutes: each change must be sent over a slow line."""
 
 
-def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Parts:
+def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Spans:
     """Return in a few words whether it is quiet, and for how long."""
-    if report.verdict is Verdict.QUIET:
+    if report.verdict is QuiescenceVerdict.QUIET:
         lasted_s = 0.0 if quiet_since is None else (now - quiet_since).total_seconds()
         for_long = f" for {duration(lasted_s // AGE_STEP_S * AGE_STEP_S)}" if lasted_s >= AGE_STEP_S else ""
         return ((f"quiet{for_long}", STRONG),)
-    if report.verdict is Verdict.UNKNOWN:
+    if report.verdict is QuiescenceVerdict.UNKNOWN:
         return (("unknown", UNKNOWN),)
-    is_stuck = any(each.state is State.STUCK for each in report.checks)
+    is_stuck = any(check.state is CheckState.STUCK for check in report.checks)
     return (("stuck" if is_stuck else "busy", WARN),)
 
 
 def check_rows(report: Report, sought: str = "") -> list[Row]:
     """Return a row for each check that was made, and one for all that were skipped."""
-    told = [each for each in _ranked(report) if sought in _words(each)]
-    unchecked = [each for each in told if each.state is State.UNCHECKED]
+    told = [check for check in _ranked(report) if sought in _words(check)]
+    unchecked = [check for check in told if check.state is CheckState.UNCHECKED]
     rows = [
-        Row(each.code, _check(each, report.taken_at), each, SEVERITIES.get(each.state, Severity.OK))
-        for each in told
-        if each not in unchecked
+        Row(check.code, _check(check, report.taken_at), check, SEVERITIES.get(check.state, Severity.OK))
+        for check in told
+        if check not in unchecked
     ]
     if unchecked:
-        titles = ", ".join(each.title for each in unchecked)
+        titles = ", ".join(check.title for check in unchecked)
         said = f"- {plural(len(unchecked), 'check')} skipped: {titles}"
         rows.append(Row("unchecked", ((said, DIM),), tuple(unchecked)))
     return rows
 
 
-def _check(check: Check, now: datetime) -> Parts:
-    head: Part = (
+def _check(check: Check, now: datetime) -> Spans:
+    head: Span = (
         f"{MARKS[check.state]} {check.title}",
-        PLAIN if check.state is State.QUIET else TONES[check.state],
+        PLAIN if check.state is CheckState.QUIET else TONES[check.state],
     )
     if check.blockers:
         first, *more = check.blockers
         rest = f" and {len(more)} more" if more else ""
         return (head, (f": {blocker_says(first, now)}{rest}", PLAIN))
-    return (head, (f": {check.note or check.state}", DIM if check.state is State.QUIET else PLAIN))
+    return (head, (f": {check.note or check.state}", DIM if check.state is CheckState.QUIET else PLAIN))
 
 
 def blocker_says(blocker: Blocker, now: datetime) -> str:
@@ -90,7 +97,7 @@ def report_says(report: Report) -> tuple[Paragraph, ...]:
         label = f"{MARKS[check.state]} {check.state:11}"
         told.append(says(check.title, STRONG, label=label, label_tone=TONES[check.state]))
         indent = " " * len(label)
-        told += [says(blocker_says(each, report.taken_at), label=indent) for each in check.blockers]
+        told += [says(blocker_says(blocker, report.taken_at), label=indent) for blocker in check.blockers]
         if check.note:
             told.append(says(check.note, DIM, label=indent))
         if check.hint and check.state.blocks:
@@ -99,9 +106,9 @@ def report_says(report: Report) -> tuple[Paragraph, ...]:
 
 
 def _ranked(report: Report) -> list[Check]:
-    return sorted(report.checks, key=lambda each: ORDER.index(each.state))
+    return sorted(report.checks, key=lambda check: ORDER.index(check.state))
 
 
 def _words(check: Check) -> str:
-    said = (f"{each.name} {each.what}" for each in check.blockers)
+    said = (f"{blocker.name} {blocker.what}" for blocker in check.blockers)
     return " ".join((check.title, check.note, *said)).lower()

@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from console.runbook.run.decisions import (
+    DecisionRequest,
     ShownQuestion,
-    Wish,
     decision_for,
     shown_question,
     stop_question,
     ways_of,
 )
-from console.runbook.run.events import About, Choice, Decided
-from console.runbook.run.view import Question, RunState, RunView, StepState, Watched
+from console.runbook.run.events import Choice, Decided, QuestionKind
+from console.runbook.run.view import Question, RunState, RunView, StepState, StoredRun
 from console.text import duration
 from screens.present.text import (
     ASCII,
@@ -24,8 +24,8 @@ from screens.present.text import (
     WARN,
     Glyphs,
     Paragraph,
-    Parts,
     Row,
+    Spans,
     says,
 )
 
@@ -77,7 +77,7 @@ def current_place(view: RunView) -> int:
     return max(0, len(view.steps) - 1)
 
 
-def headline(run: Watched, now: datetime) -> Parts:
+def headline(run: StoredRun, now: datetime) -> Spans:
     """Return a run in one line: which, how far, since when, by whom, and whether its runner is alive."""
     view = run.view
     if not run.has_begun:
@@ -102,15 +102,15 @@ def step_rows(view: RunView, glyphs: Glyphs) -> list[Row]:
     letters = ASCII_STATE_GLYPHS if glyphs is ASCII else STATE_GLYPHS
     return [
         Row(
-            each.id,
+            step.id,
             (
-                (f"{letters[each.state]} {each.state:8}", STATE_TONES.get(each.state, PLAIN)),
-                (f" {clock(each.took_s or None):>6}  ", DIM),
-                (each.head.title or each.id, DIM if each.state is StepState.PENDING else STRONG),
+                (f"{letters[step.state]} {step.state:8}", STATE_TONES.get(step.state, PLAIN)),
+                (f" {clock(step.took_s or None):>6}  ", DIM),
+                (step.head.title or step.id, DIM if step.state is StepState.PENDING else STRONG),
             ),
-            each,
+            step,
         )
-        for each in view.steps
+        for step in view.steps
     ]
 
 
@@ -123,7 +123,7 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def standing(run: Watched) -> str:
+def standing(run: StoredRun) -> str:
     """Return what comes next where a run does not go on by itself, or what it waits for; nothing where that is plain."""
     view = run.view
     run_id = view.header.run_id
@@ -144,14 +144,14 @@ def standing(run: Watched) -> str:
     return ""
 
 
-def asked(run: Watched) -> ShownQuestion | None:
+def asked(run: StoredRun) -> ShownQuestion | None:
     """Return what the operator can decide: what the run asks, else what becomes of the step at which it has stopped."""
     if run.view.question is not None:
         return _asked(run.view, run.view.question)
     return _asked_of_stopped(run)
 
 
-def asked_to_stop(run: Watched) -> ShownQuestion | None:
+def asked_to_stop(run: StoredRun) -> ShownQuestion | None:
     """Return how a run is stopped while it asks nothing; None where there is nothing to stop."""
     shown = stop_question(run.view) if run.live.is_alive else None
     if shown is None:
@@ -163,7 +163,7 @@ def asked_to_stop(run: Watched) -> ShownQuestion | None:
 
 def _asked(view: RunView, question: Question) -> ShownQuestion:
     asked, step = question.asked, view.step(question.asked.step)
-    if asked.about is About.GO_AHEAD:
+    if asked.about is QuestionKind.GO_AHEAD:
         plan = None if step.prepared is None else step.prepared.plan
         may = "Have you done it?" if step.head.is_manual else "Continue?"
         sentence = f"Next: {step.head.title or step.id}. {may}"
@@ -180,13 +180,15 @@ def _asked(view: RunView, question: Question) -> ShownQuestion:
     return replace(shown_question(question), sentence=sentence, lapses_at=lapses)
 
 
-def _asked_of_stopped(run: Watched) -> ShownQuestion | None:
+def _asked_of_stopped(run: StoredRun) -> ShownQuestion | None:
     view, step = run.view, run.view.current
     if step is None or view.stopped is None or view.state is not RunState.STOPPED:
         return None
     has_failed = step.state in (StepState.FAILED, StepState.UNKNOWN)
     wanted = (Choice.RETRY, Choice.SKIP, Choice.UNDO) if has_failed else (Choice.SKIP, Choice.UNDO)
-    choices = tuple(each for each in wanted if _can_decide(run, Wish(step.id, each, reason="-")))
+    choices = tuple(
+        choice for choice in wanted if _can_decide(run, DecisionRequest(step.id, choice, reason="-"))
+    )
     if not choices:
         return None
     digest = "" if step.prepared is None else step.prepared.digest
@@ -194,8 +196,8 @@ def _asked_of_stopped(run: Watched) -> ShownQuestion | None:
     return ShownQuestion(step.id, choices, attempt=step.attempt, digest=digest, sentence=sentence)
 
 
-def _can_decide(run: Watched, wish: Wish) -> bool:
-    return isinstance(decision_for(run.view, wish, run.view.who, is_alive=run.live.is_alive), Decided)
+def _can_decide(run: StoredRun, request: DecisionRequest) -> bool:
+    return isinstance(decision_for(run.view, request, run.view.who, is_alive=run.live.is_alive), Decided)
 
 
 def question_says(question: ShownQuestion, now: datetime) -> tuple[Paragraph, ...]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from console.runbook.language.values import Answer, Call, Effect, Found, Planned, Step
-from console.runbook.run.view import RunState, RunView, StepState, StepView, Watched, waits_of
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned, Step
+from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph, says
@@ -30,7 +30,7 @@ def because(view: RunView, step: StepView) -> str:
     return ""
 
 
-def step_says(run: Watched, step: StepView) -> tuple[Paragraph, ...]:
+def step_says(run: StoredRun, step: StepView) -> tuple[Paragraph, ...]:
     """Return everything about a step: what it does, what it would change, what holds, what was found and said."""
     head, written = step.head, run.written(step.id)
     plan = NO_PLAN if step.prepared is None or step.prepared.plan is None else step.prepared.plan
@@ -60,10 +60,10 @@ def step_says(run: Watched, step: StepView) -> tuple[Paragraph, ...]:
     told += [EMPTY, says("evidence", DIM), *evidence] if evidence else []
     waits = [
         says(
-            f"{duration(each.took_s)}, {plural(each.times, 'time')}: {each.what}".removesuffix(": "),
-            label=f"  {each.name}",
+            f"{duration(wait.took_s)}, {plural(wait.times, 'time')}: {wait.what}".removesuffix(": "),
+            label=f"  {wait.name}",
         )
-        for each in waits_of(step, run.live)
+        for wait in waits_of(step, run.live)
     ]
     told += [EMPTY, says("waited for", DIM), *waits] if waits else []
     output = run.live.lines.get(step.id, ())
@@ -78,25 +78,27 @@ def _does(step: StepView, written: Step | None) -> str:
     return _call(written.action) if written.action else f"by hand: {clean(written.manual, SENTENCE_LIMIT)}"
 
 
-def _waiting(run: Watched, step: StepView) -> tuple[str, ...]:
+def _waiting(run: StoredRun, step: StepView) -> tuple[str, ...]:
     """Return what blocks a step at this moment."""
     waiting = run.live.waiting
     if waiting is None or waiting.step != step.id or not run.live.is_alive:
         return ()
     more = (f"{waiting.more} more",) if waiting.more else ()
-    return (*(each.text for each in waiting.blocking), *more)
+    return (*(blocker.text for blocker in waiting.blocking), *more)
 
 
 def _checks(step: StepView, written: Step | None) -> Iterable[str]:
     """Yield what must hold before a step and after it: as it was found last, or as the runbook has it."""
     if written is None:
         requires = () if step.prepared is None else step.prepared.requires
-        yield from (f"{each.name}: {each.found.answer}. {each.found.sentence}" for each in requires)
+        yield from (
+            f"{require.name}: {require.found.answer}. {require.found.sentence}" for require in requires
+        )
         return
-    yield from (f"before: {_call(each)}" for each in written.requires)
+    yield from (f"before: {_call(require)}" for require in written.requires)
     yield from (f"before: step {clean(each)} still holds" for each in written.requires_steps)
-    yield from (f"done already if: {_call(each)}" for each in written.probe)
-    yield from (f"after: {_call(each)}" for each in written.verify)
+    yield from (f"done already if: {_call(call)}" for call in written.probe)
+    yield from (f"after: {_call(call)}" for call in written.verify)
     if written.unverified_because:
         yield f"after: not verified. {clean(written.unverified_because, SENTENCE_LIMIT)}"
     if written.confirm:
@@ -121,13 +123,16 @@ def _call(call: Call) -> str:
 
 def _evidence(step: StepView, plan: Planned) -> list[Paragraph]:
     """Return what was found of a step, and what was decided about it."""
-    found = [("checked", each) for each in plan.checked]
+    found = [("checked", result) for result in plan.checked]
     found += [] if step.probed is None else [("probe", step.probed)]
-    found += [(each.name, each.found) for each in step.told]
+    found += [(result.name, result.found) for result in step.told]
     told = [_found(label, each) for label, each in found]
     told += [
-        says(f"by {each.who}" + (f": {each.reason}" if each.reason else ""), label=f"  {each.choice}")
-        for each in step.decisions
+        says(
+            f"by {decision.who}" + (f": {decision.reason}" if decision.reason else ""),
+            label=f"  {decision.choice}",
+        )
+        for decision in step.decisions
     ]
     if step.undo_failure is not None:
         undo = f"{step.undo_failure.sentence} {step.undo_failure.hint}".rstrip()
@@ -135,11 +140,11 @@ def _evidence(step: StepView, plan: Planned) -> list[Paragraph]:
     return told
 
 
-def _found(label: str, found: Found) -> Paragraph:
+def _found(label: str, found: CheckResult) -> Paragraph:
     tone = PLAIN if found.answer is Answer.YES else BAD
     return says(f"{found.answer}: {found.sentence}", tone, label=f"  {label}")
 
 
 def _listed(label: str, lines: Iterable[str]) -> list[Paragraph]:
-    told = [says(each, label=" ") for each in lines]
+    told = [says(line, label=" ") for line in lines]
     return [EMPTY, says(label, DIM), *told] if told else []

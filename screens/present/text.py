@@ -56,9 +56,9 @@ def bar(share: float, width: int, glyphs: Glyphs) -> str:
     return glyphs.full * filled + glyphs.empty * (width - filled)
 
 
-Part: TypeAlias = tuple[str, str]
+Span: TypeAlias = tuple[str, str]
 """A text and its tone."""
-Parts: TypeAlias = tuple[Part, ...]
+Spans: TypeAlias = tuple[Span, ...]
 
 PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
 CURSOR, RESTING = "cursor", "resting"
@@ -66,7 +66,7 @@ CURSOR, RESTING = "cursor", "resting"
 cursor is."""
 
 
-def text_of(parts: Parts) -> str:
+def text_of(parts: Spans) -> str:
     """Return parts as text."""
     return "".join(text for text, _ in parts)
 
@@ -77,7 +77,7 @@ class Row:
 
     key: Hashable
     """What makes it the same row after a change."""
-    parts: Parts
+    parts: Spans
     value: object = None
     """What it stands for."""
     severity: Severity = Severity.OK
@@ -87,7 +87,7 @@ class Row:
 class Paragraph:
     """Parts that belong together; lines after the first are indented by `hang` columns."""
 
-    parts: Parts
+    parts: Spans
     hang: int = 0
 
 

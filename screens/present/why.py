@@ -1,29 +1,29 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
 from console.diagnosis.values import Severity
-from console.diagnosis.why.values import Answer, Evidence, Explained, Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import Evidence, Explained, ServiceStanding, WhyAnswer
+from console.journal.signatures import Confidence
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
 Where = tuple[str, str]
 """What a command needs before and after it to reach the same engine."""
 STANDING_TONES = {
-    Standing.RUNS: DIM,
-    Standing.CONVERGING: WARN,
-    Standing.UNKNOWN: UNKNOWN,
-    Standing.HELD_UP: BAD,
+    ServiceStanding.RUNS: DIM,
+    ServiceStanding.CONVERGING: WARN,
+    ServiceStanding.UNKNOWN: UNKNOWN,
+    ServiceStanding.HELD_UP: BAD,
 }
 STANDING_WORDS = {
-    Standing.RUNS: "runs",
-    Standing.CONVERGING: "converging",
-    Standing.UNKNOWN: "unknown",
-    Standing.HELD_UP: "HELD UP",
+    ServiceStanding.RUNS: "runs",
+    ServiceStanding.CONVERGING: "converging",
+    ServiceStanding.UNKNOWN: "unknown",
+    ServiceStanding.HELD_UP: "HELD UP",
 }
 STANDING_SEVERITIES = {
-    Standing.RUNS: Severity.OK,
-    Standing.CONVERGING: Severity.WARNING,
-    Standing.UNKNOWN: Severity.UNKNOWN,
-    Standing.HELD_UP: Severity.CRITICAL,
+    ServiceStanding.RUNS: Severity.OK,
+    ServiceStanding.CONVERGING: Severity.WARNING,
+    ServiceStanding.UNKNOWN: Severity.UNKNOWN,
+    ServiceStanding.HELD_UP: Severity.CRITICAL,
 }
 FIELD_WIDTH = 26
 _WHOSE = {
@@ -33,12 +33,12 @@ _WHOSE = {
 }
 
 
-def service_rows(answer: Answer, wanted: str) -> list[Row]:
+def service_rows(answer: WhyAnswer, wanted: str) -> list[Row]:
     """Return a row for each service whose name or stack contains `wanted`, those that do not run first."""
     return [
-        _row(each)
-        for each in answer.explained
-        if wanted in f"{each.service.stack} {each.service.name}".lower()
+        _row(explained_service)
+        for explained_service in answer.explained
+        if wanted in f"{explained_service.service.stack} {explained_service.service.name}".lower()
     ]
 
 
@@ -50,9 +50,9 @@ def _row(each: Explained) -> Row:
         each.service.id,
         (
             (f"{STANDING_WORDS[own.standing]:10} ", tone),
-            (f"{tasks:>5}  ", DIM if own.standing is Standing.RUNS else PLAIN),
-            (each.service.name, DIM if own.standing is Standing.RUNS else STRONG),
-            (f"  {own.verdict}", DIM if own.standing is Standing.RUNS else PLAIN),
+            (f"{tasks:>5}  ", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
+            (each.service.name, DIM if own.standing is ServiceStanding.RUNS else STRONG),
+            (f"  {own.verdict}", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
         ),
         each,
         STANDING_SEVERITIES[own.standing],
@@ -62,7 +62,7 @@ def _row(each: Explained) -> Row:
 def explanation(each: Explained, where: Where) -> tuple[Paragraph, ...]:
     """Return why a service does not run: the verdict, how sure it is, what to do, and the evidence."""
     own = each.explanation
-    sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
+    sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
     told = [
         Paragraph(
             (
@@ -72,7 +72,7 @@ def explanation(each: Explained, where: Where) -> tuple[Paragraph, ...]:
         ),
         says(own.meaning),
     ]
-    if own.standing is not Standing.RUNS:
+    if own.standing is not ServiceStanding.RUNS:
         told.append(says(_WHOSE[own.is_address_problem], DIM))
     if own.advice or own.command:
         told.append(EMPTY)

@@ -14,13 +14,20 @@ from textual.scrollbar import ScrollBar
 from textual.worker import WorkerFailed
 
 from console.errors import Unknown, VipconsoleError
-from console.monitor.values import Scene
-from console.runbook.run.decisions import Wish
-from console.runbook.run.view import Watched
+from console.monitor.values import MonitorState
+from console.runbook.run.decisions import DecisionRequest
+from console.runbook.run.view import StoredRun
 from screens.present.run import asked
 from screens.present.text import says
-from screens.tui.dialogs import Leaving, Reading, help_says
-from screens.tui.environment import OpenJournal, OpenNetwork, OpenWhy, SceneCame, SceneSource, Surroundings
+from screens.tui.dialogs import QuitDialog, TextDialog, help_says
+from screens.tui.environment import (
+    ConsoleEnvironment,
+    MonitorSource,
+    OpenJournal,
+    OpenNetwork,
+    OpenWhy,
+    StateChanged,
+)
 from screens.tui.journal import JournalScreen
 from screens.tui.keys import Command, Commanded, CommandProvider, bindings, commands_of, usable
 from screens.tui.line_filter import Printable
@@ -32,9 +39,9 @@ from screens.tui.why import WhyScreen
 from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.line_view import AsciiScrollBar
 
-Runs: TypeAlias = Callable[[], AsyncGenerator[Watched | Unknown, None]]
+Runs: TypeAlias = Callable[[], AsyncGenerator[StoredRun | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything in it changes."""
-Decide: TypeAlias = Callable[[Wish, Callable[[str], object]], Awaitable[None]]
+Decide: TypeAlias = Callable[[DecisionRequest, Callable[[str], object]], Awaitable[None]]
 """Takes a decision, and reports what it waits for. Raises VipconsoleError with the reason if it is not accepted."""
 
 
@@ -51,7 +58,7 @@ THEME = "ansi-dark"
 
 
 def _is_above_overview(app: "ConsoleApp") -> bool:
-    return sum(isinstance(each, ConsoleScreen) for each in app.screen_stack) > 1
+    return sum(isinstance(screen, ConsoleScreen) for screen in app.screen_stack) > 1
 
 
 KEYS: tuple[Command, ...] = (
@@ -84,14 +91,14 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    scene: var[Scene] = var(Scene())
-    run_shown: var[Watched | None] = var(None)
+    monitor_state: var[MonitorState] = var(MonitorState())
+    run_shown: var[StoredRun | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
     def __init__(
         self,
-        source: SceneSource,
-        around: Surroundings,
+        source: MonitorSource,
+        around: ConsoleEnvironment,
         runs: Runs | None = None,
         own: OwnRun | None = None,
     ) -> None:
@@ -141,28 +148,28 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
 
     @work(group="watching", description="takes scenes from their source")
     async def _watch_source(self) -> None:
-        async with aclosing(self._source.scenes()) as scenes:
-            async for scene in scenes:
-                self.post_message(SceneCame(scene))
+        async with aclosing(self._source.monitor_states()) as monitor_states:
+            async for monitor_state in monitor_states:
+                self.post_message(StateChanged(monitor_state))
 
     @work(group="runs", description="watches maintenance runs")
     async def _watch_runs(self, runs: Runs) -> None:
         async with aclosing(runs()) as pictures:
-            async for each in pictures:
-                if isinstance(each, Unknown):
-                    said = f"The maintenance runs cannot be read. {each.reason} {each.hint}".rstrip()
+            async for picture in pictures:
+                if isinstance(picture, Unknown):
+                    said = f"The maintenance runs cannot be read. {picture.reason} {picture.hint}".rstrip()
                     self.notify(said, severity="warning", markup=False)
                 else:
-                    self.run_shown = each
+                    self.run_shown = picture
 
-    def on_scene_came(self, message: SceneCame) -> None:
+    def on_state_changed(self, message: StateChanged) -> None:
         """Hand the newest scene down."""
-        self.scene = message.scene
+        self.monitor_state = message.monitor_state
         self._attend()
 
     def _attend(self) -> None:
         """Let the networks that are on the screen be looked at more closely."""
-        shown = tuple(each.network_id for each in self.screen_stack if isinstance(each, NetworkScreen))
+        shown = tuple(screen.network_id for screen in self.screen_stack if isinstance(screen, NetworkScreen))
         if shown != self._attended:
             self._attended = shown
             self._source.attend(*shown)
@@ -228,18 +235,18 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     @work(group="deciding", description="takes a decision")
     async def _decide(self, decide: Decide, message: AnswerLine.Decided) -> None:
         try:
-            await decide(message.wish, self._tell)
+            await decide(message.request, self._tell)
         except VipconsoleError as error:
-            shown = [each for each in self.screen_stack if isinstance(each, RunbookScreen)]
-            for each in shown:
-                each.refuse(error)
+            shown = [screen for screen in self.screen_stack if isinstance(screen, RunbookScreen)]
+            for runbook_screen in shown:
+                runbook_screen.refuse(error)
             if self.screen not in shown:
                 self.notify(why_not(error), severity="error", markup=False)
 
     def _tell(self, sentence: str) -> None:
         self.notify(sentence, markup=False)
 
-    def watch_run_shown(self, before: Watched | None, now: Watched | None) -> None:
+    def watch_run_shown(self, before: StoredRun | None, now: StoredRun | None) -> None:
         """Notify the operator on another screen when their run asks something."""
         question = None if now is None else asked(now)
         if self._own is None or question is None or isinstance(self.screen, RunbookScreen):
@@ -254,30 +261,30 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
 
     def action_look_now(self) -> None:
         """Take a snapshot now, and redraw everything in case something else has written on the terminal."""
-        self._source.hurry()
+        self._source.wake()
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
 
     def action_help(self) -> None:
         """Show what can be done here, and what the marks mean."""
         here = [each for node, each in usable(self.screen.focused or self.screen) if node is not self]
-        keys = {each.keys for each in here}
-        everywhere = [each for each in commands_of(self) if each.keys not in keys]
+        keys = {command.keys for command in here}
+        everywhere = [command for command in commands_of(self) if command.keys not in keys]
         told = help_says((("Here", here), ("Everywhere", everywhere)), self.around.glyphs)
-        self.push_screen(Reading("Help", told, self.around))
+        self.push_screen(TextDialog("Help", told, self.around))
 
     def action_ask_to_leave(self) -> None:
         """Ask before leaving."""
-        if not isinstance(self.screen, Leaving):
+        if not isinstance(self.screen, QuitDialog):
             said = LEAVING if self._own is None else leaving_run(self._own.name, self.run_shown)
-            self.push_screen(Leaving([says(said)], self.around), self._leave)
+            self.push_screen(QuitDialog([says(said)], self.around), self._leave)
 
     def _leave(self, is_meant: bool | None) -> None:  # noqa: FBT001 - a dialog's result
         if is_meant:
             self.exit(0)
 
 
-def leaving_run(name: str, run: Watched | None) -> str:
+def leaving_run(name: str, run: StoredRun | None) -> str:
     """Return what happens to a run when the operator quits."""
     if run is not None and run.view.is_over:
         return f"The run is over. `vipconsole report {name}` shows what it did."

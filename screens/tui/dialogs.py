@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
 from screens.present.text import ASCII, DIM, EMPTY, PLAIN, STRONG, Glyphs, Paragraph, says
-from screens.tui.environment import Surroundings
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, Commanded, bindings
 from screens.tui.widgets.bars import KeyLine
 from screens.tui.widgets.line_view import wrapped
@@ -26,7 +26,7 @@ def help_says(groups: Iterable[tuple[str, Iterable[Command]]], glyphs: Glyphs) -
     names = ASCII_KEY_NAMES if glyphs is ASCII else KEY_NAMES
     for title, commands in groups:
         told.append(says(title, STRONG))
-        told += [_command(each, names) for each in commands if not _is_later_pane(each)]
+        told += [_command(command, names) for command in commands if not _is_later_pane(command)]
         told.append(EMPTY)
     return (*told, *_marks(glyphs))
 
@@ -86,20 +86,20 @@ LEAVE_KEYS: tuple[Command, ...] = (
 def fit(words: Words, paragraphs: Iterable[Paragraph], screen: Screen[Any]) -> None:
     """Say it in as many lines as it takes, as far as the screen has them."""
     width = min(MOST_WIDE, screen.size.width * 9 // 10) - 2
-    lines = sum(1 for each in paragraphs for _ in wrapped(each, max(1, width - 1)))
+    lines = sum(1 for paragraph in paragraphs for _ in wrapped(paragraph, max(1, width - 1)))
     # A dialog takes nine tenths of the screen at most: what is typed, and the keys that close it, stay in sight.
     words.styles.height = max(1, min(lines, screen.size.height * 9 // 10 - AROUND))
     words.say(paragraphs)
 
 
-class Reading(Commanded, ModalScreen[None], inherit_bindings=False):
+class TextDialog(Commanded, ModalScreen[None], inherit_bindings=False):
     """Sentences over a screen, until they are closed."""
 
     KEYS = READ_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     CSS_PATH = "dialogs.tcss"
 
-    def __init__(self, title: str, paragraphs: Iterable[Paragraph], around: Surroundings) -> None:
+    def __init__(self, title: str, paragraphs: Iterable[Paragraph], around: ConsoleEnvironment) -> None:
         super().__init__()
         self._title = Title(0, title, around.glyphs)
         self._paragraphs = tuple(paragraphs)
@@ -121,14 +121,14 @@ class Reading(Commanded, ModalScreen[None], inherit_bindings=False):
         fit(self.query_one(Words), self._paragraphs, self)
 
 
-class Leaving(Commanded, ModalScreen[bool], inherit_bindings=False):
+class QuitDialog(Commanded, ModalScreen[bool], inherit_bindings=False):
     """Asks before quitting. Enter stays."""
 
     KEYS = LEAVE_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     CSS_PATH = "dialogs.tcss"
 
-    def __init__(self, paragraphs: Iterable[Paragraph], around: Surroundings) -> None:
+    def __init__(self, paragraphs: Iterable[Paragraph], around: ConsoleEnvironment) -> None:
         super().__init__()
         self._paragraphs = tuple(paragraphs)
         self._around = around

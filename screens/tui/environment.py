@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from console.clock import Clock
 from console.errors import HostError
-from console.monitor.values import Scene
+from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.storage.state import make_private, state_folder, write_atomically
 from console.text import SENTENCE_LIMIT, clean, plural
@@ -51,7 +51,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ConsoleEnvironment:
     """Where the console runs, and which engine it shows."""
 
     settings: Settings
@@ -73,14 +73,14 @@ class Surroundings:
 
 
 @dataclass
-class SceneCame(Message):
+class StateChanged(Message):
     """There is a newer scene. Of several that wait, only the last is shown."""
 
-    scene: Scene
+    monitor_state: MonitorState
 
     def can_replace(self, message: Message) -> bool:
         """Replace an older one that was not shown yet."""
-        return isinstance(message, SceneCame)
+        return isinstance(message, StateChanged)
 
 
 @dataclass
@@ -111,14 +111,14 @@ class OpenRun(Message):
     """The operator opens the maintenance run."""
 
 
-class SceneSource(Protocol):
+class MonitorSource(Protocol):
     """Gives scenes while the console is open; `console.monitor` has the real one."""
 
-    def scenes(self) -> AsyncGenerator[Scene, None]:
+    def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest scene whenever something in it changed; parts that did not are the very same objects."""
         ...
 
-    def hurry(self) -> None:
+    def wake(self) -> None:
         """Take a snapshot now instead of after the present pause."""
         ...
 

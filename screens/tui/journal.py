@@ -7,7 +7,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from console.monitor.values import Line, Log, Scene
+from console.monitor.values import Line, Log, MonitorState
 from screens.present import journal
 from screens.present.text import (
     BAD,
@@ -18,11 +18,11 @@ from screens.present.text import (
     STRONG,
     UNKNOWN,
     Paragraph,
-    Part,
+    Span,
     says,
     text_of,
 )
-from screens.tui.environment import Surroundings, copy, save
+from screens.tui.environment import ConsoleEnvironment, copy, save
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
@@ -51,7 +51,7 @@ class JournalScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    def __init__(self, around: Surroundings, signature: str = "") -> None:
+    def __init__(self, around: ConsoleEnvironment, signature: str = "") -> None:
         super().__init__(around)
         self.lines = LogLines(around.zone, id="lines")
         self._findings = Rows(
@@ -81,9 +81,9 @@ class JournalScreen(ConsoleScreen):
 
     # What comes
 
-    def watch_scene(self, scene: Scene) -> None:
+    def watch_monitor_state(self, monitor_state: MonitorState) -> None:
         """Show the newest of the log; where it cannot be read, why."""
-        feed = scene.log
+        feed = monitor_state.log
         if feed.value is None:
             if feed.failed is not None:
                 self._findings.show([], "dockerd's log cannot be read.")
@@ -102,9 +102,9 @@ class JournalScreen(ConsoleScreen):
         if log is None:
             return
         rows = [
-            each
-            for each in journal.finding_rows(log.summary, self.around.zone)
-            if self._wanted.lower() in text_of(each.parts).lower()
+            row
+            for row in journal.finding_rows(log.summary, self.around.zone)
+            if self._wanted.lower() in text_of(row.parts).lower()
         ]
         empty = "No finding matches." if self._wanted else "No failure was logged."
         self._findings.show(rows, empty)
@@ -133,8 +133,8 @@ class JournalScreen(ConsoleScreen):
         log, lines = self._log, self.lines
         if log is None:
             return
-        feed = self.scene.log
-        read: list[Part] = []
+        feed = self.monitor_state.log
+        read: list[Span] = []
         if feed.failed is not None:
             read.append((f"STALE: {feed.failed.reason} ", BAD))
         if not log.summary.is_complete:
@@ -142,7 +142,7 @@ class JournalScreen(ConsoleScreen):
         if self._wanted:
             read.append((f"/{self._wanted} ", MATCH))
         self._title(FINDINGS).say(tuple(read))
-        said: list[Part] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
+        said: list[Span] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
         if lines.unseen:
             said.append((f", {lines.unseen} newer (f follows)", PLAIN))
         if self._level:
@@ -247,7 +247,7 @@ class JournalScreen(ConsoleScreen):
         if not lines:
             self.notify("Nothing to save here.", markup=False)
             return
-        text = "".join(f"{each.text}\n" for each in lines)
+        text = "".join(f"{line.text}\n" for line in lines)
         self.run_worker(
             save(self, "journal", text, self.around.clock.now()), group="saving", description="saves lines"
         )

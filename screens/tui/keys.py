@@ -56,7 +56,7 @@ class Command:
 
 def bindings(commands: Sequence[Command]) -> list[BindingType]:
     """Return commands as a screen's or widget's `BINDINGS`."""
-    return [each.binding for each in commands]
+    return [command.binding for command in commands]
 
 
 class Commanded(DOMNode):
@@ -78,7 +78,7 @@ def _limited(kind: type[DOMNode]) -> Mapping[tuple[str, tuple[object, ...]], Com
 
     Textual asks for every key after every key.
     """
-    found = [(parse(each.action), each) for each in _commands(kind) if each.when is not None]
+    found = [(parse(command.action), command) for command in _commands(kind) if command.when is not None]
     # Of two that do the same, the first one is asked.
     return {(name, given): each for (_, name, given), each in reversed(found)}
 
@@ -103,10 +103,10 @@ def usable(focused: DOMNode) -> Iterator[tuple[DOMNode, Command]]:
     for node in focused.ancestors_with_self:
         if not isinstance(node, Commanded):
             continue
-        for each in commands_of(node):
-            if each.keys not in seen and (each.when is None or each.when(node)):
-                seen.add(each.keys)
-                yield node, each
+        for command in commands_of(node):
+            if command.keys not in seen and (command.when is None or command.when(node)):
+                seen.add(command.keys)
+                yield node, command
 
 
 class CommandProvider(Provider):

@@ -10,15 +10,14 @@ from textual.widget import Widget
 from console.addresses.accounting import NetworkAccount
 from console.addresses.details import Holders, index_for_telling
 from console.addresses.map import AddressMap, maps_of
-from console.diagnosis.attachments import Attached, Attachments, Touch, attached_to
-from console.diagnosis.values import Observation
-from console.errors import Part, Unknown
-from console.monitor.values import Scene
+from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact, attached_to
+from console.diagnosis.values import Snapshot
+from console.errors import Result, Unknown
+from console.monitor.values import MonitorState
 from console.text import plural
 from screens.present import addresses, network
-from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, says
-from screens.present.text import Part as Shown
-from screens.tui.environment import OpenWhy, Surroundings, copy
+from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, Span, says
+from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
@@ -62,14 +61,14 @@ class NetworkScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-tall"), (ROOMY, "-roomy")]  # noqa: RUF012 - Textual declares it of an instance
 
-    def __init__(self, around: Surroundings, network_id: str) -> None:
+    def __init__(self, around: ConsoleEnvironment, network_id: str) -> None:
         super().__init__(around)
         self.network_id = network_id
         self.maps: tuple[AddressMap, ...] = ()
         self._account: NetworkAccount | None = None
-        self._seen: Observation | None = None
+        self._seen: Snapshot | None = None
         self._index: Holders | None = None
-        self._on_it: Part[Attachments] = Unknown("Not read yet.")
+        self._on_it: Result[Attachments] = Unknown("Not read yet.")
         self._place = 0
         self._wanted = ""
         self._sought_for = ""
@@ -85,7 +84,7 @@ class NetworkScreen(ConsoleScreen):
         self._side = Words(id="side")
         self._on_it_rows = Rows(id="on-it", empty="Not read yet.")
         self._lost_rows = Rows(id="lost", empty="No leaks seen.")
-        self._watched = Words(id="watched")
+        self._watched = Words(id="leaks-seen")
         self._setup = Words(id="setup")
         self._recreating = Words(id="recreating")
         self._find = FindLine("a holder, a stack, .52 or leaked")
@@ -114,23 +113,23 @@ class NetworkScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         """Catch up with what came while another screen was above this one."""
-        self.watch_scene(self.scene)
+        self.watch_monitor_state(self.monitor_state)
 
-    def watch_scene(self, scene: Scene) -> None:
+    def watch_monitor_state(self, monitor_state: MonitorState) -> None:
         """Show the network as it is now, or as it was last."""
-        look = scene.look.value
-        if look is None or not self.is_current:
+        snapshot = monitor_state.snapshot.value
+        if snapshot is None or not self.is_current:
             return
         account = next(
-            (each for each in look.assessment.accounts if each.network.id == self.network_id), None
+            (each for each in snapshot.assessment.accounts if each.network.id == self.network_id), None
         )
         self._is_gone = account is None
-        if account is not None and (account is not self._account or look.observation is not self._seen):
-            self._account, self._seen = account, look.observation
-            self.maps = maps_of(account, scene.ledger.entries)
+        if account is not None and (account is not self._account or snapshot.snapshot is not self._seen):
+            self._account, self._seen = account, snapshot.snapshot
+            self.maps = maps_of(account, monitor_state.leak_log.entries)
             self._place = min(self._place, max(0, len(self.maps) - 1))
-            self._index = index_for_telling(look.observation.swarm, look.observation.now, self.around.zone)
-            self._on_it = attached_to(account, look.observation.swarm)
+            self._index = index_for_telling(snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone)
+            self._on_it = attached_to(account, snapshot.snapshot.swarm)
         self._show()
 
     def _show(self) -> None:
@@ -141,11 +140,11 @@ class NetworkScreen(ConsoleScreen):
         zone, more = self.around.zone, self.around.glyphs.more
         self._show_map()
         wanted = "" if self._shown == MAP else self._wanted.lower()
-        is_large = any(each.blocks > 1 for each in self.maps) or len(self.maps) > 1
+        is_large = any(address_map.blocks > 1 for address_map in self.maps) or len(self.maps) > 1
         self._on_it_rows.show(*network.attached_rows(self._on_it, wanted, more, is_large=is_large))
-        entries = self.scene.ledger.on(account.network.id)
+        entries = self.monitor_state.leak_log.on(account.network.id)
         self._lost_rows.show(network.lost_rows(entries, seen.now, zone))
-        self._watched.say(network.watched(self.scene.ledger, seen.now, zone))
+        self._watched.say(network.seen_leaking(self.monitor_state.leak_log, seen.now, zone))
         self._setup.say(network.facts(account, seen, zone))
         self._recreating.say(network.recreation(account, self._on_it))
         self._title(LOST).say(((plural(len(entries), "entry", "entries"), PLAIN),))
@@ -171,7 +170,7 @@ class NetworkScreen(ConsoleScreen):
             return
         subnets = f" ({self._place + 1} of {len(self.maps)})" if len(self.maps) > 1 else ""
         name = f"{account.network.name} {subnet.pool.subnet if subnet else ''}{subnets}".rstrip()
-        said: list[Shown] = [("REMOVED ", BAD)] if self._is_gone else []
+        said: list[Span] = [("REMOVED ", BAD)] if self._is_gone else []
         said += addresses.figures(account, self.around.glyphs)
         self._title(MAP).say(tuple(said), name)
         if subnet is None:
@@ -210,7 +209,7 @@ class NetworkScreen(ConsoleScreen):
             told.append(addresses.legend_line(subnet, letters))
         else:
             told += addresses.legend_columns(subnet, letters)
-        outlook = addresses.outlook(self.scene.trends.get(self.network_id))
+        outlook = addresses.outlook(self.monitor_state.trends.get(self.network_id))
         notes = [says(f"Outlook: {outlook}.", BAD)] if outlook else []
         notes += addresses.map_notes(subnet, len(account.elsewhere))
         told += [EMPTY, *notes] if notes else []
@@ -219,12 +218,12 @@ class NetworkScreen(ConsoleScreen):
         return told
 
     def _other_panes(self) -> list[Paragraph]:
-        entries = len(self.scene.ledger.on(self.network_id))
+        entries = len(self.monitor_state.leak_log.on(self.network_id))
         on_it = "unknown"
         refused = 0
         if isinstance(self._on_it, Attachments):
             on_it = ", ".join(plural(len(self._on_it.of(kind)), kind) for kind in ("service", "container"))
-            refused = len(self._on_it.touched(Touch.REFUSED))
+            refused = len(self._on_it.with_impact(RecreationImpact.REFUSED))
         return [
             says(f"On it: {on_it}", label="2"),
             says(f"Leaks seen: {entries}", label="3"),
@@ -232,7 +231,7 @@ class NetworkScreen(ConsoleScreen):
             says("Impact of recreating" + (f": {refused} blocked" if refused else ""), label="5"),
         ]
 
-    def _sought(self) -> tuple[Shown, ...]:
+    def _sought(self) -> tuple[Span, ...]:
         if not self._wanted:
             return ()
         found = self.found
@@ -271,7 +270,7 @@ class NetworkScreen(ConsoleScreen):
             row = self._on_it_rows.current
             return (
                 row.value.id
-                if row and isinstance(row.value, Attached) and row.value.kind == "service"
+                if row and isinstance(row.value, Attachment) and row.value.kind == "service"
                 else ""
             )
         if self._shown != MAP or self.subnet is None or self.is_at_blocks or self._index is None:

@@ -10,14 +10,14 @@ from textual.reactive import var
 from textual.widget import Widget
 
 from console.diagnosis.values import Finding
-from console.journal.summary import Finding as Logged
-from console.runbook.run.view import Watched
+from console.journal.summary import LogFinding
+from console.runbook.run.view import StoredRun
 from screens.present.findings import finding_says
 from screens.present.quiet import report_says
-from screens.tui.dialogs import Reading
-from screens.tui.environment import OpenJournal, OpenNetwork, OpenRun, Surroundings
+from screens.tui.dialogs import TextDialog
+from screens.tui.environment import ConsoleEnvironment, OpenJournal, OpenNetwork, OpenRun
 from screens.tui.keys import Command, bindings
-from screens.tui.panes.base import ScenePane
+from screens.tui.panes.base import MonitorPane
 from screens.tui.panes.lists import FindingsPane, JournalPane, QuietPane, RunPane
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.screen import ConsoleScreen
@@ -41,10 +41,10 @@ class OverviewScreen(ConsoleScreen):
 
     sought: var[str] = var("", bindings=True)
     """The filter, in lower case."""
-    run: var[Watched | None] = var(None)
+    run: var[StoredRun | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: ConsoleEnvironment) -> None:
         super().__init__(around)
         self._find = FindLine("a network, a service, a stack")
 
@@ -52,7 +52,7 @@ class OverviewScreen(ConsoleScreen):
         """Lay out the panes."""
         with Grid():
             for pane in (Overlays, FindingsPane, JournalPane, QuietPane):
-                yield pane(self.around).data_bind(OverviewScreen.scene, OverviewScreen.sought)
+                yield pane(self.around).data_bind(OverviewScreen.monitor_state, OverviewScreen.sought)
             yield RunPane(self.around).data_bind(OverviewScreen.run)
         yield self._find
 
@@ -62,9 +62,12 @@ class OverviewScreen(ConsoleScreen):
         self.panes[0].enter()
 
     @property
-    def entered(self) -> ScenePane | None:
+    def entered(self) -> MonitorPane | None:
         """The pane that keys go to."""
-        return next((each for each in self.query(ScenePane) if each.has_class("-entered")), None)
+        return next(
+            (monitor_pane for monitor_pane in self.query(MonitorPane) if monitor_pane.has_class("-entered")),
+            None,
+        )
 
     def on_row_view_moved(self) -> None:
         """What can be done may be something else now."""
@@ -80,12 +83,14 @@ class OverviewScreen(ConsoleScreen):
             case OverlayLine(figures=line):
                 self.post_message(OpenNetwork(line.network_id))
             case Finding() as finding:
-                self.app.push_screen(Reading("Finding", finding_says(finding), self.around))
-            case Logged(signature=signature):
+                self.app.push_screen(TextDialog("Finding", finding_says(finding), self.around))
+            case LogFinding(signature=signature):
                 self.post_message(OpenJournal(signature.id))
-            case _ if isinstance(pane, QuietPane) and self.scene.quiet.value is not None:
-                self.app.push_screen(Reading("Quiet?", report_says(self.scene.quiet.value), self.around))
-            case Watched():
+            case _ if isinstance(pane, QuietPane) and self.monitor_state.quiet.value is not None:
+                self.app.push_screen(
+                    TextDialog("Quiet?", report_says(self.monitor_state.quiet.value), self.around)
+                )
+            case StoredRun():
                 self.post_message(OpenRun())
             case _ if isinstance(pane, JournalPane):
                 self.post_message(OpenJournal())

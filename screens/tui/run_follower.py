@@ -11,8 +11,8 @@ from console.clock import Clock
 from console.errors import Declined, HostError, RunbookError, Unknown, unknown_from
 from console.host.who import Who
 from console.runbook.language.source import default_runbook
-from console.runbook.run.decisions import Wish
-from console.runbook.run.view import Watched
+from console.runbook.run.decisions import DecisionRequest
+from console.runbook.run.view import StoredRun
 from console.runbook.runner.starting import Progress, decide, silent
 from console.runbook.store.folders import run_folders
 from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
@@ -28,14 +28,14 @@ class Decider:
     is_cut_short: bool = False
     """Whether a decision was interrupted, and how far it came is unknown."""
 
-    async def __call__(self, wish: Wish, tell: Progress = silent) -> None:
+    async def __call__(self, request: DecisionRequest, tell: Progress = silent) -> None:
         """Decide what was asked, for the question, the attempt and the plan that were shown. Raises Declined and HostError.
 
         RunnerNotStarted is one of these: then the decision is stored, but no runner has acted on it yet.
         """
         self.is_cut_short = True
         try:
-            await decide(self.folder, wish, self.who, self.clock, tell)
+            await decide(self.folder, request, self.who, self.clock, tell)
         except Exception:
             self.is_cut_short = False
             raise
@@ -46,7 +46,7 @@ EVERY_S = 3.0
 """How often to check whether another run has started."""
 
 
-async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
+async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
     """Yield the run that matters, and again whenever anything in it changes or another run starts.
 
     Unknown if runs cannot be read; nothing before the first run.
@@ -57,9 +57,9 @@ async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unkn
             runs = await asyncio.to_thread(run_folders, state)
             folder = await asyncio.to_thread(newest, state)
             async with aclosing(_until_another(state, folder, runs, clock)) as views:
-                async for each in views:
+                async for view in views:
                     failed = None
-                    yield each
+                    yield view
         except Declined:
             now = await asyncio.to_thread(_unreadable, state)
             if now is not None and now != failed:
@@ -73,15 +73,15 @@ async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[Watched | Unkn
         await clock.sleep(EVERY_S)
 
 
-async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | Unknown, None]:
+async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
     """Yield one run, and again whenever anything in it changes, until it is over. Unknown while it cannot be read."""
     failed: Unknown | None = None
     while True:
         try:
             async with aclosing(watch(folder, clock)) as pictures:
-                async for each in pictures:
+                async for picture in pictures:
                     failed = None
-                    yield each
+                    yield picture
         except HostError as error:
             now = unknown_from(error)
             if now != failed:
@@ -94,15 +94,15 @@ async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[Watched | U
 
 def _unreadable(state: Path) -> Unknown | None:
     """Return why none of the runs can be shown, or None if there is no run."""
-    for each in runs_in(state):
-        if isinstance(each, UnreadableRun):
-            return Unknown(f"The run {each.name} cannot be read. {each.why}", "`vipconsole runs` lists them.")
+    for run in runs_in(state):
+        if isinstance(run, UnreadableRun):
+            return Unknown(f"The run {run.name} cannot be read. {run.why}", "`vipconsole runs` lists them.")
     return None
 
 
 async def _until_another(
     state: Path, folder: Path, runs: tuple[Path, ...], clock: Clock
-) -> AsyncGenerator[Watched, None]:
+) -> AsyncGenerator[StoredRun, None]:
     """Yield a run until another one begins, or until it is over."""
     async with aclosing(watch(folder, clock)) as pictures:
         coming = asyncio.ensure_future(anext(pictures))
@@ -111,10 +111,10 @@ async def _until_another(
                 await asyncio.wait({coming}, timeout=EVERY_S)
                 if coming.done():
                     try:
-                        watched = coming.result()
+                        stored_run = coming.result()
                     except StopAsyncIteration:
                         break
-                    yield watched
+                    yield stored_run
                     coming = asyncio.ensure_future(anext(pictures))
                 elif await asyncio.to_thread(run_folders, state) != runs:
                     return
@@ -126,7 +126,7 @@ async def _until_another(
         await clock.sleep(EVERY_S)
 
 
-def planned_run(now: datetime) -> Watched | Unknown:
+def planned_run(now: datetime) -> StoredRun | Unknown:
     """Return the run that would begin now, as the runbook tells it; blocks. Unknown where that cannot be read."""
     # Checking a runbook loads every action; showing runs does not need that.
     from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above

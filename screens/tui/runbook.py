@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from console.errors import RunnerNotStarted, Unknown, VipconsoleError
 from console.runbook.run.decisions import ShownQuestion
-from console.runbook.run.view import StepState, StepView, Watched
+from console.runbook.run.view import StepState, StepView, StoredRun
 from screens.present.run import (
     asked,
     asked_to_stop,
@@ -24,7 +24,7 @@ from screens.present.run import (
 )
 from screens.present.run_step import step_says
 from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, says
-from screens.tui.environment import Surroundings, copy
+from screens.tui.environment import ConsoleEnvironment, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.run_follower import planned_run
 from screens.tui.screen import ConsoleScreen
@@ -70,10 +70,10 @@ class RunbookScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    run: var[Watched | Unknown] = var(NO_RUN)
+    run: var[StoredRun | Unknown] = var(NO_RUN)
     """The newest state of the run, or why there is none."""
 
-    def __init__(self, around: Surroundings, *, may_decide: bool = False) -> None:
+    def __init__(self, around: ConsoleEnvironment, *, may_decide: bool = False) -> None:
         super().__init__(around)
         self.may_decide = may_decide
         self._head = Words(id="head")
@@ -107,7 +107,7 @@ class RunbookScreen(ConsoleScreen):
         if self.run is NO_RUN:
             self._read_runbook()
 
-    def take(self, run: Watched | Unknown | None) -> None:
+    def take(self, run: StoredRun | Unknown | None) -> None:
         """Show a run from now on, where there is one."""
         if run is not None:
             self.run = run
@@ -268,6 +268,6 @@ def why_not(error: VipconsoleError) -> str:
 
 def _fit(words: Words, told: Sequence[Paragraph], width: int) -> None:
     """Show it in as many lines as it needs, up to a few."""
-    lines = sum(1 for each in told for _ in wrapped(each, max(1, width - 3)))
+    lines = sum(1 for paragraph in told for _ in wrapped(paragraph, max(1, width - 3)))
     words.styles.height = max(1, min(lines, MOST_LINES))
     words.say(told)

@@ -9,8 +9,8 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.widget import Widget
 
-from console.monitor.values import Scene
-from screens.tui.environment import Surroundings
+from console.monitor.values import MonitorState
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, Commanded, bindings
 from screens.tui.widgets.bars import Header, KeyLine
 from screens.tui.widgets.pane import Pane
@@ -38,7 +38,7 @@ KEYS: tuple[Command, ...] = (
 class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
     """A screen over the newest scene.
 
-    Widgets bound to `scene` by `data_bind` get each scene; they report by posting messages.
+    Widgets bound to `monitor_state` by `data_bind` get each scene; they report by posting messages.
     """
 
     KEYS = KEYS
@@ -47,15 +47,15 @@ class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
     HORIZONTAL_BREAKPOINTS = [(NARROW, "-narrow"), (FOLDED, "-folded"), (WIDE, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(LOW, "-low"), (TALL, "-tall")]  # noqa: RUF012
 
-    scene: var[Scene] = var(Scene())
+    monitor_state: var[MonitorState] = var(MonitorState())
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: ConsoleEnvironment) -> None:
         super().__init__()
         self.around = around
 
     def compose(self) -> ComposeResult:
         """Lay out the header, what the screen is about, and its keys."""
-        yield Header(self.around).data_bind(ConsoleScreen.scene)
+        yield Header(self.around).data_bind(ConsoleScreen.monitor_state)
         yield from self.compose_body()
         yield KeyLine(is_ascii=self.around.is_ascii)
 
@@ -65,10 +65,10 @@ class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Follow the app's scene."""
-        self.watch(self.app, "scene", self._take)
+        self.watch(self.app, "monitor_state", self._take)
 
-    def _take(self, scene: Scene) -> None:
-        self.scene = scene
+    def _take(self, monitor_state: MonitorState) -> None:
+        self.monitor_state = monitor_state
 
     @property
     def panes(self) -> list[Pane]:

@@ -14,7 +14,7 @@ from textual.app import App
 from screens.tui.app import ConsoleApp
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-PATIENCE_S = 5.0
+MAX_WAIT_S = 5.0
 """How long the console may take to end after a signal: a terminal that accepts no output would block it."""
 INPUT, OUTPUT = 0, 2
 """Where Textual reads, and where it draws."""
@@ -45,9 +45,9 @@ async def _show(make: Callable[[], ConsoleApp]) -> int:
 def _give_up_output() -> None:
     # Python would complain once more when it flushes at its end.
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for each in (sys.__stdout__, sys.__stderr__):
-        if each is not None:
-            os.dup2(nowhere, each.fileno())
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
 
 
 class _Ending:
@@ -62,7 +62,7 @@ class _Ending:
     def handled(self) -> Iterator[None]:
         """Handle the signals that end a process."""
         # Not by the loop's own handlers: the loop itself may wait for a terminal that takes nothing any more.
-        before = {each: signal.signal(each, self._begin) for each in ENDING}
+        before = {signals: signal.signal(signals, self._begin) for signals in ENDING}
         self._attributes = termios.tcgetattr(INPUT)
         try:
             yield
@@ -75,9 +75,9 @@ class _Ending:
             return
         self.code = 128 + number
         self._loop.call_soon_threadsafe(self._app.exit, self.code)
-        patience = threading.Timer(PATIENCE_S, self._insist)
-        patience.daemon = True
-        patience.start()
+        timer = threading.Timer(MAX_WAIT_S, self._insist)
+        timer.daemon = True
+        timer.start()
 
     def _insist(self) -> None:
         """Give the terminal back by hand, without waiting for it, and end."""

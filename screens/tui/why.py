@@ -9,16 +9,16 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Answer, Explained, Standing
+from console.diagnosis.why.values import Explained, ServiceStanding, WhyAnswer
 from console.errors import UsageError
-from console.journal.matching import Event
-from console.monitor.values import Log, Scene
+from console.journal.matching import LogEvent
+from console.monitor.values import Log, MonitorState
 from screens.present import why
 from screens.present.text import MATCH, PLAIN, UNKNOWN, Paragraph, says
-from screens.tui.environment import OpenNetwork, Surroundings, copy
+from screens.tui.environment import ConsoleEnvironment, OpenNetwork, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
@@ -50,15 +50,15 @@ class WhyScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    def __init__(self, around: Surroundings, service_id: str = "") -> None:
+    def __init__(self, around: ConsoleEnvironment, service_id: str = "") -> None:
         super().__init__(around)
         self._services = Rows(id="services", empty="Not read yet.", is_worst_first=True)
         self._told = Words(id="told")
         self._find = FindLine("a service or a stack")
         self._service_id = service_id
-        self._seen: Observation | None = None
+        self._seen: Snapshot | None = None
         self._log: Log | None = None
-        self._answer: Answer | None = None
+        self._answer: WhyAnswer | None = None
         self._wanted = ""
         self._is_explaining = False
 
@@ -76,15 +76,15 @@ class WhyScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         """Catch up with what came while another screen was above this one."""
-        self.watch_scene(self.scene)
+        self.watch_monitor_state(self.monitor_state)
 
-    def watch_scene(self, scene: Scene) -> None:
+    def watch_monitor_state(self, monitor_state: MonitorState) -> None:
         """Explain what was seen last."""
-        look, log = scene.look.value, scene.log.value
-        if look is None or not self.is_current:
+        snapshot, log = monitor_state.snapshot.value, monitor_state.log.value
+        if snapshot is None or not self.is_current:
             return
-        if look.observation is not self._seen or log is not self._log:
-            self._seen, self._log = look.observation, log
+        if snapshot.snapshot is not self._seen or log is not self._log:
+            self._seen, self._log = snapshot.snapshot, log
             if not self._is_explaining:
                 self._is_explaining = True
                 self._explain_newest()
@@ -95,7 +95,7 @@ class WhyScreen(ConsoleScreen):
     async def _explain_newest(self) -> None:
         """Explain on a thread, because a large swarm takes noticeable time; one at a time, the newest next."""
         try:
-            seen: Observation | None = None
+            seen: Snapshot | None = None
             log: Log | None = None
             while self._seen is not None and (seen is not self._seen or log is not self._log):
                 seen, log = self._seen, self._log
@@ -108,9 +108,9 @@ class WhyScreen(ConsoleScreen):
         finally:
             self._is_explaining = False
 
-    def _answer_to(self, seen: Observation, log: Log | None) -> Answer:
-        events = (each.recognised for each in log.lines) if log is not None else ()
-        lines = last_lines(each for each in events if isinstance(each, Event))
+    def _answer_to(self, seen: Snapshot, log: Log | None) -> WhyAnswer:
+        events = (line.recognised for line in log.lines) if log is not None else ()
+        lines = last_lines(event for event in events if isinstance(event, LogEvent))
         return explain(seen, self.around.settings.thresholds, (), lines)
 
     def _show(self) -> None:
@@ -158,12 +158,12 @@ class WhyScreen(ConsoleScreen):
     @property
     def network_id(self) -> str:
         """The fullest of its networks, where it waits for an address; nothing else."""
-        each, look = self.explained, self.scene.look.value
-        if each is None or look is None or each.explanation.standing is Standing.RUNS:
+        each, snapshot = self.explained, self.monitor_state.snapshot.value
+        if each is None or snapshot is None or each.explanation.standing is ServiceStanding.RUNS:
             return ""
         if not each.explanation.is_address_problem:
             return ""
-        own = [one for one in look.assessment.accounts if one.network.id in each.service.network_ids]
+        own = [one for one in snapshot.assessment.accounts if one.network.id in each.service.network_ids]
         return min(own, key=lambda one: one.free_at_most).network.id if own else ""
 
     def on_row_view_moved(self) -> None:

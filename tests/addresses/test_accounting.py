@@ -4,8 +4,8 @@ import pytest
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount, account
-from console.addresses.holders import Kind, held_twice
-from console.addresses.leaks import Certainty, Evidence
+from console.addresses.holders import HolderKind, held_twice
+from console.addresses.leaks import LeakCertainty, LeakEvidence
 from console.errors import Unknown
 from console.swarm.values import Node, SwarmState
 from tests.support.swarms import HERE, network, service, subnet, swarm, task
@@ -47,13 +47,13 @@ def test_every_kind_of_holder_is_named() -> None:
     )
     held = {str(address): (holder.kind, holder.name) for address, (holder,) in found.holders()}
     assert held == {
-        "10.0.1.2": (Kind.VIP, "ghost_app"),
-        "10.0.1.3": (Kind.TASK, "ghost_app.1"),
-        "10.0.1.4": (Kind.CONTAINER, "cccccccccccc on ci-host"),
-        "10.0.1.5": (Kind.LOAD_BALANCER, "ci-host"),
+        "10.0.1.2": (HolderKind.VIP, "ghost_app"),
+        "10.0.1.3": (HolderKind.TASK, "ghost_app.1"),
+        "10.0.1.4": (HolderKind.CONTAINER, "cccccccccccc on ci-host"),
+        "10.0.1.5": (HolderKind.LOAD_BALANCER, "ci-host"),
     }
     assert found.accounted == 4
-    assert [found.count(kind) for kind in Kind] == [1, 1, 1, 1]
+    assert [found.count(kind) for kind in HolderKind] == [1, 1, 1, 1]
 
 
 def test_tasks_past_running_hold_nothing_and_stopping_ones_do() -> None:
@@ -68,7 +68,7 @@ def test_without_the_engines_count_free_is_an_upper_bound_and_the_leak_unknown()
     found = only(swarm([network("proxy", "10.0.1.0/24", load_balancer="10.0.1.9", peers=1)]))
     assert (found.leaked, found.free_at_most, found.free_is_exact) == (None, 252, False)
     (part,) = found.subnets
-    assert part.leak.certainty is Certainty.UNKNOWN
+    assert part.leak.certainty is LeakCertainty.UNKNOWN
     assert part.leak.why_unknown == leaks.ENGINE_CANNOT
 
 
@@ -77,8 +77,8 @@ def test_two_agreeing_looks_make_an_exact_count() -> None:
     (part,) = found.subnets
     assert (part.leak.count, part.leak.certainty, part.leak.evidence) == (
         3,
-        Certainty.EXACT,
-        Evidence.ENGINE_COUNT,
+        LeakCertainty.EXACT,
+        LeakEvidence.ENGINE_COUNT,
     )
     assert found.accounted + 3 + found.free_at_most == found.capacity == 13
 
@@ -117,7 +117,7 @@ def test_a_subnet_that_is_all_held_has_no_leak_on_any_engine() -> None:
     full = swarm([network("proxy", "10.0.1.0/28", load_balancer="10.0.1.2", peers=1)], [], tasks)
     found = only(full)
     assert (found.leaked, found.free_at_most, found.free_is_exact) == (0, 0, True)
-    assert found.subnets[0].leak.evidence is Evidence.ALL_HELD
+    assert found.subnets[0].leak.evidence is LeakEvidence.ALL_HELD
 
 
 @pytest.mark.parametrize("missing", ["services", "tasks"])
@@ -138,7 +138,7 @@ def test_holders_that_could_not_be_read_leave_bounds(missing: str) -> None:
 
 def test_other_nodes_load_balancers_are_counted_from_the_peers() -> None:
     found = only(swarm([network("proxy", "10.0.1.0/24", load_balancer="10.0.1.5", peers=3)]))
-    assert found.count(Kind.LOAD_BALANCER) == found.accounted == 3
+    assert found.count(HolderKind.LOAD_BALANCER) == found.accounted == 3
     assert found.free_at_most == 250
 
 
@@ -148,12 +148,12 @@ def test_where_this_node_takes_no_part_nodes_with_tasks_are_counted() -> None:
         task("a", (PROXY, "10.0.1.4"), slot=2, node=OTHER.id),
     ]
     found = only(swarm([network("proxy", "10.0.1.0/24")], [], tasks, nodes=(HERE, OTHER)))
-    assert found.count(Kind.LOAD_BALANCER) == 1
+    assert found.count(HolderKind.LOAD_BALANCER) == 1
 
 
 def test_every_node_has_a_load_balancer_on_ingress() -> None:
     ingress = network("ingress", "10.0.0.0/24", ingress=True)
-    assert only(swarm([ingress], nodes=(HERE, OTHER))).count(Kind.LOAD_BALANCER) == 2
+    assert only(swarm([ingress], nodes=(HERE, OTHER))).count(HolderKind.LOAD_BALANCER) == 2
     blind = only(swarm([ingress], nodes=Unknown("no answer")))
     assert blind.missing == ("nodes",)
 

@@ -5,19 +5,19 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from console.addresses import leaks
-from console.addresses.accounting import Kept, NetworkAccount, SubnetAccount, account
+from console.addresses.accounting import EarlierLeaks, NetworkAccount, SubnetAccount, account
 from console.addresses.leaks import (
-    Allocator,
+    AllocatorGeneration,
     Census,
-    Certainty,
     Count,
-    Entry,
-    Evidence,
     Leak,
+    LeakCertainty,
+    LeakEntry,
+    LeakEvidence,
     allocator_of,
-    doubt_about,
     mark_of,
-    weigh,
+    valid_evidence,
+    why_no_evidence,
 )
 from console.errors import Unknown
 from console.swarm.values import Network, Node, SwarmState
@@ -52,16 +52,16 @@ def census(*addresses: str, balancers: int = 0, state: SwarmState | None = None)
 
 
 def weighed(state: SwarmState, *censuses: Census, earlier: SwarmState | None = None) -> NetworkAccount:
-    valid, void = weigh(censuses, state, None)
-    assert not void
-    return next(each for each in account(state, earlier, Kept(valid)) if each.network.name == "proxy")
+    valid, stale = valid_evidence(censuses, state, None)
+    assert not stale
+    return next(each for each in account(state, earlier, EarlierLeaks(valid)) if each.network.name == "proxy")
 
 
 def test_more_may_have_leaked_than_is_free_and_all_of_it_has_names() -> None:
     state = a_swarm(proxy(use={"10.0.1.0/28": (14, 2)}), api=(1, 52))
     named = [f"10.0.1.{last}" for last in range(5, 13)]
     (part,) = weighed(state, census(*named, state=state), earlier=state).subnets
-    assert (part.leak.count, part.leak.evidence, part.free_at_most) == (8, Evidence.ENGINE_COUNT, 2)
+    assert (part.leak.count, part.leak.evidence, part.free_at_most) == (8, LeakEvidence.ENGINE_COUNT, 2)
     assert [str(each) for each in part.leak.addresses] == named
 
 
@@ -69,9 +69,11 @@ def test_what_was_seen_leaking_is_told_before_the_engines_count_has_settled() ->
     state = a_swarm(proxy(use={"10.0.1.0/28": (14, 2)}), api=(1, 52))
     seen = entry(PROXY, "10.0.1.8", "10.0.1.9")
     (part,) = next(
-        each.subnets for each in account(state, None, Kept(entries=(seen,))) if each.network.name == "proxy"
+        each.subnets
+        for each in account(state, None, EarlierLeaks(entries=(seen,)))
+        if each.network.name == "proxy"
     )
-    assert (part.leak.count, part.leak.certainty, part.free_at_most) == (2, Certainty.AT_LEAST, 2)
+    assert (part.leak.count, part.leak.certainty, part.free_at_most) == (2, LeakCertainty.AT_LEAST, 2)
 
 
 def test_where_the_engine_does_not_count_a_census_does() -> None:
@@ -79,8 +81,8 @@ def test_where_the_engine_does_not_count_a_census_does() -> None:
     (part,) = found.subnets
     assert (part.leak.count, part.leak.certainty, part.leak.evidence) == (
         2,
-        Certainty.EXACT,
-        Evidence.CENSUS,
+        LeakCertainty.EXACT,
+        LeakEvidence.CENSUS,
     )
     assert part.leak.addresses == (IPv4Address("10.0.1.8"), IPv4Address("10.0.1.9"))
     assert part.leak.as_of == NOW - timedelta(minutes=3)
@@ -91,7 +93,7 @@ def test_where_the_engine_does_not_count_a_census_does() -> None:
 
 def test_a_census_that_found_none_says_zero_as_of_its_date() -> None:
     (part,) = weighed(a_swarm(), census()).subnets
-    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (0, Evidence.CENSUS, False)
+    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (0, LeakEvidence.CENSUS, False)
 
 
 def test_an_address_that_somebody_holds_again_drops_out() -> None:
@@ -117,7 +119,7 @@ def test_what_may_be_other_nodes_load_balancers_is_not_counted_as_leaked() -> No
 def test_the_engines_own_count_stands_and_gets_names_where_they_agree() -> None:
     counted = a_swarm(proxy(use={"10.0.1.0/28": (8, 8)}), api=(1, 52))
     (part,) = weighed(counted, census("10.0.1.8", "10.0.1.9"), earlier=counted).subnets
-    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (2, Evidence.ENGINE_COUNT, True)
+    assert (part.leak.count, part.leak.evidence, part.free_is_exact) == (2, LeakEvidence.ENGINE_COUNT, True)
     assert len(part.leak.addresses) == 2
     assert part.leak.as_of is None
     (part,) = weighed(counted, census("10.0.1.8"), earlier=counted).subnets
@@ -150,41 +152,41 @@ def test_where_holders_could_not_be_read_a_census_does_not_help() -> None:
     ],
 )
 def test_it_is_void_after_the_allocator_began_anew(state: SwarmState, why: str) -> None:
-    valid, (void,) = weigh([census("10.0.1.9")], state, None)
+    valid, (stale,) = valid_evidence([census("10.0.1.9")], state, None)
     assert not valid
-    assert void.reason == why
+    assert stale.reason == why
 
 
 def test_dockerds_log_can_make_it_void_too() -> None:
     kept = census("10.0.1.9")
-    assert weigh([kept], a_swarm(), kept.taken_at - timedelta(seconds=1))[0]
-    valid, (void,) = weigh([kept], a_swarm(), kept.taken_at + timedelta(seconds=1))
+    assert valid_evidence([kept], a_swarm(), kept.taken_at - timedelta(seconds=1))[0]
+    valid, (stale,) = valid_evidence([kept], a_swarm(), kept.taken_at + timedelta(seconds=1))
     assert not valid
-    assert "dockerd's log" in void.reason
+    assert "dockerd's log" in stale.reason
 
 
 def test_other_swarms_and_networks_that_are_gone_are_passed_over() -> None:
     kept = census("10.0.1.9")
     elsewhere = replace(kept, allocator=replace(kept.allocator, cluster_id="other"))
     recreated = replace(kept, network_id="id-before")
-    assert weigh([elsewhere, recreated], a_swarm(), None) == ({}, ())
+    assert valid_evidence([elsewhere, recreated], a_swarm(), None) == ({}, ())
 
 
 def test_what_cannot_be_excluded_is_said() -> None:
-    here = Allocator("cluster", HERE.id, HERE.id, LONG_AGO)
-    assert doubt_about(here, 1) == ""
-    assert "changed back" in doubt_about(here, 3)
-    assert "leader's dockerd" in doubt_about(replace(here, leader_id="other"), 3)
-    assert "log only" in doubt_about(replace(here, daemon_began=None), 1)
+    here = AllocatorGeneration("cluster", HERE.id, HERE.id, LONG_AGO)
+    assert why_no_evidence(here, 1) == ""
+    assert "changed back" in why_no_evidence(here, 3)
+    assert "leader's dockerd" in why_no_evidence(replace(here, leader_id="other"), 3)
+    assert "log only" in why_no_evidence(replace(here, daemon_began=None), 1)
 
 
-def counted_before(*entries: Entry) -> Kept:
+def counted_before(*entries: LeakEntry) -> EarlierLeaks:
     """Return that the engine counted two a minute ago, and what was seen leaking."""
     counts = {("id-proxy", IPv4Network("10.0.1.0/28")): Count(2, NOW - timedelta(minutes=1))}
-    return Kept(entries=entries, counts=counts)
+    return EarlierLeaks(entries=entries, counts=counts)
 
 
-def moving(kept: Kept) -> Leak:
+def moving(kept: EarlierLeaks) -> Leak:
     """Return the leak of a subnet in which addresses are changing hands."""
     state = a_swarm(proxy(use={"10.0.1.0/28": (9, 7)}), api=(1, 52))
     (found,) = [each for each in account(state, a_swarm(api=(1, 52)), kept) if each.network.name == "proxy"]
@@ -193,7 +195,7 @@ def moving(kept: Kept) -> Leak:
 
 def test_a_count_of_a_while_ago_stands_with_its_date() -> None:
     leak = moving(counted_before())
-    assert (leak.count, leak.certainty, leak.evidence) == (2, Certainty.EXACT, Evidence.ENGINE_COUNT)
+    assert (leak.count, leak.certainty, leak.evidence) == (2, LeakCertainty.EXACT, LeakEvidence.ENGINE_COUNT)
     assert leak.as_of == NOW - timedelta(minutes=1)
 
 
@@ -201,34 +203,34 @@ def test_what_was_seen_leaking_since_is_added_and_what_was_before_is_in_it() -> 
     before = entry("id-proxy", "10.0.1.8", ended_at=NOW - timedelta(minutes=2))
     after = entry("id-proxy", "10.0.1.9", stack="wiki", ended_at=NOW)
     leak = moving(counted_before(before, after))
-    assert (leak.count, leak.certainty, leak.watched) == (3, Certainty.AT_LEAST, 1)
+    assert (leak.count, leak.certainty, leak.seen_leaking) == (3, LeakCertainty.AT_LEAST, 1)
 
 
 def test_watched_leaks_are_added_to_a_census() -> None:
-    found = only_part(Kept({PROXY: census("10.0.1.8")}, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)))
+    found = only_part(EarlierLeaks({PROXY: census("10.0.1.8")}, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)))
     leak = found.leak
-    assert (leak.count, leak.certainty, leak.evidence, leak.watched) == (
+    assert (leak.count, leak.certainty, leak.evidence, leak.seen_leaking) == (
         2,
-        Certainty.AT_LEAST,
-        Evidence.CENSUS,
+        LeakCertainty.AT_LEAST,
+        LeakEvidence.CENSUS,
         1,
     )
     assert leak.as_of is not None
 
 
 def test_alone_they_are_a_lower_bound() -> None:
-    found = only_part(Kept(entries=(entry(PROXY, "10.0.1.8", "10.0.1.3"),)))
+    found = only_part(EarlierLeaks(entries=(entry(PROXY, "10.0.1.8", "10.0.1.3"),)))
     # .3 has a holder.
     assert (found.leak.count, found.leak.certainty, found.leak.evidence) == (
         1,
-        Certainty.AT_LEAST,
-        Evidence.LEDGER,
+        LeakCertainty.AT_LEAST,
+        LeakEvidence.LEAK_LOG,
     )
     assert found.accounted + 1 + found.free_at_most == found.capacity
     assert not found.free_is_exact
 
 
-def only_part(kept: Kept) -> SubnetAccount:
+def only_part(kept: EarlierLeaks) -> SubnetAccount:
     (found,) = [each for each in account(a_swarm(), None, kept) if each.network.name == "proxy"]
     return found.subnets[0]
 
@@ -236,16 +238,16 @@ def only_part(kept: Kept) -> SubnetAccount:
 @pytest.mark.parametrize(
     ("managers", "allocator", "has_mark"),
     [
-        (1, Allocator("cluster", "a", "a", NOW), True),
-        (2, Allocator("cluster", "a", "a", NOW), False),
-        (1, Allocator("cluster", "a", "b", NOW), False),
-        (1, Allocator("cluster", "a", "a", None), False),
+        (1, AllocatorGeneration("cluster", "a", "a", NOW), True),
+        (2, AllocatorGeneration("cluster", "a", "a", NOW), False),
+        (1, AllocatorGeneration("cluster", "a", "b", NOW), False),
+        (1, AllocatorGeneration("cluster", "a", "a", None), False),
         (1, None, False),
     ],
 )
 def test_only_an_allocator_whose_end_shows_has_a_mark(
     managers: int,
-    allocator: Allocator | None,
+    allocator: AllocatorGeneration | None,
     has_mark: bool,  # noqa: FBT001 - a case
 ) -> None:
     assert bool(mark_of(allocator, managers)) == has_mark

@@ -6,8 +6,16 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.addresses.accounting import Kept, account
-from console.addresses.leaks import Allocator, Census, Certainty, Count, Counts, Entry, Evidence
+from console.addresses.accounting import EarlierLeaks, account
+from console.addresses.leaks import (
+    AllocatorGeneration,
+    Census,
+    Count,
+    Counts,
+    LeakCertainty,
+    LeakEntry,
+    LeakEvidence,
+)
 from console.errors import Unknown
 from console.swarm.values import ALIVE, Network, Service, SwarmState, Task
 from tests.support.swarms import HERE, LONG_AGO, network, service, subnet, swarm, task
@@ -65,7 +73,7 @@ def swarms(draw: st.DrawFn) -> SwarmState:
 @st.composite
 def censuses(draw: st.DrawFn) -> Mapping[str, Census]:
     """Return what earlier censuses said, of any address that there is, held or not."""
-    allocator = Allocator("cluster", HERE.id, HERE.id, LONG_AGO)
+    allocator = AllocatorGeneration("cluster", HERE.id, HERE.id, LONG_AGO)
     return {
         each: Census(
             each,
@@ -80,11 +88,11 @@ def censuses(draw: st.DrawFn) -> Mapping[str, Census]:
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> tuple[Entry, ...]:
+def entries(draw: st.DrawFn) -> tuple[LeakEntry, ...]:
     """Return what was seen leaking, of any address that there is, held or not."""
     seen = draw(st.lists(st.tuples(st.sampled_from(NETWORKS), addresses), max_size=6))
     return tuple(
-        Entry(where, where, (IPv4Address(one),), f"task-{one}", "a.1", "a", "", "gone", LONG_AGO)
+        LeakEntry(where, where, (IPv4Address(one),), f"task-{one}", "a.1", "a", "", "gone", LONG_AGO)
         for where, one in seen
     )
 
@@ -100,7 +108,7 @@ def counts(draw: st.DrawFn) -> Counts:
     }
 
 
-kept = st.builds(Kept, censuses(), entries(), counts())
+kept = st.builds(EarlierLeaks, censuses(), entries(), counts())
 
 
 @settings(max_examples=6 * settings().max_examples, deadline=None)
@@ -109,7 +117,7 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
     state: SwarmState,
     other: SwarmState | None,
     agrees: bool,  # noqa: FBT001 - hypothesis draws it
-    known: Kept,
+    known: EarlierLeaks,
 ) -> None:
     for found in account(state, state if agrees else other, known):
         for part in found.subnets:
@@ -117,23 +125,23 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
             assert 0 <= part.accounted <= part.capacity
             assert 0 <= part.free_at_most <= part.capacity
             assert set(part.held) <= {each for each in part.pool.handed_out_from if each in part.pool}
-            is_dated_count = leak.evidence is Evidence.ENGINE_COUNT and leak.as_of is not None
+            is_dated_count = leak.evidence is LeakEvidence.ENGINE_COUNT and leak.as_of is not None
             # What was seen leaking, while the engine tells what is free and its count of the rest has not settled.
             detail = found.network.detail
             use = None if isinstance(detail, Unknown) else detail.use.get(str(part.pool.subnet))
-            is_beside_count = use is not None and leak.evidence is Evidence.LEDGER
+            is_beside_count = use is not None and leak.evidence is LeakEvidence.LEAK_LOG
             if leaked is not None:
-                assert 0 <= leak.watched <= leaked or leaked == leak.watched == 0
+                assert 0 <= leak.seen_leaking <= leaked or leaked == leak.seen_leaking == 0
                 # A census is dated, and a ledger knows only what was watched: more may have leaked.
                 if use is not None and is_beside_count:
                     assert part.free_at_most <= use.available
-                elif leak.evidence in (Evidence.CENSUS, Evidence.LEDGER):
+                elif leak.evidence in (LeakEvidence.CENSUS, LeakEvidence.LEAK_LOG):
                     assert not part.free_is_exact
                 elif not is_dated_count:
                     assert part.free_is_exact
-                assert leak.as_of is not None or leak.evidence is not Evidence.CENSUS
-                assert (leak.certainty is Certainty.AT_LEAST) == bool(
-                    leak.watched or leak.evidence is Evidence.LEDGER
+                assert leak.as_of is not None or leak.evidence is not LeakEvidence.CENSUS
+                assert (leak.certainty is LeakCertainty.AT_LEAST) == bool(
+                    leak.seen_leaking or leak.evidence is LeakEvidence.LEAK_LOG
                 )
                 # What the engine counted a while ago stands beside what is held and free now.
                 if is_dated_count or is_beside_count:

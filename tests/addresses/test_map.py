@@ -6,30 +6,32 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.addresses.accounting import Kept, NetworkAccount, account
+from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.details import index_for_telling, rest_says, tell
-from console.addresses.leaks import Allocator, Census, Entry
-from console.addresses.map import AddressMap, Mark, maps_of
+from console.addresses.leaks import AllocatorGeneration, Census, LeakEntry
+from console.addresses.map import AddressMap, CellKind, maps_of
 from console.swarm.values import Network, Node, SwarmState
 from tests.support.swarms import HERE, NOW, ago, network, service, subnet, swarm, task
 
 PROXY = "id-proxy"
 
 
-def mapped(state: SwarmState, *entries: Entry, censuses: Mapping[str, Census] | None = None) -> AddressMap:
+def mapped(
+    state: SwarmState, *entries: LeakEntry, censuses: Mapping[str, Census] | None = None
+) -> AddressMap:
     (found,) = maps_of(accounted(state, *entries, censuses=censuses), entries)
     return found
 
 
 def accounted(
-    state: SwarmState, *entries: Entry, censuses: Mapping[str, Census] | None = None
+    state: SwarmState, *entries: LeakEntry, censuses: Mapping[str, Census] | None = None
 ) -> NetworkAccount:
-    (found,) = account(state, state, Kept(censuses or {}, entries))
+    (found,) = account(state, state, EarlierLeaks(censuses or {}, entries))
     return found
 
 
-def entry(*addresses: str, network_id: str = PROXY) -> Entry:
-    return Entry(
+def entry(*addresses: str, network_id: str = PROXY) -> LeakEntry:
+    return LeakEntry(
         network_id,
         "proxy",
         tuple(map(IPv4Address, addresses)),
@@ -43,7 +45,7 @@ def entry(*addresses: str, network_id: str = PROXY) -> Entry:
 
 
 def census(*addresses: str, balancers: int = 0) -> Mapping[str, Census]:
-    allocator = Allocator("cluster", HERE.id, HERE.id, None)
+    allocator = AllocatorGeneration("cluster", HERE.id, HERE.id, None)
     unaccounted = tuple(map(IPv4Address, addresses))
     return {PROXY: Census(PROXY, "proxy", ago(720), allocator, unaccounted, balancers)}
 
@@ -59,9 +61,9 @@ def small(*, in_use: int | None = None, peers: int = 1, held: int = 1) -> SwarmS
 def marks(found: AddressMap) -> str:
     """The map in the characters of the drawings."""
     letters = {
-        Mark.VIP: "V", Mark.TASK: "t", Mark.CONTAINER: "c", Mark.LOAD_BALANCER: "L", Mark.TWICE: "2",
-        Mark.LEAKED: "#", Mark.TAKEN: "%", Mark.FREE: ".", Mark.OPEN: "?", Mark.GATEWAY: "G",
-        Mark.RESERVED: "-", Mark.OUTSIDE: "x",
+        CellKind.VIP: "V", CellKind.TASK: "t", CellKind.CONTAINER: "c", CellKind.LOAD_BALANCER: "L", CellKind.TWICE: "2",
+        CellKind.LEAKED: "#", CellKind.TAKEN: "%", CellKind.FREE: ".", CellKind.OPEN: "?", CellKind.GATEWAY: "G",
+        CellKind.RESERVED: "-", CellKind.OUTSIDE: "x",
     }  # fmt: skip
     return "".join(letters[found.cell(found.first + each).mark] for each in range(found.size))
 
@@ -99,7 +101,7 @@ def test_every_kind_of_holder_has_its_mark_and_is_told_with_its_date() -> None:
 
 def test_where_the_engine_cannot_count_an_address_without_a_holder_is_unknown_and_never_free() -> None:
     found = mapped(small())
-    assert found.rest is Mark.OPEN
+    assert found.rest is CellKind.OPEN
     assert "free or leaked" in said(found, "10.0.1.9", small())
     assert "Docker 29 does" in rest_says(found)
 
@@ -147,7 +149,7 @@ def test_where_only_the_ledger_knows_the_rest_stays_unknown() -> None:
 
 
 def test_an_entry_of_the_ledger_never_hides_who_holds_its_address_now() -> None:
-    assert mapped(small(), entry("10.0.1.5")).cell(int(IPv4Address("10.0.1.5"))).mark is Mark.VIP
+    assert mapped(small(), entry("10.0.1.5")).cell(int(IPv4Address("10.0.1.5"))).mark is CellKind.VIP
 
 
 def test_a_census_names_what_leaked_and_dates_what_was_free() -> None:
@@ -168,7 +170,7 @@ def test_what_may_be_a_load_balancer_of_another_node_is_not_called_leaked() -> N
 def test_unnamed_load_balancers_are_told_among_the_free() -> None:
     state = small(in_use=6, peers=2)
     found = mapped(state)
-    assert found.rest is Mark.FREE
+    assert found.rest is CellKind.FREE
     assert rest_says(found) == "Among those shown as free: 1 load balancer of other nodes."
     assert "one of 1 load balancer of other nodes" in said(found, "10.0.1.9", state)
 
@@ -191,7 +193,7 @@ def test_a_large_subnet_costs_what_is_held_in_it() -> None:
     assert found.blocks == 65_536
     block = found.block(found.block_of(int(IPv4Address("10.3.7.5"))))
     assert (str(block.first), block.held, block.capacity) == ("10.3.7.0", 1, 256)
-    assert found.block(0).counts == {Mark.RESERVED: 1, Mark.GATEWAY: 1, Mark.OPEN: 254}
+    assert found.block(0).counts == {CellKind.RESERVED: 1, CellKind.GATEWAY: 1, CellKind.OPEN: 254}
     assert sum(found.counts().values()) == 2**24
     assert len(found.told) == 5
 
@@ -202,7 +204,7 @@ OTHERS = [
 
 
 @st.composite
-def swarms(draw: st.DrawFn) -> tuple[SwarmState, tuple[Entry, ...]]:
+def swarms(draw: st.DrawFn) -> tuple[SwarmState, tuple[LeakEntry, ...]]:
     prefix = draw(st.sampled_from((22, 24, 26, 28, 29)))
     cidr = f"10.0.0.0/{prefix}"
     size = 2 ** (32 - prefix)
@@ -225,7 +227,7 @@ def swarms(draw: st.DrawFn) -> tuple[SwarmState, tuple[Entry, ...]]:
 
 @given(swarms())
 def test_every_address_is_one_cell_and_all_ways_of_counting_agree(
-    drawn: tuple[SwarmState, tuple[Entry, ...]],
+    drawn: tuple[SwarmState, tuple[LeakEntry, ...]],
 ) -> None:
     state, entries = drawn
     found = mapped(state, *entries)
@@ -236,5 +238,5 @@ def test_every_address_is_one_cell_and_all_ways_of_counting_agree(
     assert sum(each.capacity for each in blocks) == found.account.capacity
     holders = dict(accounted(state).holders())
     assert {int(each) for each in holders} == {each for each, cell in found.told.items() if cell.holders}
-    if one_by_one[Mark.FREE]:
+    if one_by_one[CellKind.FREE]:
         assert found.account.leak.count is not None

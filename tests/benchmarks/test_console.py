@@ -54,15 +54,15 @@ from console.journal.reader import DaemonLog
 from console.journal.recordings import GrowingJournal
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
-from console.monitor.monitor import Sources, Watcher
+from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE
-from screens.tui.screen import Surroundings
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.terminal import show
 host, path = sys.argv[1:]
 sources = Sources(EngineConnection(host, 5), DaemonLog(GrowingJournal(Path(path)), is_proven=True), None)
-around = Surroundings(Settings(), host, UNICODE, UTC, SystemClock())
-sys.exit(show(partial(ConsoleApp, Watcher(sources, Settings()), around)))
+around = ConsoleEnvironment(Settings(), host, UNICODE, UTC, SystemClock())
+sys.exit(show(partial(ConsoleApp, Monitor(sources, Settings()), around)))
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.operations.network_recreation.recreation import Result
+from console.operations.network_recreation.recreation import RecreationResult
 from console.swarm.connection import EngineConnection
 from console.swarm.parse import moment
 from tests.contract.world import World
@@ -24,7 +24,7 @@ ROUNDS = 3
 OLD, NEW = "10.0.200.0/24", "10.10.0.0/16"
 AIM_S = 5.0
 """So much more than its floor an outage may take."""
-PATIENCE_S = 180.0
+MAX_WAIT_S = 180.0
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def until_it_works(command: Callable[[], object], remedy: Callable[[], object] =
 
     After every tenth refusal the remedy is tried, which may fail as well.
     """
-    end_s = time.monotonic() + PATIENCE_S
-    for refused in range(int(PATIENCE_S)):
+    end_s = time.monotonic() + MAX_WAIT_S
+    for refused in range(int(MAX_WAIT_S)):
         try:
             command()
         except LabError:
@@ -73,7 +73,7 @@ def create_by_hand(stage: Stage, subnet: str) -> None:
 
 def last_start(stage: Stage) -> float:
     """Wait until as many tasks run as are wanted, and return when the last of them came to run, in seconds of Unix time."""
-    end_s = time.monotonic() + PATIENCE_S
+    end_s = time.monotonic() + MAX_WAIT_S
     while time.monotonic() < end_s:
         services = {each["ID"]: each["Spec"]["Mode"] for each in stage.world.client.services()}
         wanted = {
@@ -116,7 +116,7 @@ def count(leaked: dict[str, set[str]]) -> int:
     return sum(len(each) for each in leaked.values())
 
 
-def told(result: Result) -> str:
+def told(result: RecreationResult) -> str:
     """Return what each service was down for, longest first."""
     return "\n".join(
         f"    {each.name:<24}{each.total_s:5.1f} s (stop {each.stop_s or 0:.1f}, start {each.start_s or 0:.1f})"

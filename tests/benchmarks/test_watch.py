@@ -14,7 +14,7 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import known
-from console.monitor.values import Scene
+from console.monitor.values import MonitorState
 from tests.support.engines import simulation
 from tests.support.live import live
 
@@ -56,17 +56,17 @@ from pathlib import Path
 from console.journal.reader import DaemonLog
 from console.journal.recordings import RecordedJournal
 from console.settings import Settings
-from console.monitor.monitor import Sources, Watcher
+from console.monitor.monitor import Monitor, Sources
 from tests.support.watching import CountingConnection
 async def main():
     connection = CountingConnection(sys.argv[1], 30)
     log = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)
-    used = began = looks = None
-    async with aclosing(Watcher(Sources(connection, log, None), Settings()).scenes()) as scenes:
-        async for scene in scenes:
+    used = began = None
+    async with aclosing(Monitor(Sources(connection, log, None), Settings()).monitor_states()) as monitor_states:
+        async for monitor_state in monitor_states:
             now = time.monotonic()
-            # What the first looks cost is paid once.
-            if began is None and scene.look.value is not None and scene.number > 10:
+            # What the first snapshots cost is paid once.
+            if began is None and monitor_state.snapshot.value is not None and monitor_state.number > 10:
                 began, used, asked = now, cpu_s(), len(connection.asked)
             if began is not None and now - began >= SECONDS:
                 break
@@ -83,12 +83,12 @@ import asyncio
 from datetime import datetime, UTC
 from console.clock import SystemClock
 from console.errors import known
-from console.monitor.values import Scene
+from console.monitor.values import MonitorState
 from console.journal.reader import DaemonLog
-from console.journal.values import Batch, Entry
-from console.settings import Look
-from console.monitor.log_follower import Following
-from console.monitor.values import Stage
+from console.journal.values import Batch, JournalEntry
+from console.settings import SnapshotSettings
+from console.monitor.log_follower import LogFollower
+from console.monitor.values import StatePublisher
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import swarm
 PLAIN = 'time="2026-06-12T02:00:00.000000000Z" level=info msg="line" container=abc module=libcontainerd'
@@ -102,15 +102,15 @@ class Journal:
             while number < due:
                 now, count = datetime.now(UTC), min(500, due - number)
                 yield Batch(tuple(
-                    Entry(f"c{number + one}", now, 0.0, "b", "stdout", "docker.service", "dockerd", 1,
+                    JournalEntry(f"c{number + one}", now, 0.0, "b", "stdout", "docker.service", "dockerd", 1,
                           VIP_LINE if one % 100 == 0 else PLAIN, stream="s")
                     for one in range(count)))
                 number += count
             await asyncio.sleep(0.02)
 async def main():
     clock = SystemClock()
-    stage = Stage(clock)
-    following = Following(DaemonLog(Journal(), is_proven=True), "unix:///none", Look(), clock, stage)
+    stage = StatePublisher(clock)
+    following = LogFollower(DaemonLog(Journal(), is_proven=True), "unix:///none", SnapshotSettings(), clock, stage)
     following.learn(swarm())
     task = asyncio.create_task(following.run())
     began, used, lags = time.monotonic(), cpu_s(), []
@@ -118,9 +118,9 @@ async def main():
         before = time.monotonic()
         await asyncio.sleep(0.005)
         lags.append(time.monotonic() - before - 0.005)
-    log = stage.scene.log.value
+    log = stage.monitor_state.log.value
     print(cpu_s() - used, log.lines[-1].number / SECONDS, max(lags) * 1000, sorted(lags)[len(lags) * 99 // 100] * 1000,
-          stage.scene.number / SECONDS)
+          stage.monitor_state.number / SECONDS)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 asyncio.run(main())
@@ -154,9 +154,9 @@ def figures(process: "subprocess.Popen[str]") -> list[float]:
 def test_cpu_of_watching_a_swarm_that_does_not_change(hundred: str) -> None:
     # At the same time, so that whatever else the machine does falls on both alike.
     processes = [started(program, hundred, SECONDS) for program in (FLOOR, WATCHER)]
-    floor, watcher = map(figures, processes)
+    floor, monitor = map(figures, processes)
     print(f"\n200 services, 100 own networks, nothing changes, {SECONDS} s:")
-    for name, (used, inspections, memory) in (("floor", floor), ("watcher", watcher)):
+    for name, (used, inspections, memory) in (("floor", floor), ("watcher", monitor)):
         share = used / SECONDS
         print(
             f"  {name:8} {used:.2f} s CPU, {share:.2%} of a core, {inspections:.0f} inspections, {memory:.0f} MiB"
@@ -173,7 +173,7 @@ def test_time_from_a_change_to_the_scene() -> None:
         listener = docker.APIClient(base_url=simulated.host, version="auto", timeout=30)
         events = listener.events(decode=True)
         with live(simulated.host) as shown:
-            shown.until(lambda scene: scene.number > 8, "the first looks")
+            shown.until(lambda monitor_state: monitor_state.number > 8, "the first looks")
             for number in range(EVENTS):
                 name = f"late{number}"
                 began = clock.monotonic()
@@ -194,9 +194,9 @@ def test_time_from_a_change_to_the_scene() -> None:
         )
 
 
-def is_there(name: str, scene: Scene) -> bool:
-    look = scene.look.value
-    services = () if look is None else known(look.observation.swarm.services, ())
+def is_there(name: str, monitor_state: MonitorState) -> bool:
+    snapshot = monitor_state.snapshot.value
+    services = () if snapshot is None else known(snapshot.snapshot.swarm.services, ())
     return any(each.name == name for each in services)
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.operations.census.census import Means, take_census
-from console.operations.census.values import Result
-from console.operations.probes import Mark, Prober
+from console.operations.census.census import CensusDependencies, take_census
+from console.operations.census.values import CensusResult
+from console.operations.probes import ProbeOwner, Prober
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -33,12 +33,14 @@ class WorldClock:
         self._passed_s += seconds
 
 
-async def census(world: World, network: str) -> Result:
+async def census(world: World, network: str) -> CensusResult:
     connection = EngineConnection(f"unix://{world.socket}", 20)
     try:
         changer = EngineChanger(connection, lambda _: None)
-        means = Means(EngineReader(connection), changer, WorldClock(world), Mark("contract", 1), 30)
-        return await take_census(means, network)
+        dependencies = CensusDependencies(
+            EngineReader(connection), changer, WorldClock(world), ProbeOwner("contract", 1), 30
+        )
+        return await take_census(dependencies, network)
     finally:
         connection.close()
 
@@ -63,15 +65,15 @@ async def test_it_names_what_the_ring_lacks(world: World, lost: int) -> None:
 async def test_a_restart_leaves_nothing_to_be_named(world: World) -> None:
     network = world.create_overlay(world.fresh("restarted"), world.fresh_subnet(28))
     world.leak_fast(network, 4)
-    before = (await census(world, network)).ground.allocator
+    before = (await census(world, network)).walkable.allocator
 
     world.restart_engine()
 
     after = await census(world, network)
     assert after.unaccounted == ()
     # The engine made its own bridge anew: what was known before says nothing any more.
-    assert before.daemon_began != after.ground.allocator.daemon_began
-    assert before.leader_id == after.ground.allocator.leader_id
+    assert before.daemon_began != after.walkable.allocator.daemon_began
+    assert before.leader_id == after.walkable.allocator.leader_id
 
 
 @pytest.mark.parametrize("with_ipv6", [False, True])
@@ -99,7 +101,7 @@ def test_a_full_network_is_proven_by_what_was_allocated_after_the_probe(world: W
         try:
             changer = EngineChanger(connection, lambda _: None)
             return await Prober(
-                EngineReader(connection), changer, WorldClock(world), Mark("contract", 1), network
+                EngineReader(connection), changer, WorldClock(world), ProbeOwner("contract", 1), network
             ).next_address()
         finally:
             connection.close()

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from console.addresses.accounting import account
-from console.diagnosis.attachments import Attachments, Touch, attached_to
+from console.diagnosis.attachments import Attachments, RecreationImpact, attached_to
 from console.errors import Unknown
 from console.swarm.values import Node, SwarmState
 from tests.support.swarms import HERE, network, service, swarm, task
@@ -31,13 +31,13 @@ def test_everything_on_the_network_is_named_with_its_addresses_and_what_happens_
         ],
     )
     told = {
-        each.name: (each.kind, each.touch, [str(one) for one in each.addresses])
+        each.name: (each.kind, each.impact, [str(one) for one in each.addresses])
         for each in on_proxy(state).all
     }
     assert told == {
-        "ghost_app": ("service", Touch.RESTARTS, ["10.0.1.2", "10.0.1.3"]),
-        "cccccccccccc on ci-host": ("container", Touch.RECONNECTS, ["10.0.1.5"]),
-        "idle": ("service", Touch.STAYS_DOWN, ["10.0.1.4"]),
+        "ghost_app": ("service", RecreationImpact.RESTARTS, ["10.0.1.2", "10.0.1.3"]),
+        "cccccccccccc on ci-host": ("container", RecreationImpact.RECONNECTS, ["10.0.1.5"]),
+        "idle": ("service", RecreationImpact.STAYS_DOWN, ["10.0.1.4"]),
     }
 
 
@@ -58,10 +58,10 @@ def test_what_would_be_refused_comes_first_with_its_reason() -> None:
         [HERE, OTHER],
     )
     found = on_proxy(state)
-    refused = {each.name: each.because for each in found.touched(Touch.REFUSED)}
+    refused = {each.name: each.because for each in found.with_impact(RecreationImpact.REFUSED)}
     assert list(refused) == ["b_job", "c_app", "cccccccccccc on other", "d_app"]
     assert "only the engine there" in refused["cccccccccccc on other"]
-    assert [each.kind for each in found.touched(Touch.WAITS)] == ["task"]
+    assert [each.kind for each in found.with_impact(RecreationImpact.WAITS)] == ["task"]
     assert found.all[-1].name == "a_app"
 
 

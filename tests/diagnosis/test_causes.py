@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.causes.registry import CAUSES, LONGEST, cause_of
-from console.causes.values import Cause, Place, spoken, typed
+from console.causes.values import Cause, ErrorSource, spoken, typed
 
 NAMED = {
     "reason": "the reason", "reasons": "the reasons", "service": "app", "node": "worker-2", "network": "proxy",
@@ -78,8 +78,8 @@ def test_a_quoted_sentence_that_goes_on_is_no_cause(quoted: str) -> None:
     assert cause_of(f'exec: "x: {quoted}": not found') is None
 
 
-@given(st.text(), st.sampled_from(Place))
-def test_anything_at_all_has_an_answer(error: str, place: Place) -> None:
+@given(st.text(), st.sampled_from(ErrorSource))
+def test_anything_at_all_has_an_answer(error: str, place: ErrorSource) -> None:
     found = cause_of(error, place)
     assert found is None or found.cause.place is place
 

@@ -9,14 +9,14 @@ from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
 from console.diagnosis.why.evidence import last_lines, lines_of
 from console.diagnosis.why.exhaustion import ADDRESS_TAKEN
 from console.diagnosis.why.explain import CAUSES, explain
-from console.diagnosis.why.values import Explained, Standing
+from console.diagnosis.why.values import Explained, ServiceStanding
 from console.errors import Unknown, UsageError
-from console.journal.signatures import Certainty
+from console.journal.signatures import Confidence
 from console.journal.values import Batch
 from console.settings import Thresholds
 from console.swarm.values import Service, SwarmState, Task
 from tests.journal.lines import START_LINE, entry, line
-from tests.support.swarms import HERE, ago, network, observation, service, swarm
+from tests.support.swarms import HERE, ago, network, service, snapshot, swarm
 from tests.support.why import (
     APP,
     NO_VIP,
@@ -39,7 +39,11 @@ from tests.support.why import (
 
 def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:
     told = why([app(has_vip=False), *crowd()], [WAITING], [SMALL])
-    assert (told.cause, told.certainty, told.standing) == ("no-vip", Certainty.CERTAIN, Standing.HELD_UP)
+    assert (told.cause, told.certainty, told.standing) == (
+        "no-vip",
+        Confidence.CERTAIN,
+        ServiceStanding.HELD_UP,
+    )
     assert told.is_address_problem
     assert told.verdict == "no free address for its virtual IP on proxy"
     assert "All 5 addresses of proxy are taken." in told.meaning
@@ -52,28 +56,28 @@ def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:
 def test_a_virtual_ip_and_no_task_address_is_told_apart() -> None:
     own = replace(app(), virtual_ips=service(APP, (PROXY, "10.0.1.6")).virtual_ips)
     told = why([own, *crowd(4)], [WAITING], [SMALL])
-    assert (told.cause, told.certainty) == ("no-task-address", Certainty.CERTAIN)
+    assert (told.cause, told.certainty) == ("no-task-address", Confidence.CERTAIN)
 
 
 def test_a_task_that_has_only_just_begun_does_not_make_a_full_network_the_cause() -> None:
     own = replace(app(), virtual_ips=service(APP, (PROXY, "10.0.1.6")).virtual_ips)
     told = why([own, *crowd(4)], [replace(WAITING, since=ago(1))], [SMALL])
-    assert (told.cause, told.standing) == ("not-converged", Standing.CONVERGING)
+    assert (told.cause, told.standing) == ("not-converged", ServiceStanding.CONVERGING)
 
 
 def test_where_leaks_are_unknown_a_long_wait_is_likely_exhaustion_and_a_short_one_is_nothing() -> None:
     told = why([app(has_vip=False)], [WAITING])
-    assert (told.cause, told.certainty) == ("no-vip", Certainty.LIKELY)
+    assert (told.cause, told.certainty) == ("no-vip", Confidence.LIKELY)
     assert value(told, "leaked").startswith("unknown: This engine does not report")
     assert value(told, "free") == "at most 253"
     young = why([app(has_vip=False, updated=ago(10))], [replace(WAITING, since=ago(10))])
-    assert (young.cause, young.standing) == ("not-converged", Standing.CONVERGING)
+    assert (young.cause, young.standing) == ("not-converged", ServiceStanding.CONVERGING)
 
 
 def test_where_the_engine_counts_and_there_is_room_the_network_is_not_blamed() -> None:
     roomy = network("proxy", "10.0.1.0/24", use={"10.0.1.0/24": (3, 253)})
     told = why([app(has_vip=False)], [WAITING], [roomy], api=(1, 52))
-    assert (told.cause, told.certainty) == ("pending-allocations", Certainty.POSSIBLE)
+    assert (told.cause, told.certainty) == ("pending-allocations", Confidence.POSSIBLE)
     assert told.is_address_problem is None
 
 
@@ -81,18 +85,18 @@ def test_what_dockerd_logged_makes_it_certain_and_is_shown() -> None:
     said = event(f"Failed allocation for service {OBJECT}", NO_VIP)
     own = app(has_vip=False, id=OBJECT)
     told = why([own], [], lines={OBJECT: said})
-    assert (told.cause, told.certainty) == ("no-vip", Certainty.CERTAIN)
+    assert (told.cause, told.certainty) == ("no-vip", Confidence.CERTAIN)
     assert NO_VIP in told.evidence[-1].value
     assert told.evidence[-1].subject == "dockerd"
     before = replace(said, at=ago(10**8))
-    assert why([own], [], lines={OBJECT: before}).certainty is Certainty.LIKELY
+    assert why([own], [], lines={OBJECT: before}).certainty is Confidence.LIKELY
 
 
 def test_the_line_of_another_service_is_nobodys_evidence() -> None:
     said = event(f"Failed allocation for service {OBJECT}", NO_VIP)
     assert why([app()], [one()], lines={OBJECT: said}).cause == "well"
     told = why([app(has_vip=False, updated=ago(5))], [], lines={OBJECT: said})
-    assert told.standing is Standing.CONVERGING
+    assert told.standing is ServiceStanding.CONVERGING
 
 
 def test_lines_from_before_the_allocator_began_anew_count_no_more() -> None:
@@ -148,7 +152,7 @@ def test_an_error_that_only_quotes_exhaustion_is_not_exhaustion(quoted: str, aro
 )  # fmt: skip
 def test_what_is_not_about_addresses_says_so(tasks: list[Task], cause: str, words: str) -> None:
     told = why([app()], tasks)
-    assert (told.cause, told.standing, told.certainty) == (cause, Standing.HELD_UP, Certainty.CERTAIN)
+    assert (told.cause, told.standing, told.certainty) == (cause, ServiceStanding.HELD_UP, Confidence.CERTAIN)
     assert words in told.verdict
     assert told.is_address_problem is False
     assert "This is not an address problem" in told.meaning
@@ -175,9 +179,9 @@ def test_a_task_that_runs_after_failures_is_believed_after_a_minute() -> None:
     ]
     back = one(id="back", state="running", since=ago(20), created=ago(21))
     told = why([app()], [back, *ended])
-    assert (told.cause, told.certainty) == ("crash-loop", Certainty.LIKELY)
+    assert (told.cause, told.certainty) == ("crash-loop", Confidence.LIKELY)
     well = why([app()], [replace(back, since=ago(90), created=ago(91)), *ended])
-    assert (well.cause, well.standing) == ("well", Standing.RUNS)
+    assert (well.cause, well.standing) == ("well", ServiceStanding.RUNS)
     assert "3 tasks of it ended by themselves" in well.meaning
 
 
@@ -202,7 +206,7 @@ def test_what_ends_well_every_few_minutes_is_well() -> None:
 
 def test_a_first_failure_is_not_yet_a_loop() -> None:
     told = why([app()], failures("task: non-zero exit (3)", count=1, code=3))
-    assert (told.cause, told.standing) == ("failed-once", Standing.CONVERGING)
+    assert (told.cause, told.standing) == ("failed-once", ServiceStanding.CONVERGING)
 
 
 def test_a_neighbour_that_waits_for_an_address_is_named_as_a_possible_cause() -> None:
@@ -215,11 +219,11 @@ def test_a_neighbour_that_waits_for_an_address_is_named_as_a_possible_cause() ->
 
 def test_networks_that_are_gone_or_have_no_subnet_are_the_cause() -> None:
     told = why([app(has_vip=False)], [WAITING], [])
-    assert (told.cause, told.certainty, told.is_address_problem) == ("network-gone", Certainty.CERTAIN, True)
+    assert (told.cause, told.certainty, told.is_address_problem) == ("network-gone", Confidence.CERTAIN, True)
     told = why([app(has_vip=False)], [WAITING], [network("proxy", driver="")])
-    assert (told.cause, told.certainty) == ("network-without-subnet", Certainty.CERTAIN)
+    assert (told.cause, told.certainty) == ("network-without-subnet", Confidence.CERTAIN)
     young = network("proxy", driver="", created=ago(2))
-    assert why([app(has_vip=False)], [WAITING], [young]).standing is Standing.CONVERGING
+    assert why([app(has_vip=False)], [WAITING], [young]).standing is ServiceStanding.CONVERGING
 
 
 def test_a_network_of_the_nodes_own_is_not_gone() -> None:
@@ -231,31 +235,33 @@ def test_a_network_of_the_nodes_own_is_not_gone() -> None:
 @pytest.mark.parametrize(
     ("own", "tasks", "cause", "standing"),
     [
-        (app(), [one()], "well", Standing.RUNS),
-        (app(replicas=0), [], "no-replicas", Standing.RUNS),
-        (app(replicas=0), [one(desired_state="remove")], "stopping", Standing.CONVERGING),
-        (app(update_state="updating"), [one()], "updating", Standing.CONVERGING),
-        (app(update_state="paused"), [one()], "update-paused", Standing.HELD_UP),
-        (app(update_state="rollback_started"), [one()], "updating", Standing.CONVERGING),
-        (app(update_state="rollback_completed"), [one()], "well", Standing.RUNS),
-        (app(), [one(state="preparing", since=ago(70))], "preparing", Standing.CONVERGING),
-        (app(), [one(state="preparing", since=ago(4000))], "preparing", Standing.HELD_UP),
-        (app(), [one(state="starting", since=ago(5))], "starting", Standing.CONVERGING),
-        (app(replicas=2), [one()], "not-converged", Standing.HELD_UP),
-        (app(replicas=2, updated=ago(3)), [one()], "not-converged", Standing.CONVERGING),
-        (app(mode="global", replicas=None), [], "no-node-for-global", Standing.HELD_UP),
-        (app(mode="global", replicas=None), [one(slot=0)], "well", Standing.RUNS),
+        (app(), [one()], "well", ServiceStanding.RUNS),
+        (app(replicas=0), [], "no-replicas", ServiceStanding.RUNS),
+        (app(replicas=0), [one(desired_state="remove")], "stopping", ServiceStanding.CONVERGING),
+        (app(update_state="updating"), [one()], "updating", ServiceStanding.CONVERGING),
+        (app(update_state="paused"), [one()], "update-paused", ServiceStanding.HELD_UP),
+        (app(update_state="rollback_started"), [one()], "updating", ServiceStanding.CONVERGING),
+        (app(update_state="rollback_completed"), [one()], "well", ServiceStanding.RUNS),
+        (app(), [one(state="preparing", since=ago(70))], "preparing", ServiceStanding.CONVERGING),
+        (app(), [one(state="preparing", since=ago(4000))], "preparing", ServiceStanding.HELD_UP),
+        (app(), [one(state="starting", since=ago(5))], "starting", ServiceStanding.CONVERGING),
+        (app(replicas=2), [one()], "not-converged", ServiceStanding.HELD_UP),
+        (app(replicas=2, updated=ago(3)), [one()], "not-converged", ServiceStanding.CONVERGING),
+        (app(mode="global", replicas=None), [], "no-node-for-global", ServiceStanding.HELD_UP),
+        (app(mode="global", replicas=None), [one(slot=0)], "well", ServiceStanding.RUNS),
         (app(mode="replicated-job", replicas=None),
-         [one(state="complete", desired_state="complete", exit_code=0)], "done", Standing.RUNS),
+         [one(state="complete", desired_state="complete", exit_code=0)], "done", ServiceStanding.RUNS),
         (app(mode="replicated-job", replicas=None),
-         [one(state="running", desired_state="complete")], "well", Standing.RUNS),
+         [one(state="running", desired_state="complete")], "well", ServiceStanding.RUNS),
         (app(restart="none"), [one(state="failed", desired_state="shutdown", exit_code=1)],
-         "ended", Standing.HELD_UP),
+         "ended", ServiceStanding.HELD_UP),
         (app(restart="none"), [one(state="complete", desired_state="shutdown", exit_code=0)],
-         "done", Standing.RUNS),
+         "done", ServiceStanding.RUNS),
     ],
 )  # fmt: skip
-def test_what_is_under_way_or_well(own: Service, tasks: list[Task], cause: str, standing: Standing) -> None:
+def test_what_is_under_way_or_well(
+    own: Service, tasks: list[Task], cause: str, standing: ServiceStanding
+) -> None:
     told = why([own], tasks)
     assert (told.cause, told.standing) == (cause, standing)
 
@@ -264,12 +270,12 @@ def test_what_cannot_be_read_is_unknown_and_never_well() -> None:
     seen = swarm([ROOMY], [app()], [one()])
     gone = Unknown("The engine did not answer.")
     for part in ("engine", "services", "tasks"):
-        answer = explain(observation(_without(seen, part, gone)), Thresholds(), (APP,))
-        assert answer.standing is Standing.UNKNOWN
+        answer = explain(snapshot(_without(seen, part, gone)), Thresholds(), (APP,))
+        assert answer.standing is ServiceStanding.UNKNOWN
         assert "did not answer" in answer.headline
     waiting = _without(swarm([], [app(has_vip=False)], [WAITING]), "networks", gone)
-    (told,) = explain(observation(waiting), Thresholds(), (APP,)).explained
-    assert (told.explanation.cause, told.explanation.standing) == ("networks-unread", Standing.UNKNOWN)
+    (told,) = explain(snapshot(waiting), Thresholds(), (APP,)).explained
+    assert (told.explanation.cause, told.explanation.standing) == ("networks-unread", ServiceStanding.UNKNOWN)
 
 
 def _without(state: SwarmState, part: str, why_not: Unknown) -> SwarmState:

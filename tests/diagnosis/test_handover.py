@@ -6,7 +6,7 @@ from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Finding, Severity
 from console.settings import Thresholds
 from console.swarm.values import Node
-from tests.support.swarms import HERE, network, observation, service, swarm
+from tests.support.swarms import HERE, network, service, snapshot, swarm
 
 MACHINE = "0123456789abcdef0123456789abcdef"
 BY = f"{MACHINE}/77"
@@ -16,8 +16,8 @@ DEMOTED = replace(PAUSED, is_manager=False, wanted_role="worker")
 DRAINED = replace(PAUSED, availability="drain", availability_before="drain")
 
 
-def look(*nodes: Node, machine: str = MACHINE) -> Assessment:
-    seen = observation(swarm([network("proxy", "10.0.1.0/24")], [service("web")]))
+def assessed(*nodes: Node, machine: str = MACHINE) -> Assessment:
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24")], [service("web")]))
     seen = replace(seen, swarm=replace(seen.swarm, nodes=(HERE, *nodes)), machine=machine)
     return assess(seen, Thresholds(), ("proxy",))
 
@@ -27,7 +27,7 @@ def find(assessment: Assessment) -> list[Finding]:
 
 
 def test_a_node_that_somebody_paused_is_none_of_its_business() -> None:
-    assert find(look(replace(TWO, availability="pause"))) == []
+    assert find(assessed(replace(TWO, availability="pause"))) == []
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_node_that_somebody_paused_is_none_of_its_business() -> None:
 def test_what_a_hand_over_left_is_critical_with_the_command_that_ends_it(
     node: Node, says: str, command: str
 ) -> None:
-    (found,) = find(look(node))
+    (found,) = find(assessed(node))
     assert (found.severity, found.subject) == (Severity.CRITICAL, "two")
     assert says in found.sentence
     assert "`vipconsole reclaim` finishes or undoes it" in found.hint
@@ -53,5 +53,5 @@ def test_what_a_hand_over_left_is_critical_with_the_command_that_ends_it(
 
 
 def test_another_machines_is_ended_there() -> None:
-    (found,) = find(look(PAUSED, machine="f" * 32))
+    (found,) = find(assessed(PAUSED, machine="f" * 32))
     assert f"`vipconsole reclaim` on the machine {MACHINE}" in found.hint

@@ -6,7 +6,7 @@ from console.diagnosis.values import Assessment, Finding, Severity, UnfinishedRu
 from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm.values import Service
-from tests.support.swarms import NOW, network, observation, service, swarm
+from tests.support.swarms import NOW, network, service, snapshot, swarm
 
 HERE, THERE = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
 RUN = "20260612-010000-proxy-16"
@@ -26,10 +26,10 @@ def parked(name: str, by: str = f"{HERE}/{RUN}") -> Service:
     return replace(service(name), parked_by=by, rolls_back_to_parked=True)
 
 
-def look(
+def assessed(
     *services: Service, runs: tuple[UnfinishedRun, ...] | Unknown = (), names: tuple[str, ...] = ()
 ) -> Assessment:
-    seen = observation(swarm([network("proxy", "10.0.1.0/24")], services))
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24")], services))
     return assess(replace(seen, runs=runs, machine=HERE), Thresholds(), names)
 
 
@@ -38,13 +38,13 @@ def find(assessment: Assessment, code: str) -> list[Finding]:
 
 
 def test_where_nothing_is_parked_nothing_is_said() -> None:
-    assessment = look(service("web"))
+    assessment = assessed(service("web"))
     assert find(assessment, "services-parked") == find(assessment, "rollback-parks") == []
 
 
 def test_parked_services_are_one_finding_with_the_run_that_brings_them_back() -> None:
     names = [f"shop{number}_web" for number in range(12)]
-    assessment = look(service("other"), *(parked(each) for each in reversed(names)), names=("proxy",))
+    assessment = assessed(service("other"), *(parked(each) for each in reversed(names)), names=("proxy",))
     (found,) = find(assessment, "services-parked")
     assert found.severity is Severity.CRITICAL
     assert (found.subject, found.short) == (RUN, "12 services are parked")
@@ -58,7 +58,7 @@ def test_parked_services_are_one_finding_with_the_run_that_brings_them_back() ->
 
 
 def test_a_run_that_is_known_to_be_unfinished_is_told_alike_by_both_findings() -> None:
-    assessment = look(parked("web"), runs=(UNFINISHED,))
+    assessment = assessed(parked("web"), runs=(UNFINISHED,))
     assert [each.code for each in assessment.findings][:2] == ["run-unfinished", "services-parked"]
     run, services = assessment.findings[:2]
     assert services.hint == run.hint == UNFINISHED.hint
@@ -66,13 +66,13 @@ def test_a_run_that_is_known_to_be_unfinished_is_told_alike_by_both_findings() -
 
 
 def test_whether_a_run_is_over_is_not_claimed_where_runs_cannot_be_read() -> None:
-    (found,) = find(look(parked("web"), runs=Unknown("The log is damaged.")), "services-parked")
+    (found,) = find(assessed(parked("web"), runs=Unknown("The log is damaged.")), "services-parked")
     assert f"`vipconsole resume {RUN}`. If that run is over or lost" in found.hint
 
 
 def test_another_machines_run_is_named_with_its_machine() -> None:
     # One of the same name is unfinished here; it is not that one.
-    assessment = look(parked("web", f"{THERE}/{RUN}"), parked("app"), runs=(UNFINISHED,))
+    assessment = assessed(parked("web", f"{THERE}/{RUN}"), parked("app"), runs=(UNFINISHED,))
     here, there = find(assessment, "services-parked")
     assert (here.names, here.hint) == (("app",), UNFINISHED.hint)
     assert f"the run {RUN} of the machine {THERE} brings" in there.sentence
@@ -86,7 +86,7 @@ def test_a_label_that_does_not_tell_says_so_and_gives_no_command_from_it() -> No
         parked("c", f"{HERE}/x; reboot"),
         parked("d", f"/{RUN}"),
     )
-    (found,) = find(look(*strange), "services-parked")
+    (found,) = find(assessed(*strange), "services-parked")
     assert found.names == ("a", "b", "c", "d")
     assert "label does not say by which run" in found.sentence
     assert "`docker service inspect a`" in found.hint
@@ -95,7 +95,7 @@ def test_a_label_that_does_not_tell_says_so_and_gives_no_command_from_it() -> No
 
 def test_what_a_rollback_would_park_is_a_warning_with_its_cure() -> None:
     left = [replace(service(f"shop{number}"), rolls_back_to_parked=True) for number in range(6)]
-    assessment = look(service("web"), *left)
+    assessment = assessed(service("web"), *left)
     assert assessment.severity is Severity.WARNING
     assert assessment.headline == "a rollback would stop 6 services"
     (found,) = find(assessment, "rollback-parks")

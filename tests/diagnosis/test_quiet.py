@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from console.diagnosis.quiescence.values import Check, Judgement, Memory, State, Verdict
+from console.diagnosis.quiescence.values import (
+    Check,
+    CheckState,
+    Judgement,
+    PreviousChecks,
+    QuiescenceVerdict,
+)
 from console.errors import Unknown, known
 from console.settings import Quiet
 from console.swarm.values import Node
@@ -20,7 +26,7 @@ def test_judging_loads_no_door() -> None:
 
 def test_a_swarm_at_rest_is_quiet_and_every_check_is_told() -> None:
     report = judged(swarm(services=[WEB], tasks=[RUNS])).report
-    assert report.verdict is Verdict.QUIET
+    assert report.verdict is QuiescenceVerdict.QUIET
     assert {each.code for each in report.checks} == EVERYTHING
     assert not report.blocking
 
@@ -29,7 +35,7 @@ def test_a_swarm_at_rest_is_quiet_and_every_check_is_told() -> None:
 def test_an_update_under_way_is_busy_since_it_began(state: str, word: str) -> None:
     web = replace(WEB, update_state=state, update_started=ago(30))
     found = check("updates", swarm(services=[web], tasks=[RUNS]))
-    assert (found.state, names(found)) == (State.BUSY, ["web"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["web"])
     assert word in found.blockers[0].what
     assert found.blockers[0].since == ago(30)
 
@@ -37,7 +43,7 @@ def test_an_update_under_way_is_busy_since_it_began(state: str, word: str) -> No
 @pytest.mark.parametrize("state", ["", "completed", "paused", "rollback_completed", "rollback_paused"])
 def test_an_update_that_is_over_is_quiet(state: str) -> None:
     web = replace(WEB, update_state=state, update_started=ago(30))
-    assert check("updates", swarm(services=[web], tasks=[RUNS])).state is State.QUIET
+    assert check("updates", swarm(services=[web], tasks=[RUNS])).state is CheckState.QUIET
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_a_task_on_its_way_is_busy(state: str) -> None:
     found = check(
         "tasks", swarm(services=[fresh], tasks=[RUNS, task("web", slot=2, state=state, since=ago(5))])
     )
-    assert (found.state, names(found)) == (State.BUSY, ["web"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["web"])
     assert state in found.blockers[0].what
     assert found.blockers[0].since == ago(5)
 
@@ -57,7 +63,7 @@ def test_a_task_on_its_way_is_busy(state: str) -> None:
 def test_a_task_that_was_told_to_end_is_busy_also_when_its_service_is_gone(desired: str) -> None:
     stopping = task("gone", state="running", desired=desired, since=ago(59))
     found = check("tasks", swarm(services=[WEB], tasks=[RUNS, stopping]))
-    assert (found.state, names(found)) == (State.BUSY, ["service id-gone"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["service id-gone"])
 
 
 def test_a_task_that_ends_on_a_node_that_is_down_says_so() -> None:
@@ -81,18 +87,18 @@ def test_a_task_whose_service_is_gone_is_stuck_when_it_is_unchanged_for_the_dwel
     assert state in by_code(found)["stuck"].blockers[0].what
     for name in ("service k3v9q0w1x2y3", "k3v9q0w1x2y3", left.service_id):
         accepted = judged(orphaned, rules=replace(RULES, accepted=frozenset((name,))))
-        assert accepted.report.verdict is Verdict.QUIET
+        assert accepted.report.verdict is QuiescenceVerdict.QUIET
         assert not by_code(accepted)["stuck"].note
         fresh = replace(orphaned, tasks=(RUNS, replace(left, since=ago(59))))
         early = judged(fresh, rules=replace(RULES, accepted=frozenset((name,))))
         assert [each.code for each in early.report.blocking] == ["tasks"]
     wrong = judged(orphaned, rules=replace(RULES, accepted=frozenset(("k3v9", "web"))))
-    assert wrong.report.verdict is Verdict.BUSY
+    assert wrong.report.verdict is QuiescenceVerdict.BUSY
 
 
 def test_no_service_is_taken_for_gone_while_services_cannot_be_read() -> None:
     state = replace(swarm(tasks=[task("web", state="pending", since=ago(90))]), services=Unknown("no answer"))
-    assert judged(state).report.verdict is Verdict.UNKNOWN
+    assert judged(state).report.verdict is QuiescenceVerdict.UNKNOWN
 
 
 FAR = Node("far", "far.example.org", "down", "active", is_manager=False, is_leader=False)
@@ -106,52 +112,52 @@ IN_VAIN = swarm(
 def test_a_task_that_ends_on_a_node_that_is_down_is_stuck_after_the_dwell_time() -> None:
     first = judged(IN_VAIN)
     assert [each.code for each in first.report.blocking] == ["tasks"]
-    assert list(first.memory.unsettled.values()) == [NOW]
-    memory = Memory(dict.fromkeys(first.memory.unsettled, ago(61)))
-    later = judged(IN_VAIN, memory=memory)
+    assert list(first.previous.unsettled.values()) == [NOW]
+    previous = PreviousChecks(dict.fromkeys(first.previous.unsettled, ago(61)))
+    later = judged(IN_VAIN, previous=previous)
     assert [each.code for each in later.report.blocking] == ["stuck"]
     assert names(by_code(later)["stuck"]) == ["web"]
-    assert later.memory.unsettled == memory.unsettled
+    assert later.previous.unsettled == previous.unsettled
     for name in ("web", "far.example.org"):
         accepting = replace(RULES, accepted=frozenset((name,)))
-        accepted = judged(IN_VAIN, memory=memory, rules=accepting)
-        assert accepted.report.verdict is Verdict.QUIET
+        accepted = judged(IN_VAIN, previous=previous, rules=accepting)
+        assert accepted.report.verdict is QuiescenceVerdict.QUIET
         assert not by_code(accepted)["stuck"].note
-        assert judged(IN_VAIN, rules=accepting).report.verdict is Verdict.BUSY
+        assert judged(IN_VAIN, rules=accepting).report.verdict is QuiescenceVerdict.BUSY
     assert judged(IN_VAIN, rules=replace(RULES, dwell_s=0, accepted=frozenset(("web",)))).report.verdict is (
-        Verdict.QUIET
+        QuiescenceVerdict.QUIET
     )
 
 
 def test_an_accepted_task_on_a_node_that_is_down_excuses_nothing_else_of_its_service() -> None:
-    memory = Memory(dict.fromkeys(judged(IN_VAIN).memory.unsettled, ago(61)))
+    previous = PreviousChecks(dict.fromkeys(judged(IN_VAIN).previous.unsettled, ago(61)))
     accepting = replace(RULES, accepted=frozenset(("far.example.org",)))
     updating = replace(WEB, update_state="updating", update_started=ago(5))
     here = task("web", slot=3, state="running", desired="shutdown")
     more = replace(IN_VAIN, services=(updating,), tasks=(*known(IN_VAIN.tasks, ()), here))
-    report = judged(more, memory=memory, rules=accepting, heard=(of_web("die"),)).report
+    report = judged(more, previous=previous, rules=accepting, stream_item=(of_web("die"),)).report
     assert [each.code for each in report.blocking] == ["updates", "tasks", "changes"]
 
 
 def test_what_is_left_of_a_lost_service_on_a_node_that_is_down_can_be_accepted() -> None:
     state = swarm(tasks=[task("gone", desired="remove", node="far")], nodes=[HERE, FAR])
-    memory = Memory(dict.fromkeys(judged(state).memory.unsettled, ago(61)))
-    assert names(by_code(judged(state, memory=memory))["stuck"]) == ["service id-gone"]
+    previous = PreviousChecks(dict.fromkeys(judged(state).previous.unsettled, ago(61)))
+    assert names(by_code(judged(state, previous=previous))["stuck"]) == ["service id-gone"]
     for name in ("service id-gone", "id-gone", "far.example.org"):
         accepting = replace(RULES, accepted=frozenset((name,)))
-        assert judged(state, memory=memory, rules=accepting).report.verdict is Verdict.QUIET
+        assert judged(state, previous=previous, rules=accepting).report.verdict is QuiescenceVerdict.QUIET
 
 
 def test_missing_replicas_are_busy_while_the_change_is_fresh() -> None:
     web = replace(WEB, replicas=3, updated=ago(10))
     found = check("replicas", swarm(services=[web], tasks=[RUNS]))
-    assert (found.state, found.blockers[0].what) == (State.BUSY, "has 1 of 3 running")
+    assert (found.state, found.blockers[0].what) == (CheckState.BUSY, "has 1 of 3 running")
 
 
 def test_a_global_service_is_converged_when_all_its_tasks_run() -> None:
     everywhere = replace(WEB, mode="global", replicas=None, updated=ago(10))
     tasks = [task("web", slot=0, node=each) for each in ("a", "b")]
-    assert check("replicas", swarm(services=[everywhere], tasks=tasks)).state is State.QUIET
+    assert check("replicas", swarm(services=[everywhere], tasks=tasks)).state is CheckState.QUIET
     tasks[1] = replace(tasks[1], state="preparing", since=ago(5))
     assert names(check("replicas", swarm(services=[everywhere], tasks=tasks))) == ["web"]
 
@@ -160,9 +166,9 @@ def test_a_job_is_busy_until_it_is_done_and_its_tasks_are_not_taken_for_stopping
     job = replace(WEB, mode="replicated-job", replicas=None)
     at_work = task("web", state="running", desired="complete", since=ago(59))
     assert names(check("replicas", swarm(services=[job], tasks=[at_work]))) == ["web"]
-    assert check("tasks", swarm(services=[job], tasks=[at_work])).state is State.QUIET
+    assert check("tasks", swarm(services=[job], tasks=[at_work])).state is CheckState.QUIET
     done = swarm(services=[job], tasks=[task("web", state="complete", desired="complete")])
-    assert judged(done).report.verdict is Verdict.QUIET
+    assert judged(done).report.verdict is QuiescenceVerdict.QUIET
 
 
 def by_code(found: Judgement) -> dict[str, Check]:
@@ -180,10 +186,10 @@ def test_a_job_at_work_and_unchanged_for_the_dwell_time_is_stuck_and_can_be_acce
     assert [each.code for each in found.report.blocking] == ["stuck"]
     assert by_code(found)["stuck"].blockers[0].what == "is an unfinished job"
     accepting = replace(RULES, accepted=frozenset(("web",)))
-    assert judged(endless, rules=accepting).report.verdict is Verdict.QUIET
+    assert judged(endless, rules=accepting).report.verdict is QuiescenceVerdict.QUIET
     fresh = replace(endless, services=(replace(job, updated=ago(5)),))
-    assert by_code(judged(fresh))["stuck"].state is State.QUIET
-    assert judged(fresh, rules=accepting).report.verdict is Verdict.BUSY
+    assert by_code(judged(fresh))["stuck"].state is CheckState.QUIET
+    assert judged(fresh, rules=accepting).report.verdict is QuiescenceVerdict.BUSY
 
 
 def test_a_job_that_keeps_failing_is_stuck_after_the_dwell_time() -> None:
@@ -194,61 +200,64 @@ def test_a_job_that_keeps_failing_is_stuck_after_the_dwell_time() -> None:
     )
     first = judged(again)
     assert names(by_code(first)["replicas"]) == ["web"]
-    assert first.memory.unsettled == {"id-web": ago(1)}
-    later = judged(again, memory=Memory({"id-web": ago(61)}))
+    assert first.previous.unsettled == {"id-web": ago(1)}
+    later = judged(again, previous=PreviousChecks({"id-web": ago(61)}))
     assert [each.code for each in later.report.blocking] == ["stuck"]
     assert by_code(later)["stuck"].blockers[0].what == "is an unfinished job and has failed (exit (1))"
     accepting = replace(RULES, accepted=frozenset(("web",)))
-    assert judged(again, rules=accepting).report.verdict is Verdict.QUIET
+    assert judged(again, rules=accepting).report.verdict is QuiescenceVerdict.QUIET
 
 
 def test_a_service_that_is_not_to_be_restarted_rests_when_its_task_has_ended() -> None:
     once = replace(WEB, restart="none")
     state = swarm(services=[once], tasks=[task("web", state="failed", desired="shutdown", since=ago(10))])
-    assert judged(state).report.verdict is Verdict.QUIET
+    assert judged(state).report.verdict is QuiescenceVerdict.QUIET
     again = replace(WEB, restart="on-failure")
     state = swarm(services=[again], tasks=[task("web", state="complete", desired="shutdown", since=ago(10))])
-    assert judged(state).report.verdict is Verdict.QUIET
+    assert judged(state).report.verdict is QuiescenceVerdict.QUIET
 
 
 def test_a_crash_loop_is_restless_at_first_and_stuck_after_the_dwell_time() -> None:
     first = judged(crash_loop())
     assert names(next(each for each in first.report.checks if each.code == "replicas")) == ["web"]
-    later = judged(crash_loop(), memory=Memory({"id-web": ago(61)}))
+    later = judged(crash_loop(), previous=PreviousChecks({"id-web": ago(61)}))
     checks = by_code(later)
-    assert checks["stuck"].state is State.STUCK
+    assert checks["stuck"].state is CheckState.STUCK
     assert checks["stuck"].blockers[0].what == "keeps failing (exit (1)), 0 of 1 running"
     assert checks["stuck"].blockers[0].since == ago(61)
     assert not checks["tasks"].blockers
     assert not checks["replicas"].blockers
-    assert later.report.verdict is Verdict.BUSY
+    assert later.report.verdict is QuiescenceVerdict.BUSY
     assert "--accept" in checks["stuck"].hint
 
 
 def test_a_crash_loop_in_an_instant_in_which_it_runs_is_one_still() -> None:
     failed = [task("web", state="failed", desired="shutdown", since=ago(each)) for each in (9, 3)]
     running = swarm(services=[WEB], tasks=[*failed, task("web", since=ago(1))])
-    assert names(check("stuck", running, memory=Memory({"id-web": ago(90)}))) == ["web"]
+    assert names(check("stuck", running, previous=PreviousChecks({"id-web": ago(90)}))) == ["web"]
     assert names(check("replicas", running)) == ["web"]
 
 
 def test_a_change_makes_a_stuck_service_busy_again() -> None:
     fresh = replace(WEB, updated=ago(5))
-    assert check("stuck", crash_loop(fresh), memory=Memory({"id-web": ago(90)})).state is State.QUIET
+    assert (
+        check("stuck", crash_loop(fresh), previous=PreviousChecks({"id-web": ago(90)})).state
+        is CheckState.QUIET
+    )
     updating = replace(WEB, update_state="updating")
-    report = judged(crash_loop(updating), memory=Memory({"id-web": ago(90)})).report
+    report = judged(crash_loop(updating), previous=PreviousChecks({"id-web": ago(90)})).report
     assert {"updates", "tasks", "replicas"} <= {each.code for each in report.blocking}
 
 
 def test_what_is_stuck_and_accepted_does_not_block_and_is_shown() -> None:
     accepting = replace(RULES, accepted=frozenset(("web", "typo")))
     report = judged(crash_loop(), rules=accepting).report
-    assert report.verdict is Verdict.QUIET
+    assert report.verdict is QuiescenceVerdict.QUIET
     stuck = next(each for each in report.checks if each.code == "stuck")
     assert [(each.name, each.is_accepted) for each in stuck.blockers] == [("web", True)]
     assert "typo" in stuck.note
     fresh = judged(crash_loop(replace(WEB, updated=ago(5))), rules=accepting).report
-    assert fresh.verdict is Verdict.BUSY
+    assert fresh.verdict is QuiescenceVerdict.BUSY
 
 
 def test_who_waits_for_an_address_is_stuck_also_while_it_is_updating() -> None:
@@ -257,15 +266,18 @@ def test_who_waits_for_an_address_is_stuck_also_while_it_is_updating() -> None:
     report = judged(state).report
     assert [each.code for each in report.blocking] == ["stuck"]
     assert "waits for an address" in report.blocking[0].blockers[0].what
-    assert judged(state, rules=replace(RULES, accepted=frozenset(("web",)))).report.verdict is Verdict.QUIET
+    assert (
+        judged(state, rules=replace(RULES, accepted=frozenset(("web",)))).report.verdict
+        is QuiescenceVerdict.QUIET
+    )
 
 
 def test_a_single_look_needs_as_long_as_the_settings_say_to_call_something_stuck() -> None:
     once = replace(RULES, dwell_s=0)
     pending = swarm(services=[WEB], tasks=[task("web", state="pending", since=ago(59))])
-    assert check("stuck", pending, rules=once).state is State.QUIET
+    assert check("stuck", pending, rules=once).state is CheckState.QUIET
     pending = swarm(services=[WEB], tasks=[task("web", state="pending", since=ago(61))])
-    assert check("stuck", pending, rules=once).state is State.STUCK
+    assert check("stuck", pending, rules=once).state is CheckState.STUCK
 
 
 def test_managers_must_be_reachable_and_one_must_lead() -> None:
@@ -273,26 +285,26 @@ def test_managers_must_be_reachable_and_one_must_lead() -> None:
         "m2", "second", "ready", "active", is_manager=True, is_leader=False, reachability="unreachable"
     )
     found = check("managers", swarm(nodes=[HERE, lost]))
-    assert (found.state, names(found)) == (State.BUSY, ["second"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["second"])
     found = check("managers", swarm(nodes=[replace(HERE, is_leader=False)]))
     assert names(found) == ["the swarm"]
     worker = Node("w", "w", "down", "active", is_manager=False, is_leader=False)
-    assert check("managers", swarm(nodes=[HERE, worker])).state is State.QUIET
+    assert check("managers", swarm(nodes=[HERE, worker])).state is CheckState.QUIET
 
 
 def test_stacks_are_checked_only_where_some_are_allowed() -> None:
     state = swarm(services=[service("warm-keycloak_app"), service("ghost_app")])
-    assert check("stacks", state).state is State.UNCHECKED
+    assert check("stacks", state).state is CheckState.UNCHECKED
     allowed = replace(RULES, wanted=Quiet(stacks=("warm-*", "traefik")))
     found = check("stacks", state, rules=allowed)
-    assert (found.state, names(found)) == (State.BUSY, ["ghost"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["ghost"])
 
 
 @pytest.mark.parametrize("part", ["services", "tasks", "nodes"])
 def test_what_cannot_be_read_is_unknown_and_never_quiet(part: str) -> None:
     state = replace(swarm(services=[WEB], tasks=[RUNS]), **{part: Unknown("no answer", "look again")})
     report = judged(state).report
-    assert report.verdict is Verdict.UNKNOWN
+    assert report.verdict is QuiescenceVerdict.UNKNOWN
     assert {each.note for each in report.blocking} == {"no answer"}
 
 

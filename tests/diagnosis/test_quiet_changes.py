@@ -6,10 +6,17 @@ from datetime import timedelta
 import pytest
 
 from console.diagnosis.quiescence.checks import judge
-from console.diagnosis.quiescence.values import Change, Changes, Memory, Seen, State, Verdict
-from console.diagnosis.values import Observation
+from console.diagnosis.quiescence.values import (
+    Changes,
+    CheckState,
+    PreviousChecks,
+    QuiescenceVerdict,
+    ReportedChange,
+    Seen,
+)
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.host.activity import Inapplicable, Job, Login, Own, Timer, Unit
+from console.host.activity import Inapplicable, Login, Own, SystemdJob, Timer, Unit
 from tests.support.hosts import OWN, activity, process
 from tests.support.quiet import RULES, RUNS, WEB, change, check, crash_loop, judged, names, of_web, seen
 from tests.support.swarms import LONG_AGO, NOW, ago, service, swarm, task
@@ -34,8 +41,8 @@ from tests.support.swarms import LONG_AGO, NOW, ago, service, swarm, task
     ],
     ids=lambda each: f"{each.event.kind}-{each.event.action}",
 )
-def test_a_change_within_the_dwell_time_is_busy(told: Change) -> None:
-    found = judged(swarm(services=[WEB], tasks=[RUNS]), heard=(told,))
+def test_a_change_within_the_dwell_time_is_busy(told: ReportedChange) -> None:
+    found = judged(swarm(services=[WEB], tasks=[RUNS]), stream_item=(told,))
     assert [each.code for each in found.report.blocking] == ["changes"]
     assert found.changed_s == 990.0
 
@@ -52,14 +59,17 @@ def test_a_change_within_the_dwell_time_is_busy(told: Change) -> None:
     ],
     ids=lambda each: f"{each.event.kind}-{each.event.action}",
 )
-def test_what_changes_nothing_is_passed_over(told: Change) -> None:
-    found = judged(swarm(services=[WEB], tasks=[RUNS]), heard=(told,))
-    assert found.report.verdict is Verdict.QUIET
+def test_what_changes_nothing_is_passed_over(told: ReportedChange) -> None:
+    found = judged(swarm(services=[WEB], tasks=[RUNS]), stream_item=(told,))
+    assert found.report.verdict is QuiescenceVerdict.QUIET
     assert found.changed_s is None
 
 
 def test_a_change_longer_ago_than_the_dwell_time_is_quiet() -> None:
-    assert check("changes", heard=(change("service", "update", heard_s=939.0),)).state is State.QUIET
+    assert (
+        check("changes", stream_item=(change("service", "update", received_s=939.0),)).state
+        is CheckState.QUIET
+    )
 
 
 def test_what_stuck_services_make_their_node_do_is_passed_over() -> None:
@@ -67,27 +77,27 @@ def test_what_stuck_services_make_their_node_do_is_passed_over() -> None:
     other = service("other", ("id-proxy", "10.0.1.4"))
     state = swarm(services=[web, other], tasks=[*crash_loop().tasks, task("other")])  # type: ignore[misc] # known
     copy = replace(change("network", "create", "own").event, scope="local")  # type: ignore[type-var] # an event
-    heard = (
+    stream_item = (
         of_web("create"),
         change("network", "connect", "proxy", more={"container": "id-c1"}),
         of_web("start"),
         of_web("die"),
-        Change(copy, NOW, 990.0),
+        ReportedChange(copy, NOW, 990.0),
         change("network", "destroy", "own"),
     )
-    memory = Memory({"id-web": ago(90)})
-    assert check("changes", state, heard=heard, memory=memory).state is State.QUIET
-    assert check("changes", state, heard=heard).state is State.BUSY
+    previous = PreviousChecks({"id-web": ago(90)})
+    assert check("changes", state, stream_item=stream_item, previous=previous).state is CheckState.QUIET
+    assert check("changes", state, stream_item=stream_item).state is CheckState.BUSY
     shared = (change("network", "destroy", "proxy"),)
-    assert check("changes", state, heard=shared, memory=memory).state is State.BUSY
+    assert check("changes", state, stream_item=shared, previous=previous).state is CheckState.BUSY
     updated = (change("service", "update", "web"),)
-    assert check("changes", state, heard=updated, memory=memory).state is State.BUSY
+    assert check("changes", state, stream_item=updated, previous=previous).state is CheckState.BUSY
 
 
 def test_a_gap_is_a_change_and_deafness_is_unknown() -> None:
-    found = check("changes", heard=(Change(None, NOW, 990.0),))
-    assert (found.state, found.blockers[0].what) == (State.BUSY, "could not be received for a while")
-    assert check("changes", deaf=Unknown("it restarts")).state is State.UNKNOWN
+    found = check("changes", stream_item=(ReportedChange(None, NOW, 990.0),))
+    assert (found.state, found.blockers[0].what) == (CheckState.BUSY, "could not be received for a while")
+    assert check("changes", deaf=Unknown("it restarts")).state is CheckState.UNKNOWN
 
 
 # This host.
@@ -95,18 +105,22 @@ def test_a_gap_is_a_change_and_deafness_is_unknown() -> None:
 
 def test_a_deploy_tool_blocks_by_its_pattern_and_never_shows_its_arguments() -> None:
     found = check("tools", processes=(process(7, "abra", "app", "deploy", "--password=hunter2"),))
-    assert (found.state, names(found)) == (State.BUSY, ["abra (pid 7)"])
+    assert (found.state, names(found)) == (CheckState.BUSY, ["abra (pid 7)"])
     assert "hunter2" not in repr(found)
 
 
 def test_jobs_units_and_a_held_lock_block_unless_they_are_our_own() -> None:
     found = check(
-        "jobs", jobs=(Job("deploy-proxy.service", "start", "running"), Job(OWN.unit, "start", "running"))
+        "jobs",
+        jobs=(
+            SystemdJob("deploy-proxy.service", "start", "running"),
+            SystemdJob(OWN.unit, "start", "running"),
+        ),
     )
     assert names(found) == ["deploy-proxy.service"]
-    batch, own = Job("batch.service", "start", "waiting"), Job(OWN.unit, "start", "running")
-    assert check("jobs", jobs=(batch, own)).state is State.QUIET
-    assert names(check("jobs", jobs=(batch, own, Job("other.service", "stop", "running")))) == [
+    batch, own = SystemdJob("batch.service", "start", "waiting"), SystemdJob(OWN.unit, "start", "running")
+    assert check("jobs", jobs=(batch, own)).state is CheckState.QUIET
+    assert names(check("jobs", jobs=(batch, own, SystemdJob("other.service", "stop", "running")))) == [
         "batch.service",
         "other.service",
     ]
@@ -134,39 +148,42 @@ def test_a_timer_blocks_when_it_is_about_to_fire() -> None:
 def test_other_logins_are_a_warning_and_our_own_is_none() -> None:
     mine = (Login("me", "pts/0", "7", None), Login("me", "pts/3", "9", None))
     here = (process(100, "vipconsole", terminal="pts/3"),)
-    assert check("logins", logins=mine, processes=here).state is State.QUIET
+    assert check("logins", logins=mine, processes=here).state is CheckState.QUIET
     other = Login("ada", "pts/4", "8", ago(60))
     report = judged(swarm(), logins=(*mine, other), processes=here).report
     logins = next(each for each in report.checks if each.code == "logins")
-    assert (logins.state, names(logins)) == (State.WARNING, ["ada on pts/4"])
-    assert report.verdict is Verdict.QUIET
-    assert check("logins", logins=Unknown("hidden")).state is State.UNCHECKED
+    assert (logins.state, names(logins)) == (CheckState.WARNING, ["ada on pts/4"])
+    assert report.verdict is QuiescenceVerdict.QUIET
+    assert check("logins", logins=Unknown("hidden")).state is CheckState.UNCHECKED
 
 
 def test_a_host_check_that_has_no_meaning_here_does_not_block_unless_it_was_asked_for() -> None:
     elsewhere = Inapplicable("The engine is not on this host.")
     parts = ("processes", "jobs", "units", "timers", "logins", "lock_holder")
     host = activity(**dict.fromkeys(parts, elsewhere))
-    assert judge(replace(seen(swarm()), activity=host), Memory(), RULES).report.verdict is Verdict.QUIET
-    wanted = check("units", units=Inapplicable("no systemd", is_wanted=True))
-    assert (wanted.state, wanted.is_lasting) == (State.UNKNOWN, True)
-    assert check("jobs", jobs=Unknown("systemctl failed")).state is State.UNKNOWN
     assert (
-        judged(swarm(), own=Own(1, "", ""), jobs=(Job("x", "start", "waiting"),)).report.verdict
-        is Verdict.BUSY
+        judge(replace(seen(swarm()), activity=host), PreviousChecks(), RULES).report.verdict
+        is QuiescenceVerdict.QUIET
+    )
+    wanted = check("units", units=Inapplicable("no systemd", is_wanted=True))
+    assert (wanted.state, wanted.is_lasting) == (CheckState.UNKNOWN, True)
+    assert check("jobs", jobs=Unknown("systemctl failed")).state is CheckState.UNKNOWN
+    assert (
+        judged(swarm(), own=Own(1, "", ""), jobs=(SystemdJob("x", "start", "waiting"),)).report.verdict
+        is QuiescenceVerdict.BUSY
     )
 
 
 def test_since_when_is_remembered_where_nothing_tells_and_told_by_this_hosts_clock() -> None:
-    jobs = (Job("x.service", "start", "running"),)
+    jobs = (SystemdJob("x.service", "start", "running"),)
     first = judged(swarm(), jobs=jobs)
-    later = Observation("", NOW + timedelta(seconds=30), 0, swarm(), None, (), Unknown(""))
-    again = judge(Seen(later, activity(jobs=jobs), Changes((), None), 1030.0), first.memory, RULES)
+    later = Snapshot("", NOW + timedelta(seconds=30), 0, swarm(), None, (), Unknown(""))
+    again = judge(Seen(later, activity(jobs=jobs), Changes((), None), 1030.0), first.previous, RULES)
     found = next(each for each in again.report.checks if each.code == "jobs")
     assert found.blockers[0].since == NOW
     updating = replace(WEB, update_state="updating", update_started=ago(5))
     ahead = replace(later, swarm=swarm(services=[updating], tasks=[RUNS]))
-    moved = judge(Seen(ahead, activity(), Changes((), None), 1030.0), Memory(), RULES)
+    moved = judge(Seen(ahead, activity(), Changes((), None), 1030.0), PreviousChecks(), RULES)
     # The engine's clock says NOW, and this host's 30 s more.
     assert next(each for each in moved.report.checks if each.code == "updates").blockers[
         0

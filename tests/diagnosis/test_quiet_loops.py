@@ -8,7 +8,13 @@ import pytest
 
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.crash_loops import find_loop
-from console.diagnosis.quiescence.values import Check, Memory, Rules, State, Verdict
+from console.diagnosis.quiescence.values import (
+    Check,
+    CheckState,
+    PreviousChecks,
+    QuiescenceRules,
+    QuiescenceVerdict,
+)
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
 from console.swarm.values import SwarmState, Task
@@ -38,20 +44,20 @@ def looping(at_s: float, period_s: float, *, state: str = "failed", listed: int 
     return replace(there, engine=replace(engine(), time=NOW + timedelta(seconds=at_s)))
 
 
-def looks(
-    rules: Rules, period_s: float, until_s: float, *, state: str = "failed", listed: int = 4
+def snapshots(
+    rules: QuiescenceRules, period_s: float, until_s: float, *, state: str = "failed", listed: int = 4
 ) -> Iterator[tuple[float, dict[str, Check]]]:
     """Yield what looks find, each with its time; they are closer together than the engine's events would wake them."""
-    memory, at_s = Memory(), 0.0
+    previous, at_s = PreviousChecks(), 0.0
     while at_s < until_s:
-        found = judge(seen(looping(at_s, period_s, state=state, listed=listed)), memory, rules)
-        memory = found.memory
+        found = judge(seen(looping(at_s, period_s, state=state, listed=listed)), previous, rules)
+        previous = found.previous
         yield at_s, {each.code: each for each in found.report.checks}
         at_s += 0.7
 
 
-def rules(dwell_s: float) -> Rules:
-    return Rules(Quiet(), Thresholds(), dwell_s)
+def rules(dwell_s: float) -> QuiescenceRules:
+    return QuiescenceRules(Quiet(), Thresholds(), dwell_s)
 
 
 PERIODS_S = (6.0, 7.5, 11.0, 59.0, 64.0, 110.0, 500.0)
@@ -71,7 +77,7 @@ def test_a_crash_loop_of_any_period_is_stuck_and_stays_so(
     known_s = 3 * period_s + dwell_s + 2
     missed = [
         at_s
-        for at_s, checks in looks(rules(dwell_s), period_s, known_s + 2.5 * period_s, listed=listed)
+        for at_s, checks in snapshots(rules(dwell_s), period_s, known_s + 2.5 * period_s, listed=listed)
         if at_s > known_s and (names(checks["stuck"]) != ["web"] or checks["tasks"].blockers)
     ]
     assert missed == []
@@ -79,7 +85,7 @@ def test_a_crash_loop_of_any_period_is_stuck_and_stays_so(
 
 @pytest.mark.parametrize("period_s", [6.0, 64.0, 110.0])
 def test_what_ends_well_too_often_to_be_seen_calm_is_stuck(period_s: float) -> None:
-    for at_s, checks in looks(rules(60), period_s, 8 * period_s, state="complete"):
+    for at_s, checks in snapshots(rules(60), period_s, 8 * period_s, state="complete"):
         if at_s > 2 * period_s + 62:
             assert names(checks["stuck"]) == ["web"], at_s
             assert checks["stuck"].blockers[0].what.startswith("keeps ending, ")
@@ -88,11 +94,11 @@ def test_what_ends_well_too_often_to_be_seen_calm_is_stuck(period_s: float) -> N
 def test_what_ends_well_now_and_then_is_restless_for_the_dwell_time_and_quiet_for_longer() -> None:
     calm = [
         not checks["replicas"].blockers and not checks["stuck"].blockers
-        for _, checks in looks(rules(60), 300, 1500, state="complete")
+        for _, checks in snapshots(rules(60), 300, 1500, state="complete")
     ]
     runs = "".join("q" if each else "." for each in calm).split(".")
     assert sum(len(each) * 0.7 > 60 for each in runs) >= 4
-    assert not any(names(checks["stuck"]) for _, checks in looks(rules(60), 300, 1500, state="complete"))
+    assert not any(names(checks["stuck"]) for _, checks in snapshots(rules(60), 300, 1500, state="complete"))
 
 
 def test_a_crash_loop_is_known_at_the_first_look_by_what_swarm_lists() -> None:
@@ -103,7 +109,8 @@ def test_a_crash_loop_is_known_at_the_first_look_by_what_swarm_lists() -> None:
     accepting = replace(rules(5), accepted=frozenset(("web",)))
     state = looping(25.5, 6.0)
     assert (
-        judged(state, rules=accepting, heard=(of_web("die"), of_web("start"))).report.verdict is Verdict.QUIET
+        judged(state, rules=accepting, stream_item=(of_web("die"), of_web("start"))).report.verdict
+        is QuiescenceVerdict.QUIET
     )
 
 
@@ -114,44 +121,44 @@ def failed(since_s: float) -> Task:
 @pytest.mark.parametrize("since_s", [(59, 58.9, 58), (59,)])
 def test_tasks_that_fail_once_all_together_are_not_stuck(since_s: tuple[float, ...]) -> None:
     state = swarm(services=[WEB], tasks=[*(failed(each) for each in since_s), task("web", since=ago(50))])
-    found = judged(state, memory=Memory({"id-web": ago(61)}))
+    found = judged(state, previous=PreviousChecks({"id-web": ago(61)}))
     assert [(each.code, names(each)) for each in found.report.blocking] == [("replicas", ["web"])]
 
 
 def test_two_failures_some_minutes_apart_are_two_accidents_and_three_are_a_loop() -> None:
     twice = [failed(400), failed(100), RUNS]
-    assert judged(swarm(services=[WEB], tasks=twice)).report.verdict is Verdict.QUIET
+    assert judged(swarm(services=[WEB], tasks=twice)).report.verdict is QuiescenceVerdict.QUIET
     thrice = judged(swarm(services=[WEB], tasks=[failed(700), *twice])).report
-    assert [(each.code, each.state) for each in thrice.blocking] == [("stuck", State.STUCK)]
+    assert [(each.code, each.state) for each in thrice.blocking] == [("stuck", CheckState.STUCK)]
 
 
 def test_a_service_that_outlives_its_failures_is_settled() -> None:
     fast = [failed(each) for each in (111, 105, 99, 93, 87)]
-    assert judged(swarm(services=[WEB], tasks=[*fast, RUNS])).report.verdict is Verdict.QUIET
+    assert judged(swarm(services=[WEB], tasks=[*fast, RUNS])).report.verdict is QuiescenceVerdict.QUIET
     slow = [failed(each) for each in (800, 600, 401)]
-    assert judged(swarm(services=[WEB], tasks=[*slow, RUNS])).report.verdict is Verdict.QUIET
+    assert judged(swarm(services=[WEB], tasks=[*slow, RUNS])).report.verdict is QuiescenceVerdict.QUIET
 
 
 def test_failures_from_before_the_last_change_tell_nothing() -> None:
     changed = replace(WEB, updated=ago(30))
     found = judged(swarm(services=[changed], tasks=[*(failed(each) for each in (60, 50, 40)), RUNS]))
-    assert found.report.verdict is Verdict.QUIET
+    assert found.report.verdict is QuiescenceVerdict.QUIET
     growing = replace(changed, replicas=2)
     busy = judged(swarm(services=[growing], tasks=[*(failed(each) for each in (60, 50, 40)), RUNS])).report
     assert [each.blockers[0].what for each in busy.blocking] == ["has 1 of 2 running"]
 
 
 def test_replicas_that_a_change_asks_for_were_not_lost() -> None:
-    before = judged(swarm(services=[WEB], tasks=[RUNS])).memory
+    before = judged(swarm(services=[WEB], tasks=[RUNS])).previous
     grown = replace(WEB, replicas=2, updated=ago(-1))
     later = swarm(services=[grown], tasks=[RUNS, task("web", slot=2, state="starting", since=ago(-2))])
     later = replace(later, engine=replace(engine(), time=ago(-3)))
-    assert not judged(later, memory=before).memory.past["id-web"].ends
+    assert not judged(later, previous=before).previous.past["id-web"].ends
 
 
 def test_what_cannot_be_read_for_a_moment_makes_nobody_forget() -> None:
-    before = judged(swarm(services=[WEB], tasks=[failed(20), failed(14), RUNS])).memory
-    blind = judged(swarm(services=[WEB], tasks=Unknown("no answer")), memory=before).memory
+    before = judged(swarm(services=[WEB], tasks=[failed(20), failed(14), RUNS])).previous
+    blind = judged(swarm(services=[WEB], tasks=Unknown("no answer")), previous=before).previous
     assert blind.past == before.past
 
 

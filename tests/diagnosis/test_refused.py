@@ -9,12 +9,12 @@ from console.diagnosis.findings.networks import find_unallocated
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting
 from console.diagnosis.values import Finding
 from console.diagnosis.why.evidence import last_lines
-from console.diagnosis.why.values import Standing
-from console.journal.matching import Event, Recogniser
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import ServiceStanding
+from console.journal.matching import LogEvent, Recogniser
+from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from tests.journal.lines import entry, line
-from tests.support.swarms import NOW, ago, network, observation, swarm
+from tests.support.swarms import NOW, ago, network, snapshot, swarm
 from tests.support.why import (
     LATELY,
     OBJECT,
@@ -38,7 +38,7 @@ def test_dockerds_own_reason_is_quoted_and_nothing_is_called_full() -> None:
     told = why([app(has_vip=False, id=OBJECT)], [], lines={OBJECT: event(INIT, TAKEN)})
     assert (told.cause, told.standing, told.is_address_problem) == (
         "allocation-refused",
-        Standing.HELD_UP,
+        ServiceStanding.HELD_UP,
         True,
     )
     assert "Address already in use" in told.verdict
@@ -76,7 +76,7 @@ def test_what_an_agent_said_does_not_hide_what_the_manager_said() -> None:
     reason = event(INIT, TAKEN)
     tail = f" module=node/agent/taskmanager node.id={'d' * 25} service.id={OBJECT} task.id={'b' * 25}"
     agent = Recogniser().recognise(entry(line("fatal task error", "no such network: proxy", tail)))
-    assert isinstance(agent, Event)
+    assert isinstance(agent, LogEvent)
     assert agent.ids["service"] == OBJECT
     assert last_lines([reason, agent])[OBJECT] is reason
 
@@ -106,7 +106,7 @@ def test_where_the_engine_counts_room_a_rejected_task_does_not_blame_a_full_netw
     rejected = replace(REJECTED, error=prefix + MISSING_ATTACHMENT)
     told = why([app()], [rejected], [COUNTED], api=(1, 52))
     assert told.is_address_problem is None
-    assert told.certainty is Certainty.POSSIBLE
+    assert told.certainty is Confidence.POSSIBLE
     assert "248 addresses free on proxy" in told.meaning
     assert "not" in told.verdict or "none" in told.verdict
     assert "generic resources" in told.meaning
@@ -125,7 +125,7 @@ def test_where_nothing_is_counted_or_all_is_used_the_network_may_be_full(network
 
 def found_in(rejected_on: object) -> Finding:
     state = swarm([rejected_on], [app()], [REJECTED], api=(1, 52))  # type: ignore[list-item] # a network
-    seen = observation(state)
+    seen = snapshot(state)
     return next(
         each
         for each in find_waiting(seen, account(state), Thresholds())

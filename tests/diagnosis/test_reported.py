@@ -7,11 +7,11 @@ import pytest
 from console.causes import storage
 from console.causes.values import Area
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import ServiceStanding
+from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from console.swarm.values import PublishedPort, Task
-from tests.support.swarms import HERE, ago, network, observation, service, swarm
+from tests.support.swarms import HERE, ago, network, service, snapshot, swarm
 from tests.support.why import PROXY, ROOMY, app, failures, one, value, why
 
 SETUP = "starting container failed: failed to set up container networking: "
@@ -35,13 +35,13 @@ def preparing(error: str, **more: object) -> Task:
 
 def test_an_address_in_use_is_the_cause_behind_the_words_of_newer_engines() -> None:
     told = why([app()], failures(SETUP + "Address already in use", code=None))
-    assert (told.cause, told.certainty, told.is_address_problem) == ("address-taken", Certainty.LIKELY, True)
+    assert (told.cause, told.certainty, told.is_address_problem) == ("address-taken", Confidence.LIKELY, True)
     assert "command" not in told.advice
 
 
 def test_an_image_that_cannot_be_pulled_is_told_while_the_task_still_prepares() -> None:
     told = why([app()], [preparing(UNREACHABLE)])
-    assert (told.cause, told.standing) == ("image-unreachable", Standing.HELD_UP)
+    assert (told.cause, told.standing) == ("image-unreachable", ServiceStanding.HELD_UP)
     assert "its image cannot be pulled" in told.verdict
     assert told.verdict.endswith("network is unreachable")
     assert value(told, "Status.Err") == f'"{UNREACHABLE}"'
@@ -94,7 +94,7 @@ def test_an_older_task_of_its_own_may_have_the_port() -> None:
 @pytest.mark.parametrize(("node", "is_named"), [(HERE.id, True), ("node-elsewhere", False)])
 def test_a_container_outside_the_swarm_may_have_the_port(node: str, *, is_named: bool) -> None:
     tasks = [replace(each, node_id=node) for each in failures(TAKEN, code=None)]
-    seen = observation(swarm([ROOMY], [app()], tasks))
+    seen = snapshot(swarm([ROOMY], [app()], tasks))
     (found,) = explain(seen, Thresholds(), ("app",), outside={80: ("old-web",), 81: ("other",)}).explained
     assert found.explanation.verdict.endswith("by the container old-web") is is_named
     assert "other" not in found.explanation.verdict
@@ -120,7 +120,7 @@ def test_the_end_of_a_long_error_is_kept_for_the_cause_stands_there(state: str, 
 @pytest.mark.parametrize("state", ["assigned", "accepted", "preparing", "ready", "starting", "pending"])
 def test_an_error_of_a_task_is_shown_whatever_its_state(state: str) -> None:
     told = why([app()], [one(state=state, error="some error nobody knows", since=ago(300))])
-    assert (told.cause, told.standing) == ("reported-error", Standing.HELD_UP)
+    assert (told.cause, told.standing) == ("reported-error", ServiceStanding.HELD_UP)
     assert value(told, "Status.Err") == '"some error nobody knows"'
 
 
@@ -135,7 +135,7 @@ def test_an_error_is_shown_beside_whatever_else_is_the_cause() -> None:
 @pytest.mark.parametrize("state", ["shutdown", "orphaned", "remove"])
 def test_an_error_of_a_task_that_was_ended_is_shown_too(state: str) -> None:
     told = why([app()], [one(state=state, desired_state="shutdown", error="some error nobody knows")])
-    assert told.standing is not Standing.RUNS
+    assert told.standing is not ServiceStanding.RUNS
     assert value(told, "Status.Err") == '"some error nobody knows"'
 
 
@@ -160,7 +160,7 @@ def test_what_the_scheduler_says_is_told_with_and_without_brackets(
 ) -> None:
     waiting = one(state="pending", error=error, since=ago(300), node_id="")
     told = why([app(constraints=("node.labels.ssd == true",))], [waiting])
-    assert (told.cause, told.standing) == (cause, Standing.HELD_UP)
+    assert (told.cause, told.standing) == (cause, ServiceStanding.HELD_UP)
     assert words in told.verdict
     assert told.advice
     assert value(told, "Placement.Constraints") == "node.labels.ssd == true"
@@ -177,7 +177,7 @@ def test_a_task_that_lost_its_node_by_a_constraint_was_ended_by_the_manager(*, i
     assert "node.role" in told.meaning
     assert "demoted" in told.meaning
     assert value(told, "Placement.Constraints") == "node.role == manager"
-    assert told.standing is (Standing.CONVERGING if is_back else Standing.HELD_UP)
+    assert told.standing is (ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP)
 
 
 STORAGE = {each.id for each in storage.CAUSES if each.area is Area.STORAGE}

@@ -5,7 +5,7 @@ from console.diagnosis.assess import assess
 from console.diagnosis.values import Severity, UnfinishedRun
 from console.errors import Unknown
 from console.settings import Thresholds
-from tests.support.swarms import NOW, network, observation, swarm
+from tests.support.swarms import NOW, network, snapshot, swarm
 
 RUN = UnfinishedRun(
     "20260612-010000-proxy-16",
@@ -16,7 +16,7 @@ RUN = UnfinishedRun(
     "`vipconsole resume 20260612-010000-proxy-16` continues it.",
     is_in_outage=True,
 )
-SEEN = observation(swarm([network("proxy", "10.0.1.0/24")]))
+SEEN = snapshot(swarm([network("proxy", "10.0.1.0/24")]))
 
 
 def test_an_unfinished_run_is_the_first_thing_that_is_said() -> None:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from console.diagnosis.quiescence.values import Rules, Verdict
-from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
+from console.diagnosis.quiescence.values import QuiescenceRules, QuiescenceVerdict
+from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
-from console.settings import Look, Quiet, Thresholds
-from console.swarm.events import Gap, Heard, Listening
+from console.settings import Quiet, SnapshotSettings, Thresholds
+from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.values import Event, SwarmState
 from tests.support.hosts import OWN, activity
 from tests.support.swarms import NOW, service, swarm, task
@@ -51,7 +51,7 @@ class World:
 
     time: Time
     state_at: Callable[[float], SwarmState] = lambda _: CALM
-    told: tuple[tuple[float, Heard], ...] = ((0.0, Listening()),)
+    told: tuple[tuple[float, StreamItem], ...] = ((0.0, Listening()),)
     own_host: HostActivity = activity()  # noqa: RUF009 - frozen
     host: str = "tcp://elsewhere:2375"
     slow_at_s: float | None = None
@@ -76,14 +76,14 @@ class World:
         return self.own_host
 
     @asynccontextmanager
-    async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[Heard]]:
+    async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[StreamItem]]:
         self.since, self.hears = since, True
         try:
-            yield self._heard()
+            yield self._stream_items()
         finally:
             self.hears = False
 
-    async def _heard(self) -> AsyncIterator[Heard]:
+    async def _stream_items(self) -> AsyncIterator[StreamItem]:
         for at, each in self.told:
             while self.time.passed_s < at:  # noqa: ASYNC110 - time passes by others' sleeping, and tells nobody
                 await asyncio.sleep(0)
@@ -96,13 +96,15 @@ def event(name: str = "web") -> Event:
 
 
 async def wait(world: World, dwell_s: float = 60, timeout_s: float = 900) -> list[Progress]:
-    rules = Rules(Quiet(), Thresholds(), dwell_s)
-    states = wait_for_quiet(Senses(world, world, world), world.time, rules, Look(), timeout_s)
+    rules = QuiescenceRules(Quiet(), Thresholds(), dwell_s)
+    states = wait_for_quiet(
+        WaitDependencies(world, world, world), world.time, rules, SnapshotSettings(), timeout_s
+    )
     async with aclosing(states):
         return [each async for each in states]
 
 
-def ended(states: list[Progress]) -> tuple[Verdict | None, float]:
+def ended(states: list[Progress]) -> tuple[QuiescenceVerdict | None, float]:
     assert all(each.outcome is None for each in states[:-1])
     assert states[-1].outcome is not None
     return states[-1].outcome, states[-1].waited_s
@@ -111,7 +113,7 @@ def ended(states: list[Progress]) -> tuple[Verdict | None, float]:
 async def test_quiet_is_seen_for_the_whole_dwell_time_and_not_longer() -> None:
     world = World(Time())
     outcome, waited_s = ended(await wait(world))
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert 60 <= waited_s <= 61.5
     assert world.since == NOW
     assert not world.hears
@@ -121,38 +123,41 @@ async def test_what_is_seen_in_between_begins_the_time_anew() -> None:
     world = World(Time(), lambda at: BUSY if 40 <= at < 45 else CALM)
     states = await wait(world)
     outcome, waited_s = ended(states)
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert 105 <= waited_s <= 107.5
-    assert any(each.report.verdict is Verdict.BUSY for each in states)
+    assert any(each.report.verdict is QuiescenceVerdict.BUSY for each in states)
 
 
 async def test_what_is_heard_in_between_begins_the_time_anew_though_no_look_saw_it() -> None:
     told = ((0.0, Listening()), (40.5, event()))
     outcome, waited_s = ended(await wait(World(Time(), told=told)))
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert 100.5 <= waited_s <= 102.5
 
 
 async def test_a_change_is_told_at_once_and_not_only_at_the_next_look() -> None:
     world = World(Time(), told=((0.0, Listening()), (32.0, event())))
-    rules = Rules(replace(Quiet(), poll_s=15), Thresholds(), 60)
+    rules = QuiescenceRules(replace(Quiet(), poll_s=15), Thresholds(), 60)
     states = [
-        each async for each in wait_for_quiet(Senses(world, world, world), world.time, rules, Look(), 900)
+        each
+        async for each in wait_for_quiet(
+            WaitDependencies(world, world, world), world.time, rules, SnapshotSettings(), 900
+        )
     ]
-    first = next(each for each in states if each.report.verdict is Verdict.BUSY)
+    first = next(each for each in states if each.report.verdict is QuiescenceVerdict.BUSY)
     assert first.report.blocking[0].blockers[0].name == "service web"
     assert 32 <= first.waited_s <= 33
 
 
 async def test_a_gap_in_what_is_heard_begins_the_time_anew_when_it_is_over() -> None:
-    told = ((0.0, Listening()), (30.0, Gap(Unknown("it restarts"))), (50.0, Listening()))
+    told = ((0.0, Listening()), (30.0, EventGap(Unknown("it restarts"))), (50.0, Listening()))
     states = await wait(World(Time(), told=told))
     outcome, waited_s = ended(states)
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert 110 <= waited_s <= 112.5
     deaf = [each for each in states if 31 < each.waited_s < 49]
     assert deaf
-    assert all(each.report.verdict is Verdict.UNKNOWN for each in deaf)
+    assert all(each.report.verdict is QuiescenceVerdict.UNKNOWN for each in deaf)
     # The gap stays visible for as long as it counts.
     after = next(each for each in states if each.waited_s > 55)
     assert after.report.blocking[0].blockers[0].name == "the engine's events"
@@ -160,35 +165,37 @@ async def test_a_gap_in_what_is_heard_begins_the_time_anew_when_it_is_over() -> 
 
 async def test_what_is_never_heard_is_unknown_at_the_time_limit() -> None:
     outcome, waited_s = ended(await wait(World(Time(), told=()), timeout_s=90))
-    assert outcome is Verdict.UNKNOWN
+    assert outcome is QuiescenceVerdict.UNKNOWN
     assert 90 <= waited_s <= 92
 
 
 async def test_a_part_that_cannot_be_read_for_a_while_begins_the_time_anew() -> None:
     world = World(Time(), lambda at: BLIND if 20 <= at < 30 else CALM)
     outcome, waited_s = ended(await wait(world))
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert 90 <= waited_s <= 92.5
 
 
 async def test_a_time_in_which_nobody_looked_does_not_count() -> None:
     outcome, waited_s = ended(await wait(World(Time(), slow_at_s=30)))
-    assert outcome is Verdict.QUIET
+    assert outcome is QuiescenceVerdict.QUIET
     assert waited_s >= 190
 
 
-@pytest.mark.parametrize(("state", "outcome"), [(BUSY, Verdict.BUSY), (BLIND, Verdict.UNKNOWN)])
-async def test_the_time_limit_tells_why(state: SwarmState, outcome: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("state", "outcome"), [(BUSY, QuiescenceVerdict.BUSY), (BLIND, QuiescenceVerdict.UNKNOWN)]
+)
+async def test_the_time_limit_tells_why(state: SwarmState, outcome: QuiescenceVerdict) -> None:
     found, waited_s = ended(await wait(World(Time(), lambda at: state if at else CALM), 60, 120))
     assert found is outcome
     assert 120 <= waited_s <= 122
 
 
 async def test_a_look_is_given_no_longer_than_is_left_of_the_time_limit() -> None:
-    deadline_s = Look().deadline_s
+    deadline_s = SnapshotSettings().deadline_s
     world = World(Time(), lambda at: BUSY if at else CALM, look_takes_s=0.9 * deadline_s)
     outcome, waited_s = ended(await wait(world, 60, 125))
-    assert outcome is Verdict.BUSY
+    assert outcome is QuiescenceVerdict.BUSY
     assert 125 <= waited_s <= 126.5
     given = [each for _, each in world.deadlines]
     assert given == [min(deadline_s, max(125 - began, 1.0)) for began, _ in world.deadlines]
@@ -201,18 +208,22 @@ async def test_the_first_look_keeps_to_the_time_limit_too_and_a_single_look_has_
     assert world.deadlines[0] == (0.0, 2.0)
     world = World(Time())
     await wait(world, dwell_s=0, timeout_s=2)
-    assert world.deadlines == [(0.0, Look().deadline_s)]
+    assert world.deadlines == [(0.0, SnapshotSettings().deadline_s)]
 
 
 async def test_changes_that_never_end_are_busy_at_the_time_limit() -> None:
-    told: list[tuple[float, Heard]] = [(float(each), event()) for each in range(10, 400, 40)]
-    assert ended(await wait(World(Time(), told=((0.0, Listening()), *told)), 60, 300))[0] is Verdict.BUSY
+    told: list[tuple[float, StreamItem]] = [(float(each), event()) for each in range(10, 400, 40)]
+    assert (
+        ended(await wait(World(Time(), told=((0.0, Listening()), *told)), 60, 300))[0]
+        is QuiescenceVerdict.BUSY
+    )
 
 
 @pytest.mark.parametrize(
-    ("state", "outcome"), [(CALM, Verdict.QUIET), (BUSY, Verdict.BUSY), (BLIND, Verdict.UNKNOWN)]
+    ("state", "outcome"),
+    [(CALM, QuiescenceVerdict.QUIET), (BUSY, QuiescenceVerdict.BUSY), (BLIND, QuiescenceVerdict.UNKNOWN)],
 )
-async def test_without_a_dwell_time_there_is_one_look(state: SwarmState, outcome: Verdict) -> None:
+async def test_without_a_dwell_time_there_is_one_look(state: SwarmState, outcome: QuiescenceVerdict) -> None:
     world = World(Time(), lambda _: state)
     (only,) = await wait(world, dwell_s=0)
     assert only.outcome is outcome
@@ -222,30 +233,30 @@ async def test_without_a_dwell_time_there_is_one_look(state: SwarmState, outcome
 async def test_an_engine_that_does_not_answer_at_first_is_unknown_at_once() -> None:
     world = World(Time(), lambda _: replace(CALM, engine=Unknown("not a manager")))
     (only,) = await wait(world)
-    assert only.outcome is Verdict.UNKNOWN
+    assert only.outcome is QuiescenceVerdict.UNKNOWN
 
 
 async def test_what_the_settings_ask_for_and_cannot_be_had_is_unknown_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("console.diagnosis.quiescence.waiter.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.diagnosis.quiescence.waiter.why_engine_is_foreign", lambda *_: None)
     world = World(Time(), own_host=activity(units=Inapplicable("no systemd", is_wanted=True)))
     outcome, waited_s = ended(await wait(world))
-    assert outcome is Verdict.UNKNOWN
+    assert outcome is QuiescenceVerdict.UNKNOWN
     assert waited_s < 1
 
 
 async def test_the_host_is_not_looked_at_while_the_engine_is_elsewhere() -> None:
     world = World(Time(), own_host=activity(lock_holder="somebody"))
     (only,) = await wait(world, dwell_s=0)
-    assert only.outcome is Verdict.QUIET
+    assert only.outcome is QuiescenceVerdict.QUIET
     run = next(each for each in only.report.checks if each.code == "run")
     assert "is not on this host" in run.note
 
 
 async def test_a_listener_that_fails_is_not_taken_for_silence() -> None:
     class Failing(World):
-        async def _heard(self) -> AsyncIterator[Heard]:
+        async def _stream_items(self) -> AsyncIterator[StreamItem]:
             yield Listening()
             raise RuntimeError("a bug")
 

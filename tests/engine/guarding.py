@@ -8,7 +8,7 @@ SETTINGS = """
 new_task_s = 1
 unallocated_s = 1
 
-[look]
+[snapshot]
 deadline_s = 60
 call_timeout_s = 30
 

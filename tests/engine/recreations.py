@@ -12,11 +12,17 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.host.identity import given_addresses
-from console.operations.changes import Steady
-from console.operations.network_recreation.job import Means, pace_of_this_machine_s
-from console.operations.network_recreation.plan import Ground, Surroundings, Wanted, Whose, survey
+from console.operations.changes import RetryingChanger
+from console.operations.network_recreation.job import RecreationDependencies, interval_of_this_machine_s
+from console.operations.network_recreation.plan import (
+    RecreationEnvironment,
+    RecreationInputs,
+    RecreationRequest,
+    Whose,
+    survey,
+)
 from console.operations.network_recreation.record import Record
-from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -98,7 +104,7 @@ class Stage:
     stacks: dict[str, JSON]
     backend_length: int = 27
     """Of the subnet that stacks share besides, as long as nothing leaks."""
-    touches: TouchList = field(default_factory=TouchList)
+    change_records: TouchList = field(default_factory=TouchList)
     when_said: Callable[[str], object] = print
     when_waiting: Callable[[Sequence[str]], object] = len
     """Is told what is waited for; by default nothing comes of it."""
@@ -245,12 +251,14 @@ class Stage:
     async def waits_for(self, names: Sequence[str]) -> None:
         self.when_waiting(names)
 
-    def means(self) -> Means:
-        steady = Steady(SystemClock(), self.touches)
+    def dependencies(self) -> RecreationDependencies:
+        retrying = RetryingChanger(SystemClock(), self.change_records)
         changer = EngineChanger(self.connection, lambda _: None)
         reader = EngineReader(self.connection)
         keep = Keeper(self.folder).keep
-        return Means(reader, changer, steady, WHOSE, keep, self.say, pace_of_this_machine_s(), self.waits_for)
+        return RecreationDependencies(
+            reader, changer, retrying, WHOSE, keep, self.say, interval_of_this_machine_s(), self.waits_for
+        )
 
     async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""
@@ -259,21 +267,23 @@ class Stage:
         # The engine is private, and so not proven to be this host's own; its files can be read all the same.
         ids = [each.container_id for each in seen.endpoints]
         given = given_addresses(Path(seen.snapshot.engine.root_dir), ids, self.name)
-        around = Surroundings((), seen.surroundings.pools, given)
-        wanted = Wanted(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
-        plan = plan_recreation(Ground(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)
+        around = RecreationEnvironment((), seen.environment.pools, given)
+        wanted = RecreationRequest(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
+        plan = plan_recreation(RecreationInputs(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)
         assert plan.refused == ()
         assert plan.record is not None
-        return Recreation(self.means(), plan.record, around, wanted.first)
+        return Recreation(self.dependencies(), plan.record, around, wanted.first)
 
-    async def forward(self, subnet: str) -> Result:
+    async def forward(self, subnet: str) -> RecreationResult:
         return await (await self.recreation(subnet, Keeper(self.folder).kept())).forward()
 
-    async def back(self, *, from_labels: bool = False) -> Result:
+    async def back(self, *, from_labels: bool = False) -> RecreationResult:
         kept = None if from_labels else Keeper(self.folder).kept()
         recreation = await self.recreation(self.old, kept)
         if kept is not None:
-            recreation = Recreation(self.means(), kept, Surroundings((), (IPv4Network("10.0.0.0/8"),)))
+            recreation = Recreation(
+                self.dependencies(), kept, RecreationEnvironment((), (IPv4Network("10.0.0.0/8"),))
+            )
         return await recreation.back()
 
     def way_back(self) -> subprocess.CompletedProcess[str]:

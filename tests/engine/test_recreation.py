@@ -75,11 +75,11 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
         assert stage.leaked() == {}
         settled: list[dict[str, set[str]]] = []
 
-        def hear(said: str) -> None:
+        def receive(said: str) -> None:
             if said.startswith("resetting the rollback target"):
                 settled.append(stage.tasks())
 
-        stage.when_said = hear
+        stage.when_said = receive
         there = await stage.forward("10.10.0.0/16")
 
         assert (stage.subnets(), there.told, there.newcomers) == (["10.10.0.0/16"], (), ())
@@ -111,16 +111,16 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
 
 async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
     """Let a recreation end as if its process were killed, so many records after it said a line."""
-    touches = stage.touches = TouchList()
+    change_records = stage.change_records = TouchList()
 
     def arm(said: str) -> None:
         if said.startswith(line):
-            touches.kill_at = touches.records + after
+            change_records.kill_at = change_records.records + after
 
     stage.when_said = arm
     with pytest.raises((Killed, BaseExceptionGroup)):
         await stage.forward(subnet)
-    stage.touches, stage.when_said = TouchList(), print
+    stage.change_records, stage.when_said = TouchList(), print
 
 
 async def as_another_machine(stage: Stage) -> None:

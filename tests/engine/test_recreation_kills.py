@@ -97,7 +97,7 @@ def counted(stage: Stage, before: JSON, folder: Path) -> int:
     """Return at how many points an undisturbed recreation records a touch: before each change and after it."""
     run = check(stage, before, folder)
     assert run.deaths == 0
-    return int(run.touches.value)
+    return int(run.change_records.value)
 
 
 def sweep(stage: Stage, folder: Path, chosen: Callable[[int], list[int]]) -> tuple[int, list[int], list[int]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from console.addresses.leaks import Certainty, Evidence
-from console.monitor.values import Scene
+from console.addresses.leaks import LeakCertainty, LeakEvidence
+from console.monitor.values import MonitorState
 from console.settings import Settings
 from tests.contract.world import World
 from tests.engine.lab import Engine
@@ -50,50 +50,54 @@ def deploy(engine: Engine, folder: Path, name: str, grace: int = 1) -> None:
     engine.docker("stack", "deploy", "--resolve-image", "never", "-c", str(file), name)
 
 
-def running(name: str, scene: Scene) -> int:
+def running(name: str, monitor_state: MonitorState) -> int:
     """Return how many tasks of a service run, as far as was seen."""
-    look = scene.look.value
-    if look is None or not isinstance(look.observation.swarm.services, tuple):
+    snapshot = monitor_state.snapshot.value
+    if snapshot is None or not isinstance(snapshot.snapshot.swarm.services, tuple):
         return 0
-    swarm = look.observation.swarm
-    ids = {each.id for each in look.observation.swarm.services if each.name == name}
+    swarm = snapshot.snapshot.swarm
+    ids = {each.id for each in snapshot.snapshot.swarm.services if each.name == name}
     tasks = swarm.tasks if isinstance(swarm.tasks, tuple) else ()
     return sum(each.service_id in ids and each.state == "running" for each in tasks)
 
 
-def held(scene: Scene) -> int:
-    return account_of(scene, "proxy").accounted
+def held(monitor_state: MonitorState) -> int:
+    return account_of(monitor_state, "proxy").accounted
 
 
 def all_gone(shown: Live) -> None:
     """Wait until nothing of any stack holds an address any more."""
-    shown.until(lambda scene: held(scene) == 0, "nothing holds an address of proxy", 90)
+    shown.until(lambda monitor_state: held(monitor_state) == 0, "nothing holds an address of proxy", 90)
 
 
 def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) -> None:
     proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
     before = world.walk_ring(proxy)
     with live(engine.host, Settings()) as shown:
-        shown.until(lambda scene: scene.look.value, "a first look")
+        shown.until(lambda monitor_state: monitor_state.snapshot.value, "a first look")
 
         # A service that starts is seen, and so is what its tasks hold: a VIP, three tasks, the node's load balancer.
         began = time.monotonic()
         deploy(engine, tmp_path, "ghost")
-        shown.until(lambda scene: running("ghost_app", scene) == 3, "three tasks run")
-        shown.until(lambda scene: held(scene) == 5, "five addresses are held")
+        shown.until(lambda monitor_state: running("ghost_app", monitor_state) == 3, "three tasks run")
+        shown.until(lambda monitor_state: held(monitor_state) == 5, "five addresses are held")
         print(f"seen running {time.monotonic() - began:.1f} s after the deploy began")  # noqa: T201 - a figure for whoever runs -s
 
         # What `docker stack rm` loses is entered, with the stack's name.
         remove_stacks(engine, world, ["ghost"])
-        scene = shown.until(lambda scene: len(scene.ledger.entries) == 3, "three tasks leaked")
+        monitor_state = shown.until(
+            lambda monitor_state: len(monitor_state.leak_log.entries) == 3, "three tasks leaked"
+        )
         all_gone(shown)
-        entered = {str(one) for each in scene.ledger.entries for one in each.addresses}
-        assert {(each.stack, each.service_name) for each in scene.ledger.entries} == {("ghost", "ghost_app")}
-        assert {each.removed_network for each in scene.ledger.entries} == {"ghost_internal"}
-        assert sorted(each.task_name for each in scene.ledger.entries) == [
+        entered = {str(one) for each in monitor_state.leak_log.entries for one in each.addresses}
+        assert {(each.stack, each.service_name) for each in monitor_state.leak_log.entries} == {
+            ("ghost", "ghost_app")
+        }
+        assert {each.removed_network for each in monitor_state.leak_log.entries} == {"ghost_internal"}
+        assert sorted(each.task_name for each in monitor_state.leak_log.entries) == [
             f"ghost_app.{number}" for number in (1, 2, 3)
         ]
-        assert scene.ledger.gaps == ()
+        assert monitor_state.leak_log.gaps == ()
 
         # The ring, walked by somebody else, lacks exactly those.
         world.wait_until(lambda: len(world.walk_ring(proxy)) == len(before) - 3, "three are lost", 60)
@@ -103,7 +107,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
 
         # A removal that waits leaves no entry, and loses nothing.
         deploy(engine, tmp_path, "calm", grace=2)
-        shown.until(lambda scene: running("calm_app", scene) == 3, "three tasks run")
+        shown.until(lambda monitor_state: running("calm_app", monitor_state) == 3, "three tasks run")
         for name in ("calm_app", "calm_db"):
             engine.docker("service", "rm", name)
         all_gone(shown)
@@ -113,21 +117,29 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
             60,
         )
         world.wait_until(lambda: _removed(engine, "calm_internal"), "the network can be removed", 60)
-        shown.until(lambda scene: "calm_internal" not in _overlays(scene), "its network is gone")
-        assert len(shown.scene.ledger.entries) == 3
+        shown.until(
+            lambda monitor_state: "calm_internal" not in _overlays(monitor_state), "its network is gone"
+        )
+        assert len(shown.monitor_state.leak_log.entries) == 3
         assert before - world.walk_ring(proxy) == entered
 
         # dockerd started again has forgotten all of it.
         engine.restart()
-        scene = shown.until(
-            lambda scene: scene.look.failed is None and not scene.ledger.entries, "the entries are void", 90
+        monitor_state = shown.until(
+            lambda monitor_state: (
+                monitor_state.snapshot.failed is None and not monitor_state.leak_log.entries
+            ),
+            "the entries are void",
+            90,
         )
         if world.traits.counts_addresses:
-            shown.until(lambda scene: account_of(scene, "proxy").leaked == 0, "none leaked", 90)
+            shown.until(
+                lambda monitor_state: account_of(monitor_state, "proxy").leaked == 0, "none leaked", 90
+            )
         else:
-            assert account_of(scene, "proxy").leaked is None
+            assert account_of(monitor_state, "proxy").leaked is None
     world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 60)
-    assert any(each.look.failed is not None for each in shown.scenes)
+    assert any(each.snapshot.failed is not None for each in shown.monitor_states)
     # Here, and not in a test after this one.
     gc.collect()
 
@@ -135,15 +147,17 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
 def check_account(shown: Live, world: World, entered: set[str]) -> None:
     """Fail unless the account knows what leaked: by the engine's own count, or where it does not count by the ledger."""
     if world.traits.counts_addresses:
-        shown.until(lambda scene: account_of(scene, "proxy").leaked == 3, "the engine counts three")
-        (part,) = account_of(shown.scene, "proxy").subnets
-        assert part.leak.evidence is Evidence.ENGINE_COUNT
+        shown.until(
+            lambda monitor_state: account_of(monitor_state, "proxy").leaked == 3, "the engine counts three"
+        )
+        (part,) = account_of(shown.monitor_state, "proxy").subnets
+        assert part.leak.evidence is LeakEvidence.ENGINE_COUNT
         return
-    (part,) = account_of(shown.scene, "proxy").subnets
+    (part,) = account_of(shown.monitor_state, "proxy").subnets
     assert (part.leak.count, part.leak.certainty, part.leak.evidence) == (
         3,
-        Certainty.AT_LEAST,
-        Evidence.LEDGER,
+        LeakCertainty.AT_LEAST,
+        LeakEvidence.LEAK_LOG,
     )
     assert {str(each) for each in part.leak.addresses} == entered
 
@@ -155,6 +169,6 @@ def _removed(engine: Engine, name: str) -> bool:
     return name not in listed
 
 
-def _overlays(scene: Scene) -> set[str]:
-    look = scene.look.value
-    return set() if look is None else {each.network.name for each in look.assessment.accounts}
+def _overlays(monitor_state: MonitorState) -> set[str]:
+    snapshot = monitor_state.snapshot.value
+    return set() if snapshot is None else {each.network.name for each in snapshot.assessment.accounts}

@@ -160,7 +160,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
     outputs = recreate["outputs"]
     assert (outputs["subnet"], outputs["differences"], outputs["newcomers"]) == (NEW, [], [])
     assert outputs["rolls_back_to_parked"] == []
-    assert all(each["is_finished"] for each in recreate["touched"])
+    assert all(each["is_finished"] for each in recreate["changed_objects"])
     for each in ("reproduce", "verify"):
         assert (steps[each]["outputs"]["naive"], steps[each]["outputs"]["safe"]) == (3, 0)
     assert (steps["census"]["outputs"]["leaked"], steps["census"]["outputs"]["addresses"]) == (0, [])

@@ -19,15 +19,15 @@ from console.journal.reader import DaemonLog, open_journal
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.values import Runbook
 from console.runbook.run import events
-from console.runbook.run.decisions import Wish, decision_for
+from console.runbook.run.decisions import DecisionRequest, decision_for
 from console.runbook.run.view import RunView
 from console.runbook.runner.__main__ import run_runner
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run
 from console.runbook.store import database
 from console.runbook.store.log import append_by_rule
-from console.runbook.store.viewer import look_at
-from console.settings import Look, Settings
+from console.runbook.store.viewer import read_stored_run
+from console.settings import Settings, SnapshotSettings
 from console.swarm.connection import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import deeds
@@ -40,7 +40,7 @@ CONTEXT.set_forkserver_preload(["tests.faults.sweeping"])
 
 WITHIN_S = 240.0
 """So long a runner may be at work on a loaded machine."""
-PATIENT = Settings(look=Look(deadline_s=120, call_timeout_s=60))
+PATIENT = Settings(snapshot=SnapshotSettings(deadline_s=120, call_timeout_s=60))
 """A loaded machine answers slowly, and no test here is about that."""
 
 
@@ -64,18 +64,18 @@ class Lives:
     deeds: Path
     points: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     writes: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
-    touches: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
+    change_records: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     deaths: int = 0
     linger_s: float = 0.0
     """For so long a runner waits for an answer before it ends."""
 
     @property
     def view(self) -> RunView:
-        return look_at(self.folder).view
+        return read_stored_run(self.folder).view
 
-    def decide(self, wish: Wish) -> None:
+    def decide(self, request: DecisionRequest) -> None:
         def rule(view: RunView) -> Sequence[events.Event] | str:
-            decided = decision_for(view, wish, ALICE, is_alive=False)
+            decided = decision_for(view, request, ALICE, is_alive=False)
             return decided if isinstance(decided, str) else (decided,)
 
         append_by_rule(self.folder, rule, SystemClock())
@@ -89,7 +89,7 @@ class Lives:
             target=_runner,
             args=(
                 *(self.folder, self.lock, self.deeds, self.linger_s),
-                *(self.points, self.writes, self.touches, fault),
+                *(self.points, self.writes, self.change_records, fault),
             ),
             daemon=True,
         )
@@ -108,7 +108,7 @@ class Lives:
         if question is not None:
             asked = question.asked
             with suppress(Declined):
-                self.decide(Wish(asked.step, asked.choices[0], asked.word))
+                self.decide(DecisionRequest(asked.step, asked.choices[0], asked.word))
 
     def finish(self, fault: Fault | None = None, most: int = 20) -> RunView:
         """Be the operator who confirms what is asked and resumes what died, until the run is over."""
@@ -178,14 +178,14 @@ def _runner(
     linger_s: float,
     points: Any,
     writes: Any,
-    touches: Any,
+    change_records: Any,
     fault: Fault | None,
 ) -> None:
     """Be a runner that dies, or whose write fails, at a point. Runs in a process of its own."""
     os.environ["DEEDS"] = str(told)
     _count_points(points, fault)
     _count_writes(writes, fault)
-    _count_touches(touches, fault)
+    _count_touches(change_records, fault)
     with deeds.installed():
         os._exit(asyncio.run(run_runner(folder, lock=lock, linger_s=linger_s)))
 
@@ -223,15 +223,15 @@ def _count_points(points: Any, fault: Fault | None) -> None:
     EngineConnection.ask = counted_ask  # type: ignore[method-assign] # the point of it
 
 
-def _count_touches(touches: Any, fault: Fault | None) -> None:
-    append, point = database.append, _deadly("touch", touches, fault)
+def _count_touches(change_records: Any, fault: Fault | None) -> None:
+    append, point = database.append, _deadly("touch", change_records, fault)
 
     def counted(connection: Any, event: events.Event, *rest: Any) -> Any:
         # Either it is recorded and not made, or it is made and that is not recorded: between these nothing is in doubt.
-        if isinstance(event, events.TouchEnded):
+        if isinstance(event, events.ChangeEnded):
             point()
         entry = append(connection, event, *rest)
-        if isinstance(event, events.TouchBegan):
+        if isinstance(event, events.ChangeBegan):
             point()
         return entry
 

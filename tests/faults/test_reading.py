@@ -14,7 +14,7 @@ import pytest
 
 from console.errors import Unknown
 from console.swarm.values import SwarmState
-from tests.support.engines import Simulation, look_at, simulation
+from tests.support.engines import Simulation, read_swarm, simulation
 
 PARTS = {
     "networks": "/networks",
@@ -56,7 +56,7 @@ async def test_a_call_that_fails_leaves_the_others_standing(
     quiet: Simulation, part: str, kind: str, said: str
 ) -> None:
     quiet.break_call(PARTS[part], kind)
-    state = await look_at(quiet.host)
+    state = await read_swarm(quiet.host)
     assert unknown_parts(state) == {part}
     assert re.search(said, reason(getattr(state, part)))
 
@@ -64,7 +64,7 @@ async def test_a_call_that_fails_leaves_the_others_standing(
 async def test_a_call_that_hangs_costs_its_time_limit_and_no_more(quiet: Simulation) -> None:
     quiet.break_call("/tasks", "hang")
     started = time.monotonic()
-    state = await look_at(quiet.host, timeout_s=2)
+    state = await read_swarm(quiet.host, timeout_s=2)
     # The time limit of the whole look is 60 s.
     assert time.monotonic() - started < 50
     assert unknown_parts(state) == {"tasks"}
@@ -74,7 +74,7 @@ async def test_a_call_that_hangs_costs_its_time_limit_and_no_more(quiet: Simulat
 async def test_a_body_that_trickles_ends_with_the_deadline(quiet: Simulation) -> None:
     quiet.control("faults", [{"path": "/services", "kind": "slow_body", "seconds": 600}])
     started = time.monotonic()
-    state = await look_at(quiet.host, timeout_s=30, deadline_s=2)
+    state = await read_swarm(quiet.host, timeout_s=30, deadline_s=2)
     assert time.monotonic() - started < 25
     assert unknown_parts(state) == {"services"}
 
@@ -82,7 +82,7 @@ async def test_a_body_that_trickles_ends_with_the_deadline(quiet: Simulation) ->
 async def test_an_engine_that_hangs_altogether_is_unknown_within_the_deadline(quiet: Simulation) -> None:
     quiet.break_call("*", "hang")
     started = time.monotonic()
-    state = await look_at(quiet.host, timeout_s=1, deadline_s=2)
+    state = await read_swarm(quiet.host, timeout_s=1, deadline_s=2)
     assert time.monotonic() - started < 60
     assert unknown_parts(state) == set(PARTS)
 
@@ -90,9 +90,9 @@ async def test_an_engine_that_hangs_altogether_is_unknown_within_the_deadline(qu
 async def test_one_network_that_cannot_be_inspected_is_unknown_by_itself(quiet: Simulation) -> None:
     networks = quiet.model.truth()
     assert "proxy" in str(networks)
-    proxy = next(each for each in (await look_at(quiet.host)).networks or () if each.name == "proxy")  # type: ignore[union-attr] # nothing fails yet
+    proxy = next(each for each in (await read_swarm(quiet.host)).networks or () if each.name == "proxy")  # type: ignore[union-attr] # nothing fails yet
     quiet.break_call(f"/networks/{proxy.id[:12]}", "status:500")
-    state = await look_at(quiet.host)
+    state = await read_swarm(quiet.host)
     assert not unknown_parts(state)
     assert not isinstance(state.networks, Unknown)
     assert [each.name for each in state.networks if each.is_overlay and isinstance(each.detail, Unknown)] == [
@@ -102,20 +102,20 @@ async def test_one_network_that_cannot_be_inspected_is_unknown_by_itself(quiet: 
 
 async def test_a_404_is_believed_only_when_the_list_agrees(quiet: Simulation) -> None:
     quiet.break_call("/networks/*", "status:404")
-    state = await look_at(quiet.host)
+    state = await read_swarm(quiet.host)
     assert not isinstance(state.networks, Unknown)
     proxy = next(each for each in state.networks if each.name == "proxy")
     assert "lists this network but does not find it" in reason(proxy.detail)
 
 
 async def test_no_socket_and_no_daemon_are_told_apart(tmp_path: Path) -> None:
-    absent = await look_at(f"unix://{tmp_path}/none.sock")
+    absent = await read_swarm(f"unix://{tmp_path}/none.sock")
     assert "socket does not exist" in reason(absent.engine)
     path = tmp_path / "left-behind.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-    assert "daemon is not running" in reason((await look_at(f"unix://{path}")).engine)
-    assert "daemon is not running" in reason((await look_at("tcp://127.0.0.1:1")).engine)
+    assert "daemon is not running" in reason((await read_swarm(f"unix://{path}")).engine)
+    assert "daemon is not running" in reason((await read_swarm("tcp://127.0.0.1:1")).engine)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -124,8 +124,8 @@ async def test_a_socket_of_others_says_who_may_use_it(quiet: Simulation) -> None
     quiet.socket.parent.chmod(0o755)
     quiet.socket.chmod(0o600)
     script = (
-        "import asyncio, os; from tests.support.engines import look_at; os.seteuid(65534); "
-        f"print(asyncio.run(look_at({quiet.host!r})).engine.reason)"
+        "import asyncio, os; from tests.support.engines import read_swarm; os.seteuid(65534); "
+        f"print(asyncio.run(read_swarm({quiet.host!r})).engine.reason)"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -167,7 +167,7 @@ async def test_whatever_else_listens_is_not_taken_for_an_engine(tmp_path: Path, 
 
         thread = threading.Thread(target=serve)
         thread.start()
-        state = await look_at(f"unix://{path}", timeout_s=10)
+        state = await read_swarm(f"unix://{path}", timeout_s=10)
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert unknown_parts(state) == set(PARTS)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.guard.actuator import Hands, Outcome, act
-from console.guard.collector import FILE, Scout, last_restart, remember_restart
+from console.guard.actuator import Actuator, GuardOutcome, act
+from console.guard.collector import FILE, Collector, last_restart, remember_restart
 from console.guard.policy import decide
-from console.guard.shortage import Daemon, Verdict, Wishes
+from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
-from console.settings import Guard, Look, Quiet, Settings
+from console.settings import Guard, Quiet, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -25,11 +25,11 @@ from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
 
 SETTINGS = Settings(
-    look=Look(settle_s=0.5),
+    snapshot=SnapshotSettings(settle_s=0.5),
     quiet=Quiet(dwell_s=3, deploy_tools=("no-such-tool",)),
     guard=Guard(recovery_s=120),
 )
-ALLOWED = Wishes("proxy", may_restart=True)
+ALLOWED = GuardOptions("proxy", may_restart=True)
 WAITS_S = 90
 
 
@@ -49,7 +49,7 @@ class Bench:
     """A guard over a simulated engine."""
 
     running: Simulation
-    scout: Scout
+    collector: Collector
     changer: EngineChanger
     restarts: int = 0
     said: list[str] = field(default_factory=list)
@@ -61,9 +61,11 @@ class Bench:
             self.running.model.restart()
 
     async def act(
-        self, wishes: Wishes = ALLOWED, restart: Callable[[], Awaitable[None]] | None = None
-    ) -> Outcome:
-        return await act(self.scout, wishes, Hands(self.changer, restart or self.restart, self.said.append))
+        self, options: GuardOptions = ALLOWED, restart: Callable[[], Awaitable[None]] | None = None
+    ) -> GuardOutcome:
+        return await act(
+            self.collector, options, Actuator(self.changer, restart or self.restart, self.said.append)
+        )
 
 
 @asynccontextmanager
@@ -78,10 +80,10 @@ async def bench(
 
         try:
             log = DaemonLog(Silent(), is_recorded=True)  # type: ignore[arg-type] # it is only read
-            scout = Scout(
+            collector = Collector(
                 connection, log, ModelTime(engine, meanwhile), SETTINGS, state, lock=state / "lock", unit=unit
             )
-            yield Bench(running, scout, EngineChanger(connection, lambda _: None))
+            yield Bench(running, collector, EngineChanger(connection, lambda _: None))
         finally:
             connection.close()
 
@@ -109,10 +111,10 @@ def exhausted() -> SimulatedEngine:
 async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_path: Path) -> None:
     engine = exhausted()
     async with bench(engine, tmp_path) as guard:
-        dry = decide(await guard.scout.situation(), ALLOWED, SETTINGS.thresholds)
+        dry = decide(await guard.collector.inputs(), ALLOWED, SETTINGS.thresholds)
         assert dry.restarts
         outcome = await guard.act()
-        assert (outcome.verdict, outcome.restarted, guard.restarts) == (Verdict.GO, True, 1)
+        assert (outcome.verdict, outcome.restarted, guard.restarts) == (GuardVerdict.GO, True, 1)
         assert "The docker unit was restarted" in outcome.decision.sentence
         engine.advance(30)
         alive = [each.state for each in engine.store.tasks.values() if each.is_alive]
@@ -120,14 +122,14 @@ async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_pat
             (each.name, each.state, each.error) for each in engine.store.tasks.values()
         ]
         again = await guard.act()
-    assert (again.verdict, again.restarted, guard.restarts) == (Verdict.GO, False, 1)
+    assert (again.verdict, again.restarted, guard.restarts) == (GuardVerdict.GO, False, 1)
     assert last_restart(tmp_path) is not None
 
 
 async def test_without_permission_nothing_is_done_and_the_command_is_told(tmp_path: Path) -> None:
     async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act(replace(ALLOWED, may_restart=False))
-    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)
     assert "--allow-restart" in outcome.decision.hint
 
 
@@ -135,10 +137,10 @@ async def test_a_restart_that_does_not_help_is_said_and_not_repeated(tmp_path: P
     async with bench(exhausted(), tmp_path) as guard:
         guard.heals = False
         outcome = await guard.act()
-        assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 1)
+        assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 1)
         assert "it did not help" in outcome.decision.sentence
         again = await guard.act()
-    assert (again.verdict, guard.restarts) == (Verdict.STOP, 1)
+    assert (again.verdict, guard.restarts) == (GuardVerdict.STOP, 1)
     assert "restarted it" in again.decision.sentence
 
 
@@ -157,7 +159,7 @@ async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path)
     (tmp_path / FILE).mkdir()
     async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act()
-    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)
     assert "not known when the last restart was" in outcome.decision.sentence
 
 
@@ -170,7 +172,7 @@ async def test_a_busy_swarm_is_not_restarted(tmp_path: Path) -> None:
 
     async with bench(engine, tmp_path, deploy) as guard:
         outcome = await guard.act()
-    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)
     assert "not quiet" in outcome.decision.sentence
 
 
@@ -193,10 +195,8 @@ async def test_unused_overlays_go_while_it_is_quiet_and_the_network_of_the_batch
 async def test_an_unfinished_run_is_stood_back_from(tmp_path: Path) -> None:
     remember_restart(tmp_path, datetime.now(UTC) - timedelta(days=9))
     async with bench(exhausted(), tmp_path) as guard:
-        situation = replace(
-            await guard.scout.situation(), unfinished="The maintenance run x was interrupted."
-        )
-    assert decide(situation, ALLOWED, SETTINGS.thresholds).verdict is Verdict.STOP
+        inputs = replace(await guard.collector.inputs(), unfinished="The maintenance run x was interrupted.")
+    assert decide(inputs, ALLOWED, SETTINGS.thresholds).verdict is GuardVerdict.STOP
 
 
 async def test_services_parked_from_another_host_are_stood_back_from(tmp_path: Path) -> None:
@@ -205,5 +205,5 @@ async def test_services_parked_from_another_host_are_stood_back_from(tmp_path: P
     web.spec["Labels"] = {"vipconsole.parked": '{"machine": "another", "run": "proxy-16"}'}
     async with bench(engine, tmp_path) as guard:
         outcome = await guard.act()
-    assert (outcome.verdict, guard.restarts) == (Verdict.STOP, 0)
+    assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)
     assert "until the run proxy-16 of the machine another brings" in outcome.decision.sentence

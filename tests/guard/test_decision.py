@@ -7,34 +7,34 @@ from typing import Any
 import pytest
 
 from console.diagnosis.assess import assess
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State
-from console.errors import Part, Unknown
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
+from console.errors import Result, Unknown
 from console.guard.policy import decide
-from console.guard.shortage import Daemon, Decision, Situation, Verdict, Wishes
+from console.guard.shortage import Daemon, GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.journal.summary import Summary, summarise
-from console.journal.values import Batch, Entry
+from console.journal.values import Batch, JournalEntry
 from console.settings import Thresholds
 from console.swarm.values import Network, Node, Service, SwarmState, Task
 from tests.journal.lines import START_LINE, line, vip_line
-from tests.support.swarms import HERE, LONG_AGO, NOW, ago, network, observation, service, swarm, task
+from tests.support.swarms import HERE, LONG_AGO, NOW, ago, network, service, snapshot, swarm, task
 
 PROXY = "id-proxy"
 GHOST = "g" * 25
 FOLLOWER = replace(HERE, is_leader=False)
 LEADER = Node("node-2", "ci-host-2", "ready", "active", is_manager=True, is_leader=True)
 UNREAD = Unknown("It hangs.", "Look at it.")
-ALLOWED = Wishes("proxy", may_restart=True)
-FORBIDDEN = Wishes("proxy")
+ALLOWED = GuardOptions("proxy", may_restart=True)
+FORBIDDEN = GuardOptions("proxy")
 
 
-def needing(count: int, *, allowed: bool = True) -> Wishes:
-    return Wishes("proxy", count, may_restart=allowed)
+def needing(count: int, *, allowed: bool = True) -> GuardOptions:
+    return GuardOptions("proxy", count, may_restart=allowed)
 
 
-def checks(**states: State) -> Report:
+def checks(**states: CheckState) -> Report:
     found = (
-        Check(code, code, state, (Blocker("web", "is updating"),) if state is State.BUSY else (), "Why.")
-        for code, state in {"changes": State.QUIET, "stuck": State.STUCK, **states}.items()
+        Check(code, code, state, (Blocker("web", "is updating"),) if state is CheckState.BUSY else (), "Why.")
+        for code, state in {"changes": CheckState.QUIET, "stuck": CheckState.STUCK, **states}.items()
     )
     return Report(NOW, tuple(found))
 
@@ -42,7 +42,7 @@ def checks(**states: State) -> Report:
 def logged(*lines: tuple[str, float]) -> Summary:
     """What dockerd logged, each line so many seconds ago."""
     entries = tuple(
-        Entry(f"c{n}", ago(age), "0" * 32, "stdout", "docker.service", "dockerd", 1, text)
+        JournalEntry(f"c{n}", ago(age), "0" * 32, "stdout", "docker.service", "dockerd", 1, text)
         for n, (text, age) in enumerate(lines)
     )
     return summarise([Batch(entries)], {GHOST: "ghost_app"}, 86_400)
@@ -141,17 +141,17 @@ FAILING = (
 class Row:
     name: str
     swarm: SwarmState
-    wishes: Wishes
-    verdict: Verdict
+    options: GuardOptions
+    verdict: GuardVerdict
     says: str = ""
     restarts: bool = False
     prunes: tuple[str, ...] = ()
     census: str = ""
-    journal: Part[Summary] = SILENT
+    journal: Result[Summary] = SILENT
     more: dict[str, Any] = field(default_factory=dict)
 
 
-GO, NOTE, STOP, UNKNOWN = Verdict.GO, Verdict.NOTE, Verdict.STOP, Verdict.UNKNOWN
+GO, NOTE, STOP, UNKNOWN = GuardVerdict.GO, GuardVerdict.NOTE, GuardVerdict.STOP, GuardVerdict.UNKNOWN
 DAEMON = Daemon(LONG_AGO, 60, ())
 TABLE = (
     Row("healthy", HEALTHY, ALLOWED, GO, "proxy has 11 of 13 addresses free."),
@@ -204,7 +204,7 @@ TABLE = (
     Row("not the leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER, LEADER)), ALLOWED, STOP, "ci-host-2"),
     Row("no leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER,)), ALLOWED, STOP, "no leader"),
     Row("something is being deployed", LEAKED_FULL, ALLOWED, STOP, "not quiet",
-        more={"quiet": checks(updates=State.BUSY)}),
+        more={"quiet": checks(updates=CheckState.BUSY)}),
     Row("something has been pulling its image for minutes", state(5, leaked=8, waiting_s=300, more=PULLING), ALLOWED,
         STOP, "Nothing was done: db is being deployed."),
     Row("something has been pulling its image for too long", state(5, leaked=8, waiting_s=300, more=PULLING_IN_VAIN),
@@ -212,7 +212,7 @@ TABLE = (
     Row("something fails and is started again and again", state(5, leaked=8, waiting_s=300, more=FAILING), ALLOWED,
         STOP, "(ghost_app)", restarts=True),
     Row("it is not known whether it is quiet", LEAKED_FULL, ALLOWED, STOP, "not known whether it is quiet",
-        more={"quiet": checks(jobs=State.UNKNOWN)}),
+        more={"quiet": checks(jobs=CheckState.UNKNOWN)}),
     Row("a container would stay down", LEAKED_FULL, ALLOWED, STOP, "would stay down: db",
         more={"daemon": Daemon(LONG_AGO, 60, ("db",))}),
     Row("the unit was started a moment ago", LEAKED_FULL, ALLOWED, STOP, "a moment ago",
@@ -236,7 +236,7 @@ TABLE = (
     Row("the network is gone", swarm(api=(1, 52)), ALLOWED, STOP, "no overlay named proxy"),
     Row("unused overlays, quiet", HEALTHY, ALLOWED, GO, prunes=("old_default",), more={"prunable": ("old_default",)}),
     Row("unused overlays, busy", HEALTHY, ALLOWED, GO,
-        more={"prunable": ("old_default",), "quiet": checks(changes=State.BUSY)}),
+        more={"prunable": ("old_default",), "quiet": checks(changes=CheckState.BUSY)}),
     Row("unused overlays, a deploy takes its time", state(2, more=PULLING), ALLOWED, GO,
         more={"prunable": ("old_default",)}),
     Row("unused overlays, something fails again and again", state(2, more=FAILING), ALLOWED, GO,
@@ -246,17 +246,17 @@ TABLE = (
 )  # fmt: skip
 
 
-def situation(row: Row) -> Situation:
-    seen = observation(row.swarm, earlier=row.swarm, journal=None)
+def inputs(row: Row) -> GuardInputs:
+    seen = snapshot(row.swarm, earlier=row.swarm, journal=None)
     seen = replace(seen, journal=row.journal)
     usual = {
         "quiet": CALM, "unfinished": "", "holder": "", "daemon": DAEMON, "last_restart_at": None, "prunable": (),
     }  # fmt: skip
-    return Situation(seen, assess(seen, Thresholds()), **{**usual, **row.more})
+    return GuardInputs(seen, assess(seen, Thresholds()), **{**usual, **row.more})
 
 
-def decided(row: Row) -> Decision:
-    return decide(situation(row), row.wishes, Thresholds())
+def decided(row: Row) -> GuardDecision:
+    return decide(inputs(row), row.options, Thresholds())
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -273,18 +273,18 @@ def test_each_situation_has_its_decision(row: Row) -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_without_permission_nothing_is_ever_restarted(row: Row) -> None:
-    assert not decided(replace(row, wishes=replace(row.wishes, may_restart=False))).restarts
+    assert not decided(replace(row, options=replace(row.options, may_restart=False))).restarts
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_where_only_permission_or_the_moment_is_missing_the_command_is_told(row: Row) -> None:
-    told = decided(replace(row, wishes=replace(row.wishes, may_restart=False)))
+    told = decided(replace(row, options=replace(row.options, may_restart=False)))
     if any("is not allowed" in each for each in told.because):
         assert "`vipconsole guard --allow-restart`" in told.hint
 
 
 def test_what_is_in_the_way_is_told_before_the_command() -> None:
-    busy = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"quiet": checks(updates=State.BUSY)})
+    busy = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"quiet": checks(updates=CheckState.BUSY)})
     assert decided(busy).hint.startswith(
         "Try again when that is over. Then `vipconsole guard --allow-restart` restarts the docker unit once"
     )

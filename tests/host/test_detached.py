@@ -10,10 +10,10 @@ import pytest
 
 from console.errors import HostError
 from console.host import detached
-from console.host.detached import Program, UnitTaken, has_ended, start, unit_command
+from console.host.detached import DetachedProgram, UnitTaken, has_ended, start, unit_command
 from console.host.process import CommandFailed
 
-ABOUT = Program(
+ABOUT = DetachedProgram(
     ("/usr/bin/python3", "-m", "x", "/var/lib/vipconsole/runs/1"),
     {"PATH": "/bin", "DOCKER_HOST": "unix:///run/docker.sock"},
     "vipconsole-run-1",
@@ -36,7 +36,7 @@ def test_a_unit_says_everything_explicitly() -> None:
 async def test_without_systemd_it_is_started_with_nothing_of_ours(tmp_path: Path) -> None:
     script = "import os, sys; print(os.getsid(0) == os.getpid(), sorted(os.environ), sys.stdin.read() == '', os.getcwd())"
     output = tmp_path / "output"
-    program = Program(
+    program = DetachedProgram(
         (sys.executable, "-c", script), {"ONLY": "this", "LC_ALL": "C"}, "unit", "about", output
     )
     await start(program, tmp_path / "no-systemd")
@@ -52,7 +52,7 @@ async def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
         ((sys.executable, "-c", "raise SystemExit('it is broken')"), "exit code 1: it is broken"),
     ):
         with pytest.raises(HostError, match=said):
-            await start(Program(argv, dict(os.environ), "unit", "about", output), tmp_path / "none")
+            await start(DetachedProgram(argv, dict(os.environ), "unit", "about", output), tmp_path / "none")
 
 
 @dataclass
@@ -117,7 +117,7 @@ async def test_what_does_not_detach_itself_in_time_is_killed_and_told(
     monkeypatch.setattr(detached, "START_WITHIN_S", 0.5)
     output, pid_file = tmp_path / "output", tmp_path / "pid"
     script = f"echo $$ > {pid_file}; echo begun; sleep 1000"
-    program = Program(("/bin/sh", "-c", script), dict(os.environ), "unit", "about", output)
+    program = DetachedProgram(("/bin/sh", "-c", script), dict(os.environ), "unit", "about", output)
     with pytest.raises(HostError, match=r"`/bin/sh` did not detach itself within 0\.5 s, and was killed\."):
         await start(program, tmp_path / "none")
     # On a loaded machine it may have been killed before it did anything.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.host.identity import doubt_that_engine_is_ours, given_addresses
+from console.host.identity import given_addresses, why_engine_is_foreign
 
 NAME = socket.gethostname()
 
@@ -22,25 +22,25 @@ def listening(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def reason(doubt: Unknown | None) -> str:
-    assert doubt is not None
-    return doubt.reason
+def reason(refusal: Unknown | None) -> str:
+    assert refusal is not None
+    return refusal.reason
 
 
 def test_an_engine_of_this_name_and_network_is_ours(listening: Path) -> None:
-    assert doubt_that_engine_is_ours(f"unix://{listening}", NAME) is None
+    assert why_engine_is_foreign(f"unix://{listening}", NAME) is None
 
 
 def test_an_engine_of_another_name_is_not(listening: Path) -> None:
-    assert "calls itself ci-host" in reason(doubt_that_engine_is_ours(f"unix://{listening}", "ci-host"))
+    assert "calls itself ci-host" in reason(why_engine_is_foreign(f"unix://{listening}", "ci-host"))
 
 
 def test_an_engine_behind_tcp_is_not() -> None:
-    assert "not on this host" in reason(doubt_that_engine_is_ours("tcp://127.0.0.1:2375", NAME))
+    assert "not on this host" in reason(why_engine_is_foreign("tcp://127.0.0.1:2375", NAME))
 
 
 def test_a_socket_that_nobody_serves_leaves_doubt(tmp_path: Path) -> None:
-    assert "is not known" in reason(doubt_that_engine_is_ours(f"unix://{tmp_path}/none", NAME))
+    assert "is not known" in reason(why_engine_is_foreign(f"unix://{tmp_path}/none", NAME))
 
 
 def test_a_daemon_in_a_network_of_its_own_is_not_ours(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_daemon_in_a_network_of_its_own_is_not_ours(tmp_path: Path) -> None:
     ) as daemon:
         assert daemon.stdout is not None
         assert daemon.stdout.readline() == b"ready\n"
-        found = doubt_that_engine_is_ours(f"unix://{path}", NAME)
+        found = why_engine_is_foreign(f"unix://{path}", NAME)
         daemon.communicate()
     assert "its own network" in reason(found)
 

@@ -10,7 +10,7 @@ import pytest
 
 from console.errors import HostError
 from console.host.launchers import Session
-from console.host.outliving import MOST_BYTES, PATIENCE_S, LogLines, Standing, State, follow
+from console.host.outliving import MAX_WAIT_S, MOST_BYTES, FileTail, ProgramState, ProgramStatus, follow
 from console.host.process import PATH
 from console.host.streaming import LINE_LIMIT_BYTES, Program
 
@@ -36,7 +36,7 @@ def session(folder: Path) -> Session:
     return Session("x", folder / "x.log", PATH)
 
 
-async def ended(program: Session) -> tuple[Standing, list[bytes]]:
+async def ended(program: Session) -> tuple[ProgramStatus, list[bytes]]:
     lines: list[bytes] = []
 
     async def listen(line: bytes) -> None:
@@ -51,7 +51,7 @@ async def test_its_output_and_its_exit_code_are_kept(tmp_path: Path) -> None:
         Program(("sh", "-c", 'echo "$A" in $PWD; echo no >&2; exit 4'), {"A": "x"}, str(tmp_path))
     )
     standing, lines = await ended(program)
-    assert (standing, lines) == (Standing(State.ENDED, 4), [f"x in {tmp_path}".encode(), b"no"])
+    assert (standing, lines) == (ProgramStatus(ProgramState.ENDED, 4), [f"x in {tmp_path}".encode(), b"no"])
     assert (tmp_path / "x.log").stat().st_mode & 0o777 == 0o600
 
 
@@ -67,7 +67,7 @@ async def test_another_process_finds_it_by_its_name_alone(tmp_path: Path) -> Non
     gate.touch()
     program = session(tmp_path)
     await program.start(Program(("sh", "-c", f"while [ -e {gate} ]; do sleep 0.02; done; exit 7"), {}, "/"))
-    assert (await session(tmp_path).look()).state is State.RUNNING
+    assert (await session(tmp_path).status()).state is ProgramState.RUNNING
     with pytest.raises(HostError, match="started already"):
         await session(tmp_path).start(Program(("true",)))
     gate.unlink()
@@ -76,7 +76,7 @@ async def test_another_process_finds_it_by_its_name_alone(tmp_path: Path) -> Non
     await session(tmp_path).forget()
     assert not (tmp_path / "x.log.pid").exists()
     assert not (tmp_path / "x.log.exit").exists()
-    assert (await session(tmp_path).look()).state is State.LOST
+    assert (await session(tmp_path).status()).state is ProgramState.LOST
 
 
 async def test_it_is_in_a_session_of_its_own_and_deaf_to_hang_ups(tmp_path: Path) -> None:
@@ -99,15 +99,15 @@ async def test_one_that_was_killed_with_its_keeper_is_lost_and_not_running(tmp_p
     await program.start(Program(("sleep", "1000"), {}, "/"))
     leader = int((tmp_path / "x.log.pid").read_text())
     os.killpg(leader, signal.SIGKILL)
-    while (await program.look()).state is State.RUNNING:  # noqa: ASYNC110 - it is another process that ends
+    while (await program.status()).state is ProgramState.RUNNING:  # noqa: ASYNC110 - it is another process that ends
         await asyncio.sleep(0.01)
-    assert (await program.look()).state is State.LOST
+    assert (await program.status()).state is ProgramState.LOST
 
 
 async def test_the_number_of_a_dead_one_that_was_given_away_is_not_taken_for_it(tmp_path: Path) -> None:
     (tmp_path / "x.log").touch()
     (tmp_path / "x.log.pid").write_text(str(os.getpid()))
-    assert (await session(tmp_path).look()).state is State.LOST
+    assert (await session(tmp_path).status()).state is ProgramState.LOST
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_every_end_has_a_code(tmp_path: Path, program: Program, code: int)
     running = session(tmp_path)
     await running.start(program)
     standing, lines = await ended(running)
-    assert (standing, bool(lines)) == (Standing(State.ENDED, code), True)
+    assert (standing, bool(lines)) == (ProgramStatus(ProgramState.ENDED, code), True)
 
 
 async def test_where_nothing_can_be_written_nothing_is_started(tmp_path: Path) -> None:
@@ -151,11 +151,11 @@ class Blind:
         self.log = log
         self.times = times
 
-    async def look(self) -> Standing:
+    async def status(self) -> ProgramStatus:
         self.times -= 1
         if self.times >= 0:
             raise HostError("The bus is away.")
-        return Standing(State.ENDED, 0)
+        return ProgramStatus(ProgramState.ENDED, 0)
 
 
 @pytest.mark.parametrize(("times", "is_patient"), [(100, True), (1_000, False)])
@@ -176,12 +176,12 @@ async def test_it_is_patient_with_what_cannot_be_looked_at_but_not_for_ever(
     else:
         with pytest.raises(HostError, match="The bus is away"):
             await watching
-        assert clock.at_s >= PATIENCE_S
+        assert clock.at_s >= MAX_WAIT_S
 
 
 def test_lines_of_a_log_come_once_and_whole(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    lines = LogLines(path)
+    lines = FileTail(path)
     assert lines.new() == []
     path.write_bytes(b"a\nb")
     assert lines.new() == [b"a"]
@@ -196,12 +196,12 @@ def test_lines_of_a_log_come_once_and_whole(tmp_path: Path) -> None:
 def test_a_line_without_end_is_cut_and_a_flood_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * (3 * LINE_LIMIT_BYTES) + b"\n")
-    assert {len(each) for each in LogLines(path).new()} == {LINE_LIMIT_BYTES}
+    assert {len(each) for each in FileTail(path).new()} == {LINE_LIMIT_BYTES}
     with path.open("ab") as file:
         file.write(b"y" * 1023 + b"\n")
         file.write((b"z" * 1023 + b"\n") * (2 * MOST_BYTES // 1024))
         file.write(b"the end\n")
-    lines = LogLines(path).new()
+    lines = FileTail(path).new()
     assert (lines[0].endswith(b"bytes are left out ..."), lines[-1]) == (True, b"the end")
     assert sum(map(len, lines)) <= MOST_BYTES + 100
 
@@ -221,7 +221,7 @@ async def test_it_survives_the_one_that_started_it(tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == -signal.SIGKILL
-    assert (await session(tmp_path).look()).state is State.RUNNING
+    assert (await session(tmp_path).status()).state is ProgramState.RUNNING
     (tmp_path / "gate").unlink()
     standing, lines = await ended(session(tmp_path))
     assert (standing.code, lines) == (0, [b"lived"])

@@ -15,7 +15,7 @@ from console.host.streaming import LEFT_BEHIND, LINE_LIMIT_BYTES, Program, run_s
 PATIENT_S = 60.0
 
 
-class Heard:
+class StreamItem:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.news = asyncio.Event()
@@ -30,9 +30,9 @@ def shell(script: str, **more: str) -> Program:
 
 
 async def run(program: Program, timeout_s: float = PATIENT_S) -> tuple[int, list[bytes]]:
-    heard = Heard()
-    code = await run_streaming(program, timeout_s, heard.listen)
-    return code, heard.lines
+    stream_item = StreamItem()
+    code = await run_streaming(program, timeout_s, stream_item.listen)
+    return code, stream_item.lines
 
 
 async def gone(*pids: int) -> bool:
@@ -90,26 +90,26 @@ async def test_a_flood_is_heard_without_being_kept() -> None:
 
 async def test_at_the_time_limit_everything_that_it_started_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "GRACE_S", 0.3)
-    heard = Heard()
+    stream_item = StreamItem()
     # Neither of them ends when it is asked to.
     script = "trap '' TERM; (trap '' TERM; echo $$; while :; do sleep 1; done) & echo $!; while :; do sleep 1; done"
     began_s = time.monotonic()
     with pytest.raises(HostError, match="`/bin/sh` timed out after 5 s and was ended"):
-        await run_streaming(shell(script), 5.0, heard.listen)
+        await run_streaming(shell(script), 5.0, stream_item.listen)
     assert time.monotonic() - began_s < 60
-    pids = [int(each) for each in heard.lines]
+    pids = [int(each) for each in stream_item.lines]
     assert len(pids) == 2
     assert await gone(*pids)
 
 
 async def test_when_nobody_waits_any_more_it_is_gone_too() -> None:
-    heard = Heard()
-    task = asyncio.create_task(run_streaming(shell("echo $$; sleep 1000"), PATIENT_S, heard.listen))
-    await asyncio.wait_for(heard.news.wait(), PATIENT_S)
+    stream_item = StreamItem()
+    task = asyncio.create_task(run_streaming(shell("echo $$; sleep 1000"), PATIENT_S, stream_item.listen))
+    await asyncio.wait_for(stream_item.news.wait(), PATIENT_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await gone(int(heard.lines[0]))
+    assert await gone(int(stream_item.lines[0]))
 
 
 async def test_a_process_that_it_left_behind_holds_nobody_up() -> None:
@@ -122,13 +122,13 @@ async def test_a_process_that_it_left_behind_holds_nobody_up() -> None:
 
 
 async def test_a_slow_listener_hears_all_that_a_program_said_before_it_ended() -> None:
-    heard: list[bytes] = []
+    stream_item: list[bytes] = []
     # It goes on listening only long after the program has ended, with the pipe full.
     may_hear = asyncio.Event()
 
     async def listen(line: bytes) -> None:
         await may_hear.wait()
-        heard.append(line)
+        stream_item.append(line)
 
     script = "echo $$; yes | head -c 60000"
     task = asyncio.create_task(run_streaming(shell(script), PATIENT_S, listen))
@@ -136,7 +136,7 @@ async def test_a_slow_listener_hears_all_that_a_program_said_before_it_ended() -
     assert not task.done()
     may_hear.set()
     assert await task == 0
-    assert len(heard) == 30_001
+    assert len(stream_item) == 30_001
 
 
 async def test_a_program_that_is_killed_has_the_code_that_a_shell_would_tell() -> None:

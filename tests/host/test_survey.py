@@ -11,7 +11,7 @@ import pytest
 from console.errors import HostError, Unknown
 from console.host.activity import Inapplicable
 from console.host.lock_probe import holder_of_lock
-from console.host.survey import HostSurvey, Places
+from console.host.survey import HostPaths, HostReader
 from console.settings import Quiet
 
 
@@ -60,18 +60,18 @@ async def failing(argv: Sequence[str], timeout_s: float) -> bytes:
     raise HostError(f"{argv[0]} fails within {timeout_s:g} s")
 
 
-def places(folder: Path, *, systemd: bool) -> Places:
-    return Places(booted=folder if systemd else folder / "none", lock=folder / "lock", run=failing)
+def places(folder: Path, *, systemd: bool) -> HostPaths:
+    return HostPaths(booted=folder if systemd else folder / "none", lock=folder / "lock", run=failing)
 
 
 async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_path: Path) -> None:
-    found = await HostSurvey(Quiet(), 5, places(tmp_path, systemd=False)).take()
+    found = await HostReader(Quiet(), 5, places(tmp_path, systemd=False)).take()
     assert found.jobs == Inapplicable("systemd does not run on this machine.")
     assert found.units == Inapplicable("No units are configured.")
     assert not isinstance(found.processes, Unknown | Inapplicable)
     assert found.lock_holder == ""
     wanted = Quiet(units=("deploy-*",), timers=("sweep.timer",))
-    found = await HostSurvey(wanted, 5, places(tmp_path, systemd=False)).take()
+    found = await HostReader(wanted, 5, places(tmp_path, systemd=False)).take()
     assert isinstance(found.units, Inapplicable)
     assert found.units.is_wanted
     assert isinstance(found.timers, Inapplicable)
@@ -80,7 +80,7 @@ async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_p
 
 async def test_with_a_systemd_that_does_not_answer_they_are_unknown(tmp_path: Path) -> None:
     wanted = Quiet(units=("deploy-*",), timers=("sweep.timer",))
-    found = await HostSurvey(wanted, 5, places(tmp_path, systemd=True)).take()
+    found = await HostReader(wanted, 5, places(tmp_path, systemd=True)).take()
     assert found.jobs == Unknown("systemctl fails within 5 s")
     assert found.units == found.timers == found.jobs
     assert found.logins == Unknown("who fails within 5 s")
@@ -88,7 +88,7 @@ async def test_with_a_systemd_that_does_not_answer_they_are_unknown(tmp_path: Pa
 
 async def test_the_run_that_holds_the_lock_is_not_told_of_itself(tmp_path: Path) -> None:
     with held(tmp_path / "lock", "this run"):
-        survey = HostSurvey(Quiet(), 5, places(tmp_path, systemd=False))
+        survey = HostReader(Quiet(), 5, places(tmp_path, systemd=False))
         assert (await survey.take()).lock_holder == "this run"
-        survey = HostSurvey(Quiet(), 5, places(tmp_path, systemd=False), holds_lock=True)
+        survey = HostReader(Quiet(), 5, places(tmp_path, systemd=False), holds_lock=True)
         assert isinstance((await survey.take()).lock_holder, Inapplicable)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from console.errors import HostError
-from console.host.activity import Job, Login, Timer, Unit
+from console.host.activity import Login, SystemdJob, Timer, Unit
 from console.host.survey import read_logins
 from console.host.units import Run, read_jobs, read_timers, read_units
 
@@ -35,8 +35,8 @@ async def test_jobs_are_read_from_their_table() -> None:
         list_jobs="  814 deploy-proxy.service  start running\n 815 deploy-bridge.service start waiting\n"
     )
     assert await read_jobs(5, run) == (
-        Job("deploy-proxy.service", "start", "running"),
-        Job("deploy-bridge.service", "start", "waiting"),
+        SystemdJob("deploy-proxy.service", "start", "running"),
+        SystemdJob("deploy-bridge.service", "start", "waiting"),
     )
     assert asked[0][:2] == ("systemctl", "list-jobs")
 

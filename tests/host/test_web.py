@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from console.host.web import Asking, ask
+from console.host.web import HttpOptions, ask
 from tests.support.web import DRIP, HANG, certificate, redirect, web
 
-PATIENT = Asking(timeout_s=60)
+PATIENT = HttpOptions(timeout_s=60)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 401, 404, 500, 503])
@@ -99,14 +99,14 @@ async def test_an_answer_that_is_none_is_told(answer: bytes, said: str) -> None:
 async def test_whoever_does_not_answer_is_given_up_in_time() -> None:
     async with web({"/": HANG}) as served:
         began_s = time.monotonic()
-        reply = await ask(served.url(), Asking(timeout_s=0.2))
+        reply = await ask(served.url(), HttpOptions(timeout_s=0.2))
         assert time.monotonic() - began_s < 60
     assert (reply.status, reply.said) == (None, "no answer within 0.2 s")
 
 
 async def test_whoever_drips_is_given_up_in_time_too() -> None:
     async with web({"/": DRIP}) as served:
-        reply = await ask(served.url(), Asking(timeout_s=0.3))
+        reply = await ask(served.url(), HttpOptions(timeout_s=0.3))
     assert reply.said == "no answer within 0.3 s"
 
 

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from console.journal.values import Entry
+from console.journal.values import JournalEntry
 
 _PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]*")
 _GO = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
@@ -56,9 +56,9 @@ LOST_LINE = line(
 START_LINE = line("Starting up", tail="", level="info")
 
 
-def entry(message: str, *, stream: str = "a", line_break: str = "", is_cut: bool = False) -> Entry:
+def entry(message: str, *, stream: str = "a", line_break: str = "", is_cut: bool = False) -> JournalEntry:
     """Return an entry of dockerd's with that message."""
-    return Entry(
+    return JournalEntry(
         cursor="c",
         realtime=datetime(2026, 11, 22, tzinfo=UTC),
         boot_id="b",

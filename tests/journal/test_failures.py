@@ -8,8 +8,8 @@ from console.diagnosis.findings.sources import find_logged
 from console.diagnosis.why.exhaustion import EXHAUSTED
 from console.guard.shortage import REFUSALS
 from console.journal.failures import ALL_SIGNATURES, FAILURES
-from console.journal.matching import Event, Recogniser, Unexplained
-from console.journal.signatures import SIGNATURES, Severity
+from console.journal.matching import LogEvent, Recogniser, Unexplained
+from console.journal.signatures import SIGNATURES, LogSeverity
 from console.journal.summary import Summary, describe, objects_at_fault, summarise
 from console.journal.values import Batch
 from tests.journal.lines import AGENT, NODE, N, S, T, entry, line
@@ -26,9 +26,9 @@ def summary_of(*lines: str) -> Summary:
     )
 
 
-def recognised(text: str) -> Event:
+def recognised(text: str) -> LogEvent:
     found = Recogniser().recognise(entry(text))
-    assert isinstance(found, Event), text
+    assert isinstance(found, LogEvent), text
     return found
 
 
@@ -84,7 +84,7 @@ ALLOCATIONS = [
 def test_a_failed_allocation_has_an_entry_of_its_own(message: str, error: str, cause: str) -> None:
     summary = summary_of(line(message, error))
     assert [each.signature.id for each in summary.findings] == [cause]
-    assert summary.worst in (Severity.WARNING, Severity.CRITICAL)
+    assert summary.worst in (LogSeverity.WARNING, LogSeverity.CRITICAL)
     assert not summary.unmatched_count
 
 
@@ -101,7 +101,7 @@ def test_an_allocation_that_failed_for_a_reason_nobody_knows_is_a_warning_with_i
     summary = summary_of(line(message, "the flux capacitor is empty"))
     (found,) = summary.findings
     assert found.signature.id == "allocation-unknown"
-    assert summary.worst is Severity.WARNING
+    assert summary.worst is LogSeverity.WARNING
     assert "does not know" in found.signature.meaning
     assert found.signature.shows_line
     assert "the flux capacitor is empty" in found.text
@@ -116,7 +116,7 @@ def test_what_no_manager_would_write_is_no_failed_allocation() -> None:
         line("task allocation failure", "x", tail=" module=node node.id=somewhere"),
         line("could not start", "task allocation failure"),
     ):
-        assert not isinstance(Recogniser().recognise(entry(text)), Event), text
+        assert not isinstance(Recogniser().recognise(entry(text)), LogEvent), text
 
 
 RELEASES = [
@@ -188,7 +188,7 @@ def test_what_an_agent_says_of_its_network_is_known_whatever_stands_in_front(
     summary = summary_of(line("fatal task error", prefix + error, AGENT))
     (found,) = summary.findings
     assert found.signature.id == cause
-    assert summary.worst in (Severity.WARNING, Severity.CRITICAL)
+    assert summary.worst in (LogSeverity.WARNING, LogSeverity.CRITICAL)
     told = describe(found)
     assert "service shop_app" in told
     assert "node worker-2" in told
@@ -197,7 +197,7 @@ def test_what_an_agent_says_of_its_network_is_known_whatever_stands_in_front(
 def test_a_node_that_is_about_to_start_is_noted_and_asks_for_nothing() -> None:
     summary = summary_of(line("fatal task error", STARTING, AGENT))
     (found,) = summary.findings
-    assert (found.signature.id, summary.worst) == ("node-starting", Severity.NOTE)
+    assert (found.signature.id, summary.worst) == ("node-starting", LogSeverity.NOTE)
     assert not list(find_logged(summary, required=True))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.journal.matching import Event, Recogniser, Unexplained, match_line
+from console.journal.matching import LogEvent, Recogniser, Unexplained, match_line
 from console.journal.parsing import parse_line
 from console.journal.signatures import SIGNATURES, SUPPRESSED, Signature
 from tests.journal.journals import NEW, OLD
@@ -33,7 +33,7 @@ def found(message: str) -> tuple[str, dict[str, str]] | None:
     recogniser = Recogniser()
     recogniser.recognise(entry(f"{TIME} level=info msg=before"))
     event = recogniser.recognise(entry(message))
-    return (event.signature.id, dict(event.ids)) if isinstance(event, Event) else None
+    return (event.signature.id, dict(event.ids)) if isinstance(event, LogEvent) else None
 
 
 # What dockerd 20.10.24 and 28.5.2 wrote here, counted in the recordings; the rest of the table is below.
@@ -90,7 +90,7 @@ BARE = {
 def test_every_line_that_dockerd_wrote_has_its_signature(path: Path, column: int) -> None:
     recogniser = Recogniser()
     events = [recogniser.recognise(entry(each)) for each in path.read_text().splitlines()]
-    counts = Counter(each.signature.id for each in events if isinstance(each, Event))
+    counts = Counter(each.signature.id for each in events if isinstance(each, LogEvent))
     assert counts == {key: each[column] for key, each in SEEN.items() if each[column]}
     # Nothing that speaks of addresses is left unexplained.
     left = [each.text for each in events if isinstance(each, Unexplained)]
@@ -222,18 +222,18 @@ def test_the_rest_of_a_line_that_journald_cut_is_no_line(text: str) -> None:
     recogniser = Recogniser()
     assert recogniser.recognise(entry(f"{TIME} level=info msg=before")) is None
     recogniser.recognise(entry(f'{TIME} level=error msg="long', line_break="line-max"))
-    assert not isinstance(recogniser.recognise(entry(text)), Event)
+    assert not isinstance(recogniser.recognise(entry(text)), LogEvent)
     # The line after it is one again; a cut in one stream is none in another.
-    assert isinstance(recogniser.recognise(entry(text)), Event)
+    assert isinstance(recogniser.recognise(entry(text)), LogEvent)
     recogniser.recognise(entry(f'{TIME} level=error msg="long', line_break="line-max"))
-    assert isinstance(recogniser.recognise(entry(VIP_LINE, stream="b")), Event)
-    assert not isinstance(recogniser.recognise(entry(text, is_cut=True)), Event)
+    assert isinstance(recogniser.recognise(entry(VIP_LINE, stream="b")), LogEvent)
+    assert not isinstance(recogniser.recognise(entry(text, is_cut=True)), LogEvent)
 
 
 def test_the_first_line_read_of_a_stream_is_not_believed_to_be_a_crash() -> None:
     recogniser = Recogniser()
     assert recogniser.recognise(entry("panic: x")) is None
-    assert isinstance(recogniser.recognise(entry("goroutine 1 [running]:")), Event)
+    assert isinstance(recogniser.recognise(entry("goroutine 1 [running]:")), LogEvent)
 
 
 def test_an_error_that_journald_cut_is_counted_as_unexplained() -> None:

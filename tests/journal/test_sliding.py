@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from console.journal.summary import SlidingSummariser, Summary, summarise
-from console.journal.values import Batch, Entry, Gap
+from console.journal.values import Batch, JournalEntry, JournalGap
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import NOW
 
@@ -11,8 +11,8 @@ STARTING = 'time="2026-06-12T02:00:00.000000000Z" level=info msg="Starting up"'
 ODD = 'time="2026-06-12T02:00:00.000000000Z" level=error msg="something odd"'
 
 
-def entry(message: str, at: datetime) -> Entry:
-    return Entry(f"c{at.timestamp()}", at, "b", "stdout", "docker.service", "dockerd", 1, message)
+def entry(message: str, at: datetime) -> JournalEntry:
+    return JournalEntry(f"c{at.timestamp()}", at, "b", "stdout", "docker.service", "dockerd", 1, message)
 
 
 def logged(*lines: tuple[str, float], now_s: float, window_s: float | None = 3600) -> Summary:
@@ -51,7 +51,7 @@ def test_that_the_allocator_began_anew_is_remembered() -> None:
 
 def test_a_gap_is_forgotten_too() -> None:
     summariser = SlidingSummariser(3600)
-    summariser.add(Batch((), (Gap("It is lost."),)), NOW)
+    summariser.add(Batch((), (JournalGap("It is lost."),)), NOW)
     assert not summariser.summary({}, NOW + timedelta(seconds=3000)).is_complete
     assert summariser.summary({}, NOW + timedelta(seconds=4000)).is_complete
 

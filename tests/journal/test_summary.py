@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from console.journal.signatures import Severity
+from console.journal.signatures import LogSeverity
 from console.journal.summary import Summariser, describe, summarise
 from console.journal.tallies import OBJECTS_KEPT, PATTERNS_KEPT
-from console.journal.values import Batch, Entry, Gap
+from console.journal.values import Batch, JournalEntry, JournalGap
 from tests.journal.lines import (
     AGENT,
     LOST_LINE,
@@ -23,7 +23,7 @@ from tests.journal.lines import (
 NIGHT = datetime(2026, 11, 22, 3, 12, tzinfo=UTC)
 
 
-def at(message: str, minutes: float = 0.0) -> Entry:
+def at(message: str, minutes: float = 0.0) -> JournalEntry:
     return replace(entry(message), realtime=NIGHT + timedelta(minutes=minutes))
 
 
@@ -43,7 +43,7 @@ def test_a_finding_is_told_in_one_line() -> None:
     assert describe(finding, 7200, timezone(timedelta(hours=1))).endswith(
         "first 04:12, last 05:40 UTC+01:00, services ghost_app, discourse_app"
     )
-    assert (summary.worst, summary.entries, summary.is_complete) == (Severity.CRITICAL, 13, True)
+    assert (summary.worst, summary.entries, summary.is_complete) == (LogSeverity.CRITICAL, 13, True)
     assert finding.objects["node"] == (NODE,)
 
 
@@ -92,7 +92,7 @@ def test_whatever_may_be_missing_makes_the_sum_incomplete() -> None:
     assert "77 messages dropped" in describe(summary.findings[0])
     assert not summarise([Batch(is_partial=True)], {}).is_complete
     assert not summarise([Batch(unreadable=1)], {}).is_complete
-    gap = Gap("The journal was vacuumed.")
+    gap = JournalGap("The journal was vacuumed.")
     summary = summarise([Batch(gaps=(gap,))], {})
     assert (summary.gaps, summary.is_complete) == ((gap,), False)
 
@@ -124,7 +124,7 @@ def test_memory_is_bounded_whatever_comes() -> None:
                 at(vip_line(service(number))),
                 at(line(word)),
             ),
-            gaps=(Gap("gap"),),
+            gaps=(JournalGap("gap"),),
         )
         assert len(summariser.add(batch)) == 2
     summary = summariser.summary({})

@@ -6,11 +6,11 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.leaks import Certainty, Evidence, Ledger, allocator_of
+from console.addresses.leaks import LeakCertainty, LeakEvidence, LeakLog, allocator_of
 from console.diagnosis.assess import assess
-from console.diagnosis.values import Assessment, Observation
+from console.diagnosis.values import Assessment, Snapshot
 from console.journal.summary import summarise
-from console.monitor.assessor import AGE_S, Assessor, Sight
+from console.monitor.assessor import AGE_S, AssessmentInputs, Assessor
 from console.settings import Thresholds
 from console.swarm.values import Engine, Network, SwarmState
 from tests.support.swarms import LONG_AGO, NOW, ago, entry, network, service, swarm, task
@@ -36,10 +36,12 @@ def after(state: SwarmState, seconds: float) -> SwarmState:
     return replace(state, engine=replace(state.engine, time=NOW + timedelta(seconds=seconds)))
 
 
-def sight(state: SwarmState, *, is_settled: bool = True, ledger: Ledger | None = None) -> Sight:
+def inputs(
+    state: SwarmState, *, is_settled: bool = True, leak_log: LeakLog | None = None
+) -> AssessmentInputs:
     settled = frozenset({"id-proxy"} if is_settled else ())
-    return Sight(
-        state, settled, 0.1, (), summarise([], {}, 3600), (), ledger or Ledger(), allocator_of(state)
+    return AssessmentInputs(
+        state, settled, 0.1, (), summarise([], {}, 3600), (), leak_log or LeakLog(), allocator_of(state)
     )
 
 
@@ -50,39 +52,39 @@ class Rig:
 
 
 async def test_the_same_is_the_very_same_and_is_not_assessed_again() -> None:
-    rig, seen = Rig(), sight(a_swarm())
-    first = await rig.assessor.look(seen)
+    rig, seen = Rig(), inputs(a_swarm())
+    first = await rig.assessor.assessed(seen)
     rig.clock.advance(2)
-    assert await rig.assessor.look(seen) is first
+    assert await rig.assessor.assessed(seen) is first
     later = replace(seen, swarm=after(seen.swarm, 2))
-    assert await rig.assessor.look(later) is first
+    assert await rig.assessor.assessed(later) is first
     rig.clock.advance(AGE_S)
-    assert await rig.assessor.look(later) is first
+    assert await rig.assessor.assessed(later) is first
 
 
 async def test_nothing_is_assessed_again_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig, seen, assessed = Rig(), sight(a_swarm()), list[Observation]()
+    rig, seen, assessed = Rig(), inputs(a_swarm()), list[Snapshot]()
 
-    def counting(observation: Observation, thresholds: Thresholds) -> Assessment:
-        assessed.append(observation)
-        return assess(observation, thresholds)
+    def counting(snapshot: Snapshot, thresholds: Thresholds) -> Assessment:
+        assessed.append(snapshot)
+        return assess(snapshot, thresholds)
 
     monkeypatch.setattr("console.monitor.assessor.assess", counting)
     for _ in range(4):
-        await rig.assessor.look(seen)
+        await rig.assessor.assessed(seen)
         rig.clock.advance(2)
     assert len(assessed) == 1
     rig.clock.advance(AGE_S)
-    await rig.assessor.look(seen)
+    await rig.assessor.assessed(seen)
     assert len(assessed) == 2
 
 
 async def test_what_is_equal_in_a_new_assessment_is_the_very_same() -> None:
     rig = Rig()
     state = swarm([proxy(7), network("other", "10.0.2.0/24"), BRIDGE], [WEB], [RUNS], api=(1, 52))
-    first = await rig.assessor.look(sight(state))
+    first = await rig.assessor.assessed(inputs(state))
     more = replace(state, tasks=(RUNS, task("web", ("id-proxy", "10.0.1.4"), slot=2)))
-    second = await rig.assessor.look(sight(more))
+    second = await rig.assessor.assessed(inputs(more))
     assert second is not first
     old = {each.network.name: each for each in first.assessment.accounts}
     new = {each.network.name: each for each in second.assessment.accounts}
@@ -98,39 +100,39 @@ async def test_how_long_something_lasts_is_told_anew_now_and_then() -> None:
         [task("web", state="new", since=ago(300))],
         api=(1, 52),
     )
-    first = await rig.assessor.look(sight(waits))
+    first = await rig.assessor.assessed(inputs(waits))
     assert any(each.code == "deploy-waits" for each in first.assessment.findings)
     rig.clock.advance(AGE_S)
-    second = await rig.assessor.look(sight(after(waits, 60)))
+    second = await rig.assessor.assessed(inputs(after(waits, 60)))
     assert second.assessment.findings != first.assessment.findings
 
 
 async def test_a_count_stands_dated_while_addresses_change_hands() -> None:
     rig = Rig()
-    counted = await rig.assessor.look(sight(a_swarm()))
+    counted = await rig.assessor.assessed(inputs(a_swarm()))
     assert counted.assessment.accounts[0].leaked == 2
-    moving = await rig.assessor.look(sight(a_swarm(9), is_settled=False))
+    moving = await rig.assessor.assessed(inputs(a_swarm(9), is_settled=False))
     leak = moving.assessment.accounts[0].subnets[0].leak
     assert (leak.count, leak.certainty, leak.evidence, leak.as_of) == (
         2,
-        Certainty.EXACT,
-        Evidence.ENGINE_COUNT,
+        LeakCertainty.EXACT,
+        LeakEvidence.ENGINE_COUNT,
         NOW,
     )
 
 
 async def test_it_does_not_when_the_allocator_began_anew() -> None:
     rig = Rig()
-    await rig.assessor.look(sight(a_swarm()))
+    await rig.assessor.assessed(inputs(a_swarm()))
     started = replace(a_swarm(9), networks=(proxy(9), replace(BRIDGE, created=LONG_AGO.replace(year=2027))))
-    moving = await rig.assessor.look(sight(started, is_settled=False))
+    moving = await rig.assessor.assessed(inputs(started, is_settled=False))
     assert moving.assessment.accounts[0].leaked is None
 
 
 async def test_what_the_ledger_says_and_the_engine_does_not_count_is_disproved() -> None:
     rig = Rig()
-    ledger = Ledger(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9", "10.0.1.10"),))
-    await rig.assessor.look(sight(a_swarm(), ledger=ledger))
+    leak_log = LeakLog(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9", "10.0.1.10"),))
+    await rig.assessor.assessed(inputs(a_swarm(), leak_log=leak_log))
     assert list(rig.assessor.disproved()) == [
         ("id-proxy", (IPv4Address("10.0.1.8"), IPv4Address("10.0.1.9"), IPv4Address("10.0.1.10")))
     ]
@@ -139,6 +141,6 @@ async def test_what_the_ledger_says_and_the_engine_does_not_count_is_disproved()
 async def test_what_it_counts_as_well_is_not() -> None:
     rig = Rig()
     for state, is_settled in ((a_swarm(), True), (a_swarm(6), False)):
-        ledger = Ledger(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9"),))
-        await rig.assessor.look(sight(state, is_settled=is_settled, ledger=ledger))
+        leak_log = LeakLog(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9"),))
+        await rig.assessor.assessed(inputs(state, is_settled=is_settled, leak_log=leak_log))
         assert list(rig.assessor.disproved()) == []

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from console.errors import HostError, Unknown
-from console.journal.matching import Event, Unexplained
+from console.journal.matching import LogEvent, Unexplained
 from console.journal.reader import DaemonLog
-from console.journal.values import Batch, Entry, Gap, Window
-from console.monitor.log_follower import Following
-from console.monitor.values import LINES_KEPT, Log, Stage
-from console.settings import Look
+from console.journal.values import Batch, JournalEntry, JournalGap, Window
+from console.monitor.log_follower import LogFollower
+from console.monitor.values import LINES_KEPT, Log, StatePublisher
+from console.settings import SnapshotSettings
 from console.swarm.values import SwarmState
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import NOW, service, swarm
@@ -29,9 +29,9 @@ STARTING = 'time="2026-06-12T02:00:00.000000000Z" level=info msg="Starting up"'
 HOSTILE = 'time="x" level=info msg="\x1b]0;owned\x07 [/bold] \u202egnp"'
 
 
-def entry(number: int, message: str = "", at: datetime = NOW) -> Entry:
+def entry(number: int, message: str = "", at: datetime = NOW) -> JournalEntry:
     text = message or f'time="2026-06-12T02:00:00.000000000Z" level=info msg="line {number}"'
-    return Entry(f"c{number}", at, "b", "stdout", "docker.service", "dockerd", 1, text)
+    return JournalEntry(f"c{number}", at, "b", "stdout", "docker.service", "dockerd", 1, text)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Journal:
                 raise said
             yield said
 
-    def write(self, *entries: Entry) -> None:
+    def write(self, *entries: JournalEntry) -> None:
         self.queue.put_nowait(Batch(entries))
 
 
@@ -67,8 +67,8 @@ class Journal:
 class Rig:
     journal: Journal
     clock: HandClock
-    stage: Stage
-    following: Following
+    stage: StatePublisher
+    following: LogFollower
     rebuilt: int = 0
 
     async def settle(self) -> None:
@@ -89,11 +89,11 @@ class Rig:
                 return
             self.clock.advance(0.1)
             await asyncio.sleep(0.001)
-        raise AssertionError(f"never; the feed is {self.stage.scene.log}")
+        raise AssertionError(f"never; the feed is {self.stage.monitor_state.log}")
 
     @property
     def log(self) -> Log:
-        value = self.stage.scene.log.value
+        value = self.stage.monitor_state.log.value
         assert value is not None
         return value
 
@@ -103,9 +103,9 @@ async def following(
     journal: Journal, host: str = HERE, *, is_proven: bool = True, swarm: SwarmState = SEEN
 ) -> AsyncIterator[Rig]:
     clock = HandClock(NOW)
-    stage = Stage(clock)
+    stage = StatePublisher(clock)
     log = DaemonLog(journal, is_proven=is_proven)
-    rig = Rig(journal, clock, stage, Following(log, host, Look(), clock, stage))
+    rig = Rig(journal, clock, stage, LogFollower(log, host, SnapshotSettings(), clock, stage))
 
     def rebuilt() -> None:
         rig.rebuilt += 1
@@ -135,7 +135,7 @@ async def test_the_last_hour_is_read_and_then_followed_from_there() -> None:
         await rig.let(0.3)
         assert [each.number for each in rig.log.lines] == [1, 2, 3]
         last = rig.log.lines[-1]
-        assert isinstance(last.recognised, Event)
+        assert isinstance(last.recognised, LogEvent)
         assert (last.text, last.at, last.level) == (VIP_LINE, NOW, "error")
         assert [each.signature.id for each in rig.log.summary.findings] == ["vip-create"]
         assert rig.log.summary.window_s == 3600
@@ -162,14 +162,14 @@ async def test_a_flood_is_shown_in_batches_and_bounded_and_what_is_let_go_is_cou
     journal = Journal()
     async with following(journal) as rig:
         await rig.let(1)
-        before, number = rig.stage.scene.number, 0
+        before, number = rig.stage.monitor_state.number, 0
         for _ in range(20):
             for _ in range(2):
                 journal.write(*(entry(number + one) for one in range(500)))
                 number += 500
             await rig.let(0.1)
         await rig.let(0.5)
-        assert rig.stage.scene.number - before <= 13
+        assert rig.stage.monitor_state.number - before <= 13
         assert len(rig.log.lines) == LINES_KEPT
         assert rig.log.dropped == number - LINES_KEPT
         assert rig.log.lines[-1].number == number
@@ -187,10 +187,10 @@ async def test_text_is_clean_and_bounded() -> None:
 async def test_nothing_new_is_the_very_same_log() -> None:
     journal = Journal(Batch((entry(1),)))
     async with following(journal) as rig:
-        before, at_s = rig.log, rig.stage.scene.log.at_s
+        before, at_s = rig.log, rig.stage.monitor_state.log.at_s
         await rig.let(40)
         assert rig.log is before
-        assert rig.stage.scene.log.at_s > at_s
+        assert rig.stage.monitor_state.log.at_s > at_s
 
 
 async def test_what_is_older_than_the_hour_is_no_finding_any_more() -> None:
@@ -208,31 +208,31 @@ async def test_a_journal_that_breaks_off_is_followed_on_from_the_place() -> None
     async with following(journal) as rig:
         journal.queue.put_nowait(HostError("journalctl ended."))
         await rig.settle()
-        feed = rig.stage.scene.log
+        feed = rig.stage.monitor_state.log
         assert feed.failed == Unknown("journalctl ended.")
         assert feed.value is not None
         assert isinstance(rig.following.summary(), Unknown)
         await rig.until(lambda: len(journal.begun) == 2)
         journal.write(entry(2))
         await rig.let(0.3)
-        assert (rig.stage.scene.log.failed, [each.number for each in rig.log.lines]) == (None, [1, 2])
+        assert (rig.stage.monitor_state.log.failed, [each.number for each in rig.log.lines]) == (None, [1, 2])
         assert journal.begun[1] == ("c1", None)
 
 
 async def test_tries_are_further_and_further_apart() -> None:
     journal = Journal(HostError("not for this user", "be root"))
     async with following(journal) as rig:
-        assert rig.stage.scene.log.failed == Unknown("not for this user", "be root")
+        assert rig.stage.monitor_state.log.failed == Unknown("not for this user", "be root")
         await rig.let(60)
         assert 5 <= len(journal.windows) <= 7
         journal.first = Batch((entry(1),))
-        await rig.until(lambda: rig.stage.scene.log.failed is None)
+        await rig.until(lambda: rig.stage.monitor_state.log.failed is None)
 
 
 async def test_a_gap_is_told() -> None:
     journal = Journal()
     async with following(journal) as rig:
-        journal.queue.put_nowait(Batch((entry(1),), (Gap("Older entries were removed."),)))
+        journal.queue.put_nowait(Batch((entry(1),), (JournalGap("Older entries were removed."),)))
         await rig.let(0.3)
         assert not rig.log.summary.is_complete
 
@@ -240,8 +240,10 @@ async def test_a_gap_is_told() -> None:
 async def test_the_log_of_another_host_is_not_read() -> None:
     journal = Journal(Batch((entry(1),)))
     async with following(journal, ELSEWHERE, is_proven=False) as rig:
-        assert rig.stage.scene.log.value is None
-        assert rig.stage.scene.log.failed == Unknown(f"The engine at {ELSEWHERE} is not on this host.")
+        assert rig.stage.monitor_state.log.value is None
+        assert rig.stage.monitor_state.log.failed == Unknown(
+            f"The engine at {ELSEWHERE} is not on this host."
+        )
         assert journal.windows == []
 
 
@@ -249,20 +251,20 @@ async def test_the_log_behind_a_silent_socket_is_read_until_it_turns_out_to_be_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     journal = Journal(Batch((entry(1),)))
-    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: Unknown("another's"))
+    monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: Unknown("another's"))
     async with following(journal, is_proven=False, swarm=BLIND) as rig:
         assert len(rig.log.lines) == 1
         rig.following.learn(SEEN)
         await rig.settle()
-        assert rig.stage.scene.log.value is None
-        assert rig.stage.scene.log.failed == Unknown("another's")
+        assert rig.stage.monitor_state.log.value is None
+        assert rig.stage.monitor_state.log.failed == Unknown("another's")
 
 
 async def test_the_log_behind_a_silent_socket_goes_on_when_it_is_proven(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     journal = Journal(Batch((entry(1),)))
-    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: None)
     async with following(journal, is_proven=False, swarm=BLIND) as rig:
         rig.following.learn(SEEN)
         await rig.settle()
@@ -278,7 +280,7 @@ async def test_a_line_that_says_that_dockerd_started_calls_for_a_look() -> None:
         journal.write(entry(1), entry(2, STARTING))
         await rig.let(0.3)
         assert rig.rebuilt == 1
-        assert isinstance(rig.log.lines[1].recognised, Event)
+        assert isinstance(rig.log.lines[1].recognised, LogEvent)
 
 
 async def test_errors_without_a_signature_are_told_apart() -> None:
@@ -291,9 +293,9 @@ async def test_a_bug_in_showing_the_log_is_not_lost(monkeypatch: pytest.MonkeyPa
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    stage = Stage(HandClock(NOW))
+    stage = StatePublisher(HandClock(NOW))
     log = DaemonLog(Journal(), is_proven=True)
-    following = Following(log, HERE, Look(), stage.clock, stage)
+    following = LogFollower(log, HERE, SnapshotSettings(), stage.clock, stage)
     monkeypatch.setattr(stage, "show", broken)
     following.learn(SEEN)
     with pytest.raises(ZeroDivisionError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.addresses.leaks import Evidence
+from console.addresses.leaks import LeakEvidence
 from console.simulator.engine import SimulatedEngine
 from console.simulator.stacks import remove_at_once
 from console.storage.history import FILE
@@ -25,14 +25,14 @@ def simulated() -> Iterator[Simulation]:
 
 
 def network_id(watched: Watching) -> str:
-    return account_of(watched.scene, "proxy").network.id
+    return account_of(watched.monitor_state, "proxy").network.id
 
 
 async def leak(watched: Watching) -> None:
     ghost = deployed(watched)
     await watched.let(10)
     watched.do(lambda engine: remove_at_once(engine, ghost))
-    await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
+    await watched.until(lambda monitor_state: len(monitor_state.leak_log.entries) == 2, within_s=20)
 
 
 async def test_trends_follow_the_use(simulated: Simulation) -> None:
@@ -40,17 +40,17 @@ async def test_trends_follow_the_use(simulated: Simulation) -> None:
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(14)
-        trend = watched.scene.trends[network_id(watched)]
+        trend = watched.monitor_state.trends[network_id(watched)]
         assert next(each.used for each in trend.points) == 3
         assert trend.points[-1].used == 5
         # 253 - 3 held - 2 leaked, two for each removal.
         assert (trend.leaked_per_removal, trend.removals_left) == (2.0, 124)
         assert trend.per_hour is None
-        assert watched.scene.history_failed is None
+        assert watched.monitor_state.history_failed is None
         # What stands is the very same, until its last point moves.
-        before = watched.scene.trends
+        before = watched.monitor_state.trends
         await watched.let(4)
-        assert watched.scene.trends is before
+        assert watched.monitor_state.trends is before
 
 
 async def test_they_begin_anew_when_dockerd_was_restarted(simulated: Simulation) -> None:
@@ -60,7 +60,7 @@ async def test_they_begin_anew_when_dockerd_was_restarted(simulated: Simulation)
         await watched.let(14)
         watched.do(SimulatedEngine.restart)
         await watched.let(14)
-        points = watched.scene.trends[network_id(watched)].points
+        points = watched.monitor_state.trends[network_id(watched)].points
         assert max(each.used for each in points) <= 3
 
 
@@ -68,21 +68,21 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         await leak(watched)
-        first = watched.scene.ledger.entries
+        first = watched.monitor_state.leak_log.entries
         await watched.let(70)
-        points = watched.scene.trends[network_id(watched)].points
+        points = watched.monitor_state.trends[network_id(watched)].points
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
-        assert watched.scene.ledger.entries == first
-        since = watched.scene.ledger.watched_since
+        assert watched.monitor_state.leak_log.entries == first
+        since = watched.monitor_state.leak_log.watched_since
         assert since is not None
         assert all(each.ended_at < since for each in first)
-        (part,) = account_of(watched.scene, "proxy").subnets
-        assert (part.leak.count, part.leak.evidence) == (2, Evidence.LEDGER)
-        known = watched.scene.trends[network_id(watched)].points
+        (part,) = account_of(watched.monitor_state, "proxy").subnets
+        assert (part.leak.count, part.leak.evidence) == (2, LeakEvidence.LEAK_LOG)
+        known = watched.monitor_state.trends[network_id(watched)].points
         assert {each.used for each in known} == {each.used for each in points[-1:]}
         assert known[0].at < since
-        assert watched.scene.history_failed is None
+        assert watched.monitor_state.history_failed is None
 
 
 async def test_whoever_looks_once_is_told_too(simulated: Simulation, tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ async def test_whoever_looks_once_is_told_too(simulated: Simulation, tmp_path: P
     lost = simulated.running.run(lambda engine: engine.addresses_of("proxy", "leaked"))
     said = await glance(simulated, tmp_path, "--json")
     leaked = said.json["networks"][0]["subnets"][0]["leaked"]
-    assert (leaked["count"], leaked["certainty"], leaked["evidence"]) == (2, "at least", "ledger")
+    assert (leaked["count"], leaked["certainty"], leaked["evidence"]) == (2, "at least", "leak log")
     assert leaked["addresses"] == lost
     assert " \N{GREATER-THAN OR EQUAL TO} 2 " in (await glance(simulated, tmp_path)).out
     damage(tmp_path)
     codes = {each["code"] for each in (await glance(simulated, tmp_path, "--json")).json["findings"]}
-    assert "ledger-unread" in codes
+    assert "leak-log-unread" in codes
     mend(tmp_path)
     assert await shown(simulated, tmp_path) == (None, "none")
     # Looking makes nothing.
@@ -125,7 +125,7 @@ async def test_what_holds_no_more_is_forgotten_for_good(simulated: Simulation, t
     for _ in range(2):
         async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
             await watched.until(is_seen)
-            assert watched.scene.ledger.entries == ()
+            assert watched.monitor_state.leak_log.entries == ()
             await watched.let(70)
 
 
@@ -134,15 +134,15 @@ async def test_a_history_that_cannot_be_used_is_told_and_the_session_goes_on(
 ) -> None:
     damage(tmp_path)
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
-        scene = await watched.until(lambda scene: scene.history_failed)
-        assert scene.history_failed is not None
-        assert "cannot be used" in scene.history_failed.reason
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.history_failed)
+        assert monitor_state.history_failed is not None
+        assert "cannot be used" in monitor_state.history_failed.reason
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(14)
-        assert watched.scene.trends[network_id(watched)].points[-1].used == 5
+        assert watched.monitor_state.trends[network_id(watched)].points[-1].used == 5
         mend(tmp_path)
-        await watched.until(lambda scene: scene.history_failed is None, within_s=70)
+        await watched.until(lambda monitor_state: monitor_state.history_failed is None, within_s=70)
     assert_kept(tmp_path)
 
 

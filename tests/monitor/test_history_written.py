@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from console.addresses.accounting import Kept, account
+from console.addresses.accounting import EarlierLeaks, account
 from console.addresses.forecast import Point
-from console.addresses.leaks import Ledger, allocator_of
+from console.addresses.leaks import LeakLog, allocator_of
 from console.errors import HostError
 from console.monitor.history import WRITTEN_S, History
-from console.monitor.values import Stage
+from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
 from tests.support.swarms import NOW, engine, network, service, swarm
 from tests.support.watching import HandClock
@@ -68,7 +68,7 @@ class Session:
 
     def __init__(self, store: RecordingStore) -> None:
         self.store, self.clock = store, WatchedClock()
-        self.history = History(store, self.clock, Stage(self.clock))
+        self.history = History(store, self.clock, StatePublisher(self.clock))
 
     def take(self, **services: int) -> None:
         """Take in a snapshot in which so many services hold a virtual IP on each of these networks."""
@@ -79,9 +79,9 @@ class Session:
         ]
         networks = [network(name, f"{PREFIXES[name]}.0/24") for name in services]
         state = swarm([*networks, BRIDGE], held)
-        accounts = [each for each in account(state, state, Kept()) if each.network.name in services]
+        accounts = [each for each in account(state, state, EarlierLeaks()) if each.network.name in services]
         asked = replace(engine(), time=self.clock.now())
-        self.history.take(tuple(accounts), asked, allocator_of(state), Ledger(), None)
+        self.history.take(tuple(accounts), asked, allocator_of(state), LeakLog(), None)
 
     async def pass_minute(self, *, is_held_up: bool = False) -> None:
         """Let the time until the next write pass, and the write end, unless it is held up."""

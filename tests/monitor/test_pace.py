@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.monitor.schedule import LONGEST_RETRY_S, hurried_s, pause_s, retry_s
+from console.monitor.schedule import LONGEST_RETRY_S, pause_s, retry_s, urgent_pause_s
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_failures_are_tried_again_soon_and_then_less_and_less_often() -> None:
 
 
 def test_a_removal_is_looked_at_at_once_and_the_rest_in_company() -> None:
-    assert hurried_s(0.01, is_urgent=True) < hurried_s(0.01, is_urgent=False)
-    assert hurried_s(1.0, is_urgent=True) == hurried_s(0.01, is_urgent=True)
-    assert hurried_s(1.0, is_urgent=False) == 4.0
+    assert urgent_pause_s(0.01, is_urgent=True) < urgent_pause_s(0.01, is_urgent=False)
+    assert urgent_pause_s(1.0, is_urgent=True) == urgent_pause_s(0.01, is_urgent=True)
+    assert urgent_pause_s(1.0, is_urgent=False) == 4.0

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from console.errors import Unknown
-from console.monitor.schedule import ATTENDED_S, MOST_AT_ONCE, OTHERS_S, Rota
+from console.monitor.schedule import ATTENDED_S, MOST_AT_ONCE, OTHERS_S, InspectionSchedule
 from console.swarm.values import Network, NetworkDetail, Service, SwarmState, Task
 from tests.support.swarms import network, service, swarm, task
 
@@ -17,10 +17,10 @@ class Looks:
     """A rota that is asked at the beginning and told at the end of each look."""
 
     def __init__(self, *attended: str) -> None:
-        self.rota = Rota(SETTLE_S)
+        self.rota = InspectionSchedule(SETTLE_S)
         self.attended = attended
 
-    def look(
+    def snapshot(
         self,
         at_s: float,
         *,
@@ -38,72 +38,72 @@ class Looks:
 
 
 def test_what_was_never_inspected_is() -> None:
-    looks = Looks()
-    assert looks.look(0) == {"id-proxy", "id-other"}
-    assert looks.look(0.5) == set()
+    snapshots = Looks()
+    assert snapshots.snapshot(0) == {"id-proxy", "id-other"}
+    assert snapshots.snapshot(0.5) == set()
 
 
 def test_everything_is_inspected_once_more_when_it_has_settled() -> None:
-    looks = Looks()
-    looks.look(0)
-    assert looks.look(1.5) == set()
-    assert looks.rota.settled() == frozenset()
-    assert looks.look(2) == {"id-proxy", "id-other"}
-    assert looks.rota.settled() == {"id-proxy", "id-other"}
-    assert looks.look(4) == set()
+    snapshots = Looks()
+    snapshots.snapshot(0)
+    assert snapshots.snapshot(1.5) == set()
+    assert snapshots.rota.settled() == frozenset()
+    assert snapshots.snapshot(2) == {"id-proxy", "id-other"}
+    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
+    assert snapshots.snapshot(4) == set()
 
 
 def test_where_holders_change_it_is_inspected_at_once_and_when_it_has_settled() -> None:
-    looks = Looks()
+    snapshots = Looks()
     for at_s in (0, 2):
-        looks.look(at_s)
+        snapshots.snapshot(at_s)
     stopping = (replace(RUNS, desired_state="shutdown"),)
-    assert looks.look(4, tasks=stopping) == {"id-proxy"}
-    assert looks.rota.settled() == {"id-other"}
-    assert looks.look(4.5, tasks=stopping) == set()
+    assert snapshots.snapshot(4, tasks=stopping) == {"id-proxy"}
+    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.snapshot(4.5, tasks=stopping) == set()
     gone: tuple[Task, ...] = ()
-    assert looks.look(5, tasks=gone) == {"id-proxy"}
-    assert looks.look(6, tasks=gone) == set()
-    assert looks.look(7, tasks=gone) == {"id-proxy"}
-    assert looks.rota.settled() == {"id-proxy", "id-other"}
+    assert snapshots.snapshot(5, tasks=gone) == {"id-proxy"}
+    assert snapshots.snapshot(6, tasks=gone) == set()
+    assert snapshots.snapshot(7, tasks=gone) == {"id-proxy"}
+    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
 
 
 def test_services_that_come_and_go_touch_their_networks() -> None:
-    looks = Looks()
+    snapshots = Looks()
     for at_s in (0, 2):
-        looks.look(at_s)
+        snapshots.snapshot(at_s)
     late = service("late", networks=["id-other"])
-    assert looks.look(4, services=(WEB, late)) == {"id-other"}
-    assert looks.look(5, services=(late,)) == {"id-proxy"}
+    assert snapshots.snapshot(4, services=(WEB, late)) == {"id-other"}
+    assert snapshots.snapshot(5, services=(late,)) == {"id-proxy"}
 
 
 def test_what_the_inspection_finds_changed_is_not_settled() -> None:
-    looks = Looks()
-    looks.look(0)
+    snapshots = Looks()
+    snapshots.snapshot(0)
     counted = replace(PROXY, detail=NetworkDetail((), 1, {}))
-    looks.look(2, after=(counted, OTHER))
-    assert looks.rota.settled() == {"id-other"}
-    assert looks.look(4, networks=(counted, OTHER)) == {"id-proxy"}
-    assert looks.rota.settled() == {"id-proxy", "id-other"}
+    snapshots.snapshot(2, after=(counted, OTHER))
+    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.snapshot(4, networks=(counted, OTHER)) == {"id-proxy"}
+    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
 
 
 def test_what_somebody_attends_to_is_inspected_often_and_the_others_seldom() -> None:
-    looks = Looks("proxy")
+    snapshots = Looks("proxy")
     for at_s in (0, 2):
-        looks.look(at_s)
-    assert looks.look(2 + ATTENDED_S - 0.1) == set()
-    assert looks.look(2 + ATTENDED_S) == {"id-proxy"}
-    assert "id-other" in looks.look(2 + OTHERS_S)
+        snapshots.snapshot(at_s)
+    assert snapshots.snapshot(2 + ATTENDED_S - 0.1) == set()
+    assert snapshots.snapshot(2 + ATTENDED_S) == {"id-proxy"}
+    assert "id-other" in snapshots.snapshot(2 + OTHERS_S)
 
 
 def test_of_many_only_some_are_due_at_once() -> None:
     many = tuple(network(f"n{number}", f"10.1.{number}.0/24") for number in range(50))
-    looks = Looks()
+    snapshots = Looks()
     for at_s in (0, 2):
-        assert len(looks.look(at_s, networks=many)) == 50
+        assert len(snapshots.snapshot(at_s, networks=many)) == 50
     seen = set[str]()
     for number in range(7):
-        chosen = looks.look(2 + OTHERS_S + number, networks=many)
+        chosen = snapshots.snapshot(2 + OTHERS_S + number, networks=many)
         assert len(chosen) == min(MOST_AT_ONCE, 50 - len(seen))
         assert not chosen & seen
         seen |= chosen
@@ -111,29 +111,29 @@ def test_of_many_only_some_are_due_at_once() -> None:
 
 
 def test_what_could_not_be_inspected_is_tried_again() -> None:
-    looks = Looks()
+    snapshots = Looks()
     failed = replace(PROXY, detail=Unknown("cut off"))
-    looks.look(0, after=(failed, OTHER))
-    assert looks.look(0.5, networks=(failed, OTHER)) == {"id-proxy"}
-    looks.look(3, networks=(failed, OTHER))
-    assert "id-proxy" not in looks.rota.settled()
+    snapshots.snapshot(0, after=(failed, OTHER))
+    assert snapshots.snapshot(0.5, networks=(failed, OTHER)) == {"id-proxy"}
+    snapshots.snapshot(3, networks=(failed, OTHER))
+    assert "id-proxy" not in snapshots.rota.settled()
 
 
 def test_parts_that_cannot_be_read_are_compared_when_they_can_again() -> None:
-    looks = Looks()
+    snapshots = Looks()
     for at_s in (0, 2):
-        looks.look(at_s)
+        snapshots.snapshot(at_s)
     state = SwarmState(swarm().engine, (PROXY, OTHER), Unknown("no"), Unknown("no"), swarm().nodes)
-    assert looks.rota.choose(state, (), 3) == set()
-    looks.rota.note(state, 3)
-    assert looks.look(4) == set()
-    assert looks.look(5, tasks=()) == {"id-proxy"}
+    assert snapshots.rota.choose(state, (), 3) == set()
+    snapshots.rota.note(state, 3)
+    assert snapshots.snapshot(4) == set()
+    assert snapshots.snapshot(5, tasks=()) == {"id-proxy"}
 
 
 def test_networks_that_are_gone_are_forgotten() -> None:
-    looks = Looks()
+    snapshots = Looks()
     for at_s in (0, 2):
-        looks.look(at_s)
-    looks.look(3, networks=(OTHER,))
-    assert looks.rota.settled() == {"id-other"}
-    assert looks.look(4) == {"id-proxy"}
+        snapshots.snapshot(at_s)
+    snapshots.snapshot(3, networks=(OTHER,))
+    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.snapshot(4) == {"id-proxy"}

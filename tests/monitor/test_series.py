@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from console.addresses.accounting import Kept, NetworkAccount, account
+from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.forecast import Point
-from console.addresses.leaks import Allocator, Census, Ledger, allocator_of
+from console.addresses.leaks import AllocatorGeneration, Census, LeakLog, allocator_of
 from console.errors import Unknown
 from console.monitor.history import History, Series, added, series_of, thinned
-from console.monitor.values import Stage
+from console.monitor.values import StatePublisher
 from console.swarm.values import Engine, SwarmState
 from tests.support.swarms import HERE, NOW, engine, network, swarm
 from tests.support.watching import HandClock
@@ -20,11 +20,13 @@ STATE = swarm([network("proxy", "10.0.1.0/24"), BRIDGE])
 COUNTED = swarm([network("proxy", "10.0.1.0/24", use={"10.0.1.0/24": (5, 251)}), BRIDGE], api=(1, 52))
 
 
-def only(state: SwarmState, kept: Kept | None = None) -> NetworkAccount:
-    return next(each for each in account(state, state, kept or Kept()) if each.network.name == "proxy")
+def only(state: SwarmState, kept: EarlierLeaks | None = None) -> NetworkAccount:
+    return next(
+        each for each in account(state, state, kept or EarlierLeaks()) if each.network.name == "proxy"
+    )
 
 
-def series(state: SwarmState, kept: Kept | None = None) -> Series | None:
+def series(state: SwarmState, kept: EarlierLeaks | None = None) -> Series | None:
     assert isinstance(state.engine, Engine)
     return series_of(only(state, kept), state.engine, allocator_of(state))
 
@@ -55,7 +57,7 @@ def test_a_census_makes_what_is_known_of_use_jump_and_so_begins_anew() -> None:
     allocator = allocator_of(STATE)
     assert allocator is not None
     census = Census("id-proxy", "proxy", NOW, allocator, (), 0)
-    assert series(STATE, Kept({"id-proxy": census})) != series(STATE)
+    assert series(STATE, EarlierLeaks({"id-proxy": census})) != series(STATE)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_what_is_not_known_well_enough_is_not_kept(state: SwarmState) -> None:
 
 def test_without_an_allocator_there_is_none() -> None:
     assert series_of(only(STATE), engine(), None) is None
-    assert series_of(only(STATE), engine(), Allocator("cluster", "a", "a", None)) is not None
+    assert series_of(only(STATE), engine(), AllocatorGeneration("cluster", "a", "a", None)) is not None
 
 
 def at(seconds: float, used: int = 7) -> Point:
@@ -112,11 +114,11 @@ def test_points_of_the_future_are_let_go_when_the_clock_was_set_back() -> None:
 
 def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -> None:
     clock = HandClock(NOW)
-    history = History(None, clock, Stage(clock))
+    history = History(None, clock, StatePublisher(clock))
 
     def points(at_s: float, rebuilt_at: datetime | None = None) -> tuple[Point, ...]:
         asked = replace(engine(), time=NOW + timedelta(seconds=at_s))
-        trends = history.take((only(STATE),), asked, allocator_of(STATE), Ledger(), rebuilt_at)
+        trends = history.take((only(STATE),), asked, allocator_of(STATE), LeakLog(), rebuilt_at)
         return trends["id-proxy"].points
 
     assert len(points(0)) == 1

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from console.addresses.leaks import Certainty, Evidence
-from console.diagnosis.quiescence.values import Verdict
+from console.addresses.leaks import LeakCertainty, LeakEvidence
+from console.diagnosis.quiescence.values import QuiescenceVerdict
 from console.diagnosis.values import Severity
-from console.monitor.monitor import Sources, Watcher
-from console.monitor.values import Scene
+from console.monitor.monitor import Monitor, Sources
+from console.monitor.values import MonitorState
 from console.settings import Quiet, Settings
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_services
@@ -39,12 +39,12 @@ def simulated(request: pytest.FixtureRequest) -> Iterator[Simulation]:
         yield running
 
 
-def used(scene: Scene) -> int:
-    return account_of(scene, "proxy").accounted
+def used(monitor_state: MonitorState) -> int:
+    return account_of(monitor_state, "proxy").accounted
 
 
-def is_seen(scene: Scene) -> bool:
-    return scene.look.value is not None and scene.look.failed is None
+def is_seen(monitor_state: MonitorState) -> bool:
+    return monitor_state.snapshot.value is not None and monitor_state.snapshot.failed is None
 
 
 def deployed(watched: Watching, name: str = "ghost") -> Deployed:
@@ -54,29 +54,29 @@ def deployed(watched: Watching, name: str = "ghost") -> Deployed:
 async def test_a_service_that_starts_is_seen_within_a_second(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
-        assert used(watched.scene) == 3
+        assert used(watched.monitor_state) == 3
         await watched.let(4)
         deployed(watched)
-        await watched.until(lambda scene: used(scene) == 6, within_s=2.5)
+        await watched.until(lambda monitor_state: used(monitor_state) == 6, within_s=2.5)
 
 
 async def test_what_does_not_change_is_the_very_same(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running) as watched:
-        await watched.until(lambda scene: is_seen(scene) and scene.quiet.value)
+        await watched.until(lambda monitor_state: is_seen(monitor_state) and monitor_state.quiet.value)
         await watched.let(12)
-        before = watched.scene
+        before = watched.monitor_state
         await watched.let(6)
-        after = watched.scene
+        after = watched.monitor_state
         assert after.number > before.number
-        assert after.look.at_s > before.look.at_s
-        assert after.look.value is before.look.value
-        assert after.ledger is before.ledger
+        assert after.snapshot.at_s > before.snapshot.at_s
+        assert after.snapshot.value is before.snapshot.value
+        assert after.leak_log is before.leak_log
         assert after.quiet.value is before.quiet.value
         assert after.log is before.log
         # What is asked of an unchanging swarm: five lists, and few inspections.
-        looks = watched.connection.asked.count("list the tasks")
+        snapshots = watched.connection.asked.count("list the tasks")
         inspections = sum(each.startswith("inspect the network") for each in watched.connection.asked)
-        assert inspections < looks
+        assert inspections < snapshots
 
 
 async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simulation) -> None:
@@ -85,14 +85,20 @@ async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simu
         ghost = deployed(watched)
         await watched.let(10)
         watched.do(lambda engine: remove_at_once(engine, ghost))
-        scene = await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
+        monitor_state = await watched.until(
+            lambda monitor_state: len(monitor_state.leak_log.entries) == 2, within_s=20
+        )
         lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
-        found = [(each.stack, each.service_name, each.removed_network) for each in scene.ledger.entries]
+        found = [
+            (each.stack, each.service_name, each.removed_network) for each in monitor_state.leak_log.entries
+        ]
         assert found == [("ghost", "ghost_app", "ghost_internal")] * 2
-        assert {each.task_name for each in scene.ledger.entries} == {"ghost_app.1", "ghost_app.2"}
-        assert sorted(str(one) for each in scene.ledger.entries for one in each.addresses) == sorted(lost)
-        assert scene.ledger.gaps == ()
-        assert scene.ledger.watched_since is not None
+        assert {each.task_name for each in monitor_state.leak_log.entries} == {"ghost_app.1", "ghost_app.2"}
+        assert sorted(
+            str(one) for each in monitor_state.leak_log.entries for one in each.addresses
+        ) == sorted(lost)
+        assert monitor_state.leak_log.gaps == ()
+        assert monitor_state.leak_log.watched_since is not None
 
 
 async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() -> None:
@@ -101,11 +107,16 @@ async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() 
             await watched.until(is_seen)
             ghost = deployed(watched)
             await watched.let(10)
-            assert account_of(watched.scene, "proxy").leaked is None
+            assert account_of(watched.monitor_state, "proxy").leaked is None
             watched.do(lambda engine: remove_at_once(engine, ghost))
-            scene = await watched.until(lambda scene: account_of(scene, "proxy").leaked == 2, within_s=20)
-            (part,) = account_of(scene, "proxy").subnets
-            assert (part.leak.certainty, part.leak.evidence) == (Certainty.AT_LEAST, Evidence.LEDGER)
+            monitor_state = await watched.until(
+                lambda monitor_state: account_of(monitor_state, "proxy").leaked == 2, within_s=20
+            )
+            (part,) = account_of(monitor_state, "proxy").subnets
+            assert (part.leak.certainty, part.leak.evidence) == (
+                LeakCertainty.AT_LEAST,
+                LeakEvidence.LEAK_LOG,
+            )
             lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
             assert [str(each) for each in part.leak.addresses] == lost
 
@@ -113,24 +124,31 @@ async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() 
 async def test_the_engines_own_count_stands_while_addresses_change_hands_and_gets_the_names() -> None:
     with simulation(a_swarm("1.52")) as simulated:
         async with watching(simulated.host, simulated.running) as watched:
-            await watched.until(lambda scene: is_seen(scene) and account_of(scene, "proxy").leaked == 0)
+            await watched.until(
+                lambda monitor_state: (
+                    is_seen(monitor_state) and account_of(monitor_state, "proxy").leaked == 0
+                )
+            )
             ghost = deployed(watched)
-            await watched.until(lambda scene: used(scene) > 3)
-            leak = account_of(watched.scene, "proxy").subnets[0].leak
-            assert (leak.count, leak.evidence, leak.as_of is not None) == (0, Evidence.ENGINE_COUNT, True)
+            await watched.until(lambda monitor_state: used(monitor_state) > 3)
+            leak = account_of(watched.monitor_state, "proxy").subnets[0].leak
+            assert (leak.count, leak.evidence, leak.as_of is not None) == (0, LeakEvidence.ENGINE_COUNT, True)
             await watched.let(10)
             watched.do(lambda engine: remove_at_once(engine, ghost))
 
-            def is_counted(scene: Scene) -> bool:
-                leak = account_of(scene, "proxy").subnets[0].leak
+            def is_counted(monitor_state: MonitorState) -> bool:
+                leak = account_of(monitor_state, "proxy").subnets[0].leak
                 return leak.count == 2 and leak.as_of is None
 
-            await watched.until(lambda scene: len(scene.ledger.entries) == 2, within_s=20)
-            seen = account_of(watched.scene, "proxy").subnets[0].leak
-            assert (seen.count, seen.certainty, seen.watched) == (2, Certainty.AT_LEAST, 2)
-            scene = await watched.until(is_counted, within_s=20)
-            (part,) = account_of(scene, "proxy").subnets
-            assert (part.leak.certainty, part.leak.evidence) == (Certainty.EXACT, Evidence.ENGINE_COUNT)
+            await watched.until(lambda monitor_state: len(monitor_state.leak_log.entries) == 2, within_s=20)
+            seen = account_of(watched.monitor_state, "proxy").subnets[0].leak
+            assert (seen.count, seen.certainty, seen.seen_leaking) == (2, LeakCertainty.AT_LEAST, 2)
+            monitor_state = await watched.until(is_counted, within_s=20)
+            (part,) = account_of(monitor_state, "proxy").subnets
+            assert (part.leak.certainty, part.leak.evidence) == (
+                LeakCertainty.EXACT,
+                LeakEvidence.ENGINE_COUNT,
+            )
             lost = watched.do(lambda engine: engine.addresses_of("proxy", "leaked"))
             assert [str(each) for each in part.leak.addresses] == lost
 
@@ -148,8 +166,8 @@ async def test_a_patient_removal_is_no_entry(simulated: Simulation) -> None:
         (own,) = ghost.network_ids
         watched.do(lambda engine: engine.networks.remove(own))
         await watched.let(8)
-        assert (watched.scene.ledger.entries, watched.scene.ledger.gaps) == ((), ())
-        assert used(watched.scene) == 3
+        assert (watched.monitor_state.leak_log.entries, watched.monitor_state.leak_log.gaps) == ((), ())
+        assert used(watched.monitor_state) == 3
 
 
 async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after() -> None:
@@ -158,15 +176,15 @@ async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after()
             await watched.until(is_seen)
             ghost = deployed(watched)
             await watched.let(12)
-            assert watched.scene.poll_s == 2.0
+            assert watched.monitor_state.poll_s == 2.0
             watched.do(lambda engine: remove_at_once(engine, ghost))
             await watched.let(0.5)
             before = watched.connection.asked.count("list the tasks")
             await watched.let(3)
             assert watched.connection.asked.count("list the tasks") - before >= 5
-            assert watched.scene.poll_s == 0.5
+            assert watched.monitor_state.poll_s == 0.5
             await watched.let(20)
-            assert watched.scene.poll_s == 2.0
+            assert watched.monitor_state.poll_s == 2.0
             before = watched.connection.asked.count("list the tasks")
             await watched.let(6)
             assert watched.connection.asked.count("list the tasks") - before == 3
@@ -178,11 +196,11 @@ async def test_a_restart_of_dockerd_makes_the_ledger_void(simulated: Simulation)
         ghost = deployed(watched)
         await watched.let(10)
         watched.do(lambda engine: remove_at_once(engine, ghost))
-        await watched.until(lambda scene: scene.ledger.entries, within_s=20)
+        await watched.until(lambda monitor_state: monitor_state.leak_log.entries, within_s=20)
         watched.do(SimulatedEngine.restart)
-        await watched.until(lambda scene: not scene.ledger.entries, within_s=5)
+        await watched.until(lambda monitor_state: not monitor_state.leak_log.entries, within_s=5)
         await watched.let(10)
-        assert account_of(watched.scene, "proxy").leaked in (None, 0)
+        assert account_of(watched.monitor_state, "proxy").leaked in (None, 0)
 
 
 async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
@@ -190,24 +208,26 @@ async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
         async with watching(simulated.host, simulated.running) as watched:
             await watched.until(is_seen)
             deployed(watched)
-            await watched.until(lambda scene: account_of(scene, "proxy").free_at_most == 0)
-            assert scene_codes(watched.scene)["network-full"] is Severity.CRITICAL
+            await watched.until(lambda monitor_state: account_of(monitor_state, "proxy").free_at_most == 0)
+            assert scene_codes(watched.monitor_state)["network-full"] is Severity.CRITICAL
             deployed(watched, "discourse")
-            scene = await watched.until(lambda scene: "deploy-waits" in scene_codes(scene), within_s=75)
-            look = scene.look.value
-            assert look is not None
-            (waits,) = [each for each in look.assessment.findings if each.code == "deploy-waits"]
+            monitor_state = await watched.until(
+                lambda monitor_state: "deploy-waits" in scene_codes(monitor_state), within_s=75
+            )
+            snapshot = monitor_state.snapshot.value
+            assert snapshot is not None
+            (waits,) = [each for each in snapshot.assessment.findings if each.code == "deploy-waits"]
             assert set(waits.names) == {"ghost_app", "discourse_app"}
             # Its age is told anew now and then, though nothing changes.
             await watched.let(25)
-            later = watched.scene.look.value
+            later = watched.monitor_state.snapshot.value
             assert later is not None
-            assert later.assessment.findings != look.assessment.findings
+            assert later.assessment.findings != snapshot.assessment.findings
 
 
-def scene_codes(scene: Scene) -> dict[str, Severity]:
-    look = scene.look.value
-    return {} if look is None else {each.code: each.severity for each in look.assessment.findings}
+def scene_codes(monitor_state: MonitorState) -> dict[str, Severity]:
+    snapshot = monitor_state.snapshot.value
+    return {} if snapshot is None else {each.code: each.severity for each in snapshot.assessment.findings}
 
 
 @pytest.mark.parametrize("kind", ["refuse", "garbage", "cut", "status:500"])
@@ -217,30 +237,30 @@ async def test_an_engine_that_fails_leaves_the_last_look_and_says_why(
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         await watched.let(4)
-        last = watched.scene.look
+        last = watched.monitor_state.snapshot
         simulated.break_call("/info", kind)
-        scene = await watched.until(lambda scene: scene.look.failed)
-        assert scene.look.value is last.value
-        assert scene.look.at_s >= last.at_s
-        assert scene.look.failed_at_s == pytest.approx(watched.clock.monotonic(), abs=0.3)
-        since = scene.look.failed_at_s
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed)
+        assert monitor_state.snapshot.value is last.value
+        assert monitor_state.snapshot.at_s >= last.at_s
+        assert monitor_state.snapshot.failed_at_s == pytest.approx(watched.clock.monotonic(), abs=0.3)
+        since = monitor_state.snapshot.failed_at_s
         await watched.let(8)
-        assert watched.scene.look.failed_at_s == since
-        (gap,) = watched.scene.ledger.gaps
+        assert watched.monitor_state.snapshot.failed_at_s == since
+        (gap,) = watched.monitor_state.leak_log.gaps
         assert gap.until is None
         simulated.mend()
-        scene = await watched.until(is_seen, within_s=12)
-        assert scene.look.at_s > last.at_s
+        monitor_state = await watched.until(is_seen, within_s=12)
+        assert monitor_state.snapshot.at_s > last.at_s
 
 
 async def test_an_engine_that_hangs_is_said_to(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running, timeout_s=1.0) as watched:
         await watched.until(is_seen)
         simulated.break_call("/*", "hang", times=1000)
-        scene = await watched.until(lambda scene: scene.look.failed, within_s=20)
-        assert scene.look.failed is not None
-        assert "did not answer in time" in scene.look.failed.reason
-        assert scene.look.value is not None
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed, within_s=20)
+        assert monitor_state.snapshot.failed is not None
+        assert "did not answer in time" in monitor_state.snapshot.failed.reason
+        assert monitor_state.snapshot.value is not None
         simulated.mend()
         await watched.until(is_seen, within_s=20)
 
@@ -249,24 +269,24 @@ async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulat
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         simulated.break_call("/services", "cut")
-        scene = await watched.until(lambda scene: "part-unread" in scene_codes(scene))
-        assert scene.look.failed is None
-        assert scene_codes(scene)["part-unread"] is Severity.UNKNOWN
+        monitor_state = await watched.until(lambda monitor_state: "part-unread" in scene_codes(monitor_state))
+        assert monitor_state.snapshot.failed is None
+        assert scene_codes(monitor_state)["part-unread"] is Severity.UNKNOWN
         simulated.mend()
-        await watched.until(lambda scene: "part-unread" not in scene_codes(scene))
+        await watched.until(lambda monitor_state: "part-unread" not in scene_codes(monitor_state))
 
 
 async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
     with simulation(a_swarm("1.41")) as simulated:
         host = f"unix://{tmp_path}/later.sock"
         async with watching(host, simulated.running) as watched:
-            scene = await watched.until(lambda scene: scene.look.failed)
-            assert scene.look.value is None
-            assert scene.look.failed is not None
-            assert "the socket does not exist" in scene.look.failed.reason
+            monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed)
+            assert monitor_state.snapshot.value is None
+            assert monitor_state.snapshot.failed is not None
+            assert "the socket does not exist" in monitor_state.snapshot.failed.reason
             (tmp_path / "later.sock").symlink_to(simulated.socket)
             await watched.until(is_seen, within_s=15)
-            assert watched.scene.ledger.watched_since is not None
+            assert watched.monitor_state.leak_log.watched_since is not None
 
 
 # A connection that the simulated engine accepts in the moment in which it goes down is dropped unclosed by asyncio.
@@ -277,13 +297,13 @@ async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulat
         await watched.let(6)
         simulated.control("down", {"seconds": 4})
         await until_it_answers(simulated.socket, is_up=False)
-        watched.watcher.hurry()
-        await watched.until(lambda scene: scene.look.failed, within_s=5)
-        assert "not running" in str(watched.scene.look.failed)
+        watched.monitor.wake()
+        await watched.until(lambda monitor_state: monitor_state.snapshot.failed, within_s=5)
+        assert "not running" in str(watched.monitor_state.snapshot.failed)
         await until_it_answers(simulated.socket, is_up=True)
         watched.do(SimulatedEngine.restart)
         await watched.until(is_seen, within_s=30)
-        assert len(watched.scene.ledger.gaps) <= 1
+        assert len(watched.monitor_state.leak_log.gaps) <= 1
     # Here, and not in a test after this one.
     gc.collect()
 
@@ -306,32 +326,38 @@ async def until_it_answers(socket: Path, *, is_up: bool) -> None:
 async def test_quiet_is_judged_at_the_same_looks(simulated: Simulation) -> None:
     settled = Settings(quiet=Quiet(dwell_s=5))
     async with watching(simulated.host, simulated.running, settings=settled) as watched:
-        scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET)
-        assert scene.quiet_since_s is not None
+        monitor_state = await watched.until(
+            lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.QUIET
+        )
+        assert monitor_state.quiet_since_s is not None
         await watched.let(6)
         deployed_s = watched.clock.monotonic()
         deployed(watched)
-        scene = await watched.until(lambda scene: verdict(scene) is Verdict.BUSY, within_s=5)
+        monitor_state = await watched.until(
+            lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.BUSY, within_s=5
+        )
         # The change may be all that is in the way: a look that comes late finds the tasks running. It counts from there.
-        assert scene.quiet_since_s is None or scene.quiet_since_s >= deployed_s
-        scene = await watched.until(lambda scene: verdict(scene) is Verdict.QUIET, within_s=30)
+        assert monitor_state.quiet_since_s is None or monitor_state.quiet_since_s >= deployed_s
+        monitor_state = await watched.until(
+            lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.QUIET, within_s=30
+        )
         assert watched.connection.asked.count("list the tasks") == watched.connection.asked.count(
             "list the nodes"
         )
 
 
-def verdict(scene: Scene) -> Verdict | None:
-    return None if scene.quiet.value is None else scene.quiet.value.verdict
+def verdict(monitor_state: MonitorState) -> QuiescenceVerdict | None:
+    return None if monitor_state.quiet.value is None else monitor_state.quiet.value.verdict
 
 
 async def test_closing_it_leaves_no_task_and_no_thread(simulated: Simulation) -> None:
     tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
     connection = EngineConnection(simulated.host, 5)
-    scenes = Watcher(Sources(connection, NO_LOG, None), Settings()).scenes()
-    async for scene in scenes:
-        if is_seen(scene):
+    monitor_states = Monitor(Sources(connection, NO_LOG, None), Settings()).monitor_states()
+    async for monitor_state in monitor_states:
+        if is_seen(monitor_state):
             break
-    await scenes.aclose()
+    await monitor_states.aclose()
     assert asyncio.all_tasks() == tasks
     connection.close()
     for _ in range(6000):

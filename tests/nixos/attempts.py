@@ -11,7 +11,7 @@ from typing import Any
 
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.contracts import Action, Found, Planned
+from console.runbook.contracts import Action, CheckResult, Planned
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from tests.support.nixos import Host, Step, step
@@ -44,13 +44,13 @@ class Attempts:
     async def plan(self) -> Planned:
         return await self.action.plan(*self.next())
 
-    async def probe(self) -> Found:
+    async def probe(self) -> CheckResult:
         return await self.action.probe(*self.next())
 
     async def act(self) -> Mapping[str, Json]:
         return await self.action.act(*self.next())
 
-    async def verify(self, outputs: Mapping[str, Json] | None = None) -> Found:
+    async def verify(self, outputs: Mapping[str, Json] | None = None) -> CheckResult:
         return await self.action.verify(*self.next(), outputs or {})
 
     async def undo(self) -> None:

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from console.nixos.swarm_nix import Verdict
+from console.nixos.swarm_nix import SubnetVerdict
 
 NEW = "<<>>"
 SHELL, LIST = "--subnet 10.10.0.0/16 ", '"--subnet" "10.10.0.0/16" '
@@ -17,7 +17,7 @@ class Case:
 
     id: str
     marked: str
-    verdict: Verdict
+    verdict: SubnetVerdict
     lines: tuple[int, ...]
     says: str = ""
     """What the sentence, its hint or its notes must contain."""
@@ -42,10 +42,10 @@ def unit(script: str) -> str:
 
 
 A, P, C, S, U, N = (
-    Verdict.ABSENT,
-    Verdict.PRESENT,
-    Verdict.CONFLICT,
-    Verdict.SEVERAL,
-    Verdict.UNCLEAR,
-    Verdict.NONE,
+    SubnetVerdict.ABSENT,
+    SubnetVerdict.PRESENT,
+    SubnetVerdict.CONFLICT,
+    SubnetVerdict.SEVERAL,
+    SubnetVerdict.UNCLEAR,
+    SubnetVerdict.NONE,
 )

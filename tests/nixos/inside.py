@@ -12,10 +12,9 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
-from console.host.detached import Program as DetachedProgram
-from console.host.detached import UnitTaken, has_ended, start
+from console.host.detached import DetachedProgram, UnitTaken, has_ended, start
 from console.host.launchers import TransientUnit
-from console.host.outliving import State, follow
+from console.host.outliving import ProgramState, follow
 from console.host.process import PATH
 from console.host.streaming import Program
 from console.host.unit_chain import expanded, restart
@@ -61,7 +60,7 @@ async def ends() -> Any:
             except HostError:
                 came[name] += ("only once",)
             await unit.forget()
-            came[name] += ((await unit.look()).state.value,)
+            came[name] += ((await unit.status()).state.value,)
         missing = transient("missing", folder)
         await missing.start(Program(("no-such-program",), ENVIRONMENT))
         came["missing"] = (await ended(missing))[0]
@@ -108,7 +107,7 @@ async def reexec() -> Any:
         watching = asyncio.create_task(ended(unit))
         await PLACES.run(("systemctl", "daemon-reexec"), 60)
         await PLACES.run(("systemctl", "daemon-reload"), 60)
-        is_running = (await unit.look()).state is State.RUNNING
+        is_running = (await unit.status()).state is ProgramState.RUNNING
         gate.unlink()
         return is_running, (await watching)[0]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined, HostError, Unknown
-from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit, said_by_git
-from console.nixos.file import LIMIT_BYTES, Kept, Places, digest_of, read_nix_file, unified_diff
-from console.nixos.swarm_nix import Verdict
+from console.nixos.edit import Edit, commit_command, inspect_edit, kept_for, said_by_git
+from console.nixos.file import LIMIT_BYTES, FileBackup, NixosPaths, digest_of, read_nix_file, unified_diff
+from console.nixos.swarm_nix import SubnetVerdict
 from tests.nixos.cases import unit
 
 SUBNET = IPv4Network("10.10.0.0/16")
@@ -36,11 +36,11 @@ def state(tmp_path: Path) -> Path:
     return folder
 
 
-async def look(repository: Path, path: str = "nix/modules/swarm.nix") -> Edit:
-    return await look_at_edit(path, repository, "proxy", SUBNET, Places().run)
+async def snapshot(repository: Path, path: str = "nix/modules/swarm.nix") -> Edit:
+    return await inspect_edit(path, repository, "proxy", SUBNET, NixosPaths().run)
 
 
-def kept(state: Path, edit: Edit) -> Kept:
+def kept(state: Path, edit: Edit) -> FileBackup:
     return kept_for(state, edit.file.path, "proxy", SUBNET)
 
 
@@ -58,7 +58,7 @@ async def test_an_edit_keeps_mode_owner_and_everything_else(repository: Path, st
     path = repository / "nix/modules/swarm.nix"
     path.chmod(0o640)
     os.chown(path, *AS_NOBODY)
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
     about = path.stat()
     assert path.read_bytes() == EDITED
@@ -70,7 +70,7 @@ async def test_an_edit_keeps_mode_owner_and_everything_else(repository: Path, st
 
 @pytest.mark.process
 async def test_the_diff_is_shown_and_is_one_line(repository: Path) -> None:
-    edit = await look(repository)
+    edit = await snapshot(repository)
     changed = [each for each in edit.diff if each[0] in "+-" and each[:3] not in ("+++", "---")]
     assert changed == [
         "-      docker network create --driver overlay --attachable proxy",
@@ -103,10 +103,10 @@ async def test_what_cannot_be_read_is_told_from_what_is_no_nix(
 ) -> None:
     path = repository / "nix/modules/swarm.nix"
     path.write_text(written)
-    edit = await look(repository)
+    edit = await snapshot(repository)
     assert (edit.is_needed, edit.new) == (False, written.encode())
     assert says in edit.refusal
-    without = await look_at_edit("nix/modules/swarm.nix", repository, "proxy", SUBNET, no_nix)
+    without = await inspect_edit("nix/modules/swarm.nix", repository, "proxy", SUBNET, no_nix)
     assert "This program cannot read line 2. Nix could not check it. No such command." in without.refusal
 
 
@@ -116,11 +116,11 @@ async def no_nix(_argv: Sequence[str], _within_s: float) -> bytes:
 
 @pytest.mark.process
 async def test_an_edit_that_was_made_is_not_made_again(repository: Path, state: Path) -> None:
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
-    again = await look(repository)
+    again = await snapshot(repository)
     assert (again.reading.verdict, again.is_needed, again.new, again.diff) == (
-        Verdict.PRESENT,
+        SubnetVerdict.PRESENT,
         False,
         EDITED,
         (),
@@ -133,7 +133,7 @@ async def test_the_original_comes_back_byte_by_byte_and_only_once(repository: Pa
     crlf = b'{\r\n  a = "docker network create -d overlay proxy";\r\n}'
     path.write_bytes(crlf)
     path.chmod(0o604)
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
     assert path.read_bytes().count(b"\r\n") == crlf.count(b"\r\n")
     path.chmod(0o600)
@@ -144,14 +144,14 @@ async def test_the_original_comes_back_byte_by_byte_and_only_once(repository: Pa
 
 @pytest.mark.process
 async def test_what_was_never_changed_needs_no_restoring(repository: Path, state: Path) -> None:
-    edit = await look(repository)
+    edit = await snapshot(repository)
     assert not kept(state, edit).restore()
 
 
 @pytest.mark.process
 async def test_what_somebody_edited_since_is_not_thrown_away(repository: Path, state: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
     path.write_bytes(EDITED + b"# mine\n")
     with pytest.raises(Declined, match="Somebody else has changed") as raised:
@@ -165,7 +165,7 @@ async def test_what_somebody_edited_between_look_and_edit_is_not_written_over(
     repository: Path, state: Path
 ) -> None:
     path = repository / "nix/modules/swarm.nix"
-    edit = await look(repository)
+    edit = await snapshot(repository)
     path.write_bytes(SOURCE + b"# mine\n")
     with pytest.raises(Declined, match="Somebody else has changed"):
         kept(state, edit).change(edit.file, edit.new)
@@ -174,7 +174,7 @@ async def test_what_somebody_edited_between_look_and_edit_is_not_written_over(
 
 @pytest.mark.process
 async def test_a_kept_original_that_was_damaged_is_not_put_back(repository: Path, state: Path) -> None:
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
     kept(state, edit).original.write_bytes(b"{ }")
     with pytest.raises(HostError, match="is not the original"):
@@ -186,7 +186,7 @@ async def test_a_kept_original_that_was_damaged_is_not_put_back(repository: Path
 async def test_a_write_that_fails_leaves_the_file_as_it_was(
     repository: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit = await look(repository)
+    edit = await snapshot(repository)
     calls = 0
     real = os.fsync
 
@@ -207,7 +207,7 @@ async def test_a_write_that_fails_leaves_the_file_as_it_was(
 @pytest.mark.process
 async def test_a_link_within_the_repository_stays_a_link(repository: Path, state: Path) -> None:
     (repository / "swarm.nix").symlink_to("nix/modules/swarm.nix")
-    edit = await look(repository, "swarm.nix")
+    edit = await snapshot(repository, "swarm.nix")
     kept(state, edit).change(edit.file, edit.new)
     assert (repository / "swarm.nix").readlink() == Path("nix/modules/swarm.nix")
     assert (repository / "nix/modules/swarm.nix").read_bytes() == EDITED
@@ -249,7 +249,7 @@ def test_what_is_no_file_that_can_be_edited_is_an_error(
 
 async def test_git_tells_what_is_not_committed_and_what_a_flake_does_not_see(repository: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
-    run = Places().run
+    run = NixosPaths().run
     assert await said_by_git(path, run) == "swarm.nix is not in a git repository."
     git(repository, "init", "-q")
     assert "a flake does not see it" in str(await said_by_git(path, run))
@@ -270,7 +270,7 @@ async def test_a_repository_of_another_user_is_told_with_what_helps(repository: 
     git(repository, "init", "-q")
     os.chown(repository, *AS_NOBODY)
     os.chown(repository / ".git", *AS_NOBODY)
-    said = await said_by_git(repository / "nix/modules/swarm.nix", Places().run)
+    said = await said_by_git(repository / "nix/modules/swarm.nix", NixosPaths().run)
     assert isinstance(said, Unknown)
     assert "git config --global --add safe.directory" in said.hint
 
@@ -282,7 +282,7 @@ async def test_looking_at_a_repository_writes_nothing_into_it(repository: Path) 
     # What git could refresh in its index, if it were allowed to.
     (repository / "nix/modules/swarm.nix").touch()
     before = {each: each.stat().st_mtime_ns for each in (repository / ".git").rglob("*") if each.is_file()}
-    edit = await look(repository)
+    edit = await snapshot(repository)
     after = {each: each.stat().st_mtime_ns for each in (repository / ".git").rglob("*") if each.is_file()}
     assert (edit.git, after) == ("", before)
 
@@ -291,12 +291,12 @@ async def test_the_command_that_commits_is_told_and_works(repository: Path, stat
     git(repository, "init", "-q")
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "first")
-    edit = await look(repository)
+    edit = await snapshot(repository)
     kept(state, edit).change(edit.file, edit.new)
     command = commit_command(edit, "proxy", SUBNET)
     who = [f"GIT_{role}_{what}=a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
-    await Places().run((*who, "sh", "-c", command), 60)
-    assert await said_by_git(edit.file.path, Places().run) == ""
+    await NixosPaths().run((*who, "sh", "-c", command), 60)
+    assert await said_by_git(edit.file.path, NixosPaths().run) == ""
 
 
 def test_a_digest_is_sha_256() -> None:

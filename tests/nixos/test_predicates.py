@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined
-from console.runbook.contracts import Answer, Found
+from console.runbook.contracts import Answer, CheckResult
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.nixos import NixParses, SystemIs, UnitsUnaffected
@@ -17,11 +17,11 @@ ALL: tuple[Any, ...] = (NixParses, SystemIs, UnitsUnaffected)
 
 async def ask(
     host: Host, name: str, step_name: str = "ask", *, systemd: bool = False, **parameters: Json
-) -> Found:
+) -> CheckResult:
     kind = next(each for each in ALL if each.name == name)
     predicate = kind(host.places(systemd=systemd))
     given = parameters_for(Call(name, parameters), predicate.parameters)
-    found: Found = await predicate.check(step(host, step_name), given)
+    found: CheckResult = await predicate.check(step(host, step_name), given)
     return found
 
 

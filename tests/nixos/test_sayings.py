@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined
-from console.host.outliving import Standing, State
+from console.host.outliving import ProgramState, ProgramStatus
 from console.nixos.file import short
-from console.nixos.outcome import Outcome, judge
+from console.nixos.outcome import SwitchOutcome, judge
 from console.nixos.prediction import Activation, endangered, read_activation
 from console.nixos.progress import NixProgress
 from console.nixos.rebuild import flake_at
@@ -145,40 +145,68 @@ def test_units_are_endangered_by_themselves_and_by_what_they_need() -> None:
 @pytest.mark.parametrize(
     ("standing", "said", "outcome"),
     [
-        (Standing(State.ENDED, 0), ["warning: the following units failed: x.service"], Outcome.SWITCHED),
-        (Standing(State.ENDED, 1), ["warning: the following units failed: x.service"], Outcome.UNITS_FAILED),
-        (Standing(State.ENDED, 1), ["Command 'x' returned non-zero exit status 100."], Outcome.REBOOT_NEEDED),
         (
-            Standing(State.ENDED, 1),
-            ["Command 'x' returned non-zero exit status 2."],
-            Outcome.ACTIVATION_FAILED,
+            ProgramStatus(ProgramState.ENDED, 0),
+            ["warning: the following units failed: x.service"],
+            SwitchOutcome.SWITCHED,
         ),
-        (Standing(State.ENDED, 1), ["Failed to install bootloader"], Outcome.REFUSED),
-        (Standing(State.ENDED, 1), ["Could not acquire lock"], Outcome.BUSY),
-        (Standing(State.ENDED, 1), [], Outcome.REFUSED),
-        (Standing(State.ENDED, 2), ["error: unrecognized arguments: --store-path"], Outcome.NOT_RUN),
-        (Standing(State.ENDED, 2), ["Failed to run activate script"], Outcome.ACTIVATION_FAILED),
-        (Standing(State.ENDED, 4), [], Outcome.UNITS_FAILED),
-        (Standing(State.ENDED, 11), ["Could not acquire lock"], Outcome.BUSY),
-        (Standing(State.ENDED, 28), ["No space left on device"], Outcome.FAILED),
-        (Standing(State.ENDED, 100), [], Outcome.REBOOT_NEEDED),
-        (Standing(State.ENDED, 127), ["env: 'nixos-rebuild': No such file"], Outcome.NOT_RUN),
-        (Standing(State.ENDED, 143), [], Outcome.ENDED_FROM_OUTSIDE),
-        (Standing(State.ENDED, 0, "timeout"), [], Outcome.ENDED_FROM_OUTSIDE),
-        (Standing(State.ENDED, None, "oom-kill"), [], Outcome.UNKNOWN),
-        (Standing(State.LOST), [], Outcome.UNKNOWN),
+        (
+            ProgramStatus(ProgramState.ENDED, 1),
+            ["warning: the following units failed: x.service"],
+            SwitchOutcome.UNITS_FAILED,
+        ),
+        (
+            ProgramStatus(ProgramState.ENDED, 1),
+            ["Command 'x' returned non-zero exit status 100."],
+            SwitchOutcome.REBOOT_NEEDED,
+        ),
+        (
+            ProgramStatus(ProgramState.ENDED, 1),
+            ["Command 'x' returned non-zero exit status 2."],
+            SwitchOutcome.ACTIVATION_FAILED,
+        ),
+        (ProgramStatus(ProgramState.ENDED, 1), ["Failed to install bootloader"], SwitchOutcome.REFUSED),
+        (ProgramStatus(ProgramState.ENDED, 1), ["Could not acquire lock"], SwitchOutcome.BUSY),
+        (ProgramStatus(ProgramState.ENDED, 1), [], SwitchOutcome.REFUSED),
+        (
+            ProgramStatus(ProgramState.ENDED, 2),
+            ["error: unrecognized arguments: --store-path"],
+            SwitchOutcome.NOT_RUN,
+        ),
+        (
+            ProgramStatus(ProgramState.ENDED, 2),
+            ["Failed to run activate script"],
+            SwitchOutcome.ACTIVATION_FAILED,
+        ),
+        (ProgramStatus(ProgramState.ENDED, 4), [], SwitchOutcome.UNITS_FAILED),
+        (ProgramStatus(ProgramState.ENDED, 11), ["Could not acquire lock"], SwitchOutcome.BUSY),
+        (ProgramStatus(ProgramState.ENDED, 28), ["No space left on device"], SwitchOutcome.FAILED),
+        (ProgramStatus(ProgramState.ENDED, 100), [], SwitchOutcome.REBOOT_NEEDED),
+        (
+            ProgramStatus(ProgramState.ENDED, 127),
+            ["env: 'nixos-rebuild': No such file"],
+            SwitchOutcome.NOT_RUN,
+        ),
+        (ProgramStatus(ProgramState.ENDED, 143), [], SwitchOutcome.ENDED_FROM_OUTSIDE),
+        (ProgramStatus(ProgramState.ENDED, 0, "timeout"), [], SwitchOutcome.ENDED_FROM_OUTSIDE),
+        (ProgramStatus(ProgramState.ENDED, None, "oom-kill"), [], SwitchOutcome.UNKNOWN),
+        (ProgramStatus(ProgramState.LOST), [], SwitchOutcome.UNKNOWN),
     ],
 )
-def test_an_exit_code_is_told_from_the_others(standing: Standing, said: list[str], outcome: Outcome) -> None:
+def test_an_exit_code_is_told_from_the_others(
+    standing: ProgramStatus, said: list[str], outcome: SwitchOutcome
+) -> None:
     judged = judge(standing, said)
     assert judged.outcome is outcome
     assert judged.sentence.endswith(".")
-    assert bool(judged.hint) is (outcome is not Outcome.SWITCHED)
+    assert bool(judged.hint) is (outcome is not SwitchOutcome.SWITCHED)
 
 
 def test_the_line_that_tells_most_is_the_one_that_is_told() -> None:
     said = ["building", "error: disk full", "done with it", "Command 'x' returned non-zero exit status 1."]
-    assert judge(Standing(State.ENDED, 1), said).sentence.endswith("Its output: error: disk full.")
+    assert judge(ProgramStatus(ProgramState.ENDED, 1), said).sentence.endswith(
+        "Its output: error: disk full."
+    )
 
 
 @pytest.mark.parametrize(

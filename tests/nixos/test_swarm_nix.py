@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import Declined, HostError, Unknown
 from console.nixos.edit import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
-from console.nixos.swarm_nix import Insertion, Reading, Verdict, edited, read
+from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, edited, read
 from tests.nixos.cases import Case, unit
 from tests.nixos.hidden import HARMLESS, PLAIN, REFUSED, UNDERSTOOD
 from tests.nixos.table import CASES
@@ -15,7 +15,7 @@ from tests.nixos.table import CASES
 SUBNET = IPv4Network("10.10.0.0/16")
 
 
-def read_case(data: bytes) -> Reading:
+def read_case(data: bytes) -> NetworkSetting:
     return read(data, "proxy", SUBNET)
 
 
@@ -29,7 +29,7 @@ def test_a_file_is_read_for_what_it_does(case: Case) -> None:
     reading = read_case(case.before)
     assert (reading.verdict, reading.lines) == (case.verdict, case.lines), reading
     assert case.says in " ".join((reading.sentence, reading.hint, *reading.notes))
-    assert (reading.insertion is not None) is (case.verdict is Verdict.ABSENT)
+    assert (reading.insertion is not None) is (case.verdict is SubnetVerdict.ABSENT)
 
 
 def test_only_the_subnet_is_put_in_and_only_once(case: Case) -> None:
@@ -41,7 +41,7 @@ def test_only_the_subnet_is_put_in_and_only_once(case: Case) -> None:
     assert new == case.after
     require_only_insertion(case.before, new, reading.insertion)
     again = read_case(new)
-    assert (again.verdict, again.lines) == (Verdict.PRESENT, case.lines)
+    assert (again.verdict, again.lines) == (SubnetVerdict.PRESENT, case.lines)
 
 
 @pytest.mark.process
@@ -58,7 +58,7 @@ async def test_to_nix_itself_the_edit_is_one_change_in_one_place(case: Case) -> 
 def test_the_table_is_large_enough_to_mean_something() -> None:
     assert len(CASES) >= 25
     assert len({each.id for each in CASES}) == len(CASES)
-    assert {each.verdict for each in CASES} == set(Verdict) - {Verdict.BROKEN}
+    assert {each.verdict for each in CASES} == set(SubnetVerdict) - {SubnetVerdict.BROKEN}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_table_is_large_enough_to_mean_something() -> None:
 @pytest.mark.process
 async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
     reading = read_case(broken.encode())
-    assert reading.verdict is Verdict.BROKEN
+    assert reading.verdict is SubnetVerdict.BROKEN
     assert reading.insertion is None
     assert reading.lines[0] >= line
     with pytest.raises(NotNix):
@@ -87,7 +87,7 @@ async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
 
 def test_a_comma_that_is_looked_for_takes_no_time_in_long_comments() -> None:
     for piece in (b"{ a," + b" #" * 100_000 + b"\n x }: x", b"{ a, " + b"/* */ " * 50_000 + b"x }: x"):
-        assert read_case(b"\n" + piece + b" }").verdict is Verdict.BROKEN
+        assert read_case(b"\n" + piece + b" }").verdict is SubnetVerdict.BROKEN
 
 
 @pytest.mark.parametrize("case", UNDERSTOOD, ids=lambda each: each.id)
@@ -98,10 +98,10 @@ def test_a_command_inside_another_is_understood(case: Case) -> None:
     new = edited(case.before, reading.insertion)
     assert new == case.after
     require_only_insertion(case.before, new, reading.insertion)
-    assert read_case(new).verdict is Verdict.PRESENT
+    assert read_case(new).verdict is SubnetVerdict.PRESENT
     # Beside the plain one it is a second candidate, never one that is left out.
     beside = case.before.rstrip().removesuffix(b"}") + b'  plain = "' + PLAIN.encode() + b'";\n}\n'
-    assert read_case(beside).verdict is Verdict.SEVERAL
+    assert read_case(beside).verdict is SubnetVerdict.SEVERAL
 
 
 @pytest.mark.process
@@ -113,7 +113,7 @@ async def test_nix_reads_every_such_file() -> None:
 @pytest.mark.parametrize("text", REFUSED)
 def test_beside_a_command_that_is_not_understood_none_is_edited(text: str) -> None:
     reading = read_case(text.encode())
-    assert reading.verdict is Verdict.UNCLEAR, reading
+    assert reading.verdict is SubnetVerdict.UNCLEAR, reading
     assert reading.insertion is None
     for line in reading.lines:
         assert f"Line {line} may create proxy, but this program does not understand how." in reading.sentence
@@ -123,7 +123,7 @@ def test_beside_a_command_that_is_not_understood_none_is_edited(text: str) -> No
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_creates_no_such_overlay_keeps_nothing_from_being_edited(line: str) -> None:
     reading = read_case(unit(f"{line}\n{PLAIN}").encode())
-    assert (reading.verdict, reading.lines) == (Verdict.ABSENT, (6,)), reading
+    assert (reading.verdict, reading.lines) == (SubnetVerdict.ABSENT, (6,)), reading
 
 
 def test_of_one_line_one_thing_is_said() -> None:
@@ -133,7 +133,7 @@ def test_of_one_line_one_thing_is_said() -> None:
         "echo docker network create proxy",
     ):
         reading = read_case(unit(script).encode())
-        assert reading.verdict is Verdict.NONE
+        assert reading.verdict is SubnetVerdict.NONE
         said = " ".join((reading.sentence, reading.hint, *reading.notes))
         assert said.lower().count("line 5") == 1, said
 

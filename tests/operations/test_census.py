@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Declined, UsageError
-from console.operations.census.census import decline_unless_walkable, ground_in, take_census
+from console.operations.census.census import decline_unless_walkable, take_census, walkable_network
 from console.operations.census.values import STEPS_AT_MOST
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -64,7 +64,7 @@ async def test_a_subnet_that_is_rarely_picked_has_not_leaked(subnets: int, seed:
     config = [{"Subnet": f"10.0.{each}.0/29"} for each in range(1, subnets + 1)]
     engine.networks.create({"Name": "wide", "Driver": "overlay", "IPAM": {"Config": config}})
     engine.advance(0.1)
-    engine.allocator.ledger.seed(seed)
+    engine.allocator.pools.seed(seed)
     assert names(await census(engine, "wide")) == []
 
 
@@ -192,9 +192,11 @@ async def test_where_every_address_has_a_holder_nothing_is_created() -> None:
         a_service(engine, proxy, name=f"s{number}", replicas=0)
     engine.advance(1)
     told: list[str] = []
-    with simulation(engine) as running, means_for(running) as means:
+    with simulation(engine) as running, means_for(running) as dependencies:
         connection = EngineConnection(running.host, 10)
-        found = await take_census(replace(means, changer=EngineChanger(connection, told.append)), "proxy")
+        found = await take_census(
+            replace(dependencies, changer=EngineChanger(connection, told.append)), "proxy"
+        )
         connection.close()
     assert (found.found_nothing_free, found.unaccounted, told) == (True, (), [])
 
@@ -228,7 +230,7 @@ async def test_what_cannot_be_walked_is_declined_with_the_reason(
 async def test_a_large_network_is_walked_when_asked_for() -> None:
     engine = a_swarm("1.41")
     a_network(engine, "large", "10.10.0.0/16")
-    with simulation(engine) as running, means_for(running) as means:
-        ground = ground_in(await means.reader.state(20), "large")
-    assert ground.free_at_most > STEPS_AT_MOST
-    decline_unless_walkable(ground, is_large_allowed=True)
+    with simulation(engine) as running, means_for(running) as dependencies:
+        walkable = walkable_network(await dependencies.reader.state(20), "large")
+    assert walkable.free_at_most > STEPS_AT_MOST
+    decline_unless_walkable(walkable, is_large_allowed=True)

@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import Declined, EngineError
 from console.operations.census.census import take_census
-from console.operations.probes import Mark, Prober, probe_spec, remove_leftovers
+from console.operations.probes import ProbeOwner, Prober, probe_spec, remove_leftovers
 from console.swarm.changer import EngineChanger
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.censuses import MARK, census, leak, means_for, probes
@@ -58,21 +58,21 @@ async def test_a_network_that_is_removed_in_the_middle_is_said() -> None:
 async def test_whatever_the_engine_answers_no_probe_stays(method: str, path: str, kind: str) -> None:
     engine = a_swarm("1.41")
     a_network(engine, subnet="10.0.1.0/26")
-    with simulation(engine) as running, means_for(running) as means:
+    with simulation(engine) as running, means_for(running) as dependencies:
         running.control("faults", [{"method": method, "path": path, "kind": kind, "times": 1}])
         with pytest.raises(EngineError):
-            await take_census(means, "proxy")
+            await take_census(dependencies, "proxy")
     assert probes(engine) == []
 
 
 async def test_a_cancelled_census_takes_its_probe_away() -> None:
     engine = a_swarm("1.41")
     a_network(engine, subnet="10.0.1.0/26")
-    with simulation(engine) as running, means_for(running) as means:
+    with simulation(engine) as running, means_for(running) as dependencies:
         for moment in range(12):
             there = asyncio.Event()
             task = asyncio.create_task(
-                take_census(means, "proxy", progress=lambda *_, there=there: there.set())
+                take_census(dependencies, "proxy", progress=lambda *_, there=there: there.set())
             )
             await there.wait()
             # Wherever in a step it is: some turns of the loop later.
@@ -109,8 +109,8 @@ async def test_a_probe_that_is_just_being_created_is_taken_away_too() -> None:
     asked = asyncio.Event()
     changer = SlowChanger(asked)
     engine = a_swarm("1.41")
-    with simulation(engine) as running, means_for(running) as means:
-        prober = Prober(means.reader, changer, means.clock, MARK, "any")
+    with simulation(engine) as running, means_for(running) as dependencies:
+        prober = Prober(dependencies.reader, changer, dependencies.clock, MARK, "any")
         task = asyncio.create_task(prober.next_address())
         await asked.wait()
         task.cancel()
@@ -123,19 +123,19 @@ async def test_a_probe_that_is_just_being_created_is_taken_away_too() -> None:
 async def test_leftovers_of_this_machine_are_removed_and_others_are_refused() -> None:
     engine = a_swarm("1.41")
     proxy = a_network(engine)
-    spec: Any = probe_spec(Mark("this-machine", 5), proxy)
+    spec: Any = probe_spec(ProbeOwner("this-machine", 5), proxy)
     a_service(engine, proxy, name="theirs")
     engine.services.create(spec)
-    with simulation(engine) as running, means_for(running) as means:
-        removed = await remove_leftovers(means.reader, means.changer, "this-machine", 10)
+    with simulation(engine) as running, means_for(running) as dependencies:
+        removed = await remove_leftovers(dependencies.reader, dependencies.changer, "this-machine", 10)
         assert removed == (spec["Name"],)
         assert [each.spec["Name"] for each in engine.store.services.values()] == ["theirs"]
 
         engine.services.create(spec)
         with pytest.raises(Declined, match="machine this-machine, process 5"):
-            await remove_leftovers(means.reader, means.changer, "other-machine", 10)
+            await remove_leftovers(dependencies.reader, dependencies.changer, "other-machine", 10)
         assert probes(engine) == [spec["Name"]]
 
         running.break_call("/services", "garbage")
         with pytest.raises(EngineError):
-            await remove_leftovers(means.reader, means.changer, "this-machine", 10)
+            await remove_leftovers(dependencies.reader, dependencies.changer, "this-machine", 10)

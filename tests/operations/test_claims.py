@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import Declined, EngineError
 from console.operations.changes import Claimant, clear_the_way, decline_if_claimed
-from console.operations.probes import Mark, probe_spec
+from console.operations.probes import ProbeOwner, probe_spec
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -69,7 +69,7 @@ def test_whoever_has_no_part_in_what_is_parked_is_declined(row: Row) -> None:
 
 async def test_nothing_is_cleaned_up_where_somebody_else_is_at_work() -> None:
     engine = a_swarm("1.41")
-    probe: Any = probe_spec(Mark("here", 5), a_network(engine))
+    probe: Any = probe_spec(ProbeOwner("here", 5), a_network(engine))
     engine.services.create(probe)
     theirs = {"vipconsole.parked": '{"machine": "there", "run": "run-7"}'}
     engine.services.create({**probe, "Name": "shop_app", "Labels": theirs})

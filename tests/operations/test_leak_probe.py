@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import EngineError
 from console.operations.leak_probe import TASKS, LeakProbe, Leaks
-from console.operations.probes import Mark, remove_leftovers
+from console.operations.probes import ProbeOwner, remove_leftovers
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -17,7 +17,7 @@ from tests.simulator.swarms import a_network, a_swarm, check_books
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
 
-MARK = Mark("this-machine", 77)
+MARK = ProbeOwner("this-machine", 77)
 
 
 async def silent(_: str) -> None:

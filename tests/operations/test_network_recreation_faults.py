@@ -32,7 +32,7 @@ def on() -> Iterator[Stage]:
 @pytest.fixture
 def impatient(on: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Give a stage on which an engine is given up soon: a call that hangs takes this machine's own time."""
-    on.patience_s = 0.5
+    on.max_wait_s = 0.5
     monkeypatch.setattr(restore, "BACK_WITHIN_S", 1.0)
     monkeypatch.setattr("console.operations.network_recreation.create.LINGERS_S", 0.5)
     return on
@@ -106,7 +106,7 @@ async def test_when_nothing_can_be_changed_any_more_the_truth_is_told_and_undone
         assert failed.hint
 
     on.mend_calls()
-    on.patience_s = 20.0
+    on.max_wait_s = 20.0
     back = await on.back()
 
     assert (subnet_of(on.model), back.told) == (str(OLD), ())
@@ -138,7 +138,7 @@ async def test_where_nothing_can_be_read_any_more_it_is_given_up_and_undone_late
         await on.forward()
 
     on.mend_calls()
-    on.patience_s = 20.0
+    on.max_wait_s = 20.0
     back = await on.back()
     assert (subnet_of(on.model), back.told) == (str(OLD), ())
     assert facts(on.model) == before

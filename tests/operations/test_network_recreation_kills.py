@@ -16,18 +16,18 @@ EVERY = range(1, RECORDS + 1)
 
 
 async def killed(on: Stage, at: int, *, is_back: bool = False) -> None:
-    on.touches = TouchList(kill_at=at)
+    on.change_records = TouchList(kill_at=at)
     with pytest.raises((Killed, BaseExceptionGroup)):
         await (on.back() if is_back else on.forward())
-    assert on.touches.records == at
-    on.touches = TouchList()
+    assert on.change_records.records == at
+    on.change_records = TouchList()
 
 
 async def test_so_many_durable_writes_there_are() -> None:
     with stage(small=True) as on:
         on.at_once = 1
         await on.forward()
-        assert on.touches.records == RECORDS
+        assert on.change_records.records == RECORDS
 
 
 @pytest.mark.parametrize("at", EVERY)
@@ -116,7 +116,7 @@ async def test_a_record_that_cannot_be_written_any_more_keeps_nothing_down(at: i
     with stage(small=True) as on:
         on.at_once = 1
         before = facts(on.model)
-        on.touches = TouchList(fail_at=at)
+        on.change_records = TouchList(fail_at=at)
 
         try:
             said = (await on.forward()).told

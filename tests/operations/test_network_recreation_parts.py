@@ -19,12 +19,12 @@ from console.operations.network_recreation.definition import (
     free_subnet,
     restore,
 )
-from console.operations.network_recreation.plan import Surroundings
+from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
     Record,
-    Unreadable,
+    UnreadableRecord,
     parked_in,
     parked_label,
     record_from_json,
@@ -51,7 +51,7 @@ async def recorded() -> tuple[Record, SwarmSnapshot]:
     with stage(others=[("ci-host-2", "worker")]) as on:
         plan = await on.plan(may_change_address=("*",))
         assert plan.record is not None
-        return plan.record, (await on.ground()).snapshot
+        return plan.record, (await on.inputs()).snapshot
 
 
 @pytest.mark.parametrize("name", ["shop_app", "everywhere", "idle_app"])
@@ -117,7 +117,7 @@ async def test_a_record_is_the_same_after_it_was_kept_and_in_a_label_too(tmp_pat
 
 @pytest.mark.parametrize("data", [{}, {"v": 2}, {"v": 1, "run": "r"}, {"v": 1, "services": [1]}])
 def test_a_record_that_is_none_is_said_to_be_none(data: dict[str, Any]) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRecord):
         record_from_json(data)
 
 
@@ -378,8 +378,8 @@ def test_a_free_subnet_is_in_nobodys_way() -> None:
             "IPAM": {"Config": [{"Subnet": "10.0.0.0/23"}]},
         }
     )
-    around = Surroundings((), pool)
+    around = RecreationEnvironment((), pool)
     assert str(free_subnet(24, [taken], around, [IPv4Network("10.0.2.0/24")])) == "10.0.3.0/24"
     assert free_subnet(4, [], around) is None
-    assert free_subnet(16, [], Surroundings((), ())) is None
+    assert free_subnet(16, [], RecreationEnvironment((), ())) is None
     assert NEW.prefixlen == 16

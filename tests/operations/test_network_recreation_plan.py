@@ -10,10 +10,15 @@ import pytest
 
 from console.errors import Unknown
 from console.host.activity import Route
-from console.operations.network_recreation.plan import Surroundings, Wanted, Whose, plan_lines
+from console.operations.network_recreation.plan import (
+    RecreationEnvironment,
+    RecreationRequest,
+    Whose,
+    plan_lines,
+)
 from console.operations.network_recreation.recreation import Recreation
 from console.operations.network_recreation.refusals import plan_recreation
-from console.operations.probes import Mark, probe_spec
+from console.operations.probes import ProbeOwner, probe_spec
 from console.simulator.engine import SimulatedEngine
 from console.swarm.parse import PARKED_LABEL
 from tests.simulator.swarms import a_network
@@ -70,7 +75,7 @@ async def test_with_the_subnet_that_it_has_there_is_nothing_to_do() -> None:
 
 async def test_a_network_that_is_not_there_is_no_network() -> None:
     with stage(small=True) as on:
-        plan = plan_recreation(await on.ground(), Wanted("missing", NEW), on.whose)
+        plan = plan_recreation(await on.inputs(), RecreationRequest("missing", NEW), on.whose)
         assert plan.refused == ("Overlay missing not found, and no record says what it was.",)
         assert plan_lines(plan) == ()
 
@@ -121,7 +126,7 @@ def strange_parked(model: SimulatedEngine, _: str) -> None:
 
 
 def foreign_probe(model: SimulatedEngine, proxy: str) -> None:
-    model.services.create(dict(probe_spec(Mark("machine-b", 7), proxy)))
+    model.services.create(dict(probe_spec(ProbeOwner("machine-b", 7), proxy)))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +174,9 @@ async def test_what_would_be_lost_or_is_not_ours_is_named_and_refused(
 async def test_a_subnet_that_cannot_be_had_is_refused(subnet: str, reason: str) -> None:
     routes = (Route(IPv4Network("10.30.7.0/24"), "wg0"), Route(IPv4Network("10.40.0.5/32"), "eth0"))
     with stage() as on:
-        said = await refusals(on, subnet, around=Surroundings(routes, POOLS), may_change_address=("*",))
+        said = await refusals(
+            on, subnet, around=RecreationEnvironment(routes, POOLS), may_change_address=("*",)
+        )
         assert reason in said
 
 
@@ -180,8 +187,8 @@ async def test_the_old_subnet_of_the_network_itself_is_in_nobodys_way() -> None:
 
 async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
     with stage() as on:
-        ground = await on.ground()
-        before = ground.snapshot.overlay("proxy")
+        inputs = await on.inputs()
+        before = inputs.snapshot.overlay("proxy")
         assert before is not None
         chosen = {
             "Subnet": "10.0.1.0/24",
@@ -190,11 +197,12 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
         }
         body = {**before.body, "IPAM": {"Config": [chosen]}}
         networks = tuple(
-            replace(each, body=body) if each is before else each for each in ground.snapshot.networks
+            replace(each, body=body) if each is before else each for each in inputs.snapshot.networks
         )
-        ground = replace(ground, snapshot=replace(ground.snapshot, networks=networks))
+        inputs = replace(inputs, snapshot=replace(inputs.snapshot, networks=networks))
         notes = {
-            subnet: plan_recreation(ground, Wanted("proxy", subnet), on.whose).notes for subnet in (NEW, OLD)
+            subnet: plan_recreation(inputs, RecreationRequest("proxy", subnet), on.whose).notes
+            for subnet in (NEW, OLD)
         }
     said = (
         "The new subnet drops the IP range 10.0.1.128/25, the auxiliary address router (10.0.1.9): the old "
@@ -206,7 +214,7 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
 async def test_routes_that_are_not_known_are_a_note() -> None:
     with stage() as on:
         plan = await on.plan(
-            around=Surroundings(Unknown("The engine is elsewhere.")), may_change_address=("*",)
+            around=RecreationEnvironment(Unknown("The engine is elsewhere.")), may_change_address=("*",)
         )
         assert plan.refused == ()
         assert "Routes of the engine's host are unknown: The engine is elsewhere." in plan.notes
@@ -225,7 +233,7 @@ async def test_an_address_that_may_have_been_given_by_hand_is_not_taken_away(
 ) -> None:
     with stage() as on:
         shell = on.model.store.find_container("shell").id
-        around = Surroundings((), POOLS, {shell: given[""]} if given else {})
+        around = RecreationEnvironment((), POOLS, {shell: given[""]} if given else {})
         named = f"The container shell has 10.0.1.19, which is not in 10.10.0.0/16 and {said}"
 
         assert await refusals(on, around=around) == ((named,) if said else ())
@@ -240,11 +248,11 @@ async def test_an_address_that_was_given_by_hand_is_kept_where_it_fits() -> None
             "fixed", {"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"proxy": body}}}
         )
         model.containers.start(fixed)
-        around = Surroundings((), POOLS, {fixed: True})
+        around = RecreationEnvironment((), POOLS, {fixed: True})
         plan = await on.plan(IPv4Network("10.0.1.0/25"), around=around, may_change_address=("shell",))
         assert plan.refused == ()
         assert plan.record is not None
-        result = await Recreation(on.means(), plan.record, around).forward()
+        result = await Recreation(on.dependencies(), plan.record, around).forward()
 
         assert result.told == ()
         (attached,) = model.store.containers[fixed].attachments
@@ -262,10 +270,10 @@ async def test_two_networks_of_the_name_are_one_too_many() -> None:
 
 async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() -> None:
     with stage() as on:
-        on.touches = TouchList(kill_at=9)
+        on.change_records = TouchList(kill_at=9)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
-        on.touches = TouchList()
+        on.change_records = TouchList()
         on.whose = Whose("machine-a", "run-2")
 
         plan = await on.plan()
@@ -277,12 +285,12 @@ async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() ->
 
 async def test_what_is_parked_for_another_network_comes_first() -> None:
     with stage(small=True) as on:
-        on.touches = TouchList(kill_at=9)
+        on.change_records = TouchList(kill_at=9)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
         a_network(on.model, "other", "10.0.9.0/24")
 
-        plan = plan_recreation(await on.ground(), Wanted("other", NEW), on.whose)
+        plan = plan_recreation(await on.inputs(), RecreationRequest("other", NEW), on.whose)
 
         (said,) = plan.refused
         assert said.endswith("of the network proxy are still parked by run run-1: finish that run first.")

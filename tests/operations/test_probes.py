@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import EngineTimeout
 from console.operations.leak_probe import LeakProbe
-from console.operations.probes import Mark, Prober, after_name, after_spec, remove_leftovers
+from console.operations.probes import ProbeOwner, Prober, after_name, after_spec, remove_leftovers
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -120,7 +120,7 @@ async def test_what_a_killed_one_left_is_removed() -> None:
         connection = EngineConnection(running.host, 10)
         reader, changer = EngineReader(connection), EngineChanger(connection, lambda _: None)
         try:
-            mark = Mark("this-machine", 5)
+            mark = ProbeOwner("this-machine", 5)
             await changer.create_service(after_spec(mark))
             assert await remove_leftovers(reader, changer, "this-machine", 10) == (after_name(mark),)
         finally:

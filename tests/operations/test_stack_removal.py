@@ -10,15 +10,15 @@ import pytest
 
 from console.concurrency import together
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
-from console.operations.stack_removal.removal import GONE_AFTER_S, Outcome, StackRemoval, State
+from console.operations.stack_removal.removal import GONE_AFTER_S, RemovalOutcome, RemovalState, StackRemoval
 from console.operations.stack_removal.steps import (
+    LeakVerdict,
     Proof,
-    Verdict,
     count_nothing,
     engine_count,
     networks_to_watch,
 )
-from console.settings import Look
+from console.settings import SnapshotSettings
 from console.simulator.stacks import Deployed, Part, deploy, remove_at_once
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import THREADS, EngineConnection
@@ -43,7 +43,7 @@ class Host:
     connection: EngineConnection
     time: Time
     changes: list[str]
-    told: list[Outcome]
+    told: list[RemovalOutcome]
     when_changed: Callable[[], object] = nothing
 
     def note(self, change: str) -> None:
@@ -57,7 +57,7 @@ class Host:
         changer = EngineChanger(self.connection, self.note)
         return StackRemoval(plan, EngineReader(self.connection), changer, self.time, self.told.append)
 
-    async def remove(self, *stacks: str, timeout_s: float | None = None) -> dict[str, Outcome]:
+    async def remove(self, *stacks: str, timeout_s: float | None = None) -> dict[str, RemovalOutcome]:
         outcomes = await self.removal(await self.plan(*stacks, timeout_s=timeout_s)).run()
         return {each.stack: each for each in outcomes}
 
@@ -102,7 +102,7 @@ async def test_eight_stacks_go_at_once_and_nothing_leaks(host: Host) -> None:
     host.deploy(*names)
     began = host.time.passed_s
     outcomes = await host.remove(*names)
-    assert {each.state for each in outcomes.values()} == {State.REMOVED}
+    assert {each.state for each in outcomes.values()} == {RemovalState.REMOVED}
     assert not host.leaked()
     assert not host.networks
     assert not host.running.model.store.services
@@ -130,13 +130,13 @@ async def test_at_the_limit_it_stops_names_what_runs_and_removes_no_network(host
     host.deploy("fast")
     outcomes = await host.remove("slow", "fast", timeout_s=30)
     slow = outcomes["slow"]
-    assert (slow.state, slow.is_drained) == (State.UNFINISHED, False)
+    assert (slow.state, slow.is_drained) == (RemovalState.UNFINISHED, False)
     assert slow.waits_for == ("slow_app.1 (running on ci-host)", "slow_app.2 (running on ci-host)")
     assert [each.kind for each in slow.removed] == [ObjectKind.SERVICE]
-    assert outcomes["fast"].state is State.REMOVED
+    assert outcomes["fast"].state is RemovalState.REMOVED
     assert host.networks == {"slow_internal"}
     await host.time.sleep(300)
-    assert (await host.remove("slow"))["slow"].state is State.REMOVED
+    assert (await host.remove("slow"))["slow"].state is RemovalState.REMOVED
     assert not host.leaked()
     assert not host.networks
 
@@ -155,12 +155,12 @@ async def test_broken_off_at_any_change_calling_it_again_finishes(host: Host) ->
         await host.at_rest()
         left = sorted(await remains(host) & {*names})
         if left:
-            assert {each.state for each in (await host.remove(*left)).values()} == {State.REMOVED}
+            assert {each.state for each in (await host.remove(*left)).values()} == {RemovalState.REMOVED}
         assert not host.networks
         assert not host.leaked()
 
 
-def cancel_at(host: Host, work: asyncio.Task[tuple[Outcome, ...]], count: int) -> None:
+def cancel_at(host: Host, work: asyncio.Task[tuple[RemovalOutcome, ...]], count: int) -> None:
     if len(host.changes) == count:
         work.cancel()
 
@@ -178,7 +178,7 @@ async def test_when_cancelled_nothing_more_is_started_and_it_is_known_how_far_it
     with pytest.raises(asyncio.CancelledError):
         await work
     (outcome,) = removal.outcomes
-    assert (outcome.state, [each.name for each in outcome.removed]) == (State.UNDER_WAY, ["web_app"])
+    assert (outcome.state, [each.name for each in outcome.removed]) == (RemovalState.UNDER_WAY, ["web_app"])
     assert host.networks == {"web_internal"}
     changes = len(host.changes)
     await host.time.sleep(100)
@@ -191,7 +191,7 @@ async def test_a_network_that_others_use_is_kept_and_named(host: Host) -> None:
     deploy(model, "other", (Part("app", ("web_internal",), is_internal=False),))
     model.advance(20)
     outcome = (await host.remove("web"))["web"]
-    assert outcome.state is State.REMOVED
+    assert outcome.state is RemovalState.REMOVED
     assert [(each.object.id, each.reason) for each in outcome.kept] == [
         (web.network_ids[0], "service other_app uses it")
     ]
@@ -204,7 +204,7 @@ async def test_a_refused_network_is_tried_again_until_it_can_go(host: Host) -> N
     host.running.control(
         "faults", [{"method": "DELETE", "path": "/networks/*", "kind": "status:500", "times": 5}]
     )
-    assert (await host.remove("web"))["web"].state is State.REMOVED
+    assert (await host.remove("web"))["web"].state is RemovalState.REMOVED
     assert not host.networks
     host.deploy("web")
     host.changes.clear()
@@ -212,7 +212,7 @@ async def test_a_refused_network_is_tried_again_until_it_can_go(host: Host) -> N
         "faults", [{"method": "DELETE", "path": "/networks/*", "kind": "status:500", "times": 9999}]
     )
     outcome = (await host.remove("web", timeout_s=20))["web"]
-    assert (outcome.state, outcome.is_drained) == (State.UNFINISHED, True)
+    assert (outcome.state, outcome.is_drained) == (RemovalState.UNFINISHED, True)
     assert outcome.waits_for == ("network web_internal",)
     assert "a simulated failure" in outcome.refusals[0]
     assert len(host.changes) < 20
@@ -222,7 +222,7 @@ async def test_an_answer_that_is_lost_is_looked_after(host: Host) -> None:
     host.deploy("web")
     host.running.control("faults", [{"method": "DELETE", "path": "*", "kind": "lose_answer", "times": 2}])
     outcome = (await host.remove("web"))["web"]
-    assert outcome.state is State.REMOVED
+    assert outcome.state is RemovalState.REMOVED
     assert not host.networks
     assert not host.leaked()
 
@@ -233,11 +233,11 @@ async def test_an_engine_that_comes_back_is_waited_for_and_one_that_stays_away_i
         (2, lambda: host.running.break_call("/tasks", "refuse")),
         (2 + GONE_AFTER_S - 5, host.running.mend),
     ]
-    assert (await host.remove("web"))["web"].state is State.REMOVED
+    assert (await host.remove("web"))["web"].state is RemovalState.REMOVED
     host.deploy("web", grace_s=600)
     host.time.meanwhile = [(host.time.passed_s + 2, lambda: host.running.break_call("/tasks", "refuse"))]
     outcome = (await host.remove("web"))["web"]
-    assert outcome.state is State.UNKNOWN
+    assert outcome.state is RemovalState.UNKNOWN
     assert outcome.refusals
     assert outcome.took_s <= 2 + GONE_AFTER_S
     host.running.mend()
@@ -250,7 +250,7 @@ async def test_a_stack_whose_services_are_gone_already_is_finished(host: Host) -
     plan = await host.plan("web")
     assert plan.stacks[0].live_tasks == 2
     assert not plan.stacks[0].of(ObjectKind.SERVICE)
-    assert (await host.remove("web"))["web"].state is State.REMOVED
+    assert (await host.remove("web"))["web"].state is RemovalState.REMOVED
     assert not host.leaked()
     assert not host.networks
 
@@ -278,13 +278,13 @@ async def test_the_engines_own_count_proves_it_where_there_is_one(host: Host) ->
     snapshot = await EngineReader(host.connection).stack_snapshot()
     watched = networks_to_watch(plan_removal(["web"], snapshot), snapshot)
     assert [each.name for each in watched] == ["proxy"]
-    prove = engine_count(EngineReader(host.connection), host.time, Look())
+    prove = engine_count(EngineReader(host.connection), host.time, SnapshotSettings())
     before = await prove(watched)
     await host.remove("web")
     proof = Proof(before, await prove(watched))
     counts = [each.leaked for each in (*proof.before, *proof.after)]
     if host.running.model.identity.api >= (1, 52):
-        assert (counts, proof.verdict) == ([2, 2], Verdict.NO_LEAK)
+        assert (counts, proof.verdict) == ([2, 2], LeakVerdict.NO_LEAK)
     else:
-        assert (counts, proof.verdict) == ([None, None], Verdict.NOT_PROVEN)
+        assert (counts, proof.verdict) == ([None, None], LeakVerdict.NOT_PROVEN)
     assert [each.leaked for each in await count_nothing(watched)] == [None]

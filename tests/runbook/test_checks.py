@@ -28,7 +28,7 @@ def evening() -> Iterator[Bench]:
 @pytest.fixture
 def ours(quiet: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The same swarm, of an engine that is this host's own, which has one route beside it."""
-    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: None)
 
     async def routes(_: float) -> tuple[Route, ...]:
         return (Route(IPv4Network("10.20.0.0/16"), "wg0"),)

@@ -4,7 +4,7 @@ import pytest
 
 from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, StepState
 from tests.support.runs import PaperRun, World
@@ -23,37 +23,40 @@ def asking() -> PaperRun:
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("asked", "said"),
     [
-        (Wish("firm", events.Choice.CONFIRM, "Word"), "Wrong word"),
-        (Wish("firm", events.Choice.CONFIRM), "Wrong word"),
-        (Wish("firm", events.Choice.CONFIRM, "word\n"), "Wrong word"),
+        (DecisionRequest("firm", events.Choice.CONFIRM, "Word"), "Wrong word"),
+        (DecisionRequest("firm", events.Choice.CONFIRM), "Wrong word"),
+        (DecisionRequest("firm", events.Choice.CONFIRM, "word\n"), "Wrong word"),
         (
-            Wish("firm", events.Choice.CONFIRM, "word", attempt=2),
+            DecisionRequest("firm", events.Choice.CONFIRM, "word", attempt=2),
             "is now at attempt 1, but you were shown attempt 2",
         ),
-        (Wish("firm", events.Choice.CONFIRM, "word", digest="other"), "has changed since it was shown"),
-        (Wish("last", events.Choice.CONFIRM, "word"), "the run is at firm"),
-        (Wish("none", events.Choice.CONFIRM, "word"), "has no step none"),
-        (Wish("firm", events.Choice.RETRY), "has not failed"),
-        (Wish("firm", events.Choice.SKIP), "needs a reason"),
-        (Wish("firm", events.Choice.UNDO), "nothing to undo"),
+        (
+            DecisionRequest("firm", events.Choice.CONFIRM, "word", digest="other"),
+            "has changed since it was shown",
+        ),
+        (DecisionRequest("last", events.Choice.CONFIRM, "word"), "the run is at firm"),
+        (DecisionRequest("none", events.Choice.CONFIRM, "word"), "has no step none"),
+        (DecisionRequest("firm", events.Choice.RETRY), "has not failed"),
+        (DecisionRequest("firm", events.Choice.SKIP), "needs a reason"),
+        (DecisionRequest("firm", events.Choice.UNDO), "nothing to undo"),
     ],
 )
-def test_what_does_not_count(asking: PaperRun, wish: Wish, said: str) -> None:
-    assert said in asking.decide(wish)
+def test_what_does_not_count(asking: PaperRun, asked: DecisionRequest, said: str) -> None:
+    assert said in asking.decide(asked)
     assert asking.view.state is RunState.WAITING
 
 
 def test_the_first_answer_counts_and_the_second_is_told_that_it_is_late(asking: PaperRun) -> None:
-    wish = Wish("firm", events.Choice.CONFIRM, "word", attempt=1, digest="dig")
-    assert asking.decide(wish) == ""
-    assert "it is under way" in asking.decide(wish, is_alive=True)
-    assert "is not waiting for a confirmation" in asking.decide(wish)
+    request = DecisionRequest("firm", events.Choice.CONFIRM, "word", attempt=1, digest="dig")
+    assert asking.decide(request) == ""
+    assert "it is under way" in asking.decide(request, is_alive=True)
+    assert "is not waiting for a confirmation" in asking.decide(request)
 
 
 def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
-    assert asking.decide(Wish("firm", events.Choice.SKIP, reason="not tonight")) == ""
+    assert asking.decide(DecisionRequest("firm", events.Choice.SKIP, reason="not tonight")) == ""
     step = asking.view.step("firm")
     assert (step.state, step.skipped_because) == (StepState.SKIPPED, "not tonight")
     asking.work()
@@ -62,37 +65,37 @@ def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
 
 
 def test_stopping_is_possible_at_any_time_and_once(asking: PaperRun) -> None:
-    assert asking.decide(Wish("firm", events.Choice.STOP)) == ""
+    assert asking.decide(DecisionRequest("firm", events.Choice.STOP)) == ""
     assert asking.view.state is RunState.STOPPED
-    assert "already stopped" in asking.decide(Wish("firm", events.Choice.STOP))
+    assert "already stopped" in asking.decide(DecisionRequest("firm", events.Choice.STOP))
     assert asking.view.outcome == 4
 
 
 def test_what_cannot_be_undone_says_why() -> None:
     run = PaperRun((FIRM, LAST), World())
     run.work()
-    assert run.decide(Wish("firm", events.Choice.CONFIRM, "word")) == ""
+    assert run.decide(DecisionRequest("firm", events.Choice.CONFIRM, "word")) == ""
     run.work()
-    assert run.decide(Wish("last", events.Choice.CONFIRM, "word")) == ""
+    assert run.decide(DecisionRequest("last", events.Choice.CONFIRM, "word")) == ""
     run.world.failing["last"] = 1
     run.work()
     assert run.view.stopped is not None
-    assert "last cannot be undone: Only you can." in run.decide(Wish("last", events.Choice.UNDO))
+    assert "last cannot be undone: Only you can." in run.decide(DecisionRequest("last", events.Choice.UNDO))
     assert run.view.outcome == 2
 
 
 def test_a_run_that_is_done_takes_no_decision_but_to_undo_it() -> None:
     run = PaperRun((SAFE, FIRM), World())
     run.work()
-    assert run.decide(Wish("firm", events.Choice.CONFIRM, "word")) == ""
+    assert run.decide(DecisionRequest("firm", events.Choice.CONFIRM, "word")) == ""
     run.work()
     assert run.view.state is RunState.DONE
     for each in (events.Choice.CONFIRM, events.Choice.SKIP, events.Choice.RETRY, events.Choice.STOP):
-        assert "The run is over (done)" in run.decide(Wish("firm", each, "word", "why"))
-    assert run.decide(Wish("firm", events.Choice.UNDO)) == ""
+        assert "The run is over (done)" in run.decide(DecisionRequest("firm", each, "word", "why"))
+    assert run.decide(DecisionRequest("firm", events.Choice.UNDO)) == ""
     assert run.view.blocks
-    assert "under way" in run.decide(Wish("firm", events.Choice.UNDO), is_alive=True)
+    assert "under way" in run.decide(DecisionRequest("firm", events.Choice.UNDO), is_alive=True)
     run.work()
     assert (run.view.state, run.view.step("firm").state) == (RunState.UNDONE, StepState.UNDONE)
     assert not run.world.done["firm"]
-    assert "The run is over (undone)" in run.decide(Wish("firm", events.Choice.UNDO))
+    assert "The run is over (undone)" in run.decide(DecisionRequest("firm", events.Choice.UNDO))

@@ -10,14 +10,14 @@ from console.errors import Declined, HostError, SettingsError, StepFailed
 from console.runbook.actions.execute import MOST_LINES, TAIL_LINES
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Json
-from console.settings import Run, load_settings
+from console.settings import RunSettings, load_settings
 from tests.support.benches import Bench, bench
 
 
 @pytest.fixture
 def host() -> Iterator[Bench]:
     with bench("empty") as ready:
-        ready.with_settings(run=Run(("/bin/sh", "/bin/echo", "/usr/bin/env", "/nonexistent")))
+        ready.with_settings(run=RunSettings(("/bin/sh", "/bin/echo", "/usr/bin/env", "/nonexistent")))
         yield ready
 
 
@@ -34,7 +34,7 @@ def host() -> Iterator[Bench]:
 async def test_a_program_that_nobody_allowed_is_not_run(
     host: Bench, allowed: tuple[str, ...], program: str, said: str
 ) -> None:
-    host.with_settings(run=Run(allowed))
+    host.with_settings(run=RunSettings(allowed))
     (refused,) = (await host.plan("exec", argv=[program])).refused
     assert said in refused
     with pytest.raises(Declined, match=r"run no programs|may not run|does not exist"):

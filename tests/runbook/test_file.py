@@ -9,7 +9,7 @@ from console.errors import RunbookError
 from console.runbook.actions.registry import MANUAL, action_of
 from console.runbook.language.file import parse_runbook, read_runbook
 from console.runbook.language.source import shipped_runbook
-from console.runbook.language.values import Call, OnFailure, Place, Runbook, Step, Undo, Variable
+from console.runbook.language.values import Call, OnFailure, Runbook, SourcePosition, Step, Undo, Variable
 
 WHOLE = """\
 schema: vipconsole.runbook/1
@@ -73,8 +73,8 @@ def test_everything_that_can_be_written_is_there() -> None:
         Variable("network", "network", "proxy", "the overlay"),
         Variable("stack", "string", None),
     )
-    look, remove, by_hand = runbook.steps
-    assert look == Step(
+    snapshot, remove, by_hand = runbook.steps
+    assert snapshot == Step(
         id="look",
         title="look",
         action=Call("checks.all", {"findings": {"network": "${vars.network}"}}),
@@ -116,12 +116,16 @@ def test_everything_that_can_be_written_is_there() -> None:
 
 def test_calls_and_steps_know_where_they_stand() -> None:
     _, remove, by_hand = parsed(WHOLE).steps
-    assert remove.place == Place(15, 5)
+    assert remove.place == SourcePosition(15, 5)
     assert remove.action is not None
-    assert remove.action.place == Place(17, 11)
-    assert [each.place for each in remove.verify] == [Place(24, 9), Place(25, 9), Place(26, 9)]
+    assert remove.action.place == SourcePosition(17, 11)
+    assert [each.place for each in remove.verify] == [
+        SourcePosition(24, 9),
+        SourcePosition(25, 9),
+        SourcePosition(26, 9),
+    ]
     assert by_hand.undo.call is not None
-    assert by_hand.undo.call.place == Place(36, 13)
+    assert by_hand.undo.call.place == SourcePosition(36, 13)
 
 
 def test_a_mark_and_other_line_ends_change_nothing_but_the_digest() -> None:

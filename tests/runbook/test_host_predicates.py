@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from console.journal.values import Gap
+from console.journal.values import JournalGap
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Json
 from console.runbook.predicates import host as predicates
@@ -35,7 +35,7 @@ def host() -> Iterator[Bench]:
 
 @pytest.fixture
 def ours(host: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: True)
     return host
 
@@ -75,7 +75,7 @@ async def test_units_of_another_host_are_not_known(host: Bench, monkeypatch: pyt
     found = await host.holds("units.ok", units=["docker.service"])
     assert found.answer is Answer.CANNOT_TELL
     assert found.sentence.startswith("The units of the engine's host are unknown here. ")
-    monkeypatch.setattr("console.journal.reader.doubt_that_engine_is_ours", lambda *_: None)
+    monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: None)
     monkeypatch.setattr(predicates, "has_systemd", lambda _: False)
     found = await host.holds("units.ok", units=["docker.service"])
     assert found.sentence == "systemd does not run this machine."
@@ -97,7 +97,7 @@ async def test_a_failure_since_then_is_told(host: Bench) -> None:
 
 
 async def test_what_was_not_read_as_a_whole_proves_nothing(host: Bench) -> None:
-    host.journal.gaps = (Gap("The journal was rotated."),)
+    host.journal.gaps = (JournalGap("The journal was rotated."),)
     found = await host.holds("journal.clean_since", since="10m")
     assert found.answer is Answer.CANNOT_TELL
     assert "The journal was rotated." in found.sentence

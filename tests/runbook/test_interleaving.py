@@ -12,12 +12,12 @@ import pytest
 
 from console.clock import SystemClock
 from console.errors import Declined
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events as run_events
 from console.runbook.run.codec import kind_of, to_json
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
-from console.runbook.run.replay import fold
+from console.runbook.run.replay import replay
 from console.runbook.run.view import RunView
 from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
@@ -26,7 +26,7 @@ from console.runbook.store.log import append_by_rule
 from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
-FOUND = Found(Answer.NO, "It is not done.")
+FOUND = CheckResult(Answer.NO, "It is not done.")
 INTENDED = run_events.Intended("swap", 1, Call("test.do"), "digest", FOUND)
 STARTED = run_events.RunnerStarted(1, header().boot_id, "0")
 WITHIN_S = 100.0
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def view_of(folder: Path) -> RunView:
-    return fold(database.read_log(folder / LOG))
+    return replay(database.read_log(folder / LOG))
 
 
 def write(log: sqlite3.Connection, number: int, event: run_events.Event) -> None:
@@ -52,7 +52,7 @@ def write(log: sqlite3.Connection, number: int, event: run_events.Event) -> None
 
 
 async def undo(folder: Path) -> RunView:
-    return await decide(folder, Wish("swap", run_events.Choice.UNDO), ALICE, SystemClock())
+    return await decide(folder, DecisionRequest("swap", run_events.Choice.UNDO), ALICE, SystemClock())
 
 
 async def go_on(folder: Path) -> RunView:

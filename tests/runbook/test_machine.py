@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
 from console.runbook.run.next_action import Await
-from console.runbook.run.replay import fold
+from console.runbook.run.replay import replay
 from console.runbook.run.view import RunState, RunView, StepState
 from tests.support.runs import ALICE, PaperRun, World, lives_of
 
@@ -45,20 +45,20 @@ def blind_steps(heads: tuple[StepHead, ...]) -> st.SearchStrategy[frozenset[str]
 
 def drive(run: PaperRun, most: int = 400) -> RunView:
     """Be an operator who confirms, tries again what failed, and resumes what stopped, until the run is over."""
-    for move in lives_of(run):
+    for next_action in lives_of(run):
         most -= 1
         assert most, f"it never ends: {run.entries[-20:]}"
         view = run.view
         if view.is_over:
-            assert view == fold(run.entries)
+            assert view == replay(run.entries)
             return view
-        if isinstance(move, Await):
-            asked = move.question.asked
-            wish = Wish(asked.step, asked.choices[0], word=asked.word)
-            assert run.decide(wish) == ""
-        elif move is not None and view.stopped is not None:
+        if isinstance(next_action, Await):
+            asked = next_action.question.asked
+            request = DecisionRequest(asked.step, asked.choices[0], word=asked.word)
+            assert run.decide(request) == ""
+        elif next_action is not None and view.stopped is not None:
             if view.stopped.why is events.Why.UNKNOWN and view.current is not None:
-                assert run.decide(Wish(view.current.id, events.Choice.RETRY)) == ""
+                assert run.decide(DecisionRequest(view.current.id, events.Choice.RETRY)) == ""
             else:
                 run.write(events.Resumed(ALICE))
     raise AssertionError
@@ -129,14 +129,14 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=4))
     run = PaperRun((*heads, last), World(failing={"last": 1000}), crash_at=crashes)
     view = run.view
-    for move in lives_of(run):
+    for next_action in lives_of(run):
         view = run.view
-        if isinstance(move, Await):
-            asked = move.question.asked
-            assert run.decide(Wish(asked.step, asked.choices[0], word=asked.word)) == ""
+        if isinstance(next_action, Await):
+            asked = next_action.question.asked
+            assert run.decide(DecisionRequest(asked.step, asked.choices[0], word=asked.word)) == ""
         elif view.stopped is not None and view.stopped.why is events.Why.UNKNOWN:
             run.write(events.Resumed(ALICE))
-        elif move is not None:
+        elif next_action is not None:
             break
     checkpoint = max((at for at, each in enumerate(heads) if each.is_checkpoint), default=0)
     undone = {each.id for each in (*heads[checkpoint:], last) if each.changes}
@@ -163,16 +163,16 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     checkpoint = max((number for number, each in enumerate(heads) if each.is_checkpoint), default=0)
     first = named if named < last else checkpoint
     wanted = {each.id for each in heads[first:] if each.changes}
-    said = run.decide(Wish(heads[named].id, events.Choice.UNDO))
+    said = run.decide(DecisionRequest(heads[named].id, events.Choice.UNDO))
     assert said == ("" if wanted else f"There is nothing to undo at {heads[named].id}.")
     if not wanted:
         return
     run.crash_at = frozenset(
         run.ticks + each for each in data.draw(st.frozensets(st.integers(1, 60), max_size=4))
     )
-    for move in lives_of(run):
-        assert not isinstance(move, Await)
-        if move is not None:
+    for next_action in lives_of(run):
+        assert not isinstance(next_action, Await)
+        if next_action is not None:
             break
     assert {each.id for each in run.view.steps if each.state is StepState.UNDONE} == wanted
     assert {each for each, is_done in run.world.done.items() if not is_done} == wanted
@@ -180,4 +180,4 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     assert run.view.state is (RunState.UNDONE if everything else RunState.STOPPED)
     assert run.view.blocks is not everything
     assert run.view.outcome == 1
-    assert run.view == fold(run.entries)
+    assert run.view == replay(run.entries)

@@ -50,7 +50,7 @@ async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_no
     assert "POST /networks/create" in plan.calls
     assert "without a change" in plan.changes[-1]
     assert plan.calls[-3:] == plan.calls[:3]
-    left = await host.plan(RECREATE, **ASKED, settle_rollback=False)
+    left = await host.plan(RECREATE, **ASKED, reset_rollback=False)
     assert (left.changes, left.calls) == (plan.changes[:-1], plan.calls[:-3])
     assert [each for each in plan.changes if each.startswith("bring back 1: traefik_app")]
     assert plan.basis["network"]
@@ -137,7 +137,7 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
 
 
 async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(host: Bench) -> None:
-    outputs = await host.act(RECREATE, **ASKED, settle_rollback=False)
+    outputs = await host.act(RECREATE, **ASKED, reset_rollback=False)
     names = ["everywhere", "shop_app", "traefik_app"]
     told = outputs["rolls_back_to_parked"]
     assert isinstance(told, list)

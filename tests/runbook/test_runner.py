@@ -11,12 +11,12 @@ import pytest
 
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.run import events as run_events
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import THE_RUN
 from console.runbook.run.view import RunState, RunView, StepState
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.loop import Runner
-from console.runbook.runner.waits import Patience
+from console.runbook.runner.waits import WaitPolicy
 from console.runbook.store import database
 from console.runbook.store.folders import LOG
 from console.runbook.store.log import RunLog
@@ -51,7 +51,7 @@ class Working:
 
     runner: Runner
     log: RunLog
-    patience: Patience
+    wait_policy: WaitPolicy
     clock: FastClock
 
     async def work(self) -> RunView:
@@ -72,10 +72,10 @@ async def working(run: Swept, linger_s: float = 0.0) -> AsyncIterator[Working]:
     clock = FastClock()
     log, output = RunLog(run.folder, clock), Output(run.folder)
     connection = EngineConnection(run.simulation.host, 30)
-    patience = Patience(log, clock, linger_s)
+    wait_policy = WaitPolicy(log, clock, linger_s)
     world = RunWorld(connection, Settings(), clock, DaemonLog(open_journal("docker.service")))
     try:
-        yield Working(Runner(log, world, output, patience, run.lock), log, patience, clock)
+        yield Working(Runner(log, world, output, wait_policy, run.lock), log, wait_policy, clock)
     finally:
         output.close()
         log.close()
@@ -93,7 +93,7 @@ async def up_to_the_swap(run: Swept, made: Working) -> RunView:
     view = await made.work()
     assert view.question is not None
     assert view.question.asked.step == "gate"
-    run.decide(Wish("gate", run_events.Choice.CONFIRM, "continue"))
+    run.decide(DecisionRequest("gate", run_events.Choice.CONFIRM, "continue"))
     view = await made.work()
     assert view.question is not None
     assert (view.question.asked.step, view.question.asked.word) == ("swap", "swap")
@@ -113,7 +113,7 @@ async def test_each_entry_of_the_log_is_read_once_however_often_it_is_looked(
 async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Swept) -> None:
     async with working(run) as made:
         before = await up_to_the_swap(run, made)
-        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
+        run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
         service = next(each for each in run.simulation.model.store.services.values() if each.name == "a")
         service.spec["Labels"] = {"edition": "somebody else's"}
         view = await made.work()
@@ -121,9 +121,9 @@ async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Sw
         assert before.question is not None
         assert view.question.asked.digest != before.question.asked.digest
         kinds = [type(each.event) for each in database.read_log(run.folder / LOG)]
-        assert kinds.count(run_events.Lapsed) == 1
+        assert kinds.count(run_events.ConsentExpired) == 1
         assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
-        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
+        run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
         assert (await made.work()).state is RunState.DONE
 
 
@@ -132,7 +132,7 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
 ) -> None:
     async with working(run) as made:
         await up_to_the_swap(run, made)
-        run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
+        run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
         monkeypatch.setenv(deeds.FAIL, "1")
         began_s = made.clock.monotonic()
         view = await made.work()
@@ -151,9 +151,9 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
 async def test_undoing_further_back_ends_the_run_and_leaves_nothing(run: Swept) -> None:
     async with working(run) as made:
         await up_to_the_swap(run, made)
-        run.decide(Wish("swap", run_events.Choice.STOP))
+        run.decide(DecisionRequest("swap", run_events.Choice.STOP))
         assert (await made.work()).state is RunState.STOPPED
-        run.decide(Wish("mark", run_events.Choice.UNDO))
+        run.decide(DecisionRequest("mark", run_events.Choice.UNDO))
         view = await made.work()
     assert view.state is RunState.UNDONE
     assert run.end_state() == {"a": {}, "b": {}}
@@ -184,7 +184,7 @@ async def test_told_to_end_it_finishes_what_it_is_changing_and_stops(run: Swept)
         task = asyncio.create_task(made.work())
         # The simulated engine takes a second for it, so it is caught in its midst.
         await made.begun("mark")
-        made.patience.ending.set()
+        made.wait_policy.ending.set()
         view = await task
     assert view.stopped is not None
     assert view.stopped.why is run_events.Why.SIGNAL
@@ -200,13 +200,13 @@ async def test_told_to_end_when_nothing_is_left_to_do_it_stops_nothing(
     async with working(run) as made:
         if last is run_events.Ended:
             await up_to_the_swap(run, made)
-            run.decide(Wish("swap", run_events.Choice.CONFIRM, "swap"))
+            run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
         append = made.log.append_if_current
 
         async def appending(event: run_events.Event, seen: int) -> bool:
             is_there = await append(event, seen)
             if isinstance(event, last):
-                made.patience.ending.set()
+                made.wait_policy.ending.set()
             return is_there
 
         monkeypatch.setattr(made.log, "append_if_current", appending)
@@ -225,7 +225,7 @@ async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
 
         async def appending(event: run_events.Event, seen: int) -> bool:
             if isinstance(event, run_events.Prepared):
-                made.patience.ending.set()
+                made.wait_policy.ending.set()
             if isinstance(event, run_events.Stopped) and not noted:
                 noted.append("somebody was first")
                 await made.log.append(run_events.Noted(noted[0]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError, RunnerNotStarted
-from console.host.detached import Program, UnitTaken
+from console.host.detached import DetachedProgram, UnitTaken
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Effect
 from console.runbook.run import events
@@ -32,16 +32,16 @@ class Systemd:
     begins: Callable[["Systemd"], object] = lambda _: None
     """What a runner does as soon as it is started."""
     is_gone: bool = False
-    started: list[Program] = field(default_factory=list)
+    started: list[DetachedProgram] = field(default_factory=list)
     looked: int = 0
 
-    async def start(self, program: Program) -> None:
+    async def start(self, program: DetachedProgram) -> None:
         self.started.append(program)
         if self.failures:
             raise self.failures.pop(0)
         self.begins(self)
 
-    async def has_ended(self, _: Program) -> bool:
+    async def has_ended(self, _: DetachedProgram) -> bool:
         self.looked += 1
         return self.is_gone
 

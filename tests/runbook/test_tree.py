@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from console.runbook.language.tree import MAX_FLAWS, Node, read_tree
-from console.runbook.language.values import Json, Place
+from console.runbook.language.tree import MAX_FLAWS, YamlNode, read_tree
+from console.runbook.language.values import Json, SourcePosition
 
 Keys = st.text(string.ascii_lowercase, min_size=1, max_size=8).filter(
     lambda each: each not in ("null", "true", "false")
@@ -23,7 +23,7 @@ Data = st.recursive(
 )
 
 
-def tree(text: str) -> Node:
+def tree(text: str) -> YamlNode:
     root, flaws = read_tree(text)
     assert flaws == ()
     assert root is not None
@@ -60,7 +60,7 @@ def test_what_another_program_writes_is_read_as_it_was_meant(data: Json) -> None
 
 
 def lines_of(
-    data: Any, indent: str, path: tuple[Any, ...], places: dict[tuple[Any, ...], Place]
+    data: Any, indent: str, path: tuple[Any, ...], places: dict[tuple[Any, ...], SourcePosition]
 ) -> list[str]:
     """Write data in block style, by hand, and note where each value begins (line counted from the part's own first)."""
     lines: list[str] = []
@@ -68,13 +68,15 @@ def lines_of(
     for key, each in items:
         head = f"{indent}{key}:" if isinstance(data, dict) else f"{indent}-"
         if isinstance(each, dict | list) and each:
-            inner_places: dict[tuple[Any, ...], Place] = {}
+            inner_places: dict[tuple[Any, ...], SourcePosition] = {}
             inner = lines_of(each, indent + "  ", (*path, key), inner_places)
-            places[*path, key] = Place(len(lines) + 2, len(indent) + 3)
-            places |= {one: Place(at.line + len(lines) + 1, at.column) for one, at in inner_places.items()}
+            places[*path, key] = SourcePosition(len(lines) + 2, len(indent) + 3)
+            places |= {
+                one: SourcePosition(at.line + len(lines) + 1, at.column) for one, at in inner_places.items()
+            }
             lines += [head, *inner]
         else:
-            places[*path, key] = Place(len(lines) + 1, len(head) + 2)
+            places[*path, key] = SourcePosition(len(lines) + 1, len(head) + 2)
             lines.append(f"{head} {each if each not in ({}, []) else str(each)}")
     return lines
 
@@ -90,7 +92,7 @@ Blocks = st.recursive(
 
 @given(st.dictionaries(Keys, Blocks, min_size=1, max_size=4), st.sampled_from(["\n", "\r\n"]))
 def test_everything_stands_where_it_was_written(data: dict[str, Any], line_end: str) -> None:
-    places: dict[tuple[Any, ...], Place] = {}
+    places: dict[tuple[Any, ...], SourcePosition] = {}
     text = line_end.join(lines_of(data, "", (), places)) + line_end
     root = tree(text)
     assert {path: node.place for path, node in root.walk() if path} == places
@@ -98,11 +100,11 @@ def test_everything_stands_where_it_was_written(data: dict[str, Any], line_end: 
 
 def test_a_path_that_leads_nowhere_leads_to_what_is_nearest() -> None:
     root = tree("a:\n  b: [1, 2]\n")
-    assert root.place_of(("a", "b", 1)) == Place(2, 10)
-    assert root.place_of(("a", "b", 7)) == Place(2, 6)
-    assert root.place_of(("a", "x", "y")) == Place(2, 3)
-    assert root.place_of(("a", "b"), is_about_key=True) == Place(2, 3)
-    assert root.place_of(("a", "x"), is_about_key=True) == Place(2, 3)
+    assert root.place_of(("a", "b", 1)) == SourcePosition(2, 10)
+    assert root.place_of(("a", "b", 7)) == SourcePosition(2, 6)
+    assert root.place_of(("a", "x", "y")) == SourcePosition(2, 3)
+    assert root.place_of(("a", "b"), is_about_key=True) == SourcePosition(2, 3)
+    assert root.place_of(("a", "x"), is_about_key=True) == SourcePosition(2, 3)
 
 
 def test_flaws_are_told_up_to_a_number() -> None:

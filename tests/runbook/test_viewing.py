@@ -11,11 +11,11 @@ import pytest
 from console.clock import SystemClock
 from console.errors import Declined
 from console.host.lock import maintenance_lock
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import RunState, Watched
+from console.runbook.run.view import RunState, StoredRun
 from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
@@ -34,11 +34,11 @@ from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
-FOUND = Found(Answer.NO, "It is not done.")
+FOUND = CheckResult(Answer.NO, "It is not done.")
 ASKED = events.Asked(
     "only",
     1,
-    events.About.GO_AHEAD,
+    events.QuestionKind.GO_AHEAD,
     "digest",
     "word",
     (events.Choice.CONFIRM, events.Choice.SKIP, events.Choice.STOP),
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     return create_run(tmp_path, events.Began(header(), HEADS, ALICE), b"", START)
 
 
-async def until(pictures: AsyncIterator[Watched], text: str) -> Watched:
+async def until(pictures: AsyncIterator[StoredRun], text: str) -> StoredRun:
     """Return the first picture in which a text appears."""
     async with asyncio.timeout(60):
         async for each in pictures:
@@ -73,10 +73,10 @@ async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: 
         assert first.view == second.view
         assert first.view.state is RunState.WAITING
         assert first.live.is_alive
-        wish = Wish("only", events.Choice.CONFIRM, "word", attempt=1, digest="dig")
-        await decide(folder, wish, ALICE, clock)
+        request = DecisionRequest("only", events.Choice.CONFIRM, "word", attempt=1, digest="dig")
+        await decide(folder, request, ALICE, clock)
         with pytest.raises(Declined, match="under way"):
-            await decide(folder, wish, ALICE, clock)
+            await decide(folder, request, ALICE, clock)
         output.put("only", "something new")
         assert (await until(two, "something new")).view.step("only").decisions[0].who == ALICE
         with pytest.raises(Declined, match="under way"):

@@ -16,17 +16,17 @@ from console.durations import stamp
 from console.host.lock import maintenance_lock
 from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
 from console.runbook.contracts import Blocking
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import Watched
+from console.runbook.run.view import StoredRun
 from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
-from console.runbook.runner.context import NoTouches, StepContext
+from console.runbook.runner.context import NoChanges, StepContext
 from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, keep_what_was_left
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import WAITING, Output, clear_waiting, last_lines, read_waiting
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from screens.output.run_lines import news
 from screens.output.run_report import as_json, as_markdown
 from screens.present.run import standing
@@ -37,7 +37,7 @@ from tests.support.benches import Bench, bench
 from tests.support.clocks import Hours
 from tests.support.frames import compare_body, frame_of
 from tests.support.runs import ALICE, START, header
-from tests.support.scenes import SIZES, hosted, scene, settled, surroundings
+from tests.support.scenes import SIZES, environment, hosted, monitor_state, settled
 
 CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
 NOISY_S = 300.0
@@ -51,9 +51,9 @@ class Case:
     def __post_init__(self) -> None:
         self.waits = Waits(self.folder, self.clock)
 
-    async def look(self, *blocking: Blocking, after_s: float = 1.0, note: str = "quiet so far") -> None:
+    async def report(self, *blocking: Blocking, after_s: float = 1.0, note: str = "quiet so far") -> None:
         self.clock.at_s += after_s
-        await self.waits.look("calm", blocking, note)
+        await self.waits.report("calm", blocking, note)
 
     @property
     def shown(self) -> Waiting:
@@ -87,7 +87,7 @@ async def test_five_noisy_minutes_add_no_line_and_are_kept_as_how_long_what_bloc
 ) -> None:
     waits, output = Waits(folder, host.clock), Output(folder)
     world: Any = host
-    context = StepContext(world, "r1", "calm", 600.0, folder, output, NoTouches(), waits)
+    context = StepContext(world, "r1", "calm", 600.0, folder, output, NoChanges(), waits)
     seen: list[Waiting] = []
     sizes: list[int] = []
 
@@ -128,12 +128,12 @@ async def test_five_noisy_minutes_add_no_line_and_are_kept_as_how_long_what_bloc
 
 async def test_how_long_each_thing_blocked_is_without_the_pauses_between(case: Case) -> None:
     web, job = Blocking("service web", "is updating"), Blocking("deploy.service", "is active")
-    await case.look(web)
-    await case.look(web, job, after_s=10)
-    await case.look(job, after_s=5)
-    await case.look(after_s=20)
-    await case.look(web, after_s=60)
-    await case.look(after_s=2)
+    await case.report(web)
+    await case.report(web, job, after_s=10)
+    await case.report(job, after_s=5)
+    await case.report(after_s=20)
+    await case.report(web, after_s=60)
+    await case.report(after_s=2)
     first, second = case.waits.rows("calm")
     assert (first.name, first.times, first.took_s) == ("service web", 2, 17.0)
     assert (second.name, second.times, second.took_s) == ("deploy.service", 1, 25.0)
@@ -143,26 +143,26 @@ async def test_how_long_each_thing_blocked_is_without_the_pauses_between(case: C
 async def test_it_is_written_once_a_second_at_most_and_at_once_where_there_is_something_to_tell(
     case: Case,
 ) -> None:
-    await case.look(Blocking("a", "x"))
+    await case.report(Blocking("a", "x"))
     assert case.shown.headline == "waiting for a: x"
-    await case.look(Blocking("a", "y"), after_s=0.5)
+    await case.report(Blocking("a", "y"), after_s=0.5)
     assert case.shown.blocking == (Blocking("a", "x"),)
-    await case.look(Blocking("a", "z"), after_s=0.5)
+    await case.report(Blocking("a", "z"), after_s=0.5)
     assert case.shown.blocking == (Blocking("a", "z"),)
     # The same thing, whatever it does: no other headline.
     assert case.shown.headline == "waiting for a: x"
-    await case.look(Blocking("b"), after_s=1)
+    await case.report(Blocking("b"), after_s=1)
     assert (case.shown.text, case.shown.headline) == ("waiting for b", "waiting for a: x")
-    await case.look(after_s=HEADLINE_EVERY_S)
+    await case.report(after_s=HEADLINE_EVERY_S)
     assert case.shown.headline == "quiet so far"
     # A step that goes on after its wait shows none, at once.
-    await case.look(after_s=0.1, note="")
+    await case.report(after_s=0.1, note="")
     assert (case.shown.text, case.shown.headline) == ("", "")
 
 
 async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(case: Case) -> None:
-    await case.look(Blocking("a"))
-    await case.look(Blocking("a"), after_s=30)
+    await case.report(Blocking("a"))
+    await case.report(Blocking("a"), after_s=30)
     left = (case.folder / WAITING).read_bytes()
     log = RunLog(case.folder, case.clock)
     await log.read()
@@ -172,8 +172,8 @@ async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(cas
     (case.folder / WAITING).write_bytes(left)
     await keep_what_was_left(log)
     after = Case(case.folder, case.clock)
-    await after.look(Blocking("a"), after_s=100)
-    await after.look(Blocking("a"), after_s=5)
+    await after.report(Blocking("a"), after_s=100)
+    await after.report(Blocking("a"), after_s=5)
     await log.append(events.Waited("calm", after.waits.rows("calm")))
     (row,) = log.view.step("calm").waits
     log.close()
@@ -184,7 +184,7 @@ async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(cas
 async def test_many_things_are_bounded_and_those_that_blocked_longest_keep_their_names(case: Case) -> None:
     stays = Blocking("stays", "for long")
     for number in range(500):
-        await case.look(stays, Blocking(f"short {number}", "x" * 1000))
+        await case.report(stays, Blocking(f"short {number}", "x" * 1000))
     rows = case.waits.rows("calm")
     assert len(rows) == MOST_ROWS
     assert rows[0].name == "stays"
@@ -192,7 +192,7 @@ async def test_many_things_are_bounded_and_those_that_blocked_longest_keep_their
     (others,) = [each for each in rows if each.name == OTHERS]
     assert sum(each.times for each in rows) == 501
     assert others.times == 500 - (MOST_ROWS - 2)
-    await case.look(*(Blocking(f"at once {number}") for number in range(300)))
+    await case.report(*(Blocking(f"at once {number}") for number in range(300)))
     assert len(case.shown.blocking) + case.shown.more == 300
     assert len(case.waits.rows("calm")) == MOST_ROWS
     assert (case.folder / WAITING).stat().st_size < 40_000
@@ -209,15 +209,15 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
     clock = SystemClock()
     log = RunLog(folder, clock)
     await log.read()
-    found = Found(Answer.NO, "Look.")
+    found = CheckResult(Answer.NO, "Look.")
     await log.append(events.Intended("calm", 1, Call("swarm.quiescent"), "digest", found))
-    before = look_at(folder)
+    before = read_stored_run(folder)
     async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
         case.clock.at_s = (datetime.now(UTC) - datetime(2026, 6, 12, 2, 0, tzinfo=UTC)).total_seconds() - 200
-        await case.look(Blocking("service web", "is updating"))
-        await case.look(Blocking("service web", "is updating"), after_s=100)
+        await case.report(Blocking("service web", "is updating"))
+        await case.report(Blocking("service web", "is updating"), after_s=100)
         # A viewer that comes later sees the same.
-        now, later = look_at(folder), look_at(folder)
+        now, later = read_stored_run(folder), read_stored_run(folder)
         assert now.live.waiting == later.live.waiting
         assert said(before, now) == ["calm waiting for service web: is updating"]
         assert said(now, later) == []
@@ -229,11 +229,11 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
         assert "2 min, 1 time" in step or "100 s, 1 time" in step
         await log.append(events.Waited("calm", case.waits.rows("calm")))
         # Killed before it could remove the file: nothing is shown or counted twice.
-        assert look_at(folder).live.waiting is None
+        assert read_stored_run(folder).live.waiting is None
         clear_waiting(folder)
     await log.append(events.Succeeded("calm", 1, {}, 100.0))
     log.close()
-    kept = look_at(folder)
+    kept = read_stored_run(folder)
     (row,) = json.loads(as_json(kept))["steps"][0]["waited_for"]
     assert (row["name"], row["what"], row["times"], row["took_s"]) == ("service web", "is updating", 1, 100.0)
     lines = as_markdown(kept).splitlines()
@@ -249,16 +249,18 @@ async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first
     clock = SystemClock()
     log = RunLog(folder, clock)
     await log.read()
-    await log.append(events.Intended("calm", 1, Call("swarm.quiescent"), "digest", Found(Answer.NO, "Look.")))
+    await log.append(
+        events.Intended("calm", 1, Call("swarm.quiescent"), "digest", CheckResult(Answer.NO, "Look."))
+    )
     log.close()
     for _ in range(2):
-        await case.look(
+        await case.report(
             *(Blocking(f"service shop_worker{each}", "1 of 2 tasks run") for each in range(30)), after_s=70
         )
     async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
-        shown = look_at(folder)
-    screen = RunbookScreen(surroundings())
-    async with hosted(screen, scene(), (width, height)) as (app, pilot):
+        shown = read_stored_run(folder)
+    screen = RunbookScreen(environment())
+    async with hosted(screen, monitor_state(), (width, height)) as (app, pilot):
         screen.take(shown)
         await settled(app, pilot)
         frame = "\n".join(frame_of(app))
@@ -267,5 +269,5 @@ async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first
         compare_body(f"waiting-{width}x{height}", app)
 
 
-def said(before: Watched, now: Watched) -> list[str]:
+def said(before: StoredRun, now: StoredRun) -> list[str]:
     return list(news(before, now))

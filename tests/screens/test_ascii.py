@@ -11,20 +11,20 @@ import pytest
 from rich.cells import cell_len
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Unknown
-from console.monitor.values import Feed, Scene
+from console.monitor.values import Feed, MonitorState
 from console.runbook.language.values import Effect, Planned
-from console.runbook.run.events import About, Asked, Choice
+from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import StepState
 from screens.present.text import ASCII, says
 from screens.tui import line_filter
 from screens.tui.app import OwnRun
-from screens.tui.dialogs import Leaving
+from screens.tui.dialogs import QuitDialog
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.runs import step, watched
-from tests.support.scenes import scene
+from tests.support.runs import step, stored_run
+from tests.support.scenes import monitor_state
 from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
@@ -48,19 +48,19 @@ STEPS = tuple(
     step(f"step{place}", f"Step {place}", state, Effect.OUTAGE, Planned("It looks around. " * 50))
     for place, state in enumerate([*StepState] * 4)
 )
-ASKED = Asked("step0", 1, About.GO_AHEAD, "digest", "proxy", tuple(Choice))
-RUN = watched(*STEPS, began_at=NOW - timedelta(minutes=3), question=ASKED)
+ASKED = Asked("step0", 1, QuestionKind.GO_AHEAD, "digest", "proxy", tuple(Choice))
+RUN = stored_run(*STEPS, began_at=NOW - timedelta(minutes=3), question=ASKED)
 
 
-def full() -> Scene:
+def full() -> MonitorState:
     """Return a scene in which each pane has more than it can show, and every mark stands."""
     checks = [
         Check(f"{each}{place}", f"check {each} {place}", each, (Blocker("root", "is here"),), "A note.")
-        for each in State
+        for each in CheckState
         for place in range(5)
     ]
     lines = [NO_ADDRESS, STRANGE, *[CHATTER] * 60, NO_ADDRESS]
-    made = scene(STATE, earlier=STATE, log=log(lines))
+    made = monitor_state(STATE, earlier=STATE, log=log(lines))
     return replace(made, quiet=Feed(Report(NOW, tuple(checks)), 100.0))
 
 
@@ -85,7 +85,7 @@ async def nothing(*given: Any) -> None:
 @asynccontextmanager
 async def ascii_console(width: int, height: int) -> AsyncGenerator[Shown, None]:
     own = OwnRun("r", nothing)
-    async with console(Scene(), size=(width, height), glyphs=ASCII, own=own) as shown:
+    async with console(MonitorState(), size=(width, height), glyphs=ASCII, own=own) as shown:
         await shown.press("o")
         yield shown
 
@@ -106,7 +106,7 @@ WALKS: Sequence[Sequence[str]] = (
 
 async def put_on(shown: Shown) -> None:
     whole = full()
-    shown.stage.put_on(look=whole.look, log=whole.log, quiet=whole.quiet, ledger=whole.ledger)
+    shown.stage.put_on(snapshot=whole.snapshot, log=whole.log, quiet=whole.quiet, leak_log=whole.leak_log)
     shown.app.run_shown = RUN
     await shown.until(lambda text: "proxy" in text)
 
@@ -129,7 +129,7 @@ async def test_every_dialog_has_a_character_for_whatever_it_draws(monkeypatch: p
     spy = Spy(monkeypatch)
     async with ascii_console(80, 24) as shown:
         await put_on(shown)
-        shown.app.push_screen(Leaving([says("This stops every route. " * 99)], shown.app.around))
+        shown.app.push_screen(QuitDialog([says("This stops every route. " * 99)], shown.app.around))
         frame = await shown.settle()
         assert frame.isascii()
         # However much there is to read, the keys that answer stay in sight.
@@ -139,7 +139,7 @@ async def test_every_dialog_has_a_character_for_whatever_it_draws(monkeypatch: p
         shown.app.notify("That is gone, too.", severity="error", timeout=600)
         frame = await shown.until(lambda text: "That is gone, too." in text)
         assert frame.isascii()
-        shown.stage.put_on(look=Feed(failed=Unknown("Gone.", "Is it?")))
+        shown.stage.put_on(snapshot=Feed(failed=Unknown("Gone.", "Is it?")))
         assert (await shown.until(lambda text: "UNKNOWN" in text)).isascii()
     assert not spy.seen
 
@@ -151,7 +151,7 @@ def bar_of(shown: Shown) -> str:
 
 async def test_scroll_bars_are_drawn_with_characters() -> None:
     async with ascii_console(80, 24) as shown:
-        shown.stage.put_on(look=full().look)
+        shown.stage.put_on(snapshot=full().snapshot)
         await shown.until(lambda text: "proxy" in text)
         await shown.press("w")
         await shown.until(lambda text: "HELD UP" in text)

@@ -12,7 +12,7 @@ import pytest
 
 from screens.cli.commands import glance
 from screens.cli.main import main
-from tests.support.engines import Simulation, look_at, simulation
+from tests.support.engines import Simulation, read_swarm, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
 
 
@@ -59,7 +59,7 @@ def test_a_quick_look_is_one_look_and_claims_no_leak(evening: Simulation) -> Non
 
 
 def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("[look]\nsettle_s = 0.2\n")
+    (tmp_path / "c.toml").write_text("[snapshot]\nsettle_s = 0.2\n")
     said = vipconsole(
         "glance", "--config", str(tmp_path / "c.toml"), "--json", "--host", evening.host, "proxy"
     )
@@ -167,7 +167,7 @@ async def test_a_look_only_ever_gets(evening: Simulation, monkeypatch: pytest.Mo
         return request(self, method, url, **more)
 
     monkeypatch.setattr(docker.APIClient, "request", recorded)
-    await look_at(evening.host)
+    await read_swarm(evening.host)
     assert len(methods) > 100
     assert set(methods) == {"GET"}
 

@@ -12,16 +12,16 @@ from textual import events
 from console.clock import Clock, SystemClock
 from console.errors import RunnerNotStarted, Unknown
 from console.host.lock import maintenance_lock
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events as run_events
-from console.runbook.run.decisions import Wish
-from console.runbook.run.header import Header, StepHead
-from console.runbook.run.view import Decision, RunState, Watched
+from console.runbook.run.decisions import DecisionRequest
+from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.view import Decision, RunState, StoredRun
 from console.runbook.runner import starting
 from console.runbook.runner.starting import Progress, decide
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from screens.tui.app import ConsoleApp, OwnRun, Runs
 from screens.tui.keys import PAUSE_S
 from screens.tui.run_follower import Decider, shown_run_in
@@ -33,7 +33,7 @@ HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 GO_AHEAD = run_events.Asked(
     "only",
     1,
-    run_events.About.GO_AHEAD,
+    run_events.QuestionKind.GO_AHEAD,
     "digest",
     "word",
     (run_events.Choice.CONFIRM, run_events.Choice.SKIP, run_events.Choice.STOP),
@@ -41,12 +41,14 @@ GO_AHEAD = run_events.Asked(
 FAILURE = run_events.Asked(
     "only",
     1,
-    run_events.About.FAILURE,
+    run_events.QuestionKind.FAILURE,
     "digest",
     "",
     (run_events.Choice.RETRY, run_events.Choice.SKIP, run_events.Choice.UNDO, run_events.Choice.STOP),
 )
-INTENDED = run_events.Intended("only", 1, Call("test.do"), "digest", Found(Answer.NO, "It is not done."))
+INTENDED = run_events.Intended(
+    "only", 1, Call("test.do"), "digest", CheckResult(Answer.NO, "It is not done.")
+)
 FAILED = (INTENDED, run_events.Failed("only", 1, "It went wrong."))
 
 
@@ -59,7 +61,7 @@ class Case:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        return look_at(self.folder).view.step("only").decisions
+        return read_stored_run(self.folder).view.step("only").decisions
 
     async def type(self, text: str) -> str:
         """Type as people do, and enter."""
@@ -143,7 +145,7 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
 async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start(_: Path, header: Header, clock: Clock, tell: Progress) -> None:
+    async def start(_: Path, header: RunHeader, clock: Clock, tell: Progress) -> None:
         assert clock is not None
         tell(f"The last runner of {header.run_id} is about to end")
         raise RunnerNotStarted("No runner could be started.", "Then: `vipconsole resume`.")
@@ -164,12 +166,14 @@ async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
 async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / header().run_id
 
-    async def first_picture_only() -> AsyncGenerator[Watched | Unknown, None]:
-        yield look_at(folder)
+    async def first_picture_only() -> AsyncGenerator[StoredRun | Unknown, None]:
+        yield read_stored_run(folder)
         await asyncio.Event().wait()
 
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
-        await decide(folder, Wish("only", run_events.Choice.SKIP, reason="first"), ALICE, SystemClock())
+        await decide(
+            folder, DecisionRequest("only", run_events.Choice.SKIP, reason="first"), ALICE, SystemClock()
+        )
         await case.shown.press("a")
         await case.type("word")
         await case.shown.until(lambda frame: "Answer not accepted. " in frame)
@@ -182,15 +186,15 @@ async def test_whoever_decides_too_late_is_told_so(tmp_path: Path) -> None:
 async def test_a_plan_that_has_changed_is_not_confirmed(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / header().run_id
 
-    async def first_picture_only() -> AsyncGenerator[Watched | Unknown, None]:
-        yield look_at(folder)
+    async def first_picture_only() -> AsyncGenerator[StoredRun | Unknown, None]:
+        yield read_stored_run(folder)
         await asyncio.Event().wait()
 
     async with asked(tmp_path, GO_AHEAD, runs=first_picture_only) as case:
         log = RunLog(folder, SystemClock())
         await log.read()
         await log.append(
-            run_events.Asked("only", 1, run_events.About.GO_AHEAD, "another", "word", GO_AHEAD.choices)
+            run_events.Asked("only", 1, run_events.QuestionKind.GO_AHEAD, "another", "word", GO_AHEAD.choices)
         )
         log.close()
         await case.shown.press("a")
@@ -208,7 +212,7 @@ async def test_a_run_at_work_is_stopped_by_the_word(tmp_path: Path) -> None:
         await case.type("stop")
         assert (await case.decided()).choice is run_events.Choice.STOP
         await case.shown.until(lambda frame: "Stop requested" in frame)
-        assert look_at(case.folder).view.state is RunState.GOING
+        assert read_stored_run(case.folder).view.state is RunState.GOING
 
 
 async def test_a_run_that_has_stopped_tells_how_it_goes_on(tmp_path: Path) -> None:

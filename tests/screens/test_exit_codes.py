@@ -9,7 +9,7 @@ import pytest
 
 from console.clock import SystemClock
 from console.operations.reclaim.plan import ReclaimPlan, Way
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
@@ -27,7 +27,7 @@ from tests.support.runs import ALICE, START, header
 from tests.support.swarms import swarm
 
 GONE = ("--host", "unix:///nonexistent")
-NOT_DONE = Found(Answer.NO, "It is not done.")
+NOT_DONE = CheckResult(Answer.NO, "It is not done.")
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_of_a_census_that_could_not_be_kept(small: Simulation) -> None:
 STEP = StepHead("only", "Only", "test.do", Effect.CHANGE)
 CALL = Call("exec", {})
 ASKED = events.Asked(
-    "only", 1, events.About.GO_AHEAD, "digest", "", (events.Choice.CONFIRM, events.Choice.STOP)
+    "only", 1, events.QuestionKind.GO_AHEAD, "digest", "", (events.Choice.CONFIRM, events.Choice.STOP)
 )
 RUNS: dict[int, tuple[events.Event, ...]] = {
     0: (events.Intended("only", 1, CALL, "d", NOT_DONE), events.Succeeded("only", 1, {}, 1.5),

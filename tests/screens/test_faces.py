@@ -10,9 +10,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import LeakLog
 from console.diagnosis.assess import assess
-from console.diagnosis.values import Assessment, Observation
+from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm import parse
@@ -21,7 +21,7 @@ from screens.output.glance import render_glance
 from screens.output.metrics import as_metrics
 from screens.output.snapshot_json import as_json
 from screens.present.text import ASCII, UNICODE, bar, glyphs_for
-from tests.support.swarms import NOW, ago, entry, network, observation, service, swarm, task
+from tests.support.swarms import NOW, ago, entry, network, service, snapshot, swarm, task
 
 PROXY = "id-proxy"
 HOSTILE = (
@@ -37,7 +37,7 @@ HOSTILE = (
 )
 
 
-def text_of(seen: Observation, found: Assessment, *, width: int = 80, everything: bool = True) -> str:
+def text_of(seen: Snapshot, found: Assessment, *, width: int = 80, everything: bool = True) -> str:
     console = Console(
         file=StringIO(),
         width=width,
@@ -57,8 +57,8 @@ def strip(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def both(state: SwarmState, **more: SwarmState) -> tuple[Observation, Assessment]:
-    seen = observation(state, **more)  # type: ignore[arg-type] # only `earlier` is passed
+def both(state: SwarmState, **more: SwarmState) -> tuple[Snapshot, Assessment]:
+    seen = snapshot(state, **more)  # type: ignore[arg-type] # only `earlier` is passed
     return seen, assess(seen, Thresholds())
 
 
@@ -174,7 +174,7 @@ def test_json_tells_everything_and_names_its_schema() -> None:
         "why_unknown": None,
         "as_of": None,
         "possibly_load_balancers": 0,
-        "watched": 0,
+        "seen_leaking": 0,
     }
     assert part["held"][0] == {
         "address": "10.0.1.2",
@@ -192,8 +192,8 @@ def test_json_tells_everything_and_names_its_schema() -> None:
 
 def test_what_was_only_seen_leaking_is_a_lower_bound_in_every_face() -> None:
     seen = replace(
-        observation(replace(busy(), engine=swarm().engine, networks=(network("proxy", "10.0.1.0/28"),))),
-        ledger=Ledger(NOW, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)),
+        snapshot(replace(busy(), engine=swarm().engine, networks=(network("proxy", "10.0.1.0/28"),))),
+        leak_log=LeakLog(NOW, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)),
     )
     found = assess(seen, Thresholds())
     text = strip(text_of(seen, found))
@@ -203,7 +203,7 @@ def test_what_was_only_seen_leaking_is_a_lower_bound_in_every_face() -> None:
     (proxy,) = json.loads(as_json(seen, found))["networks"]
     assert (proxy["leaked"], proxy["leaked_is_exact"], proxy["free_is_exact"]) == (2, False, False)
     leaked = proxy["subnets"][0]["leaked"]
-    assert (leaked["certainty"], leaked["evidence"]) == ("at least", "ledger")
+    assert (leaked["certainty"], leaked["evidence"]) == ("at least", "leak log")
     assert leaked["addresses"] == ["10.0.1.8", "10.0.1.9"]
     sample = 'vipconsole_network_leaked_addresses{network="proxy",subnet="10.0.1.0/28"} 2.0\n'
     assert sample in as_metrics(seen, found, Thresholds())

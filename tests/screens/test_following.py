@@ -15,23 +15,23 @@ from console.errors import HostError
 from console.runbook.language.values import Effect
 from console.runbook.run import events as run_events
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import StepView, Watched
+from console.runbook.run.view import StepView, StoredRun
 from console.runbook.runner import starting
 from console.runbook.store import database, log
 from console.runbook.store.folders import LOG, create_run
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from screens.cli.commands import following
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True),)
 CHOICES = (run_events.Choice.CONFIRM, run_events.Choice.SKIP, run_events.Choice.STOP)
-ASKED = run_events.Asked("firm", 1, run_events.About.GO_AHEAD, "digest", "really", CHOICES)
+ASKED = run_events.Asked("firm", 1, run_events.QuestionKind.GO_AHEAD, "digest", "really", CHOICES)
 WITHIN_S = 100.0
 
 
 class Terminal:
-    """A terminal on which a run is followed. What is new in the log is seen when `look` says so."""
+    """A terminal on which a run is followed. What is new in the log is seen when `snapshot` says so."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -49,25 +49,25 @@ class Terminal:
         asked = Namespace(words=[], hold=False, headless=False)
         self.code = following.follow(self.folder, asked, ALICE)
 
-    async def _watch(self, folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
+    async def _watch(self, folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
         while True:
             if self._pictures.acquire(blocking=False):
-                yield look_at(folder)
+                yield read_stored_run(folder)
             await clock.sleep(0.01)
 
-    def look(self) -> None:
+    def snapshot(self) -> None:
         self._pictures.release()
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
 
-    def hear(self, text: str, times: int = 1) -> None:
+    def receive(self, text: str, times: int = 1) -> None:
         """Return when a text was said so often."""
         eventually(lambda: sum(text in each for each in tuple(self.said)) >= times)
 
     def end(self) -> None:
         append(self.folder, run_events.Abandoned(ALICE, "Nothing is left."))
-        self.look()
+        self.snapshot()
         self._thread.join(WITHIN_S)
         assert not self._thread.is_alive()
         os.close(self._ours)
@@ -89,7 +89,7 @@ def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal
     with runner_lock(folder):
         shown = Terminal(folder, monkeypatch)
         try:
-            shown.hear("answer: really")
+            shown.receive("answer: really")
             yield shown
         finally:
             shown.end()
@@ -102,14 +102,14 @@ def append(folder: Path, *events: run_events.Event) -> None:
 
 
 def step_of(folder: Path) -> StepView:
-    return look_at(folder).view.steps[0]
+    return read_stored_run(folder).view.steps[0]
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
         (
-            run_events.Asked("firm", 1, run_events.About.GO_AHEAD, "other", "really", CHOICES),
+            run_events.Asked("firm", 1, run_events.QuestionKind.GO_AHEAD, "other", "really", CHOICES),
             "The plan of firm has changed",
         ),
         # Nothing that is shown differs, and yet somebody else has answered in between.
@@ -121,8 +121,8 @@ def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_
 ) -> None:
     append(folder, asked)
     terminal.type("really\n")
-    terminal.hear(said)
-    terminal.hear("answer: really", times=2)
+    terminal.receive(said)
+    terminal.receive("answer: really", times=2)
     assert step_of(folder).decisions == ()
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
@@ -131,9 +131,9 @@ def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_
 
 def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: Path) -> None:
     terminal.type("Really\n")
-    terminal.hear("That is not an answer. Type really to go on, or skip REASON, or stop.")
+    terminal.receive("That is not an answer. Type really to go on, or skip REASON, or stop.")
     terminal.type("skip\n")
-    terminal.hear("Skipping a step needs a reason.")
+    terminal.receive("Skipping a step needs a reason.")
     assert step_of(folder).decisions == ()
 
 
@@ -147,7 +147,7 @@ def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
 
     monkeypatch.setattr(starting, "append_by_rule", failing)
     terminal.type("really\n")
-    terminal.hear("The run's log cannot be opened: disk I/O error. Check the disk.")
+    terminal.receive("The run's log cannot be opened: disk I/O error. Check the disk.")
     monkeypatch.setattr(starting, "append_by_rule", append_by_rule)
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
@@ -155,18 +155,18 @@ def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
 
 def test_a_terminal_on_which_nothing_more_can_be_typed_says_so(terminal: Terminal, folder: Path) -> None:
     terminal.type("\x04")
-    terminal.hear(f"The input has ended. To answer: vipconsole attach {folder.name}")
+    terminal.receive(f"The input has ended. To answer: vipconsole attach {folder.name}")
 
 
 def test_a_run_at_work_is_stopped_by_the_word(terminal: Terminal, folder: Path) -> None:
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
-    terminal.look()
-    terminal.hear("confirm by")
+    terminal.snapshot()
+    terminal.receive("confirm by")
     terminal.type("really\n")
-    terminal.hear("That is not an answer. Type stop.")
+    terminal.receive("That is not an answer. Type stop.")
     terminal.type("stop\n")
-    eventually(lambda: look_at(folder).view.wants_stop)
+    eventually(lambda: read_stored_run(folder).view.wants_stop)
 
 
 def test_a_bug_in_the_listening_is_not_lost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_a_bug_in_the_listening_is_not_lost(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(following, "parse_answer", broken)
     monkeypatch.setattr(threading, "excepthook", lambda args: failures.append(args.exc_value))
     shown = Terminal(folder, monkeypatch)
-    shown.hear("answer: really")
+    shown.receive("answer: really")
     shown.type("really\n")
     eventually(lambda: bool(failures))
     shown.end()

@@ -7,7 +7,7 @@ import pytest
 
 from console.clock import SystemClock
 from console.host.identity import machine_id
-from console.operations.probes import Mark, probe_spec
+from console.operations.probes import ProbeOwner, probe_spec
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.server import serve_in_thread
 from tests.simulator.swarms import a_network, a_swarm
@@ -82,7 +82,7 @@ def test_another_machine_that_changes_the_swarm_is_stood_back_from(tmp_path: Pat
     engine = a_swarm()
     proxy = a_network(engine)
     a_network(engine, "old", "10.9.0.0/24")
-    engine.services.create(dict(probe_spec(Mark("elsewhere", 77), proxy)))
+    engine.services.create(dict(probe_spec(ProbeOwner("elsewhere", 77), proxy)))
     engine.advance(4000)
     with simulation(engine) as running, operator() as root:
         said = root.run("guard", "--host", running.host, "--config", settings(tmp_path))

@@ -5,13 +5,13 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.leaks import Entry, Ledger, Unwatched
+from console.addresses.leaks import LeakEntry, LeakLog, Unwatched
 from console.errors import Unknown
 from console.host.who import Who
-from console.monitor.values import Scene
-from console.runbook.language.values import Answer, Effect, Found, Planned
-from console.runbook.run.events import About, Asked, Choice, ConditionResult
-from console.runbook.run.view import Failure, StepState, Watched
+from console.monitor.values import MonitorState
+from console.runbook.language.values import Answer, CheckResult, Effect, Planned
+from console.runbook.run.events import Asked, Choice, ConditionResult, QuestionKind
+from console.runbook.run.view import Failure, StepState, StoredRun
 from console.text import SENTENCE_LIMIT, clean
 from screens.tui.journal import JournalScreen
 from screens.tui.network import NetworkScreen
@@ -20,8 +20,8 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
 from tests.support.frames import frame_of
 from tests.support.logs import log
-from tests.support.runs import step, watched
-from tests.support.scenes import SIZES, hosted, scene, surroundings
+from tests.support.runs import step, stored_run
+from tests.support.scenes import SIZES, environment, hosted, monitor_state
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
 RAW: tuple[str | bytes, ...] = (
@@ -42,7 +42,7 @@ TEXTS = tuple(clean(each, SENTENCE_LIMIT) for each in RAW)
 PROXY = "id-proxy"
 
 
-def hostile_scene() -> Scene:
+def hostile_scene() -> MonitorState:
     services = [
         replace(
             service(name, (PROXY, f"10.0.1.{10 + place}")),
@@ -69,7 +69,7 @@ def hostile_scene() -> Scene:
     ]
     proxy = replace(network(NAMES[0], "10.0.1.0/24", id=PROXY, peers=1), driver="overlay")
     entries = tuple(
-        Entry(
+        LeakEntry(
             PROXY,
             NAMES[0],
             (IPv4Address(f"10.0.1.{200 + place}"),),
@@ -84,15 +84,15 @@ def hostile_scene() -> Scene:
     )
     gap = Unwatched(ago(500), None, TEXTS[3])
     messages = [f'level=error msg="{text}" error="{text}"' for text in (*map(str, RAW), *TEXTS)]
-    return scene(
+    return monitor_state(
         swarm([proxy], services, tasks),
-        ledger=Ledger(ago(900), entries, (gap,)),
+        leak_log=LeakLog(ago(900), entries, (gap,)),
         log=log(messages),
         log_failed=Unknown(TEXTS[0], TEXTS[3]),
     )
 
 
-def hostile_run() -> Watched:
+def hostile_run() -> StoredRun:
     steps = tuple(
         step(
             f"s{place}",
@@ -100,23 +100,23 @@ def hostile_run() -> Watched:
             state,
             Effect.OUTAGE,
             Planned(
-                text, changes=TEXTS, calls=TEXTS, checked=(Found(Answer.NO, text),), refused=TEXTS, no_return=text, outage_s=4.0
+                text, changes=TEXTS, calls=TEXTS, checked=(CheckResult(Answer.NO, text),), refused=TEXTS, no_return=text, outage_s=4.0
             ),
             no_undo_because=TEXTS[0],
             failure=Failure(text),
-            told=(ConditionResult(name, Found(Answer.YES, text)),),
+            told=(ConditionResult(name, CheckResult(Answer.YES, text)),),
             took_s=3.0,
         )
         for place, (name, text, state) in enumerate(zip(NAMES, TEXTS, StepState, strict=False))
     )  # fmt: skip
-    asked = Asked("s0", 1, About.FAILURE, "d", NAMES[0], tuple(Choice), 120.0)
-    run = watched(*steps, began_at=NOW, question=asked, run_id=NAMES[0], title=NAMES[2])
+    asked = Asked("s0", 1, QuestionKind.FAILURE, "d", NAMES[0], tuple(Choice), 120.0)
+    run = stored_run(*steps, began_at=NOW, question=asked, run_id=NAMES[0], title=NAMES[2])
     lines = {each.id: TEXTS for each in steps}
     return replace(run, live=replace(run.live, lines=lines), view=replace(run.view, who=Who(NAMES[5])))
 
 
 def screens() -> list[ConsoleScreen]:
-    around = surroundings()
+    around = environment()
     return [
         NetworkScreen(around, PROXY),
         JournalScreen(around),
@@ -165,8 +165,8 @@ async def test_no_pane_lets_anything_raw_through_or_takes_it_for_markup(
 
 
 async def test_what_cannot_be_read_is_told_as_it_stands() -> None:
-    shown = JournalScreen(surroundings())
-    async with hosted(shown, scene(log_failed=Unknown(TEXTS[0], TEXTS[3]))) as (app, _):
+    shown = JournalScreen(environment())
+    async with hosted(shown, monitor_state(log_failed=Unknown(TEXTS[0], TEXTS[3]))) as (app, _):
         whole = "\n".join(frame_of(app))
         assert "[/x]" in whole
         assert "\\x1b[2J" in whole

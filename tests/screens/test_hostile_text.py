@@ -6,13 +6,12 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.quiescence.waiter import Progress
 from console.journal.summary import summarise
-from console.journal.values import Batch, Gap
-from console.operations.stack_removal.plan import Kept
-from console.operations.stack_removal.removal import Outcome
-from console.operations.stack_removal.removal import State as Removal
+from console.journal.values import Batch, JournalGap
+from console.operations.stack_removal.plan import RetainedObject
+from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, Proof
 from console.swarm.values import ObjectKind
 from console.text import clean
@@ -44,9 +43,9 @@ def count_of(shown: str, said: str) -> int:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_blocks_quiet_is_shown_as_it_is(hostile: str) -> None:
     shown = clean(hostile)
-    busy = Check("tasks", "tasks", State.BUSY, (Blocker(shown, shown, NOW),), note=shown, hint=shown)
-    stuck = Check("stuck", "stuck", State.STUCK, (Blocker(shown, shown, is_accepted=True),))
-    progress = Progress(Report(NOW, (busy, stuck)), 1.0, 0.0, 60.0, Verdict.BUSY)
+    busy = Check("tasks", "tasks", CheckState.BUSY, (Blocker(shown, shown, NOW),), note=shown, hint=shown)
+    stuck = Check("stuck", "stuck", CheckState.STUCK, (Blocker(shown, shown, is_accepted=True),))
+    progress = Progress(Report(NOW, (busy, stuck)), 1.0, 0.0, 60.0, QuiescenceVerdict.BUSY)
     # Both of each blocker, the note and the hint, and the blocker once more in the verdict.
     assert count_of(shown, printed(render_quiet(progress))) >= 6
 
@@ -54,7 +53,7 @@ def test_what_blocks_quiet_is_shown_as_it_is(hostile: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_the_journal_says_is_shown_as_it_is(hostile: str) -> None:
     lines = (entry(VIP_LINE), entry(line(hostile, hostile)))
-    summary = summarise([Batch(lines, (Gap(clean(hostile)),))], {S: clean(hostile)})
+    summary = summarise([Batch(lines, (JournalGap(clean(hostile)),))], {S: clean(hostile)})
     said = printed(render_journal(summary, NOW.tzinfo or NOW.astimezone().tzinfo, everything=True))  # type: ignore[arg-type] # aware
     # The name of the service, the unexplained line, and the gap's reason.
     assert count_of(clean(hostile), said) >= 4
@@ -63,9 +62,9 @@ def test_what_the_journal_says_is_shown_as_it_is(hostile: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_is_said_of_a_removal_is_shown_as_it_is(hostile: str) -> None:
     shown = clean(hostile)
-    kept = Kept(item(ObjectKind.NETWORK, shown), shown)
-    outcome = Outcome(
-        shown, Removal.UNFINISHED, kept=(kept,), waits_for=(shown,), refusals=(shown,), took_s=3
+    kept = RetainedObject(item(ObjectKind.NETWORK, shown), shown)
+    outcome = RemovalOutcome(
+        shown, RemovalState.UNFINISHED, kept=(kept,), waits_for=(shown,), refusals=(shown,), took_s=3
     )
     proof = Proof((LeakCount(shown, None, shown),), (LeakCount(shown, 3),))
     said = printed(render_removal((outcome, replace(outcome, stack="web")), proof, shown))

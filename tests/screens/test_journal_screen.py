@@ -6,22 +6,22 @@ import pytest
 
 from console.errors import Unknown
 from console.journal.summary import summarise
-from console.monitor.values import Log, Scene
+from console.monitor.values import Log, MonitorState
 from screens.tui.journal import JournalScreen
 from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.scenes import SIZES, hosted, scene, surroundings
+from tests.support.scenes import SIZES, environment, hosted, monitor_state
 
 LINES = [*[CHATTER] * 10, NO_ADDRESS, *[CHATTER] * 10, STRANGE, NO_ADDRESS, *[CHATTER] * 30]
 
 
 def screen(signature: str = "") -> JournalScreen:
-    return JournalScreen(surroundings(), signature)
+    return JournalScreen(environment(), signature)
 
 
-def of(told: Log) -> Scene:
-    return scene(log=told)
+def of(told: Log) -> MonitorState:
+    return monitor_state(log=told)
 
 
 def meaning(shown: JournalScreen) -> str:
@@ -97,7 +97,7 @@ async def test_whoever_reads_further_up_is_left_in_peace_and_can_follow_again() 
         await pilot.press("3", *["k"] * 12)
         await pilot.pause()
         before = [each for each in frame_of(app) if each.startswith("01:")]
-        app.scene = of(log([STRANGE] * 4000, first=9000, dropped=9000))
+        app.monitor_state = of(log([STRANGE] * 4000, first=9000, dropped=9000))
         await pilot.pause()
         assert [each for each in frame_of(app) if each.startswith("01:")] == before
         assert "newer (f follows)" in "\n".join(frame_of(app))
@@ -109,7 +109,7 @@ async def test_whoever_reads_further_up_is_left_in_peace_and_can_follow_again() 
 
 async def test_a_log_that_cannot_be_read_says_why_and_what_to_do() -> None:
     shown = screen()
-    first = scene(log_failed=Unknown("The journal is not readable.", "Join the group adm."))
+    first = monitor_state(log_failed=Unknown("The journal is not readable.", "Join the group adm."))
     async with hosted(shown, first) as (app, pilot):
         said = "\n".join(frame_of(app))
         assert "The journal is not readable." in said
@@ -120,7 +120,7 @@ async def test_a_log_that_cannot_be_read_says_why_and_what_to_do() -> None:
 async def test_old_lines_stay_beside_the_reason_why_no_newer_ones_come() -> None:
     shown = screen()
     async with hosted(shown, of(log(LINES))) as (app, pilot):
-        app.scene = scene(log=log(LINES), log_failed=Unknown("journalctl ended."))
+        app.monitor_state = monitor_state(log=log(LINES), log_failed=Unknown("journalctl ended."))
         await pilot.pause()
         assert "STALE: journalctl ended." in "\n".join(frame_of(app))
         assert shown.lines.count == len(LINES)

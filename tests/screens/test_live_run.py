@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, Call, Effect, Found, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned
 from console.runbook.run import events
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import Live, StepState, StepView, Watched
+from console.runbook.run.view import Live, StepState, StepView, StoredRun
 from console.runbook.store.folders import create_run
 from screens.present.run import asked, headline
 from screens.present.run_step import because, step_says
@@ -36,7 +36,7 @@ HEADS = (
 )
 
 
-def said(run: Watched, step: StepView) -> list[str]:
+def said(run: StoredRun, step: StepView) -> list[str]:
     return [text_of(each.parts) for each in step_says(run, step)]
 
 
@@ -47,18 +47,18 @@ def paper(**world: object) -> PaperRun:
 def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
     run = paper()
     run.work()
-    shown = Watched(run.view, Live(is_alive=True, lines={"look": ("one", "two")}))
-    look, change = shown.view.steps
-    assert [look.state, change.state] == [StepState.DONE, StepState.WAITING]
-    assert said(shown, look)[-3:] == ["output", "one", "two"]
-    assert "  own yes: It is so." in said(shown, look)
+    shown = StoredRun(run.view, Live(is_alive=True, lines={"look": ("one", "two")}))
+    snapshot, change = shown.view.steps
+    assert [snapshot.state, change.state] == [StepState.DONE, StepState.WAITING]
+    assert said(shown, snapshot)[-3:] == ["output", "one", "two"]
+    assert "  own yes: It is so." in said(shown, snapshot)
     question = asked(shown)
     assert question is not None
     assert (question.step, question.word) == ("change", "word")
     assert Choice.CONFIRM in question.choices
     assert because(shown.view, change) == "For the operator."
     # Where nothing is changed nobody asks for a way back.
-    assert not [each for each in said(shown, look) if "way back" in each]
+    assert not [each for each in said(shown, snapshot) if "way back" in each]
     assert "way back none: Nobody can." in said(shown, change)
     title = text_of(headline(shown, datetime.now(UTC)))
     assert title.startswith(f"run {header().run_id}  step 2 of 2  ")
@@ -67,9 +67,9 @@ def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
 def test_a_failure_is_told_with_what_may_be_decided() -> None:
     run = paper(failing={"look": 1})
     run.work()
-    look = run.view.steps[0]
-    assert look.state is StepState.FAILED
-    assert because(run.view, look).startswith("It went wrong.")
+    snapshot = run.view.steps[0]
+    assert snapshot.state is StepState.FAILED
+    assert because(run.view, snapshot).startswith("It went wrong.")
 
 
 def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
@@ -77,12 +77,12 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
     run.work()
     step = run.view.step("change")
     plan = Planned(
-        "Recreates it.", ("reads a",), ("removes b",), ("POST /x",), (Found(Answer.NO, "Not quiet."),), ("Somebody is on it.",),
+        "Recreates it.", ("reads a",), ("removes b",), ("POST /x",), (CheckResult(Answer.NO, "Not quiet."),), ("Somebody is on it.",),
         no_return="Once b is gone.", outage_s=17.0,
     )  # fmt: skip
-    prepared = events.Prepared("change", 1, Call("x"), "digest", "word", Found(Answer.NO, "No."), plan)
+    prepared = events.Prepared("change", 1, Call("x"), "digest", "word", CheckResult(Answer.NO, "No."), plan)
     view = replace(run.view, steps=(run.view.steps[0], replace(step, prepared=prepared)))
-    shown = step_says(Watched(view, Live()), view.steps[1])
+    shown = step_says(StoredRun(view, Live()), view.steps[1])
     assert [text_of(each.parts) for each in shown] == [
         "Change it  OUTAGE",
         "Recreates it.",

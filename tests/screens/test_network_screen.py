@@ -7,8 +7,8 @@ import pytest
 from textual.widgets import Input
 
 from console.addresses.forecast import Trend
-from console.addresses.leaks import Entry, Ledger
-from console.monitor.values import Scene
+from console.addresses.leaks import LeakEntry, LeakLog
+from console.monitor.values import MonitorState
 from console.swarm.values import SwarmState
 from screens.present.text import ASCII
 from screens.tui.environment import OpenWhy
@@ -16,7 +16,7 @@ from screens.tui.network import NetworkScreen
 from screens.tui.widgets.address_map import AddressGrid
 from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
-from tests.support.scenes import SIZES, hosted, scene, surroundings
+from tests.support.scenes import SIZES, environment, hosted, monitor_state
 from tests.support.swarms import ago, network, service, subnet, swarm, task
 
 PROXY = "id-proxy"
@@ -51,9 +51,9 @@ def evening() -> SwarmState:
     )
 
 
-def entries(*addresses: str) -> tuple[Entry, ...]:
+def entries(*addresses: str) -> tuple[LeakEntry, ...]:
     return tuple(
-        Entry(
+        LeakEntry(
             PROXY, "proxy", (IPv4Address(each),), f"t{place}", f"nextcloud-pr{place}_app.1", f"nextcloud-pr{place}_app",
             f"nextcloud-pr{place}", f"nextcloud-pr{place}_internal", ago(3 * 86400 + place * 60),
         )
@@ -61,14 +61,14 @@ def entries(*addresses: str) -> tuple[Entry, ...]:
     )  # fmt: skip
 
 
-def watched(state: SwarmState | None = None, *addresses: str) -> Scene:
+def watched(state: SwarmState | None = None, *addresses: str) -> MonitorState:
     state = evening() if state is None else state
-    ledger = Ledger(ago(5 * 86400), entries(*addresses))
-    return scene(state, earlier=state, ledger=ledger, trends={PROXY: Trend(removals_left=41)})
+    leak_log = LeakLog(ago(5 * 86400), entries(*addresses))
+    return monitor_state(state, earlier=state, leak_log=leak_log, trends={PROXY: Trend(removals_left=41)})
 
 
 def screen(**more: object) -> NetworkScreen:
-    return NetworkScreen(surroundings(**more), PROXY)  # type: ignore[arg-type] # only `glyphs` is passed
+    return NetworkScreen(environment(**more), PROXY)  # type: ignore[arg-type] # only `glyphs` is passed
 
 
 def beside(shown: NetworkScreen) -> str:
@@ -150,13 +150,13 @@ async def test_what_keeps_coming_moves_neither_cursor_nor_list() -> None:
     async with hosted(shown, watched()) as (app, pilot):
         await pilot.press("j", "j", "l")
         before = at(shown)
-        app.scene = watched(None, "10.0.1.152")
+        app.monitor_state = watched(None, "10.0.1.152")
         await pilot.pause()
         assert at(shown) == before
         await pilot.press("2", *["j"] * 30)
         await pilot.pause()
         lines = frame_of(app)
-        app.scene = watched(None, "10.0.1.152", "10.0.1.190")
+        app.monitor_state = watched(None, "10.0.1.152", "10.0.1.190")
         await pilot.pause()
         assert frame_of(app)[3:] == lines[3:]
 
@@ -164,7 +164,7 @@ async def test_what_keeps_coming_moves_neither_cursor_nor_list() -> None:
 async def test_a_network_that_vanishes_says_so_and_stays_as_it_was() -> None:
     shown = screen()
     async with hosted(shown, watched(None, *LEAKED)) as (app, pilot):
-        app.scene = scene(swarm([network("other", "10.0.9.0/24")]))
+        app.monitor_state = monitor_state(swarm([network("other", "10.0.9.0/24")]))
         await pilot.pause()
         lines = "\n".join(frame_of(app))
         assert "proxy was removed" in beside(shown)
@@ -175,7 +175,7 @@ async def test_a_network_that_vanishes_says_so_and_stays_as_it_was() -> None:
 
 async def test_a_network_that_is_not_there_is_said_so() -> None:
     shown = screen()
-    async with hosted(shown, scene(swarm([]))) as (_, pilot):
+    async with hosted(shown, monitor_state(swarm([]))) as (_, pilot):
         await pilot.pause()
         await pilot.press("j", "n", "slash", "a", "enter", "2", "3", "4", "5", "c", "tab")
         assert "This network is unknown." in beside(shown)
@@ -240,7 +240,7 @@ async def test_from_a_service_or_its_cell_one_key_asks_why() -> None:
     async with hosted(shown, watched()) as (app, pilot):
         await pilot.press("l", "l", "w", "2", "G", "k", "enter")
         await pilot.pause()
-        asked = [each.service_id for each in app.heard if isinstance(each, OpenWhy)]
+        asked = [each.service_id for each in app.stream_item if isinstance(each, OpenWhy)]
         assert asked[0] == "id-ghost-pr0_app"
         assert len(asked) == 2
 
@@ -283,7 +283,7 @@ async def test_an_older_engines_unknown_addresses_are_never_shown_as_free() -> N
     shown = screen()
     state = replace(evening(), engine=swarm([]).engine)
     proxy = network("proxy", "10.0.1.0/24", load_balancer="10.0.1.200", peers=1)
-    async with hosted(shown, scene(replace(state, networks=(proxy,)))) as (app, pilot):
+    async with hosted(shown, monitor_state(replace(state, networks=(proxy,)))) as (app, pilot):
         lines = frame_of(app)
         assert "? leaked" in lines[2]
         assert not any("\N{MIDDLE DOT}" in each for each in lines)

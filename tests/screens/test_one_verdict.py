@@ -13,10 +13,10 @@ import pytest
 
 from console.diagnosis.values import Severity
 from console.guard.policy import decide
-from console.guard.shortage import Verdict
+from console.guard.shortage import GuardVerdict
 from console.host.identity import boot_id, machine_id
-from console.monitor.values import Scene
-from console.runbook.language.values import Answer, Call, Effect, Found
+from console.monitor.values import MonitorState
+from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
@@ -34,7 +34,9 @@ RUN = header().run_id
 HEADS = (StepHead("recreate", "Recreate", "network.recreate", Effect.OUTAGE),)
 BEGUN = (
     events.RunnerStarted(1, boot_id(), "0"),
-    events.Intended("recreate", 1, Call("network.recreate"), "digest", Found(Answer.NO, "It is not done.")),
+    events.Intended(
+        "recreate", 1, Call("network.recreate"), "digest", CheckResult(Answer.NO, "It is not done.")
+    ),
 )
 CHOICES = (events.Choice.RETRY, events.Choice.SKIP, events.Choice.STOP)
 
@@ -81,19 +83,24 @@ def unreadable(_: SimulatedEngine, state: Path) -> None:
 
 
 STOPPED = a_run(events.Stopped(events.Why.FAILED, "It failed."))
-CASES: dict[str, tuple[Prepare, Severity, str, Verdict]] = {
-    "healthy": (nothing, Severity.OK, "2 overlays, fullest is ingress at 0.4 %", Verdict.GO),
-    "stopped run": (STOPPED, Severity.CRITICAL, f"the run {RUN} has stopped", Verdict.STOP),
-    "run that was interrupted": (a_run(), Severity.CRITICAL, f"the run {RUN} was interrupted", Verdict.STOP),
+CASES: dict[str, tuple[Prepare, Severity, str, GuardVerdict]] = {
+    "healthy": (nothing, Severity.OK, "2 overlays, fullest is ingress at 0.4 %", GuardVerdict.GO),
+    "stopped run": (STOPPED, Severity.CRITICAL, f"the run {RUN} has stopped", GuardVerdict.STOP),
+    "run that was interrupted": (
+        a_run(),
+        Severity.CRITICAL,
+        f"the run {RUN} was interrupted",
+        GuardVerdict.STOP,
+    ),
     "run that waits": (
-        a_run(events.Asked("recreate", 1, events.About.FAILURE, "digest", "", CHOICES)),
+        a_run(events.Asked("recreate", 1, events.QuestionKind.FAILURE, "digest", "", CHOICES)),
         Severity.CRITICAL,
         f"the run {RUN} is waiting for a decision",
-        Verdict.STOP,
+        GuardVerdict.STOP,
     ),
-    "unreadable run": (unreadable, Severity.UNKNOWN, "maintenance runs cannot be read", Verdict.UNKNOWN),
-    "parked here": (parked_by(machine_id()), Severity.CRITICAL, "1 service is parked", Verdict.STOP),
-    "parked elsewhere": (parked_by("another"), Severity.CRITICAL, "1 service is parked", Verdict.STOP),
+    "unreadable run": (unreadable, Severity.UNKNOWN, "maintenance runs cannot be read", GuardVerdict.UNKNOWN),
+    "parked here": (parked_by(machine_id()), Severity.CRITICAL, "1 service is parked", GuardVerdict.STOP),
+    "parked elsewhere": (parked_by("another"), Severity.CRITICAL, "1 service is parked", GuardVerdict.STOP),
 }
 
 
@@ -114,10 +121,10 @@ def glance(state: Path, capsys: pytest.CaptureFixture[str], host: str, *form: st
     return int(code or 0), capsys.readouterr().out
 
 
-def severity_and_headline(scene: Scene) -> tuple[Severity, str]:
-    look = scene.look.value
-    assert look is not None
-    return look.assessment.severity, look.assessment.headline
+def severity_and_headline(monitor_state: MonitorState) -> tuple[Severity, str]:
+    snapshot = monitor_state.snapshot.value
+    assert snapshot is not None
+    return snapshot.assessment.severity, snapshot.assessment.headline
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -136,11 +143,11 @@ def test_every_face_says_the_same(
 
         async def in_the_console() -> tuple[Severity, str, str]:
             async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
-                scene = await watched.until(lambda each: each.look.value is not None)
-                age = age_of(scene, watched.clock.now(), watched.clock.monotonic())
+                monitor_state = await watched.until(lambda each: each.snapshot.value is not None)
+                age = age_of(monitor_state, watched.clock.now(), watched.clock.monotonic())
                 assert age.freshness is Freshness.LIVE
-                line = "".join(text for text, _ in headline(scene, age, UTC))
-                return *severity_and_headline(scene), line
+                line = "".join(text for text, _ in headline(monitor_state, age, UTC))
+                return *severity_and_headline(monitor_state), line
 
         shown = asyncio.run(in_the_console())
     told = json.loads(as_json[1])
@@ -154,11 +161,11 @@ def test_every_face_says_the_same(
     assert f"vipconsole_severity {severity.exit_code}.0\n" in as_metrics[1]
     assert {each[0] for each in (as_json, as_text, as_metrics)} == {severity.exit_code}
 
-    async def by_the_guard() -> tuple[str, Verdict, str]:
+    async def by_the_guard() -> tuple[str, GuardVerdict, str]:
         async with bench(engine, tmp_path) as guard:
-            situation = await guard.scout.situation()
-            decision = decide(situation, ALLOWED, SETTINGS.thresholds)
-            return situation.assessment.severity, decision.verdict, decision.sentence
+            inputs = await guard.collector.inputs()
+            decision = decide(inputs, ALLOWED, SETTINGS.thresholds)
+            return inputs.assessment.severity, decision.verdict, decision.sentence
 
     guarded = asyncio.run(by_the_guard())
     assert guarded[:2] == (severity, verdict)
@@ -174,9 +181,11 @@ async def test_a_run_is_told_while_the_engine_does_not_answer(tmp_path: Path) ->
     with simulation(engine) as simulated:
         simulated.break_call("*", "refuse")
         async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
-            scene = await watched.until(lambda each: each.look.failed is not None and each.unfinished)
-            age = age_of(scene, watched.clock.now(), watched.clock.monotonic())
-            line = "".join(text for text, _ in headline(scene, age, UTC))
+            monitor_state = await watched.until(
+                lambda each: each.snapshot.failed is not None and each.unfinished
+            )
+            age = age_of(monitor_state, watched.clock.now(), watched.clock.monotonic())
+            line = "".join(text for text, _ in headline(monitor_state, age, UTC))
     assert line.startswith(f" CRITICAL  the run {RUN} has stopped; ")
 
 
@@ -188,6 +197,6 @@ async def test_a_run_that_is_over_is_told_no_more(tmp_path: Path) -> None:
             await watched.until(lambda each: each.unfinished)
             with closing(database.connect(tmp_path / "runs" / RUN / LOG)) as log:
                 database.append(log, events.Abandoned(ALICE, "Nothing is left."), START)
-            scene = await watched.until(lambda each: not each.unfinished)
+            monitor_state = await watched.until(lambda each: not each.unfinished)
             await watched.until(lambda each: severity_and_headline(each)[0] is Severity.OK)
-    assert scene.unfinished == ()
+    assert monitor_state.unfinished == ()

@@ -9,12 +9,12 @@ import pytest
 from textual.worker import WorkerFailed
 
 from console.addresses.forecast import Trend
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Unknown
-from console.monitor.values import Feed, Scene
+from console.monitor.values import Feed, MonitorState
 from console.runbook.language.values import Effect
-from console.runbook.run.events import About, Asked
-from console.runbook.run.view import Failure, StepState, Watched
+from console.runbook.run.events import Asked, QuestionKind
+from console.runbook.run.view import Failure, StepState, StoredRun
 from console.swarm.values import SwarmState
 from screens.present.text import ASCII
 from screens.tui.network import NetworkScreen
@@ -22,8 +22,8 @@ from screens.tui.overview import OverviewScreen
 from screens.tui.widgets.rows import Rows
 from tests.support.frames import compare, frame_of
 from tests.support.logs import NO_ADDRESS, STRANGE, log
-from tests.support.runs import step, watched
-from tests.support.scenes import SIZES, scene
+from tests.support.runs import step, stored_run
+from tests.support.scenes import SIZES, monitor_state
 from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
@@ -59,28 +59,28 @@ def checks() -> Report:
     return Report(
         NOW,
         (
-            Check("stuck", "stuck services", State.STUCK, waits, hint="Mend it."),
-            Check("updates", "service updates", State.QUIET),
-            Check("logins", "other logins", State.WARNING, (Blocker("root", "is here too"),)),
-            Check("timers", "timers", State.UNCHECKED, note="No timers are configured."),
+            Check("stuck", "stuck services", CheckState.STUCK, waits, hint="Mend it."),
+            Check("updates", "service updates", CheckState.QUIET),
+            Check("logins", "other logins", CheckState.WARNING, (Blocker("root", "is here too"),)),
+            Check("timers", "timers", CheckState.UNCHECKED, note="No timers are configured."),
         ),
     )
 
 
-def told(state: SwarmState | None = None, lines: Iterable[str] = (NO_ADDRESS, STRANGE)) -> Scene:
+def told(state: SwarmState | None = None, lines: Iterable[str] = (NO_ADDRESS, STRANGE)) -> MonitorState:
     state = evening() if state is None else state
-    made = scene(state, earlier=state, log=log(lines), trends={PROXY: Trend(full_in_hours=4.0)})
+    made = monitor_state(state, earlier=state, log=log(lines), trends={PROXY: Trend(full_in_hours=4.0)})
     return replace(made, quiet=Feed(checks(), 100.0))
 
 
-def run_of() -> Watched:
+def run_of() -> StoredRun:
     steps = (
         step("preflight", "Look first", StepState.DONE),
         step("quiet", "Wait", StepState.WAITING, failure=Failure("for quiet")),
         step("recreate", "Recreate", effect=Effect.OUTAGE),
     )
-    question = Asked("quiet", 1, About.GO_AHEAD, "digest")
-    return watched(*steps, began_at=NOW - timedelta(minutes=3), question=question, run_id="proxy-16")
+    question = Asked("quiet", 1, QuestionKind.GO_AHEAD, "digest")
+    return stored_run(*steps, began_at=NOW - timedelta(minutes=3), question=question, run_id="proxy-16")
 
 
 def overlays(shown: Shown) -> Rows:
@@ -118,11 +118,11 @@ async def test_an_older_engine_shows_bounds_and_unknowns() -> None:
 
 
 async def test_before_the_first_look_it_says_whom_it_asks_and_then_why_nothing_comes() -> None:
-    async with console(Scene()) as shown:
+    async with console(MonitorState()) as shown:
         assert "READING  waiting for the engine" in shown.frame
         assert "unix:///var/run/docker.sock" in shown.frame
         failed = Unknown("Nothing listens at unix:///var/run/docker.sock.", "Is dockerd running?")
-        shown.stage.put_on(look=Feed(failed=failed, failed_at_s=100.0))
+        shown.stage.put_on(snapshot=Feed(failed=failed, failed_at_s=100.0))
         frame = await shown.until(lambda text: "UNKNOWN" in text)
         assert "UNKNOWN  Nothing listens at unix:///var/run/docker.sock." in frame
         assert "Is dockerd running?" in frame
@@ -140,8 +140,8 @@ async def test_what_is_old_looks_old_and_says_how_old_it_is() -> None:
         await shown.settle()
         assert {bool(overlays(shown).tone(each).dim) for each in ("", "strong", "bad")} == {True}
         assert "! proxy" in frame
-        look = replace(shown.stage.scene.look, at_s=shown.clock.monotonic())
-        shown.stage.put_on(look=look)
+        snapshot = replace(shown.stage.monitor_state.snapshot, at_s=shown.clock.monotonic())
+        shown.stage.put_on(snapshot=snapshot)
         assert "CRITICAL" in await shown.until(lambda text: "live 02:00" in text)
 
 
@@ -149,7 +149,7 @@ async def test_a_look_that_fails_makes_what_is_shown_old_at_once_and_says_why() 
     async with console(told()) as shown:
         failed = Unknown("The engine did not answer within 5 s.")
         shown.clock.pass_by(6)
-        shown.stage.put_on(look=replace(shown.stage.scene.look, failed=failed))
+        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, failed=failed))
         frame = await shown.until(lambda text: "STALE" in text)
         assert "no snapshot for 5 s, showing 02:00:00 UTC. The engine did not answer" in frame
 
@@ -162,7 +162,7 @@ async def test_the_cursor_stays_on_its_network_whatever_comes() -> None:
         more = [network(f"aaa{number:02}", f"10.0.{number}.0/28") for number in range(20, 60)]
         state = evening()
         assert not isinstance(state.networks, Unknown)
-        shown.stage.put_on(look=told(replace(state, networks=(*more, *state.networks))).look)
+        shown.stage.put_on(snapshot=told(replace(state, networks=(*more, *state.networks))).snapshot)
         await shown.until(lambda text: "43, worst first" in text)
         after = overlays(shown).current
         assert after is not None
@@ -174,9 +174,9 @@ async def test_what_did_not_change_is_not_made_anew() -> None:
         screen = shown.app.screen
         assert isinstance(screen, OverviewScreen)
         rows = [pane.query_one(Rows)._rows for pane in screen.panes]
-        shown.stage.put_on(look=replace(shown.stage.scene.look, at_s=101.0))
+        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, at_s=101.0))
         await shown.settle()
-        assert screen.scene.look.at_s == 101.0
+        assert screen.monitor_state.snapshot.at_s == 101.0
         assert all(pane.query_one(Rows)._rows is kept for pane, kept in zip(screen.panes, rows, strict=True))
 
 
@@ -309,7 +309,7 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
         ],
         [task(f"{evil}app", (PROXY, "10.0.1.3"), error=evil)],
     )
-    quiet = Report(NOW, (Check("x", evil, State.BUSY, (Blocker(evil, evil),), evil, evil),))
+    quiet = Report(NOW, (Check("x", evil, CheckState.BUSY, (Blocker(evil, evil),), evil, evil),))
     made = replace(told(state, [f'level=error msg="{evil}" error="{evil}"']), quiet=Feed(quiet, 100.0))
     async with console(made, size=(width, height)) as shown:
         failed = Unknown(evil, evil)
@@ -329,7 +329,7 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
         ):
             frame = await shown.press(*keys)
             assert all(len(line) <= width for line in frame.splitlines())
-        shown.stage.put_on(look=Feed(failed=failed), log=Feed(failed=failed), quiet=Feed(failed=failed))
+        shown.stage.put_on(snapshot=Feed(failed=failed), log=Feed(failed=failed), quiet=Feed(failed=failed))
         await shown.press("o")
         await shown.until(lambda text: "UNKNOWN" in text)
         assert shown.app.failure is None

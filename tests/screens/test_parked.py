@@ -65,7 +65,7 @@ async def test_what_a_forgotten_run_has_parked_only_a_run_that_brings_it_back_ma
     with stage(small=True) as on:
         before = facts(on.model)
         on.whose = Whose(machine_id(), "20260101-020000-proxy-16")
-        on.touches = TouchList(kill_at=17)
+        on.change_records = TouchList(kill_at=17)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
         model = on.model

@@ -16,9 +16,9 @@ from typing import Any
 import docker
 import pytest
 
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State, Verdict
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.quiescence.waiter import Progress
-from screens.output.quiet import Talk, verdict_line
+from screens.output.quiet import QuietProgress, verdict_line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
 from tests.support.swarms import NOW, ago
@@ -164,21 +164,21 @@ def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> Non
     assert b"\n" not in said
 
 
-def progress(*checks: Check, outcome: Verdict | None = None) -> Progress:
+def progress(*checks: Check, outcome: QuiescenceVerdict | None = None) -> Progress:
     return Progress(Report(NOW, checks), 70, 0, 60, outcome)
 
 
-def blocked(*names: str, state: State = State.BUSY) -> Check:
+def blocked(*names: str, state: CheckState = CheckState.BUSY) -> Check:
     return Check("tasks", "tasks", state, tuple(Blocker(each, "is at work", ago(5)) for each in names))
 
 
 def test_talk_is_silent_while_nothing_changes() -> None:
     stream = io.StringIO()
-    talk = Talk(stream, {})
-    for each in (blocked("web"), blocked("web"), blocked("db"), Check("tasks", "tasks", State.QUIET)):
-        talk.tell(progress(each))
-    talk.tell(progress(blocked("web"), outcome=Verdict.BUSY))
-    talk.end()
+    printer = QuietProgress(stream, {})
+    for each in (blocked("web"), blocked("web"), blocked("db"), Check("tasks", "tasks", CheckState.QUIET)):
+        printer.tell(progress(each))
+    printer.tell(progress(blocked("web"), outcome=QuiescenceVerdict.BUSY))
+    printer.end()
     assert stream.getvalue().splitlines() == [
         "waiting: web is at work",
         "waiting: db is at work",
@@ -188,12 +188,12 @@ def test_talk_is_silent_while_nothing_changes() -> None:
 
 def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> None:
     stuck = Check(
-        "stuck", "stuck", State.STUCK, (Blocker("a", "fails"), Blocker("b", "fails", is_accepted=True))
+        "stuck", "stuck", CheckState.STUCK, (Blocker("a", "fails"), Blocker("b", "fails", is_accepted=True))
     )
-    unknown = Check("jobs", "systemd jobs", State.UNKNOWN, note="no answer.")
-    said = verdict_line(progress(unknown, blocked("web"), stuck, outcome=Verdict.BUSY))
+    unknown = Check("jobs", "systemd jobs", CheckState.UNKNOWN, note="no answer.")
+    said = verdict_line(progress(unknown, blocked("web"), stuck, outcome=QuiescenceVerdict.BUSY))
     assert said == ("BUSY", "a fails, web is at work, no answer (waited 70 s)")
-    never = replace(progress(Check("tasks", "tasks", State.QUIET)), outcome=Verdict.BUSY)
+    never = replace(progress(Check("tasks", "tasks", CheckState.QUIET)), outcome=QuiescenceVerdict.BUSY)
     assert verdict_line(never)[1].startswith("never quiet for 60 s")
 
 

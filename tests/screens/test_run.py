@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from console.runbook.store.output import WAITING, read_waiting
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from tests.support import deeds
 from tests.support.changes import ENTER
 from tests.support.maintenance import Site, eventually, site
@@ -147,7 +147,7 @@ def test_a_wait_is_told_once_and_what_a_killed_runner_had_waited_for_is_in_the_r
     assert out.count("Service late not found") == 1
     assert " | " not in out
     with here.start("resume", "--headless") as viewer:
-        eventually(lambda: look_at(here.run_folder).view.step("calm").waits)
+        eventually(lambda: read_stored_run(here.run_folder).view.step("calm").waits)
         eventually(lambda: read_waiting(here.run_folder) is not None)
         here.simulation.model.services.create(deeds.spec("late"))
         out, _ = viewer.communicate(timeout=120)

@@ -2,27 +2,27 @@
 
 import json
 
-from console.runbook.language.values import Answer, Call, Effect, Found, Json, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, Json, Planned
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
-from console.runbook.run.view import Live, Watched
+from console.runbook.run.view import Live, StoredRun
 from screens.output.run_report import HIDDEN, as_json, as_markdown
 from tests.support.runs import PaperRun, World
 
 HUSH = "hunter2"
 
 
-def reported() -> Watched:
+def reported() -> StoredRun:
     run = PaperRun((StepHead("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), World())
     call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
     evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
-    before = Found(Answer.NO, "It is # not.", evidence)
+    before = CheckResult(Answer.NO, "It is # not.", evidence)
     run.write(events.Prepared("only", 1, call, "d", "", before, Planned("Do it.", calls=("a `b`",))))
     run.write(events.Intended("only", 1, call, "d", before))
-    run.write(events.TouchBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
+    run.write(events.ChangeBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
     run.write(events.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))
     run.write(events.Verified("only", 1, Answer.YES, (events.ConditionResult("own", before),)))
-    return Watched(run.view, Live(lines={"only": ("``` not the end",)}))
+    return StoredRun(run.view, Live(lines={"only": ("``` not the end",)}))
 
 
 def test_no_environment_arguments_or_data_leave_the_log() -> None:
@@ -33,7 +33,7 @@ def test_no_environment_arguments_or_data_leave_the_log() -> None:
     assert data["schema"] == "vipconsole.run/1"
     (step,) = data["steps"]
     assert step["outputs"] == {"config": {"Data": HIDDEN}, "count": 2}
-    assert step["touched"] == [{"kind": "service", "id": "id1", "what": "park", "is_finished": False}]
+    assert step["changed_objects"] == [{"kind": "service", "id": "id1", "what": "park", "is_finished": False}]
     assert step["before"]["evidence"]["services"][0]["ok"] == "shown"
 
 

@@ -34,7 +34,7 @@ class Talk:
         for line in self.program.stdout:
             self.said.append(line)
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         """Return when a line with a text has been said."""
         eventually(lambda: any(text in each for each in self.said))
 
@@ -62,28 +62,28 @@ def test_the_word_is_typed_after_it_was_asked_for(here: Site) -> None:
         here.sh("firm", "touch $0/firm", "confirm: really"),
         here.sh("doomed", "false", "on_failure: ask"),
     )
-    talk = Talk(here, *here.asked("run", path))
+    printer = Talk(here, *here.asked("run", path))
     try:
-        talk.prompted("to begin the run: ")
-        talk.type("start\n")
-        talk.hear("slow running")
+        printer.prompted("to begin the run: ")
+        printer.type("start\n")
+        printer.receive("slow running")
         # Pasted ahead, it answers nothing: at that moment nothing is asked.
-        talk.type("really\n\n\n")
+        printer.type("really\n\n\n")
         (here.folder / "go").touch()
-        talk.hear("answer: really")
+        printer.receive("answer: really")
         assert not (here.folder / "firm").exists()
         for wrong in ("\n", "\n\n\n\n", "yes\n", "Really\n"):
-            talk.type(wrong)
-        talk.hear("That is not an answer.")
+            printer.type(wrong)
+        printer.receive("That is not an answer.")
         assert not (here.folder / "firm").exists()
-        talk.type("really\n")
-        talk.hear("answer: retry")
+        printer.type("really\n")
+        printer.receive("answer: retry")
         assert (here.folder / "firm").exists()
-        talk.type("skip because it is doomed\n")
-        assert talk.program.wait(60) == 1
-        talk.hear("because it is doomed")
+        printer.type("skip because it is doomed\n")
+        assert printer.program.wait(60) == 1
+        printer.receive("because it is doomed")
     finally:
-        talk.end()
+        printer.end()
     assert here.report()["steps"][2]["skipped_because"] == "because it is doomed"
 
 

@@ -5,25 +5,30 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, Effect, Found, Planned
-from console.runbook.run.decisions import Wish
-from console.runbook.run.events import About, Asked, Choice
-from console.runbook.run.view import Live, RunState, StepState, Watched
+from console.runbook.language.values import Answer, CheckResult, Effect, Planned
+from console.runbook.run.decisions import DecisionRequest
+from console.runbook.run.events import Asked, Choice, QuestionKind
+from console.runbook.run.view import Live, RunState, StepState, StoredRun
 from screens.present.run import asked
 from screens.tui.runbook import RunbookScreen
 from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
-from tests.support.runs import step, watched
-from tests.support.scenes import SIZES, StillClock, hosted, scene, surroundings
+from tests.support.runs import step, stored_run
+from tests.support.scenes import SIZES, StillClock, environment, hosted, monitor_state
 from tests.support.swarms import ago
 
-ASKED = Asked("recreate", 1, About.GO_AHEAD, "digest", "proxy", (Choice.CONFIRM, Choice.SKIP, Choice.STOP))
+ASKED = Asked(
+    "recreate", 1, QuestionKind.GO_AHEAD, "digest", "proxy", (Choice.CONFIRM, Choice.SKIP, Choice.STOP)
+)
 PLAN = Planned(
     "6 services are on proxy. Each is stopped once and started once.",
     changes=("park 6 services", "remove network ab54qfa7gsk5", "create proxy 10.10.0.0/16, attachable"),
     calls=("POST /services/x/update",),
-    checked=(Found(Answer.YES, "6 services, 0 containers."), Found(Answer.NO, "The host is not quiet.")),
+    checked=(
+        CheckResult(Answer.YES, "6 services, 0 containers."),
+        CheckResult(Answer.NO, "The host is not quiet."),
+    ),
     outage_s=17.0,
 )
 STEPS = (
@@ -40,7 +45,7 @@ STEPS = (
     step("switch", "nixos-rebuild switch", effect=Effect.CHANGE),
     step("verify", "Reproduce and verify"),
 )
-RUN = watched(*STEPS, began_at=ago(360), question=ASKED, run_id="proxy-16-0350")
+RUN = stored_run(*STEPS, began_at=ago(360), question=ASKED, run_id="proxy-16-0350")
 GOING = replace(RUN, view=replace(RUN.view, state=RunState.GOING, question=None))
 
 
@@ -56,7 +61,7 @@ class SlowHand(StillClock):
 
 
 def screen(*, may_decide: bool = True) -> RunbookScreen:
-    return RunbookScreen(replace(surroundings(), clock=SlowHand()), may_decide=may_decide)
+    return RunbookScreen(replace(environment(), clock=SlowHand()), may_decide=may_decide)
 
 
 def told(shown: RunbookScreen) -> str:
@@ -66,7 +71,7 @@ def told(shown: RunbookScreen) -> str:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_a_run_that_asks_at_every_size(width: int, height: int) -> None:
     shown = screen()
-    async with hosted(shown, scene(), (width, height)) as (app, pilot):
+    async with hosted(shown, monitor_state(), (width, height)) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         compare_body(f"run-{width}x{height}", app)
@@ -74,7 +79,7 @@ async def test_a_run_that_asks_at_every_size(width: int, height: int) -> None:
 
 async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (_, pilot):
+    async with hosted(shown, monitor_state()) as (_, pilot):
         shown.run = RUN
         await pilot.pause()
         assert told(shown).startswith("Recreate proxy as 10.10.0.0/16  OUTAGE")
@@ -91,7 +96,7 @@ async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at(
 
 async def test_the_cursor_goes_along_with_the_run() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (_, pilot):
+    async with hosted(shown, monitor_state()) as (_, pilot):
         shown.run = RUN
         await pilot.pause()
         done = tuple(replace(each, state=StepState.DONE) if each.id == "recreate" else each for each in STEPS)
@@ -103,12 +108,12 @@ async def test_the_cursor_goes_along_with_the_run() -> None:
 async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads_above() -> None:
     shown = screen()
 
-    def running(lines: int) -> Watched:
+    def running(lines: int) -> StoredRun:
         output = tuple(f"line {each}" for each in range(lines))
-        run = watched(step("a", "A", StepState.RUNNING))
+        run = stored_run(step("a", "A", StepState.RUNNING))
         return replace(run, live=replace(run.live, lines={"a": output}))
 
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         shown.run = running(40)
         await pilot.pause()
         await pilot.press("2", "G")
@@ -124,51 +129,51 @@ async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads
 
 async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_asked() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"yes", "enter")
         await pilot.pause()
-        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
         assert "That is not an answer" in "\n".join(frame_of(app))
         await pilot.press(*"proxy", "enter")
         await pilot.pause()
-        (decided,) = [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
-        assert (decided.question, decided.wish) == (
+        (decided,) = [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
+        assert (decided.question, decided.request) == (
             asked(RUN),
-            Wish("recreate", Choice.CONFIRM, "proxy", "", 1, "digest", 1),
+            DecisionRequest("recreate", Choice.CONFIRM, "proxy", "", 1, "digest", 1),
         )
 
 
 async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"prox")
-        shown.run = watched(*STEPS, question=replace(ASKED, digest="another"))
+        shown.run = stored_run(*STEPS, question=replace(ASKED, digest="another"))
         await pilot.pause()
         await pilot.press("y", "enter")
         await pilot.pause()
-        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
         await pilot.press("escape", "k")
         assert told(shown).startswith("Edit swarm.nix")
 
 
 async def test_where_nothing_may_be_decided_no_key_answers() -> None:
     shown = screen(may_decide=False)
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"proxy", "enter")
         await pilot.pause()
-        assert not [each for each in app.heard if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
         assert "a answer" not in frame_of(app)[-1]
 
 
 async def test_before_any_run_it_shows_what_the_runbook_would_do() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "not started" in frame_of(app)[2]
@@ -180,7 +185,7 @@ async def test_before_any_run_it_shows_what_the_runbook_would_do() -> None:
 
 async def test_where_runs_cannot_be_read_it_says_why_and_no_key_does_anything() -> None:
     shown = screen()
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         await app.workers.wait_for_complete()
         shown.run = Unknown("The run store cannot be read.", "Look at its rights.")
         await pilot.pause()

@@ -12,30 +12,39 @@ from typing import Any
 import docker
 import pytest
 
-from console.operations.stack_removal.plan import Kept, plan_removal
-from console.operations.stack_removal.removal import Outcome, State
+from console.operations.stack_removal.plan import RetainedObject, plan_removal
+from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
 from console.swarm.values import ObjectKind
 from screens.cli.main import main
 from screens.output.operation_tables import render_removal
-from screens.output.stack_removal import Talk, as_json, exit_code, interrupted_lines, plan_lines, question
+from screens.output.stack_removal import (
+    RemovalProgress,
+    as_json,
+    exit_code,
+    interrupted_lines,
+    plan_lines,
+    question,
+)
 from screens.output.tables import print_plainly
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
 from tests.support.engines import Simulation, simulation
 from tests.support.program import vipconsole
-from tests.support.stacks import item, service, snapshot, task
+from tests.support.stacks import item, service, stack_snapshot, task
 
 OWN = item(ObjectKind.NETWORK, "web_internal")
 APP = service("web_app", OWN)
 APP_OBJECT = item(ObjectKind.SERVICE, "web_app")
 OTHER = service("other_app", OWN, stack="other")
 NOTHING_PROVEN = Proof((LeakCount("proxy", None, "Nobody counted."),), (LeakCount("proxy", 3),))
-REMOVED = Outcome("web", State.REMOVED, (APP_OBJECT, OWN), took_s=12, is_drained=True)
-KEPT = replace(REMOVED, removed=(APP_OBJECT,), kept=(Kept(OWN, "service other_app uses it"),))
-UNFINISHED = Outcome("api", State.UNFINISHED, (), (), ("api_app.1 (running on ci-host)",), took_s=70)
-UNKNOWN = replace(UNFINISHED, state=State.UNKNOWN, refusals=("The engine did not answer.",))
+REMOVED = RemovalOutcome("web", RemovalState.REMOVED, (APP_OBJECT, OWN), took_s=12, is_drained=True)
+KEPT = replace(REMOVED, removed=(APP_OBJECT,), kept=(RetainedObject(OWN, "service other_app uses it"),))
+UNFINISHED = RemovalOutcome(
+    "api", RemovalState.UNFINISHED, (), (), ("api_app.1 (running on ci-host)",), took_s=70
+)
+UNKNOWN = replace(UNFINISHED, state=RemovalState.UNKNOWN, refusals=("The engine did not answer.",))
 
 
 @pytest.fixture
@@ -48,7 +57,7 @@ def running() -> Iterator[Simulation]:
         yield listening
 
 
-def printed(capsys: pytest.CaptureFixture[str], *outcomes: Outcome, again: str = "") -> str:
+def printed(capsys: pytest.CaptureFixture[str], *outcomes: RemovalOutcome, again: str = "") -> str:
     print_plainly(render_removal(outcomes, NOTHING_PROVEN, again))
     return capsys.readouterr().out
 
@@ -116,11 +125,11 @@ def test_a_stack_that_changed_while_the_word_was_typed_is_not_removed(running: S
     try:
         with operator() as someone:
             arguments = ("stack-rm", "--host", running.host, "web")
-            code, out, talk = someone.on_a_terminal("web", *arguments, meanwhile=deploy_more)
+            code, out, printer = someone.on_a_terminal("web", *arguments, meanwhile=deploy_more)
     finally:
         client.close()
     assert (code, out) == (3, "")
-    assert "The stacks changed since the plan was shown. Nothing was removed." in talk
+    assert "The stacks changed since the plan was shown. Nothing was removed." in printer
     assert len(running.model.store.services) == 1
 
 
@@ -161,7 +170,7 @@ def test_wrong_usage_is_64(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_plan_tells_what_goes_what_stays_and_how_long_it_may_take() -> None:
-    whole = snapshot(services=[APP, OTHER], objects=[OWN], tasks=[task("web_app", OWN)])
+    whole = stack_snapshot(services=[APP, OTHER], objects=[OWN], tasks=[task("web_app", OWN)])
     plan = plan_removal(["web"], whole)
     assert list(plan_lines(plan)) == [
         "web: 1 live task, stop grace up to 10 s",
@@ -172,7 +181,7 @@ def test_a_plan_tells_what_goes_what_stays_and_how_long_it_may_take() -> None:
     ]
     assert question(plan) == ("The stack web will be removed.", "web")
     assert question(plan_removal(["web", "other"], whole))[1] == "all"
-    remains = plan_removal(["web"], snapshot(objects=[OWN], tasks=[task("web_app", desired="remove")]))
+    remains = plan_removal(["web"], stack_snapshot(objects=[OWN], tasks=[task("web_app", desired="remove")]))
     assert next(iter(plan_lines(remains))) == "web: its services are already gone; 1 task still runs"
 
 
@@ -196,7 +205,7 @@ def test_the_worst_comes_first_and_what_is_left_is_said(capsys: pytest.CaptureFi
     ("outcomes", "code"),
     [((REMOVED,), 0), ((REMOVED, KEPT), 1), ((KEPT, UNFINISHED), 2), ((UNFINISHED, UNKNOWN), 3)],
 )
-def test_the_exit_code_is_that_of_the_worst(outcomes: tuple[Outcome, ...], code: int) -> None:
+def test_the_exit_code_is_that_of_the_worst(outcomes: tuple[RemovalOutcome, ...], code: int) -> None:
     assert exit_code(outcomes, NOTHING_PROVEN) == code
     assert json.loads(as_json(outcomes, NOTHING_PROVEN, "unix:///x"))["exit_code"] == code
 
@@ -216,11 +225,11 @@ def test_an_interruption_tells_what_is_done_and_how_to_finish() -> None:
 
 
 def test_talk_says_what_changes_and_reminds_of_what_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    talk = Talk(sys.stdout)
-    waiting = Outcome("api", waits_for=("api_app.1 (running on ci-host)",))
+    printer = RemovalProgress(sys.stdout)
+    waiting = RemovalOutcome("api", waits_for=("api_app.1 (running on ci-host)",))
     for took_s in (0.0, 0.3, 0.6, 10.4, 10.7):
-        talk.tell(replace(waiting, took_s=took_s))
-    talk.tell(replace(waiting, state=State.UNFINISHED, took_s=11))
+        printer.tell(replace(waiting, took_s=took_s))
+    printer.tell(replace(waiting, state=RemovalState.UNFINISHED, took_s=11))
     assert capsys.readouterr().out.splitlines() == [
         "api: waiting for its tasks to end: api_app.1 (running on ci-host)",
         "api: waiting for its tasks to end: api_app.1 (running on ci-host)",

@@ -6,17 +6,17 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.accounting import Kept, NetworkAccount, account
+from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.details import index_for_telling
 from console.addresses.forecast import Trend
-from console.addresses.leaks import Entry, Ledger, Unwatched
+from console.addresses.leaks import LeakEntry, LeakLog, Unwatched
 from console.addresses.map import maps_of
 from console.diagnosis.attachments import attached_to
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
 from console.errors import Unknown
-from console.journal.matching import Event
-from console.runbook.language.values import Call, Effect, Place, Runbook, Step, Undo
+from console.journal.matching import LogEvent
+from console.runbook.language.values import Call, Effect, Runbook, SourcePosition, Step, Undo
 from console.runbook.run.decisions import ShownQuestion
 from console.runbook.run.events import Choice
 from console.runbook.run.view import Live, StepState
@@ -27,12 +27,12 @@ from screens.present import addresses, journal, network, run, why
 from screens.present.run_step import step_says
 from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.runs import step, watched
-from tests.support.swarms import NOW, ago, observation, service, subnet, swarm, task
+from tests.support.runs import step, stored_run
+from tests.support.swarms import NOW, ago, service, snapshot, subnet, swarm, task
 from tests.support.swarms import network as a_network
 
 PROXY = "id-proxy"
-ENTRY = Entry(
+ENTRY = LeakEntry(
     PROXY, "proxy", (IPv4Address("10.0.1.9"),), "t1", "ghost-pr_app.1", "ghost-pr_app", "ghost-pr", "ghost-pr_internal",
     ago(3600),
 )  # fmt: skip
@@ -61,7 +61,7 @@ def test_the_figures_are_words_and_say_what_is_only_a_bound() -> None:
     state = swarm([a_network("proxy", "10.0.1.0/28", load_balancer="10.0.1.4", peers=1)])
     older = only(state)
     assert text_of(addresses.figures(older, UNICODE)) == "≤ 12 free, ? leaked, ≥ 1 of 13 in use"
-    (watched,) = account(state, None, Kept(entries=(ENTRY,)))
+    (watched,) = account(state, None, EarlierLeaks(entries=(ENTRY,)))
     assert text_of(addresses.figures(watched, ASCII)) == "<= 11 free, >= 1 leaked, >= 2 of 13 in use"
     exact = only(counted(8, 8), counted(8, 8))
     assert text_of(addresses.figures(exact, UNICODE)) == "8 free, 3 leaked, 5 of 13 in use"
@@ -151,16 +151,16 @@ def test_what_was_lost_names_address_task_stack_and_network() -> None:
         Unwatched(ago(600), None, "The engine did not answer."),
         Unwatched(ago(1200), ago(900), "Paused."),
     )
-    said = texts(network.watched(Ledger(ago(7200), (ENTRY,), gaps), NOW, UTC))
+    said = texts(network.seen_leaking(LeakLog(ago(7200), (ENTRY,), gaps), NOW, UTC))
     assert "Not tracked from 01:50 to now: The engine did not answer." in said
     assert "Not tracked from 01:40 to 01:45: Paused." in said
-    assert "has not started" in texts(network.watched(Ledger(), NOW, UTC))
+    assert "has not started" in texts(network.seen_leaking(LeakLog(), NOW, UTC))
 
 
 def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not_counted() -> None:
     odd = a_network("proxy", subnet("10.0.1.0/24", ip_range="10.0.1.128/25"), subnet("fd00::/64"), peers=3)
     state = swarm([odd])
-    said = texts(network.facts(only(state), observation(state), UTC))
+    said = texts(network.facts(only(state), snapshot(state), UTC))
     for part in (
         "10.0.1.128/25: addresses are assigned from this range",
         "10.0.1.1",
@@ -170,7 +170,7 @@ def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not
     ):
         assert part in said
     bare = swarm([a_network("proxy", detail=Unknown("It did not answer."))])
-    said = texts(network.facts(only(bare), observation(bare), UTC))
+    said = texts(network.facts(only(bare), snapshot(bare), UTC))
     assert "none yet" in said
     assert "no. It did not answer." in said
 
@@ -218,8 +218,8 @@ def test_why_tells_the_verdict_the_evidence_and_a_command_for_the_engine_that_wa
         [task("ghost_app", state="new", since=ago(800)), task("fine")],
     )
     events = (each.recognised for each in log([NO_ADDRESS]).lines)
-    lines = last_lines(each for each in events if isinstance(each, Event))
-    answer = explain(observation(state), Thresholds(), (), lines)
+    lines = last_lines(each for each in events if isinstance(each, LogEvent))
+    answer = explain(snapshot(state), Thresholds(), (), lines)
     rows = why.service_rows(answer, "")
     assert of_rows(rows)[0].startswith("HELD UP      0/1  ghost_app")
     assert of_rows(why.service_rows(answer, "fine"))[0].startswith("runs")
@@ -234,7 +234,7 @@ RUNBOOK = Runbook(
     (
         Step("look", "Look around", Call("checks.all")),
         Step(
-            "recreate", "Remove and recreate", Call("network.recreate", {"network": "${vars.network}"}, Place(1, 1)),
+            "recreate", "Remove and recreate", Call("network.recreate", {"network": "${vars.network}"}, SourcePosition(1, 1)),
             requires=(Call("swarm.quiescent"),), confirm="${vars.network}", verify=(Call("network.is"),), is_checkpoint=True,
             undo=Undo(Call("network.recreate")),
         ),
@@ -264,7 +264,7 @@ def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_state_of_a_step_has_a_glyph_of_its_own_and_its_word(glyphs: object) -> None:
-    view = watched(*(step("a", "A step", each) for each in StepState)).view
+    view = stored_run(*(step("a", "A step", each) for each in StepState)).view
     rows = of_rows(run.step_rows(view, glyphs))  # type: ignore[arg-type] # both are Glyphs
     assert len({each[0] for each in rows}) == len(StepState)
     assert [each.split()[1] for each in rows] == [str(each) for each in StepState]
@@ -272,7 +272,7 @@ def test_every_state_of_a_step_has_a_glyph_of_its_own_and_its_word(glyphs: objec
 
 def test_the_step_that_matters_is_the_one_asked_about_or_at_work() -> None:
     def current(*states: StepState) -> int:
-        return run.current_place(watched(*(step("a", "A step", each) for each in states)).view)
+        return run.current_place(stored_run(*(step("a", "A step", each) for each in states)).view)
 
     states = StepState
     assert current(states.DONE, states.WAITING, states.PENDING) == 1
@@ -284,7 +284,7 @@ def test_the_step_that_matters_is_the_one_asked_about_or_at_work() -> None:
 
 def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
     at_work = step("a", "A step", StepState.RUNNING, Effect.OUTAGE, took_s=221)
-    shown = watched(at_work, began_at=ago(600), run_id="r1")
+    shown = stored_run(at_work, began_at=ago(600), run_id="r1")
     shown = replace(shown, live=Live(is_alive=True, lines={"a": ("one", "two")}))
     assert text_of(run.headline(shown, NOW)) == "run r1  step 1 of 1  started 10 min ago by root  runner up"
     assert text_of(run.headline(replace(shown, live=Live()), NOW)).endswith("runner GONE")

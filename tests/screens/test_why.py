@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Answer
+from console.diagnosis.why.values import WhyAnswer
 from console.errors import known
 from console.settings import Thresholds
 from console.text import SENTENCE_LIMIT, clean
@@ -20,7 +20,7 @@ from tests.journal.journals import daemon, record, write_journal
 from tests.journal.lines import line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import vipconsole
-from tests.support.swarms import ago, network, observation, service, swarm, task
+from tests.support.swarms import ago, network, service, snapshot, swarm, task
 from tests.swarm.test_parse import swarm_of
 
 PROXY = "id-proxy"
@@ -33,7 +33,7 @@ def evening() -> Iterator[Simulation]:
         yield running
 
 
-def drawn(answer: Answer, width: int = 80) -> str:
+def drawn(answer: WhyAnswer, width: int = 80) -> str:
     console = Console(
         file=StringIO(), width=width, markup=False, emoji=False, highlight=False, force_terminal=False
     )
@@ -140,7 +140,7 @@ def test_no_text_from_outside_is_read_as_anything(text: str) -> None:
     shown = clean(text, SENTENCE_LIMIT)
     own = replace(service("app", (PROXY, "10.0.1.9")), name=clean(text), image=shown)
     ended = task("app", (PROXY, "10.0.1.10"), state="rejected", desired="ready", since=ago(3), error=shown)
-    seen = observation(swarm([network("proxy", "10.0.1.0/24")], [own], [ended]))
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24")], [own], [ended]))
     answer = explain(seen, Thresholds(), ())
     drawing = drawn(answer)
     assert "\x1b" not in drawing
@@ -154,11 +154,11 @@ def test_no_text_from_outside_is_read_as_anything(text: str) -> None:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     proxy = network("proxy", "10.0.1.0/29")
     stuck = [service(f"a-long-name-of-a-stack_service-{n}", networks=(PROXY,)) for n in range(3)]
-    answer = explain(observation(swarm([proxy], stuck, [])), Thresholds(), ())
+    answer = explain(snapshot(swarm([proxy], stuck, [])), Thresholds(), ())
     assert max(map(len, drawn(answer, width).splitlines())) <= width
 
 
 def test_a_recorded_swarm_is_explained_whole() -> None:
     seen = swarm_of("20.10.24")
-    answer = explain(observation(seen), Thresholds(), ())
+    answer = explain(snapshot(seen), Thresholds(), ())
     assert len(answer.explained) == len(known(seen.services, ()))

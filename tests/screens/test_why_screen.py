@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Answer
+from console.diagnosis.why.values import WhyAnswer
 from console.swarm.values import Service
 from screens.tui import why
-from screens.tui.environment import OpenNetwork, Surroundings
+from screens.tui.environment import ConsoleEnvironment, OpenNetwork
 from screens.tui.why import WhyScreen
 from screens.tui.widgets.pane import Words
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import NO_ADDRESS, log
-from tests.support.scenes import SIZES, StillClock, hosted, scene, settled, surroundings
+from tests.support.scenes import SIZES, StillClock, environment, hosted, monitor_state, settled
 from tests.support.swarms import ago, network, service, swarm, task
 
 PROXY = "id-proxy"
@@ -33,12 +33,12 @@ STATE = swarm(
         task("broken_app", state="rejected", since=ago(100), error="No such image: nginx:nope"),
     ],
 )
-SCENE = scene(STATE, log=log([NO_ADDRESS]))
+SCENE = monitor_state(STATE, log=log([NO_ADDRESS]))
 
 
-def around() -> Surroundings:
-    own = surroundings()
-    return Surroundings(
+def around() -> ConsoleEnvironment:
+    own = environment()
+    return ConsoleEnvironment(
         own.settings, own.host, own.glyphs, own.zone, StillClock(), ("DOCKER_HOST=tcp://far ", "")
     )
 
@@ -73,7 +73,7 @@ async def test_it_can_be_asked_about_one_service_and_leads_to_its_network() -> N
         assert "ghost_app" in told(shown).splitlines()[0]
         await pilot.press("n")
         await pilot.pause()
-        assert [each.network_id for each in app.heard if isinstance(each, OpenNetwork)] == [PROXY]
+        assert [each.network_id for each in app.stream_item if isinstance(each, OpenNetwork)] == [PROXY]
 
 
 async def test_a_service_that_is_gone_is_said_to_be() -> None:
@@ -106,7 +106,7 @@ async def test_the_service_that_is_read_stays_when_others_come() -> None:
         state = swarm(
             STATE.networks, [service("aaa_app", networks=[PROXY], updated=ago(900)), *services()], STATE.tasks
         )
-        app.scene = scene(state, log=log([NO_ADDRESS]))
+        app.monitor_state = monitor_state(state, log=log([NO_ADDRESS]))
         await settled(app, pilot)
         assert told(shown).splitlines()[0] == before
 
@@ -118,7 +118,7 @@ async def test_services_are_explained_beside_the_event_loop_and_one_look_at_a_ti
     threads: list[threading.Thread] = []
     may_end = threading.Event()
 
-    def watched(*arguments: Any) -> Answer:
+    def watched(*arguments: Any) -> WhyAnswer:
         threads.append(threading.current_thread())
         if len(threads) == 2:
             assert may_end.wait(60)
@@ -133,7 +133,7 @@ async def test_services_are_explained_beside_the_event_loop_and_one_look_at_a_ti
             for number in range(3)
         ]
         for each in others:
-            app.scene = scene(each, log=log([NO_ADDRESS]))
+            app.monitor_state = monitor_state(each, log=log([NO_ADDRESS]))
             await pilot.pause()
         # While one look is explained the keys go on, and of those that came meanwhile only the newest is explained.
         before = told(shown)
@@ -152,6 +152,6 @@ def services() -> list[Service]:
 
 async def test_before_the_first_look_and_where_it_cannot_be_known_it_says_so() -> None:
     shown = WhyScreen(around())
-    async with hosted(shown, scene()) as (app, pilot):
+    async with hosted(shown, monitor_state()) as (app, pilot):
         assert "Not read yet." in "\n".join(frame_of(app))
         await pilot.press("j", "enter", "c", "n", "C")

@@ -11,11 +11,11 @@ from rich.cells import cell_len
 
 from console.addresses.accounting import account
 from console.addresses.map import AddressMap, maps_of
-from console.journal.matching import Event
+from console.journal.matching import LogEvent
 from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
 from screens.present.journal import is_trouble
-from screens.present.text import Paragraph, Parts, Row, says, text_of
+from screens.present.text import Paragraph, Row, Spans, says, text_of
 from screens.tui.widgets.address_map import AddressGrid, shape_for
 from screens.tui.widgets.line_view import length, wrapped
 from screens.tui.widgets.log_lines import LogLines
@@ -111,7 +111,7 @@ async def test_a_row_is_opened_by_enter_and_by_a_second_click() -> None:
         widget.show(rows("a", "b", "c"))
         await pilot.press("j", "enter")
         await pilot.click(Rows, offset=(1, 2), times=2)
-        opened = [each.index for each in app.heard if isinstance(each, RowView.Chosen)]
+        opened = [each.index for each in app.stream_item if isinstance(each, RowView.Chosen)]
         assert opened == [1, 2]
 
 
@@ -123,7 +123,7 @@ async def test_a_list_of_any_length_makes_only_the_rows_in_sight() -> None:
         def count(self) -> int:
             return 10_000_000
 
-        def row(self, index: int) -> Parts:
+        def row(self, index: int) -> Spans:
             made.add(index)
             return ((f"row {index}", ""),)
 
@@ -200,7 +200,7 @@ async def test_a_filter_keeps_the_line_that_is_read_or_the_next_one() -> None:
     async with on_stage(widget, 60, 6) as pilot:
         widget.show(log([CHATTER, NO_ADDRESS, CHATTER, NO_ADDRESS, CHATTER]).lines)
         await pilot.press("g", "j", "j")
-        widget.filter(lambda line: isinstance(line.recognised, Event))
+        widget.filter(lambda line: isinstance(line.recognised, LogEvent))
         assert [each.number for each in widget.lines] == [1, 3]
         assert number_of(widget) == 3
         widget.filter(lambda _: False)
@@ -214,7 +214,7 @@ async def test_thousands_of_lines_cost_what_is_in_sight() -> None:
     made: list[int] = []
 
     class Counting(LogLines):
-        def row(self, index: int) -> Parts:
+        def row(self, index: int) -> Spans:
             made.append(index)
             return super().row(index)
 

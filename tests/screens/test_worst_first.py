@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from textual.events import MouseScrollDown
 
-from console.diagnosis.quiescence.values import Blocker, Check, Report, State
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.diagnosis.values import Severity
-from console.monitor.values import Feed, Look, Scene
+from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.settings import Settings
 from console.swarm.values import SwarmState
 from screens.present.text import ASCII, UNICODE, Row
@@ -18,7 +18,7 @@ from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.rows import Rows
 from tests.support.frames import frame_of
-from tests.support.scenes import scene
+from tests.support.scenes import monitor_state
 from tests.support.shown_console import Shown, console
 from tests.support.stage import on_stage, shown
 from tests.support.swarms import NOW, network, swarm
@@ -49,12 +49,12 @@ def crowded(full: Iterable[int] = (), *, is_proxy_full: bool = False) -> SwarmSt
     )
 
 
-def look_of(state: SwarmState) -> Feed[Look]:
-    return scene(state, earlier=state).look
+def look_of(state: SwarmState) -> Feed[AssessedSnapshot]:
+    return monitor_state(state, earlier=state).snapshot
 
 
-def scene_of(state: SwarmState) -> Scene:
-    return scene(state, earlier=state)
+def scene_of(state: SwarmState) -> MonitorState:
+    return monitor_state(state, earlier=state)
 
 
 def rows_in(shown: Shown, kind: type[Pane]) -> Rows:
@@ -86,7 +86,7 @@ async def test_what_becomes_worst_is_in_sight_though_the_operator_had_gone_elsew
     async with console(scene_of(crowded())) as seen:
         await seen.press("G")
         assert "proxy" not in names_of(seen)
-        seen.stage.put_on(look=look_of(crowded({17})))
+        seen.stage.put_on(snapshot=look_of(crowded({17})))
         await seen.until(lambda text: "! net17" in text)
         assert names_of(seen)[:2] == ["proxy", "net17"]
         assert chosen(seen) == "net39"
@@ -95,7 +95,7 @@ async def test_what_becomes_worst_is_in_sight_though_the_operator_had_gone_elsew
 async def test_a_cursor_that_was_left_behind_comes_back_before_anything_is_opened() -> None:
     async with console(scene_of(crowded())) as seen:
         await seen.press("G")
-        seen.stage.put_on(look=look_of(crowded({17})))
+        seen.stage.put_on(snapshot=look_of(crowded({17})))
         await seen.until(lambda text: "! net17" in text)
         await seen.press("enter")
         assert len(seen.app.screen_stack) == 2
@@ -120,10 +120,10 @@ async def test_a_reader_further_down_is_left_alone_until_another_row_is_critical
         await seen.press("G")
         assert "(2 !)" in frame_of(seen.app)[2]
         before = names_of(seen)
-        seen.stage.put_on(look=look_of(crowded({5})))
+        seen.stage.put_on(snapshot=look_of(crowded({5})))
         await seen.until(lambda text: "(1 !)" in text)
         assert names_of(seen) == before
-        seen.stage.put_on(look=look_of(crowded({5, 6})))
+        seen.stage.put_on(snapshot=look_of(crowded({5, 6})))
         await seen.until(lambda text: "! net06" in text)
         assert names_of(seen)[:3] == ["proxy", "net05", "net06"]
         assert chosen(seen) == "net39"
@@ -137,7 +137,7 @@ async def test_a_pane_without_the_keys_shows_its_top() -> None:
         own = findings.current
         await seen.press("1")
         assert findings.scroll_offset.y == 0
-        seen.stage.put_on(look=look_of(crowded(range(30))))
+        seen.stage.put_on(snapshot=look_of(crowded(range(30))))
         await seen.until(lambda text: "2 Findings ─ 60 " in text)
         assert findings.scroll_offset.y == 0
         await seen.press("2")
@@ -166,7 +166,7 @@ async def test_after_a_click_what_becomes_worst_is_in_sight() -> None:
         await seen.pilot.click(PaneRows, offset=(4, 3))
         await seen.settle()
         assert chosen(seen) == "net02"
-        seen.stage.put_on(look=look_of(crowded({17, 18, 19, 20, 21, 22, 23})))
+        seen.stage.put_on(snapshot=look_of(crowded({17, 18, 19, 20, 21, 22, 23})))
         await seen.until(lambda text: "! net17" in text)
         assert names_of(seen)[:2] == ["proxy", "net17"]
 
@@ -200,7 +200,7 @@ async def test_the_network_of_interest_is_always_the_first_row(name: str) -> Non
     async with console(scene_of(crowded({3, 4})), settings=settings) as seen:
         assert names_of(seen)[:3] == [name, "net03", "net04"]
         assert f"41, worst first after {name}" in seen.frame
-        seen.stage.put_on(look=look_of(crowded()))
+        seen.stage.put_on(snapshot=look_of(crowded()))
         await seen.until(lambda text: "worst first after" not in text)
         assert names_of(seen)[0] == name
         assert "41, worst first" in seen.frame
@@ -278,22 +278,22 @@ async def test_in_a_list_beside_its_explanation_a_rise_brings_the_view_back_too(
 
 
 async def test_what_blocks_quiet_is_in_sight_as_soon_as_it_does() -> None:
-    def report(*states: State) -> Feed[Report]:
+    def report(*states: CheckState) -> Feed[Report]:
         checks = (
             Check(
                 f"c{place}",
                 f"check {place}",
                 each,
-                (Blocker("web", "is busy"),) if each is State.STUCK else (),
+                (Blocker("web", "is busy"),) if each is CheckState.STUCK else (),
             )
             for place, each in enumerate(states)
         )
         return Feed(Report(NOW, tuple(checks)), 100.0)
 
-    async with console(replace(scene_of(crowded()), quiet=report(*[State.QUIET] * 20))) as seen:
+    async with console(replace(scene_of(crowded()), quiet=report(*[CheckState.QUIET] * 20))) as seen:
         await seen.press("4", "G")
         assert "check 19" in seen.frame
-        seen.stage.put_on(quiet=report(*[State.QUIET] * 10, State.STUCK, *[State.QUIET] * 9))
+        seen.stage.put_on(quiet=report(*[CheckState.QUIET] * 10, CheckState.STUCK, *[CheckState.QUIET] * 9))
         frame = await seen.until(lambda text: "! check 10: web is busy" in text)
         assert "check 19" not in frame
         assert rows_in(seen, QuietPane).cursor == 19
@@ -301,7 +301,7 @@ async def test_what_blocks_quiet_is_in_sight_as_soon_as_it_does() -> None:
 
 async def test_where_not_all_have_room_the_worst_is_told_whole_and_what_is_cut_says_so() -> None:
     def report(*names: str) -> Feed[Report]:
-        checks = (Check(name, name, State.STUCK, (Blocker("web", "waits " * 12),)) for name in names)
+        checks = (Check(name, name, CheckState.STUCK, (Blocker("web", "waits " * 12),)) for name in names)
         return Feed(Report(NOW, tuple(checks)), 100.0)
 
     async with console(replace(scene_of(crowded()), quiet=report("a", "b", "c", "d"))) as seen:

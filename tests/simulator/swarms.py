@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from console.simulator.api import Answer, Call, answer
+from console.simulator.api import Request, Response, answer
 from console.simulator.engine import Identity, SimulatedEngine
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -58,8 +58,8 @@ def states(engine: SimulatedEngine, service: str) -> list[str]:
     return [task.state for task in engine.store.tasks_of(service)]
 
 
-def get(engine: SimulatedEngine, path: str, **query: str) -> Answer:
-    return answer(engine, Call("GET", path, query))
+def get(engine: SimulatedEngine, path: str, **query: str) -> Response:
+    return answer(engine, Request("GET", path, query))
 
 
 def check_books(engine: SimulatedEngine) -> None:
@@ -84,7 +84,7 @@ def check_books(engine: SimulatedEngine) -> None:
                 expect(network.id, address, "task", task.id)
     held = {
         (network_id, pool.written(at)): (holder.kind, holder.id)
-        for network_id, pools in engine.allocator.ledger.pools.items()
+        for network_id, pools in engine.allocator.pools.pools.items()
         for pool in pools
         for at, holder in pool.holders.items()
         if holder.kind not in ("reserved", "gateway", "leaked")

@@ -67,10 +67,10 @@ def test_down_refuses_every_connection_until_it_is_up_again(client: Any, tmp_pat
 
 def test_hang_gives_no_answer(client: Any) -> None:
     put(client, "hang")
-    patience_s, client.timeout = client.timeout, 0.3
+    max_wait_s, client.timeout = client.timeout, 0.3
     with pytest.raises(requests.exceptions.ReadTimeout):
         client.services()
-    client.timeout = patience_s
+    client.timeout = max_wait_s
     assert client.services() == []
 
 

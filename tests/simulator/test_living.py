@@ -12,7 +12,7 @@ NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 
 
 def free(engine: SimulatedEngine) -> int:
-    (pool,) = engine.allocator.ledger.pools[engine.store.find_network("proxy").id]
+    (pool,) = engine.allocator.pools.pools[engine.store.find_network("proxy").id]
     return pool.free
 
 
@@ -89,7 +89,7 @@ def test_it_goes_on_for_hours_and_nothing_grows() -> None:
             "containers": len(store.containers),
             "lines": len(store.said.lines),
             "to come": len(store.timeline._due),
-            "pools": len(engine.allocator.ledger.pools),
+            "pools": len(engine.allocator.pools.pools),
         }
 
     engine.advance(12 * ROUND_S)

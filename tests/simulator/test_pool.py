@@ -3,9 +3,9 @@ from ipaddress import ip_address, ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.simulator.ipam import AddressPool, DefaultPool, Holder
+from console.simulator.ipam import AddressPool, DefaultPool, PoolHolder
 
-SOMEBODY = Holder("vip", "x")
+SOMEBODY = PoolHolder("vip", "x")
 STEPS = st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=120)
 
 

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from console.addresses.leaks import Allocator, Census
+from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import HostError, Unknown
 from console.storage.census import FOLDER, keep_census, kept_censuses
 from console.storage.state import state_folder
 from tests.support.swarms import LONG_AGO, NOW
 
 CENSUS = Census(
-    "net1", "proxy", NOW, Allocator("cluster", "leader", "node", LONG_AGO), (IPv4Address("10.0.1.9"),), 1
+    "net1",
+    "proxy",
+    NOW,
+    AllocatorGeneration("cluster", "leader", "node", LONG_AGO),
+    (IPv4Address("10.0.1.9"),),
+    1,
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from console.addresses.forecast import Point
 from console.errors import HostError
-from console.storage.history import FILE, KEPT_DAYS, HistoryStore, Kept
+from console.storage.history import FILE, KEPT_DAYS, HistoryStore, StoredHistory
 from tests.support.swarms import NOW, entry
 
 KEY = ("id-proxy", "series")
@@ -27,12 +27,12 @@ def at(minutes: float, used: int = 7) -> Point:
     return Point(NOW + timedelta(minutes=minutes), used)
 
 
-def kept(store: HistoryStore) -> Kept:
+def kept(store: HistoryStore) -> StoredHistory:
     return store.load(CLUSTER, ALLOCATOR)
 
 
 def test_there_is_nothing_at_first(store: HistoryStore) -> None:
-    assert kept(store) == Kept({}, ())
+    assert kept(store) == StoredHistory({}, ())
 
 
 def test_points_come_back_in_their_order_each_once_for_its_minute(
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path: Path, content
     (state / FILE).write_bytes(content)
     store = HistoryStore(state)
     if not content:
-        assert kept(store) == Kept({}, ())
+        assert kept(store) == StoredHistory({}, ())
         return
     for act in (lambda: kept(store), lambda: store.add_points(CLUSTER, [(KEY, at(0))])):
         with pytest.raises(HostError) as failed:

@@ -10,13 +10,13 @@ from typing import Any
 
 from console.errors import NotAllowed
 from console.journal.reader import DaemonLog
-from console.journal.values import Batch, Entry, Gap, Window
+from console.journal.values import Batch, JournalEntry, JournalGap, Window
 from console.runbook.actions.registry import action_named
-from console.runbook.contracts import Answer, Blocking, Found, Planned, Touched
+from console.runbook.contracts import Answer, Blocking, CheckResult, Planned, RecordedChange
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.registry import answer_to
-from console.settings import Look, Settings
+from console.settings import Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -52,7 +52,7 @@ class Journal:
     """A recorded journal that says what a test puts in."""
 
     messages: list[tuple[datetime, str]] = field(default_factory=list)
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[JournalGap, ...] = ()
     windows: list[Window] = field(default_factory=list)
     """What was asked for."""
 
@@ -60,7 +60,7 @@ class Journal:
         self.windows.append(window)
         wanted = [each for each in self.messages if window.since is None or each[0] >= window.since]
         entries = tuple(
-            Entry(f"c{number}", at, "b" * 32, "stdout", "docker.service", "dockerd", 812, message)
+            JournalEntry(f"c{number}", at, "b" * 32, "stdout", "docker.service", "dockerd", 812, message)
             for number, (at, message) in enumerate(wanted)
         )
         return Batch(entries, self.gaps)
@@ -98,13 +98,15 @@ class Bench:
     running: Simulation
     connection: EngineConnection
     clock: Time
-    settings: Settings = field(default_factory=lambda: Settings(look=Look(deadline_s=60, settle_s=0)))
+    settings: Settings = field(
+        default_factory=lambda: Settings(snapshot=SnapshotSettings(deadline_s=60, settle_s=0))
+    )
     journal: Journal = field(default_factory=Journal)
     log: DaemonLog = field(init=False)
     run_id: str = "r1"
     timeout_s: float = 60.0
-    touches: Record = field(default_factory=Record)
-    touched: Sequence[Touched] = ()
+    change_records: Record = field(default_factory=Record)
+    recorded_changes: Sequence[RecordedChange] = ()
     said: list[str] = field(default_factory=list)
     waited: list[tuple[tuple[Blocking, ...], str]] = field(default_factory=list)
     """What was waited for, look by look."""
@@ -152,9 +154,10 @@ class Bench:
 
     def remember(self) -> None:
         """Let what was recorded so far be that of an earlier attempt."""
-        begun = [number for number, each in enumerate(self.touches.lines) if each[0] == "before"]
-        self.touched = tuple(
-            Touched(n, *self.touches.lines[n][1:], self.touches.states[n], None) for n in begun
+        begun = [number for number, each in enumerate(self.change_records.lines) if each[0] == "before"]
+        self.recorded_changes = tuple(
+            RecordedChange(n, *self.change_records.lines[n][1:], self.change_records.states[n], None)
+            for n in begun
         )
 
     def advance(self, seconds: float) -> None:
@@ -164,7 +167,7 @@ class Bench:
     def with_settings(self, **parts: Any) -> None:
         self.settings = replace(self.settings, **parts)
 
-    async def holds(self, name: str, /, **parameters: Json) -> Found:
+    async def holds(self, name: str, /, **parameters: Json) -> CheckResult:
         """Ask a predicate."""
         return await answer_to(self, Call(name, parameters))
 
@@ -176,11 +179,11 @@ class Bench:
         action = action_named(name)
         return await action.act(self, parameters_for(Call(name, parameters), action.parameters))
 
-    async def probe(self, name: str, /, **parameters: Json) -> Found:
+    async def probe(self, name: str, /, **parameters: Json) -> CheckResult:
         action = action_named(name)
         return await action.probe(self, parameters_for(Call(name, parameters), action.parameters))
 
-    async def verify(self, name: str, outputs: Mapping[str, Json], /, **parameters: Json) -> Found:
+    async def verify(self, name: str, outputs: Mapping[str, Json], /, **parameters: Json) -> CheckResult:
         action = action_named(name)
         return await action.verify(self, parameters_for(Call(name, parameters), action.parameters), outputs)
 
@@ -200,11 +203,11 @@ def bench(model: SimulatedEngine | str = "quiet", api_version: str | None = None
             connection.close()
 
 
-def sentences(answers: Iterable[Found]) -> list[str]:
+def sentences(answers: Iterable[CheckResult]) -> list[str]:
     return [each.sentence for each in answers]
 
 
-def is_yes(found: Found) -> bool:
+def is_yes(found: CheckResult) -> bool:
     """Whether an answer is yes; an answer that cannot be told fails the test with its reason."""
     assert found.answer is not Answer.CANNOT_TELL, found.sentence
     return found.answer is Answer.YES

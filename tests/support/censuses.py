@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from console.operations.census.census import Means, take_census
-from console.operations.census.values import Result
-from console.operations.probes import Mark
+from console.operations.census.census import CensusDependencies, take_census
+from console.operations.census.values import CensusResult
+from console.operations.probes import ProbeOwner
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
@@ -15,25 +15,29 @@ from tests.simulator.swarms import a_network, a_service
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
 
-MARK = Mark("this-machine", 77)
+MARK = ProbeOwner("this-machine", 77)
 
 
 @contextmanager
-def means_for(running: Simulation, meanwhile: Callable[[], None] = lambda: None) -> Iterator[Means]:
+def means_for(
+    running: Simulation, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[CensusDependencies]:
     connection = EngineConnection(running.host, 10)
     try:
         changer = EngineChanger(connection, lambda _: None)
-        yield Means(EngineReader(connection), changer, ModelTime(running.model, meanwhile), MARK, 20)
+        yield CensusDependencies(
+            EngineReader(connection), changer, ModelTime(running.model, meanwhile), MARK, 20
+        )
     finally:
         connection.close()
 
 
 async def census(
     engine: SimulatedEngine, name: str = "proxy", meanwhile: Callable[[], None] = lambda: None
-) -> Result:
-    with simulation(engine) as running, means_for(running, meanwhile) as means:
+) -> CensusResult:
+    with simulation(engine) as running, means_for(running, meanwhile) as dependencies:
         try:
-            return await take_census(means, name)
+            return await take_census(dependencies, name)
         finally:
             assert probes(engine) == []
 
@@ -56,5 +60,5 @@ def leak(engine: SimulatedEngine, network: str, count: int) -> None:
     engine.advance(1.0)
 
 
-def names(result: Result) -> list[str]:
+def names(result: CensusResult) -> list[str]:
     return [str(each) for each in result.unaccounted]

@@ -69,21 +69,21 @@ class Operator:
         process = self.start(*arguments, terminal=theirs)
         os.close(theirs)
         with process:
-            talk, is_typed = b"", False
+            printer, is_typed = b"", False
             while True:
                 try:
-                    talk += os.read(mine, 4096)
+                    printer += os.read(mine, 4096)
                 except OSError:
                     # The other end is closed.
                     break
-                if not is_typed and b"to continue: " in talk:
+                if not is_typed and b"to continue: " in printer:
                     is_typed = True
                     meanwhile()
                     os.write(mine, f"{typed}\n".encode() if typed else b"\x04")
             assert process.stdout is not None
             out = process.stdout.read()
         os.close(mine)
-        return process.returncode, out, talk.decode()
+        return process.returncode, out, printer.decode()
 
     def run(self, *arguments: str, within_s: float = 110.0) -> Outcome:
         """Run a command to its end."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from console.errors import EngineNotFound, StepFailed
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 
 EDITION = "edition"
@@ -60,16 +60,16 @@ class Look:
     async def plan(self, context: Context, parameters: Nothing) -> Planned:
         return Planned("Look.", reads=("services",))
 
-    async def probe(self, context: Context, parameters: Nothing) -> Found:
-        return Found(Answer.NO, "It has to be seen each time.")
+    async def probe(self, context: Context, parameters: Nothing) -> CheckResult:
+        return CheckResult(Answer.NO, "It has to be seen each time.")
 
     async def act(self, context: Context, parameters: Nothing) -> Mapping[str, Json]:
         names = await _names(context)
         await context.say(f"{len(names)} services")
         return {"services": names}
 
-    async def verify(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> Found:
-        return Found(Answer.YES, "The snapshot was taken.")
+    async def verify(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> CheckResult:
+        return CheckResult(Answer.YES, "The snapshot was taken.")
 
     async def undo(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> None:
         """Nothing was changed."""
@@ -87,10 +87,10 @@ class Mark:
     async def plan(self, context: Context, parameters: Nothing) -> Planned:
         return Planned("Create a service.", changes=(f"create the service {MARKED}",))
 
-    async def probe(self, context: Context, parameters: Nothing) -> Found:
+    async def probe(self, context: Context, parameters: Nothing) -> CheckResult:
         tell("probe mark")
         is_there = MARKED in await _names(context)
-        return Found(
+        return CheckResult(
             Answer.YES if is_there else Answer.NO, "It is there." if is_there else "It is not there."
         )
 
@@ -99,7 +99,7 @@ class Mark:
         await context.world.changer().create_service(spec(MARKED))
         return {}
 
-    async def verify(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> Found:
+    async def verify(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> CheckResult:
         return await self.probe(context, parameters)
 
     async def undo(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> None:
@@ -126,11 +126,11 @@ class Swap:
         }
         return Planned("Swap.", changes=tuple(f"swap {each}" for each in parameters.services), basis=basis)
 
-    async def probe(self, context: Context, parameters: SwapParameters) -> Found:
+    async def probe(self, context: Context, parameters: SwapParameters) -> CheckResult:
         tell("probe swap")
         editions = [await _edition(context, each) for each in parameters.services]
         is_done = set(editions) == {"new"} and SWAPPED in await _names(context)
-        return Found(Answer.YES if is_done else Answer.NO, f"They are {editions}.")
+        return CheckResult(Answer.YES if is_done else Answer.NO, f"They are {editions}.")
 
     async def act(self, context: Context, parameters: SwapParameters) -> Mapping[str, Json]:
         if FAIL in os.environ:
@@ -148,7 +148,7 @@ class Swap:
 
     async def verify(
         self, context: Context, parameters: SwapParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         return await self.probe(context, parameters)
 
     async def undo(self, context: Context, parameters: SwapParameters, outputs: Mapping[str, Json]) -> None:
@@ -178,7 +178,7 @@ def installed() -> Iterator[None]:
 async def _become(context: Context, service: str, edition: str) -> None:
     if await _edition(context, service) == edition:
         return
-    touch = await context.touches.before(
+    touch = await context.change_records.before(
         "service", service, edition, {EDITION: await _edition(context, service)}
     )
 
@@ -187,7 +187,7 @@ async def _become(context: Context, service: str, edition: str) -> None:
 
     tell(f"call {service} becomes {edition}")
     await context.world.changer().update_service(service, change)
-    await context.touches.after(touch, {EDITION: edition})
+    await context.change_records.after(touch, {EDITION: edition})
 
 
 async def _edition(context: Context, service: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from console.clock import Clock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import build
-from console.simulator.server import Running, serve_in_thread
+from console.simulator.server import RunningEngine, serve_in_thread
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from console.swarm.values import SwarmState
@@ -21,7 +21,7 @@ class Simulation:
 
     model: SimulatedEngine
     socket: Path
-    running: Running
+    running: RunningEngine
 
     @property
     def host(self) -> str:
@@ -63,7 +63,7 @@ def reader_of(host: str, timeout_s: float = 30) -> Iterator[EngineReader]:
         connection.close()
 
 
-async def look_at(host: str, timeout_s: float = 30, deadline_s: float = 60) -> SwarmState:
+async def read_swarm(host: str, timeout_s: float = 30, deadline_s: float = 60) -> SwarmState:
     """Take one look at the engine behind an address."""
     with reader_of(host, timeout_s) as reader:
         return await reader.state(deadline_s)

@@ -72,7 +72,7 @@ def _paint(app: App[Any]) -> bool:
 
 @asynccontextmanager
 async def running(
-    app: App[Any], size: tuple[int, int], heard: Callable[[Message], None] | None = None
+    app: App[Any], size: tuple[int, int], stream_item: Callable[[Message], None] | None = None
 ) -> AsyncIterator[Pilot[Any]]:
     """Run an app in a terminal of this size. Notifications are on: without them a bad one would pass unseen."""
     idleness = Idleness()
@@ -80,5 +80,5 @@ async def running(
         stack.enter_context(patch("asyncio.to_thread", idleness.to_thread))
         for module in ("app", "pilot"):
             stack.enter_context(patch(f"textual.{module}.wait_for_idle", idleness.wait))
-        async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
+        async with app.run_test(size=size, notifications=True, message_hook=stream_item) as pilot:
             yield pilot

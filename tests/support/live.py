@@ -7,8 +7,8 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 from console.journal.reader import DaemonLog
-from console.monitor.monitor import Sources, Watcher
-from console.monitor.values import Scene
+from console.monitor.monitor import Monitor, Sources
+from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from tests.support.watching import NO_LOG
@@ -18,24 +18,28 @@ class Live:
     """What a watcher shows."""
 
     def __init__(self) -> None:
-        self.scenes: list[Scene] = [Scene()]
+        self.monitor_states: list[MonitorState] = [MonitorState()]
         self._news = threading.Condition()
 
     @property
-    def scene(self) -> Scene:
-        return self.scenes[-1]
+    def monitor_state(self) -> MonitorState:
+        return self.monitor_states[-1]
 
-    def show(self, scene: Scene) -> None:
+    def show(self, monitor_state: MonitorState) -> None:
         with self._news:
-            self.scenes.append(scene)
+            self.monitor_states.append(monitor_state)
             self._news.notify_all()
 
-    def until(self, holds: Callable[[Scene], object], what: str, within_s: float = 60.0) -> Scene:
+    def until(
+        self, holds: Callable[[MonitorState], object], what: str, within_s: float = 60.0
+    ) -> MonitorState:
         """Return the first scene from now on, the present one included, of which something holds."""
         with self._news:
-            if not self._news.wait_for(lambda: holds(self.scenes[-1]), within_s):
-                raise AssertionError(f"not within {within_s:g} s: {what}; ledger {self.scene.ledger}")
-            return self.scenes[-1]
+            if not self._news.wait_for(lambda: holds(self.monitor_states[-1]), within_s):
+                raise AssertionError(
+                    f"not within {within_s:g} s: {what}; ledger {self.monitor_state.leak_log}"
+                )
+            return self.monitor_states[-1]
 
 
 @contextmanager
@@ -55,9 +59,9 @@ def live(
         ready.set()
 
         async def follow() -> None:
-            watcher = Watcher(Sources(connection, log, state), settings or Settings())
-            async with aclosing(watcher.scenes()) as scenes:
-                async for each in scenes:
+            monitor = Monitor(Sources(connection, log, state), settings or Settings())
+            async with aclosing(monitor.monitor_states()) as monitor_states:
+                async for each in monitor_states:
                     shown.show(each)
 
         following = asyncio.create_task(follow())

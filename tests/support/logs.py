@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from console.journal.matching import Recogniser
 from console.journal.summary import Summary, summarise
-from console.journal.values import Batch, Entry
+from console.journal.values import Batch, JournalEntry
 from console.monitor.values import Line, Log
 from console.text import SENTENCE_LIMIT, clean
 from tests.support.swarms import NOW
@@ -19,9 +19,9 @@ STRANGE = 'level=error msg="something nobody knows" error="really"'
 CHATTER = 'level=info msg="container start"'
 
 
-def entry(message: str, at: datetime, number: int = 0) -> Entry:
+def entry(message: str, at: datetime, number: int = 0) -> JournalEntry:
     stamped = f'time="{at:%Y-%m-%dT%H:%M:%SZ}" {message}'
-    return Entry(f"c{number}", at, "boot", "stdout", "docker.service", "dockerd", 1, stamped)
+    return JournalEntry(f"c{number}", at, "boot", "stdout", "docker.service", "dockerd", 1, stamped)
 
 
 def log(messages: Iterable[str], *, first: int = 0, dropped: int = 0, summary: Summary | None = None) -> Log:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import Clock
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from console.simulator.engine import SimulatedEngine
 from screens.output.run_report import as_json
 from tests.simulator.swarms import a_network, a_swarm
@@ -22,7 +22,7 @@ from tests.support.engines import Simulation, simulation
 from tests.support.program import Outcome
 
 # A loaded machine answers slowly, and no test here is about that.
-SETTINGS = '[run]\nprograms = ["/bin/sh"]\n[look]\ncall_timeout_s = 60\ndeadline_s = 120\n'
+SETTINGS = '[run]\nprograms = ["/bin/sh"]\n[snapshot]\ncall_timeout_s = 60\ndeadline_s = 120\n'
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Site:
     def report(self, run: str = "") -> Any:
         """Return the report as the program has it, without waiting for a process."""
         folder = self.operator.state / "runs" / run if run else self.run_folder
-        return json.loads(as_json(look_at(folder)))
+        return json.loads(as_json(read_stored_run(folder)))
 
     def kill_runner(self) -> None:
         """Kill the runner of the only run; what it started goes on."""

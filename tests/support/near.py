@@ -28,7 +28,7 @@ from requests.structures import CaseInsensitiveDict
 from yarl import URL
 
 from console.simulator import server
-from console.simulator.api import Call
+from console.simulator.api import Request
 
 far: Any = UnixHTTPAdapter.send
 _request: Any = APIClient.request
@@ -48,7 +48,7 @@ class NearEngine:
     listeners from being used twice at once, as the loop does for calls over the socket.
     """
 
-    def __init__(self, service: server.Service) -> None:
+    def __init__(self, service: server.EngineServer) -> None:
         """Begin the turn of this thread, which runs the engine's loop."""
         self._service = service
         self._loop = cast("Any", asyncio.get_running_loop())
@@ -69,7 +69,7 @@ class NearEngine:
         self._loop._selector.select = self._select
         self._turn.release()
 
-    def answer(self, call: Call, socket: str) -> web.Response | None:
+    def answer(self, call: Request, socket: str) -> web.Response | None:
         """Return the response, or None where the socket has to tell: the engine went down meanwhile, or a fault is met."""
         with self._turn:
             if _served.get(socket) is not self:
@@ -111,7 +111,9 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
     if found is not None and not more.get("stream"):
         url = URL(request.path_url, encoded=True)
         body = server.parsed(request.body or b"")
-        given = found.answer(Call(request.method or "", url.path, dict(url.query), body), adapter.socket_path)
+        given = found.answer(
+            Request(request.method or "", url.path, dict(url.query), body), adapter.socket_path
+        )
         if given is not None:
             return _response(given, request.url or "", request)
     response: requests.Response = far(adapter, request, **more)
@@ -134,7 +136,7 @@ def request(client: Any, method: str, url: str, **more: Any) -> requests.Respons
     return _response(given, url)
 
 
-def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Call | None:
+def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Request | None:
     """Return a request as the engine will read it; None for one that requests has to write first."""
     path = url.removeprefix(client.base_url)
     query, data = more.get("params") or {}, more.get("data")
@@ -150,7 +152,7 @@ def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Call |
         return None
     body = data if more.get("json") is None else json.dumps(more["json"])
     read = {str(key): str(value) for key, value in query.items() if value is not None}
-    return Call(method.upper(), unquote(path), read, server.parsed(body or b""))
+    return Request(method.upper(), unquote(path), read, server.parsed(body or b""))
 
 
 def _response(

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import Unknown
-from console.nixos.file import Places
-from console.runbook.contracts import Blocking, Touched
+from console.nixos.file import NixosPaths
+from console.runbook.contracts import Blocking, RecordedChange
 from console.settings import Nixos, Settings
 from console.swarm.values import SwarmState
 
@@ -98,9 +98,9 @@ class Host:
             docker_unit=self.docker_unit, nixos=Nixos(str(self.repository), "nix/modules/swarm.nix", ".#host")
         )
 
-    def places(self, *, systemd: bool) -> Places:
+    def places(self, *, systemd: bool) -> NixosPaths:
         """Return where this host keeps things, with or without systemd."""
-        return Places(
+        return NixosPaths(
             marker=self.folder / "NIXOS",
             running=self.folder / "current-system",
             profile=self.folder / "profiles/system",
@@ -223,14 +223,14 @@ class Store:
         return [json.loads(each) for each in self.path.read_text().splitlines()] if self.path.exists() else []
 
     @property
-    def touched(self) -> Sequence[Touched]:
-        found: dict[int, Touched] = {}
+    def recorded_changes(self) -> Sequence[RecordedChange]:
+        found: dict[int, RecordedChange] = {}
         for each in self.lines():
             if "kind" in each:
-                found[each["number"]] = Touched(**each, result=None)
+                found[each["number"]] = RecordedChange(**each, result=None)
             else:
                 old = found[each["number"]]
-                found[old.number] = Touched(
+                found[old.number] = RecordedChange(
                     old.number, old.kind, old.object_id, old.what, old.state, each["result"]
                 )
         return tuple(found.values())
@@ -270,8 +270,8 @@ class Step:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True, parents=True)
-        self.touches = Store(self.folder / "touches", self.crash_after)
-        self.began_with = self.touches.touched
+        self.change_records = Store(self.folder / "touches", self.crash_after)
+        self.began_with = self.change_records.recorded_changes
 
     @property
     def world(self) -> Any:
@@ -282,7 +282,7 @@ class Step:
         return SilentReader()
 
     @property
-    def touched(self) -> Sequence[Touched]:
+    def recorded_changes(self) -> Sequence[RecordedChange]:
         """What attempts before this one recorded, as the contract has it."""
         return self.began_with
 

@@ -11,21 +11,21 @@ from typing import Any
 
 from textual.app import App
 
-from console.addresses.leaks import Census, Ledger, allocator_of
+from console.addresses.leaks import Census, LeakLog, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.checks import judge
-from console.diagnosis.quiescence.values import Changes, Memory, Rules, Seen
-from console.diagnosis.values import Observation
+from console.diagnosis.quiescence.values import Changes, PreviousChecks, QuiescenceRules, Seen
+from console.diagnosis.values import Snapshot
 from console.journal.recordings import RecordedJournal
 from console.journal.summary import summarise
 from console.journal.values import Window
-from console.monitor.values import Feed, Log, Look, Scene
+from console.monitor.values import AssessedSnapshot, Feed, Log, MonitorState
 from console.settings import Settings
 from console.simulator.dockerd_log import UNIT, JournalFile
 from console.simulator.engine import DEFAULT_DATE
 from console.simulator.scenarios import build
 from console.swarm.snapshots import object_names
-from tests.support.engines import look_at, simulation
+from tests.support.engines import read_swarm, simulation
 from tests.support.hosts import activity
 from tests.support.png import CannotDrawError, png_of
 from tests.support.shown_console import HeldClock, console
@@ -34,16 +34,16 @@ SIZE = (100, 30)
 AT_S = 100.0
 
 
-async def evening() -> Scene:
+async def evening() -> MonitorState:
     """Return what the watcher shows of the simulated evening."""
     model, settings = build("evening", date=DEFAULT_DATE), Settings()
     with tempfile.TemporaryDirectory() as folder, simulation(model) as running:
         path = Path(folder) / "journal.json"
         with closing(JournalFile(model.store.said, path)):
             batch = await RecordedJournal(path, UNIT).read(Window(since=DEFAULT_DATE - timedelta(hours=1)))
-        swarm = await look_at(running.host)
-    summary = summarise([batch], object_names(swarm), settings.look.journal_s)
-    ledger = Ledger(watched_since=DEFAULT_DATE - timedelta(hours=1))
+        swarm = await read_swarm(running.host)
+    summary = summarise([batch], object_names(swarm), settings.snapshot.journal_s)
+    leak_log = LeakLog(watched_since=DEFAULT_DATE - timedelta(hours=1))
     allocator = allocator_of(swarm)
     if allocator is None:
         raise AssertionError("the simulated engine tells what hands its addresses out")
@@ -55,19 +55,21 @@ async def evening() -> Scene:
         tuple(IPv4Address(each) for each in model.addresses_of("proxy", "leaked")),
         0,
     )
-    seen = Observation(
-        "unix:///var/run/docker.sock", DEFAULT_DATE, 0.1, swarm, swarm, (), summary, (census,), ledger
+    seen = Snapshot(
+        "unix:///var/run/docker.sock", DEFAULT_DATE, 0.1, swarm, swarm, (), summary, (census,), leak_log
     )
-    rules = Rules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
-    quiet = judge(Seen(seen, activity(), Changes((), None), AT_S), Memory(), rules).report
-    look = Look(seen, assess(seen, settings.thresholds))
-    return Scene(1, Feed(look, AT_S), Feed(Log(summary), AT_S), Feed(quiet, AT_S), ledger=ledger)
+    rules = QuiescenceRules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
+    quiet = judge(Seen(seen, activity(), Changes((), None), AT_S), PreviousChecks(), rules).report
+    snapshot = AssessedSnapshot(seen, assess(seen, settings.thresholds))
+    return MonitorState(
+        1, Feed(snapshot, AT_S), Feed(Log(summary), AT_S), Feed(quiet, AT_S), leak_log=leak_log
+    )
 
 
 async def draw(folder: Path) -> None:
     """Write the pictures."""
-    scene = await evening()
-    async with console(scene, size=SIZE, clock=HeldClock(DEFAULT_DATE, AT_S)) as shown:
+    monitor_state = await evening()
+    async with console(monitor_state, size=SIZE, clock=HeldClock(DEFAULT_DATE, AT_S)) as shown:
         _write(folder / "overview.png", shown.app)
         await shown.press("enter", "n")
         _write(folder / "network.png", shown.app)

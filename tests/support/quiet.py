@@ -3,14 +3,22 @@
 from typing import Any
 
 from console.diagnosis.quiescence.checks import judge
-from console.diagnosis.quiescence.values import Change, Changes, Check, Judgement, Memory, Rules, Seen
+from console.diagnosis.quiescence.values import (
+    Changes,
+    Check,
+    Judgement,
+    PreviousChecks,
+    QuiescenceRules,
+    ReportedChange,
+    Seen,
+)
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
 from console.swarm.values import Event, Service, SwarmState
 from tests.support.hosts import activity
-from tests.support.swarms import NOW, ago, observation, service, swarm, task
+from tests.support.swarms import NOW, ago, service, snapshot, swarm, task
 
-RULES = Rules(Quiet(), Thresholds(), 60)
+RULES = QuiescenceRules(Quiet(), Thresholds(), 60)
 WEB = service("web")
 RUNS = task("web")
 EVERYTHING = {
@@ -19,14 +27,16 @@ EVERYTHING = {
 }  # fmt: skip
 
 
-def seen(state: SwarmState, heard: tuple[Change, ...] = (), deaf: Unknown | None = None, **host: Any) -> Seen:
-    return Seen(observation(state), activity(**host), Changes(heard, deaf), 1000.0)
+def seen(
+    state: SwarmState, stream_item: tuple[ReportedChange, ...] = (), deaf: Unknown | None = None, **host: Any
+) -> Seen:
+    return Seen(snapshot(state), activity(**host), Changes(stream_item, deaf), 1000.0)
 
 
 def judged(
-    state: SwarmState, *, rules: Rules = RULES, memory: Memory | None = None, **more: Any
+    state: SwarmState, *, rules: QuiescenceRules = RULES, previous: PreviousChecks | None = None, **more: Any
 ) -> Judgement:
-    return judge(seen(state, **more), memory or Memory(), rules)
+    return judge(seen(state, **more), previous or PreviousChecks(), rules)
 
 
 def check(code: str, state: SwarmState | None = None, **more: Any) -> Check:
@@ -46,12 +56,12 @@ def crash_loop(web: Service = WEB) -> SwarmState:
 
 
 def change(
-    kind: str, action: str, name: str = "x", heard_s: float = 990.0, more: dict[str, str] | None = None
-) -> Change:
+    kind: str, action: str, name: str = "x", received_s: float = 990.0, more: dict[str, str] | None = None
+) -> ReportedChange:
     local = kind == "container" or action in ("connect", "disconnect", "destroy")
     event = Event(kind, action, "local" if local else "swarm", f"id-{name}", name, NOW, more or {})
-    return Change(event, NOW, heard_s)
+    return ReportedChange(event, NOW, received_s)
 
 
-def of_web(action: str) -> Change:
+def of_web(action: str) -> ReportedChange:
     return change("container", action, "c1", more={"com.docker.swarm.service.id": "id-web"})

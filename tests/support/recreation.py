@@ -10,11 +10,17 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from console.operations.changes import Steady
-from console.operations.network_recreation.job import Means
-from console.operations.network_recreation.plan import Ground, RecreationPlan, Surroundings, Wanted, Whose
+from console.operations.changes import RetryingChanger
+from console.operations.network_recreation.job import RecreationDependencies
+from console.operations.network_recreation.plan import (
+    RecreationEnvironment,
+    RecreationInputs,
+    RecreationPlan,
+    RecreationRequest,
+    Whose,
+)
 from console.operations.network_recreation.record import Record
-from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
@@ -153,13 +159,13 @@ class Stage:
     connection: EngineConnection
     time: Time
     folder: Path
-    touches: TouchList = field(default_factory=TouchList)
+    change_records: TouchList = field(default_factory=TouchList)
     told: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     whose: Whose = WHOSE
     at_once: int = 4
-    patience_s: float = 20.0
-    pace_s: float = 0.0
+    max_wait_s: float = 20.0
+    interval_s: float = 0.0
 
     @property
     def model(self) -> SimulatedEngine:
@@ -184,45 +190,51 @@ class Stage:
     def mend_calls(self) -> None:
         self.running.mend()
 
-    def means(self) -> Means:
-        steady = Steady(self.time, self.touches, self.patience_s, self.at_once)
+    def dependencies(self) -> RecreationDependencies:
+        retrying = RetryingChanger(self.time, self.change_records, self.max_wait_s, self.at_once)
         changer = EngineChanger(self.connection, self.changes.append)
-        return Means(self.reader, changer, steady, self.whose, self.keeper.keep, self.say, self.pace_s)
+        return RecreationDependencies(
+            self.reader, changer, retrying, self.whose, self.keeper.keep, self.say, self.interval_s
+        )
 
-    async def ground(self, kept: Record | None = None, around: Surroundings | None = None) -> Ground:
+    async def inputs(
+        self, kept: Record | None = None, around: RecreationEnvironment | None = None
+    ) -> RecreationInputs:
         # On a loaded machine a call may take longer than a test allows for one that hangs.
-        steady = Steady(self.time, self.touches)
-        snapshot = await steady.asked(self.reader.snapshot)
+        retrying = RetryingChanger(self.time, self.change_records)
+        snapshot = await retrying.asked(self.reader.snapshot)
         found = [
-            await steady.asked(partial(self.reader.find_endpoint, each.id, "proxy"))
+            await retrying.asked(partial(self.reader.find_endpoint, each.id, "proxy"))
             for each in snapshot.attached_by_hand("proxy")
         ]
         endpoints = tuple(each for each in found if each is not None)
         given = {each.container_id: False for each in endpoints}
-        return Ground(snapshot, endpoints, around or Surroundings((), POOLS, given), kept)
+        return RecreationInputs(snapshot, endpoints, around or RecreationEnvironment((), POOLS, given), kept)
 
     async def plan(
         self, subnet: IPv4Network = NEW, kept: Record | None = None, **more: Any
     ) -> RecreationPlan:
         around = more.pop("around", None)
-        wanted = Wanted("proxy", subnet, **{"first": ("traefik_*",), **more})
-        return plan_recreation(await self.ground(kept, around), wanted, self.whose)
+        wanted = RecreationRequest("proxy", subnet, **{"first": ("traefik_*",), **more})
+        return plan_recreation(await self.inputs(kept, around), wanted, self.whose)
 
     async def recreation(self, subnet: IPv4Network = NEW) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""
         plan = await self.plan(subnet, self.keeper.kept())
         assert plan.refused == ()
         assert plan.record is not None
-        return Recreation(self.means(), plan.record, Surroundings((), POOLS), ("traefik_*",))
+        return Recreation(self.dependencies(), plan.record, RecreationEnvironment((), POOLS), ("traefik_*",))
 
-    async def forward(self, subnet: IPv4Network = NEW) -> Result:
+    async def forward(self, subnet: IPv4Network = NEW) -> RecreationResult:
         return await (await self.recreation(subnet)).forward()
 
-    async def back(self) -> Result:
+    async def back(self) -> RecreationResult:
         kept = self.keeper.kept()
         if kept is None:
             return await (await self.recreation()).back()
-        return await Recreation(self.means(), kept, Surroundings((), POOLS), ("traefik_*",)).back()
+        return await Recreation(
+            self.dependencies(), kept, RecreationEnvironment((), POOLS), ("traefik_*",)
+        ).back()
 
 
 @contextmanager

@@ -40,8 +40,8 @@ PANES = {
     "Words": "Text",
     "FindLine": "The line in which a filter is typed",
     "AnswerLine": "The line in which an answer is typed",
-    "Reading": "Help and other text over a screen",
-    "Leaving": "The quit dialog",
+    "TextDialog": "Help and other text over a screen",
+    "QuitDialog": "The quit dialog",
 }
 """What declares keys, by its class, and what a reader calls it; in the order of the page."""
 SPELT = {**KEY_NAMES, "colon": ":"}

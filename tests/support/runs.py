@@ -10,32 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from console.host.who import Who
-from console.runbook.language.values import Answer, Call, Effect, Found, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned
 from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
-from console.runbook.run.decisions import Wish, decision_for
-from console.runbook.run.header import Header, StepHead
+from console.runbook.run.decisions import DecisionRequest, decision_for
+from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.next_action import (
     Act,
     Await,
-    Move,
+    NextAction,
     Prepare,
     Probe,
     Rest,
     UndoStep,
     Verify,
+    choose_next_action,
     event_of,
-    next_move,
 )
 from console.runbook.run.replay import after, begun
-from console.runbook.run.view import Live, Question, RunState, RunView, StepState, StepView, Watched
+from console.runbook.run.view import Live, Question, RunState, RunView, StepState, StepView, StoredRun
 from console.runbook.store.folders import RUNNER_LOCK
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
 START = datetime(2026, 6, 12, 2, 0, tzinfo=UTC)
 
 
-def header(**parts: Any) -> Header:
+def header(**parts: Any) -> RunHeader:
     """Return a header; a test gives what it is about."""
     usual: dict[str, Any] = {
         "run_id": "20260612-020000-proxy-16",
@@ -52,7 +52,7 @@ def header(**parts: Any) -> Header:
         "engine_version": "20.10.24",
         "tool_version": "0",
     }
-    return Header(**{**usual, **parts})
+    return RunHeader(**{**usual, **parts})
 
 
 def step(
@@ -67,19 +67,19 @@ def step(
     """Return a step; with a plan, as it was prepared last."""
     head = StepHead(name, title, "test.do", effect, no_undo_because=no_undo_because)
     if plan is not None:
-        probe = Found(Answer.NO, "It is not done.")
+        probe = CheckResult(Answer.NO, "It is not done.")
         more["prepared"] = events.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
     return StepView(head, state, **more)
 
 
-def watched(
+def stored_run(
     *steps: StepView, began_at: datetime = START, question: events.Asked | None = None, **header_parts: Any
-) -> Watched:
+) -> StoredRun:
     """Return a run of these steps that root began and a runner works on, or that waits for an answer."""
     view = RunView(header(**header_parts), Who("root"), began_at, steps)
     if question is not None:
         view = replace(view, state=RunState.WAITING, question=Question(1, question, began_at))
-    return Watched(view, Live(is_alive=True))
+    return StoredRun(view, Live(is_alive=True))
 
 
 class Crash(BaseException):
@@ -96,12 +96,14 @@ class World:
     history: list[tuple[str, str]] = field(default_factory=list)
     """What was done, in order: `probe`, `act` or `undo`, and the step."""
 
-    def probe(self, step: str) -> Found:
+    def probe(self, step: str) -> CheckResult:
         self.history.append(("probe", step))
         if step in self.blind:
-            return Found(Answer.CANNOT_TELL, "It does not show.")
+            return CheckResult(Answer.CANNOT_TELL, "It does not show.")
         is_done = self.done.get(step, False)
-        return Found(Answer.YES if is_done else Answer.NO, "It is done." if is_done else "It is not done.")
+        return CheckResult(
+            Answer.YES if is_done else Answer.NO, "It is done." if is_done else "It is not done."
+        )
 
 
 @dataclass
@@ -139,24 +141,24 @@ class PaperRun:
         self.write(event)
         self.tick()
 
-    def decide(self, wish: Wish, *, is_alive: bool = False) -> str:
+    def decide(self, request: DecisionRequest, *, is_alive: bool = False) -> str:
         """Decide as an operator does, and return what was wrong with it."""
-        decided = decision_for(self.view, wish, ALICE, is_alive=is_alive)
+        decided = decision_for(self.view, request, ALICE, is_alive=is_alive)
         if isinstance(decided, str):
             return decided
         self.write(decided)
         return ""
 
-    def work(self) -> Move:
+    def work(self) -> NextAction:
         """Let one runner work until it rests or waits, and return that move."""
         self.add(events.RunnerStarted(1, f"boot-{self.boots}", "0"))
         while True:
-            move = next_move(self.view)
+            move = choose_next_action(self.view)
             if isinstance(move, Rest | Await):
                 return move
             self._perform(move)
 
-    def _perform(self, move: Move) -> None:
+    def _perform(self, move: NextAction) -> None:
         match move:
             case Prepare(step):
                 self.add(self._prepared(step))
@@ -198,7 +200,7 @@ class PaperRun:
 
     def _verify(self, step: str) -> None:
         is_so = self.world.done.get(step, False)
-        found = Found(Answer.YES if is_so else Answer.NO, "It is so." if is_so else "It is not so.")
+        found = CheckResult(Answer.YES if is_so else Answer.NO, "It is so." if is_so else "It is not so.")
         self.add(
             events.Verified(
                 step, self.view.step(step).attempt, found.answer, (events.ConditionResult("own", found),)
@@ -206,7 +208,7 @@ class PaperRun:
         )
 
 
-def lives_of(run: PaperRun) -> Iterator[Move | None]:
+def lives_of(run: PaperRun) -> Iterator[NextAction | None]:
     """Let runner after runner work, each until it rests, waits (the move) or is killed (None)."""
     while True:
         try:

@@ -13,17 +13,17 @@ from textual.pilot import Pilot
 from textual.reactive import var
 
 from console.addresses.forecast import Trend
-from console.addresses.leaks import Ledger
+from console.addresses.leaks import LeakLog
 from console.diagnosis.assess import assess
 from console.errors import Unknown
-from console.monitor.values import Feed, Log, Look, Scene
+from console.monitor.values import AssessedSnapshot, Feed, Log, MonitorState
 from console.settings import Settings, Thresholds
 from console.swarm.values import SwarmState
 from screens.present.text import UNICODE, Glyphs
-from screens.tui.environment import Surroundings
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.screen import ConsoleScreen
 from tests.support.idle import running
-from tests.support.swarms import NOW, observation
+from tests.support.swarms import NOW, snapshot
 
 SIZES = ((60, 20), (80, 24), (160, 50))
 NO_TRENDS: Mapping[str, Trend] = {}
@@ -42,55 +42,55 @@ class StillClock:
         raise AssertionError(f"nobody waits {seconds} s by a clock that stands still")
 
 
-def surroundings(glyphs: Glyphs = UNICODE) -> Surroundings:
-    return Surroundings(Settings(), "unix:///run/docker.sock", glyphs, UTC, StillClock())
+def environment(glyphs: Glyphs = UNICODE) -> ConsoleEnvironment:
+    return ConsoleEnvironment(Settings(), "unix:///run/docker.sock", glyphs, UTC, StillClock())
 
 
-def scene(
+def monitor_state(
     state: SwarmState | None = None,
     *,
     earlier: SwarmState | None = None,
-    ledger: Ledger | None = None,
+    leak_log: LeakLog | None = None,
     log: Log | None = None,
     log_failed: Unknown | None = None,
     trends: Mapping[str, Trend] = NO_TRENDS,
-) -> Scene:
+) -> MonitorState:
     """Return what is shown of a swarm and a log just now."""
-    watched = ledger or Ledger(watched_since=NOW)
-    look: Feed[Look] = Feed()
+    watched = leak_log or LeakLog(watched_since=NOW)
+    assessed: Feed[AssessedSnapshot] = Feed()
     if state is not None:
         journal = None if log is None else log.summary
-        seen = replace(observation(state, earlier=earlier, journal=journal), ledger=watched)
-        look = Feed(Look(seen, assess(seen, Thresholds())), 100.0)
-    return Scene(1, look, Feed(log, 100.0, log_failed), ledger=watched, trends=trends)
+        seen = replace(snapshot(state, earlier=earlier, journal=journal), leak_log=watched)
+        assessed = Feed(AssessedSnapshot(seen, assess(seen, Thresholds())), 100.0)
+    return MonitorState(1, assessed, Feed(log, 100.0, log_failed), leak_log=watched, trends=trends)
 
 
 class Host(App[None], inherit_bindings=False):
     """An app with one screen of the console."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
-    scene: var[Scene] = var(Scene())
+    monitor_state: var[MonitorState] = var(MonitorState())
 
-    def __init__(self, shown: ConsoleScreen, first: Scene) -> None:
+    def __init__(self, shown: ConsoleScreen, first: MonitorState) -> None:
         super().__init__(ansi_color=True)
         self.animation_level = "none"
         self._shown = shown
         self._first = first
-        self._heard: dict[int, Message] = {}
+        self._stream_items: dict[int, Message] = {}
         self.copied: list[str] = []
 
     def on_mount(self) -> None:
         self.theme = "ansi-dark"
-        self.scene = self._first
+        self.monitor_state = self._first
         self.push_screen(self._shown)
 
-    def hear(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         # A message that bubbles is heard of once on each level.
-        self._heard[id(message)] = message
+        self._stream_items[id(message)] = message
 
     @property
-    def heard(self) -> list[Message]:
-        return list(self._heard.values())
+    def stream_item(self) -> list[Message]:
+        return list(self._stream_items.values())
 
     def copy_to_clipboard(self, text: str) -> None:
         self.copied.append(text)
@@ -98,11 +98,11 @@ class Host(App[None], inherit_bindings=False):
 
 @asynccontextmanager
 async def hosted(
-    screen: ConsoleScreen, first: Scene, size: tuple[int, int] = (80, 24)
+    screen: ConsoleScreen, first: MonitorState, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
     """Show a screen over a scene in a terminal of this size."""
     app = Host(screen, first)
-    async with running(app, size, app.hear) as pilot:
+    async with running(app, size, app.receive) as pilot:
         await pilot.pause()
         await settled(app, pilot)
         yield app, pilot

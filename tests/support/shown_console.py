@@ -9,11 +9,11 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from console.monitor.values import Scene
+from console.monitor.values import MonitorState
 from console.settings import Settings
 from screens.present.text import UNICODE, Glyphs
 from screens.tui.app import ConsoleApp, OwnRun, Runs
-from screens.tui.environment import Surroundings
+from screens.tui.environment import ConsoleEnvironment
 from tests.support.frames import frame_of
 from tests.support.idle import running
 from tests.support.swarms import NOW
@@ -43,28 +43,28 @@ class HeldClock:
 class Stage:
     """A source of scenes: those that a test puts on."""
 
-    def __init__(self, scene: Scene | None = None) -> None:
-        self._next: asyncio.Queue[Scene | BaseException] = asyncio.Queue()
-        self.scene = scene or Scene()
+    def __init__(self, monitor_state: MonitorState | None = None) -> None:
+        self._next: asyncio.Queue[MonitorState | BaseException] = asyncio.Queue()
+        self.monitor_state = monitor_state or MonitorState()
         self.hurried = 0
         self.attended: tuple[str, ...] = ()
 
     def put_on(self, **parts: Any) -> None:
-        self.scene = replace(self.scene, number=self.scene.number + 1, **parts)
-        self._next.put_nowait(self.scene)
+        self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
+        self._next.put_nowait(self.monitor_state)
 
     def fail(self, error: BaseException) -> None:
         self._next.put_nowait(error)
 
-    async def scenes(self) -> AsyncGenerator[Scene, None]:
-        yield self.scene
+    async def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
+        yield self.monitor_state
         while True:
             given = await self._next.get()
             if isinstance(given, BaseException):
                 raise given
             yield given
 
-    def hurry(self) -> None:
+    def wake(self) -> None:
         self.hurried += 1
 
     def attend(self, *network_ids: str) -> None:
@@ -104,7 +104,7 @@ class Shown:
 
 @asynccontextmanager
 async def console(
-    scene: Scene | None = None,
+    monitor_state: MonitorState | None = None,
     *,
     size: tuple[int, int] = (80, 24),
     glyphs: Glyphs = UNICODE,
@@ -114,8 +114,8 @@ async def console(
     own: OwnRun | None = None,
 ) -> AsyncIterator[Shown]:
     """Show the console at a size, over a scene."""
-    stage, clock = Stage(scene), clock or HeldClock()
-    around = Surroundings(
+    stage, clock = Stage(monitor_state), clock or HeldClock()
+    around = ConsoleEnvironment(
         settings or Settings(),
         "unix:///var/run/docker.sock",
         glyphs,

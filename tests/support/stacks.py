@@ -73,7 +73,7 @@ def standalone(name: str, *networks: StackObject) -> Container:
     return Container(f"container-{name}-1", name, True, "", "", "", on)
 
 
-def snapshot(
+def stack_snapshot(
     *,
     services: Iterable[Service] = (),
     objects: Iterable[StackObject] = (),

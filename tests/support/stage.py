@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import LineView
 from tests.support.idle import running
 
 
@@ -21,7 +21,7 @@ class Stage(App[None]):
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
-        self._heard: dict[int, Message] = {}
+        self._stream_items: dict[int, Message] = {}
 
     def compose(self) -> ComposeResult:
         yield self.widget
@@ -29,25 +29,25 @@ class Stage(App[None]):
     def on_mount(self) -> None:
         self.widget.focus()
 
-    def hear(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         # A message that bubbles is heard of once on each level.
-        self._heard[id(message)] = message
+        self._stream_items[id(message)] = message
 
     @property
-    def heard(self) -> list[Message]:
-        return list(self._heard.values())
+    def stream_item(self) -> list[Message]:
+        return list(self._stream_items.values())
 
 
 @asynccontextmanager
 async def on_stage(widget: Widget, width: int = 80, height: int = 24) -> AsyncIterator[Pilot[Any]]:
     """Show a widget that fills a terminal of this size."""
     app = Stage(widget)
-    async with running(app, (width, height), app.hear) as pilot:
+    async with running(app, (width, height), app.receive) as pilot:
         await pilot.pause()
         yield pilot
 
 
-def shown(widget: Painted) -> list[str]:
+def shown(widget: LineView) -> list[str]:
     """Return the visible lines of a widget, without what is only blank at their ends."""
     height = widget.scrollable_content_region.height
     return [widget.render_line(y).text.rstrip() for y in range(height)]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from console.addresses.leaks import Entry
-from console.diagnosis.values import Observation
-from console.errors import Part, Unknown
+from console.addresses.leaks import LeakEntry
+from console.diagnosis.values import Snapshot
+from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary, summarise
 from console.swarm.values import (
@@ -50,7 +50,7 @@ def network(
     load_balancer: str = "",
     peers: int | None = None,
     use: dict[str, tuple[int, int]] | None = None,
-    detail: Part[NetworkDetail] | None = None,
+    detail: Result[NetworkDetail] | None = None,
 ) -> Network:
     endpoints: tuple[LocalEndpoint, ...] = ()
     if load_balancer:
@@ -127,10 +127,10 @@ def engine(api: tuple[int, int] = (1, 41), node_id: str = HERE.id) -> Engine:
 
 
 def swarm(
-    networks: Part[tuple[Network, ...]] | Iterable[Network] = (),
-    services: Part[tuple[Service, ...]] | Iterable[Service] = (),
-    tasks: Part[tuple[Task, ...]] | Iterable[Task] = (),
-    nodes: Part[tuple[Node, ...]] | Iterable[Node] = (HERE,),
+    networks: Result[tuple[Network, ...]] | Iterable[Network] = (),
+    services: Result[tuple[Service, ...]] | Iterable[Service] = (),
+    tasks: Result[tuple[Task, ...]] | Iterable[Task] = (),
+    nodes: Result[tuple[Node, ...]] | Iterable[Node] = (HERE,),
     api: tuple[int, int] = (1, 41),
     node_id: str = HERE.id,
 ) -> SwarmState:
@@ -143,23 +143,23 @@ def swarm(
     )
 
 
-def entry(network_id: str, *addresses: str, stack: str = "ghost", ended_at: datetime = NOW) -> Entry:
+def entry(network_id: str, *addresses: str, stack: str = "ghost", ended_at: datetime = NOW) -> LeakEntry:
     """Return what a task of a stack was seen to leak on a network."""
     lost = tuple(map(IPv4Address, addresses))
     name = f"{stack}_app"
     task_id = f"task-{stack}-{lost[0]}"
-    return Entry(
+    return LeakEntry(
         network_id, network_id, lost, task_id, f"{name}.1", name, stack, f"{stack}_internal", ended_at
     )
 
 
-def observation(
+def snapshot(
     state: SwarmState,
     *,
     earlier: SwarmState | None = None,
-    routes: Part[tuple[Route, ...]] = (),
-    journal: Part[Summary] | None = None,
+    routes: Result[tuple[Route, ...]] = (),
+    journal: Result[Summary] | None = None,
     host: str = "unix:///var/run/docker.sock",
-) -> Observation:
+) -> Snapshot:
     silent = summarise([], {}, 3600) if journal is None else journal
-    return Observation(host, NOW, 0.1, state, earlier, routes, silent)
+    return Snapshot(host, NOW, 0.1, state, earlier, routes, silent)

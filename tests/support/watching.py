@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from console.addresses.accounting import NetworkAccount
 from console.journal.reader import DaemonLog
 from console.journal.recordings import RecordedJournal
-from console.monitor.monitor import Sources, Watcher
-from console.monitor.values import Scene
+from console.monitor.monitor import Monitor, Sources
+from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.simulator.engine import SimulatedEngine
-from console.simulator.server import Running
+from console.simulator.server import RunningEngine
 from console.swarm.connection import EngineConnection
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 STEP_S = 0.1
 IDLE_TURNS = 25
 """So many turns of the loop without a call under way, and everybody waits."""
-PATIENCE_S = 60.0
+MAX_WAIT_S = 60.0
 """Of this machine's time, for whatever is waited for."""
 NO_LOG = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)
 
@@ -102,13 +102,13 @@ class CountingExecutor(ThreadPoolExecutor):
 class Watching:
     """A watcher at work."""
 
-    watcher: Watcher
+    monitor: Monitor
     clock: HandClock
     connection: CountingConnection
     executor: CountingExecutor
-    simulated: Running
-    scene: Scene = field(default_factory=Scene)
-    scenes: list[Scene] = field(default_factory=list)
+    simulated: RunningEngine
+    monitor_state: MonitorState = field(default_factory=MonitorState)
+    monitor_states: list[MonitorState] = field(default_factory=list)
 
     def do(self, act: Callable[[SimulatedEngine], T]) -> T:
         """Do something with the simulated engine."""
@@ -119,13 +119,13 @@ class Watching:
         for _ in range(max(1, round(seconds / STEP_S))):
             await self._step()
 
-    async def until(self, holds: Callable[[Scene], object], within_s: float = 60.0) -> Scene:
+    async def until(self, holds: Callable[[MonitorState], object], within_s: float = 60.0) -> MonitorState:
         """Let time pass until something holds; fail when it does not within so much of it."""
         for _ in range(round(within_s / STEP_S)):
-            if holds(self.scene):
-                return self.scene
+            if holds(self.monitor_state):
+                return self.monitor_state
             await self._step()
-        raise AssertionError(f"not within {within_s:g} s: {_in_short(self.scene)}")
+        raise AssertionError(f"not within {within_s:g} s: {_in_short(self.monitor_state)}")
 
     async def _step(self) -> None:
         await self._idle()
@@ -134,7 +134,7 @@ class Watching:
         await self._idle()
 
     async def _idle(self) -> None:
-        deadline, turns = time.monotonic() + PATIENCE_S, 0
+        deadline, turns = time.monotonic() + MAX_WAIT_S, 0
         while turns < IDLE_TURNS:
             is_busy = self.connection.under_way or self.executor.under_way
             turns = 0 if is_busy else turns + 1
@@ -146,7 +146,7 @@ class Watching:
 @asynccontextmanager
 async def watching(
     host: str,
-    simulated: Running,
+    simulated: RunningEngine,
     *,
     log: DaemonLog = NO_LOG,
     state: Path | None = None,
@@ -156,21 +156,21 @@ async def watching(
     """Watch a simulated engine whose time the test holds."""
     settings = settings or Settings()
     settings = replace(
-        settings, look=replace(settings.look, call_timeout_s=timeout_s, deadline_s=2 * timeout_s)
+        settings, snapshot=replace(settings.snapshot, call_timeout_s=timeout_s, deadline_s=2 * timeout_s)
     )
     clock = HandClock(simulated.run(lambda engine: engine.now))
     executor = CountingExecutor(max_workers=4)
     asyncio.get_running_loop().set_default_executor(executor)
     connection = CountingConnection(host, timeout_s)
     found = Watching(
-        Watcher(Sources(connection, log, state), settings, clock), clock, connection, executor, simulated
+        Monitor(Sources(connection, log, state), settings, clock), clock, connection, executor, simulated
     )
 
     async def watch() -> None:
-        async with aclosing(found.watcher.scenes()) as scenes:
-            async for each in scenes:
-                found.scene = each
-                found.scenes.append(each)
+        async with aclosing(found.monitor.monitor_states()) as monitor_states:
+            async for each in monitor_states:
+                found.monitor_state = each
+                found.monitor_states.append(each)
 
     watching_task = asyncio.create_task(watch())
     try:
@@ -184,14 +184,18 @@ async def watching(
         connection.close()
 
 
-def _in_short(scene: Scene) -> str:
-    look = scene.look.value
-    said = "no look" if look is None else f"{look.assessment.headline} at {scene.look.at_s:g}"
-    return f"scene {scene.number}, {said}, failed {scene.look.failed}, ledger {scene.ledger}"
+def _in_short(monitor_state: MonitorState) -> str:
+    snapshot = monitor_state.snapshot.value
+    said = (
+        "no look"
+        if snapshot is None
+        else f"{snapshot.assessment.headline} at {monitor_state.snapshot.at_s:g}"
+    )
+    return f"scene {monitor_state.number}, {said}, failed {monitor_state.snapshot.failed}, ledger {monitor_state.leak_log}"
 
 
-def account_of(scene: Scene, name: str) -> NetworkAccount:
+def account_of(monitor_state: MonitorState, name: str) -> NetworkAccount:
     """Return the account of a network."""
-    look = scene.look.value
-    assert look is not None
-    return next(each for each in look.assessment.accounts if each.network.name == name)
+    snapshot = monitor_state.snapshot.value
+    assert snapshot is not None
+    return next(each for each in snapshot.assessment.accounts if each.network.name == name)

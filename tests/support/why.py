@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Answer, Explanation
-from console.journal.matching import Event, Recogniser
+from console.diagnosis.why.values import Explanation, WhyAnswer
+from console.journal.matching import LogEvent, Recogniser
 from console.settings import Thresholds
 from console.swarm.values import Network, Service, Task
 from tests.journal.lines import entry, line
-from tests.support.swarms import ago, network, observation, service, swarm, task
+from tests.support.swarms import ago, network, service, snapshot, swarm, task
 
 PROXY = "id-proxy"
 ROOMY = network("proxy", "10.0.1.0/24")
@@ -52,10 +52,10 @@ def failures(error: str, *, count: int = 3, state: str = "failed", code: int | N
     return [one(id="t-new", state="ready", desired_state="ready", since=ago(2), created=ago(2)), *ended]
 
 
-def event(message: str, error: str, *, at: datetime = LATELY) -> Event:
+def event(message: str, error: str, *, at: datetime = LATELY) -> LogEvent:
     """Return a line of dockerd's as it is recognised."""
     found = Recogniser().recognise(replace(entry(line(message, error)), realtime=at))
-    assert isinstance(found, Event)
+    assert isinstance(found, LogEvent)
     return found
 
 
@@ -65,12 +65,12 @@ def ask(
     networks: Iterable[Network] = (ROOMY,),
     *,
     names: tuple[str, ...] = (APP,),
-    lines: dict[str, Event] | None = None,
+    lines: dict[str, LogEvent] | None = None,
     api: tuple[int, int] = (1, 41),
-) -> Answer:
+) -> WhyAnswer:
     """Return why services run or do not."""
     state = swarm(networks, services, tasks, api=api)
-    return explain(observation(state), Thresholds(), names, lines or {})
+    return explain(snapshot(state), Thresholds(), names, lines or {})
 
 
 def why(*arguments: object, **more: object) -> Explanation:

@@ -7,7 +7,7 @@ from typing import Any
 import docker
 import pytest
 
-from console.errors import EngineNonsense, EngineNotFound, EngineRefused
+from console.errors import EngineNotFound, EngineRefused, MalformedReply
 from console.host.audit import Audit
 from console.host.who import Who
 from console.swarm.changer import EngineChanger, Tell
@@ -99,7 +99,7 @@ async def test_an_answer_that_makes_no_sense_is_no_bug_of_this_program(running: 
     running.break_call("/services/create", "garbage", times=1)
     body = {"TaskTemplate": {"ContainerSpec": {"Image": "x"}, "Networks": [{"Target": network}]}, "Name": "a"}
     with changer_of(running) as changer:
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await changer.create_service(body)
         service = await changer.create_service(body)
     assert running.model.store.services[service].spec["Name"] == "a"
@@ -110,9 +110,9 @@ async def test_an_answer_without_what_is_needed_is_no_bug_either(
 ) -> None:
     monkeypatch.setattr("console.swarm.changer._send", lambda *_, **__: {})
     with changer_of(running) as changer:
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await changer.create_service({"Name": "a"})
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await changer.update_service("a", lambda _: None)
 
 

@@ -7,7 +7,7 @@ import pytest
 from console.errors import UsageError
 from console.swarm.connection import DEFAULT_HOST, EngineConnection, chosen_host
 from tests.simulator.swarms import a_swarm
-from tests.support.engines import look_at, simulation
+from tests.support.engines import read_swarm, simulation
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_a_socket_is_asked_without_passwords_and_proxies_of_the_environmen
     sent: list[tuple[set[str], dict[str, str]]],
 ) -> None:
     with simulation(a_swarm()) as running:
-        assert not hasattr((await look_at(running.host)).engine, "reason")
+        assert not hasattr((await read_swarm(running.host)).engine, "reason")
     assert sent
     assert all("Authorization" not in headers and not proxies for headers, proxies in sent)
 
@@ -80,6 +80,6 @@ async def test_a_socket_is_asked_without_passwords_and_proxies_of_the_environmen
 async def test_an_engine_over_tcp_is_asked_through_the_proxy_of_the_environment(
     sent: list[tuple[set[str], dict[str, str]]],
 ) -> None:
-    await look_at("tcp://127.0.0.1:1")
+    await read_swarm("tcp://127.0.0.1:1")
     assert sent
     assert all(proxies["all"] == "http://127.0.0.1:1" for _, proxies in sent)

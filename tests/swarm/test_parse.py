@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.addresses.accounting import account
-from console.addresses.holders import Kind
+from console.addresses.holders import HolderKind
 from console.swarm import parse, parse_engine
 from console.swarm.values import SubnetUse, SwarmState
 
@@ -44,12 +44,12 @@ def swarm_of(version: str) -> SwarmState:
 def test_a_recorded_swarm_is_accounted_without_a_remainder(version: str) -> None:
     accounts = {each.network.name: each for each in account(swarm_of(version))}
     proxy = accounts["proxy"]
-    assert proxy.count(Kind.VIP) >= 1
-    assert proxy.count(Kind.CONTAINER) == 1
-    assert proxy.count(Kind.LOAD_BALANCER) == 1
+    assert proxy.count(HolderKind.VIP) >= 1
+    assert proxy.count(HolderKind.CONTAINER) == 1
+    assert proxy.count(HolderKind.LOAD_BALANCER) == 1
     assert not proxy.elsewhere
     assert not accounts["overlapping"].network.is_allocated
-    assert accounts["ingress"].count(Kind.LOAD_BALANCER) == 1
+    assert accounts["ingress"].count(HolderKind.LOAD_BALANCER) == 1
 
 
 @pytest.mark.parametrize(

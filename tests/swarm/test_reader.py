@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from console.addresses.accounting import account
-from console.addresses.holders import Kind
+from console.addresses.holders import HolderKind
 from console.errors import Unknown
 from console.simulator.engine import Identity, SimulatedEngine
-from tests.support.engines import look_at, simulation
+from tests.support.engines import read_swarm, simulation
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -16,7 +16,7 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 @pytest.mark.parametrize("scenario", ["evening", "older", "quiet", "cluster"])
 async def test_every_address_that_the_allocator_gave_away_has_its_holder(scenario: str) -> None:
     with simulation(scenario) as running:
-        state = await look_at(running.host)
+        state = await read_swarm(running.host)
         accounts = {each.network.name: each for each in account(state, state)}
         assert len(accounts) >= 5
         for name, found in accounts.items():
@@ -25,10 +25,12 @@ async def test_every_address_that_the_allocator_gave_away_has_its_holder(scenari
                 for kind in ("vip", "task", "balancer", "leaked")
             }
             named = {str(address): holders[0].kind for address, holders in found.holders()}
-            assert {address for address, kind in named.items() if kind is Kind.VIP} == truth["vip"]
-            tasks = {address for address, kind in named.items() if kind in (Kind.TASK, Kind.CONTAINER)}
+            assert {address for address, kind in named.items() if kind is HolderKind.VIP} == truth["vip"]
+            tasks = {
+                address for address, kind in named.items() if kind in (HolderKind.TASK, HolderKind.CONTAINER)
+            }
             assert tasks == truth["task"]
-            assert found.count(Kind.LOAD_BALANCER) == len(truth["balancer"])
+            assert found.count(HolderKind.LOAD_BALANCER) == len(truth["balancer"])
             counts = not isinstance(state.engine, Unknown) and state.engine.counts_addresses
             assert found.leaked == (len(truth["leaked"]) if counts else None)
 
@@ -44,10 +46,13 @@ async def test_a_standalone_container_is_seen_although_the_engine_hides_its_task
     )
     model.advance(5)
     with simulation(model) as running:
-        state = await look_at(running.host)
+        state = await read_swarm(running.host)
     (found,) = [each for each in account(state) if each.network.name == "proxy"]
     assert [
-        holder.name for _, holders in found.holders() for holder in holders if holder.kind is Kind.CONTAINER
+        holder.name
+        for _, holders in found.holders()
+        for holder in holders
+        if holder.kind is HolderKind.CONTAINER
     ] == ["by-hand"]
 
 
@@ -58,7 +63,7 @@ async def test_a_standalone_container_is_seen_although_the_engine_hides_its_task
 async def test_an_engine_that_sees_no_swarm_says_why(membership: str, said: str) -> None:
     model = SimulatedEngine(Identity("1.51", membership=membership), START)
     with simulation(model) as running:
-        state = await look_at(running.host)
+        state = await read_swarm(running.host)
     assert isinstance(state.engine, Unknown)
     assert said in state.engine.reason
     assert isinstance(state.tasks, Unknown)
@@ -70,6 +75,6 @@ async def test_a_healthy_network_is_read_while_another_breaks_the_look_up_by_nam
         running.model.networks.create(
             {"Name": "late", "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.0.1.0/24"}]}}
         )
-        state = await look_at(running.host)
+        state = await read_swarm(running.host)
     (proxy,) = [each for each in account(state, state) if each.network.name == "proxy"]
     assert proxy.leaked == 12

@@ -32,7 +32,7 @@ class Rig:
         self.connection = CountingConnection(host, 30)
         self.reader = RepeatedReader(self.connection)
 
-    async def look(self, *inspected: str) -> SwarmState:
+    async def snapshot(self, *inspected: str) -> SwarmState:
         return await self.reader.next_state(30, lambda _: inspected)
 
     def inspections(self) -> list[str]:
@@ -49,7 +49,7 @@ def rig(simulated: Simulation) -> Iterator[Rig]:
 
 
 async def test_it_sees_what_a_single_look_sees(rig: Rig) -> None:
-    again, once = await rig.look(), await EngineReader(rig.connection).state(30)
+    again, once = await rig.snapshot(), await EngineReader(rig.connection).state(30)
     assert {each.id: each for each in known(again.networks, ())} == {
         each.id: each for each in known(once.networks, ())
     }
@@ -57,7 +57,7 @@ async def test_it_sees_what_a_single_look_sees(rig: Rig) -> None:
 
 
 async def test_what_did_not_change_is_the_very_same(rig: Rig) -> None:
-    before, after = await rig.look(), await rig.look()
+    before, after = await rig.snapshot(), await rig.snapshot()
     assert after.networks is before.networks
     assert after.services is before.services
     assert after.tasks is before.tasks
@@ -65,10 +65,10 @@ async def test_what_did_not_change_is_the_very_same(rig: Rig) -> None:
 
 
 async def test_of_a_list_that_changed_the_rest_is_the_very_same(rig: Rig, simulated: Simulation) -> None:
-    before = await rig.look()
+    before = await rig.snapshot()
     simulated.running.run(lambda engine: deploy(engine, "late", APP))
     simulated.running.run(lambda engine: engine.advance(5))
-    after = await rig.look()
+    after = await rig.snapshot()
     old, new = known(before.services, ()), known(after.services, ())
     assert len(new) == len(old) + 1
     assert {id(each) for each in old} <= {id(each) for each in new}
@@ -80,7 +80,7 @@ async def test_of_a_list_that_changed_the_rest_is_the_very_same(rig: Rig, simula
 async def test_a_service_of_which_only_its_specification_changed_carries_the_new_one(
     rig: Rig, simulated: Simulation
 ) -> None:
-    before = known((await rig.look()).services, ())
+    before = known((await rig.snapshot()).services, ())
 
     def update(engine: SimulatedEngine) -> None:
         service = engine.store.find_service("ghost_app")
@@ -90,24 +90,24 @@ async def test_a_service_of_which_only_its_specification_changed_carries_the_new
         engine.services.update(service.id, service.index, spec)
 
     simulated.running.run(update)
-    after = {service.name: service for service in known((await rig.look()).services, ())}
+    after = {service.name: service for service in known((await rig.snapshot()).services, ())}
     changed = after["ghost_app"].spec["TaskTemplate"]["ContainerSpec"]
     assert changed["Env"] == ["COLOUR=blue"]
     assert [service.name for service in before if service is after[service.name]] == ["traefik_app"]
 
 
 async def test_networks_are_inspected_when_they_are_new_or_chosen(rig: Rig, simulated: Simulation) -> None:
-    state = await rig.look()
+    state = await rig.snapshot()
     assert len(rig.inspections()) == 4
     proxy = next(each for each in known(state.networks, ()) if each.name == "proxy")
     assert not isinstance(proxy.detail, Unknown)
-    await rig.look()
+    await rig.snapshot()
     assert rig.inspections() == []
-    again = await rig.look(proxy.id)
+    again = await rig.snapshot(proxy.id)
     assert rig.inspections() == ["inspect the network proxy"]
     assert again.networks is state.networks
     simulated.running.run(lambda engine: engine.networks.create({"Name": "new", "Driver": "overlay"}))
-    await rig.look()
+    await rig.snapshot()
     assert rig.inspections() == ["inspect the network new"]
 
 
@@ -129,7 +129,7 @@ async def test_whoever_chooses_sees_the_details_of_earlier_looks(rig: Rig) -> No
 
 
 async def test_tasks_are_asked_for_when_the_networks_are_there(rig: Rig) -> None:
-    await rig.look()
+    await rig.snapshot()
     asked = rig.connection.asked
     assert asked.index("list the networks") < asked.index("list the tasks")
     assert asked.index("list the services") < asked.index("list the tasks")
@@ -138,7 +138,7 @@ async def test_tasks_are_asked_for_when_the_networks_are_there(rig: Rig) -> None
 async def test_a_removed_network_that_lingers_on_its_node_is_no_overlay(
     rig: Rig, simulated: Simulation
 ) -> None:
-    before = await rig.look()
+    before = await rig.snapshot()
     own = next(each for each in known(before.networks, ()) if each.name == "ghost_internal")
 
     def remove(engine: SimulatedEngine) -> None:
@@ -147,34 +147,34 @@ async def test_a_removed_network_that_lingers_on_its_node_is_no_overlay(
         engine.networks.remove(own.id)
 
     simulated.running.run(remove)
-    after = await rig.look()
+    after = await rig.snapshot()
     copy = next(each for each in known(after.networks, ()) if each.id == own.id)
     assert copy.created != own.created
     if simulated.model.identity.api < (1, 52):
         assert (copy.is_leftover, copy.is_overlay) == (True, False)
     simulated.running.run(lambda engine: engine.advance(20))
-    assert own.id not in {each.id for each in known((await rig.look()).networks, ())}
+    assert own.id not in {each.id for each in known((await rig.snapshot()).networks, ())}
 
 
 async def test_a_network_that_cannot_be_inspected_is_unknown_and_then_known_again(
     rig: Rig, simulated: Simulation
 ) -> None:
-    state = await rig.look()
+    state = await rig.snapshot()
     proxy = next(each for each in known(state.networks, ()) if each.name == "proxy")
     simulated.break_call("/networks/*", "cut")
-    broken = next(each for each in known((await rig.look(proxy.id)).networks, ()) if each.name == "proxy")
+    broken = next(each for each in known((await rig.snapshot(proxy.id)).networks, ()) if each.name == "proxy")
     assert isinstance(broken.detail, Unknown)
     simulated.mend()
-    assert (await rig.look(proxy.id)).networks == state.networks
+    assert (await rig.snapshot(proxy.id)).networks == state.networks
 
 
 @pytest.mark.parametrize("path", ["/networks", "/services", "/tasks", "/nodes", "/info"])
 async def test_a_list_that_fails_is_unknown_and_the_others_stand(
     rig: Rig, simulated: Simulation, path: str
 ) -> None:
-    before = await rig.look()
+    before = await rig.snapshot()
     simulated.break_call(path, "garbage")
-    state = await rig.look()
+    state = await rig.snapshot()
     parts = {
         "/info": state.engine,
         "/networks": state.networks,
@@ -184,7 +184,7 @@ async def test_a_list_that_fails_is_unknown_and_the_others_stand(
     }
     assert {key for key, part in parts.items() if isinstance(part, Unknown)} == {path}
     simulated.mend()
-    after = await rig.look()
+    after = await rig.snapshot()
     assert after.services is before.services
     assert after.tasks is before.tasks
 
@@ -192,7 +192,7 @@ async def test_a_list_that_fails_is_unknown_and_the_others_stand(
 async def test_a_removal_in_the_middle_of_a_look_leaves_nothing_behind(
     rig: Rig, simulated: Simulation
 ) -> None:
-    await rig.look()
+    await rig.snapshot()
 
     def choose(state: SwarmState) -> list[str]:
         def remove(engine: SimulatedEngine) -> None:

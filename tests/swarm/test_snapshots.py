@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from console.errors import EngineError, EngineNonsense, EngineNotFound, NotManager
+from console.errors import EngineError, EngineNotFound, MalformedReply, NotManager
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm import parse, parse_engine
@@ -212,7 +212,7 @@ async def test_no_call_outlives_a_snapshot_that_failed(running: Simulation) -> N
 async def test_what_is_no_answer_is_no_snapshot(running: Simulation) -> None:
     running.break_call("/tasks", "garbage")
     async with reader_on(running) as (reader, _):
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await reader.stack_snapshot()
 
 
@@ -264,9 +264,9 @@ async def test_what_is_attached_to_an_overlay(running: Simulation) -> None:
 async def test_what_is_no_list_of_containers_is_an_error(running: Simulation) -> None:
     running.break_call("/containers/json", "garbage")
     async with reader_on(running) as (reader, _):
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await reader.published_ports()
-        with pytest.raises(EngineNonsense):
+        with pytest.raises(MalformedReply):
             await reader.containers_that_stay_down()
 
 

@@ -8,9 +8,9 @@ from ipaddress import IPv4Network
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Holder, held_twice
-from console.addresses.leaks import Certainty, Evidence, Leak, Void
+from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.diagnosis.values import Finding, Severity
-from console.errors import Part, Unknown
+from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
 from console.swarm.values import Network, Service
@@ -20,10 +20,10 @@ from console.text import duration, listed, plural
 def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> Iterator[Finding]:
     """Yield overlays whose IPv4 subnets overlap each other, or a route or address of this host."""
     claims = [
-        (subnet.network, each.name)
-        for each in networks
-        if each.is_overlay
-        for subnet in each.subnets
+        (subnet.network, network.name)
+        for network in networks
+        if network.is_overlay
+        for subnet in network.subnets
         if isinstance(subnet.network, IPv4Network)
     ]
     claims.sort(key=lambda claim: (int(claim[0].network_address), claim[0].prefixlen, claim[1]))
@@ -71,8 +71,8 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
     for network in networks:
         by_name[network.name].append(network)
     for name, same in by_name.items():
-        if len(same) > 1 and any(each.is_overlay for each in same):
-            described = [f"{each.driver or 'without driver'} {each.id[:12]}" for each in same]
+        if len(same) > 1 and any(network.is_overlay for network in same):
+            described = [f"{network.driver or 'without driver'} {network.id[:12]}" for network in same]
             yield Finding(
                 "same-name",
                 Severity.WARNING,
@@ -80,7 +80,7 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
                 f"{len(same)} networks are named {name}",
                 f"{len(same)} networks are named {name}: {listed(described)}.",
                 "A service that names it may get either one. Remove the unused one by its ID.",
-                tuple(each.id for each in same),
+                tuple(network.id for network in same),
             )
 
 
@@ -92,7 +92,7 @@ def find_unallocated(
         age_s = (now - network.created).total_seconds()
         if not network.is_overlay or network.is_allocated or age_s < thresholds.unallocated_s:
             continue
-        waiting = tuple(each.name for each in services if network.id in each.network_ids)
+        waiting = tuple(service.name for service in services if network.id in service.network_ids)
         yield Finding(
             "network-unallocated",
             Severity.CRITICAL if waiting else Severity.WARNING,
@@ -171,7 +171,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
         if count:
             share = count / subnet.capacity
             severity = Severity.WARNING if share >= thresholds.leak_warning else Severity.OK
-            bound = "at least " if subnet.leak.certainty is Certainty.AT_LEAST else ""
+            bound = "at least " if subnet.leak.certainty is LeakCertainty.AT_LEAST else ""
             yield Finding(
                 "leaked",
                 severity,
@@ -183,7 +183,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 "container there) or the leader changes. `vipconsole reclaim` offers both.",
                 tuple(str(address) for address in subnet.leak.addresses),
             )
-        elif subnet.leak.evidence is Evidence.CENSUS and subnet.leak.as_of is not None:
+        elif subnet.leak.evidence is LeakEvidence.CENSUS and subnet.leak.as_of is not None:
             age = duration((now - subnet.leak.as_of).total_seconds())
             yield Finding(
                 "none-leaked",
@@ -207,42 +207,42 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
 def _basis(leak: Leak, now: datetime) -> str:
     """Return which addresses leaked, and since when that is known, as the end of a sentence."""
     several = leak.possibly_load_balancers
-    which = listed([str(each) for each in leak.addresses], NAMED)
+    which = listed([str(address) for address in leak.addresses], NAMED)
     those = f"{several} of these are other nodes' load balancers: {which}" if several else which
     named = f" ({those})" if those else ""
-    if leak.evidence is Evidence.LEDGER:
+    if leak.evidence is LeakEvidence.LEAK_LOG:
         return f", as observed when they leaked{named}"
     if leak.as_of is None:
         return named
     age = duration((now - leak.as_of).total_seconds())
-    were = "was" if leak.watched == 1 else "were"
-    seen = f", and {leak.watched} more {were} seen leaking" if leak.watched else ""
-    if leak.evidence is Evidence.ENGINE_COUNT:
+    were = "was" if leak.seen_leaking == 1 else "were"
+    seen = f", and {leak.seen_leaking} more {were} seen leaking" if leak.seen_leaking else ""
+    if leak.evidence is LeakEvidence.ENGINE_COUNT:
         return f", as the engine counted {age} ago, before addresses began to change hands{seen}{named}"
     return f", as a census found {age} ago{seen}{named}; more may have leaked since"
 
 
-def find_unread_evidence(censuses: Part[object], ledger: Part[object]) -> Iterator[Finding]:
+def find_unread_evidence(censuses: Result[object], leak_log: Result[object]) -> Iterator[Finding]:
     """Yield that stored censuses, or the leak log, cannot be read."""
     for code, what, part in (
         ("censuses-unread", "Earlier censuses are", censuses),
-        ("ledger-unread", "The leak log is", ledger),
+        ("leak-log-unread", "The leak log is", leak_log),
     ):
         if isinstance(part, Unknown):
             sentence = f"{what} not taken into account. {part.reason}"
             yield Finding(code, Severity.OK, "swarm", "", sentence, part.hint)
 
 
-def find_void(censuses: Iterable[Void]) -> Iterator[Finding]:
+def find_stale(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
     """Yield stored censuses that are stale."""
-    for void in censuses:
-        name = void.census.network_name
+    for stale in censuses:
+        name = stale.census.network_name
         yield Finding(
             "census-void",
             Severity.OK,
             name,
             "",
-            f"The last census of {name} is stale: {void.reason}.",
+            f"The last census of {name} is stale: {stale.reason}.",
             f"`vipconsole census {name}` takes a new one.",
         )
 
@@ -260,7 +260,7 @@ def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> I
             f"{address} is held twice",
             f"{address} on {account.network.name} is held by {listed([_holder(each) for each in holders])}.",
             "Traffic for one reaches the other. Redeploy one of them; duplicates survive a restart of dockerd.",
-            tuple(each.name for each in holders),
+            tuple(holder.name for holder in holders),
         )
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from console.diagnosis.values import Finding, Observation, Severity
-from console.errors import Part, Unknown, known
+from console.diagnosis.values import Finding, Severity, Snapshot
+from console.errors import Result, Unknown, known
 from console.journal import signatures
-from console.journal.summary import Finding as Logged
-from console.journal.summary import Summary, describe
+from console.journal.summary import LogFinding, Summary, describe
 from console.text import duration, ending, plural
 
 JOURNAL = "journal"
@@ -16,13 +15,13 @@ SUBJECTS = ("service", "network", "removed")
 
 
 _SEVERITIES = {
-    signatures.Severity.CRITICAL: Severity.CRITICAL,
-    signatures.Severity.WARNING: Severity.WARNING,
-    signatures.Severity.NOTE: Severity.OK,
+    signatures.LogSeverity.CRITICAL: Severity.CRITICAL,
+    signatures.LogSeverity.WARNING: Severity.WARNING,
+    signatures.LogSeverity.NOTE: Severity.OK,
 }
 
 
-def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
+def find_logged(journal: Result[Summary], *, required: bool) -> Iterator[Finding]:
     """Yield recent failures that dockerd logged. An unread journal is unknown where it is `required`."""
     if isinstance(journal, Unknown):
         if required:
@@ -49,8 +48,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
             )
     if not journal.is_complete:
         reasons = (
-            " ".join(dict.fromkeys(each.reason for each in journal.gaps))
-            or "Lines were skipped or malformed."
+            " ".join(dict.fromkeys(gap.reason for gap in journal.gaps)) or "Lines were skipped or malformed."
         )
         yield Finding(
             "journal-incomplete",
@@ -62,7 +60,7 @@ def find_logged(journal: Part[Summary], *, required: bool) -> Iterator[Finding]:
         )
 
 
-def _line(logged: Logged) -> str:
+def _line(logged: LogFinding) -> str:
     return f" Its last line ends: {ending(logged.text, LINE_LIMIT)}" if logged.signature.shows_line else ""
 
 
@@ -70,7 +68,7 @@ def _lately(journal: Summary) -> str:
     return "" if journal.window_s is None else f" of the last {duration(journal.window_s)}"
 
 
-def is_past(logged: Logged, summary: Summary) -> bool:
+def is_past(logged: LogFinding, summary: Summary) -> bool:
     """Whether a failure is stale: the allocator was rebuilt after the last such line."""
     return summary.rebuilt_at is not None and logged.last < summary.rebuilt_at
 
@@ -78,9 +76,9 @@ def is_past(logged: Logged, summary: Summary) -> bool:
 SWARM = "swarm"
 
 
-def find_unread(observation: Observation) -> Iterator[Finding]:
+def find_unread(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what could not be read. Without the engine's answer nothing else is reported: it is all one cause."""
-    swarm = observation.swarm
+    swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
         yield _unread("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
         return
@@ -98,9 +96,9 @@ def find_unread(observation: Observation) -> Iterator[Finding]:
             )
 
 
-def find_viewpoint(observation: Observation) -> Iterator[Finding]:
+def find_viewpoint(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield notes on what cannot be seen from here although nothing failed."""
-    swarm = observation.swarm
+    swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
         return
     if not swarm.engine.counts_addresses:
@@ -112,7 +110,7 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
             "NETWORK` names them.",
         )
     nodes = known(swarm.nodes, ())
-    leader = next((each for each in nodes if each.is_leader), None)
+    leader = next((node for node in nodes if node.is_leader), None)
     if nodes and leader is None:
         yield Finding(
             "no-leader",
@@ -129,17 +127,17 @@ def find_viewpoint(observation: Observation) -> Iterator[Finding]:
             f"This node is not the leader: allocation failures are logged on {leader.hostname}.",
             f"Read dockerd's journal on {leader.hostname}.",
         )
-    yield from _unread_host(observation)
+    yield from _unread_host(snapshot)
 
 
-def _unread_host(observation: Observation) -> Iterator[Finding]:
+def _unread_host(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what could not be read on this host; one note where it is all for the same reason."""
     unread = {
-        "routes-unread": ("This host's routes were", observation.routes),
-        "journal-unread": ("dockerd's journal was", observation.journal),
+        "routes-unread": ("This host's routes were", snapshot.routes),
+        "journal-unread": ("dockerd's journal was", snapshot.journal),
     }
     parts = {code: part for code, (_, part) in unread.items() if isinstance(part, Unknown)}
-    if len(parts) > 1 and len({each.reason for each in parts.values()}) == 1:
+    if len(parts) > 1 and len({unknown.reason for unknown in parts.values()}) == 1:
         part = next(iter(parts.values()))
         sentence = f"This host's routes and dockerd's journal were not read. {part.reason}"
         yield _note("host-unread", SWARM, sentence, part.hint)

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from console.diagnosis.values import Finding, Observation, Severity, UnfinishedRun
-from console.errors import Part, Unknown, known
+from console.diagnosis.values import Finding, Severity, Snapshot, UnfinishedRun
+from console.errors import Result, Unknown, known
 from console.swarm.managers import by_hand, is_to_be_active, machine_of
 from console.swarm.values import Node, Service
 from console.text import duration, listed, plural
 
 
-def find_unfinished(runs: Part[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
+def find_unfinished(runs: Result[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
     """Yield a critical finding for each run that keeps everybody else from changing the swarm."""
     if isinstance(runs, Unknown):
         yield Finding(
@@ -24,29 +24,29 @@ def find_unfinished(runs: Part[tuple[UnfinishedRun, ...]], now: datetime) -> Ite
             runs.hint,
         )
         return
-    for each in runs:
-        outage = " Services may be down because of it." if each.is_in_outage else ""
-        age = duration((now - each.began_at).total_seconds())
+    for run in runs:
+        outage = " Services may be down because of it." if run.is_in_outage else ""
+        age = duration((now - run.began_at).total_seconds())
         yield Finding(
             "run-unfinished",
             Severity.CRITICAL,
-            each.run_id,
-            f"the run {each.run_id} {each.state}",
-            f"The maintenance run {each.run_id} ({each.title}) {each.state} at step {each.step}; it began {age} ago."
+            run.run_id,
+            f"the run {run.run_id} {run.state}",
+            f"The maintenance run {run.run_id} ({run.title}) {run.state} at step {run.step}; it began {age} ago."
             f"{outage} Nothing else may change the swarm until it has ended.",
-            each.hint,
-            (each.run_id,),
+            run.hint,
+            (run.run_id,),
         )
 
 
 CODE = "handover-unfinished"
 
 
-def find_handover(observation: Observation) -> Iterator[Finding]:
+def find_handover(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield a critical finding for each node with the label of a hand-over, which is removed at its very end."""
-    for node in known(observation.swarm.nodes, ()):
+    for node in known(snapshot.swarm.nodes, ()):
         if node.handover:
-            yield _unfinished(node, observation.machine)
+            yield _unfinished(node, snapshot.machine)
 
 
 def _unfinished(node: Node, here: str) -> Finding:
@@ -77,16 +77,16 @@ SWARM = "swarm"
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def find_parked(observation: Observation) -> Iterator[Finding]:
+def find_parked(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield a critical finding for each run that has services parked, and a warning about what a rollback would park."""
-    services = known(observation.swarm.services, ())
+    services = known(snapshot.swarm.services, ())
     groups = defaultdict[str, list[Service]](list)
-    for each in services:
-        if each.parked_by:
-            groups[_by(each)].append(each)
+    for service in services:
+        if service.parked_by:
+            groups[_by(service)].append(service)
     for by, group in sorted(groups.items()):
-        yield _parked(by, _names(group), observation)
-    names = _names(each for each in services if each.rolls_back_to_parked and not each.parked_by)
+        yield _parked(by, _names(group), snapshot)
+    names = _names(service for service in services if service.rolls_back_to_parked and not service.parked_by)
     if names:
         yield _rolls_back(names)
 
@@ -98,10 +98,10 @@ def _by(service: Service) -> str:
 
 
 def _names(services: Iterable[Service]) -> tuple[str, ...]:
-    return tuple(sorted(each.name for each in services))
+    return tuple(sorted(service.name for service in services))
 
 
-def _parked(by: str, names: tuple[str, ...], observation: Observation) -> Finding:
+def _parked(by: str, names: tuple[str, ...], snapshot: Snapshot) -> Finding:
     machine, _, run = by.rpartition("/")
     short = f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked"
     if not run:
@@ -115,14 +115,14 @@ def _parked(by: str, names: tuple[str, ...], observation: Observation) -> Findin
             f"{names[0]}` shows it.",
             names,
         )
-    is_here = machine == observation.machine
-    whose, hint = _way_back(run, observation) if is_here else _way_back_elsewhere(run, machine)
+    is_here = machine == snapshot.machine
+    whose, hint = _way_back(run, snapshot) if is_here else _way_back_elsewhere(run, machine)
     sentence = f"{short}, without tasks until the run {run}{whose} brings them back: {listed(names)}."
     return Finding("services-parked", Severity.CRITICAL, run, short, sentence, hint, names)
 
 
-def _way_back(run: str, observation: Observation) -> tuple[str, str]:
-    unfinished = next((each for each in known(observation.runs, ()) if each.run_id == run), None)
+def _way_back(run: str, snapshot: Snapshot) -> tuple[str, str]:
+    unfinished = next((each for each in known(snapshot.runs, ()) if each.run_id == run), None)
     if unfinished is not None:
         return f" (it {unfinished.state})", unfinished.hint
     # Not every caller reads the runs, so it is not known that this one has ended.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.findings.networks import REDEPLOY_HINT
-from console.diagnosis.values import Finding, Observation, Severity
+from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
 from console.settings import Thresholds
 from console.swarm.values import Service, Task
@@ -41,42 +41,42 @@ class Needy:
     """How many it lacks on each of them: its virtual IP, and one for each of its tasks in New."""
 
 
-def needy_services(observation: Observation) -> list[Needy]:
+def needy_services(snapshot: Snapshot) -> list[Needy]:
     """Return the services that lack addresses, by name; probes of this program left out."""
     new: Counter[str] = Counter(
         task.service_id
-        for task in known(observation.swarm.tasks, ())
+        for task in known(snapshot.swarm.tasks, ())
         if task.state == "new" and not task.is_stopping
     )
     found = []
-    for service in known(observation.swarm.services, ()):
-        needs = needed_networks(service, observation)
+    for service in known(snapshot.swarm.services, ()):
+        needs = needed_networks(service, snapshot)
         lacking = new[service.id] + _lacks_vip(service, needs)
         if lacking and not service.is_probe:
             found.append(Needy(service.id, service.name, needs, lacking))
     return sorted(found, key=lambda each: each.name)
 
 
-def needed_networks(service: Service, observation: Observation) -> tuple[str, ...]:
+def needed_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     """Return the networks on which a service needs addresses, `ingress` included where it publishes ports."""
     # Networks such as `host` have no addresses: a service on one has a virtual IP there without an address.
-    needs = tuple(each for each in service.network_ids if each not in service.addressless_ids)
+    needs = tuple(id_ for id_ in service.network_ids if id_ not in service.addressless_ids)
     if not service.publishes_ingress:
         return needs
-    return needs + tuple(each.id for each in known(observation.swarm.networks, ()) if each.ingress)
+    return needs + tuple(network.id for network in known(snapshot.swarm.networks, ()) if network.ingress)
 
 
-def waiting_services(observation: Observation, thresholds: Thresholds) -> list[Waiting]:
+def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[Waiting]:
     """Return services with a task in New, or without a virtual IP that they should have, longest first."""
-    now, services = observation.now, known(observation.swarm.services, ())
+    now, services = snapshot.now, known(snapshot.swarm.services, ())
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
-    for task in known(observation.swarm.tasks, ()):
+    for task in known(snapshot.swarm.tasks, ()):
         if task.state == "new" and not task.is_stopping:
             by_service[task.service_id].append(task)
     found: list[Waiting] = []
     for service in services:
-        needs = needed_networks(service, observation)
-        ages = [_age_s(now, each.since) for each in by_service.pop(service.id, ())]
+        needs = needed_networks(service, snapshot)
+        ages = [_age_s(now, task.since) for task in by_service.pop(service.id, ())]
         ages = [each for each in ages if each >= thresholds.new_task_s]
         if service.is_probe:
             continue
@@ -87,14 +87,14 @@ def waiting_services(observation: Observation, thresholds: Thresholds) -> list[W
             found.append(Waiting(service.name, max(ages), needs))
     for service_id, tasks in by_service.items():
         # Their service is gone or could not be read.
-        ages = [age for each in tasks if (age := _age_s(now, each.since)) >= thresholds.new_task_s]
+        ages = [age for task in tasks if (age := _age_s(now, task.since)) >= thresholds.new_task_s]
         if ages:
             found.append(Waiting(f"service {service_id[:12]}", max(ages), ()))
     return sorted(found, key=lambda each: (-each.for_s, each.name))
 
 
 def _lacks_vip(service: Service, needs: tuple[str, ...]) -> bool:
-    has = {each.network_id for each in service.virtual_ips}
+    has = {virtual_ip.network_id for virtual_ip in service.virtual_ips}
     return service.endpoint_mode == "vip" and not has.issuperset(needs)
 
 
@@ -103,24 +103,24 @@ def _age_s(now: datetime, since: datetime) -> float:
 
 
 def find_waiting(
-    observation: Observation, accounts: Iterable[NetworkAccount], thresholds: Thresholds
+    snapshot: Snapshot, accounts: Iterable[NetworkAccount], thresholds: Thresholds
 ) -> Iterator[Finding]:
     """Yield the waiting deploys, those that the same network holds up in one finding."""
-    by_id = {each.network.id: each for each in accounts}
+    by_id = {account.network.id: account for account in accounts}
     groups: defaultdict[str, list[Waiting]] = defaultdict(list)
-    waiting = waiting_services(observation, thresholds)
+    waiting = waiting_services(snapshot, thresholds)
     crowds = crowds_of(waiting)
-    for each in waiting:
-        candidates = [by_id[network_id] for network_id in each.network_ids if network_id in by_id]
-        groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(each)
+    for waiting_service in waiting:
+        candidates = [by_id[network_id] for network_id in waiting_service.network_ids if network_id in by_id]
+        groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(waiting_service)
     for network_id, group in groups.items():
         yield _waiting(group, by_id.get(network_id), thresholds)
-    yield from _rejected(observation, by_id)
+    yield from _rejected(snapshot, by_id)
 
 
 def crowds_of(waiting: Iterable[Waiting | Needy]) -> Mapping[str, int]:
     """Return how many services wait on each network, by its ID."""
-    return Counter(network_id for each in waiting for network_id in each.network_ids)
+    return Counter(network_id for waiting_service in waiting for network_id in waiting_service.network_ids)
 
 
 def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, int]) -> NetworkAccount:
@@ -131,19 +131,19 @@ def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, 
     """
     return min(
         candidates,
-        key=lambda each: (
-            each.free_at_most > 0,
-            each.free_is_exact,
-            -crowds.get(each.network.id, 0) if not each.free_is_exact else 0,
-            each.free_at_most,
-            each.network.name,
+        key=lambda candidate: (
+            candidate.free_at_most > 0,
+            candidate.free_is_exact,
+            -crowds.get(candidate.network.id, 0) if not candidate.free_is_exact else 0,
+            candidate.free_at_most,
+            candidate.network.name,
         ),
     )
 
 
 def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
-    names = tuple(each.name for each in group)
-    shown = [f"{each.name} for {duration(each.for_s)}" for each in group]
+    names = tuple(waiting_service.name for waiting_service in group)
+    shown = [f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group]
     verb = "waits" if len(group) == 1 else "wait"
     deploys = plural(len(group), "deploy")
     who = listed(shown)
@@ -184,24 +184,24 @@ def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: T
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
-def _rejected(observation: Observation, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
-    services = {each.id: each.name for each in known(observation.swarm.services, ())}
-    needs = {each.id: needed_networks(each, observation) for each in known(observation.swarm.services, ())}
+def _rejected(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
+    services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
+    needs = {service.id: needed_networks(service, snapshot) for service in known(snapshot.swarm.services, ())}
     rejected = [
         task
-        for task in known(observation.swarm.tasks, ())
+        for task in known(snapshot.swarm.tasks, ())
         if task.state == "rejected"
         and task.error == MISSING_ATTACHMENT
-        and _age_s(observation.now, task.since) <= REJECTED_WITHIN_S
+        and _age_s(snapshot.now, task.since) <= REJECTED_WITHIN_S
     ]
     if rejected:
-        names = tuple(dict.fromkeys(services.get(each.service_id, each.service_id[:12]) for each in rejected))
-        concerned = {one for each in rejected for one in needs.get(each.service_id, ()) if one in by_id}
+        names = tuple(dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected))
+        concerned = {one for task in rejected for one in needs.get(task.service_id, ()) if one in by_id}
         accounts = [by_id[each] for each in sorted(concerned)]
         tasks = f"{plural(len(rejected), 'task')} of {listed(names)} rejected in the last hour"
-        if accounts and all(each.free_is_exact and each.free_at_most > 0 for each in accounts):
+        if accounts and all(account.free_is_exact and account.free_at_most > 0 for account in accounts):
             counted = listed(
-                [f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts]
+                [f"{account.free_at_most} addresses free on {account.network.name}" for account in accounts]
             )
             yield Finding(
                 "node-without-address",

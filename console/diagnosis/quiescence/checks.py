@@ -17,15 +17,15 @@ from console.diagnosis.quiescence.services import find_trouble
 from console.diagnosis.quiescence.swarm import find_leftovers
 from console.diagnosis.quiescence.values import (
     Blocker,
-    Change,
     Changes,
     Check,
+    CheckState,
     Judgement,
-    Memory,
+    PreviousChecks,
+    QuiescenceRules,
     Report,
-    Rules,
+    ReportedChange,
     Seen,
-    State,
 )
 from console.errors import known
 from console.swarm.values import Event, SwarmState
@@ -56,21 +56,27 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-def disturbing(heard: Iterable[Change], swarm: SwarmState, excused: frozenset[str]) -> list[Change]:
+def disturbing(
+    stream_item: Iterable[ReportedChange], swarm: SwarmState, excused: frozenset[str]
+) -> list[ReportedChange]:
     """Return the changes that count, gaps among them, oldest first.
 
     What the containers of excused services (IDs) do does not count, nor that the node makes and drops its copy of a
     network that only such services are on. A node whose update tells nothing new has only counted its resources
     (measured: the engine tells one each time a task starts or ends).
     """
-    heard = tuple(heard)
-    service_of = {each.container_id: each.service_id for each in known(swarm.tasks, ()) if each.container_id}
-    for each in heard:
-        event = each.event
+    stream_item = tuple(stream_item)
+    service_of = {task.container_id: task.service_id for task in known(swarm.tasks, ()) if task.container_id}
+    for change in stream_item:
+        event = change.event
         if event is not None and event.kind == "container" and SERVICE_OF_CONTAINER in event.attributes:
             service_of[event.id] = event.attributes[SERVICE_OF_CONTAINER]
     lonely = _networks_of_only(excused, swarm)
-    return [each for each in heard if each.event is None or _counts(each.event, service_of, lonely, excused)]
+    return [
+        change
+        for change in stream_item
+        if change.event is None or _counts(change.event, service_of, lonely, excused)
+    ]
 
 
 def _counts(
@@ -92,18 +98,18 @@ def _counts(
 
 def _networks_of_only(excused: frozenset[str], swarm: SwarmState) -> frozenset[str]:
     services = known(swarm.services, ())
-    theirs = {network for each in services if each.id in excused for network in each.network_ids}
-    others = {network for each in services if each.id not in excused for network in each.network_ids}
+    theirs = {network for service in services if service.id in excused for network in service.network_ids}
+    others = {network for service in services if service.id not in excused for network in service.network_ids}
     return frozenset(theirs - others)
 
 
-def described(changes: Iterable[Change]) -> dict[str, tuple[str, Change]]:
+def described(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, ReportedChange]]:
     """Return the changes by the name of what changed: in words, and the last of them."""
-    found: dict[str, list[Change]] = {}
-    for each in changes:
-        event = each.event
+    found: dict[str, list[ReportedChange]] = {}
+    for change in changes:
+        event = change.event
         name = "the engine's events" if event is None else f"{event.kind} {event.name or event.id[:12]}"
-        found.setdefault(name, []).append(each)
+        found.setdefault(name, []).append(change)
     told = {}
     for name, group in found.items():
         event = group[-1].event
@@ -112,15 +118,15 @@ def described(changes: Iterable[Change]) -> dict[str, tuple[str, Change]]:
     return told
 
 
-def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
+def judge(seen: Seen, previous: PreviousChecks, rules: QuiescenceRules) -> Judgement:
     """Return the verdict of a snapshot, given what earlier snapshots showed."""
-    observation = seen.observation
-    swarm, here = observation.swarm, observation.taken_at
-    memory = replace(memory, past=remember(observation, memory.past))
-    troubles = find_trouble(observation, memory, rules)
-    troubles += find_leftovers(observation, memory, rules, troubles)
-    excused = frozenset(one for each in troubles if each.is_excused for one in each.covers)
-    changes = disturbing(seen.changes.heard, swarm, excused)
+    snapshot = seen.snapshot
+    swarm, here = snapshot.swarm, snapshot.taken_at
+    previous = replace(previous, past=remember(snapshot, previous.past))
+    troubles = find_trouble(snapshot, previous, rules)
+    troubles += find_leftovers(snapshot, previous, rules, troubles)
+    excused = frozenset(one for trouble in troubles if trouble.is_excused for one in trouble.covers)
+    changes = disturbing(seen.changes.stream_item, swarm, excused)
     of_swarm = (
         swarm_checks.check_managers(swarm),
         swarm_checks.check_updates(swarm, excused),
@@ -129,36 +135,38 @@ def judge(seen: Seen, memory: Memory, rules: Rules) -> Judgement:
         swarm_checks.check_stuck(swarm, troubles, rules),
         swarm_checks.check_stacks(swarm, rules.wanted.stacks),
     )
-    shift = here - observation.now
+    shift = here - snapshot.now
     checks = [
-        *(_moved(each, shift) for each in of_swarm),
+        *(_moved(check, shift) for check in of_swarm),
         _check_changes(seen.changes, changes, seen.now_s, rules.dwell_s),
         *check_host(seen.activity, rules.wanted, here),
     ]
-    keys = [(check.code, each.name) for check in checks for each in check.blockers]
-    first = {key: memory.seen.get(key, here) for key in keys}
-    report = Report(here, tuple(_dated(each, first) for each in checks))
+    keys = [(check.code, blocker.name) for check in checks for blocker in check.blockers]
+    first = {key: previous.seen.get(key, here) for key in keys}
+    report = Report(here, tuple(_dated(check, first) for check in checks))
     return Judgement(
         report,
-        Memory({each.service_id: each.since for each in troubles}, first, memory.past),
-        max((each.heard_s for each in changes), default=None),
+        PreviousChecks({trouble.service_id: trouble.since for trouble in troubles}, first, previous.past),
+        max((change.received_s for change in changes), default=None),
     )
 
 
-def _check_changes(changes: Changes, counted: Iterable[Change], now_s: float, dwell_s: float) -> Check:
+def _check_changes(
+    changes: Changes, counted: Iterable[ReportedChange], now_s: float, dwell_s: float
+) -> Check:
     code, title = "changes", "engine events"
     if not dwell_s:
-        return Check(code, title, State.UNCHECKED, note="A single snapshot waits for none.")
+        return Check(code, title, CheckState.UNCHECKED, note="A single snapshot waits for none.")
     if changes.deaf is not None:
-        return Check(code, title, State.UNKNOWN, note=changes.deaf.reason, hint=changes.deaf.hint)
-    recent = described(each for each in counted if now_s - each.heard_s < dwell_s)
+        return Check(code, title, CheckState.UNKNOWN, note=changes.deaf.reason, hint=changes.deaf.hint)
+    recent = described(change for change in counted if now_s - change.received_s < dwell_s)
     if not recent:
-        return Check(code, title, State.QUIET)
+        return Check(code, title, CheckState.QUIET)
     return Check(
         code,
         title,
-        State.BUSY,
-        tuple(Blocker(name, what, last.heard_at) for name, (what, last) in recent.items()),
+        CheckState.BUSY,
+        tuple(Blocker(name, what, last.received_at) for name, (what, last) in recent.items()),
         hint=f"It is quiet when nothing has changed for {duration(dwell_s)}.",
     )
 
@@ -167,7 +175,9 @@ def _moved(check: Check, shift: timedelta) -> Check:
     """Return a check with its times by this machine's clock instead of the engine's."""
     return replace(
         check,
-        blockers=tuple(replace(each, since=each.since and each.since + shift) for each in check.blockers),
+        blockers=tuple(
+            replace(blocker, since=blocker.since and blocker.since + shift) for blocker in check.blockers
+        ),
     )
 
 
@@ -175,6 +185,7 @@ def _dated(check: Check, first: dict[tuple[str, str], datetime]) -> Check:
     return replace(
         check,
         blockers=tuple(
-            replace(each, since=each.since or first[check.code, each.name]) for each in check.blockers
+            replace(blocker, since=blocker.since or first[check.code, blocker.name])
+            for blocker in check.blockers
         ),
     )

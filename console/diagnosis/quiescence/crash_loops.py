@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.swarm.values import Service, Task
 
@@ -55,15 +55,15 @@ def find_loop(ends: Iterable[datetime], within_s: float, at_least: int = 2) -> L
     return Loop(chain[-1], chain[0], max(lulls, default=0.0))
 
 
-def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], patience_s: float) -> Loop | None:
+def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_s: float) -> Loop | None:
     """Return the loop in which something ends: such that it is never seen at rest for so long, or one of failures.
 
     `failures` are those of the ends that were failures. What ends well now and then, as something that works by the
     clock does, is in none.
     """
-    often = find_loop(ends, 2 * patience_s)
-    slow = find_loop(failures, max(SLOW_LOOP_S, 2 * patience_s), SLOW_LOOP_ENDS)
-    return max((each for each in (often, slow) if each), key=lambda each: each.lull_s, default=None)
+    often = find_loop(ends, 2 * stuck_after_s)
+    slow = find_loop(failures, max(SLOW_LOOP_S, 2 * stuck_after_s), SLOW_LOOP_ENDS)
+    return max((loop for loop in (often, slow) if loop), key=lambda each: each.lull_s, default=None)
 
 
 KEPT_S = 3600.0
@@ -90,36 +90,36 @@ class Past:
     @property
     def last(self) -> datetime | None:
         """The last end, or None where nothing has ended."""
-        return max((each.at for each in self.ends), default=None)
+        return max((end.at for end in self.ends), default=None)
 
-    def loop(self, patience_s: float) -> Loop | None:
+    def loop(self, stuck_after_s: float) -> Loop | None:
         """Return the crash loop of its tasks, for a waiter with this dwell time."""
-        failures = (each.at for each in self.ends if each.is_failure)
-        return loop_of((each.at for each in self.ends), failures, patience_s)
+        failures = (end.at for end in self.ends if end.is_failure)
+        return loop_of((end.at for end in self.ends), failures, stuck_after_s)
 
 
-def remember(observation: Observation, before: Mapping[str, Past]) -> Mapping[str, Past]:
+def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Past]:
     """Return the past of every service by its ID; jobs have none, their tasks are to end."""
-    swarm = observation.swarm
+    swarm = snapshot.swarm
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
         return before
     tasks = tasks_by_service(swarm.tasks)
     return {
-        each.id: _past(each, tasks.get(each.id, ()), observation.now, before.get(each.id, Past()))
-        for each in swarm.services
-        if not each.is_job
+        service.id: _past(service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past()))
+        for service in swarm.services
+        if not service.is_job
     }
 
 
 def _past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
     tasks = tuple(tasks)
-    seen = {End(each.since, each.state in ENDED_BADLY) for each in tasks if is_lost(each, service)}
+    seen = {End(task.since, task.state in ENDED_BADLY) for task in tasks if is_lost(task, service)}
     begin = max(service.updated, now - timedelta(seconds=KEPT_S))
-    ends = {each for each in before.ends | seen if each.at >= begin}
+    ends = {end for end in before.ends | seen if end.at >= begin}
     if has_its_replicas(service, tasks):
         return Past(frozenset(ends), now)
     well = before.complete_at
-    if well is not None and well >= service.updated and not any(each.at >= well for each in ends):
+    if well is not None and well >= service.updated and not any(end.at >= well for end in ends):
         ends.add(End(now, is_failure=False))
     return Past(frozenset(ends), well)
 
@@ -134,29 +134,29 @@ ENDED_BADLY = ("failed", "rejected")
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     """Return the tasks of services, standalone containers left out."""
     found: defaultdict[str, list[Task]] = defaultdict(list)
-    for each in tasks:
-        if not each.is_standalone:
-            found[each.service_id].append(each)
+    for task in tasks:
+        if not task.is_standalone:
+            found[task.service_id].append(task)
     return dict(found)
 
 
 def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
     """Whether as many tasks run as a service wants; slots whose task ended for good by its restart policy count."""
     slots: defaultdict[object, list[Task]] = defaultdict(list)
-    for each in tasks:
-        slots[each.slot or each.node_id].append(each)
+    for task in tasks:
+        slots[task.slot or task.node_id].append(task)
     if service.mode == "global":
         wanted = [
-            each for each in slots.values() if any(one.desired_state not in TOLD_TO_END for one in each)
+            slot for slot in slots.values() if any(one.desired_state not in TOLD_TO_END for one in slot)
         ]
         return all(runs(each) for each in wanted)
-    content = sum(runs(each) or _is_at_rest(each, service) for each in slots.values())
+    content = sum(runs(slot) or _is_at_rest(slot, service) for slot in slots.values())
     return content >= (service.replicas or 0)
 
 
 def runs(slot: Iterable[Task]) -> bool:
     """Whether one of these tasks runs and is to go on."""
-    return any(each.state == "running" and each.desired_state not in TOLD_TO_END for each in slot)
+    return any(task.state == "running" and task.desired_state not in TOLD_TO_END for task in slot)
 
 
 def _is_at_rest(slot: Iterable[Task], service: Service) -> bool:

@@ -7,9 +7,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from console.diagnosis.quiescence.values import Blocker, Check, State
-from console.errors import Part, Unknown, known
-from console.host.activity import HostActivity, Inapplicable, Job, Login, Own, Process, Timer, Unit
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState
+from console.errors import Result, Unknown, known
+from console.host.activity import HostActivity, Inapplicable, Login, Own, Process, SystemdJob, Timer, Unit
 from console.settings import Quiet
 from console.text import duration
 
@@ -122,7 +122,7 @@ def deploy_tools(
     """
     processes = tuple(processes)
     family = ancestors(processes, own.pid)
-    split = [(each, tuple(each.split())) for each in patterns]
+    split = [(pattern, tuple(pattern.split())) for pattern in patterns]
     found = []
     for process in processes:
         if process.pid in family:
@@ -136,7 +136,7 @@ def deploy_tools(
 
 def ancestors(processes: Iterable[Process], pid: int) -> frozenset[int]:
     """Return a process and all those above it, by ID."""
-    parents = {each.pid: each.parent for each in processes}
+    parents = {process.pid: process.parent for process in processes}
     found: set[int] = set()
     while pid and pid not in found:
         found.add(pid)
@@ -296,26 +296,26 @@ def _tools(processes: tuple[Process, ...], own: Own, patterns: tuple[str, ...]) 
         yield Blocker(f"{pattern} (pid {process.pid})", "runs", process.started)
 
 
-def _jobs(jobs: tuple[Job, ...], own: Own) -> Iterator[Blocker]:
-    running = {each.unit for each in jobs if each.state == "running"}
+def _jobs(jobs: tuple[SystemdJob, ...], own: Own) -> Iterator[Blocker]:
+    running = {job.unit for job in jobs if job.state == "running"}
     # Where no other job runs, those that wait do so for the one that this process is: it is what they were ordered after.
     is_waited_for = running == {own.unit}
-    for each in jobs:
-        if each.unit != own.unit and not is_waited_for:
-            yield Blocker(each.unit, f"has a {each.what} job ({each.state})")
+    for job in jobs:
+        if job.unit != own.unit and not is_waited_for:
+            yield Blocker(job.unit, f"has a {job.what} job ({job.state})")
 
 
 def _units(units: tuple[Unit, ...], own: Own) -> Iterator[Blocker]:
-    for each in units:
-        if each.is_at_work and each.name != own.unit:
-            yield Blocker(each.name, f"is {each.state} ({each.detail})", each.since)
+    for unit in units:
+        if unit.is_at_work and unit.name != own.unit:
+            yield Blocker(unit.name, f"is {unit.state} ({unit.detail})", unit.since)
 
 
 def _timers(timers: tuple[Timer, ...], now: datetime, soon_s: float) -> Iterator[Blocker]:
-    for each in timers:
-        left_s = (each.next_at - now).total_seconds() if each.next_at else float("inf")
+    for timer in timers:
+        left_s = (timer.next_at - now).total_seconds() if timer.next_at else float("inf")
         if left_s <= soon_s:
-            yield Blocker(each.name, f"fires in {duration(left_s)}")
+            yield Blocker(timer.name, f"fires in {duration(left_s)}")
 
 
 def _run(holder: str) -> Iterator[Blocker]:
@@ -326,18 +326,20 @@ def _run(holder: str) -> Iterator[Blocker]:
 def _check(
     code: str,
     title: str,
-    part: Part[T] | Inapplicable,
+    part: Result[T] | Inapplicable,
     find: Callable[[T], Iterable[Blocker]],
     hint: str,
 ) -> Check:
     if isinstance(part, Inapplicable):
-        state = State.UNKNOWN if part.is_wanted else State.UNCHECKED
+        state = CheckState.UNKNOWN if part.is_wanted else CheckState.UNCHECKED
         return Check(code, title, state, note=part.reason, is_lasting=part.is_wanted)
     if isinstance(part, Unknown):
-        return Check(code, title, State.UNKNOWN, note=part.reason, hint=part.hint)
+        return Check(code, title, CheckState.UNKNOWN, note=part.reason, hint=part.hint)
     blockers = tuple(find(part))
     return (
-        Check(code, title, State.BUSY, blockers, hint=hint) if blockers else Check(code, title, State.QUIET)
+        Check(code, title, CheckState.BUSY, blockers, hint=hint)
+        if blockers
+        else Check(code, title, CheckState.QUIET)
     )
 
 
@@ -345,15 +347,15 @@ def _check_logins(activity: HostActivity) -> Check:
     """Return who else is logged in. Another login alone does no harm, so it is never more than a warning."""
     code, title, part = "logins", "other logins", activity.logins
     if isinstance(part, Inapplicable):
-        return Check(code, title, State.UNCHECKED, note=part.reason)
+        return Check(code, title, CheckState.UNCHECKED, note=part.reason)
     if isinstance(part, Unknown):
-        return Check(code, title, State.UNCHECKED, note=part.reason, hint=part.hint)
+        return Check(code, title, CheckState.UNCHECKED, note=part.reason, hint=part.hint)
     others = tuple(
-        Blocker(f"{each.user} on {each.terminal}", "is logged in", each.since)
-        for each in part
-        if not _is_own(each, activity)
+        Blocker(f"{login.user} on {login.terminal}", "is logged in", login.since)
+        for login in part
+        if not _is_own(login, activity)
     )
-    return Check(code, title, State.WARNING if others else State.QUIET, others)
+    return Check(code, title, CheckState.WARNING if others else CheckState.QUIET, others)
 
 
 def _is_own(login: Login, activity: HostActivity) -> bool:
@@ -361,4 +363,8 @@ def _is_own(login: Login, activity: HostActivity) -> bool:
         return True
     processes = () if isinstance(activity.processes, Inapplicable) else known(activity.processes, ())
     family = ancestors(processes, activity.own.pid)
-    return any(each.terminal == login.terminal for each in processes if each.pid in family and each.terminal)
+    return any(
+        process.terminal == login.terminal
+        for process in processes
+        if process.pid in family and process.terminal
+    )

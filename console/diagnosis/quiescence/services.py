@@ -13,8 +13,8 @@ from console.diagnosis.quiescence.crash_loops import (
     runs,
     tasks_by_service,
 )
-from console.diagnosis.quiescence.values import Memory, Rules
-from console.diagnosis.values import Observation
+from console.diagnosis.quiescence.values import PreviousChecks, QuiescenceRules
+from console.diagnosis.values import Snapshot
 from console.errors import known
 from console.swarm.values import Service, Task
 from console.text import listed
@@ -65,30 +65,30 @@ def owner(task: Task, services: Mapping[str, Service]) -> str:
     return found.name if found else f"service {task.service_id[:12]}"
 
 
-def find_trouble(observation: Observation, memory: Memory, rules: Rules) -> tuple[Trouble, ...]:
+def find_trouble(snapshot: Snapshot, previous: PreviousChecks, rules: QuiescenceRules) -> tuple[Trouble, ...]:
     """Return the services that are not settled, wait for an address or are jobs at work; those that are stuck first.
 
     A service is stuck when it waits for an address, or when it has been unsettled while nobody changed it, for as
     long as the rules say. An accepted one is skipped as soon as nobody has changed it for that long.
     """
-    waiting = {each.service_id: each for each in _waiting(observation, rules)}
-    tasks = tasks_by_service(known(observation.swarm.tasks, ()))
+    waiting = {trouble.service_id: trouble for trouble in _waiting(snapshot, rules)}
+    tasks = tasks_by_service(known(snapshot.swarm.tasks, ()))
     found = list(waiting.values())
-    for service in known(observation.swarm.services, ()):
+    for service in known(snapshot.swarm.services, ()):
         if service.id in waiting:
             continue
-        since = unsettled_since(service, tasks.get(service.id, ()), observation.now, memory, rules)
+        since = unsettled_since(service, tasks.get(service.id, ()), snapshot.now, previous, rules)
         if since is None:
             continue
         rests = service.update_state not in UNDER_WAY
-        unchanged = rests and _age_s(observation.now, service.updated) >= rules.patience_s
+        unchanged = rests and _age_s(snapshot.now, service.updated) >= rules.stuck_after_s
         found.append(
             Trouble(
                 service.id,
                 service.name,
-                _condition(service, tasks.get(service.id, ()), memory, rules),
+                _condition(service, tasks.get(service.id, ()), previous, rules),
                 since,
-                is_stuck=rests and _age_s(observation.now, since) >= rules.patience_s,
+                is_stuck=rests and _age_s(snapshot.now, since) >= rules.stuck_after_s,
                 is_accepted=unchanged and service.name in rules.accepted,
             )
         )
@@ -96,7 +96,7 @@ def find_trouble(observation: Observation, memory: Memory, rules: Rules) -> tupl
 
 
 def unsettled_since(
-    service: Service, tasks: Iterable[Task], now: datetime, memory: Memory, rules: Rules
+    service: Service, tasks: Iterable[Task], now: datetime, previous: PreviousChecks, rules: QuiescenceRules
 ) -> datetime | None:
     """Return since when a service has been unsettled, by what its tasks and earlier snapshots tell; None if it is settled.
 
@@ -105,19 +105,19 @@ def unsettled_since(
     moment is compared with what the rules say.
     """
     tasks = tuple(tasks)
-    before = [memory.unsettled[service.id]] if service.id in memory.unsettled else []
+    before = [previous.unsettled[service.id]] if service.id in previous.unsettled else []
     if service.is_job:
-        at_work = [each.since for each in tasks if _is_at_work(each)]
+        at_work = [task.since for task in tasks if _is_at_work(task)]
         return max(service.updated, min([*before, *at_work])) if at_work else None
-    past = memory.past.get(service.id, Past())
-    loop = past.loop(rules.patience_s)
+    past = previous.past.get(service.id, Past())
+    loop = past.loop(rules.stuck_after_s)
     lost = [loop.since] if loop is not None and loop.holds(now) else []
     if has_its_replicas(service, tasks) and not lost:
         # What was lost may be back for good: so it can be restless, and never stuck.
-        is_recent = past.last is not None and _age_s(now, past.last) < rules.patience_s
+        is_recent = past.last is not None and _age_s(now, past.last) < rules.stuck_after_s
         return past.last if is_recent else None
     missing = [
-        each.since for each in tasks if each.desired_state not in TOLD_TO_END and each.state != "running"
+        task.since for task in tasks if task.desired_state not in TOLD_TO_END and task.state != "running"
     ]
     return max(service.updated, min([*before, *lost, *missing, now]))
 
@@ -126,38 +126,38 @@ def _is_at_work(task: Task) -> bool:
     return task.is_alive and task.desired_state not in TOLD_TO_END
 
 
-def _condition(service: Service, tasks: Iterable[Task], memory: Memory, rules: Rules) -> str:
+def _condition(
+    service: Service, tasks: Iterable[Task], previous: PreviousChecks, rules: QuiescenceRules
+) -> str:
     tasks = tuple(tasks)
-    failed = [each for each in tasks if each.state in ENDED_BADLY and each.since >= service.updated]
-    running = sum(runs([each]) for each in tasks)
+    failed = [task for task in tasks if task.state in ENDED_BADLY and task.since >= service.updated]
+    running = sum(runs([task]) for task in tasks)
     wanted = f" of {service.replicas}" if service.replicas is not None else ""
     last = max(failed, key=lambda each: each.since, default=None)
     said = f" ({last.error})" if last and last.error else ""
     if service.is_job:
         return f"is an unfinished job{f' and has failed{said}' if failed else ''}"
-    if memory.past.get(service.id, Past()).loop(rules.patience_s):
+    if previous.past.get(service.id, Past()).loop(rules.stuck_after_s):
         return f"keeps {'failing' if failed else 'ending'}{said}, {running}{wanted} running"
     return f"has {f'failed{said}, ' if failed else ''}{running}{wanted} running"
 
 
-def _waiting(observation: Observation, rules: Rules) -> Iterator[Trouble]:
-    ids: Mapping[str, str] = {each.name: each.id for each in known(observation.swarm.services, ())}
-    orphans = {
-        f"service {each.service_id[:12]}": each.service_id for each in known(observation.swarm.tasks, ())
-    }
-    names = {each.id: each.name for each in known(observation.swarm.networks, ())}
-    for each in waiting_services(observation, rules.thresholds):
-        networks = [names.get(one, one[:12]) for one in each.network_ids]
+def _waiting(snapshot: Snapshot, rules: QuiescenceRules) -> Iterator[Trouble]:
+    ids: Mapping[str, str] = {service.name: service.id for service in known(snapshot.swarm.services, ())}
+    orphans = {f"service {task.service_id[:12]}": task.service_id for task in known(snapshot.swarm.tasks, ())}
+    names = {network.id: network.name for network in known(snapshot.swarm.networks, ())}
+    for service in waiting_services(snapshot, rules.thresholds):
+        networks = [names.get(one, one[:12]) for one in service.network_ids]
         where = f" on {'one of ' if len(networks) > 1 else ''}{listed(networks)}" if networks else ""
-        service_id = ids.get(each.name) or orphans.get(each.name, each.name)
-        aliases = frozenset(() if each.name in ids else (service_id, service_id[:12]))
+        service_id = ids.get(service.name) or orphans.get(service.name, service.name)
+        aliases = frozenset(() if service.name in ids else (service_id, service_id[:12]))
         yield Trouble(
             service_id,
-            each.name,
+            service.name,
             f"waits for an address{where}",
-            observation.now - timedelta(seconds=each.for_s),
+            snapshot.now - timedelta(seconds=service.for_s),
             is_stuck=True,
-            is_accepted=bool(rules.accepted & {each.name, *aliases}),
+            is_accepted=bool(rules.accepted & {service.name, *aliases}),
             aliases=aliases,
         )
 

@@ -7,15 +7,15 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from console.diagnosis.quiescence.services import UNDER_WAY, Trouble, is_stopping, owner
-from console.diagnosis.quiescence.values import Blocker, Check, Memory, Rules, State
-from console.diagnosis.values import Observation
-from console.errors import Part, Unknown, known
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, PreviousChecks, QuiescenceRules
+from console.diagnosis.values import Snapshot
+from console.errors import Result, Unknown, known
 from console.swarm.values import Service, SwarmState, Task
 from console.text import plural
 
 
 def find_leftovers(
-    observation: Observation, memory: Memory, rules: Rules, troubles: Iterable[Trouble]
+    snapshot: Snapshot, previous: PreviousChecks, rules: QuiescenceRules, troubles: Iterable[Trouble]
 ) -> tuple[Trouble, ...]:
     """Return the tasks that block though no service is in trouble for them; `troubles` are those of services.
 
@@ -23,19 +23,19 @@ def find_leftovers(
     then. Those that stop on a node that is down block from the first snapshot on, and are stuck when they were seen for
     that long: Swarm gives them up after 24 hours (`orphaned`), and nothing tells since when the node is down.
     """
-    swarm = observation.swarm
+    swarm = snapshot.swarm
     if isinstance(swarm.services, Unknown):
         return ()
-    services = {each.id: each for each in swarm.services}
-    unclaimed = _by_lost_service(swarm, services, {each.service_id for each in troubles})
-    gone = tuple(_of_lost_services(unclaimed, observation.now, rules))
-    excused = {each.service_id for each in (*troubles, *gone) if each.is_excused}
-    return (*gone, *_on_nodes_down(observation, services, excused, memory, rules))
+    services = {service.id: service for service in swarm.services}
+    unclaimed = _by_lost_service(swarm, services, {trouble.service_id for trouble in troubles})
+    gone = tuple(_of_lost_services(unclaimed, snapshot.now, rules))
+    excused = {trouble.service_id for trouble in (*troubles, *gone) if trouble.is_excused}
+    return (*gone, *_on_nodes_down(snapshot, services, excused, previous, rules))
 
 
 def nodes_down(swarm: SwarmState) -> dict[str, str]:
     """Return the host names of nodes that do not answer, by ID."""
-    return {each.id: each.hostname for each in known(swarm.nodes, ()) if each.state != "ready"}
+    return {node.id: node.hostname for node in known(swarm.nodes, ()) if node.state != "ready"}
 
 
 def _by_lost_service(
@@ -52,10 +52,12 @@ def _by_lost_service(
     return dict(found)
 
 
-def _of_lost_services(unclaimed: dict[str, list[Task]], now: datetime, rules: Rules) -> Iterator[Trouble]:
+def _of_lost_services(
+    unclaimed: dict[str, list[Task]], now: datetime, rules: QuiescenceRules
+) -> Iterator[Trouble]:
     for service_id, tasks in unclaimed.items():
-        changed = max(each.since for each in tasks)
-        if now - changed < timedelta(seconds=rules.patience_s):
+        changed = max(task.since for task in tasks)
+        if now - changed < timedelta(seconds=rules.stuck_after_s):
             continue
         name = owner(tasks[0], {})
         aliases = frozenset((service_id, service_id[:12]))
@@ -71,19 +73,23 @@ def _of_lost_services(unclaimed: dict[str, list[Task]], now: datetime, rules: Ru
 
 
 def _on_nodes_down(
-    observation: Observation, services: dict[str, Service], excused: set[str], memory: Memory, rules: Rules
+    snapshot: Snapshot,
+    services: dict[str, Service],
+    excused: set[str],
+    previous: PreviousChecks,
+    rules: QuiescenceRules,
 ) -> Iterator[Trouble]:
-    down, now = nodes_down(observation.swarm), observation.now
+    down, now = nodes_down(snapshot.swarm), snapshot.now
     groups: defaultdict[tuple[str, str], list[Task]] = defaultdict(list)
-    for task in known(observation.swarm.tasks, ()):
+    for task in known(snapshot.swarm.tasks, ()):
         if is_stopping(task) and task.node_id in down and task.service_id not in excused:
             groups[owner(task, services), task.node_id].append(task)
     for (name, node_id), tasks in groups.items():
         key = f"{name} on {node_id}"
         # A single snapshot has nothing before it to go by, but for how long the tasks have not changed.
-        unseen = now if rules.dwell_s else max(each.since for each in tasks)
-        since = memory.unsettled.get(key, unseen)
-        is_stuck = now - since >= timedelta(seconds=rules.patience_s)
+        unseen = now if rules.dwell_s else max(task.since for task in tasks)
+        since = previous.unsettled.get(key, unseen)
+        is_stuck = now - since >= timedelta(seconds=rules.stuck_after_s)
         service_id = tasks[0].service_id
         lost = () if service_id in services or not service_id else (service_id, service_id[:12])
         aliases = frozenset((down[node_id], *lost))
@@ -95,7 +101,7 @@ def _on_nodes_down(
             is_stuck=is_stuck,
             is_accepted=is_stuck and bool(rules.accepted & {name, *aliases}),
             aliases=aliases,
-            task_ids=frozenset(each.id for each in tasks),
+            task_ids=frozenset(task.id for task in tasks),
         )
 
 
@@ -104,12 +110,12 @@ T = TypeVar("T")
 STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
-def unread(code: str, title: str, *parts: Part[T]) -> Check | None:
+def unread(code: str, title: str, *parts: Result[T]) -> Check | None:
     """Return the check that rests on parts that could not be read, or None where they all were."""
-    missing = next((each for each in parts if isinstance(each, Unknown)), None)
+    missing = next((part for part in parts if isinstance(part, Unknown)), None)
     if missing is None:
         return None
-    return Check(code, title, State.UNKNOWN, note=missing.reason, hint=missing.hint)
+    return Check(code, title, CheckState.UNKNOWN, note=missing.reason, hint=missing.hint)
 
 
 def check_managers(swarm: SwarmState) -> Check:
@@ -118,13 +124,13 @@ def check_managers(swarm: SwarmState) -> Check:
     missing = unread(code, title, swarm.engine, swarm.nodes)
     if missing:
         return missing
-    managers = [each for each in known(swarm.nodes, ()) if each.is_manager]
+    managers = [node for node in known(swarm.nodes, ()) if node.is_manager]
     blockers = [
-        Blocker(each.hostname, f"cannot be reached ({each.reachability or each.state})")
-        for each in managers
-        if each.reachability not in ("reachable", "") or each.state != "ready"
+        Blocker(manager.hostname, f"cannot be reached ({manager.reachability or manager.state})")
+        for manager in managers
+        if manager.reachability not in ("reachable", "") or manager.state != "ready"
     ]
-    if not any(each.is_leader for each in managers):
+    if not any(manager.is_leader for manager in managers):
         blockers.append(Blocker("the swarm", "has no leader"))
     return _check(code, title, blockers, "Run `docker node ls` on the managers.")
 
@@ -140,12 +146,12 @@ def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
         title,
         [
             Blocker(
-                each.name,
-                "is updating" if each.update_state == "updating" else "is rolling back",
-                each.update_started,
+                service.name,
+                "is updating" if service.update_state == "updating" else "is rolling back",
+                service.update_started,
             )
-            for each in known(swarm.services, ())
-            if each.update_state in UNDER_WAY and each.id not in excused
+            for service in known(swarm.services, ())
+            if service.update_state in UNDER_WAY and service.id not in excused
         ],
         "`docker service ps NAME` shows how far it is.",
     )
@@ -160,7 +166,7 @@ def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
     missing = unread(code, title, swarm.tasks, swarm.services)
     if missing:
         return missing
-    services = {each.id: each for each in known(swarm.services, ())}
+    services = {service.id: service for service in known(swarm.services, ())}
     down = nodes_down(swarm)
     groups: defaultdict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in known(swarm.tasks, ()):
@@ -176,7 +182,7 @@ def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
         code,
         title,
         [
-            Blocker(name, f"has {plural(len(tasks), 'task')} {word}", min(each.since for each in tasks))
+            Blocker(name, f"has {plural(len(tasks), 'task')} {word}", min(task.since for task in tasks))
             for (name, word), tasks in groups.items()
         ],
         "`docker service ps NAME` shows them.",
@@ -190,45 +196,45 @@ def check_replicas(swarm: SwarmState, troubles: Iterable[Trouble]) -> Check:
     if missing:
         return missing
     blockers = [
-        Blocker(each.name, each.what, each.since)
-        for each in troubles
-        if not (each.is_excused or each.task_ids)
+        Blocker(trouble.name, trouble.what, trouble.since)
+        for trouble in troubles
+        if not (trouble.is_excused or trouble.task_ids)
     ]
     return _check(code, title, blockers, "`docker service ps NAME` shows what is missing.")
 
 
-def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Rules) -> Check:
+def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: QuiescenceRules) -> Check:
     """Return which services, and tasks without one, are stuck, those that were accepted marked so."""
     code, title = "stuck", "stuck services"
     missing = unread(code, title, swarm.services, swarm.tasks)
     if missing:
         return missing
     blockers = tuple(
-        Blocker(each.name, each.what, each.since, is_accepted=each.is_accepted)
-        for each in troubles
-        if each.is_excused
+        Blocker(trouble.name, trouble.what, trouble.since, is_accepted=trouble.is_accepted)
+        for trouble in troubles
+        if trouble.is_excused
     )
-    there = {each.name for each in known(swarm.services, ())}
-    there = there.union(*({each.name, *each.aliases} for each in troubles))
+    there = {service.name for service in known(swarm.services, ())}
+    there = there.union(*({trouble.name, *trouble.aliases} for trouble in troubles))
     absent = sorted(rules.accepted - there)
     note = f"Accepted, but no service has that name: {', '.join(absent)}." if absent else ""
-    if any(not each.is_accepted for each in blockers):
-        return Check(code, title, State.STUCK, blockers, note, STUCK_HINT)
-    return Check(code, title, State.QUIET, blockers, note)
+    if any(not blocker.is_accepted for blocker in blockers):
+        return Check(code, title, CheckState.STUCK, blockers, note, STUCK_HINT)
+    return Check(code, title, CheckState.QUIET, blockers, note)
 
 
 def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
     """Return which stacks are there that should not be, where the settings say which should."""
     code, title = "stacks", "unexpected stacks"
     if not allowed:
-        return Check(code, title, State.UNCHECKED, note="No stacks are configured.")
+        return Check(code, title, CheckState.UNCHECKED, note="No stacks are configured.")
     missing = unread(code, title, swarm.services)
     if missing:
         return missing
     stacks: dict[str, datetime] = {}
-    for each in known(swarm.services, ()):
-        if each.stack and not any(fnmatchcase(each.stack, pattern) for pattern in allowed):
-            stacks[each.stack] = min(each.created, stacks.get(each.stack, each.created))
+    for service in known(swarm.services, ()):
+        if service.stack and not any(fnmatchcase(service.stack, pattern) for pattern in allowed):
+            stacks[service.stack] = min(service.created, stacks.get(service.stack, service.created))
     return _check(
         code,
         title,
@@ -239,4 +245,8 @@ def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
 
 def _check(code: str, title: str, blockers: Iterable[Blocker], hint: str) -> Check:
     found = tuple(blockers)
-    return Check(code, title, State.BUSY, found, hint=hint) if found else Check(code, title, State.QUIET)
+    return (
+        Check(code, title, CheckState.BUSY, found, hint=hint)
+        if found
+        else Check(code, title, CheckState.QUIET)
+    )

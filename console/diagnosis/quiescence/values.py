@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from console.diagnosis.quiescence.crash_loops import Past
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity
 from console.settings import Quiet, Thresholds
@@ -15,7 +15,7 @@ from console.swarm.values import Event
 from console.text import listed
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """What a check found."""
 
     QUIET = "quiet"
@@ -31,10 +31,10 @@ class State(StrEnum):
     @property
     def blocks(self) -> bool:
         """Whether it is not quiet while a check is in this state."""
-        return self in (State.UNKNOWN, State.STUCK, State.BUSY)
+        return self in (CheckState.UNKNOWN, CheckState.STUCK, CheckState.BUSY)
 
 
-class Verdict(StrEnum):
+class QuiescenceVerdict(StrEnum):
     """What all checks amount to."""
 
     QUIET = "quiet"
@@ -62,7 +62,7 @@ class Check:
     code: str
     """Stable name, for machines."""
     title: str
-    state: State
+    state: CheckState
     blockers: tuple[Blocker, ...] = ()
     note: str = ""
     """Why it is unknown or was not checked, or what else is worth telling."""
@@ -79,27 +79,27 @@ class Report:
     checks: tuple[Check, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> QuiescenceVerdict:
         """Busy where anything is busy or stuck, else unknown where anything is unknown, else quiet."""
-        states = {each.state for each in self.checks}
-        if states & {State.BUSY, State.STUCK}:
-            return Verdict.BUSY
-        return Verdict.UNKNOWN if State.UNKNOWN in states else Verdict.QUIET
+        states = {check.state for check in self.checks}
+        if states & {CheckState.BUSY, CheckState.STUCK}:
+            return QuiescenceVerdict.BUSY
+        return QuiescenceVerdict.UNKNOWN if CheckState.UNKNOWN in states else QuiescenceVerdict.QUIET
 
     @property
     def blocking(self) -> tuple[Check, ...]:
         """The checks that block."""
-        return tuple(each for each in self.checks if each.state.blocks)
+        return tuple(check for check in self.checks if check.state.blocks)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ReportedChange:
     """A change that the engine reported as an event, or a gap in its events."""
 
     event: Event | None
     """None for a gap."""
-    heard_at: datetime
-    heard_s: float
+    received_at: datetime
+    received_s: float
     """The same moment in seconds that only ever grow."""
 
 
@@ -107,13 +107,13 @@ class Change:
 class Changes:
     """The engine's events so far."""
 
-    heard: tuple[Change, ...]
+    stream_item: tuple[ReportedChange, ...]
     deaf: Unknown | None
     """Why no events arrive now, or None while they do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class QuiescenceRules:
     """What counts as quiet."""
 
     wanted: Quiet
@@ -123,14 +123,14 @@ class Rules:
     """Names of services that may be stuck, and of nodes on which tasks may be."""
 
     @property
-    def patience_s(self) -> float:
+    def stuck_after_s(self) -> float:
         """For how long a service must be unconverged and unchanged to be stuck."""
         # A single snapshot has no dwell time; what is stuck does not depend on that.
         return self.dwell_s or self.wanted.dwell_s
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class PreviousChecks:
     """What the next snapshot's verdict needs to know of earlier snapshots."""
 
     unsettled: Mapping[str, datetime] = field(default_factory=dict)
@@ -146,11 +146,11 @@ class Memory:
 class Seen:
     """Everything that one verdict is based on."""
 
-    observation: Observation
+    snapshot: Snapshot
     activity: HostActivity
     changes: Changes
     now_s: float
-    """When the snapshot was over, counted as `Change.heard_s`."""
+    """When the snapshot was over, counted as `ReportedChange.received_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +158,18 @@ class Judgement:
     """The verdict of one snapshot, and what the next one needs to know of it."""
 
     report: Report
-    memory: Memory
+    previous: PreviousChecks
     changed_s: float | None
-    """When the last change that counts was heard, as `Change.heard_s`; None where there was none."""
+    """When the last change that counts was heard, as `ReportedChange.received_s`; None where there was none."""
 
 
 def what_blocks(report: Report) -> str:
     """Return what blocks, by name, the worst first; nothing where nothing does."""
     said = []
     for check in _worst_first(report):
-        names = [each for each in check.blockers if not each.is_accepted]
+        names = [blocker for blocker in check.blockers if not blocker.is_accepted]
         if names:
-            said.append(listed([f"{each.name} {each.what}" for each in names], 2))
+            said.append(listed([f"{name.name} {name.what}" for name in names], 2))
         else:
             said.append(check.note.removesuffix("."))
     return listed(list(dict.fromkeys(said)), 3)
@@ -183,11 +183,11 @@ def things_that_block(report: Report) -> tuple[tuple[str, str], ...]:
     """
     found: dict[str, str] = {}
     for check in _worst_first(report):
-        blockers = [each for each in check.blockers if not each.is_accepted]
+        blockers = [blocker for blocker in check.blockers if not blocker.is_accepted]
         if not blockers:
             found.setdefault(check.title, check.note)
-        for each in blockers:
-            found.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", each.name), each.what)
+        for blocker in blockers:
+            found.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what)
     return tuple(found.items())
 
 
@@ -196,5 +196,5 @@ _CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9
 
 
 def _worst_first(report: Report) -> Iterable[Check]:
-    order = (State.STUCK, State.BUSY, State.UNKNOWN)
+    order = (CheckState.STUCK, CheckState.BUSY, CheckState.UNKNOWN)
     return sorted(report.blocking, key=lambda each: order.index(each.state))

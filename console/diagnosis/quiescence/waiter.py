@@ -17,22 +17,22 @@ from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import (
-    Change,
     Changes,
     Judgement,
-    Memory,
+    PreviousChecks,
+    QuiescenceRules,
+    QuiescenceVerdict,
     Report,
-    Rules,
+    ReportedChange,
     Seen,
-    Verdict,
 )
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
-from console.host.identity import doubt_that_engine_is_ours
+from console.host.identity import why_engine_is_foreign
 from console.host.survey import unlooked
-from console.settings import Look
-from console.swarm.events import Gap, Heard, Listening
+from console.settings import SnapshotSettings
+from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.values import SwarmState
 
 UNSEEN_S = 10.0
@@ -42,7 +42,7 @@ NOT_ASKED = Unknown("dockerd's log was not read: quiet does not depend on it.")
 
 
 class HostEye(Protocol):
-    """Looks at this host, as `console.host.survey.HostSurvey` does."""
+    """Looks at this host, as `console.host.survey.HostReader` does."""
 
     def own(self) -> Own:
         """Return this process among the others."""
@@ -69,46 +69,48 @@ class OwnHost:
                 return unlooked(
                     Unknown("It is not known whether the engine runs on this host."), self._eye.own()
                 )
-            doubt = await asyncio.to_thread(doubt_that_engine_is_ours, self._host, swarm.engine.name)
-            if doubt is not None:
-                return unlooked(Inapplicable(doubt.reason), self._eye.own())
+            refusal = await asyncio.to_thread(why_engine_is_foreign, self._host, swarm.engine.name)
+            if refusal is not None:
+                return unlooked(Inapplicable(refusal.reason), self._eye.own())
             self._is_ours = True
         return await self._eye.take()
 
 
-class Stillness:
+class QuiescenceTracker:
     """Judges one snapshot after the other, with the engine's events in between."""
 
-    def __init__(self, host: str, clock: Clock, rules: Rules) -> None:
+    def __init__(self, host: str, clock: Clock, rules: QuiescenceRules) -> None:
         self._host = host
         self._clock = clock
         self._rules = rules
-        self._memory = Memory()
-        self._heard: list[Change] = []
+        self._previous = PreviousChecks()
+        self._stream_items: list[ReportedChange] = []
         self._deaf: Unknown | None = Unknown("The engine's events are not received yet.")
         self._hears_since_s = self._seen_s = clock.monotonic()
         self._calm_s: float | None = None
 
-    def hear(self, each: Heard) -> None:
+    def receive(self, each: StreamItem) -> None:
         """Add the engine's events."""
         now_s, now = self._clock.monotonic(), self._clock.now()
         match each:
             case Listening():
                 self._deaf, self._hears_since_s = None, now_s
-            case Gap(why):
+            case EventGap(why):
                 self._deaf = why
-                self._heard.append(Change(None, now, now_s))
+                self._stream_items.append(ReportedChange(None, now, now_s))
             case _:
-                self._heard.append(Change(each, now, now_s))
+                self._stream_items.append(ReportedChange(each, now, now_s))
 
     def judge(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
         """Return the verdict of a snapshot, with the events so far."""
         now_s = self._clock.monotonic()
-        self._heard = [each for each in self._heard if now_s - each.heard_s < self._rules.dwell_s]
-        observation = Observation(self._host, self._clock.now(), 0.0, swarm, None, (), NOT_ASKED)
-        seen = Seen(observation, activity, Changes(tuple(self._heard), self._deaf), now_s)
-        judgement = judge(seen, self._memory, self._rules)
-        self._memory = judgement.memory
+        self._stream_items = [
+            item for item in self._stream_items if now_s - item.received_s < self._rules.dwell_s
+        ]
+        snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NOT_ASKED)
+        seen = Seen(snapshot, activity, Changes(tuple(self._stream_items), self._deaf), now_s)
+        judgement = judge(seen, self._previous, self._rules)
+        self._previous = judgement.previous
         return judgement
 
     def quiet_since(self, judgement: Judgement, pause_s: float) -> float | None:
@@ -120,7 +122,7 @@ class Stillness:
         if self._seen_s - before_s > pause_s + UNSEEN_S:
             self._calm_s = None
         # Changes have a time of their own; everything else is only known at each snapshot.
-        if any(each.code != "changes" for each in judgement.report.blocking):
+        if any(check.code != "changes" for check in judgement.report.blocking):
             self._calm_s = None
         elif self._calm_s is None:
             self._calm_s = self._seen_s
@@ -149,21 +151,21 @@ class SwarmEye(Protocol):
         ...
 
 
-class Ear(Protocol):
+class ChangeListener(Protocol):
     """Receives an engine's events, as `console.swarm.events.EventSource` does."""
 
-    def listening(self, since: datetime) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+    def listening(self, since: datetime) -> AbstractAsyncContextManager[AsyncIterator[StreamItem]]:
         """Give what is heard from a moment of the engine's clock on."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Senses:
+class WaitDependencies:
     """The sources of a wait: swarm, host and events."""
 
     swarm: SwarmEye
     host: HostEye
-    ear: Ear
+    listener: ChangeListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +177,16 @@ class Progress:
     quiet_for_s: float
     """For how long it has been seen quiet, without a break until now."""
     dwell_s: float
-    outcome: Verdict | None
+    outcome: QuiescenceVerdict | None
     """How it ended; None while it goes on."""
 
 
 async def wait_for_quiet(
-    senses: Senses, clock: Clock, rules: Rules, look: Look, timeout_s: float
+    dependencies: WaitDependencies,
+    clock: Clock,
+    rules: QuiescenceRules,
+    snapshot: SnapshotSettings,
+    timeout_s: float,
 ) -> AsyncGenerator[Progress, None]:
     """Yield the state after every snapshot; the last one has an outcome.
 
@@ -188,44 +194,48 @@ async def wait_for_quiet(
     at once where it can never be known: the first snapshot cannot read the swarm, or a check that the settings ask for
     has no meaning here. At the time limit the outcome is `busy` unless nothing but unknown checks were in the way.
     """
-    watch = _Watch(senses, clock, rules, look)
+    watch = _ChangeWatch(dependencies, clock, rules, snapshot)
     # A single snapshot is not a wait, and no time limit is about it.
-    swarm = await watch.glimpse(timeout_s if rules.dwell_s else math.inf)
+    swarm = await watch.quick_snapshot(timeout_s if rules.dwell_s else math.inf)
     if isinstance(swarm.engine, Unknown) or not rules.dwell_s:
         report = (await watch.judged(swarm)).report
         yield watch.progress(report, 0.0, report.verdict)
         return
     async with (
-        senses.ear.listening(swarm.engine.time) as heard,
-        aclosing(watch.follow(heard, timeout_s)) as states,
+        dependencies.listener.listening(swarm.engine.time) as stream_item,
+        aclosing(watch.follow(stream_item, timeout_s)) as states,
     ):
-        async for each in states:
-            yield each
+        async for state in states:
+            yield state
 
 
-class _Watch:
-    def __init__(self, senses: Senses, clock: Clock, rules: Rules, look: Look) -> None:
-        self._senses = senses
+class _ChangeWatch:
+    def __init__(
+        self, dependencies: WaitDependencies, clock: Clock, rules: QuiescenceRules, snapshot: SnapshotSettings
+    ) -> None:
+        self._dependencies = dependencies
         self._clock = clock
         self._rules = rules
-        self._look = look
+        self._snapshot = snapshot
         self._started_s = clock.monotonic()
-        self._stillness = Stillness(senses.swarm.host, clock, rules)
-        self._own = OwnHost(senses.swarm.host, senses.host)
+        self._quiescence = QuiescenceTracker(dependencies.swarm.host, clock, rules)
+        self._own = OwnHost(dependencies.swarm.host, dependencies.host)
         self._woken = asyncio.Event()
 
-    async def follow(self, heard: AsyncIterator[Heard], timeout_s: float) -> AsyncGenerator[Progress, None]:
+    async def follow(
+        self, stream_item: AsyncIterator[StreamItem], timeout_s: float
+    ) -> AsyncGenerator[Progress, None]:
         """Look again and again until there is an outcome."""
-        hearing = asyncio.create_task(self._hear(heard))
+        hearing = asyncio.create_task(self._receive(stream_item))
         try:
             while True:
                 began_s = self._clock.monotonic()
                 self._woken.clear()
-                judgement = await self.judged(await self.glimpse(timeout_s))
+                judgement = await self.judged(await self.quick_snapshot(timeout_s))
                 if hearing.done():
                     # It only ends by failing.
                     hearing.result()
-                since_s = self._stillness.quiet_since(judgement, self._rules.wanted.poll_s)
+                since_s = self._quiescence.quiet_since(judgement, self._rules.wanted.poll_s)
                 quiet_s = 0.0 if since_s is None else max(0.0, began_s - since_s)
                 outcome = self._outcome(judgement.report, quiet_s, timeout_s)
                 yield self.progress(judgement.report, quiet_s, outcome)
@@ -237,32 +247,36 @@ class _Watch:
             with suppress(asyncio.CancelledError):
                 await hearing
 
-    async def glimpse(self, timeout_s: float) -> SwarmState:
+    async def quick_snapshot(self, timeout_s: float) -> SwarmState:
         """Look at the swarm, for no longer than is left of the time limit."""
-        deadline_s = min(self._look.deadline_s, max(self._left_s(timeout_s), LAST_LOOK_S))
-        return await self._senses.swarm.lists(deadline_s)
+        deadline_s = min(self._snapshot.deadline_s, max(self._left_s(timeout_s), LAST_LOOK_S))
+        return await self._dependencies.swarm.lists(deadline_s)
 
     async def judged(self, swarm: SwarmState) -> Judgement:
         """Look at the host too, and judge what was seen and heard so far."""
-        return self._stillness.judge(swarm, await self._own.activity(swarm))
+        return self._quiescence.judge(swarm, await self._own.activity(swarm))
 
-    def progress(self, report: Report, quiet_s: float, outcome: Verdict | None) -> Progress:
+    def progress(self, report: Report, quiet_s: float, outcome: QuiescenceVerdict | None) -> Progress:
         """Return the state of the wait."""
         waited_s = self._clock.monotonic() - self._started_s
         return Progress(report, waited_s, quiet_s, self._rules.dwell_s, outcome)
 
-    def _outcome(self, report: Report, quiet_s: float, timeout_s: float) -> Verdict | None:
-        if any(each.is_lasting for each in report.blocking):
-            return Verdict.UNKNOWN
-        if quiet_s >= self._rules.dwell_s and report.verdict is Verdict.QUIET:
-            return Verdict.QUIET
+    def _outcome(self, report: Report, quiet_s: float, timeout_s: float) -> QuiescenceVerdict | None:
+        if any(check.is_lasting for check in report.blocking):
+            return QuiescenceVerdict.UNKNOWN
+        if quiet_s >= self._rules.dwell_s and report.verdict is QuiescenceVerdict.QUIET:
+            return QuiescenceVerdict.QUIET
         if self._left_s(timeout_s) > 0:
             return None
-        return Verdict.UNKNOWN if report.verdict is Verdict.UNKNOWN else Verdict.BUSY
+        return (
+            QuiescenceVerdict.UNKNOWN
+            if report.verdict is QuiescenceVerdict.UNKNOWN
+            else QuiescenceVerdict.BUSY
+        )
 
-    async def _hear(self, heard: AsyncIterator[Heard]) -> None:
-        async for each in heard:
-            self._stillness.hear(each)
+    async def _receive(self, stream_item: AsyncIterator[StreamItem]) -> None:
+        async for each in stream_item:
+            self._quiescence.receive(each)
             self._woken.set()
 
     def _left_s(self, timeout_s: float) -> float:

@@ -6,8 +6,8 @@ import shlex
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failed_times, service_row
 from console.diagnosis.why.placement import down, not_an_address_problem, troubled
-from console.diagnosis.why.values import Explanation, Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import Explanation, ServiceStanding
+from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import duration, ending
 
@@ -36,8 +36,8 @@ def unhealthy(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "unhealthy",
-        Standing.HELD_UP,
-        Certainty.CERTAIN,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN,
         f"its health check fails{failed_times(case, slot)}",
         "The container runs but its health check fails, so Swarm kills it and starts another one. The exit "
         f"code is that of the kill.{words}",
@@ -58,8 +58,8 @@ def rejected(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "rejected",
-        Standing.HELD_UP,
-        Certainty.CERTAIN,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN,
         f"its node rejects the task: {ending(task.error) or 'no reason given'}",
         f"The node cannot prepare the container as the service asks{failed_times(case, slot)}. The application has not been "
         f"started.{words}",
@@ -71,15 +71,15 @@ def rejected(case: Case) -> Explanation | None:
 
 def done(case: Case) -> Explanation | None:
     """Its tasks ended well and are not meant to be started again."""
-    ended = [each.newest for each in case.slots]
-    if not ended or case.running or any(each.state != "complete" for each in ended):
+    ended = [slot.newest for slot in case.slots]
+    if not ended or case.running or any(task.state != "complete" for task in ended):
         return None
-    if any(each.desired_state in ("running", "ready") for each in ended):
+    if any(task.desired_state in ("running", "ready") for task in ended):
         return None
     return Explanation(
         "done",
-        Standing.RUNS,
-        Certainty.CERTAIN,
+        ServiceStanding.RUNS,
+        Confidence.CERTAIN,
         "its tasks have completed",
         "They ended with exit code 0, and nothing starts them again.",
         error_rows(case, ended[0]),
@@ -103,8 +103,8 @@ def ended(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "ended",
-        Standing.HELD_UP,
-        Certainty.CERTAIN,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN,
         f"its task failed and is not started again: {_how(found)}",
         f"Its restart policy allows no further attempt.{words}",
         (
@@ -137,8 +137,8 @@ def failing(case: Case) -> Explanation | None:
     )
     return Explanation(
         "cannot-start" if never_started else "crash-loop" if count > 1 else "failed-once",
-        Standing.HELD_UP if count > 1 or never_started else Standing.CONVERGING,
-        Certainty.LIKELY if is_back or count == 1 else Certainty.CERTAIN,
+        ServiceStanding.HELD_UP if count > 1 or never_started else ServiceStanding.CONVERGING,
+        Confidence.LIKELY if is_back or count == 1 else Confidence.CERTAIN,
         ("its container cannot be started: " if never_started else "its task ends by itself: ")
         + f"{_how(task)}{failed_times(case, slot)}",
         f"Swarm starts it, it ends, and Swarm starts it again.{again}{words}",

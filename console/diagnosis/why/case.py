@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from console.addresses.accounting import NetworkAccount, account
 from console.diagnosis.findings.waiting import crowds_of, waiting_services
 from console.diagnosis.quiescence.crash_loops import loop_of
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown, known
-from console.journal.matching import Event
+from console.journal.matching import LogEvent
 from console.settings import Thresholds
 from console.swarm.values import Network, Node, Service, Task
 
@@ -47,14 +47,14 @@ class Slot:
             if task.state not in ENDED_BY_ITSELF:
                 break
             ended.append(task)
-        recent = [each for each in ended if now - each.since <= timedelta(seconds=RECENT_S)]
+        recent = [task for task in ended if now - task.since <= timedelta(seconds=RECENT_S)]
         return tuple(recent or (ended[:1] if not self.newest.is_alive else ()))
 
     def is_settled(self, now: datetime) -> bool:
         """Whether its task runs, and has done so for long enough to believe it."""
         ended = self.failures(now)
-        failed = (each.since for each in ended if each.state != "complete")
-        loop = loop_of((each.since for each in ended), failed, SETTLED_S)
+        failed = (task.since for task in ended if task.state != "complete")
+        loop = loop_of((task.since for task in ended), failed, SETTLED_S)
         if self.newest.state != "running" or (loop is not None and loop.holds(now)):
             return False
         return (now - self.newest.since).total_seconds() >= SETTLED_S
@@ -80,7 +80,7 @@ class Case:
     @property
     def now(self) -> datetime:
         """The time that ages are counted from."""
-        return self.swarm.observation.now
+        return self.swarm.snapshot.now
 
     @property
     def thresholds(self) -> Thresholds:
@@ -92,18 +92,18 @@ class Case:
         """IDs of the networks on which it should have a virtual IP and has none."""
         if self.service.endpoint_mode != "vip":
             return ()
-        has = {each.network_id for each in self.service.virtual_ips}
+        has = {virtual_ip.network_id for virtual_ip in self.service.virtual_ips}
         return tuple(each for each in self.needs if each not in has)
 
     @property
     def running(self) -> int:
         """How many tasks run and are meant to."""
-        return sum(each.newest.state == "running" for each in self.wanted_slots)
+        return sum(slot.newest.state == "running" for slot in self.wanted_slots)
 
     @property
     def new_tasks(self) -> tuple[Task, ...]:
         """Tasks that wait for their addresses, the one that waits longest first."""
-        new = [each.newest for each in self.wanted_slots if each.newest.state == "new"]
+        new = [slot.newest for slot in self.wanted_slots if slot.newest.state == "new"]
         return tuple(sorted(new, key=lambda each: each.since))
 
     def age_s(self, since: datetime) -> float:
@@ -114,16 +114,20 @@ class Case:
         """Whether a task was given an address on every network that its service needs."""
         if "networks" in self.unread or self.gone:
             return False
-        return {each.network_id for each in task.attachments if each.addresses}.issuperset(self.needs)
+        return {attachment.network_id for attachment in task.attachments if attachment.addresses}.issuperset(
+            self.needs
+        )
 
-    def line(self, *ids: str, among: frozenset[str] = frozenset()) -> Event | None:
+    def line(self, *ids: str, among: frozenset[str] = frozenset()) -> LogEvent | None:
         """Return the last line of dockerd about any of these objects that was written in the service's life.
 
         `among` are identifiers of signatures; with them, only such a line.
         """
         born = self.service.created - timedelta(seconds=5)
-        found = [self.swarm.lines[each] for each in ids if each in self.swarm.lines]
-        fitting = [each for each in found if each.at >= born and (not among or each.signature.id in among)]
+        found = [self.swarm.lines[id_] for id_ in ids if id_ in self.swarm.lines]
+        fitting = [
+            event for event in found if event.at >= born and (not among or event.signature.id in among)
+        ]
         return max(fitting, key=lambda each: each.at, default=None)
 
 
@@ -131,7 +135,7 @@ class Case:
 class Swarm:
     """A snapshot, indexed once for all services."""
 
-    observation: Observation
+    snapshot: Snapshot
     thresholds: Thresholds
     networks: Mapping[str, Network]
     accounts: Mapping[str, NetworkAccount]
@@ -140,7 +144,7 @@ class Swarm:
     """By service, newest first."""
     owners: Mapping[str, str]
     """The stack, or the service where it is in none, by the ID of each service and each task."""
-    lines: Mapping[str, Event]
+    lines: Mapping[str, LogEvent]
     crowds: Mapping[str, int]
     """How many services wait on each network."""
     outside: Mapping[int, tuple[str, ...]]
@@ -148,33 +152,33 @@ class Swarm:
 
 
 def index_swarm(
-    observation: Observation,
+    snapshot: Snapshot,
     thresholds: Thresholds,
-    lines: Mapping[str, Event],
+    lines: Mapping[str, LogEvent],
     outside: Mapping[int, tuple[str, ...]],
 ) -> Swarm:
     """Return the snapshot in the order in which cases need it."""
-    swarm = observation.swarm
+    swarm = snapshot.swarm
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in known(swarm.tasks, ()):
         by_service[task.service_id].append(task)
-    services = {each.id: each.stack or each.name for each in known(swarm.services, ())}
+    services = {service.id: service.stack or service.name for service in known(swarm.services, ())}
     owners = dict(services)
     for task in known(swarm.tasks, ()):
         owners[task.id] = "standalone containers" if task.is_standalone else services.get(task.service_id, "")
     return Swarm(
-        observation,
+        snapshot,
         thresholds,
-        {each.id: each for each in known(swarm.networks, ())},
-        {each.network.id: each for each in account(swarm, observation.earlier)},
-        {each.id: each for each in known(swarm.nodes, ())},
+        {network.id: network for network in known(swarm.networks, ())},
+        {each.network.id: each for each in account(swarm, snapshot.earlier)},
+        {node.id: node for node in known(swarm.nodes, ())},
         {
-            key: tuple(sorted(tasks, key=lambda each: (each.created or each.since, each.since), reverse=True))
+            key: tuple(sorted(tasks, key=lambda task: (task.created or task.since, task.since), reverse=True))
             for key, tasks in by_service.items()
         },
         owners,
         lines,
-        crowds_of(waiting_services(observation, thresholds)),
+        crowds_of(waiting_services(snapshot, thresholds)),
         outside,
     )
 
@@ -184,18 +188,20 @@ def open_case(service: Service, swarm: Swarm) -> Case:
     slots: defaultdict[tuple[int, str], list[Task]] = defaultdict(list)
     for task in swarm.tasks.get(service.id, ()):
         slots[task.slot, "" if task.slot else task.node_id].append(task)
-    is_unread = isinstance(swarm.observation.swarm.networks, Unknown)
-    asked = [each for each in service.network_ids if each not in service.addressless_ids]
+    is_unread = isinstance(swarm.snapshot.swarm.networks, Unknown)
+    asked = [id_ for id_ in service.network_ids if id_ not in service.addressless_ids]
     listed = [each for each in asked if each in swarm.networks]
     needs = [each for each in listed if swarm.networks[each].is_overlay]
     if service.publishes_ingress:
-        needs += [each.id for each in swarm.networks.values() if each.ingress and each.id not in needs]
+        needs += [
+            network.id for network in swarm.networks.values() if network.ingress and network.id not in needs
+        ]
     places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
     return Case(
         service,
         places,
         # Nearly every cause asks for them, of every service.
-        tuple(each for each in places if each.is_wanted),
+        tuple(place for place in places if place.is_wanted),
         tuple(needs),
         () if is_unread else tuple(each for each in asked if each not in swarm.networks),
         ("networks",) if is_unread else (),

@@ -4,37 +4,37 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.holders import Kind
+from console.addresses.holders import HolderKind
 from console.diagnosis.findings.networks import leaked_in_words
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.values import Evidence
 from console.durations import stamp
-from console.journal.matching import Event, Recogniser
-from console.journal.signatures import Certainty, Severity
+from console.journal.matching import LogEvent, Recogniser
+from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
 from console.swarm.values import Task
 from console.text import duration, plural
 
 
-def lines_of(batch: Batch) -> Mapping[str, Event]:
+def lines_of(batch: Batch) -> Mapping[str, LogEvent]:
     """Return the last lines of a reading of dockerd's journal; see `last_lines`."""
     recogniser = Recogniser()
-    found = (recogniser.recognise(each) for each in batch.entries)
-    return last_lines(each for each in found if isinstance(each, Event))
+    found = (recogniser.recognise(entry) for entry in batch.entries)
+    return last_lines(event for event in found if isinstance(event, LogEvent))
 
 
-def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
+def last_lines(events: Iterable[LogEvent]) -> Mapping[str, LogEvent]:
     """Return the last line that matters about each service, task, network and node, by their IDs.
 
     Lines that block nothing are left out (noise, and signs of a leak), and those from before the allocator was
     rebuilt: it has tried again since. A line that names a cause is not replaced by one that only reports its
     consequence.
     """
-    lines: dict[str, Event] = {}
+    lines: dict[str, LogEvent] = {}
     for event in events:
         if event.signature.is_rebuild:
             lines.clear()
-        if event.signature.severity is Severity.NOTE or event.signature.is_leak_evidence:
+        if event.signature.severity is LogSeverity.NOTE or event.signature.is_leak_evidence:
             continue
         if event.signature.is_about_node:
             # The task's own error tells the same, and what the manager said is wanted beside it.
@@ -50,10 +50,10 @@ def last_lines(events: Iterable[Event]) -> Mapping[str, Event]:
     return lines
 
 
-def _is_cause(event: Event) -> bool:
+def _is_cause(event: LogEvent) -> bool:
     """Whether a line tells why, if only in dockerd's words, and not merely that something waits."""
     signature = event.signature
-    return signature.certainty is Certainty.CERTAIN or (
+    return signature.certainty is Confidence.CERTAIN or (
         signature.shows_line and signature.id != "allocation-pending"
     )
 
@@ -78,7 +78,7 @@ def failed_times(case: Case, slot: Slot) -> str:
     failures = slot.failures(case.now)
     if len(failures) < 2:
         return ""
-    first = min(each.created or each.since for each in failures)
+    first = min(failure.created or failure.since for failure in failures)
     return f", {plural(len(failures), 'time')} in {duration(case.age_s(first))}"
 
 
@@ -135,7 +135,10 @@ def address_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
 
 def vip_rows(case: Case) -> tuple[Evidence, ...]:
     """Return which virtual IPs the service has, and which networks it needs one on."""
-    has = [f"{each.address} on {network_name(case, each.network_id)}" for each in case.service.virtual_ips]
+    has = [
+        f"{virtual_ip.address} on {network_name(case, virtual_ip.network_id)}"
+        for virtual_ip in case.service.virtual_ips
+    ]
     needs = [network_name(case, each) for each in (*case.needs, *case.gone)]
     return (
         service_row(case, "Endpoint.VirtualIPs", ", ".join(has) or "none"),
@@ -148,7 +151,7 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     subject = f"network {account.network.name}"
     bound = "at least " if account.missing else ""
     leaked = account.leaked
-    reasons = [each.leak.why_unknown for each in account.subnets if each.leak.why_unknown]
+    reasons = [subnet.leak.why_unknown for subnet in account.subnets if subnet.leak.why_unknown]
     why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
         Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
@@ -163,12 +166,12 @@ def _holders(case: Case, account: NetworkAccount) -> str:
     for _, holders in account.holders():
         for owner in dict.fromkeys(
             "node load balancers"
-            if each.kind is Kind.LOAD_BALANCER
-            else case.swarm.owners.get(each.id) or "removed services"
-            for each in holders
+            if holder.kind is HolderKind.LOAD_BALANCER
+            else case.swarm.owners.get(holder.id) or "removed services"
+            for holder in holders
         ):
             held[owner] += 1
-    most = sorted(held.items(), key=lambda each: (-each[1], each[0]))
+    most = sorted(held.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {count}" for name, count in most[:HOLDERS_NAMED])
     rest = most[HOLDERS_NAMED:]
     if not rest:
@@ -176,6 +179,6 @@ def _holders(case: Case, account: NetworkAccount) -> str:
     return f"{shown}, and {plural(len(rest), 'other')} {sum(count for _, count in rest)}"
 
 
-def line_rows(lines: Iterable[Event | None]) -> tuple[Evidence, ...]:
+def line_rows(lines: Iterable[LogEvent | None]) -> tuple[Evidence, ...]:
     """Return what dockerd wrote, with the time of the line."""
-    return tuple(Evidence("dockerd", stamp(each.at), each.text) for each in lines if each is not None)
+    return tuple(Evidence("dockerd", stamp(line.at), line.text) for line in lines if line is not None)

@@ -16,9 +16,9 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
-from console.diagnosis.why.values import Explanation, Standing
-from console.journal.matching import Event
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import Explanation, ServiceStanding
+from console.journal.matching import LogEvent
+from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import plural
 
@@ -42,7 +42,7 @@ class _Shortage:
 
     account: NetworkAccount
     for_vip: bool
-    line: Event | None
+    line: LogEvent | None
     """In which dockerd says so."""
     is_the_one: bool
     """Whether no other network can be meant."""
@@ -58,7 +58,7 @@ def full_network(case: Case) -> Explanation | None:
     found = _shortage(case)
     if found is None or not (found.is_full or found.line is not None):
         return None
-    certainty = Certainty.CERTAIN if found.is_full or found.is_the_one else Certainty.LIKELY
+    certainty = Confidence.CERTAIN if found.is_full or found.is_the_one else Confidence.LIKELY
     return _explanation(case, found, certainty)
 
 
@@ -72,7 +72,7 @@ def network_perhaps_full(case: Case) -> Explanation | None:
     is_scarce = account.used_at_least >= thresholds.use_warning * account.capacity
     if found.waited_s < limit_s or (account.free_is_exact and not is_scarce):
         return None
-    return _explanation(case, found, Certainty.LIKELY)
+    return _explanation(case, found, Confidence.LIKELY)
 
 
 def node_without_address(case: Case) -> Explanation | None:
@@ -81,8 +81,8 @@ def node_without_address(case: Case) -> Explanation | None:
     if task is None:
         return None
     accounts = [case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]
-    full = [each for each in accounts if each.capacity and each.free_at_most == 0]
-    roomy = bool(accounts) and all(each.free_is_exact and each.free_at_most > 0 for each in accounts)
+    full = [account for account in accounts if account.capacity and account.free_at_most == 0]
+    roomy = bool(accounts) and all(account.free_is_exact and account.free_at_most > 0 for account in accounts)
     line = case.line(task.node_id, task.id)
     is_said = line is not None and line.signature.id == "node-address"
     if roomy and not is_said:
@@ -91,15 +91,15 @@ def node_without_address(case: Case) -> Explanation | None:
     now = f" {_counted(accounts)}" if roomy else ""
     return Explanation(
         "node-without-address",
-        Standing.HELD_UP,
-        Certainty.CERTAIN if full or is_said else Certainty.LIKELY,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN if full or is_said else Confidence.LIKELY,
         f"its node has no load-balancer address{where}",
         "A node needs one address on each network of its tasks, and this node has none: a "
         f"network is, or was, full.{now} Swarm tries again with each new task. The application never started.",
         (
             *error_rows(case, task),
             task_row(case, task, "NodeID", node_name(case, task)),
-            *(row for each in (full or accounts) for row in network_rows(case, each)),
+            *(row for account in (full or accounts) for row in network_rows(case, account)),
             *line_rows((line,)),
         ),
         is_address_problem=True,
@@ -112,8 +112,8 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
     """Return the same error where the engine's own count shows that no network is full."""
     return Explanation(
         "node-without-attachment",
-        Standing.HELD_UP,
-        Certainty.POSSIBLE,
+        ServiceStanding.HELD_UP,
+        Confidence.POSSIBLE,
         "its node is not attached to one of its networks, and none of them is exhausted now",
         f"{_counted(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
         "service with networks; workers of another engine version; a network that was full when Swarm last tried the node. "
@@ -121,7 +121,7 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
         (
             *error_rows(case, task),
             task_row(case, task, "NodeID", node_name(case, task)),
-            *(row for each in accounts for row in network_rows(case, each)),
+            *(row for account in accounts for row in network_rows(case, account)),
         ),
         advice="Compare the engine versions of the nodes (`docker node ls`), and check whether the service reserves generic "
         "resources.",
@@ -130,13 +130,15 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
 
 
 def _counted(accounts: list[NetworkAccount]) -> str:
-    said = " and ".join(f"{each.free_at_most} addresses free on {each.network.name}" for each in accounts)
+    said = " and ".join(
+        f"{account.free_at_most} addresses free on {account.network.name}" for account in accounts
+    )
     return f"The engine counts {said}, so nothing is exhausted now."
 
 
 def _shortage(case: Case) -> _Shortage | None:
     for_vip = case.without_vip
-    waiting = [each for each in case.new_tasks if case.age_s(each.since) >= _passing_s(case)]
+    waiting = [task for task in case.new_tasks if case.age_s(task.since) >= _passing_s(case)]
     if not for_vip and not waiting:
         return None
     candidates = [
@@ -144,12 +146,16 @@ def _shortage(case: Case) -> _Shortage | None:
         for each in for_vip or case.needs
         if each in case.swarm.accounts and case.swarm.accounts[each].capacity
     ]
-    line = case.line(case.service.id, *(each.id for each in waiting), among=EXHAUSTED)
-    named = [each for each in candidates if line is not None and each.network.id == line.ids.get("network")]
+    line = case.line(case.service.id, *(task.id for task in waiting), among=EXHAUSTED)
+    named = [
+        candidate
+        for candidate in candidates
+        if line is not None and candidate.network.id == line.ids.get("network")
+    ]
     if not candidates:
         return None
     scarcest = most_likely_full(named or candidates, case.swarm.crowds)
-    since = [case.age_s(each.since) for each in waiting] or [case.age_s(case.service.updated)]
+    since = [case.age_s(task.since) for task in waiting] or [case.age_s(case.service.updated)]
     return _Shortage(scarcest, bool(for_vip), line, len(named or candidates) == 1, max(since))
 
 
@@ -157,7 +163,7 @@ def _passing_s(case: Case) -> float:
     return min(PASSING_S, case.thresholds.new_task_s)
 
 
-def _explanation(case: Case, found: _Shortage, certainty: Certainty) -> Explanation:
+def _explanation(case: Case, found: _Shortage, certainty: Confidence) -> Explanation:
     account, name = found.account, found.account.network.name
     what = "virtual IP" if found.for_vip else "task"
     rows = vip_rows(case)
@@ -170,15 +176,15 @@ def _explanation(case: Case, found: _Shortage, certainty: Certainty) -> Explanat
     )
     said = (
         f"dockerd found one of its networks full, and {name} has the fewest addresses left. "
-        if found.line is not None and certainty is not Certainty.CERTAIN
+        if found.line is not None and certainty is not Confidence.CERTAIN
         else ""
     )
     return Explanation(
         "no-vip" if found.for_vip else "no-task-address",
-        Standing.HELD_UP,
+        ServiceStanding.HELD_UP,
         certainty,
         f"no free address for its {what} on {name}",
-        f"{said}{_account_in_words(account, is_sure=certainty is Certainty.CERTAIN)} {consequence} The application has not been "
+        f"{said}{_account_in_words(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
         "started, and is not at fault.",
         (*rows, *network_rows(case, account), *line_rows((found.line,))),
         is_address_problem=True,
@@ -206,7 +212,7 @@ def _account_in_words(account: NetworkAccount, *, is_sure: bool) -> str:
 
 
 def _glance(accounts: list[NetworkAccount]) -> str:
-    return " ".join(("vipconsole glance", *(each.network.name for each in accounts)))
+    return " ".join(("vipconsole glance", *(account.network.name for account in accounts)))
 
 
 def _last_without_attachment(case: Case) -> Task | None:

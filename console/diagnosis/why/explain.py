@@ -4,13 +4,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
 from console.diagnosis.why.case import Case, Swarm, index_swarm, open_case
-from console.diagnosis.why.values import Answer, Evidence, Explained, Explanation, Standing, worst_standing
+from console.diagnosis.why.values import (
+    Evidence,
+    Explained,
+    Explanation,
+    ServiceStanding,
+    WhyAnswer,
+    worst_standing,
+)
 from console.errors import Unknown, UsageError, known
-from console.journal.matching import Event
-from console.journal.signatures import Certainty
+from console.journal.matching import LogEvent
+from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from console.swarm.values import Service
 from console.text import clean, listed, near_names, plural
@@ -44,41 +51,46 @@ CAUSES: tuple[Cause, ...] = (
 """Each cause after those that would explain it: the first one that fits wins."""
 SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
-NO_LINES: Mapping[str, Event] = {}
+NO_LINES: Mapping[str, LogEvent] = {}
 NOTHING_OUTSIDE: Mapping[int, tuple[str, ...]] = {}
 
 
 def explain(
-    observation: Observation,
+    snapshot: Snapshot,
     thresholds: Thresholds,
     names: tuple[str, ...] = (),
-    lines: Mapping[str, Event] = NO_LINES,
+    lines: Mapping[str, LogEvent] = NO_LINES,
     outside: Mapping[int, tuple[str, ...]] = NOTHING_OUTSIDE,
-) -> Answer:
+) -> WhyAnswer:
     """Return why services run or do not, those that do not first.
 
     `names` are services, by name or the beginning of their ID, or stacks; without them, all services. `lines` are
     dockerd's last words by the ID of the object (`last_lines`), `outside` containers outside the swarm by the ports that they
     publish on the node that was asked. Raises UsageError for a name that nothing bears.
     """
-    state = observation.swarm
+    state = snapshot.swarm
     for part in (state.engine, state.services, state.tasks):
         if isinstance(part, Unknown):
-            return Answer((), Standing.UNKNOWN, f"The cause is not known. {part.reason}", (part.hint,))
+            return WhyAnswer(
+                (), ServiceStanding.UNKNOWN, f"The cause is not known. {part.reason}", (part.hint,)
+            )
     services = known(state.services, ())
     chosen = choose(services, names)
-    swarm = index_swarm(observation, thresholds, lines, outside)
-    told = {each.id: _explained(each, swarm) for each in chosen}
-    mates = {each.stack for each in chosen if each.stack}
-    around = [each for each in services if each.stack in mates and each.id not in told]
-    waiting = _waiting([*told.values(), *(_explained(each, swarm) for each in around)])
+    swarm = index_swarm(snapshot, thresholds, lines, outside)
+    told = {service.id: _explained(service, swarm) for service in chosen}
+    mates = {service.stack for service in chosen if service.stack}
+    around = [service for service in services if service.stack in mates and service.id not in told]
+    waiting = _waiting([*told.values(), *(_explained(service, swarm) for service in around)])
     explained = tuple(
         sorted(
-            (_beside(each, waiting.get(each.service.stack, [])) for each in told.values()),
+            (
+                _beside(explained_service, waiting.get(explained_service.service.stack, []))
+                for explained_service in told.values()
+            ),
             key=lambda each: (-each.explanation.standing.severity.rank, each.service.name),
         )
     )
-    return Answer(explained, worst_standing(explained), _headline(explained, names))
+    return WhyAnswer(explained, worst_standing(explained), _headline(explained, names))
 
 
 def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Service, ...]:
@@ -90,11 +102,11 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
         return services
     chosen: dict[str, Service] = {}
     for name in names:
-        found = [each for each in services if each.name == name] or [
-            each for each in services if each.stack == name
+        found = [service for service in services if service.name == name] or [
+            service for service in services if service.stack == name
         ]
         if not found and len(name) >= SHORTEST_ID:
-            found = [each for each in services if each.id.startswith(name)]
+            found = [service for service in services if service.id.startswith(name)]
             if len(found) > 1:
                 raise UsageError(
                     f"{plural(len(found), 'service')} have an ID that begins with {clean(name)}: "
@@ -102,14 +114,16 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
                     "Type more of the ID.",
                 )
         if not found:
-            bearers = {each.name for each in services} | {each.stack for each in services if each.stack}
+            bearers = {service.name for service in services} | {
+                service.stack for service in services if service.stack
+            }
             near = near_names(name, sorted(bearers), 3)
             raise UsageError(
                 f"There is no service or stack named {clean(name)}"
                 + (f"; did you mean {' or '.join(near)}?" if near else "."),
                 "" if near else "`docker service ls` lists them.",
             )
-        chosen.update((each.id, each) for each in found)
+        chosen.update((service.id, service) for service in found)
     return tuple(chosen.values())
 
 
@@ -127,23 +141,27 @@ def _explained(service: Service, swarm: Swarm) -> Explained:
 def _waiting(told: Iterable[Explained]) -> Mapping[str, list[Explained]]:
     """Return, by stack, the services of it that wait for an address."""
     found: defaultdict[str, list[Explained]] = defaultdict(list)
-    for each in told:
-        if each.service.stack and each.explanation.is_address_problem:
-            found[each.service.stack].append(each)
+    for explained_service in told:
+        if explained_service.service.stack and explained_service.explanation.is_address_problem:
+            found[explained_service.service.stack].append(explained_service)
     return found
 
 
 def _beside(explained: Explained, waiting: Sequence[Explained]) -> Explained:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
     own = explained.explanation
-    if own.standing is Standing.RUNS or own.is_address_problem:
+    if own.standing is ServiceStanding.RUNS or own.is_address_problem:
         return explained
     if not waiting:
         return explained
-    names = listed([each.service.name for each in waiting])
+    names = listed([explained_service.service.name for explained_service in waiting])
     rows = tuple(
-        Evidence(f"service {each.service.name}", each.explanation.cause, each.explanation.verdict)
-        for each in waiting[:3]
+        Evidence(
+            f"service {explained_service.service.name}",
+            explained_service.explanation.cause,
+            explained_service.explanation.verdict,
+        )
+        for explained_service in waiting[:3]
     )
     verb = "waits" if len(waiting) == 1 else "wait"
     return replace(
@@ -162,16 +180,20 @@ def _headline(explained: tuple[Explained, ...], names: tuple[str, ...]) -> str:
     if len(explained) == 1 and names:
         (only,) = explained
         own = only.explanation
-        sure = "" if own.certainty is Certainty.CERTAIN else f" (confidence: {own.certainty})"
+        sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
         return f"{only.service.name}: {own.verdict}{sure}"
-    held = [each for each in explained if each.explanation.standing is not Standing.RUNS]
+    held = [
+        explained_service
+        for explained_service in explained
+        if explained_service.explanation.standing is not ServiceStanding.RUNS
+    ]
     if not held:
         return (
             f"all {plural(len(explained), 'service')} run" if len(explained) > 1 else "the one service runs"
         )
-    waiting = sum(bool(each.explanation.is_address_problem) for each in held)
+    waiting = sum(bool(explained_service.explanation.is_address_problem) for explained_service in held)
     why = f", {waiting} waiting for an address" if waiting else ", none waiting for an address"
-    unsure = any(each.explanation.is_address_problem is None for each in held)
+    unsure = any(explained_service.explanation.is_address_problem is None for explained_service in held)
     return (
         f"{len(held)} of {plural(len(explained), 'service')} {'does' if len(held) == 1 else 'do'} not run"
         + ("" if unsure and not waiting else why)

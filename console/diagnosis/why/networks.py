@@ -6,8 +6,8 @@ from console.diagnosis.findings.networks import why_unallocated
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import line_rows, network_name, service_row, state_row, vip_rows
 from console.diagnosis.why.exhaustion import PASSING_S
-from console.diagnosis.why.values import Evidence, Explanation, Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.journal.signatures import Confidence
 from console.text import duration
 
 NEVER_ALLOCATED = frozenset(
@@ -24,29 +24,29 @@ def networks_unread(case: Case) -> Explanation | None:
         return None
     return Explanation(
         "networks-unread",
-        Standing.UNKNOWN,
-        Certainty.POSSIBLE,
+        ServiceStanding.UNKNOWN,
+        Confidence.POSSIBLE,
         "it waits for addresses, and the networks cannot be read",
         "Whether they are full, gone or without a subnet is not known.",
-        (*vip_rows(case), *(state_row(case, each) for each in case.new_tasks[:1])),
+        (*vip_rows(case), *(state_row(case, task) for task in case.new_tasks[:1])),
         command="docker network ls",
     )
 
 
 def network_gone(case: Case) -> Explanation | None:
     """The service names a network that no longer exists, and its tasks wait for it."""
-    waiting = [each for each in case.new_tasks if case.age_s(each.since) >= PASSING_S]
+    waiting = [task for task in case.new_tasks if case.age_s(task.since) >= PASSING_S]
     if not case.gone or not waiting:
         return None
-    line = case.line(case.service.id, *case.gone, *(each.id for each in waiting))
+    line = case.line(case.service.id, *case.gone, *(task.id for task in waiting))
     is_said = line is not None and line.signature.id in NEVER_ALLOCATED
     is_long = case.age_s(waiting[0].since) >= case.thresholds.new_task_s
     gone = ", ".join(each[:12] for each in case.gone)
     name = shlex.quote(case.service.name)
     return Explanation(
         "network-gone",
-        Standing.HELD_UP,
-        Certainty.CERTAIN if is_said or is_long else Certainty.LIKELY,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN if is_said or is_long else Confidence.LIKELY,
         f"its network {gone} no longer exists",
         "The service names a network by an ID that no longer exists. A newer network with the same name does not "
         "replace it. Its tasks wait in New forever.",
@@ -73,13 +73,13 @@ def network_without_subnet(case: Case) -> Explanation | None:
     )  # fmt: skip
     return Explanation(
         "network-without-subnet",
-        Standing.CONVERGING if is_young else Standing.HELD_UP,
-        Certainty.POSSIBLE if is_young else Certainty.CERTAIN,
+        ServiceStanding.CONVERGING if is_young else ServiceStanding.HELD_UP,
+        Confidence.POSSIBLE if is_young else Confidence.CERTAIN,
         f"its network {network.name} has no subnet",
         f"{network.name} exists, but Swarm gave it no addresses to hand out. {said}",
         (
             *vip_rows(case),
-            *(state_row(case, each) for each in waiting),
+            *(state_row(case, task) for task in waiting),
             Evidence(f"network {network.name}", "IPAM.Config", f"none, {duration(age_s)} after its creation"),
             *line_rows((line,)),
         ),
@@ -93,18 +93,18 @@ def pending_allocations(case: Case) -> Explanation | None:
     """The service waits for its allocation, and no network of it is visibly short of addresses."""
     missing = [network_name(case, each) for each in case.without_vip]
     waited_s = max(
-        [case.age_s(each.since) for each in case.new_tasks]
+        [case.age_s(task.since) for task in case.new_tasks]
         or ([case.age_s(case.service.updated)] if missing else [])
         or [0.0]
     )
     if waited_s < case.thresholds.new_task_s or not (missing or case.new_tasks):
         return None
-    line = case.line(case.service.id, *(each.id for each in case.new_tasks))
+    line = case.line(case.service.id, *(task.id for task in case.new_tasks))
     lacks = f"no virtual IP on {', '.join(missing)}" if missing else "no addresses for its tasks"
     return Explanation(
         "pending-allocations",
-        Standing.HELD_UP,
-        Certainty.POSSIBLE,
+        ServiceStanding.HELD_UP,
+        Confidence.POSSIBLE,
         f"Swarm has given it {lacks} yet",
         f"It has waited for {duration(waited_s)}, and as far as known its networks have free addresses. "
         "The leader may be busy or stuck, a published port may be taken, or a network was full a moment ago. The "
@@ -112,7 +112,7 @@ def pending_allocations(case: Case) -> Explanation | None:
         (
             *vip_rows(case),
             service_row(case, "UpdatedAt", f"{duration(case.age_s(case.service.updated))} ago"),
-            *(state_row(case, each) for each in case.new_tasks[:1]),
+            *(state_row(case, task) for task in case.new_tasks[:1]),
             *line_rows((line,)),
         ),
         advice="dockerd on the leader logs why an allocation fails, the first time at level error.",

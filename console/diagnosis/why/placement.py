@@ -5,16 +5,16 @@ import shlex
 from console.causes.scheduling import REASONS
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import address_rows, node_name, service_row, state_row
-from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
 from console.errors import Unknown, known
-from console.journal.signatures import Certainty
+from console.journal.signatures import Confidence
 from console.swarm.values import PublishedPort, Service, Task
 from console.text import duration
 
 
 def only_port(case: Case) -> str:
     """Return the port that can be meant where the error names none: the only one that the service publishes."""
-    found = {each.port for each in case.service.ports}
+    found = {port.port for port in case.service.ports}
     return str(found.pop()) if len(found) == 1 else ""
 
 
@@ -62,7 +62,7 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
 
 
 def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, PublishedPort]]:
-    services = known(case.swarm.observation.swarm.services, ())
+    services = known(case.swarm.snapshot.swarm.services, ())
     return [
         (service, each)
         for service in services
@@ -73,7 +73,7 @@ def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, Published
 
 
 def _outside(case: Case, task: Task, port: str) -> tuple[str, ...]:
-    engine = case.swarm.observation.swarm.engine
+    engine = case.swarm.snapshot.swarm.engine
     if isinstance(engine, Unknown) or task.node_id != engine.node_id or not port.isdigit():
         return ()
     return case.swarm.outside.get(int(port), ())
@@ -81,8 +81,8 @@ def _outside(case: Case, task: Task, port: str) -> tuple[str, ...]:
 
 def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
     tasks = case.swarm.tasks.get(service.id, ())
-    return any(each.node_id == node_id and each.is_alive and each.container_id for each in tasks) or any(
-        each.node_id == node_id and each.state == "running" for each in tasks
+    return any(task.node_id == node_id and task.is_alive and task.container_id for task in tasks) or any(
+        task.node_id == node_id and task.state == "running" for task in tasks
     )
 
 
@@ -106,7 +106,7 @@ def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
     """Return False and a sentence where all these tasks had the addresses that they need, else that it cannot be told."""
     if tasks and not case.needs and not case.gone and not case.unread:
         return False, " This is not an address problem: the service needs no address of an overlay."
-    if tasks and all(case.had_addresses(each) for each in tasks):
+    if tasks and all(case.had_addresses(task) for task in tasks):
         return False, " This is not an address problem: the service and its tasks had their addresses."
     return None, ""
 
@@ -127,8 +127,8 @@ def no_node_for_global(case: Case) -> Explanation | None:
     why = f" meets its constraints ({constraints})" if constraints else " is active and ready"
     return Explanation(
         "no-node-for-global",
-        Standing.HELD_UP,
-        Certainty.LIKELY,
+        ServiceStanding.HELD_UP,
+        Confidence.LIKELY,
         f"no node{why}",
         "A global service runs a task on every node that fits, and no node fits this one. That may be intended.",
         (service_row(case, "Placement.Constraints", constraints or "none"),),
@@ -141,7 +141,7 @@ def no_node_for_global(case: Case) -> Explanation | None:
 def being_prepared(case: Case) -> Explanation | None:
     """A task was given a node, which prepares it: mostly, it pulls the image."""
     early = ("assigned", "accepted", "preparing", "ready", "starting")
-    tasks = [each.newest for each in case.wanted_slots if each.newest.state in early]
+    tasks = [slot.newest for slot in case.wanted_slots if slot.newest.state in early]
     if not tasks:
         return None
     task = min(tasks, key=lambda each: each.since)
@@ -157,8 +157,8 @@ def being_prepared(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "preparing" if is_pulling else "starting",
-        Standing.HELD_UP if is_long else Standing.CONVERGING,
-        Certainty.LIKELY,
+        ServiceStanding.HELD_UP if is_long else ServiceStanding.CONVERGING,
+        Confidence.LIKELY,
         f"{what}, for {duration(age_s)}",
         "A container with a health check counts as starting until it is healthy."
         f"{' A pull that takes this long usually hangs.' if is_long else ''}{words}",

@@ -4,8 +4,8 @@ import shlex
 
 from console.diagnosis.why.case import SETTLED_S, Case
 from console.diagnosis.why.evidence import service_row, state_row, vip_rows
-from console.diagnosis.why.values import Evidence, Explanation, Standing
-from console.journal.signatures import Certainty
+from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.journal.signatures import Confidence
 from console.text import duration, plural
 
 PAUSED = ("paused", "rollback_paused")
@@ -21,8 +21,8 @@ def update_stopped(case: Case) -> Explanation | None:
     name = shlex.quote(service.name)
     return Explanation(
         "update-paused",
-        Standing.HELD_UP,
-        Certainty.CERTAIN,
+        ServiceStanding.HELD_UP,
+        Confidence.CERTAIN,
         f"its {what} is paused",
         f"Swarm gave up half-way after a failure; {_count(case)}.",
         update_rows(case),
@@ -38,11 +38,11 @@ def stopping(case: Case) -> Explanation | None:
         return None
     return Explanation(
         "stopping",
-        Standing.CONVERGING,
-        Certainty.CERTAIN,
+        ServiceStanding.CONVERGING,
+        Confidence.CERTAIN,
         f"{plural(len(ending), 'task')} {'is' if len(ending) == 1 else 'are'} stopping",
         "They hold their addresses until they have ended.",
-        tuple(state_row(case, each) for each in ending[:3]),
+        tuple(state_row(case, task) for task in ending[:3]),
         is_address_problem=False,
     )
 
@@ -53,8 +53,8 @@ def nothing_wanted(case: Case) -> Explanation | None:
         return None
     return Explanation(
         "no-replicas",
-        Standing.RUNS,
-        Certainty.CERTAIN,
+        ServiceStanding.RUNS,
+        Confidence.CERTAIN,
         "it is scaled to 0 replicas, so no task should run",
         "It still holds its virtual IPs.",
         (service_row(case, "Mode.Replicated.Replicas", "0"), *vip_rows(case)),
@@ -71,8 +71,8 @@ def updating(case: Case) -> Explanation | None:
     what = "an update" if service.update_state == "updating" else "a rollback"
     return Explanation(
         "updating",
-        Standing.CONVERGING,
-        Certainty.CERTAIN,
+        ServiceStanding.CONVERGING,
+        Confidence.CERTAIN,
         f"{what} is under way",
         f"{_count(case)}.",
         update_rows(case),
@@ -93,8 +93,8 @@ def well(case: Case) -> Explanation | None:
     )
     return Explanation(
         "well",
-        Standing.RUNS,
-        Certainty.CERTAIN,
+        ServiceStanding.RUNS,
+        Confidence.CERTAIN,
         f"all is well: {_count(case)}",
         f"It has its addresses, and its tasks run.{before}",
         vip_rows(case),
@@ -104,19 +104,19 @@ def well(case: Case) -> Explanation | None:
 
 def not_converged(case: Case) -> Explanation:
     """It does not run as it should, and nothing above is the cause."""
-    tasks = [each.newest for each in case.wanted_slots if each.newest.state != "running"]
-    ages = [case.age_s(case.service.updated), *(case.age_s(each.since) for each in tasks)]
+    tasks = [slot.newest for slot in case.wanted_slots if slot.newest.state != "running"]
+    ages = [case.age_s(case.service.updated), *(case.age_s(task.since) for task in tasks)]
     is_young = min(ages) < max(SETTLED_S, case.thresholds.new_task_s)
     name = shlex.quote(case.service.name)
     return Explanation(
         "not-converged",
-        Standing.CONVERGING if is_young else Standing.HELD_UP,
-        Certainty.LIKELY if is_young else Certainty.POSSIBLE,
+        ServiceStanding.CONVERGING if is_young else ServiceStanding.HELD_UP,
+        Confidence.LIKELY if is_young else Confidence.POSSIBLE,
         f"not converged yet: {_count(case)}",
         "It was changed a moment ago. Check again in a minute."
         if is_young
         else f"Nothing has changed for {duration(min(ages))}, and no known cause fits.",
-        (*vip_rows(case), *(state_row(case, each) for each in tasks[:3])),
+        (*vip_rows(case), *(state_row(case, task) for task in tasks[:3])),
         command=f"docker service ps --no-trunc {name}",
     )
 

@@ -1,7 +1,7 @@
 """Causes that a task itself reports, and those that dockerd's log tells about an allocation."""
 
 from console.causes.registry import cause_of
-from console.causes.values import Area, Match, Place, spoken, typed
+from console.causes.values import Area, ErrorSource, Match, spoken, typed
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import (
     address_rows,
@@ -27,11 +27,11 @@ from console.diagnosis.why.placement import (
     scheduling_advice,
     troubled,
 )
-from console.diagnosis.why.values import Evidence, Explanation, Standing
+from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
 from console.journal.failures import ALLOCATIONS
-from console.journal.matching import Event
+from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
-from console.journal.signatures import Certainty
+from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import duration, ending
 
@@ -42,12 +42,12 @@ def allocation_refused(case: Case) -> Explanation | None:
     """The service got no address, and dockerd logs another reason than a full network, or one that no table knows."""
     if not (case.without_vip or case.new_tasks):
         return None
-    ids = (case.service.id, *(each.id for each in case.new_tasks), *(case.without_vip or case.needs))
+    ids = (case.service.id, *(task.id for task in case.new_tasks), *(case.without_vip or case.needs))
     line = case.line(*ids, among=REFUSED)
     if line is None:
         return None
     reason = reason_of(line)
-    match = cause_of(reason, Place.ALLOCATOR)
+    match = cause_of(reason, ErrorSource.ALLOCATOR)
     named = {"reason": ending(reason), "service": case.service.name}
     verdict = (
         spoken(match.cause.verdict, named)
@@ -57,14 +57,14 @@ def allocation_refused(case: Case) -> Explanation | None:
     where = [line.ids["network"]] if "network" in line.ids else [*(case.without_vip or case.needs)]
     accounts = [case.swarm.accounts[each] for each in where if each in case.swarm.accounts]
     room = [
-        f"{each.network.name} has free addresses as far as is known: {each.accounted} of its {each.capacity} addresses have a "
+        f"{account.network.name} has free addresses as far as is known: {account.accounted} of its {account.capacity} addresses have a "
         "known holder."
-        for each in accounts
-        if each.capacity and each.free_at_most > 0
+        for account in accounts
+        if account.capacity and account.free_at_most > 0
     ]
     return Explanation(
         "allocation-refused",
-        Standing.HELD_UP,
+        ServiceStanding.HELD_UP,
         line.signature.certainty,
         verdict,
         " ".join(
@@ -72,8 +72,8 @@ def allocation_refused(case: Case) -> Explanation | None:
         ),
         (
             *vip_rows(case),
-            *(state_row(case, each) for each in case.new_tasks[:1]),
-            *(row for each in accounts for row in network_rows(case, each)),
+            *(state_row(case, task) for task in case.new_tasks[:1]),
+            *(row for account in accounts for row in network_rows(case, account)),
             *line_rows((line,)),
         ),
         is_address_problem=True if match is None else match.cause.is_address_problem,
@@ -86,7 +86,7 @@ def allocation_refused(case: Case) -> Explanation | None:
     )
 
 
-def reason_of(line: Event) -> str:
+def reason_of(line: LogEvent) -> str:
     """Return dockerd's own reason: the error of the line, or the line itself where it cannot be taken apart."""
     said = parse_line(line.text)
     return said.error or said.message
@@ -116,8 +116,8 @@ def reported_error(case: Case) -> Explanation | None:
     _, task = found
     return Explanation(
         "reported-error",
-        Standing.HELD_UP,
-        Certainty.LIKELY,
+        ServiceStanding.HELD_UP,
+        Confidence.LIKELY,
         f"its task is {task.state} and reports an error: {ending(task.error)}",
         "Swarm tries again by itself while the error lasts. The application has not been started.",
         (*error_rows(case, task), *_node_rows(case, task), *address_rows(case, task)),
@@ -131,8 +131,8 @@ def unshown_errors(case: Case, found: Explanation) -> tuple[Evidence, ...]:
     Where all is well, an error of a task that nobody wants any more is history.
     """
     shown = {row.value for row in found.evidence}
-    slots = case.wanted_slots if found.standing is Standing.RUNS else case.slots
-    tasks = [each.newest for each in slots if each.newest.error]
+    slots = case.wanted_slots if found.standing is ServiceStanding.RUNS else case.slots
+    tasks = [slot.newest for slot in slots if slot.newest.error]
     return tuple(
         task_row(case, task, "Status.Err", f'"{task.error}"')
         for task in tasks
@@ -179,7 +179,7 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
     advice = _advice(case, match) or typed(cause.advice, named)
     return Explanation(
         _name(task, match),
-        Standing.CONVERGING if is_back else Standing.HELD_UP,
+        ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP,
         _certainty(task, match, is_back=is_back),
         spoken(cause.verdict, named),
         f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
@@ -202,15 +202,17 @@ def _name(task: Task, match: Match) -> str:
     return "rejected" if match.cause.area is Area.STORAGE and task.state == "rejected" else match.cause.id
 
 
-def _certainty(task: Task, match: Match, *, is_back: bool) -> Certainty:
+def _certainty(task: Task, match: Match, *, is_back: bool) -> Confidence:
     if is_back:
-        return Certainty.LIKELY
+        return Confidence.LIKELY
     # The one text of the allocator's that was proven with nothing else in front.
-    return Certainty.CERTAIN if task.error == ADDRESS_TAKEN else match.cause.certainty
+    return Confidence.CERTAIN if task.error == ADDRESS_TAKEN else match.cause.certainty
 
 
 def _meaning(case: Case, match: Match) -> str:
-    if match.cause.id == _BY_MANAGER and any("node.role" in each for each in case.service.constraints):
+    if match.cause.id == _BY_MANAGER and any(
+        "node.role" in constraint for constraint in case.service.constraints
+    ):
         return (
             f"{match.cause.meaning} It requires a `node.role`, which changes when a node is demoted or promoted, as in a "
             "hand-over of the leader."
@@ -262,22 +264,22 @@ def _interface_rows(case: Case, task: Task, subnet: str) -> tuple[Evidence, ...]
     namespace (libnetwork drivers/overlay).
     """
     found = [
-        each
-        for each in case.swarm.networks.values()
-        if any(str(one.network) == subnet for one in each.subnets)
+        network
+        for network in case.swarm.networks.values()
+        if any(str(one.network) == subnet for one in network.subnets)
     ]
     where = f"node {node_name(case, task)}"
     if not found:
         return (Evidence(where, "interface", f"a VXLAN interface of the network with subnet {subnet}"),)
     return tuple(
         row
-        for each in found
+        for network in found
         for row in (
-            Evidence(f"network {each.name}", "IPAM.Config.Subnet", subnet),
+            Evidence(f"network {network.name}", "IPAM.Config.Subnet", subnet),
             Evidence(
                 where,
                 "interface",
-                f"vx-…-{each.id[:5]}, or vxlan0 in the namespace /run/docker/netns/*-{each.id[:10]}",
+                f"vx-…-{network.id[:5]}, or vxlan0 in the namespace /run/docker/netns/*-{network.id[:10]}",
             ),
         )
     )

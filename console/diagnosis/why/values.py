@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from console.diagnosis.values import Severity
-from console.journal.signatures import Certainty
+from console.journal.signatures import Confidence
 from console.swarm.values import Service
 
 
-class Standing(StrEnum):
+class ServiceStanding(StrEnum):
     """How a service stands."""
 
     RUNS = "runs"
@@ -24,10 +24,10 @@ class Standing(StrEnum):
 
 
 _SEVERITIES = {
-    Standing.RUNS: Severity.OK,
-    Standing.CONVERGING: Severity.WARNING,
-    Standing.UNKNOWN: Severity.UNKNOWN,
-    Standing.HELD_UP: Severity.CRITICAL,
+    ServiceStanding.RUNS: Severity.OK,
+    ServiceStanding.CONVERGING: Severity.WARNING,
+    ServiceStanding.UNKNOWN: Severity.UNKNOWN,
+    ServiceStanding.HELD_UP: Severity.CRITICAL,
 }
 
 
@@ -48,8 +48,8 @@ class Explanation:
 
     cause: str
     """Stable name of the cause, for machines."""
-    standing: Standing
-    certainty: Certainty
+    standing: ServiceStanding
+    certainty: Confidence
     verdict: str
     """The cause in a few words, without the service's name."""
     meaning: str
@@ -75,20 +75,20 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WhyAnswer:
     """All that was asked for: the services in the order of their names, those that do not run first."""
 
     explained: tuple[Explained, ...]
-    standing: Standing
+    standing: ServiceStanding
     headline: str
     notes: tuple[str, ...] = ()
     """What could not be read, as sentences."""
 
 
-def worst_standing(explained: tuple[Explained, ...]) -> Standing:
+def worst_standing(explained: tuple[Explained, ...]) -> ServiceStanding:
     """Return the worst standing; runs where there is nothing."""
     return max(
-        (each.explanation.standing for each in explained),
+        (explained_service.explanation.standing for explained_service in explained),
         key=lambda each: each.severity.rank,
-        default=Standing.RUNS,
+        default=ServiceStanding.RUNS,
     )

@@ -13,14 +13,14 @@ from console.operations.census.values import (
     FREE_AT_LEAST,
     LOOK_EVERY_STEPS,
     STEPS_AT_MOST,
-    Ground,
-    Result,
+    CensusResult,
     Walk,
+    WalkableNetwork,
     is_settled,
     unvisited,
     walk_once,
 )
-from console.operations.probes import Mark, Prober
+from console.operations.probes import ProbeOwner, Prober
 from console.operations.stack_removal.steps import LeakCount, Prove
 from console.swarm.changer import SwarmChanger
 from console.swarm.reader import SwarmReader
@@ -28,111 +28,119 @@ from console.swarm.values import StackObject, SwarmState
 from console.text import clean, or_what_there_is, plural
 
 Progress = Callable[[int, int, int], None]
-"""Receives the number of the walk, its steps so far, and how many it takes (`Ground.steps_of_a_walk`)."""
+"""Receives the number of the walk, its steps so far, and how many it takes (`WalkableNetwork.steps_of_a_walk`)."""
 
 
-def ground_in(state: SwarmState, asked: str) -> Ground:
+def walkable_network(state: SwarmState, asked: str) -> WalkableNetwork:
     """Return a network, by its name or ID, as the ground of a census.
 
     Raises UsageError where there is no such overlay, Declined where it cannot be walked, EngineError where it could not
     be read.
     """
-    return _ground(state, _network_id(state, asked))
+    return _inputs(state, _network_id(state, asked))
 
 
-def decline_unless_walkable(ground: Ground, *, is_large_allowed: bool) -> None:
+def decline_unless_walkable(walkable: WalkableNetwork, *, is_large_allowed: bool) -> None:
     """Raise Declined when a walk must not be begun, with the reason.
 
     Where nothing can be free there is no reason: then nothing is walked.
     """
-    name, free = ground.account.network.name, ground.free_at_most
+    name, free = walkable.account.network.name, walkable.free_at_most
     if 0 < free < FREE_AT_LEAST:
-        bound = "" if ground.account.free_is_exact else "at most "
+        bound = "" if walkable.account.free_is_exact else "at most "
         raise Declined(
             f"{name} has {bound}{plural(free, 'free address', 'free addresses')}. A census could take one "
             "that a deploy needs.",
             f"A census needs {FREE_AT_LEAST}. `vipconsole glance {name}` shows who holds the others.",
         )
-    if ground.steps_of_a_walk > STEPS_AT_MOST and not is_large_allowed:
+    if walkable.steps_of_a_walk > STEPS_AT_MOST and not is_large_allowed:
         raise Declined(
-            f"{name} can have {free} free addresses. A walk takes {ground.steps_of_a_walk} steps, and a "
+            f"{name} can have {free} free addresses. A walk takes {walkable.steps_of_a_walk} steps, and a "
             "census needs two or more walks.",
             f"Add --large to walk more than {STEPS_AT_MOST}.",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class CensusDependencies:
     """What a census is taken with."""
 
     reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
-    mark: Mark
+    mark: ProbeOwner
     deadline_s: float
     """For each snapshot."""
 
 
 async def take_census(
-    means: Means, asked: str, *, is_large_allowed: bool = False, progress: Progress = lambda *_: None
-) -> Result:
+    dependencies: CensusDependencies,
+    asked: str,
+    *,
+    is_large_allowed: bool = False,
+    progress: Progress = lambda *_: None,
+) -> CensusResult:
     """Walk the ring of a network until what stays unvisited has leaked, and return it.
 
     The caller holds the maintenance lock and has removed leftovers. At most one probe exists at any time, and none when
-    this returns, is cancelled or raises, if the engine still answers. Raises what `ground_in` and
+    this returns, is cancelled or raises, if the engine still answers. Raises what `walkable_network` and
     `decline_unless_walkable` raise, and Declined when the allocator was rebuilt in the middle.
     """
-    start = means.clock.monotonic()
-    state = await means.reader.state(means.deadline_s)
+    start = dependencies.clock.monotonic()
+    state = await dependencies.reader.state(dependencies.deadline_s)
     network_id = _network_id(state, asked)
-    ground = _ground(state, network_id)
-    decline_unless_walkable(ground, is_large_allowed=is_large_allowed)
-    watch = _Watch(means.reader, ground, means.deadline_s, set(), ground.load_balancers_at_most)
+    walkable = _inputs(state, network_id)
+    decline_unless_walkable(walkable, is_large_allowed=is_large_allowed)
+    watch = _HolderWatch(
+        dependencies.reader, walkable, dependencies.deadline_s, set(), walkable.load_balancers_at_most
+    )
     walks: list[Walk] = []
     settled = False
-    if ground.free_at_most:
-        prober = Prober(means.reader, means.changer, means.clock, means.mark, network_id)
-        while not settled and sum(each.steps for each in walks) < ground.steps_at_most:
+    if walkable.free_at_most:
+        prober = Prober(
+            dependencies.reader, dependencies.changer, dependencies.clock, dependencies.mark, network_id
+        )
+        while not settled and sum(each.steps for each in walks) < walkable.steps_at_most:
             number = len(walks) + 1
 
             async def step(steps: int, number: int = number) -> None:
-                progress(number, steps, ground.steps_of_a_walk)
+                progress(number, steps, walkable.steps_of_a_walk)
                 if steps % LOOK_EVERY_STEPS == 0:
-                    await watch.glimpse()
+                    await watch.quick_snapshot()
 
-            walk = await walk_once(prober, ground.pools, ground.subnets, step)
-            await watch.look()
+            walk = await walk_once(prober, walkable.pools, walkable.subnets, step)
+            await watch.snapshot()
             if not walk.steps:
                 break
             walks.append(walk)
-            settled = is_settled(walks, ground.unaccounted - watch.held)
+            settled = is_settled(walks, walkable.unaccounted - watch.held)
     else:
-        await watch.look()
+        await watch.snapshot()
     engine = state.engine
     assert not isinstance(engine, Unknown)  # noqa: S101 - _ground() has raised otherwise
-    return Result(
-        ground=ground,
+    return CensusResult(
+        walkable=walkable,
         taken_at=engine.time,
-        took_s=means.clock.monotonic() - start,
+        took_s=dependencies.clock.monotonic() - start,
         walks=tuple(walks),
-        unaccounted=tuple(sorted(unvisited(ground.unaccounted, walks, watch.held))),
+        unaccounted=tuple(sorted(unvisited(walkable.unaccounted, walks, watch.held))),
         load_balancers_at_most=watch.load_balancers,
         is_settled=settled or not walks,
     )
 
 
-def census_count(means: Means) -> Prove:
+def census_count(dependencies: CensusDependencies) -> Prove:
     """Return what counts by a census of each network, one after the other; where it cannot be walked, it is unknown."""
 
     async def count(networks: tuple[StackObject, ...]) -> tuple[LeakCount, ...]:
-        return tuple([await _counted(means, each) for each in networks])
+        return tuple([await _counted(dependencies, network) for network in networks])
 
     return count
 
 
-async def _counted(means: Means, network: StackObject) -> LeakCount:
+async def _counted(dependencies: CensusDependencies, network: StackObject) -> LeakCount:
     try:
-        result = await take_census(means, network.id)
+        result = await take_census(dependencies, network.id)
     except (Declined, EngineError, UsageError) as error:
         return LeakCount(network.name, None, error.sentence)
     if not result.is_settled:
@@ -147,20 +155,20 @@ async def _counted(means: Means, network: StackObject) -> LeakCount:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _HolderWatch:
     """Everything that was seen to hold an address while a census went on."""
 
     reader: SwarmReader
-    ground: Ground
+    walkable: WalkableNetwork
     deadline_s: float
     held: set[IPv4Address]
     load_balancers: int
 
-    async def look(self) -> None:
+    async def snapshot(self) -> None:
         """Take a full snapshot, and make sure that it is still the same allocator generation."""
         state = await self.reader.state(self.deadline_s)
-        now = _ground(state, self.ground.account.network.id)
-        if now.allocator != self.ground.allocator:
+        now = _inputs(state, self.walkable.account.network.id)
+        if now.allocator != self.walkable.allocator:
             raise Declined(
                 "The swarm's allocator was rebuilt during the census: dockerd restarted, or the leader "
                 "changed.",
@@ -169,13 +177,13 @@ class _Watch:
         self.load_balancers = max(self.load_balancers, now.load_balancers_at_most)
         self._add(state)
 
-    async def glimpse(self) -> None:
+    async def quick_snapshot(self) -> None:
         """Take a snapshot of services and tasks only."""
         self._add(await self.reader.lists(self.deadline_s))
 
     def _add(self, state: SwarmState) -> None:
         _require_readable(state)
-        self.held |= holders_on(self.ground.account.network, index_holders(state)).held.keys()
+        self.held |= holders_on(self.walkable.account.network, index_holders(state)).held.keys()
 
 
 def _network_id(state: SwarmState, asked: str) -> str:
@@ -204,12 +212,12 @@ def _network_id(state: SwarmState, asked: str) -> str:
             "port.",
             "Its leaked addresses come back with the others when the leader's allocator is rebuilt.",
         )
-    if not any(isinstance(each.network, IPv4Network) for each in network.subnets):
+    if not any(isinstance(subnet.network, IPv4Network) for subnet in network.subnets):
         raise Declined(f"{shown} has no IPv4 subnet, so there are no addresses to count.")
     return network.id
 
 
-def _ground(state: SwarmState, network_id: str) -> Ground:
+def _inputs(state: SwarmState, network_id: str) -> WalkableNetwork:
     _require_readable(state)
     found = next((each for each in account(state) if each.network.id == network_id), None)
     if found is None:
@@ -224,19 +232,19 @@ def _ground(state: SwarmState, network_id: str) -> Ground:
         raise Declined(
             "The swarm has no leader, or the leader is unknown.", "Run `docker node ls` on the managers."
         )
-    pools = tuple(each.pool for each in found.subnets)
-    return Ground(
+    pools = tuple(subnet.pool for subnet in found.subnets)
+    return WalkableNetwork(
         account=found,
         pools=pools,
         allocator=allocator,
         managers=state.engine.managers,
         unaccounted=frozenset(
             address
-            for each in found.subnets
-            for address in each.pool.handed_out_from
-            if address in each.pool and address not in each.held
+            for subnet in found.subnets
+            for address in subnet.pool.handed_out_from
+            if address in subnet.pool and address not in subnet.held
         ),
-        load_balancers_at_most=sum(each.unnamed_load_balancers for each in found.subnets)
+        load_balancers_at_most=sum(subnet.unnamed_load_balancers for subnet in found.subnets)
         + found.unplaced_load_balancers,
     )
 

@@ -9,7 +9,7 @@ from math import ceil, prod
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Pool
-from console.addresses.leaks import Allocator, Census
+from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import Declined
 from console.operations.probes import Prober
 
@@ -18,7 +18,7 @@ FREE_AT_LEAST = 5
 STEPS_AT_MOST = 5_000
 """Longer walks need a flag: at some milliseconds a step this is a minute or so."""
 WALKS_AT_LEAST = 2
-PATIENCE_WALKS = 16
+MAX_WALKS = 16
 """No more steps are taken in all than so many quiet walks would take. While others deploy as fast as the engine answers,
 each walk finds about 40 % of the ring and is that much shorter (measured on 20.10): some 20 of them settle a /24."""
 INVENTED_AT_MOST = 0.01
@@ -35,12 +35,12 @@ def steps_until_picked(subnets: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class WalkableNetwork:
     """A network that can be walked."""
 
     account: NetworkAccount
     pools: tuple[Pool, ...]
-    allocator: Allocator
+    allocator: AllocatorGeneration
     managers: int
     unaccounted: frozenset[IPv4Address]
     """Addresses without a known holder in this snapshot: free, leaked, or other nodes' load balancers."""
@@ -65,7 +65,7 @@ class Ground:
     @property
     def steps_at_most(self) -> int:
         """How many steps a census takes at most before it gives up being sure; a walk that is begun is ended."""
-        return PATIENCE_WALKS * (self.steps_of_a_walk + 1)
+        return MAX_WALKS * (self.steps_of_a_walk + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,10 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CensusResult:
     """What a census found."""
 
-    ground: Ground
+    walkable: WalkableNetwork
     """The network as it was before."""
     taken_at: datetime
     """By the engine's clock, before the first walk."""
@@ -109,12 +109,12 @@ class Result:
         """What is worth keeping of it: only what was walked to the end, and is sure."""
         if not self.is_settled or self.found_nothing_free:
             return None
-        network = self.ground.account.network
+        network = self.walkable.account.network
         return Census(
             network.id,
             network.name,
             self.taken_at,
-            self.ground.allocator,
+            self.walkable.allocator,
             self.unaccounted,
             self.load_balancers_at_most,
         )
@@ -124,7 +124,7 @@ def unvisited(
     unaccounted: Collection[IPv4Address], walks: Sequence[Walk], held: Collection[IPv4Address]
 ) -> frozenset[IPv4Address]:
     """Return the addresses that no walk visited and nobody was seen to hold."""
-    return frozenset(unaccounted).difference(held, *(each.visited for each in walks))
+    return frozenset(unaccounted).difference(held, *(walk.visited for walk in walks))
 
 
 def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
@@ -133,8 +133,8 @@ def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
     What any walk visited is not leaked. Where nothing was skipped in any walk the shares are 0; where something was, a
     walk that skipped nothing was lucky, and counts as if it had skipped one address.
     """
-    ring = frozenset[IPv4Address]().union(*(each.visited for each in walks))
-    skipped = [len(ring - each.visited) for each in walks]
+    ring = frozenset[IPv4Address]().union(*(walk.visited for walk in walks))
+    skipped = [len(ring - walk.visited) for walk in walks]
     if not any(skipped):
         return tuple(0.0 for _ in walks)
     return tuple(max(1, each) / len(ring) for each in skipped)
@@ -148,7 +148,7 @@ def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> b
     """
     if len(walks) < WALKS_AT_LEAST:
         return False
-    ring = sum(1 for _ in frozenset[IPv4Address]().union(*(each.visited for each in walks)))
+    ring = sum(1 for _ in frozenset[IPv4Address]().union(*(walk.visited for walk in walks)))
     before = unvisited(unaccounted, walks[:-1], ())
     is_stable = not before & walks[-1].visited
     return is_stable and ring * prod(skipped_shares(walks)) < INVENTED_AT_MOST
@@ -169,9 +169,9 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
     """
     rings: dict[Pool, set[IPv4Address]] = {pool: set() for pool in pools}
     passed_over = dict.fromkeys(rings, 0)
-    patience = _picks_that_prove(subnets)
+    spare_picks = _picks_that_prove(subnets)
     closed = set[Pool]()
-    most = 3 * sum(pool.capacity + 1 for pool in pools) * steps_until_picked(subnets) + patience
+    most = 3 * sum(pool.capacity + 1 for pool in pools) * steps_until_picked(subnets) + spare_picks
     steps = 0
     while len(closed) < len(rings):
         if steps > most:
@@ -195,7 +195,7 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
                 ring.add(address)
             else:
                 passed_over[pool] += 1
-                closed |= {pool} if passed_over[pool] >= patience else set()
+                closed |= {pool} if passed_over[pool] >= spare_picks else set()
         await step(steps)
     return Walk(frozenset[IPv4Address]().union(*rings.values()), steps)
 

@@ -16,7 +16,7 @@ from console.operations.network_recreation.definition import (
     migrate,
     must_migrate,
 )
-from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
+from console.operations.network_recreation.job import POLL_S, RecreationFailed, RecreationJob
 from console.operations.network_recreation.plan import GRACE_MARGIN_S
 from console.operations.network_recreation.record import (
     as_specified,
@@ -38,9 +38,11 @@ from console.swarm.values import Network, Service
 from console.text import listed, plural
 
 
-async def empty_service(job: Job, network: Network, snapshot: SwarmSnapshot, service: Service) -> None:
+async def empty_service(
+    job: RecreationJob, network: Network, snapshot: SwarmSnapshot, service: Service
+) -> None:
     """Park a service that a snapshot shows on a network. What it is at the very moment of the update is what it gets back."""
-    means, names = job.means, (network.id, network.name)
+    dependencies, names = job.dependencies, (network.id, network.name)
     earlier = parked_from(service)
     known = earlier.record if earlier is not None else job.record.service(service.id)
     record = known or service_record(service, network, snapshot)
@@ -55,31 +57,31 @@ async def empty_service(job: Job, network: Network, snapshot: SwarmSnapshot, ser
 
     async def act() -> None:
         if must_migrate(dict(service.spec)):
-            await means.changer.update_service(service.id, migrate)
-        await means.changer.update_service(service.id, change)
+            await dependencies.changer.update_service(service.id, migrate)
+        await dependencies.changer.update_service(service.id, change)
         job.parked_here.add(service.id)
 
     async def is_made() -> bool:
-        now = await means.reader.find_service(service.id)
+        now = await dependencies.reader.find_service(service.id)
         return now is None or is_emptied(dict(now.spec))
 
     state = {"name": service.name, "spec": dict(service.spec)}
-    await means.steady.make(Change("service", service.id, "park", state, act, is_made))
+    await dependencies.retrying.make(Change("service", service.id, "park", state, act, is_made))
 
 
-async def detach_service(job: Job, network: Network, service: Service) -> None:
+async def detach_service(job: RecreationJob, network: Network, service: Service) -> None:
     """Take a service without tasks off a network."""
-    means, names = job.means, (network.id, network.name)
+    dependencies, names = job.dependencies, (network.id, network.name)
 
     async def act() -> None:
-        await means.changer.update_service(service.id, lambda spec: detach(spec, names))
+        await dependencies.changer.update_service(service.id, lambda spec: detach(spec, names))
 
     async def is_made() -> bool:
-        now = await means.reader.find_service(service.id)
+        now = await dependencies.reader.find_service(service.id)
         return now is None or not now.is_on(*names)
 
     state = {"name": service.name, "networks": [each["Target"] for each in _networks(service)]}
-    await means.steady.make(Change("service", service.id, "detach", state, act, is_made))
+    await dependencies.retrying.make(Change("service", service.id, "detach", state, act, is_made))
 
 
 def _networks(service: Service) -> list[dict[str, Any]]:
@@ -96,9 +98,9 @@ IN_USE = 400
 class Clearing:
     """Empties one network and removes it."""
 
-    def __init__(self, job: Job, network: Network) -> None:
+    def __init__(self, job: RecreationJob, network: Network) -> None:
         self._job = job
-        self._means = job.means
+        self._dependencies = job.dependencies
         self._network = network
         self._end_s = 0.0
 
@@ -113,27 +115,27 @@ class Clearing:
         order = {each.id: number for number, each in enumerate(self._job.record.services)}
         await self._park(snapshot, sorted(here, key=lambda each: -order.get(each.id, len(order))))
         while not await self._remove(await self._drain()):
-            if self._means.clock.monotonic() >= self._end_s:
+            if self._dependencies.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
                     f"{self._network.name} is in use again each time after it was empty.",
                     "`docker network inspect` shows who uses it.",
                 )
-            await self._means.clock.sleep(POLL_S)
+            await self._dependencies.clock.sleep(POLL_S)
 
     async def _snapshot(self) -> SwarmSnapshot:
-        snapshot = await self._means.snapshot()
+        snapshot = await self._dependencies.snapshot()
         self._job.note(snapshot)
         self._job.containers |= containers_of_tasks(snapshot, self._network)
         return snapshot
 
     def _limit(self) -> None:
-        grace_s = max((each.grace_s for each in self._job.record.services), default=0.0)
-        self._end_s = self._means.clock.monotonic() + grace_s + GRACE_MARGIN_S
+        grace_s = max((service.grace_s for service in self._job.record.services), default=0.0)
+        self._end_s = self._dependencies.clock.monotonic() + grace_s + GRACE_MARGIN_S
 
     async def _park(self, snapshot: SwarmSnapshot, services: list[Service]) -> None:
         if services:
-            await self._means.say(f"parking {plural(len(services), 'service')}")
-        await self._means.steady.each(
+            await self._dependencies.say(f"parking {plural(len(services), 'service')}")
+        await self._dependencies.retrying.each(
             services, lambda each: empty_service(self._job, self._network, snapshot, each)
         )
 
@@ -144,21 +146,21 @@ class Clearing:
             if await self._meet_newcomers(snapshot):
                 continue
             job = self._job
-            for each in job.parked(snapshot):
+            for parked_service in job.parked(snapshot):
                 # The first snapshot after the update by this process tells when that was.
-                if each.service.id in job.parked_here:
-                    job.emptied.setdefault(each.service.id, each.service.updated)
+                if parked_service.service.id in job.parked_here:
+                    job.emptied.setdefault(parked_service.service.id, parked_service.service.updated)
             waits = still_on(snapshot, self._network, job.containers, job.parked(snapshot), job.emptied)
             if not waits:
-                await self._means.waits_for(())
+                await self._dependencies.waits_for(())
                 return snapshot
-            if self._means.clock.monotonic() >= self._end_s:
+            if self._dependencies.clock.monotonic() >= self._end_s:
                 raise RecreationFailed(
                     f"Timed out: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
                     "Run `docker ps` on the node to see why.",
                 )
-            await self._means.waits_for(waits)
-            await self._means.clock.sleep(POLL_S)
+            await self._dependencies.waits_for(waits)
+            await self._dependencies.clock.sleep(POLL_S)
 
     async def _meet_newcomers(self, snapshot: SwarmSnapshot) -> bool:
         """Park services that joined the network after all were parked; return whether there were any."""
@@ -168,10 +170,12 @@ class Clearing:
                 f"The container {elsewhere[0]} was attached to {self._network.name} by hand on another node.",
                 "Disconnect it there, then try again.",
             )
-        known = {each.id for each in self._job.record.containers}
+        known = {container.id for container in self._job.record.containers}
         services = in_use_on(snapshot, self._network)
-        containers = [each for each in attached_here(snapshot, self._network) if each.id not in known]
-        names = [*(each.name for each in services), *(each.name for each in containers)]
+        containers = [
+            container for container in attached_here(snapshot, self._network) if container.id not in known
+        ]
+        names = [*(service.name for service in services), *(container.name for container in containers)]
         if not names:
             return False
         self._job.newcomers += names
@@ -180,9 +184,9 @@ class Clearing:
                 f"More services keep joining {self._network.name}: {listed(self._job.newcomers)}.",
                 "Stop what deploys them, wait until it is quiet, then try again.",
             )
-        await self._means.say(f"{names[0]} just joined the network and is taken off it too")
-        for each in containers:
-            await remember(self._job, self._network, each.id)
+        await self._dependencies.say(f"{names[0]} just joined the network and is taken off it too")
+        for container in containers:
+            await remember(self._job, self._network, container.id)
         for service in services:
             if parked_from(service) is None:
                 self._job.refresh(service_record(service, self._network, snapshot))
@@ -195,22 +199,22 @@ class Clearing:
         """Remove the network that a snapshot shows empty; False where it is not, or somebody was faster."""
         services, attached = services_on(snapshot, self._network), attached_here(snapshot, self._network)
         if services or attached:
-            ids = {each.id for each in attached}
-            await self._means.steady.each(
+            ids = {container.id for container in attached}
+            await self._dependencies.retrying.each(
                 [
-                    *(partial(detach_service, self._job, self._network, each) for each in services),
+                    *(partial(detach_service, self._job, self._network, service) for service in services),
                     *(
-                        partial(disconnect, self._job, self._network, each)
-                        for each in self._job.record.containers
-                        if each.id in ids
+                        partial(disconnect, self._job, self._network, container)
+                        for container in self._job.record.containers
+                        if container.id in ids
                     ),
                 ],
                 lambda job: job(),
             )
             return False
         network = self._network
-        await self._means.say(f"removing the network {network.name}")
-        note = await self._means.steady.begin(
+        await self._dependencies.say(f"removing the network {network.name}")
+        note = await self._dependencies.retrying.begin(
             Change("network", network.id, "remove", {"body": dict(network.body)})
         )
         refusal = await self._removed()
@@ -220,7 +224,7 @@ class Clearing:
             return True
         if refusal.status != IN_USE:
             raise refusal
-        await self._means.say(f"{network.name} could not be removed yet: {refusal.sentence}")
+        await self._dependencies.say(f"{network.name} could not be removed yet: {refusal.sentence}")
         return False
 
     async def _removed(self) -> EngineRefused | None:
@@ -228,17 +232,17 @@ class Clearing:
 
         That it is gone is no refusal: so where an answer was lost it is simply asked again.
         """
-        clock, began_s, refusals = self._means.clock, self._means.clock.monotonic(), 0
+        clock, began_s, refusals = self._dependencies.clock, self._dependencies.clock.monotonic(), 0
         while True:
             try:
-                await self._means.changer.remove_network(self._network.id)
+                await self._dependencies.changer.remove_network(self._network.id)
             except EngineRefused as error:
                 refusals += 1
                 if error.status == IN_USE or refusals >= TRIES:
                     return error
             except NOT_ANSWERED:
                 self._job.gone.add(self._network.id)
-                if clock.monotonic() - began_s >= self._means.steady.patience_s:
+                if clock.monotonic() - began_s >= self._dependencies.retrying.max_wait_s:
                     raise
             else:
                 return None

@@ -12,8 +12,8 @@ from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import NOT_ANSWERED, TRIES, Change
 from console.operations.network_recreation.definition import body_with_subnet, free_subnet
-from console.operations.network_recreation.job import POLL_S, Job, RecreationFailed
-from console.operations.network_recreation.plan import Surroundings
+from console.operations.network_recreation.job import POLL_S, RecreationFailed, RecreationJob
+from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import ipv4_of
 from console.operations.network_recreation.waits import attached_here, services_on
 from console.operations.probes import unbroken
@@ -28,12 +28,12 @@ ALLOCATED_WITHIN_S = 15.0
 CONFLICT = 409
 
 
-class Creation:
+class NetworkCreator:
     """Brings the network back into being."""
 
-    def __init__(self, job: Job, wanted: Mapping[str, Any], around: Surroundings) -> None:
+    def __init__(self, job: RecreationJob, wanted: Mapping[str, Any], around: RecreationEnvironment) -> None:
         self._job = job
-        self._means = job.means
+        self._dependencies = job.dependencies
         self._wanted = wanted
         self._around = around
         self._why: list[str] = []
@@ -44,8 +44,8 @@ class Creation:
         Raises RecreationFailed when no network could be made at all.
         """
         async for body in self._candidates():
-            subnets = ", ".join(str(each) for each in ipv4_of(body))
-            await self._means.say(f"creating the network {self._job.name} with {subnets}")
+            subnets = ", ".join(str(subnet) for subnet in ipv4_of(body))
+            await self._dependencies.say(f"creating the network {self._job.name} with {subnets}")
             try:
                 network = await self._made(body)
             except VipconsoleError as error:
@@ -64,9 +64,9 @@ class Creation:
         yield self._wanted
         if ipv4_of(old) != ipv4_of(self._wanted):
             yield old
-        length = min((each.prefixlen for each in ipv4_of(old)), default=24)
-        snapshot = await self._means.snapshot()
-        others = [each for each in snapshot.networks if each.id not in self._job.gone]
+        length = min((subnet.prefixlen for subnet in ipv4_of(old)), default=24)
+        snapshot = await self._dependencies.snapshot()
+        others = [network for network in snapshot.networks if network.id not in self._job.gone]
         tried = (*ipv4_of(self._wanted), *ipv4_of(old))
         free = free_subnet(length, others, self._around, tried)
         if free is not None:
@@ -88,14 +88,14 @@ class Creation:
         return None
 
     async def _create(self, body: Mapping[str, Any]) -> Network:
-        clock = self._means.clock
+        clock = self._dependencies.clock
         change = Change("network", "", "create", {"body": dict(body)}, is_way_back=True)
-        note = await self._means.steady.begin(change)
+        note = await self._dependencies.retrying.begin(change)
         began_s, refusals, is_asked_again = clock.monotonic(), 0, False
         while True:
             error: VipconsoleError | None = None
             try:
-                await unbroken(self._means.changer.create_network(body))
+                await unbroken(self._dependencies.changer.create_network(body))
             except EngineRefused as refusal:
                 error = refusal
                 refusals += refusal.status != CONFLICT
@@ -112,24 +112,24 @@ class Creation:
                 await self._remove_again()
             if error is not None and (
                 refusals >= TRIES
-                or clock.monotonic() - began_s >= max(LINGERS_S, self._means.steady.patience_s)
+                or clock.monotonic() - began_s >= max(LINGERS_S, self._dependencies.retrying.max_wait_s)
             ):
                 await note({"not_made": error.sentence})
                 raise error
             await clock.sleep(POLL_S)
 
     async def _remove_again(self) -> None:
-        listed = {each.id for each in (await self._means.snapshot()).named(self._job.name)}
+        listed = {network.id for network in (await self._dependencies.snapshot()).named(self._job.name)}
         for each in listed & self._job.gone:
             with suppress(*NOT_ANSWERED):
-                await self._means.changer.remove_network(each)
+                await self._dependencies.changer.remove_network(each)
 
     async def _present(self) -> Network | None:
         """Return the swarm's network of the name; what lingers of a removed one is none."""
-        snapshot = await self._means.snapshot()
+        snapshot = await self._dependencies.snapshot()
         self._job.note(snapshot)
-        there = (each for each in snapshot.named(self._job.name) if each.scope == "swarm")
-        return next((each for each in there if each.id not in self._job.gone), None)
+        there = (network for network in snapshot.named(self._job.name) if network.scope == "swarm")
+        return next((network for network in there if network.id not in self._job.gone), None)
 
     async def _allocated(self, network: Network) -> Network | None:
         """Return a network once it has its subnets and VXLAN IDs; None where they do not come."""
@@ -139,11 +139,11 @@ class Creation:
             is_done = found is not None and found.id == network.id and found.is_allocated
             return found if is_done else None
 
-        return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S)
+        return await until(allocated, self._dependencies.clock, ALLOCATED_WITHIN_S, POLL_S)
 
     async def _is_used(self, network: Network) -> bool:
         """Whether a service or a container is on a network."""
-        snapshot = await self._means.snapshot()
+        snapshot = await self._dependencies.snapshot()
         return bool(
             services_on(snapshot, network)
             or attached_here(snapshot, network)
@@ -153,7 +153,7 @@ class Creation:
     async def _discard(self, network: Network) -> None:
         """Remove an unwanted network that nothing uses."""
         change = Change("network", network.id, "discard", {"body": dict(network.body)}, is_way_back=True)
-        note = await self._means.steady.begin(change)
-        await self._means.steady.asked(lambda: self._means.changer.remove_network(network.id))
+        note = await self._dependencies.retrying.begin(change)
+        await self._dependencies.retrying.asked(lambda: self._dependencies.changer.remove_network(network.id))
         self._job.gone.add(network.id)
         await note({})

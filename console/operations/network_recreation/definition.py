@@ -6,7 +6,7 @@ from typing import Any
 
 from console.errors import Unknown
 from console.operations.network_recreation.plan import (
-    Surroundings,
+    RecreationEnvironment,
 )
 from console.operations.network_recreation.record import ServiceRecord
 from console.swarm.parse import PARKED_LABEL
@@ -31,7 +31,8 @@ def capacity(subnet: IPv4Network) -> int:
 def needed_on(snapshot: SwarmSnapshot, network: Network) -> int:
     """Return how many addresses are needed for what is on a network now, a load balancer for each node among them."""
     vips = sum(
-        each.endpoint_mode == "vip" and each.is_on(network.id, network.name) for each in snapshot.services
+        service.endpoint_mode == "vip" and service.is_on(network.id, network.name)
+        for service in snapshot.services
     )
     return vips + sum(1 for _ in snapshot.live_tasks_on(network.id)) + len(snapshot.nodes)
 
@@ -62,7 +63,7 @@ def overlapping(
 
 
 def subnet_refusals(
-    subnet: IPv4Network, snapshot: SwarmSnapshot, current: Network | None, around: Surroundings
+    subnet: IPv4Network, snapshot: SwarmSnapshot, current: Network | None, around: RecreationEnvironment
 ) -> Iterator[str]:
     """Yield why a subnet cannot be used, each a sentence."""
     if subnet.prefixlen > SMALLEST:
@@ -83,7 +84,7 @@ def subnet_refusals(
             yield f"{subnet} overlaps {route.network}, {what} (device {route.device})."
 
 
-def subnet_notes(subnet: IPv4Network, around: Surroundings, vips: int) -> Iterator[str]:
+def subnet_notes(subnet: IPv4Network, around: RecreationEnvironment, vips: int) -> Iterator[str]:
     """Yield what is worth knowing about a subnet, each a sentence."""
     for pool in around.pools:
         if subnet.overlaps(pool):
@@ -104,19 +105,23 @@ def subnet_notes(subnet: IPv4Network, around: Surroundings, vips: int) -> Iterat
 def free_subnet(
     length: int,
     networks: Iterable[Network],
-    around: Surroundings,
+    around: RecreationEnvironment,
     besides: Iterable[IPv4Network] = (),
 ) -> IPv4Network | None:
     """Return the first subnet of a prefix length in Swarm's pools that overlaps nothing; None where there is none."""
     routes = () if isinstance(around.routes, Unknown) else around.routes
-    taken = (*(one for each in networks for one in each.ipv4), *(each.network for each in routes), *besides)
+    taken = (
+        *(one for network in networks for one in network.ipv4),
+        *(route.network for route in routes),
+        *besides,
+    )
     fitting = (
         subnet
         for pool in around.pools
         if pool.prefixlen <= length
         for subnet in pool.subnets(new_prefix=length)
     )
-    return next((each for each in fitting if not any(each.overlaps(one) for one in taken)), None)
+    return next((subnet for subnet in fitting if not any(subnet.overlaps(one) for one in taken)), None)
 
 
 NOWHERE = "node.labels.vipconsole.parked==nowhere"
@@ -174,8 +179,8 @@ def restore(spec: Spec, record: ServiceRecord, network_id: str, gone: Collection
     """
     template = spec["TaskTemplate"]
     networks = [each for each in template.get("Networks") or () if each["Target"] not in {*gone, network_id}]
-    for each in record.entries:
-        networks.insert(each.index, {**each.body, "Target": network_id})
+    for entry in record.entries:
+        networks.insert(entry.index, {**entry.body, "Target": network_id})
     template["Networks"] = networks
     if record.mode == "global":
         _unplace(template, record)

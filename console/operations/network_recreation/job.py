@@ -7,7 +7,7 @@ from datetime import datetime
 
 from console.clock import Clock
 from console.errors import VipconsoleError
-from console.operations.changes import Change, Steady
+from console.operations.changes import Change, RetryingChanger
 from console.operations.network_recreation.plan import Whose, own_parked
 from console.operations.network_recreation.record import Parked, Record, ServiceRecord, record_to_json
 from console.operations.network_recreation.waits import Times
@@ -46,22 +46,22 @@ class NetworkGone(VipconsoleError):
     """The network that was to be used again does not exist: it had been removed after all."""
 
 
-def pace_of_this_machine_s() -> float:
+def interval_of_this_machine_s() -> float:
     """Return how long this machine is busy with the start of one task, in seconds, if that is about all that it does."""
     return START_S / (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class RecreationDependencies:
     """What a recreation works with."""
 
     reader: SwarmReader
     changer: SwarmChanger
-    steady: Steady
+    retrying: RetryingChanger
     whose: Whose
     keep: Keep
     say: Say
-    pace_s: float = 0.0
+    interval_s: float = 0.0
     """For each task that is brought back, how long the next service waits: tasks that start all at once slow each other
     down, and the reverse proxy with them."""
     waits_for: WaitsFor = to_nobody
@@ -70,18 +70,18 @@ class Means:
 
     @property
     def clock(self) -> Clock:
-        return self.steady.clock
+        return self.retrying.clock
 
     async def snapshot(self) -> SwarmSnapshot:
         """Return a snapshot, with retries."""
-        return await self.steady.asked(self.reader.snapshot)
+        return await self.retrying.asked(self.reader.snapshot)
 
 
 @dataclass(slots=True)
-class Job:
+class RecreationJob:
     """One recreation."""
 
-    means: Means
+    dependencies: RecreationDependencies
     record: Record
     first: tuple[str, ...] = ()
     times: Times = field(default_factory=Times)
@@ -103,7 +103,7 @@ class Job:
 
     def parked(self, snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
         """Return the services that are parked for this network."""
-        return own_parked(snapshot, self.name, self.means.whose)
+        return own_parked(snapshot, self.name, self.dependencies.whose)
 
     def note(self, snapshot: SwarmSnapshot) -> None:
         """Take the times from a snapshot."""
@@ -115,14 +115,14 @@ class Job:
         Where something is down already, what cannot be written holds nothing up.
         """
         try:
-            await self.means.keep(self.record)
+            await self.dependencies.keep(self.record)
         except VipconsoleError as error:
             if not is_down:
                 raise
-            self.means.steady.unrecorded.append(error.sentence)
+            self.dependencies.retrying.unrecorded.append(error.sentence)
         state = record_to_json(self.record)
         change = Change("network", self.record.network.id, RECORD, state, is_way_back=is_down)
-        note = await self.means.steady.begin(change)
+        note = await self.dependencies.retrying.begin(change)
         await note({})
 
     def refresh(self, service: ServiceRecord) -> None:
@@ -131,5 +131,7 @@ class Job:
         if known is None:
             self.record = self.record.with_service(service)
         elif known != service:
-            services = tuple(service if each.id == service.id else each for each in self.record.services)
+            services = tuple(
+                service if record.id == service.id else record for record in self.record.services
+            )
             self.record = replace(self.record, services=services)

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from console.errors import HostError, Part, unknown_from
+from console.errors import HostError, Result, unknown_from
 from console.host.activity import Route
-from console.host.identity import doubt_that_engine_is_ours, given_addresses, read_routes
+from console.host.identity import given_addresses, read_routes, why_engine_is_foreign
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
@@ -32,7 +32,7 @@ STOP_S, START_S = 3.0, 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecreationRequest:
     """What is asked for."""
 
     network: str
@@ -44,10 +44,10 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RecreationEnvironment:
     """What is known besides the swarm."""
 
-    routes: Part[tuple[Route, ...]]
+    routes: Result[tuple[Route, ...]]
     pools: tuple[IPv4Network, ...] = ()
     """Swarm's default pools, from which it takes subnets."""
     given: Mapping[str, bool] = field(default_factory=dict)
@@ -63,13 +63,13 @@ class Whose:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class RecreationInputs:
     """What a plan is made of."""
 
     snapshot: SwarmSnapshot
     endpoints: tuple[Endpoint, ...]
     """How the containers of this node are attached that were attached by hand."""
-    surroundings: Surroundings
+    environment: RecreationEnvironment
     kept: Record | None = None
     """What an earlier attempt of the same run stored, if anything."""
 
@@ -78,7 +78,7 @@ class Ground:
 class RecreationPlan:
     """What will be done."""
 
-    wanted: Wanted
+    wanted: RecreationRequest
     record: Record | None
     """Everything as it was; None where the network does not exist and no record of it is known."""
     current: Network | None
@@ -98,7 +98,9 @@ class RecreationPlan:
     @property
     def grace_s(self) -> float:
         """The longest stop grace."""
-        return max((each.grace_s for each in (self.record.services if self.record else ())), default=0.0)
+        return max(
+            (service.grace_s for service in (self.record.services if self.record else ())), default=0.0
+        )
 
     @property
     def outage_s(self) -> float:
@@ -120,15 +122,15 @@ def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[S
     return tuple(sorted(services, key=rank))
 
 
-def record_now(ground: Ground, wanted: Wanted, whose: Whose) -> Record | None:
+def record_now(inputs: RecreationInputs, wanted: RecreationRequest, whose: Whose) -> Record | None:
     """Return what is on the network now; None where there is no such network."""
-    snapshot, current = ground.snapshot, ground.snapshot.overlay(wanted.network)
+    snapshot, current = inputs.snapshot, inputs.snapshot.overlay(wanted.network)
     if current is None:
         return None
     services = [
-        service_record(each, current, snapshot)
-        for each in snapshot.services
-        if each.is_on(current.id, current.name) and not each.is_probe
+        service_record(service, current, snapshot)
+        for service in snapshot.services
+        if service.is_on(current.id, current.name) and not service.is_probe
     ]
     return Record(
         run=whose.run,
@@ -136,7 +138,9 @@ def record_now(ground: Ground, wanted: Wanted, whose: Whose) -> Record | None:
         network=NetworkRecord(current.id, current.name, current.body),
         target=str(wanted.subnet),
         services=in_order(services, wanted.first),
-        containers=tuple(container_record(each, ground.surroundings.given) for each in ground.endpoints),
+        containers=tuple(
+            container_record(endpoint, inputs.environment.given) for endpoint in inputs.endpoints
+        ),
     )
 
 
@@ -157,9 +161,11 @@ def container_record(endpoint: Endpoint, given: Mapping[str, bool]) -> Container
 def own_parked(snapshot: SwarmSnapshot, network: str, whose: Whose) -> tuple[Parked, ...]:
     """Return the services that this machine has parked for a network."""
     return tuple(
-        each
-        for each in parked_in(snapshot)
-        if each.machine == whose.machine and each.network.name == network and each.record.entries
+        parked_service
+        for parked_service in parked_in(snapshot)
+        if parked_service.machine == whose.machine
+        and parked_service.network.name == network
+        and parked_service.record.entries
     )
 
 
@@ -175,10 +181,10 @@ def resumed_record(
         return replace(kept, run=whose.run)
     if labels is None or now is None:
         return labels or now
-    known = {each.id for each in labels.services}
+    known = {service.id for service in labels.services}
     # Those are back already, or were never parked; how many of their tasks ran before nobody knows any more.
-    added = [replace(each, running=_asked(each)) for each in now.services if each.id not in known]
-    containers = {each.id: each for each in (*now.containers, *labels.containers)}
+    added = [replace(service, running=_asked(service)) for service in now.services if service.id not in known]
+    containers = {container.id: container for container in (*now.containers, *labels.containers)}
     return replace(labels, services=(*labels.services, *added), containers=tuple(containers.values()))
 
 
@@ -188,16 +194,16 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
     if record is None:
         return ()
     services, containers = record.services, record.containers
-    old = ", ".join(str(each) for each in record.network.ipv4)
+    old = ", ".join(str(subnet) for subnet in record.network.ipv4)
     limit = duration(plan.grace_s + GRACE_MARGIN_S)
     lines = [
         f"park {plural(len(services), 'service')}: scale to zero, then take off {record.network.name}",
         f"wait until no task of them is listed and no container runs (at most {limit})",
-        *(f"disconnect the container {each.name}" for each in containers),
+        *(f"disconnect the container {container.name}" for container in containers),
         f"remove the network {record.network.name} ({old})",
         f"create it again with {plan.wanted.subnet}, all else as before",
         *(_restore_line(number, each) for number, each in enumerate(services, start=1)),
-        *(f"connect the container {each.name}" for each in containers),
+        *(f"connect the container {container.name}" for container in containers),
     ]
     return tuple(lines)
 
@@ -217,7 +223,9 @@ def _asked(service: ServiceRecord) -> int:
 ROUTES_WITHIN_S = 5.0
 
 
-async def survey(reader: SwarmReader, host: str, network: str, kept: Record | None = None) -> Ground:
+async def survey(
+    reader: SwarmReader, host: str, network: str, kept: Record | None = None
+) -> RecreationInputs:
     """Return what a plan is made of. `host` is the engine's address; what this host tells counts only if it is its own.
 
     Raises an `EngineError` or `SwarmError` where the swarm cannot be read.
@@ -225,22 +233,24 @@ async def survey(reader: SwarmReader, host: str, network: str, kept: Record | No
     snapshot = await reader.snapshot()
     current = snapshot.overlay(network)
     attached = snapshot.attached_by_hand(network) if current is not None else ()
-    found = [await reader.find_endpoint(each.id, network) for each in attached]
-    around = await surroundings(host, snapshot, network)
-    return Ground(snapshot, tuple(each for each in found if each is not None), around, kept)
+    found = [await reader.find_endpoint(container.id, network) for container in attached]
+    around = await environment(host, snapshot, network)
+    return RecreationInputs(
+        snapshot, tuple(endpoint for endpoint in found if endpoint is not None), around, kept
+    )
 
 
-async def surroundings(host: str, snapshot: SwarmSnapshot, network: str) -> Surroundings:
+async def environment(host: str, snapshot: SwarmSnapshot, network: str) -> RecreationEnvironment:
     """Return what is known besides the swarm: routes and the engine's own files only where it is this host's engine."""
-    doubt = await asyncio.to_thread(doubt_that_engine_is_ours, host, snapshot.engine.name)
-    if doubt is not None:
-        return Surroundings(doubt, snapshot.engine.default_pools)
-    ids = [each.id for each in snapshot.containers if network in each.networks]
+    refusal = await asyncio.to_thread(why_engine_is_foreign, host, snapshot.engine.name)
+    if refusal is not None:
+        return RecreationEnvironment(refusal, snapshot.engine.default_pools)
+    ids = [container.id for container in snapshot.containers if network in container.networks]
     given = await asyncio.to_thread(given_addresses, Path(snapshot.engine.root_dir), ids, network)
-    return Surroundings(await _routes(), snapshot.engine.default_pools, given)
+    return RecreationEnvironment(await _routes(), snapshot.engine.default_pools, given)
 
 
-async def _routes() -> Part[tuple[Route, ...]]:
+async def _routes() -> Result[tuple[Route, ...]]:
     try:
         return await read_routes(ROUTES_WITHIN_S)
     except HostError as error:

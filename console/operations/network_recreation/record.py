@@ -19,12 +19,12 @@ from console.swarm.values import ALIVE, Network, Service, network_entries
 FORMAT = 1
 
 
-class Unreadable(VipconsoleError):
+class UnreadableRecord(VipconsoleError):
     """A record, or the label of a parked service, is not what this program writes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NetworkEntry:
     """One network in a service's specification: where it stands, and what it says."""
 
     place: str
@@ -44,7 +44,7 @@ class ServiceRecord:
     """As specified; None for a global service, and where the specification omits it, which means one."""
     placement: Mapping[str, Any] | None
     """As specified; None where it says nothing about it."""
-    entries: tuple[Entry, ...]
+    entries: tuple[NetworkEntry, ...]
     """What it says about the network; the rest of its specification is not recorded."""
     publishes: bool
     """Whether it publishes a port."""
@@ -83,17 +83,17 @@ class ContainerRecord:
         except ValueError:
             return False
         return any(
-            asked in each
-            and asked not in (each.network_address, each.network_address + 1, each.broadcast_address)
-            for each in subnets
+            asked in subnet
+            and asked not in (subnet.network_address, subnet.network_address + 1, subnet.broadcast_address)
+            for subnet in subnets
         )
 
 
 def ipv4_of(body: Mapping[str, Any]) -> tuple[IPv4Network, ...]:
     """Return the IPv4 subnets that the body of a network's creation asks for."""
     configs = (body.get("IPAM") or {}).get("Config") or ()
-    subnets = [ip_network(each["Subnet"], strict=False) for each in configs]
-    return tuple(each for each in subnets if isinstance(each, IPv4Network))
+    subnets = [ip_network(config["Subnet"], strict=False) for config in configs]
+    return tuple(subnet for subnet in subnets if isinstance(subnet, IPv4Network))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Record:
 
     def service(self, service_id: str) -> ServiceRecord | None:
         """Return what is known of a service."""
-        return next((each for each in self.services if each.id == service_id), None)
+        return next((service for service in self.services if service.id == service_id), None)
 
     def with_service(self, service: ServiceRecord) -> "Record":
         """Return the record with one service more."""
@@ -138,7 +138,7 @@ class Record:
 
 def service_record(service: Service, network: Network, snapshot: SwarmSnapshot) -> ServiceRecord:
     """Return what is to be known of a service that is on a network now."""
-    tasks = [each for each in snapshot.live_tasks_on(network.id) if each.service_id == service.id]
+    tasks = [task for task in snapshot.live_tasks_on(network.id) if task.service_id == service.id]
     bare = ServiceRecord(
         id=service.id,
         name=service.name,
@@ -148,9 +148,9 @@ def service_record(service: Service, network: Network, snapshot: SwarmSnapshot) 
         entries=(),
         publishes=False,
         uses_vip=service.endpoint_mode == "vip",
-        running=sum(each.state == "running" and each.desired_state in ALIVE for each in tasks),
-        grace_s=max([service.grace_s, *(each.grace_s for each in tasks)]),
-        is_elsewhere=any(each.node_id not in ("", snapshot.here) for each in tasks),
+        running=sum(task.state == "running" and task.desired_state in ALIVE for task in tasks),
+        grace_s=max([service.grace_s, *(task.grace_s for task in tasks)]),
+        is_elsewhere=any(task.node_id not in ("", snapshot.here) for task in tasks),
     )
     return as_specified(bare, service.spec, (network.id, network.name))
 
@@ -163,7 +163,7 @@ def as_specified(record: ServiceRecord, spec: Mapping[str, Any], networks: Colle
         replicas=replicated.get("Replicas"),
         placement=(spec.get("TaskTemplate") or {}).get("Placement"),
         entries=tuple(
-            Entry(place, index, dict(each))
+            NetworkEntry(place, index, dict(each))
             for place, index, each in network_entries(spec)
             if each.get("Target") in networks
         ),
@@ -189,7 +189,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             containers=containers_from_json(data["containers"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable("The record of a recreation is not one that this program wrote.") from error
+        raise UnreadableRecord("The record of a recreation is not one that this program wrote.") from error
 
 
 def network_from_json(data: Mapping[str, Any]) -> NetworkRecord:
@@ -200,7 +200,7 @@ def network_from_json(data: Mapping[str, Any]) -> NetworkRecord:
 def service_from_json(data: Mapping[str, Any]) -> ServiceRecord:
     """Return a service of a record or a label. Raises what a wrong one raises."""
     entries = tuple(
-        Entry(str(each["place"]), int(each["index"]), dict(each["body"])) for each in data["entries"]
+        NetworkEntry(str(each["place"]), int(each["index"]), dict(each["body"])) for each in data["entries"]
     )
     return ServiceRecord(**{**data, "entries": entries})
 
@@ -240,7 +240,7 @@ def parked_label(record: Record, service: ServiceRecord, since: datetime) -> str
         "network": asdict(record.network),
         "target": record.target,
         "service": asdict(service),
-        "containers": [asdict(each) for each in record.containers],
+        "containers": [asdict(container) for container in record.containers],
         "since": since.isoformat(),
     }
     return json.dumps(said, separators=(",", ":"), sort_keys=True)
@@ -270,14 +270,16 @@ def parked_from(service: Service) -> Parked | None:
 
 def parked_in(snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
     """Return the parked services whose labels can be read."""
-    found = (parked_from(each) for each in snapshot.services)
-    return tuple(each for each in found if each is not None)
+    found = (parked_from(service) for service in snapshot.services)
+    return tuple(parked_service for parked_service in found if parked_service is not None)
 
 
 def unreadable_in(snapshot: SwarmSnapshot) -> tuple[str, ...]:
     """Return the names of services with a label that cannot be read: somebody else wrote it, or a newer program."""
     return tuple(
-        each.name for each in snapshot.services if each.label(PARKED_LABEL) and parked_from(each) is None
+        service.name
+        for service in snapshot.services
+        if service.label(PARKED_LABEL) and parked_from(service) is None
     )
 
 
@@ -290,14 +292,16 @@ def record_from_labels(parked: Iterable[Parked], run: str = "") -> Record | None
     known = tuple(parked)
     if not known:
         return None
-    networks = [each.network.id for each in known]
+    networks = [parked_service.network.id for parked_service in known]
     first = max(known, key=lambda each: networks.count(each.network.id))
-    containers = {one.id: one for each in known for one in each.containers}
+    containers = {one.id: one for parked_service in known for one in parked_service.containers}
     return Record(
         run=run or first.run,
         machine=first.machine,
         network=first.network,
         target=first.target,
-        services=tuple(each.record for each in sorted(known, key=lambda each: each.record.name)),
+        services=tuple(
+            parked_service.record for parked_service in sorted(known, key=lambda each: each.record.name)
+        ),
         containers=tuple(containers.values()),
     )

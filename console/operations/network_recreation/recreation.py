@@ -7,28 +7,29 @@ swarm. So it does not matter where it was interrupted; called again it finishes,
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
 from console.concurrency import together, until
 from console.errors import VipconsoleError
 from console.operations.network_recreation.clear import Clearing
-from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, Creation
+from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, NetworkCreator
 from console.operations.network_recreation.definition import body_with_subnet
 from console.operations.network_recreation.job import (
     POLL_S,
     BroughtBack,
-    Job,
-    Means,
     NetworkGone,
+    RecreationDependencies,
     RecreationFailed,
+    RecreationJob,
 )
-from console.operations.network_recreation.plan import Surroundings
+from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import Record, ipv4_of
 from console.operations.network_recreation.restore import Restoring, Settling, rolls_back_to_parked
 from console.operations.network_recreation.verify import (
     Difference,
-    Running,
+    TaskProgress,
     differences,
     lacks_virtual_ip,
     running,
@@ -45,7 +46,7 @@ RUNNING_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RecreationResult:
     """How a recreation ended, everything brought back."""
 
     network_id: str
@@ -62,19 +63,23 @@ class Result:
     @property
     def told(self) -> tuple[str, ...]:
         """What is not as it was, each a sentence."""
-        return tuple(each.sentence for each in self.differences)
+        return tuple(difference.sentence for difference in self.differences)
 
 
 class Recreation:
     """One recreation of a network that is recorded."""
 
     def __init__(
-        self, means: Means, record: Record, around: Surroundings, first: tuple[str, ...] = ()
+        self,
+        dependencies: RecreationDependencies,
+        record: Record,
+        around: RecreationEnvironment,
+        first: tuple[str, ...] = (),
     ) -> None:
-        self._job = Job(means, record, first)
-        self._means = means
+        self._job = RecreationJob(dependencies, record, first)
+        self._dependencies = dependencies
         self._around = around
-        self.settles_rollback = True
+        self.resets_rollback = True
         """Whether the rollback target of each service is reset at the end."""
         self.running_within_s = RUNNING_WITHIN_S
 
@@ -83,7 +88,7 @@ class Recreation:
         """What everything was, with what has become known meanwhile."""
         return self._job.record
 
-    async def forward(self) -> Result:
+    async def forward(self) -> RecreationResult:
         """Give the network the recorded target subnet.
 
         Raises BroughtBack when it was given up with everything as before, RecreationFailed when not, and an `EngineError`
@@ -91,12 +96,12 @@ class Recreation:
         """
         return await self._bring(body_with_subnet(self.record.network.body, IPv4Network(self.record.target)))
 
-    async def back(self) -> Result:
+    async def back(self) -> RecreationResult:
         """Give the network back what it was, or everything back to the network if it was not removed; see `forward`."""
         return await self._bring(self.record.network.body)
 
-    async def _bring(self, wanted: Mapping[str, Any]) -> Result:
-        snapshot = await self._means.snapshot()
+    async def _bring(self, wanted: Mapping[str, Any]) -> RecreationResult:
+        snapshot = await self._dependencies.snapshot()
         self._suspect(snapshot)
         network = await self._current(snapshot)
         # Where something is down already, what cannot be recorded holds nothing up.
@@ -106,7 +111,7 @@ class Recreation:
         for _ in range(2):
             try:
                 if network is None:
-                    network = await Creation(self._job, wanted, self._around).run()
+                    network = await NetworkCreator(self._job, wanted, self._around).run()
                 await Restoring(self._job, network).run()
                 break
             except NetworkGone:
@@ -120,25 +125,25 @@ class Recreation:
 
     def _suspect(self, snapshot: SwarmSnapshot) -> None:
         """Note which networks may be removed already: those that parked services were on, before and since."""
-        for each in self._job.parked(snapshot):
-            self._job.gone |= {str(one.body.get("Target")) for one in each.record.entries}
-            self._job.gone.add(each.network.id)
+        for parked_service in self._job.parked(snapshot):
+            self._job.gone |= {str(one.body.get("Target")) for one in parked_service.record.entries}
+            self._job.gone.add(parked_service.network.id)
         self._job.note(snapshot)
 
     async def _current(self, snapshot: SwarmSnapshot) -> Network | None:
         """Return the network of the name: a new one, else the old one, which may be a copy that only lingers."""
-        there = [each for each in snapshot.named(self._job.name) if each.scope == "swarm"]
-        new = next((each for each in there if each.id not in self._job.gone), None)
+        there = [network for network in snapshot.named(self._job.name) if network.scope == "swarm"]
+        new = next((network for network in there if network.id not in self._job.gone), None)
         if new is None:
             return next(iter(there), None)
 
         async def allocated() -> Network | None:
-            found = (await self._means.snapshot()).named(self._job.name)
-            return next((each for each in found if each.id == new.id and each.is_allocated), None)
+            found = (await self._dependencies.snapshot()).named(self._job.name)
+            return next((network for network in found if network.id == new.id and network.is_allocated), None)
 
         if new.is_allocated:
             return new
-        return await until(allocated, self._means.clock, ALLOCATED_WITHIN_S, POLL_S) or new
+        return await until(allocated, self._dependencies.clock, ALLOCATED_WITHIN_S, POLL_S) or new
 
     async def _cleared(self, network: Network) -> Network | None:
         """Remove a network; where that fails, put everything back on it and say so."""
@@ -146,7 +151,7 @@ class Recreation:
         try:
             await Clearing(self._job, network).run()
         except VipconsoleError as error:
-            await self._means.say(f"giving up: {error.sentence} Bringing everything back")
+            await self._dependencies.say(f"giving up: {error.sentence} Bringing everything back")
             try:
                 await self._back_on(network, error)
             except NetworkGone:
@@ -166,18 +171,18 @@ class Recreation:
             ) from why
         # Everything is back whether or not this works; verifying shows what a rollback would park.
         with suppress(VipconsoleError):
-            await self._settle()
+            await self._reset_target()
         short = self._short(snapshot, network)
         after = f" {listed(short)} are not running yet." if short else ""
         raise BroughtBack(
             f"{network.name} was not recreated: {why.sentence} Everything is on it again.{after}", why.hint
         ) from why
 
-    async def _finish(self, network: Network, subnets: tuple[IPv4Network, ...]) -> Result:
+    async def _finish(self, network: Network, subnets: tuple[IPv4Network, ...]) -> RecreationResult:
         try:
             await self._running(network)
-            await self._settle()
-            snapshot = await self._means.snapshot()
+            await self._reset_target()
+            snapshot = await self._dependencies.snapshot()
             endpoints = await self._endpoints()
         except VipconsoleError as error:
             raise RecreationFailed(
@@ -185,51 +190,51 @@ class Recreation:
                 _RESUME,
             ) from error
         current = next((each for each in snapshot.networks if each.id == network.id), network)
-        return Result(
+        return RecreationResult(
             network_id=network.id,
             subnets=current.ipv4,
             differences=(
                 *differences(self.record, snapshot, current, endpoints, subnets),
                 *(
                     Difference(f"Some changes could not be recorded: {each}")
-                    for each in self._means.steady.unrecorded[:1]
+                    for each in self._dependencies.retrying.unrecorded[:1]
                 ),
             ),
             outages=self._job.times.outages(),
             whole=self._job.times.whole(),
             newcomers=tuple(self._job.newcomers),
             rolls_back_to_parked=tuple(
-                sorted(each.name for each in snapshot.services if rolls_back_to_parked(each))
+                sorted(service.name for service in snapshot.services if rolls_back_to_parked(service))
             ),
         )
 
-    async def _settle(self) -> None:
-        if self.settles_rollback:
+    async def _reset_target(self) -> None:
+        if self.resets_rollback:
             await Settling(self._job).run()
 
     async def _running(self, network: Network) -> SwarmSnapshot:
         """Return the first snapshot in which as many tasks run as before, or the last one in time."""
-        end_s = self._means.clock.monotonic() + self.running_within_s
+        end_s = self._dependencies.clock.monotonic() + self.running_within_s
         while True:
-            snapshot = await self._means.snapshot()
+            snapshot = await self._dependencies.snapshot()
             self._job.note(snapshot)
             for record, tasks in self._tasks(snapshot, network).items():
                 if tasks.is_enough and tasks.since is not None:
                     self._job.times.note_running(record, tasks.since)
             short = self._short(snapshot, network)
-            if not short or self._means.clock.monotonic() >= end_s:
-                await self._means.waits_for(())
+            if not short or self._dependencies.clock.monotonic() >= end_s:
+                await self._dependencies.waits_for(())
                 return snapshot
-            await self._means.waits_for([f"{each} (not yet running as before)" for each in short])
-            await self._means.clock.sleep(RUNNING_POLL_S)
+            await self._dependencies.waits_for([f"{each} (not yet running as before)" for each in short])
+            await self._dependencies.clock.sleep(RUNNING_POLL_S)
 
-    def _tasks(self, snapshot: SwarmSnapshot, network: Network) -> Mapping[str, Running]:
-        return {each.id: running(each, snapshot, network) for each in self.record.services}
+    def _tasks(self, snapshot: SwarmSnapshot, network: Network) -> Mapping[str, TaskProgress]:
+        return {service.id: running(service, snapshot, network) for service in self.record.services}
 
     def _short(self, snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
         """Return the names of services of which fewer tasks run than before, or which have no virtual IP yet."""
         tasks = self._tasks(snapshot, network)
-        found = ((each, snapshot.service(each.id)) for each in self.record.services)
+        found = ((service, snapshot.service(service.id)) for service in self.record.services)
         return tuple(
             record.name
             for record, service in found
@@ -241,14 +246,14 @@ class Recreation:
         )
 
     async def _endpoints(self) -> Mapping[str, Endpoint]:
-        reader, name = self._means.reader, self._job.name
+        reader, name = self._dependencies.reader, self._job.name
         found = await together(
             *(
-                self._means.steady.asked(lambda each=each: reader.find_endpoint(each.id, name))  # type: ignore[misc]
-                for each in self.record.containers
+                self._dependencies.retrying.asked(partial(reader.find_endpoint, container.id, name))
+                for container in self.record.containers
             )
         )
-        return {each.container_id: each for each in found if each is not None}
+        return {endpoint.container_id: endpoint for endpoint in found if endpoint is not None}
 
 
 _RESUME = "Resume or undo the run. Or run its `way-back.sh`."

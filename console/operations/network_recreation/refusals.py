@@ -6,9 +6,9 @@ from ipaddress import ip_network
 
 from console.operations.network_recreation.definition import subnet_notes, subnet_refusals
 from console.operations.network_recreation.plan import (
-    Ground,
+    RecreationInputs,
     RecreationPlan,
-    Wanted,
+    RecreationRequest,
     Whose,
     own_parked,
     record_now,
@@ -22,13 +22,13 @@ from console.text import clean, listed, plural
 IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
 
 
-def plan_recreation(ground: Ground, wanted: Wanted, whose: Whose) -> RecreationPlan:
+def plan_recreation(inputs: RecreationInputs, wanted: RecreationRequest, whose: Whose) -> RecreationPlan:
     """Return what will be done. Where an earlier attempt has begun, it is finished: what was refused then was not."""
-    snapshot = ground.snapshot
+    snapshot = inputs.snapshot
     parked, current = own_parked(snapshot, wanted.network, whose), snapshot.overlay(wanted.network)
-    now = record_now(ground, wanted, whose)
-    resumes = bool(parked) or (ground.kept is not None and _is_unfinished(ground.kept, snapshot))
-    record = resumed_record(parked, ground.kept, now, whose) if resumes else now
+    now = record_now(inputs, wanted, whose)
+    resumes = bool(parked) or (inputs.kept is not None and _is_unfinished(inputs.kept, snapshot))
+    record = resumed_record(parked, inputs.kept, now, whose) if resumes else now
     refused = [*_strangers(snapshot, wanted.network, whose)]
     if len(snapshot.named(wanted.network)) > 1 and not resumes:
         refused.append(f"Several networks have the name {wanted.network}. Remove or rename the others first.")
@@ -36,10 +36,10 @@ def plan_recreation(ground: Ground, wanted: Wanted, whose: Whose) -> RecreationP
         refused.append(f"Overlay {wanted.network} not found, and no record says what it was.")
     elif not resumes and current is not None and current.ipv4 != (wanted.subnet,):
         refused += _about_network(current)
-        refused += subnet_refusals(wanted.subnet, snapshot, current, ground.surroundings)
+        refused += subnet_refusals(wanted.subnet, snapshot, current, inputs.environment)
         refused += _about_services(snapshot, current)
-        refused += _about_containers(ground, current, record, wanted)
-    notes = () if record is None else tuple(_notes(ground, record, wanted))
+        refused += _about_containers(inputs, current, record, wanted)
+    notes = () if record is None else tuple(_notes(inputs, record, wanted))
     return RecreationPlan(wanted, record, current, tuple(refused), notes, is_resumed=resumes)
 
 
@@ -48,34 +48,38 @@ def _is_unfinished(kept: Record, snapshot: SwarmSnapshot) -> bool:
     current = snapshot.overlay(kept.network.name)
     if current is None:
         return True
-    on = {each.id for each in snapshot.services if each.is_on(current.id, current.name)}
-    there = {each.id for each in snapshot.services}
-    attached = {each.id for each in snapshot.containers if current.name in each.networks}
-    existing = {each.id for each in snapshot.containers}
-    return any(each.id in there and each.id not in on for each in kept.services) or any(
-        each.id in existing and each.id not in attached for each in kept.containers
+    on = {service.id for service in snapshot.services if service.is_on(current.id, current.name)}
+    there = {service.id for service in snapshot.services}
+    attached = {container.id for container in snapshot.containers if current.name in container.networks}
+    existing = {container.id for container in snapshot.containers}
+    return any(service.id in there and service.id not in on for service in kept.services) or any(
+        container.id in existing and container.id not in attached for container in kept.containers
     )
 
 
 def _strangers(snapshot: SwarmSnapshot, network: str, whose: Whose) -> Iterator[str]:
     for name in unreadable_in(snapshot):
         yield f"The service {name} is parked by an unknown program."
-    others = [each for each in parked_in(snapshot) if each.machine != whose.machine]
-    for each in others[:1]:
+    others = [
+        parked_service for parked_service in parked_in(snapshot) if parked_service.machine != whose.machine
+    ]
+    for other in others[:1]:
         yield (
-            f"Another machine is changing this swarm: {plural(len(others), 'service')} parked by run {each.run} of machine "
-            f"{each.machine} ({each.service.name})."
+            f"Another machine is changing this swarm: {plural(len(others), 'service')} parked by run {other.run} of machine "
+            f"{other.machine} ({other.service.name})."
         )
     elsewhere = [
-        each for each in parked_in(snapshot) if each.machine == whose.machine and each.network.name != network
+        parked_service
+        for parked_service in parked_in(snapshot)
+        if parked_service.machine == whose.machine and parked_service.network.name != network
     ]
-    for each in elsewhere[:1]:
+    for parked_service in elsewhere[:1]:
         yield (
-            f"{plural(len(elsewhere), 'service')} of the network {each.network.name} are still parked by "
-            f"run {each.run}: finish that run first."
+            f"{plural(len(elsewhere), 'service')} of the network {parked_service.network.name} are still parked by "
+            f"run {parked_service.run}: finish that run first."
         )
-    probes = [each for each in snapshot.services if each.is_probe]
-    foreign = [each.name for each in probes if each.probe.rpartition("/")[0] != whose.machine]
+    probes = [service for service in snapshot.services if service.is_probe]
+    foreign = [probe.name for probe in probes if probe.probe.rpartition("/")[0] != whose.machine]
     for name in foreign[:1]:
         yield f"Another machine is changing this swarm: its probe {name} exists."
 
@@ -93,14 +97,14 @@ def _about_network(current: Network) -> Iterator[str]:
 
 
 def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
-    for each in snapshot.services:
-        if not each.is_on(current.id, current.name):
+    for service in snapshot.services:
+        if not service.is_on(current.id, current.name):
             continue
-        if each.is_job:
-            yield f"{each.name} is a job: it cannot continue where it stopped."
-        elif each.update_state in IN_AN_UPDATE:
-            yield f"{each.name} is being updated ({each.update_state})."
-    names = {each.id: each.name for each in snapshot.services}
+        if service.is_job:
+            yield f"{service.name} is a job: it cannot continue where it stopped."
+        elif service.update_state in IN_AN_UPDATE:
+            yield f"{service.name} is being updated ({service.update_state})."
+    names = {service.id: service.name for service in snapshot.services}
     gone: dict[str, set[str]] = {}
     for task in snapshot.live_tasks_on(current.id):
         node = snapshot.node(task.node_id)
@@ -113,8 +117,10 @@ def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
         )
 
 
-def _about_containers(ground: Ground, current: Network, record: Record, wanted: Wanted) -> Iterator[str]:
-    snapshot = ground.snapshot
+def _about_containers(
+    inputs: RecreationInputs, current: Network, record: Record, wanted: RecreationRequest
+) -> Iterator[str]:
+    snapshot = inputs.snapshot
     for task in snapshot.live_tasks_on(current.id):
         if task.is_standalone and task.node_id != snapshot.here:
             node = snapshot.node(task.node_id)
@@ -129,12 +135,14 @@ def _about_containers(ground: Ground, current: Network, record: Record, wanted: 
             yield f"The container {each.name} has {each.address}, which is not in {wanted.subnet} {by_hand}."
 
 
-def _losing_address(containers: Iterable[ContainerRecord], wanted: Wanted) -> Iterator[ContainerRecord]:
-    return (each for each in containers if each.address and not each.fits(wanted.subnet))
+def _losing_address(
+    containers: Iterable[ContainerRecord], wanted: RecreationRequest
+) -> Iterator[ContainerRecord]:
+    return (container for container in containers if container.address and not container.fits(wanted.subnet))
 
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, each) for each in patterns)
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _only_in_old_subnets(record: Record) -> Iterator[str]:
@@ -147,9 +155,9 @@ def _only_in_old_subnets(record: Record) -> Iterator[str]:
                 yield f"the auxiliary address {clean(name)} ({clean(address)})"
 
 
-def _notes(ground: Ground, record: Record, wanted: Wanted) -> Iterator[str]:
-    vips = sum(each.uses_vip for each in record.services)
-    yield from subnet_notes(wanted.subnet, ground.surroundings, vips)
+def _notes(inputs: RecreationInputs, record: Record, wanted: RecreationRequest) -> Iterator[str]:
+    vips = sum(service.uses_vip for service in record.services)
+    yield from subnet_notes(wanted.subnet, inputs.environment, vips)
     for each in _losing_address(record.containers, wanted):
         yield f"The container {each.name} gets another address than {each.address}."
     left_out = tuple(_only_in_old_subnets(record))
@@ -163,7 +171,9 @@ def _notes(ground: Ground, record: Record, wanted: Wanted) -> Iterator[str]:
                 "for no more than these."
             )
     rolls_back = [
-        each.name for each in ground.snapshot.services if each.previous_spec and record.service(each.id)
+        service.name
+        for service in inputs.snapshot.services
+        if service.previous_spec and record.service(service.id)
     ]
     if rolls_back:
         yield f"These services lose their present rollback target: {listed(sorted(rolls_back))}."

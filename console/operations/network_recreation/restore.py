@@ -11,7 +11,7 @@ from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import Change
 from console.operations.network_recreation.definition import is_parked, restore
-from console.operations.network_recreation.job import POLL_S, Job, NetworkGone, RecreationFailed
+from console.operations.network_recreation.job import POLL_S, NetworkGone, RecreationFailed, RecreationJob
 from console.operations.network_recreation.plan import container_record, in_order
 from console.operations.network_recreation.record import ContainerRecord, Parked
 from console.swarm.parse import PARKED_LABEL
@@ -22,37 +22,39 @@ from console.text import listed, plural
 # new one as its name (both seen on 20.10).
 
 
-async def remember(job: Job, network: Network, container_id: str) -> None:
+async def remember(job: RecreationJob, network: Network, container_id: str) -> None:
     """Put a container that came to a network into the record."""
-    if any(each.id == container_id for each in job.record.containers):
+    if any(container.id == container_id for container in job.record.containers):
         return
-    found = await job.means.steady.asked(lambda: job.means.reader.find_endpoint(container_id, network.name))
+    found = await job.dependencies.retrying.asked(
+        lambda: job.dependencies.reader.find_endpoint(container_id, network.name)
+    )
     if found is not None:
         job.record = job.record.with_container(container_record(found, {}))
 
 
-async def disconnect(job: Job, network: Network, container: ContainerRecord) -> None:
+async def disconnect(job: RecreationJob, network: Network, container: ContainerRecord) -> None:
     """Take a container off a network."""
-    means = job.means
+    dependencies = job.dependencies
 
     async def is_made() -> bool:
-        found = await means.reader.find_endpoint(container.id, network.name)
+        found = await dependencies.reader.find_endpoint(container.id, network.name)
         return found is None or found.network_id not in (network.id, "")
 
     async def act() -> None:
-        await means.changer.disconnect(network.name, container.id)
+        await dependencies.changer.disconnect(network.name, container.id)
 
     state = {"name": container.name, "address": container.address, "config": dict(container.config)}
-    await means.steady.make(Change("container", container.id, "disconnect", state, act, is_made))
+    await dependencies.retrying.make(Change("container", container.id, "disconnect", state, act, is_made))
 
 
-async def connect(job: Job, network: Network, container: ContainerRecord) -> None:
+async def connect(job: RecreationJob, network: Network, container: ContainerRecord) -> None:
     """Attach a container again, with its address where it fits, else with another one. One that is gone stays gone."""
-    means = job.means
+    dependencies = job.dependencies
     asks_address = container.is_given is not False and container.fits(*network.ipv4)
 
     async def is_made() -> bool:
-        snapshot = await means.reader.snapshot()
+        snapshot = await dependencies.reader.snapshot()
         there = next((each for each in snapshot.containers if each.id == container.id), None)
         return there is None or there.networks.get(network.name) in (
             network.id,
@@ -61,29 +63,29 @@ async def connect(job: Job, network: Network, container: ContainerRecord) -> Non
 
     async def act() -> None:
         # One that was stopped before may still know the removed network.
-        stale = await means.reader.find_endpoint(container.id, network.name)
+        stale = await dependencies.reader.find_endpoint(container.id, network.name)
         if stale is not None:
-            await means.changer.disconnect(network.name, container.id)
+            await dependencies.changer.disconnect(network.name, container.id)
         config = dict(container.config)
         if not asks_address:
-            await means.changer.connect(network.name, container.id, config)
+            await dependencies.changer.connect(network.name, container.id, config)
             return
         ipam = {**config.get("IPAMConfig", {}), "IPv4Address": container.address}
         try:
-            await means.changer.connect(network.name, container.id, {**config, "IPAMConfig": ipam})
+            await dependencies.changer.connect(network.name, container.id, {**config, "IPAMConfig": ipam})
         except EngineRefused:
-            await means.say(f"{container.name} cannot get {container.address} again")
-            await means.changer.connect(network.name, container.id, config)
+            await dependencies.say(f"{container.name} cannot get {container.address} again")
+            await dependencies.changer.connect(network.name, container.id, config)
 
     state = {"name": container.name, "address": container.address, "config": dict(container.config)}
-    await means.steady.make(
+    await dependencies.retrying.make(
         Change("container", container.id, "connect", state, act, is_made, is_way_back=True)
     )
 
 
 GIVEN_WITHIN_S = 5.0
 """How long services wait until containers have the addresses that were set by hand."""
-MOST_PACE_S = 2.0
+MAX_INTERVAL_S = 2.0
 """The longest that a service waits for the one before it to start, however many tasks that has."""
 BACK_WITHIN_S = 300.0
 """How long bringing back is retried before the failures are reported."""
@@ -92,9 +94,9 @@ BACK_WITHIN_S = 300.0
 class Restoring:
     """Brings everything back on one network."""
 
-    def __init__(self, job: Job, network: Network) -> None:
+    def __init__(self, job: RecreationJob, network: Network) -> None:
         self._job = job
-        self._means = job.means
+        self._dependencies = job.dependencies
         self._network = network
         self._turn = asyncio.Lock()
         self._failed: dict[str, str] = {}
@@ -107,10 +109,14 @@ class Restoring:
         not be brought back in time.
         """
         containers = self._job.record.containers
-        given = [each for each in containers if each.is_given and each.fits(*self._network.ipv4)]
-        others = [each for each in containers if each not in given]
+        given = [
+            container
+            for container in containers
+            if container.is_given and container.fits(*self._network.ipv4)
+        ]
+        others = [container for container in containers if container not in given]
         is_back = partial(self._bring_back, given, others)
-        if not await until(is_back, self._means.clock, BACK_WITHIN_S, POLL_S):
+        if not await until(is_back, self._dependencies.clock, BACK_WITHIN_S, POLL_S):
             names = listed(sorted(self._failed), 8)
             raise RecreationFailed(
                 f"{names} could not be brought back: {next(iter(self._failed.values()))}",
@@ -120,34 +126,39 @@ class Restoring:
     async def _bring_back(self, given: list[ContainerRecord], others: list[ContainerRecord]) -> bool:
         """Bring back what is still missing; return whether nothing failed."""
         self._failed.clear()
-        await replace(self._means.steady, patience_s=GIVEN_WITHIN_S).each(given, self._connect)
-        snapshot = await self._means.snapshot()
+        await replace(self._dependencies.retrying, max_wait_s=GIVEN_WITHIN_S).each(given, self._connect)
+        snapshot = await self._dependencies.snapshot()
         self._job.note(snapshot)
         parked = self._job.parked(snapshot)
         if parked:
-            await self._means.say(f"bringing back {plural(len(parked), 'service')}")
-        known = {each.record.id: each for each in parked}
-        order = [known[each.id] for each in in_order([each.record for each in parked], self._job.first)]
-        jobs = [partial(self._start, each, max(1, len(snapshot.nodes))) for each in order[:-1]]
+            await self._dependencies.say(f"bringing back {plural(len(parked), 'service')}")
+        known = {parked_service.record.id: parked_service for parked_service in parked}
+        order = [
+            known[record.id]
+            for record in in_order([parked_service.record for parked_service in parked], self._job.first)
+        ]
+        jobs = [
+            partial(self._start, parked_service, max(1, len(snapshot.nodes))) for parked_service in order[:-1]
+        ]
         # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
-        await self._all([*jobs[:1], *(partial(self._connect, each) for each in others), *jobs[1:]])
-        await self._all([partial(self._restore, each) for each in order[-1:]])
+        await self._all([*jobs[:1], *(partial(self._connect, other) for other in others), *jobs[1:]])
+        await self._all([partial(self._restore, parked_service) for parked_service in order[-1:]])
         return not self._failed
 
     async def _all(self, jobs: Iterable[Callable[[], Awaitable[None]]]) -> None:
-        await self._means.steady.each(jobs, lambda job: job())
+        await self._dependencies.retrying.each(jobs, lambda job: job())
 
     async def _start(self, parked: Parked, nodes: int) -> None:
         """Bring back a service, and let its tasks get ahead of those of the next."""
         async with self._turn:
             await self._restore(parked)
             tasks = nodes if parked.record.replicas is None else parked.record.replicas
-            pace_s = min(MOST_PACE_S, self._means.pace_s * tasks / nodes)
-            if pace_s:
-                await self._means.clock.sleep(pace_s)
+            interval_s = min(MAX_INTERVAL_S, self._dependencies.interval_s * tasks / nodes)
+            if interval_s:
+                await self._dependencies.clock.sleep(interval_s)
 
     async def _restore(self, parked: Parked) -> None:
-        means, service_id, network_id = self._means, parked.service.id, self._network.id
+        dependencies, service_id, network_id = self._dependencies, parked.service.id, self._network.id
         gone = {parked.network.id, self._job.name, *self._job.gone} - {network_id}
 
         def change(spec: dict[str, Any]) -> None:
@@ -156,15 +167,15 @@ class Restoring:
                 restore(spec, parked.record, network_id, gone)
 
         async def is_made() -> bool:
-            now = await means.reader.find_service(service_id)
+            now = await dependencies.reader.find_service(service_id)
             return now is None or not is_parked(dict(now.spec))
 
         async def act() -> None:
-            await means.changer.update_service(service_id, change)
+            await dependencies.changer.update_service(service_id, change)
 
         state = {"name": parked.service.name, "label": parked.service.label(PARKED_LABEL)}
         try:
-            await means.steady.make(
+            await dependencies.retrying.make(
                 Change("service", service_id, "restore", state, act, is_made, is_way_back=True)
             )
         except EngineRefused as error:
@@ -187,35 +198,35 @@ class Settling:
     An update that changes nothing puts the present specification in its place. No task is replaced for it.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._means = job.means
+    def __init__(self, job: RecreationJob) -> None:
+        self._dependencies = job.dependencies
 
     async def run(self) -> None:
         """Reset the rollback target of every service that a rollback would park. Verifying shows those that failed."""
-        snapshot = await self._means.snapshot()
+        snapshot = await self._dependencies.snapshot()
         left = [each for each in snapshot.services if rolls_back_to_parked(each)]
         if left:
-            await self._means.say(f"resetting the rollback target of {plural(len(left), 'service')}")
+            await self._dependencies.say(f"resetting the rollback target of {plural(len(left), 'service')}")
 
-        async def settle(service: Service) -> None:
+        async def reset_target(service: Service) -> None:
             with suppress(VipconsoleError):
-                await self._settle(service)
+                await self._reset_target(service)
 
-        await self._means.steady.each(left, settle)
+        await self._dependencies.retrying.each(left, reset_target)
 
-    async def _settle(self, service: Service) -> None:
-        means = self._means
+    async def _reset_target(self, service: Service) -> None:
+        dependencies = self._dependencies
 
         async def is_made() -> bool:
-            now = await means.reader.find_service(service.id)
+            now = await dependencies.reader.find_service(service.id)
             return now is None or not rolls_back_to_parked(now)
 
         async def act() -> None:
-            await means.changer.update_service(service.id, lambda _: None)
+            await dependencies.changer.update_service(service.id, lambda _: None)
 
         state = {"name": service.name}
-        await means.steady.make(
-            Change("service", service.id, "settle", state, act, is_made, is_way_back=True)
+        await dependencies.retrying.make(
+            Change("service", service.id, "reset", state, act, is_made, is_way_back=True)
         )
 
 

@@ -16,7 +16,7 @@ ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class TaskProgress:
     """How far a service's tasks are."""
 
     count: int
@@ -32,20 +32,20 @@ class Running:
         return self.count >= self.wanted
 
 
-def running(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> Running:
+def running(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> TaskProgress:
     """Return how many tasks of a service run on a network."""
-    tasks = [each for each in snapshot.live_tasks_on(network.id) if each.service_id == record.id]
-    up = sorted(each.since for each in tasks if each.state == "running" and each.desired_state in ALIVE)
+    tasks = [task for task in snapshot.live_tasks_on(network.id) if task.service_id == record.id]
+    up = sorted(task.since for task in tasks if task.state == "running" and task.desired_state in ALIVE)
     failed = [
-        each
-        for each in snapshot.tasks
-        if each.service_id == record.id and each.error and network.id in each.network_ids
+        task
+        for task in snapshot.tasks
+        if task.service_id == record.id and task.error and network.id in task.network_ids
     ]
     error = max(failed, key=lambda each: each.since).error if failed else ""
     found = snapshot.service(record.id)
     wanted = record.wanted if found is None else min(record.wanted, _asked(found, record))
     since = up[wanted - 1] if 0 < wanted <= len(up) else None
-    return Running(len(up), wanted, since, error)
+    return TaskProgress(len(up), wanted, since, error)
 
 
 def _asked(service: Service, record: ServiceRecord) -> int:
@@ -59,7 +59,7 @@ def _asked(service: Service, record: ServiceRecord) -> int:
 
 def lacks_virtual_ip(service: Service, network: Network) -> bool:
     """Whether a service should have a virtual IP in a network's subnet and has none; it gets it a moment after its update."""
-    vips = [each.address for each in service.virtual_ips if each.network_id == network.id]
+    vips = [virtual_ip.address for virtual_ip in service.virtual_ips if virtual_ip.network_id == network.id]
     return service.endpoint_mode == "vip" and not any(
         isinstance(vip, IPv4Address) and vip in subnet for vip in vips for subnet in network.ipv4
     )
@@ -84,14 +84,18 @@ def differences(
     """Return what is not as it was. `endpoints` are the containers' now, by ID."""
     return (
         *_of_network(record, network, subnets),
-        *(said for each in record.services for said in _of_service(each, snapshot, network)),
-        *(said for each in record.containers for said in _of_container(each, snapshot, network, endpoints)),
+        *(said for service in record.services for said in _of_service(service, snapshot, network)),
+        *(
+            said
+            for container in record.containers
+            for said in _of_container(container, snapshot, network, endpoints)
+        ),
     )
 
 
 def _of_network(record: Record, network: Network, subnets: tuple[IPv4Network, ...]) -> Iterator[Difference]:
     if not network.is_allocated or network.ipv4 != subnets:
-        has, wanted = (", ".join(str(each) for each in some) for some in (network.ipv4, subnets))
+        has, wanted = (", ".join(str(subnet) for subnet in some) for some in (network.ipv4, subnets))
         yield Difference(f"{network.name} has {has or 'no subnet'} instead of {wanted}.")
     was, now = dict(record.network.body), dict(network.body)
     for key in sorted({*was, *now} - ASIDE):
@@ -109,7 +113,7 @@ def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network
         yield Difference(f"{name} is still parked.")
         return
     now = [dict(each) for _, _, each in network_entries(service.spec) if each["Target"] == network.id]
-    was = [{**each.body, "Target": network.id} for each in record.entries]
+    was = [{**entry.body, "Target": network.id} for entry in record.entries]
     if not now:
         yield Difference(f"{name} is not on {network.name}.")
     elif now != was:
@@ -144,7 +148,7 @@ def _replicas(record: ServiceRecord) -> int:
 def _of_container(
     record: ContainerRecord, snapshot: SwarmSnapshot, network: Network, endpoints: Mapping[str, Endpoint]
 ) -> Iterator[Difference]:
-    there = next((each for each in snapshot.containers if each.id == record.id), None)
+    there = next((container for container in snapshot.containers if container.id == record.id), None)
     if there is None:
         yield Difference(f"The container {record.name} was removed in the meantime.", is_failure=False)
         return

@@ -52,11 +52,17 @@ class Times:
 
     def note(self, snapshot: SwarmSnapshot, parked: Iterable[Parked], network: str) -> None:
         """Take in a snapshot, and what is parked for a network in it."""
-        down = {each.service.id: each for each in parked}
-        for each in down.values():
-            self._spans.setdefault(each.service.id, _Span(each.service.name, each.since))
-        alive = {each.service_id for each in snapshot.tasks if each.is_alive and each.container_id}
-        alive |= {each.service_id for each in snapshot.containers if each.task_id and each.is_running}
+        down = {parked_service.service.id: parked_service for parked_service in parked}
+        for parked_service in down.values():
+            self._spans.setdefault(
+                parked_service.service.id, _Span(parked_service.service.name, parked_service.since)
+            )
+        alive = {task.service_id for task in snapshot.tasks if task.is_alive and task.container_id}
+        alive |= {
+            container.service_id
+            for container in snapshot.containers
+            if container.task_id and container.is_running
+        }
         self._seen_alive |= alive
         current = snapshot.overlay(network)
         for service_id, span in self._spans.items():
@@ -78,23 +84,23 @@ class Times:
         """Return the outages that were seen from beginning to end; of services without tasks there are none."""
         return tuple(
             Outage(
-                each.name,
-                _between(each.parked, each.running) or 0.0,
-                _between(each.parked, each.stopped),
-                _between(each.restored, each.running),
+                span.name,
+                _between(span.parked, span.running) or 0.0,
+                _between(span.parked, span.stopped),
+                _between(span.restored, span.running),
             )
-            for each in self._spans.values()
-            if each.running
+            for span in self._spans.values()
+            if span.running
         )
 
     def whole(self) -> tuple[float, float] | None:
         """Return from the first parking to the last task that ran, and its floor: the longest stop and the longest start."""
-        ended = [each.running for each in self._spans.values() if each.running]
-        stops = [each.stop_s for each in self.outages() if each.stop_s is not None]
-        starts = [each.start_s for each in self.outages() if each.start_s is not None]
+        ended = [span.running for span in self._spans.values() if span.running]
+        stops = [outage.stop_s for outage in self.outages() if outage.stop_s is not None]
+        starts = [outage.start_s for outage in self.outages() if outage.start_s is not None]
         if not ended or not stops or not starts:
             return None
-        began = min(each.parked for each in self._spans.values() if each.running)
+        began = min(span.parked for span in self._spans.values() if span.running)
         return (max(ended) - began).total_seconds(), max(stops) + max(starts)
 
 
@@ -121,23 +127,25 @@ def still_on(
     return (
         *_tasks(snapshot, network),
         *(
-            f"container {each.name}"
-            for each in snapshot.containers
-            if each.task_id and each.is_running and (each.is_on(network.id) or each.id in watched)
+            f"container {container.name}"
+            for container in snapshot.containers
+            if container.task_id
+            and container.is_running
+            and (container.is_on(network.id) or container.id in watched)
         ),
         *_elsewhere(snapshot, parked, emptied),
     )
 
 
 def _tasks(snapshot: SwarmSnapshot, network: Network) -> Iterator[str]:
-    names = {each.id: each.name for each in snapshot.services}
-    here = {each.id for each in snapshot.containers if each.is_running}
-    for each in snapshot.live_tasks_on(network.id):
+    names = {service.id: service.name for service in snapshot.services}
+    here = {container.id for container in snapshot.containers if container.is_running}
+    for task in snapshot.live_tasks_on(network.id):
         # What runs here is named as a container.
-        if not each.is_standalone and each.container_id not in here:
-            node = snapshot.node(each.node_id)
+        if not task.is_standalone and task.container_id not in here:
+            node = snapshot.node(task.node_id)
             where = f" on {node.hostname}" if node else ""
-            yield f"{names.get(each.service_id, 'a task')}.{each.slot or each.node_id[:12]} ({each.state}{where})"
+            yield f"{names.get(task.service_id, 'a task')}.{task.slot or task.node_id[:12]} ({task.state}{where})"
 
 
 def _elsewhere(
@@ -146,43 +154,51 @@ def _elsewhere(
     """Yield the services that were updated since they were parked, or may have been: their tasks may run on unlisted."""
     if len(snapshot.nodes) < 2:
         return
-    for each in parked:
-        updated = each.service.updated
-        until = updated + timedelta(seconds=each.record.grace_s + ELSEWHERE_MARGIN_S)
-        if each.record.is_elsewhere and emptied.get(each.service.id) != updated and snapshot.now < until:
-            yield f"{each.service.name} (may still be stopping on another node)"
+    for parked_service in parked:
+        updated = parked_service.service.updated
+        until = updated + timedelta(seconds=parked_service.record.grace_s + ELSEWHERE_MARGIN_S)
+        if (
+            parked_service.record.is_elsewhere
+            and emptied.get(parked_service.service.id) != updated
+            and snapshot.now < until
+        ):
+            yield f"{parked_service.service.name} (may still be stopping on another node)"
 
 
 def services_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network."""
-    return tuple(each for each in snapshot.services if each.is_on(network.id, network.name))
+    return tuple(service for service in snapshot.services if service.is_on(network.id, network.name))
 
 
 def in_use_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network and are not parked; one that somebody gave tasks again is not."""
-    return tuple(each for each in services_on(snapshot, network) if not is_emptied(dict(each.spec)))
+    return tuple(service for service in services_on(snapshot, network) if not is_emptied(dict(service.spec)))
 
 
 def attached_here(snapshot: SwarmSnapshot, network: Network) -> tuple[Container, ...]:
     """Return the containers of this node that are attached to a network by hand, stopped ones too."""
     return tuple(
-        each for each in snapshot.attached_by_hand(network.name) if each.networks[network.name] == network.id
+        container
+        for container in snapshot.attached_by_hand(network.name)
+        if container.networks[network.name] == network.id
     )
 
 
 def attached_elsewhere(snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
     """Return the containers that are attached to a network by hand on other nodes, by the beginning of their IDs."""
     return tuple(
-        each.container_id[:12]
-        for each in snapshot.live_tasks_on(network.id)
-        if each.is_standalone and each.node_id != snapshot.here
+        task.container_id[:12]
+        for task in snapshot.live_tasks_on(network.id)
+        if task.is_standalone and task.node_id != snapshot.here
     )
 
 
 def containers_of_tasks(snapshot: SwarmSnapshot, network: Network) -> frozenset[str]:
     """Return the IDs of the containers of tasks that are on a network now."""
-    listed = {each.container_id for each in snapshot.live_tasks_on(network.id) if not each.is_standalone}
+    listed = {task.container_id for task in snapshot.live_tasks_on(network.id) if not task.is_standalone}
     here = {
-        each.id for each in snapshot.containers if each.task_id and each.is_running and each.is_on(network.id)
+        container.id
+        for container in snapshot.containers
+        if container.task_id and container.is_running and container.is_on(network.id)
     }
     return frozenset((listed | here) - {""})

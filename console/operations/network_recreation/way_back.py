@@ -31,10 +31,13 @@ def connect_options(container: ContainerRecord) -> tuple[str, ...]:
 def left_out(network: NetworkRecord, containers: Iterable[ContainerRecord]) -> tuple[str, ...]:
     """Return what docker's command line cannot say of a network and its containers, each a phrase."""
     found = [*_left_out_of_network(network.body)]
-    for each in containers:
-        ipam = each.config.get("IPAMConfig") or {}
-        fields = (*_unknown(each.config, _CONNECT_FLAGS, ""), *_unknown(ipam, _ADDRESS_FLAGS, "IPAMConfig."))
-        found += [f"{field} of the container {each.name}" for field in fields]
+    for container in containers:
+        ipam = container.config.get("IPAMConfig") or {}
+        fields = (
+            *_unknown(container.config, _CONNECT_FLAGS, ""),
+            *_unknown(ipam, _ADDRESS_FLAGS, "IPAMConfig."),
+        )
+        found += [f"{field} of the container {container.name}" for field in fields]
     return tuple(found)
 
 
@@ -45,7 +48,7 @@ def _left_out_of_network(body: Mapping[str, Any]) -> tuple[str, ...]:
         found += _unknown(each, _SUBNET_FLAGS, "IPAM.Config.")
     names = [name for each in ipam.get("Config") or () for name in each.get("AuxiliaryAddresses") or ()]
     # The command line takes one address for a name, over all subnets: the last one would count.
-    found += [f"the auxiliary address {each} of a second subnet" for each in names if names.count(each) > 1]
+    found += [f"the auxiliary address {name} of a second subnet" for name in names if names.count(name) > 1]
     return tuple(dict.fromkeys(found))
 
 
@@ -92,7 +95,7 @@ def _ipam(ipam: Mapping[str, Any]) -> list[str]:
 
 def _subnets(configs: Any) -> list[str]:
     # Which range, gateway and address belong to which subnet docker finds out by what lies in it.
-    return [each for config in configs for each in _flags(config, _SUBNET_FLAGS)]
+    return [flag for config in configs for flag in _flags(config, _SUBNET_FLAGS)]
 
 
 # In the order in which the flags stand in the command.
@@ -206,8 +209,8 @@ exit "$failed"
 def way_back_script(record: Record) -> str:
     """Return the script that brings everything of a record back."""
     steps = [
-        *(_service_line(each, record.network.name) for each in record.services),
-        *(_container_line(each, record.network) for each in record.containers),
+        *(_service_line(service, record.network.name) for service in record.services),
+        *(_container_line(container, record.network) for container in record.containers),
     ]
     missing = left_out(record.network, record.containers)
     # Names in it come from outside: without a line break they stay a comment.

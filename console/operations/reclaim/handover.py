@@ -131,14 +131,14 @@ class Handover:
         return roles
 
     async def _finish(self, nodes: tuple[Node, ...], began_s: float) -> Handed:
-        for each in nodes:
-            await self._bring_back(each)
+        for node in nodes:
+            await self._bring_back(node)
         now = await read_roles(self._reader)
         return self._ended(nodes[0], now.leader, began_s, Ending.FINISHED)
 
     async def _undo(self, nodes: tuple[Node, ...], began_s: float, because: str) -> Handed:
-        for each in nodes:
-            await self._restore(each)
+        for node in nodes:
+            await self._restore(node)
         return self._ended(nodes[0], nodes[0], began_s, Ending.UNDONE, because)
 
     async def _hand_over(self, leader: Node, began_s: float) -> Handed:
@@ -199,7 +199,7 @@ class Handover:
 
     async def _labelled(self, node_id: str) -> Roles | None:
         roles = await read_roles(self._reader)
-        return roles if any(each.id == node_id for each in roles.unfinished) else None
+        return roles if any(node.id == node_id for node in roles.unfinished) else None
 
     async def _leader_after(self, node_id: str) -> Node | None:
         leader = (await read_roles(self._reader)).leader
@@ -214,7 +214,7 @@ class Handover:
         # Its specification says at once what it is to be. Tasks that ask for a manager are safe once it *is* one.
         if node_id not in await self._reader.manager_ids():
             return False
-        return any(each.id == node_id for each in (await read_roles(self._reader)).reachable)
+        return any(node.id == node_id for node in (await read_roles(self._reader)).reachable)
 
     async def _change(
         self, node_id: str, change: Callable[[NodeSpec], None], is_done: Callable[[Node], bool]
@@ -236,11 +236,11 @@ class Handover:
                 if node is not None and is_done(node):
                     return
 
-    async def _wait(self, look: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
+    async def _wait(self, snapshot: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
         async def answered() -> T | None:
             # Between two leaders nobody answers for the swarm.
             with suppress(EngineError):
-                return await look()
+                return await snapshot()
             return None
 
         seen = await until(answered, self._clock, within_s, POLL_S)

@@ -41,7 +41,7 @@ class ReclaimPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReclaimTarget:
     """Where it would be done."""
 
     machine: str
@@ -51,7 +51,7 @@ class Place:
     """Why actions on this host may not reach the engine; None where it is this host's own."""
 
 
-def plan_reclaim(roles: Roles, swarm: SwarmState, asked: Way | None, place: Place) -> ReclaimPlan:
+def plan_reclaim(roles: Roles, swarm: SwarmState, asked: Way | None, place: ReclaimTarget) -> ReclaimPlan:
     """Return the way that was asked for, else the cheaper one of those that can be gone."""
     if asked is Way.RESTART:
         return _restart(roles, swarm, place)
@@ -94,7 +94,7 @@ def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
         Way.HANDOVER,
         f"A hand-over was interrupted: {listed([each.hostname for each in nodes])} becomes what it was "
         "before. No container stops.",
-        tuple(command for each in nodes for command in by_hand(each)),
+        tuple(command for node in nodes for command in by_hand(node)),
         brings_back=True,
     )
 
@@ -135,21 +135,21 @@ def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
 def _only_on_managers(leader: Node, swarm: SwarmState) -> list[str]:
     """Return the global services with a task on the leader which a worker must not run."""
     there = {
-        each.service_id for each in known(swarm.tasks, ()) if each.node_id == leader.id and each.is_alive
+        task.service_id for task in known(swarm.tasks, ()) if task.node_id == leader.id and task.is_alive
     }
     services = known(swarm.services, ())
-    return sorted(each.name for each in services if each.id in there and _asks_for_manager(each))
+    return sorted(service.name for service in services if service.id in there and _asks_for_manager(service))
 
 
 def _asks_for_manager(service: Service) -> bool:
     # Swarm looks at all tasks of a global service when it is updated, also on paused nodes (swarmkit, orchestrator/global).
     return service.mode.startswith("global") and any(
-        "".join(each.split()).lower() in ("node.role==manager", "node.role!=worker")
-        for each in service.constraints
+        "".join(constraint.split()).lower() in ("node.role==manager", "node.role!=worker")
+        for constraint in service.constraints
     )
 
 
-def _restart(roles: Roles, swarm: SwarmState, place: Place) -> ReclaimPlan:
+def _restart(roles: Roles, swarm: SwarmState, place: ReclaimTarget) -> ReclaimPlan:
     if roles.leader is None:
         return _refused(Way.RESTART, NO_LEADER)
     if roles.leader.id != roles.here:
@@ -162,9 +162,9 @@ def _restart(roles: Roles, swarm: SwarmState, place: Place) -> ReclaimPlan:
         why = f"The docker unit of this host is not restarted. {place.not_ours.reason}"
         return _refused(Way.RESTART, (why, place.not_ours.hint))
     tasks = [
-        each for each in known(swarm.tasks, ()) if each.node_id == roles.here and each.state == "running"
+        task for task in known(swarm.tasks, ()) if task.node_id == roles.here and task.state == "running"
     ]
-    alone = sum(each.is_standalone for each in tasks)
+    alone = sum(task.is_standalone for task in tasks)
     what = f"{plural(len(tasks) - alone, 'task')} and {plural(alone, 'container')} on overlays"
     return ReclaimPlan(
         Way.RESTART,

@@ -70,7 +70,7 @@ def running(swarm: SwarmState) -> Mapping[str, int]:
     """Return how many tasks of each service run and are wanted, by the service's name."""
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
         return {}
-    names = {each.id: each.name for each in swarm.services}
+    names = {service.id: service.name for service in swarm.services}
     found: defaultdict[str, int] = defaultdict(int)
     for task in swarm.tasks:
         if task.state == "running" and task.desired_state == "running" and task.service_id in names:
@@ -82,5 +82,5 @@ def behind_of(before: Mapping[str, int], swarm: SwarmState) -> tuple[str, ...]:
     """Return the services that are still there and have fewer tasks running than before."""
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
         return tuple(before)
-    there, now = {each.name for each in swarm.services}, running(swarm)
+    there, now = {service.name for service in swarm.services}, running(swarm)
     return tuple(sorted(name for name, count in before.items() if name in there and now.get(name, 0) < count))

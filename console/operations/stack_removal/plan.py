@@ -111,7 +111,7 @@ exit "$kept"
 def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: float) -> str:
     """Return a POSIX shell script that removes these stacks unless it is given others."""
     return (
-        _SCRIPT.replace("@STACKS@", " ".join(shlex.quote(each) for each in stacks))
+        _SCRIPT.replace("@STACKS@", " ".join(shlex.quote(stack) for stack in stacks))
         .replace("@LIMIT@", "" if timeout_s is None else str(round(timeout_s)))
         .replace("@MARGIN@", str(round(margin_s)))
     )
@@ -123,7 +123,7 @@ takes seconds for each on a loaded host."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetainedObject:
     """An object that is not removed, and why, as a clause: `the service web_app uses it`."""
 
     object: StackObject
@@ -137,7 +137,7 @@ class StackPlan:
     name: str
     objects: tuple[StackObject, ...]
     """Every object of the stack, in the order of its removal."""
-    kept: tuple[Kept, ...]
+    kept: tuple[RetainedObject, ...]
     """Objects that will stay if nothing changes; checked again before each removal."""
     live_tasks: int
     grace_s: float
@@ -145,7 +145,7 @@ class StackPlan:
 
     def of(self, *kinds: ObjectKind) -> tuple[StackObject, ...]:
         """Return its objects of these kinds."""
-        return tuple(each for each in self.objects if each.kind in kinds)
+        return tuple(stack_object for stack_object in self.objects if stack_object.kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +163,12 @@ class RemovalPlan:
     @property
     def names(self) -> frozenset[str]:
         """The names of the stacks."""
-        return frozenset(each.name for each in self.stacks)
+        return frozenset(stack.name for stack in self.stacks)
 
     @property
     def object_ids(self) -> frozenset[str]:
         """The IDs of everything that it may touch."""
-        return frozenset(each.id for stack in self.stacks for each in stack.objects)
+        return frozenset(stack_object.id for stack in self.stacks for stack_object in stack.objects)
 
 
 def plan_removal(
@@ -181,21 +181,23 @@ def plan_removal(
     """
     wanted = tuple(dict.fromkeys(names))
     going = frozenset(
-        each.id for each in snapshot.objects() if each.stack in wanted and each.kind is ObjectKind.SERVICE
+        stack_object.id
+        for stack_object in snapshot.objects()
+        if stack_object.stack in wanted and stack_object.kind is ObjectKind.SERVICE
     )
     stacks = tuple(_plan_stack(name, snapshot, going) for name in wanted)
-    there = tuple(each for each in stacks if each.objects or each.live_tasks)
+    there = tuple(stack for stack in stacks if stack.objects or stack.live_tasks)
     if not there:
         raise _missing(wanted, snapshot)
-    limit_s = timeout_s if timeout_s is not None else max(each.grace_s for each in there) + MARGIN_S
-    absent = tuple(clean(each.name) for each in stacks if each not in there)
-    known = [each for each in stack_names(snapshot) if each not in wanted]
+    limit_s = timeout_s if timeout_s is not None else max(stack.grace_s for stack in there) + MARGIN_S
+    absent = tuple(clean(stack.name) for stack in stacks if stack not in there)
+    known = [name for name in stack_names(snapshot) if name not in wanted]
     return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(each, known) for each in absent))
 
 
 def stack_names(snapshot: StackSnapshot) -> list[str]:
     """Return the names of all stacks, in order."""
-    return sorted({each.stack for each in snapshot.objects() if each.stack})
+    return sorted({stack_object.stack for stack_object in snapshot.objects() if stack_object.stack})
 
 
 def tasks_of(stack: str, service_ids: Collection[str], snapshot: StackSnapshot) -> tuple[Task, ...]:
@@ -203,11 +205,11 @@ def tasks_of(stack: str, service_ids: Collection[str], snapshot: StackSnapshot) 
 
     Tasks of a service that came later belong to a new deploy.
     """
-    others = {each.id for each in snapshot.services}.difference(service_ids)
+    others = {service.id for service in snapshot.services}.difference(service_ids)
     return tuple(
-        each
-        for each in snapshot.tasks
-        if each.service_id in service_ids or (each.stack == stack and each.service_id not in others)
+        task
+        for task in snapshot.tasks
+        if task.service_id in service_ids or (task.stack == stack and task.service_id not in others)
     )
 
 
@@ -216,17 +218,19 @@ def keepers_of(item: StackObject, snapshot: StackSnapshot, going: Collection[str
 
     These are services that stay (their IDs are not in `going`) and containers attached by hand: they use it for good.
     """
-    services = [each.name for each in snapshot.services if item.id in each.uses and each.id not in going]
+    services = [
+        service.name for service in snapshot.services if item.id in service.uses and service.id not in going
+    ]
     attached = [
-        container_name(each, snapshot)
-        for each in snapshot.tasks
-        if each.is_standalone and each.is_alive and item.id in each.network_ids
+        container_name(task, snapshot)
+        for task in snapshot.tasks
+        if task.is_standalone and task.is_alive and item.id in task.network_ids
     ]
     # A container that has an endpoint on this node and no task in the swarm any more is on it all the same.
     attached += [
-        each.name
-        for each in snapshot.running_containers
-        if not each.service_id and each.is_on(item.id) and each.name not in attached
+        container.name
+        for container in snapshot.running_containers
+        if not container.service_id and container.is_on(item.id) and container.name not in attached
     ]
     said = [
         f"{'service' if len(services) == 1 else 'services'} {listed(services)}" if services else "",
@@ -240,9 +244,9 @@ def keepers_of(item: StackObject, snapshot: StackSnapshot, going: Collection[str
 
 def container_name(task: Task, snapshot: StackSnapshot) -> str:
     """Return the name of the standalone container behind a task, or its ID and its node."""
-    for each in snapshot.running_containers:
-        if each.id == task.container_id:
-            return each.name
+    for container in snapshot.running_containers:
+        if container.id == task.container_id:
+            return container.name
     return f"{task.container_id[:12]} on {node_name(task.node_id, snapshot)}"
 
 
@@ -255,19 +259,20 @@ def node_name(node_id: str, snapshot: StackSnapshot) -> str:
 
 
 def _plan_stack(name: str, snapshot: StackSnapshot, going: frozenset[str]) -> StackPlan:
-    own: list[Service] = [each for each in snapshot.services if each.stack == name]
+    own: list[Service] = [service for service in snapshot.services if service.stack == name]
     order = list(ObjectKind)
     objects = sorted(
-        (each for each in snapshot.objects() if each.stack == name),
+        (stack_object for stack_object in snapshot.objects() if stack_object.stack == name),
         key=lambda each: (order.index(each.kind), each.name),
     )
-    service_ids = {each.id for each in own}
-    live = [each for each in tasks_of(name, service_ids, snapshot) if each.is_alive]
-    graces = [*(each.grace_s for each in own), *(each.grace_s for each in live)]
+    service_ids = {service.id for service in own}
+    live = [task for task in tasks_of(name, service_ids, snapshot) if task.is_alive]
+    graces = [*(service.grace_s for service in own), *(task.grace_s for task in live)]
     kept = [
-        Kept(each, reason)
-        for each in objects
-        if each.kind is not ObjectKind.SERVICE and (reason := keepers_of(each, snapshot, going))
+        RetainedObject(stack_object, reason)
+        for stack_object in objects
+        if stack_object.kind is not ObjectKind.SERVICE
+        and (reason := keepers_of(stack_object, snapshot, going))
     ]
     return StackPlan(name, tuple(objects), tuple(kept), len(live), max(graces, default=DEFAULT_GRACE_S))
 

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from console.clock import Clock
 from console.concurrency import together
 from console.errors import EngineError, SwarmError, VipconsoleError
-from console.operations.stack_removal.plan import Kept, RemovalPlan, StackPlan
-from console.operations.stack_removal.steps import HiddenTasks, Step, next_step
+from console.operations.stack_removal.plan import RemovalPlan, RetainedObject, StackPlan
+from console.operations.stack_removal.steps import HiddenTasks, RemovalStep, next_step
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import StackSnapshot
 from console.swarm.values import ObjectKind, StackObject
@@ -30,7 +30,7 @@ AT_ONCE = 4
 fresh."""
 
 
-class State(StrEnum):
+class RemovalState(StrEnum):
     """How far the removal of a stack is."""
 
     UNDER_WAY = "under way"
@@ -43,13 +43,13 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RemovalOutcome:
     """How far the removal of one stack is, or how it ended."""
 
     stack: str
-    state: State = State.UNDER_WAY
+    state: RemovalState = RemovalState.UNDER_WAY
     removed: tuple[StackObject, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[RetainedObject, ...] = ()
     waits_for: tuple[str, ...] = ()
     """What is still running, or could not be removed yet, by name."""
     is_drained: bool = False
@@ -59,7 +59,7 @@ class Outcome:
     took_s: float = 0.0
 
 
-Watch = Callable[[Outcome], object]
+Watch = Callable[[RemovalOutcome], object]
 """Receives each change of a stack's progress."""
 
 
@@ -88,7 +88,7 @@ class _Stack:
     """A stack while it is being removed."""
 
     plan: StackPlan
-    outcome: Outcome
+    outcome: RemovalOutcome
     hidden: HiddenTasks
     refusals: dict[str, str] = field(default_factory=dict)
     """By object, the engine's last error."""
@@ -99,7 +99,7 @@ class _Stack:
 
     @property
     def removed_ids(self) -> frozenset[str]:
-        return frozenset(each.id for each in self.outcome.removed)
+        return frozenset(stack_object.id for stack_object in self.outcome.removed)
 
 
 class StackRemoval:
@@ -114,8 +114,12 @@ class StackRemoval:
         self._watch = watch
         self._began_s = clock.monotonic()
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._going = frozenset(each.id for stack in plan.stacks for each in stack.of(ObjectKind.SERVICE))
-        self._stacks = [_Stack(each, Outcome(each.name), HiddenTasks(each)) for each in plan.stacks]
+        self._going = frozenset(
+            stack_object.id for stack in plan.stacks for stack_object in stack.of(ObjectKind.SERVICE)
+        )
+        self._stacks = [
+            _Stack(stack, RemovalOutcome(stack.name), HiddenTasks(stack)) for stack in plan.stacks
+        ]
         self._act: dict[ObjectKind, Callable[[str], Coroutine[Any, Any, None]]] = {
             ObjectKind.SERVICE: changer.remove_service,
             ObjectKind.NETWORK: changer.remove_network,
@@ -124,24 +128,26 @@ class StackRemoval:
         }
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[RemovalOutcome, ...]:
         """How far each stack is, at any time."""
-        return tuple(each.outcome for each in self._stacks)
+        return tuple(stack.outcome for stack in self._stacks)
 
-    async def run(self) -> tuple[Outcome, ...]:
+    async def run(self) -> tuple[RemovalOutcome, ...]:
         """Remove the stacks, wait as long as the plan's limit allows, and return how it ended for each.
 
         Of a stack whose tasks have not ended by then no network is removed. Raises nothing that the engine may do:
-        that is `State.UNKNOWN`. When it is cancelled nothing more is started, and `outcomes` tells how far it came.
+        that is `RemovalState.UNKNOWN`. When it is cancelled nothing more is started, and `outcomes` tells how far it came.
         """
         self._began_s = self._clock.monotonic()
         end_s = self._began_s + self._plan.limit_s
         try:
-            while under_way := [each for each in self._stacks if each.outcome.state is State.UNDER_WAY]:
+            while under_way := [
+                stack for stack in self._stacks if stack.outcome.state is RemovalState.UNDER_WAY
+            ]:
                 snapshot = await self._snapshot(end_s)
-                steps = [(each, self._next_step(each, snapshot)) for each in under_way]
+                steps = [(stack, self._next_step(stack, snapshot)) for stack in under_way]
                 if self._clock.monotonic() >= end_s:
-                    self._finish(under_way, State.UNFINISHED)
+                    self._finish(under_way, RemovalState.UNFINISHED)
                 elif not await self._take(steps) and any(not step.is_last for _, step in steps):
                     await self._clock.sleep(POLL_S)
         except (EngineError, SwarmError) as error:
@@ -161,13 +167,13 @@ class StackRemoval:
                     raise
             await self._clock.sleep(POLL_S)
 
-    def _next_step(self, stack: _Stack, snapshot: StackSnapshot) -> Step:
+    def _next_step(self, stack: _Stack, snapshot: StackSnapshot) -> RemovalStep:
         now_s = self._clock.monotonic()
         hidden = stack.hidden.after(snapshot, now_s)
         step = next_step(stack.plan, self._going, snapshot, stack.removed_ids, hidden)
         stack.outcome = replace(
             stack.outcome,
-            state=State.REMOVED if step.is_last else State.UNDER_WAY,
+            state=RemovalState.REMOVED if step.is_last else RemovalState.UNDER_WAY,
             waits_for=step.waits_for,
             kept=step.kept,
             is_drained=step.is_drained,
@@ -176,14 +182,14 @@ class StackRemoval:
         self._watch(stack.outcome)
         return step
 
-    async def _take(self, steps: list[tuple[_Stack, Step]]) -> bool:
+    async def _take(self, steps: list[tuple[_Stack, RemovalStep]]) -> bool:
         """Remove what the steps say, and return whether anything was removed."""
         now_s = self._clock.monotonic()
         wanted = [
-            (stack, each)
+            (stack, stack_object)
             for stack, step in steps
-            for each in step.remove
-            if stack.again_s.get(each.id, now_s) <= now_s
+            for stack_object in step.remove
+            if stack.again_s.get(stack_object.id, now_s) <= now_s
         ]
         others = [each for each in wanted if each[1].kind is not ObjectKind.NETWORK]
         # Those that were refused come last, so that one of them holds up no other.
@@ -191,7 +197,7 @@ class StackRemoval:
             (each for each in wanted if each[1].kind is ObjectKind.NETWORK),
             key=lambda each: each[0].refused.get(each[1].id, 0),
         )
-        return any(await together(*(self._remove(*each) for each in (*networks[:AT_ONCE], *others))))
+        return any(await together(*(self._remove(*network) for network in (*networks[:AT_ONCE], *others))))
 
     async def _remove(self, stack: _Stack, item: StackObject) -> bool:
         async with self._room:
@@ -207,12 +213,12 @@ class StackRemoval:
         stack.outcome = replace(stack.outcome, removed=(*stack.outcome.removed, item))
         return True
 
-    def _finish(self, stacks: Iterable[_Stack], state: State, why: tuple[str, ...] = ()) -> None:
-        for each in stacks:
-            if each.outcome.state is State.UNDER_WAY:
-                said = (*each.refusals.values(), *why)
-                each.outcome = replace(each.outcome, state=state, refusals=said)
-                self._watch(each.outcome)
+    def _finish(self, stacks: Iterable[_Stack], state: RemovalState, why: tuple[str, ...] = ()) -> None:
+        for stack in stacks:
+            if stack.outcome.state is RemovalState.UNDER_WAY:
+                said = (*stack.refusals.values(), *why)
+                stack.outcome = replace(stack.outcome, state=state, refusals=said)
+                self._watch(stack.outcome)
 
     def _give_up(self, error: VipconsoleError) -> None:
-        self._finish(self._stacks, State.UNKNOWN, (error.sentence,))
+        self._finish(self._stacks, RemovalState.UNKNOWN, (error.sentence,))

@@ -13,15 +13,15 @@ from console.addresses.accounting import NetworkAccount, account
 from console.clock import Clock
 from console.errors import Unknown
 from console.operations.stack_removal.plan import (
-    Kept,
     RemovalPlan,
+    RetainedObject,
     StackPlan,
     container_name,
     keepers_of,
     node_name,
     tasks_of,
 )
-from console.settings import Look
+from console.settings import SnapshotSettings
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import StackSnapshot
 from console.swarm.values import Container, ObjectKind, StackObject, SwarmState, Task
@@ -47,7 +47,7 @@ Prove = Callable[[tuple[StackObject, ...]], Awaitable[tuple[LeakCount, ...]]]
 """Counts what has leaked on some networks, in their order. Called once before and once after the removal."""
 
 
-class Verdict(StrEnum):
+class LeakVerdict(StrEnum):
     """What the two counts say of a removal."""
 
     NO_LEAK = "no leak"
@@ -63,24 +63,24 @@ class Proof:
     after: tuple[LeakCount, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> LeakVerdict:
         """What they say: a single network that leaked is a leak, a single unknown one leaves the rest unproven.
 
         Fewer than before are no contradiction: a restart of the leader gives back what had leaked.
         """
         pairs = [(one.leaked, two.leaked) for one, two in zip(self.before, self.after, strict=True)]
         if any(one is not None and two is not None and two > one for one, two in pairs):
-            return Verdict.LEAKED
+            return LeakVerdict.LEAKED
         if any(one is None or two is None for one, two in pairs):
-            return Verdict.NOT_PROVEN
-        return Verdict.NO_LEAK
+            return LeakVerdict.NOT_PROVEN
+        return LeakVerdict.NO_LEAK
 
 
 def networks_to_watch(plan: RemovalPlan, snapshot: StackSnapshot) -> tuple[StackObject, ...]:
     """Return the networks on which a removal could lose addresses: the stacks are on them, and they stay."""
     used: set[str] = set()
     for stack in plan.stacks:
-        services = {each.id for each in stack.of(ObjectKind.SERVICE)}
+        services = {stack_object.id for stack_object in stack.of(ObjectKind.SERVICE)}
         for service in snapshot.services:
             if service.id in services:
                 used |= service.uses
@@ -89,16 +89,16 @@ def networks_to_watch(plan: RemovalPlan, snapshot: StackSnapshot) -> tuple[Stack
     return tuple(
         sorted(
             (
-                each
-                for each in snapshot.objects()
-                if each.kind is ObjectKind.NETWORK and each.id in used - plan.object_ids
+                stack_object
+                for stack_object in snapshot.objects()
+                if stack_object.kind is ObjectKind.NETWORK and stack_object.id in used - plan.object_ids
             ),
             key=lambda each: each.name,
         )
     )
 
 
-def engine_count(reader: SwarmReader, clock: Clock, settings: Look) -> Prove:
+def engine_count(reader: SwarmReader, clock: Clock, settings: SnapshotSettings) -> Prove:
     """Return what counts by the engine's own allocator (API 1.52 and later), with two snapshots that must agree."""
 
     async def count(networks: tuple[StackObject, ...]) -> tuple[LeakCount, ...]:
@@ -109,7 +109,7 @@ def engine_count(reader: SwarmReader, clock: Clock, settings: Look) -> Prove:
             await clock.sleep(settings.settle_s)
             swarm = await reader.state(settings.deadline_s)
             counts = _counts(networks, swarm, earlier)
-            if not any(each.why_unknown == leaks.CHANGED_HANDS for each in counts):
+            if not any(count.why_unknown == leaks.CHANGED_HANDS for count in counts):
                 break
         return counts
 
@@ -118,36 +118,36 @@ def engine_count(reader: SwarmReader, clock: Clock, settings: Look) -> Prove:
 
 async def count_nothing(networks: tuple[StackObject, ...]) -> tuple[LeakCount, ...]:
     """Count nothing: of every network it is unknown."""
-    return tuple(LeakCount(each.name, None, NOT_ASKED) for each in networks)
+    return tuple(LeakCount(network.name, None, NOT_ASKED) for network in networks)
 
 
 def _counts(
     networks: tuple[StackObject, ...], swarm: SwarmState, earlier: SwarmState
 ) -> tuple[LeakCount, ...]:
     accounts = {each.network.id: each for each in account(swarm, earlier)}
-    return tuple(_count(each, accounts.get(each.id), swarm) for each in networks)
+    return tuple(_count(network, accounts.get(network.id), swarm) for network in networks)
 
 
 def _count(network: StackObject, found: NetworkAccount | None, swarm: SwarmState) -> LeakCount:
     if found is None:
         why = swarm.networks.reason if isinstance(swarm.networks, Unknown) else "Network not found."
         return LeakCount(network.name, None, why)
-    doubts = [each.leak.why_unknown for each in found.subnets if each.leak.count is None]
+    objections = [subnet.leak.why_unknown for subnet in found.subnets if subnet.leak.count is None]
     return LeakCount(
         network.name,
         found.leaked,
-        (*doubts, "The network has no IPv4 subnet.")[0] if found.leaked is None else "",
+        (*objections, "The network has no IPv4 subnet.")[0] if found.leaked is None else "",
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RemovalStep:
     """What to remove now, and what is waited for. Neither: the stack is done with."""
 
     remove: tuple[StackObject, ...] = ()
     waits_for: tuple[str, ...] = ()
     """Tasks and containers that are still running, or objects that could not be removed yet, by name."""
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[RetainedObject, ...] = ()
     """What stays, with the reason."""
     is_drained: bool = False
     """Whether all tasks and containers of the stack have ended, as far as is known."""
@@ -164,7 +164,7 @@ def next_step(
     snapshot: StackSnapshot,
     removed: Collection[str],
     hidden: Mapping[str, str],
-) -> Step:
+) -> RemovalStep:
     """Return what is next for a stack.
 
     `going` are the IDs of all services that are being removed, of whichever stack; `removed` the IDs of objects whose
@@ -173,56 +173,59 @@ def next_step(
     running = (*still_running(plan, snapshot), *hidden.values())
     services = _left(plan, snapshot, removed, ObjectKind.SERVICE)
     if services:
-        return Step(remove=services, waits_for=running or _named(services))
+        return RemovalStep(remove=services, waits_for=running or _named(services))
     if running:
-        return Step(waits_for=running)
-    kept: list[Kept] = []
+        return RemovalStep(waits_for=running)
+    kept: list[RetainedObject] = []
     for kind in (ObjectKind.NETWORK, ObjectKind.SECRET, ObjectKind.CONFIG):
         waits: list[str] = []
         free: list[StackObject] = []
-        for each in _left(plan, snapshot, removed, kind):
-            reason = keepers_of(each, snapshot, going)
+        for stack_object in _left(plan, snapshot, removed, kind):
+            reason = keepers_of(stack_object, snapshot, going)
             if reason:
-                kept.append(Kept(each, reason))
-            elif kind is ObjectKind.NETWORK and (users := still_on(each, snapshot)):
+                kept.append(RetainedObject(stack_object, reason))
+            elif kind is ObjectKind.NETWORK and (users := still_on(stack_object, snapshot)):
                 waits.extend(users)
             else:
-                free.append(each)
+                free.append(stack_object)
         if free or waits:
-            return Step(tuple(free), (*waits, *_named(free)), tuple(kept), is_drained=True)
-    return Step(kept=tuple(kept), is_drained=True)
+            return RemovalStep(tuple(free), (*waits, *_named(free)), tuple(kept), is_drained=True)
+    return RemovalStep(kept=tuple(kept), is_drained=True)
 
 
 def still_running(plan: StackPlan, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return the live tasks of a stack, and containers of it that run on this node without a listed task, by name."""
-    services = {each.id: each.name for each in plan.of(ObjectKind.SERVICE)}
-    tasks = [each for each in tasks_of(plan.name, services, snapshot) if each.is_alive]
-    shown = {each.container_id for each in tasks}
-    others = {each.id for each in snapshot.services}.difference(services)
+    services = {stack_object.id: stack_object.name for stack_object in plan.of(ObjectKind.SERVICE)}
+    tasks = [task for task in tasks_of(plan.name, services, snapshot) if task.is_alive]
+    shown = {task.container_id for task in tasks}
+    others = {service.id for service in snapshot.services}.difference(services)
     containers = [
-        each
-        for each in snapshot.running_containers
-        if each.id not in shown
-        and each.service_id
-        and (each.service_id in services or (each.stack == plan.name and each.service_id not in others))
+        container
+        for container in snapshot.running_containers
+        if container.id not in shown
+        and container.service_id
+        and (
+            container.service_id in services
+            or (container.stack == plan.name and container.service_id not in others)
+        )
     ]
     return (
-        *(task_name(each, services, snapshot) for each in tasks),
-        *(_container(each) for each in containers),
+        *(task_name(task, services, snapshot) for task in tasks),
+        *(_container(container) for container in containers),
     )
 
 
 def still_on(network: StackObject, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return what lives on a network, no matter whose: tasks, and containers that run on this node."""
-    tasks = [each for each in snapshot.tasks if each.is_alive and network.id in each.network_ids]
-    shown = {each.container_id for each in tasks}
-    names = {each.id: each.name for each in snapshot.services}
+    tasks = [task for task in snapshot.tasks if task.is_alive and network.id in task.network_ids]
+    shown = {task.container_id for task in tasks}
+    names = {service.id: service.name for service in snapshot.services}
     return (
-        *(task_name(each, names, snapshot) for each in tasks),
+        *(task_name(task, names, snapshot) for task in tasks),
         *(
-            _container(each)
-            for each in snapshot.running_containers
-            if each.is_on(network.id) and each.id not in shown
+            _container(container)
+            for container in snapshot.running_containers
+            if container.is_on(network.id) and container.id not in shown
         ),
     )
 
@@ -231,7 +234,9 @@ def task_name(task: Task, services: Mapping[str, str], snapshot: StackSnapshot) 
     """Return a task as a person knows it: service and slot, its state, and where it is."""
     if task.is_standalone:
         return f"container {container_name(task, snapshot)}"
-    here = next((each.name for each in snapshot.running_containers if each.id == task.container_id), "")
+    here = next(
+        (container.name for container in snapshot.running_containers if container.id == task.container_id), ""
+    )
     service = services.get(task.service_id, "")
     name = f"{service}.{task.slot or task.node_id[:12]}" if service else here.removesuffix(f".{task.id}")
     where = f" on {node_name(task.node_id, snapshot)}" if task.node_id else ""
@@ -245,12 +250,16 @@ def _container(container: Container) -> str:
 def _left(
     plan: StackPlan, snapshot: StackSnapshot, removed: Collection[str], kind: ObjectKind
 ) -> tuple[StackObject, ...]:
-    present = {each.id for each in snapshot.objects() if each.kind is kind}
-    return tuple(each for each in plan.of(kind) if each.id in present and each.id not in removed)
+    present = {stack_object.id for stack_object in snapshot.objects() if stack_object.kind is kind}
+    return tuple(
+        stack_object
+        for stack_object in plan.of(kind)
+        if stack_object.id in present and stack_object.id not in removed
+    )
 
 
 def _named(objects: Collection[StackObject]) -> tuple[str, ...]:
-    return tuple(f"{each.kind} {each.name}" for each in objects)
+    return tuple(f"{stack_object.kind} {stack_object.name}" for stack_object in objects)
 
 
 MARGIN_S = 5.0
@@ -270,7 +279,7 @@ class HiddenTasks:
 
     def __init__(self, plan: StackPlan) -> None:
         self._plan = plan
-        self._services = {each.id: each.name for each in plan.of(ObjectKind.SERVICE)}
+        self._services = {stack_object.id: stack_object.name for stack_object in plan.of(ObjectKind.SERVICE)}
         self._elsewhere: dict[str, tuple[str, str, float]] = {}
         """Live tasks of the previous snapshot on other nodes: their service, what to call them, and their stop grace."""
         self._until_s: dict[str, tuple[str, float]] = {}
@@ -286,27 +295,32 @@ class HiddenTasks:
 
     def _note_vanished(self, snapshot: StackSnapshot, now_s: float) -> None:
         tasks = tasks_of(self._plan.name, self._services, snapshot)
-        listed = {each.id for each in tasks}
-        services = {each.id for each in snapshot.services}
+        listed = {task.id for task in tasks}
+        services = {service.id for service in snapshot.services}
         for task_id, (service_id, name, grace_s) in self._elsewhere.items():
             # Where the service has gone too, the task was listed until it had stopped.
             if task_id not in listed and service_id in services:
                 self._until_s[task_id] = (name, now_s + grace_s + MARGIN_S)
         self._elsewhere = {
-            each.id: (
-                each.service_id,
-                f"{task_name(each, self._services, snapshot).partition(' (')[0]} (no longer listed)",
-                each.grace_s,
+            task.id: (
+                task.service_id,
+                f"{task_name(task, self._services, snapshot).partition(' (')[0]} (no longer listed)",
+                task.grace_s,
             )
-            for each in tasks
-            if each.is_alive and each.node_id not in ("", snapshot.here)
+            for task in tasks
+            if task.is_alive and task.node_id not in ("", snapshot.here)
         }
 
     def _note_updated(self, snapshot: StackSnapshot, now_s: float) -> None:
-        for each in snapshot.services:
-            age_s = (snapshot.now - each.updated).total_seconds()
-            left_s = each.grace_s + MARGIN_S - age_s
-            was_changed = (each.updated - each.created).total_seconds() > SETTLING_S
-            if each.id in self._services and was_changed and left_s > 0 and each.id not in self._until_s:
-                name = f"{each.name} (updated {duration(age_s)} ago, may still stop tasks on other nodes)"
-                self._until_s[each.id] = (name, now_s + left_s)
+        for service in snapshot.services:
+            age_s = (snapshot.now - service.updated).total_seconds()
+            left_s = service.grace_s + MARGIN_S - age_s
+            was_changed = (service.updated - service.created).total_seconds() > SETTLING_S
+            if (
+                service.id in self._services
+                and was_changed
+                and left_s > 0
+                and service.id not in self._until_s
+            ):
+                name = f"{service.name} (updated {duration(age_s)} ago, may still stop tasks on other nodes)"
+                self._until_s[service.id] = (name, now_s + left_s)

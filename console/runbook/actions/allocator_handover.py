@@ -10,8 +10,8 @@ from console.host.identity import machine_id
 from console.operations.probes import own_mark
 from console.operations.reclaim.handover import Ending, Handover, read_roles
 from console.operations.reclaim.plan import plan_handover
-from console.runbook.answers import glimpse, tells
-from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.answers import quick_snapshot, tells
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 from console.swarm.managers import Roles
 from console.swarm.values import Node
@@ -34,7 +34,7 @@ class AllocatorHandover:
 
     async def plan(self, context: Context, parameters: HandoverParameters) -> Planned:
         """Tell who is paused, demoted, promoted and made active again, and what that ends."""
-        swarm = await glimpse(context)
+        swarm = await quick_snapshot(context)
         roles = await read_roles(context.world.reader)
         plan = plan_handover(roles, swarm, machine_id())
         node = _concerned(roles)
@@ -49,12 +49,12 @@ class AllocatorHandover:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: HandoverParameters) -> Found:
+    async def probe(self, context: Context, parameters: HandoverParameters) -> CheckResult:
         """Tell whether an earlier attempt came to its end."""
         roles = await read_roles(context.world.reader)
-        if not context.touched:
-            return Found(Answer.NO, "The hand-over has not started.")
-        return _judged(roles, context.touched[0].object_id)
+        if not context.recorded_changes:
+            return CheckResult(Answer.NO, "The hand-over has not started.")
+        return _judged(roles, context.recorded_changes[0].object_id)
 
     async def act(self, context: Context, parameters: HandoverParameters) -> Mapping[str, Json]:
         """Hand over, or finish what was cut short."""
@@ -63,7 +63,7 @@ class AllocatorHandover:
         if node is not None:
             # What it was before is on its label too, once it is paused: the first record of a node tells it.
             availability = node.availability_before or node.availability
-            number = await context.touches.before(
+            number = await context.change_records.before(
                 "node",
                 node.id,
                 "hand over",
@@ -71,7 +71,9 @@ class AllocatorHandover:
             )
         done = await _handover(context).run()
         if number is not None:
-            await context.touches.after(number, {"leader": done.new_leader, "ending": done.ending.value})
+            await context.change_records.after(
+                number, {"leader": done.new_leader, "ending": done.ending.value}
+            )
         if done.ending is Ending.UNDONE:
             raise StepFailed(
                 f"The interrupted hand-over was undone: {done.old_leader} is what it was before.",
@@ -83,13 +85,13 @@ class AllocatorHandover:
     @tells
     async def verify(
         self, context: Context, parameters: HandoverParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether somebody else leads and the one that led is a manager again."""
         roles = await read_roles(context.world.reader)
         old = str(outputs.get("old_leader", ""))
-        found = next((each for each in roles.managers if each.hostname == old), None)
+        found = next((manager for manager in roles.managers if manager.hostname == old), None)
         if found is None:
-            return Found(Answer.NO, f"{old} is not a manager now.")
+            return CheckResult(Answer.NO, f"{old} is not a manager now.")
         return _judged(roles, found.id)
 
     async def undo(
@@ -110,21 +112,21 @@ def _concerned(roles: Roles) -> Node | None:
     return roles.handed_over[0] if roles.handed_over else roles.leader
 
 
-def _judged(roles: Roles, old_id: str) -> Found:
+def _judged(roles: Roles, old_id: str) -> CheckResult:
     old = roles.node(old_id)
     if roles.leader is None:
-        return Found(Answer.CANNOT_TELL, "The swarm has no leader now.")
+        return CheckResult(Answer.CANNOT_TELL, "The swarm has no leader now.")
     if old is not None and old.handover:
-        return Found(
+        return CheckResult(
             Answer.NO, f"{old.hostname} still has the hand-over label, so it is not yet what it was before."
         )
     if roles.leader.id == old_id:
-        return Found(Answer.NO, f"{roles.leader.hostname} is still the leader.")
-    if old_id not in {each.id for each in roles.reachable}:
-        return Found(
+        return CheckResult(Answer.NO, f"{roles.leader.hostname} is still the leader.")
+    if old_id not in {node.id for node in roles.reachable}:
+        return CheckResult(
             Answer.NO, f"{roles.leader.hostname} is the leader, but the old leader is not a manager yet."
         )
-    return Found(
+    return CheckResult(
         Answer.YES,
         f"{roles.leader.hostname} is the leader, and the old leader is a manager again.",
         {"availability": old.availability if old else ""},

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.assess import assess
 from console.errors import Declined
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import Context, NetworkName, Planned, Url
 from console.runbook.language.values import Json
@@ -47,7 +47,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
     async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:
         """Look, and return what was seen: no environment, arguments or config data."""
         world = context.world
-        seen = await take_look(world.reader, world.log, world.clock, world.settings.look)
+        seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
         engine = read(seen.swarm.engine)
         names = () if parameters.network is None else (parameters.network,)
         assessment = assess(seen, world.settings.thresholds, names)
@@ -61,8 +61,8 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
                 "cluster": engine.cluster_id,
             },
             "findings": [
-                {"code": each.code, "severity": each.severity.value, "sentence": each.sentence}
-                for each in assessment.findings
+                {"code": finding.code, "severity": finding.severity.value, "sentence": finding.sentence}
+                for finding in assessment.findings
             ],
             "network": None,
             "attached": None,
@@ -72,7 +72,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             attached = await world.reader.attached(parameters.network)
             if attached is None:
                 raise Declined(f"Overlay {parameters.network} not found.")
-            kept["network"] = [_account(each) for each in assessment.accounts]
+            kept["network"] = [_account(account) for account in assessment.accounts]
             kept["attached"] = as_output(attached)
             count = len(attached.services) + len(attached.containers)
             await context.say(
@@ -91,7 +91,7 @@ def _account(account: NetworkAccount) -> Json:
     return {
         "name": account.network.name,
         "id": account.network.id,
-        "subnets": [str(each.network) for each in account.network.subnets],
+        "subnets": [str(subnet.network) for subnet in account.network.subnets],
         "capacity": account.capacity,
         "accounted": account.accounted,
         "leaked": account.leaked,
@@ -101,4 +101,4 @@ def _account(account: NetworkAccount) -> Json:
 
 
 def _asked(parameters: CaptureParameters) -> tuple[str, ...]:
-    return tuple(f"GET {each}" for each in parameters.urls)
+    return tuple(f"GET {url}" for url in parameters.urls)

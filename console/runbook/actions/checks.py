@@ -11,16 +11,16 @@ from typing import Annotated, ClassVar, Literal, ParamSpec
 from pydantic import BaseModel, Field
 
 from console.diagnosis.assess import assess
-from console.diagnosis.values import Observation, Severity
+from console.diagnosis.values import Severity, Snapshot
 from console.errors import StepFailed, Unknown
 from console.journal.reader import whose_host
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import NOT_KNOWN, ReadOnly, Unread, all_of, cannot_tell, found, read
 from console.runbook.contracts import (
     AbsolutePath,
     Answer,
+    CheckResult,
     Context,
-    Found,
     Name,
     NetworkName,
     Parameters,
@@ -89,7 +89,7 @@ class Checked:
     """One check: what came of it, or why it has no meaning here."""
 
     code: str
-    found: Found
+    found: CheckResult
     is_skipped: bool = False
 
 
@@ -102,37 +102,37 @@ class ChecksAll(ReadOnly[ChecksParameters]):
 
     async def plan(self, context: Context, parameters: ChecksParameters) -> Planned:
         """Make the checks, and tell what came of each."""
-        checks = [each async for each in _all_checks(context, parameters)]
+        checks = [check async for check in _all_checks(context, parameters)]
         return Planned(
             f"{plural(len(checks), 'check')}, all of which must hold.",
-            reads=tuple(each.code for each in checks),
-            checked=tuple(each.found for each in checks),
+            reads=tuple(check.code for check in checks),
+            checked=tuple(check.found for check in checks),
         )
 
     async def act(self, context: Context, parameters: ChecksParameters) -> Mapping[str, Json]:
         """Make the checks, and fail unless all hold. Those that do not apply here are reported and skipped."""
         checks = []
-        async for each in _all_checks(context, parameters):
-            checks.append(each)
-            await context.say(f"{each.code}: {each.found.sentence}")
-        counted = [each.found for each in checks if not each.is_skipped]
+        async for check in _all_checks(context, parameters):
+            checks.append(check)
+            await context.say(f"{check.code}: {check.found.sentence}")
+        counted = [check.found for check in checks if not check.is_skipped]
         if all_of(counted) is not Answer.YES:
-            wrong = [each.sentence for each in counted if each.answer is not Answer.YES]
+            wrong = [result.sentence for result in counted if result.answer is not Answer.YES]
             raise StepFailed(" ".join(wrong), "Fix it and try again, or change what the runbook requires.")
-        return {"checks": {each.code: each.found.sentence for each in checks}}
+        return {"checks": {check.code: check.found.sentence for check in checks}}
 
     async def verify(
         self, context: Context, parameters: ChecksParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Make the checks again, for what held once may not hold any more."""
-        counted = [each.found async for each in _all_checks(context, parameters) if not each.is_skipped]
-        return Found(all_of(counted), " ".join(each.sentence for each in counted))
+        counted = [check.found async for check in _all_checks(context, parameters) if not check.is_skipped]
+        return CheckResult(all_of(counted), " ".join(result.sentence for result in counted))
 
 
 async def _all_checks(context: Context, wanted: ChecksParameters) -> AsyncIterator[Checked]:
     world = context.world
     settle = wanted.findings is not None
-    seen = await take_look(world.reader, world.log, world.clock, world.settings.look, settle=settle)
+    seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot, settle=settle)
     swarm = seen.swarm
     if isinstance(swarm.engine, Unknown):
         yield Checked("engine", cannot_tell(Unread(swarm.engine.reason, swarm.engine.hint)))
@@ -158,7 +158,7 @@ async def _all_checks(context: Context, wanted: ChecksParameters) -> AsyncIterat
         )
 
 
-def _known(check: Callable[P, Found], *args: P.args, **kwargs: P.kwargs) -> Found:
+def _known(check: Callable[P, CheckResult], *args: P.args, **kwargs: P.kwargs) -> CheckResult:
     try:
         return check(*args, **kwargs)
     except NOT_KNOWN as error:
@@ -169,11 +169,11 @@ def _skipped(code: str, elsewhere: Unknown | None) -> Checked | None:
     """Return that a check of this host has no meaning, where the engine is another's."""
     if elsewhere is None:
         return None
-    return Checked(code, Found(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
+    return Checked(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
 
 
-def _leader(swarm: SwarmState, node_id: str, wanted: str) -> Found:
-    leader = next((each for each in read(swarm.nodes) if each.is_leader), None)
+def _leader(swarm: SwarmState, node_id: str, wanted: str) -> CheckResult:
+    leader = next((node for node in read(swarm.nodes) if node.is_leader), None)
     if leader is None:
         return found(False, "The swarm has no leader, so it allocates nothing.")
     is_here = leader.id == node_id
@@ -181,7 +181,7 @@ def _leader(swarm: SwarmState, node_id: str, wanted: str) -> Found:
     return found(is_here or wanted == "any", f"The leader is {leader.hostname}, {place}.")
 
 
-def _api(version: tuple[int, int], wanted: str) -> Found:
+def _api(version: tuple[int, int], wanted: str) -> CheckResult:
     shown = ".".join(map(str, version))
     return found(
         version >= parsed_version(wanted),
@@ -189,27 +189,31 @@ def _api(version: tuple[int, int], wanted: str) -> Found:
     )
 
 
-def _findings(seen: Observation, thresholds: Thresholds, wanted: FindingsAllowed) -> Found:
+def _findings(seen: Snapshot, thresholds: Thresholds, wanted: FindingsAllowed) -> CheckResult:
     assessment = assess(seen, thresholds, (wanted.network,))
     bad = [
-        each
-        for each in assessment.findings
-        if each.severity.rank > Severity(wanted.worst).rank and each.code not in wanted.accept
+        finding
+        for finding in assessment.findings
+        if finding.severity.rank > Severity(wanted.worst).rank and finding.code not in wanted.accept
     ]
-    evidence: dict[str, Json] = {each.code: each.severity.value for each in assessment.findings}
+    evidence: dict[str, Json] = {finding.code: finding.severity.value for finding in assessment.findings}
     if not bad:
-        return Found(Answer.YES, f"No finding about {wanted.network} is worse than {wanted.worst}.", evidence)
-    is_known = any(each.severity is not Severity.UNKNOWN for each in bad)
-    said = " ".join(each.sentence for each in bad)
-    return Found(Answer.NO if is_known else Answer.CANNOT_TELL, said, evidence)
+        return CheckResult(
+            Answer.YES, f"No finding about {wanted.network} is worse than {wanted.worst}.", evidence
+        )
+    is_known = any(finding.severity is not Severity.UNKNOWN for finding in bad)
+    said = " ".join(finding.sentence for finding in bad)
+    return CheckResult(Answer.NO if is_known else Answer.CANNOT_TELL, said, evidence)
 
 
-def _subnet(seen: Observation, subnet: IPv4Network, replaces: str | None, elsewhere: Unknown | None) -> Found:
+def _subnet(
+    seen: Snapshot, subnet: IPv4Network, replaces: str | None, elsewhere: Unknown | None
+) -> CheckResult:
     networks = [
-        f"the network {each.name} ({one.network})"
-        for each in read(seen.swarm.networks)
-        if each.name != replaces
-        for one in each.subnets
+        f"the network {network.name} ({one.network})"
+        for network in read(seen.swarm.networks)
+        if network.name != replaces
+        for one in network.subnets
         if isinstance(one.network, IPv4Network) and one.network.overlaps(subnet)
     ]
     if elsewhere is not None:
@@ -217,22 +221,22 @@ def _subnet(seen: Observation, subnet: IPv4Network, replaces: str | None, elsewh
     else:
         note = ""
         networks += [
-            f"the route {each.network} ({each.device})"
-            for each in read(seen.routes)
-            if each.network.overlaps(subnet)
+            f"the route {route.network} ({route.device})"
+            for route in read(seen.routes)
+            if route.network.overlaps(subnet)
         ]
     if networks:
         return found(False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks))
     return found(True, f"{subnet} overlaps no known network, route or address.{note}")
 
 
-async def _disk(wanted_mib: int, paths: Sequence[str]) -> Found:
-    places = [Path(each) for each in paths] or [
+async def _disk(wanted_mib: int, paths: Sequence[str]) -> CheckResult:
+    places = [Path(path) for path in paths] or [
         state_folder(),
         *(place for each in USUAL_PATHS if (place := Path(each)).exists()),
     ]
     try:
-        free = {clean(str(each), 300): await asyncio.to_thread(_free_mib, each) for each in places}
+        free = {clean(str(path), 300): await asyncio.to_thread(_free_mib, path) for path in places}
     except Unread as error:
         return cannot_tell(error)
     short = [f"{path} has {mib} MiB free" for path, mib in free.items() if mib < wanted_mib]
@@ -252,8 +256,10 @@ def _free_mib(path: Path) -> int:
         raise Unread(f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.") from error
 
 
-def _journal(seen: Observation) -> Found:
+def _journal(seen: Snapshot) -> CheckResult:
     journal = seen.journal
     if isinstance(journal, Unknown):
-        return Found(Answer.NO, f"dockerd's journal cannot be read. {journal.reason} {journal.hint}".strip())
+        return CheckResult(
+            Answer.NO, f"dockerd's journal cannot be read. {journal.reason} {journal.hint}".strip()
+        )
     return found(True, f"dockerd's journal can be read: {plural(journal.entries, 'recent line')}.")

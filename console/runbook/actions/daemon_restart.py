@@ -11,10 +11,10 @@ from console.errors import Declined, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.operations.reclaim.handover import read_roles
-from console.operations.reclaim.plan import Place, Way, plan_reclaim
+from console.operations.reclaim.plan import ReclaimTarget, Way, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
-from console.runbook.answers import doubt_of_host, found, glimpse, tells, time_to_wait_s
-from console.runbook.contracts import Answer, Context, Found, Parameters, Planned
+from console.runbook.answers import found, quick_snapshot, tells, time_to_wait_s, why_not_this_host
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 from console.swarm.values import SwarmState
 from console.text import listed
@@ -39,10 +39,10 @@ class DaemonRestarted:
 
     async def plan(self, context: Context, parameters: DaemonRestartParameters) -> Planned:
         """Tell what stops."""
-        swarm = await glimpse(context)
+        swarm = await quick_snapshot(context)
         roles = await read_roles(context.world.reader)
         unit = context.world.settings.docker_unit
-        place = Place(machine_id(), unit, await doubt_of_host(context, swarm))
+        place = ReclaimTarget(machine_id(), unit, await why_not_this_host(context, swarm))
         plan = plan_reclaim(roles, swarm, Way.RESTART, place)
         return Planned(
             plan.cost or f"Restart {unit} on the leader.",
@@ -56,21 +56,24 @@ class DaemonRestarted:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: DaemonRestartParameters) -> Found:
+    async def probe(self, context: Context, parameters: DaemonRestartParameters) -> CheckResult:
         """Tell whether dockerd was started again since an earlier attempt was about to."""
-        if not context.touched:
+        if not context.recorded_changes:
             return found(False, "The restart has not started.")
-        before, now = str(context.touched[-1].state.get("began", "")), _began(await glimpse(context))
+        before, now = (
+            str(context.recorded_changes[-1].state.get("began", "")),
+            _began(await quick_snapshot(context)),
+        )
         if not before or not now:
-            return Found(Answer.CANNOT_TELL, "When dockerd started is unknown.")
+            return CheckResult(Answer.CANNOT_TELL, "When dockerd started is unknown.")
         return found(before != now, f"dockerd started {now}; before that, {before}.", began=now)
 
     async def act(self, context: Context, parameters: DaemonRestartParameters) -> Mapping[str, Json]:
         """Restart it, and wait until what ran before runs again."""
         world, unit = context.world, context.world.settings.docker_unit
         limit_s = time_to_wait_s(context)
-        number = await context.touches.before(
-            "unit", unit, "restart", {"began": _began(await glimpse(context))}
+        number = await context.change_records.before(
+            "unit", unit, "restart", {"began": _began(await quick_snapshot(context))}
         )
         world.changer().announce(f"restart {unit}")
         restart = DaemonRestart(
@@ -78,7 +81,7 @@ class DaemonRestarted:
         )
         await context.say("dockerd is restarted")
         done = await restart.run(limit_s)
-        await context.touches.after(number, {"took_s": round(done.took_s, 1)})
+        await context.change_records.after(number, {"took_s": round(done.took_s, 1)})
         if done.behind:
             raise StepFailed(
                 f"dockerd is up, but {listed(done.behind)} {'is' if len(done.behind) == 1 else 'are'} not "
@@ -90,9 +93,9 @@ class DaemonRestarted:
     @tells
     async def verify(
         self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether the swarm is back."""
-        swarm = await glimpse(context)
+        swarm = await quick_snapshot(context)
         is_back = not isinstance(swarm.engine, Unknown) and allocator_of(swarm) is not None
         return found(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
 

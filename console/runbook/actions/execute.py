@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from console.errors import Declined, StepFailed
 from console.host.streaming import Program, run_streaming
 from console.runbook.answers import time_to_wait_s
-from console.runbook.contracts import AbsolutePath, Answer, Context, Found, Parameters, Planned
+from console.runbook.contracts import AbsolutePath, Answer, CheckResult, Context, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed, plural
 
@@ -68,9 +68,9 @@ class Exec:
             basis={"argv": list(parameters.argv), "cwd": parameters.cwd},
         )
 
-    async def probe(self, context: Context, parameters: ExecParameters) -> Found:
+    async def probe(self, context: Context, parameters: ExecParameters) -> CheckResult:
         """Tell that it is not known whether a program has done its work: the step's own `probe` may know."""
-        return Found(Answer.CANNOT_TELL, "Whether the program did its work is unknown.")
+        return CheckResult(Answer.CANNOT_TELL, "Whether the program did its work is unknown.")
 
     async def act(self, context: Context, parameters: ExecParameters) -> Mapping[str, Json]:
         """Run it, and fail unless its exit code is among those that are expected."""
@@ -84,7 +84,7 @@ class Exec:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         count = 0
 
-        async def hear(line: bytes) -> None:
+        async def receive(line: bytes) -> None:
             nonlocal count
             count += 1
             shown = clean(line, SENTENCE_LIMIT)
@@ -93,7 +93,7 @@ class Exec:
                 await context.say(shown)
 
         program = Program(parameters.argv, parameters.env, parameters.cwd)
-        code = await run_streaming(program, time_to_wait_s(context), hear)
+        code = await run_streaming(program, time_to_wait_s(context), receive)
         if count > MOST_LINES:
             await context.say(f"… {plural(count - MOST_LINES, 'line')} more")
         if code not in parameters.expect:
@@ -103,12 +103,12 @@ class Exec:
 
     async def verify(
         self, context: Context, parameters: ExecParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell its exit code; what it should have come to, the step's own `verify` says."""
         code = outputs.get("exit_code")
         is_well = isinstance(code, int) and code in parameters.expect
         answer = Answer.YES if is_well else Answer.CANNOT_TELL
-        return Found(
+        return CheckResult(
             answer, f"Its exit code was {code}." if code is not None else "Its exit code is unknown."
         )
 

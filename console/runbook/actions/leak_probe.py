@@ -11,8 +11,8 @@ from console.host.identity import machine_id
 from console.monitor.snapshot import read_own_routes
 from console.operations.leak_probe import LeakProbe, Leaks
 from console.operations.probes import own_mark, remove_leftovers
-from console.runbook.answers import found, look, tells
-from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.answers import found, read_state, tells
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 
 
@@ -56,24 +56,24 @@ class LeakProbed:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: LeakProbeParameters) -> Found:
+    async def probe(self, context: Context, parameters: LeakProbeParameters) -> CheckResult:
         """Tell that it is to be done: a proof is of the moment in which it was made."""
-        return Found(Answer.NO, "A leak probe always runs again.")
+        return CheckResult(Answer.NO, "A leak probe always runs again.")
 
     async def act(self, context: Context, parameters: LeakProbeParameters) -> Mapping[str, Json]:
         """Lose addresses of scratch networks in both orders, and count them."""
         world, mark = context.world, own_mark(machine_id())
         changer = world.changer()
         for name in await remove_leftovers(
-            world.reader, changer, mark.machine, world.settings.look.deadline_s
+            world.reader, changer, mark.machine, world.settings.snapshot.deadline_s
         ):
             await context.say(f"removed {name}, left behind by an earlier attempt")
-        swarm = await look(context)
-        routes = known(await read_own_routes(world.host, swarm.engine, world.settings.look), ())
-        number = await context.touches.before("network", "", "probe", {"mark": str(mark)})
+        swarm = await read_state(context)
+        routes = known(await read_own_routes(world.host, swarm.engine, world.settings.snapshot), ())
+        number = await context.change_records.before("network", "", "probe", {"mark": str(mark)})
         probe = LeakProbe(world.reader, changer, world.clock, mark, context.say)
-        leaks = await probe.run(each.network for each in routes)
-        await context.touches.after(number, {"naive": leaks.naive, "safe": leaks.safe})
+        leaks = await probe.run(route.network for route in routes)
+        await context.change_records.after(number, {"naive": leaks.naive, "safe": leaks.safe})
         return {
             "naive": leaks.naive,
             "safe": leaks.safe,
@@ -84,7 +84,7 @@ class LeakProbed:
     @tells
     async def verify(
         self, context: Context, parameters: LeakProbeParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether the order that waits lost nothing."""
         leaks = Leaks(*(_number(outputs, each) for each in ("naive", "safe", "tasks")))
         return found(not leaks.safe, leaks.verdict(await _free(context, parameters)))
@@ -94,7 +94,7 @@ class LeakProbed:
     ) -> None:
         """Remove what an attempt left; there is nothing else to take back."""
         world = context.world
-        deadline_s = world.settings.look.deadline_s
+        deadline_s = world.settings.snapshot.deadline_s
         for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
             await context.say(f"removed {name}, left behind by an interrupted attempt")
 
@@ -102,7 +102,7 @@ class LeakProbed:
 async def _free(context: Context, parameters: LeakProbeParameters) -> int | None:
     if parameters.network is None:
         return None
-    swarm = await look(context)
+    swarm = await read_state(context)
     if isinstance(swarm.networks, Unknown):
         raise EngineError(swarm.networks.reason, swarm.networks.hint)
     return next(

@@ -7,11 +7,16 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined
 from console.host.identity import machine_id
-from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
-from console.operations.census.values import Ground, Result
+from console.operations.census.census import (
+    CensusDependencies,
+    decline_unless_walkable,
+    take_census,
+    walkable_network,
+)
+from console.operations.census.values import CensusResult, WalkableNetwork
 from console.operations.probes import own_mark, remove_leftovers
 from console.runbook.answers import found, tells
-from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 from console.text import plural
 
@@ -43,69 +48,69 @@ class NetworkCensus:
 
     async def plan(self, context: Context, parameters: CensusParameters) -> Planned:
         """Tell how many steps it takes, or why it is not taken, which is no failure."""
-        ground = await _ground(context, parameters)
-        why = _why_not(ground, parameters)
+        walkable = await _inputs(context, parameters)
+        why = _why_not(walkable, parameters)
         if why:
             return Planned(_unknown(parameters.network, why))
         return Planned(
             f"Walk the addresses of {parameters.network} at least twice: a probe without tasks holds each "
-            f"of at most {plural(ground.free_at_most, 'free address', 'free addresses')} for a moment.",
+            f"of at most {plural(walkable.free_at_most, 'free address', 'free addresses')} for a moment.",
             reads=("networks, services, tasks and nodes",),
             changes=("create and remove a service without tasks for each step, one at a time",),
             calls=("POST /services/create", "DELETE /services/…"),
         )
 
     @tells
-    async def probe(self, context: Context, parameters: CensusParameters) -> Found:
+    async def probe(self, context: Context, parameters: CensusParameters) -> CheckResult:
         """Tell that it is to be taken: a census is of the moment in which it was taken."""
-        return Found(Answer.NO, "A census is valid only for the moment it is taken.")
+        return CheckResult(Answer.NO, "A census is valid only for the moment it is taken.")
 
     async def act(self, context: Context, parameters: CensusParameters) -> Mapping[str, Json]:
         """Walk, and return what leaked; null where that could not be known, with the reason in the verdict."""
         world, mark = context.world, own_mark(machine_id())
         reader, changer = world.reader, world.changer()
-        deadline_s = world.settings.look.deadline_s
+        deadline_s = world.settings.snapshot.deadline_s
         for name in await remove_leftovers(reader, changer, mark.machine, deadline_s):
             await context.say(f"removed {name}, left behind by an earlier attempt")
-        why = _why_not(await _ground(context, parameters), parameters)
+        why = _why_not(await _inputs(context, parameters), parameters)
         if why:
             return _outputs(None, _unknown(parameters.network, why))
-        number = await context.touches.before("service", "", "probe", {"mark": str(mark)})
-        means = Means(reader, changer, world.clock, mark, deadline_s)
+        number = await context.change_records.before("service", "", "probe", {"mark": str(mark)})
+        dependencies = CensusDependencies(reader, changer, world.clock, mark, deadline_s)
         try:
-            result = await take_census(means, parameters.network, is_large_allowed=parameters.large)
+            result = await take_census(dependencies, parameters.network, is_large_allowed=parameters.large)
         except Declined as error:
             # Others were in the way of it, and not it in theirs: the run goes on without.
-            await context.touches.after(number, {"not_known": error.sentence})
+            await context.change_records.after(number, {"not_known": error.sentence})
             return _outputs(None, _unknown(parameters.network, error.sentence))
-        await context.touches.after(number, {"unaccounted": len(result.unaccounted)})
+        await context.change_records.after(number, {"unaccounted": len(result.unaccounted)})
         return _outputs(result, _verdict(result))
 
     @tells
     async def verify(
         self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Report the result. The run continues with any result: it is evidence, not a condition."""
         return found(True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown."))
 
     async def undo(self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]) -> None:
         """Remove what an attempt left; there is nothing else to take back."""
         world = context.world
-        deadline_s = world.settings.look.deadline_s
+        deadline_s = world.settings.snapshot.deadline_s
         for name in await remove_leftovers(world.reader, world.changer(), machine_id(), deadline_s):
             await context.say(f"removed {name}, left behind by an interrupted attempt")
 
 
-async def _ground(context: Context, parameters: CensusParameters) -> Ground:
+async def _inputs(context: Context, parameters: CensusParameters) -> WalkableNetwork:
     world = context.world
-    state = await world.reader.state(world.settings.look.deadline_s)
-    return ground_in(state, parameters.network)
+    state = await world.reader.state(world.settings.snapshot.deadline_s)
+    return walkable_network(state, parameters.network)
 
 
-def _why_not(ground: Ground, parameters: CensusParameters) -> str:
+def _why_not(walkable: WalkableNetwork, parameters: CensusParameters) -> str:
     """Return why a network is not walked, a sentence, or nothing."""
     try:
-        decline_unless_walkable(ground, is_large_allowed=parameters.large)
+        decline_unless_walkable(walkable, is_large_allowed=parameters.large)
     except Declined as error:
         return error.sentence
     return ""
@@ -115,28 +120,28 @@ def _unknown(network: str, why: str) -> str:
     return f"Leaks of {network} are unknown: {why}"
 
 
-def _outputs(result: Result | None, verdict: str) -> Mapping[str, Json]:
+def _outputs(result: CensusResult | None, verdict: str) -> Mapping[str, Json]:
     if result is None or not result.is_settled:
         return {
             "taken_at": None if result is None else result.taken_at.isoformat(),
             "leaked": None,
             "addresses": [],
             "possibly_load_balancers": None,
-            "walked": 0 if result is None else sum(each.steps for each in result.walks),
+            "walked": 0 if result is None else sum(walk.steps for walk in result.walks),
             "verdict": verdict,
         }
     return {
         "taken_at": result.taken_at.isoformat(),
         "leaked": result.leaked_at_least,
-        "addresses": [str(each) for each in result.unaccounted],
+        "addresses": [str(address) for address in result.unaccounted],
         "possibly_load_balancers": result.load_balancers_at_most,
-        "walked": sum(each.steps for each in result.walks),
+        "walked": sum(walk.steps for walk in result.walks),
         "verdict": verdict,
     }
 
 
-def _verdict(result: Result) -> str:
-    name, several = result.ground.account.network.name, result.load_balancers_at_most
+def _verdict(result: CensusResult) -> str:
+    name, several = result.walkable.account.network.name, result.load_balancers_at_most
     if not result.is_settled:
         return _unknown(name, "Other services took and gave back addresses during the whole census.")
     if not result.unaccounted:

@@ -8,23 +8,32 @@ from pydantic import BaseModel, Field
 
 from console.errors import StepFailed
 from console.host.identity import machine_id
-from console.operations.changes import Steady
+from console.operations.changes import RetryingChanger
 from console.operations.network_recreation.definition import subnet_refusals
-from console.operations.network_recreation.job import Means, pace_of_this_machine_s
+from console.operations.network_recreation.job import RecreationDependencies, interval_of_this_machine_s
 from console.operations.network_recreation.plan import (
-    Ground,
+    RecreationInputs,
     RecreationPlan,
-    Wanted,
+    RecreationRequest,
     Whose,
     plan_lines,
     survey,
 )
 from console.operations.network_recreation.record import Record, record_from_json
-from console.operations.network_recreation.recreation import Recreation, Result
+from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
 from console.runbook.answers import found, tells
-from console.runbook.contracts import Answer, Blocking, Context, Found, Name, NetworkName, Parameters, Planned
+from console.runbook.contracts import (
+    Answer,
+    Blocking,
+    CheckResult,
+    Context,
+    Name,
+    NetworkName,
+    Parameters,
+    Planned,
+)
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed, plural
 
@@ -49,7 +58,7 @@ class RecreateParameters(Parameters):
         default=[],
         description="Containers (globs) that may get another address, even if theirs was set by hand.",
     )
-    settle_rollback: bool = Field(
+    reset_rollback: bool = Field(
         default=True,
         description="Whether each service is updated once more at the end, without a change. This restarts "
         "nothing, and `docker service rollback` no longer parks the service. If false, the "
@@ -87,16 +96,16 @@ class NetworkRecreate:
             f"Recreate {parameters.network} as {parameters.subnet}: {plural(services, 'service')} and "
             f"{plural(containers, 'container')} on it are stopped once and started once.",
             reads=("networks, services, tasks, containers and nodes", "this host's routes"),
-            changes=(*plan_lines(plan), *(_SETTLING if parameters.settle_rollback and services else ())),
-            calls=_calls(plan, settles=parameters.settle_rollback),
-            checked=tuple(found(is_so=True, sentence=each) for each in plan.notes),
+            changes=(*plan_lines(plan), *(_SETTLING if parameters.reset_rollback and services else ())),
+            calls=_calls(plan, resets=parameters.reset_rollback),
+            checked=tuple(found(is_so=True, sentence=note) for note in plan.notes),
             refused=plan.refused,
             outage_s=plan.outage_s,
             basis=_basis(plan),
         )
 
     @tells
-    async def probe(self, context: Context, parameters: RecreateParameters) -> Found:
+    async def probe(self, context: Context, parameters: RecreateParameters) -> CheckResult:
         """Tell whether the network has the subnet and nothing waits to be brought back."""
         return _state(await _planned(context, parameters), parameters)
 
@@ -118,7 +127,7 @@ class NetworkRecreate:
     @tells
     async def verify(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether the network has the subnet, nothing waits, and everything is as it was."""
         state = _state(await _planned(context, parameters), parameters)
         different = outputs.get("differences")
@@ -136,45 +145,43 @@ class NetworkRecreate:
         Raises StepFailed where nothing is down and the old subnet cannot be had any more, and where not all is as it was.
         """
         kept = _kept(context)
-        if kept is None and not context.touched:
+        if kept is None and not context.recorded_changes:
             return
-        ground = await _ground(context, parameters)
-        plan = plan_recreation(ground, _wanted(parameters), _whose(context))
+        inputs = await _inputs(context, parameters)
+        plan = plan_recreation(inputs, _wanted(parameters), _whose(context))
         record = kept or plan.record
         if record is None:
             raise StepFailed(f"What {parameters.network} was is unknown.", "Try `way-back.sh` of the run.")
         if plan.is_done:
-            _require_room(ground, record)
+            _require_room(inputs, record)
         result = await (await _recreation(context, parameters, plan, record)).back()
-        different = [each.sentence for each in result.differences if each.is_failure]
+        different = [difference.sentence for difference in result.differences if difference.is_failure]
         if different:
             raise StepFailed(f"It was undone, but some things differ from before: {' '.join(different)}")
 
 
-def _require_room(ground: Ground, record: Record) -> None:
+def _require_room(inputs: RecreationInputs, record: Record) -> None:
     """Raise StepFailed where the subnet that the network had is too small now, or another network has it."""
-    snapshot = ground.snapshot
+    snapshot = inputs.snapshot
     if len(record.network.ipv4) != 1:
         return
     (old,) = record.network.ipv4
-    refused = tuple(
-        subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), ground.surroundings)
-    )
+    refused = tuple(subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), inputs.environment))
     if refused:
         raise StepFailed(" ".join(refused), "Nothing was changed. To use another subnet, start another run.")
 
 
 async def _planned(context: Context, parameters: RecreateParameters) -> RecreationPlan:
-    return plan_recreation(await _ground(context, parameters), _wanted(parameters), _whose(context))
+    return plan_recreation(await _inputs(context, parameters), _wanted(parameters), _whose(context))
 
 
-async def _ground(context: Context, parameters: RecreateParameters) -> Ground:
+async def _inputs(context: Context, parameters: RecreateParameters) -> RecreationInputs:
     reader = context.world.reader
     return await survey(reader, context.world.host, parameters.network, _kept(context))
 
 
-def _wanted(parameters: RecreateParameters) -> Wanted:
-    return Wanted(
+def _wanted(parameters: RecreateParameters) -> RecreationRequest:
+    return RecreationRequest(
         parameters.network,
         parameters.subnet,
         tuple(parameters.first),
@@ -192,8 +199,10 @@ def _kept(context: Context) -> Record | None:
     The last one, for it holds the services that joined in between; but one that was made when the network had its new subnet already
     does not tell what it was.
     """
-    records = [record_from_json(each.state) for each in context.touched if each.what == RECORDED]
-    before = [each for each in records if each.network.ipv4 != (IPv4Network(each.target),)]
+    records = [
+        record_from_json(change.state) for change in context.recorded_changes if change.what == RECORDED
+    ]
+    before = [record for record in records if record.network.ipv4 != (IPv4Network(record.target),)]
     return before[-1] if before else next(iter(records), None)
 
 
@@ -202,36 +211,36 @@ async def _recreation(
 ) -> Recreation:
     world = context.world
     reader = world.reader
-    ground = await survey(reader, world.host, parameters.network)
-    steady = Steady(world.clock, context.touches)
+    inputs = await survey(reader, world.host, parameters.network)
+    retrying = RetryingChanger(world.clock, context.change_records)
 
     async def keep(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))
 
     async def waits_for(names: Sequence[str]) -> None:
-        parts = [each.partition(" (") for each in names]
+        parts = [name.partition(" (") for name in names]
         await context.waits_for([Blocking(name, state.removesuffix(")")) for name, _, state in parts])
 
-    means = Means(
+    dependencies = RecreationDependencies(
         reader,
         world.changer(),
-        steady,
+        retrying,
         _whose(context),
         keep,
         context.say,
-        pace_of_this_machine_s(),
+        interval_of_this_machine_s(),
         waits_for,
     )
     wanted = record or plan.record
     if wanted is None:
         raise StepFailed(f"What {parameters.network} was is unknown.", "Check the plan again.")
-    recreation = Recreation(means, wanted, ground.surroundings, tuple(parameters.first))
-    recreation.settles_rollback = parameters.settle_rollback
+    recreation = Recreation(dependencies, wanted, inputs.environment, tuple(parameters.first))
+    recreation.resets_rollback = parameters.reset_rollback
     recreation.running_within_s = parameters.running_within
     return recreation
 
 
-def _state(plan: RecreationPlan, parameters: RecreateParameters) -> Found:
+def _state(plan: RecreationPlan, parameters: RecreateParameters) -> CheckResult:
     if plan.is_done:
         return found(True, f"{parameters.network} has {parameters.subnet}, and everything is back on it.")
     if plan.is_resumed:
@@ -248,16 +257,16 @@ def _basis(plan: RecreationPlan) -> Mapping[str, Json]:
         return {}
     return {
         "network": record.network.id,
-        "services": {each.id: [each.mode, each.replicas or 0] for each in record.services},
-        "containers": [*sorted(each.id for each in record.containers)],
+        "services": {service.id: [service.mode, service.replicas or 0] for service in record.services},
+        "containers": [*sorted(container.id for container in record.containers)],
     }
 
 
-def _calls(plan: RecreationPlan, *, settles: bool) -> tuple[str, ...]:
+def _calls(plan: RecreationPlan, *, resets: bool) -> tuple[str, ...]:
     record = plan.record
     if record is None:
         return ()
-    services = [f"POST /services/{each.id}/update" for each in record.services]
+    services = [f"POST /services/{service.id}/update" for service in record.services]
     return (
         # Without tasks first, then off the network.
         *services,
@@ -267,24 +276,30 @@ def _calls(plan: RecreationPlan, *, settles: bool) -> tuple[str, ...]:
         "POST /networks/create",
         *services,
         *("POST /networks/NEW/connect" for _ in record.containers),
-        *(services if settles else ()),
+        *(services if resets else ()),
     )
 
 
-def _outputs(result: Result) -> Mapping[str, Json]:
+def _outputs(result: RecreationResult) -> Mapping[str, Json]:
     outages: list[Json] = [
-        f"{each.name}: down for {duration(each.total_s)}"
-        + ("" if each.floor_s is None else f" (stopping and starting alone take {duration(each.floor_s)})")
-        for each in result.outages
+        f"{outage.name}: down for {duration(outage.total_s)}"
+        + (
+            ""
+            if outage.floor_s is None
+            else f" (stopping and starting alone take {duration(outage.floor_s)})"
+        )
+        for outage in result.outages
     ]
     return {
         "network_id": result.network_id,
-        "subnet": listed([str(each) for each in result.subnets]),
+        "subnet": listed([str(subnet) for subnet in result.subnets]),
         "outages": outages,
         "outage_s": None if result.whole is None else round(result.whole[0], 1),
         "floor_s": None if result.whole is None else round(result.whole[1], 1),
-        "differences": [each.sentence for each in result.differences if each.is_failure],
-        "changed_by_others": [each.sentence for each in result.differences if not each.is_failure],
+        "differences": [difference.sentence for difference in result.differences if difference.is_failure],
+        "changed_by_others": [
+            difference.sentence for difference in result.differences if not difference.is_failure
+        ],
         "newcomers": [*result.newcomers],
         "rolls_back_to_parked": [
             f"{each}: `docker service rollback` would stop it and take it off the network. To prevent that, "

@@ -11,21 +11,21 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import StepFailed, Unknown, VipconsoleError
-from console.nixos.edit import Edit, commit_command, kept_for, look_at_edit
-from console.nixos.file import NOT_NIXOS, PLACES, Places, short
+from console.nixos.edit import Edit, commit_command, inspect_edit, kept_for
+from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
 from console.nixos.prediction import dry_command, require_system
 from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
-from console.nixos.swarm_nix import Verdict
+from console.nixos.swarm_nix import SubnetVerdict
 from console.runbook.answers import (
-    doubt_of_this_host,
     folder_of,
     found,
+    recorded_changes,
     require_this_host,
     tells,
     time_to_wait_s,
-    touched,
+    why_this_host_is_refused,
 )
-from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Planned
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed
 
@@ -63,7 +63,7 @@ class NixEditAndBuild:
         "units",
     )
 
-    def __init__(self, places: Places = PLACES) -> None:
+    def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
     async def plan(self, context: Context, parameters: EditParameters) -> Planned:
@@ -71,7 +71,7 @@ class NixEditAndBuild:
         if not self._places.is_nixos:
             return Planned("Edit and build the NixOS configuration.", not_applicable=NOT_NIXOS)
         edit, flake = await self._edit(context, parameters), self._flake(context, parameters)
-        doubt = await doubt_of_this_host(context)
+        refusal = await why_this_host_is_refused(context)
         what = f"{parameters.network} as {parameters.subnet}"
         old = self._places.running_system()
         return Planned(
@@ -88,21 +88,21 @@ class NixEditAndBuild:
                 f"nix store diff-closures {old} NEW",
             ),
             checked=tuple(_checks(edit)),
-            refused=tuple(each for each in (doubt, edit.refusal) if each),
+            refused=tuple(each for each in (refusal, edit.refusal) if each),
             basis={"file": edit.file.digest, "flake": flake, "verdict": edit.reading.verdict.value},
         )
 
     @tells
-    async def probe(self, context: Context, parameters: EditParameters) -> Found:
+    async def probe(self, context: Context, parameters: EditParameters) -> CheckResult:
         """Tell whether an earlier attempt of this step has built what is configured now."""
         edit = await self._edit(context, parameters)
-        if edit.reading.verdict is not Verdict.PRESENT:
+        if edit.reading.verdict is not SubnetVerdict.PRESENT:
             return found(False, edit.reading.sentence)
-        built = next(touched(context, "system", "build"), None)
+        built = next(recorded_changes(context, "system", "build"), None)
         if built is None or built.result is None or built.state["file"] != edit.file.digest:
             return found(False, f"{edit.reading.sentence} The result of its build is not known yet.")
         await asyncio.to_thread(require_system, built.result["new_system"])
-        return Found(Answer.YES, f"{edit.reading.sentence} It is built.", built.result)
+        return CheckResult(Answer.YES, f"{edit.reading.sentence} It is built.", built.result)
 
     async def act(self, context: Context, parameters: EditParameters) -> Mapping[str, Json]:
         """Edit and build. Where it cannot be built, the file is as it was before."""
@@ -112,7 +112,7 @@ class NixEditAndBuild:
         folder = await folder_of(context, "nix-edit.diff", "".join(f"{each}\n" for each in edit.diff))
         kept = kept_for(folder, edit.file.path, parameters.network, parameters.subnet)
         if edit.is_needed:
-            number = await context.touches.before(
+            number = await context.change_records.before(
                 "file",
                 str(edit.file.path),
                 "edit",
@@ -124,7 +124,7 @@ class NixEditAndBuild:
                 },
             )
             await asyncio.to_thread(kept.change, edit.file, edit.new)
-            await context.touches.after(number, {"diff": list(edit.diff)})
+            await context.change_records.after(number, {"diff": list(edit.diff)})
             await context.say(f"{edit.file.path} is edited. The original is stored as {kept.original}.")
         try:
             outputs = await self._built(context, parameters, folder)
@@ -140,10 +140,10 @@ class NixEditAndBuild:
     @tells
     async def verify(
         self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether the file has the subnet, and the system that was built of it is there."""
         edit = await self._edit(context, parameters)
-        if edit.reading.verdict is not Verdict.PRESENT:
+        if edit.reading.verdict is not SubnetVerdict.PRESENT:
             return found(False, edit.reading.sentence)
         system = outputs.get("new_system")
         if isinstance(system, str):
@@ -152,15 +152,15 @@ class NixEditAndBuild:
 
     async def undo(self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]) -> None:
         """Bring the file back. Refused where somebody has edited it since. What was built stays in the store."""
-        for each in touched(context, "file", "edit"):
-            path = Path(each.state["path"])
-            kept = kept_for(Path(each.state["folder"]), path, parameters.network, parameters.subnet)
+        for change in recorded_changes(context, "file", "edit"):
+            path = Path(change.state["path"])
+            kept = kept_for(Path(change.state["folder"]), path, parameters.network, parameters.subnet)
             if await asyncio.to_thread(kept.restore):
                 await context.say(f"{path} is as it was before.")
 
     async def _edit(self, context: Context, parameters: EditParameters) -> Edit:
         settings = context.world.settings.nixos
-        return await look_at_edit(
+        return await inspect_edit(
             parameters.file or settings.file,
             Path(settings.repository),
             parameters.network,
@@ -175,7 +175,7 @@ class NixEditAndBuild:
     async def _built(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
         settings, flake = context.world.settings, self._flake(context, parameters)
         edit = await self._edit(context, parameters)
-        number = await context.touches.before("system", flake, "build", {"file": edit.file.digest})
+        number = await context.change_records.before("system", flake, "build", {"file": edit.file.digest})
         order = Order(flake, folder, time_to_wait_s(context), settings.docker_unit)
         built = await prepare(order, self._places, context.say)
         units = await units_with(built.new, str(parameters.subnet))
@@ -186,7 +186,7 @@ class NixEditAndBuild:
                 "Name the flake that uses the file.",
             )
         outputs = _outputs(built, units)
-        await context.touches.after(number, outputs)
+        await context.change_records.after(number, outputs)
         for line in _said_of(built, units, parameters):
             await context.say(line)
         return outputs
@@ -199,7 +199,7 @@ def _outputs(built: Built, units: tuple[str, ...]) -> dict[str, Json]:
         "old_system": built.old,
         "differences": [changed.reason] if isinstance(changed, Unknown) else list(changed),
         "dry_activate": list(built.activation.told),
-        "endangered": [each.sentence for each in built.endangered],
+        "endangered": [endangered_unit.sentence for endangered_unit in built.endangered],
         "units": list(units),
     }
 
@@ -207,7 +207,7 @@ def _outputs(built: Built, units: tuple[str, ...]) -> dict[str, Json]:
 def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
     told = built.activation.told or ("touches no unit",)
     yield from (f"A switch to {short(built.new)} {each}." for each in told)
-    yield from (each.sentence for each in built.endangered)
+    yield from (endangered_unit.sentence for endangered_unit in built.endangered)
     if units:
         yield f"{parameters.subnet} appears in {listed(units)} of the new system."
     else:
@@ -217,15 +217,15 @@ def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -
         )
 
 
-def _checks(edit: Edit) -> list[Found]:
+def _checks(edit: Edit) -> list[CheckResult]:
     checks = [found(not edit.refusal, edit.reading.sentence, lines=list(edit.reading.lines))]
-    checks += [found(True, each) for each in edit.reading.notes]
+    checks += [found(True, note) for note in edit.reading.notes]
     if isinstance(edit.nix, Unknown):
-        checks.append(Found(Answer.CANNOT_TELL, f"Nix could not check the edit. {edit.nix.reason}"))
+        checks.append(CheckResult(Answer.CANNOT_TELL, f"Nix could not check the edit. {edit.nix.reason}"))
     elif edit.is_needed:
         checks.append(found(True, edit.nix))
     if isinstance(edit.git, Unknown):
-        checks.append(Found(Answer.CANNOT_TELL, f"{edit.git.reason} {edit.git.hint}".strip()))
+        checks.append(CheckResult(Answer.CANNOT_TELL, f"{edit.git.reason} {edit.git.hint}".strip()))
     elif edit.git:
         checks.append(found(False, edit.git))
     return checks

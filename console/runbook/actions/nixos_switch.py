@@ -8,10 +8,10 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
-from console.host.outliving import State
+from console.host.outliving import ProgramState
 from console.host.units import read_units
-from console.nixos.file import NOT_NIXOS, PLACES, Places, short
-from console.nixos.outcome import Judged, Outcome
+from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
+from console.nixos.outcome import Judged, SwitchOutcome
 from console.nixos.prediction import docker_threatened, predict, require_system
 from console.nixos.rebuild import keep
 from console.nixos.switching import (
@@ -26,15 +26,15 @@ from console.nixos.switching import (
 )
 from console.runbook.answers import (
     System,
-    doubt_of_this_host,
     folder_of,
     found,
+    recorded_changes,
     require_this_host,
     tells,
     time_to_wait_s,
-    touched,
+    why_this_host_is_refused,
 )
-from console.runbook.contracts import Context, Found, Parameters, Planned, Touched
+from console.runbook.contracts import CheckResult, Context, Parameters, Planned, RecordedChange
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed
 
@@ -66,7 +66,7 @@ class NixosSwitch:
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = ("system", "old_system", "log")
 
-    def __init__(self, places: Places = PLACES) -> None:
+    def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
     async def plan(self, context: Context, parameters: SwitchParameters) -> Planned:
@@ -75,9 +75,9 @@ class NixosSwitch:
         summary = f"Switch this host to {short(system)}."
         if not places.is_nixos:
             return Planned(summary, not_applicable=NOT_NIXOS)
-        doubt = await doubt_of_this_host(context)
-        if doubt:
-            return Planned(summary, refused=(doubt,))
+        refusal = await why_this_host_is_refused(context)
+        if refusal:
+            return Planned(summary, refused=(refusal,))
         left = await self._left(context, FORTH)
         if left is not None:
             name = _switch(left).name
@@ -85,7 +85,7 @@ class NixosSwitch:
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
         dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)
-        said = tuple(each.sentence for each in dangers)
+        said = tuple(danger.sentence for danger in dangers)
         other = await other_switch(places)
         return Planned(
             summary,
@@ -110,7 +110,7 @@ class NixosSwitch:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: SwitchParameters) -> Found:
+    async def probe(self, context: Context, parameters: SwitchParameters) -> CheckResult:
         """Tell whether the host runs and boots the system, and no switch of this step is still to be watched."""
         left, last = await self._left(context, FORTH), _last(context, FORTH)
         if left is not None:
@@ -135,7 +135,7 @@ class NixosSwitch:
             switch, number = _switch(left), left.number
             await context.say(f"The switch has already started: {switch.name}.")
         judged = await self._end(context, switch, number)
-        if judged.outcome is not Outcome.SWITCHED:
+        if judged.outcome is not SwitchOutcome.SWITCHED:
             raise StepFailed(f"{judged.sentence} {self._now()}", judged.hint)
         return {
             "system": switch.system,
@@ -146,15 +146,15 @@ class NixosSwitch:
     @tells
     async def verify(
         self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether the host runs and boots the system, and what had failed in the switch runs now."""
         switched = self._is_switched(parameters.system, {"system": parameters.system})
         last = _last(context, FORTH)
         failed = [] if last is None or last.result is None else last.result.get("failed_units", [])
         if failed and self._places.has_systemd:
-            limit_s = context.world.settings.look.call_timeout_s
+            limit_s = context.world.settings.snapshot.call_timeout_s
             units = await read_units(failed, limit_s, self._places.run)
-            still = [each.name for each in units if each.state == "failed"]
+            still = [unit.name for unit in units if unit.state == "failed"]
             if still:
                 return found(
                     False,
@@ -165,7 +165,7 @@ class NixosSwitch:
 
     async def undo(self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]) -> None:
         """Switch back to the system that ran before, and let the next boot start what it would have started."""
-        first = next(reversed(tuple(touched(context, _SYSTEM, FORTH))), None)
+        first = next(reversed(tuple(recorded_changes(context, _SYSTEM, FORTH))), None)
         if first is None:
             return
         await require_this_host(context, self._places)
@@ -179,12 +179,15 @@ class NixosSwitch:
         if self._systems() != (before.running, before.running):
             switch, number = await self._begin(context, before.running, BACK)
             judged = await self._end(context, switch, number)
-            if judged.outcome is Outcome.UNITS_FAILED and self._systems() == (before.running, before.running):
+            if judged.outcome is SwitchOutcome.UNITS_FAILED and self._systems() == (
+                before.running,
+                before.running,
+            ):
                 # They may have failed before as well, and the system is back.
                 await context.say(
                     f"Switched back, but some units are not running: {listed(judged.failed_units)}."
                 )
-            elif judged.outcome is not Outcome.SWITCHED:
+            elif judged.outcome is not SwitchOutcome.SWITCHED:
                 raise StepFailed(f"Switching back: {judged.sentence} {self._now()}", judged.hint)
         if before.next != before.running:
             await self._places.run(
@@ -203,16 +206,18 @@ class NixosSwitch:
         switch = new_switch(system, name, folder, places)
         # Before anything else: the way back must not be garbage-collected.
         await keep(switch.running, folder / f"{name}.before", places)
-        touch = await context.touches.before(_SYSTEM, system, direction, switch.as_json())
+        changed_object = await context.change_records.before(_SYSTEM, system, direction, switch.as_json())
         try:
             await begin(switch, places)
         except VipconsoleError as error:
-            await context.touches.after(touch, {"outcome": Outcome.NOT_RUN.value, "sentence": error.sentence})
+            await context.change_records.after(
+                changed_object, {"outcome": SwitchOutcome.NOT_RUN.value, "sentence": error.sentence}
+            )
             raise
         await context.say(f"{name} switches this host to {short(system)}; its output goes to {switch.log}.")
-        return switch, touch
+        return switch, changed_object
 
-    async def _end(self, context: Context, switch: Switch, touch: int) -> Judged:
+    async def _end(self, context: Context, switch: Switch, changed_object: int) -> Judged:
         limit_s = time_to_wait_s(context)
         try:
             async with asyncio.timeout(limit_s):
@@ -222,8 +227,8 @@ class NixosSwitch:
                 f"Timed out after {duration(limit_s)}. The switch is still running: {switch.name}.",
                 "It is never stopped halfway. Retry the step to keep waiting.",
             ) from error
-        await context.touches.after(
-            touch,
+        await context.change_records.after(
+            changed_object,
             {
                 "outcome": judged.outcome.value,
                 "sentence": judged.sentence,
@@ -233,13 +238,13 @@ class NixosSwitch:
         await forget(switch, self._places)
         return judged
 
-    async def _left(self, context: Context, direction: str) -> Touched | None:
+    async def _left(self, context: Context, direction: str) -> RecordedChange | None:
         """Return the switch whose end an interrupted attempt did not see, if it can still be watched."""
         last = _last(context, direction)
         if last is None or last.result is not None:
             return None
         standing = await standing_of(_switch(last), self._places)
-        return None if standing.state is State.LOST else last
+        return None if standing.state is ProgramState.LOST else last
 
     async def _tidy(self, context: Context, direction: str) -> None:
         """Remove what an attempt left that was interrupted after it had written down the end."""
@@ -254,11 +259,11 @@ class NixosSwitch:
         dangers = await docker_threatened(docker_unit, activation, self._places)
         if dangers and not parameters.may_restart_docker:
             raise Declined(
-                " ".join(each.sentence for each in dangers),
+                " ".join(endangered_unit.sentence for endangered_unit in dangers),
                 "Every container stops with it. To allow that, set may_restart_docker.",
             )
 
-    def _is_switched(self, system: str, evidence: dict[str, Json]) -> Found:
+    def _is_switched(self, system: str, evidence: dict[str, Json]) -> CheckResult:
         running, following = self._systems()
         if running == following == system:
             return found(True, f"This host runs and boots {short(system)}.", **evidence)
@@ -276,13 +281,13 @@ class NixosSwitch:
 
     def _before(self, context: Context) -> str:
         """Return the system that ran before the first attempt of this step, or nothing where this is the first."""
-        first = next(reversed(tuple(touched(context, _SYSTEM, FORTH))), None)
+        first = next(reversed(tuple(recorded_changes(context, _SYSTEM, FORTH))), None)
         return "" if first is None else _switch(first).running
 
 
-def _switch(touch: Touched) -> Switch:
-    return Switch.from_json(touch.state)
+def _switch(changed_object: RecordedChange) -> Switch:
+    return Switch.from_json(changed_object.state)
 
 
-def _last(context: Context, direction: str) -> Touched | None:
-    return next(touched(context, _SYSTEM, direction), None)
+def _last(context: Context, direction: str) -> RecordedChange | None:
+    return next(recorded_changes(context, _SYSTEM, direction), None)

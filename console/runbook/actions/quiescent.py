@@ -6,17 +6,36 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from console.diagnosis.quiescence.values import Report, Rules, Verdict, things_that_block, what_blocks
-from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
+from console.diagnosis.quiescence.values import (
+    QuiescenceRules,
+    QuiescenceVerdict,
+    Report,
+    things_that_block,
+    what_blocks,
+)
+from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import StepFailed
-from console.host.survey import HostSurvey
+from console.host.survey import HostReader
 from console.runbook.answers import ReadOnly, time_to_wait_s
-from console.runbook.contracts import Answer, Blocking, Context, Found, Name, Parameters, Planned, Seconds
+from console.runbook.contracts import (
+    Answer,
+    Blocking,
+    CheckResult,
+    Context,
+    Name,
+    Parameters,
+    Planned,
+    Seconds,
+)
 from console.runbook.language.values import Json
 from console.swarm.events import EventSource
 from console.text import clean, duration
 
-_ANSWERS = {Verdict.QUIET: Answer.YES, Verdict.BUSY: Answer.NO, Verdict.UNKNOWN: Answer.CANNOT_TELL}
+_ANSWERS = {
+    QuiescenceVerdict.QUIET: Answer.YES,
+    QuiescenceVerdict.BUSY: Answer.NO,
+    QuiescenceVerdict.UNKNOWN: Answer.CANNOT_TELL,
+}
 
 
 class QuiescentParameters(Parameters):
@@ -60,9 +79,9 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
             raise StepFailed(_too_long(dwell_s, context.timeout_s), "Give the step a longer timeout.")
         last = None
         async for last in _states(context, _rules(context, parameters, dwell_s), limit_s):
-            blocking = [Blocking(*each) for each in things_that_block(last.report)]
+            blocking = [Blocking(*thing) for thing in things_that_block(last.report)]
             await context.waits_for(blocking, _so_far(last))
-        if last is None or last.outcome is not Verdict.QUIET:
+        if last is None or last.outcome is not QuiescenceVerdict.QUIET:
             why = (
                 "no result yet"
                 if last is None
@@ -74,35 +93,35 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
 
     async def verify(
         self, context: Context, parameters: QuiescentParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether it is quiet at this moment."""
         return await _at_this_moment(context, parameters)
 
 
-async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> Found:
+async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> CheckResult:
     report: Report | None = None
-    async for each in _states(context, _rules(context, parameters, 0.0), context.timeout_s):
-        report = each.report
+    async for state in _states(context, _rules(context, parameters, 0.0), context.timeout_s):
+        report = state.report
     if report is None:
-        return Found(Answer.CANNOT_TELL, "No snapshot was taken.")
+        return CheckResult(Answer.CANNOT_TELL, "No snapshot was taken.")
     blocking = what_blocks(report)
     sentence = f"It is not quiet now: {blocking}." if blocking else "It is quiet now."
-    checks: dict[str, Json] = {each.code: each.state.value for each in report.checks}
-    return Found(_ANSWERS[report.verdict], sentence, checks)
+    checks: dict[str, Json] = {check.code: check.state.value for check in report.checks}
+    return CheckResult(_ANSWERS[report.verdict], sentence, checks)
 
 
-async def _states(context: Context, rules: Rules, limit_s: float) -> AsyncGenerator[Progress, None]:
+async def _states(context: Context, rules: QuiescenceRules, limit_s: float) -> AsyncGenerator[Progress, None]:
     world = context.world
-    look = world.settings.look
-    senses = Senses(
+    snapshot = world.settings.snapshot
+    dependencies = WaitDependencies(
         world.reader,
         # The run holds the maintenance lock itself, so nobody else does.
-        HostSurvey(rules.wanted, look.call_timeout_s, holds_lock=True),
+        HostReader(rules.wanted, snapshot.call_timeout_s, holds_lock=True),
         EventSource(world.connection, world.clock),
     )
-    async with aclosing(wait_for_quiet(senses, world.clock, rules, look, limit_s)) as states:
-        async for each in states:
-            yield each
+    async with aclosing(wait_for_quiet(dependencies, world.clock, rules, snapshot, limit_s)) as states:
+        async for state in states:
+            yield state
 
 
 def _so_far(progress: Progress) -> str:
@@ -110,10 +129,10 @@ def _so_far(progress: Progress) -> str:
     return f"quiet for {so_far} so far; required: {wanted}"
 
 
-def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> Rules:
+def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> QuiescenceRules:
     settings = context.world.settings
     accepted = frozenset(clean(each) for each in parameters.accept)
-    return Rules(settings.quiet, settings.thresholds, dwell_s, accepted)
+    return QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, accepted)
 
 
 def _dwell_s(context: Context, parameters: QuiescentParameters) -> float:

@@ -55,7 +55,7 @@ _ALL: tuple[Action[Any], ...] = (
     Exec(),
 )
 
-ACTIONS: Mapping[str, Action[Any]] = MappingProxyType({each.name: each for each in _ALL})
+ACTIONS: Mapping[str, Action[Any]] = MappingProxyType({action.name: action for action in _ALL})
 """By name."""
 
 

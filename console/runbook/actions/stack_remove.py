@@ -7,11 +7,11 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined, StepFailed, UsageError
-from console.operations.changes import Touches
+from console.operations.changes import ChangeRecords
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
-from console.operations.stack_removal.removal import Outcome, Remover, StackRemoval, State
+from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, Remover, StackRemoval
 from console.runbook.answers import found, tells, time_to_wait_s
-from console.runbook.contracts import Context, Found, Name, Parameters, Planned
+from console.runbook.contracts import CheckResult, Context, Name, Parameters, Planned
 from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.values import ObjectKind
 from console.text import duration, listed, plural
@@ -43,13 +43,17 @@ class StackRemove:
             gone = f"{listed(parameters.stacks, NAMED)} not found (already removed or misspelled)."
             return Planned(gone, checked=(found(False, gone),))
         lacks = [found(False, f"{each} not found (already removed or misspelled).") for each in plan.absent]
-        needs_s = max(each.grace_s for each in plan.stacks)
+        needs_s = max(stack.grace_s for stack in plan.stacks)
         short = f"One of its containers may take {duration(needs_s)} to stop, longer than the step's timeout."
         return Planned(
             f"Remove {listed([each.name for each in plan.stacks], NAMED)} without leaking an address.",
             reads=("services, tasks, networks, secrets, configs and containers",),
             changes=tuple(_changes(plan)),
-            calls=tuple(f"DELETE /{each.kind}s/{each.id}" for stack in plan.stacks for each in stack.objects),
+            calls=tuple(
+                f"DELETE /{stack_object.kind}s/{stack_object.id}"
+                for stack in plan.stacks
+                for stack_object in stack.objects
+            ),
             checked=tuple(lacks),
             refused=(short,) if needs_s >= time_to_wait_s(context) else (),
             no_return=self.no_undo_because,
@@ -58,7 +62,7 @@ class StackRemove:
         )
 
     @tells
-    async def probe(self, context: Context, parameters: StackRemoveParameters) -> Found:
+    async def probe(self, context: Context, parameters: StackRemoveParameters) -> CheckResult:
         """Tell whether nothing is left of the stacks but what others use."""
         left = _left(await _planned(context, parameters))
         names = listed(parameters.stacks, NAMED)
@@ -76,7 +80,7 @@ class StackRemove:
             plan = plan_removal(parameters.stacks, await reader.stack_snapshot(), time_to_wait_s(context))
         except UsageError:
             return {"removed": [], "kept": []}
-        remover = _Recorded(context.world.changer(), context.touches, plan)
+        remover = _Recorded(context.world.changer(), context.change_records, plan)
         lines: asyncio.Queue[str | None] = asyncio.Queue()
         removal = StackRemoval(
             plan, reader, remover, context.world.clock, lambda each: lines.put_nowait(_progress(each))
@@ -87,24 +91,26 @@ class StackRemove:
         finally:
             lines.put_nowait(None)
             await telling
-        unfinished = [each for each in outcomes if each.state is not State.REMOVED]
+        unfinished = [outcome for outcome in outcomes if outcome.state is not RemovalState.REMOVED]
         if unfinished:
             raise StepFailed(
-                " ".join(_unfinished(each) for each in unfinished), "To remove the rest, try again."
+                " ".join(_unfinished(outcome) for outcome in unfinished), "To remove the rest, try again."
             )
         return {
-            "removed": [f"{each.kind} {each.name}" for one in outcomes for each in one.removed],
+            "removed": [
+                f"{stack_object.kind} {stack_object.name}" for one in outcomes for stack_object in one.removed
+            ],
             "kept": [
-                f"{each.object.kind} {each.object.name}: {each.reason}"
+                f"{retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"
                 for one in outcomes
-                for each in one.kept
+                for retained_object in one.kept
             ],
         }
 
     @tells
     async def verify(
         self, context: Context, parameters: StackRemoveParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether nothing is left of the stacks but what others use."""
         return await self.probe(context, parameters)
 
@@ -127,11 +133,14 @@ async def _planned(context: Context, parameters: StackRemoveParameters) -> Remov
 def _left(plan: RemovalPlan | None) -> list[str]:
     if plan is None:
         return []
-    kept = {each.object.id for stack in plan.stacks for each in stack.kept}
+    kept = {retained_object.object.id for stack in plan.stacks for retained_object in stack.kept}
     objects = [
-        f"{each.kind} {each.name}" for stack in plan.stacks for each in stack.objects if each.id not in kept
+        f"{stack_object.kind} {stack_object.name}"
+        for stack in plan.stacks
+        for stack_object in stack.objects
+        if stack_object.id not in kept
     ]
-    tasks = sum(each.live_tasks for each in plan.stacks)
+    tasks = sum(stack.live_tasks for stack in plan.stacks)
     return [*objects, *([plural(tasks, "task")] if tasks else [])]
 
 
@@ -139,23 +148,24 @@ def _changes(plan: RemovalPlan) -> list[str]:
     lines = []
     for stack in plan.stacks:
         for kind in ObjectKind:
-            names = [each.name for each in stack.of(kind)]
+            names = [stack_object.name for stack_object in stack.of(kind)]
             if names:
                 lines.append(f"{stack.name}: remove {plural(len(names), kind)}: {listed(names, NAMED)}")
         lines += [
-            f"{stack.name}: keep {each.object.kind} {each.object.name}: {each.reason}" for each in stack.kept
+            f"{stack.name}: keep {retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"
+            for retained_object in stack.kept
         ]
     return lines
 
 
-def _progress(outcome: Outcome) -> str:
-    if outcome.state is State.REMOVED:
+def _progress(outcome: RemovalOutcome) -> str:
+    if outcome.state is RemovalState.REMOVED:
         return f"{outcome.stack}: removed"
     waits = f", waits for {listed(list(outcome.waits_for), 3)}" if outcome.waits_for else ""
     return f"{outcome.stack}: {plural(len(outcome.removed), 'object')} removed{waits}"
 
 
-def _unfinished(outcome: Outcome) -> str:
+def _unfinished(outcome: RemovalOutcome) -> str:
     waits = f" It is still waiting for {listed(list(outcome.waits_for), 3)}." if outcome.waits_for else ""
     said = f" {' '.join(outcome.refusals)}" if outcome.refusals else ""
     return f"{outcome.stack} is {outcome.state}.{waits}{said}"
@@ -173,30 +183,34 @@ async def _tell(context: Context, lines: asyncio.Queue[str | None]) -> None:
 class _Recorded:
     """Removes, and records each object before and after."""
 
-    def __init__(self, remover: Remover, touches: Touches, plan: RemovalPlan) -> None:
+    def __init__(self, remover: Remover, change_records: ChangeRecords, plan: RemovalPlan) -> None:
         self._remover = remover
-        self._touches = touches
-        self._names = {each.id: each.name for stack in plan.stacks for each in stack.objects}
+        self._change_records = change_records
+        self._names = {
+            stack_object.id: stack_object.name for stack in plan.stacks for stack_object in stack.objects
+        }
 
     async def remove_service(self, service_id: str) -> None:
         number = await self._before(ObjectKind.SERVICE, service_id)
         await self._remover.remove_service(service_id)
-        await self._touches.after(number, NOTHING)
+        await self._change_records.after(number, NOTHING)
 
     async def remove_network(self, network_id: str) -> None:
         number = await self._before(ObjectKind.NETWORK, network_id)
         await self._remover.remove_network(network_id)
-        await self._touches.after(number, NOTHING)
+        await self._change_records.after(number, NOTHING)
 
     async def remove_secret(self, secret_id: str) -> None:
         number = await self._before(ObjectKind.SECRET, secret_id)
         await self._remover.remove_secret(secret_id)
-        await self._touches.after(number, NOTHING)
+        await self._change_records.after(number, NOTHING)
 
     async def remove_config(self, config_id: str) -> None:
         number = await self._before(ObjectKind.CONFIG, config_id)
         await self._remover.remove_config(config_id)
-        await self._touches.after(number, NOTHING)
+        await self._change_records.after(number, NOTHING)
 
     async def _before(self, kind: ObjectKind, object_id: str) -> int:
-        return await self._touches.before(kind, object_id, "remove", {"name": self._names.get(object_id, "")})
+        return await self._change_records.before(
+            kind, object_id, "remove", {"name": self._names.get(object_id, "")}
+        )

@@ -10,8 +10,16 @@ from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
 from console.host.unit_chain import Link, expanded, restart
 from console.host.units import BOOTED, Run, has_systemd
-from console.runbook.answers import doubt_of_this_host, found, tells, time_to_wait_s, touched
-from console.runbook.contracts import Context, Found, Parameters, Planned, Seconds, Touched, UnitName
+from console.runbook.answers import found, recorded_changes, tells, time_to_wait_s, why_this_host_is_refused
+from console.runbook.contracts import (
+    CheckResult,
+    Context,
+    Parameters,
+    Planned,
+    RecordedChange,
+    Seconds,
+    UnitName,
+)
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed, plural
 
@@ -50,48 +58,48 @@ class UnitsRestart:
         """Name the units in order, and refuse those that are not there."""
         if not has_systemd(self._booted):
             return Planned("Restart units.", not_applicable=NO_SYSTEMD)
-        doubt = await doubt_of_this_host(context)
+        refusal = await why_this_host_is_refused(context)
         links = await self._links(parameters)
-        refused = [f"{each.name} {each.trouble}." for each in links if each.load != "loaded"]
+        refused = [f"{link.name} {link.trouble}." for link in links if link.load != "loaded"]
         refused += ["No unit of this host matches."] if not links else []
-        names = [each.name for each in links]
+        names = [link.name for link in links]
         return Planned(
             f"Restart {plural(len(links), 'unit')}, each within {duration(parameters.limit)}.",
             reads=tuple(names),
             changes=tuple(names),
-            calls=tuple(f"systemctl restart {each}" for each in names),
-            refused=(*((doubt,) if doubt else ()), *refused),
+            calls=tuple(f"systemctl restart {name}" for name in names),
+            refused=(*((refusal,) if refusal else ()), *refused),
             no_return=self.no_undo_because,
             basis={"units": list(names)},
         )
 
     @tells
-    async def probe(self, context: Context, parameters: UnitsRestartParameters) -> Found:
+    async def probe(self, context: Context, parameters: UnitsRestartParameters) -> CheckResult:
         """Tell whether all were started since this step began, and are well."""
         links = await self._links(parameters)
-        done = {each.state["unit"]: each for each in touched(context, _KIND, _WHAT)}
-        left = [each.name for each in links if not _is_done(each, done.get(each.name))]
+        done = {change.state["unit"]: change for change in recorded_changes(context, _KIND, _WHAT)}
+        left = [link.name for link in links if not _is_done(link, done.get(link.name))]
         if not links or left:
             return found(False, f"Not restarted yet: {listed(left, _NAMED)}." if left else "No unit matches.")
-        names = [each.name for each in links]
+        names = [link.name for link in links]
         return found(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
 
     async def act(self, context: Context, parameters: UnitsRestartParameters) -> Mapping[str, Json]:
         """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are skipped."""
         if not has_systemd(self._booted):
             raise HostError(NO_SYSTEMD)
-        doubt = await doubt_of_this_host(context)
-        if doubt:
-            raise Declined(doubt)
+        refusal = await why_this_host_is_refused(context)
+        if refusal:
+            raise Declined(refusal)
         links = await self._links(parameters)
         wrong = [f"{each.name} {each.trouble}" for each in links if each.load != "loaded"]
         if wrong or not links:
             raise Declined(f"{listed(wrong, _NAMED) or 'No unit of this host matches'}.")
         before = _before(context)
-        numbers = {each.state["unit"]: each.number for each in touched(context, _KIND, _WHAT)}
+        numbers = {change.state["unit"]: change.number for change in recorded_changes(context, _KIND, _WHAT)}
         # All of them before the first: restarting one restarts those that need it.
         numbers |= {
-            each.name: await context.touches.before(
+            each.name: await context.change_records.before(
                 _KIND, each.name, _WHAT, {"unit": each.name, "invocation": each.invocation}
             )
             for each in links
@@ -110,7 +118,7 @@ class UnitsRestart:
                 left = [unit.name for unit in links[len(done) + 1 :]]
                 note = f" Not restarted yet: {listed(left, _NAMED)}." if left else ""
                 raise StepFailed(error.sentence, f"{error.hint}{note}") from error
-            await context.touches.after(numbers[each.name], {"invocation": link.invocation})
+            await context.change_records.after(numbers[each.name], {"invocation": link.invocation})
             done.append(each.name)
             took = duration(clock.monotonic() - began_s)
             await context.say(f"{each.name} is {link.state} ({link.detail}) after {took}.")
@@ -119,10 +127,10 @@ class UnitsRestart:
     @tells
     async def verify(
         self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether all are well now."""
         links = await self._links(parameters)
-        wrong = [f"{each.name} {what}" for each in links if (what := _trouble(each))]
+        wrong = [f"{link.name} {what}" for link in links if (what := _trouble(link))]
         if wrong:
             return found(False, f"{listed(wrong, _NAMED)}.")
         return found(bool(links), f"Running well: {listed([each.name for each in links], _NAMED)}.")
@@ -139,14 +147,18 @@ class UnitsRestart:
 
 def _before(context: Context) -> dict[str, str]:
     """Return the start of each unit that was its last before this step began, by its name."""
-    return {each.state["unit"]: each.state["invocation"] for each in touched(context, _KIND, _WHAT)}
+    return {
+        change.state["unit"]: change.state["invocation"] for change in recorded_changes(context, _KIND, _WHAT)
+    }
 
 
-def _is_done(link: Link, touch: Touched | None) -> bool:
-    if touch is None or _trouble(link):
+def _is_done(link: Link, changed_object: RecordedChange | None) -> bool:
+    if changed_object is None or _trouble(link):
         return False
     # Of a oneshot that has ended, systemd may have forgotten the start.
-    return touch.result is not None or link.has_been_started_since(touch.state["invocation"])
+    return changed_object.result is not None or link.has_been_started_since(
+        changed_object.state["invocation"]
+    )
 
 
 def _trouble(link: Link) -> str:

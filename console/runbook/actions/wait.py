@@ -11,9 +11,9 @@ from console.runbook.answers import ReadOnly, all_of, time_to_wait_s
 from console.runbook.contracts import (
     Answer,
     Blocking,
+    CheckResult,
     Conditions,
     Context,
-    Found,
     Parameters,
     Planned,
     Seconds,
@@ -45,9 +45,9 @@ class Manual:
         """Tell what the operator is to do."""
         return Planned("You do this yourself, and confirm when it is done.", changes=(parameters.what,))
 
-    async def probe(self, context: Context, parameters: ManualParameters) -> Found:
+    async def probe(self, context: Context, parameters: ManualParameters) -> CheckResult:
         """Tell that only the step's own `probe` and `verify` can know."""
-        return Found(Answer.CANNOT_TELL, "Whether the operator has done it is unknown here.")
+        return CheckResult(Answer.CANNOT_TELL, "Whether the operator has done it is unknown here.")
 
     async def act(self, context: Context, parameters: ManualParameters) -> Mapping[str, Json]:
         """Do nothing: the word that let the step begin says that it is done."""
@@ -55,9 +55,9 @@ class Manual:
 
     async def verify(
         self, context: Context, parameters: ManualParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell that the operator said so; what the step verifies comes on top."""
-        return Found(Answer.YES, "The operator confirms that it is done.")
+        return CheckResult(Answer.YES, "The operator confirms that it is done.")
 
     async def undo(self, context: Context, parameters: ManualParameters, outputs: Mapping[str, Json]) -> None:
         """Do nothing."""
@@ -95,7 +95,7 @@ class WaitUntil(ReadOnly[WaitParameters]):
         calls = parameters.calls()
         return Planned(
             f"Wait until all predicates hold, at most {duration(time_to_wait_s(context))}.",
-            reads=tuple(each.name for each in calls),
+            reads=tuple(call.name for call in calls),
             checked=await _answers(context, calls),
         )
 
@@ -108,7 +108,7 @@ class WaitUntil(ReadOnly[WaitParameters]):
             waited_s = clock.monotonic() - began_s
             if all_of(answers) is Answer.YES:
                 return {"waited_s": round(waited_s, 1)}
-            missing = " ".join(each.sentence for each in answers if each.answer is not Answer.YES)
+            missing = " ".join(answer.sentence for answer in answers if answer.answer is not Answer.YES)
             if waited_s + parameters.every > time_to_wait_s(context):
                 raise StepFailed(f"After {duration(waited_s)}: {missing}")
             await context.waits_for(
@@ -122,10 +122,10 @@ class WaitUntil(ReadOnly[WaitParameters]):
 
     async def verify(
         self, context: Context, parameters: WaitParameters, outputs: Mapping[str, Json]
-    ) -> Found:
+    ) -> CheckResult:
         """Tell whether it holds now."""
         answers = await _answers(context, parameters.calls())
-        return Found(all_of(answers), " ".join(each.sentence for each in answers))
+        return CheckResult(all_of(answers), " ".join(answer.sentence for answer in answers))
 
 
 def _label(call: Call) -> str:
@@ -133,5 +133,5 @@ def _label(call: Call) -> str:
     return f"{call.name} {json.dumps(plain(call.parameters))}" if call.parameters else call.name
 
 
-async def _answers(context: Context, calls: tuple[Call, ...]) -> tuple[Found, ...]:
-    return tuple([await answer_to(context, each) for each in calls])
+async def _answers(context: Context, calls: tuple[Call, ...]) -> tuple[CheckResult, ...]:
+    return tuple([await answer_to(context, call) for call in calls])

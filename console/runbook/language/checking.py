@@ -121,14 +121,16 @@ def real_path(location: Sequence[str | int], data: Json) -> Path:
 def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield one problem for each value: a union tells of each of its members."""
     by_path: dict[Path, dict[str, None]] = {}
-    for each in problems:
-        if each.is_about_key or each.is_missing:
-            yield each
+    for problem in problems:
+        if problem.is_about_key or problem.is_missing:
+            yield problem
         else:
-            by_path.setdefault(each.path, {})[each.message] = None
+            by_path.setdefault(problem.path, {})[problem.message] = None
     for path, messages in by_path.items():
-        if all(each.startswith("must be ") for each in messages):
-            yield Problem(path, "must be " + listed_or([each.removeprefix("must be ") for each in messages]))
+        if all(message.startswith("must be ") for message in messages):
+            yield Problem(
+                path, "must be " + listed_or([message.removeprefix("must be ") for message in messages])
+            )
         else:
             yield Problem(path, "; ".join(messages))
 
@@ -165,7 +167,7 @@ def _inside(annotation: Any, step: str | int) -> list[Any]:
             found += [
                 field.annotation for name, field in member.model_fields.items() if step in (name, field.alias)
             ]
-        elif arguments := [each for each in get_args(member) if each is not Ellipsis]:
+        elif arguments := [arg for arg in get_args(member) if arg is not Ellipsis]:
             found.append(arguments[-1])
     return found
 
@@ -173,7 +175,7 @@ def _inside(annotation: Any, step: str | int) -> list[Any]:
 def _members(annotation: Any) -> list[Any]:
     """Return the members of a union, or the one type that it is."""
     if get_origin(annotation) in (Union, UnionType):
-        return [inner for each in get_args(annotation) for inner in _members(each)]
+        return [inner for arg in get_args(annotation) for inner in _members(arg)]
     if hasattr(annotation, "__metadata__"):
         return _members(get_args(annotation)[0])
     return [annotation]
@@ -186,6 +188,6 @@ def parameters_for(call: Call, model: type[M]) -> M:
     """
     found, problems = checked(model, dict(call.parameters))
     if found is None:
-        wrong = "; ".join(each.sentence_end for each in problems)
+        wrong = "; ".join(problem.sentence_end for problem in problems)
         raise RunbookError(f"The parameters of {call.name} are wrong: {wrong}.")
     return found

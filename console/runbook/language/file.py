@@ -17,8 +17,8 @@ from console.runbook.language.source import (
     read_bytes,
 )
 from console.runbook.language.substitution import ConditionEntry, entries_of
-from console.runbook.language.tree import MAX_FLAWS, Flaw, Node, read_tree
-from console.runbook.language.values import Call, Place, Runbook, Step, Undo, Variable
+from console.runbook.language.tree import MAX_FLAWS, Flaw, YamlNode, read_tree
+from console.runbook.language.values import Call, Runbook, SourcePosition, Step, Undo, Variable
 from console.text import SENTENCE_LIMIT, clean, plural
 
 NONE = Retries(max=0)
@@ -26,7 +26,7 @@ WORD_WHEN_DONE = "done"
 """The word for a manual step that names none."""
 
 
-def build(root: Node, shape: RunbookShape, digest: str, source: str) -> Runbook:
+def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runbook:
     """Return the runbook of a shape that was checked, with the places of its file."""
     variables = tuple(
         Variable(name, each.type, each.default, each.about) for name, each in shape.vars.items()
@@ -45,7 +45,7 @@ def build(root: Node, shape: RunbookShape, digest: str, source: str) -> Runbook:
     )
 
 
-def _step(shape: StepShape, node: Node, defaults: Defaults) -> Step:
+def _step(shape: StepShape, node: YamlNode, defaults: Defaults) -> Step:
     requires, verify = _entries(node, "requires"), node.child("verify")
     # A default is for those that may be tried again; an action that must not be is simply not.
     may_retry = shape.uses is not None and ACTIONS[shape.uses].may_retry
@@ -57,11 +57,11 @@ def _step(shape: StepShape, node: Node, defaults: Defaults) -> Step:
         title=shape.title or shape.id,
         action=_call(shape.uses, shape.with_, node.at(("uses",)).place),
         manual=shape.manual or "",
-        requires=tuple(each.call() for each in requires if not each.is_step),
-        requires_steps=tuple(each.name for each in requires if each.is_step),
-        probe=tuple(each.call() for each in _entries(node, "probe")),
+        requires=tuple(require.call() for require in requires if not require.is_step),
+        requires_steps=tuple(require.name for require in requires if require.is_step),
+        probe=tuple(entry.call() for entry in _entries(node, "probe")),
         confirm=confirm or (WORD_WHEN_DONE if shape.manual else ""),
-        verify=() if reason else tuple(each.call() for each in _entries(node, "verify")),
+        verify=() if reason else tuple(entry.call() for entry in _entries(node, "verify")),
         unverified_because=str(reason.value) if reason else "",
         undo=_undo(shape.undo, node),
         timeout_s=shape.timeout or defaults.timeout,
@@ -73,19 +73,21 @@ def _step(shape: StepShape, node: Node, defaults: Defaults) -> Step:
     )
 
 
-def _undo(shape: UndoShape | None, node: Node) -> Undo:
+def _undo(shape: UndoShape | None, node: YamlNode) -> Undo:
     if shape is None:
         return Undo()
     return Undo(_call(shape.uses, shape.with_, node.at(("undo", "uses")).place), shape.none or "")
 
 
-def _call(name: str | None, parameters: object, place: Place) -> Call | None:
+def _call(name: str | None, parameters: object, place: SourcePosition) -> Call | None:
     return None if name is None else Call(name, parameters if isinstance(parameters, dict) else {}, place)
 
 
-def _entries(node: Node, key: str) -> list[ConditionEntry]:
+def _entries(node: YamlNode, key: str) -> list[ConditionEntry]:
     inside = node.child(key)
-    return [] if inside is None else [each for each in entries_of(inside) if isinstance(each, ConditionEntry)]
+    return (
+        [] if inside is None else [entry for entry in entries_of(inside) if isinstance(entry, ConditionEntry)]
+    )
 
 
 _MARK = b"\xef\xbb\xbf"
@@ -112,7 +114,7 @@ def parse_runbook(data: bytes, source: str) -> Runbook:
     shape = None
     if root is not None:
         shape, problems = checked(RunbookShape, root.plain())
-        flaws = (*(_flaw(root, each) for each in problems), *check_meaning(root))
+        flaws = (*(_flaw(root, problem) for problem in problems), *check_meaning(root))
     if shape is None or root is None or flaws:
         lines = tuple(_lines(name, flaws))
         count = plural(len(lines), "problem")
@@ -122,9 +124,9 @@ def parse_runbook(data: bytes, source: str) -> Runbook:
     return build(root, shape, hashlib.sha256(data).hexdigest(), name)
 
 
-def _read(data: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
+def _read(data: bytes) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
     if len(data) > MAX_BYTES:
-        return None, (Flaw(Place(1, 1), f"the runbook is larger than {MAX_BYTES // 1024} KiB"),)
+        return None, (Flaw(SourcePosition(1, 1), f"the runbook is larger than {MAX_BYTES // 1024} KiB"),)
     try:
         text = data.removeprefix(_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -141,19 +143,19 @@ def _read(data: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
         )
     root, flaws = read_tree(text)
     if root is None or flaws:
-        return None, flaws or (Flaw(Place(1, 1), "the runbook is empty"),)
+        return None, flaws or (Flaw(SourcePosition(1, 1), "the runbook is empty"),)
     if not isinstance(root.value, dict):
         empty = root.value is None
         return None, (Flaw(root.place, "the runbook is empty" if empty else "a runbook must be a mapping"),)
     return root, ()
 
 
-def _flaw(root: Node, problem: Problem) -> Flaw:
+def _flaw(root: YamlNode, problem: Problem) -> Flaw:
     return Flaw(root.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
 
 
 def _lines(name: str, flaws: Iterable[Flaw]) -> Iterator[str]:
-    in_order = sorted(dict.fromkeys(flaws), key=lambda each: (each.place.line, each.place.column))
+    in_order = sorted(dict.fromkeys(flaws), key=lambda flaw: (flaw.place.line, flaw.place.column))
     for each in in_order[:MAX_FLAWS]:
         yield f"{name}:{each.place.line}:{each.place.column}: {clean(each.message, SENTENCE_LIMIT)}"
     if len(in_order) > MAX_FLAWS:
@@ -161,6 +163,6 @@ def _lines(name: str, flaws: Iterable[Flaw]) -> Iterator[str]:
         yield f"{name}:{last.line}:{last.column}: and {len(in_order) - MAX_FLAWS} more"
 
 
-def _place_after(text: str) -> Place:
+def _place_after(text: str) -> SourcePosition:
     lines = _LINE_END.split(text)
-    return Place(len(lines), len(lines[-1]) + 1)
+    return SourcePosition(len(lines), len(lines[-1]) + 1)

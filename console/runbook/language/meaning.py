@@ -20,7 +20,7 @@ from console.runbook.language.substitution import (
     references,
     resolved,
 )
-from console.runbook.language.tree import Flaw, Node, Value
+from console.runbook.language.tree import Flaw, Value, YamlNode
 from console.runbook.language.values import Effect, Json
 from console.runbook.language.variables import KINDS, problem_with
 from console.runbook.predicates.registry import PREDICATES
@@ -66,7 +66,7 @@ class Scope:
         return ""
 
 
-def check_action(name: Node | None, parameters: Node | None, scope: Scope) -> Iterator[Flaw]:
+def check_action(name: YamlNode | None, parameters: YamlNode | None, scope: Scope) -> Iterator[Flaw]:
     """Yield what is wrong with `uses` and `with`."""
     if parameters is not None:
         yield from check_placeholders(parameters, scope)
@@ -80,18 +80,20 @@ def check_action(name: Node | None, parameters: Node | None, scope: Scope) -> It
         yield Flaw(name.place, f"unknown action {shown(name.value)}{hint or nearest(name.value, ACTIONS)}")
         return
     given = (
-        parameters if parameters is not None and isinstance(parameters.value, dict) else Node({}, name.place)
+        parameters
+        if parameters is not None and isinstance(parameters.value, dict)
+        else YamlNode({}, name.place)
     )
     yield from _check_parameters(ACTIONS[name.value].parameters, given, scope)
 
 
-def check_conditions(node: Node, scope: Scope, *, with_steps: bool = False) -> Iterator[Flaw]:
+def check_conditions(node: YamlNode, scope: Scope, *, with_steps: bool = False) -> Iterator[Flaw]:
     """Yield what is wrong with predicates; names of steps are skipped where they may stand among them."""
-    for each in entries_of(node):
-        if isinstance(each, Flaw):
-            yield each
-        elif not (with_steps and each.is_step):
-            yield from _check_predicate(each, scope)
+    for entry in entries_of(node):
+        if isinstance(entry, Flaw):
+            yield entry
+        elif not (with_steps and entry.is_step):
+            yield from _check_predicate(entry, scope)
 
 
 def _check_predicate(entry: ConditionEntry, scope: Scope) -> Iterator[Flaw]:
@@ -108,20 +110,20 @@ def _check_predicate(entry: ConditionEntry, scope: Scope) -> Iterator[Flaw]:
         yield Flaw(entry.place, f"unknown predicate {shown(entry.name)}{hint}")
 
 
-def _check_parameters(model: type[BaseModel], given: Node, scope: Scope) -> Iterator[Flaw]:
+def _check_parameters(model: type[BaseModel], given: YamlNode, scope: Scope) -> Iterator[Flaw]:
     """Hold parameters against their model, as far as they are known before the run."""
     filled = _filled(given, scope.names)
     _, problems = checked(model, filled)
-    for each in problems:
-        if not _depends_on_the_run(each, given, scope.names):
-            yield Flaw(given.place_of(each.path, is_about_key=each.is_about_key), each.sentence_end)
+    for problem in problems:
+        if not _depends_on_the_run(problem, given, scope.names):
+            yield Flaw(given.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
     for name, field in model.model_fields.items():
         inside = given.child(field.alias or name)
         if inside is not None and any(isinstance(each, HoldsConditions) for each in field.metadata):
             yield from check_conditions(inside, scope)
 
 
-def _filled(node: Node, names: Names) -> Json:
+def _filled(node: YamlNode, names: Names) -> Json:
     """Return data with every placeholder filled that can be; what is wrong with the others is told elsewhere."""
     if isinstance(node.value, dict):
         return {key: _filled(each, names) for key, each in node.value.items()}
@@ -133,7 +135,7 @@ def _filled(node: Node, names: Names) -> Json:
         return node.value
 
 
-def _depends_on_the_run(problem: Problem, given: Node, names: Names) -> bool:
+def _depends_on_the_run(problem: Problem, given: YamlNode, names: Names) -> bool:
     """Whether a value is only known in the run, so that nothing can be said of it yet."""
     if problem.is_about_key or problem.is_missing:
         return False
@@ -146,12 +148,12 @@ def _is_unfilled(value: Value, names: Names) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        return not all(names.holds(each) for each in references(value))
+        return not all(names.holds(reference) for reference in references(value))
     except RunbookError:
         return True
 
 
-def check_placeholders(node: Node, scope: Scope) -> Iterator[Flaw]:
+def check_placeholders(node: YamlNode, scope: Scope) -> Iterator[Flaw]:
     """Yield the placeholders in data that name nothing, or that cannot stand where they do."""
     for _, each in node.walk():
         for key, place in each.keys.items():
@@ -161,10 +163,10 @@ def check_placeholders(node: Node, scope: Scope) -> Iterator[Flaw]:
             yield from _check_text(each, each.value, scope)
 
 
-def _check_text(node: Node, text: str, scope: Scope) -> Iterator[Flaw]:
+def _check_text(node: YamlNode, text: str, scope: Scope) -> Iterator[Flaw]:
     try:
         found = dict.fromkeys(references(text))
-        problems = [problem for each in found if (problem := scope.problem_with(each))]
+        problems = [problem for reference in found if (problem := scope.problem_with(reference))]
         if not problems and not _is_unfilled(text, scope.names):
             resolved(text, scope.names)
     except RunbookError as error:
@@ -182,21 +184,21 @@ def _check_text(node: Node, text: str, scope: Scope) -> Iterator[Flaw]:
 LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
 
 
-def check_meaning(root: Node) -> Iterator[Flaw]:
+def check_meaning(root: YamlNode) -> Iterator[Flaw]:
     """Yield what is wrong with a runbook beyond its shape. Where the shape is wrong, it passes over what it cannot tell."""
-    variables = root.child("vars") or Node({}, root.place)
-    steps = root.child("steps") or Node([], root.place)
+    variables = root.child("vars") or YamlNode({}, root.place)
+    steps = root.child("steps") or YamlNode([], root.place)
     yield from _check_variables(variables)
     values = _defaults(variables)
     items = (
-        [each for each in steps.value if isinstance(each.value, dict)]
+        [node for node in steps.value if isinstance(node.value, dict)]
         if isinstance(steps.value, list)
         else []
     )
-    ids = [_text(each.child("id")) for each in items]
+    ids = [_text(item.child("id")) for item in items]
     outputs: dict[str, tuple[str, ...] | None] = {}
     for number, step in enumerate(items):
-        own, later = ids[number], frozenset(each for each in ids[number:] if each)
+        own, later = ids[number], frozenset(id_ for id_ in ids[number:] if id_)
         if own and own in ids[:number]:
             yield Flaw((step.child("id") or step).place, f"another step already has the id {shown(own)}")
         before = Scope(values, dict(outputs), later)
@@ -205,7 +207,7 @@ def check_meaning(root: Node) -> Iterator[Flaw]:
         yield from _check_step(step, before, Scope(values, dict(outputs), later - {own}))
 
 
-def _check_variables(variables: Node) -> Iterator[Flaw]:
+def _check_variables(variables: YamlNode) -> Iterator[Flaw]:
     if not isinstance(variables.value, dict):
         return
     for name, each in variables.value.items():
@@ -218,7 +220,7 @@ def _check_variables(variables: Node) -> Iterator[Flaw]:
             yield Flaw(default.place, f"the default of {shown(name)} {problem}")
 
 
-def _defaults(variables: Node) -> Mapping[str, Json]:
+def _defaults(variables: YamlNode) -> Mapping[str, Json]:
     """Return the variables with the defaults that can be used."""
     found: dict[str, Json] = {}
     if isinstance(variables.value, dict):
@@ -229,14 +231,14 @@ def _defaults(variables: Node) -> Mapping[str, Json]:
     return found
 
 
-def _declared_outputs(step: Node) -> tuple[str, ...] | None:
+def _declared_outputs(step: YamlNode) -> tuple[str, ...] | None:
     if step.child("uses") is None:
         return ()
     declared: tuple[str, ...] | None = getattr(ACTIONS.get(_text(step.child("uses"))), "outputs", None)
     return declared
 
 
-def _check_step(step: Node, before: Scope, after: Scope) -> Iterator[Flaw]:
+def _check_step(step: YamlNode, before: Scope, after: Scope) -> Iterator[Flaw]:
     yield from check_action(step.child("uses"), step.child("with"), before)
     for key in ("requires", "probe", "verify"):
         inside = step.child(key)
@@ -247,7 +249,7 @@ def _check_step(step: Node, before: Scope, after: Scope) -> Iterator[Flaw]:
         if (inside := step.child(key)) is not None:
             yield from check_placeholders(inside, before)
     for key in LITERAL:
-        for _, each in (step.child(key) or Node(None, step.place)).walk():
+        for _, each in (step.child(key) or YamlNode(None, step.place)).walk():
             if isinstance(each.value, str) and "${" in each.value:
                 yield Flaw(each.place, f"a placeholder cannot stand in {key}")
     for check in _CHECKS:
@@ -256,7 +258,7 @@ def _check_step(step: Node, before: Scope, after: Scope) -> Iterator[Flaw]:
         yield from _check_undo(undo, after)
 
 
-def _check_kind(step: Node, _scope: Scope) -> Iterator[Flaw]:
+def _check_kind(step: YamlNode, _scope: Scope) -> Iterator[Flaw]:
     uses, manual = step.child("uses"), step.child("manual")
     if uses is None and manual is None:
         yield Flaw(step.place, "a step needs either uses (an action) or manual (what the operator has to do)")
@@ -266,20 +268,20 @@ def _check_kind(step: Node, _scope: Scope) -> Iterator[Flaw]:
         yield Flaw(step.keys["with"], "with belongs to uses: a manual step has no parameters")
 
 
-def _check_requires(step: Node, scope: Scope) -> Iterator[Flaw]:
-    for each in entries_of(step.child("requires") or Node(None, step.place)):
-        if isinstance(each, ConditionEntry) and each.is_step and each.name not in scope.outputs:
-            if each.name in scope.later:
-                yield Flaw(each.place, f"{shown(each.name)} does not come before this step")
+def _check_requires(step: YamlNode, scope: Scope) -> Iterator[Flaw]:
+    for entry in entries_of(step.child("requires") or YamlNode(None, step.place)):
+        if isinstance(entry, ConditionEntry) and entry.is_step and entry.name not in scope.outputs:
+            if entry.name in scope.later:
+                yield Flaw(entry.place, f"{shown(entry.name)} does not come before this step")
             else:
-                near = nearest(each.name, scope.outputs)
+                near = nearest(entry.name, scope.outputs)
                 yield Flaw(
-                    each.place,
-                    f"unknown step {shown(each.name)}{near}; a predicate has a dot in its name",
+                    entry.place,
+                    f"unknown step {shown(entry.name)}{near}; a predicate has a dot in its name",
                 )
 
 
-def _check_verify(step: Node, _scope: Scope) -> Iterator[Flaw]:
+def _check_verify(step: YamlNode, _scope: Scope) -> Iterator[Flaw]:
     verify, manual = step.child("verify"), step.child("manual")
     reason = None if verify is None else _reason(verify)
     if manual is not None and (verify is None or not verify.value):
@@ -292,7 +294,7 @@ def _check_verify(step: Node, _scope: Scope) -> Iterator[Flaw]:
         yield Flaw(reason.place, "only a manual step can do without verify: an action verifies itself")
 
 
-def _check_confirm(step: Node, _scope: Scope) -> Iterator[Flaw]:
+def _check_confirm(step: YamlNode, _scope: Scope) -> Iterator[Flaw]:
     confirm = step.child("confirm")
     if confirm is not None:
         word = confirm.child("type") or confirm
@@ -309,7 +311,7 @@ def _check_confirm(step: Node, _scope: Scope) -> Iterator[Flaw]:
         )
 
 
-def _check_retries(step: Node, _scope: Scope) -> Iterator[Flaw]:
+def _check_retries(step: YamlNode, _scope: Scope) -> Iterator[Flaw]:
     retries, action = step.child("retries"), ACTIONS.get(_text(step.child("uses")))
     if retries is None:
         return
@@ -322,7 +324,7 @@ def _check_retries(step: Node, _scope: Scope) -> Iterator[Flaw]:
         yield Flaw(retries.place, f"{action.name} is not safe to retry: retries must be 0")
 
 
-_CHECKS: tuple[Callable[[Node, Scope], Iterator[Flaw]], ...] = (
+_CHECKS: tuple[Callable[[YamlNode, Scope], Iterator[Flaw]], ...] = (
     _check_kind,
     _check_requires,
     _check_verify,
@@ -331,7 +333,7 @@ _CHECKS: tuple[Callable[[Node, Scope], Iterator[Flaw]], ...] = (
 )
 
 
-def _check_undo(undo: Node, scope: Scope) -> Iterator[Flaw]:
+def _check_undo(undo: YamlNode, scope: Scope) -> Iterator[Flaw]:
     uses, none = undo.child("uses"), undo.child("none")
     if isinstance(undo.value, dict) and (uses is None) == (none is None):
         yield Flaw(undo.place, "undo is either uses (an action) or none (why it cannot be undone)")
@@ -340,9 +342,9 @@ def _check_undo(undo: Node, scope: Scope) -> Iterator[Flaw]:
     yield from check_action(uses, undo.child("with"), scope)
 
 
-def _reason(verify: Node) -> Node | None:
+def _reason(verify: YamlNode) -> YamlNode | None:
     return verify.child("none") if isinstance(verify.value, dict) and set(verify.value) == {"none"} else None
 
 
-def _text(node: Node | None) -> str:
+def _text(node: YamlNode | None) -> str:
     return node.value if node is not None and isinstance(node.value, str) else ""

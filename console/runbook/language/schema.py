@@ -34,8 +34,8 @@ def runbook_schema() -> Schema:
     """Return the schema as data."""
     shape = RunbookShape.model_json_schema(ref_template=_REFERENCES)
     definitions: Schema = _plain(shape.pop("$defs"))
-    for each in ACTIONS.values():
-        definitions |= _parameters(each)
+    for action in ACTIONS.values():
+        definitions |= _parameters(action)
     for predicate in PREDICATES.values():
         definitions |= _parameters(predicate)
     step = definitions["StepShape"]
@@ -115,7 +115,7 @@ def _or_placeholder(schema: Schema) -> Schema:
     if _takes_any_text(deep):
         return {**about, **deep}
     choices = deep.pop("anyOf", None)
-    members = [_with_placeholders(each) for each in choices] if choices else [deep]
+    members = [_with_placeholders(choice) for choice in choices] if choices else [deep]
     if "type" in deep and deep["type"] == "string":
         # A text with a pattern, or one of several words: within it a placeholder may be a part.
         return {**about, "anyOf": [*members, {"type": "string", "pattern": r"\$\{[^{}]+\}"}]}
@@ -132,10 +132,10 @@ def _name_actions(holder: Schema) -> None:
     properties = holder["properties"]
     properties["uses"] = {
         "description": properties["uses"]["description"],
-        "anyOf": [{"const": each.name, "description": _sentence(each)} for each in ACTIONS.values()],
+        "anyOf": [{"const": action.name, "description": _sentence(action)} for action in ACTIONS.values()],
     }
     properties["with"] = {"type": "object", "description": properties["with"]["description"]}
-    holder["allOf"] = [_when(each) for each in ACTIONS.values()]
+    holder["allOf"] = [_when(action) for action in ACTIONS.values()]
 
 
 def _when(action: Action[Any]) -> Schema:
@@ -154,7 +154,9 @@ def _conditions(field: Schema, *more: Mapping[str, Any]) -> Schema:
 
 
 def _any_of_predicates(more: Iterable[Mapping[str, Any]] = ()) -> Schema:
-    names = {"enum": [each.name for each in PREDICATES.values() if not _required(each.parameters)]}
+    names = {
+        "enum": [predicate.name for predicate in PREDICATES.values() if not _required(predicate.parameters)]
+    }
     entry = {"anyOf": [{"$ref": "#/definitions/Predicates"}, names, *more]}
     return {"anyOf": [{"$ref": "#/definitions/Predicates"}, {"type": "array", "items": entry}]}
 
@@ -164,7 +166,7 @@ def _predicates() -> Schema:
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {each.name: _predicate(each) for each in PREDICATES.values()},
+        "properties": {predicate.name: _predicate(predicate) for predicate in PREDICATES.values()},
     }
 
 
@@ -190,7 +192,7 @@ def _plain(schema: Any) -> Any:
     }
     choices = kept.get("anyOf")
     if choices and "default" in schema and schema["default"] is None:
-        left = [each for each in choices if each != {"type": "null"}]
+        left = [choice for choice in choices if choice != {"type": "null"}]
         kept = {**left[0], **_without(kept, "anyOf")} if len(left) == 1 else {**kept, "anyOf": left}
     if kept.get("pattern") == SPAN and isinstance(kept.get("default"), int | float):
         kept["default"] = f"{kept['default']:g}s"

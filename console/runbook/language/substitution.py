@@ -13,8 +13,8 @@ from enum import StrEnum
 from pydantic import BaseModel
 
 from console.errors import RunbookError
-from console.runbook.language.tree import Flaw, Node
-from console.runbook.language.values import NOTHING, Call, Json, Place
+from console.runbook.language.tree import Flaw, YamlNode
+from console.runbook.language.values import NOTHING, Call, Json, SourcePosition
 from console.runbook.predicates.registry import PREDICATES
 from console.text import clean
 
@@ -26,8 +26,8 @@ class ConditionEntry:
     """One predicate, or the name of a step, as it stands in a file."""
 
     name: str
-    place: Place
-    parameters: Node
+    place: SourcePosition
+    parameters: YamlNode
     is_bare: bool = False
     """Whether only its name stands there."""
 
@@ -42,9 +42,9 @@ class ConditionEntry:
         return Call(self.name, plain if isinstance(plain, dict) else {}, self.place)
 
 
-def entries_of(node: Node) -> Iterator[ConditionEntry | Flaw]:
+def entries_of(node: YamlNode) -> Iterator[ConditionEntry | Flaw]:
     """Yield the entries of a mapping, or of a list of mappings and names, and what can be none."""
-    items: Iterable[Node] = node.value if isinstance(node.value, list) else (node,)
+    items: Iterable[YamlNode] = node.value if isinstance(node.value, list) else (node,)
     if node.value is None:
         return
     for item in items:
@@ -52,24 +52,26 @@ def entries_of(node: Node) -> Iterator[ConditionEntry | Flaw]:
             for name, parameters in item.value.items():
                 yield ConditionEntry(name, item.keys.get(name, item.place), parameters)
         elif isinstance(item.value, str) and item is not node:
-            yield ConditionEntry(item.value, item.place, Node({}, item.place), is_bare=True)
+            yield ConditionEntry(item.value, item.place, YamlNode({}, item.place), is_bare=True)
         else:
             yield Flaw(item.place, FORM)
 
 
 def calls_in(value: Json) -> tuple[Call, ...]:
     """Return the predicates in a parameter that was checked."""
-    return tuple(each.call() for each in entries_of(Node.of(value)) if isinstance(each, ConditionEntry))
+    return tuple(
+        entry.call() for entry in entries_of(YamlNode.of(value)) if isinstance(entry, ConditionEntry)
+    )
 
 
-def in_full(name: str, parameters: Node) -> Node:
+def in_full(name: str, parameters: YamlNode) -> YamlNode:
     """Return the parameters of a predicate as a mapping: anything else is the value of its first parameter."""
     if isinstance(parameters.value, dict):
         return parameters
     if parameters.value is None or name not in PREDICATES:
-        return Node({}, parameters.place)
+        return YamlNode({}, parameters.place)
     first = first_parameter(PREDICATES[name].parameters)
-    return Node({first: parameters}, parameters.place, {first: parameters.place})
+    return YamlNode({first: parameters}, parameters.place, {first: parameters.place})
 
 
 def first_parameter(model: type[BaseModel]) -> str:
@@ -187,7 +189,7 @@ def resolved_call(call: Call, names: Names) -> Call:
 def unfilled(call: Call, names: Names) -> tuple[Reference, ...]:
     """Return the placeholders in a call that have no value yet: outputs of steps that have not been done."""
     found = dict.fromkeys(references(dict(call.parameters)))
-    return tuple(each for each in found if not names.holds(each))
+    return tuple(reference for reference in found if not names.holds(reference))
 
 
 def _reference(found: re.Match[str]) -> Reference:

@@ -16,7 +16,7 @@ from ruamel.yaml import events as told
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 
 from console.runbook.language.checking import Path, shown
-from console.runbook.language.values import Json, Place
+from console.runbook.language.values import Json, SourcePosition
 from console.text import clean
 
 MAX_DEPTH = 16
@@ -39,28 +39,28 @@ _WORDS: Mapping[str, bool | None] = {
 }
 
 
-NOWHERE = Place(1, 1)
+NOWHERE = SourcePosition(1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """Something that is wrong with a file."""
 
-    place: Place
+    place: SourcePosition
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class YamlNode:
     """A value and where it stands."""
 
     value: "Value"
-    place: Place
-    keys: Mapping[str, Place] = field(default_factory=dict)
+    place: SourcePosition
+    keys: Mapping[str, SourcePosition] = field(default_factory=dict)
     """Of a mapping, where each key stands."""
 
     @classmethod
-    def of(cls, value: Json, place: Place = NOWHERE) -> "Node":
+    def of(cls, value: Json, place: SourcePosition = NOWHERE) -> "YamlNode":
         """Return data that stands in no file as if all of it stood at one place."""
         if isinstance(value, dict):
             return cls({key: cls.of(each, place) for key, each in value.items()}, place)
@@ -75,10 +75,10 @@ class Node:
         if isinstance(self.value, dict):
             return {key: each.plain() for key, each in self.value.items()}
         if isinstance(self.value, list):
-            return [each.plain() for each in self.value]
+            return [node.plain() for node in self.value]
         return self.value
 
-    def at(self, path: Path) -> "Node":
+    def at(self, path: Path) -> "YamlNode":
         """Return the node that a path leads to, or the last one on the way that is there."""
         here = self
         for each in path:
@@ -88,7 +88,7 @@ class Node:
             here = inside
         return here
 
-    def child(self, step: str | int) -> "Node | None":
+    def child(self, step: str | int) -> "YamlNode | None":
         """Return what stands under a key or at an index, or None."""
         if isinstance(self.value, dict) and isinstance(step, str):
             return self.value.get(step)
@@ -96,14 +96,14 @@ class Node:
             return self.value[step]
         return None
 
-    def place_of(self, path: Path, *, is_about_key: bool = False) -> Place:
+    def place_of(self, path: Path, *, is_about_key: bool = False) -> SourcePosition:
         """Return where the value at a path stands, or its key, or what is nearest to them."""
         if is_about_key and path and isinstance(path[-1], str):
             holder = self.at(path[:-1])
             return holder.keys.get(path[-1], holder.place)
         return self.at(path).place
 
-    def walk(self, path: Path = ()) -> "Iterator[tuple[Path, Node]]":
+    def walk(self, path: Path = ()) -> "Iterator[tuple[Path, YamlNode]]":
         """Yield everything in it with its path, itself first."""
         yield path, self
         if isinstance(self.value, dict):
@@ -115,10 +115,10 @@ class Node:
 
 
 Scalar: TypeAlias = bool | int | float | str | None
-Value: TypeAlias = Scalar | list[Node] | dict[str, Node]
+Value: TypeAlias = Scalar | list[YamlNode] | dict[str, YamlNode]
 
 
-def read_tree(text: str) -> tuple[Node | None, tuple[Flaw, ...]]:
+def read_tree(text: str) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
     """Return the data of a YAML text, or what is wrong with it. It is bounded in time and memory by the text's length."""
     reading = _Reading()
     try:
@@ -132,7 +132,7 @@ def read_tree(text: str) -> tuple[Node | None, tuple[Flaw, ...]]:
     except MarkedYAMLError as error:
         reading.refuse(_place(error.problem_mark or error.context_mark), _explained(error, text))
     except YAMLError as error:
-        reading.refuse(Place(1, 1), f"this is not YAML: {clean(str(error), 200)}")
+        reading.refuse(SourcePosition(1, 1), f"this is not YAML: {clean(str(error), 200)}")
     except (ValueError, OverflowError):
         # The library looks neither at what an escape such as "\UFFFFFFFF" is, nor at the digits of a version.
         message = "this is not YAML: right after this, an escape is invalid or a version is not a number"
@@ -145,9 +145,9 @@ def read_tree(text: str) -> tuple[Node | None, tuple[Flaw, ...]]:
 class _Open:
     """A mapping or a list that is not at its end yet."""
 
-    place: Place
-    value: dict[str, Node] | list[Node]
-    keys: dict[str, Place] = field(default_factory=dict)
+    place: SourcePosition
+    value: dict[str, YamlNode] | list[YamlNode]
+    keys: dict[str, SourcePosition] = field(default_factory=dict)
     key: str | None = None
     """The key whose value comes next."""
     awaits_value: bool = False
@@ -155,9 +155,9 @@ class _Open:
 
 class _Reading:
     def __init__(self) -> None:
-        self.root: Node | None = None
+        self.root: YamlNode | None = None
         self.flaws: list[Flaw] = []
-        self.last = Place(1, 1)
+        self.last = SourcePosition(1, 1)
         """Where the last token begins."""
         self._open: list[_Open] = []
         self._nodes = 0
@@ -169,7 +169,7 @@ class _Reading:
         """Whether nothing more needs to be read."""
         return self._is_over or len(self.flaws) >= MAX_FLAWS
 
-    def refuse(self, place: Place, message: str) -> None:
+    def refuse(self, place: SourcePosition, message: str) -> None:
         self.flaws.append(Flaw(place, message))
 
     def take(self, event: told.Event) -> None:
@@ -179,7 +179,7 @@ class _Reading:
                 self._begin_document(place, event)
             case told.AliasEvent():
                 self.refuse(place, "aliases (*) are not allowed: write the value out again")
-                self._put(Node(None, place))
+                self._put(YamlNode(None, place))
             case told.ScalarEvent():
                 self._count(place)
                 self._refuse_extras(place, event)
@@ -192,31 +192,31 @@ class _Reading:
                     self._stop(place, f"nested more than {MAX_DEPTH} deep")
             case told.MappingEndEvent() | told.SequenceEndEvent():
                 closed = self._open.pop()
-                self._put(Node(closed.value, closed.place, closed.keys))
+                self._put(YamlNode(closed.value, closed.place, closed.keys))
 
-    def _begin_document(self, place: Place, event: told.DocumentStartEvent) -> None:
+    def _begin_document(self, place: SourcePosition, event: told.DocumentStartEvent) -> None:
         self._documents += 1
         if event.version is not None or event.tags:
             self.refuse(place, "directives (%) are not allowed: a runbook is plain YAML 1.2")
         if self._documents > 1:
             self._stop(place, "a second document begins here: a runbook has only one")
 
-    def _count(self, place: Place) -> None:
+    def _count(self, place: SourcePosition) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._stop(place, f"more than {MAX_NODES} keys and values")
 
-    def _stop(self, place: Place, message: str) -> None:
+    def _stop(self, place: SourcePosition, message: str) -> None:
         self.refuse(place, message)
         self._is_over = True
 
-    def _refuse_extras(self, place: Place, event: told.NodeEvent) -> None:
+    def _refuse_extras(self, place: SourcePosition, event: told.NodeEvent) -> None:
         if event.anchor:
             self.refuse(place, "anchors (&) are not allowed")
         if getattr(event, "ctag", None) is not None:
             self.refuse(place, "tags (!) are not allowed: the schema of runbooks gives the types")
 
-    def _scalar(self, place: Place, event: told.ScalarEvent) -> None:
+    def _scalar(self, place: SourcePosition, event: told.ScalarEvent) -> None:
         is_plain = event.style is None or event.style == ""
         if _IMPOSSIBLE.search(event.value):
             self.refuse(place, "this text contains NUL or half a character")
@@ -229,12 +229,12 @@ class _Reading:
         except ValueError as error:
             self.refuse(place, str(error))
             value = None
-        self._put(Node(value, place))
+        self._put(YamlNode(value, place))
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and not self._open[-1].awaits_value
 
-    def _key(self, place: Place, text: str, *, is_plain: bool) -> None:
+    def _key(self, place: SourcePosition, text: str, *, is_plain: bool) -> None:
         holder = self._open[-1]
         holder.awaits_value, holder.key = True, text
         if is_plain and text == "<<":
@@ -251,7 +251,7 @@ class _Reading:
             return
         holder.key = None
 
-    def _put(self, node: Node) -> None:
+    def _put(self, node: YamlNode) -> None:
         if not self._open:
             self.root = node
             return
@@ -304,8 +304,8 @@ def _is_text(text: str) -> bool:
         return False
 
 
-def _place(mark: StringMark | None) -> Place:
-    return Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
+def _place(mark: StringMark | None) -> SourcePosition:
+    return SourcePosition(1, 1) if mark is None else SourcePosition(mark.line + 1, mark.column + 1)
 
 
 def _explained(error: MarkedYAMLError, text: str) -> str:

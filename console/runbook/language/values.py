@@ -56,7 +56,7 @@ class OnFailure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePosition:
     """Where in its file something stands; lines and columns begin with 1."""
 
     line: int
@@ -69,7 +69,7 @@ class Call:
 
     name: str
     parameters: Parameters = field(default_factory=lambda: NOTHING)
-    place: Place | None = field(default=None, compare=False)
+    place: SourcePosition | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Step:
     on_failure: OnFailure = OnFailure.STOP
     is_checkpoint: bool = False
     """Whether the run stops before it until an operator confirms."""
-    place: Place | None = field(default=None, compare=False)
+    place: SourcePosition | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckResult:
     """An answer, in a sentence, with what it rests on."""
 
     answer: Answer
@@ -166,7 +166,7 @@ class Planned:
     """Each a line, in order."""
     calls: tuple[str, ...] = ()
     """The exact API calls and commands, each a line."""
-    checked: tuple[Found, ...] = ()
+    checked: tuple[CheckResult, ...] = ()
     refused: tuple[str, ...] = ()
     """Why it must not be done, each a sentence; empty where it may."""
     not_applicable: str = ""

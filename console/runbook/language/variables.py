@@ -24,7 +24,7 @@ def values_of(runbook: Runbook, given: Mapping[str, str]) -> dict[str, Json]:
     A list is given with commas between. Raises UsageError for a variable that does not exist, a value that is none of
     its kind, and a variable that must be set and is not.
     """
-    known = {each.name: each for each in runbook.variables}
+    known = {variable.name: variable for variable in runbook.variables}
     for name in given:
         if name not in known:
             hint = f"Its variables: {listed(list(known))}." if known else "It has no variables."
@@ -42,10 +42,10 @@ def values_of(runbook: Runbook, given: Mapping[str, str]) -> dict[str, Json]:
 def given_pairs(texts: Iterable[str]) -> dict[str, str]:
     """Return what `NAME=VALUE`, given again and again, sets. Raises UsageError for anything else, and for a name twice."""
     found: dict[str, str] = {}
-    for each in texts:
-        name, equals, value = each.partition("=")
+    for text in texts:
+        name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{clean(each)} sets no variable.", "Write it as NAME=VALUE.")
+            raise UsageError(f"{clean(text)} sets no variable.", "Write it as NAME=VALUE.")
         if name in found:
             raise UsageError(f"{clean(name)} is set twice.")
         found[name] = value

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.runbook.answers import found, tells
-from console.runbook.contracts import Context, Found, Name, NetworkName, Parameters
+from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters
 from console.runbook.language.values import Json
 from console.swarm.snapshots import AttachedService, Attachments
 from console.text import listed, plural
@@ -49,15 +49,19 @@ class AttachedAsBefore:
     parameters: ClassVar[type[BaseModel]] = AsBeforeParameters
 
     @tells
-    async def check(self, context: Context, parameters: AsBeforeParameters) -> Found:
+    async def check(self, context: Context, parameters: AsBeforeParameters) -> CheckResult:
         """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
         now = await context.world.reader.attached(parameters.network)
         if now is None:
             return found(False, f"Overlay {parameters.network} not found.")
         before = parameters.before
-        wrong = [each for each in _differences(before, now) if not _is_among(each[0], parameters.accept)]
+        wrong = [
+            difference
+            for difference in _differences(before, now)
+            if not _is_among(difference[0], parameters.accept)
+        ]
         said = [f"{name} {what}" for name, what in wrong]
-        new = [each.name for each in now.services if each.name not in before.services]
+        new = [service.name for service in now.services if service.name not in before.services]
         count = len(before.services) + len(before.containers)
         if wrong:
             sentence = (
@@ -70,7 +74,7 @@ class AttachedAsBefore:
 
 
 def _differences(before: AttachedBefore, now: Attachments) -> Iterator[tuple[str, Json]]:
-    services = {each.name: each for each in now.services}
+    services = {service.name: service for service in now.services}
     for name, was in before.services.items():
         what = _difference(was, services.get(name))
         if what:
@@ -117,12 +121,12 @@ class AttachedIncludes:
     parameters: ClassVar[type[BaseModel]] = IncludesParameters
 
     @tells
-    async def check(self, context: Context, parameters: IncludesParameters) -> Found:
+    async def check(self, context: Context, parameters: IncludesParameters) -> CheckResult:
         """Tell whether they are attached, and name those that are not."""
         now = await context.world.reader.attached(parameters.network)
         if now is None:
             return found(False, f"Overlay {parameters.network} not found.")
-        services = [each.name for each in now.services]
+        services = [service.name for service in now.services]
         missing = [
             *_unmet(parameters.services, services),
             *_unmet(parameters.containers, now.containers),
@@ -144,21 +148,21 @@ def _unmet(wanted: Iterable[str], there: Iterable[str]) -> list[str]:
 
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, each) for each in patterns)
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def as_output(attached: Attachments) -> Json:
     """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
     return {
         "services": {
-            each.name: {
-                "mode": each.service.mode,
-                "replicas": each.service.replicas,
-                "endpoint_mode": each.service.endpoint_mode,
-                "aliases": list(each.aliases),
-                "options": dict(each.options),
+            service.name: {
+                "mode": service.service.mode,
+                "replicas": service.service.replicas,
+                "endpoint_mode": service.service.endpoint_mode,
+                "aliases": list(service.aliases),
+                "options": dict(service.options),
             }
-            for each in attached.services
+            for service in attached.services
         },
         "containers": list(attached.containers),
     }

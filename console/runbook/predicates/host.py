@@ -12,13 +12,13 @@ from console.durations import seconds_of, stamp
 from console.host.activity import Unit
 from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, read_units
-from console.host.web import Asking, Reply, ask
+from console.host.web import HttpOptions, Reply, ask
 from console.journal.failures import ALL_SIGNATURES
 from console.journal.reader import read_lately
-from console.journal.signatures import Severity
+from console.journal.signatures import LogSeverity
 from console.journal.summary import Summary, describe, summarise
-from console.runbook.answers import Unread, doubt_of_host, found, glimpse, read, tells
-from console.runbook.contracts import Answer, Context, Found, Parameters, Seconds, UnitName, Url
+from console.runbook.answers import Unread, found, quick_snapshot, read, tells, why_not_this_host
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Seconds, UnitName, Url
 from console.runbook.language.values import Json
 from console.swarm.snapshots import object_names
 from console.text import listed, nearest, plural
@@ -41,9 +41,9 @@ class AskingParameters(Parameters):
     follow_redirects: int = Field(default=0, ge=0, le=10, description="How many redirects are followed.")
     each_within: Seconds = Field(default=10.0, gt=0, description="How long a URL may take to answer.")
 
-    def asking(self) -> Asking:
+    def asking(self) -> HttpOptions:
         """Return it as the door takes it."""
-        return Asking(self.each_within, self.verify_tls, self.via or "", self.follow_redirects)
+        return HttpOptions(self.each_within, self.verify_tls, self.via or "", self.follow_redirects)
 
 
 class RoutesParameters(AskingParameters):
@@ -71,7 +71,7 @@ class HttpRoutes:
     name: ClassVar[str] = "http.routes"
     parameters: ClassVar[type[BaseModel]] = RoutesParameters
 
-    async def check(self, context: Context, parameters: RoutesParameters) -> Found:
+    async def check(self, context: Context, parameters: RoutesParameters) -> CheckResult:
         """Ask those that the proxy serves by itself, then the others, and name those that do not answer as they should."""
         how, before = parameters.asking(), parameters.before
         own = await ask_all(parameters.first, how)
@@ -86,7 +86,7 @@ class HttpRoutes:
         failed, everything = _failures(replies, before), {**own, **replies}
         if not everything:
             answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
-            return Found(answer, "No URL is given, so none was requested.")
+            return CheckResult(answer, "No URL is given, so none was requested.")
         down = [url for url in everything if before is not None and url in before and not _works(before[url])]
         already = f" Already failing before: {listed(down, _LISTED_ROUTES)}." if down else ""
         count = plural(len(everything), "address", "addresses")
@@ -100,7 +100,7 @@ class HttpRoutes:
         return found(not failed, sentence, statuses=statuses(everything))
 
 
-async def ask_all(urls: Iterable[str], how: Asking) -> dict[str, Reply]:
+async def ask_all(urls: Iterable[str], how: HttpOptions) -> dict[str, Reply]:
     """Ask addresses, a few at a time, and return their replies in the same order."""
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -156,18 +156,18 @@ class UnitsOk:
         self._run = run
 
     @tells
-    async def check(self, context: Context, parameters: UnitsParameters) -> Found:
+    async def check(self, context: Context, parameters: UnitsParameters) -> CheckResult:
         """Tell whether the units are well, and name those that are not."""
-        doubt = await doubt_of_host(context, await glimpse(context))
-        if doubt is not None:
-            raise Unread(f"The units of the engine's host are unknown here. {doubt.reason}")
+        refusal = await why_not_this_host(context, await quick_snapshot(context))
+        if refusal is not None:
+            raise Unread(f"The units of the engine's host are unknown here. {refusal.reason}")
         if not has_systemd(BOOTED):
             raise Unread("systemd does not run this machine.")
         wanted = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
         if not wanted:
-            return Found(Answer.CANNOT_TELL, "No unit is given, so none was checked.")
-        limit_s = context.world.settings.look.call_timeout_s
-        units = {each.name: each for each in await read_units(wanted, limit_s, self._run)}
+            return CheckResult(Answer.CANNOT_TELL, "No unit is given, so none was checked.")
+        limit_s = context.world.settings.snapshot.call_timeout_s
+        units = {unit.name: unit for unit in await read_units(wanted, limit_s, self._run)}
         wrong = {
             name: what
             for name in wanted
@@ -207,7 +207,7 @@ def _moment(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    known = [each.id for each in ALL_SIGNATURES]
+    known = [signature.id for signature in ALL_SIGNATURES]
     if text not in known:
         raise ValueError(f"names no known failure{nearest(text, known)}")
     return text
@@ -231,27 +231,30 @@ class JournalCleanSince:
     parameters: ClassVar[type[BaseModel]] = CleanSinceParameters
 
     @tells
-    async def check(self, context: Context, parameters: CleanSinceParameters) -> Found:
+    async def check(self, context: Context, parameters: CleanSinceParameters) -> CheckResult:
         """Tell whether nothing failed. Where lines may be missing, that nothing was found proves nothing."""
         since = moment_of(parameters.since, context.world.clock.now())
         summary = await logged_since(context, since)
         failures = [
-            each
-            for each in summary.findings
-            if each.signature.severity is not Severity.NOTE and each.signature.id not in parameters.accept
+            finding
+            for finding in summary.findings
+            if finding.signature.severity is not LogSeverity.NOTE
+            and finding.signature.id not in parameters.accept
         ]
         shown = stamp(since)
         if failures:
-            said = [f"{each.signature.id} {describe(each)}" for each in failures]
-            codes = {each.signature.id: each.count for each in failures}
+            said = [f"{failure.signature.id} {describe(failure)}" for failure in failures]
+            codes = {failure.signature.id: failure.count for failure in failures}
             return found(
                 False,
                 f"dockerd has logged failures since {shown}: {listed(said, NAMED)}.",
                 failures=dict(codes),
             )
         if not summary.is_complete:
-            why = " ".join(dict.fromkeys(each.reason for each in summary.gaps)) or "Lines were left out."
-            return Found(Answer.CANNOT_TELL, f"dockerd's journal since {shown} was read only in part. {why}")
+            why = " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines were left out."
+            return CheckResult(
+                Answer.CANNOT_TELL, f"dockerd's journal since {shown} was read only in part. {why}"
+            )
         return found(
             True, f"dockerd has logged no failure about addresses since {shown}.", lines=summary.entries
         )
@@ -268,9 +271,9 @@ def moment_of(text: str, now: datetime) -> datetime:
 
 async def logged_since(context: Context, since: datetime) -> Summary:
     """Return what dockerd has logged since then. Raises Unread where it cannot be read, or is another host's."""
-    world, swarm = context.world, await glimpse(context)
-    doubt = None if world.log.is_recorded else await doubt_of_host(context, swarm)
+    world, swarm = context.world, await quick_snapshot(context)
+    refusal = None if world.log.is_recorded else await why_not_this_host(context, swarm)
     now = world.clock.now()
     window_s = max((now - since).total_seconds(), 0.0)
-    batch = read(await read_lately(world.log, doubt, now, window_s, world.settings.look.call_timeout_s))
+    batch = read(await read_lately(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s))
     return summarise([batch], object_names(swarm), window_s)

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import account
-from console.monitor.snapshot import take_look
-from console.runbook.answers import found, glimpse, overlays_named, read, tells
-from console.runbook.contracts import Answer, Context, Found, NetworkName, Parameters, Subnet4
+from console.monitor.snapshot import take_snapshot
+from console.runbook.answers import found, overlays_named, quick_snapshot, read, tells
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Subnet4
 from console.swarm.values import Network
 from console.text import listed, plural
 
@@ -28,16 +28,16 @@ class NetworkIs:
     parameters: ClassVar[type[BaseModel]] = NetworkIsParameters
 
     @tells
-    async def check(self, context: Context, parameters: NetworkIsParameters) -> Found:
+    async def check(self, context: Context, parameters: NetworkIsParameters) -> CheckResult:
         """Tell whether the overlay is as described."""
-        networks = overlays_named(await glimpse(context), parameters.name)
+        networks = overlays_named(await quick_snapshot(context), parameters.name)
         if not networks:
             return found(False, f"Overlay {parameters.name} not found.")
         if len(networks) > 1:
             ids = [each.id[:12] for each in networks]
             return found(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
         (network,) = networks
-        subnets = [str(each.network) for each in network.subnets]
+        subnets = [str(subnet.network) for subnet in network.subnets]
         wrong = _differences(network, subnets, parameters)
         shown = f"{network.name} is {' and '.join(subnets) or 'without a subnet'}"
         return found(
@@ -72,10 +72,14 @@ class NetworkUnique:
     parameters: ClassVar[type[BaseModel]] = NameParameters
 
     @tells
-    async def check(self, context: Context, parameters: NameParameters) -> Found:
+    async def check(self, context: Context, parameters: NameParameters) -> CheckResult:
         """Tell whether the name is one network's."""
-        networks = [each for each in read((await glimpse(context)).networks) if each.name == parameters.name]
-        ids = [f"{each.id[:12]} ({each.driver or 'no driver'})" for each in networks]
+        networks = [
+            network
+            for network in read((await quick_snapshot(context)).networks)
+            if network.name == parameters.name
+        ]
+        ids = [f"{network.id[:12]} ({network.driver or 'no driver'})" for network in networks]
         if len(networks) == 1:
             return found(True, f"{parameters.name} is one network, {ids[0]}.")
         if not networks:
@@ -102,10 +106,10 @@ class NetworkHeadroomMin:
     parameters: ClassVar[type[BaseModel]] = HeadroomParameters
 
     @tells
-    async def check(self, context: Context, parameters: HeadroomParameters) -> Found:
+    async def check(self, context: Context, parameters: HeadroomParameters) -> CheckResult:
         """Tell whether enough is free. What is only an upper bound proves nothing unless it is taken for enough."""
         world, wanted = context.world, parameters.addresses
-        seen = await take_look(world.reader, world.log, world.clock, world.settings.look)
+        seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
         read(seen.swarm.networks)
         accounts = [
             each for each in account(seen.swarm, seen.earlier) if each.network.name == parameters.network
@@ -118,10 +122,10 @@ class NetworkHeadroomMin:
         sentence = f"{bound.capitalize()}{are}; required: {wanted}."
         evidence = {"free": free, "is_exact": is_exact, "capacity": accounts[0].capacity}
         if free < wanted:
-            return Found(Answer.NO, sentence, evidence)
+            return CheckResult(Answer.NO, sentence, evidence)
         if is_exact or parameters.bound_suffices:
-            return Found(Answer.YES, sentence, evidence)
-        return Found(
+            return CheckResult(Answer.YES, sentence, evidence)
+        return CheckResult(
             Answer.CANNOT_TELL,
             f"{sentence} Leaks are unknown here, so fewer may be free.",
             evidence,

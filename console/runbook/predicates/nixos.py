@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined
 from console.nixos.edit import NotNix, parsed_by_nix
-from console.nixos.file import NOT_NIXOS, PLACES, Places, read_nix_file, short
+from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, read_nix_file, short
 from console.nixos.prediction import predict, threatened
-from console.runbook.answers import System, Unread, cannot_tell, found, tells, touched
-from console.runbook.contracts import Context, Found, Parameters, UnitName
+from console.runbook.answers import System, Unread, cannot_tell, found, recorded_changes, tells
+from console.runbook.contracts import CheckResult, Context, Parameters, UnitName
 from console.runbook.language.values import Json
 from console.text import SENTENCE_LIMIT, clean, listed
 
@@ -32,11 +32,11 @@ class NixParses:
     name: ClassVar[str] = "nix.parses"
     parameters: ClassVar[type[BaseModel]] = ParsesParameters
 
-    def __init__(self, places: Places = PLACES) -> None:
+    def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
     @tells
-    async def check(self, context: Context, parameters: ParsesParameters) -> Found:
+    async def check(self, context: Context, parameters: ParsesParameters) -> CheckResult:
         """Tell whether Nix can read the file."""
         repository = Path(context.world.settings.nixos.repository)
         file = await asyncio.to_thread(read_nix_file, Path(parameters.file), repository)
@@ -61,11 +61,11 @@ class SystemIs:
     name: ClassVar[str] = "system.is"
     parameters: ClassVar[type[BaseModel]] = SystemParameters
 
-    def __init__(self, places: Places = PLACES) -> None:
+    def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
     @tells
-    async def check(self, context: Context, parameters: SystemParameters) -> Found:
+    async def check(self, context: Context, parameters: SystemParameters) -> CheckResult:
         """Tell which system runs, and which the next boot starts."""
         if not self._places.is_nixos:
             raise Unread(NOT_NIXOS)
@@ -92,11 +92,11 @@ class UnitsUnaffected:
     name: ClassVar[str] = "units.unaffected"
     parameters: ClassVar[type[BaseModel]] = UnaffectedParameters
 
-    def __init__(self, places: Places = PLACES) -> None:
+    def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
     @tells
-    async def check(self, context: Context, parameters: UnaffectedParameters) -> Found:
+    async def check(self, context: Context, parameters: UnaffectedParameters) -> CheckResult:
         """Tell which of the units would not go on, by a dry activation made now."""
         if not self._places.is_nixos:
             raise Unread(NOT_NIXOS)
@@ -107,7 +107,7 @@ class UnitsUnaffected:
         dangers = await threatened(parameters.units, activation, self._places)
         told: list[Json] = list(activation.told)
         if dangers:
-            return found(False, " ".join(each.sentence for each in dangers), dry_activate=told)
+            return found(False, " ".join(danger.sentence for danger in dangers), dry_activate=told)
         return found(
             True,
             f"A switch would neither stop nor restart {listed(parameters.units, _NAMED)}.",
@@ -116,7 +116,7 @@ class UnitsUnaffected:
 
 
 def _built(context: Context) -> str:
-    built = next(touched(context, "system", "build"), None)
+    built = next(recorded_changes(context, "system", "build"), None)
     if built is None or built.result is None:
         raise Unread("This step has built no system.", "Name it: `${steps.build.outputs.new_system}`.")
     return str(built.result["new_system"])

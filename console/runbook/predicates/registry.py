@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
-from console.runbook.contracts import Context, Found, Predicate
+from console.runbook.contracts import CheckResult, Context, Predicate
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call
 from console.runbook.predicates.attachments import AttachedAsBefore, AttachedIncludes
@@ -31,7 +31,7 @@ _ALL: tuple[Predicate[Any], ...] = (
     UnitsUnaffected(),
 )
 
-PREDICATES: Mapping[str, Predicate[Any]] = MappingProxyType({each.name: each for each in _ALL})
+PREDICATES: Mapping[str, Predicate[Any]] = MappingProxyType({predicate.name: predicate for predicate in _ALL})
 """By name."""
 
 
@@ -45,7 +45,7 @@ def predicate_named(name: str) -> Predicate[Any]:
     return PREDICATES[name]
 
 
-async def answer_to(context: Context, call: Call) -> Found:
+async def answer_to(context: Context, call: Call) -> CheckResult:
     """Return whether a predicate holds now; everything in its call is substituted. Raises RunbookError for a wrong call."""
     predicate = predicate_named(call.name)
     return await predicate.check(context, parameters_for(call, predicate.parameters))

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from console.diagnosis.findings.waiting import waiting_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.diagnosis.quiescence.services import UNDER_WAY
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.runbook.answers import found, glimpse, overlays_named, read, tells
-from console.runbook.contracts import Context, Found, Name, NetworkName, Parameters, Seconds
+from console.runbook.answers import found, overlays_named, quick_snapshot, read, tells
+from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters, Seconds
 from console.runbook.language.values import Json
 from console.swarm.values import Service, SwarmState, Task
 from console.text import duration, listed, plural
@@ -41,18 +41,20 @@ class ServicesConverged:
     parameters: ClassVar[type[BaseModel]] = ConvergedParameters
 
     @tells
-    async def check(self, context: Context, parameters: ConvergedParameters) -> Found:
+    async def check(self, context: Context, parameters: ConvergedParameters) -> CheckResult:
         """Tell whether the services run, and name those that do not."""
-        swarm = await glimpse(context)
+        swarm = await quick_snapshot(context)
         tasks = tasks_by_service(read(swarm.tasks))
         chosen = _chosen(swarm, parameters)
         absent = [
-            each for each in parameters.services if not any(fnmatchcase(one.name, each) for one in chosen)
+            service
+            for service in parameters.services
+            if not any(fnmatchcase(one.name, service) for one in chosen)
         ]
         troubles: dict[str, Json] = {
-            each.name: trouble
-            for each in chosen
-            if (trouble := _trouble(each, tasks.get(each.id, []), swarm, parameters.running_for))
+            service.name: trouble
+            for service in chosen
+            if (trouble := _trouble(service, tasks.get(service.id, []), swarm, parameters.running_for))
         }
         missing = _missing(swarm, parameters, chosen)
         if absent or missing:
@@ -68,16 +70,18 @@ class ServicesConverged:
 
 
 def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
-    ids = None if wanted.network is None else {each.id for each in overlays_named(swarm, wanted.network)}
+    ids = (
+        None if wanted.network is None else {overlay.id for overlay in overlays_named(swarm, wanted.network)}
+    )
     return [
-        each
-        for each in read(swarm.services)
-        if not each.is_job
-        and not each.is_probe
-        and (ids is None or not ids.isdisjoint(each.network_ids))
-        and (wanted.stack is None or each.stack == wanted.stack)
-        and (not wanted.services or any(fnmatchcase(each.name, one) for one in wanted.services))
-        and not any(fnmatchcase(each.name, one) for one in wanted.accept)
+        service
+        for service in read(swarm.services)
+        if not service.is_job
+        and not service.is_probe
+        and (ids is None or not ids.isdisjoint(service.network_ids))
+        and (wanted.stack is None or service.stack == wanted.stack)
+        and (not wanted.services or any(fnmatchcase(service.name, one) for one in wanted.services))
+        and not any(fnmatchcase(service.name, one) for one in wanted.accept)
     ]
 
 
@@ -99,7 +103,7 @@ def _trouble(service: Service, tasks: list[Task], swarm: SwarmState, running_for
     if not has_its_replicas(service, tasks):
         running = sum(each.state == "running" and not each.is_stopping for each in tasks)
         wanted = "" if service.replicas is None else f" of {service.replicas}"
-        last = max((each for each in tasks if each.error), key=lambda each: each.since, default=None)
+        last = max((each for each in tasks if each.error), key=lambda task: task.since, default=None)
         return f"has {running}{wanted} running" + (f" ({last.error})" if last else "")
     now = read(swarm.engine).time
     ages = [
@@ -125,22 +129,24 @@ class NoStuckNew:
     parameters: ClassVar[type[BaseModel]] = NoStuckNewParameters
 
     @tells
-    async def check(self, context: Context, parameters: NoStuckNewParameters) -> Found:
+    async def check(self, context: Context, parameters: NoStuckNewParameters) -> CheckResult:
         """Tell whether any service waits in New, or without its virtual IP, for longer than that."""
-        swarm = await glimpse(context)
+        swarm = await quick_snapshot(context)
         for part in (swarm.engine, swarm.services, swarm.tasks, swarm.networks):
             read(part)
         limit_s = parameters.older_than
         thresholds = replace(context.world.settings.thresholds, new_task_s=limit_s, unallocated_s=limit_s)
         taken_at = context.world.clock.now()
-        seen = Observation(context.world.host, taken_at, 0.0, swarm, None, _NOT_LOOKED_AT)
+        seen = Snapshot(context.world.host, taken_at, 0.0, swarm, None, _NOT_LOOKED_AT)
         waiting = waiting_services(seen, thresholds)
         if not waiting:
             return found(True, f"No task has been in state New for {duration(limit_s)}.")
-        said = [f"{each.name} for {duration(each.for_s)}" for each in waiting]
+        said = [
+            f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in waiting
+        ]
         return found(
             False,
             f"{plural(len(waiting), 'service')} {'waits' if len(waiting) == 1 else 'wait'} for an address: "
             f"{listed(said, NAMED)}.",
-            waiting={each.name: round(each.for_s) for each in waiting},
+            waiting={waiting_service.name: round(waiting_service.for_s) for waiting_service in waiting},
         )

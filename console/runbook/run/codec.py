@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
-_BY_NAME: Mapping[str, type[Any]] = {each.__name__: each for each in get_args(Event)}
+_BY_NAME: Mapping[str, type[Any]] = {arg.__name__: arg for arg in get_args(Event)}
 
 
 def kind_of(event: Event) -> str:
@@ -52,7 +52,7 @@ def value_from(kind: type[T], data: Any) -> T:
 def plain(value: Any) -> Any:
     """Return a value as plain data that JSON can hold."""
     if is_dataclass(value):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):

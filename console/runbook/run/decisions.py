@@ -10,7 +10,7 @@ from console.runbook.run.view import Question, RunState, RunView, StepView
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DecisionRequest:
     """What an operator wants. Where attempt, digest and question are given, they are those that were shown."""
 
     step: str
@@ -25,38 +25,40 @@ class Wish:
     """The number of the question that it answers."""
 
 
-def decision_for(view: RunView, wish: Wish, who: Who, *, is_alive: bool) -> Decided | str:
+def decision_for(view: RunView, request: DecisionRequest, who: Who, *, is_alive: bool) -> Decided | str:
     """Return the decision that a wish is, or why it cannot be taken, a sentence.
 
     `is_alive` says whether a runner works on the run. Where none does, nothing is under way that could be in the way.
     """
     # What a run has done can be undone for as long as its log is there; one that was given up has been answered for.
-    can_be_undone = view.state is RunState.DONE and wish.choice is Choice.UNDO
+    can_be_undone = view.state is RunState.DONE and request.choice is Choice.UNDO
     if view.is_over and not can_be_undone:
         return f"The run is over ({view.state})."
-    if wish.step not in {each.id for each in view.steps}:
-        return f"The run has no step {wish.step}."
-    step = view.step(wish.step)
+    if request.step not in {each.id for each in view.steps}:
+        return f"The run has no step {request.step}."
+    step = view.step(request.step)
     is_going = view.state is RunState.GOING and is_alive
-    match wish.choice:
+    match request.choice:
         case Choice.STOP:
             problem = "The run has already stopped." if view.state is RunState.STOPPED else ""
         case Choice.UNDO:
-            problem = _problem_with_undo(view, step, wish, is_going=is_going)
+            problem = _problem_with_undo(view, step, request, is_going=is_going)
         case _:
-            problem = _problem_with_moment(view, step, wish, is_going=is_going) or _problem_with(view, wish)
+            problem = _problem_with_moment(view, step, request, is_going=is_going) or _problem_with(
+                view, request
+            )
     if problem:
         return problem
-    return Decided(step.id, step.attempt, _digest_shown(view, step), wish.choice, who, wish.reason)
+    return Decided(step.id, step.attempt, _digest_shown(view, step), request.choice, who, request.reason)
 
 
-def _problem_with_undo(view: RunView, step: StepView, wish: Wish, *, is_going: bool) -> str:
+def _problem_with_undo(view: RunView, step: StepView, request: DecisionRequest, *, is_going: bool) -> str:
     scope = undo_scope(view, step.id)
     if not scope:
         return f"There is nothing to undo at {step.id}."
     if is_going:
         return "The run is under way. Stop it first."
-    changed = _change_since_shown(view, step, wish)
+    changed = _change_since_shown(view, step, request)
     if changed:
         return changed
     last = view.step(scope[0])
@@ -65,42 +67,42 @@ def _problem_with_undo(view: RunView, step: StepView, wish: Wish, *, is_going: b
     return ""
 
 
-def _problem_with_moment(view: RunView, step: StepView, wish: Wish, *, is_going: bool) -> str:
+def _problem_with_moment(view: RunView, step: StepView, request: DecisionRequest, *, is_going: bool) -> str:
     """Return why nothing can be decided about a step now, or why what was shown is no longer so."""
     if view.current is None or view.current.id != step.id:
         where = "everything is done" if view.current is None else f"the run is at {view.current.id}"
         return f"There is no open question about {step.id}: {where}."
     if is_going:
         return f"There is no open question about {step.id}: it is under way."
-    return _change_since_shown(view, step, wish)
+    return _change_since_shown(view, step, request)
 
 
-def _change_since_shown(view: RunView, step: StepView, wish: Wish) -> str:
+def _change_since_shown(view: RunView, step: StepView, request: DecisionRequest) -> str:
     """Return what is no longer as it was shown to the operator who decides, a sentence, or nothing."""
-    if wish.attempt is not None and wish.attempt != step.attempt:
+    if request.attempt is not None and request.attempt != step.attempt:
         return (
-            f"{step.id} is now at attempt {step.attempt}, but you were shown attempt {wish.attempt}. Check "
+            f"{step.id} is now at attempt {step.attempt}, but you were shown attempt {request.attempt}. Check "
             "it again."
         )
-    if wish.digest and not _digest_shown(view, step).startswith(wish.digest):
+    if request.digest and not _digest_shown(view, step).startswith(request.digest):
         return f"The plan of {step.id} has changed since it was shown to you. Check it again."
-    if wish.question is not None and (view.question is None or view.question.number != wish.question):
+    if request.question is not None and (view.question is None or view.question.number != request.question):
         return f"The question about {step.id} has changed since it was shown to you. Check it again."
     return ""
 
 
-def _problem_with(view: RunView, wish: Wish) -> str:
+def _problem_with(view: RunView, request: DecisionRequest) -> str:
     question = view.question
     choices = () if question is None else question.asked.choices
-    if wish.choice is Choice.SKIP:
-        return "" if wish.reason else "Skipping a step needs a reason."
-    if wish.choice is Choice.RETRY:
+    if request.choice is Choice.SKIP:
+        return "" if request.reason else "Skipping a step needs a reason."
+    if request.choice is Choice.RETRY:
         has_failed = question is None or Choice.RETRY in choices
-        return "" if has_failed else f"{wish.step} has not failed, so there is nothing to retry."
+        return "" if has_failed else f"{request.step} has not failed, so there is nothing to retry."
     if question is None or Choice.CONFIRM not in choices:
-        return f"{wish.step} is not waiting for a confirmation."
-    if wish.word != question.asked.word:
-        return f"Wrong word. Type `{question.asked.word}` to confirm {wish.step}."
+        return f"{request.step} is not waiting for a confirmation."
+    if request.word != question.asked.word:
+        return f"Wrong word. Type `{question.asked.word}` to confirm {request.step}."
     return ""
 
 
@@ -145,7 +147,7 @@ def stop_question(view: RunView) -> ShownQuestion | None:
     return ShownQuestion(step.id, (Choice.STOP,), attempt=step.attempt)
 
 
-def parse_answer(shown: ShownQuestion, typed: str) -> Wish | str:
+def parse_answer(shown: ShownQuestion, typed: str) -> DecisionRequest | str:
     """Return what was decided, or why that is no answer to the question, a sentence.
 
     A word that is asked for has to be typed exactly, alone or as `confirm=WORD`. Where it is called like another choice,
@@ -170,9 +172,9 @@ def ways_of(shown: ShownQuestion) -> str:
     """Return how a question is answered, a line."""
     ways = [f"{shown.word or Choice.CONFIRM} to go on"] if Choice.CONFIRM in shown.choices else []
     forms = {Choice.SKIP: "skip REASON"}
-    ways += [forms.get(each, str(each)) for each in shown.choices if each is not Choice.CONFIRM]
+    ways += [forms.get(choice, str(choice)) for choice in shown.choices if choice is not Choice.CONFIRM]
     return f"Type {', or '.join(ways)}."
 
 
-def _decided(shown: ShownQuestion, choice: Choice, *, word: str = "", reason: str = "") -> Wish:
-    return Wish(shown.step, choice, word, reason, shown.attempt, shown.digest, shown.number)
+def _decided(shown: ShownQuestion, choice: Choice, *, word: str = "", reason: str = "") -> DecisionRequest:
+    return DecisionRequest(shown.step, choice, word, reason, shown.attempt, shown.digest, shown.number)

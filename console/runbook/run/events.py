@@ -1,7 +1,7 @@
 """The events of a run's log. It is only ever appended to; everything that is known of a run follows from it.
 
-What is done to the world stands between two of them: `Intended` and `Succeeded` or `Failed`, `TouchBegan` and
-`TouchEnded`, `UndoIntended` and `Undone` or `UndoFailed`. Where the second is missing, it may have been done or not.
+What is done to the world stands between two of them: `Intended` and `Succeeded` or `Failed`, `ChangeBegan` and
+`ChangeEnded`, `UndoIntended` and `Undone` or `UndoFailed`. Where the second is missing, it may have been done or not.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from console.host.who import Who
-from console.runbook.language.values import NOTHING, Answer, Call, Found, Json, Planned
-from console.runbook.run.header import Header, StepHead
+from console.runbook.language.values import NOTHING, Answer, Call, CheckResult, Json, Planned
+from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.waits import BlockedTime
 
 
@@ -26,7 +26,7 @@ class Choice(StrEnum):
     STOP = "stop"
 
 
-class About(StrEnum):
+class QuestionKind(StrEnum):
     """What an operator is asked about."""
 
     GO_AHEAD = "go ahead"
@@ -53,14 +53,14 @@ class ConditionResult:
     """What a condition came to, under the name that the runbook has for it."""
 
     name: str
-    found: Found
+    found: CheckResult
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
     """A run was made. Always the first event."""
 
-    header: Header
+    header: RunHeader
     steps: tuple[StepHead, ...]
     who: Who
 
@@ -103,7 +103,7 @@ class Prepared:
     """Of the plan: what a decision names."""
     word: str
     """What the operator types, or nothing."""
-    probe: Found
+    probe: CheckResult
     plan: Planned | None = None
     """None where the probe says that it is already done."""
     requires: tuple[ConditionResult, ...] = ()
@@ -115,7 +115,7 @@ class Probed:
 
     step: str
     attempt: int
-    found: Found
+    found: CheckResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Asked:
 
     step: str
     attempt: int
-    about: About
+    about: QuestionKind
     digest: str
     word: str = ""
     choices: tuple[Choice, ...] = ()
@@ -145,7 +145,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Lapsed:
+class ConsentExpired:
     """What the plan rested on has changed since it was decided upon."""
 
     step: str
@@ -161,12 +161,12 @@ class Intended:
     attempt: int
     call: Call
     digest: str
-    before: Found
+    before: CheckResult
     """The state before, as the probe found it."""
 
 
 @dataclass(frozen=True, slots=True)
-class TouchBegan:
+class ChangeBegan:
     """An object is about to be changed."""
 
     step: str
@@ -178,11 +178,11 @@ class TouchBegan:
 
 
 @dataclass(frozen=True, slots=True)
-class TouchEnded:
-    """An object was changed. `touch` is the number of the entry of its beginning."""
+class ChangeEnded:
+    """An object was changed. `changed_object` is the number of the entry of its beginning."""
 
     step: str
-    touch: int
+    changed_object: int
     result: Mapping[str, Any]
 
 
@@ -275,7 +275,7 @@ class UndoFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class DaemonLogged:
     """What dockerd logged while a step was under way."""
 
     step: str
@@ -334,10 +334,10 @@ Event: TypeAlias = (
     | Probed
     | Asked
     | Decided
-    | Lapsed
+    | ConsentExpired
     | Intended
-    | TouchBegan
-    | TouchEnded
+    | ChangeBegan
+    | ChangeEnded
     | Succeeded
     | Failed
     | Verified
@@ -347,7 +347,7 @@ Event: TypeAlias = (
     | UndoIntended
     | Undone
     | UndoFailed
-    | Logged
+    | DaemonLogged
     | Waited
     | Noted
     | Stopped

@@ -40,7 +40,7 @@ class StepHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class RunHeader:
     """Where a run belongs. It goes on nowhere else."""
 
     run_id: str

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from console.runbook.language.values import Answer, Effect, OnFailure
 from console.runbook.run import events
-from console.runbook.run.events import About, Choice, Prepared, Why
+from console.runbook.run.events import Choice, Prepared, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Consent, Question, RunState, RunView, StepState, StepView
 
-LAPSED = "Conditions changed since you confirmed."
+CONSENT_EXPIRED = "Conditions changed since you confirmed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ class Ask:
     """Ask the operator."""
 
     step: str
-    about: About
+    about: QuestionKind
     choices: tuple[Choice, ...]
     undo_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Lapse:
+class ExpireConsent:
     """Let a consent lapse, for what it was given for has changed."""
 
     step: str
@@ -130,13 +130,13 @@ class Finish:
     is_undone: bool = False
 
 
-Move: TypeAlias = (
+NextAction: TypeAlias = (
     Rest
     | Await
     | Prepare
     | Probe
     | Ask
-    | Lapse
+    | ExpireConsent
     | Fail
     | PassOver
     | Act
@@ -149,40 +149,50 @@ Move: TypeAlias = (
 )
 
 
-def event_of(move: Move, view: RunView) -> events.Event:
+def event_of(next_action: NextAction, view: RunView) -> events.Event:
     """Return the event of a move for which nothing has to be looked at or done. Raises KeyError for any other move."""
-    return _EVENTS[type(move)](move, view)
+    return _EVENTS[type(next_action)](next_action, view)
 
 
-def _asked(move: Ask, view: RunView) -> events.Asked:
-    step = view.step(move.step)
+def _asked(next_action: Ask, view: RunView) -> events.Asked:
+    step = view.step(next_action.step)
     shown = step.prepared
-    word = shown.word if shown is not None and events.Choice.CONFIRM in move.choices else ""
+    word = shown.word if shown is not None and events.Choice.CONFIRM in next_action.choices else ""
     digest = "" if shown is None else shown.digest
-    return events.Asked(move.step, step.attempt, move.about, digest, word, move.choices, move.undo_after_s)
+    return events.Asked(
+        next_action.step,
+        step.attempt,
+        next_action.about,
+        digest,
+        word,
+        next_action.choices,
+        next_action.undo_after_s,
+    )
 
 
-def _lapsed(move: Lapse, view: RunView) -> events.Lapsed:
-    return events.Lapsed(move.step, view.step(move.step).attempt, LAPSED)
+def _expired(next_action: ExpireConsent, view: RunView) -> events.ConsentExpired:
+    return events.ConsentExpired(next_action.step, view.step(next_action.step).attempt, CONSENT_EXPIRED)
 
 
-def _failed(move: Fail, view: RunView) -> events.Failed:
-    return events.Failed(move.step, view.step(move.step).attempt, move.sentence)
+def _failed(next_action: Fail, view: RunView) -> events.Failed:
+    return events.Failed(next_action.step, view.step(next_action.step).attempt, next_action.sentence)
 
 
-def _retried(move: Retry, view: RunView) -> events.Retried:
-    return events.Retried(move.step, view.step(move.step).attempt + 1, move.is_counted)
+def _retried(next_action: Retry, view: RunView) -> events.Retried:
+    return events.Retried(next_action.step, view.step(next_action.step).attempt + 1, next_action.is_counted)
 
 
 _EVENTS: dict[type[Any], Callable[[Any, RunView], events.Event]] = {
     Ask: _asked,
-    Lapse: _lapsed,
+    ExpireConsent: _expired,
     Fail: _failed,
     Retry: _retried,
-    PassOver: lambda move, _: events.NotApplicable(move.step, move.sentence),
-    BeginUndo: lambda move, _: events.UndoBegan(move.steps, move.sentence),
-    Halt: lambda move, _: events.Stopped(move.why, move.sentence, move.hint),
-    Finish: lambda move, view: events.Ended(move.is_undone, tuple(each.id for each in view.left_behind)),
+    PassOver: lambda next_action, _: events.NotApplicable(next_action.step, next_action.sentence),
+    BeginUndo: lambda next_action, _: events.UndoBegan(next_action.steps, next_action.sentence),
+    Halt: lambda next_action, _: events.Stopped(next_action.why, next_action.sentence, next_action.hint),
+    Finish: lambda next_action, view: events.Ended(
+        next_action.is_undone, tuple(step.id for step in view.left_behind)
+    ),
 }
 
 
@@ -192,7 +202,7 @@ MOST_IDLE_STARTS = 3
 """How many runners in a row may crash at startup."""
 
 
-def next_move(view: RunView) -> Move:
+def choose_next_action(view: RunView) -> NextAction:
     """Return what a runner does next."""
     if view.is_over or view.state is RunState.STOPPED:
         return Rest()
@@ -203,17 +213,17 @@ def next_move(view: RunView) -> Move:
         return halt
     if view.undoing:
         return _undo_move(view, view.step(view.undoing[0]))
-    if any(each.state is StepState.UNDONE for each in view.steps):
+    if any(step.state is StepState.UNDONE for step in view.steps):
         return _after_undoing(view)
     return Finish() if view.current is None else _step_move(view, view.current)
 
 
 def needs_runner(view: RunView) -> bool:
     """Whether there is something to do that waits for nobody; a question with a time limit is."""
-    move = next_move(view)
-    if isinstance(move, Await):
-        return move.question.asked.undo_after_s is not None
-    return not isinstance(move, Rest)
+    next_action = choose_next_action(view)
+    if isinstance(next_action, Await):
+        return next_action.question.asked.undo_after_s is not None
+    return not isinstance(next_action, Rest)
 
 
 def _reason_to_halt(view: RunView) -> Halt | None:
@@ -229,7 +239,7 @@ def _reason_to_halt(view: RunView) -> Halt | None:
     return None
 
 
-def _step_move(view: RunView, step: StepView) -> Move:
+def _step_move(view: RunView, step: StepView) -> NextAction:
     if step.state is StepState.FAILED:
         return _after_failure(view, step)
     if step.state is StepState.UNKNOWN:
@@ -241,20 +251,20 @@ def _step_move(view: RunView, step: StepView) -> Move:
     return _begin(view, step, step.prepared)
 
 
-def _begin(view: RunView, step: StepView, seen: Prepared) -> Move:
+def _begin(view: RunView, step: StepView, seen: Prepared) -> NextAction:
     """Return the move for a step that was just looked at and is not done already."""
     if seen.plan is not None and seen.plan.not_applicable:
         return PassOver(step.id, seen.plan.not_applicable)
     if seen.plan is not None and seen.plan.refused:
         return Fail(step.id, " ".join(seen.plan.refused))
-    missing = [each.found.sentence for each in seen.requires if each.found.answer is not Answer.YES]
+    missing = [require.found.sentence for require in seen.requires if require.found.answer is not Answer.YES]
     needs_consent = step.head.needs_word or step.head.is_checkpoint
     # In front of a checkpoint it may still become so while nobody has let it go on.
     if missing and not (step.head.is_checkpoint and step.consent is None):
         return Fail(step.id, " ".join(missing))
     if not needs_consent or (step.consent is not None and _covers(step.consent, step, seen)):
         return Act(step.id)
-    return Lapse(step.id) if step.consent else _ask(view, step, About.GO_AHEAD, Choice.CONFIRM)
+    return ExpireConsent(step.id) if step.consent else _ask(view, step, QuestionKind.GO_AHEAD, Choice.CONFIRM)
 
 
 def _covers(consent: Consent, step: StepView, seen: Prepared) -> bool:
@@ -266,7 +276,7 @@ def _covers(consent: Consent, step: StepView, seen: Prepared) -> bool:
     return consent.digest == seen.digest or (consent.is_retry and (is_under_way or not step.head.needs_word))
 
 
-def _out_of_doubt(view: RunView, step: StepView) -> Move:
+def _out_of_doubt(view: RunView, step: StepView) -> NextAction:
     """Return the move for a step of which nobody knows what came of it."""
     if step.has_result and step.verified is None:
         return Verify(step.id)
@@ -288,7 +298,7 @@ def _may_go_again(step: StepView, answer: Answer) -> bool:
     return answer is Answer.NO and (head.may_retry or head.needs_word or was_said)
 
 
-def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> Move:
+def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> NextAction:
     head = step.head
     if is_known and head.may_retry and step.retries < head.retries:
         return Retry(step.id, head.retry_every_s, is_counted=True)
@@ -298,7 +308,7 @@ def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> M
         return BeginUndo(undo_scope(view, step.id), sentence)
     # An outage has an end, whatever the runbook says of failures.
     if head.on_failure is OnFailure.ASK or (view.is_in_outage and _can_undo(view, step)):
-        return _ask(view, step, About.FAILURE, Choice.RETRY)
+        return _ask(view, step, QuestionKind.FAILURE, Choice.RETRY)
     hint = step.failure.hint if step.failure is not None else ""
     if is_known:
         return Halt(Why.FAILED, sentence, hint)
@@ -321,13 +331,13 @@ def _can_undo(view: RunView, step: StepView) -> bool:
     return bool(scope) and not view.step(scope[0]).head.no_undo_because
 
 
-def _ask(view: RunView, step: StepView, about: About, first: Choice) -> Ask:
+def _ask(view: RunView, step: StepView, about: QuestionKind, first: Choice) -> Ask:
     can_undo = _can_undo(view, step)
     choices = (first, Choice.SKIP, *((Choice.UNDO,) if can_undo else ()), Choice.STOP)
     return Ask(step.id, about, choices, UNDO_AFTER_S if view.is_in_outage and can_undo else None)
 
 
-def _undo_move(view: RunView, step: StepView) -> Move:
+def _undo_move(view: RunView, step: StepView) -> NextAction:
     again = f"vipconsole decide {view.header.run_id} {step.id} undo tries it again."
     if step.undo_failure is not None:
         return Halt(
@@ -343,11 +353,11 @@ def _undo_move(view: RunView, step: StepView) -> Move:
     return UndoStep(step.id)
 
 
-def _after_undoing(view: RunView) -> Move:
+def _after_undoing(view: RunView) -> NextAction:
     if not view.has_changed:
         return Finish(is_undone=True)
-    left = [each.id for each in view.steps if each.head.changes and each.has_begun]
-    first = next(each.id for each in view.steps if each.state is StepState.UNDONE)
+    left = [step.id for step in view.steps if step.head.changes and step.has_begun]
+    first = next(step.id for step in view.steps if step.state is StepState.UNDONE)
     run = view.header.run_id
     return Halt(
         Why.UNDONE,

@@ -14,11 +14,11 @@ REBOOTED = (
 )
 
 
-def fold(entries: Iterable[events.LogEntry]) -> RunView:
+def replay(entries: Iterable[events.LogEntry]) -> RunView:
     """Return the run of a whole log. Raises HostError for a log that is none."""
     view: RunView | None = None
-    for each in entries:
-        view = begun(each) if view is None else after(view, each)
+    for entry in entries:
+        view = begun(entry) if view is None else after(view, entry)
     if view is None:
         raise HostError("The run's log is empty.", "It was never used; its folder can be removed.")
     return view
@@ -29,7 +29,7 @@ def begun(entry: events.LogEntry) -> RunView:
     event = entry.event
     if not isinstance(event, events.Began):
         raise HostError("The run's log lacks its beginning.")
-    steps = tuple(StepView(each) for each in event.steps)
+    steps = tuple(StepView(step) for step in event.steps)
     return RunView(
         event.header, event.who, entry.at, steps, entry.number, entry.at, boot_id=event.header.boot_id
     )
@@ -47,7 +47,7 @@ def _step_changed(view: RunView, event: Any, entry: events.LogEntry) -> RunView:
 
 
 def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]) -> RunView:
-    return replace(view, steps=tuple(change(each) if each.id == step_id else each for each in view.steps))
+    return replace(view, steps=tuple(change(step) if step.id == step_id else step for step in view.steps))
 
 
 def _begun_twice(_view: RunView, _event: events.Began, _entry: events.LogEntry) -> RunView:
@@ -56,7 +56,7 @@ def _begun_twice(_view: RunView, _event: events.Began, _entry: events.LogEntry) 
 
 def _with_new_runner(view: RunView, event: events.RunnerStarted, _entry: events.LogEntry) -> RunView:
     is_new_boot = event.boot_id != view.boot_id
-    steps = tuple(replay_steps.with_new_runner(each, is_new_boot=is_new_boot) for each in view.steps)
+    steps = tuple(replay_steps.with_new_runner(step, is_new_boot=is_new_boot) for step in view.steps)
     notes = (*view.notes, REBOOTED) if is_new_boot else view.notes
     return replace(view, steps=steps, boot_id=event.boot_id, notes=notes)
 
@@ -81,19 +81,19 @@ def _resumed(view: RunView, event: events.Resumed, _entry: events.LogEntry) -> R
 
 def _accepted(view: RunView, event: events.Accepted, _entry: events.LogEntry) -> RunView:
     header = replace(view.header, digest=event.digest, variables=event.variables)
-    known = {each.id: each for each in view.steps}
+    known = {step.id: step for step in view.steps}
     steps = tuple(
-        replace(known[each.id], head=each, is_fresh=False, consent=None)
-        if each.id in known
-        else StepView(each)
-        for each in event.steps
+        replace(known[step.id], head=step, is_fresh=False, consent=None)
+        if step.id in known
+        else StepView(step)
+        for step in event.steps
     )
     return replace(view, header=header, steps=steps)
 
 
 def _asked(view: RunView, event: events.Asked, entry: events.LogEntry) -> RunView:
     def waits(step: StepView) -> StepView:
-        state = StepState.WAITING if event.about is events.About.GO_AHEAD else step.state
+        state = StepState.WAITING if event.about is events.QuestionKind.GO_AHEAD else step.state
         return replace(step, state=state, is_fresh=False)
 
     question = Question(entry.number, event, entry.at)
@@ -114,7 +114,7 @@ def _decided(view: RunView, event: events.Decided, entry: events.LogEntry) -> Ru
 
 
 def _undo(view: RunView, steps: tuple[str, ...]) -> RunView:
-    undone = tuple(replace(each, undo_failure=None) if each.id in steps else each for each in view.steps)
+    undone = tuple(replace(step, undo_failure=None) if step.id in steps else step for step in view.steps)
     return replace(view, steps=undone, undoing=steps)
 
 

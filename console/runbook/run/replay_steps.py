@@ -11,7 +11,7 @@ from console.runbook.run.waits import merged
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class RecordedChange:
     """An object that an attempt of this step recorded before it changed it."""
 
     number: int
@@ -24,26 +24,26 @@ class Touched:
     """Result of the change; None where unknown: it may have been made or not."""
 
 
-class TouchedObjects:
+class RecordedChanges:
     """The objects that steps touched since each was undone last. Only entries that change it cost anything."""
 
     def __init__(self) -> None:
-        self._by_step: dict[str, dict[int, Touched]] = {}
+        self._by_step: dict[str, dict[int, RecordedChange]] = {}
 
     def take(self, entry: events.LogEntry) -> None:
         """Take in the next entry of the log."""
         match entry.event:
-            case events.TouchBegan(step, kind, object_id, what, state):
-                touched = Touched(entry.number, kind, object_id, what, state, None)
-                self._by_step.setdefault(step, {})[entry.number] = touched
-            case events.TouchEnded(step, number, result):
+            case events.ChangeBegan(step, kind, object_id, what, state):
+                recorded_changes = RecordedChange(entry.number, kind, object_id, what, state, None)
+                self._by_step.setdefault(step, {})[entry.number] = recorded_changes
+            case events.ChangeEnded(step, number, result):
                 of_step = self._by_step.get(step, {})
                 if number in of_step:
                     of_step[number] = replace(of_step[number], result=result)
             case events.Undone(step):
                 self._by_step.pop(step, None)
 
-    def of(self, step: str) -> tuple[Touched, ...]:
+    def of(self, step: str) -> tuple[RecordedChange, ...]:
         """Return what a step touched, in order."""
         return tuple(self._by_step.get(step, {}).values())
 
@@ -58,7 +58,7 @@ def undo_scope(view: RunView, step_id: str) -> tuple[str, ...]:
     last = len(view.steps) - 1 if current is None else view.steps.index(current)
     place = next(number for number, each in enumerate(view.steps) if each.id == step_id)
     first = place if place < last else _after_checkpoint(view.steps, last)
-    return tuple(each.id for each in reversed(view.steps[first:]) if each.head.changes and each.has_begun)
+    return tuple(step.id for step in reversed(view.steps[first:]) if step.head.changes and step.has_begun)
 
 
 def _after_checkpoint(steps: tuple[StepView, ...], last: int) -> int:
@@ -153,7 +153,7 @@ def _probed(step: StepView, event: events.Probed, _entry: events.LogEntry) -> St
     return replace(step, has_result=True, verified=None, outputs=step.outputs or event.found.evidence)
 
 
-def _lapsed(step: StepView, _event: events.Lapsed, _entry: events.LogEntry) -> StepView:
+def _expired(step: StepView, _event: events.ConsentExpired, _entry: events.LogEntry) -> StepView:
     return replace(step, consent=None)
 
 
@@ -197,7 +197,7 @@ def _failed(step: StepView, event: events.Failed, entry: events.LogEntry) -> Ste
 
 
 def _verified(step: StepView, event: events.Verified, entry: events.LogEntry) -> StepView:
-    wrong = " ".join(each.found.sentence for each in event.told if each.found.answer is not Answer.YES)
+    wrong = " ".join(result.found.sentence for result in event.told if result.found.answer is not Answer.YES)
     return replace(
         step,
         state=STATES[event.answer],
@@ -253,19 +253,20 @@ def _undo_failed(step: StepView, event: events.UndoFailed, entry: events.LogEntr
     )
 
 
-def _touch_began(step: StepView, event: events.TouchBegan, entry: events.LogEntry) -> StepView:
-    touch = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
-    return replace(step, touches=(*step.touches, touch))
+def _change_began(step: StepView, event: events.ChangeBegan, entry: events.LogEntry) -> StepView:
+    changed_object = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
+    return replace(step, change_records=(*step.change_records, changed_object))
 
 
-def _touch_ended(step: StepView, event: events.TouchEnded, _entry: events.LogEntry) -> StepView:
-    touches = tuple(
-        replace(each, is_finished=True) if each.number == event.touch else each for each in step.touches
+def _change_ended(step: StepView, event: events.ChangeEnded, _entry: events.LogEntry) -> StepView:
+    change_records = tuple(
+        replace(record, is_finished=True) if record.number == event.changed_object else record
+        for record in step.change_records
     )
-    return replace(step, touches=touches)
+    return replace(step, change_records=change_records)
 
 
-def _logged(step: StepView, event: events.Logged, _entry: events.LogEntry) -> StepView:
+def _logged(step: StepView, event: events.DaemonLogged, _entry: events.LogEntry) -> StepView:
     return replace(step, logged=event.lines)
 
 
@@ -276,7 +277,7 @@ def _waited(step: StepView, event: events.Waited, entry: events.LogEntry) -> Ste
 _CHANGES: dict[type[Any], Callable[[StepView, Any, events.LogEntry], StepView]] = {
     events.Prepared: _prepared,
     events.Probed: _probed,
-    events.Lapsed: _lapsed,
+    events.ConsentExpired: _expired,
     events.Intended: _intended,
     events.Succeeded: _succeeded,
     events.Failed: _failed,
@@ -286,8 +287,8 @@ _CHANGES: dict[type[Any], Callable[[StepView, Any, events.LogEntry], StepView]] 
     events.UndoIntended: _undo_intended,
     events.Undone: _undone,
     events.UndoFailed: _undo_failed,
-    events.TouchBegan: _touch_began,
-    events.TouchEnded: _touch_ended,
-    events.Logged: _logged,
+    events.ChangeBegan: _change_began,
+    events.ChangeEnded: _change_ended,
+    events.DaemonLogged: _logged,
     events.Waited: _waited,
 }

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from console.host.who import Who
-from console.runbook.language.values import NOTHING, Answer, Effect, Found, Json, Runbook, Step
+from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
-from console.runbook.run.header import Header, StepHead
+from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.waits import BlockedTime, Waiting, merged
 
 
@@ -97,7 +97,7 @@ class StepView:
     """Whether that attempt has no result yet."""
     has_begun: bool = False
     """Whether any part of it may have been done and was not undone since."""
-    probed: Found | None = None
+    probed: CheckResult | None = None
     """The probe of an attempt whose result was unknown."""
     failure: Failure | None = None
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
@@ -108,7 +108,7 @@ class StepView:
     """Sentence of its last verification."""
     retries: int = 0
     """How often it was retried automatically."""
-    touches: tuple[ChangeRecord, ...] = ()
+    change_records: tuple[ChangeRecord, ...] = ()
     is_being_undone: bool = False
     """Whether an undo of it has started and its result is unknown."""
     undo_failure: Failure | None = None
@@ -156,7 +156,7 @@ class Question:
 class RunView:
     """A run."""
 
-    header: Header
+    header: RunHeader
     who: Who
     began_at: datetime
     steps: tuple[StepView, ...]
@@ -182,9 +182,9 @@ class RunView:
 
     def step(self, step_id: str) -> StepView:
         """Return a step. Raises KeyError."""
-        for each in self.steps:
-            if each.id == step_id:
-                return each
+        for step in self.steps:
+            if step.id == step_id:
+                return step
         raise KeyError(step_id)
 
     @property
@@ -195,7 +195,7 @@ class RunView:
     @property
     def current(self) -> StepView | None:
         """The step that the run is at; None where all are settled."""
-        return next((each for each in self.steps if not each.is_settled), None)
+        return next((step for step in self.steps if not step.is_settled), None)
 
     @property
     def is_over(self) -> bool:
@@ -205,12 +205,12 @@ class RunView:
     @property
     def has_changed(self) -> bool:
         """Whether it has begun to change anything."""
-        return any(each.head.changes and each.has_begun for each in self.steps)
+        return any(step.head.changes and step.has_begun for step in self.steps)
 
     @property
     def left_behind(self) -> tuple[StepView, ...]:
         """The changing steps that were begun and are neither verified nor undone."""
-        return tuple(each for each in self.steps if each.has_left_something)
+        return tuple(step for step in self.steps if step.has_left_something)
 
     @property
     def blocks(self) -> bool:
@@ -223,10 +223,10 @@ class RunView:
     def is_in_outage(self) -> bool:
         """Whether services may be down because of it."""
         return any(
-            each.head.effect is Effect.OUTAGE
-            and each.has_left_something
-            and each.state is not StepState.SKIPPED
-            for each in self.steps
+            step.head.effect is Effect.OUTAGE
+            and step.has_left_something
+            and step.state is not StepState.SKIPPED
+            for step in self.steps
         )
 
     @property
@@ -235,13 +235,13 @@ class RunView:
 
         A run whose runner process has died is 3 for a caller who knows that it has.
         """
-        states = {each.state for each in self.steps}
+        states = {step.state for step in self.steps}
         if StepState.UNKNOWN in states:
             return 3
         match self.state:
             case RunState.DONE:
                 return (
-                    1 if any(each.state is StepState.SKIPPED and each.decisions for each in self.steps) else 0
+                    1 if any(step.state is StepState.SKIPPED and step.decisions for step in self.steps) else 0
                 )
             case RunState.UNDONE | RunState.ABANDONED:
                 return 1
@@ -277,7 +277,7 @@ def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class StoredRun:
     """A run as a viewer sees it."""
 
     view: RunView
@@ -293,7 +293,7 @@ class Watched:
     def written(self, step_id: str) -> Step | None:
         """Return a step as the runbook has it, for a run that nobody has begun yet."""
         steps = () if self.runbook is None else self.runbook.steps
-        return next((each for each in steps if each.id == step_id), None)
+        return next((step for step in steps if step.id == step_id), None)
 
     @property
     def is_interrupted(self) -> bool:

@@ -73,9 +73,9 @@ class Waiting:
 def cut(blocking: Iterable[Blocking]) -> tuple[Blocking, ...]:
     """Return each thing once, its texts cleaned and bounded."""
     found: dict[str, Blocking] = {}
-    for each in blocking:
-        name = clean(each.name)
-        found.setdefault(name, Blocking(name, clean(each.what, WHAT_LIMIT)))
+    for blocker in blocking:
+        name = clean(blocker.name)
+        found.setdefault(name, Blocking(name, clean(blocker.what, WHAT_LIMIT)))
     return tuple(found.values())
 
 
@@ -83,7 +83,7 @@ def headline_of(blocking: Sequence[Blocking], note: str, more: int = 0) -> str:
     """Return what is waited for, in a line."""
     if not blocking:
         return clean(note, SENTENCE_LIMIT)
-    texts = [each.text.removesuffix(".") for each in blocking]
+    texts = [blocker.text.removesuffix(".") for blocker in blocking]
     unnamed = [""] * more
     return clean(f"waiting for {listed([*texts, *unnamed], _NAMED)}", _HEADLINE_LIMIT)
 
@@ -96,7 +96,7 @@ def taken_in(
     passed_s: float,
 ) -> tuple[BlockedTime, ...]:
     """Return the rows with one more look: `before` blocked since the last one, `passed_s` ago, and `blocking` does now."""
-    now = {each.name: each for each in blocking}
+    now = {blocker.name: blocker for blocker in blocking}
     after: list[BlockedTime] = []
     for row in rows:
         each = row
@@ -106,9 +106,11 @@ def taken_in(
             began = each.times + (each.name not in before)
             each = replace(each, ended_at=at, times=began, what=now[each.name].what)
         after.append(each)
-    known = {each.name for each in rows}
+    known = {row.name for row in rows}
     after += [
-        BlockedTime(each.name, each.what, at, at, 1, 0.0) for each in blocking if each.name not in known
+        BlockedTime(blocker.name, blocker.what, at, at, 1, 0.0)
+        for blocker in blocking
+        if blocker.name not in known
     ]
     return bounded(after, now.keys())
 
@@ -116,9 +118,9 @@ def taken_in(
 def merged(rows: Iterable[BlockedTime]) -> tuple[BlockedTime, ...]:
     """Return the rows of several waits as those of one."""
     found: dict[str, BlockedTime] = {}
-    for each in rows:
-        known = found.get(each.name)
-        found[each.name] = each if known is None else _sum(known, each, each.name, each.what)
+    for row in rows:
+        known = found.get(row.name)
+        found[row.name] = row if known is None else _sum(known, row, row.name, row.what)
     return bounded(list(found.values()), ())
 
 
@@ -127,13 +129,13 @@ def bounded(rows: list[BlockedTime], kept: Iterable[str]) -> tuple[BlockedTime, 
     if len(rows) <= MOST_ROWS:
         return tuple(rows)
     wanted = frozenset(kept)
-    named = [each for each in rows if each.name != OTHERS]
+    named = [row for row in rows if row.name != OTHERS]
     by_weight = sorted(named, key=lambda each: (each.name in wanted, each.took_s), reverse=True)
-    stay = {each.name for each in by_weight[: MOST_ROWS - 1]}
-    (others, *rest) = [each for each in rows if each.name not in stay]
-    for each in rest:
-        others = _sum(others, each, OTHERS, "")
-    return (*(each for each in rows if each.name in stay), replace(others, name=OTHERS, what=""))
+    stay = {blocked_time.name for blocked_time in by_weight[: MOST_ROWS - 1]}
+    (others, *rest) = [row for row in rows if row.name not in stay]
+    for blocked_time in rest:
+        others = _sum(others, blocked_time, OTHERS, "")
+    return (*(row for row in rows if row.name in stay), replace(others, name=OTHERS, what=""))
 
 
 def _sum(one: BlockedTime, two: BlockedTime, name: str, what: str) -> BlockedTime:

@@ -19,7 +19,7 @@ from console.host.lock_probe import LOCK
 from console.journal.reader import DaemonLog, open_journal
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.loop import Runner
-from console.runbook.runner.waits import LINGER_S, Patience
+from console.runbook.runner.waits import LINGER_S, WaitPolicy
 from console.runbook.store.folders import RUNNER_LOCK
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, beat
@@ -34,19 +34,19 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
     """Work on a run. Return 0 where the log tells how far it came, and 3 where it could not be read or written."""
     clock = SystemClock()
     log = RunLog(folder, clock)
-    patience = Patience(log, clock, linger_s)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, patience.ending.set)
-    for each in (signal.SIGHUP, signal.SIGINT):
+    wait_policy = WaitPolicy(log, clock, linger_s)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wait_policy.ending.set)
+    for signals in (signal.SIGHUP, signal.SIGINT):
         # A viewer of the run may go; the run stays.
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(signals, signal.SIG_IGN)
     output = Output(folder)
     try:
         header = (await log.read()).header
         settings = header.settings
-        connection = EngineConnection(header.host, settings.look.call_timeout_s)
+        connection = EngineConnection(header.host, settings.snapshot.call_timeout_s)
         try:
             world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit)))
-            runner = Runner(log, world, output, patience, lock)
+            runner = Runner(log, world, output, wait_policy, lock)
             await _alone(runner, log, clock)
         finally:
             connection.close()

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from console.clock import Clock
 from console.errors import HostError, NotAllowed
 from console.journal.reader import DaemonLog
-from console.operations.changes import Touches
+from console.operations.changes import ChangeRecords
 from console.runbook.actions.registry import action_named, action_of, parameters_for
-from console.runbook.contracts import Action, Blocking, Touched
+from console.runbook.contracts import Action, Blocking, RecordedChange
 from console.runbook.language.substitution import Names, resolved_call, resolved_text
 from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events
@@ -104,7 +104,7 @@ class Ready:
 
 def names_of(view: RunView, own: StepView | None = None) -> Names:
     """Return the values that placeholders stand for: variables, the run, the outputs of what is done, and a step's own."""
-    outputs = {each.id: each.outputs for each in view.steps if each.state is StepState.DONE}
+    outputs = {step.id: step.outputs for step in view.steps if step.state is StepState.DONE}
     if own is not None:
         outputs[own.id] = own.outputs
     run: Mapping[str, Json] = {
@@ -156,13 +156,13 @@ class StepContext:
     timeout_s: float
     folder: Path
     output: Output
-    touches: Touches
+    change_records: ChangeRecords
     waits: Waits
-    touched: Sequence[Touched] = field(default_factory=tuple)
+    recorded_changes: Sequence[RecordedChange] = field(default_factory=tuple)
 
     async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
         """Tell what is waited for at this moment."""
-        await self.waits.look(self.step, blocking, note)
+        await self.waits.report(self.step, blocking, note)
 
     async def say(self, line: str) -> None:
         """Report a line of progress."""
@@ -177,7 +177,7 @@ class StepContext:
         return str(path)
 
 
-class LogTouches:
+class LoggedChanges:
     """Records in the log of the run what a step touches."""
 
     def __init__(self, log: RunLog, step: str) -> None:
@@ -186,15 +186,15 @@ class LogTouches:
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
         """Record that an object is about to be changed, and return the number of this touch."""
-        touch = events.TouchBegan(self._step, clean(kind), clean(object_id), clean(what), state)
-        return (await self._log.append(touch)).number
+        changed_object = events.ChangeBegan(self._step, clean(kind), clean(object_id), clean(what), state)
+        return (await self._log.append(changed_object)).number
 
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Record that a change was made."""
-        await self._log.append(events.TouchEnded(self._step, number, result))
+        await self._log.append(events.ChangeEnded(self._step, number, result))
 
 
-class NoTouches:
+class NoChanges:
     """For reading: a read-only action changes nothing."""
 
     async def before(
@@ -213,7 +213,7 @@ class NoTouches:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class RunnerContext:
     """A run's folder, its log, its runbook, and the world."""
 
     folder: Path
@@ -230,18 +230,18 @@ class Tools:
 
     def step(self, step_id: str) -> Step:
         """Return a step as the runbook has it."""
-        return next(each for each in self.runbook.steps if each.id == step_id)
+        return next(step for step in self.runbook.steps if step.id == step_id)
 
     async def looking(self, step_id: str) -> StepContext:
         """Return what an action is given that only looks."""
-        return await self._context(step_id, self.world, NoTouches())
+        return await self._context(step_id, self.world, NoChanges())
 
     async def changing(self, step_id: str, tell: Tell) -> StepContext:
         """Return what an action is given that may change something."""
-        return await self._context(step_id, self.world.changeable(tell), LogTouches(self.log, step_id))
+        return await self._context(step_id, self.world.changeable(tell), LoggedChanges(self.log, step_id))
 
-    async def _context(self, step_id: str, world: RunWorld, touches: Touches) -> StepContext:
-        touched = await self.log.touched(step_id)
+    async def _context(self, step_id: str, world: RunWorld, change_records: ChangeRecords) -> StepContext:
+        recorded_changes = await self.log.recorded_changes(step_id)
         return StepContext(
             world,
             self.view.header.run_id,
@@ -249,9 +249,9 @@ class Tools:
             self.step(step_id).timeout_s,
             self.folder,
             self.output,
-            touches,
+            change_records,
             self.waits,
-            touched,
+            recorded_changes,
         )
 
     async def keep_waits(self, step_id: str) -> None:

@@ -11,16 +11,16 @@ from console import __version__
 from console.errors import Declined, HostError, RunbookError
 from console.host.identity import boot_id
 from console.host.who import Who
-from console.operations.changes import Touches
+from console.operations.changes import ChangeRecords
 from console.runbook.actions.registry import action_of
-from console.runbook.contracts import Blocking, Touched
+from console.runbook.contracts import Blocking, RecordedChange
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, unfilled
 from console.runbook.language.values import Json, Planned, Runbook, Step
 from console.runbook.run import events
-from console.runbook.run.header import Header, StepHead
-from console.runbook.run.view import Live, RunView, StepView, Watched
-from console.runbook.runner.context import NoTouches, RunWorld, ready, word_of
+from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.view import Live, RunView, StepView, StoredRun
+from console.runbook.runner.context import NoChanges, RunWorld, ready, word_of
 from console.runbook.runner.gate import where_this_is
 from console.runbook.runner.inspection import planned
 from console.runbook.store.folders import create_run, keep_runbook, new_run_id
@@ -50,8 +50,8 @@ class PlanContext:
     world: RunWorld
     timeout_s: float
     run_id: str = NOT_BEGUN
-    touches: Touches = field(default_factory=NoTouches)
-    touched: tuple[Touched, ...] = ()
+    change_records: ChangeRecords = field(default_factory=NoChanges)
+    recorded_changes: tuple[RecordedChange, ...] = ()
 
     async def say(self, line: str) -> None:
         """Drop it: nobody watches."""
@@ -68,7 +68,7 @@ async def plan_of(runbook: Runbook, variables: Mapping[str, Json], world: RunWor
     """Return what every step would do, as of now. Reads only. Raises RunbookError for a value that cannot be used."""
     run: Mapping[str, Json] = {"id": NOT_BEGUN, "started_at": NOT_BEGUN, "engine": world.host}
     names = Names(variables, {}, run)
-    return tuple([await _plan_of(each, names, world) for each in runbook.steps])
+    return tuple([await _plan_of(step, names, world) for step in runbook.steps])
 
 
 async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
@@ -106,9 +106,9 @@ def head_of(step: Step) -> StepHead:
     )
 
 
-def not_begun(runbook: Runbook, now: datetime) -> Watched:
+def not_begun(runbook: Runbook, now: datetime) -> StoredRun:
     """Return the run that would begin now, as far as the runbook alone tells. Raises RunbookError for an unknown action."""
-    header = Header(
+    header = RunHeader(
         run_id="",
         runbook_id=runbook.id,
         title=clean(runbook.title, SENTENCE_LIMIT),
@@ -123,13 +123,13 @@ def not_begun(runbook: Runbook, now: datetime) -> Watched:
         engine_version="",
         tool_version=__version__,
     )
-    heads = (replace(head_of(each), title=clean(each.title, SENTENCE_LIMIT)) for each in runbook.steps)
-    return Watched(RunView(header, Who(""), now, tuple(map(StepView, heads))), Live(), runbook)
+    heads = (replace(head_of(step), title=clean(step.title, SENTENCE_LIMIT)) for step in runbook.steps)
+    return StoredRun(RunView(header, Who(""), now, tuple(map(StepView, heads))), Live(), runbook)
 
 
 def refusals(plans: tuple[StepPlan, ...]) -> tuple[tuple[str, str], ...]:
     """Return what must not be done as things are now, and why, by step."""
-    return tuple((each.step.id, why) for each in plans if each.plan is not None for why in each.plan.refused)
+    return tuple((plan.step.id, why) for plan in plans if plan.plan is not None for why in plan.plan.refused)
 
 
 async def begin_run(
@@ -141,7 +141,7 @@ async def begin_run(
     source = str(await asyncio.to_thread(Path(runbook.source).absolute))
     data = await asyncio.to_thread(_unchanged, runbook)
     now = clock.now()
-    header = Header(
+    header = RunHeader(
         run_id=await asyncio.to_thread(new_run_id, state, runbook.id, now),
         runbook_id=runbook.id,
         title=runbook.title,
@@ -158,7 +158,7 @@ async def begin_run(
         variables=variables,
         settings=world.settings,
     )
-    heads = tuple(head_of(each) for each in runbook.steps)
+    heads = tuple(head_of(step) for step in runbook.steps)
     return await asyncio.to_thread(create_run, state, events.Began(header, heads, who), data, now)
 
 
@@ -169,7 +169,7 @@ def accepted(
 
     Raises Declined where it does not fit what was done already.
     """
-    heads = tuple(head_of(each) for each in runbook.steps)
+    heads = tuple(head_of(step) for step in runbook.steps)
     why = _misfit(view, heads)
     if why:
         raise Declined(why, "Undo what was done, or abandon the run, then start another run.")
@@ -179,8 +179,8 @@ def accepted(
 
 def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:
     """Return why other steps cannot go on where a run is, a sentence, or nothing."""
-    touched = [at for at, each in enumerate(view.steps) if each.is_settled or each.has_begun]
-    before = view.steps[: touched[-1] + 1] if touched else ()
+    recorded_changes = [at for at, each in enumerate(view.steps) if each.is_settled or each.has_begun]
+    before = view.steps[: recorded_changes[-1] + 1] if recorded_changes else ()
     for at, each in enumerate(before):
         if at >= len(heads) or heads[at].id != each.id or heads[at].action != each.head.action:
             ids = listed([one.id for one in before], 10)
@@ -196,7 +196,10 @@ def variables_again(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
 
     Raises RunbookError for a new one that has no default.
     """
-    known = {each.name: view.header.variables.get(each.name, each.default) for each in runbook.variables}
+    known = {
+        variable.name: view.header.variables.get(variable.name, variable.default)
+        for variable in runbook.variables
+    }
     unset = [name for name, value in known.items() if value is None]
     if unset:
         raise RunbookError(f"The changed runbook has variables without a value: {listed(unset)}.")

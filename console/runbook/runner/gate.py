@@ -13,8 +13,8 @@ from console.operations.changes import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.language.source import read_bytes
 from console.runbook.run import events
-from console.runbook.run.header import Header
-from console.runbook.runner.context import Tools
+from console.runbook.run.header import RunHeader
+from console.runbook.runner.context import RunnerContext
 from console.runbook.store.folders import kept_runs, runbook_path
 from console.runbook.store.viewer import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
@@ -41,7 +41,7 @@ async def where_this_is(reader: SwarmReader) -> Location:
     return Location(machine_id(), await reader.engine())
 
 
-def misplaced(header: Header, place: Location) -> str:
+def misplaced(header: RunHeader, place: Location) -> str:
     """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
     if place.machine_id != header.machine_id:
         return f"The run began on another machine ({header.machine_id}); this one is {place.machine_id}."
@@ -53,7 +53,7 @@ def misplaced(header: Header, place: Location) -> str:
     return ""
 
 
-def moved(header: Header, place: Location) -> str:
+def moved(header: RunHeader, place: Location) -> str:
     """Return what is different here and worth knowing, a sentence, or nothing."""
     engine = place.engine
     if engine.version != header.engine_version:
@@ -66,14 +66,14 @@ def moved(header: Header, place: Location) -> str:
 class Gate:
     """Knows what keeps a run from going on, and tells the system journal of every change."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, runner: RunnerContext) -> None:
+        self._runner = runner
         self._has_begun = False
 
     async def runbook_changed(self) -> events.Stopped | None:
         """Return why the run stops because its runbook is no longer the one that was planned, or None."""
-        header, run = self._tools.view.header, self._tools.view.header.run_id
-        kept = f"the run keeps a copy, {runbook_path(self._tools.folder, header.digest)}"
+        header, run = self._runner.view.header, self._runner.view.header.run_id
+        kept = f"the run keeps a copy, {runbook_path(self._runner.folder, header.digest)}"
         again = f"vipconsole resume {run}"
         try:
             data = await asyncio.to_thread(read_bytes, Path(header.source))
@@ -98,7 +98,7 @@ class Gate:
         async def answered() -> tuple[events.Stopped | None]:
             return (await self._closed(),)
 
-        clock = self._tools.world.clock
+        clock = self._runner.world.clock
         unreached = (EngineError, SwarmError)
         try:
             found = await until(answered, clock, REACHED_WITHIN_S, REACH_EVERY_S, despite=unreached)
@@ -107,8 +107,8 @@ class Gate:
         return found[0] if found else None
 
     async def _closed(self) -> events.Stopped | None:
-        header = self._tools.view.header
-        place = await where_this_is(self._tools.world.reader)
+        header = self._runner.view.header
+        place = await where_this_is(self._runner.world.reader)
         why = misplaced(header, place)
         if why:
             return events.Stopped(events.Why.REFUSED, why, "It can only continue where it began.")
@@ -118,16 +118,16 @@ class Gate:
         return None
 
     async def _begin_to_change(self, machine: str) -> None:
-        folder = self._tools.folder.absolute()
+        folder = self._runner.folder.absolute()
         state, run = folder.parents[1], folder.name
         await asyncio.to_thread(decline_if_unfinished, state, run)
         tell = self.tell_for("")
         if not tell("begins to change the swarm"):
             await self._note("There is no system journal here to record the changes in.")
-        world = self._tools.world
+        world = self._runner.world
         changer = EngineChanger(world.connection, tell)
-        steps = self._tools.runbook.steps
-        mends = any(each.action is not None and each.action.name == NetworkRecreate.name for each in steps)
+        steps = self._runner.runbook.steps
+        mends = any(step.action is not None and step.action.name == NetworkRecreate.name for step in steps)
         claimant = Claimant(machine, await asyncio.to_thread(kept_runs, state), run, brings_back=mends)
         for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):
             await self._note(f"Removed {name}, left behind by an interrupted census.")
@@ -135,12 +135,12 @@ class Gate:
 
     def tell_for(self, step_id: str) -> Tell:
         """Return what tells the journal of a change that a step makes, with who let it begin."""
-        view = self._tools.view
+        view = self._runner.view
         decisions = view.step(step_id).decisions if step_id else ()
         who = decisions[-1].who if decisions else view.on_behalf_of
         name = f"vipconsole run {view.header.run_id}" + (f", step {step_id}" if step_id else "")
         return Audit(who, name).tell
 
     async def _note(self, sentence: str) -> None:
-        if sentence and sentence not in self._tools.view.notes:
-            await self._tools.log.append(events.Noted(sentence))
+        if sentence and sentence not in self._runner.view.notes:
+            await self._runner.log.append(events.Noted(sentence))

@@ -10,10 +10,10 @@ from typing import TypeVar
 from console.clock import Clock
 from console.errors import (
     EngineError,
-    EngineNonsense,
     EngineTimeout,
     EngineUnreachable,
-    Part,
+    MalformedReply,
+    Result,
     RunbookError,
     StoreFailed,
     SwarmError,
@@ -26,16 +26,16 @@ from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Context
 from console.runbook.language.substitution import Names, resolved_call, unfilled
-from console.runbook.language.values import Answer, Call, Found, Json, Planned, Step
+from console.runbook.language.values import Answer, Call, CheckResult, Json, Planned, Step
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run import events
 from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepView
 from console.runbook.runner.context import (
     Ready,
+    RunnerContext,
     RunWorld,
     StepContext,
-    Tools,
     digest_of,
     made_ready,
     names_of,
@@ -55,39 +55,42 @@ VERIFY_EVERY_S = 1.0
 """The pause between two verifications of a step."""
 
 
-async def prepared(tools: Tools, step: Step) -> events.Prepared | events.Failed:
+async def prepared(runner: RunnerContext, step: Step) -> events.Prepared | events.Failed:
     """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
-    view = tools.view
+    view = runner.view
     seen = view.step(step.id)
     without = _rests_on_nothing(view, step)
     if without is not None:
         plan = Planned(step.title, not_applicable=without)
         call = action_of(step)[1]
-        return events.Prepared(step.id, seen.attempt, call, "", "", Found(Answer.NO, without), plan)
+        return events.Prepared(step.id, seen.attempt, call, "", "", CheckResult(Answer.NO, without), plan)
     try:
         names = names_of(view)
         what, word = ready(step, names), word_of(step, names)
         probes = [resolved_call(each, names) for each in step.probe]
-        requires = [resolved_call(each, names) for each in step.requires]
+        requires = [resolved_call(require, names) for require in step.requires]
     except RunbookError as error:
         return events.Failed(step.id, seen.attempt, error.sentence, error.hint)
-    context = await tools.looking(step.id)
+    context = await runner.looking(step.id)
     probe = await _probe(context, what, probes)
     if probe.answer is Answer.YES:
         digest = digest_of(view.header.digest, what.call, {})
         return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
     plan = await planned(context, what)
-    told = [events.ConditionResult(each.name, await _answered(answer_to(context, each))) for each in requires]
+    told = [
+        events.ConditionResult(require.name, await _answered(answer_to(context, require)))
+        for require in requires
+    ]
     for each in step.requires_steps:
-        told += await _told_of_step(tools, tools.step(each), names)
+        told += await _told_of_step(runner, runner.step(each), names)
     digest = digest_of(view.header.digest, what.call, plan.basis)
     return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe, plan, tuple(told))
 
 
 def _rests_on_nothing(view: RunView, step: Step) -> str | None:
     """Return why a step does not apply here: it needs the result of a step that was skipped on this host."""
-    for each in unfilled(action_of(step)[1], names_of(view)):
-        found = next((one for one in view.steps if one.id == each.step), None)
+    for reference in unfilled(action_of(step)[1], names_of(view)):
+        found = next((one for one in view.steps if one.id == reference.step), None)
         if found is not None and found.is_passed_over:
             return f"It needs {found.id}, which was skipped. {found.skipped_because}"
     return None
@@ -109,17 +112,17 @@ async def planned(context: Context, what: Ready) -> Planned:
         return Planned("Its plan is unknown.", refused=(told_of_bug(error),))
 
 
-async def probed(tools: Tools, step: Step) -> Found:
+async def probed(runner: RunnerContext, step: Step) -> CheckResult:
     """Look into an attempt, or an undo, of which nobody knows what came of it."""
-    seen = tools.view.step(step.id)
+    seen = runner.view.step(step.id)
     try:
-        names = names_of(tools.view, seen)
+        names = names_of(runner.view, seen)
         undo = ready_to_undo(step, names) if seen.is_being_undone else None
         probes = [resolved_call(each, names) for each in step.probe] if undo is None else []
         what = undo or as_intended(seen, ready(step, names))
     except RunbookError as error:
-        return Found(Answer.CANNOT_TELL, error.sentence)
-    return await _probe(await tools.looking(step.id), what, probes)
+        return CheckResult(Answer.CANNOT_TELL, error.sentence)
+    return await _probe(await runner.looking(step.id), what, probes)
 
 
 def as_intended(seen: StepView, what: Ready) -> Ready:
@@ -127,20 +130,24 @@ def as_intended(seen: StepView, what: Ready) -> Ready:
     return what if seen.intent is None else made_ready(what.action, seen.intent.call)
 
 
-async def verified(tools: Tools, step: Step) -> events.Verified:
+async def verified(runner: RunnerContext, step: Step) -> events.Verified:
     """Verify the result, again and again until the step's time limit."""
-    clock = tools.world.clock
+    clock = runner.world.clock
     began_s = clock.monotonic()
     while True:
-        seen = tools.view.step(step.id)
-        told = await _told_of_step(tools, step, names_of(tools.view, seen))
-        answer = worst([each.found.answer for each in told])
+        seen = runner.view.step(step.id)
+        told = await _told_of_step(runner, step, names_of(runner.view, seen))
+        answer = worst([result.found.answer for result in told])
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
             return events.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
-        context = await tools.looking(step.id)
+        context = await runner.looking(step.id)
         await context.waits_for(
-            [Blocking(each.name, each.found.sentence) for each in told if each.found.answer is not Answer.YES]
+            [
+                Blocking(result.name, result.found.sentence)
+                for result in told
+                if result.found.answer is not Answer.YES
+            ]
         )
         await clock.sleep(VERIFY_EVERY_S)
 
@@ -148,37 +155,39 @@ async def verified(tools: Tools, step: Step) -> events.Verified:
 def worst(answers: Iterable[Answer]) -> Answer:
     """Return what several answers come to: no where any is, then cannot tell where any is."""
     told = set(answers)
-    return next((each for each in (Answer.NO, Answer.CANNOT_TELL) if each in told), Answer.YES)
+    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in told), Answer.YES)
 
 
-async def _told_of_step(tools: Tools, step: Step, names: Names) -> list[events.ConditionResult]:
+async def _told_of_step(runner: RunnerContext, step: Step, names: Names) -> list[events.ConditionResult]:
     """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
-    seen = tools.view.step(step.id)
+    seen = runner.view.step(step.id)
     try:
         what = as_intended(seen, ready(step, names))
-        calls = [resolved_call(each, names) for each in step.verify]
+        calls = [resolved_call(call, names) for call in step.verify]
     except RunbookError as error:
-        return [events.ConditionResult(step.id, Found(Answer.CANNOT_TELL, error.sentence))]
-    context = await tools.looking(step.id)
+        return [events.ConditionResult(step.id, CheckResult(Answer.CANNOT_TELL, error.sentence))]
+    context = await runner.looking(step.id)
     own = await _answered(what.action.verify(context, what.parameters, seen.outputs))
-    return [events.ConditionResult(what.action.name, own), *[await _told(context, each) for each in calls]]
+    return [events.ConditionResult(what.action.name, own), *[await _told(context, call) for call in calls]]
 
 
 async def _told(context: Context, call: Call) -> events.ConditionResult:
     return events.ConditionResult(call.name, await _answered(answer_to(context, call)))
 
 
-async def _probe(context: Context, what: Ready, probes: list[Call]) -> Found:
+async def _probe(context: Context, what: Ready, probes: list[Call]) -> CheckResult:
     if not probes:
         return await _answered(what.action.probe(context, what.parameters))
-    told = [await _told(context, each) for each in probes]
-    evidence = {each.name: dict(each.found.evidence) for each in told}
-    return Found(
-        worst(each.found.answer for each in told), " ".join(each.found.sentence for each in told), evidence
+    told = [await _told(context, probe) for probe in probes]
+    evidence = {result.name: dict(result.found.evidence) for result in told}
+    return CheckResult(
+        worst(result.found.answer for result in told),
+        " ".join(result.found.sentence for result in told),
+        evidence,
     )
 
 
-async def _answered(answer: Awaitable[Found]) -> Found:
+async def _answered(answer: Awaitable[CheckResult]) -> CheckResult:
     """Return an answer; one that cannot be had is that it cannot be told."""
     try:
         async with asyncio.timeout(LOOK_WITHIN_S):
@@ -186,11 +195,11 @@ async def _answered(answer: Awaitable[Found]) -> Found:
     except StoreFailed:
         raise
     except VipconsoleError as error:
-        return Found(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
+        return CheckResult(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
     except TimeoutError:
-        return Found(Answer.CANNOT_TELL, _hung())
+        return CheckResult(Answer.CANNOT_TELL, _hung())
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        return Found(Answer.CANNOT_TELL, told_of_bug(error))
+        return CheckResult(Answer.CANNOT_TELL, told_of_bug(error))
 
 
 def _hung() -> str:
@@ -217,25 +226,27 @@ LONGEST_S = 3600.0
 async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
     """Return what dockerd logged since a moment, a line for each kind, or why that is not known."""
     try:
-        engine: Part[Engine] = await world.reader.engine()
+        engine: Result[Engine] = await world.reader.engine()
     except (EngineError, SwarmError) as error:
         engine = unknown_from(error)
-    doubt = await whose_host(world.host, engine)
+    refusal = await whose_host(world.host, engine)
     now = world.clock.now()
     window_s = min(LONGEST_S, max(0.0, (now - began).total_seconds()) + MARGIN_S)
-    batch = await read_lately(world.log, doubt, now, window_s, world.settings.look.call_timeout_s)
+    batch = await read_lately(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s)
     if isinstance(batch, Unknown):
         return (f"dockerd's log is unknown: {batch.reason}",)
     summary = summarise([batch], {}, window_s)
-    lines = [f"{each.signature.severity}: {each.text} ({describe(each)})" for each in summary.findings]
-    lines += [f"unexplained: {each.text} ({each.count} times)" for each in summary.unmatched]
+    lines = [
+        f"{finding.signature.severity}: {finding.text} ({describe(finding)})" for finding in summary.findings
+    ]
+    lines += [f"unexplained: {message.text} ({message.count} times)" for message in summary.unmatched]
     more = [f"… {len(lines) - MOST_LINES} more kinds"] if len(lines) > MOST_LINES else []
     return (*lines[:MOST_LINES], *more) or ("No findings.",)
 
 
 GRACE_S = 10.0
 """Beyond a step's time limit, before its act is ended from outside."""
-UNSURE = (EngineTimeout, EngineNonsense, EngineUnreachable)
+UNSURE = (EngineTimeout, MalformedReply, EngineUnreachable)
 """After one of these the engine may have done what it was asked or not."""
 
 
@@ -265,19 +276,19 @@ async def acted(
     return events.Failed(step.id, attempt, sentence, hint, is_known=is_known, took_s=_since(clock, began_s))
 
 
-async def undone(tools: Tools, step: Step, tell: Tell) -> None:
+async def undone(runner: RunnerContext, step: Step, tell: Tell) -> None:
     """Undo a step, with its intent before and what came of it after."""
-    seen = tools.view.step(step.id)
-    clock = tools.world.clock
+    seen = runner.view.step(step.id)
+    clock = runner.world.clock
     try:
-        names = names_of(tools.view, seen)
+        names = names_of(runner.view, seen)
         own = as_intended(seen, ready(step, names))
         other = ready_to_undo(step, names)
     except RunbookError as error:
-        await tools.log.append(events.UndoFailed(step.id, error.sentence, error.hint))
+        await runner.log.append(events.UndoFailed(step.id, error.sentence, error.hint))
         return
-    context = await tools.changing(step.id, tell)
-    await tools.log.append(events.UndoIntended(step.id, (other or own).call))
+    context = await runner.changing(step.id, tell)
+    await runner.log.append(events.UndoIntended(step.id, (other or own).call))
     began_s = clock.monotonic()
     sentence, hint = "", ""
     try:
@@ -295,9 +306,9 @@ async def undone(tools: Tools, step: Step, tell: Tell) -> None:
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
         sentence = told_of_bug(error)
     if sentence:
-        await tools.log.append(events.UndoFailed(step.id, sentence, hint))
+        await runner.log.append(events.UndoFailed(step.id, sentence, hint))
     else:
-        await tools.log.append(events.Undone(step.id, _since(clock, began_s)))
+        await runner.log.append(events.Undone(step.id, _since(clock, began_s)))
 
 
 async def _done_by(context: StepContext, what: Ready, step: Step) -> str:

@@ -24,21 +24,21 @@ from console.runbook.run.next_action import (
     Act,
     Await,
     Finish,
-    Move,
+    NextAction,
     Prepare,
     Probe,
     Retry,
     UndoStep,
     Verify,
+    choose_next_action,
     event_of,
     needs_runner,
-    next_move,
 )
 from console.runbook.run.view import Question
-from console.runbook.runner.context import Ready, RunWorld, Tools, made_ready
+from console.runbook.runner.context import Ready, RunnerContext, RunWorld, made_ready
 from console.runbook.runner.gate import Gate
 from console.runbook.runner.inspection import acted, logged_since, prepared, probed, undone, verified
-from console.runbook.runner.waits import Patience, Waits, keep_what_was_left
+from console.runbook.runner.waits import WaitPolicy, Waits, keep_what_was_left
 from console.runbook.store.folders import hold_reserve, release_reserve, runbook_path
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
@@ -47,15 +47,15 @@ from console.text import duration
 STOPPED = "It was stopped with the run."
 
 
-class Mover:
+class Executor:
     """Makes moves, with the maintenance lock held. Every method raises StoreFailed where the log cannot be written."""
 
-    def __init__(self, tools: Tools, gate: Gate, patience: Patience) -> None:
-        self._tools = tools
-        self._log = tools.log
+    def __init__(self, runner: RunnerContext, gate: Gate, wait_policy: WaitPolicy) -> None:
+        self._runner = runner
+        self._log = runner.log
         self._gate = gate
-        self._patience = patience
-        self._deeds: dict[type[Any], Callable[[Any, int], Awaitable[None]]] = {
+        self._wait_policy = wait_policy
+        self._actions: dict[type[Any], Callable[[Any, int], Awaitable[None]]] = {
             Prepare: self._prepare,
             Probe: self._probe,
             Act: self._act,
@@ -65,33 +65,35 @@ class Mover:
             Finish: self._finish,
         }
 
-    async def make(self, move: Move, seen: int) -> None:
+    async def make(self, next_action: NextAction, seen: int) -> None:
         """Make a move that was decided upon with the log as of the entry `seen`.
 
         Where somebody has appended since, an action whose conditions may have changed is not done.
         """
-        deed = self._deeds.get(type(move))
+        deed = self._actions.get(type(next_action))
         if deed is not None:
-            await deed(move, seen)
+            await deed(next_action, seen)
         else:
-            await self._log.append_if_current(event_of(move, self._tools.view), seen)
+            await self._log.append_if_current(event_of(next_action, self._runner.view), seen)
 
-    async def _prepare(self, move: Prepare, seen: int) -> None:
+    async def _prepare(self, next_action: Prepare, seen: int) -> None:
         why = await self._gate.runbook_changed()
         if why is not None:
             await self._log.append_if_current(why, seen)
             return
-        event = await self._patience.unless_stopped(prepared(self._tools, self._step(move.step)))
+        event = await self._wait_policy.unless_stopped(prepared(self._runner, self._step(next_action.step)))
         if event is not None:
             await self._log.append_if_current(event, seen)
 
-    async def _probe(self, move: Probe, _seen: int) -> None:
-        found = await self._patience.unless_stopped(probed(self._tools, self._step(move.step)))
+    async def _probe(self, next_action: Probe, _seen: int) -> None:
+        found = await self._wait_policy.unless_stopped(probed(self._runner, self._step(next_action.step)))
         if found is not None:
-            await self._log.append(events.Probed(move.step, self._tools.view.step(move.step).attempt, found))
+            await self._log.append(
+                events.Probed(next_action.step, self._runner.view.step(next_action.step).attempt, found)
+            )
 
-    async def _act(self, move: Act, seen: int) -> None:
-        step, view = self._step(move.step), self._tools.view.step(move.step)
+    async def _act(self, next_action: Act, seen: int) -> None:
+        step, view = self._step(next_action.step), self._runner.view.step(next_action.step)
         if view.prepared is None:
             raise RuntimeError("nothing was prepared")
         action, _ = action_of(step)
@@ -101,10 +103,10 @@ class Mover:
         intent = events.Intended(step.id, view.attempt, what.call, view.prepared.digest, view.prepared.probe)
         if not await self._log.append_if_current(intent, seen):
             return
-        began = self._tools.world.clock.now()
+        began = self._runner.world.clock.now()
         await self._log.append(await self._result(step, what, view.attempt))
         # After what came of it, which must not lack the room. Killed between the two, the next runner makes up for it.
-        await self._tools.keep_waits(step.id)
+        await self._runner.keep_waits(step.id)
         if what.changes:
             await self._keep_what_was_logged(step, began)
 
@@ -112,42 +114,42 @@ class Mover:
         if what.changes:
             tell = self._gate.tell_for(step.id)
             tell(f"step {step.id} begins, attempt {attempt}: {what.call.name}")
-            return await acted(await self._tools.changing(step.id, tell), step, what, attempt)
-        context = await self._tools.looking(step.id)
-        event = await self._patience.unless_stopped(acted(context, step, what, attempt))
+            return await acted(await self._runner.changing(step.id, tell), step, what, attempt)
+        context = await self._runner.looking(step.id)
+        event = await self._wait_policy.unless_stopped(acted(context, step, what, attempt))
         return event or events.Failed(step.id, attempt, STOPPED, was_stopped=True)
 
-    async def _verify(self, move: Verify, _seen: int) -> None:
-        event = await self._patience.unless_stopped(verified(self._tools, self._step(move.step)))
+    async def _verify(self, next_action: Verify, _seen: int) -> None:
+        event = await self._wait_policy.unless_stopped(verified(self._runner, self._step(next_action.step)))
         if event is not None:
             await self._log.append(event)
-        await self._tools.keep_waits(move.step)
+        await self._runner.keep_waits(next_action.step)
 
-    async def _retry(self, move: Retry, seen: int) -> None:
-        if move.after_s and await self._patience.for_news(move.after_s):
+    async def _retry(self, next_action: Retry, seen: int) -> None:
+        if next_action.after_s and await self._wait_policy.for_news(next_action.after_s):
             return
-        await self._log.append_if_current(event_of(move, self._tools.view), seen)
+        await self._log.append_if_current(event_of(next_action, self._runner.view), seen)
 
-    async def _undo(self, move: UndoStep, seen: int) -> None:
+    async def _undo(self, next_action: UndoStep, seen: int) -> None:
         if not await self._may_change(seen):
             return
-        step, began = self._step(move.step), self._tools.world.clock.now()
+        step, began = self._step(next_action.step), self._runner.world.clock.now()
         tell = self._gate.tell_for(step.id)
         tell(f"step {step.id} is undone")
-        await undone(self._tools, step, tell)
-        await self._tools.keep_waits(step.id)
+        await undone(self._runner, step, tell)
+        await self._runner.keep_waits(step.id)
         await self._keep_what_was_logged(step, began)
 
-    async def _finish(self, move: Finish, seen: int) -> None:
-        if await self._log.append_if_current(event_of(move, self._tools.view), seen):
-            release_reserve(self._tools.folder)
+    async def _finish(self, next_action: Finish, seen: int) -> None:
+        if await self._log.append_if_current(event_of(next_action, self._runner.view), seen):
+            release_reserve(self._runner.folder)
             self._gate.tell_for("")("the run ends")
 
     async def _may_change(self, seen: int) -> bool:
         """Return whether the world may be changed here and now; where not, the run is stopped, saying why."""
         why = await self._gate.closed()
         try:
-            await asyncio.to_thread(hold_reserve, self._tools.folder)
+            await asyncio.to_thread(hold_reserve, self._runner.folder)
         except HostError as error:
             why = events.Stopped(events.Why.REFUSED, error.sentence, error.hint)
         if why is not None:
@@ -155,10 +157,10 @@ class Mover:
         return why is None
 
     async def _keep_what_was_logged(self, step: Step, began: datetime) -> None:
-        await self._log.append(events.Logged(step.id, await logged_since(self._tools.world, began)))
+        await self._log.append(events.DaemonLogged(step.id, await logged_since(self._runner.world, began)))
 
     def _step(self, step_id: str) -> Step:
-        return self._tools.step(step_id)
+        return self._runner.step(step_id)
 
 
 LOCK_WITHIN_S = 30.0
@@ -174,14 +176,14 @@ class Runner:
         log: RunLog,
         world: RunWorld,
         output: Output,
-        patience: Patience,
+        wait_policy: WaitPolicy,
         lock: Path = LOCK,
     ) -> None:
         self._log = log
         self._world = world
         self._output = output
         self._clock = world.clock
-        self._patience = patience
+        self._wait_policy = wait_policy
         self._lock = lock
         self._has_started = False
 
@@ -191,11 +193,11 @@ class Runner:
 
     async def work(self) -> None:
         """Work. Raises HostError where the log cannot be read or written."""
-        while not self._patience.ending.is_set():
+        while not self._wait_policy.ending.is_set():
             view = await self._log.read()
             if needs_runner(view):
                 await self._work_with_lock()
-            elif view.question is None or not await self._patience.for_an_answer():
+            elif view.question is None or not await self._wait_policy.for_an_answer():
                 return
 
     async def _work_with_lock(self) -> None:
@@ -208,7 +210,7 @@ class Runner:
                 ):
                     await self._session()
             except LockHeld as error:
-                if self._clock.monotonic() < end_s and not self._patience.ending.is_set():
+                if self._clock.monotonic() < end_s and not self._wait_policy.ending.is_set():
                     continue
                 await self._stop(
                     error.sentence, f"When it has ended: vipconsole resume {view.header.run_id}."
@@ -220,20 +222,20 @@ class Runner:
             await self._log.append(events.RunnerStarted(os.getpid(), boot_id(), __version__))
             self._has_started = True
             await keep_what_was_left(self._log)
-        mover, digest = None, ""
-        while not self._patience.ending.is_set():
+        executor, digest = None, ""
+        while not self._wait_policy.ending.is_set():
             view = await self._log.read()
             if not needs_runner(view):
                 return
-            move = next_move(view)
+            next_action = choose_next_action(view)
             if self._log.used_reserve:
                 await self._stop(FULL, f"Free some space, then: vipconsole resume {view.header.run_id}.")
-            elif mover is None or digest != view.header.digest:
-                mover, digest = await self._mover(), view.header.digest
-            elif isinstance(move, Await):
-                await self._undo_if_nobody_answers(move.question)
+            elif executor is None or digest != view.header.digest:
+                executor, digest = await self._executor(), view.header.digest
+            elif isinstance(next_action, Await):
+                await self._undo_if_nobody_answers(next_action.question)
             else:
-                await mover.make(move, view.number)
+                await executor.make(next_action, view.number)
         # Where nothing is left to do, nothing is stopped: a run that is done stays done, and a question stays open. Where
         # something is left, it is said, even if another process appends: a run must not look as if it went on.
         sentence = "The runner was told to end."
@@ -244,7 +246,7 @@ class Runner:
             ):
                 return
 
-    async def _mover(self) -> Mover | None:
+    async def _executor(self) -> Executor | None:
         """Return what makes moves by the runbook that holds now; where there is none, the run is stopped."""
         header = self._log.view.header
         try:
@@ -253,12 +255,12 @@ class Runner:
             await self._stop(error.sentence, "Use the version of vipconsole that began the run.")
             return None
         waits = Waits(self._log.folder, self._clock)
-        tools = Tools(self._log.folder, self._log, runbook, self._world, self._output, waits)
-        return Mover(tools, Gate(tools), self._patience)
+        runner = RunnerContext(self._log.folder, self._log, runbook, self._world, self._output, waits)
+        return Executor(runner, Gate(runner), self._wait_policy)
 
     async def _undo_if_nobody_answers(self, question: Question) -> None:
         asked, within_s = question.asked, question.asked.undo_after_s or 0.0
-        if await self._patience.for_news(within_s) or self._patience.ending.is_set():
+        if await self._wait_policy.for_news(within_s) or self._wait_policy.ending.is_set():
             return
         reason = f"Timed out after {duration(within_s)} waiting for an answer, while services may be down."
         decided = events.Decided(asked.step, asked.attempt, asked.digest, events.Choice.UNDO, THE_RUN, reason)

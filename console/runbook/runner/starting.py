@@ -9,13 +9,13 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
-from console.host.detached import Program, UnitTaken, has_ended, service_of, start
+from console.host.detached import DetachedProgram, UnitTaken, has_ended, service_of, start
 from console.host.process import PATH
 from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.run import events
-from console.runbook.run.decisions import Wish, decision_for
-from console.runbook.run.header import Header
+from console.runbook.run.decisions import DecisionRequest, decision_for
+from console.runbook.run.header import RunHeader
 from console.runbook.run.next_action import needs_runner
 from console.runbook.run.view import RunState, RunView
 from console.runbook.store.database import last_entry
@@ -48,12 +48,12 @@ def silent(_: str) -> None:
 class Starter:
     """What starts a process and knows whether it has ended: `console.host.detached`."""
 
-    start: Callable[[Program], Awaitable[None]] = start
-    has_ended: Callable[[Program], Awaitable[bool]] = has_ended
+    start: Callable[[DetachedProgram], Awaitable[None]] = start
+    has_ended: Callable[[DetachedProgram], Awaitable[bool]] = has_ended
 
 
 async def ensure_runner(
-    folder: Path, header: Header, clock: Clock, tell: Progress = silent, starter: Starter | None = None
+    folder: Path, header: RunHeader, clock: Clock, tell: Progress = silent, starter: Starter | None = None
 ) -> None:
     """Start a runner and return when it is at work; where one is there, it is left to it. Raises RunnerNotStarted, HostError.
 
@@ -85,7 +85,7 @@ async def ensure_runner(
         await clock.sleep(pause_s)
 
 
-async def _started(starter: Starter, program: Program, header: Header) -> bool:
+async def _started(starter: Starter, program: DetachedProgram, header: RunHeader) -> bool:
     """Start a runner; return False where its name is still taken. Raises HostError where it fails for another reason."""
     try:
         await starter.start(program)
@@ -100,7 +100,7 @@ async def _started(starter: Starter, program: Program, header: Header) -> bool:
 
 
 async def _require_alive(
-    starter: Starter, program: Program, header: Header, has_worked: Callable[[], bool]
+    starter: Starter, program: DetachedProgram, header: RunHeader, has_worked: Callable[[], bool]
 ) -> None:
     try:
         has_ended = await starter.has_ended(program)
@@ -119,7 +119,9 @@ def _has_worked(folder: Path, before: int) -> bool:
     return is_alive(folder) or _last_number(folder) != before
 
 
-def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool) -> RunnerNotStarted:
+def _too_late(
+    folder: Path, program: DetachedProgram, header: RunHeader, *, has_begun: bool
+) -> RunnerNotStarted:
     within = f"within {STARTED_WITHIN_S:g} s"
     if has_begun:
         where = (
@@ -135,11 +137,11 @@ def _too_late(folder: Path, program: Program, header: Header, *, has_begun: bool
     )
 
 
-def _again(header: Header) -> str:
+def _again(header: RunHeader) -> str:
     return f"Then: `vipconsole resume {header.run_id}`."
 
 
-def unit_of(header: Header) -> str:
+def unit_of(header: RunHeader) -> str:
     """Return the name of the unit that a run's runner is, where systemd runs."""
     return f"vipconsole-run-{header.run_id}"
 
@@ -149,10 +151,10 @@ def _last_number(folder: Path) -> int:
     return 0 if entry is None else entry.number
 
 
-def _program(folder: Path, header: Header) -> Program:
+def _program(folder: Path, header: RunHeader) -> DetachedProgram:
     # Without systemd the runner detaches itself; a unit is detached by what it is.
     detach = () if has_systemd() else ("--detach",)
-    return Program(
+    return DetachedProgram(
         # -P: nothing of the working directory is imported.
         argv=(sys.executable, "-P", "-m", "console.runbook.runner", *detach, str(folder.absolute())),
         environment=_environment(folder, header, os.environ),
@@ -163,7 +165,7 @@ def _program(folder: Path, header: Header) -> Program:
     )
 
 
-def _environment(folder: Path, header: Header, own: Mapping[str, str]) -> dict[str, str]:
+def _environment(folder: Path, header: RunHeader, own: Mapping[str, str]) -> dict[str, str]:
     return {
         "PATH": PATH,
         "LC_ALL": "C.UTF-8",
@@ -176,14 +178,16 @@ def _environment(folder: Path, header: Header, own: Mapping[str, str]) -> dict[s
     }
 
 
-async def decide(folder: Path, wish: Wish, who: Who, clock: Clock, tell: Progress = silent) -> RunView:
+async def decide(
+    folder: Path, request: DecisionRequest, who: Who, clock: Clock, tell: Progress = silent
+) -> RunView:
     """Decide about a step, and let the run go on where it does; return the run with the decision in it.
 
     Raises Declined with why it cannot be decided so: somebody else was first, the word is wrong, the plan has changed.
     Raises HostError where the log cannot be written or no runner be started.
     """
-    await asyncio.to_thread(_decline_if_another_blocks, folder, wish)
-    cleaned = replace(wish, reason=clean(wish.reason, SENTENCE_LIMIT))
+    await asyncio.to_thread(_decline_if_another_blocks, folder, request)
+    cleaned = replace(request, reason=clean(request.reason, SENTENCE_LIMIT))
 
     def rule(view: RunView) -> Sequence[events.Event] | str:
         decided = decision_for(view, cleaned, who, is_alive=is_alive(folder))
@@ -238,12 +242,12 @@ async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
 
 def what_is_left(view: RunView) -> str:
     """Return what a run would leave behind if it were given up now, a sentence."""
-    left = [f"{each.id} ({each.state})" for each in view.left_behind]
+    left = [f"{step.id} ({step.state})" for step in view.left_behind]
     if left:
         return f"Neither verified nor undone: {', '.join(left)}."
     return "Everything that it changed is verified or undone."
 
 
-def _decline_if_another_blocks(folder: Path, wish: Wish | None) -> None:
-    if wish is None or wish.choice is not events.Choice.STOP:
+def _decline_if_another_blocks(folder: Path, request: DecisionRequest | None) -> None:
+    if request is None or request.choice is not events.Choice.STOP:
         decline_if_unfinished(folder.absolute().parents[1], but=folder.name)

@@ -30,7 +30,7 @@ LINGER_S = 900.0
 """How long a runner waits for an answer; then it ends, and the answer starts another one."""
 
 
-class Patience:
+class WaitPolicy:
     """Knows how long to wait, and for what not to."""
 
     def __init__(self, log: RunLog, clock: Clock, linger_s: float = LINGER_S) -> None:
@@ -89,11 +89,11 @@ class Waits:
         self._clock = clock
         self._wait: _Wait | None = None
 
-    async def look(self, step: str, blocking: Sequence[Blocking], note: str) -> None:
+    async def report(self, step: str, blocking: Sequence[Blocking], note: str) -> None:
         """Take in what a step waits for at this moment."""
         if self._wait is None or self._wait.step != step:
             self._wait = _Wait(step, self._clock)
-        waiting = self._wait.look(cut(blocking), note)
+        waiting = self._wait.report(cut(blocking), note)
         if waiting is not None:
             await asyncio.to_thread(write_waiting, self._folder, waiting)
 
@@ -136,11 +136,11 @@ class _Wait:
         self._told: frozenset[str] | None = None
         self._told_s = 0.0
 
-    def look(self, blocking: tuple[Blocking, ...], note: str) -> Waiting | None:
+    def report(self, blocking: tuple[Blocking, ...], note: str) -> Waiting | None:
         """Return the wait as it is now, where it is time to show it."""
         at, now_s = self._clock.now(), self._clock.monotonic()
         self.rows = taken_in(self.rows, self._names, blocking, at, now_s - self._seen_s)
-        self._names, self._seen_s = frozenset(each.name for each in blocking), now_s
+        self._names, self._seen_s = frozenset(blocker.name for blocker in blocking), now_s
         is_over = not blocking and not note
         is_told = self._tell(blocking, note, now_s)
         if is_over:

@@ -66,7 +66,7 @@ def new_run_id(state: Path, runbook_id: str, now: datetime) -> str:
     """Return a name for a new run that sorts by time, is safe in file names, units and labels, and is not taken."""
     name = f"{now:%Y%m%d-%H%M%S}-{runbook_id}"
     others = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-    return next(each for each in others if not (state / RUNS / each).exists())
+    return next(other for other in others if not (state / RUNS / other).exists())
 
 
 def create_run(state: Path, began: Began, runbook: bytes, now: datetime) -> Path:
@@ -122,19 +122,19 @@ def run_folders(state: Path) -> tuple[Path, ...]:
         raise HostError(
             f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", WHOSE
         ) from error
-    return tuple(state / RUNS / each for each in names if not each.startswith("."))
+    return tuple(state / RUNS / name for name in names if not name.startswith("."))
 
 
 def kept_runs(state: Path) -> frozenset[str]:
     """Return the names of all runs. Raises HostError."""
-    return frozenset(each.name for each in run_folders(state))
+    return frozenset(folder.name for folder in run_folders(state))
 
 
 def folder_of(state: Path, wanted: str) -> Path:
     """Return the folder of the run whose name is, begins or ends with what is wanted. Raises UsageError, HostError."""
     folders = run_folders(state)
-    found = [each for each in folders if each.name == wanted] or [
-        each for each in folders if each.name.startswith(wanted) or each.name.endswith(wanted)
+    found = [folder for folder in folders if folder.name == wanted] or [
+        folder for folder in folders if folder.name.startswith(wanted) or folder.name.endswith(wanted)
     ]
     if not found:
         raise UsageError(f"Run {clean(wanted)} not found.", "`vipconsole runs` lists them.")
@@ -153,10 +153,10 @@ def _own_runs(state: Path) -> Path:
                 f"Others can write to {clean(str(runs), 300)}.",
                 "It must belong to this user, and only this user may write to it.",
             )
-        for each in runs.glob(f"{_UNFINISHED}*"):
+        for path in runs.glob(f"{_UNFINISHED}*"):
             # Its creator was killed before it was complete.
-            if time.time() - each.stat().st_mtime > _FORGOTTEN_S:
-                shutil.rmtree(each, ignore_errors=True)
+            if time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(path, ignore_errors=True)
     except OSError as error:
         raise HostError(f"{clean(str(runs), 300)} cannot be read: {error.strerror}.") from error
     return runs

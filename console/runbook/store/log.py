@@ -9,8 +9,8 @@ from console.clock import Clock
 from console.concurrency import OwningThreads
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Event, LogEntry
-from console.runbook.run.replay import after, begun, fold
-from console.runbook.run.replay_steps import Touched, TouchedObjects
+from console.runbook.run.replay import after, begun, replay
+from console.runbook.run.replay_steps import RecordedChange, RecordedChanges
 from console.runbook.run.view import RunView
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, release_reserve
@@ -27,7 +27,7 @@ class RunLog:
             lambda: database.connect(folder / LOG), sqlite3.Connection.close, 1
         )
         self._view: RunView | None = None
-        self._touched = TouchedObjects()
+        self._recorded_changes = RecordedChanges()
         self._reading = asyncio.Lock()
         self.used_reserve = False
         """Whether the disk became full and the reserved space was used up: the run must stop."""
@@ -44,15 +44,15 @@ class RunLog:
         async with self._reading:
             seen = 0 if self._view is None else self._view.number
             news = await self._thread.call(lambda connection: database.entries_after(connection, seen))
-            for each in news:
-                self._view = begun(each) if self._view is None else after(self._view, each)
-                self._touched.take(each)
+            for entry in news:
+                self._view = begun(entry) if self._view is None else after(self._view, entry)
+                self._recorded_changes.take(entry)
         return self.view
 
-    async def touched(self, step: str) -> tuple[Touched, ...]:
+    async def recorded_changes(self, step: str) -> tuple[RecordedChange, ...]:
         """Return what a step touched since it was undone last. Raises HostError."""
         await self.read()
-        return self._touched.of(step)
+        return self._recorded_changes.of(step)
 
     async def append(self, event: Event) -> LogEntry:
         """Append an event, whatever others appended meanwhile. When this returns, it is on disk. Raises StoreFailed."""
@@ -97,7 +97,7 @@ def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str
     """
 
     def on_entries(entries: tuple[LogEntry, ...]) -> Sequence[Event]:
-        events = rule(fold(entries))
+        events = rule(replay(entries))
         if isinstance(events, str):
             raise Declined(events)
         return events

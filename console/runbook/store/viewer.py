@@ -16,11 +16,11 @@ from pathlib import Path
 from console.clock import Clock
 from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
-from console.errors import Declined, HostError, Part, Unknown, unknown_from
+from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
 from console.runbook.run import events
-from console.runbook.run.replay import after, begun, fold
-from console.runbook.run.view import Live, RunState, RunView, Watched, is_kept
+from console.runbook.run.replay import after, begun, replay
+from console.runbook.run.view import Live, RunState, RunView, StoredRun, is_kept
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
@@ -50,12 +50,12 @@ def is_alive(folder: Path) -> bool:
 
 def read_run(folder: Path) -> RunView:
     """Return what the log of a run amounts to; blocks. Raises HostError."""
-    return fold(database.read_log(folder / LOG))
+    return replay(database.read_log(folder / LOG))
 
 
-def runs_in(state: Path) -> tuple[Watched | UnreadableRun, ...]:
+def runs_in(state: Path) -> tuple[StoredRun | UnreadableRun, ...]:
     """Return all runs, the newest first, without what their steps told; blocks. Raises HostError."""
-    return tuple(_summary(each) for each in reversed(run_folders(state)))
+    return tuple(_summary(folder) for folder in reversed(run_folders(state)))
 
 
 def newest(state: Path) -> Path:
@@ -64,10 +64,10 @@ def newest(state: Path) -> Path:
     It is the newest one that blocks others, else the newest that is not over, else the newest. Raises Declined where
     there is none, and HostError.
     """
-    views = [each.view for each in runs_in(state) if isinstance(each, Watched)]
+    views = [run.view for run in runs_in(state) if isinstance(run, StoredRun)]
     meant = (
-        [each for each in views if each.blocks and not each.is_over]
-        or [each for each in views if not each.is_over]
+        [view for view in views if view.blocks and not view.is_over]
+        or [view for view in views if not view.is_over]
         or views
     )
     if meant:
@@ -75,13 +75,13 @@ def newest(state: Path) -> Path:
     raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
-def look_at(folder: Path) -> Watched:
+def read_stored_run(folder: Path) -> StoredRun:
     """Return a run as it is now; blocks. Raises HostError."""
     view = read_run(folder)
-    return Watched(view, _live(folder, view))
+    return StoredRun(view, _live(folder, view))
 
 
-async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
+async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
     """Yield a run, and again whenever anything of it changes, until it is over. Raises HostError.
 
     Also when its runner is there or gone, and when that has given no sign of life for some seconds more.
@@ -94,14 +94,14 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
     try:
         while True:
             news = partial(database.entries_after, number=0 if view is None else view.number)
-            for each in await reading.call(news):
-                view = begun(each) if view is None else after(view, each)
+            for entry in await reading.call(news):
+                view = begun(entry) if view is None else after(view, entry)
             if view is None:
                 raise HostError("The run's log is empty.")
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
             if mark != shown:
                 shown = mark
-                yield Watched(view, await asyncio.to_thread(_live, folder, view))
+                yield StoredRun(view, await asyncio.to_thread(_live, folder, view))
                 if view.is_over and not await asyncio.to_thread(is_alive, folder):
                     return
             await clock.sleep(POLL_S)
@@ -109,15 +109,15 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[Watched, None]:
         reading.close()
 
 
-def _summary(folder: Path) -> Watched | UnreadableRun:
+def _summary(folder: Path) -> StoredRun | UnreadableRun:
     try:
-        return Watched(read_run(folder), Live(is_alive(folder)))
+        return StoredRun(read_run(folder), Live(is_alive(folder)))
     except HostError as error:
         return UnreadableRun(clean(folder.name), f"{error.sentence} {error.hint}".strip())
 
 
 def _live(folder: Path, view: RunView) -> Live:
-    steps = tuple(each.id for each in view.steps)
+    steps = tuple(step.id for step in view.steps)
     try:
         lines = last_lines(folder, steps, LINES_SHOWN)
     except HostError:
@@ -145,7 +145,7 @@ def _signs(folder: Path) -> tuple[object, ...]:
     return lines, is_alive(folder), age, waiting_mark(folder)
 
 
-def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Part[tuple[UnfinishedRun, ...]]:
+def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Result[tuple[UnfinishedRun, ...]]:
     """Return the runs that keep other commands from changing the swarm; unknown where one cannot be read.
 
     With `revived_within_s` also those that go on and have changed nothing yet, if anything was heard of them within so
@@ -153,9 +153,9 @@ def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Part[tuple
     """
     try:
         found = [
-            each
-            for each in (_unfinished(folder, revived_within_s) for folder in run_folders(state))
-            if each is not None
+            run
+            for run in (_unfinished(folder, revived_within_s) for folder in run_folders(state))
+            if run is not None
         ]
     except HostError as error:
         return unknown_from(error)
@@ -170,12 +170,12 @@ def decline_if_unfinished(state: Path, but: str = "") -> None:
     runs = unfinished_runs(state)
     if isinstance(runs, Unknown):
         raise Declined(f"Whether a maintenance run is unfinished is unknown: {runs.reason}", runs.hint)
-    for each in runs:
-        if each.run_id != but:
+    for run in runs:
+        if run.run_id != but:
             raise Declined(
-                f"The maintenance run {each.run_id} {each.state} at step {each.step}: nothing else may change the swarm "
+                f"The maintenance run {run.run_id} {run.state} at step {run.step}: nothing else may change the swarm "
                 "until it is over.",
-                each.hint,
+                run.hint,
             )
 
 

@@ -13,7 +13,7 @@ from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.folders import folder_of
-from console.runbook.store.viewer import look_at, newest
+from console.runbook.store.viewer import newest, read_stored_run
 from console.storage.state import state_folder
 from console.text import clean
 from screens.cli.commands.changing import require_root
@@ -70,7 +70,7 @@ def show_run(folder: Path, asked: Namespace, who: Who, log: DaemonLog | None = N
 
 def _in_console(decider: Decider, log: DaemonLog | None) -> int:
     # A started run stores its engine and its settings.
-    header = look_at(decider.folder).view.header
+    header = read_stored_run(decider.folder).view.header
     settings = header.settings
     with connected_to(header.host, settings) as connection:
         log = log or DaemonLog(open_journal(settings.docker_unit))
@@ -80,7 +80,7 @@ def _in_console(decider: Decider, log: DaemonLog | None) -> int:
 
 def _farewell(folder: Path) -> int:
     """Say where the run stands, and return its exit code."""
-    now = look_at(folder)
+    now = read_stored_run(folder)
     run = folder.name
     if now.view.is_over:
         said = f"The run is over ({now.view.state}). Its report: vipconsole report {run}"

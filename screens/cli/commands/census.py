@@ -9,8 +9,13 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import HostError
 from console.host.identity import machine_id
-from console.operations.census.census import Means, decline_unless_walkable, ground_in, take_census
-from console.operations.census.values import Ground, Result
+from console.operations.census.census import (
+    CensusDependencies,
+    decline_unless_walkable,
+    take_census,
+    walkable_network,
+)
+from console.operations.census.values import CensusResult, WalkableNetwork
 from console.operations.probes import own_mark
 from console.settings import Settings
 from console.storage.census import keep_census
@@ -21,7 +26,7 @@ from console.text import plural
 from screens.cli import exit_codes
 from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.output.census import Talk, as_json, exit_code
+from screens.output.census import CensusProgress, as_json, exit_code
 
 
 def run(asked: Namespace) -> int:
@@ -31,14 +36,14 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     (name,) = asked.network
     with connection_for(asked, settings) as connection:
-        swarm = result_of(EngineReader(connection).state(settings.look.deadline_s))
+        swarm = result_of(EngineReader(connection).state(settings.snapshot.deadline_s))
         decline_early(asked, swarm)
-        ground = ground_in(swarm, name)
-        decline_unless_walkable(ground, is_large_allowed=asked.large)
-        if ground.free_at_most:
-            confirm(asked, _warning(ground), ground.account.network.name)
+        walkable = walkable_network(swarm, name)
+        decline_unless_walkable(walkable, is_large_allowed=asked.large)
+        if walkable.free_at_most:
+            confirm(asked, _warning(walkable), walkable.account.network.name)
         try:
-            result = result_of(_take(asked, connection, settings, ground))
+            result = result_of(_take(asked, connection, settings, walkable))
         except asyncio.CancelledError:
             return exit_codes.INTERRUPTED
     failure = _keep(asked, result)
@@ -56,7 +61,7 @@ def run(asked: Namespace) -> int:
     return code
 
 
-def _keep(asked: Namespace, result: Result) -> HostError | None:
+def _keep(asked: Namespace, result: CensusResult) -> HostError | None:
     """Store the census for `glance`; return why it could not be stored."""
     # The demo's swarm is a new one every time.
     if result.evidence is None or asked.demo:
@@ -68,9 +73,11 @@ def _keep(asked: Namespace, result: Result) -> HostError | None:
     return None
 
 
-def _warning(ground: Ground) -> str:
-    network, free = ground.account.network, ground.free_at_most
-    often = " (several times each, because the engine picks a subnet at random)" if ground.subnets > 1 else ""
+def _warning(walkable: WalkableNetwork) -> str:
+    network, free = walkable.account.network, walkable.free_at_most
+    often = (
+        " (several times each, because the engine picks a subnet at random)" if walkable.subnets > 1 else ""
+    )
     return (
         f"A census of {network.name} walks all its free addresses, at least twice. For each of at most "
         f"{plural(free, 'address', 'addresses')} it creates a service without tasks and removes it again{often}. "
@@ -78,23 +85,25 @@ def _warning(ground: Ground) -> str:
     )
 
 
-async def _take(asked: Namespace, connection: EngineConnection, settings: Settings, ground: Ground) -> Result:
+async def _take(
+    asked: Namespace, connection: EngineConnection, settings: Settings, walkable: WalkableNetwork
+) -> CensusResult:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     # As ctrl+c does: the probe is removed on the way out.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    talk = Talk(sys.stderr, os.environ)
+    printer = CensusProgress(sys.stderr, os.environ)
     try:
         async with changing(asked, connection) as changer:
-            means = Means(
+            dependencies = CensusDependencies(
                 EngineReader(connection),
                 changer,
                 SystemClock(),
                 own_mark(machine_id()),
-                settings.look.deadline_s,
+                settings.snapshot.deadline_s,
             )
             return await take_census(
-                means, ground.account.network.id, is_large_allowed=asked.large, progress=talk.tell
+                dependencies, walkable.account.network.id, is_large_allowed=asked.large, progress=printer.tell
             )
     finally:
-        talk.end()
+        printer.end()

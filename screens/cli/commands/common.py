@@ -25,7 +25,7 @@ def settings_of(asked: Namespace) -> Settings:
     settings = kept_settings(asked)
     # Where time stands still in the demo nothing can change hands between two looks at it.
     stands_still = asked.demo and not getattr(asked, "time_passes", False)
-    return replace(settings, look=replace(settings.look, settle_s=0)) if stands_still else settings
+    return replace(settings, snapshot=replace(settings.snapshot, settle_s=0)) if stands_still else settings
 
 
 def kept_settings(asked: Namespace) -> Settings:
@@ -71,7 +71,7 @@ def connection_for(asked: Namespace, settings: Settings) -> Iterator[EngineConne
 @contextmanager
 def connected_to(host: str, settings: Settings) -> Iterator[EngineConnection]:
     """Give a connection to an engine, and close it in the end."""
-    connection = EngineConnection(host, settings.look.call_timeout_s)
+    connection = EngineConnection(host, settings.snapshot.call_timeout_s)
     try:
         yield connection
     finally:

@@ -12,7 +12,7 @@ from console.clock import SystemClock
 from console.durations import LOCAL
 from console.errors import UsageError
 from console.journal.reader import DaemonLog
-from console.monitor.monitor import Sources, Watcher
+from console.monitor.monitor import Monitor, Sources
 from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.connection import chosen_host
@@ -48,7 +48,9 @@ def run(asked: Namespace) -> int:
 def can_show() -> bool:
     """Return whether this is a terminal on which the console can be shown."""
     # Textual draws on standard error, reads standard input, and asks standard output for the terminal's size.
-    has_terminal = all(each.isatty() for each in (sys.__stdin__, sys.__stdout__, sys.__stderr__) if each)
+    has_terminal = all(
+        stream.isatty() for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__) if stream
+    )
     return has_terminal and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
@@ -63,11 +65,11 @@ def open_console(
     for name, value in FOR_SLOW_LINES.items():
         os.environ.setdefault(name, value)
     from screens.tui.app import ConsoleApp, OwnRun
-    from screens.tui.environment import Surroundings
+    from screens.tui.environment import ConsoleEnvironment
     from screens.tui.run_follower import shown_run_in, shown_runs
     from screens.tui.terminal import show
 
-    around = Surroundings(
+    around = ConsoleEnvironment(
         settings,
         clean(sources.connection.host),
         glyphs_for(os.environ),
@@ -76,13 +78,13 @@ def open_console(
         where,
         may_decide=decider is not None,
     )
-    watcher = Watcher(sources, settings)
+    monitor = Monitor(sources, settings)
     if decider is not None:
         runs = partial(shown_run_in, decider.folder, around.clock)
-        return show(partial(ConsoleApp, watcher, around, runs, OwnRun(decider.folder.name, decider)))
+        return show(partial(ConsoleApp, monitor, around, runs, OwnRun(decider.folder.name, decider)))
     # Without permission to read the stored runs, and in the demo, no run is shown.
     kept = None if sources.state is None else partial(shown_runs, sources.state, around.clock)
-    return show(partial(ConsoleApp, watcher, around, kept))
+    return show(partial(ConsoleApp, monitor, around, kept))
 
 
 @contextmanager

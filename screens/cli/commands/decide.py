@@ -6,11 +6,11 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import UsageError
 from console.host.who import who_runs_this
-from console.runbook.run.decisions import Wish
+from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Choice
 from console.runbook.runner.starting import abandon, decide, what_is_left
 from console.runbook.store.folders import folder_of
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens.cli.commands.changing import confirm, require_root
@@ -22,7 +22,7 @@ def abandon_command(asked: Namespace) -> int:
     """Say what it means, ask for the word, and give up the run."""
     require_root("abandon")
     folder = folder_of(state_folder(), asked.run)
-    view = look_at(folder).view
+    view = read_stored_run(folder).view
     outage = " Services may be down because of this run, and stay down." if view.is_in_outage else ""
     meaning = (
         f"The run {folder.name} is given up as it is. Nothing is undone, and it cannot be resumed. {what_is_left(view)}"
@@ -44,7 +44,7 @@ def run(asked: Namespace) -> int:
             f"Unknown decision {clean(asked.choice)}{nearest(name, list(Choice))}.",
             "Use confirm=WORD, skip, retry, undo or stop.",
         )
-    wish = Wish(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
-    result_of(decide(folder, wish, who_runs_this(os.environ), SystemClock(), progress))
+    request = DecisionRequest(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
+    result_of(decide(folder, request, who_runs_this(os.environ), SystemClock(), progress))
     print(f"{asked.step}: {name}. To see the run: vipconsole attach {folder.name}")
     return 0

@@ -11,17 +11,23 @@ from typing import TextIO
 
 from console.clock import Clock, SystemClock
 from console.concurrency import until
-from console.durations import Shape, stamp
+from console.durations import TimeFormat, stamp
 from console.errors import Declined, HostError
 from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.language.values import Answer
 from console.runbook.language.variables import given_pairs
-from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer, shown_question, stop_question
-from console.runbook.run.events import About, Choice
-from console.runbook.run.view import Question, RunView, Watched
+from console.runbook.run.decisions import (
+    DecisionRequest,
+    ShownQuestion,
+    parse_answer,
+    shown_question,
+    stop_question,
+)
+from console.runbook.run.events import Choice, QuestionKind
+from console.runbook.run.view import Question, RunView, StoredRun
 from console.runbook.runner.starting import decide
-from console.runbook.store.viewer import look_at, watch
+from console.runbook.store.viewer import read_stored_run, watch
 from screens.cli import exit_codes
 from screens.output.plain import progress, say
 from screens.output.run_lines import answers, commands, news, question_lines
@@ -48,7 +54,7 @@ class _Follower:
         self._who = who
         self._is_held = is_held
         self._clock: Clock = SystemClock()
-        self._before: Watched | None = None
+        self._before: StoredRun | None = None
         self._answered = 0
         """The number of the question that was answered or shown last."""
 
@@ -64,7 +70,7 @@ class _Follower:
                     self._answered = question.number
                     if not await self._answer(now.view, question) and question.asked.undo_after_s is None:
                         return now.exit_code
-        return look_at(self._folder).exit_code
+        return read_stored_run(self._folder).exit_code
 
     async def follow_and_ask(self) -> int:
         """Follow, and ask the operator at the terminal."""
@@ -79,8 +85,8 @@ class _Follower:
                     listening.result()
                 return await following
         finally:
-            for each in (following, listening):
-                each.cancel()
+            for task in (following, listening):
+                task.cancel()
             await asyncio.gather(following, listening, return_exceptions=True)
 
     async def _follow_asking(self, lines: "_TypedLines") -> int:
@@ -95,12 +101,16 @@ class _Follower:
                     lines.shown = stop_question(now.view)
                 elif question.number != self._answered:
                     self._ask(now.view, question, lines)
-        return look_at(self._folder).exit_code
+        return read_stored_run(self._folder).exit_code
 
-    async def _shown(self, now: Watched) -> int | None:
+    async def _shown(self, now: StoredRun) -> int | None:
         """Print what is new; return the exit code once there is nothing more to follow."""
         # Events from before the first snapshot have no time here; the report has it.
-        at = "--------" if self._before is None or now.view.at is None else stamp(now.view.at, Shape.SECOND)
+        at = (
+            "--------"
+            if self._before is None or now.view.at is None
+            else stamp(now.view.at, TimeFormat.SECOND)
+        )
         say(f"{at} {line}" for line in news(self._before, now))
         self._before = now
         if now.is_interrupted:
@@ -109,7 +119,7 @@ class _Follower:
 
     async def _gone(self) -> int | None:
         async def is_back() -> bool:
-            return not (await asyncio.to_thread(look_at, self._folder)).is_interrupted
+            return not (await asyncio.to_thread(read_stored_run, self._folder)).is_interrupted
 
         if await until(is_back, self._clock, COMES_BACK_WITHIN_S, 0.2):
             return None
@@ -119,23 +129,25 @@ class _Follower:
     async def _answer(self, view: RunView, question: Question) -> bool:
         """Give the answer that was given in advance or is not needed; return whether there was one."""
         asked = question.asked
-        wish: Wish | None = None
-        if asked.about is About.GO_AHEAD and not (self._is_held and view.step(asked.step).head.is_checkpoint):
+        request: DecisionRequest | None = None
+        if asked.about is QuestionKind.GO_AHEAD and not (
+            self._is_held and view.step(asked.step).head.is_checkpoint
+        ):
             if asked.step in self._words:
-                wish = _confirmation(question, self._words[asked.step])
+                request = _confirmation(question, self._words[asked.step])
             elif not view.step(asked.step).head.needs_word and _gate_holds(view, asked.step):
-                wish = _confirmation(question, asked.word)
-        if wish is not None:
-            return await self._decide(wish)
+                request = _confirmation(question, asked.word)
+        if request is not None:
+            return await self._decide(request)
         say(question_lines(view, question))
         if asked.undo_after_s is None:
             say(commands(view, question))
         return False
 
-    async def _decide(self, wish: Wish) -> bool:
+    async def _decide(self, request: DecisionRequest) -> bool:
         """Decide, and return whether the decision was accepted; print why if not."""
         try:
-            await decide(self._folder, wish, self._who, self._clock, progress)
+            await decide(self._folder, request, self._who, self._clock, progress)
         except Declined as error:
             say((f"Answer not accepted. {error.sentence} {error.hint}".rstrip(),))
             return False
@@ -165,14 +177,14 @@ class _Follower:
 
     async def _answered_with(self, shown: ShownQuestion | None, text: str, lines: "_TypedLines") -> bool:
         """Return whether a typed line was accepted as the answer to what was shown."""
-        wish = "The run asks nothing right now." if shown is None else parse_answer(shown, text)
-        if isinstance(wish, str):
-            say((wish,))
+        request = "The run asks nothing right now." if shown is None else parse_answer(shown, text)
+        if isinstance(request, str):
+            say((request,))
             return False
-        if await self._decide(wish):
+        if await self._decide(request):
             return True
         # If another question is open, the operator sees it before the next answer.
-        view = (await asyncio.to_thread(look_at, self._folder)).view
+        view = (await asyncio.to_thread(read_stored_run, self._folder)).view
         if view.question is not None and view.question.number != self._answered:
             self._ask(view, view.question, lines)
             return True
@@ -209,12 +221,12 @@ class _TypedLines:
             yield line
 
 
-def _confirmation(question: Question, word: str) -> Wish:
+def _confirmation(question: Question, word: str) -> DecisionRequest:
     """Return the decision that was made in advance: to let the step of a question begin, with this word."""
     asked = question.asked
-    return Wish(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
+    return DecisionRequest(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
 
 
 def _gate_holds(view: RunView, step: str) -> bool:
     prepared = view.step(step).prepared
-    return prepared is not None and all(each.found.answer is Answer.YES for each in prepared.requires)
+    return prepared is not None and all(require.found.answer is Answer.YES for require in prepared.requires)

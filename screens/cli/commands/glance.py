@@ -9,7 +9,7 @@ from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.errors import UsageError
 from console.monitor.history import watched_leaks
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.runbook.store.viewer import unfinished_runs
 from console.storage.census import kept_censuses
 from console.storage.state import state_folder
@@ -27,26 +27,26 @@ def run(asked: Namespace) -> int:
     clock = SystemClock()
     with connection_for(asked, settings) as connection:
         reader, log = EngineReader(connection), journal_for(asked, settings)
-        observation = result_of(take_look(reader, log, clock, settings.look, settle=not asked.quick))
+        snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not asked.quick))
     # The demo's swarm is a new one every time: nothing that is kept is about it.
     if not asked.demo:
         state = state_folder()
-        ledger = watched_leaks(state, observation)
-        observation = replace(
-            observation, censuses=kept_censuses(state), ledger=ledger, runs=unfinished_runs(state)
+        leak_log = watched_leaks(state, snapshot)
+        snapshot = replace(
+            snapshot, censuses=kept_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
         )
     required = "journal" in asked.require
-    assessment = assess(observation, settings.thresholds, tuple(asked.network), journal_required=required)
+    assessment = assess(snapshot, settings.thresholds, tuple(asked.network), journal_required=required)
     # Only the form that was asked for is loaded: drawing costs more than all the rest.
     match asked.form:
         case "json":
             from screens.output.snapshot_json import as_json
 
-            _deliver(asked, as_json(observation, assessment))
+            _deliver(asked, as_json(snapshot, assessment))
         case "prometheus":
             from screens.output.metrics import as_metrics
 
-            _deliver(asked, as_metrics(observation, assessment, settings.thresholds))
+            _deliver(asked, as_metrics(snapshot, assessment, settings.thresholds))
         case _:
             from screens.output.glance import render_glance
             from screens.output.tables import print_plainly
@@ -54,7 +54,7 @@ def run(asked: Namespace) -> int:
 
             everything = asked.all or bool(asked.network)
             glyphs = glyphs_for(os.environ)
-            print_plainly(render_glance(observation, assessment, clock.now(), glyphs, everything=everything))
+            print_plainly(render_glance(snapshot, assessment, clock.now(), glyphs, everything=everything))
     return assessment.severity.exit_code
 
 

@@ -6,10 +6,10 @@ from argparse import Namespace
 
 from console.clock import SystemClock
 from console.errors import Declined, LockHeld, NotAllowed
-from console.guard.actuator import Hands, Outcome, act
-from console.guard.collector import Scout
+from console.guard.actuator import Actuator, GuardOutcome, act
+from console.guard.collector import Collector
 from console.guard.policy import decide
-from console.guard.shortage import Decision, Situation, Verdict, Wishes
+from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
 from screens.cli.commands.changing import changing
@@ -20,7 +20,7 @@ from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, on
 def run(asked: Namespace) -> int:
     """Check, decide, act if needed and allowed, say so in one line, and return the exit code."""
     settings = settings_of(asked)
-    wishes = Wishes(
+    options = GuardOptions(
         network=settings.network,
         need=asked.need,
         may_restart=asked.allow_restart or settings.guard.allow_restart,
@@ -29,14 +29,14 @@ def run(asked: Namespace) -> int:
     )
     clock = SystemClock()
     with connection_for(asked, settings) as connection:
-        scout = Scout(
+        collector = Collector(
             connection, journal_for(asked, settings), clock, settings, state_folder(), is_demo=asked.demo
         )
-        situation = result_of(scout.situation())
-        outcome = Outcome(decide(situation, wishes, settings.thresholds))
+        inputs = result_of(collector.inputs())
+        outcome = GuardOutcome(decide(inputs, options, settings.thresholds))
         if not asked.dry_run:
-            outcome, situation = result_of(_go_on(asked, scout, wishes, outcome, situation))
-    room = _room(situation, wishes)
+            outcome, inputs = result_of(_go_on(asked, collector, options, outcome, inputs))
+    room = _room(inputs, options)
     if asked.prometheus:
         from console.storage.state import write_atomically
 
@@ -51,54 +51,56 @@ def run(asked: Namespace) -> int:
 
 
 async def _go_on(
-    asked: Namespace, scout: Scout, wishes: Wishes, seen: Outcome, situation: Situation
-) -> tuple[Outcome, Situation]:
+    asked: Namespace, collector: Collector, options: GuardOptions, seen: GuardOutcome, inputs: GuardInputs
+) -> tuple[GuardOutcome, GuardInputs]:
     decision = seen.decision
     if decision.census_of and not asked.demo and os.geteuid() == 0:
-        taken = await _with_census(asked, scout, wishes, decision)
+        taken = await _with_census(asked, collector, options, decision)
         if taken is None:
-            return seen, situation
-        situation, decision = taken
-        seen = Outcome(decision)
+            return seen, inputs
+        inputs, decision = taken
+        seen = GuardOutcome(decision)
     if not (decision.restarts or decision.prunes):
-        return seen, situation
+        return seen, inputs
     if os.geteuid() != 0 and not asked.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
-    outcome = await _act(asked, scout, wishes)
-    return outcome, await scout.situation()
+    outcome = await _act(asked, collector, options)
+    return outcome, await collector.inputs()
 
 
-async def _act(asked: Namespace, scout: Scout, wishes: Wishes) -> Outcome:
-    settings = scout.settings
+async def _act(asked: Namespace, collector: Collector, options: GuardOptions) -> GuardOutcome:
+    settings = collector.settings
     try:
-        async with changing(asked, scout.connection) as changer:
+        async with changing(asked, collector.connection) as changer:
 
             async def restart() -> None:
                 changer.announce(f"restart {settings.docker_unit}")
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
-            return await act(scout, wishes, Hands(changer, restart, _tell))
+            return await act(collector, options, Actuator(changer, restart, _tell))
     except (Declined, LockHeld) as error:
         # Another command has started since the check, or could not be seen from here.
-        return Outcome(Decision(Verdict.STOP, error.sentence, error.hint))
+        return GuardOutcome(GuardDecision(GuardVerdict.STOP, error.sentence, error.hint))
 
 
 async def _with_census(
-    asked: Namespace, scout: Scout, wishes: Wishes, decision: Decision
-) -> tuple[Situation, Decision] | None:
+    asked: Namespace, collector: Collector, options: GuardOptions, decision: GuardDecision
+) -> tuple[GuardInputs, GuardDecision] | None:
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
     from console.errors import VipconsoleError
     from console.host.identity import machine_id
-    from console.operations.census.census import Means, take_census
+    from console.operations.census.census import CensusDependencies, take_census
     from console.operations.probes import own_mark
     from console.storage.census import keep_census
 
-    settings = scout.settings
+    settings = collector.settings
     try:
-        async with changing(asked, scout.connection) as changer:
+        async with changing(asked, collector.connection) as changer:
             _tell(f"taking a census of {decision.census_of}")
             mark = own_mark(machine_id())
-            means = Means(scout.reader, changer, scout.clock, mark, settings.look.deadline_s)
+            means = CensusDependencies(
+                collector.reader, changer, collector.clock, mark, settings.snapshot.deadline_s
+            )
             result = await take_census(means, decision.census_of)
     except (Declined, LockHeld) as error:
         _tell(f"census skipped: {error.sentence}")
@@ -109,24 +111,24 @@ async def _with_census(
     census = result.evidence
     if census is None:
         return None
-    keep_census(scout.state, census)
-    situation = await scout.situation()
-    return situation, decide(situation, wishes, settings.thresholds)
+    keep_census(collector.state, census)
+    inputs = await collector.inputs()
+    return inputs, decide(inputs, options, settings.thresholds)
 
 
-def _would(decision: Decision, *, dry: bool) -> tuple[str, ...]:
+def _would(decision: GuardDecision, *, dry: bool) -> tuple[str, ...]:
     if not dry:
         return ()
-    would = [f"would remove the unused overlay {each}" for each in decision.prunes]
+    would = [f"would remove the unused overlay {prune}" for prune in decision.prunes]
     if decision.restarts:
         would.append("would restart the docker unit")
     return tuple(would or ["would change nothing"])
 
 
-def _room(situation: Situation, wishes: Wishes) -> tuple[int, int] | None:
-    for each in situation.assessment.accounts:
-        if each.network.name == wishes.network:
-            return each.free_at_most, each.capacity
+def _room(inputs: GuardInputs, options: GuardOptions) -> tuple[int, int] | None:
+    for account in inputs.assessment.accounts:
+        if account.network.name == options.network:
+            return account.free_at_most, account.capacity
     return None
 
 

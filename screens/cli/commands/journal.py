@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from console.clock import SystemClock
 from console.durations import LOCAL
 from console.errors import Unknown, UsageError
-from console.journal.reader import DaemonLog, doubt_unless_silent, read_lately
-from console.journal.signatures import Severity as Logged
+from console.journal.reader import DaemonLog, read_lately, why_foreign_unless_silent
+from console.journal.signatures import LogSeverity
 from console.journal.summary import Summariser
 from console.journal.values import Batch
 from console.settings import Settings
@@ -24,14 +24,14 @@ from screens.cli.commands.common import connection_for, journal_for, result_of, 
 
 SCHEMA = "vipconsole.journal/1"
 NAMES_EVERY_S = 2.0
-_EXIT_CODES = {None: 0, Logged.NOTE: 0, Logged.WARNING: 1, Logged.CRITICAL: 2}
+_EXIT_CODES = {None: 0, LogSeverity.NOTE: 0, LogSeverity.WARNING: 1, LogSeverity.CRITICAL: 2}
 
 
 def run(asked: Namespace) -> int:
     """Read, print, follow if asked to, and return the exit code of the worst that was logged."""
     settings = settings_of(asked)
     if asked.since is not None:
-        settings = replace(settings, look=replace(settings.look, journal_s=asked.since))
+        settings = replace(settings, snapshot=replace(settings.snapshot, journal_s=asked.since))
     log = journal_for(asked, settings)
     if asked.follow and not log.is_growing:
         raise UsageError("A recording does not grow, so it cannot be followed.", "Leave --follow out.")
@@ -40,13 +40,13 @@ def run(asked: Namespace) -> int:
 
 
 async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader: SwarmReader) -> int:
-    look = settings.look
-    swarm = await reader.state(look.deadline_s)
-    doubt = await doubt_unless_silent(reader.host, swarm.engine)
+    snapshot = settings.snapshot
+    swarm = await reader.state(snapshot.deadline_s)
+    refusal = await why_foreign_unless_silent(reader.host, swarm.engine)
     names = {**object_names(swarm), **task_names(swarm)}
     # A recording is read whole unless a time was asked for.
-    window_s = None if log.is_recorded and asked.since is None else look.journal_s
-    batch = await read_lately(log, doubt, SystemClock().now(), window_s, look.call_timeout_s)
+    window_s = None if log.is_recorded and asked.since is None else snapshot.journal_s
+    batch = await read_lately(log, refusal, SystemClock().now(), window_s, snapshot.call_timeout_s)
     if log.is_recorded and isinstance(batch, Batch) and window_s is None and not batch.entries:
         batch = Unknown(
             f"No line of dockerd (unit {settings.docker_unit}) in {clean(str(asked.journal))}.",
@@ -114,8 +114,8 @@ def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: 
     if asked.json:
         from screens.output.snapshot_json import event_json
 
-        lines = [{"gap": each.reason} for each in batch.gaps] + [
-            dict(event_json(each, names)) for each in recognised
+        lines = [{"gap": gap.reason} for gap in batch.gaps] + [
+            dict(event_json(event, names)) for event in recognised
         ]
         for line in lines:
             print(json.dumps(line))
@@ -127,6 +127,6 @@ def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: 
 
         for gap in batch.gaps:
             print_plainly(Text(f"gap: {gap.reason}"))
-        for each in recognised:
-            print_plainly(event_line(each, names, LOCAL))
+        for event in recognised:
+            print_plainly(event_line(event, names, LOCAL))
     sys.stdout.flush()

@@ -6,29 +6,29 @@ from argparse import Namespace
 from contextlib import aclosing
 
 from console.clock import SystemClock
-from console.diagnosis.quiescence.values import Rules
-from console.diagnosis.quiescence.waiter import Progress, Senses, wait_for_quiet
+from console.diagnosis.quiescence.values import QuiescenceRules
+from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import UsageError
-from console.host.survey import HostSurvey
+from console.host.survey import HostReader
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader
 from console.text import clean, duration
 from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.output.quiet import EXIT_CODES, Talk, as_json
+from screens.output.quiet import EXIT_CODES, QuietProgress, as_json
 
 
 def run(asked: Namespace) -> int:
     """Wait, show what blocks, print the last state, and return its exit code."""
     settings = settings_of(asked)
     dwell_s, timeout_s = _times(asked, settings)
-    rules = Rules(
+    rules = QuiescenceRules(
         settings.quiet, settings.thresholds, dwell_s, frozenset(clean(each) for each in asked.accept)
     )
     with connection_for(asked, settings) as connection:
-        talk = Talk(sys.stderr, os.environ)
-        last = result_of(_wait(connection, settings, rules, timeout_s, talk))
+        printer = QuietProgress(sys.stderr, os.environ)
+        last = result_of(_wait(connection, settings, rules, timeout_s, printer))
     if asked.json:
         sys.stdout.write(as_json(last, connection.host))
     else:
@@ -39,23 +39,27 @@ def run(asked: Namespace) -> int:
 
 
 async def _wait(
-    connection: EngineConnection, settings: Settings, rules: Rules, timeout_s: float, talk: Talk
+    connection: EngineConnection,
+    settings: Settings,
+    rules: QuiescenceRules,
+    timeout_s: float,
+    printer: QuietProgress,
 ) -> Progress:
     clock = SystemClock()
-    senses = Senses(
+    dependencies = WaitDependencies(
         EngineReader(connection),
-        HostSurvey(settings.quiet, settings.look.call_timeout_s),
+        HostReader(settings.quiet, settings.snapshot.call_timeout_s),
         EventSource(connection, clock),
     )
-    states = wait_for_quiet(senses, clock, rules, settings.look, timeout_s)
+    states = wait_for_quiet(dependencies, clock, rules, settings.snapshot, timeout_s)
     last: Progress | None = None
     try:
         async with aclosing(states):
-            async for each in states:
-                last = each
-                talk.tell(each)
+            async for state in states:
+                last = state
+                printer.tell(state)
     finally:
-        talk.end()
+        printer.end()
     if last is None:
         raise AssertionError("a wait ended without a state")
     return last

@@ -13,7 +13,7 @@ from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
 from console.operations.probes import own_mark
 from console.operations.reclaim.handover import Ending, Handed, Handover
-from console.operations.reclaim.plan import Place, ReclaimPlan, Way, plan_reclaim
+from console.operations.reclaim.plan import ReclaimPlan, ReclaimTarget, Way, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
 from console.settings import Settings
 from console.swarm.connection import EngineConnection, engine_or_context
@@ -50,13 +50,13 @@ def run(asked: Namespace) -> int:
         if plan.refused:
             raise Declined(plan.refused, plan.hint)
         decline_early(asked, swarm)
-        print(f"vipconsole: {plan.cost}", *(f"  {each}" for each in plan.steps), sep="\n", file=sys.stderr)
+        print(f"vipconsole: {plan.cost}", *(f"  {step}" for step in plan.steps), sep="\n", file=sys.stderr)
         gives = (
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
         )
         confirm(asked, gives, plan.way.value)
         done = result_of(_reclaim(asked, settings, connection, plan))
-        after = result_of(EngineReader(connection).state(settings.look.deadline_s))
+        after = result_of(EngineReader(connection).state(settings.snapshot.deadline_s))
     gained = _freed(swarm, after)
     code = 0 if done.is_whole else 1
     if asked.json:
@@ -79,15 +79,15 @@ def _through(asked: Namespace) -> Namespace:
 async def _plan(
     asked: Namespace, settings: Settings, connection: EngineConnection
 ) -> tuple[SwarmState, ReclaimPlan]:
-    swarm = await EngineReader(connection).state(settings.look.deadline_s)
+    swarm = await EngineReader(connection).state(settings.snapshot.deadline_s)
     if isinstance(swarm.engine, Unknown):
         raise EngineError(swarm.engine.reason, swarm.engine.hint)
     if isinstance(swarm.nodes, Unknown):
         raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
     way = Way(asked.by) if asked.by else None
-    doubt = await whose_host(connection.host, swarm.engine)
-    return swarm, plan_reclaim(roles, swarm, way, Place(machine_id(), settings.docker_unit, doubt))
+    refusal = await whose_host(connection.host, swarm.engine)
+    return swarm, plan_reclaim(roles, swarm, way, ReclaimTarget(machine_id(), settings.docker_unit, refusal))
 
 
 async def _reclaim(
@@ -139,13 +139,13 @@ def _freed(before: SwarmState, after: SwarmState) -> dict[str, int]:
     found: dict[str, int] = {}
     if isinstance(before.networks, Unknown) or isinstance(after.networks, Unknown):
         return found
-    old = {each.id: each for each in before.networks}
-    for each in after.networks:
-        was = old.get(each.id)
-        if was is None or isinstance(was.detail, Unknown) or isinstance(each.detail, Unknown):
+    old = {network.id: network for network in before.networks}
+    for network in after.networks:
+        was = old.get(network.id)
+        if was is None or isinstance(was.detail, Unknown) or isinstance(network.detail, Unknown):
             continue
-        if each.detail.use and was.detail.use:
-            found[each.name] = sum(one.available for one in each.detail.use.values()) - sum(
+        if network.detail.use and was.detail.use:
+            found[network.name] = sum(one.available for one in network.detail.use.values()) - sum(
                 one.available for one in was.detail.use.values()
             )
     return found

@@ -19,7 +19,7 @@ from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import accepted, plan_of, variables_again
 from console.runbook.runner.gate import misplaced, where_this_is
 from console.runbook.runner.starting import resume
-from console.runbook.store.viewer import look_at
+from console.runbook.store.viewer import read_stored_run
 from console.swarm.connection import EngineConnection
 from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
 from screens.cli.commands.changing import require_root
@@ -33,20 +33,20 @@ def run(asked: Namespace) -> int:
     refuse_unheard(asked)
     require_root("resume")
     folder, who = wanted_folder(asked), who_runs_this(os.environ)
-    watched = look_at(folder)
-    if watched.view.is_over:
-        raise Declined(f"The run {folder.name} is over ({watched.view.state}).")
-    if not watched.live.is_alive:
+    stored_run = read_stored_run(folder)
+    if stored_run.view.is_over:
+        raise Declined(f"The run {folder.name} is over ({stored_run.view.state}).")
+    if not stored_run.live.is_alive:
         decline_if_locked()
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
-    if not (watched.live.is_alive and watched.view.state == "going"):
-        result_of(_resume(folder, watched.view, who, is_changed_accepted=asked.accept_changed))
+    if not (stored_run.live.is_alive and stored_run.view.state == "going"):
+        result_of(_resume(folder, stored_run.view, who, is_changed_accepted=asked.accept_changed))
     return show_run(folder, asked, who)
 
 
 async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted: bool) -> None:
     settings = view.header.settings
-    connection = EngineConnection(view.header.host, settings.look.call_timeout_s)
+    connection = EngineConnection(view.header.host, settings.snapshot.call_timeout_s)
     try:
         log = DaemonLog(open_journal(settings.docker_unit))
         world = RunWorld(connection, settings, SystemClock(), log)

@@ -73,11 +73,11 @@ def _require_free(asked: Namespace) -> None:
 
 
 def _require_known_steps(runbook: Runbook, words: Mapping[str, str]) -> None:
-    ids = [each.id for each in runbook.steps]
-    for each in words:
-        if each not in ids:
+    ids = [step.id for step in runbook.steps]
+    for word in words:
+        if word not in ids:
             raise UsageError(
-                f"The runbook has no step {clean(each)}{nearest(each, ids)}.", "Check --confirm STEP=WORD."
+                f"The runbook has no step {clean(word)}{nearest(word, ids)}.", "Check --confirm STEP=WORD."
             )
 
 

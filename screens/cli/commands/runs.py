@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
-from console.runbook.run.view import Watched
-from console.runbook.store.viewer import UnreadableRun, look_at, runs_in
+from console.runbook.run.view import StoredRun
+from console.runbook.store.viewer import UnreadableRun, read_stored_run, runs_in
 from console.storage.state import state_folder
 from screens.cli.commands.attach import wanted_folder
 from screens.output.run_report import as_json, as_markdown
@@ -16,9 +16,9 @@ from screens.output.run_report import as_json, as_markdown
 
 def report_command(asked: Namespace) -> int:
     """Print the report, and return the exit code of the run."""
-    watched = look_at(wanted_folder(asked))
-    sys.stdout.write(as_json(watched) if asked.form == "json" else as_markdown(watched))
-    return watched.exit_code
+    stored_run = read_stored_run(wanted_folder(asked))
+    sys.stdout.write(as_json(stored_run) if asked.form == "json" else as_markdown(stored_run))
+    return stored_run.exit_code
 
 
 SCHEMA = "vipconsole.runs/1"
@@ -37,9 +37,9 @@ def run(asked: Namespace) -> int:
         print("No runs yet.", file=sys.stderr)
         return 0
     rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_for_people(_row(each)) for each in found)]
-    widths = {name: max(len(str(each.get(name) or "-")) for each in rows) for name in COLUMNS}
-    for each in rows:
-        print("  ".join(str(each.get(name) or "-").ljust(widths[name]) for name in COLUMNS).rstrip())
+    widths = {name: max(len(str(row.get(name) or "-")) for row in rows) for name in COLUMNS}
+    for row in rows:
+        print("  ".join(str(row.get(name) or "-").ljust(widths[name]) for name in COLUMNS).rstrip())
     return 0
 
 
@@ -47,7 +47,7 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "began_at": row["began_at"] and stamp(datetime.fromisoformat(row["began_at"]))}
 
 
-def _row(each: Watched | UnreadableRun) -> dict[str, Any]:
+def _row(each: StoredRun | UnreadableRun) -> dict[str, Any]:
     if isinstance(each, UnreadableRun):
         return {
             "run": each.name,

@@ -8,10 +8,10 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import Declined
 from console.host.identity import machine_id
-from console.operations.census.census import Means, census_count
+from console.operations.census.census import CensusDependencies, census_count
 from console.operations.probes import own_mark
 from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
-from console.operations.stack_removal.removal import Outcome, StackRemoval, State
+from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, StackRemoval
 from console.operations.stack_removal.steps import (
     Proof,
     Prove,
@@ -25,7 +25,7 @@ from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.output.stack_removal import Talk, exit_code, interrupted_lines, plan_lines, question
+from screens.output.stack_removal import RemovalProgress, exit_code, interrupted_lines, plan_lines, question
 
 ENGINE_COUNTS_FROM = (1, 52)
 """The API version from which engines report their allocator's count (Docker 29)."""
@@ -42,7 +42,7 @@ def run(asked: Namespace) -> int:
         require_root("stack-rm")
     settings = settings_of(asked)
     with connection_for(asked, settings) as connection:
-        decline_early(asked, result_of(EngineReader(connection).state(settings.look.deadline_s)))
+        decline_early(asked, result_of(EngineReader(connection).state(settings.snapshot.deadline_s)))
         # Typing may take long, so the plan is shown before the lock is held, and made again under it.
         shown = result_of(_plan(asked, connection))
         print(*plan_lines(shown), sep="\n", file=sys.stderr)
@@ -66,7 +66,7 @@ async def _plan(asked: Namespace, connection: EngineConnection) -> RemovalPlan:
 
 async def _remove(
     asked: Namespace, settings: Settings, connection: EngineConnection, shown: RemovalPlan
-) -> tuple[tuple[Outcome, ...], Proof]:
+) -> tuple[tuple[RemovalOutcome, ...], Proof]:
     reader = EngineReader(connection)
     async with changing(asked, connection) as changer:
         snapshot = await reader.stack_snapshot()
@@ -77,11 +77,11 @@ async def _remove(
                 "Run the command again and check the new plan.",
             )
         prove, networks = _prover(asked, settings, connection, changer), networks_to_watch(plan, snapshot)
-        removal = StackRemoval(plan, reader, changer, SystemClock(), Talk(sys.stderr).tell)
+        removal = StackRemoval(plan, reader, changer, SystemClock(), RemovalProgress(sys.stderr).tell)
         try:
             before = await prove(networks)
             outcomes = await removal.run()
-            is_known = all(each.state is not State.UNKNOWN for each in outcomes)
+            is_known = all(outcome.state is not RemovalState.UNKNOWN for outcome in outcomes)
             after = await (prove if is_known else count_nothing)(networks)
         except asyncio.CancelledError:
             again = _again(asked, removal.outcomes)
@@ -95,15 +95,17 @@ def _prover(
 ) -> Prove:
     if asked.census:
         reader, mark = EngineReader(connection), own_mark(machine_id())
-        return census_count(Means(reader, changer, SystemClock(), mark, settings.look.deadline_s))
+        return census_count(
+            CensusDependencies(reader, changer, SystemClock(), mark, settings.snapshot.deadline_s)
+        )
     if connection.api_version < ENGINE_COUNTS_FROM:
         return count_nothing
-    return engine_count(EngineReader(connection), SystemClock(), settings.look)
+    return engine_count(EngineReader(connection), SystemClock(), settings.snapshot)
 
 
-def _again(asked: Namespace, outcomes: tuple[Outcome, ...]) -> str:
+def _again(asked: Namespace, outcomes: tuple[RemovalOutcome, ...]) -> str:
     """Return the command that finishes the removal, or nothing if it is finished."""
-    left = [each.stack for each in outcomes if each.state is not State.REMOVED]
+    left = [outcome.stack for outcome in outcomes if outcome.state is not RemovalState.REMOVED]
     if not left:
         return ""
     where = ["--host", asked.host] if asked.host else []

@@ -22,7 +22,7 @@ def schema_command(_asked: Namespace) -> int:
 def run(asked: Namespace) -> int:
     """Print every error in every file, and return 0 if there is none."""
     files: list[Path] = asked.file or [default_runbook()]
-    return exit_codes.USAGE if [each for each in files if not _is_valid(each)] else 0
+    return exit_codes.USAGE if [file for file in files if not _is_valid(file)] else 0
 
 
 def _is_valid(path: Path) -> bool:

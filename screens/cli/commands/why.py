@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from console.clock import SystemClock
-from console.diagnosis.values import Observation
+from console.diagnosis.values import Snapshot
 from console.diagnosis.why.evidence import lines_of
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Answer, Standing
+from console.diagnosis.why.values import ServiceStanding, WhyAnswer
 from console.errors import Unknown, VipconsoleError, known
-from console.journal.matching import Event
+from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_lately, whose_host
-from console.monitor.snapshot import take_look
+from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -31,11 +31,11 @@ def run(asked: Namespace) -> int:
     settings = settings_of(asked)
     log = journal_for(asked, settings)
     with connection_for(asked, settings) as connection:
-        observation, answer = result_of(_answer(asked, settings, log, connection))
+        snapshot, answer = result_of(_answer(asked, settings, log, connection))
     if asked.json:
         from screens.output.why import as_json
 
-        sys.stdout.write(as_json(observation, answer, _where(asked)))
+        sys.stdout.write(as_json(snapshot, answer, _where(asked)))
     else:
         from screens.output.tables import print_plainly
         from screens.output.why import render_why
@@ -46,29 +46,35 @@ def run(asked: Namespace) -> int:
 
 async def _answer(
     asked: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
-) -> tuple[Observation, Answer]:
+) -> tuple[Snapshot, WhyAnswer]:
     # dockerd's log is read below, once it is known how far back; the snapshot itself does not need it.
-    look = replace(settings.look, journal_s=1)
-    observation = await take_look(EngineReader(connection), log, SystemClock(), look)
+    polling = replace(settings.snapshot, journal_s=1)
+    snapshot = await take_snapshot(EngineReader(connection), log, SystemClock(), polling)
     names = tuple(asked.name)
-    answer = explain(observation, settings.thresholds, names)
-    held = [each for each in answer.explained if each.explanation.standing is not Standing.RUNS]
+    answer = explain(snapshot, settings.thresholds, names)
+    held = [
+        explained_service
+        for explained_service in answer.explained
+        if explained_service.explanation.standing is not ServiceStanding.RUNS
+    ]
     if not held:
-        return observation, answer
+        return snapshot, answer
     window_s = min(
-        FURTHEST_S, max((observation.now - each.service.updated).total_seconds() for each in held) + MARGIN_S
+        FURTHEST_S,
+        max((snapshot.now - explained_service.service.updated).total_seconds() for explained_service in held)
+        + MARGIN_S,
     )
-    lines, notes = await _read_lines(settings, log, observation, window_s)
+    lines, notes = await _read_lines(settings, log, snapshot, window_s)
     outside, more = await _read_ports(connection, answer)
-    answer = explain(observation, settings.thresholds, names, lines, outside)
-    return observation, replace(answer, notes=(*answer.notes, *notes, *more))
+    answer = explain(snapshot, settings.thresholds, names, lines, outside)
+    return snapshot, replace(answer, notes=(*answer.notes, *notes, *more))
 
 
 async def _read_ports(
-    connection: EngineConnection, answer: Answer
+    connection: EngineConnection, answer: WhyAnswer
 ) -> tuple[Mapping[int, tuple[str, ...]], tuple[str, ...]]:
     """Return who publishes ports outside the swarm, if a port is taken, and sentences on what could not be read."""
-    if all(each.explanation.cause != "port-taken" for each in answer.explained):
+    if all(explained_service.explanation.cause != "port-taken" for explained_service in answer.explained):
         return {}, ()
     try:
         return await EngineReader(connection).published_ports(), ()
@@ -77,20 +83,20 @@ async def _read_ports(
 
 
 async def _read_lines(
-    settings: Settings, log: DaemonLog, observation: Observation, window_s: float
-) -> tuple[Mapping[str, Event], tuple[str, ...]]:
+    settings: Settings, log: DaemonLog, snapshot: Snapshot, window_s: float
+) -> tuple[Mapping[str, LogEvent], tuple[str, ...]]:
     """Return dockerd's last lines, and sentences on what of its log could not be read."""
-    swarm = observation.swarm
-    doubt = await whose_host(observation.host, swarm.engine)
+    swarm = snapshot.swarm
+    refusal = await whose_host(snapshot.host, swarm.engine)
     span_s = None if log.is_recorded else window_s
-    batch = await read_lately(log, doubt, observation.taken_at, span_s, settings.look.call_timeout_s)
+    batch = await read_lately(log, refusal, snapshot.taken_at, span_s, settings.snapshot.call_timeout_s)
     if isinstance(batch, Unknown):
         hint = f" {batch.hint}" if batch.hint else ""
         return {}, (f"dockerd's log was not read. {batch.reason}{hint}",)
-    notes = [f"dockerd's log has a gap. {each.reason}" for each in batch.gaps]
+    notes = [f"dockerd's log has a gap. {gap.reason}" for gap in batch.gaps]
     if batch.is_partial or batch.unreadable:
         notes.append("dockerd's log was read only in part: it is too long for one read.")
-    leader = next((each for each in known(swarm.nodes, ()) if each.is_leader), None)
+    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
     here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
     if leader is not None and leader.id != here and not log.is_recorded:
         notes.append(f"The leader, {leader.hostname}, logs allocation failures. Its log was not read.")

@@ -6,9 +6,9 @@ from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
-from console.monitor.values import Feed, Scene
-from screens.present.text import PLAIN, UNKNOWN, Paragraph, Parts, Row
-from screens.tui.environment import Surroundings
+from console.monitor.values import Feed, MonitorState
+from screens.present.text import PLAIN, UNKNOWN, Paragraph, Row, Spans
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.line_view import fitted, wrapped
 from screens.tui.widgets.pane import Pane
@@ -56,7 +56,7 @@ class PaneRows(Rows):
 
     def _show_cursor(self) -> None:
         if self.has_focus:
-            self.keep_cursor_in_sight()
+            self.scroll_to_cursor()
             self.renew()
 
     def on_blur(self) -> None:
@@ -78,17 +78,17 @@ class PaneRows(Rows):
         self.focus(scroll_visible=False)
 
 
-class ScenePane(Pane):
+class MonitorPane(Pane):
     """A pane of rows over the newest scene; it shows those that match the filter."""
 
     NUMBER: ClassVar[int]
     NAME: ClassVar[str]
 
-    scene: var[Scene] = var(Scene())
+    monitor_state: var[MonitorState] = var(MonitorState())
     sought: var[str] = var("")
     """The filter, in lower case; empty for all rows."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: ConsoleEnvironment) -> None:
         self.around = around
         self.rows = PaneRows()
         self._folded: list[Row] = []
@@ -97,7 +97,7 @@ class ScenePane(Pane):
             self.NUMBER, self.NAME, self.rows, glyphs=around.glyphs, id=type(self).__name__.lower()
         )
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """Return the parts of a scene that the pane depends on: it is renewed only when one of them changes."""
         raise NotImplementedError
 
@@ -105,7 +105,7 @@ class ScenePane(Pane):
         """Show the scene with the filter as they are now."""
         raise NotImplementedError
 
-    def watch_scene(self, before: Scene, now: Scene) -> None:
+    def watch_monitor_state(self, before: MonitorState, now: MonitorState) -> None:
         """Show a scene, where it differs in what matters here."""
         if any(a is not b for a, b in zip(self.basis(before), self.basis(now), strict=True)):
             self.renew()
@@ -119,7 +119,7 @@ class ScenePane(Pane):
         """Show what there is."""
         self.renew()
 
-    def show(self, rows: list[Row], said: Parts, empty: str) -> None:
+    def show(self, rows: list[Row], said: Spans, empty: str) -> None:
         """Show rows under a title that says something, or a sentence where there is none."""
         self.title.say(said)
         self._folded, self._empty = rows, "No row matches." if self.sought else empty
@@ -154,7 +154,7 @@ class ScenePane(Pane):
             self.show([], (("unknown", UNKNOWN),), f"{feed.failed.reason} {feed.failed.hint}".rstrip())
 
 
-def said_of(feed: Feed[T], *parts: tuple[str, str]) -> Parts:
+def said_of(feed: Feed[T], *parts: tuple[str, str]) -> Spans:
     """Return the text of a title, with a note if the feed's newest attempt failed."""
     if feed.failed is None:
         return parts

@@ -5,28 +5,28 @@ from datetime import datetime, timedelta
 
 from textual.reactive import var
 
-from console.monitor.values import Scene
-from console.runbook.run.view import RunView, StepState, Watched
+from console.monitor.values import MonitorState
+from console.runbook.run.view import RunView, StepState, StoredRun
 from console.text import duration, plural
 from screens.present.findings import finding_rows
 from screens.present.journal import logged_empty, logged_rows
 from screens.present.quiet import check_rows, verdict
 from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place, headline
 from screens.present.run_step import because
-from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Part, Parts, Row
-from screens.tui.panes.base import ScenePane, said_of
+from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Row, Span, Spans
+from screens.tui.panes.base import MonitorPane, said_of
 
 
-class RunPane(ScenePane):
+class RunPane(MonitorPane):
     """Its steps in one row."""
 
     NUMBER, NAME = 5, "Run"
 
-    run: var[Watched | None] = var(None)
+    run: var[StoredRun | None] = var(None)
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on nothing in the scene."""
-        del scene
+        del monitor_state
         return ()
 
     def watch_run(self) -> None:
@@ -44,9 +44,9 @@ class RunPane(ScenePane):
         self.show([Row("steps", steps_line(run.view, letters), run)], said, "")
 
 
-def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Parts:
+def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Spans:
     """Return the steps side by side, the one that matters in words."""
-    parts: list[Part] = []
+    parts: list[Span] = []
     for place, step in enumerate(view.steps):
         tone = STATE_TONES.get(step.state, PLAIN)
         parts.append((f"{letters[step.state]} {step.id}", tone))
@@ -57,25 +57,25 @@ def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Parts:
     return tuple(parts)
 
 
-class JournalPane(ScenePane):
+class JournalPane(MonitorPane):
     """A row for each kind of thing that dockerd said, the newest first."""
 
     NUMBER, NAME = 3, "dockerd"
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on dockerd's log."""
-        return scene.log.value, scene.log.failed
+        return monitor_state.log.value, monitor_state.log.failed
 
     def renew(self) -> None:
         """Show what was logged."""
-        log = self.scene.log
+        log = self.monitor_state.log
         if log.value is None:
             self.show_awaited(log)
             return
         summary = log.value.summary
         rows = logged_rows(summary, self.around.zone, self.sought)
         window = "all" if summary.window_s is None else f"last {duration(summary.window_s)}"
-        said: list[Part] = [(window, DIM)]
+        said: list[Span] = [(window, DIM)]
         if not summary.is_complete:
             said.append((", incomplete", UNKNOWN))
         if summary.addresses_lost:
@@ -83,41 +83,41 @@ class JournalPane(ScenePane):
         self.show(rows, said_of(log, *said), logged_empty(summary))
 
 
-class FindingsPane(ScenePane):
+class FindingsPane(MonitorPane):
     """A row for each finding."""
 
     NUMBER, NAME = 2, "Findings"
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the snapshot."""
-        return scene.look.value, scene.look.failed
+        return monitor_state.snapshot.value, monitor_state.snapshot.failed
 
     def renew(self) -> None:
         """Show the findings."""
-        look = self.scene.look
-        if look.value is None:
-            self.show_awaited(look)
+        snapshot = self.monitor_state.snapshot
+        if snapshot.value is None:
+            self.show_awaited(snapshot)
             return
-        assessment = look.value.assessment
+        assessment = snapshot.value.assessment
         rows = finding_rows(assessment, self.sought)
-        urgent = sum(each.severity.rank > 0 for each in assessment.findings)
+        urgent = sum(finding.severity.rank > 0 for finding in assessment.findings)
         notes = len(assessment.findings) - urgent
         said = ((plural(urgent, "problem"), STRONG), (f", {plural(notes, 'note')}" if notes else "", DIM))
-        self.show(rows, said_of(look, *said), "No problems found.")
+        self.show(rows, said_of(snapshot, *said), "No problems found.")
 
 
-class QuietPane(ScenePane):
+class QuietPane(MonitorPane):
     """A row for each check, those that block first."""
 
     NUMBER, NAME = 4, "Quiet?"
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the checks."""
-        return scene.quiet.value, scene.quiet.failed, scene.quiet_since_s
+        return monitor_state.quiet.value, monitor_state.quiet.failed, monitor_state.quiet_since_s
 
     def renew(self) -> None:
         """Show the checks."""
-        quiet = self.scene.quiet
+        quiet = self.monitor_state.quiet
         if quiet.value is None:
             self.show_awaited(quiet)
             return
@@ -125,7 +125,7 @@ class QuietPane(ScenePane):
         self.show(check_rows(quiet.value, self.sought), said_of(quiet, *said), "No checks.")
 
     def _since(self) -> datetime | None:
-        since_s = self.scene.quiet_since_s
+        since_s = self.monitor_state.quiet_since_s
         if since_s is None:
             return None
         clock = self.around.clock

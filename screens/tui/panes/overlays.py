@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from console.addresses.forecast import Trend
 from console.diagnosis.values import Severity
 from console.errors import Unknown
-from console.monitor.values import Look, Scene
+from console.monitor.values import AssessedSnapshot, MonitorState
 from console.text import duration, plural
 from screens.present.overlays import (
     FIGURES,
@@ -18,10 +18,10 @@ from screens.present.overlays import (
     severities,
     subnet_lines,
 )
-from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Part, Parts, Row, bar
-from screens.tui.environment import Surroundings
-from screens.tui.panes.base import ScenePane, said_of
-from screens.tui.widgets.line_view import Painted
+from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Row, Span, Spans, bar
+from screens.tui.environment import ConsoleEnvironment
+from screens.tui.panes.base import MonitorPane, said_of
+from screens.tui.widgets.line_view import LineView
 
 NAME_AT_LEAST, NAME_AT_MOST = 10, 40
 NAME_ENOUGH = 20
@@ -41,32 +41,32 @@ class OverlayLine:
     trend: str
 
 
-class Heading(Painted):
+class Heading(LineView):
     """The line above a table."""
 
     DEFAULT_CSS = "Heading { height: 1; }"
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: Parts = ()
+        self._parts: Spans = ()
 
-    def say(self, parts: Parts) -> None:
+    def say(self, parts: Spans) -> None:
         """Show this from now on."""
         self._parts = parts
         self.renew()
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return the line."""
         del y
         return self._parts
 
 
-class Overlays(ScenePane):
+class Overlays(MonitorPane):
     """A row for each subnet of each overlay."""
 
     NUMBER, NAME = 1, "Overlays"
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: ConsoleEnvironment) -> None:
         super().__init__(around)
         self._heading = Heading()
         self._lines: list[OverlayLine] = []
@@ -77,9 +77,9 @@ class Overlays(ScenePane):
         yield self._heading
         yield self.rows
 
-    def basis(self, scene: Scene) -> tuple[object, ...]:
+    def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the snapshot and the trends."""
-        return scene.look.value, scene.look.failed, scene.trends
+        return monitor_state.snapshot.value, monitor_state.snapshot.failed, monitor_state.trends
 
     @property
     def current(self) -> OverlayLine | None:
@@ -89,14 +89,14 @@ class Overlays(ScenePane):
 
     def renew(self) -> None:
         """Show the table."""
-        look = self.scene.look
-        if look.value is None:
+        snapshot = self.monitor_state.snapshot
+        if snapshot.value is None:
             self._heading.say(())
-            self.show_awaited(look)
+            self.show_awaited(snapshot)
             return
         interest = self.around.settings.network
         self._lines = overlay_lines(
-            look.value, self.scene.trends, self.around.glyphs, self.sought, interest=interest
+            snapshot.value, self.monitor_state.trends, self.around.glyphs, self.sought, interest=interest
         )
         self._lay_out()
 
@@ -107,70 +107,77 @@ class Overlays(ScenePane):
 
     def on_row_view_moved(self) -> None:
         """Show how the use of the network under the cursor develops."""
-        if self.scene.look.value is not None:
+        if self.monitor_state.snapshot.value is not None:
             self.title.say(self._said())
 
     def _lay_out(self) -> None:
-        look = self.scene.look.value
+        snapshot = self.monitor_state.snapshot.value
         width = self.rows.scrollable_content_region.width
-        if look is None or width <= 0:
+        if snapshot is None or width <= 0:
             return
         columns = columns_for(self._lines, width)
         self._has_trends = bool(columns.trend)
         self._heading.say(heading(columns) if self._lines else ())
-        networks = look.observation.swarm.networks
+        networks = snapshot.snapshot.swarm.networks
         empty = (
             f"The networks are unknown. {networks.reason} {networks.hint}".rstrip()
             if isinstance(networks, Unknown)
             else "No overlay networks."
         )
         self.show(
-            [overlay_row(each, columns, self.around.glyphs) for each in self._lines], self._said(), empty
+            [overlay_row(line, columns, self.around.glyphs) for line in self._lines], self._said(), empty
         )
 
-    def _said(self) -> Parts:
-        look = self.scene.look.value
-        if look is None:
+    def _said(self) -> Spans:
+        snapshot = self.monitor_state.snapshot.value
+        if snapshot is None:
             return ()
-        everything = len(look.assessment.accounts)
-        networks = len({each.figures.network_id for each in self._lines})
-        count: Part = (f"{everything}, worst first{self._behind()}", DIM)
+        everything = len(snapshot.assessment.accounts)
+        networks = len({line.figures.network_id for line in self._lines})
+        count: Span = (f"{everything}, worst first{self._behind()}", DIM)
         if self.sought:
             count = (f"{networks} of {everything} match {self.sought}", UNKNOWN)
         current = self.current
-        trend: tuple[Part, ...] = ()
+        trend: tuple[Span, ...] = ()
         if current is not None and current.trend and not self._has_trends:
             trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend, STRONG))
-        return said_of(self.scene.look, count, *trend)
+        return said_of(self.monitor_state.snapshot, count, *trend)
 
     def _behind(self) -> str:
         """Return that the worst come after the network of interest, if another network is worse than that one."""
-        first = next((each.figures for each in self._lines), None)
+        first = next((line.figures for line in self._lines), None)
         if first is None or first.name != self.around.settings.network:
             return ""
-        is_outranked = any(each.figures.severity.rank > first.severity.rank for each in self._lines)
+        is_outranked = any(line.figures.severity.rank > first.severity.rank for line in self._lines)
         return f" after {first.name}" if is_outranked else ""
 
     _has_trends = False
 
 
 def overlay_lines(
-    look: Look, trends: Mapping[str, Trend], glyphs: Glyphs, sought: str = "", interest: str = ""
+    snapshot: AssessedSnapshot,
+    trends: Mapping[str, Trend],
+    glyphs: Glyphs,
+    sought: str = "",
+    interest: str = "",
 ) -> list[OverlayLine]:
     """Return the lines of all overlays whose name or subnet contains the filter.
 
     The network of interest stands first, so that it is always found at the same place; then the worst.
     """
-    assessment = look.assessment
+    assessment = snapshot.assessment
     worst = severities(assessment.findings)
     ranked = sorted(
         assessment.accounts,
-        key=lambda each: (each.network.name != interest, -worst.get(each.network.name, Severity.OK).rank),
+        key=lambda account: (
+            account.network.name != interest,
+            -worst.get(account.network.name, Severity.OK).rank,
+        ),
     )  # a stable sort: among equals the fullest stay first
     lines = []
     for account in ranked:
         of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
-        if sought in " ".join((account.network.name, *(each.subnet for each in of_network))).lower():
+        if sought in " ".join((account.network.name, *(line.subnet for line in of_network))).lower():
             trend = trend_word(trends.get(account.network.id))
             lines += [
                 OverlayLine(each, place, "" if place else trend) for place, each in enumerate(of_network)
@@ -205,15 +212,15 @@ class Columns:
 
 def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
     """Return the columns that suit lines and a width: figures are never cut, bars and names share what is left."""
-    told = [each.figures for each in lines]
+    told = [line.figures for line in lines]
     figures = tuple(
-        max((len(heading), *(cell_len(each.figures[place]) for each in told)), default=0)
+        max((len(heading), *(cell_len(line.figures[place]) for line in told)), default=0)
         for place, heading in enumerate(FIGURES)
     )
-    used = max((len(each.used) for each in told), default=0)
-    subnet = max((len("SUBNET"), *(len(each.subnet) for each in told)), default=0)
-    names = max((len("NETWORK"), *(cell_len(each.name) for each in told)), default=0)
-    trend = max((cell_len(each.trend) for each in lines), default=0)
+    used = max((len(line.used) for line in told), default=0)
+    subnet = max((len("SUBNET"), *(len(line.subnet) for line in told)), default=0)
+    names = max((len("NETWORK"), *(cell_len(line.name) for line in told)), default=0)
+    trend = max((cell_len(line.trend) for line in lines), default=0)
     # Mark, and the gaps around the figures, which are always there.
     left = width - 2 - used - sum(figures) - GAP * len(figures)
     if left - subnet - GAP < NAME_AT_LEAST + BAR_AT_LEAST + GAP:
@@ -234,7 +241,7 @@ def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
     return Columns(name, subnet, bars, used, figures, trend)
 
 
-def heading(columns: Columns) -> Parts:
+def heading(columns: Columns) -> Spans:
     """Return the line above the table."""
     cells = [f"  {'NETWORK':{columns.name}}"]
     if columns.subnet:
@@ -250,8 +257,8 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
     """Return a line of the table as a row."""
     own = line.figures
     tone = MARK_TONES[own.severity]
-    gap: Part = (" " * GAP, PLAIN)
-    parts: list[Part] = [
+    gap: Span = (" " * GAP, PLAIN)
+    parts: list[Span] = [
         (f"{MARKS[own.severity]} ", tone),
         (_sized(own.name, columns.name, glyphs.more), tone if own.severity.rank else STRONG),
         gap,

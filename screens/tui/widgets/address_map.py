@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
-from console.addresses.map import BLOCK, AddressMap, Block, Mark
+from console.addresses.map import BLOCK, AddressMap, Block, CellKind
 from screens.present.addresses import LETTERS, MARK_TONES, block_parts
 from screens.present.text import (
     CURSOR,
@@ -21,12 +21,12 @@ from screens.present.text import (
     STRONG,
     UNICODE,
     Glyphs,
-    Part,
-    Parts,
+    Span,
+    Spans,
     text_of,
 )
 from screens.tui.keys import Command, Commanded, bindings
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import LineView
 from screens.tui.widgets.rows import RowView, move
 
 
@@ -50,7 +50,7 @@ class AddressBlocks(RowView):
         self._map, self._matches = subnet, matches
         self.rows_changed(0 if is_other else self.cursor)
 
-    def row(self, index: int) -> Parts:
+    def row(self, index: int) -> Spans:
         """Return what is known of a block."""
         if self._map is None:
             return ()
@@ -77,7 +77,7 @@ TICK = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class GridLayout:
     """How the cells are laid out: how many in a row, and how many columns of the terminal each takes."""
 
     in_row: int
@@ -93,19 +93,19 @@ class Shape:
         return -(-size // self.in_row)
 
 
-SHAPES = (Shape(16, 2), Shape(32, 2), Shape(32, 1), Shape(64, 1))
+SHAPES = (GridLayout(16, 2), GridLayout(32, 2), GridLayout(32, 1), GridLayout(64, 1))
 """From the roomiest on; the first whose rows fit is taken."""
 
 
-def shape_for(width: int, height: int, size: int) -> Shape:
+def shape_for(width: int, height: int, size: int) -> GridLayout:
     """Return the shape in which so many addresses, and the line of numbers above them, fit best."""
     for shape in SHAPES:
         if shape.width <= width and shape.rows(size) < height:
             return shape
-    return next((each for each in SHAPES if each.width <= width), SHAPES[0])
+    return next((layout for layout in SHAPES if layout.width <= width), SHAPES[0])
 
 
-MOVES: tuple[Command, ...] = (
+NEXT_ACTIONS: tuple[Command, ...] = (
     move("step(-1)", "left,h", "To the previous address"),
     move("step(1)", "right,l", "To the next address"),
     move("row(1)", "down,j", "Down, into the next block past the last row"),
@@ -117,14 +117,14 @@ MOVES: tuple[Command, ...] = (
 )
 
 
-class AddressGrid(Painted, Commanded, can_focus=True):
+class AddressGrid(LineView, Commanded, can_focus=True):
     """One block of a subnet, and a cursor that moves through all of them.
 
     Repainted where a cell changed; the cursor stays on its address.
     """
 
-    KEYS = MOVES
-    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+    KEYS = NEXT_ACTIONS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
     cursor: reactive[int] = reactive(0, repaint=False)
     """The address that it is on, as a number."""
 
@@ -140,14 +140,14 @@ class AddressGrid(Painted, Commanded, can_focus=True):
             """The map."""
             return self.grid
 
-    def __init__(self, letters: Mapping[Mark, str] = LETTERS, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+    def __init__(self, letters: Mapping[CellKind, str] = LETTERS, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self._letters = letters
         self._map: AddressMap | None = None
         self._matches: Sequence[int] | None = None
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> GridLayout:
         """How the cells are laid out at present."""
         width, height = self.scrollable_content_region.size
         return shape_for(width, height, self._extent)
@@ -190,7 +190,7 @@ class AddressGrid(Painted, Commanded, can_focus=True):
         self.renew()
         self.post_message(self.Moved(self, self.cursor))
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return a row of cells; the first line numbers the columns."""
         if self._map is None:
             return ()
@@ -205,7 +205,7 @@ class AddressGrid(Painted, Commanded, can_focus=True):
         if start >= self._extent:
             return ()
         label = f".{(first + start) % BLOCK}".rjust(LABEL - 1) + " "
-        parts: list[Part] = [(label, STRONG if row == at else DIM)]
+        parts: list[Span] = [(label, STRONG if row == at else DIM)]
         for place in range(start, min(start + shape.in_row, self._extent)):
             letter, tone = self._cell(first + place)
             parts.append((letter, tone))
@@ -225,7 +225,7 @@ class AddressGrid(Painted, Commanded, can_focus=True):
     def _place(self) -> int:
         return self.cursor - self._first
 
-    def _cell(self, address: int) -> Part:
+    def _cell(self, address: int) -> Span:
         assert self._map is not None  # noqa: S101 - only asked for while there is a map
         mark = self._map.cell(address).mark
         letter, tone = self._letters[mark], MARK_TONES.get(mark, PLAIN)
@@ -235,9 +235,9 @@ class AddressGrid(Painted, Commanded, can_focus=True):
             return letter, MATCH if _is_in(self._matches, address) else DIM
         return letter, tone
 
-    def _ruler(self, shape: Shape) -> Parts:
+    def _ruler(self, shape: GridLayout) -> Spans:
         own = self._place % shape.in_row
-        parts: list[Part] = [(" " * LABEL, PLAIN)]
+        parts: list[Span] = [(" " * LABEL, PLAIN)]
         for column in range(0, shape.in_row, TICK):
             tone = STRONG if column <= own < column + TICK else DIM
             parts.append((str(column).ljust(TICK * shape.cell), tone))

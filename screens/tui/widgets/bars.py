@@ -4,25 +4,25 @@ from textual import events
 from textual.reactive import var
 from textual.widgets import Input
 
-from console.monitor.values import Scene
+from console.monitor.values import MonitorState
 from screens.present.header import Age, Freshness, age_of, headline, identity
-from screens.present.text import DIM, PLAIN, STRONG, Part, Parts
-from screens.tui.environment import Surroundings
+from screens.present.text import DIM, PLAIN, STRONG, Span, Spans
+from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
-from screens.tui.widgets.line_view import Painted, between, fitted, length
+from screens.tui.widgets.line_view import LineView, between, fitted, length
 
 EVERY_S = 1.0
 """How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""
 
 
-class Header(Painted):
+class Header(LineView):
     """Which engine this is, whether what is shown is so now, and the one sentence that matters."""
 
     DEFAULT_CSS = "Header { height: 2; dock: top; }"
 
-    scene: var[Scene] = var(Scene())
+    monitor_state: var[MonitorState] = var(MonitorState())
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: ConsoleEnvironment) -> None:
         super().__init__()
         self._around = around
 
@@ -30,7 +30,7 @@ class Header(Painted):
     def age(self) -> Age:
         """How old what is shown is now."""
         clock = self._around.clock
-        return age_of(self.scene, clock.now(), clock.monotonic())
+        return age_of(self.monitor_state, clock.now(), clock.monotonic())
 
     def on_mount(self) -> None:
         """Look at the clock from time to time."""
@@ -41,22 +41,24 @@ class Header(Painted):
         self.screen.set_class(self.age.freshness is Freshness.STALE, "-stale")
         self.renew()
 
-    def watch_scene(self) -> None:
+    def watch_monitor_state(self) -> None:
         """Show the newest."""
         self.tick()
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return one of the lines."""
         around, age, width = self._around, self.age, self.size.width
         if y == 0:
-            left, right = identity(self.scene, around.host, age, around.zone, may_decide=around.may_decide)
+            left, right = identity(
+                self.monitor_state, around.host, age, around.zone, may_decide=around.may_decide
+            )
             # Where room is short the engine is worth more than the program's name.
             left = left if length(left) + length(right) <= width else left[1:]
             return between(left, right, width, around.glyphs.more)
-        return fitted(headline(self.scene, age, around.zone), width, around.glyphs.more)
+        return fitted(headline(self.monitor_state, age, around.zone), width, around.glyphs.more)
 
 
-class KeyLine(Painted):
+class KeyLine(LineView):
     """The commands that can be used now. Where there is no room for all, the app's own are kept: help and quit."""
 
     DEFAULT_CSS = "KeyLine { height: 1; dock: bottom; }"
@@ -70,7 +72,7 @@ class KeyLine(Painted):
         """Follow what can be done."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return the line."""
         del y
         own: list[tuple[str, str, str]] = []
@@ -87,7 +89,7 @@ class KeyLine(Painted):
                 group.append((binding.key, self._names.get(binding.key, binding.key), binding.description))
         room = self.size.width - sum(len(name) + len(said) + 4 for _, name, said in shared)
         self._places = []
-        parts: list[Part] = [(" ", PLAIN)]
+        parts: list[Span] = [(" ", PLAIN)]
         for key, name, said in (*_fitting(own, room), *shared):
             begin = length(tuple(parts))
             parts += [(name, STRONG), (f" {said}", DIM), ("   ", PLAIN)]
@@ -103,9 +105,9 @@ class KeyLine(Painted):
 
 def _fitting(entries: list[tuple[str, str, str]], room: int) -> list[tuple[str, str, str]]:
     fitting = []
-    for each in entries:
-        room -= len(each[1]) + len(each[2]) + 4
+    for entry in entries:
+        room -= len(entry[1]) + len(entry[2]) + 4
         if room < 0:
             break
-        fitting.append(each)
+        fitting.append(entry)
     return fitting

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from console.clock import Clock
-from console.runbook.run.decisions import ShownQuestion, Wish, parse_answer
+from console.runbook.run.decisions import DecisionRequest, ShownQuestion, parse_answer
 from console.runbook.run.events import Choice
 from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
 from screens.tui.widgets.pane import Words
@@ -126,7 +126,7 @@ class AnswerLine(Vertical, Commanded):
         """The operator decided; it counts for this question only."""
 
         question: ShownQuestion
-        wish: Wish
+        request: DecisionRequest
 
     @dataclass
     class Misread(Message):

@@ -23,21 +23,21 @@ from screens.present.text import (
     UNKNOWN,
     WARN,
     Paragraph,
-    Part,
-    Parts,
+    Span,
+    Spans,
 )
 
 
-def length(parts: Parts) -> int:
+def length(parts: Spans) -> int:
     """Return how many columns parts take."""
     return sum(cell_len(text) for text, _ in parts)
 
 
-def fitted(parts: Parts, width: int, more: str) -> Parts:
+def fitted(parts: Spans, width: int, more: str) -> Spans:
     """Return parts that take at most so many columns; where something had to go, `more` tells."""
     if length(parts) <= width:
         return parts
-    left, kept = width - cell_len(more), list[Part]()
+    left, kept = width - cell_len(more), list[Span]()
     for text, tone in parts:
         if cell_len(text) > left:
             return (*kept, (set_cell_size(text, max(0, left)) + more if width > 0 else "", tone))
@@ -46,19 +46,19 @@ def fitted(parts: Parts, width: int, more: str) -> Parts:
     return tuple(kept)
 
 
-def between(left: Parts, right: Parts, width: int, more: str) -> Parts:
+def between(left: Spans, right: Spans, width: int, more: str) -> Spans:
     """Return a line of so many columns with something at either end; the left gives way where room is short."""
     left = fitted(left, width - length(right), more)
     return (*left, (" " * (width - length(left) - length(right)), PLAIN), *right)
 
 
-def wrapped(paragraph: Paragraph, width: int) -> Iterator[Parts]:
+def wrapped(paragraph: Paragraph, width: int) -> Iterator[Spans]:
     """Yield the lines of a paragraph, none wider than so many columns; what fits is left as it is."""
     if length(paragraph.parts) <= width:
         yield paragraph.parts
         return
     hang = min(paragraph.hang, max(0, width - 8))
-    line: list[Part] = []
+    line: list[Span] = []
     used = 0
     for word, tone, gap in _words(paragraph.parts):
         if used + gap + cell_len(word) <= width:
@@ -79,7 +79,7 @@ def wrapped(paragraph: Paragraph, width: int) -> Iterator[Parts]:
         yield tuple(line)
 
 
-def _words(parts: Parts) -> Iterator[tuple[str, str, int]]:
+def _words(parts: Spans) -> Iterator[tuple[str, str, int]]:
     """Yield each word with its tone, and how many spaces stand in front of it."""
     gap = 0
     for text, tone in parts:
@@ -100,7 +100,7 @@ class AsciiScrollBar(ScrollBarRender):
     def render_bar(cls, *arguments: Any, **named: Any) -> Segments:
         """Return the bar as Textual lays it out, in these characters; the mouse does the same on it."""
         bar = super().render_bar(*arguments, **named)
-        return Segments([_as_ascii(each) for each in bar.segments], new_lines=bar.new_lines)
+        return Segments([_as_ascii(segment) for segment in bar.segments], new_lines=bar.new_lines)
 
 
 def _as_ascii(segment: Segment) -> Segment:
@@ -144,7 +144,7 @@ DIMMED: Mapping[str, Style] = {
 """The same where plain text is dim because it is old: nothing stands out by weight."""
 
 
-class Painted(ScrollView, can_focus=False):
+class LineView(ScrollView, can_focus=False):
     """A widget that gives its lines as parts, whatever is in them.
 
     Code that changes its content calls `renew`: only lines that look different afterwards are repainted, so that an
@@ -153,7 +153,7 @@ class Painted(ScrollView, can_focus=False):
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    Painted {
+    LineView {
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;
@@ -165,7 +165,7 @@ class Painted(ScrollView, can_focus=False):
         self._painted: dict[int, Strip] = {}
         self._tones: dict[str, Style] = {}
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return what stands in the line `y` of the visible area."""
         raise NotImplementedError
 
@@ -210,6 +210,6 @@ class Painted(ScrollView, can_focus=False):
         return strip
 
 
-def strip_of(parts: Iterable[Part], tone: Tone) -> Strip:
+def strip_of(parts: Iterable[Span], tone: Tone) -> Strip:
     """Return parts as a strip: their text is shown literally."""
     return Strip([Segment(text, tone(name)) for text, name in parts])

@@ -9,10 +9,10 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
-from console.durations import Shape, clock_time
+from console.durations import TimeFormat, clock_time
 from console.monitor.values import Line
 from screens.present.journal import Keep, mark_of, short
-from screens.present.text import DIM, MATCH, PLAIN, Parts
+from screens.present.text import DIM, MATCH, PLAIN, Spans
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.rows import RowView, move
 
@@ -95,13 +95,13 @@ class LogLines(RowView):
         self._stressed = stressed
         self.renew()
 
-    def row(self, index: int) -> Parts:
+    def row(self, index: int) -> Spans:
         """Return a line as it is shown: time, severity, and dockerd's message without its fixed fields."""
         line = self._lines[index]
         mark, tone = mark_of(line)
         text = short(line)[self.shift :]
         stands_out = self._stressed is not None and self._stressed(line)
-        at = clock_time(line.at, Shape.SECOND, self._zone)
+        at = clock_time(line.at, TimeFormat.SECOND, self._zone)
         return (
             (at, DIM),
             (f" {mark} ", tone),
@@ -132,7 +132,7 @@ class LogLines(RowView):
     def go_next(self, wanted: Keep, direction: int) -> bool:
         """Put the cursor on the next line that is wanted, or the one before; return whether there is one."""
         places = range(self.cursor + 1, self.count) if direction > 0 else range(self.cursor - 1, -1, -1)
-        found = next((each for each in places if wanted(self._lines[each])), None)
+        found = next((place for place in places if wanted(self._lines[place])), None)
         if found is not None:
             self.go(found)
         return found is not None
@@ -152,7 +152,7 @@ class LogLines(RowView):
 
     def _hold(self, lines: Sequence[Line], reading: Line | None) -> None:
         self._held = lines
-        self._lines = lines if self._keep is None else [each for each in lines if self._keep(each)]
+        self._lines = lines if self._keep is None else [line for line in lines if self._keep(line)]
         last = len(self._lines) - 1
         place = last if reading is None else min(self._place_of(reading.number), last)
         # While following, the end stays in sight; while reading, the line under the cursor does.

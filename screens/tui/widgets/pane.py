@@ -10,12 +10,12 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from console.diagnosis.values import Severity
-from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Part, Parts
+from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Span, Spans
 from screens.tui.keys import Command, Commanded, bindings
-from screens.tui.widgets.line_view import Painted, fitted, length, wrapped
+from screens.tui.widgets.line_view import LineView, fitted, length, wrapped
 from screens.tui.widgets.rows import Hidden, RowView, move
 
-MOVES: tuple[Command, ...] = (
+NEXT_ACTIONS: tuple[Command, ...] = (
     move("scroll_by(1)", "down,j", "Down"),
     move("scroll_by(-1)", "up,k", "Up"),
     move("scroll_by(10)", "pagedown,ctrl+f", "Down by a page"),
@@ -25,23 +25,25 @@ MOVES: tuple[Command, ...] = (
 )
 
 
-class Words(Painted, Commanded, can_focus=True):
+class Words(LineView, Commanded, can_focus=True):
     """A pane of paragraphs."""
 
     # Lines are as wide with a scrollbar as without one.
     DEFAULT_CSS = "Words { scrollbar-gutter: stable; }"
-    KEYS = MOVES
-    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+    KEYS = NEXT_ACTIONS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._paragraphs: Sequence[Paragraph] = ()
-        self._lines: list[Parts] = []
+        self._lines: list[Spans] = []
 
     @property
     def text(self) -> str:
         """All that it says, a paragraph a line."""
-        return "\n".join("".join(text for text, _ in each.parts).rstrip() for each in self._paragraphs)
+        return "\n".join(
+            "".join(text for text, _ in paragraph.parts).rstrip() for paragraph in self._paragraphs
+        )
 
     @property
     def is_at_end(self) -> bool:
@@ -61,7 +63,7 @@ class Words(Painted, Commanded, can_focus=True):
         self._wrap()
         self.renew()
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return a visible line."""
         place = self.scroll_offset.y + y
         return self._lines[place] if place < len(self._lines) else ()
@@ -79,11 +81,11 @@ class Words(Painted, Commanded, can_focus=True):
         width = self.scrollable_content_region.width
         if width <= 0:
             return
-        self._lines = [line for each in self._paragraphs for line in wrapped(each, width)]
+        self._lines = [line for paragraph in self._paragraphs for line in wrapped(paragraph, width)]
         self.virtual_size = Size(width, len(self._lines))
 
 
-class Title(Painted):
+class Title(LineView):
     """A rule with the pane's number, its name, and a note on the whole pane."""
 
     DEFAULT_CSS = "Title { height: 1; }"
@@ -93,12 +95,12 @@ class Title(Painted):
         self._number = number
         self._name = name
         self._glyphs = glyphs
-        self._said: Parts = ()
+        self._said: Spans = ()
         self._is_entered = False
         self._above = self._below = Hidden()
         self._is_position_minor = False
 
-    def say(self, said: Parts, name: str = "") -> None:
+    def say(self, said: Spans, name: str = "") -> None:
         """Say this behind the name from now on."""
         self._said, self._name = said, name or self._name
         self.renew()
@@ -113,7 +115,7 @@ class Title(Painted):
         self._is_entered = is_entered
         self.renew()
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return the rule."""
         del y
         width = self.size.width
@@ -121,16 +123,16 @@ class Title(Painted):
         # The pane that keys go to is told by weight and by its rule, not by colour.
         tone = STRONG if self._is_entered else DIM
         number = f"{self._number} " if self._number else ""
-        name: Part = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
-        said: Parts = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
-        others: Parts = self._others(tone)
+        name: Span = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
+        said: Spans = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
+        others: Spans = self._others(tone)
         room = width - length((*others, (rule, tone), name))
         marks = self._marks(tone, room - length(said) if self._is_position_minor else room)
         others = (*marks, *others)
         head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
         return (*head, (rule * (width - length(head) - length(others)), tone), *others)
 
-    def _marks(self, tone: str, room: int) -> Parts:
+    def _marks(self, tone: str, room: int) -> Spans:
         """Return how many rows are out of sight, in as many words as there is room for.
 
         How many of them are critical stands behind the number, after the mark that such rows have.
@@ -147,9 +149,9 @@ class Title(Painted):
             if hidden.rows
         ]
 
-        def shapes() -> Iterator[Parts]:
+        def shapes() -> Iterator[Spans]:
             for is_counted, is_worded in ((True, True), (False, True), (False, False)):
-                marks: list[Part] = []
+                marks: list[Span] = []
                 for hidden, arrow, word in sides:
                     count = f" ({hidden.critical} {critical})" if is_counted else critical
                     marks += [
@@ -161,9 +163,9 @@ class Title(Painted):
                     ]
                 yield (*marks, (" ", PLAIN), (self._glyphs.rule, tone))
 
-        return next((each for each in shapes() if length(each) <= room), ())
+        return next((shape for shape in shapes() if length(shape) <= room), ())
 
-    def _others(self, tone: str) -> Parts:
+    def _others(self, tone: str) -> Spans:
         """Return, where one pane is shown at a time, which of how many it is."""
         if not self._number or not (self.screen.has_class("-narrow") or self.screen.has_class("-low")):
             return ()
@@ -196,8 +198,8 @@ class Pane(Vertical):
 
     def enter(self) -> None:
         """Bring it into view and let keys go to it."""
-        for each in self.screen.query(Pane):
-            each.set_class(each is self, "-entered")
+        for pane in self.screen.query(Pane):
+            pane.set_class(pane is self, "-entered")
         # Where one pane is shown at a time it is there only after that.
         self.call_after_refresh(self._take_keys)
 
@@ -213,8 +215,8 @@ class Pane(Vertical):
     def on_descendant_focus(self) -> None:
         """Show that keys go here."""
         self.title.enter(is_entered=True)
-        for each in self.screen.query(Pane):
-            each.set_class(each is self, "-entered")
+        for pane in self.screen.query(Pane):
+            pane.set_class(pane is self, "-entered")
 
     def on_descendant_blur(self) -> None:
         """Show that keys go elsewhere."""

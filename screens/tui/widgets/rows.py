@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from console.diagnosis.values import Severity
-from screens.present.text import DIM, Parts, Row, text_of
+from screens.present.text import DIM, Row, Spans, text_of
 from screens.tui.keys import Command, Commanded, bindings
-from screens.tui.widgets.line_view import Painted
+from screens.tui.widgets.line_view import LineView
 
 
 def move(action: str, keys: str, name: str) -> Command:
@@ -22,7 +22,7 @@ def move(action: str, keys: str, name: str) -> Command:
     return Command(action, keys, name, is_in_palette=False)
 
 
-MOVES: tuple[Command, ...] = (
+NEXT_ACTIONS: tuple[Command, ...] = (
     move("move(1)", "down,j", "Down"),
     move("move(-1)", "up,k", "Up"),
     move("page(1)", "pagedown,ctrl+f", "Down by a page"),
@@ -42,7 +42,7 @@ class Hidden:
     """How many of them are critical."""
 
 
-class RowView(Painted, Commanded, can_focus=True):
+class RowView(LineView, Commanded, can_focus=True):
     """A list whose rows are made when they come into sight.
 
     When its rows change, the cursor stays on the row that it was on, by its key, and that row stays where it was on the
@@ -50,8 +50,8 @@ class RowView(Painted, Commanded, can_focus=True):
     """
 
     DEFAULT_CSS = "RowView { scrollbar-gutter: stable; }"
-    KEYS = MOVES
-    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
+    KEYS = NEXT_ACTIONS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
     IS_POSITION_MINOR: ClassVar[bool] = False
     """Whether a title that has no room for everything says what else there is to say, and how many rows are hidden in fewer
     words."""
@@ -104,7 +104,7 @@ class RowView(Painted, Commanded, can_focus=True):
         """How many rows there are."""
         raise NotImplementedError
 
-    def row(self, index: int) -> Parts:
+    def row(self, index: int) -> Spans:
         """Return what a row shows."""
         raise NotImplementedError
 
@@ -117,7 +117,7 @@ class RowView(Painted, Commanded, can_focus=True):
         del places
         return 0
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return what stands in a visible line."""
         index = self.scroll_offset.y + y
         if 0 <= index < self.count:
@@ -150,11 +150,11 @@ class RowView(Painted, Commanded, can_focus=True):
         if to_top:
             self.show_top()
         else:
-            self.keep_cursor_in_sight()
+            self.scroll_to_cursor()
         self.renew()
         self.post_message(self.Moved(self, cursor))
 
-    def keep_cursor_in_sight(self) -> None:
+    def scroll_to_cursor(self) -> None:
         """Scroll as little as needed to see the cursor."""
         self._is_cursor_left = False
         height = self.scrollable_content_region.height
@@ -200,9 +200,9 @@ class RowView(Painted, Commanded, can_focus=True):
         if self._is_arranging or height <= 0 or not self.count:
             return
         self._tell_hidden()
-        in_sight = min(max(self.cursor, round(new_value)), round(new_value) + height - 1)
-        if in_sight != self.cursor:
-            self.go(in_sight)
+        visible = min(max(self.cursor, round(new_value)), round(new_value) + height - 1)
+        if visible != self.cursor:
+            self.go(visible)
 
     def go(self, index: int) -> None:
         """Put the cursor on a row, or on the nearest one."""
@@ -214,14 +214,14 @@ class RowView(Painted, Commanded, can_focus=True):
 
     def watch_cursor(self) -> None:
         """Show where it is now."""
-        self.keep_cursor_in_sight()
+        self.scroll_to_cursor()
         self.renew()
         self.post_message(self.Moved(self, self.cursor))
 
     def on_resize(self) -> None:
         """Keep the cursor in sight in what room there is now, where it was in sight before."""
         if not self._is_cursor_left:
-            self.keep_cursor_in_sight()
+            self.scroll_to_cursor()
         self._tell_hidden()
 
     def on_hide(self) -> None:
@@ -264,7 +264,7 @@ class RowView(Painted, Commanded, can_focus=True):
     def action_choose(self) -> None:
         """Open the row under the cursor; where that is out of sight, show it first."""
         if not self.is_cursor_visible:
-            self.keep_cursor_in_sight()
+            self.scroll_to_cursor()
             self.renew()
         elif self.count:
             self.post_message(self.Chosen(self, self.cursor))
@@ -307,14 +307,14 @@ class Rows(RowView):
     @property
     def text(self) -> str:
         """All that it says, a row a line."""
-        return "\n".join(text_of(each.parts).rstrip() for each in self._rows)
+        return "\n".join(text_of(row.parts).rstrip() for row in self._rows)
 
     @property
     def stays_at_top(self) -> bool:
         """Whether the first row stays in sight when the rows change."""
         return self._is_worst_first and self.scroll_offset.y == 0
 
-    def row(self, index: int) -> Parts:
+    def row(self, index: int) -> Spans:
         """Return what a row shows."""
         return self._rows[index].parts
 
@@ -326,7 +326,7 @@ class Rows(RowView):
         """Return how many of these rows are critical."""
         return sum(self._rows[place].severity is Severity.CRITICAL for place in places)
 
-    def parts_at(self, y: int) -> Parts:
+    def parts_at(self, y: int) -> Spans:
         """Return what stands in a visible line."""
         if not self._rows and y == 0 and self.empty:
             return ((self.empty, DIM),)
@@ -337,7 +337,7 @@ class Rows(RowView):
         super().go(index)
         self._own = self._rows[self.cursor].key if self._rows else None
         if not self.is_cursor_visible:
-            self.keep_cursor_in_sight()
+            self.scroll_to_cursor()
             self.renew()
 
     def select_others(self) -> None:
@@ -367,11 +367,11 @@ class Rows(RowView):
 
 def has_risen(before: Sequence[Row], after: Sequence[Row]) -> bool:
     """Return whether the worst row is worse than before, or another row than before is critical."""
-    critical = {each.key for each in before if each.severity is Severity.CRITICAL}
+    critical = {row.key for row in before if row.severity is Severity.CRITICAL}
     return _worst(after) > _worst(before) or any(
-        each.severity is Severity.CRITICAL and each.key not in critical for each in after
+        row.severity is Severity.CRITICAL and row.key not in critical for row in after
     )
 
 
 def _worst(rows: Sequence[Row]) -> int:
-    return max((each.severity.rank for each in rows), default=0)
+    return max((row.severity.rank for row in rows), default=0)
