@@ -38,7 +38,7 @@ import asyncio, sys
 from pathlib import Path
 from console.clock import SystemClock
 from console.errors import HostError
-from console.runbook.run import events as e
+from console.runbook.run import events
 from console.runbook.store.folders import create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.folders import hold_reserve
