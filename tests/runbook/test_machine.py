@@ -9,12 +9,10 @@ from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
-from console.runbook.run.next_action import Await
+from console.runbook.run.next_action import Await, Rest
 from console.runbook.run.replay import replay
 from console.runbook.run.view import RunState, RunView, StepState
 from tests.support.runs import ALICE, PaperRun, World, lives_of
-
-"""A loaded machine is slow, and no test here is about that."""
 
 
 @st.composite
@@ -172,7 +170,10 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     )
     for next_action in lives_of(run):
         assert not isinstance(next_action, Await)
-        if next_action is not None:
+        stopped = run.view.stopped
+        if stopped is not None and "at startup" in stopped.sentence:
+            run.write(events.Resumed(ALICE))
+        elif next_action is not None:
             break
     assert {each.id for each in run.view.steps if each.state is StepState.UNDONE} == wanted
     assert {each for each, is_done in run.world.done.items() if not is_done} == wanted
@@ -181,3 +182,17 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     assert run.view.blocks is not everything
     assert run.view.outcome == 1
     assert run.view == replay(run.entries)
+
+
+def test_a_runner_that_crashes_at_startup_three_times_in_a_row_is_started_again_only_by_an_operator() -> None:
+    run = PaperRun(
+        (StepHead("s0", "Step 0", "test.do", Effect.READ),), World(), crash_at=frozenset({2, 4, 6})
+    )
+    lives = lives_of(run)
+    assert [next(lives) for _ in range(3)] == [None, None, None]
+    assert isinstance(next(lives), Rest)
+    assert run.view.stopped is not None
+    assert run.view.stopped.sentence == "The runner crashed 3 times at startup."
+    assert run.world.history == []
+    run.write(events.Resumed(ALICE))
+    assert drive(run).state is RunState.DONE

@@ -230,10 +230,11 @@ def _reason_to_halt(view: RunView) -> Halt | None:
     if view.wants_stop:
         hint = f"vipconsole resume {view.header.run_id} continues it."
         return Halt(Why.OPERATOR, "Stopped on request.", hint)
-    if view.idle_starts > MOST_IDLE_STARTS:
+    crashes = view.idle_starts - 1  # this runner's own start is counted, and it has not crashed
+    if crashes >= MOST_IDLE_STARTS:
         return Halt(
             Why.REFUSED,
-            f"The runner crashed {view.idle_starts} times at startup.",
+            f"The runner crashed {crashes} times at startup.",
             "See its log in the run's folder, or the journal.",
         )
     return None
