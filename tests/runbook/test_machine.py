@@ -62,6 +62,10 @@ def drive(run: PaperRun, most: int = 400) -> RunView:
     raise AssertionError
 
 
+def crashed_at_startup(view: RunView) -> bool:
+    return view.stopped is not None and "crashed" in view.stopped.sentence
+
+
 @given(st.data())
 def test_killed_anywhere_it_ends_where_an_uninterrupted_run_ends(data: st.DataObject) -> None:
     heads = data.draw(steps())
@@ -132,7 +136,9 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
         if isinstance(next_action, Await):
             asked = next_action.question.asked
             assert run.decide(DecisionRequest(asked.step, asked.choices[0], word=asked.word)) == ""
-        elif view.stopped is not None and view.stopped.why is events.Why.UNKNOWN:
+        elif view.stopped is not None and (
+            view.stopped.why is events.Why.UNKNOWN or crashed_at_startup(view)
+        ):
             run.write(events.Resumed(ALICE))
         elif next_action is not None:
             break
@@ -170,8 +176,7 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
     )
     for next_action in lives_of(run):
         assert not isinstance(next_action, Await)
-        stopped = run.view.stopped
-        if stopped is not None and "at startup" in stopped.sentence:
+        if crashed_at_startup(run.view):
             run.write(events.Resumed(ALICE))
         elif next_action is not None:
             break

@@ -208,13 +208,15 @@ def choose_next_action(view: RunView) -> NextAction:
         return Rest()
     if view.question is not None:
         return Await(view.question)
+    has_undone = not view.undoing and any(step.state is StepState.UNDONE for step in view.steps)
+    if has_undone and not view.wants_stop:
+        # Also after crashes at startup: only the end of the undo is left to be written.
+        return _after_undoing(view)
     halt = _reason_to_halt(view)
     if halt is not None:
         return halt
     if view.undoing:
         return _undo_move(view, view.step(view.undoing[0]))
-    if any(step.state is StepState.UNDONE for step in view.steps):
-        return _after_undoing(view)
     return Finish() if view.current is None else _step_move(view, view.current)
 
 
