@@ -59,7 +59,7 @@ D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
 R = TypeVar("R")
-Owned = TypeVar("Owned")
+Resource = TypeVar("Owned")
 Work: TypeAlias = Coroutine[Any, Any, A]
 
 
@@ -97,7 +97,7 @@ async def together(*works: Work[Any]) -> tuple[Any, ...]:
     return tuple(task.result() for task in tasks)
 
 
-async def cancelled(*tasks: "asyncio.Task[Any]") -> None:
+async def cancel_all(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks and return when they have ended, whatever they end with."""
     for task in tasks:
         task.cancel()
@@ -107,7 +107,7 @@ async def cancelled(*tasks: "asyncio.Task[Any]") -> None:
 _Job = tuple[Callable[[Any], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
-class OwningThreads(Generic[Owned]):
+class OwningThreads(Generic[Resource]):
     """Runs blocking calls on at most `count` daemon threads, started when first needed, each with its own object.
 
     It is not the standard executor: that joins its threads when the interpreter ends, so one call that hangs would hold the
@@ -117,7 +117,7 @@ class OwningThreads(Generic[Owned]):
     caller. `close` is given each object when the threads end.
     """
 
-    def __init__(self, make: Callable[[], Owned], close: Callable[[Owned], None], count: int) -> None:
+    def __init__(self, make: Callable[[], Resource], close: Callable[[Resource], None], count: int) -> None:
         self._make = make
         self._close = close
         self._count = count
@@ -127,7 +127,7 @@ class OwningThreads(Generic[Owned]):
         self._unfinished = 0
         """Calls that no thread is done with. One that was given up counts as long as it blocks its thread."""
 
-    async def call(self, function: Callable[[Owned], R]) -> R:
+    async def call(self, function: Callable[[Resource], R]) -> R:
         """Return what the function returns for the object of some thread.
 
         When the caller is cancelled or gives up, the thread finishes on its own and its result is dropped.
@@ -150,7 +150,7 @@ class OwningThreads(Generic[Owned]):
             self._jobs.put(None)
 
     def _work(self) -> None:
-        owned: Owned | None = None
+        owned: Resource | None = None
         while (job := self._jobs.get()) is not None:
             function, loop, future = job
             if future.cancelled():

@@ -170,7 +170,7 @@ def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settin
                 "It must be a TOML file that this user may read.",
             ) from error
         problems: list[str] = []
-        settings = _over(settings, data, problems)
+        settings = _apply(settings, data, problems)
         problems.extend(_contradictions(settings))
         if problems:
             raise SettingsError(
@@ -179,14 +179,14 @@ def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settin
     return settings
 
 
-def _over(current: Settings, data: dict[str, Any], problems: list[str]) -> Settings:
+def _apply(current: Settings, data: dict[str, Any], problems: list[str]) -> Settings:
     """Return settings with data over them. What is wrong is taken out of the data, and is a problem."""
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only a file that exists pays for it
 
     defaults = asdict(current)
     try:
         # JSON, because only there a strict tuple can be a list. No setting is a date or a time, which JSON lacks.
-        whole = json.dumps(_merged(defaults, data), default=lambda _: None)
+        whole = json.dumps(_merge(defaults, data), default=lambda _: None)
         return TypeAdapter(Settings).validate_json(whole, strict=True)
     except ValidationError as error:
         for wrong in sorted(error.errors(include_url=False), key=lambda each: len(each["loc"])):
@@ -194,12 +194,12 @@ def _over(current: Settings, data: dict[str, Any], problems: list[str]) -> Setti
             if key in (section := reduce(getitem, path, data)):
                 problems.append(_problem(wrong["type"], path, key, reduce(getitem, path, defaults)))
                 del section[key]
-    return _over(current, data, problems)
+    return _apply(current, data, problems)
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     deeper = {
-        key: _merged(below[key], value)
+        key: _merge(below[key], value)
         for key, value in above.items()
         if isinstance(value, dict) and isinstance(below.get(key), dict)
     }

@@ -6,7 +6,7 @@ overrides or markup. They pass through `clean` once, where they enter the progra
 
 from collections.abc import Iterable
 
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 NAME_LIMIT = 128
 """Longest name that is kept; the engine's own limit for services and networks is 63."""
@@ -29,7 +29,7 @@ def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
     Undecodable bytes become U+FFFD. More than `limit` characters are cut, with `…` as the last one.
     """
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    shown = text if text.isprintable() else "".join(_shown(each) for each in text[: limit + 1])
+    shown = text if text.isprintable() else "".join(_escape(each) for each in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -58,12 +58,12 @@ def ending(error: str, limit: int = ERROR_LIMIT) -> str:
     return f"…{error[len(error) - limit + 1 :]}"
 
 
-def _shown(character: str) -> str:
+def _escape(character: str) -> str:
     # isprintable() is false for exactly the categories Other and Separator, the plain space excepted.
     if character.isprintable():
         return character
-    if character in _NAMED:
-        return _NAMED[character]
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
     code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -135,7 +135,7 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 1) -> str:
     return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
-def or_what_there_is(word: str, known: Iterable[str], what: str) -> str:
+def name_hint(word: str, known: Iterable[str], what: str) -> str:
     """Return a hint for a name that does not exist: the nearest one, else those that do exist.
 
     `what` names them: `overlays`.

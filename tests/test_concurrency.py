@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from console.concurrency import cancelled, together, until
+from console.concurrency import cancel_all, together, until
 from console.errors import EngineTimeout, HostError
 from console.journal.reader import DaemonLog
 from console.monitor.snapshot import take_snapshot
@@ -60,7 +60,7 @@ async def test_when_nobody_waits_any_more_all_have_ended() -> None:
     task = asyncio.create_task(together(one.work(), two.work()))
     await one.began.wait()
     await two.began.wait()
-    await cancelled(task)
+    await cancel_all(task)
     assert (one.ended, two.ended, task.cancelled()) == (True, True, True)
 
 

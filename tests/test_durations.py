@@ -18,7 +18,7 @@ from console.journal.matching import LogEvent
 from console.journal.signatures import SIGNATURES
 from console.journal.summary import summarise
 from console.journal.values import Batch, Window
-from console.journal.window import late
+from console.journal.window import start_gap
 from console.settings import Thresholds
 from console.swarm import parse
 from screens.output.snapshot_json import as_json
@@ -80,7 +80,7 @@ def test_findings_and_evidence_tell_the_same_time_as_the_journal(zone: str) -> N
     assert f"at {hour} {name}" in finding.sentence
     (row,) = line_rows([LogEvent(SIGNATURES[0], NOW, "c1", "boot", "text")])
     assert row.field == stamp(NOW)
-    (gap,) = late(
+    (gap,) = start_gap(
         Window(since=NOW - timedelta(hours=1)), {"__REALTIME_TIMESTAMP": str(int(NOW.timestamp() * 1e6))}
     )
     assert f"begins at {stamp(NOW)}, later" in gap.reason

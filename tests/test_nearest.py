@@ -8,7 +8,7 @@ from console.errors import UsageError
 from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
 from console.swarm.values import ObjectKind
-from console.text import did_you_mean, near_names, nearest, or_what_there_is
+from console.text import did_you_mean, near_names, nearest, name_hint
 from screens.output.stack_removal import plan_lines
 from tests.support.stacks import item, stack_snapshot
 from tests.support.stacks import service as stack_service
@@ -41,15 +41,15 @@ def test_it_is_asked_for_in_a_sentence_and_behind_one() -> None:
 
 
 def test_where_none_is_near_what_there_is_is_named() -> None:
-    assert or_what_there_is("nosuch", NETWORKS, "overlays") == (
+    assert name_hint("nosuch", NETWORKS, "overlays") == (
         "Known overlays: Ingress-Old, monitoring, proxy."
     )
-    assert or_what_there_is("nosuch", (), "overlays") == "There are no overlays."
+    assert name_hint("nosuch", (), "overlays") == "There are no overlays."
 
 
 def test_names_of_others_are_clean() -> None:
     assert did_you_mean("evi", ("evil\x1b[2J",)) == "Did you mean evil\\x1b[2J?"
-    assert "\x1b" not in or_what_there_is("x", ("evil\x1b[2J",), "overlays")
+    assert "\x1b" not in name_hint("x", ("evil\x1b[2J",), "overlays")
 
 
 @pytest.mark.parametrize(

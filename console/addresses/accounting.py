@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from console.addresses import leaks
 from console.addresses.holders import (
-    Held,
+    AddressHolders,
     Holder,
     HolderIndex,
     HolderKind,
@@ -28,7 +28,7 @@ from console.addresses.leaks import (
     LeakEntry,
     LeakEvidence,
     leak_by_name,
-    unaccounted,
+    count_unaccounted,
     unknown_leak,
 )
 from console.errors import Unknown, known
@@ -40,7 +40,7 @@ class SubnetAccount:
     """The addresses of one IPv4 subnet of an overlay."""
 
     pool: Pool
-    held: Held
+    address_holders: AddressHolders
     """Addresses of the pool that someone is known to hold, in order."""
     unnamed_load_balancers: int
     """Addresses that other nodes' load balancers hold, which ones being unknown."""
@@ -57,11 +57,11 @@ class SubnetAccount:
     @property
     def accounted(self) -> int:
         """How many distinct addresses have a known holder."""
-        return len(self.held) + self.unnamed_load_balancers
+        return len(self.address_holders) + self.unnamed_load_balancers
 
     def count(self, kind: HolderKind) -> int:
         """Return how many addresses a kind of holder has in this subnet."""
-        return count_held(self.held, kind) + (
+        return count_of_kind(self.address_holders, kind) + (
             self.unnamed_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
         )
 
@@ -74,7 +74,7 @@ class NetworkAccount:
     subnets: tuple[SubnetAccount, ...]
     ipv6: tuple[IPv6Network, ...]
     """Subnets that are shown and not counted."""
-    elsewhere: Held
+    elsewhere: AddressHolders
     """Held addresses that no pool of the network can hand out: outside its ip-range, or left over from another
     network; not counted."""
     unplaced_load_balancers: int
@@ -123,12 +123,12 @@ class NetworkAccount:
         """Return how many addresses a kind of holder has here, those not counted into the capacity included."""
         unplaced = self.unplaced_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
         return (
-            sum(subnet.count(kind) for subnet in self.subnets) + count_held(self.elsewhere, kind) + unplaced
+            sum(subnet.count(kind) for subnet in self.subnets) + count_of_kind(self.elsewhere, kind) + unplaced
         )
 
     def holders(self) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
         """Return every held address with its holders."""
-        for part in (*(subnet.held for subnet in self.subnets), self.elsewhere):
+        for part in (*(subnet.address_holders for subnet in self.subnets), self.elsewhere):
             yield from part.items()
 
 
@@ -143,7 +143,7 @@ class EarlierLeaks:
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted under the present allocator."""
 
-    def seen_leaking(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
+    def leak_times(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
         """Return the addresses that were seen leaking, by network ID, and when."""
         found: defaultdict[str, dict[IPv4Address, datetime]] = defaultdict(dict)
         for entry in self.entries:
@@ -151,16 +151,16 @@ class EarlierLeaks:
         return found
 
 
-NOTHING_KEPT = EarlierLeaks()
+NO_EARLIER_LEAKS = EarlierLeaks()
 
 
-def count_held(held: Held, kind: HolderKind) -> int:
+def count_of_kind(held: AddressHolders, kind: HolderKind) -> int:
     """Return how many of these addresses a kind of holder has."""
     return sum(any(holder.kind is kind for holder in holders) for holders in held.values())
 
 
 def account(
-    swarm: SwarmState, earlier: SwarmState | None = None, kept: EarlierLeaks = NOTHING_KEPT
+    swarm: SwarmState, earlier: SwarmState | None = None, kept: EarlierLeaks = NO_EARLIER_LEAKS
 ) -> tuple[NetworkAccount, ...]:
     """Return the account of every overlay of a swarm, in the order of their names.
 
@@ -169,7 +169,7 @@ def account(
     and names what it counts.
     """
     index = index_holders(swarm)
-    prior = _Prior(_earlier_snapshots(earlier), kept, kept.seen_leaking())
+    prior = _Prior(_earlier_states(earlier), kept, kept.leak_times())
     accounts = [
         _account_network(network, swarm, index, prior)
         for network in known(swarm.networks, ())
@@ -178,17 +178,17 @@ def account(
     return tuple(sorted(accounts, key=lambda each: (each.network.name, each.network.id)))
 
 
-_Look = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
+_NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Prior:
-    snapshots: Mapping[str, _Look] | None
+    snapshots: Mapping[str, _NetworkState] | None
     kept: EarlierLeaks
-    seen_leaking: Mapping[str, Mapping[IPv4Address, datetime]]
+    leak_times: Mapping[str, Mapping[IPv4Address, datetime]]
 
 
-def _snapshot(network: Network, index: HolderIndex) -> _Look:
+def _network_state(network: Network, index: HolderIndex) -> _NetworkState:
     """Return everything that must be equal in two snapshots for a count to be exact."""
     tasks = frozenset(
         (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
@@ -200,19 +200,19 @@ def _snapshot(network: Network, index: HolderIndex) -> _Look:
     )
 
 
-def _earlier_snapshots(earlier: SwarmState | None) -> Mapping[str, _Look] | None:
+def _earlier_states(earlier: SwarmState | None) -> Mapping[str, _NetworkState] | None:
     if earlier is None:
         return None
     index = index_holders(earlier)
     return {
-        network.id: _snapshot(network, index) for network in known(earlier.networks, ()) if network.is_overlay
+        network.id: _network_state(network, index) for network in known(earlier.networks, ()) if network.is_overlay
     }
 
 
 def _account_network(
     network: Network, swarm: SwarmState, index: HolderIndex, prior: _Prior
 ) -> NetworkAccount:
-    snapshot = _snapshot(network, index)
+    snapshot = _network_state(network, index)
     holders, _, use = snapshot
     pools = pools_of(network.subnets)
     missing = tuple(
@@ -229,21 +229,21 @@ def _account_network(
     why_unknown = _refusal(swarm, network, missing)
     if not why_unknown:
         why_unknown = (
-            leaks.ONE_LOOK
+            leaks.ONE_SNAPSHOT
             if prior.snapshots is None
             else ""
             if prior.snapshots.get(network.id) == snapshot
-            else leaks.CHANGED_HANDS
+            else leaks.HOLDERS_CHANGING
         )
     placed = len(pools) == 1
-    inside = [{address: who for address, who in holders.held.items() if address in pool} for pool in pools]
+    inside = [{address: who for address, who in holders.address_holders.items() if address in pool} for pool in pools]
     subnets = [
         _account_subnet(
             pool,
             held,
             holders.unnamed_load_balancers if placed else 0,
             use.get(str(pool.subnet)),
-            why_unknown or ("" if placed or not holders.unnamed_load_balancers else leaks.UNPLACED),
+            why_unknown or ("" if placed or not holders.unnamed_load_balancers else leaks.UNKNOWN_SUBNET),
         )
         for pool, held in zip(pools, inside, strict=True)
     ]
@@ -252,13 +252,13 @@ def _account_network(
         subnets=tuple(subnets)
         if missing
         else tuple(
-            _with_kept(subnet, network.id, prior, is_counted=str(subnet.pool.subnet) in use)
+            _add_earlier_leaks(subnet, network.id, prior, is_counted=str(subnet.pool.subnet) in use)
             for subnet in subnets
         ),
         ipv6=tuple(subnet.network for subnet in network.subnets if isinstance(subnet.network, IPv6Network)),
         elsewhere={
             address: who
-            for address, who in holders.held.items()
+            for address, who in holders.address_holders.items()
             if not any(address in held for held in inside)
         },
         unplaced_load_balancers=0 if placed else holders.unnamed_load_balancers,
@@ -277,12 +277,12 @@ def _refusal(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> s
 
 
 def _account_subnet(
-    pool: Pool, held: Held, unnamed: int, use: SubnetUse | None, why_unknown: str
+    pool: Pool, held: AddressHolders, unnamed: int, use: SubnetUse | None, why_unknown: str
 ) -> SubnetAccount:
     # What others hold without a name cannot be more than what is left; a snapshot between two moments may say so.
     unnamed = min(unnamed, pool.capacity - len(held))
     left = pool.capacity - len(held) - unnamed
-    surplus = None if use is None else unaccounted(pool, use, len(held) + unnamed)
+    surplus = None if use is None else count_unaccounted(pool, use, len(held) + unnamed)
     leak = _leak(left, unnamed, surplus, use, why_unknown)
     if use is not None and surplus is not None:
         free, exact = min(use.available, left), surplus >= 0 or leak.count is not None
@@ -291,13 +291,13 @@ def _account_subnet(
     return SubnetAccount(pool, held, unnamed, leak, free, exact)
 
 
-def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_counted: bool) -> SubnetAccount:
+def _add_earlier_leaks(account: SubnetAccount, network_id: str, prior: _Prior, *, is_counted: bool) -> SubnetAccount:
     """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
     leak, free = account.leak, account.free_at_most
-    census, seen_leaking = prior.kept.censuses.get(network_id), prior.seen_leaking.get(network_id, {})
+    census, seen_leaking = prior.kept.censuses.get(network_id), prior.leak_times.get(network_id, {})
     # Not what is free: what leaked is none of that, where the engine counts.
     left = account.capacity - account.accounted
-    named = leak_by_name(census, seen_leaking, account.pool, account.held, left)
+    named = leak_by_name(census, seen_leaking, account.pool, account.address_holders, left)
     if leak.evidence is LeakEvidence.ENGINE_COUNT and named is not None and named.count == leak.count:
         several = named.possibly_load_balancers
         return replace(
@@ -308,7 +308,7 @@ def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_cou
     if is_counted:
         count = prior.kept.counts.get((network_id, account.pool.subnet))
         return (
-            _with_seen(account, named) if count is None else _with_count(account, count, seen_leaking, named)
+            _add_observed_leaks(account, named) if count is None else _add_earlier_count(account, count, seen_leaking, named)
         )
     if named is None:
         return account
@@ -316,7 +316,7 @@ def _with_kept(account: SubnetAccount, network_id: str, prior: _Prior, *, is_cou
     return replace(account, leak=named, free_at_most=free - (named.count or 0), free_is_exact=False)
 
 
-def _with_seen(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
+def _add_observed_leaks(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
     """Return an account with what was seen leaking: that has leaked, though the engine's own count has not settled yet."""
     left = account.capacity - account.accounted - account.free_at_most
     if named is None or named.evidence is not LeakEvidence.LEAK_LOG or (named.count or 0) > left:
@@ -324,7 +324,7 @@ def _with_seen(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
     return replace(account, leak=named)
 
 
-def _with_count(
+def _add_earlier_count(
     account: SubnetAccount, count: Count, seen_leaking: Mapping[IPv4Address, datetime], named: Leak | None
 ) -> SubnetAccount:
     """Return an account with what the engine counted before addresses began to change hands, and was seen since."""
@@ -332,7 +332,7 @@ def _with_count(
     seen = [
         each
         for each, at in seen_leaking.items()
-        if at > count.at and each in account.pool and each not in account.held
+        if at > count.at and each in account.pool and each not in account.address_holders
     ]
     leaked = max(0, min(count.leaked + len(seen), left))
     addresses = named.addresses if named is not None and named.count == leaked else ()
@@ -343,7 +343,7 @@ def _with_count(
         addresses,
         as_of=count.at,
         possibly_load_balancers=named.possibly_load_balancers if named is not None and addresses else 0,
-        seen_leaking=min(len(seen), leaked),
+        observed_count=min(len(seen), leaked),
     )
     return replace(account, leak=leak)
 
@@ -358,5 +358,5 @@ def _leak(left: int, unnamed: int, surplus: int | None, use: SubnetUse | None, w
     if surplus is None:
         return unknown_leak(leaks.INCONSISTENT)
     if surplus < 0:
-        return unknown_leak(leaks.OVERCOUNTED)
+        return unknown_leak(leaks.MORE_HOLDERS_THAN_TAKEN)
     return Leak(surplus, LeakCertainty.EXACT, LeakEvidence.ENGINE_COUNT)

@@ -39,8 +39,8 @@ class Holders:
         return f"{moment(at, self.now, self.zone)}, {duration((self.now - at).total_seconds())} ago"
 
 
-def index_for_telling(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holders:
-    """Return what `tell` asks, in one pass over a swarm."""
+def index_swarm_objects(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holders:
+    """Return what `describe_address` asks, in one pass over a swarm."""
     return Holders(
         {service.id: service for service in known(swarm.services, ())},
         {task.id: task for task in known(swarm.tasks, ())},
@@ -50,29 +50,29 @@ def index_for_telling(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holders
     )
 
 
-def tell(cell: Cell, subnet: AddressMap, index: Holders) -> AddressDetails:
+def describe_address(cell: Cell, subnet: AddressMap, index: Holders) -> AddressDetails:
     """Return what is known of an address."""
     if cell.holders:
-        return _held(cell.holders, index)
+        return _holder_details(cell.holders, index)
     match cell.mark:
         case CellKind.LEAKED | CellKind.TAKEN:
-            return AddressDetails(str(cell.mark), _lost(cell, subnet.account, index))
+            return AddressDetails(str(cell.mark), _leak_lines(cell, subnet.account, index))
         case CellKind.FREE:
-            return AddressDetails("free", _free(subnet.account, index))
+            return AddressDetails("free", _free_lines(subnet.account, index))
         case CellKind.OPEN:
-            return AddressDetails("no known holder", (rest_says(subnet),))
+            return AddressDetails("no known holder", (describe_rest(subnet),))
         case _:
-            return _nobodys(cell, subnet)
+            return _other_details(cell, subnet)
 
 
-def _held(holders: tuple[Holder, ...], index: Holders) -> AddressDetails:
+def _holder_details(holders: tuple[Holder, ...], index: Holders) -> AddressDetails:
     if len(holders) == 1:
-        return AddressDetails(_kind(holders[0]), (holders[0].name, *_since(holders[0], index)))
+        return AddressDetails(_kind_text(holders[0]), (holders[0].name, *_age_lines(holders[0], index)))
     advice = "Traffic for one reaches the other. Redeploy one; a restart of dockerd does not help."
-    return AddressDetails("held twice", (*(f"{_kind(holder)} {holder.name}" for holder in holders), advice))
+    return AddressDetails("held twice", (*(f"{_kind_text(holder)} {holder.name}" for holder in holders), advice))
 
 
-def _nobodys(cell: Cell, subnet: AddressMap) -> AddressDetails:
+def _other_details(cell: Cell, subnet: AddressMap) -> AddressDetails:
     if cell.mark is CellKind.LOAD_BALANCER:
         return AddressDetails("load balancer", ("It belongs to another node; only that node knows which.",))
     if cell.mark is CellKind.OUTSIDE:
@@ -87,7 +87,7 @@ def _nobodys(cell: Cell, subnet: AddressMap) -> AddressDetails:
     )
 
 
-def rest_says(subnet: AddressMap) -> str:
+def describe_rest(subnet: AddressMap) -> str:
     """Return what is known of the addresses that nobody is known to hold, as a sentence; nothing where all are free."""
     account, leak = subnet.account, subnet.account.leak
     balancers = account.unnamed_load_balancers
@@ -97,10 +97,10 @@ def rest_says(subnet: AddressMap) -> str:
         return f"Among those shown as free: {others}."
     if not left or subnet.rest is not CellKind.OPEN:
         return ""
-    return f"No holder is known for {_these(left)}: {_among(subnet, others if balancers else '')}".rstrip()
+    return f"No holder is known for {_these_addresses(left)}: {_possible_uses(subnet, others if balancers else '')}".rstrip()
 
 
-def _among(subnet: AddressMap, others: str) -> str:
+def _possible_uses(subnet: AddressMap, others: str) -> str:
     """Return what the addresses without a known holder can be; `others` are load balancers without a known address."""
     account, leak = subnet.account, subnet.account.leak
     if leak.evidence is LeakEvidence.LEAK_LOG:
@@ -117,12 +117,12 @@ def _among(subnet: AddressMap, others: str) -> str:
     return f"{', '.join(among)}. A census shows which is which."
 
 
-def _these(count: int) -> str:
+def _these_addresses(count: int) -> str:
     return "this address" if count == 1 else f"these {count} addresses"
 
 
-def _lost(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]:
-    entry, leak = cell.lost, account.leak
+def _leak_lines(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]:
+    entry, leak = cell.leak_entry, account.leak
     if entry is not None:
         stack = f" of stack {entry.stack}" if entry.stack else ""
         return (
@@ -141,7 +141,7 @@ def _lost(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str, ...]
     return ("The engine counts as many leaked addresses as have no holder, so this one leaked.",)
 
 
-def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
+def _free_lines(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
     leak, balancers = account.leak, account.unnamed_load_balancers
     if leak.as_of is not None:
         when = (
@@ -156,7 +156,7 @@ def _free(account: SubnetAccount, index: Holders) -> tuple[str, ...]:
     return ("It can be handed out.",)
 
 
-def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
+def _age_lines(holder: Holder, index: Holders) -> tuple[str, ...]:
     service, task = index.services.get(holder.id), index.tasks.get(holder.id)
     if holder.kind is HolderKind.VIP and service is not None:
         return (f"service created {index.since(service.created)}",)
@@ -168,7 +168,7 @@ def _since(holder: Holder, index: Holders) -> tuple[str, ...]:
     return ()
 
 
-def _kind(holder: Holder) -> str:
+def _kind_text(holder: Holder) -> str:
     return {
         HolderKind.VIP: "VIP of service",
         HolderKind.TASK: "task",

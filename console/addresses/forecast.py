@@ -34,17 +34,17 @@ class Trend:
     """Addresses more in use in an hour; None where the points do not tell."""
     full_in_hours: float | None = None
     """None unless use grows and the points cover enough time to say so."""
-    leaked_per_removal: float | None = None
+    mean_leak: float | None = None
     """Addresses that the removals of stacks seen lately leaked, each, on the average; None where none was seen."""
     removals_left: int | None = None
     """So many more removals like those fill the network."""
 
 
-LOOKED_BACK = timedelta(hours=24)
+LOOKBACK = timedelta(hours=24)
 """The rate is that of so long at most."""
-COVERED = timedelta(minutes=30)
+MIN_COVERAGE = timedelta(minutes=30)
 """Less than this says nothing about hours."""
-PAIRED = 48
+SAMPLES = 48
 """The use at so many moments, spread evenly over the time, is compared with each other."""
 AT_LEAST = 2.0
 """So many addresses must have been gained or lost over the time, or nothing has happened."""
@@ -66,13 +66,13 @@ def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -
     `points` are in the order of time; `entries` are what the leak log has on this network.
     """
     rate = _rate(points)
-    per_removal = _leaked_per_removal(entries)
+    per_removal = _mean_leak(entries)
     trend = Trend(tuple(points), rate)
     if rate is not None and rate > 0:
         hours = free / rate
         trend = replace(trend, full_in_hours=hours if hours <= FURTHEST_HOURS else None)
     if per_removal is not None:
-        trend = replace(trend, leaked_per_removal=per_removal, removals_left=int(free / per_removal))
+        trend = replace(trend, mean_leak=per_removal, removals_left=int(free / per_removal))
     return trend
 
 
@@ -80,18 +80,18 @@ def _rate(points: Sequence[Point]) -> float | None:
     """Return the addresses gained in an hour; None where the points do not tell."""
     if not points:
         return None
-    begin = points[-1].at - LOOKED_BACK
+    begin = points[-1].at - LOOKBACK
     known = [point for point in points if point.at >= begin]
     hours = (known[-1].at - known[0].at) / timedelta(hours=1)
-    if hours < COVERED / timedelta(hours=1):
+    if hours < MIN_COVERAGE / timedelta(hours=1):
         return None
     if all(point.used == known[0].used for point in known):
         return 0.0
     used = _spread(known)
     # The moments are evenly apart, so a distance is a count of them.
     slopes = [
-        (later - used[place]) / (distance * hours / (PAIRED - 1))
-        for place in range(PAIRED)
+        (later - used[place]) / (distance * hours / (SAMPLES - 1))
+        for place in range(SAMPLES)
         for distance, later in enumerate(used[place + 1 :], start=1)
     ]
     rate = median(slopes)
@@ -106,11 +106,11 @@ def _spread(points: Sequence[Point]) -> list[int]:
     """Return the use at moments evenly apart, the first and the last included: each holds until the next point."""
     first, whole_s = points[0].at, (points[-1].at - points[0].at).total_seconds()
     times = [(point.at - first).total_seconds() for point in points]
-    places = (bisect_right(times, number * whole_s / (PAIRED - 1)) for number in range(PAIRED))
+    places = (bisect_right(times, number * whole_s / (SAMPLES - 1)) for number in range(SAMPLES))
     return [points[max(0, min(place, len(points)) - 1)].used for place in places]
 
 
-def _leaked_per_removal(entries: Iterable[LeakEntry]) -> float | None:
+def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
     """Return how many addresses each of the last removals leaked, on the average."""
     removals: list[tuple[str, datetime, int]] = []
     for entry in sorted(entries, key=lambda each: (each.stack or each.service_name, each.ended_at)):

@@ -88,7 +88,7 @@ class Holder:
     id: str
 
 
-Held = Mapping[IPv4Address, tuple[Holder, ...]]
+AddressHolders = Mapping[IPv4Address, tuple[Holder, ...]]
 """Every held address with its holders: one, or several where Swarm gave the same address twice."""
 
 
@@ -96,7 +96,7 @@ Held = Mapping[IPv4Address, tuple[Holder, ...]]
 class NetworkHolders:
     """The holders on one network."""
 
-    held: Held
+    address_holders: AddressHolders
     unnamed_load_balancers: int
     """Other nodes' load balancers: they hold an address each, but only their own nodes tell which."""
 
@@ -189,8 +189,8 @@ def task_name(
     return f"{service}.{task.slot or node_names.get(task.node_id, task.node_id[:12])}"
 
 
-def has_address_twice(swarm: SwarmState) -> bool:
-    """Whether any address has several holders: a cheap check before `held_twice`."""
+def has_duplicate_address(swarm: SwarmState) -> bool:
+    """Whether any address has several holders: a cheap check before `duplicate_addresses`."""
     index = index_holders(swarm)
     for network_id in index.vips.keys() | index.tasks.keys():
         addresses = [address for address, _ in index.vips.get(network_id, ())]
@@ -200,6 +200,6 @@ def has_address_twice(swarm: SwarmState) -> bool:
     return False
 
 
-def held_twice(held: Held) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
+def duplicate_addresses(held: AddressHolders) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
     """Return the addresses that more than one holder has, which Swarm should never let happen."""
     return ((address, holders) for address, holders in held.items() if len(holders) > 1)

@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address
 
 from console.addresses.holders import task_name
-from console.addresses.leaks import AllocatorGeneration, LeakEntry, LeakLog, Unwatched, allocator_of
+from console.addresses.leaks import AllocatorGeneration, LeakEntry, LeakLog, MonitoringGap, allocator_of
 from console.errors import Unknown, known
 from console.swarm.values import Attachment, Network, SwarmState, Task
 from console.text import listed, plural
@@ -28,13 +28,13 @@ class TrackedTask:
     stack: str
     stopping_s: float | None
     """Since when it was seen stopping, by the monotonic clock."""
-    removed: str = ""
+    removed_network: str = ""
     """The network that was removed under it; nothing while all are there."""
     is_past: bool = False
     """Whether the allocator was rebuilt after that: then it is unknown what it holds."""
 
     @property
-    def placed(self) -> tuple[Attachment, ...]:
+    def attachments(self) -> tuple[Attachment, ...]:
         """The networks on which it has addresses."""
         return tuple(attachment for attachment in self.task.attachments if attachment.addresses)
 
@@ -49,13 +49,13 @@ class KnownNetworks:
 
     there: Mapping[str, Network]
     """Overlays of the swarm, by ID."""
-    gone: Mapping[str, str]
+    removed_names: Mapping[str, str]
     """Names of removed ones that live tasks may still be on."""
     missing: frozenset[str] = frozenset()
     """Never there, and yet tasks are on them: those that are missing twice are gone."""
 
 
-def tracked_tasks_of(
+def track_tasks(
     swarm: SwarmState,
     before: Mapping[str, TrackedTask],
     services: Services,
@@ -64,7 +64,7 @@ def tracked_tasks_of(
 ) -> tuple[Mapping[str, TrackedTask], frozenset[str]]:
     """Return the wards of a snapshot by task ID, and the networks that are missing for the first time.
 
-    `before` are those of the last snapshot; `seen_s` is when this one was over, by the monotonic clock.
+    `before` are those of the last snapshot; `last_snapshot_s` is when this one was over, by the monotonic clock.
     """
     names = {key: name for key, (name, _) in services.items()}
     nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
@@ -73,30 +73,30 @@ def tracked_tasks_of(
     for task in known(swarm.tasks, ()):
         if not task.is_alive or sum(bool(attachment.addresses) for attachment in task.attachments) < 2:
             continue
-        tracked_task = before.get(task.id) or _new_tracked_task(task, swarm, services, names, nodes)
+        tracked_task = before.get(task.id) or _track_task(task, swarm, services, names, nodes)
         stopping_s = (
             seen_s if task.is_stopping and tracked_task.stopping_s is None else tracked_task.stopping_s
         )
-        removed = tracked_task.removed
-        for attachment in tracked_task.placed:
+        removed = tracked_task.removed_network
+        for attachment in tracked_task.attachments:
             if attachment.network_id in known_networks.there or removed:
                 continue
-            if attachment.network_id in known_networks.gone:
-                removed = known_networks.gone[attachment.network_id]
+            if attachment.network_id in known_networks.removed_names:
+                removed = known_networks.removed_names[attachment.network_id]
             elif attachment.network_id in known_networks.missing:
                 removed = attachment.network_name or attachment.network_id[:12]
             else:
                 missing.add(attachment.network_id)
         if tracked_task.task is not task or (stopping_s, removed) != (
             tracked_task.stopping_s,
-            tracked_task.removed,
+            tracked_task.removed_network,
         ):
-            tracked_task = replace(tracked_task, task=task, stopping_s=stopping_s, removed=removed)
+            tracked_task = replace(tracked_task, task=task, stopping_s=stopping_s, removed_network=removed)
         found[task.id] = tracked_task
     return found, frozenset(missing)
 
 
-def _new_tracked_task(
+def _track_task(
     task: Task, swarm: SwarmState, services: Services, names: Mapping[str, str], nodes: Mapping[str, str]
 ) -> TrackedTask:
     service, stack = services.get(task.service_id) or (_service_by_container(task, swarm), task.stack)
@@ -120,8 +120,8 @@ LOOSE_S = 10.0
 """The same with nothing ending: a stack takes longer to come, to run and to go."""
 MAX_WAIT_S = 120.0
 """A task that has been stopping for so long is no reason any more to look closely."""
-ENTRIES_KEPT = 5000
-GAPS_KEPT = 50
+MAX_ENTRIES = 5000
+MAX_GAPS = 50
 HALF_LISTS = 3
 """After this many in a row it is believed."""
 HALF_A_LIST = Unknown(
@@ -134,9 +134,9 @@ class LeakTracker:
     """The leak log, and what the next step must know of the snapshots before it."""
 
     leak_log: LeakLog = field(default_factory=LeakLog)
-    seen_s: float = 0.0
+    last_snapshot_s: float = 0.0
     """When the swarm was last seen, by the monotonic clock."""
-    seen_at: datetime | None = None
+    last_snapshot_at: datetime | None = None
     """The same by the engine's clock; None before the first time."""
     allocator: AllocatorGeneration | None = None
     rebuilt_at: datetime | None = None
@@ -153,7 +153,7 @@ class LeakTracker:
         """
         networks = known(swarm.networks, ())
         gone = [
-            network for network in networks if network.is_overlay and network.id in self.known_networks.gone
+            network for network in networks if network.is_overlay and network.id in self.known_networks.removed_names
         ]
         return (
             replace(swarm, networks=tuple(network for network in networks if network not in gone))
@@ -164,7 +164,7 @@ class LeakTracker:
     def is_ending(self) -> bool:
         """Whether any task is ending that may leak, and has not been doing so for too long to wait for it."""
         stopping = (task.stopping_s for task in self.tracked_tasks.values())
-        return any(each is not None and self.seen_s - each <= MAX_WAIT_S for each in stopping)
+        return any(each is not None and self.last_snapshot_s - each <= MAX_WAIT_S for each in stopping)
 
 
 def step(
@@ -174,40 +174,40 @@ def step(
     rebuilt_at: datetime | None = None,
     removed: Collection[str] = (),
 ) -> LeakTracker:
-    """Return the books after another snapshot, which was over at `seen_s` by the monotonic clock.
+    """Return the books after another snapshot, which was over at `last_snapshot_s` by the monotonic clock.
 
-    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed` are networks (IDs) that the engine
+    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_network` are networks (IDs) that the engine
     told to be removed before the snapshot began.
     """
     engine = swarm.engine
     if isinstance(engine, Unknown):
-        return _blind(leak_tracker, engine)
+        return _note_read_failure(leak_tracker, engine)
     for part in (swarm.networks, swarm.services, swarm.tasks):
         if isinstance(part, Unknown):
-            return _blind(leak_tracker, part)
-    now, known_networks = engine.time, _known_networks(leak_tracker, swarm, removed)
+            return _note_read_failure(leak_tracker, part)
+    now, known_networks = engine.time, _update_networks(leak_tracker, swarm, removed)
     referenced = {one for service in known(swarm.services, ()) for one in service.network_ids}
-    if not referenced.isdisjoint(known_networks.gone) and leak_tracker.half_lists < HALF_LISTS:
+    if not referenced.isdisjoint(known_networks.removed_names) and leak_tracker.half_lists < HALF_LISTS:
         # Swarm removes no network that a service names, but an engine that cannot reach the leader lists its own copies.
-        return replace(_blind(leak_tracker, HALF_A_LIST), half_lists=leak_tracker.half_lists + 1)
-    leak_tracker = _of_this_allocator(leak_tracker, swarm, rebuilt_at)
+        return replace(_note_read_failure(leak_tracker, HALF_A_LIST), half_lists=leak_tracker.half_lists + 1)
+    leak_tracker = _drop_stale_entries(leak_tracker, swarm, rebuilt_at)
     services = {
         **leak_tracker.services,
         **{service.id: (service.name, service.stack) for service in known(swarm.services, ())},
     }
-    tracked_tasks, missing = tracked_tasks_of(
+    tracked_tasks, missing = track_tasks(
         swarm, leak_tracker.tracked_tasks, services, known_networks, seen_s
     )
     ended = [each for key, each in leak_tracker.tracked_tasks.items() if key not in tracked_tasks]
-    entries = still_lost(
-        (*_leaked(ended, known_networks, now), *leak_tracker.leak_log.entries), swarm, known_networks.there
+    entries = valid_entries(
+        (*_new_entries(ended, known_networks, now), *leak_tracker.leak_log.entries), swarm, known_networks.there
     )
     gaps = (
-        *_gaps(leak_tracker, _doubtful(ended, known_networks), now, seen_s),
-        *_closed(leak_tracker.leak_log),
+        *_new_gaps(leak_tracker, _unclear_removals(ended, known_networks), now, seen_s),
+        *_past_gaps(leak_tracker.leak_log),
     )
-    leak_log = LeakLog(leak_tracker.leak_log.watched_since or now, entries[:ENTRIES_KEPT], gaps[:GAPS_KEPT])
-    on = {one.network_id for task in tracked_tasks.values() for one in task.placed}
+    leak_log = LeakLog(leak_tracker.leak_log.monitored_since or now, entries[:MAX_ENTRIES], gaps[:MAX_GAPS])
+    on = {one.network_id for task in tracked_tasks.values() for one in task.attachments}
     on |= {network.id for network in known(swarm.networks, ())}
     owners = {task.task.service_id for task in tracked_tasks.values()}
     there = {service.id for service in known(swarm.services, ())}
@@ -221,14 +221,14 @@ def step(
         tracked_tasks,
         KnownNetworks(
             known_networks.there,
-            {key: name for key, name in known_networks.gone.items() if key in on},
+            {key: name for key, name in known_networks.removed_names.items() if key in on},
             missing,
         ),
         {key: value for key, value in services.items() if key in there or key in owners},
     )
 
 
-def seeded(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> LeakTracker:
+def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> LeakTracker:
     """Return books that know what an earlier session saw leaking; the next step takes out what holds no more."""
     return replace(
         leak_tracker,
@@ -236,52 +236,52 @@ def seeded(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> LeakTra
     )
 
 
-def without(leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]) -> LeakTracker:
+def drop_addresses(leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]) -> LeakTracker:
     """Return the books without these addresses of a network: the engine's own count says that they did not leak."""
     entries = tuple(
         left
         for entry in leak_tracker.leak_log.entries
-        if (left := _minus(entry, addresses) if entry.network_id == network_id else entry) is not None
+        if (left := _subtract(entry, addresses) if entry.network_id == network_id else entry) is not None
     )
     if entries == leak_tracker.leak_log.entries:
         return leak_tracker
     return replace(leak_tracker, leak_log=replace(leak_tracker.leak_log, entries=entries))
 
 
-def _blind(leak_tracker: LeakTracker, why: Unknown) -> LeakTracker:
-    if leak_tracker.seen_at is None or _open(leak_tracker.leak_log) is not None:
+def _note_read_failure(leak_tracker: LeakTracker, why: Unknown) -> LeakTracker:
+    if leak_tracker.last_snapshot_at is None or _open_gap(leak_tracker.leak_log) is not None:
         return leak_tracker
-    gap = Unwatched(leak_tracker.seen_at, None, f"The swarm could not be read. {why.reason}")
+    gap = MonitoringGap(leak_tracker.last_snapshot_at, None, f"The swarm could not be read. {why.reason}")
     return replace(
         leak_tracker,
-        leak_log=replace(leak_tracker.leak_log, gaps=(gap, *leak_tracker.leak_log.gaps)[:GAPS_KEPT]),
+        leak_log=replace(leak_tracker.leak_log, gaps=(gap, *leak_tracker.leak_log.gaps)[:MAX_GAPS]),
     )
 
 
-def _open(leak_log: LeakLog) -> Unwatched | None:
+def _open_gap(leak_log: LeakLog) -> MonitoringGap | None:
     return leak_log.gaps[0] if leak_log.gaps and leak_log.gaps[0].until is None else None
 
 
-def _closed(leak_log: LeakLog) -> tuple[Unwatched, ...]:
+def _past_gaps(leak_log: LeakLog) -> tuple[MonitoringGap, ...]:
     return tuple(gap for gap in leak_log.gaps if gap.until is not None)
 
 
-def _known_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed: Collection[str]) -> KnownNetworks:
+def _update_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed: Collection[str]) -> KnownNetworks:
     before = leak_tracker.known_networks
     there = {
         network.id: network
         for network in known(swarm.networks, ())
         if network.is_overlay
         and network.id not in removed
-        and network.id not in before.gone
+        and network.id not in before.removed_names
         # A node's copy of a removed network has its ID, and was made at another time.
         and (network.id not in before.there or before.there[network.id].created == network.created)
     }
     gone = {key: each.name for key, each in before.there.items() if key not in there}
-    return KnownNetworks(there, {**before.gone, **gone}, before.missing)
+    return KnownNetworks(there, {**before.removed_names, **gone}, before.missing)
 
 
-def _of_this_allocator(
+def _drop_stale_entries(
     leak_tracker: LeakTracker, swarm: SwarmState, rebuilt_at: datetime | None
 ) -> LeakTracker:
     """Return the books without the entries that became stale when the allocator was rebuilt."""
@@ -291,9 +291,9 @@ def _of_this_allocator(
             leak_log, entries=tuple(entry for entry in leak_log.entries if entry.ended_at > rebuilt_at)
         )
         leak_tracker = replace(leak_tracker, leak_log=leak_log)
-    if leak_tracker.seen_at is not None and not isinstance(swarm.nodes, Unknown) and now != then:
+    if leak_tracker.last_snapshot_at is not None and not isinstance(swarm.nodes, Unknown) and now != then:
         # Without a leader there is no allocator, and the next one is built from scratch.
-        gaps = leak_log.gaps[:1] if _open(leak_log) else ()
+        gaps = leak_log.gaps[:1] if _open_gap(leak_log) else ()
         if gaps and now and then and now.leader_id == then.leader_id and now.daemon_began is not None:
             gaps = (replace(gaps[0], since=max(gaps[0].since, now.daemon_began)),)
         leak_log = replace(leak_log, entries=(), gaps=gaps)
@@ -303,7 +303,7 @@ def _of_this_allocator(
     else:
         return leak_tracker
     tracked_tasks = {
-        key: replace(each, is_past=bool(each.removed)) for key, each in leak_tracker.tracked_tasks.items()
+        key: replace(each, is_past=bool(each.removed_network)) for key, each in leak_tracker.tracked_tasks.items()
     }
     return replace(
         leak_tracker,
@@ -314,15 +314,15 @@ def _of_this_allocator(
 
 
 def _is_news(rebuilt_at: datetime, leak_tracker: LeakTracker) -> bool:
-    began = leak_tracker.rebuilt_at or leak_tracker.leak_log.watched_since
+    began = leak_tracker.rebuilt_at or leak_tracker.leak_log.monitored_since
     return began is not None and rebuilt_at > began
 
 
-def _leaked(ended: list[TrackedTask], known_networks: KnownNetworks, now: datetime) -> Iterator[LeakEntry]:
+def _new_entries(ended: list[TrackedTask], known_networks: KnownNetworks, now: datetime) -> Iterator[LeakEntry]:
     for tracked_task in ended:
-        if not tracked_task.removed or tracked_task.is_past:
+        if not tracked_task.removed_network or tracked_task.is_past:
             continue
-        for attachment in tracked_task.placed:
+        for attachment in tracked_task.attachments:
             addresses = tuple(one for one in attachment.addresses if isinstance(one, IPv4Address))
             if attachment.network_id in known_networks.there and addresses:
                 yield LeakEntry(
@@ -333,38 +333,38 @@ def _leaked(ended: list[TrackedTask], known_networks: KnownNetworks, now: dateti
                     tracked_task.name,
                     tracked_task.service_name,
                     tracked_task.stack,
-                    tracked_task.removed,
+                    tracked_task.removed_network,
                     now,
                 )
 
 
-def _doubtful(ended: list[TrackedTask], known_networks: KnownNetworks) -> list[tuple[str, str]]:
+def _unclear_removals(ended: list[TrackedTask], known_networks: KnownNetworks) -> list[tuple[str, str]]:
     """Return (task, network) pairs of which the order of removal is unknown."""
     return [
-        (tracked_task.name, known_networks.gone.get(attachment.network_id, attachment.network_name))
+        (tracked_task.name, known_networks.removed_names.get(attachment.network_id, attachment.network_name))
         for tracked_task in ended
-        if not tracked_task.removed
-        for attachment in tracked_task.placed
+        if not tracked_task.removed_network
+        for attachment in tracked_task.attachments
         if attachment.network_id not in known_networks.there
     ]
 
 
-def _gaps(
+def _new_gaps(
     leak_tracker: LeakTracker, doubtful: list[tuple[str, str]], now: datetime, seen_s: float
-) -> Iterator[Unwatched]:
+) -> Iterator[MonitoringGap]:
     """Yield why the time since the last snapshot was not watched closely enough, where it was not."""
-    if leak_tracker.seen_at is None:
+    if leak_tracker.last_snapshot_at is None:
         return
     since, unseen, apart_s = (
-        min(leak_tracker.seen_at, now),
-        _open(leak_tracker.leak_log),
-        seen_s - leak_tracker.seen_s,
+        min(leak_tracker.last_snapshot_at, now),
+        _open_gap(leak_tracker.leak_log),
+        seen_s - leak_tracker.last_snapshot_s,
     )
     if doubtful:
         tasks = list(dict.fromkeys(task for task, _ in doubtful))
         networks = listed(list(dict.fromkeys(network for _, network in doubtful)))
         verb = "was" if len(doubtful) == 1 else "were"
-        yield Unwatched(
+        yield MonitoringGap(
             since,
             now,
             f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
@@ -372,10 +372,10 @@ def _gaps(
         )
     elif apart_s > (CLOSE_S if leak_tracker.is_ending() else LOOSE_S):
         why = f"No snapshot was taken for {apart_s:.1f} s." if unseen is None else unseen.why
-        yield Unwatched(since if unseen is None else min(unseen.since, now), now, why)
+        yield MonitoringGap(since if unseen is None else min(unseen.since, now), now, why)
 
 
-def still_lost(
+def valid_entries(
     entries: tuple[LeakEntry, ...], swarm: SwarmState, there: Mapping[str, Network]
 ) -> tuple[LeakEntry, ...]:
     """Return the entries without networks that are not `there`, and without addresses that somebody holds."""
@@ -392,11 +392,11 @@ def still_lost(
         detail = there[key].detail
         endpoints = () if isinstance(detail, Unknown) else detail.endpoints
         held[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
-    left = (_minus(entry, held[entry.network_id]) for entry in entries if entry.network_id in there)
+    left = (_subtract(entry, held[entry.network_id]) for entry in entries if entry.network_id in there)
     return tuple(entry for entry in left if entry is not None)
 
 
-def _minus(entry: LeakEntry, addresses: Collection[object]) -> LeakEntry | None:
+def _subtract(entry: LeakEntry, addresses: Collection[object]) -> LeakEntry | None:
     left = tuple(address for address in entry.addresses if address not in addresses)
     if left == entry.addresses:
         return entry

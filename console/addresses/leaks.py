@@ -35,7 +35,7 @@ class Census:
     taken_at: datetime
     """By the engine's clock."""
     allocator: AllocatorGeneration
-    unaccounted: tuple[IPv4Address, ...]
+    count_unaccounted: tuple[IPv4Address, ...]
     load_balancers_at_most: int
     """So many of them may be other nodes' load balancers, which only those nodes name; all others leaked."""
 
@@ -134,7 +134,7 @@ def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
     return ""
 
 
-def mark_of(allocator: AllocatorGeneration | None, managers: int) -> str:
+def allocator_key(allocator: AllocatorGeneration | None, managers: int) -> str:
     """Return a name for an allocator whose end is visible even without monitoring; nothing where it might not be."""
     if allocator is None or managers != 1 or why_no_evidence(allocator, managers):
         return ""
@@ -161,7 +161,7 @@ class LeakEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwatched:
+class MonitoringGap:
     """A time without close enough monitoring: leaks in it are in no log."""
 
     since: datetime
@@ -179,10 +179,10 @@ class LeakLog:
     out. The newest come first.
     """
 
-    watched_since: datetime | None = None
+    monitored_since: datetime | None = None
     """By the engine's clock; None before the first snapshot. Older entries are those of an earlier session."""
     entries: tuple[LeakEntry, ...] = ()
-    gaps: tuple[Unwatched, ...] = ()
+    gaps: tuple[MonitoringGap, ...] = ()
 
     def on(self, network_id: str) -> tuple[LeakEntry, ...]:
         """Return the entries of one network."""
@@ -229,18 +229,18 @@ class Leak:
     """When that was so, where it is not now; more may have leaked since."""
     possibly_load_balancers: int = 0
     """So many of `addresses` beyond the count are other nodes' load balancers, which ones being unknown."""
-    seen_leaking: int = 0
+    observed_count: int = 0
     """So many of the count were seen leaking."""
 
 
-ONE_LOOK = "There is only one snapshot, and addresses may have been changing hands."
-CHANGED_HANDS = "Addresses changed hands between the two snapshots."
+ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
+HOLDERS_CHANGING = "Addresses changed hands between the two snapshots."
 ENGINE_CANNOT = "This engine does not report its allocator's count (Docker 29 does)."
 NO_COUNT_NOW = "The engine did not report its allocator's count for this network."
 INCONSISTENT = "The engine's figures for this subnet do not add up."
 HOLDERS_MISSING = "Not all holders could be read."
-UNPLACED = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
-OVERCOUNTED = "More addresses have a holder than the engine counts as taken."
+UNKNOWN_SUBNET = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
+MORE_HOLDERS_THAN_TAKEN = "More addresses have a holder than the engine counts as taken."
 
 
 def unknown_leak(why: str) -> Leak:
@@ -257,7 +257,7 @@ def leak_by_name(
 ) -> Leak | None:
     """Return what census and leak log say about a subnet of which `left` addresses have no known holder now.
 
-    `seen_leaking` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
+    `observed_count` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
     all, or came back. None where there is neither a census nor anything that was seen.
     """
     found = () if census is None else census.unaccounted
@@ -281,11 +281,11 @@ def leak_by_name(
         names,
         as_of=None if census is None else census.taken_at,
         possibly_load_balancers=len(names) - count,
-        seen_leaking=seen,
+        observed_count=seen,
     )
 
 
-def unaccounted(pool: Pool, use: SubnetUse, accounted: int) -> int | None:
+def count_unaccounted(pool: Pool, use: SubnetUse, accounted: int) -> int | None:
     """Return how many addresses the allocator has taken beyond those accounted for.
 
     Negative when fewer are taken than are held. None when the engine's two figures contradict each other:

@@ -10,12 +10,12 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Held, Holder, HolderKind, Pool
+from console.addresses.holders import AddressHolders, Holder, HolderKind, Pool
 from console.addresses.leaks import LeakEntry, LeakEvidence
 
 BLOCK = 256
 """Addresses of one block: larger subnets are shown block by block."""
-NAMED_AT_MOST = 65_536
+MAX_LISTED_SIZE = 65_536
 """In larger subnets, addresses that leaked though nothing names them are not kept one by one."""
 
 
@@ -41,7 +41,7 @@ class CellKind(StrEnum):
     @property
     def is_held(self) -> bool:
         """Whether somebody is known to hold it."""
-        return self in _HELD
+        return self in _KINDS_WITH_HOLDER
 
     @property
     def is_trouble(self) -> bool:
@@ -55,7 +55,7 @@ _OF_KIND = {
     HolderKind.CONTAINER: CellKind.CONTAINER,
     HolderKind.LOAD_BALANCER: CellKind.LOAD_BALANCER,
 }
-_HELD = frozenset((*_OF_KIND.values(), CellKind.TWICE))
+_KINDS_WITH_HOLDER = frozenset((*_OF_KIND.values(), CellKind.TWICE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Cell:
     address: IPv4Address
     mark: CellKind
     holders: tuple[Holder, ...] = ()
-    lost: LeakEntry | None = None
+    leak_entry: LeakEntry | None = None
     """The leak log's entry, where it was seen leaking."""
 
 
@@ -81,14 +81,14 @@ class Block:
     """How many of them can be held."""
 
     @property
-    def held(self) -> int:
+    def held_count(self) -> int:
         """How many have a known holder."""
         return sum(count for mark, count in self.counts.items() if mark.is_held)
 
     @property
-    def gone(self) -> int:
+    def in_use_count(self) -> int:
         """How many are known to be in use for any reason, leaked ones included."""
-        return self.held + self.counts.get(CellKind.LEAKED, 0) + self.counts.get(CellKind.TAKEN, 0)
+        return self.held_count + self.counts.get(CellKind.LEAKED, 0) + self.counts.get(CellKind.TAKEN, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class AddressMap:
     """The addresses of one subnet."""
 
     account: SubnetAccount
-    told: Mapping[int, Cell]
+    cells: Mapping[int, Cell]
     """By address as a number: all but those of which nothing is known but the range they lie in."""
     rest: CellKind
     """What the other addresses are that can be handed out: free or unknown."""
@@ -126,7 +126,7 @@ class AddressMap:
 
     def cell(self, address: int) -> Cell:
         """Return the cell of an address of the subnet."""
-        found = self.told.get(address)
+        found = self.cells.get(address)
         if found is not None:
             return found
         own = IPv4Address(address)
@@ -171,12 +171,12 @@ class AddressMap:
         if exact or not wanted:
             return exact
         return tuple(
-            sorted(number for number, each in self.told.items() if any(wanted in one for one in _words(each)))
+            sorted(number for number, each in self.cells.items() if any(wanted in one for one in _search_words(each)))
         )
 
     def troubles(self) -> tuple[int, ...]:
         """Return the addresses that leaked or are held twice, in order."""
-        return tuple(sorted(number for number, each in self.told.items() if each.mark.is_trouble))
+        return tuple(sorted(number for number, each in self.cells.items() if each.mark.is_trouble))
 
     def _meant(self, text: str) -> tuple[int, ...]:
         if text.startswith(".") and text.replace(".", "").isdigit():
@@ -189,7 +189,7 @@ class AddressMap:
         return (int(address),) if address in self.pool.subnet else ()
 
 
-def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[LeakEntry]) -> AddressMap:
+def map_subnet(account: SubnetAccount, elsewhere: AddressHolders, entries: Iterable[LeakEntry]) -> AddressMap:
     """Return the map of a subnet.
 
     `elsewhere` are held addresses of the same network that no pool can hand out, and `entries` those of the leak log; of
@@ -200,7 +200,7 @@ def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[LeakEntry]
     for address in pool.reserved:
         ends = (pool.subnet.network_address, pool.subnet.broadcast_address)
         told[int(address)] = Cell(address, CellKind.RESERVED if address in ends else CellKind.GATEWAY)
-    for part in (elsewhere, account.held):
+    for part in (elsewhere, account.address_holders):
         for address, holders in part.items():
             if address in pool.subnet:
                 mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else CellKind.TWICE
@@ -210,9 +210,9 @@ def map_of(account: SubnetAccount, elsewhere: Held, entries: Iterable[LeakEntry]
     for address in (*leak.addresses, *seen_leaking):
         if address in pool and int(address) not in told:
             entry = seen_leaking.get(address)
-            told[int(address)] = Cell(address, CellKind.LEAKED if entry else named, lost=entry)
+            told[int(address)] = Cell(address, CellKind.LEAKED if entry else named, leak_entry=entry)
     rest = _rest(account, told.values())
-    if rest.is_trouble and pool.handed_out_from.num_addresses <= NAMED_AT_MOST:
+    if rest.is_trouble and pool.handed_out_from.num_addresses <= MAX_LISTED_SIZE:
         told |= {
             int(address): Cell(address, rest) for address in pool.handed_out_from if int(address) not in told
         }
@@ -234,10 +234,10 @@ def _totals(pool: Pool, told: Mapping[int, Cell], rest: CellKind) -> Mapping[Cel
     return {mark: counts[mark] for mark in CellKind if counts[mark]}
 
 
-def maps_of(account: NetworkAccount, entries: Iterable[LeakEntry]) -> tuple[AddressMap, ...]:
+def map_network(account: NetworkAccount, entries: Iterable[LeakEntry]) -> tuple[AddressMap, ...]:
     """Return the maps of all IPv4 subnets of a network."""
     own = tuple(entry for entry in entries if entry.network_id == account.network.id)
-    return tuple(map_of(subnet, account.elsewhere, own) for subnet in account.subnets)
+    return tuple(map_subnet(subnet, account.elsewhere, own) for subnet in account.subnets)
 
 
 def _rest(account: SubnetAccount, told: Iterable[Cell]) -> CellKind:
@@ -253,15 +253,15 @@ def _rest(account: SubnetAccount, told: Iterable[Cell]) -> CellKind:
     named = Counter(cell.mark for cell in told)
     leaked = leak.count + leak.possibly_load_balancers - named[CellKind.LEAKED] - named[CellKind.TAKEN]
     balancers = 0 if leak.addresses else account.unnamed_load_balancers
-    left = account.capacity - len(account.held) - named[CellKind.LEAKED] - named[CellKind.TAKEN]
+    left = account.capacity - len(account.address_holders) - named[CellKind.LEAKED] - named[CellKind.TAKEN]
     if leaked <= 0:
         return CellKind.LOAD_BALANCER if left and balancers == left else CellKind.FREE
     return CellKind.LEAKED if leaked == left and leak.as_of is None else CellKind.OPEN
 
 
-def _words(cell: Cell) -> Iterable[str]:
+def _search_words(cell: Cell) -> Iterable[str]:
     """Yield the texts by which a cell can be found, in lower case."""
     yield cell.mark.lower()
     yield from (holder.name.lower() for holder in cell.holders)
-    if cell.lost is not None:
-        yield from (cell.lost.task_name.lower(), cell.lost.stack.lower(), cell.lost.removed_network.lower())
+    if cell.leak_entry is not None:
+        yield from (cell.leak_entry.task_name.lower(), cell.leak_entry.stack.lower(), cell.leak_entry.removed_network.lower())

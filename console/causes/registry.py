@@ -25,7 +25,7 @@ LONGEST = 4096
 _BOUNDARIES = 32
 _QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
 
-_Compiled = tuple[Cause, re.Pattern[str]]
+_CompiledCause = tuple[Cause, re.Pattern[str]]
 
 
 def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
@@ -41,7 +41,7 @@ def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
     for start, (cause, pattern) in chain(exact, fallback):
         found = pattern.fullmatch(text, start)
         if found is not None:
-            return Match(cause, _named(found), start == 0)
+            return Match(cause, _names(found), start == 0)
     return None
 
 
@@ -58,11 +58,11 @@ def _starts(text: str) -> Iterator[int]:
             yield found.end()
 
 
-def _named(found: re.Match[str]) -> Mapping[str, str]:
+def _names(found: re.Match[str]) -> Mapping[str, str]:
     return MappingProxyType({key: value for key, value in found.groupdict().items() if value})
 
 
-def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_Compiled, ...]:
+def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_CompiledCause, ...]:
     return tuple(
         (cause, re.compile(pattern, re.IGNORECASE | re.DOTALL))
         for cause in CAUSES
@@ -71,7 +71,7 @@ def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_Compiled, ...]:
     )
 
 
-_TABLES: Mapping[tuple[ErrorSource, bool], tuple[_Compiled, ...]] = {
+_TABLES: Mapping[tuple[ErrorSource, bool], tuple[_CompiledCause, ...]] = {
     (place, is_fallback): _compile(place, is_fallback=is_fallback)
     for place in ErrorSource
     for is_fallback in (False, True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from console.journal.signatures import Confidence, LogSeverity
 
-WORDS = {
+COMMAND_WORDS = {
     "service": "SERVICE",
     "node": "NODE",
     "port": "PORT",
@@ -24,7 +24,7 @@ WORDS = {
 """Placeholders for unknown names in a command."""
 
 
-SPOKEN = {
+SENTENCE_WORDS = {
     "port": "it publishes",
     "network": "that it names",
     "netname": "that it names",
@@ -35,17 +35,17 @@ SPOKEN = {
 """Placeholders for unknown names in a sentence."""
 
 
-def typed(template: str, named: Mapping[str, str]) -> str:
+def fill_command(template: str, named: Mapping[str, str]) -> str:
     """Return a text with names in its braces, each quoted for a shell; a word in capitals where one is not known."""
-    return _filled(template, {**WORDS, **{key: shlex.quote(value) for key, value in named.items()}})
+    return _fill(template, {**COMMAND_WORDS, **{key: shlex.quote(value) for key, value in named.items()}})
 
 
-def spoken(template: str, named: Mapping[str, str]) -> str:
+def fill_sentence(template: str, named: Mapping[str, str]) -> str:
     """Return a sentence with names in its braces."""
-    return _filled(template, {**WORDS, **SPOKEN, **named})
+    return _fill(template, {**COMMAND_WORDS, **SENTENCE_WORDS, **named})
 
 
-def _filled(template: str, named: Mapping[str, str]) -> str:
+def _fill(template: str, named: Mapping[str, str]) -> str:
     return " ".join(template.format_map(named).split())
 
 
@@ -107,6 +107,6 @@ class Match:
     """The cause of an error, and what the error names: such as its `network`, `port` or `image`."""
 
     cause: Cause
-    named: Mapping[str, str]
+    names: Mapping[str, str]
     is_whole: bool
     """Whether the error begins with the cause."""

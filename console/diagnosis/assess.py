@@ -6,23 +6,23 @@ from datetime import datetime
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.leaks import valid_evidence
 from console.diagnosis.findings.networks import (
-    find_held_twice,
+    find_duplicate_addresses,
     find_leaks,
     find_overlaps,
     find_same_names,
-    find_stale,
-    find_unallocated,
-    find_unread_evidence,
+    find_stale_censuses,
+    find_unallocated_networks,
+    find_unreadable_evidence,
     find_use,
     percent,
 )
-from console.diagnosis.findings.sources import find_logged, find_unread, find_viewpoint
-from console.diagnosis.findings.unfinished import find_handover, find_parked, find_unfinished
-from console.diagnosis.findings.waiting import find_waiting
-from console.diagnosis.values import NOT_WATCHED, Assessment, Finding, Severity, Snapshot, worst_of
+from console.diagnosis.findings.sources import find_log_failures, find_read_failures, find_viewpoint
+from console.diagnosis.findings.unfinished import find_unfinished_handover, find_parked_services, find_unfinished_runs
+from console.diagnosis.findings.waiting import find_waiting_deploys
+from console.diagnosis.values import EMPTY_LEAK_LOG, Assessment, Finding, Severity, Snapshot, worst_of
 from console.errors import Unknown, known
 from console.settings import Thresholds
-from console.text import clean, or_what_there_is, plural
+from console.text import clean, name_hint, plural
 
 ORDER = (
     "run-unfinished",
@@ -51,7 +51,7 @@ def assess(
     A name that no overlay has is a critical finding: who monitors a network wants to know that it is gone.
     """
     censuses, stale = valid_evidence(known(snapshot.censuses, ()), snapshot.swarm, _rebuilt_at(snapshot))
-    kept = EarlierLeaks(censuses, known(snapshot.leak_log, NOT_WATCHED).entries, snapshot.counts)
+    kept = EarlierLeaks(censuses, known(snapshot.leak_log, EMPTY_LEAK_LOG).entries, snapshot.counts)
     everything = account(snapshot.swarm, snapshot.earlier, kept)
     accounts = tuple(each for each in everything if not names or each.network.name in names)
     findings = [
@@ -59,18 +59,18 @@ def assess(
         for finding in _all_findings(snapshot, everything, thresholds)
         if not names or _concerns(finding, names, {one.network.name for one in everything})
     ]
-    findings += _absent(snapshot, everything, names)
-    findings += find_unread_evidence(snapshot.censuses, snapshot.leak_log)
-    findings += find_stale(census for census in stale if not names or census.census.network_name in names)
-    findings += find_unfinished(snapshot.runs, snapshot.taken_at)
-    findings += find_logged(snapshot.journal, required=journal_required)
-    findings.sort(key=_place)
+    findings += _missing_networks(snapshot, everything, names)
+    findings += find_unreadable_evidence(snapshot.censuses, snapshot.leak_log)
+    findings += find_stale_censuses(census for census in stale if not names or census.census.network_name in names)
+    findings += find_unfinished_runs(snapshot.runs, snapshot.taken_at)
+    findings += find_log_failures(snapshot.journal, required=journal_required)
+    findings.sort(key=_sort_key)
     severity = worst_of(findings)
     return Assessment(
         severity,
         _headline(severity, findings, accounts),
         tuple(findings),
-        tuple(sorted(accounts, key=_fullness)),
+        tuple(sorted(accounts, key=_fullness_key)),
     )
 
 
@@ -83,13 +83,13 @@ def _all_findings(
     snapshot: Snapshot, accounts: tuple[NetworkAccount, ...], thresholds: Thresholds
 ) -> Iterator[Finding]:
     swarm = snapshot.swarm
-    yield from find_unread(snapshot)
+    yield from find_read_failures(snapshot)
     yield from find_viewpoint(snapshot)
-    yield from find_parked(snapshot)
-    yield from find_handover(snapshot)
-    yield from find_waiting(snapshot, accounts, thresholds)
+    yield from find_parked_services(snapshot)
+    yield from find_unfinished_handover(snapshot)
+    yield from find_waiting_deploys(snapshot, accounts, thresholds)
     networks, services = known(swarm.networks, ()), known(swarm.services, ())
-    yield from find_unallocated(networks, services, snapshot.now, thresholds)
+    yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))
     before = {} if snapshot.earlier is None else {one.network.id: one for one in account(snapshot.earlier)}
@@ -97,14 +97,14 @@ def _all_findings(
         yield from find_use(each, thresholds)
         yield from find_leaks(each, thresholds, snapshot.now)
         if snapshot.earlier is None or each.network.id in before:
-            yield from find_held_twice(each, before.get(each.network.id))
+            yield from find_duplicate_addresses(each, before.get(each.network.id))
 
 
 def _rebuilt_at(snapshot: Snapshot) -> datetime | None:
     return None if isinstance(snapshot.journal, Unknown) else snapshot.journal.rebuilt_at
 
 
-def _absent(
+def _missing_networks(
     snapshot: Snapshot, accounts: tuple[NetworkAccount, ...], names: tuple[str, ...]
 ) -> Iterator[Finding]:
     if isinstance(snapshot.swarm.networks, Unknown) or isinstance(snapshot.swarm.engine, Unknown):
@@ -119,16 +119,16 @@ def _absent(
                 shown,
                 f"there is no overlay {shown}",
                 f"There is no overlay named {shown}.",
-                or_what_there_is(name, there, "overlays"),
+                name_hint(name, there, "overlays"),
             )
 
 
-def _place(finding: Finding) -> tuple[int, int, str, str]:
+def _sort_key(finding: Finding) -> tuple[int, int, str, str]:
     place = ORDER.index(finding.code) if finding.code in ORDER else len(ORDER)
     return -finding.severity.rank, place, finding.subject, finding.sentence
 
 
-def _fullness(each: NetworkAccount) -> tuple[bool, float, str]:
+def _fullness_key(each: NetworkAccount) -> tuple[bool, float, str]:
     # A network without a subnet is worse than any full one.
     return each.network.is_allocated, -each.used_at_least / max(1, each.capacity), each.network.name
 
@@ -140,6 +140,6 @@ def _headline(severity: Severity, findings: list[Finding], accounts: tuple[Netwo
     counted = [each for each in accounts if each.capacity]
     if not counted:
         return "no overlay has a subnet"
-    fullest = min(counted, key=_fullness)
+    fullest = min(counted, key=_fullness_key)
     share = percent(fullest.used_at_least / fullest.capacity)
     return f"{plural(len(accounts), 'overlay')}, fullest is {fullest.network.name} at {share}"

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
-from console.diagnosis.why.progress import PAUSED
+from console.diagnosis.why.progress import PAUSE_STATES
 from console.errors import Result, Unknown, known
 from console.swarm.values import Network, Service, SwarmState, Task
 
@@ -36,7 +36,7 @@ class Attachment:
     """`replicated`, `global` …; the node of a container or task."""
     alive: int
     """Its tasks on this network that hold addresses."""
-    wanted: int | None
+    desired_tasks: int | None
     """None where only Swarm knows."""
     addresses: tuple[IPv4Address, ...]
     impact: RecreationImpact
@@ -49,7 +49,7 @@ class Attachments:
     """Everything on a network, by name; what would refuse its recreation first."""
 
     all: tuple[Attachment, ...]
-    refused: str = ""
+    refusal: str = ""
     """Why this network cannot be recreated whatever is on it; a sentence."""
 
     def of(self, kind: str) -> tuple[Attachment, ...]:
@@ -61,7 +61,7 @@ class Attachments:
         return tuple(attachment for attachment in self.all if attachment.impact is impact)
 
 
-def attached_to(account: NetworkAccount, swarm: SwarmState) -> Result[Attachments]:
+def find_attachments(account: NetworkAccount, swarm: SwarmState) -> Result[Attachments]:
     """Return what is on a network; unknown where services or tasks could not be read."""
     for part in (swarm.services, swarm.tasks):
         if isinstance(part, Unknown):
@@ -86,12 +86,12 @@ def attached_to(account: NetworkAccount, swarm: SwarmState) -> Result[Attachment
     here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
     nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
     found = [
-        _service(service, tasks[service.id], addresses)
+        _service_attachment(service, tasks[service.id], addresses)
         for service in services.values()
         if _is_on(service, network) or tasks[service.id] or service.id in addresses
     ]
     found += [
-        _loose(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in loose
+        _task_attachment(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in loose
     ]
     refused = (
         "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
@@ -117,10 +117,10 @@ def _is_on(service: Service, network: Network) -> bool:
     return network.id in service.network_ids or (network.ingress and service.publishes_ingress)
 
 
-def _service(
+def _service_attachment(
     service: Service, tasks: list[Task], addresses: defaultdict[str, list[IPv4Address]]
 ) -> Attachment:
-    impact, because = _change(service, tasks)
+    impact, because = _service_impact(service, tasks)
     own = (*addresses[service.id], *(one for task in tasks for one in addresses[task.id]))
     return Attachment(
         "service",
@@ -135,7 +135,7 @@ def _service(
     )
 
 
-def _change(service: Service, tasks: list[Task]) -> tuple[RecreationImpact, str]:
+def _service_impact(service: Service, tasks: list[Task]) -> tuple[RecreationImpact, str]:
     if service.is_job:
         return (
             RecreationImpact.REFUSED,
@@ -143,14 +143,14 @@ def _change(service: Service, tasks: list[Task]) -> tuple[RecreationImpact, str]
         )
     if service.update_state in UPDATING:
         return RecreationImpact.REFUSED, "It is being updated: wait until that is done."
-    if service.update_state in PAUSED:
+    if service.update_state in PAUSE_STATES:
         return RecreationImpact.REFUSED, "Its last update stopped half-way: finish it or roll it back."
     if not tasks and not service.replicas:
         return RecreationImpact.STAYS_DOWN, ""
     return RecreationImpact.RESTARTS, ""
 
 
-def _loose(
+def _task_attachment(
     task: Task,
     name: str,
     addresses: defaultdict[str, list[IPv4Address]],

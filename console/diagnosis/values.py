@@ -74,8 +74,8 @@ class UnfinishedRun:
     """Whether a runner is at work on it."""
 
 
-NOT_ASKED = Unknown("It was not requested.")
-NOT_WATCHED = LeakLog()
+NOT_REQUESTED = Unknown("It was not requested.")
+EMPTY_LEAK_LOG = LeakLog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ class Snapshot:
     earlier: SwarmState | None
     """A snapshot some seconds earlier, where one was taken."""
     routes: Result[tuple[Route, ...]]
-    journal: Result[Summary] = NOT_ASKED
+    journal: Result[Summary] = NOT_REQUESTED
     """What dockerd logged lately."""
     censuses: Result[tuple[Census, ...]] = ()
     """The stored censuses; `assess` decides whether they are still valid."""
-    leak_log: Result[LeakLog] = NOT_WATCHED
+    leak_log: Result[LeakLog] = EMPTY_LEAK_LOG
     """The leak log, as far as it is still valid; empty where nothing is monitored."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted as leaked in earlier snapshots, under the present allocator."""

@@ -27,7 +27,7 @@ class GuardOutcome:
     decision: GuardDecision
     """The last one: what holds now."""
     restarted: bool = False
-    pruned: Pruned = field(default_factory=Pruned)
+    pruning: Pruned = field(default_factory=Pruned)
 
     @property
     def verdict(self) -> GuardVerdict:
@@ -59,7 +59,7 @@ async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -
             collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
         )
     if not decision.restarts:
-        return GuardOutcome(_with_pruned(decision, pruned), pruned=pruned)
+        return GuardOutcome(_add_pruning(decision, pruned), pruning=pruned)
     return await _restart(collector, options, actuator, inputs, decision)
 
 
@@ -76,7 +76,7 @@ async def _restart(
     reader = collector.reader
     waited = frozenset(service.service_id for service in needy_services(before.snapshot))
     done = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(settings.guard.recovery_s)
-    now = await _settled(collector, options, clock, waited)
+    now = await _wait_until_settled(collector, options, clock, waited)
     after = decide(now, replace(options, may_restart=False), settings.thresholds)
     took = duration(done.took_s)
     if after.shortage is not None:
@@ -94,7 +94,7 @@ async def _restart(
     return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)
 
 
-async def _settled(
+async def _wait_until_settled(
     collector: Collector, options: GuardOptions, clock: Clock, waited: frozenset[str]
 ) -> GuardInputs:
     """Return the situation once what waited for its addresses runs, or the time for that is over."""
@@ -119,7 +119,7 @@ def _is_waiting(inputs: GuardInputs, waited: frozenset[str]) -> bool:
     )
 
 
-def _with_pruned(decision: GuardDecision, pruned: Pruned) -> GuardDecision:
+def _add_pruning(decision: GuardDecision, pruned: Pruned) -> GuardDecision:
     if not pruned.removed:
         return decision
     removed = f"{plural(len(pruned.removed), 'unused overlay')} removed: {listed(pruned.removed)}."

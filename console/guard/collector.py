@@ -12,7 +12,7 @@ from typing import Any
 from console.clock import Clock
 from console.concurrency import together
 from console.diagnosis.assess import assess
-from console.diagnosis.findings.unfinished import find_unfinished
+from console.diagnosis.findings.unfinished import find_unfinished_runs
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import QuiescenceRules, Report
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
@@ -27,7 +27,7 @@ from console.monitor.snapshot import take_snapshot
 from console.operations.prune import Keep, prunable
 from console.runbook.store.viewer import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Settings, SnapshotSettings
-from console.storage.census import kept_censuses
+from console.storage.census import read_censuses
 from console.storage.state import make_private, write_atomically
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource
@@ -67,7 +67,7 @@ class Collector:
         if not self.is_demo:
             snapshot = replace(
                 snapshot,
-                censuses=await asyncio.to_thread(kept_censuses, self.state),
+                censuses=await asyncio.to_thread(read_censuses, self.state),
                 runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
             )
         quiet, stays_down, unused, holder, last = await together(
@@ -84,7 +84,7 @@ class Collector:
             snapshot,
             assess(snapshot, settings.thresholds),
             quiet,
-            _unfinished(snapshot),
+            _describe_unfinished_runs(snapshot),
             holder,
             daemon,
             last,
@@ -158,11 +158,11 @@ def keep_of(settings: Settings) -> Keep:
     return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
 
 
-def _unfinished(snapshot: Snapshot) -> Result[str]:
+def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:
     """Return what every command and screen says about unfinished runs; nothing where there is none."""
     if isinstance(snapshot.runs, Unknown):
         return snapshot.runs
-    found = find_unfinished(snapshot.runs, snapshot.taken_at)
+    found = find_unfinished_runs(snapshot.runs, snapshot.taken_at)
     return " ".join(f"{finding.sentence} {finding.hint}" for finding in found)
 
 

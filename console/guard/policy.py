@@ -15,21 +15,21 @@ from console.guard.shortage import (
     GuardOptions,
     GuardVerdict,
     Shortage,
-    being_deployed,
-    doubtful,
+    services_in_deployment,
+    find_uncertain_network,
     find_shortages,
-    still_refused,
-    unknown,
+    find_refused_services,
+    unknown_decision,
 )
 from console.settings import Thresholds
 from console.text import did_you_mean, duration, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
-HALF_CHANGED = frozenset(("services-parked", "handover-unfinished"))
+UNFINISHED_CHANGES = frozenset(("services-parked", "handover-unfinished"))
 """Findings about unfinished changes."""
 PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers cheaper ways."
-REFUSED = frozenset(f"logged-{each}" for each in REFUSALS)
+REFUSAL_CODES = frozenset(f"logged-{each}" for each in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
     "endpoint mode dnsrr, which takes no virtual IP."
@@ -39,50 +39,50 @@ GROWTH = (
 def decide(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision:
     """Return what to do and to say. The actuator asks again just before it acts, under the maintenance lock."""
     return (
-        _stands_back(inputs)
-        or _blind(inputs)
-        or _short(inputs, options, thresholds)
-        or _refusal(inputs, options)
-        or _go(inputs, options)
+        _check_other_changes(inputs)
+        or _check_readable(inputs)
+        or _check_shortages(inputs, options, thresholds)
+        or _check_uncertainty(inputs, options)
+        or _judge_findings(inputs, options)
     )
 
 
-def _stands_back(inputs: GuardInputs) -> GuardDecision | None:
+def _check_other_changes(inputs: GuardInputs) -> GuardDecision | None:
     """Return the decision where somebody else is changing the swarm, or has left it half changed."""
-    if isinstance(inputs.unfinished, Unknown):
-        return unknown(inputs.unfinished, "It is not known whether a run is unfinished.")
-    if inputs.unfinished:
+    if isinstance(inputs.unfinished_run, Unknown):
+        return unknown_decision(inputs.unfinished_run, "It is not known whether a run is unfinished.")
+    if inputs.unfinished_run:
         return GuardDecision(
             GuardVerdict.STOP,
-            inputs.unfinished,
+            inputs.unfinished_run,
             "Nothing is deployed or repaired while a run is unfinished.",
         )
     if isinstance(inputs.holder, Unknown):
-        return unknown(inputs.holder, "It is not known whether another command is changing the swarm.")
+        return unknown_decision(inputs.holder, "It is not known whether another command is changing the swarm.")
     if inputs.holder:
         refused = LockHeld(inputs.holder)
         return GuardDecision(GuardVerdict.STOP, refused.sentence, refused.hint)
     # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
-    left = next((finding for finding in inputs.assessment.findings if finding.code in HALF_CHANGED), None)
+    left = next((finding for finding in inputs.assessment.findings if finding.code in UNFINISHED_CHANGES), None)
     if left is not None:
         return GuardDecision(GuardVerdict.STOP, left.sentence, left.hint)
     return None
 
 
-def _blind(inputs: GuardInputs) -> GuardDecision | None:
+def _check_readable(inputs: GuardInputs) -> GuardDecision | None:
     swarm = inputs.snapshot.swarm
     for part in (swarm.engine, swarm.networks, swarm.services, swarm.tasks):
         if isinstance(part, Unknown):
-            return unknown(part, "The swarm cannot be read.")
+            return unknown_decision(part, "The swarm cannot be read.")
     return None
 
 
-def _short(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision | None:
+def _check_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision | None:
     shortages = tuple(find_shortages(inputs, options, thresholds))
     if not shortages:
         return None
     # A restart rebuilds the whole allocator: it is worth it only if it meets what is wanted everywhere.
-    hopeless = [shortage for shortage in shortages if shortage.within_reach < shortage.wanted]
+    hopeless = [shortage for shortage in shortages if shortage.within_reach < shortage.demand]
     if hopeless:
         worst = hopeless[0]
         return GuardDecision(
@@ -91,7 +91,7 @@ def _short(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -
             + (
                 "nothing leaked there that a restart could free."
                 if worst.within_reach <= worst.free
-                else f"with all leaked addresses back, {worst.within_reach} would be free, and {worst.wanted} "
+                else f"with all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
                 "are needed."
             ),
             GROWTH,
@@ -100,8 +100,8 @@ def _short(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -
     worst = shortages[0]
     obstacles = tuple(_obstacles(inputs, options))
     gain = (
-        f"With all leaked addresses back, {worst.within_reach} would be free, and {worst.wanted} "
-        f"{'is' if worst.wanted == 1 else 'are'} needed."
+        f"With all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
+        f"{'is' if worst.demand == 1 else 'are'} needed."
     )
     if obstacles:
         sentence, hint = obstacles[0]
@@ -143,15 +143,15 @@ def _obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str
                 f"the allocator runs on the leader, {leader.hostname}, not here.",
                 f"Run this on {leader.hostname}.",
             )
-    yield from _noise(inputs)
-    yield from _unit(inputs, options)
+    yield from _unquiet_obstacles(inputs)
+    yield from _unit_obstacles(inputs, options)
     if not options.may_restart:
         yield "a restart of the docker unit is not allowed.", PERMISSION
 
 
-def _noise(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
+def _unquiet_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
     over = "Try again when that is over."
-    deployed = being_deployed(inputs.snapshot)
+    deployed = services_in_deployment(inputs.snapshot)
     if deployed:
         verb = "is" if len(deployed) == 1 else "are"
         yield f"{listed(deployed)} {verb} being deployed.", over
@@ -163,7 +163,7 @@ def _noise(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
             yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
 
 
-def _unit(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
+def _unit_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
     daemon, last, now = inputs.daemon, inputs.last_restart_at, inputs.snapshot.taken_at
     if isinstance(daemon, Unknown):
         yield f"the docker unit cannot be inspected. {daemon.reason}", daemon.hint
@@ -191,8 +191,8 @@ def _unit(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str
         )
 
 
-def _refusal(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None:
-    account = doubtful(inputs, options)
+def _check_uncertainty(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None:
+    account = find_uncertain_network(inputs, options)
     if account is None:
         return None
     return GuardDecision(
@@ -204,13 +204,13 @@ def _refusal(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None
     )
 
 
-def _go(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+def _judge_findings(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     is_answered = options.need is not None
     needy = needy_services(inputs.snapshot)
     lacking = {waiting_service.name for waiting_service in needy}
-    refused = still_refused(inputs, needy)
+    refused = find_refused_services(inputs, needy)
     findings = [
-        _softened(each, refused if each.code in REFUSED else lacking)
+        _soften(each, refused if each.code in REFUSAL_CODES else lacking)
         for each in inputs.assessment.findings
         if each.severity is not Severity.OK
         and not (is_answered and each.code in ABOUT_USE and each.subject == options.network)
@@ -218,7 +218,7 @@ def _go(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     findings.sort(key=lambda finding: -finding.severity.rank)
     there = {each.network.name: each for each in inputs.assessment.accounts}
     if options.network not in there:
-        return _with_prunes(
+        return _add_prunes(
             GuardDecision(
                 GuardVerdict.STOP,
                 f"There is no overlay named {options.network}.",
@@ -243,17 +243,17 @@ def _go(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     else:
         first = "" if worst.code in ABOUT_USE and worst.subject == options.network else f"{room}. "
         decision = GuardDecision(GuardVerdict.NOTE, first + worst.sentence, worst.hint, because=said)
-    return _with_prunes(decision, inputs, options)
+    return _add_prunes(decision, inputs, options)
 
 
-def _softened(finding: Finding, concerned: AbstractSet[str]) -> Finding:
+def _soften(finding: Finding, concerned: AbstractSet[str]) -> Finding:
     """Return a failure that dockerd logged as a warning, once it no longer concerns any service that it named."""
     is_over = finding.code.startswith("logged-") and concerned.isdisjoint(finding.names)
     return replace(finding, severity=Severity.WARNING) if is_over else finding
 
 
-def _with_prunes(decision: GuardDecision, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+def _add_prunes(decision: GuardDecision, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     """Add what is pruned: only while nothing is being deployed, for a network may be about to be used."""
-    if not options.may_prune or any(True for _ in _noise(inputs)):
+    if not options.may_prune or any(True for _ in _unquiet_obstacles(inputs)):
         return decision
     return replace(decision, prunes=inputs.prunable)

@@ -9,13 +9,13 @@ from enum import StrEnum
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.findings.sources import is_past
 from console.diagnosis.findings.waiting import (
-    Needy,
-    crowds_of,
+    NeedyService,
+    count_waiting,
     most_likely_full,
     needy_services,
     waiting_services,
 )
-from console.diagnosis.quiescence.crash_loops import ENDED_BADLY, TOLD_TO_END, tasks_by_service
+from console.diagnosis.quiescence.crash_loops import FAILURE_STATES, STOP_STATES, tasks_by_service
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Result, Unknown, known
@@ -68,7 +68,7 @@ class GuardInputs:
     """Of all overlays."""
     quiet: Report
     """One snapshot's worth of checks, nothing accepted."""
-    unfinished: Result[str]
+    unfinished_run: Result[str]
     """What an unfinished run says, with the command that resumes it; nothing where there is none."""
     holder: Result[str]
     """Who holds the maintenance lock; nothing where nobody does."""
@@ -87,7 +87,7 @@ class Shortage:
     network_id: str
     why: str
     """A clause: `2 deploys wait for an address on it`."""
-    wanted: int
+    demand: int
     """Addresses that the batch, and whatever waits, take."""
     free: int
     """Addresses that are free at most."""
@@ -112,7 +112,7 @@ class GuardDecision:
     """What held, or did not, each a sentence; in the order in which it was looked at."""
 
 
-def unknown(part: Unknown, what: str) -> GuardDecision:
+def unknown_decision(part: Unknown, what: str) -> GuardDecision:
     """Return the decision where something cannot be known."""
     return GuardDecision(GuardVerdict.UNKNOWN, f"{what} {part.reason}", part.hint)
 
@@ -133,11 +133,11 @@ FRESH_S = 900.0
 def find_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> Iterator[Shortage]:
     """Yield the networks that have too few addresses, the network of the batch first."""
     needy = needy_services(inputs.snapshot)
-    lacking = _lacking(inputs, needy, thresholds)
+    lacking = _group_lacking(inputs, needy, thresholds)
     for account in _batch_first(inputs.assessment.accounts, options):
         name, network_id = account.network.name, account.network.id
         batch = (options.need or 0) if name == options.network else 0
-        wanted = batch + _wanted(account, needy)
+        wanted = batch + _demand(account, needy)
         names = lacking.get(network_id, ())
         if names:
             why = f"{plural(len(names), 'deploy')} ({listed(names)}) cannot get an address on {name}"
@@ -151,17 +151,17 @@ def find_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thres
         yield Shortage(name, network_id, why, wanted, account.free_at_most, within_reach)
 
 
-def doubtful(inputs: GuardInputs, options: GuardOptions) -> NetworkAccount | None:
+def find_uncertain_network(inputs: GuardInputs, options: GuardOptions) -> NetworkAccount | None:
     """Return the network of the batch where nobody knows whether it has as many addresses as are needed."""
     now = inputs.snapshot.now
     for account in inputs.assessment.accounts:
         is_asked = account.network.name == options.network and options.need is not None
-        if is_asked and not account.free_is_exact and not _is_freshly_walked(account, now):
+        if is_asked and not account.free_is_exact and not _has_fresh_census(account, now):
             return account
     return None
 
 
-def _is_freshly_walked(account: NetworkAccount, now: datetime) -> bool:
+def _has_fresh_census(account: NetworkAccount, now: datetime) -> bool:
     """Whether a census told a moment ago what leaked; what has leaked since then is little."""
     dates = [subnet.leak.as_of for subnet in account.subnets]
     return bool(dates) and all(date is not None and (now - date).total_seconds() <= FRESH_S for date in dates)
@@ -171,7 +171,7 @@ def _batch_first(accounts: Iterable[NetworkAccount], options: GuardOptions) -> l
     return sorted(accounts, key=lambda account: account.network.name != options.network)
 
 
-def _wanted(account: NetworkAccount, needy: Iterable[Needy]) -> int:
+def _demand(account: NetworkAccount, needy: Iterable[NeedyService]) -> int:
     return sum(
         waiting_service.addresses
         for waiting_service in needy
@@ -179,8 +179,8 @@ def _wanted(account: NetworkAccount, needy: Iterable[Needy]) -> int:
     )
 
 
-def _lacking(
-    inputs: GuardInputs, needy: list[Needy], thresholds: Thresholds
+def _group_lacking(
+    inputs: GuardInputs, needy: list[NeedyService], thresholds: Thresholds
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the services that cannot get an address, by the network that most likely holds them up.
 
@@ -188,21 +188,21 @@ def _lacking(
     free there is less than what is wanted.
     """
     accounts = {each.network.id: each for each in inputs.assessment.accounts}
-    refused = still_refused(inputs, needy)
+    refused = find_refused_services(inputs, needy)
     waiting = {service.name for service in waiting_services(inputs.snapshot, thresholds)}
     held_up = [
         waiting_service
         for waiting_service in needy
         if waiting_service.name in refused or waiting_service.name in waiting
     ]
-    crowds = crowds_of(held_up)
+    crowds = count_waiting(held_up)
     found: defaultdict[str, list[str]] = defaultdict(list)
     for waiting_service in held_up:
         candidates = [accounts[one] for one in waiting_service.network_ids if one in accounts]
         if not candidates:
             continue
         account = most_likely_full(candidates, crowds)
-        is_full = account.free_at_most < _wanted(account, needy)
+        is_full = account.free_at_most < _demand(account, needy)
         is_told = waiting_service.name in refused
         if (is_told and (is_full or not account.free_is_exact)) or (
             waiting_service.name in waiting and is_full
@@ -211,13 +211,13 @@ def _lacking(
     return {key: tuple(names) for key, names in found.items()}
 
 
-def still_refused(inputs: GuardInputs, needy: Iterable[Needy]) -> frozenset[str]:
+def find_refused_services(inputs: GuardInputs, needy: Iterable[NeedyService]) -> frozenset[str]:
     """Return the names of the services that dockerd had no address for, as far as they may still be without for that reason.
 
     A failure from before one of their networks was made may have been another network's of that name.
     """
     made = {account.network.id: account.network.created for account in inputs.assessment.accounts}
-    refused = _refused_at(inputs)
+    refused = _refusal_times(inputs)
     return frozenset(
         waiting_service.name
         for waiting_service in needy
@@ -228,7 +228,7 @@ def still_refused(inputs: GuardInputs, needy: Iterable[Needy]) -> frozenset[str]
     )
 
 
-def _refused_at(inputs: GuardInputs) -> Mapping[str, datetime]:
+def _refusal_times(inputs: GuardInputs) -> Mapping[str, datetime]:
     """Return the services that dockerd had no address for since its allocator began, and when it said so last."""
     journal = inputs.snapshot.journal
     if isinstance(journal, Unknown):
@@ -254,7 +254,7 @@ WITHIN_S = 900.0
 """Whatever has been in one of them for longer is stuck."""
 
 
-def being_deployed(snapshot: Snapshot) -> tuple[str, ...]:
+def services_in_deployment(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the names of services whose tasks are on the way to running and have not failed since the last change.
 
     Quiet takes a service for stuck that has not converged within its dwell time. That is short for a pull, and a guard that would
@@ -270,10 +270,10 @@ def being_deployed(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _is_on_the_way(service: Service, tasks: Iterable[Task], snapshot: Snapshot) -> bool:
     tasks = tuple(tasks)
-    has_failed = any(task.state in ENDED_BADLY and task.since >= service.updated for task in tasks)
+    has_failed = any(task.state in FAILURE_STATES and task.since >= service.updated for task in tasks)
     return not has_failed and any(
         task.state in ON_THE_WAY
-        and task.desired_state not in TOLD_TO_END
+        and task.desired_state not in STOP_STATES
         and (snapshot.now - task.since).total_seconds() < WITHIN_S
         for task in tasks
     )

@@ -23,12 +23,12 @@ def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECT
         return
     refused = readable = 0
     for root in roots:
-        for machine in _listed(root):
-            if not _may(machine, os.R_OK | os.X_OK):
+        for machine in _folders(root):
+            if not _is_accessible(machine, os.R_OK | os.X_OK):
                 refused += 1
                 continue
             for path in machine.glob("system*.journal"):
-                if _may(path, os.R_OK):
+                if _is_accessible(path, os.R_OK):
                     readable += 1
                 else:
                     refused += 1
@@ -42,7 +42,7 @@ def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECT
     )
 
 
-def _listed(root: Path) -> list[Path]:
+def _folders(root: Path) -> list[Path]:
     try:
         return [path for path in root.iterdir() if path.is_dir()]
     except FileNotFoundError:
@@ -61,9 +61,9 @@ def _require_directory(directory: Path) -> None:
     except PermissionError as problem:
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT) from problem
     files = [path for path in found if path.suffix in {".journal", ".journal~"}]
-    if files and not any(_may(file, os.R_OK) for file in files):
+    if files and not any(_is_accessible(file, os.R_OK) for file in files):
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT)
 
 
-def _may(path: Path, mode: int) -> bool:
+def _is_accessible(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=True)

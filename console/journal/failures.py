@@ -11,8 +11,8 @@ from itertools import count
 from types import MappingProxyType
 
 from console.causes.registry import CAUSES, cause_of
-from console.causes.values import Cause, ErrorSource, typed
-from console.journal.signatures import SIGNATURES, SUPPRESSED, Confidence, LogSeverity, Signature
+from console.causes.values import Cause, ErrorSource, fill_command
+from console.journal.signatures import SIGNATURES, SUPPRESSION, Confidence, LogSeverity, Signature
 from console.journal.values import DaemonLine
 
 _ID = "(?:[0-9a-z]{25}|[0-9][0-9a-z]{1,11})"
@@ -26,7 +26,7 @@ FIELDS = {
     "network.id": "network", "vip.network": "network", "network_id": "network", "nid": "network",
 }  # fmt: skip
 """Fields beside the message that hold an identifier, and of what (swarmkit, cnmallocator and the overlay driver)."""
-_IDENTIFIED = ("service.id", "task.id", "node.id")
+_ID_FIELDS = ("service.id", "task.id", "node.id")
 _NAME_FIELDS = {"network": "network", "network.name": "network", "service.name": "service"}
 
 
@@ -67,7 +67,7 @@ _RELEASE = _messages(
 )
 _SECOND_INGRESS = "Cannot allocate ingress network "
 """The one failure of an allocation that is logged as a message alone."""
-_NEVER_ALLOCATED = re.compile(f"could not get networker state for network {_ID}")
+_NO_STATE = re.compile(f"could not get networker state for network {_ID}")
 """A network that had nothing is removed: there was nothing to give back."""
 _AGENT = re.compile(
     "fatal task error|controller resolution failed|task operation failed|task manager failed.{0,40}"
@@ -87,7 +87,7 @@ _NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
 
 def _signature(cause: Cause) -> Signature:
     return Signature(
-        cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, typed(cause.advice, {}),
+        cause.id, cause.title, ("error", "debug"), "", "", cause.meaning, fill_command(cause.advice, {}),
         cause.severity or LogSeverity.NOTE, cause.certainty,
         is_about_node=cause.place is ErrorSource.TASK, shows_line=True,
     )  # fmt: skip
@@ -103,15 +103,15 @@ UNKNOWN_ALLOCATION = Signature(
     "The end of the line gives the reason in dockerd's own words. Check the network and the service that it names.",
     LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
 )  # fmt: skip
-RELEASE_FAILED = Signature(
+RELEASE_FAILURE = Signature(
     "release-failed", "address or subnet not released", ("error", "debug"), "", "",
     "Swarm could not release an address, a subnet or an allocation. It may stay taken until dockerd restarts or the "
     "leader changes.",
     "Compare the engine's count with the known holders (glance), or take a census.",
     LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
 )  # fmt: skip
-FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILED)
-ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSED)
+FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILURE)
+ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSION)
 """Everything that a line can be recognised as."""
 ALLOCATIONS = frozenset(
     (*(cause.id for cause in CAUSES if cause.place is ErrorSource.ALLOCATOR), UNKNOWN_ALLOCATION.id)
@@ -124,14 +124,14 @@ def match_failure(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | Non
     if line.level not in ("error", "debug") or not _has_identifiers(line):
         return None
     if line.level != "error":
-        return _allocation(line)
-    return _allocation(line) or _release(line) or _agents(line)
+        return _match_allocation(line)
+    return _match_allocation(line) or _match_release(line) or _match_task_failure(line)
 
 
-_Matched = tuple[Signature, Mapping[str, str]] | None
+_SignatureMatch = tuple[Signature, Mapping[str, str]] | None
 
 
-def _allocation(line: DaemonLine) -> _Matched:
+def _match_allocation(line: DaemonLine) -> _SignatureMatch:
     if not line.error and line.message.startswith(_SECOND_INGRESS):
         match = cause_of(line.message, ErrorSource.ALLOCATOR)
         return None if match is None else (_BY_CAUSE[match.cause.id], _objects(line, {}, is_agent=False))
@@ -145,25 +145,25 @@ def _allocation(line: DaemonLine) -> _Matched:
     return signature, _objects(line, found.groupdict(), is_agent=False)
 
 
-def _release(line: DaemonLine) -> _Matched:
+def _match_release(line: DaemonLine) -> _SignatureMatch:
     found = _RELEASE.fullmatch(line.message)
-    if found is None or _NEVER_ALLOCATED.fullmatch(line.error):
+    if found is None or _NO_STATE.fullmatch(line.error):
         return None
-    return RELEASE_FAILED, _objects(line, found.groupdict(), is_agent=False)
+    return RELEASE_FAILURE, _objects(line, found.groupdict(), is_agent=False)
 
 
-def _agents(line: DaemonLine) -> _Matched:
+def _match_task_failure(line: DaemonLine) -> _SignatureMatch:
     by_hand = None if line.error else _BY_HAND.fullmatch(line.message)
     error = line.error if _AGENT.fullmatch(line.message) else by_hand["error"] if by_hand else ""
     match = cause_of(error) if error else None
     if match is None or match.cause.id not in _BY_CAUSE:
         return None
-    return _BY_CAUSE[match.cause.id], _objects(line, match.named, is_agent=True)
+    return _BY_CAUSE[match.cause.id], _objects(line, match.names, is_agent=True)
 
 
 def _has_identifiers(line: DaemonLine) -> bool:
     """Whether the fields that swarmkit fills with identifiers hold some: else the line is no sentence of dockerd's."""
-    return all(_SOME_ID.fullmatch(line.fields[key]) for key in _IDENTIFIED if key in line.fields)
+    return all(_SOME_ID.fullmatch(line.fields[key]) for key in _ID_FIELDS if key in line.fields)
 
 
 def _is_about_the_same(error: str, groups: Mapping[str, str | None]) -> bool:
@@ -187,7 +187,7 @@ def field_objects(line: DaemonLine) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def is_agents(line: DaemonLine) -> bool:
+def is_from_agent(line: DaemonLine) -> bool:
     """Whether an agent wrote the line, so that its node is the one on which something went wrong."""
     return line.fields.get("module", "").startswith("node/agent")
 

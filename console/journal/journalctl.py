@@ -12,7 +12,7 @@ from console.host.process import started
 from console.journal.access import require_access
 from console.journal.parsing import FIELDS, entry_from, fields_from_json, matches
 from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
-from console.journal.window import NewestFirst, vacuumed
+from console.journal.window import NewestFirst, vacuum_gap
 
 _CHUNK_BYTES = 65_536
 _LINE_LIMIT_BYTES = 1024 * 1024
@@ -40,7 +40,7 @@ class CommandJournal:
         first: dict[str, object] | None = None
         try:
             async with asyncio.timeout(taken.left_s):
-                async with self._started(options) as lines:
+                async with self._open_lines(options) as lines:
                     await _take_all(lines, taken)
                 if window.since is not None:
                     first = await self._first()
@@ -59,7 +59,7 @@ class CommandJournal:
         else:
             options = ["--lines=0"]
         awaited = after
-        async with self._started(["--follow", *options]) as lines:
+        async with self._open_lines(["--follow", *options]) as lines:
             while (chunk := await lines.next_chunk()) is not None:
                 entries: list[JournalEntry] = []
                 gaps: tuple[JournalGap, ...] = ()
@@ -73,13 +73,13 @@ class CommandJournal:
                         continue
                     if awaited is not None:
                         is_there = fields.get("__CURSOR") == awaited
-                        gaps = () if is_there else (vacuumed(awaited),)
+                        gaps = () if is_there else (vacuum_gap(awaited),)
                         awaited = None
                         if is_there:
                             continue
                     if entry is not None:
                         entries.append(entry)
-                for batch in _capped(entries, gaps, unreadable):
+                for batch in _split_batches(entries, gaps, unreadable):
                     yield batch
         raise HostError(
             "journalctl ended while the journal was being followed.",
@@ -88,7 +88,7 @@ class CommandJournal:
 
     async def _first(self) -> dict[str, object] | None:
         """Return the oldest entry of any unit, or None when there is none."""
-        async with self._started([], of_any_unit=True) as lines:
+        async with self._open_lines([], of_any_unit=True) as lines:
             while (chunk := await lines.next_chunk()) is not None:
                 for line in chunk:
                     with contextlib.suppress(ValueError):
@@ -96,7 +96,7 @@ class CommandJournal:
         return None
 
     @contextlib.asynccontextmanager
-    async def _started(self, options: list[str], *, of_any_unit: bool = False) -> AsyncIterator["_Lines"]:
+    async def _open_lines(self, options: list[str], *, of_any_unit: bool = False) -> AsyncIterator["_Lines"]:
         require_access(self._directory)
         where = [] if self._directory is None else [f"--directory={self._directory}"]
         groups = [list(group) for group in matches(self._unit)]
@@ -154,7 +154,7 @@ async def _take_all(lines: _Lines, taken: NewestFirst) -> None:
                 return
 
 
-def _capped(entries: list[JournalEntry], gaps: tuple[JournalGap, ...], unreadable: int) -> list[Batch]:
+def _split_batches(entries: list[JournalEntry], gaps: tuple[JournalGap, ...], unreadable: int) -> list[Batch]:
     batches = [
         Batch(tuple(entries[start : start + BATCH_ENTRIES]))
         for start in range(0, len(entries), BATCH_ENTRIES)

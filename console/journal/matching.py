@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from console.journal.failures import field_objects, is_agents, match_failure
+from console.journal.failures import field_objects, is_from_agent, match_failure
 from console.journal.parsing import claimed_level, parse_line
-from console.journal.signatures import BARE, SIGNATURES, SUPPRESSED, Signature
+from console.journal.signatures import BARE, SIGNATURES, SUPPRESSION, Signature
 from console.journal.values import EMPTY, DaemonLine, JournalEntry
 from console.text import clean_error
 
@@ -62,7 +62,7 @@ class LogEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Unexplained:
+class UnexplainedError:
     """An error of dockerd's that has no signature. `text` is clean, `pattern` the same without what varies.
 
     `ids` maps kinds to what the line's fields name: a network, a service, the node on which an agent met the error.
@@ -110,18 +110,18 @@ class Recogniser:
     def __init__(self) -> None:
         self._streams: OrderedDict[str, bool] = OrderedDict()
 
-    def recognise(self, entry: JournalEntry) -> LogEvent | Unexplained | None:
+    def recognise(self, entry: JournalEntry) -> LogEvent | UnexplainedError | None:
         """Return what the entry says; None when it says nothing of interest."""
         return self.read(entry)[1]
 
-    def read(self, entry: JournalEntry) -> tuple[DaemonLine, LogEvent | Unexplained | None]:
+    def read(self, entry: JournalEntry) -> tuple[DaemonLine, LogEvent | UnexplainedError | None]:
         """Return the entry's line, parsed, and what it says; None when it says nothing of interest."""
         line = parse_line(entry.message)
-        return line, self._said(entry, line)
+        return line, self._meaning_of(entry, line)
 
-    def _said(self, entry: JournalEntry, line: DaemonLine) -> LogEvent | Unexplained | None:
+    def _meaning_of(self, entry: JournalEntry, line: DaemonLine) -> LogEvent | UnexplainedError | None:
         if entry.dropped:
-            return _event(entry, SUPPRESSED, EMPTY)
+            return _event(entry, SUPPRESSION, EMPTY)
         is_fragment, may_be_one = self._place(entry)
         is_crash = line.level in BARE and not may_be_one
         if not is_fragment and not entry.is_cut and (line.is_well_formed or is_crash):
@@ -129,7 +129,7 @@ class Recogniser:
             if found is not None:
                 return _event(entry, *found)
         if (line.level or claimed_level(entry.message)) in _LOUD:
-            return _unexplained(entry, line)
+            return _unexplained_error(entry, line)
         return None
 
     def _place(self, entry: JournalEntry) -> tuple[bool, bool]:
@@ -155,13 +155,13 @@ _PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
 _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
 
 
-def _unexplained(entry: JournalEntry, line: DaemonLine) -> Unexplained:
+def _unexplained_error(entry: JournalEntry, line: DaemonLine) -> UnexplainedError:
     text = f"{line.message}: {line.error}" if line.error else line.message
     shown = clean_error(text)
     # Errors that begin alike may have different causes, and the cause stands last.
     alike = shown if len(shown) <= _PATTERN_LENGTH else f"{shown[:_PATTERN_HEAD]}…{shown[-_PATTERN_HEAD:]}"
-    ids = {kind: value for kind, value in field_objects(line).items() if kind != "node" or is_agents(line)}
-    return Unexplained(entry.realtime, entry.cursor, shown, _VARIES.sub("…", alike), MappingProxyType(ids))
+    ids = {kind: value for kind, value in field_objects(line).items() if kind != "node" or is_from_agent(line)}
+    return UnexplainedError(entry.realtime, entry.cursor, shown, _VARIES.sub("…", alike), MappingProxyType(ids))
 
 
 def _compile(template: str) -> re.Pattern[str]:

@@ -25,7 +25,7 @@ from console.journal.values import (
     JournalGap,
     Window,
 )
-from console.journal.window import NewestFirst, vacuumed
+from console.journal.window import NewestFirst, vacuum_gap
 
 try:
     from systemd import journal as _library
@@ -92,7 +92,7 @@ class _JournalTail:
     def __init__(self, unit: str, directory: Path | None) -> None:
         self._unit, self._directory = unit, directory
         self._reader: Any = None
-        self._kept: Mapping[str, object] | None = None
+        self._next_fields: Mapping[str, object] | None = None
         self._gaps: tuple[JournalGap, ...] = ()
         self._since: datetime | None = None
 
@@ -117,8 +117,8 @@ class _JournalTail:
         unreadable = 0
         with _read_errors():
             while len(entries) < BATCH_ENTRIES:
-                fields = self._kept or self._reader.get_next()
-                self._kept = None
+                fields = self._next_fields or self._reader.get_next()
+                self._next_fields = None
                 if not fields:
                     break
                 try:
@@ -145,15 +145,15 @@ class _JournalTail:
             self._reader.seek_cursor(cursor)
         except (OSError, ValueError):
             # Not a cursor of a journal: as good as one that is no longer there.
-            self._gaps = (vacuumed(cursor),)
+            self._gaps = (vacuum_gap(cursor),)
             self._reader.seek_head()
             return
         # The nearest entry is found when the very one is gone, and then it is not one that was read.
-        self._kept = self._reader.get_next() or None
-        if self._kept is not None and self._kept.get("__CURSOR") == cursor:
-            self._kept = None
+        self._next_fields = self._reader.get_next() or None
+        if self._next_fields is not None and self._next_fields.get("__CURSOR") == cursor:
+            self._next_fields = None
         else:
-            self._gaps = (vacuumed(cursor),)
+            self._gaps = (vacuum_gap(cursor),)
 
 
 def _open(unit: str, directory: Path | None) -> Any:

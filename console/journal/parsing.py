@@ -60,10 +60,10 @@ def _bare(text: str) -> DaemonLine:
 
 
 def _unquote(body: str) -> str:
-    return _ESCAPE.sub(_unescaped, body) if "\\" in body else body
+    return _ESCAPE.sub(_unescape, body) if "\\" in body else body
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     byte, short, long, letter = found.groups()
     if letter is not None:
         return _SHORT.get(letter, found[0])
@@ -76,7 +76,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def _parse_json(text: str) -> DaemonLine:
     try:
-        found = json.loads(text, object_pairs_hook=_once_each)
+        found = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         return _bare(text)
     if not isinstance(found, dict):
@@ -88,7 +88,7 @@ def _parse_json(text: str) -> DaemonLine:
     return DaemonLine(level, message, error, MappingProxyType(values) if values else EMPTY)
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key is given twice")
@@ -137,14 +137,14 @@ def entries_from_export(stream: BinaryIO) -> Iterator[dict[str, object]]:
             continue
         name, mark, value = line[:-1].partition(b"=")
         if not mark:
-            value = _sized(stream)
+            value = _read_value(stream)
         key = name.decode("ascii", "replace")
-        _put(fields, key, value.decode("ascii", "replace") if key.startswith("__") else value)
+        _add_value(fields, key, value.decode("ascii", "replace") if key.startswith("__") else value)
     if fields:
         yield fields
 
 
-def _sized(stream: BinaryIO) -> bytes:
+def _read_value(stream: BinaryIO) -> bytes:
     size = int.from_bytes(_exactly(stream, 8), "little")
     if size > _FIELD_LIMIT_BYTES:
         raise ValueError("a field of a size that no journal has")
@@ -161,7 +161,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _put(fields: dict[str, object], name: str, value: str | bytes) -> None:
+def _add_value(fields: dict[str, object], name: str, value: str | bytes) -> None:
     before = fields.get(name)
     if before is None:
         fields[name] = value
@@ -193,7 +193,7 @@ def matches(unit: str) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def is_own(fields: Mapping[str, object], unit: str) -> bool:
+def is_from_daemon(fields: Mapping[str, object], unit: str) -> bool:
     """Whether the entry is dockerd's own, or journald's word about its unit, by fields that nobody can forge."""
     return any(
         all(_text(fields.get(name)) == wanted for name, wanted in map(_term, group))
@@ -212,7 +212,7 @@ def entry_from(fields: Mapping[str, object], unit: str) -> JournalEntry | None:
     `__REALTIME_TIMESTAMP` is microseconds. Raises ValueError when there is no
     usable time or cursor.
     """
-    if not is_own(fields, unit):
+    if not is_from_daemon(fields, unit):
         return None
     cursor, realtime = _text(fields.get("__CURSOR")), realtime_of(fields)
     if not cursor or realtime is None:

@@ -76,7 +76,7 @@ async def why_foreign_unless_silent(host: str, engine: Result[Engine]) -> Unknow
     return await whose_host(host, engine)
 
 
-async def read_lately(
+async def read_recent(
     log: DaemonLog, refusal: Unknown | None, now: datetime, window_s: float | None, deadline_s: float
 ) -> Result[Batch]:
     """Return dockerd's lines of the last `window_s` seconds (None: all), or why they cannot be read."""

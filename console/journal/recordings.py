@@ -11,7 +11,7 @@ from console.clock import Clock, SystemClock
 from console.errors import HostError
 from console.journal.parsing import entries_from_export, entry_from, fields_from_json
 from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
-from console.journal.window import OldestFirst, is_before, vacuumed
+from console.journal.window import OldestFirst, is_before, vacuum_gap
 
 _LINE_LIMIT_BYTES = 1024 * 1024
 _EVERYTHING = 2**31
@@ -178,7 +178,7 @@ class _FileTail:
                 continue
         self._stream.seek(0)
         self._rest = b""
-        return (vacuumed(place),)
+        return (vacuum_gap(place),)
 
     def _line(self) -> bytes | None:
         """Return the next whole line; half a line is waited for."""

@@ -32,7 +32,7 @@ class Signature:
     A line has this signature when its parsed level is one of `levels`, and its whole message and its whole
     error fit the templates. A template is literal text with `<kind>` for an identifier (kinds: `matching`); a
     kind that occurs twice must be the same identifier twice. An empty `error` means that the line has none.
-    `is_leak_evidence` is about addresses lost by the allocator, and `addresses_lost` is how many each line
+    `is_leak_evidence` is about addresses lost by the allocator, and `lost_addresses` is how many each line
     proves. `is_rebuild` marks the moments at which the allocator of this dockerd forgot everything, leaks included.
     """
 
@@ -46,7 +46,7 @@ class Signature:
     severity: LogSeverity
     certainty: Confidence = Confidence.CERTAIN
     is_leak_evidence: bool = False
-    addresses_lost: int = 0
+    lost_addresses: int = 0
     is_rebuild: bool = False
     is_about_node: bool = False
     """Whether the node that wrote the line is the one on which it went wrong: an agent's line, not a manager's."""
@@ -59,7 +59,7 @@ BARE = ("",)
 AGENT_MESSAGE = "fatal task error"
 """What an agent says when a task of its node has failed for good; the error tells why."""
 _ERROR = ("error",)
-_TRIED = ("error", "debug")
+_ERROR_OR_DEBUG = ("error", "debug")
 _INFO = ("info",)
 _NO_VIP = "could not find an available IP while allocating VIP"
 _NO_ADDRESS = "could not find an available IP"
@@ -67,13 +67,13 @@ _PENDING = "service <service> to which task <task> belongs has pending allocatio
 _NO_TASK_ADDRESS = (
     "failed to allocate network IP for task <task> network <network>: could not find an available IP"
 )
-_STUCK = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
+_NO_VIP_EFFECT = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
 _GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
-_UNALLOCATED = "Read the network's own failure. A network without a subnet must be removed and created again."
+_NO_SUBNET_ADVICE = "Read the network's own failure. A network without a subnet must be removed and created again."
 _NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
 _POOLS = "failed allocating pools and gateway IP for network <network>: "
 
-SUPPRESSED = Signature(
+SUPPRESSION = Signature(
     "suppressed", "messages dropped by journald", (), "", "",
     "journald dropped messages of the Docker unit, so dockerd may have logged more than can be read.",
     "Raise journald's RateLimitBurst=, or move the containers off the journald log driver.",
@@ -85,7 +85,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         "vip-create", "no address for a VIP",
         _ERROR, "Failed allocation for service <service>", _NO_VIP,
-        "A network of a new service is full. " + _STUCK, _GROW, LogSeverity.CRITICAL,
+        "A network of a new service is full. " + _NO_VIP_EFFECT, _GROW, LogSeverity.CRITICAL,
     ),
     Signature(
         "vip-update", "no address for a VIP in an update",
@@ -97,7 +97,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         "vip-init", "still no address for a VIP",
         _ERROR, "failed allocating service <service> during init", _NO_VIP,
-        "When the allocator was rebuilt, a network of the service was still full. " + _STUCK, _GROW,
+        "When the allocator was rebuilt, a network of the service was still full. " + _NO_VIP_EFFECT, _GROW,
         LogSeverity.CRITICAL,
     ),
     Signature(
@@ -108,13 +108,13 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature(
         "task-pending", "task waits for its service's address",
-        _TRIED, "task allocation failure", _PENDING,
+        _ERROR_OR_DEBUG, "task allocation failure", _PENDING,
         "The task waits in state New because its service has no address or port yet.",
         "Look at the failure of the service just before this line.", LogSeverity.CRITICAL, Confidence.LIKELY,
     ),
     Signature(
         "task-pending-old", "task waits for its service's address",
-        _TRIED, "task allocation failure",
+        _ERROR_OR_DEBUG, "task allocation failure",
         "service <service> to which this task <task> belongs has pending allocations",
         "The task waits in state New because its service has no address or port yet.",
         "Look at the failure of the service just before this line.", LogSeverity.CRITICAL, Confidence.LIKELY,
@@ -127,7 +127,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature(
         "task-address", "no address for a task",
-        _TRIED, "task allocation failure", _NO_TASK_ADDRESS,
+        _ERROR_OR_DEBUG, "task allocation failure", _NO_TASK_ADDRESS,
         "The network is full: the task waits in state New for an address.", _GROW, LogSeverity.CRITICAL,
     ),
     Signature(
@@ -172,7 +172,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "failed updating state in store transaction for task <task>: object does not exist",
         "A waiting task was removed just as it got an address. Each such line is one leaked address.",
         "Stop scaling services up and down on a full network, then reclaim.",
-        LogSeverity.WARNING, is_leak_evidence=True, addresses_lost=1,
+        LogSeverity.WARNING, is_leak_evidence=True, lost_addresses=1,
     ),
     Signature(
         "pool-overlap", "subnet overlaps another network's",
@@ -215,25 +215,25 @@ SIGNATURES: tuple[Signature, ...] = (
         "network-unallocated", "network without a subnet",
         _ERROR, "Failed allocation for service <service>",
         "networkallocator: could not find local network state",
-        "A network of the service never got a subnet. " + _STUCK, _UNALLOCATED, LogSeverity.CRITICAL,
+        "A network of the service never got a subnet. " + _NO_VIP_EFFECT, _NO_SUBNET_ADVICE, LogSeverity.CRITICAL,
     ),
     Signature(
         "network-unallocated-update", "network without a subnet, in an update",
         _ERROR, "Failed allocation during update of service <service>",
         "networkallocator: could not find local network state",
-        "A network of the service has no subnet or was removed. Its new tasks stay in state New.", _UNALLOCATED,
+        "A network of the service has no subnet or was removed. Its new tasks stay in state New.", _NO_SUBNET_ADVICE,
         LogSeverity.CRITICAL,
     ),
     Signature(
         "network-unallocated-task", "task on a network without a subnet",
-        _TRIED, "task allocation failure",
+        _ERROR_OR_DEBUG, "task allocation failure",
         "network <network> attached to task <task> not allocated yet",
-        "The network of the task never got a subnet; the task waits in state New.", _UNALLOCATED,
+        "The network of the task never got a subnet; the task waits in state New.", _NO_SUBNET_ADVICE,
         LogSeverity.CRITICAL,
     ),
     Signature(
         "network-removed-task", "task on a removed network",
-        _TRIED, "task allocation failure",
+        _ERROR_OR_DEBUG, "task allocation failure",
         "failed to retrieve network <network> while allocating task <task>",
         "The task uses a network that was removed, so it waits in state New forever.",
         "Update the service to the network that exists now.", LogSeverity.CRITICAL,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from console.durations import LOCAL, TimeFormat, clock_time, stamp
 from console.journal.failures import ALL_SIGNATURES
-from console.journal.matching import LogEvent, Recogniser, Unexplained
+from console.journal.matching import LogEvent, Recogniser, UnexplainedError
 from console.journal.signatures import AGENT_MESSAGE, Confidence, LogSeverity, Signature
 from console.journal.tallies import Tallies, Tally
 from console.journal.values import Batch, DaemonLine, JournalEntry, JournalGap
@@ -28,7 +28,7 @@ NO_OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 class LogFinding:
     """All events of one signature. `objects` maps a kind to names, or identifiers where no name is known.
 
-    `unnamed` counts events whose objects were left out because `OBJECTS_KEPT` others were kept (an object may be
+    `unnamed_count` counts events whose objects were left out because `OBJECTS_KEPT` others were kept (an object may be
     counted more than once). `dropped` is the number of messages lost, for suppressions. `text` is the last line,
     clean, and `cursor` its place.
     """
@@ -38,19 +38,19 @@ class LogFinding:
     first: datetime
     last: datetime
     objects: Mapping[str, tuple[str, ...]]
-    unnamed: int
+    unnamed_count: int
     dropped: int
     text: str
     cursor: str
 
     @property
-    def addresses_lost(self) -> int:
+    def lost_addresses(self) -> int:
         """How many addresses these lines prove to be lost, at the time that they were written."""
-        return self.count * self.signature.addresses_lost
+        return self.count * self.signature.lost_addresses
 
 
 @dataclass(frozen=True, slots=True)
-class Unmatched:
+class ErrorPattern:
     """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean.
 
     `objects` maps kinds to names, as those of a `LogFinding`: what the fields beside the message name.
@@ -68,17 +68,17 @@ class Unmatched:
 class Summary:
     """What was read. The worst comes first, and the latest first among equals.
 
-    `unmatched_count` counts every unexplained error, also those of patterns that were not kept.
-    `addresses_lost` counts those proven lost since `rebuilt_at`, the last time that the allocator was rebuilt as
+    `unexplained_count` counts every unexplained error, also those of patterns that were not kept.
+    `lost_addresses` counts those proven lost since `rebuilt_at`, the last time that the allocator was rebuilt as
     far as was read. `is_complete` is false when lines may be missing: then the absence of a finding proves
     nothing, and every count is "at least".
     """
 
     findings: tuple[LogFinding, ...]
-    unmatched: tuple[Unmatched, ...]
-    unmatched_count: int
+    error_patterns: tuple[ErrorPattern, ...]
+    unexplained_count: int
     entries: int
-    addresses_lost: int
+    lost_addresses: int
     rebuilt_at: datetime | None
     gaps: tuple[JournalGap, ...]
     is_complete: bool
@@ -98,10 +98,10 @@ class Summariser:
         self._recogniser = Recogniser()
         self._tallies = Tallies()
 
-    def add(self, batch: Batch) -> tuple[LogEvent | Unexplained, ...]:
+    def add(self, batch: Batch) -> tuple[LogEvent | UnexplainedError, ...]:
         """Take a batch in, and return what was recognised in it, in order."""
         self._tallies.note(batch)
-        recognised: list[LogEvent | Unexplained] = []
+        recognised: list[LogEvent | UnexplainedError] = []
         for entry in batch.entries:
             found = self._recogniser.recognise(entry)
             self._tallies.count(found)
@@ -125,16 +125,16 @@ def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | Non
         )
     )
     unmatched = [
-        Unmatched(pattern, tally.count, tally.first, tally.last, tally.text, _named(tally, names))
+        ErrorPattern(pattern, tally.count, tally.first, tally.last, tally.text, _object_names(tally, names))
         for pattern, tally in tallies.patterns.items()
     ]
     unmatched.sort(key=lambda each: (-each.count, each.pattern))
     return Summary(
         findings=tuple(findings),
-        unmatched=tuple(unmatched),
-        unmatched_count=tallies.unmatched,
+        error_patterns=tuple(unmatched),
+        unexplained_count=tallies.unexplained_count,
         entries=tallies.entries,
-        addresses_lost=tallies.lost,
+        lost_addresses=tallies.lost_addresses,
         rebuilt_at=tallies.rebuilt_at,
         gaps=tallies.gaps,
         is_complete=tallies.is_complete,
@@ -173,8 +173,8 @@ def describe(finding: LogFinding, window_s: float | None = None, zone: tzinfo = 
         parts += [f"first {clock_time(first, shape, zone)}", f"last {stamp(last, shape, zone)}"]
     if finding.dropped:
         parts.append(plural(finding.dropped, "message") + " dropped")
-    if finding.addresses_lost:
-        parts.append(plural(finding.addresses_lost, "address", "addresses") + " lost")
+    if finding.lost_addresses:
+        parts.append(plural(finding.lost_addresses, "address", "addresses") + " lost")
     parts += objects_at_fault(finding.objects, signature=finding.signature)
     if finding.signature.certainty is not Confidence.CERTAIN:
         parts.append(finding.signature.certainty.value)
@@ -187,7 +187,7 @@ def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> 
     The node is, where the line is about a node: a manager names itself in every line. A task is shown where there is no service.
     """
     named = frozenset(kinds)
-    told = ["service"] if "service" in named else ["task"] if _tells_tasks(signature) else []
+    told = ["service"] if "service" in named else ["task"] if _shows_tasks(signature) else []
     told += ["network", "removed"]
     if (
         signature is None
@@ -210,7 +210,7 @@ def objects_at_fault(
     )
 
 
-def _tells_tasks(signature: Signature | None) -> bool:
+def _shows_tasks(signature: Signature | None) -> bool:
     return signature is None or signature.shows_line
 
 
@@ -223,15 +223,15 @@ def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Lo
         count=tally.count,
         first=tally.first,
         last=tally.last,
-        objects=_named(tally, names),
-        unnamed=tally.unnamed,
+        objects=_object_names(tally, names),
+        unnamed_count=tally.unnamed_count,
         dropped=tally.dropped,
         text=tally.text,
         cursor=tally.cursor,
     )
 
 
-def _named(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+def _object_names(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     return {
         kind: tuple(dict.fromkeys(clean(names.get(each, each), NAME_LIMIT) for each in kept))
         for kind, kept in tally.objects.items()
@@ -253,7 +253,7 @@ class SlidingSummariser:
 
     def add(
         self, batch: Batch, now: datetime
-    ) -> list[tuple[JournalEntry, DaemonLine, LogEvent | Unexplained | None]]:
+    ) -> list[tuple[JournalEntry, DaemonLine, LogEvent | UnexplainedError | None]]:
         """Take a batch in, and return each entry with its parsed line and what it says."""
         read = []
         if batch.gaps or batch.is_partial or batch.unreadable:

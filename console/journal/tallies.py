@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from console.journal.matching import LogEvent, Unexplained
-from console.journal.signatures import SUPPRESSED
+from console.journal.matching import LogEvent, UnexplainedError
+from console.journal.signatures import SUPPRESSION
 from console.journal.values import Batch, JournalGap
 
-OBJECTS_KEPT = 64
-"""How many objects of one kind a finding names at most; the rest is counted as `unnamed`."""
-PATTERNS_KEPT = 50
+MAX_OBJECTS = 64
+"""How many objects of one kind a finding names at most; the rest is counted as `unnamed_count`."""
+MAX_PATTERNS = 50
 """How many kinds of unexplained errors are told apart at most."""
-GAPS_KEPT = 16
+MAX_GAPS = 16
 
 
 @dataclass(slots=True)
@@ -26,10 +26,10 @@ class Tally:
     text: str
     cursor: str
     objects: dict[str, dict[str, None]] = field(default_factory=dict)
-    unnamed: int = 0
+    unnamed_count: int = 0
     dropped: int = 0
 
-    def advance(self, found: LogEvent | Unexplained) -> None:
+    def advance(self, found: LogEvent | UnexplainedError) -> None:
         """Count one more."""
         self.count += 1
         # The wall clock may have been set back in between; the order of the journal is not its order.
@@ -39,17 +39,17 @@ class Tally:
     def name(self, kind: str, value: str) -> None:
         """Take note of an object."""
         kept = self.objects.setdefault(kind, {})
-        if value in kept or len(kept) < OBJECTS_KEPT:
+        if value in kept or len(kept) < MAX_OBJECTS:
             kept[value] = None
         else:
-            self.unnamed += 1
+            self.unnamed_count += 1
 
     def add(self, later: "Tally") -> None:
         """Count what was counted later."""
         self.count += later.count
         self.first, self.last = min(self.first, later.first), max(self.last, later.last)
         self.text, self.cursor = later.text, later.cursor
-        self.unnamed += later.unnamed
+        self.unnamed_count += later.unnamed_count
         self.dropped += later.dropped
         for kind, values in later.objects.items():
             for value in values:
@@ -62,9 +62,9 @@ class Tallies:
 
     by_signature: dict[str, Tally] = field(default_factory=dict)
     patterns: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
-    unmatched: int = 0
+    unexplained_count: int = 0
     entries: int = 0
-    lost: int = 0
+    lost_addresses: int = 0
     """Addresses proven to have leaked since the allocator was rebuilt, or in total."""
     rebuilt_at: datetime | None = None
     gaps: tuple[JournalGap, ...] = ()
@@ -72,17 +72,17 @@ class Tallies:
 
     def note(self, batch: Batch) -> None:
         """Take note of what a batch says of itself."""
-        self.gaps = (*self.gaps, *batch.gaps)[-GAPS_KEPT:]
+        self.gaps = (*self.gaps, *batch.gaps)[-MAX_GAPS:]
         if batch.gaps or batch.is_partial or batch.unreadable:
             self.is_complete = False
 
-    def count(self, found: LogEvent | Unexplained | None) -> None:
+    def count(self, found: LogEvent | UnexplainedError | None) -> None:
         """Count an entry, and what it says."""
         self.entries += 1
         if isinstance(found, LogEvent):
             self._count_event(found)
         elif found is not None:
-            self.unmatched += 1
+            self.unexplained_count += 1
             tally = self.patterns.get(found.pattern) or Tally(0, found.at, found.at, "", "")
             tally.advance(found)
             _name_all(tally, found.ids)
@@ -96,20 +96,20 @@ class Tallies:
             sum_of = self.patterns.get(pattern) or Tally(0, tally.first, tally.last, "", "")
             sum_of.add(tally)
             self._keep(pattern, sum_of)
-        self.unmatched += later.unmatched
+        self.unexplained_count += later.unexplained_count
         self.entries += later.entries
-        self.lost = later.lost if later.rebuilt_at is not None else self.lost + later.lost
+        self.lost_addresses = later.lost_addresses if later.rebuilt_at is not None else self.lost_addresses + later.lost_addresses
         self.rebuilt_at = later.rebuilt_at or self.rebuilt_at
-        self.gaps = (*self.gaps, *later.gaps)[-GAPS_KEPT:]
+        self.gaps = (*self.gaps, *later.gaps)[-MAX_GAPS:]
         self.is_complete = self.is_complete and later.is_complete
 
     def _count_event(self, event: LogEvent) -> None:
         signature = event.signature
-        if signature is SUPPRESSED:
+        if signature is SUPPRESSION:
             self.is_complete = False
         if signature.is_rebuild:
-            self.lost, self.rebuilt_at = 0, event.at
-        self.lost += signature.addresses_lost
+            self.lost_addresses, self.rebuilt_at = 0, event.at
+        self.lost_addresses += signature.lost_addresses
         tally = self.by_signature.setdefault(signature.id, Tally(0, event.at, event.at, "", ""))
         tally.advance(event)
         tally.dropped += event.dropped
@@ -118,7 +118,7 @@ class Tallies:
     def _keep(self, pattern: str, tally: Tally) -> None:
         self.patterns[pattern] = tally
         self.patterns.move_to_end(pattern)
-        if len(self.patterns) > PATTERNS_KEPT:
+        if len(self.patterns) > MAX_PATTERNS:
             # The one not seen for longest goes, never the newest.
             self.patterns.popitem(last=False)
 

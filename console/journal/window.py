@@ -64,10 +64,10 @@ class NewestFirst:
         is_lost = self._window.after is not None and not (self._has_met_cursor or self._is_partial)
         gaps: tuple[JournalGap, ...] = ()
         if is_lost:
-            gaps = (vacuumed(self._window.after or ""),)
+            gaps = (vacuum_gap(self._window.after or ""),)
         elif first is not None or not self._is_partial:
             # When time ran out before the oldest entry was read, no gap is reported.
-            gaps = late(self._window, first)
+            gaps = start_gap(self._window, first)
         return Batch(tuple(reversed(self._entries)), gaps, self._is_partial, self._unreadable)
 
 
@@ -117,7 +117,7 @@ class OldestFirst:
     def batch(self) -> Batch:
         """Return what was kept, in the order of the journal."""
         is_lost = self._window.after is not None and not self._has_met_cursor
-        gaps = (vacuumed(self._window.after or ""),) if is_lost else late(self._window, self._first)
+        gaps = (vacuum_gap(self._window.after or ""),) if is_lost else start_gap(self._window, self._first)
         return Batch(tuple(self._entries), gaps, self._is_partial, self._unreadable)
 
 
@@ -126,7 +126,7 @@ def is_before(entry: JournalEntry, since: datetime | None) -> bool:
     return since is not None and entry.realtime < since
 
 
-def late(window: Window, first: Mapping[str, object] | None) -> tuple[JournalGap, ...]:
+def start_gap(window: Window, first: Mapping[str, object] | None) -> tuple[JournalGap, ...]:
     """Return the gap between the beginning of a window and that of the journal, if there is one."""
     if window.since is None or window.after is not None:
         return ()
@@ -138,7 +138,7 @@ def late(window: Window, first: Mapping[str, object] | None) -> tuple[JournalGap
     return (JournalGap(f"The journal begins at {stamp(begin)}, later than requested."),)
 
 
-def vacuumed(after: str) -> JournalGap:
+def vacuum_gap(after: str) -> JournalGap:
     """Return the gap that is there when the place last read is no longer in the journal."""
     return JournalGap(
         "The place where reading stopped is no longer in the journal: older entries were removed.", after

@@ -28,7 +28,7 @@ class AssessmentInputs:
     """Everything that one assessment rests on."""
 
     swarm: SwarmState
-    settled: frozenset[str]
+    settled_networks: frozenset[str]
     """Networks (IDs) that have been the same for the settling time."""
     took_s: float
     routes: Result[tuple[Route, ...]]
@@ -48,21 +48,21 @@ class Assessor:
         self._clock = clock
         self._machine = machine_id()
         self._last: tuple[AssessmentInputs, AssessedSnapshot] | None = None
-        self._assessed_s = 0.0
+        self._last_assessment_s = 0.0
         self._counts: dict[tuple[str, IPv4Network], Count] = {}
 
-    async def assessed(self, inputs: AssessmentInputs) -> AssessedSnapshot:
+    async def assess(self, inputs: AssessmentInputs) -> AssessedSnapshot:
         """Return a snapshot and its assessment: the last one where nothing changed."""
         now_s = self._clock.monotonic()
         is_same = self._last is not None and _is_same(self._last[0], inputs)
-        if self._last is not None and is_same and now_s - self._assessed_s < AGE_S:
+        if self._last is not None and is_same and now_s - self._last_assessment_s < AGE_S:
             self._last = (inputs, self._last[1])
             return self._last[1]
         self._remember(inputs)
         snapshot = self._snapshot(inputs)
         # It takes tens of milliseconds where there are hundreds of networks: not on the loop.
         assessment = await asyncio.to_thread(assess, snapshot, self._thresholds)
-        self._assessed_s = now_s
+        self._last_assessment_s = now_s
         if self._last is not None:
             assessment = _as_before(assessment, self._last[1].assessment)
             if is_same and assessment is self._last[1].assessment:
@@ -72,7 +72,7 @@ class Assessor:
         self._last = (inputs, assessed)
         return assessed
 
-    def disproved(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
+    def find_disproved_leaks(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
         """Yield networks (IDs) and addresses of which the leak log says that they leaked and the engine that they did not.
 
         An engine that does not leak where others do (moby/moby#53563) counts fewer than were entered.
@@ -113,7 +113,7 @@ class Assessor:
 
     def _snapshot(self, inputs: AssessmentInputs) -> Snapshot:
         swarm = inputs.swarm
-        same = tuple(network for network in known(swarm.networks, ()) if network.id in inputs.settled)
+        same = tuple(network for network in known(swarm.networks, ()) if network.id in inputs.settled_networks)
         return Snapshot(
             self._host,
             self._clock.now(),
@@ -142,7 +142,7 @@ def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
         and old.nodes is new.nodes
         and replace(old.engine, time=new.engine.time) == new.engine
         and before.leak_log is now.leak_log
-        and (before.settled, before.routes, before.censuses) == (now.settled, now.routes, now.censuses)
+        and (before.settled_networks, before.routes, before.censuses) == (now.settled_networks, now.routes, now.censuses)
         and before.runs == now.runs
         and _says_the_same(before.journal, now.journal)
     )

@@ -8,9 +8,9 @@ from console.diagnosis.quiescence.waiter import QuiescenceTracker
 from console.swarm.events import EventGap, EventSource, Listening, StreamItem
 from console.swarm.values import Event
 
-KEPT_S = 600.0
+MEMORY_S = 600.0
 """A removal is remembered for so long; by then every list of networks shows it."""
-REMOVED = "remove"
+REMOVAL_ACTION = "remove"
 SWARM = "swarm"
 
 
@@ -24,7 +24,7 @@ class EventListener:
         self._clock = clock
         self._quiescence = quiescence
         self._wake = wake
-        self._removed: dict[str, float] = {}
+        self._removals: dict[str, float] = {}
         self._removal_s: float | None = None
 
     async def run(self, since: datetime) -> None:
@@ -34,11 +34,11 @@ class EventListener:
                 self._quiescence.receive(each)
                 self._take(each)
 
-    def removed(self) -> frozenset[str]:
+    def removed_networks(self) -> frozenset[str]:
         """Return the networks (IDs) that were lately told to be removed from the swarm."""
         now_s = self._clock.monotonic()
-        self._removed = {key: at_s for key, at_s in self._removed.items() if now_s - at_s < KEPT_S}
-        return frozenset(self._removed)
+        self._removals = {key: at_s for key, at_s in self._removals.items() if now_s - at_s < MEMORY_S}
+        return frozenset(self._removals)
 
     def since_removal_s(self) -> float:
         """Return how long ago the last removal of a service or network was heard; endless before the first."""
@@ -55,9 +55,9 @@ class EventListener:
         if is_removal:
             self._removal_s = self._clock.monotonic()
             if each.kind == "network":
-                self._removed[each.id] = self._removal_s
+                self._removals[each.id] = self._removal_s
         self._wake(is_removal)
 
 
 def _is_removal(event: Event) -> bool:
-    return event.kind in ("service", "network") and event.action == REMOVED and event.scope == SWARM
+    return event.kind in ("service", "network") and event.action == REMOVAL_ACTION and event.scope == SWARM

@@ -10,14 +10,14 @@ from types import MappingProxyType
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Point, Trend, trend_of
-from console.addresses.leak_tracker import still_lost
+from console.addresses.leak_tracker import valid_entries
 from console.addresses.leaks import (
     AllocatorGeneration,
     LeakEntry,
     LeakEvidence,
     LeakLog,
     allocator_of,
-    mark_of,
+    allocator_key,
 )
 from console.clock import Clock
 from console.diagnosis.values import Snapshot
@@ -73,7 +73,7 @@ def series_of(
     return Series(engine.cluster_id, account.network.id, key)
 
 
-def thinned(points: Iterable[Point], now: datetime) -> tuple[Point, ...]:
+def thin_points(points: Iterable[Point], now: datetime) -> tuple[Point, ...]:
     """Return the points that are kept: of each span the newest, and of the future none."""
     kept: dict[tuple[timedelta, int], Point] = {}
     for each in sorted(points, key=lambda point: point.at):
@@ -90,7 +90,7 @@ def span_of(age: timedelta) -> timedelta | None:
     return next((span for oldest, span in STEPS if age <= oldest), None)
 
 
-def added(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ...]:
+def add_point(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ...]:
     """Return points with one more; the very same where the last one says it all.
 
     What stays the same is two points, of which the later one moves: a use holds until the next point.
@@ -104,15 +104,15 @@ def added(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ..
         return points
     if is_same and len(points) > 1 and points[-2].used == used:
         return (*points[:-1], Point(at, used))
-    return thinned((*points, Point(at, used)), at)
+    return thin_points((*points, Point(at, used)), at)
 
 
-def watched_leaks(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
+def read_leak_log(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
     """Return the leak log that consoles kept in a state directory, as far as it still holds for what was observed."""
     swarm, journal = snapshot.swarm, snapshot.journal
     if isinstance(swarm.engine, Unknown):
         return LeakLog()
-    mark = mark_of(allocator_of(swarm), swarm.engine.managers)
+    mark = allocator_key(allocator_of(swarm), swarm.engine.managers)
     if not mark:
         return LeakLog()
     try:
@@ -122,15 +122,15 @@ def watched_leaks(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
     rebuilt_at = None if isinstance(journal, Unknown) else journal.rebuilt_at
     since = tuple(entry for entry in entries if rebuilt_at is None or entry.ended_at > rebuilt_at)
     there = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
-    return LeakLog(entries=still_lost(since, swarm, there))
+    return LeakLog(entries=valid_entries(since, swarm, there))
 
 
-WRITTEN_S = 60.0
-THINNED_S = 3600.0
+WRITE_INTERVAL_S = 60.0
+THIN_INTERVAL_S = 3600.0
 
 
 @dataclass(slots=True)
-class _Course:
+class _NetworkHistory:
     """The use of one network so far."""
 
     series: Series
@@ -138,14 +138,14 @@ class _Course:
     trend: Trend
     basis: tuple[tuple[Point, ...], int, tuple[LeakEntry, ...]]
     """What the trend was made of."""
-    written: Point | None = None
+    stored_point: Point | None = None
 
 
 @dataclass(slots=True)
 class _Leaks:
     allocator: str
     entries: tuple[LeakEntry, ...] = ()
-    written: dict[tuple[str, str], LeakEntry] = field(default_factory=dict)
+    stored_entries: dict[tuple[str, str], LeakEntry] = field(default_factory=dict)
     """Those that the store has, by network and task."""
 
 
@@ -156,11 +156,11 @@ class History:
         self._store = store
         self._clock = clock
         self._publisher = stage
-        self._courses: dict[str, _Course] = {}
-        self._stored: Mapping[SeriesKey, tuple[Point, ...]] = {}
+        self._networks: dict[str, _NetworkHistory] = {}
+        self._stored_points: Mapping[SeriesKey, tuple[Point, ...]] = {}
         self._cluster_id = ""
         self._leaks: _Leaks | None = None
-        self._thinned_s: float | None = None
+        self._last_thinning_s: float | None = None
         self._now: datetime | None = None
 
     async def begin(self, engine: Engine, allocator: AllocatorGeneration | None) -> tuple[LeakEntry, ...]:
@@ -168,13 +168,13 @@ class History:
         if self._store is None or self._cluster_id == engine.cluster_id:
             return ()
         self._cluster_id = engine.cluster_id
-        key = mark_of(allocator, engine.managers)
+        key = allocator_key(allocator, engine.managers)
         try:
             kept = await asyncio.to_thread(self._store.load, engine.cluster_id, key)
         except HostError as error:
             self._fail(unknown_from(error))
             return ()
-        self._stored = kept.points
+        self._stored_points = kept.points
         if not key:
             return ()
         self._leaks = _Leaks(
@@ -194,20 +194,20 @@ class History:
         self._now = engine.time
         if engine.cluster_id != self._cluster_id:
             # Another swarm behind the same address: nothing that was kept is about it.
-            self._cluster_id, self._stored, self._leaks = engine.cluster_id, {}, None
-            self._courses.clear()
+            self._cluster_id, self._stored_points, self._leaks = engine.cluster_id, {}, None
+            self._networks.clear()
         for account in accounts:
             series = series_of(account, engine, allocator)
             if series is not None:
                 self._add(account, series, leak_log.on(account.network.id), engine.time, rebuilt_at)
         there = {account.network.id for account in accounts}
-        self._courses = {key: each for key, each in self._courses.items() if key in there}
-        mark = mark_of(allocator, engine.managers)
+        self._networks = {key: each for key, each in self._networks.items() if key in there}
+        mark = allocator_key(allocator, engine.managers)
         if self._leaks is None or self._leaks.allocator != mark:
             self._leaks = _Leaks(mark) if mark else None
         if self._leaks is not None:
             self._leaks.entries = leak_log.entries
-        trends = {key: each.trend for key, each in self._courses.items()}
+        trends = {key: each.trend for key, each in self._networks.items()}
         before = self._publisher.monitor_state.trends
         is_same = trends.keys() == before.keys() and all(each is before[key] for key, each in trends.items())
         return before if is_same else MappingProxyType(trends)
@@ -218,7 +218,7 @@ class History:
             return await asyncio.Event().wait()  # type: ignore[return-value] # it is never set
         try:
             while True:
-                await self._clock.sleep(WRITTEN_S)
+                await self._clock.sleep(WRITE_INTERVAL_S)
                 await self._write(self._store)
         finally:
             await self._write(self._store)
@@ -231,12 +231,12 @@ class History:
         at: datetime,
         rebuilt_at: datetime | None,
     ) -> None:
-        course = self._courses.get(series.network_id)
+        course = self._networks.get(series.network_id)
         if course is None or course.series != series:
-            points = thinned(self._stored.get((series.network_id, series.key), ()), at)
-            course = _Course(series, points, Trend(), ((), 0, ()))
-            self._courses[series.network_id] = course
-        points = added(course.points, account.used_at_least, at)
+            points = thin_points(self._stored_points.get((series.network_id, series.key), ()), at)
+            course = _NetworkHistory(series, points, Trend(), ((), 0, ()))
+            self._networks[series.network_id] = course
+        points = add_point(course.points, account.used_at_least, at)
         if rebuilt_at is not None and points[0].at < rebuilt_at:
             # What is used includes what leaked, and that came back.
             points = tuple(point for point in points if point.at >= rebuilt_at)
@@ -252,10 +252,10 @@ class History:
             await self._write_points(store)
             await self._write_leaks(store)
             now_s = self._clock.monotonic()
-            if self._thinned_s is None or now_s - self._thinned_s >= THINNED_S:
+            if self._last_thinning_s is None or now_s - self._last_thinning_s >= THIN_INTERVAL_S:
                 allocators = {} if self._leaks is None else {self._cluster_id: self._leaks.allocator}
                 await asyncio.to_thread(store.thin, self._now, allocators)
-                self._thinned_s = now_s
+                self._last_thinning_s = now_s
         except HostError as error:
             self._fail(unknown_from(error))
         else:
@@ -265,7 +265,7 @@ class History:
         # Snapshots go on while the store writes: only the points that were handed to it count as written.
         new = [
             (course, course.points[-1])
-            for course in self._courses.values()
+            for course in self._networks.values()
             if course.points and _is_worth_writing(course)
         ]
         if not new:
@@ -273,29 +273,29 @@ class History:
         points = [((course.series.network_id, course.series.key), point) for course, point in new]
         await asyncio.to_thread(store.add_points, self._cluster_id, points)
         for course, point in new:
-            course.written = point
+            course.stored_point = point
 
     async def _write_leaks(self, store: HistoryStore) -> None:
         leaks = self._leaks
         if leaks is None:
             return
         now = {(entry.network_id, entry.task_id): entry for entry in leaks.entries}
-        added_ones = [each for key, each in now.items() if leaks.written.get(key) != each]
-        gone = [each for key, each in leaks.written.items() if key not in now]
+        added_ones = [each for key, each in now.items() if leaks.stored_entries.get(key) != each]
+        gone = [each for key, each in leaks.stored_entries.items() if key not in now]
         if added_ones or gone:
             await asyncio.to_thread(store.change_leaks, self._cluster_id, leaks.allocator, added_ones, gone)
-            leaks.written = now
+            leaks.stored_entries = now
 
     def _fail(self, why: Unknown | None) -> None:
-        if self._publisher.monitor_state.history_failed != why:
-            self._publisher.show(history_failed=why)
+        if self._publisher.monitor_state.history_failure != why:
+            self._publisher.show(history_failure=why)
 
 
-def _is_worth_writing(course: _Course) -> bool:
+def _is_worth_writing(course: _NetworkHistory) -> bool:
     last = course.points[-1]
     # Where nothing changes, the later end of what stands is written now and then.
     return (
-        course.written is None
-        or course.written.used != last.used
-        or (last.at - course.written.at).total_seconds() >= 10 * WRITTEN_S
+        course.stored_point is None
+        or course.stored_point.used != last.used
+        or (last.at - course.stored_point.at).total_seconds() >= 10 * WRITE_INTERVAL_S
     )

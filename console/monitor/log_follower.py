@@ -11,29 +11,29 @@ from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.errors import HostError, Result, Unknown, unknown_from
 from console.journal.matching import LogEvent
-from console.journal.reader import DaemonLog, read_lately, why_foreign_unless_silent
+from console.journal.reader import DaemonLog, read_recent, why_foreign_unless_silent
 from console.journal.summary import SlidingSummariser, Summary
 from console.journal.values import Batch
-from console.monitor.values import LINES_KEPT, Feed, Line, Log, StatePublisher
+from console.monitor.values import MAX_LINES, Feed, Line, Log, StatePublisher
 from console.settings import SnapshotSettings
 from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 from console.text import clean
 
-SHOWN_EVERY_S = 0.2
+PUBLISH_INTERVAL_S = 0.2
 """Lines come in floods, and are shown in batches."""
 LINE_LIMIT = 2000
 """Longest line that is kept whole."""
-NAMES_KEPT = 20_000
+MAX_NAMES = 20_000
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
-DOUBT_S = 30.0
+OWNER_CHECK_INTERVAL_S = 30.0
 """Whose engine it is is asked again that often."""
 AT_ONCE = 100
 """So many lines are read in one go."""
 AGE_S = 30.0
-NOT_LOOKED = Unknown("The engine has not been asked yet.")
-NOT_READ = Unknown("dockerd's journal has not been read yet.")
+NO_ENGINE_YET = Unknown("The engine has not been asked yet.")
+NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 
 
 class LogFollower:
@@ -47,30 +47,30 @@ class LogFollower:
         self._snapshot = snapshot
         self._clock = clock
         self._publisher = stage
-        self._engine: Result[Engine] = NOT_LOOKED
-        self._is_seen, self._is_told = asyncio.Event(), asyncio.Event()
+        self._engine: Result[Engine] = NO_ENGINE_YET
+        self._has_snapshot, self._has_engine = asyncio.Event(), asyncio.Event()
         self._news = asyncio.Event()
         self._names: dict[str, str] = {}
         self._names_of: SwarmState | None = None
         self._failures = 0
-        self.rebuilt: Callable[[], None] = lambda: None
+        self.on_rebuild: Callable[[], None] = lambda: None
         """Called when a line says that the allocator may have been rebuilt."""
-        self._begin_anew()
+        self._reset()
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         # A recording is read whole.
         self._summariser = SlidingSummariser(None if self._log.is_recorded else self._snapshot.journal_s)
-        self._lines: deque[Line] = deque(maxlen=LINES_KEPT)
+        self._lines: deque[Line] = deque(maxlen=MAX_LINES)
         self._count = 0
         self._cursor: str | None = None
-        self._read_at: datetime | None = None
+        self._first_read_at: datetime | None = None
 
     def summary(self) -> Result[Summary]:
         """Return what was logged lately, or why that is not known."""
         feed = self._publisher.monitor_state.log
-        if feed.failed is not None:
-            return feed.failed
-        return NOT_READ if feed.value is None else feed.value.summary
+        if feed.failure is not None:
+            return feed.failure
+        return NO_JOURNAL_YET if feed.value is None else feed.value.summary
 
     def learn(self, swarm: SwarmState) -> None:
         """Take in names and whose engine it is from a snapshot."""
@@ -84,19 +84,19 @@ class LogFollower:
             )
         ):
             # Services that are gone keep their names.
-            kept = {} if len(self._names) > NAMES_KEPT else self._names
+            kept = {} if len(self._names) > MAX_NAMES else self._names
             self._names, self._names_of = {**kept, **object_names(swarm)}, swarm
         self._engine = swarm.engine
-        self._is_seen.set()
+        self._has_snapshot.set()
         if not isinstance(swarm.engine, Unknown):
-            self._is_told.set()
+            self._has_engine.set()
 
     async def run(self) -> None:
         """Read and follow until cancelled."""
-        await self._is_seen.wait()
+        await self._has_snapshot.wait()
         tasks = (
             asyncio.create_task(self._show_news(), name="log shown"),
-            asyncio.create_task(self._read_on(), name="log read on"),
+            asyncio.create_task(self._follow(), name="log read on"),
         )
         try:
             # Neither ends but by a bug, which is not to be lost: without either the log would just stand still.
@@ -108,16 +108,16 @@ class LogFollower:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read_on(self) -> None:
+    async def _follow(self) -> None:
         while True:
             refusal = await self._refusal()
             if refusal is None:
-                refusal = await self._until_doubted()
+                refusal = await self._follow_until_refusal()
             if refusal is not None:
                 # What was read is some other dockerd's.
-                self._begin_anew()
-                self._publisher.show(log=self._publisher.failed(Feed(), refusal))
-                await self._clock.sleep(DOUBT_S)
+                self._reset()
+                self._publisher.show(log=self._publisher.failure(Feed(), refusal))
+                await self._clock.sleep(OWNER_CHECK_INTERVAL_S)
                 continue
             pause_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S)
             self._failures += 1
@@ -127,13 +127,13 @@ class LogFollower:
         is_ours = self._log.is_recorded or self._log.is_proven
         return None if is_ours else await why_foreign_unless_silent(self._host, self._engine)
 
-    async def _until_doubted(self) -> Unknown | None:
+    async def _follow_until_refusal(self) -> Unknown | None:
         """Read and follow until that fails, or until it turns out that it is not the engine's log: return that then.
 
         A dockerd that is dead is when its log is wanted most, and cannot be proven to be the one that logs.
         """
         reading = asyncio.create_task(self._read_and_follow(), name="log read")
-        told = asyncio.create_task(self._is_told.wait(), name="engine told")
+        told = asyncio.create_task(self._has_engine.wait(), name="engine told")
         try:
             await asyncio.wait((reading, told), return_when=asyncio.FIRST_COMPLETED)
             if told.done() and (refusal := await self._refusal()) is not None:
@@ -148,18 +148,18 @@ class LogFollower:
         return None
 
     async def _read_and_follow(self) -> None:
-        if self._read_at is None:
+        if self._first_read_at is None:
             now, window_s = self._clock.now(), None if self._log.is_recorded else self._snapshot.journal_s
-            batch = await read_lately(self._log, None, now, window_s, self._snapshot.call_timeout_s)
+            batch = await read_recent(self._log, None, now, window_s, self._snapshot.call_timeout_s)
             if isinstance(batch, Unknown):
                 self._fail(batch)
                 return
-            self._read_at = now
+            self._first_read_at = now
             await self._take(batch)
         if not self._log.is_growing:
             await asyncio.Event().wait()
         # Without an entry there is no place to go on from.
-        since = None if self._cursor else self._read_at
+        since = None if self._cursor else self._first_read_at
         async with aclosing(self._log.reader.follow(self._cursor, since)) as batches:
             async for batch in batches:
                 await self._take(batch)
@@ -177,25 +177,25 @@ class LogFollower:
                 text = clean(entry.message, LINE_LIMIT)
                 self._lines.append(Line(self._count, text, entry.realtime, line.level, found))
                 if isinstance(found, LogEvent) and found.signature.is_rebuild:
-                    self.rebuilt()
+                    self.on_rebuild()
         self._cursor = batch.cursor or self._cursor
         self._failures = 0
         self._news.set()
 
     def _fail(self, why: Unknown) -> None:
-        self._publisher.show(log=self._publisher.failed(self._publisher.monitor_state.log, why))
+        self._publisher.show(log=self._publisher.failure(self._publisher.monitor_state.log, why))
 
     async def _show_news(self) -> None:
         while True:
             # Now and then without news: what was logged gets old.
             await sleep_unless(self._news, self._clock, AGE_S)
             self._news.clear()
-            if self._read_at is not None:
+            if self._first_read_at is not None:
                 lines = tuple(self._lines)
                 summary = self._summariser.summary(self._names, self._clock.now())
                 log, before = (
                     Log(summary, lines, self._count - len(lines)),
                     self._publisher.monitor_state.log.value,
                 )
-                self._publisher.show(log=self._publisher.came(before if before == log else log))
-            await self._clock.sleep(SHOWN_EVERY_S)
+                self._publisher.show(log=self._publisher.success(before if before == log else log))
+            await self._clock.sleep(PUBLISH_INTERVAL_S)

@@ -52,7 +52,7 @@ class Monitor:
         self._history = History(store, clock, self._publisher)
         environment = StoredContext(reader.host, sources.state, settings.snapshot, clock)
         self._poller = SnapshotPoller(reader, settings, self._publisher, environment, self._history)
-        self._following = LogFollower(sources.log, reader.host, settings.snapshot, clock, self._publisher)
+        self._log_follower = LogFollower(sources.log, reader.host, settings.snapshot, clock, self._publisher)
         self._quiescence_feed = QuiescenceFeed(
             OwnHost(reader.host, survey), survey, quiescence, clock, self._publisher
         )
@@ -61,9 +61,9 @@ class Monitor:
         )
         self._first_snapshot: asyncio.Future[SwarmState] | None = None
         self._poller.listener = self._listener
-        self._poller.summary = self._following.summary
-        self._poller.seen = self._seen
-        self._following.rebuilt = self._poller.wake
+        self._poller.summary = self._log_follower.summary
+        self._poller.on_snapshot = self._on_snapshot
+        self._log_follower.on_rebuild = self._poller.wake
 
     async def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest scene at once, and again whenever something in it changed, until closed.
@@ -79,7 +79,7 @@ class Monitor:
             for name, work in (
                 ("snapshots", self._poller.run()),
                 ("events", self._listen()),
-                ("log", self._following.run()),
+                ("log", self._log_follower.run()),
                 ("host", self._quiescence_feed.run()),
                 ("history", self._history.run()),
             )
@@ -99,11 +99,11 @@ class Monitor:
 
     def attend(self, *network_ids: str) -> None:
         """Take frequent details of these networks, and no longer of those named before: they are on the screen."""
-        self._poller.attended = frozenset(network_ids)
+        self._poller.attended_networks = frozenset(network_ids)
         self._poller.wake()
 
-    def _seen(self, swarm: SwarmState) -> None:
-        self._following.learn(swarm)
+    def _on_snapshot(self, swarm: SwarmState) -> None:
+        self._log_follower.learn(swarm)
         self._quiescence_feed.judge(swarm)
         is_first = self._first_snapshot is not None and not self._first_snapshot.done()
         if is_first and self._first_snapshot is not None and not isinstance(swarm.engine, Unknown):

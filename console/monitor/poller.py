@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from console.addresses.leak_tracker import LeakTracker, seeded, step, without
+from console.addresses.leak_tracker import LeakTracker, add_entries, step, drop_addresses
 from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.concurrency import sleep_unless
-from console.diagnosis.findings.unfinished import find_unfinished
-from console.diagnosis.quiescence.waiter import HostEye, OwnHost, QuiescenceTracker
+from console.diagnosis.findings.unfinished import find_unfinished_runs
+from console.diagnosis.quiescence.waiter import ActivityReader, OwnHost, QuiescenceTracker
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
 from console.host.activity import HostActivity
@@ -19,7 +19,7 @@ from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.event_listener import EventListener
 from console.monitor.history import History
-from console.monitor.log_follower import NOT_READ
+from console.monitor.log_follower import NO_JOURNAL_YET
 from console.monitor.schedule import InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import StoredContext
 from console.monitor.values import StatePublisher
@@ -36,7 +36,7 @@ class QuiescenceFeed:
     """The feed of quiet."""
 
     def __init__(
-        self, own: OwnHost, eye: HostEye, quiescence: QuiescenceTracker, clock: Clock, stage: StatePublisher
+        self, own: OwnHost, eye: ActivityReader, quiescence: QuiescenceTracker, clock: Clock, stage: StatePublisher
     ) -> None:
         self._own = own
         self._quiescence = quiescence
@@ -44,23 +44,23 @@ class QuiescenceFeed:
         self._publisher = stage
         self._activity: HostActivity = unlooked(NOT_YET, eye.own())
         self._swarm: SwarmState | None = None
-        self._is_seen = asyncio.Event()
+        self._has_snapshot = asyncio.Event()
 
     def judge(self, swarm: SwarmState) -> None:
         """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
         self._swarm = swarm
-        self._is_seen.set()
+        self._has_snapshot.set()
         judgement = self._quiescence.judge(swarm, self._activity)
         since_s = self._quiescence.quiet_since(judgement, self._publisher.monitor_state.poll_s)
         before = self._publisher.monitor_state.quiet.value
         report = judgement.report
         if before is not None and replace(before, taken_at=report.taken_at) == report:
             report = before
-        self._publisher.show(quiet=self._publisher.came(report), quiet_since_s=since_s)
+        self._publisher.show(quiet=self._publisher.success(report), quiet_since_s=since_s)
 
     async def run(self) -> None:
         """Look at this host until cancelled."""
-        await self._is_seen.wait()
+        await self._has_snapshot.wait()
         while True:
             if self._swarm is not None:
                 self._activity = await self._own.activity(self._swarm)
@@ -86,20 +86,20 @@ class SnapshotPoller:
         self._settings = settings
         self._publisher = stage
         self._clock = stage.clock
-        self._environment = environment
+        self._context = environment
         self._history = history
-        self._rota = InspectionSchedule(settings.snapshot.settle_s)
+        self._schedule = InspectionSchedule(settings.snapshot.settle_s)
         self._assessor = Assessor(reader.host, settings.thresholds, stage.clock)
         self._leak_tracker = LeakTracker()
         self._woken = asyncio.Event()
         self._is_urgent = False
         self._failures = 0
         self._began_s = 0.0
-        self.attended: frozenset[str] = frozenset()
+        self.attended_networks: frozenset[str] = frozenset()
         """Networks (IDs) that somebody looks at closely."""
         self.listener: EventListener | None = None
-        self.summary: Callable[[], Result[Summary]] = lambda: NOT_READ
-        self.seen: Callable[[SwarmState], None] = lambda _: None
+        self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
+        self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
 
     def wake(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback of the event listener
         """Take a snapshot soon instead of at the end of the present pause; an urgent one is taken at once."""
@@ -112,43 +112,43 @@ class SnapshotPoller:
             self._woken.clear()
             self._is_urgent = False
             self._began_s = began_s = self._clock.monotonic()
-            removed = self.listener.removed() if self.listener is not None else frozenset[str]()
+            removed = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
             swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
             ended_s = self._clock.monotonic()
             took_s = ended_s - began_s
-            self._rota.note(swarm, ended_s)
+            self._schedule.note(swarm, ended_s)
             rebuilt_at = _rebuilt_at(self.summary())
-            if self._leak_tracker.seen_at is None and not isinstance(swarm.engine, Unknown):
+            if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
                 kept = await self._history.begin(swarm.engine, allocator_of(swarm))
-                self._leak_tracker = seeded(self._leak_tracker, kept)
+                self._leak_tracker = add_entries(self._leak_tracker, kept)
             self._leak_tracker = step(self._leak_tracker, swarm, ended_s, rebuilt_at, removed)
             swarm = self._leak_tracker.without_leftovers(swarm)
-            runs = await self._environment.runs()
-            self._publisher.show(unfinished=self._unfinished(runs))
+            runs = await self._context.runs()
+            self._publisher.show(run_findings=self._find_runs(runs))
             if isinstance(swarm.engine, Unknown):
                 self._failures += 1
                 wait_s = retry_s(self._failures, took_s)
-                snapshot = self._publisher.failed(self._publisher.monitor_state.snapshot, swarm.engine)
+                snapshot = self._publisher.failure(self._publisher.monitor_state.snapshot, swarm.engine)
                 self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
             else:
                 self._failures = 0
                 wait_s = pause_s(self._settings.snapshot.poll_s, took_s, is_close=self._is_close())
                 await self._show(swarm, swarm.engine, runs, took_s, wait_s)
-            self.seen(swarm)
+            self.on_snapshot(swarm)
             await self._pause(ended_s, wait_s, took_s)
 
     def _choose(self, swarm: SwarmState) -> set[str]:
-        return self._rota.choose(swarm, self.attended | {self._settings.network}, self._began_s)
+        return self._schedule.choose(swarm, self.attended_networks | {self._settings.network}, self._began_s)
 
     def _is_close(self) -> bool:
         is_told = self.listener is not None and self.listener.since_removal_s() < REMOVAL_S
         return is_told or self._leak_tracker.is_ending()
 
-    def _unfinished(self, runs: Result[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
+    def _find_runs(self, runs: Result[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
         """Return the findings about runs; the very same where they are as they were."""
         before, now = (
-            self._publisher.monitor_state.unfinished,
-            tuple(find_unfinished(runs, self._clock.now())),
+            self._publisher.monitor_state.run_findings,
+            tuple(find_unfinished_runs(runs, self._clock.now())),
         )
         return before if before == now else now
 
@@ -162,16 +162,16 @@ class SnapshotPoller:
     ) -> None:
         inputs = AssessmentInputs(
             swarm,
-            self._rota.settled(),
+            self._schedule.settled_networks(),
             took_s,
-            await self._environment.routes(engine),
+            await self._context.routes(engine),
             self.summary(),
-            await self._environment.censuses(),
+            await self._context.censuses(),
             self._leak_tracker.leak_log,
             self._leak_tracker.allocator,
             runs,
         )
-        snapshot = await self._assessor.assessed(inputs)
+        snapshot = await self._assessor.assess(inputs)
         trends = self._history.take(
             snapshot.assessment.accounts,
             engine,
@@ -179,10 +179,10 @@ class SnapshotPoller:
             self._leak_tracker.leak_log,
             _rebuilt_at(inputs.journal),
         )
-        for network_id, addresses in self._assessor.disproved():
-            self._leak_tracker = without(self._leak_tracker, network_id, addresses)
+        for network_id, addresses in self._assessor.find_disproved_leaks():
+            self._leak_tracker = drop_addresses(self._leak_tracker, network_id, addresses)
         self._publisher.show(
-            snapshot=self._publisher.came(snapshot),
+            snapshot=self._publisher.success(snapshot),
             leak_log=self._leak_tracker.leak_log,
             trends=trends,
             poll_s=pause_s,

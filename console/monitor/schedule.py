@@ -43,9 +43,9 @@ def urgent_pause_s(took_s: float, *, is_urgent: bool) -> float:
     return APART_S if is_urgent else max(2 * APART_S, SLOWNESS * took_s)
 
 
-ATTENDED_S = 10.0
+ATTENTION_INTERVAL_S = 10.0
 """Networks that are attended to are inspected that often, though nothing changed."""
-OTHERS_S = 60.0
+IDLE_INTERVAL_S = 60.0
 MOST_AT_ONCE = 8
 """So many are inspected in one snapshot only because it is time."""
 
@@ -83,7 +83,7 @@ class InspectionSchedule:
             is_attended = overlay.ingress or overlay.id in attended or overlay.name in attended
             if is_unsettled and now_s - record.since_s >= self._settle_s:
                 self._chosen.add(overlay.id)
-            elif now_s - record.inspected_s >= (ATTENDED_S if is_attended else OTHERS_S):
+            elif now_s - record.inspected_s >= (ATTENTION_INTERVAL_S if is_attended else IDLE_INTERVAL_S):
                 due.append((record.inspected_s, overlay.id))
         self._chosen |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
         return self._chosen
@@ -103,7 +103,7 @@ class InspectionSchedule:
         # What could not be read is compared with when it can be again.
         self._tasks, self._services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
 
-    def settled(self) -> frozenset[str]:
+    def settled_networks(self) -> frozenset[str]:
         """Return the networks (IDs) that two inspections, at least the settling time apart, found unchanged."""
         return frozenset(
             key

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from console.addresses.holders import has_address_twice
+from console.addresses.holders import has_duplicate_address
 from console.addresses.leaks import Census
 from console.clock import Clock
 from console.concurrency import together
@@ -11,11 +11,11 @@ from console.diagnosis.values import Snapshot, UnfinishedRun
 from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
-from console.journal.reader import DaemonLog, read_lately, whose_host
+from console.journal.reader import DaemonLog, read_recent, whose_host
 from console.journal.summary import Summary, summarise
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import SnapshotSettings
-from console.storage.census import kept_censuses
+from console.storage.census import read_censuses
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
@@ -34,9 +34,9 @@ async def take_snapshot(
     refusal = await whose_host(reader.host, swarm.engine)
     window_s = None if log.is_recorded else settings.journal_s
     (earlier, swarm), routes, batch = await together(
-        _settled(reader, clock, settings, swarm, settle=settle),
+        _take_second_snapshot(reader, clock, settings, swarm, settle=settle),
         _routes(refusal, settings),
-        read_lately(log, refusal, clock.now(), window_s, settings.call_timeout_s),
+        read_recent(log, refusal, clock.now(), window_s, settings.call_timeout_s),
     )
     journal: Result[Summary] = (
         batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
@@ -45,20 +45,20 @@ async def take_snapshot(
     return Snapshot(reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id())
 
 
-async def _settled(
+async def _take_second_snapshot(
     reader: SwarmReader, clock: Clock, settings: SnapshotSettings, swarm: SwarmState, *, settle: bool
 ) -> tuple[SwarmState | None, SwarmState]:
     """Return what was seen first and then, where a second snapshot was taken; else nothing and what was seen."""
-    if not (settle and _must_reset(swarm)):
+    if not (settle and _needs_second_snapshot(swarm)):
         return None, swarm
     await clock.sleep(settings.settle_s)
     return swarm, await reader.state(settings.deadline_s)
 
 
-def _must_reset(swarm: SwarmState) -> bool:
+def _needs_second_snapshot(swarm: SwarmState) -> bool:
     if isinstance(swarm.engine, Unknown):
         return False
-    return swarm.engine.counts_addresses or has_address_twice(swarm)
+    return swarm.engine.counts_addresses or has_duplicate_address(swarm)
 
 
 async def read_own_routes(
@@ -105,7 +105,7 @@ class StoredContext:
             return ()
         now_s = self._clock.monotonic()
         if self._censuses is None or now_s - self._censuses[0] >= CENSUSES_S:
-            self._censuses = (now_s, await asyncio.to_thread(kept_censuses, self._state))
+            self._censuses = (now_s, await asyncio.to_thread(read_censuses, self._state))
         return self._censuses[1]
 
     async def runs(self) -> Result[tuple[UnfinishedRun, ...]]:

@@ -13,7 +13,7 @@ from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Finding, Snapshot
 from console.errors import Unknown
-from console.journal.matching import LogEvent, Unexplained
+from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import Summary
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ class Feed(Generic[T]):
     value: T | None = None
     at_s: float = 0.0
     """When the value came, by the monotonic clock; meaningless without a value."""
-    failed: Unknown | None = None
+    failure: Unknown | None = None
     """Why the newest attempt brought nothing; None while it does."""
-    failed_at_s: float = 0.0
+    failing_since_s: float = 0.0
     """Since when it fails."""
 
 
@@ -53,7 +53,7 @@ class Line:
     at: datetime
     level: str
     """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
-    recognised: LogEvent | Unexplained | None
+    meaning: LogEvent | UnexplainedError | None
     """What it means, where it has a signature; errors without one are unexplained."""
 
 
@@ -63,12 +63,12 @@ class Log:
 
     summary: Summary
     lines: tuple[Line, ...] = ()
-    """The newest, oldest first, at most `LINES_KEPT`."""
+    """The newest, oldest first, at most `MAX_LINES`."""
     dropped: int = 0
     """Lines that came while watching and were let go for newer ones."""
 
 
-LINES_KEPT = 5000
+MAX_LINES = 5000
 """Lines of dockerd's log that are kept while watching."""
 
 
@@ -83,12 +83,12 @@ class MonitorState:
     quiet: Feed[Report] = field(default_factory=Feed)
     quiet_since_s: float | None = None
     """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
-    unfinished: tuple[Finding, ...] = ()
+    run_findings: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     leak_log: LeakLog = field(default_factory=LeakLog)
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
-    history_failed: Unknown | None = None
+    history_failure: Unknown | None = None
     """Why the history of use cannot be kept or read; trends then cover this session only."""
     poll_s: float = 2.0
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
@@ -108,15 +108,15 @@ class StatePublisher:
             self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
             self._changed.set()
 
-    def came(self, value: T) -> Feed[T]:
+    def success(self, value: T) -> Feed[T]:
         """Return a feed whose newest attempt brought a value."""
         return Feed(value, self.clock.monotonic())
 
-    def failed(self, feed: Feed[T], why: Unknown) -> Feed[T]:
+    def failure(self, feed: Feed[T], why: Unknown) -> Feed[T]:
         """Return a feed whose newest attempt brought nothing; what it had is kept."""
-        since_s = feed.failed_at_s if feed.failed is not None else self.clock.monotonic()
+        since_s = feed.failing_since_s if feed.failure is not None else self.clock.monotonic()
         # Where it is the same failure, the sentence is kept too.
-        return feed if feed.failed == why else replace(feed, failed=why, failed_at_s=since_s)
+        return feed if feed.failure == why else replace(feed, failure=why, failing_since_s=since_s)
 
     async def monitor_states(
         self, feeds: Iterable["asyncio.Task[None]"]

@@ -19,7 +19,7 @@ SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 """More than the addresses of a /12 need."""
 
 
-def keep_census(state: Path, census: Census) -> Path:
+def write_census(state: Path, census: Census) -> Path:
     """Write a census over the last one of its network, and return where it is. Raises HostError."""
     folder = state / FOLDER
     make_private(folder)
@@ -28,7 +28,7 @@ def keep_census(state: Path, census: Census) -> Path:
     return path
 
 
-def kept_censuses(state: Path) -> Result[tuple[Census, ...]]:
+def read_censuses(state: Path) -> Result[tuple[Census, ...]]:
     """Return every census that is kept; none where nothing ever was, unknown where a file cannot be used."""
     folder = state / FOLDER
     try:

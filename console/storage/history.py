@@ -27,11 +27,11 @@ FILE = "history.sqlite"
 VERSION = 1
 BUSY_S = 1.0
 """So long another console may be writing."""
-KEPT_DAYS = 60
-ROWS_KEPT = 300_000
-LEAKS_KEPT = 5000
+MAX_DAYS = 60
+MAX_ROWS = 300_000
+MAX_LEAKS = 5000
 """Of one swarm."""
-THINNED = ((2 * 3600, 600), (86_400, 7200))
+THINNING = ((2 * 3600, 600), (86_400, 7200))
 """Of points older than so many seconds, one is kept in each span of so many."""
 _SCHEMA = """
 CREATE TABLE points (
@@ -83,12 +83,12 @@ class HistoryStore:
 
     def entries(self, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
         """Return what was seen leaking, newest first; nothing where there is no file, and none is made."""
-        with self._told():
+        with self._host_errors():
             try:
                 self._path.stat()
             except FileNotFoundError:
                 return ()
-        with self._told(), closing(_connected(f"{self._path.as_uri()}?mode=ro")) as file:
+        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
             _check(file)
             return _entries(file, cluster_id, allocator)
 
@@ -123,8 +123,8 @@ class HistoryStore:
         second = int(now.timestamp())
 
         def write(file: sqlite3.Connection) -> None:
-            file.execute("DELETE FROM points WHERE at < ?", (second - KEPT_DAYS * 86_400,))
-            for age, span in THINNED:
+            file.execute("DELETE FROM points WHERE at < ?", (second - MAX_DAYS * 86_400,))
+            for age, span in THINNING:
                 file.execute(
                     "DELETE FROM points WHERE at < ? AND EXISTS (SELECT 1 FROM points AS newer WHERE "
                     "newer.cluster = points.cluster AND newer.network = points.network AND "
@@ -132,9 +132,9 @@ class HistoryStore:
                     (second - age, span, span),
                 )
             (count,) = file.execute("SELECT count(*) FROM points").fetchone()
-            if count > ROWS_KEPT:
+            if count > MAX_ROWS:
                 (oldest,) = file.execute(
-                    "SELECT at FROM points ORDER BY at DESC LIMIT 1 OFFSET ?", (ROWS_KEPT,)
+                    "SELECT at FROM points ORDER BY at DESC LIMIT 1 OFFSET ?", (MAX_ROWS,)
                 ).fetchone()
                 file.execute("DELETE FROM points WHERE at <= ?", (oldest,))
             for cluster, allocator in allocator_of.items():
@@ -142,19 +142,19 @@ class HistoryStore:
                 file.execute(
                     "DELETE FROM leaks WHERE cluster = ? AND ended_at < (SELECT ended_at FROM leaks WHERE cluster = ? "
                     "ORDER BY ended_at DESC LIMIT 1 OFFSET ?)",
-                    (cluster, cluster, LEAKS_KEPT - 1),
+                    (cluster, cluster, MAX_LEAKS - 1),
                 )
 
         self._do(write)
 
     def _do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
-        with self._told(), self._opened() as file, file:
+        with self._host_errors(), self._open() as file, file:
             # A transaction that begins by reading and goes on to write is refused at once while another writes.
             file.execute(begin)
             return act(file)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _host_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
@@ -167,17 +167,17 @@ class HistoryStore:
             ) from error
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[sqlite3.Connection]:
         make_private(self._path.parent)
         # SQLite would make the file readable for others.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        with closing(_connected(self._path.as_uri())) as file:
+        with closing(_connect(self._path.as_uri())) as file:
             if not _check(file):
                 _make(file)
             yield file
 
 
-def _connected(address: str) -> sqlite3.Connection:
+def _connect(address: str) -> sqlite3.Connection:
     return sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
 
 

@@ -12,8 +12,8 @@ from console.diagnosis.findings.sources import is_past
 from console.diagnosis.values import Severity
 from console.durations import TimeFormat, stamp
 from console.journal import signatures
-from console.journal.matching import LogEvent, Unexplained
-from console.journal.summary import LogFinding, Summary, Unmatched, describe, kinds_at_fault, objects_at_fault
+from console.journal.matching import LogEvent, UnexplainedError
+from console.journal.summary import LogFinding, Summary, ErrorPattern, describe, kinds_at_fault, objects_at_fault
 from console.text import duration, listed, plural
 from screens.present.text import STYLES
 
@@ -42,13 +42,13 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
                 style="dim",
             )
         )
-    if summary.unmatched_count:
-        count = plural(summary.unmatched_count, "other error")
+    if summary.unexplained_count:
+        count = plural(summary.unexplained_count, "other error")
         parts += ["", Text(f"{count} of dockerd, probably not about addresses:")]
-        shown = summary.unmatched if everything else summary.unmatched[:UNMATCHED_SHOWN]
+        shown = summary.error_patterns if everything else summary.error_patterns[:UNMATCHED_SHOWN]
         parts += [_unmatched(message) for message in shown]
-        if len(shown) < len(summary.unmatched):
-            hidden = plural(len(summary.unmatched) - len(shown), "more kind")
+        if len(shown) < len(summary.error_patterns):
+            hidden = plural(len(summary.error_patterns) - len(shown), "more kind")
             parts.append(Text(f"         {hidden} (--all shows them)", style="dim"))
     if not summary.is_complete:
         reasons = (
@@ -64,9 +64,9 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
 def _verdict(summary: Summary) -> str:
     said = f"{plural(summary.entries, 'line')} of dockerd"
     said += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
-    if not summary.findings and not summary.unmatched_count:
+    if not summary.findings and not summary.unexplained_count:
         return f"{said}: no error" + ("" if summary.is_complete else " among the readable lines")
-    lost = summary.addresses_lost
+    lost = summary.lost_addresses
     return said + (f", {plural(lost, 'address', 'addresses')} proven leaked" if lost else "")
 
 
@@ -90,7 +90,7 @@ def _finding(
     return grid
 
 
-def _unmatched(each: Unmatched) -> RenderableType:
+def _unmatched(each: ErrorPattern) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8, justify="right")
     grid.add_column(overflow="fold")
@@ -101,13 +101,13 @@ def _unmatched(each: Unmatched) -> RenderableType:
     return grid
 
 
-def event_line(event: LogEvent | Unexplained, names: Mapping[str, str], zone: tzinfo) -> Text:
+def event_line(event: LogEvent | UnexplainedError, names: Mapping[str, str], zone: tzinfo) -> Text:
     """Return one recognised line, as `--follow` shows it."""
     at = stamp(event.at, TimeFormat.SECOND, zone)
-    signature = None if isinstance(event, Unexplained) else event.signature
+    signature = None if isinstance(event, UnexplainedError) else event.signature
     who = [names.get(event.ids[kind], event.ids[kind]) for kind in kinds_at_fault(event.ids, signature)]
     about = f" ({listed(who)})" if who else ""
-    if isinstance(event, Unexplained):
+    if isinstance(event, UnexplainedError):
         return Text.assemble((at, "dim"), " error    ", event.text, about)
     severity = event.signature.severity
     dropped = f" ({plural(event.dropped, 'message')} dropped)" if event.dropped else ""

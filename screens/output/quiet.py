@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from console.diagnosis.quiescence.values import Blocker, Check, QuiescenceVerdict, what_blocks
+from console.diagnosis.quiescence.values import Blocker, Check, QuiescenceVerdict, blocking_text
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
 from console.text import duration, listed
@@ -64,7 +64,7 @@ def verdict_line(progress: Progress) -> tuple[str, str]:
             if blocker.is_accepted
         ]
         return "QUIET", f"{how}{'; stuck but accepted: ' + listed(accepted) if accepted else ''}"
-    blocking = what_blocks(progress.report)
+    blocking = blocking_text(progress.report)
     if not blocking:
         blocking = f"never quiet for {duration(progress.dwell_s)}"
     waited = f" (waited {duration(progress.waited_s)})" if progress.dwell_s else ""
@@ -101,7 +101,7 @@ class QuietProgress:
             self._stream.flush()
 
     def _line(self, progress: Progress) -> str:
-        blocking = what_blocks(progress.report)
+        blocking = blocking_text(progress.report)
         if blocking:
             return f"waiting: {blocking}"
         return f"quiet so far; must stay quiet for {duration(progress.dwell_s)}"

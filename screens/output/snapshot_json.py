@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
-from console.addresses.holders import Held, HolderKind
+from console.addresses.holders import AddressHolders, HolderKind
 from console.diagnosis.findings.sources import is_past
 from console.diagnosis.values import Assessment, Finding, Snapshot
 from console.durations import iso
 from console.errors import Result, Unknown, known
-from console.journal.matching import LogEvent, Unexplained
+from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
 from console.swarm.values import Engine
 
@@ -96,15 +96,15 @@ def _subnet(account: SubnetAccount) -> Mapping[str, Any]:
             "why_unknown": leak.why_unknown or None,
             "as_of": iso(leak.as_of),
             "possibly_load_balancers": leak.possibly_load_balancers,
-            "seen_leaking": leak.seen_leaking,
+            "seen_leaking": leak.observed_count,
         },
         "free": account.free_at_most,
         "free_is_exact": account.free_is_exact,
-        "held": _held(account.held),
+        "held": _held(account.address_holders),
     }
 
 
-def _held(held: Held) -> list[Mapping[str, Any]]:
+def _held(held: AddressHolders) -> list[Mapping[str, Any]]:
     return [
         {
             "address": str(address),
@@ -135,9 +135,9 @@ def journal_json(journal: Result[Summary]) -> Mapping[str, Any]:
         "gaps": [gap.reason for gap in journal.gaps],
         "entries": journal.entries,
         "allocator_rebuilt_at": None if journal.rebuilt_at is None else journal.rebuilt_at.isoformat(),
-        "addresses_lost": journal.addresses_lost,
+        "addresses_lost": journal.lost_addresses,
         "findings": [_finding_json(finding, journal) for finding in journal.findings],
-        "unmatched_count": journal.unmatched_count,
+        "unmatched_count": journal.unexplained_count,
         "unmatched": [
             {
                 "count": message.count,
@@ -163,7 +163,7 @@ def _finding_json(finding: LogFinding, summary: Summary) -> Mapping[str, Any]:
         "first": finding.first.isoformat(),
         "last": finding.last.isoformat(),
         "objects": {kind: list(names) for kind, names in finding.objects.items()},
-        "addresses_lost": finding.addresses_lost,
+        "addresses_lost": finding.lost_addresses,
         "dropped": finding.dropped,
         "meaning": signature.meaning,
         "advice": signature.advice,
@@ -171,11 +171,11 @@ def _finding_json(finding: LogFinding, summary: Summary) -> Mapping[str, Any]:
     }
 
 
-def event_json(event: LogEvent | Unexplained, names: Mapping[str, str]) -> Mapping[str, Any]:
+def event_json(event: LogEvent | UnexplainedError, names: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one recognised line."""
     shared = {"at": event.at.isoformat(), "text": event.text}
     objects = {kind: names.get(value, value) for kind, value in event.ids.items()}
-    if isinstance(event, Unexplained):
+    if isinstance(event, UnexplainedError):
         return {**shared, "signature": None, "objects": objects}
     return {
         **shared,

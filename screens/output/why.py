@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.values import Evidence, Explained, ServiceStanding, WhyAnswer
+from console.diagnosis.why.values import Evidence, ServiceExplanation, ServiceStanding, WhyAnswer
 from console.journal.signatures import Confidence
 from console.text import plural
 from screens.present.text import STYLES
@@ -24,10 +24,10 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
     """Return the answer as something to print; `everything` explains services that run, too."""
     word = answer.standing.upper()
     headline = Text.assemble((word, STYLES[answer.standing.severity]), "  ", (answer.headline, "bold"))
-    is_one = everything and len(answer.explained) == 1
+    is_one = everything and len(answer.services) == 1
     told = [
         explained_service
-        for explained_service in answer.explained
+        for explained_service in answer.services
         if explained_service.explanation.standing is not ServiceStanding.RUNS or is_one
     ]
     parts: list[RenderableType] = [headline]
@@ -35,7 +35,7 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
         parts += ["", *_explained(explained_service, where, is_named=is_one)]
     well = [
         explained_service.service.name
-        for explained_service in answer.explained
+        for explained_service in answer.services
         if explained_service not in told
     ]
     if well and everything:
@@ -48,7 +48,7 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-def _explained(each: Explained, where: Where, *, is_named: bool) -> list[RenderableType]:
+def _explained(each: ServiceExplanation, where: Where, *, is_named: bool) -> list[RenderableType]:
     own = each.explanation
     parts: list[RenderableType] = []
     if not is_named:
@@ -96,20 +96,20 @@ def as_json(snapshot: Snapshot, answer: WhyAnswer, where: Where) -> str:
         "severity": answer.standing.severity,
         "exit_code": answer.standing.severity.exit_code,
         "headline": answer.headline,
-        "services": [_service(explained_service, where) for explained_service in answer.explained],
+        "services": [_service(explained_service, where) for explained_service in answer.services],
         "notes": [each for each in answer.notes if each],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _service(each: Explained, where: Where) -> Mapping[str, Any]:
+def _service(each: ServiceExplanation, where: Where) -> Mapping[str, Any]:
     own = each.explanation
     return {
         "name": each.service.name,
         "id": each.service.id,
         "stack": each.service.stack,
         "running": each.running,
-        "wanted": each.wanted,
+        "wanted": each.desired_tasks,
         "standing": own.standing,
         "cause": own.cause,
         "certainty": own.certainty,

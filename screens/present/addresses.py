@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.details import Holders, rest_says, tell
+from console.addresses.details import Holders, describe_rest, describe_address
 from console.addresses.forecast import Trend
 from console.addresses.map import AddressMap, Block, CellKind
 from console.text import duration, plural
@@ -121,7 +121,7 @@ def legend_line(subnet: AddressMap, letters: Mapping[CellKind, str]) -> Paragrap
 def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragraph, ...]:
     """Return what is known of one address."""
     cell = subnet.cell(address)
-    told = tell(cell, subnet, index)
+    told = describe_address(cell, subnet, index)
     tone = BAD if cell.mark.is_trouble else UNKNOWN if cell.mark is CellKind.OPEN else STRONG
     first = Paragraph(((f"{cell.address}  ", STRONG), (told.what, tone)))
     return (
@@ -136,17 +136,17 @@ def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragra
 def block_parts(block: Block, glyphs: Glyphs) -> Spans:
     """Return a row for a block of a large subnet: its first address, how full it is, and the figures."""
     counts = block.counts
-    share = block.gone / block.capacity if block.capacity else 0.0
+    share = block.in_use_count / block.capacity if block.capacity else 0.0
     leaked = counts.get(CellKind.LEAKED, 0) + counts.get(CellKind.TAKEN, 0)
     tasks = counts.get(CellKind.TASK, 0) + counts.get(CellKind.CONTAINER, 0)
     unknown = counts.get(CellKind.OPEN, 0)
     trouble = leaked or counts.get(CellKind.TWICE, 0)
-    quiet = DIM if not block.gone else PLAIN
+    quiet = DIM if not block.in_use_count else PLAIN
     free = f"{glyphs.at_most}{unknown}" if unknown else str(counts.get(CellKind.FREE, 0))
     return (
         ("!" if trouble else " ", BAD),
-        (f" {block.first!s:15}", STRONG if block.gone else DIM),
-        (f"{bar(share, BLOCK_BAR, glyphs)} {f'{block.gone}/{block.capacity}':8}", quiet),
+        (f" {block.first!s:15}", STRONG if block.in_use_count else DIM),
+        (f"{bar(share, BLOCK_BAR, glyphs)} {f'{block.in_use_count}/{block.capacity}':8}", quiet),
         (f"{counts.get(CellKind.VIP, 0):>5}{tasks:>5}{counts.get(CellKind.LOAD_BALANCER, 0):>4}", quiet),
         (f"{leaked or ('?' if unknown else 0):>5}", BAD if leaked else UNKNOWN if unknown else quiet),
         (f"{free:>6}", quiet),
@@ -155,7 +155,7 @@ def block_parts(block: Block, glyphs: Glyphs) -> Spans:
 
 def map_notes(subnet: AddressMap, outside: int) -> tuple[Paragraph, ...]:
     """Return notes on a whole map: what its unknown addresses are, and which addresses are outside its subnets."""
-    said = rest_says(subnet)
+    said = describe_rest(subnet)
     notes = [says(said, UNKNOWN)] if said else []
     if outside:
         notes.append(

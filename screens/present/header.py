@@ -72,7 +72,7 @@ def age_of(monitor_state: MonitorState, now: datetime, now_s: float) -> Age:
     if snapshot.value is None:
         return Age(Freshness.AWAITED)
     seconds = max(0.0, now_s - snapshot.at_s)
-    is_old = snapshot.failed is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s)
+    is_old = snapshot.failure is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s)
     return Age(Freshness.STALE if is_old else Freshness.LIVE, seconds, now - timedelta(seconds=seconds))
 
 
@@ -106,9 +106,9 @@ def headline(monitor_state: MonitorState, age: Age, zone: tzinfo) -> Spans:
     """Return the second line: the severity as a word, and the sentence that matters."""
     snapshot = monitor_state.snapshot
     if snapshot.value is None:
-        if snapshot.failed is None:
+        if snapshot.failure is None:
             return ((" READING ", STRONG), (" waiting for the engine", PLAIN))
-        return _without_snapshot(monitor_state, snapshot.failed.reason)
+        return _without_snapshot(monitor_state, snapshot.failure.reason)
     if age.freshness is Freshness.STALE and age.at is not None:
         return _without_snapshot(monitor_state, _silence(snapshot, age, zone))
     assessment = snapshot.value.assessment
@@ -118,7 +118,7 @@ def headline(monitor_state: MonitorState, age: Age, zone: tzinfo) -> Spans:
 
 def _without_snapshot(monitor_state: MonitorState, why: str) -> Spans:
     """Return the line while the engine does not answer. Runs are known without it, and come first."""
-    runs = [finding.short for finding in monitor_state.unfinished if finding.severity is Severity.CRITICAL]
+    runs = [finding.short for finding in monitor_state.run_findings if finding.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
     said = "; ".join((*runs, why))
     return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {said}", STRONG))
@@ -128,4 +128,4 @@ def _silence(snapshot: Feed[AssessedSnapshot], age: Age, zone: tzinfo) -> str:
     at = stamp(age.at, TimeFormat.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
     said = f"no snapshot for {duration(whole)}, showing {at}"
-    return f"{said}. {snapshot.failed.reason}" if snapshot.failed is not None else said
+    return f"{said}. {snapshot.failure.reason}" if snapshot.failure is not None else said

@@ -9,9 +9,9 @@ from console.diagnosis.findings.sources import SUBJECTS, is_past
 from console.diagnosis.values import Severity
 from console.durations import clock_time, stamp
 from console.journal import signatures
-from console.journal.matching import LogEvent, Unexplained
+from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.signatures import Confidence, Signature
-from console.journal.summary import LogFinding, Summary, Unmatched, describe, objects_at_fault
+from console.journal.summary import LogFinding, Summary, ErrorPattern, describe, objects_at_fault
 from console.monitor.values import Line, Log
 from console.text import duration, listed, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, says
@@ -35,7 +35,7 @@ def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
         is_note = finding.signature.severity is signatures.LogSeverity.NOTE
         group = 3 if is_note else 2 if is_past(finding, summary) else 0
         groups[group].append((finding.last.timestamp(), _summary_row(finding, zone, is_dim=group > 0)))
-    for other in summary.unmatched:
+    for other in summary.error_patterns:
         groups[1].append((other.last.timestamp(), _other_row(other, zone)))
     newest = [row for group in groups for _, row in sorted(group, key=lambda each: -each[0])]
     return [row for row in newest if not sought or sought in _words(row)]
@@ -66,7 +66,7 @@ def _summary_row(finding: LogFinding, zone: tzinfo, *, is_dim: bool) -> Row:
     )
 
 
-def _other_row(other: Unmatched, zone: tzinfo) -> Row:
+def _other_row(other: ErrorPattern, zone: tzinfo) -> Row:
     return Row(
         ("other", other.pattern),
         (
@@ -112,10 +112,10 @@ _HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
 
 def mark_of(line: Line) -> Span:
     """Return the mark in front of a line: `!` critical, `*` warning, `-` known to mean nothing, `?` unexplained error."""
-    match line.recognised:
+    match line.meaning:
         case LogEvent(signature=signature):
             return _MARKS[signature.severity], _TONES[signature.severity]
-        case Unexplained():
+        case UnexplainedError():
             return "?", UNKNOWN
         case None:
             return " ", PLAIN
@@ -139,7 +139,7 @@ def finding_rows(summary: Summary, zone: tzinfo) -> list[Row]:
         is_note = finding.signature.severity is signatures.LogSeverity.NOTE
         group = 2 if is_note else 1 if is_past(finding, summary) else 0
         groups[group].append(_finding_row(finding, zone, "past" if group == 1 else ""))
-    others = [_unmatched_row(message, zone) for message in summary.unmatched]
+    others = [_unmatched_row(message, zone) for message in summary.error_patterns]
     return [*groups[0], *groups[1], *others, *groups[2]]
 
 
@@ -161,7 +161,7 @@ def _finding_row(finding: LogFinding, zone: tzinfo, word: str) -> Row:
     )
 
 
-def _unmatched_row(each: Unmatched, zone: tzinfo) -> Row:
+def _unmatched_row(each: ErrorPattern, zone: tzinfo) -> Row:
     return Row(
         ("unmatched", each.pattern),
         (
@@ -194,7 +194,7 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
             says(describe(what, summary.window_s, zone), label="seen"),
             says(what.text, DIM, label="last"),
         )
-    if isinstance(what, Unmatched):
+    if isinstance(what, ErrorPattern):
         return (
             *_no_meaning(),
             says(f"{plural(what.count, 'time')}; the last line:", label="seen"),
@@ -207,10 +207,10 @@ def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ..
 def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return one line whole, and what it means."""
     whole = says(line.text, STRONG, label=stamp(line.at, zone=zone))
-    match line.recognised:
+    match line.meaning:
         case LogEvent(signature=signature):
             return (*_meaning(signature), whole)
-        case Unexplained():
+        case UnexplainedError():
             return (*_no_meaning(), whole)
         case None:
             return (whole, says("Not an error, and probably not about addresses.", DIM))
@@ -220,10 +220,10 @@ def _meaning(signature: Signature) -> tuple[Paragraph, ...]:
     told = [says(signature.meaning, STRONG)]
     told.append(says(_SURE[signature.certainty], label="Confidence:"))
     told.append(says(signature.advice, label="do  "))
-    if signature.is_leak_evidence and signature.addresses_lost:
+    if signature.is_leak_evidence and signature.lost_addresses:
         told.append(
             says(
-                f"each such line proves {plural(signature.addresses_lost, 'leaked address', 'leaked addresses')}",
+                f"each such line proves {plural(signature.lost_addresses, 'leaked address', 'leaked addresses')}",
                 label="leak",
             )
         )
@@ -239,11 +239,11 @@ def lines_of(what: object) -> Keep | None:
     if isinstance(what, LogFinding):
         signature_id = what.signature.id
         return lambda line: (
-            isinstance(line.recognised, LogEvent) and line.recognised.signature.id == signature_id
+            isinstance(line.meaning, LogEvent) and line.meaning.signature.id == signature_id
         )
-    if isinstance(what, Unmatched):
+    if isinstance(what, ErrorPattern):
         pattern = what.pattern
-        return lambda line: isinstance(line.recognised, Unexplained) and line.recognised.pattern == pattern
+        return lambda line: isinstance(line.meaning, UnexplainedError) and line.meaning.pattern == pattern
     return None
 
 
@@ -254,7 +254,7 @@ def state(log: Log) -> tuple[Paragraph, ...]:
     if not summary.is_complete:
         why = " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines are missing or malformed."
         told.append(says(f"{why} All counts are lower bounds.", UNKNOWN, label="incomplete"))
-    if summary.addresses_lost:
-        lost = plural(summary.addresses_lost, "address", "addresses")
+    if summary.lost_addresses:
+        lost = plural(summary.lost_addresses, "address", "addresses")
         told.append(says(f"{lost} proven leaked since the allocator was last rebuilt.", BAD))
     return tuple(told)

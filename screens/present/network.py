@@ -24,7 +24,7 @@ def cut(text: str, width: int, more: str = "…") -> str:
 def attached_rows(
     found: Result[Attachments], wanted: str, more: str, *, is_large: bool = False
 ) -> tuple[list[Row], str]:
-    """Return a row for each service and container, those whose name contains `wanted`, and what is said without any."""
+    """Return a row for each service and container, those whose name contains `desired_tasks`, and what is said without any."""
     if isinstance(found, Unknown):
         return [], f"What is on this network is unknown. {found.reason}"
     rows = [
@@ -39,9 +39,9 @@ def attached_rows(
 
 def _attached_row(each: Attachment, more: str, *, is_large: bool) -> Row:
     if each.kind == "service":
-        wanted = "" if each.wanted is None else f" of {each.wanted}"
+        wanted = "" if each.desired_tasks is None else f" of {each.desired_tasks}"
         state = f"{each.alive}{wanted} running"
-        tone = WARN if each.wanted is not None and each.alive < each.wanted else PLAIN
+        tone = WARN if each.desired_tasks is not None and each.alive < each.desired_tasks else PLAIN
     else:
         state, tone = f"on {each.how}", PLAIN
     # In a /24 the last part says it all.
@@ -80,11 +80,11 @@ def lost_rows(entries: tuple[LeakEntry, ...], now: datetime, zone: tzinfo) -> li
 
 def seen_leaking(leak_log: LeakLog, now: datetime, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return since when leaks are tracked, and the gaps."""
-    if leak_log.watched_since is None:
+    if leak_log.monitored_since is None:
         return (says("Leak tracking has not started yet.", UNKNOWN),)
     told = [
         says(
-            f"Tracked since {moment(leak_log.watched_since, now, zone)}. Columns: time, address, task, network removed while the "
+            f"Tracked since {moment(leak_log.monitored_since, now, zone)}. Columns: time, address, task, network removed while the "
             "task was stopping. Earlier leaks are not listed."
         )
     ]
@@ -157,8 +157,8 @@ def recreation(account: NetworkAccount, found: Result[Attachments]) -> tuple[Par
     if isinstance(found, Unknown):
         return (says(f"The impact of recreating it is unknown. {found.reason}", UNKNOWN),)
     name = account.network.name
-    if found.refused:
-        return (says(f"{name} cannot be recreated. {found.refused}", BAD),)
+    if found.refusal:
+        return (says(f"{name} cannot be recreated. {found.refusal}", BAD),)
     told: list[Paragraph] = []
     refused = found.with_impact(RecreationImpact.REFUSED)
     if refused:

@@ -1,7 +1,7 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
 from console.diagnosis.values import Severity
-from console.diagnosis.why.values import Evidence, Explained, ServiceStanding, WhyAnswer
+from console.diagnosis.why.values import Evidence, ServiceExplanation, ServiceStanding, WhyAnswer
 from console.journal.signatures import Confidence
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 
@@ -34,18 +34,18 @@ _WHOSE = {
 
 
 def service_rows(answer: WhyAnswer, wanted: str) -> list[Row]:
-    """Return a row for each service whose name or stack contains `wanted`, those that do not run first."""
+    """Return a row for each service whose name or stack contains `desired_tasks`, those that do not run first."""
     return [
         _row(explained_service)
-        for explained_service in answer.explained
+        for explained_service in answer.services
         if wanted in f"{explained_service.service.stack} {explained_service.service.name}".lower()
     ]
 
 
-def _row(each: Explained) -> Row:
+def _row(each: ServiceExplanation) -> Row:
     own = each.explanation
     tone = STANDING_TONES[own.standing]
-    tasks = f"{each.running}/{'?' if each.wanted is None else each.wanted}"
+    tasks = f"{each.running}/{'?' if each.desired_tasks is None else each.desired_tasks}"
     return Row(
         each.service.id,
         (
@@ -59,7 +59,7 @@ def _row(each: Explained) -> Row:
     )
 
 
-def explanation(each: Explained, where: Where) -> tuple[Paragraph, ...]:
+def explanation(each: ServiceExplanation, where: Where) -> tuple[Paragraph, ...]:
     """Return why a service does not run: the verdict, how sure it is, what to do, and the evidence."""
     own = each.explanation
     sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
@@ -97,7 +97,7 @@ def _evidence(rows: tuple[Evidence, ...]) -> list[Paragraph]:
     return told
 
 
-def command_of(each: Explained, where: Where) -> str:
+def command_of(each: ServiceExplanation, where: Where) -> str:
     """Return the next command, ready to be pasted into a shell; nothing where there is none."""
     return runnable(each.explanation.command, where)
 

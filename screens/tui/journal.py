@@ -85,10 +85,10 @@ class JournalScreen(ConsoleScreen):
         """Show the newest of the log; where it cannot be read, why."""
         feed = monitor_state.log
         if feed.value is None:
-            if feed.failed is not None:
+            if feed.failure is not None:
                 self._findings.show([], "dockerd's log cannot be read.")
-                told = [says(feed.failed.reason, UNKNOWN)]
-                told += [says(feed.failed.hint, label="do  ")] if feed.failed.hint else []
+                told = [says(feed.failure.reason, UNKNOWN)]
+                told += [says(feed.failure.hint, label="do  ")] if feed.failure.hint else []
                 self._meaning.say(told)
             return
         is_other = feed.value is not self._log
@@ -135,8 +135,8 @@ class JournalScreen(ConsoleScreen):
             return
         feed = self.monitor_state.log
         read: list[Span] = []
-        if feed.failed is not None:
-            read.append((f"STALE: {feed.failed.reason} ", BAD))
+        if feed.failure is not None:
+            read.append((f"STALE: {feed.failure.reason} ", BAD))
         if not log.summary.is_complete:
             read.append(("incomplete ", UNKNOWN))
         if self._wanted:
@@ -206,7 +206,7 @@ class JournalScreen(ConsoleScreen):
         wanted, level = self._wanted.lower(), self._level
 
         def keep(line: Line) -> bool:
-            if level == 1 and line.recognised is None:
+            if level == 1 and line.meaning is None:
                 return False
             if level == 2 and not journal.is_trouble(line):
                 return False

@@ -8,9 +8,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.details import Holders, index_for_telling
-from console.addresses.map import AddressMap, maps_of
-from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact, attached_to
+from console.addresses.details import Holders, index_swarm_objects
+from console.addresses.map import AddressMap, map_network
+from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact, find_attachments
 from console.diagnosis.values import Snapshot
 from console.errors import Result, Unknown
 from console.monitor.values import MonitorState
@@ -126,10 +126,10 @@ class NetworkScreen(ConsoleScreen):
         self._is_gone = account is None
         if account is not None and (account is not self._account or snapshot.snapshot is not self._seen):
             self._account, self._seen = account, snapshot.snapshot
-            self.maps = maps_of(account, monitor_state.leak_log.entries)
+            self.maps = map_network(account, monitor_state.leak_log.entries)
             self._place = min(self._place, max(0, len(self.maps) - 1))
-            self._index = index_for_telling(snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone)
-            self._on_it = attached_to(account, snapshot.snapshot.swarm)
+            self._index = index_swarm_objects(snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone)
+            self._on_it = find_attachments(account, snapshot.snapshot.swarm)
         self._show()
 
     def _show(self) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import Explained, ServiceStanding, WhyAnswer
+from console.diagnosis.why.values import ServiceExplanation, ServiceStanding, WhyAnswer
 from console.errors import UsageError
 from console.journal.matching import LogEvent
 from console.monitor.values import Log, MonitorState
@@ -109,7 +109,7 @@ class WhyScreen(ConsoleScreen):
             self._is_explaining = False
 
     def _answer_to(self, seen: Snapshot, log: Log | None) -> WhyAnswer:
-        events = (line.recognised for line in log.lines) if log is not None else ()
+        events = (line.meaning for line in log.lines) if log is not None else ()
         lines = last_lines(event for event in events if isinstance(event, LogEvent))
         return explain(seen, self.around.settings.thresholds, (), lines)
 
@@ -144,10 +144,10 @@ class WhyScreen(ConsoleScreen):
         self.refresh_bindings()
 
     @property
-    def explained(self) -> Explained | None:
+    def explained(self) -> ServiceExplanation | None:
         """The service under the cursor."""
         row = self._services.current
-        return row.value if row is not None and isinstance(row.value, Explained) else None
+        return row.value if row is not None and isinstance(row.value, ServiceExplanation) else None
 
     @property
     def command(self) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount, account
-from console.addresses.holders import HolderKind, held_twice
+from console.addresses.holders import HolderKind, duplicate_addresses
 from console.addresses.leaks import LeakCertainty, LeakEvidence
 from console.errors import Unknown
 from console.swarm.values import Node, SwarmState
@@ -90,12 +90,12 @@ def test_no_leak_is_an_exact_zero_too() -> None:
 def test_one_look_tells_what_is_free_but_not_what_leaked() -> None:
     found = only(counted_swarm(9))
     assert (found.leaked, found.free_at_most, found.free_is_exact) == (None, 7, True)
-    assert found.subnets[0].leak.why_unknown == leaks.ONE_LOOK
+    assert found.subnets[0].leak.why_unknown == leaks.ONE_SNAPSHOT
 
 
 @pytest.mark.parametrize("earlier", [counted_swarm(8), counted_swarm(9, slot=2), swarm(api=(1, 52))])
 def test_looks_that_differ_claim_nothing(earlier: SwarmState) -> None:
-    assert only(counted_swarm(9), earlier).subnets[0].leak.why_unknown == leaks.CHANGED_HANDS
+    assert only(counted_swarm(9), earlier).subnets[0].leak.why_unknown == leaks.HOLDERS_CHANGING
 
 
 def test_figures_that_contradict_each_other_are_not_believed() -> None:
@@ -108,7 +108,7 @@ def test_figures_that_contradict_each_other_are_not_believed() -> None:
 
 def test_fewer_taken_than_held_is_unknown_and_never_negative() -> None:
     found = only(counted_swarm(5), counted_swarm(5))
-    assert found.subnets[0].leak.why_unknown == leaks.OVERCOUNTED
+    assert found.subnets[0].leak.why_unknown == leaks.MORE_HOLDERS_THAN_TAKEN
     assert not found.free_is_exact
 
 
@@ -171,7 +171,7 @@ def test_a_load_balancer_that_may_be_in_any_subnet_is_not_taken_for_a_leak() -> 
     # One address of the first subnet has no holder that is known: the other node's load balancer, here.
     seen = swarm([both], api=(1, 52), nodes=(HERE, OTHER))
     found = only(seen, earlier=seen)
-    assert [each.leak.why_unknown for each in found.subnets] == [leaks.UNPLACED] * 2
+    assert [each.leak.why_unknown for each in found.subnets] == [leaks.UNKNOWN_SUBNET] * 2
     assert found.leaked is None
 
 
@@ -206,7 +206,7 @@ def test_one_address_with_two_holders_is_counted_once() -> None:
     )
     found = only(state)
     assert found.accounted == 1
-    ((address, holders),) = held_twice(dict(found.holders()))
+    ((address, holders),) = duplicate_addresses(dict(found.holders()))
     assert (str(address), [each.name for each in holders]) == ("10.0.1.2", ["a", "b"])
 
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.leak_tracker import LeakTracker, step, without
+from console.addresses.leak_tracker import LeakTracker, step, drop_addresses
 from console.addresses.leaks import LeakEntry, LeakLog
 from console.errors import Unknown, known
 from console.swarm.values import (
@@ -86,7 +86,7 @@ def test_a_task_that_outlives_its_network_leaks_what_it_has_elsewhere() -> None:
             ended_at=NOW + timedelta(seconds=1.5),
         ),
     )
-    assert leak_tracker.leak_log.watched_since == NOW + timedelta(seconds=0.5)
+    assert leak_tracker.leak_log.monitored_since == NOW + timedelta(seconds=0.5)
     assert leak_tracker.leak_log.gaps == ()
 
 
@@ -320,8 +320,8 @@ def test_where_nothing_changed_the_ledger_is_the_very_same() -> None:
 
 def test_what_the_engine_itself_counts_as_free_is_taken_out() -> None:
     leak_tracker = seen_leaking(BEFORE, REMOVED, ENDED)
-    assert without(leak_tracker, "id-other", [IPv4Address("10.0.1.3")]) is leak_tracker
-    assert without(leak_tracker, "id-proxy", [IPv4Address("10.0.1.3")]).leak_log.entries == ()
+    assert drop_addresses(leak_tracker, "id-other", [IPv4Address("10.0.1.3")]) is leak_tracker
+    assert drop_addresses(leak_tracker, "id-proxy", [IPv4Address("10.0.1.3")]).leak_log.entries == ()
 
 
 def test_engines_of_any_version_are_watched_alike() -> None:

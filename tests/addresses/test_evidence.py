@@ -15,7 +15,7 @@ from console.addresses.leaks import (
     LeakEntry,
     LeakEvidence,
     allocator_of,
-    mark_of,
+    allocator_key,
     valid_evidence,
     why_no_evidence,
 )
@@ -125,7 +125,7 @@ def test_the_engines_own_count_stands_and_gets_names_where_they_agree() -> None:
     (part,) = weighed(counted, census("10.0.1.8"), earlier=counted).subnets
     assert (part.leak.count, part.leak.addresses) == (2, ())
     (part,) = weighed(counted, census("10.0.1.8")).subnets
-    assert part.leak.why_unknown == leaks.ONE_LOOK
+    assert part.leak.why_unknown == leaks.ONE_SNAPSHOT
 
 
 def test_where_holders_could_not_be_read_a_census_does_not_help() -> None:
@@ -203,13 +203,13 @@ def test_what_was_seen_leaking_since_is_added_and_what_was_before_is_in_it() -> 
     before = entry("id-proxy", "10.0.1.8", ended_at=NOW - timedelta(minutes=2))
     after = entry("id-proxy", "10.0.1.9", stack="wiki", ended_at=NOW)
     leak = moving(counted_before(before, after))
-    assert (leak.count, leak.certainty, leak.seen_leaking) == (3, LeakCertainty.AT_LEAST, 1)
+    assert (leak.count, leak.certainty, leak.observed_count) == (3, LeakCertainty.AT_LEAST, 1)
 
 
 def test_watched_leaks_are_added_to_a_census() -> None:
     found = only_part(EarlierLeaks({PROXY: census("10.0.1.8")}, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)))
     leak = found.leak
-    assert (leak.count, leak.certainty, leak.evidence, leak.seen_leaking) == (
+    assert (leak.count, leak.certainty, leak.evidence, leak.observed_count) == (
         2,
         LeakCertainty.AT_LEAST,
         LeakEvidence.CENSUS,
@@ -250,4 +250,4 @@ def test_only_an_allocator_whose_end_shows_has_a_mark(
     allocator: AllocatorGeneration | None,
     has_mark: bool,  # noqa: FBT001 - a case
 ) -> None:
-    assert bool(mark_of(allocator, managers)) == has_mark
+    assert bool(allocator_key(allocator, managers)) == has_mark

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.addresses.forecast import COVERED, FURTHEST_HOURS, Point, Trend, trend_of
+from console.addresses.forecast import MIN_COVERAGE, FURTHEST_HOURS, Point, Trend, trend_of
 from tests.support.swarms import NOW, entry
 
 
@@ -32,8 +32,8 @@ def test_steady_decline_is_a_rate_and_no_time() -> None:
 
 
 def test_nothing_is_said_of_too_short_a_time() -> None:
-    assert rate(100, 110, 120, 130, every=(COVERED - timedelta(seconds=3)) / 3) is None
-    assert rate(100, 110, 120, 130, every=COVERED / 3) is not None
+    assert rate(100, 110, 120, 130, every=(MIN_COVERAGE - timedelta(seconds=3)) / 3) is None
+    assert rate(100, 110, 120, 130, every=MIN_COVERAGE / 3) is not None
     assert trend_of((), 10, ()) == Trend()
 
 

@@ -124,14 +124,14 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
             leak, leaked = part.leak, part.leak.count
             assert 0 <= part.accounted <= part.capacity
             assert 0 <= part.free_at_most <= part.capacity
-            assert set(part.held) <= {each for each in part.pool.handed_out_from if each in part.pool}
+            assert set(part.address_holders) <= {each for each in part.pool.handed_out_from if each in part.pool}
             is_dated_count = leak.evidence is LeakEvidence.ENGINE_COUNT and leak.as_of is not None
             # What was seen leaking, while the engine tells what is free and its count of the rest has not settled.
             detail = found.network.detail
             use = None if isinstance(detail, Unknown) else detail.use.get(str(part.pool.subnet))
             is_beside_count = use is not None and leak.evidence is LeakEvidence.LEAK_LOG
             if leaked is not None:
-                assert 0 <= leak.seen_leaking <= leaked or leaked == leak.seen_leaking == 0
+                assert 0 <= leak.observed_count <= leaked or leaked == leak.observed_count == 0
                 # A census is dated, and a ledger knows only what was watched: more may have leaked.
                 if use is not None and is_beside_count:
                     assert part.free_at_most <= use.available
@@ -141,7 +141,7 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
                     assert part.free_is_exact
                 assert leak.as_of is not None or leak.evidence is not LeakEvidence.CENSUS
                 assert (leak.certainty is LeakCertainty.AT_LEAST) == bool(
-                    leak.seen_leaking or leak.evidence is LeakEvidence.LEAK_LOG
+                    leak.observed_count or leak.evidence is LeakEvidence.LEAK_LOG
                 )
                 # What the engine counted a while ago stands beside what is held and free now.
                 if is_dated_count or is_beside_count:
@@ -151,6 +151,6 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
             else:
                 assert leak.why_unknown
                 assert part.accounted + part.free_at_most <= part.capacity
-            assert not set(leak.addresses) & set(part.held)
+            assert not set(leak.addresses) & set(part.address_holders)
             if leak.addresses:
                 assert len(leak.addresses) == (leaked or 0) + leak.possibly_load_balancers

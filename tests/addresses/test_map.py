@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
-from console.addresses.details import index_for_telling, rest_says, tell
+from console.addresses.details import index_swarm_objects, describe_rest, describe_address
 from console.addresses.leaks import AllocatorGeneration, Census, LeakEntry
-from console.addresses.map import AddressMap, CellKind, maps_of
+from console.addresses.map import AddressMap, CellKind, map_network
 from console.swarm.values import Network, Node, SwarmState
 from tests.support.swarms import HERE, NOW, ago, network, service, subnet, swarm, task
 
@@ -19,7 +19,7 @@ PROXY = "id-proxy"
 def mapped(
     state: SwarmState, *entries: LeakEntry, censuses: Mapping[str, Census] | None = None
 ) -> AddressMap:
-    (found,) = maps_of(accounted(state, *entries, censuses=censuses), entries)
+    (found,) = map_network(accounted(state, *entries, censuses=censuses), entries)
     return found
 
 
@@ -69,7 +69,7 @@ def marks(found: AddressMap) -> str:
 
 
 def said(found: AddressMap, address: str, state: SwarmState) -> str:
-    told = tell(found.cell(int(IPv4Address(address))), found, index_for_telling(state, NOW, UTC))
+    told = describe_address(found.cell(int(IPv4Address(address))), found, index_swarm_objects(state, NOW, UTC))
     return "\n".join((told.what, *told.lines))
 
 
@@ -103,7 +103,7 @@ def test_where_the_engine_cannot_count_an_address_without_a_holder_is_unknown_an
     found = mapped(small())
     assert found.rest is CellKind.OPEN
     assert "free or leaked" in said(found, "10.0.1.9", small())
-    assert "Docker 29 does" in rest_says(found)
+    assert "Docker 29 does" in describe_rest(found)
 
 
 def test_an_exact_count_of_none_leaked_makes_the_rest_free() -> None:
@@ -120,7 +120,7 @@ def test_a_count_without_names_leaves_the_rest_unknown_and_says_how_many_of_it_l
 
 
 def test_where_all_that_nobody_holds_has_leaked_each_of_it_has() -> None:
-    state = small(in_use=16, held=8)
+    state = small(in_use=16, held_count=8)
     found = mapped(state)
     assert marks(found) == "-G##LVVVVVVVV##-"
     assert [str(IPv4Address(each)) for each in found.troubles()] == [
@@ -143,7 +143,7 @@ def test_the_ledger_names_what_leaked_and_who_lost_it() -> None:
 def test_where_only_the_ledger_knows_the_rest_stays_unknown() -> None:
     found = mapped(small(), entry("10.0.1.9"))
     assert marks(found) == "-G??LV???#?????-"
-    assert rest_says(found) == (
+    assert describe_rest(found) == (
         "No holder is known for these 10 addresses: free, or leaked before monitoring began."
     )
 
@@ -171,12 +171,12 @@ def test_unnamed_load_balancers_are_told_among_the_free() -> None:
     state = small(in_use=6, peers=2)
     found = mapped(state)
     assert found.rest is CellKind.FREE
-    assert rest_says(found) == "Among those shown as free: 1 load balancer of other nodes."
+    assert describe_rest(found) == "Among those shown as free: 1 load balancer of other nodes."
     assert "one of 1 load balancer of other nodes" in said(found, "10.0.1.9", state)
 
 
 def test_addresses_are_found_by_number_by_holder_and_by_who_lost_them() -> None:
-    found = mapped(small(in_use=7, held=3), entry("10.0.1.9"))
+    found = mapped(small(in_use=7, held_count=3), entry("10.0.1.9"))
 
     def hits(text: str) -> list[str]:
         return [str(IPv4Address(each)) for each in found.find(text)]
@@ -192,10 +192,10 @@ def test_a_large_subnet_costs_what_is_held_in_it() -> None:
     found = mapped(swarm([big], [service("a", (PROXY, "10.3.7.5"))]))
     assert found.blocks == 65_536
     block = found.block(found.block_of(int(IPv4Address("10.3.7.5"))))
-    assert (str(block.first), block.held, block.capacity) == ("10.3.7.0", 1, 256)
+    assert (str(block.first), block.held_count, block.capacity) == ("10.3.7.0", 1, 256)
     assert found.block(0).counts == {CellKind.RESERVED: 1, CellKind.GATEWAY: 1, CellKind.OPEN: 254}
     assert sum(found.counts().values()) == 2**24
-    assert len(found.told) == 5
+    assert len(found.cells) == 5
 
 
 OTHERS = [
@@ -237,6 +237,6 @@ def test_every_address_is_one_cell_and_all_ways_of_counting_agree(
     assert sum((Counter(each.counts) for each in blocks), Counter()) == one_by_one
     assert sum(each.capacity for each in blocks) == found.account.capacity
     holders = dict(accounted(state).holders())
-    assert {int(each) for each in holders} == {each for each, cell in found.told.items() if cell.holders}
+    assert {int(each) for each in holders} == {each for each, cell in found.cells.items() if cell.holders}
     if one_by_one[CellKind.FREE]:
         assert found.account.leak.count is not None

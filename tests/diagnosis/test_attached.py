@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from console.addresses.accounting import account
-from console.diagnosis.attachments import Attachments, RecreationImpact, attached_to
+from console.diagnosis.attachments import Attachments, RecreationImpact, find_attachments
 from console.errors import Unknown
 from console.swarm.values import Node, SwarmState
 from tests.support.swarms import HERE, network, service, swarm, task
@@ -12,7 +12,7 @@ OTHER = Node("node-other", "other", "ready", "active", is_manager=False, is_lead
 
 def on_proxy(state: SwarmState) -> Attachments:
     (found,) = [each for each in account(state) if each.network.id == PROXY]
-    attached = attached_to(found, state)
+    attached = find_attachments(found, state)
     assert isinstance(attached, Attachments)
     return attached
 
@@ -80,4 +80,4 @@ def test_ingress_has_those_that_publish_through_it_and_is_never_recreated() -> N
 
 def test_where_services_or_tasks_are_unread_it_is_unknown() -> None:
     state = swarm([network("proxy", "10.0.1.0/24")], Unknown("no answer"))
-    assert attached_to(account(state)[0], state) == Unknown("no answer")
+    assert find_attachments(account(state)[0], state) == Unknown("no answer")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.causes.registry import CAUSES, LONGEST, cause_of
-from console.causes.values import Cause, ErrorSource, spoken, typed
+from console.causes.values import Cause, ErrorSource, fill_sentence, fill_command
 
 NAMED = {
     "reason": "the reason", "reasons": "the reasons", "service": "app", "node": "worker-2", "network": "proxy",
@@ -23,9 +23,9 @@ def test_every_cause_has_an_identifier_of_its_own() -> None:
 @pytest.mark.parametrize("named", [{}, NAMED], ids=["nothing named", "all named"])
 def test_every_text_is_filled_and_ends_as_a_sentence(cause: Cause, named: dict[str, str]) -> None:
     verdict, advice, command = (
-        spoken(cause.verdict, named),
-        typed(cause.advice, named),
-        typed(cause.command, named),
+        fill_sentence(cause.verdict, named),
+        fill_command(cause.advice, named),
+        fill_command(cause.command, named),
     )
     assert verdict
     assert "  " not in verdict

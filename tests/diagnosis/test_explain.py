@@ -7,9 +7,9 @@ import pytest
 
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
 from console.diagnosis.why.evidence import last_lines, lines_of
-from console.diagnosis.why.exhaustion import ADDRESS_TAKEN
+from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
 from console.diagnosis.why.explain import CAUSES, explain
-from console.diagnosis.why.values import Explained, ServiceStanding
+from console.diagnosis.why.values import ServiceExplanation, ServiceStanding
 from console.errors import Unknown, UsageError
 from console.journal.signatures import Confidence
 from console.journal.values import Batch
@@ -121,7 +121,7 @@ def test_a_consequence_does_not_replace_the_line_of_its_cause() -> None:
     ("tasks", "cause"),
     [
         ([one(state="rejected", error=MISSING_ATTACHMENT, desired_state="ready")], "node-without-address"),
-        ([one(state="failed", error=ADDRESS_TAKEN, desired_state="ready")], "address-taken"),
+        ([one(state="failed", error=ADDRESS_IN_USE, desired_state="ready")], "address-taken"),
     ],
 )
 def test_rejections_for_want_of_an_address_are_address_problems(tasks: list[Task], cause: str) -> None:
@@ -129,7 +129,7 @@ def test_rejections_for_want_of_an_address_are_address_problems(tasks: list[Task
     assert (told.cause, told.is_address_problem) == (cause, True)
 
 
-@pytest.mark.parametrize("quoted", [MISSING_ATTACHMENT, ADDRESS_TAKEN, NO_VIP])
+@pytest.mark.parametrize("quoted", [MISSING_ATTACHMENT, ADDRESS_IN_USE, NO_VIP])
 @pytest.mark.parametrize("around", ['exec: "{}": not found', "No such image: {}", "{} and more"])
 def test_an_error_that_only_quotes_exhaustion_is_not_exhaustion(quoted: str, around: str) -> None:
     told = why([app()], failures(around.format(quoted), state="rejected", code=None))
@@ -274,7 +274,7 @@ def test_what_cannot_be_read_is_unknown_and_never_well() -> None:
         assert answer.standing is ServiceStanding.UNKNOWN
         assert "did not answer" in answer.headline
     waiting = _without(swarm([], [app(has_vip=False)], [WAITING]), "networks", gone)
-    (told,) = explain(snapshot(waiting), Thresholds(), (APP,)).explained
+    (told,) = explain(snapshot(waiting), Thresholds(), (APP,)).services
     assert (told.explanation.cause, told.explanation.standing) == ("networks-unread", ServiceStanding.UNKNOWN)
 
 
@@ -284,9 +284,9 @@ def _without(state: SwarmState, part: str, why_not: Unknown) -> SwarmState:
 
 def test_names_are_services_then_stacks_then_beginnings_of_ids() -> None:
     services = [service("shop_app", (PROXY, "10.0.1.7")), service("shop_db", (PROXY, "10.0.1.8")), app()]
-    assert named(ask(services, [one()], names=("shop",)).explained) == ["shop_app", "shop_db"]
-    assert named(ask(services, [one()], names=("shop_db",)).explained) == ["shop_db"]
-    assert named(ask(services, [one()], names=("id-shop_a",)).explained) == ["shop_app"]
+    assert named(ask(services, [one()], names=("shop",)).services) == ["shop_app", "shop_db"]
+    assert named(ask(services, [one()], names=("shop_db",)).services) == ["shop_db"]
+    assert named(ask(services, [one()], names=("id-shop_a",)).services) == ["shop_app"]
     with pytest.raises(UsageError, match="2 services have an ID that begins with id-shop"):
         ask(services, names=("id-shop",))
     with pytest.raises(UsageError, match="no service or stack named shap; did you mean shop"):
@@ -295,14 +295,14 @@ def test_names_are_services_then_stacks_then_beginnings_of_ids() -> None:
         ask(services, names=("\x1b[2J",))
 
 
-def named(explained: tuple[Explained, ...]) -> list[str]:
+def named(explained: tuple[ServiceExplanation, ...]) -> list[str]:
     return [each.service.name for each in explained]
 
 
 def test_what_does_not_run_comes_first_and_the_headline_counts_it() -> None:
     fine, stuck = app(), service("zz_stuck", networks=(PROXY,))
     answer = ask([fine, stuck, *crowd()], [one()], [SMALL], names=())
-    assert answer.explained[0].service.name == "zz_stuck"
+    assert answer.services[0].service.name == "zz_stuck"
     assert answer.headline == "1 of 7 services does not run, 1 waiting for an address"
     assert ask([fine], [one()], names=()).headline == "the one service runs"
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from console.diagnosis.assess import assess
-from console.diagnosis.findings.sources import find_logged, is_past
+from console.diagnosis.findings.sources import find_log_failures, is_past
 from console.diagnosis.values import Assessment, Severity
 from console.errors import Result, Unknown
 from console.journal.summary import Summary, summarise
@@ -83,4 +83,4 @@ def test_a_journal_with_gaps_says_that_silence_proves_nothing() -> None:
 
 
 def test_a_complete_journal_without_errors_is_no_finding() -> None:
-    assert not list(find_logged(summary(), required=True))
+    assert not list(find_log_failures(summary(), required=True))

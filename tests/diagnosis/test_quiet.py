@@ -135,7 +135,7 @@ def test_an_accepted_task_on_a_node_that_is_down_excuses_nothing_else_of_its_ser
     updating = replace(WEB, update_state="updating", update_started=ago(5))
     here = task("web", slot=3, state="running", desired="shutdown")
     more = replace(IN_VAIN, services=(updating,), tasks=(*known(IN_VAIN.tasks, ()), here))
-    report = judged(more, previous=previous, rules=accepting, stream_item=(of_web("die"),)).report
+    report = judged(more, previous=previous, rules=accepting, reported_changes=(of_web("die"),)).report
     assert [each.code for each in report.blocking] == ["updates", "tasks", "changes"]
 
 
@@ -295,7 +295,7 @@ def test_managers_must_be_reachable_and_one_must_lead() -> None:
 def test_stacks_are_checked_only_where_some_are_allowed() -> None:
     state = swarm(services=[service("warm-keycloak_app"), service("ghost_app")])
     assert check("stacks", state).state is CheckState.UNCHECKED
-    allowed = replace(RULES, wanted=Quiet(stacks=("warm-*", "traefik")))
+    allowed = replace(RULES, settings=Quiet(stacks=("warm-*", "traefik")))
     found = check("stacks", state, rules=allowed)
     assert (found.state, names(found)) == (CheckState.BUSY, ["ghost"])
 

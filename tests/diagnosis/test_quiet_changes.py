@@ -12,7 +12,7 @@ from console.diagnosis.quiescence.values import (
     PreviousChecks,
     QuiescenceVerdict,
     ReportedChange,
-    Seen,
+    CheckInputs,
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
@@ -42,7 +42,7 @@ from tests.support.swarms import LONG_AGO, NOW, ago, service, swarm, task
     ids=lambda each: f"{each.event.kind}-{each.event.action}",
 )
 def test_a_change_within_the_dwell_time_is_busy(told: ReportedChange) -> None:
-    found = judged(swarm(services=[WEB], tasks=[RUNS]), stream_item=(told,))
+    found = judged(swarm(services=[WEB], tasks=[RUNS]), reported_changes=(told,))
     assert [each.code for each in found.report.blocking] == ["changes"]
     assert found.changed_s == 990.0
 
@@ -60,14 +60,14 @@ def test_a_change_within_the_dwell_time_is_busy(told: ReportedChange) -> None:
     ids=lambda each: f"{each.event.kind}-{each.event.action}",
 )
 def test_what_changes_nothing_is_passed_over(told: ReportedChange) -> None:
-    found = judged(swarm(services=[WEB], tasks=[RUNS]), stream_item=(told,))
+    found = judged(swarm(services=[WEB], tasks=[RUNS]), reported_changes=(told,))
     assert found.report.verdict is QuiescenceVerdict.QUIET
     assert found.changed_s is None
 
 
 def test_a_change_longer_ago_than_the_dwell_time_is_quiet() -> None:
     assert (
-        check("changes", stream_item=(change("service", "update", received_s=939.0),)).state
+        check("changes", reported_changes=(change("service", "update", received_s=939.0),)).state
         is CheckState.QUIET
     )
 
@@ -86,18 +86,18 @@ def test_what_stuck_services_make_their_node_do_is_passed_over() -> None:
         change("network", "destroy", "own"),
     )
     previous = PreviousChecks({"id-web": ago(90)})
-    assert check("changes", state, stream_item=stream_item, previous=previous).state is CheckState.QUIET
-    assert check("changes", state, stream_item=stream_item).state is CheckState.BUSY
+    assert check("changes", state, reported_changes=stream_item, previous=previous).state is CheckState.QUIET
+    assert check("changes", state, reported_changes=stream_item).state is CheckState.BUSY
     shared = (change("network", "destroy", "proxy"),)
-    assert check("changes", state, stream_item=shared, previous=previous).state is CheckState.BUSY
+    assert check("changes", state, reported_changes=shared, previous=previous).state is CheckState.BUSY
     updated = (change("service", "update", "web"),)
-    assert check("changes", state, stream_item=updated, previous=previous).state is CheckState.BUSY
+    assert check("changes", state, reported_changes=updated, previous=previous).state is CheckState.BUSY
 
 
 def test_a_gap_is_a_change_and_deafness_is_unknown() -> None:
-    found = check("changes", stream_item=(ReportedChange(None, NOW, 990.0),))
+    found = check("changes", reported_changes=(ReportedChange(None, NOW, 990.0),))
     assert (found.state, found.blockers[0].what) == (CheckState.BUSY, "could not be received for a while")
-    assert check("changes", deaf=Unknown("it restarts")).state is CheckState.UNKNOWN
+    assert check("changes", why_no_events=Unknown("it restarts")).state is CheckState.UNKNOWN
 
 
 # This host.
@@ -178,12 +178,12 @@ def test_since_when_is_remembered_where_nothing_tells_and_told_by_this_hosts_clo
     jobs = (SystemdJob("x.service", "start", "running"),)
     first = judged(swarm(), jobs=jobs)
     later = Snapshot("", NOW + timedelta(seconds=30), 0, swarm(), None, (), Unknown(""))
-    again = judge(Seen(later, activity(jobs=jobs), Changes((), None), 1030.0), first.previous, RULES)
+    again = judge(CheckInputs(later, activity(jobs=jobs), Changes((), None), 1030.0), first.previous, RULES)
     found = next(each for each in again.report.checks if each.code == "jobs")
     assert found.blockers[0].since == NOW
     updating = replace(WEB, update_state="updating", update_started=ago(5))
     ahead = replace(later, swarm=swarm(services=[updating], tasks=[RUNS]))
-    moved = judge(Seen(ahead, activity(), Changes((), None), 1030.0), PreviousChecks(), RULES)
+    moved = judge(CheckInputs(ahead, activity(), Changes((), None), 1030.0), PreviousChecks(), RULES)
     # The engine's clock says NOW, and this host's 30 s more.
     assert next(each for each in moved.report.checks if each.code == "updates").blockers[
         0

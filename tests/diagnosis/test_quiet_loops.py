@@ -109,7 +109,7 @@ def test_a_crash_loop_is_known_at_the_first_look_by_what_swarm_lists() -> None:
     accepting = replace(rules(5), accepted=frozenset(("web",)))
     state = looping(25.5, 6.0)
     assert (
-        judged(state, rules=accepting, stream_item=(of_web("die"), of_web("start"))).report.verdict
+        judged(state, rules=accepting, reported_changes=(of_web("die"), of_web("start"))).report.verdict
         is QuiescenceVerdict.QUIET
     )
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from console.addresses.accounting import account
-from console.diagnosis.findings.networks import find_unallocated
-from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting
+from console.diagnosis.findings.networks import find_unallocated_networks
+from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting_deploys
 from console.diagnosis.values import Finding
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.values import ServiceStanding
@@ -128,7 +128,7 @@ def found_in(rejected_on: object) -> Finding:
     seen = snapshot(state)
     return next(
         each
-        for each in find_waiting(seen, account(state), Thresholds())
+        for each in find_waiting_deploys(seen, account(state), Thresholds())
         if each.code == "node-without-address"
     )
 
@@ -142,7 +142,7 @@ def test_glance_says_the_same_of_a_rejected_task() -> None:
 @pytest.mark.parametrize("has_ipv6", [False, True])
 def test_a_network_with_ipv6_that_has_no_subnet_lists_that_cause(*, has_ipv6: bool) -> None:
     bare = replace(network("proxy", driver=""), has_ipv6=has_ipv6)
-    (glanced,) = find_unallocated((bare,), (), NOW, Thresholds())
+    (glanced,) = find_unallocated_networks((bare,), (), NOW, Thresholds())
     told = why([app(has_vip=False)], [WAITING], [bare])
     assert ("IPv6" in glanced.hint, "IPv6" in told.meaning) == (has_ipv6, has_ipv6)
     assert "overlaps" in glanced.hint

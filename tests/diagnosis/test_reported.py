@@ -95,7 +95,7 @@ def test_an_older_task_of_its_own_may_have_the_port() -> None:
 def test_a_container_outside_the_swarm_may_have_the_port(node: str, *, is_named: bool) -> None:
     tasks = [replace(each, node_id=node) for each in failures(TAKEN, code=None)]
     seen = snapshot(swarm([ROOMY], [app()], tasks))
-    (found,) = explain(seen, Thresholds(), ("app",), outside={80: ("old-web",), 81: ("other",)}).explained
+    (found,) = explain(seen, Thresholds(), ("app",), outside={80: ("old-web",), 81: ("other",)}).services
     assert found.explanation.verdict.endswith("by the container old-web") is is_named
     assert "other" not in found.explanation.verdict
 

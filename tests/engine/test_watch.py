@@ -127,7 +127,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
         engine.restart()
         monitor_state = shown.until(
             lambda monitor_state: (
-                monitor_state.snapshot.failed is None and not monitor_state.leak_log.entries
+                monitor_state.snapshot.failure is None and not monitor_state.leak_log.entries
             ),
             "the entries are void",
             90,
@@ -139,7 +139,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
         else:
             assert account_of(monitor_state, "proxy").leaked is None
     world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 60)
-    assert any(each.snapshot.failed is not None for each in shown.monitor_states)
+    assert any(each.snapshot.failure is not None for each in shown.monitor_states)
     # Here, and not in a test after this one.
     gc.collect()
 

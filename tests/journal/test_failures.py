@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from console.diagnosis.findings.sources import find_logged
-from console.diagnosis.why.exhaustion import EXHAUSTED
+from console.diagnosis.findings.sources import find_log_failures
+from console.diagnosis.why.exhaustion import EXHAUSTION_SIGNATURES
 from console.guard.shortage import REFUSALS
 from console.journal.failures import ALL_SIGNATURES, FAILURES
-from console.journal.matching import LogEvent, Recogniser, Unexplained
+from console.journal.matching import LogEvent, Recogniser, UnexplainedError
 from console.journal.signatures import SIGNATURES, LogSeverity
 from console.journal.summary import Summary, describe, objects_at_fault, summarise
 from console.journal.values import Batch
@@ -85,7 +85,7 @@ def test_a_failed_allocation_has_an_entry_of_its_own(message: str, error: str, c
     summary = summary_of(line(message, error))
     assert [each.signature.id for each in summary.findings] == [cause]
     assert summary.worst in (LogSeverity.WARNING, LogSeverity.CRITICAL)
-    assert not summary.unmatched_count
+    assert not summary.unexplained_count
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_network_that_never_had_addresses_has_none_to_give_back() -> None:
     text = line(
         f"Failed during network free for network {N}", f"could not get networker state for network {N}"
     )
-    assert isinstance(Recogniser().recognise(entry(text)), Unexplained)
+    assert isinstance(Recogniser().recognise(entry(text)), UnexplainedError)
 
 
 AGENTS = [
@@ -198,7 +198,7 @@ def test_a_node_that_is_about_to_start_is_noted_and_asks_for_nothing() -> None:
     summary = summary_of(line("fatal task error", STARTING, AGENT))
     (found,) = summary.findings
     assert (found.signature.id, summary.worst) == ("node-starting", LogSeverity.NOTE)
-    assert not list(find_logged(summary, required=True))
+    assert not list(find_log_failures(summary, required=True))
 
 
 def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:
@@ -207,7 +207,7 @@ def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:
     )
     assert recognised(text).signature.id == "allocation-second-ingress"
     assert isinstance(
-        Recogniser().recognise(entry(line("Cannot allocate ingress network of my own"))), Unexplained
+        Recogniser().recognise(entry(line("Cannot allocate ingress network of my own"))), UnexplainedError
     )
 
 
@@ -233,7 +233,7 @@ def test_a_container_started_by_hand_meets_the_same_errors() -> None:
 def test_what_is_the_applications_stays_among_the_other_errors_with_its_service_and_node(error: str) -> None:
     summary = summary_of(line("fatal task error", error, AGENT))
     assert not summary.findings
-    (other,) = summary.unmatched
+    (other,) = summary.error_patterns
     assert objects_at_fault(other.objects) == ("service shop_app", "node worker-2")
 
 
@@ -249,14 +249,14 @@ def test_the_fields_beside_any_error_name_what_is_at_fault(key: str) -> None:
 def test_errors_that_begin_alike_and_end_in_different_causes_are_told_apart() -> None:
     command = "starting container failed: " + "x" * 300
     summary = summary_of(*(line("fatal task error", f"{command}: {each}", AGENT) for each in ("one", "two")))
-    assert len(summary.unmatched) == 2
+    assert len(summary.error_patterns) == 2
 
 
 def test_no_failure_that_is_told_by_its_cause_lets_guard_restart_dockerd() -> None:
     told = {each.id for each in FAILURES}
     strict = {each.id for each in SIGNATURES}
-    assert not told & (REFUSALS | EXHAUSTED)
-    assert strict >= REFUSALS | EXHAUSTED
-    assert not any(each.is_leak_evidence or each.addresses_lost or each.is_rebuild for each in FAILURES)
+    assert not told & (REFUSALS | EXHAUSTION_SIGNATURES)
+    assert strict >= REFUSALS | EXHAUSTION_SIGNATURES
+    assert not any(each.is_leak_evidence or each.lost_addresses or each.is_rebuild for each in FAILURES)
     ids = [each.id for each in ALL_SIGNATURES]
     assert len(ids) == len(set(ids))

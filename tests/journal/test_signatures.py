@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from console.journal.matching import LogEvent, Recogniser, Unexplained, match_line
+from console.journal.matching import LogEvent, Recogniser, UnexplainedError, match_line
 from console.journal.parsing import parse_line
-from console.journal.signatures import SIGNATURES, SUPPRESSED, Signature
+from console.journal.signatures import SIGNATURES, SUPPRESSION, Signature
 from tests.journal.journals import NEW, OLD
 from tests.journal.lines import (
     AGENT,
@@ -93,7 +93,7 @@ def test_every_line_that_dockerd_wrote_has_its_signature(path: Path, column: int
     counts = Counter(each.signature.id for each in events if isinstance(each, LogEvent))
     assert counts == {key: each[column] for key, each in SEEN.items() if each[column]}
     # Nothing that speaks of addresses is left unexplained.
-    left = [each.text for each in events if isinstance(each, Unexplained)]
+    left = [each.text for each in events if isinstance(each, UnexplainedError)]
     telling = [
         each for each in left if re.search("allocation (for|failure|during)|exhausted|allocator state", each)
     ]
@@ -116,7 +116,7 @@ def test_the_table_is_covered_whole() -> None:
 def test_what_looks_like_the_leak_is_no_evidence_of_it() -> None:
     evidence = {each.id for each in SIGNATURES if each.is_leak_evidence}
     assert evidence == {"network-gone-under-tasks", "commit-lost"}
-    assert {each.id for each in SIGNATURES if each.addresses_lost} == {"commit-lost"}
+    assert {each.id for each in SIGNATURES if each.lost_addresses} == {"commit-lost"}
     noise = [each for each in SIGNATURES if each.id.startswith(("key-modified", "remove-failed"))]
     assert len(noise) == 4
     assert all("No sign of a leak." in each.meaning for each in noise)
@@ -214,7 +214,7 @@ def test_what_the_real_engine_said_about_a_command_of_that_text_is_unexplained()
         assert lines
         for each in lines:
             assert match_line(parse_line(each)) is None
-            assert isinstance(Recogniser().recognise(entry(each)), Unexplained)
+            assert isinstance(Recogniser().recognise(entry(each)), UnexplainedError)
 
 
 @pytest.mark.parametrize("text", [VIP_LINE, "panic: x", "goroutine 1 [running]:"])
@@ -238,21 +238,21 @@ def test_the_first_line_read_of_a_stream_is_not_believed_to_be_a_crash() -> None
 
 def test_an_error_that_journald_cut_is_counted_as_unexplained() -> None:
     event = Recogniser().recognise(entry(f'{TIME} level=error msg="half', line_break="line-max"))
-    assert isinstance(event, Unexplained)
+    assert isinstance(event, UnexplainedError)
 
 
 def test_unexplained_errors_that_differ_in_names_only_are_alike() -> None:
     recogniser = Recogniser()
     texts = [f'{TIME} level=error msg="Failed to find network {each} on node {NODE}"' for each in (N, R)]
     first, second = (recogniser.recognise(entry(each)) for each in texts)
-    assert isinstance(first, Unexplained)
-    assert isinstance(second, Unexplained)
+    assert isinstance(first, UnexplainedError)
+    assert isinstance(second, UnexplainedError)
     assert first.pattern == second.pattern == "Failed to find network … on node …"
 
 
 def test_text_is_clean_before_it_leaves() -> None:
     event = Recogniser().recognise(entry(f'{TIME} level=error msg="\x1b[2J\u202e"'))
-    assert isinstance(event, Unexplained)
+    assert isinstance(event, UnexplainedError)
     assert event.text == "\\x1b[2J\\u202e"
     known = Recogniser().recognise(entry(VIP_LINE.replace("time=", "time=\u202e")))
     assert known is None or known.text.isprintable()
@@ -267,4 +267,4 @@ def test_many_streams_do_not_fill_the_memory() -> None:
 
 def test_suppression_is_known_by_its_count_not_by_its_text() -> None:
     assert found("Suppressed 77 messages from docker.service") is None
-    assert isinstance(SUPPRESSED, Signature)
+    assert isinstance(SUPPRESSION, Signature)

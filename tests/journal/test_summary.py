@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summariser, describe, summarise
-from console.journal.tallies import OBJECTS_KEPT, PATTERNS_KEPT
+from console.journal.tallies import MAX_OBJECTS, MAX_PATTERNS
 from console.journal.values import Batch, JournalEntry, JournalGap
 from tests.journal.lines import (
     AGENT,
@@ -67,9 +67,9 @@ def test_objects_without_a_name_keep_their_identifier_and_names_are_clean() -> N
 
 def test_each_commit_failure_is_a_lost_address_until_the_allocator_begins_anew() -> None:
     summary = summarise([Batch((at(LOST_LINE), at(LOST_LINE, 1), at(START_LINE, 2), at(LOST_LINE, 3)))], {})
-    assert (summary.addresses_lost, summary.rebuilt_at) == (1, NIGHT + timedelta(minutes=2))
+    assert (summary.lost_addresses, summary.rebuilt_at) == (1, NIGHT + timedelta(minutes=2))
     lost = next(each for each in summary.findings if each.signature.id == "commit-lost")
-    assert lost.addresses_lost == 3
+    assert lost.lost_addresses == 3
     assert "3 addresses lost" in describe(lost)
 
 
@@ -110,8 +110,8 @@ def test_unexplained_errors_are_counted_and_kept() -> None:
         ],
         {},
     )
-    assert summary.unmatched_count == 2
-    (kind,) = summary.unmatched
+    assert summary.unexplained_count == 2
+    (kind,) = summary.error_patterns
     assert (kind.count, kind.text) == (2, "something 2 broke: because")
 
 
@@ -128,7 +128,7 @@ def test_memory_is_bounded_whatever_comes() -> None:
         )
         assert len(summariser.add(batch)) == 2
     summary = summariser.summary({})
-    assert len(summary.findings[0].objects["service"]) == OBJECTS_KEPT
-    assert (summary.findings[0].count, summary.findings[0].unnamed) == (3000, 3000 - OBJECTS_KEPT)
-    assert (len(summary.unmatched), summary.unmatched_count) == (PATTERNS_KEPT, 3000)
+    assert len(summary.findings[0].objects["service"]) == MAX_OBJECTS
+    assert (summary.findings[0].count, summary.findings[0].unnamed_count) == (3000, 3000 - MAX_OBJECTS)
+    assert (len(summary.error_patterns), summary.unexplained_count) == (MAX_PATTERNS, 3000)
     assert len(summary.gaps) <= 16

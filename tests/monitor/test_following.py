@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from console.errors import HostError, Unknown
-from console.journal.matching import LogEvent, Unexplained
+from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, JournalEntry, JournalGap, Window
 from console.monitor.log_follower import LogFollower
-from console.monitor.values import LINES_KEPT, Log, StatePublisher
+from console.monitor.values import MAX_LINES, Log, StatePublisher
 from console.settings import SnapshotSettings
 from console.swarm.values import SwarmState
 from tests.journal.lines import VIP_LINE
@@ -108,9 +108,9 @@ async def following(
     rig = Rig(journal, clock, stage, LogFollower(log, host, SnapshotSettings(), clock, stage))
 
     def rebuilt() -> None:
-        rig.rebuilt += 1
+        rig.on_rebuild += 1
 
-    rig.following.rebuilt = rebuilt
+    rig.following.on_rebuild = rebuilt
     rig.following.learn(swarm)
     task = asyncio.create_task(rig.following.run())
     try:
@@ -127,7 +127,7 @@ async def test_the_last_hour_is_read_and_then_followed_from_there() -> None:
     async with following(journal) as rig:
         assert [each.since for each in journal.windows] == [NOW - timedelta(seconds=3600)]
         assert journal.begun == [("c2", None)]
-        assert [(each.number, each.level, each.recognised) for each in rig.log.lines] == [
+        assert [(each.number, each.level, each.meaning) for each in rig.log.lines] == [
             (1, "info", None),
             (2, "info", None),
         ]
@@ -135,7 +135,7 @@ async def test_the_last_hour_is_read_and_then_followed_from_there() -> None:
         await rig.let(0.3)
         assert [each.number for each in rig.log.lines] == [1, 2, 3]
         last = rig.log.lines[-1]
-        assert isinstance(last.recognised, LogEvent)
+        assert isinstance(last.meaning, LogEvent)
         assert (last.text, last.at, last.level) == (VIP_LINE, NOW, "error")
         assert [each.signature.id for each in rig.log.summary.findings] == ["vip-create"]
         assert rig.log.summary.window_s == 3600
@@ -170,8 +170,8 @@ async def test_a_flood_is_shown_in_batches_and_bounded_and_what_is_let_go_is_cou
             await rig.let(0.1)
         await rig.let(0.5)
         assert rig.stage.monitor_state.number - before <= 13
-        assert len(rig.log.lines) == LINES_KEPT
-        assert rig.log.dropped == number - LINES_KEPT
+        assert len(rig.log.lines) == MAX_LINES
+        assert rig.log.dropped == number - MAX_LINES
         assert rig.log.lines[-1].number == number
         assert rig.log.summary.entries == number
 
@@ -209,24 +209,24 @@ async def test_a_journal_that_breaks_off_is_followed_on_from_the_place() -> None
         journal.queue.put_nowait(HostError("journalctl ended."))
         await rig.settle()
         feed = rig.stage.monitor_state.log
-        assert feed.failed == Unknown("journalctl ended.")
+        assert feed.failure == Unknown("journalctl ended.")
         assert feed.value is not None
         assert isinstance(rig.following.summary(), Unknown)
         await rig.until(lambda: len(journal.begun) == 2)
         journal.write(entry(2))
         await rig.let(0.3)
-        assert (rig.stage.monitor_state.log.failed, [each.number for each in rig.log.lines]) == (None, [1, 2])
+        assert (rig.stage.monitor_state.log.failure, [each.number for each in rig.log.lines]) == (None, [1, 2])
         assert journal.begun[1] == ("c1", None)
 
 
 async def test_tries_are_further_and_further_apart() -> None:
     journal = Journal(HostError("not for this user", "be root"))
     async with following(journal) as rig:
-        assert rig.stage.monitor_state.log.failed == Unknown("not for this user", "be root")
+        assert rig.stage.monitor_state.log.failure == Unknown("not for this user", "be root")
         await rig.let(60)
         assert 5 <= len(journal.windows) <= 7
         journal.first = Batch((entry(1),))
-        await rig.until(lambda: rig.stage.monitor_state.log.failed is None)
+        await rig.until(lambda: rig.stage.monitor_state.log.failure is None)
 
 
 async def test_a_gap_is_told() -> None:
@@ -241,7 +241,7 @@ async def test_the_log_of_another_host_is_not_read() -> None:
     journal = Journal(Batch((entry(1),)))
     async with following(journal, ELSEWHERE, is_proven=False) as rig:
         assert rig.stage.monitor_state.log.value is None
-        assert rig.stage.monitor_state.log.failed == Unknown(
+        assert rig.stage.monitor_state.log.failure == Unknown(
             f"The engine at {ELSEWHERE} is not on this host."
         )
         assert journal.windows == []
@@ -257,7 +257,7 @@ async def test_the_log_behind_a_silent_socket_is_read_until_it_turns_out_to_be_a
         rig.following.learn(SEEN)
         await rig.settle()
         assert rig.stage.monitor_state.log.value is None
-        assert rig.stage.monitor_state.log.failed == Unknown("another's")
+        assert rig.stage.monitor_state.log.failure == Unknown("another's")
 
 
 async def test_the_log_behind_a_silent_socket_goes_on_when_it_is_proven(
@@ -279,14 +279,14 @@ async def test_a_line_that_says_that_dockerd_started_calls_for_a_look() -> None:
     async with following(journal) as rig:
         journal.write(entry(1), entry(2, STARTING))
         await rig.let(0.3)
-        assert rig.rebuilt == 1
-        assert isinstance(rig.log.lines[1].recognised, LogEvent)
+        assert rig.on_rebuild == 1
+        assert isinstance(rig.log.lines[1].meaning, LogEvent)
 
 
 async def test_errors_without_a_signature_are_told_apart() -> None:
     odd = 'time="2026-06-12T02:00:00.000000000Z" level=error msg="odd"'
     async with following(Journal(Batch((entry(1, odd),)))) as rig:
-        assert isinstance(rig.log.lines[0].recognised, Unexplained)
+        assert isinstance(rig.log.lines[0].meaning, UnexplainedError)
 
 
 async def test_a_bug_in_showing_the_log_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

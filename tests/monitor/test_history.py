@@ -46,7 +46,7 @@ async def test_trends_follow_the_use(simulated: Simulation) -> None:
         # 253 - 3 held - 2 leaked, two for each removal.
         assert (trend.leaked_per_removal, trend.removals_left) == (2.0, 124)
         assert trend.per_hour is None
-        assert watched.monitor_state.history_failed is None
+        assert watched.monitor_state.history_failure is None
         # What stands is the very same, until its last point moves.
         before = watched.monitor_state.trends
         await watched.let(4)
@@ -74,7 +74,7 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         assert watched.monitor_state.leak_log.entries == first
-        since = watched.monitor_state.leak_log.watched_since
+        since = watched.monitor_state.leak_log.monitored_since
         assert since is not None
         assert all(each.ended_at < since for each in first)
         (part,) = account_of(watched.monitor_state, "proxy").subnets
@@ -82,7 +82,7 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
         known = watched.monitor_state.trends[network_id(watched)].points
         assert {each.used for each in known} == {each.used for each in points[-1:]}
         assert known[0].at < since
-        assert watched.monitor_state.history_failed is None
+        assert watched.monitor_state.history_failure is None
 
 
 async def test_whoever_looks_once_is_told_too(simulated: Simulation, tmp_path: Path) -> None:
@@ -134,15 +134,15 @@ async def test_a_history_that_cannot_be_used_is_told_and_the_session_goes_on(
 ) -> None:
     damage(tmp_path)
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
-        monitor_state = await watched.until(lambda monitor_state: monitor_state.history_failed)
-        assert monitor_state.history_failed is not None
-        assert "cannot be used" in monitor_state.history_failed.reason
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.history_failure)
+        assert monitor_state.history_failure is not None
+        assert "cannot be used" in monitor_state.history_failure.reason
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(14)
         assert watched.monitor_state.trends[network_id(watched)].points[-1].used == 5
         mend(tmp_path)
-        await watched.until(lambda monitor_state: monitor_state.history_failed is None, within_s=70)
+        await watched.until(lambda monitor_state: monitor_state.history_failure is None, within_s=70)
     assert_kept(tmp_path)
 
 

@@ -12,7 +12,7 @@ from console.addresses.accounting import EarlierLeaks, account
 from console.addresses.forecast import Point
 from console.addresses.leaks import LeakLog, allocator_of
 from console.errors import HostError
-from console.monitor.history import WRITTEN_S, History
+from console.monitor.history import WRITE_INTERVAL_S, History
 from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
 from tests.support.swarms import NOW, engine, network, service, swarm
@@ -88,7 +88,7 @@ class Session:
         await self.clock.is_asleep.wait()
         self.clock.is_asleep.clear()
         self.store.began.clear()
-        self.clock.advance(WRITTEN_S)
+        self.clock.advance(WRITE_INTERVAL_S)
         if is_held_up:
             assert await asyncio.to_thread(self.store.began.wait, 60)
         else:

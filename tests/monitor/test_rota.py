@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from console.errors import Unknown
-from console.monitor.schedule import ATTENDED_S, MOST_AT_ONCE, OTHERS_S, InspectionSchedule
+from console.monitor.schedule import ATTENTION_INTERVAL_S, MOST_AT_ONCE, IDLE_INTERVAL_S, InspectionSchedule
 from console.swarm.values import Network, NetworkDetail, Service, SwarmState, Task
 from tests.support.swarms import network, service, swarm, task
 
@@ -47,9 +47,9 @@ def test_everything_is_inspected_once_more_when_it_has_settled() -> None:
     snapshots = Looks()
     snapshots.snapshot(0)
     assert snapshots.snapshot(1.5) == set()
-    assert snapshots.rota.settled() == frozenset()
+    assert snapshots.rota.settled_networks() == frozenset()
     assert snapshots.snapshot(2) == {"id-proxy", "id-other"}
-    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
+    assert snapshots.rota.settled_networks() == {"id-proxy", "id-other"}
     assert snapshots.snapshot(4) == set()
 
 
@@ -59,13 +59,13 @@ def test_where_holders_change_it_is_inspected_at_once_and_when_it_has_settled() 
         snapshots.snapshot(at_s)
     stopping = (replace(RUNS, desired_state="shutdown"),)
     assert snapshots.snapshot(4, tasks=stopping) == {"id-proxy"}
-    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.rota.settled_networks() == {"id-other"}
     assert snapshots.snapshot(4.5, tasks=stopping) == set()
     gone: tuple[Task, ...] = ()
     assert snapshots.snapshot(5, tasks=gone) == {"id-proxy"}
     assert snapshots.snapshot(6, tasks=gone) == set()
     assert snapshots.snapshot(7, tasks=gone) == {"id-proxy"}
-    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
+    assert snapshots.rota.settled_networks() == {"id-proxy", "id-other"}
 
 
 def test_services_that_come_and_go_touch_their_networks() -> None:
@@ -82,18 +82,18 @@ def test_what_the_inspection_finds_changed_is_not_settled() -> None:
     snapshots.snapshot(0)
     counted = replace(PROXY, detail=NetworkDetail((), 1, {}))
     snapshots.snapshot(2, after=(counted, OTHER))
-    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.rota.settled_networks() == {"id-other"}
     assert snapshots.snapshot(4, networks=(counted, OTHER)) == {"id-proxy"}
-    assert snapshots.rota.settled() == {"id-proxy", "id-other"}
+    assert snapshots.rota.settled_networks() == {"id-proxy", "id-other"}
 
 
 def test_what_somebody_attends_to_is_inspected_often_and_the_others_seldom() -> None:
     snapshots = Looks("proxy")
     for at_s in (0, 2):
         snapshots.snapshot(at_s)
-    assert snapshots.snapshot(2 + ATTENDED_S - 0.1) == set()
-    assert snapshots.snapshot(2 + ATTENDED_S) == {"id-proxy"}
-    assert "id-other" in snapshots.snapshot(2 + OTHERS_S)
+    assert snapshots.snapshot(2 + ATTENTION_INTERVAL_S - 0.1) == set()
+    assert snapshots.snapshot(2 + ATTENTION_INTERVAL_S) == {"id-proxy"}
+    assert "id-other" in snapshots.snapshot(2 + IDLE_INTERVAL_S)
 
 
 def test_of_many_only_some_are_due_at_once() -> None:
@@ -103,7 +103,7 @@ def test_of_many_only_some_are_due_at_once() -> None:
         assert len(snapshots.snapshot(at_s, networks=many)) == 50
     seen = set[str]()
     for number in range(7):
-        chosen = snapshots.snapshot(2 + OTHERS_S + number, networks=many)
+        chosen = snapshots.snapshot(2 + IDLE_INTERVAL_S + number, networks=many)
         assert len(chosen) == min(MOST_AT_ONCE, 50 - len(seen))
         assert not chosen & seen
         seen |= chosen
@@ -116,7 +116,7 @@ def test_what_could_not_be_inspected_is_tried_again() -> None:
     snapshots.snapshot(0, after=(failed, OTHER))
     assert snapshots.snapshot(0.5, networks=(failed, OTHER)) == {"id-proxy"}
     snapshots.snapshot(3, networks=(failed, OTHER))
-    assert "id-proxy" not in snapshots.rota.settled()
+    assert "id-proxy" not in snapshots.rota.settled_networks()
 
 
 def test_parts_that_cannot_be_read_are_compared_when_they_can_again() -> None:
@@ -135,5 +135,5 @@ def test_networks_that_are_gone_are_forgotten() -> None:
     for at_s in (0, 2):
         snapshots.snapshot(at_s)
     snapshots.snapshot(3, networks=(OTHER,))
-    assert snapshots.rota.settled() == {"id-other"}
+    assert snapshots.rota.settled_networks() == {"id-other"}
     assert snapshots.snapshot(4) == {"id-proxy"}

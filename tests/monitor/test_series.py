@@ -9,7 +9,7 @@ from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.forecast import Point
 from console.addresses.leaks import AllocatorGeneration, Census, LeakLog, allocator_of
 from console.errors import Unknown
-from console.monitor.history import History, Series, added, series_of, thinned
+from console.monitor.history import History, Series, add_point, series_of, thin_points
 from console.monitor.values import StatePublisher
 from console.swarm.values import Engine, SwarmState
 from tests.support.swarms import HERE, NOW, engine, network, swarm
@@ -86,30 +86,30 @@ def at(seconds: float, used: int = 7) -> Point:
 def test_what_stands_is_two_points_of_which_the_later_moves() -> None:
     points: tuple[Point, ...] = ()
     for seconds in range(0, 3600, 2):
-        points = added(points, 7, at(seconds).at)
+        points = add_point(points, 7, at(seconds).at)
     assert points == (at(0), at(3540))
-    assert added(points, 7, at(3541).at) is points
+    assert add_point(points, 7, at(3541).at) is points
 
 
 def test_what_changes_is_kept_every_ten_seconds_at_most() -> None:
     points: tuple[Point, ...] = ()
     for seconds in range(0, 40, 2):
-        points = added(points, seconds, at(seconds).at)
+        points = add_point(points, seconds, at(seconds).at)
     assert [each.used for each in points] == [0, 10, 20, 30]
 
 
 def test_the_past_is_thinned_out() -> None:
     points = [at(-minutes * 60, minutes) for minutes in range(5 * 24 * 60)]
-    left = thinned(points, NOW)
+    left = thin_points(points, NOW)
     ages = [(NOW - each.at) / timedelta(hours=1) for each in left]
     assert sum(age <= 2 for age in ages) == 121
     assert sum(2 < age <= 24 for age in ages) == pytest.approx(22 * 6, abs=2)
     assert len(left) < 350
-    assert left == thinned(left, NOW)
+    assert left == thin_points(left, NOW)
 
 
 def test_points_of_the_future_are_let_go_when_the_clock_was_set_back() -> None:
-    assert thinned([at(0), at(500)], at(10).at) == (at(0),)
+    assert thin_points([at(0), at(500)], at(10).at) == (at(0),)
 
 
 def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -> None:

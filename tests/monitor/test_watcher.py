@@ -44,7 +44,7 @@ def used(monitor_state: MonitorState) -> int:
 
 
 def is_seen(monitor_state: MonitorState) -> bool:
-    return monitor_state.snapshot.value is not None and monitor_state.snapshot.failed is None
+    return monitor_state.snapshot.value is not None and monitor_state.snapshot.failure is None
 
 
 def deployed(watched: Watching, name: str = "ghost") -> Deployed:
@@ -98,7 +98,7 @@ async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simu
             str(one) for each in monitor_state.leak_log.entries for one in each.addresses
         ) == sorted(lost)
         assert monitor_state.leak_log.gaps == ()
-        assert monitor_state.leak_log.watched_since is not None
+        assert monitor_state.leak_log.monitored_since is not None
 
 
 async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() -> None:
@@ -142,7 +142,7 @@ async def test_the_engines_own_count_stands_while_addresses_change_hands_and_get
 
             await watched.until(lambda monitor_state: len(monitor_state.leak_log.entries) == 2, within_s=20)
             seen = account_of(watched.monitor_state, "proxy").subnets[0].leak
-            assert (seen.count, seen.certainty, seen.seen_leaking) == (2, LeakCertainty.AT_LEAST, 2)
+            assert (seen.count, seen.certainty, seen.observed_count) == (2, LeakCertainty.AT_LEAST, 2)
             monitor_state = await watched.until(is_counted, within_s=20)
             (part,) = account_of(monitor_state, "proxy").subnets
             assert (part.leak.certainty, part.leak.evidence) == (
@@ -239,13 +239,13 @@ async def test_an_engine_that_fails_leaves_the_last_look_and_says_why(
         await watched.let(4)
         last = watched.monitor_state.snapshot
         simulated.break_call("/info", kind)
-        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed)
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failure)
         assert monitor_state.snapshot.value is last.value
         assert monitor_state.snapshot.at_s >= last.at_s
-        assert monitor_state.snapshot.failed_at_s == pytest.approx(watched.clock.monotonic(), abs=0.3)
-        since = monitor_state.snapshot.failed_at_s
+        assert monitor_state.snapshot.failing_since_s == pytest.approx(watched.clock.monotonic(), abs=0.3)
+        since = monitor_state.snapshot.failing_since_s
         await watched.let(8)
-        assert watched.monitor_state.snapshot.failed_at_s == since
+        assert watched.monitor_state.snapshot.failing_since_s == since
         (gap,) = watched.monitor_state.leak_log.gaps
         assert gap.until is None
         simulated.mend()
@@ -257,9 +257,9 @@ async def test_an_engine_that_hangs_is_said_to(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running, timeout_s=1.0) as watched:
         await watched.until(is_seen)
         simulated.break_call("/*", "hang", times=1000)
-        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed, within_s=20)
-        assert monitor_state.snapshot.failed is not None
-        assert "did not answer in time" in monitor_state.snapshot.failed.reason
+        monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failure, within_s=20)
+        assert monitor_state.snapshot.failure is not None
+        assert "did not answer in time" in monitor_state.snapshot.failure.reason
         assert monitor_state.snapshot.value is not None
         simulated.mend()
         await watched.until(is_seen, within_s=20)
@@ -270,7 +270,7 @@ async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulat
         await watched.until(is_seen)
         simulated.break_call("/services", "cut")
         monitor_state = await watched.until(lambda monitor_state: "part-unread" in scene_codes(monitor_state))
-        assert monitor_state.snapshot.failed is None
+        assert monitor_state.snapshot.failure is None
         assert scene_codes(monitor_state)["part-unread"] is Severity.UNKNOWN
         simulated.mend()
         await watched.until(lambda monitor_state: "part-unread" not in scene_codes(monitor_state))
@@ -280,13 +280,13 @@ async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
     with simulation(a_swarm("1.41")) as simulated:
         host = f"unix://{tmp_path}/later.sock"
         async with watching(host, simulated.running) as watched:
-            monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failed)
+            monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failure)
             assert monitor_state.snapshot.value is None
-            assert monitor_state.snapshot.failed is not None
-            assert "the socket does not exist" in monitor_state.snapshot.failed.reason
+            assert monitor_state.snapshot.failure is not None
+            assert "the socket does not exist" in monitor_state.snapshot.failure.reason
             (tmp_path / "later.sock").symlink_to(simulated.socket)
             await watched.until(is_seen, within_s=15)
-            assert watched.monitor_state.leak_log.watched_since is not None
+            assert watched.monitor_state.leak_log.monitored_since is not None
 
 
 # A connection that the simulated engine accepts in the moment in which it goes down is dropped unclosed by asyncio.
@@ -298,8 +298,8 @@ async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulat
         simulated.control("down", {"seconds": 4})
         await until_it_answers(simulated.socket, is_up=False)
         watched.monitor.wake()
-        await watched.until(lambda monitor_state: monitor_state.snapshot.failed, within_s=5)
-        assert "not running" in str(watched.monitor_state.snapshot.failed)
+        await watched.until(lambda monitor_state: monitor_state.snapshot.failure, within_s=5)
+        assert "not running" in str(watched.monitor_state.snapshot.failure)
         await until_it_answers(simulated.socket, is_up=True)
         watched.do(SimulatedEngine.restart)
         await watched.until(is_seen, within_s=30)

@@ -139,7 +139,7 @@ async def test_every_dialog_has_a_character_for_whatever_it_draws(monkeypatch: p
         shown.app.notify("That is gone, too.", severity="error", timeout=600)
         frame = await shown.until(lambda text: "That is gone, too." in text)
         assert frame.isascii()
-        shown.stage.put_on(snapshot=Feed(failed=Unknown("Gone.", "Is it?")))
+        shown.stage.put_on(snapshot=Feed(failure=Unknown("Gone.", "Is it?")))
         assert (await shown.until(lambda text: "UNKNOWN" in text)).isascii()
     assert not spy.seen
 

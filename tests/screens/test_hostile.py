@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.leaks import LeakEntry, LeakLog, Unwatched
+from console.addresses.leaks import LeakEntry, LeakLog, MonitoringGap
 from console.errors import Unknown
 from console.host.who import Who
 from console.monitor.values import MonitorState
@@ -82,7 +82,7 @@ def hostile_scene() -> MonitorState:
         )
         for place, name in enumerate(NAMES)
     )
-    gap = Unwatched(ago(500), None, TEXTS[3])
+    gap = MonitoringGap(ago(500), None, TEXTS[3])
     messages = [f'level=error msg="{text}" error="{text}"' for text in (*map(str, RAW), *TEXTS)]
     return monitor_state(
         swarm([proxy], services, tasks),

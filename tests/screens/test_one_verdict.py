@@ -182,7 +182,7 @@ async def test_a_run_is_told_while_the_engine_does_not_answer(tmp_path: Path) ->
         simulated.break_call("*", "refuse")
         async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
             monitor_state = await watched.until(
-                lambda each: each.snapshot.failed is not None and each.unfinished
+                lambda each: each.snapshot.failure is not None and each.run_findings
             )
             age = age_of(monitor_state, watched.clock.now(), watched.clock.monotonic())
             line = "".join(text for text, _ in headline(monitor_state, age, UTC))
@@ -194,9 +194,9 @@ async def test_a_run_that_is_over_is_told_no_more(tmp_path: Path) -> None:
     STOPPED(engine, tmp_path)
     with simulation(engine) as simulated:
         async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
-            await watched.until(lambda each: each.unfinished)
+            await watched.until(lambda each: each.run_findings)
             with closing(database.connect(tmp_path / "runs" / RUN / LOG)) as log:
                 database.append(log, events.Abandoned(ALICE, "Nothing is left."), START)
-            monitor_state = await watched.until(lambda each: not each.unfinished)
+            monitor_state = await watched.until(lambda each: not each.run_findings)
             await watched.until(lambda each: severity_and_headline(each)[0] is Severity.OK)
-    assert monitor_state.unfinished == ()
+    assert monitor_state.run_findings == ()

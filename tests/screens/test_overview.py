@@ -122,7 +122,7 @@ async def test_before_the_first_look_it_says_whom_it_asks_and_then_why_nothing_c
         assert "READING  waiting for the engine" in shown.frame
         assert "unix:///var/run/docker.sock" in shown.frame
         failed = Unknown("Nothing listens at unix:///var/run/docker.sock.", "Is dockerd running?")
-        shown.stage.put_on(snapshot=Feed(failed=failed, failed_at_s=100.0))
+        shown.stage.put_on(snapshot=Feed(failure=failed, failing_since_s=100.0))
         frame = await shown.until(lambda text: "UNKNOWN" in text)
         assert "UNKNOWN  Nothing listens at unix:///var/run/docker.sock." in frame
         assert "Is dockerd running?" in frame
@@ -329,7 +329,7 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
         ):
             frame = await shown.press(*keys)
             assert all(len(line) <= width for line in frame.splitlines())
-        shown.stage.put_on(snapshot=Feed(failed=failed), log=Feed(failed=failed), quiet=Feed(failed=failed))
+        shown.stage.put_on(snapshot=Feed(failure=failed), log=Feed(failure=failed), quiet=Feed(failure=failed))
         await shown.press("o")
         await shown.until(lambda text: "UNKNOWN" in text)
         assert shown.app.failure is None

@@ -7,11 +7,11 @@ from ipaddress import IPv4Address
 import pytest
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
-from console.addresses.details import index_for_telling
+from console.addresses.details import index_swarm_objects
 from console.addresses.forecast import Trend
-from console.addresses.leaks import LeakEntry, LeakLog, Unwatched
-from console.addresses.map import maps_of
-from console.diagnosis.attachments import attached_to
+from console.addresses.leaks import LeakEntry, LeakLog, MonitoringGap
+from console.addresses.map import map_network
+from console.diagnosis.attachments import find_attachments
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
 from console.errors import Unknown
@@ -75,7 +75,7 @@ def test_an_outlook_is_given_only_where_there_is_one() -> None:
 
 
 def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:
-    (found,) = maps_of(only(counted(8, 8), counted(8, 8)), (ENTRY,))
+    (found,) = map_network(only(counted(8, 8), counted(8, 8)), (ENTRY,))
     assert texts(addresses.legend(found, addresses.LETTERS)).splitlines() == [
         "V VIP 1", "t task 0", "c container 0", "L load balancer 1", "# leaked 1", "? unknown 10", "G gateway", "- reserved",
     ]  # fmt: skip
@@ -86,8 +86,8 @@ def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:
 
 def test_a_cell_is_told_with_its_address_first() -> None:
     state = counted(8, 8)
-    (found,) = maps_of(only(state, state), (ENTRY,))
-    index = index_for_telling(state, NOW, UTC)
+    (found,) = map_network(only(state, state), (ENTRY,))
+    index = index_swarm_objects(state, NOW, UTC)
     said = texts(addresses.cell_says(found, int(IPv4Address("10.0.1.9")), index))
     assert said.startswith("10.0.1.9  leaked\nwas ghost-pr_app.1 of stack ghost-pr\nsince 01:00, 60 min ago")
 
@@ -95,7 +95,7 @@ def test_a_cell_is_told_with_its_address_first() -> None:
 def test_a_block_is_one_row_of_figures() -> None:
     big = a_network("proxy", "10.10.0.0/16", load_balancer="10.10.0.2", peers=1)
     entry = replace(ENTRY, addresses=(IPv4Address("10.10.1.5"),))
-    (found,) = maps_of(only(swarm([big], [service("a", (PROXY, "10.10.1.4"))])), (entry,))
+    (found,) = map_network(only(swarm([big], [service("a", (PROXY, "10.10.1.4"))])), (entry,))
     first, second, third = (text_of(addresses.block_parts(found.block(each), ASCII)) for each in range(3))
     assert first == "  10.10.0.0      #........... 1/254       0    0   1    ? <=253"
     assert second == "! 10.10.1.0      #........... 2/256       1    0   0    1 <=254"
@@ -109,7 +109,7 @@ def test_what_is_on_a_network_has_its_addresses_and_what_it_lacks() -> None:
         [service("ghost_app", (PROXY, "10.0.1.2")), service("waits", networks=[PROXY])],
         [task("ghost_app", (PROXY, "10.0.1.3")), task("", (PROXY, "10.0.1.4"), container="c" * 64)],
     )
-    found = attached_to(only(state), state)
+    found = find_attachments(only(state), state)
     rows, empty = network.attached_rows(found, "", "…")
     assert [each.split() for each in of_rows(rows)] == [
         ["service", "ghost_app", "1", "of", "1", "running", ".2", ".3"],
@@ -134,12 +134,12 @@ def test_what_recreating_would_touch_is_named_and_refusals_come_first() -> None:
         ],
         [task("ghost_app", (PROXY, "10.0.1.3"))],
     )
-    said = texts(network.recreation(only(state), attached_to(only(state), state)))
+    said = texts(network.recreation(only(state), find_attachments(only(state), state)))
     assert said.startswith("1 object blocks recreating proxy:\n  service job. A job cannot")
     assert "1 would be stopped once and started once:\n  ghost_app" in said
     free = swarm([a_network("proxy", "10.0.1.0/24")])
     assert "It has no services or containers." in texts(
-        network.recreation(only(free), attached_to(only(free), free))
+        network.recreation(only(free), find_attachments(only(free), free))
     )
 
 
@@ -148,8 +148,8 @@ def test_what_was_lost_names_address_task_stack_and_network() -> None:
         "    01:00  10.0.1.9  ghost-pr_app.1  ghost-pr_internal"
     ]
     gaps = (
-        Unwatched(ago(600), None, "The engine did not answer."),
-        Unwatched(ago(1200), ago(900), "Paused."),
+        MonitoringGap(ago(600), None, "The engine did not answer."),
+        MonitoringGap(ago(1200), ago(900), "Paused."),
     )
     said = texts(network.seen_leaking(LeakLog(ago(7200), (ENTRY,), gaps), NOW, UTC))
     assert "Not tracked from 01:50 to now: The engine did not answer." in said
@@ -217,16 +217,16 @@ def test_why_tells_the_verdict_the_evidence_and_a_command_for_the_engine_that_wa
         [service("ghost_app", networks=[PROXY], updated=ago(900)), service("fine", (PROXY, "10.0.1.2"))],
         [task("ghost_app", state="new", since=ago(800)), task("fine")],
     )
-    events = (each.recognised for each in log([NO_ADDRESS]).lines)
+    events = (each.meaning for each in log([NO_ADDRESS]).lines)
     lines = last_lines(each for each in events if isinstance(each, LogEvent))
     answer = explain(snapshot(state), Thresholds(), (), lines)
     rows = why.service_rows(answer, "")
     assert of_rows(rows)[0].startswith("HELD UP      0/1  ghost_app")
     assert of_rows(why.service_rows(answer, "fine"))[0].startswith("runs")
-    said = texts(why.explanation(answer.explained[0], ("DOCKER_HOST=tcp://far ", "")))
+    said = texts(why.explanation(answer.services[0], ("DOCKER_HOST=tcp://far ", "")))
     assert "ghost_app: " in said
     assert "Cause: addresses exhausted." in said
-    assert why.command_of(answer.explained[0], ("X=1 ", "")) in said.replace("DOCKER_HOST=tcp://far ", "X=1 ")
+    assert why.command_of(answer.services[0], ("X=1 ", "")) in said.replace("DOCKER_HOST=tcp://far ", "X=1 ")
 
 
 RUNBOOK = Runbook(

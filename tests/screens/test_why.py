@@ -161,4 +161,4 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_a_recorded_swarm_is_explained_whole() -> None:
     seen = swarm_of("20.10.24")
     answer = explain(snapshot(seen), Thresholds(), ())
-    assert len(answer.explained) == len(known(seen.services, ()))
+    assert len(answer.services) == len(known(seen.services, ()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from console.addresses.accounting import account
-from console.addresses.map import AddressMap, maps_of
+from console.addresses.map import AddressMap, map_network
 from console.journal.matching import LogEvent
 from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
@@ -200,7 +200,7 @@ async def test_a_filter_keeps_the_line_that_is_read_or_the_next_one() -> None:
     async with on_stage(widget, 60, 6) as pilot:
         widget.show(log([CHATTER, NO_ADDRESS, CHATTER, NO_ADDRESS, CHATTER]).lines)
         await pilot.press("g", "j", "j")
-        widget.filter(lambda line: isinstance(line.recognised, LogEvent))
+        widget.filter(lambda line: isinstance(line.meaning, LogEvent))
         assert [each.number for each in widget.lines] == [1, 3]
         assert number_of(widget) == 3
         widget.filter(lambda _: False)
@@ -235,7 +235,7 @@ def small_map(*vips: str, cidr: str = "10.0.1.0/24") -> AddressMap:
     state = swarm(
         [network("proxy", cidr)], [service(f"s{n}", ("id-proxy", each)) for n, each in enumerate(vips)]
     )
-    (found,) = maps_of(account(state)[0], ())
+    (found,) = map_network(account(state)[0], ())
     return found
 
 

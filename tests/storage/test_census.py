@@ -9,7 +9,7 @@ import pytest
 
 from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import HostError, Unknown
-from console.storage.census import FOLDER, keep_census, kept_censuses
+from console.storage.census import FOLDER, write_census, read_censuses
 from console.storage.state import state_folder
 from tests.support.swarms import LONG_AGO, NOW
 
@@ -25,22 +25,22 @@ CENSUS = Census(
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     other = replace(CENSUS, network_id="net2", allocator=replace(CENSUS.allocator, daemon_began=None))
-    keep_census(tmp_path, CENSUS)
-    keep_census(tmp_path, other)
-    assert kept_censuses(tmp_path) == (CENSUS, other)
+    write_census(tmp_path, CENSUS)
+    write_census(tmp_path, other)
+    assert read_censuses(tmp_path) == (CENSUS, other)
 
 
 def test_the_last_one_of_a_network_is_kept(tmp_path: Path) -> None:
-    keep_census(tmp_path, CENSUS)
+    write_census(tmp_path, CENSUS)
     later = replace(CENSUS, taken_at=NOW + timedelta(hours=1), unaccounted=())
-    keep_census(tmp_path, later)
-    assert kept_censuses(tmp_path) == (later,)
+    write_census(tmp_path, later)
+    assert read_censuses(tmp_path) == (later,)
 
 
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        path = keep_census(tmp_path / "new" / "state", CENSUS)
+        path = write_census(tmp_path / "new" / "state", CENSUS)
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -49,14 +49,14 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 def test_an_identifier_from_outside_does_not_lead_elsewhere(tmp_path: Path) -> None:
-    path = keep_census(tmp_path, replace(CENSUS, network_id="../../x/\x1b[2J" + "y" * 300))
+    path = write_census(tmp_path, replace(CENSUS, network_id="../../x/\x1b[2J" + "y" * 300))
     assert path.parent == tmp_path / FOLDER
     assert len(path.name) < 200
 
 
 def test_nothing_kept_is_nothing_known(tmp_path: Path) -> None:
-    assert kept_censuses(tmp_path) == ()
-    assert kept_censuses(Path("/nonexistent")) == ()
+    assert read_censuses(tmp_path) == ()
+    assert read_censuses(Path("/nonexistent")) == ()
 
 
 @pytest.mark.parametrize(
@@ -64,24 +64,24 @@ def test_nothing_kept_is_nothing_known(tmp_path: Path) -> None:
     ["", "{", "[]", "{}", "null", '{"schema": "vipconsole.evidence/2"}', "[" * 100_000, "\x00"],
 )
 def test_a_file_that_makes_no_sense_is_unknown_and_named(tmp_path: Path, text: str) -> None:
-    path = keep_census(tmp_path, CENSUS)
+    path = write_census(tmp_path, CENSUS)
     path.write_text(text)
-    found = kept_censuses(tmp_path)
+    found = read_censuses(tmp_path)
     assert isinstance(found, Unknown)
     assert str(path) in found.reason
 
 
 @pytest.mark.parametrize("key", ["network_id", "taken_at", "allocator", "unaccounted"])
 def test_a_file_with_a_field_of_another_kind_is_unknown(tmp_path: Path, key: str) -> None:
-    path = keep_census(tmp_path, CENSUS)
+    path = write_census(tmp_path, CENSUS)
     path.write_text(json.dumps({**json.loads(path.read_text()), key: 5}))
-    assert isinstance(kept_censuses(tmp_path), Unknown)
+    assert isinstance(read_censuses(tmp_path), Unknown)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HostError, match="cannot be created"):
-        keep_census(tmp_path / "file", CENSUS)
+        write_census(tmp_path / "file", CENSUS)
 
 
 def test_state_lives_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

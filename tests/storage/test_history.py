@@ -11,7 +11,7 @@ import pytest
 
 from console.addresses.forecast import Point
 from console.errors import HostError
-from console.storage.history import FILE, KEPT_DAYS, HistoryStore, StoredHistory
+from console.storage.history import FILE, MAX_DAYS, HistoryStore, StoredHistory
 from tests.support.swarms import NOW, entry
 
 KEY = ("id-proxy", "series")
@@ -68,11 +68,11 @@ def test_the_past_is_thinned_and_the_distant_past_let_go(store: HistoryStore) ->
     day = 24 * 60
     every_minute = [at(-minutes, minutes) for minutes in range(3 * day)]
     store.add_points(CLUSTER, [(KEY, each) for each in every_minute])
-    store.add_points(CLUSTER, [(KEY, at(-(KEPT_DAYS + 1) * day))])
+    store.add_points(CLUSTER, [(KEY, at(-(MAX_DAYS + 1) * day))])
     store.thin(NOW, {})
     left = kept(store).points[KEY]
     ages = [(NOW - each.at) / timedelta(minutes=1) for each in left]
-    assert max(ages) < KEPT_DAYS * day
+    assert max(ages) < MAX_DAYS * day
     assert sum(each <= 120 for each in ages) == 121
     assert sum(120 < each <= day for each in ages) == pytest.approx(22 * 6, abs=2)
     assert sum(day < each for each in ages) == pytest.approx(2 * 12, abs=2)
@@ -90,8 +90,8 @@ def test_leaks_of_an_allocator_that_is_gone_are_let_go(store: HistoryStore) -> N
 
 
 def test_it_does_not_grow_for_ever(store: HistoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.storage.history.ROWS_KEPT", 50)
-    monkeypatch.setattr("console.storage.history.LEAKS_KEPT", 3)
+    monkeypatch.setattr("console.storage.history.MAX_ROWS", 50)
+    monkeypatch.setattr("console.storage.history.MAX_LEAKS", 3)
     store.add_points(CLUSTER, [(KEY, at(-each)) for each in range(100)])
     leaks = [
         entry("id-proxy", f"10.0.1.{each}", stack=f"s{each}", ended_at=NOW + timedelta(minutes=each))

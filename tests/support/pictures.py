@@ -14,7 +14,7 @@ from textual.app import App
 from console.addresses.leaks import Census, LeakLog, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.checks import judge
-from console.diagnosis.quiescence.values import Changes, PreviousChecks, QuiescenceRules, Seen
+from console.diagnosis.quiescence.values import Changes, PreviousChecks, QuiescenceRules, CheckInputs
 from console.diagnosis.values import Snapshot
 from console.journal.recordings import RecordedJournal
 from console.journal.summary import summarise
@@ -43,7 +43,7 @@ async def evening() -> MonitorState:
             batch = await RecordedJournal(path, UNIT).read(Window(since=DEFAULT_DATE - timedelta(hours=1)))
         swarm = await read_swarm(running.host)
     summary = summarise([batch], object_names(swarm), settings.snapshot.journal_s)
-    leak_log = LeakLog(watched_since=DEFAULT_DATE - timedelta(hours=1))
+    leak_log = LeakLog(monitored_since=DEFAULT_DATE - timedelta(hours=1))
     allocator = allocator_of(swarm)
     if allocator is None:
         raise AssertionError("the simulated engine tells what hands its addresses out")
@@ -59,7 +59,7 @@ async def evening() -> MonitorState:
         "unix:///var/run/docker.sock", DEFAULT_DATE, 0.1, swarm, swarm, (), summary, (census,), leak_log
     )
     rules = QuiescenceRules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
-    quiet = judge(Seen(seen, activity(), Changes((), None), AT_S), PreviousChecks(), rules).report
+    quiet = judge(CheckInputs(seen, activity(), Changes((), None), AT_S), PreviousChecks(), rules).report
     snapshot = AssessedSnapshot(seen, assess(seen, settings.thresholds))
     return MonitorState(
         1, Feed(snapshot, AT_S), Feed(Log(summary), AT_S), Feed(quiet, AT_S), leak_log=leak_log

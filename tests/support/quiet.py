@@ -10,7 +10,7 @@ from console.diagnosis.quiescence.values import (
     PreviousChecks,
     QuiescenceRules,
     ReportedChange,
-    Seen,
+    CheckInputs,
 )
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
@@ -29,8 +29,8 @@ EVERYTHING = {
 
 def seen(
     state: SwarmState, stream_item: tuple[ReportedChange, ...] = (), deaf: Unknown | None = None, **host: Any
-) -> Seen:
-    return Seen(snapshot(state), activity(**host), Changes(stream_item, deaf), 1000.0)
+) -> CheckInputs:
+    return CheckInputs(snapshot(state), activity(**host), Changes(stream_item, deaf), 1000.0)
 
 
 def judged(

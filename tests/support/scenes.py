@@ -56,7 +56,7 @@ def monitor_state(
     trends: Mapping[str, Trend] = NO_TRENDS,
 ) -> MonitorState:
     """Return what is shown of a swarm and a log just now."""
-    watched = leak_log or LeakLog(watched_since=NOW)
+    watched = leak_log or LeakLog(monitored_since=NOW)
     assessed: Feed[AssessedSnapshot] = Feed()
     if state is not None:
         journal = None if log is None else log.summary

@@ -191,7 +191,7 @@ def _in_short(monitor_state: MonitorState) -> str:
         if snapshot is None
         else f"{snapshot.assessment.headline} at {monitor_state.snapshot.at_s:g}"
     )
-    return f"scene {monitor_state.number}, {said}, failed {monitor_state.snapshot.failed}, ledger {monitor_state.leak_log}"
+    return f"scene {monitor_state.number}, {said}, failed {monitor_state.snapshot.failure}, ledger {monitor_state.leak_log}"
 
 
 def account_of(monitor_state: MonitorState, name: str) -> NetworkAccount:

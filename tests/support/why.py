@@ -75,7 +75,7 @@ def ask(
 
 def why(*arguments: object, **more: object) -> Explanation:
     """Return the explanation of the one service that is asked about."""
-    (found,) = ask(*arguments, **more).explained  # type: ignore[arg-type] # passed on as they are
+    (found,) = ask(*arguments, **more).services  # type: ignore[arg-type] # passed on as they are
     return found.explanation
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount
-from console.addresses.holders import Holder, held_twice
+from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.diagnosis.values import Finding, Severity
 from console.errors import Result, Unknown
@@ -27,7 +27,7 @@ def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> I
         if isinstance(subnet.network, IPv4Network)
     ]
     claims.sort(key=lambda claim: (int(claim[0].network_address), claim[0].prefixlen, claim[1]))
-    for (wide, one), (narrow, other) in _overlapping(claims):
+    for (wide, one), (narrow, other) in _overlaps(claims):
         yield Finding(
             "subnets-overlap",
             Severity.WARNING,
@@ -54,7 +54,7 @@ def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> I
 Claim = tuple[IPv4Network, str]
 
 
-def _overlapping(claims: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
+def _overlaps(claims: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
     """Yield overlapping pairs of claims that are sorted by their first address."""
     open_claims: list[Claim] = []
     for claim in claims:
@@ -84,7 +84,7 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
             )
 
 
-def find_unallocated(
+def find_unallocated_networks(
     networks: tuple[Network, ...], services: tuple[Service, ...], now: datetime, thresholds: Thresholds
 ) -> Iterator[Finding]:
     """Yield overlays that Swarm has not given a subnet: critical where a service waits for one."""
@@ -121,7 +121,7 @@ REDEPLOY_HINT = (
 )
 
 
-NAMED = 12
+MAX_ADDRESSES = 12
 """The sentence names at most this many leaked addresses; the finding names them all."""
 
 
@@ -131,7 +131,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
         return
     name, capacity, free = account.network.name, account.capacity, account.free_at_most
     used = account.used_at_least
-    share, leaked = used / capacity, leaked_in_words(account)
+    share, leaked = used / capacity, leak_count_text(account)
     if free == 0:
         yield Finding(
             "network-full",
@@ -157,7 +157,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
         )
 
 
-def leaked_in_words(account: NetworkAccount) -> str:
+def leak_count_text(account: NetworkAccount) -> str:
     """Return how many addresses leaked, `at least` so many where more may have; nothing for none and for unknown."""
     if not account.leaked:
         return ""
@@ -192,7 +192,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 "",
                 f"A census {age} ago found no leaked address in {name} ({subnet.pool.subnet}).",
             )
-        elif subnet.leak.why_unknown == leaks.OVERCOUNTED:
+        elif subnet.leak.why_unknown == leaks.MORE_HOLDERS_THAN_TAKEN:
             yield Finding(
                 "overcounted",
                 Severity.WARNING,
@@ -207,7 +207,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
 def _basis(leak: Leak, now: datetime) -> str:
     """Return which addresses leaked, and since when that is known, as the end of a sentence."""
     several = leak.possibly_load_balancers
-    which = listed([str(address) for address in leak.addresses], NAMED)
+    which = listed([str(address) for address in leak.addresses], MAX_ADDRESSES)
     those = f"{several} of these are other nodes' load balancers: {which}" if several else which
     named = f" ({those})" if those else ""
     if leak.evidence is LeakEvidence.LEAK_LOG:
@@ -215,14 +215,14 @@ def _basis(leak: Leak, now: datetime) -> str:
     if leak.as_of is None:
         return named
     age = duration((now - leak.as_of).total_seconds())
-    were = "was" if leak.seen_leaking == 1 else "were"
-    seen = f", and {leak.seen_leaking} more {were} seen leaking" if leak.seen_leaking else ""
+    were = "was" if leak.observed_count == 1 else "were"
+    seen = f", and {leak.observed_count} more {were} seen leaking" if leak.observed_count else ""
     if leak.evidence is LeakEvidence.ENGINE_COUNT:
         return f", as the engine counted {age} ago, before addresses began to change hands{seen}{named}"
     return f", as a census found {age} ago{seen}{named}; more may have leaked since"
 
 
-def find_unread_evidence(censuses: Result[object], leak_log: Result[object]) -> Iterator[Finding]:
+def find_unreadable_evidence(censuses: Result[object], leak_log: Result[object]) -> Iterator[Finding]:
     """Yield that stored censuses, or the leak log, cannot be read."""
     for code, what, part in (
         ("censuses-unread", "Earlier censuses are", censuses),
@@ -233,7 +233,7 @@ def find_unread_evidence(censuses: Result[object], leak_log: Result[object]) -> 
             yield Finding(code, Severity.OK, "swarm", "", sentence, part.hint)
 
 
-def find_stale(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
+def find_stale_censuses(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
     """Yield stored censuses that are stale."""
     for stale in censuses:
         name = stale.census.network_name
@@ -247,10 +247,10 @@ def find_stale(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
         )
 
 
-def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
+def find_duplicate_addresses(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
     """Yield addresses with several holders. One that an earlier snapshot does not show too was only changing hands."""
     earlier = None if before is None else dict(before.holders())
-    for address, holders in held_twice(dict(account.holders())):
+    for address, holders in duplicate_addresses(dict(account.holders())):
         if earlier is not None and earlier.get(address) != holders:
             continue
         yield Finding(
@@ -258,7 +258,7 @@ def find_held_twice(account: NetworkAccount, before: NetworkAccount | None) -> I
             Severity.CRITICAL,
             account.network.name,
             f"{address} is held twice",
-            f"{address} on {account.network.name} is held by {listed([_holder(each) for each in holders])}.",
+            f"{address} on {account.network.name} is held by {listed([_holder_text(each) for each in holders])}.",
             "Traffic for one reaches the other. Redeploy one of them; duplicates survive a restart of dockerd.",
             tuple(holder.name for holder in holders),
         )
@@ -278,5 +278,5 @@ def percent(share: float) -> str:
     return f"{'99' if figure == '100' else figure.removesuffix('.0')} %"
 
 
-def _holder(holder: Holder) -> str:
+def _holder_text(holder: Holder) -> str:
     return f"{holder.kind} {holder.name}"

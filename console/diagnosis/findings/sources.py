@@ -21,7 +21,7 @@ _SEVERITIES = {
 }
 
 
-def find_logged(journal: Result[Summary], *, required: bool) -> Iterator[Finding]:
+def find_log_failures(journal: Result[Summary], *, required: bool) -> Iterator[Finding]:
     """Yield recent failures that dockerd logged. An unread journal is unknown where it is `required`."""
     if isinstance(journal, Unknown):
         if required:
@@ -42,7 +42,7 @@ def find_logged(journal: Result[Summary], *, required: bool) -> Iterator[Finding
                 severity,
                 JOURNAL,
                 f"dockerd logged {plural(logged.count, 'failure')}",
-                f"{logged.signature.meaning} dockerd's log: {describe(logged, journal.window_s)}.{_line(logged)}",
+                f"{logged.signature.meaning} dockerd's log: {describe(logged, journal.window_s)}.{_last_line_text(logged)}",
                 logged.signature.advice,
                 tuple(name for kind in SUBJECTS for name in logged.objects.get(kind, ())),
             )
@@ -55,16 +55,16 @@ def find_logged(journal: Result[Summary], *, required: bool) -> Iterator[Finding
             Severity.OK,
             JOURNAL,
             "",
-            f"dockerd's journal{_lately(journal)} is incomplete. {reasons}",
+            f"dockerd's journal{_window_text(journal)} is incomplete. {reasons}",
             "The missing lines may hold failures that are not shown here.",
         )
 
 
-def _line(logged: LogFinding) -> str:
+def _last_line_text(logged: LogFinding) -> str:
     return f" Its last line ends: {ending(logged.text, LINE_LIMIT)}" if logged.signature.shows_line else ""
 
 
-def _lately(journal: Summary) -> str:
+def _window_text(journal: Summary) -> str:
     return "" if journal.window_s is None else f" of the last {duration(journal.window_s)}"
 
 
@@ -76,22 +76,22 @@ def is_past(logged: LogFinding, summary: Summary) -> bool:
 SWARM = "swarm"
 
 
-def find_unread(snapshot: Snapshot) -> Iterator[Finding]:
+def find_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what could not be read. Without the engine's answer nothing else is reported: it is all one cause."""
     swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
-        yield _unread("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
+        yield _read_failure("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
         return
     for what, part in (("networks", swarm.networks), ("services", swarm.services), ("tasks", swarm.tasks)):
         if isinstance(part, Unknown):
-            yield _unread("part-unread", what, f"{what} cannot be read", part)
+            yield _read_failure("part-unread", what, f"{what} cannot be read", part)
     if isinstance(swarm.nodes, Unknown):
         yield _note(
             "nodes-unread", "nodes", f"The nodes cannot be read. {swarm.nodes.reason}", swarm.nodes.hint
         )
     for network in known(swarm.networks, ()):
         if network.is_overlay and isinstance(network.detail, Unknown):
-            yield _unread(
+            yield _read_failure(
                 "network-unread", network.name, f"{network.name} cannot be inspected", network.detail
             )
 
@@ -127,10 +127,10 @@ def find_viewpoint(snapshot: Snapshot) -> Iterator[Finding]:
             f"This node is not the leader: allocation failures are logged on {leader.hostname}.",
             f"Read dockerd's journal on {leader.hostname}.",
         )
-    yield from _unread_host(snapshot)
+    yield from _host_read_failures(snapshot)
 
 
-def _unread_host(snapshot: Snapshot) -> Iterator[Finding]:
+def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what could not be read on this host; one note where it is all for the same reason."""
     unread = {
         "routes-unread": ("This host's routes were", snapshot.routes),
@@ -146,7 +146,7 @@ def _unread_host(snapshot: Snapshot) -> Iterator[Finding]:
         yield _note(code, SWARM, f"{unread[code][0]} not read. {part.reason}", part.hint)
 
 
-def _unread(code: str, subject: str, short: str, part: Unknown) -> Finding:
+def _read_failure(code: str, subject: str, short: str, part: Unknown) -> Finding:
     return Finding(code, Severity.UNKNOWN, subject, short, part.reason, part.hint)
 
 

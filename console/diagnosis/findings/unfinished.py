@@ -12,7 +12,7 @@ from console.swarm.values import Node, Service
 from console.text import duration, listed, plural
 
 
-def find_unfinished(runs: Result[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
+def find_unfinished_runs(runs: Result[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
     """Yield a critical finding for each run that keeps everybody else from changing the swarm."""
     if isinstance(runs, Unknown):
         yield Finding(
@@ -42,14 +42,14 @@ def find_unfinished(runs: Result[tuple[UnfinishedRun, ...]], now: datetime) -> I
 CODE = "handover-unfinished"
 
 
-def find_handover(snapshot: Snapshot) -> Iterator[Finding]:
+def find_unfinished_handover(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield a critical finding for each node with the label of a hand-over, which is removed at its very end."""
     for node in known(snapshot.swarm.nodes, ()):
         if node.handover:
-            yield _unfinished(node, snapshot.machine)
+            yield _handover_finding(node, snapshot.machine)
 
 
-def _unfinished(node: Node, here: str) -> Finding:
+def _handover_finding(node: Node, here: str) -> Finding:
     machine = machine_of(node)
     where = "" if machine == here else f" on the machine {machine} (by its /etc/machine-id)"
     commands = ", then ".join(f"`{each}`" for each in by_hand(node))
@@ -58,13 +58,13 @@ def _unfinished(node: Node, here: str) -> Finding:
         Severity.CRITICAL,
         node.hostname,
         f"a hand-over from {node.hostname} is unfinished",
-        f"A hand-over of the lead is under way or was interrupted: {node.hostname} {_state(node)}.",
+        f"A hand-over of the lead is under way or was interrupted: {node.hostname} {_node_state(node)}.",
         f"If none is running, `vipconsole reclaim`{where} finishes or undoes it. By hand: {commands}.",
         (node.hostname,),
     )
 
 
-def _state(node: Node) -> str:
+def _node_state(node: Node) -> str:
     if node.wanted_role == "worker":
         return "is a worker, but was a manager"
     if is_to_be_active(node):
@@ -77,21 +77,21 @@ SWARM = "swarm"
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def find_parked(snapshot: Snapshot) -> Iterator[Finding]:
+def find_parked_services(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield a critical finding for each run that has services parked, and a warning about what a rollback would park."""
     services = known(snapshot.swarm.services, ())
     groups = defaultdict[str, list[Service]](list)
     for service in services:
         if service.parked_by:
-            groups[_by(service)].append(service)
+            groups[_parking_run(service)].append(service)
     for by, group in sorted(groups.items()):
-        yield _parked(by, _names(group), snapshot)
+        yield _parked_finding(by, _names(group), snapshot)
     names = _names(service for service in services if service.rolls_back_to_parked and not service.parked_by)
     if names:
-        yield _rolls_back(names)
+        yield _rollback_finding(names)
 
 
-def _by(service: Service) -> str:
+def _parking_run(service: Service) -> str:
     """Return who parked a service, as `MACHINE/RUN`; nothing where its label does not tell."""
     machine, _, run = service.parked_by.rpartition("/")
     return service.parked_by if machine and _RUN.fullmatch(run) else ""
@@ -101,7 +101,7 @@ def _names(services: Iterable[Service]) -> tuple[str, ...]:
     return tuple(sorted(service.name for service in services))
 
 
-def _parked(by: str, names: tuple[str, ...], snapshot: Snapshot) -> Finding:
+def _parked_finding(by: str, names: tuple[str, ...], snapshot: Snapshot) -> Finding:
     machine, _, run = by.rpartition("/")
     short = f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked"
     if not run:
@@ -138,7 +138,7 @@ def _way_back_elsewhere(run: str, machine: str) -> tuple[str, str]:
     return f" of the machine {machine}", hint
 
 
-def _rolls_back(names: tuple[str, ...]) -> Finding:
+def _rollback_finding(names: tuple[str, ...]) -> Finding:
     return Finding(
         "rollback-parks",
         Severity.WARNING,

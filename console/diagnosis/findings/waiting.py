@@ -16,11 +16,11 @@ from console.text import duration, listed, plural
 MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"
 """The whole error of a task that was rejected because its node got no load-balancer address
 (swarmkit agent/exec, unchanged from 20.10 to 29)."""
-REJECTED_WITHIN_S = 3600.0
+REJECTION_WINDOW_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingService:
     """A service that has been waiting for its addresses for longer than it should."""
 
     name: str
@@ -30,7 +30,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Needy:
+class NeedyService:
     """A service that lacks addresses now, for however short a time."""
 
     service_id: str
@@ -41,7 +41,7 @@ class Needy:
     """How many it lacks on each of them: its virtual IP, and one for each of its tasks in New."""
 
 
-def needy_services(snapshot: Snapshot) -> list[Needy]:
+def needy_services(snapshot: Snapshot) -> list[NeedyService]:
     """Return the services that lack addresses, by name; probes of this program left out."""
     new: Counter[str] = Counter(
         task.service_id
@@ -50,14 +50,14 @@ def needy_services(snapshot: Snapshot) -> list[Needy]:
     )
     found = []
     for service in known(snapshot.swarm.services, ()):
-        needs = needed_networks(service, snapshot)
+        needs = required_networks(service, snapshot)
         lacking = new[service.id] + _lacks_vip(service, needs)
         if lacking and not service.is_probe:
-            found.append(Needy(service.id, service.name, needs, lacking))
+            found.append(NeedyService(service.id, service.name, needs, lacking))
     return sorted(found, key=lambda each: each.name)
 
 
-def needed_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
+def required_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     """Return the networks on which a service needs addresses, `ingress` included where it publishes ports."""
     # Networks such as `host` have no addresses: a service on one has a virtual IP there without an address.
     needs = tuple(id_ for id_ in service.network_ids if id_ not in service.addressless_ids)
@@ -66,16 +66,16 @@ def needed_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     return needs + tuple(network.id for network in known(snapshot.swarm.networks, ()) if network.ingress)
 
 
-def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[Waiting]:
+def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[WaitingService]:
     """Return services with a task in New, or without a virtual IP that they should have, longest first."""
     now, services = snapshot.now, known(snapshot.swarm.services, ())
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in known(snapshot.swarm.tasks, ()):
         if task.state == "new" and not task.is_stopping:
             by_service[task.service_id].append(task)
-    found: list[Waiting] = []
+    found: list[WaitingService] = []
     for service in services:
-        needs = needed_networks(service, snapshot)
+        needs = required_networks(service, snapshot)
         ages = [_age_s(now, task.since) for task in by_service.pop(service.id, ())]
         ages = [each for each in ages if each >= thresholds.new_task_s]
         if service.is_probe:
@@ -84,12 +84,12 @@ def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[Waiting
         if without_vip and without_vip >= thresholds.unallocated_s:
             ages.append(without_vip)
         if ages:
-            found.append(Waiting(service.name, max(ages), needs))
+            found.append(WaitingService(service.name, max(ages), needs))
     for service_id, tasks in by_service.items():
         # Their service is gone or could not be read.
         ages = [age for task in tasks if (age := _age_s(now, task.since)) >= thresholds.new_task_s]
         if ages:
-            found.append(Waiting(f"service {service_id[:12]}", max(ages), ()))
+            found.append(WaitingService(f"service {service_id[:12]}", max(ages), ()))
     return sorted(found, key=lambda each: (-each.for_s, each.name))
 
 
@@ -102,23 +102,23 @@ def _age_s(now: datetime, since: datetime) -> float:
     return (now - since).total_seconds()
 
 
-def find_waiting(
+def find_waiting_deploys(
     snapshot: Snapshot, accounts: Iterable[NetworkAccount], thresholds: Thresholds
 ) -> Iterator[Finding]:
     """Yield the waiting deploys, those that the same network holds up in one finding."""
     by_id = {account.network.id: account for account in accounts}
-    groups: defaultdict[str, list[Waiting]] = defaultdict(list)
+    groups: defaultdict[str, list[WaitingService]] = defaultdict(list)
     waiting = waiting_services(snapshot, thresholds)
-    crowds = crowds_of(waiting)
+    crowds = count_waiting(waiting)
     for waiting_service in waiting:
         candidates = [by_id[network_id] for network_id in waiting_service.network_ids if network_id in by_id]
         groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(waiting_service)
     for network_id, group in groups.items():
-        yield _waiting(group, by_id.get(network_id), thresholds)
-    yield from _rejected(snapshot, by_id)
+        yield _deploy_finding(group, by_id.get(network_id), thresholds)
+    yield from _find_rejections(snapshot, by_id)
 
 
-def crowds_of(waiting: Iterable[Waiting | Needy]) -> Mapping[str, int]:
+def count_waiting(waiting: Iterable[WaitingService | NeedyService]) -> Mapping[str, int]:
     """Return how many services wait on each network, by its ID."""
     return Counter(network_id for waiting_service in waiting for network_id in waiting_service.network_ids)
 
@@ -141,7 +141,7 @@ def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, 
     )
 
 
-def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
+def _deploy_finding(group: list[WaitingService], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
     names = tuple(waiting_service.name for waiting_service in group)
     shown = [f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group]
     verb = "waits" if len(group) == 1 else "wait"
@@ -184,15 +184,15 @@ def _waiting(group: list[Waiting], account: NetworkAccount | None, thresholds: T
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
-def _rejected(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
+def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
     services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
-    needs = {service.id: needed_networks(service, snapshot) for service in known(snapshot.swarm.services, ())}
+    needs = {service.id: required_networks(service, snapshot) for service in known(snapshot.swarm.services, ())}
     rejected = [
         task
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "rejected"
         and task.error == MISSING_ATTACHMENT
-        and _age_s(snapshot.now, task.since) <= REJECTED_WITHIN_S
+        and _age_s(snapshot.now, task.since) <= REJECTION_WINDOW_S
     ]
     if rejected:
         names = tuple(dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected))

@@ -25,7 +25,7 @@ from console.diagnosis.quiescence.values import (
     QuiescenceRules,
     Report,
     ReportedChange,
-    Seen,
+    CheckInputs,
 )
 from console.errors import known
 from console.swarm.values import Event, SwarmState
@@ -56,7 +56,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-def disturbing(
+def find_disturbances(
     stream_item: Iterable[ReportedChange], swarm: SwarmState, excused: frozenset[str]
 ) -> list[ReportedChange]:
     """Return the changes that count, gaps among them, oldest first.
@@ -75,11 +75,11 @@ def disturbing(
     return [
         change
         for change in stream_item
-        if change.event is None or _counts(change.event, service_of, lonely, excused)
+        if change.event is None or _is_disturbance(change.event, service_of, lonely, excused)
     ]
 
 
-def _counts(
+def _is_disturbance(
     event: Event, service_of: Mapping[str, str], lonely: frozenset[str], excused: frozenset[str]
 ) -> bool:
     if event.action not in ACTIONS.get(event.kind, ()):
@@ -103,7 +103,7 @@ def _networks_of_only(excused: frozenset[str], swarm: SwarmState) -> frozenset[s
     return frozenset(theirs - others)
 
 
-def described(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, ReportedChange]]:
+def describe_changes(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, ReportedChange]]:
     """Return the changes by the name of what changed: in words, and the last of them."""
     found: dict[str, list[ReportedChange]] = {}
     for change in changes:
@@ -118,7 +118,7 @@ def described(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, Reporte
     return told
 
 
-def judge(seen: Seen, previous: PreviousChecks, rules: QuiescenceRules) -> Judgement:
+def judge(seen: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules) -> Judgement:
     """Return the verdict of a snapshot, given what earlier snapshots showed."""
     snapshot = seen.snapshot
     swarm, here = snapshot.swarm, snapshot.taken_at
@@ -126,24 +126,24 @@ def judge(seen: Seen, previous: PreviousChecks, rules: QuiescenceRules) -> Judge
     troubles = find_trouble(snapshot, previous, rules)
     troubles += find_leftovers(snapshot, previous, rules, troubles)
     excused = frozenset(one for trouble in troubles if trouble.is_excused for one in trouble.covers)
-    changes = disturbing(seen.changes.stream_item, swarm, excused)
+    changes = find_disturbances(seen.changes.reported_changes, swarm, excused)
     of_swarm = (
         swarm_checks.check_managers(swarm),
         swarm_checks.check_updates(swarm, excused),
         swarm_checks.check_tasks(swarm, excused),
         swarm_checks.check_replicas(swarm, troubles),
         swarm_checks.check_stuck(swarm, troubles, rules),
-        swarm_checks.check_stacks(swarm, rules.wanted.stacks),
+        swarm_checks.check_stacks(swarm, rules.settings.stacks),
     )
     shift = here - snapshot.now
     checks = [
-        *(_moved(check, shift) for check in of_swarm),
+        *(_shift_times(check, shift) for check in of_swarm),
         _check_changes(seen.changes, changes, seen.now_s, rules.dwell_s),
-        *check_host(seen.activity, rules.wanted, here),
+        *check_host(seen.activity, rules.settings, here),
     ]
     keys = [(check.code, blocker.name) for check in checks for blocker in check.blockers]
     first = {key: previous.seen.get(key, here) for key in keys}
-    report = Report(here, tuple(_dated(check, first) for check in checks))
+    report = Report(here, tuple(_add_times(check, first) for check in checks))
     return Judgement(
         report,
         PreviousChecks({trouble.service_id: trouble.since for trouble in troubles}, first, previous.past),
@@ -157,9 +157,9 @@ def _check_changes(
     code, title = "changes", "engine events"
     if not dwell_s:
         return Check(code, title, CheckState.UNCHECKED, note="A single snapshot waits for none.")
-    if changes.deaf is not None:
-        return Check(code, title, CheckState.UNKNOWN, note=changes.deaf.reason, hint=changes.deaf.hint)
-    recent = described(change for change in counted if now_s - change.received_s < dwell_s)
+    if changes.why_no_events is not None:
+        return Check(code, title, CheckState.UNKNOWN, note=changes.why_no_events.reason, hint=changes.why_no_events.hint)
+    recent = describe_changes(change for change in counted if now_s - change.received_s < dwell_s)
     if not recent:
         return Check(code, title, CheckState.QUIET)
     return Check(
@@ -171,7 +171,7 @@ def _check_changes(
     )
 
 
-def _moved(check: Check, shift: timedelta) -> Check:
+def _shift_times(check: Check, shift: timedelta) -> Check:
     """Return a check with its times by this machine's clock instead of the engine's."""
     return replace(
         check,
@@ -181,7 +181,7 @@ def _moved(check: Check, shift: timedelta) -> Check:
     )
 
 
-def _dated(check: Check, first: dict[tuple[str, str], datetime]) -> Check:
+def _add_times(check: Check, first: dict[tuple[str, str], datetime]) -> Check:
     return replace(
         check,
         blockers=tuple(

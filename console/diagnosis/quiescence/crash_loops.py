@@ -66,7 +66,7 @@ def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_
     return max((loop for loop in (often, slow) if loop), key=lambda each: each.lull_s, default=None)
 
 
-KEPT_S = 3600.0
+MEMORY_S = 3600.0
 """For how long ends are remembered."""
 
 
@@ -105,16 +105,16 @@ def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Pas
         return before
     tasks = tasks_by_service(swarm.tasks)
     return {
-        service.id: _past(service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past()))
+        service.id: _update_past(service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past()))
         for service in swarm.services
         if not service.is_job
     }
 
 
-def _past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
+def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
     tasks = tuple(tasks)
-    seen = {End(task.since, task.state in ENDED_BADLY) for task in tasks if is_lost(task, service)}
-    begin = max(service.updated, now - timedelta(seconds=KEPT_S))
+    seen = {End(task.since, task.state in FAILURE_STATES) for task in tasks if is_lost(task, service)}
+    begin = max(service.updated, now - timedelta(seconds=MEMORY_S))
     ends = {end for end in before.ends | seen if end.at >= begin}
     if has_its_replicas(service, tasks):
         return Past(frozenset(ends), now)
@@ -124,11 +124,11 @@ def _past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) 
     return Past(frozenset(ends), well)
 
 
-TOLD_TO_END = ("shutdown", "remove")
+STOP_STATES = ("shutdown", "remove")
 """Desired states of tasks that are to end. Those of jobs are to be `complete`, which is no order to stop."""
 
 
-ENDED_BADLY = ("failed", "rejected")
+FAILURE_STATES = ("failed", "rejected")
 
 
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
@@ -147,7 +147,7 @@ def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
         slots[task.slot or task.node_id].append(task)
     if service.mode == "global":
         wanted = [
-            slot for slot in slots.values() if any(one.desired_state not in TOLD_TO_END for one in slot)
+            slot for slot in slots.values() if any(one.desired_state not in STOP_STATES for one in slot)
         ]
         return all(runs(each) for each in wanted)
     content = sum(runs(slot) or _is_at_rest(slot, service) for slot in slots.values())
@@ -156,16 +156,16 @@ def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
 
 def runs(slot: Iterable[Task]) -> bool:
     """Whether one of these tasks runs and is to go on."""
-    return any(task.state == "running" and task.desired_state not in TOLD_TO_END for task in slot)
+    return any(task.state == "running" and task.desired_state not in STOP_STATES for task in slot)
 
 
 def _is_at_rest(slot: Iterable[Task], service: Service) -> bool:
     last = max(slot, key=lambda each: each.since)
     if last.state == "complete":
         return service.restart in ("none", "on-failure")
-    return last.state in ENDED_BADLY and service.restart == "none"
+    return last.state in FAILURE_STATES and service.restart == "none"
 
 
 def is_lost(task: Task, service: Service) -> bool:
     """Whether a task has ended by itself and another one has to take its place."""
-    return task.state in (*ENDED_BADLY, "complete") and not _is_at_rest([task], service)
+    return task.state in (*FAILURE_STATES, "complete") and not _is_at_rest([task], service)

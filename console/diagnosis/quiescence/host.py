@@ -103,7 +103,7 @@ _GROUPS = frozenset(
     )
 )
 """Words of `docker` that what it does comes after."""
-_LOOKING = frozenset(
+_READ_ONLY_VERBS = frozenset(
     (
         *("ls", "list", "ps", "inspect", "logs", "config", "convert", "version", "top", "images", "port"),
         *("events", "stats", "volumes", "help", "docker-cli-plugin-metadata"),
@@ -202,7 +202,7 @@ def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
     if not command or not pattern or not fnmatchcase(command[0], pattern[0]):
         return False
     is_docker = command[0] in ("docker", "docker-compose")
-    if is_docker and _only_looks(command):
+    if is_docker and _is_read_only(command):
         return False
     rest = _without_compose(command) if command[0] == "docker-compose" else list(command[1:])
     for wanted in pattern[1:]:
@@ -212,7 +212,7 @@ def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
     return True
 
 
-def _only_looks(command: Sequence[str]) -> bool:
+def _is_read_only(command: Sequence[str]) -> bool:
     """Whether a `docker` or `docker-compose` changes nothing."""
     is_compose = command[0] == "docker-compose"
     rest = _without_compose(command) if is_compose else list(command[1:])
@@ -220,7 +220,7 @@ def _only_looks(command: Sequence[str]) -> bool:
     if not is_compose and verb in _GROUPS:
         verb = _next_word(rest, _COMPOSE_VALUES)
     # Without a verb it tells how it is used. Further on `--help` may be a word of what a container is to run.
-    return verb is None or verb in _LOOKING or rest[:1] == ["--help"]
+    return verb is None or verb in _READ_ONLY_VERBS or rest[:1] == ["--help"]
 
 
 def _without_compose(command: Sequence[str]) -> list[str]:

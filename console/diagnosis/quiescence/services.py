@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from console.diagnosis.findings.waiting import waiting_services
 from console.diagnosis.quiescence.crash_loops import (
-    ENDED_BADLY,
-    TOLD_TO_END,
+    FAILURE_STATES,
+    STOP_STATES,
     Past,
     has_its_replicas,
     runs,
@@ -54,7 +54,7 @@ class Trouble:
 
 def is_stopping(task: Task) -> bool:
     """Whether a task is stopping and has not ended."""
-    return task.is_alive and task.desired_state in TOLD_TO_END
+    return task.is_alive and task.desired_state in STOP_STATES
 
 
 def owner(task: Task, services: Mapping[str, Service]) -> str:
@@ -71,7 +71,7 @@ def find_trouble(snapshot: Snapshot, previous: PreviousChecks, rules: Quiescence
     A service is stuck when it waits for an address, or when it has been unsettled while nobody changed it, for as
     long as the rules say. An accepted one is skipped as soon as nobody has changed it for that long.
     """
-    waiting = {trouble.service_id: trouble for trouble in _waiting(snapshot, rules)}
+    waiting = {trouble.service_id: trouble for trouble in _waiting_troubles(snapshot, rules)}
     tasks = tasks_by_service(known(snapshot.swarm.tasks, ()))
     found = list(waiting.values())
     for service in known(snapshot.swarm.services, ()):
@@ -117,20 +117,20 @@ def unsettled_since(
         is_recent = past.last is not None and _age_s(now, past.last) < rules.stuck_after_s
         return past.last if is_recent else None
     missing = [
-        task.since for task in tasks if task.desired_state not in TOLD_TO_END and task.state != "running"
+        task.since for task in tasks if task.desired_state not in STOP_STATES and task.state != "running"
     ]
     return max(service.updated, min([*before, *lost, *missing, now]))
 
 
 def _is_at_work(task: Task) -> bool:
-    return task.is_alive and task.desired_state not in TOLD_TO_END
+    return task.is_alive and task.desired_state not in STOP_STATES
 
 
 def _condition(
     service: Service, tasks: Iterable[Task], previous: PreviousChecks, rules: QuiescenceRules
 ) -> str:
     tasks = tuple(tasks)
-    failed = [task for task in tasks if task.state in ENDED_BADLY and task.since >= service.updated]
+    failed = [task for task in tasks if task.state in FAILURE_STATES and task.since >= service.updated]
     running = sum(runs([task]) for task in tasks)
     wanted = f" of {service.replicas}" if service.replicas is not None else ""
     last = max(failed, key=lambda each: each.since, default=None)
@@ -142,7 +142,7 @@ def _condition(
     return f"has {f'failed{said}, ' if failed else ''}{running}{wanted} running"
 
 
-def _waiting(snapshot: Snapshot, rules: QuiescenceRules) -> Iterator[Trouble]:
+def _waiting_troubles(snapshot: Snapshot, rules: QuiescenceRules) -> Iterator[Trouble]:
     ids: Mapping[str, str] = {service.name: service.id for service in known(snapshot.swarm.services, ())}
     orphans = {f"service {task.service_id[:12]}": task.service_id for task in known(snapshot.swarm.tasks, ())}
     names = {network.id: network.name for network in known(snapshot.swarm.networks, ())}

@@ -27,10 +27,10 @@ def find_leftovers(
     if isinstance(swarm.services, Unknown):
         return ()
     services = {service.id: service for service in swarm.services}
-    unclaimed = _by_lost_service(swarm, services, {trouble.service_id for trouble in troubles})
-    gone = tuple(_of_lost_services(unclaimed, snapshot.now, rules))
+    unclaimed = _group_by_missing_service(swarm, services, {trouble.service_id for trouble in troubles})
+    gone = tuple(_troubles_of_missing_services(unclaimed, snapshot.now, rules))
     excused = {trouble.service_id for trouble in (*troubles, *gone) if trouble.is_excused}
-    return (*gone, *_on_nodes_down(snapshot, services, excused, previous, rules))
+    return (*gone, *_troubles_on_down_nodes(snapshot, services, excused, previous, rules))
 
 
 def nodes_down(swarm: SwarmState) -> dict[str, str]:
@@ -38,7 +38,7 @@ def nodes_down(swarm: SwarmState) -> dict[str, str]:
     return {node.id: node.hostname for node in known(swarm.nodes, ()) if node.state != "ready"}
 
 
-def _by_lost_service(
+def _group_by_missing_service(
     swarm: SwarmState, services: dict[str, Service], told: set[str]
 ) -> dict[str, list[Task]]:
     down = nodes_down(swarm)
@@ -52,7 +52,7 @@ def _by_lost_service(
     return dict(found)
 
 
-def _of_lost_services(
+def _troubles_of_missing_services(
     unclaimed: dict[str, list[Task]], now: datetime, rules: QuiescenceRules
 ) -> Iterator[Trouble]:
     for service_id, tasks in unclaimed.items():
@@ -72,7 +72,7 @@ def _of_lost_services(
         )
 
 
-def _on_nodes_down(
+def _troubles_on_down_nodes(
     snapshot: Snapshot,
     services: dict[str, Service],
     excused: set[str],
@@ -110,7 +110,7 @@ T = TypeVar("T")
 STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
-def unread(code: str, title: str, *parts: Result[T]) -> Check | None:
+def check_readable(code: str, title: str, *parts: Result[T]) -> Check | None:
     """Return the check that rests on parts that could not be read, or None where they all were."""
     missing = next((part for part in parts if isinstance(part, Unknown)), None)
     if missing is None:
@@ -121,7 +121,7 @@ def unread(code: str, title: str, *parts: Result[T]) -> Check | None:
 def check_managers(swarm: SwarmState) -> Check:
     """Return whether the swarm has a leader and all its managers are reachable."""
     code, title = "managers", "managers and leader"
-    missing = unread(code, title, swarm.engine, swarm.nodes)
+    missing = check_readable(code, title, swarm.engine, swarm.nodes)
     if missing:
         return missing
     managers = [node for node in known(swarm.nodes, ()) if node.is_manager]
@@ -138,7 +138,7 @@ def check_managers(swarm: SwarmState) -> Check:
 def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
     """Return which services are updating or rolling back. One that waits for an address would do so for ever."""
     code, title = "updates", "service updates"
-    missing = unread(code, title, swarm.services)
+    missing = check_readable(code, title, swarm.services)
     if missing:
         return missing
     return _check(
@@ -163,7 +163,7 @@ def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
     `excused` are IDs of services and of single tasks.
     """
     code, title = "tasks", "tasks starting or stopping"
-    missing = unread(code, title, swarm.tasks, swarm.services)
+    missing = check_readable(code, title, swarm.tasks, swarm.services)
     if missing:
         return missing
     services = {service.id: service for service in known(swarm.services, ())}
@@ -192,7 +192,7 @@ def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
 def check_replicas(swarm: SwarmState, troubles: Iterable[Trouble]) -> Check:
     """Return which services do not have their replicas yet, and which jobs are not done."""
     code, title = "replicas", "replicas"
-    missing = unread(code, title, swarm.services, swarm.tasks)
+    missing = check_readable(code, title, swarm.services, swarm.tasks)
     if missing:
         return missing
     blockers = [
@@ -206,7 +206,7 @@ def check_replicas(swarm: SwarmState, troubles: Iterable[Trouble]) -> Check:
 def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: QuiescenceRules) -> Check:
     """Return which services, and tasks without one, are stuck, those that were accepted marked so."""
     code, title = "stuck", "stuck services"
-    missing = unread(code, title, swarm.services, swarm.tasks)
+    missing = check_readable(code, title, swarm.services, swarm.tasks)
     if missing:
         return missing
     blockers = tuple(
@@ -228,7 +228,7 @@ def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
     code, title = "stacks", "unexpected stacks"
     if not allowed:
         return Check(code, title, CheckState.UNCHECKED, note="No stacks are configured.")
-    missing = unread(code, title, swarm.services)
+    missing = check_readable(code, title, swarm.services)
     if missing:
         return missing
     stacks: dict[str, datetime] = {}

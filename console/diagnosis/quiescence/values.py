@@ -107,8 +107,8 @@ class ReportedChange:
 class Changes:
     """The engine's events so far."""
 
-    stream_item: tuple[ReportedChange, ...]
-    deaf: Unknown | None
+    reported_changes: tuple[ReportedChange, ...]
+    why_no_events: Unknown | None
     """Why no events arrive now, or None while they do."""
 
 
@@ -116,7 +116,7 @@ class Changes:
 class QuiescenceRules:
     """What counts as quiet."""
 
-    wanted: Quiet
+    settings: Quiet
     thresholds: Thresholds
     dwell_s: float
     accepted: frozenset[str] = frozenset()
@@ -126,7 +126,7 @@ class QuiescenceRules:
     def stuck_after_s(self) -> float:
         """For how long a service must be unconverged and unchanged to be stuck."""
         # A single snapshot has no dwell time; what is stuck does not depend on that.
-        return self.dwell_s or self.wanted.dwell_s
+        return self.dwell_s or self.settings.dwell_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class PreviousChecks:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckInputs:
     """Everything that one verdict is based on."""
 
     snapshot: Snapshot
@@ -163,7 +163,7 @@ class Judgement:
     """When the last change that counts was heard, as `ReportedChange.received_s`; None where there was none."""
 
 
-def what_blocks(report: Report) -> str:
+def blocking_text(report: Report) -> str:
     """Return what blocks, by name, the worst first; nothing where nothing does."""
     said = []
     for check in _worst_first(report):
@@ -175,7 +175,7 @@ def what_blocks(report: Report) -> str:
     return listed(list(dict.fromkeys(said)), 3)
 
 
-def things_that_block(report: Report) -> tuple[tuple[str, str], ...]:
+def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:
     """Return each thing that blocks, and what it does, the worst first.
 
     A name is the same for as long as it is the same thing. Swarm gives each task a container of its own: those of a

@@ -24,7 +24,7 @@ from console.diagnosis.quiescence.values import (
     QuiescenceVerdict,
     Report,
     ReportedChange,
-    Seen,
+    CheckInputs,
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
@@ -35,13 +35,13 @@ from console.settings import SnapshotSettings
 from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.values import SwarmState
 
-UNSEEN_S = 10.0
+MAX_GAP_S = 10.0
 """A gap between two snapshots that is longer than this, beyond the intended pause, restarts the time."""
 
-NOT_ASKED = Unknown("dockerd's log was not read: quiet does not depend on it.")
+NO_LOG_NEEDED = Unknown("dockerd's log was not read: quiet does not depend on it.")
 
 
-class HostEye(Protocol):
+class ActivityReader(Protocol):
     """Looks at this host, as `console.host.survey.HostReader` does."""
 
     def own(self) -> Own:
@@ -56,7 +56,7 @@ class HostEye(Protocol):
 class OwnHost:
     """The activity of this host, where the engine at an address is its own."""
 
-    def __init__(self, host: str, eye: HostEye) -> None:
+    def __init__(self, host: str, eye: ActivityReader) -> None:
         self._host = host
         self._eye = eye
         self._is_ours = False
@@ -107,8 +107,8 @@ class QuiescenceTracker:
         self._stream_items = [
             item for item in self._stream_items if now_s - item.received_s < self._rules.dwell_s
         ]
-        snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NOT_ASKED)
-        seen = Seen(snapshot, activity, Changes(tuple(self._stream_items), self._deaf), now_s)
+        snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NO_LOG_NEEDED)
+        seen = CheckInputs(snapshot, activity, Changes(tuple(self._stream_items), self._deaf), now_s)
         judgement = judge(seen, self._previous, self._rules)
         self._previous = judgement.previous
         return judgement
@@ -119,7 +119,7 @@ class QuiescenceTracker:
         To be asked once after each snapshot; `pause_s` is the longest that is meant to lie between two of them.
         """
         before_s, self._seen_s = self._seen_s, self._clock.monotonic()
-        if self._seen_s - before_s > pause_s + UNSEEN_S:
+        if self._seen_s - before_s > pause_s + MAX_GAP_S:
             self._calm_s = None
         # Changes have a time of their own; everything else is only known at each snapshot.
         if any(check.code != "changes" for check in judgement.report.blocking):
@@ -132,13 +132,13 @@ class QuiescenceTracker:
         return max(self._calm_s, self._hears_since_s, *changed)
 
 
-LOOKS_APART_S = 0.2
+MIN_INTERVAL_S = 0.2
 """The shortest time between two snapshots, however many events arrive."""
-LAST_LOOK_S = 1.0
+MIN_DEADLINE_S = 1.0
 """The shortest deadline of a snapshot, however little of the time limit is left."""
 
 
-class SwarmEye(Protocol):
+class SwarmLister(Protocol):
     """Looks at a swarm, as `console.swarm.reader.EngineReader` does."""
 
     @property
@@ -163,8 +163,8 @@ class ChangeListener(Protocol):
 class WaitDependencies:
     """The sources of a wait: swarm, host and events."""
 
-    swarm: SwarmEye
-    host: HostEye
+    swarm: SwarmLister
+    host: ActivityReader
     listener: ChangeListener
 
 
@@ -194,7 +194,7 @@ async def wait_for_quiet(
     at once where it can never be known: the first snapshot cannot read the swarm, or a check that the settings ask for
     has no meaning here. At the time limit the outcome is `busy` unless nothing but unknown checks were in the way.
     """
-    watch = _ChangeWatch(dependencies, clock, rules, snapshot)
+    watch = _QuiescenceWait(dependencies, clock, rules, snapshot)
     # A single snapshot is not a wait, and no time limit is about it.
     swarm = await watch.quick_snapshot(timeout_s if rules.dwell_s else math.inf)
     if isinstance(swarm.engine, Unknown) or not rules.dwell_s:
@@ -209,7 +209,7 @@ async def wait_for_quiet(
             yield state
 
 
-class _ChangeWatch:
+class _QuiescenceWait:
     def __init__(
         self, dependencies: WaitDependencies, clock: Clock, rules: QuiescenceRules, snapshot: SnapshotSettings
     ) -> None:
@@ -235,7 +235,7 @@ class _ChangeWatch:
                 if hearing.done():
                     # It only ends by failing.
                     hearing.result()
-                since_s = self._quiescence.quiet_since(judgement, self._rules.wanted.poll_s)
+                since_s = self._quiescence.quiet_since(judgement, self._rules.settings.poll_s)
                 quiet_s = 0.0 if since_s is None else max(0.0, began_s - since_s)
                 outcome = self._outcome(judgement.report, quiet_s, timeout_s)
                 yield self.progress(judgement.report, quiet_s, outcome)
@@ -249,7 +249,7 @@ class _ChangeWatch:
 
     async def quick_snapshot(self, timeout_s: float) -> SwarmState:
         """Look at the swarm, for no longer than is left of the time limit."""
-        deadline_s = min(self._snapshot.deadline_s, max(self._left_s(timeout_s), LAST_LOOK_S))
+        deadline_s = min(self._snapshot.deadline_s, max(self._left_s(timeout_s), MIN_DEADLINE_S))
         return await self._dependencies.swarm.lists(deadline_s)
 
     async def judged(self, swarm: SwarmState) -> Judgement:
@@ -285,8 +285,8 @@ class _ChangeWatch:
     async def _pause(self, quiet_s: float, timeout_s: float) -> None:
         """Wait for the next snapshot: until an event arrives, or until its time at the latest."""
         left_s = max(self._left_s(timeout_s), 0.0)
-        due_s = min(self._rules.wanted.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
-        await self._clock.sleep(LOOKS_APART_S)
-        if due_s <= LOOKS_APART_S:
+        due_s = min(self._rules.settings.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
+        await self._clock.sleep(MIN_INTERVAL_S)
+        if due_s <= MIN_INTERVAL_S:
             return
-        await sleep_unless(self._woken, self._clock, due_s - LOOKS_APART_S)
+        await sleep_unless(self._woken, self._clock, due_s - MIN_INTERVAL_S)

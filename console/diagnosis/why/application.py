@@ -4,8 +4,8 @@ import re
 import shlex
 
 from console.diagnosis.why.case import Case
-from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failed_times, service_row
-from console.diagnosis.why.placement import down, not_an_address_problem, troubled
+from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failure_count_text, service_row
+from console.diagnosis.why.placement import down_slots, not_an_address_problem, troubled_slots
 from console.diagnosis.why.values import Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.swarm.values import Task
@@ -26,9 +26,9 @@ _EXIT_CODES = {
 }
 
 
-def unhealthy(case: Case) -> Explanation | None:
+def failing_health_check(case: Case) -> Explanation | None:
     """The health check of its container fails, so Swarm stops it."""
-    found = next(((slot, task) for slot, task in down(case) if UNHEALTHY.fullmatch(task.error)), None)
+    found = next(((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None)
     if found is None:
         return None
     slot, task = found
@@ -38,7 +38,7 @@ def unhealthy(case: Case) -> Explanation | None:
         "unhealthy",
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN,
-        f"its health check fails{failed_times(case, slot)}",
+        f"its health check fails{failure_count_text(case, slot)}",
         "The container runs but its health check fails, so Swarm kills it and starts another one. The exit "
         f"code is that of the kill.{words}",
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
@@ -48,9 +48,9 @@ def unhealthy(case: Case) -> Explanation | None:
     )
 
 
-def rejected(case: Case) -> Explanation | None:
+def task_rejection(case: Case) -> Explanation | None:
     """A node rejected a task, for a reason that no other cause knows."""
-    found = next(((slot, task) for slot, task in down(case) if task.state == "rejected"), None)
+    found = next(((slot, task) for slot, task in down_slots(case) if task.state == "rejected"), None)
     if found is None:
         return None
     slot, task = found
@@ -61,7 +61,7 @@ def rejected(case: Case) -> Explanation | None:
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN,
         f"its node rejects the task: {ending(task.error) or 'no reason given'}",
-        f"The node cannot prepare the container as the service asks{failed_times(case, slot)}. The application has not been "
+        f"The node cannot prepare the container as the service asks{failure_count_text(case, slot)}. The application has not been "
         f"started.{words}",
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
@@ -69,12 +69,12 @@ def rejected(case: Case) -> Explanation | None:
     )
 
 
-def done(case: Case) -> Explanation | None:
+def completion(case: Case) -> Explanation | None:
     """Its tasks ended well and are not meant to be started again."""
-    ended = [slot.newest for slot in case.slots]
-    if not ended or case.running or any(task.state != "complete" for task in ended):
+    ended_tasks = [slot.newest for slot in case.slots]
+    if not ended_tasks or case.running or any(task.state != "complete" for task in ended_tasks):
         return None
-    if any(task.desired_state in ("running", "ready") for task in ended):
+    if any(task.desired_state in ("running", "ready") for task in ended_tasks):
         return None
     return Explanation(
         "done",
@@ -82,18 +82,18 @@ def done(case: Case) -> Explanation | None:
         Confidence.CERTAIN,
         "its tasks have completed",
         "They ended with exit code 0, and nothing starts them again.",
-        error_rows(case, ended[0]),
+        error_rows(case, ended_tasks[0]),
         is_address_problem=False,
     )
 
 
-def ended(case: Case) -> Explanation | None:
+def failure_without_restart(case: Case) -> Explanation | None:
     """A task failed, and Swarm does not start it again."""
     found = next(
         (
             task
-            for slot, task in troubled(case)
-            if not slot.newest.is_alive and not slot.is_wanted and task.state == "failed"
+            for slot, task in troubled_slots(case)
+            if not slot.newest.is_alive and not slot.is_active and task.state == "failed"
         ),
         None,
     )
@@ -105,7 +105,7 @@ def ended(case: Case) -> Explanation | None:
         "ended",
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN,
-        f"its task failed and is not started again: {_how(found)}",
+        f"its task failed and is not started again: {_end_text(found)}",
         f"Its restart policy allows no further attempt.{words}",
         (
             *error_rows(case, found),
@@ -118,16 +118,16 @@ def ended(case: Case) -> Explanation | None:
     )
 
 
-def failing(case: Case) -> Explanation | None:
+def repeated_failure(case: Case) -> Explanation | None:
     """Its task starts, ends by itself and is started again."""
     is_job = case.service.is_job
-    found = [each for each in troubled(case) if not (is_job and each[1].state == "complete")]
+    found = [each for each in troubled_slots(case) if not (is_job and each[1].state == "complete")]
     if not found:
         return None
     slot, task = max(found, key=lambda each: len(each[0].failures(case.now)))
     count = len(slot.failures(case.now))
     is_back = slot.newest.state == "running"
-    never_started = _never_started(task)
+    never_started = _has_never_run(task)
     is_address, words = _unless_network(case, task)
     name = shlex.quote(case.service.name)
     again = (
@@ -140,7 +140,7 @@ def failing(case: Case) -> Explanation | None:
         ServiceStanding.HELD_UP if count > 1 or never_started else ServiceStanding.CONVERGING,
         Confidence.LIKELY if is_back or count == 1 else Confidence.CERTAIN,
         ("its container cannot be started: " if never_started else "its task ends by itself: ")
-        + f"{_how(task)}{failed_times(case, slot)}",
+        + f"{_end_text(task)}{failure_count_text(case, slot)}",
         f"Swarm starts it, it ends, and Swarm starts it again.{again}{words}",
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
         is_address_problem=is_address,
@@ -158,14 +158,14 @@ def failing(case: Case) -> Explanation | None:
     )
 
 
-def _never_started(task: Task) -> bool:
+def _has_never_run(task: Task) -> bool:
     """Whether its container never ran: dockerd says so, or there is an error of dockerd's and no exit code."""
     if task.error.startswith(STARTING):
         return True
     return task.exit_code is None and bool(task.error) and not task.error.startswith("task: non-zero exit")
 
 
-def _how(task: Task) -> str:
+def _end_text(task: Task) -> str:
     if task.error.startswith(STARTING):
         # Each layer of the runtime puts its own words before the reason.
         reason = task.error.removeprefix(STARTING).rpartition(RUNTIME)[2]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.addresses.accounting import NetworkAccount, account
-from console.diagnosis.findings.waiting import crowds_of, waiting_services
+from console.diagnosis.findings.waiting import count_waiting, waiting_services
 from console.diagnosis.quiescence.crash_loops import loop_of
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown, known
@@ -14,12 +14,12 @@ from console.journal.matching import LogEvent
 from console.settings import Thresholds
 from console.swarm.values import Network, Node, Service, Task
 
-SETTLED_S = 60.0
+SETTLING_S = 60.0
 """A task that has run for this long after others failed counts as stable."""
 RECENT_S = 3600.0
 """How far back failures are counted."""
-ENDED_BY_ITSELF = frozenset(("failed", "rejected", "complete"))
-WANTED = frozenset(("running", "ready", "complete"))
+END_STATES = frozenset(("failed", "rejected", "complete"))
+RUN_STATES = frozenset(("running", "ready", "complete"))
 """Desired states of a task that is meant to run; a job's tasks are meant to complete."""
 
 
@@ -35,16 +35,16 @@ class Slot:
         return self.tasks[0]
 
     @property
-    def is_wanted(self) -> bool:
+    def is_active(self) -> bool:
         """Whether a task is meant to run here."""
         task = self.newest
-        return task.desired_state in WANTED and (task.state, task.desired_state) != ("complete", "complete")
+        return task.desired_state in RUN_STATES and (task.state, task.desired_state) != ("complete", "complete")
 
     def failures(self, now: datetime) -> tuple[Task, ...]:
         """Return the tasks in a row that ended by themselves, newest first, of the last hour or else the last one."""
         ended: list[Task] = []
         for task in self.tasks[1:] if self.newest.is_alive else self.tasks:
-            if task.state not in ENDED_BY_ITSELF:
+            if task.state not in END_STATES:
                 break
             ended.append(task)
         recent = [task for task in ended if now - task.since <= timedelta(seconds=RECENT_S)]
@@ -54,10 +54,10 @@ class Slot:
         """Whether its task runs, and has done so for long enough to believe it."""
         ended = self.failures(now)
         failed = (task.since for task in ended if task.state != "complete")
-        loop = loop_of((task.since for task in ended), failed, SETTLED_S)
+        loop = loop_of((task.since for task in ended), failed, SETTLING_S)
         if self.newest.state != "running" or (loop is not None and loop.holds(now)):
             return False
-        return (now - self.newest.since).total_seconds() >= SETTLED_S
+        return (now - self.newest.since).total_seconds() >= SETTLING_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class Case:
 
     service: Service
     slots: tuple[Slot, ...]
-    wanted_slots: tuple[Slot, ...]
+    active_slots: tuple[Slot, ...]
     """The places in which a task is meant to run."""
     needs: tuple[str, ...]
     """IDs of the overlays that it needs addresses on."""
-    gone: tuple[str, ...]
+    missing_networks: tuple[str, ...]
     """IDs of networks in its specification that the engine does not list. Predefined ones of the nodes are not
     listed either: only tasks that wait tell that one is missing."""
     unread: tuple[str, ...]
@@ -98,12 +98,12 @@ class Case:
     @property
     def running(self) -> int:
         """How many tasks run and are meant to."""
-        return sum(slot.newest.state == "running" for slot in self.wanted_slots)
+        return sum(slot.newest.state == "running" for slot in self.active_slots)
 
     @property
     def new_tasks(self) -> tuple[Task, ...]:
         """Tasks that wait for their addresses, the one that waits longest first."""
-        new = [slot.newest for slot in self.wanted_slots if slot.newest.state == "new"]
+        new = [slot.newest for slot in self.active_slots if slot.newest.state == "new"]
         return tuple(sorted(new, key=lambda each: each.since))
 
     def age_s(self, since: datetime) -> float:
@@ -112,7 +112,7 @@ class Case:
 
     def had_addresses(self, task: Task) -> bool:
         """Whether a task was given an address on every network that its service needs."""
-        if "networks" in self.unread or self.gone:
+        if "networks" in self.unread or self.missing_networks:
             return False
         return {attachment.network_id for attachment in task.attachments if attachment.addresses}.issuperset(
             self.needs
@@ -178,7 +178,7 @@ def index_swarm(
         },
         owners,
         lines,
-        crowds_of(waiting_services(snapshot, thresholds)),
+        count_waiting(waiting_services(snapshot, thresholds)),
         outside,
     )
 
@@ -201,7 +201,7 @@ def open_case(service: Service, swarm: Swarm) -> Case:
         service,
         places,
         # Nearly every cause asks for them, of every service.
-        tuple(place for place in places if place.is_wanted),
+        tuple(place for place in places if place.is_active),
         tuple(needs),
         () if is_unread else tuple(each for each in asked if each not in swarm.networks),
         ("networks",) if is_unread else (),

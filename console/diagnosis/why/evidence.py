@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
-from console.diagnosis.findings.networks import leaked_in_words
+from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.values import Evidence
 from console.durations import stamp
@@ -58,7 +58,7 @@ def _is_cause(event: LogEvent) -> bool:
     )
 
 
-HOLDERS_NAMED = 3
+MAX_HOLDERS = 3
 
 
 def task_name(case: Case, task: Task) -> str:
@@ -73,7 +73,7 @@ def node_name(case: Case, task: Task) -> str:
     return node.hostname if node else task.node_id[:12]
 
 
-def failed_times(case: Case, slot: Slot) -> str:
+def failure_count_text(case: Case, slot: Slot) -> str:
     """Return how often tasks of a slot failed, as `, 3 times in 32 s`; nothing for a single time."""
     failures = slot.failures(case.now)
     if len(failures) < 2:
@@ -88,7 +88,7 @@ def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
     if count < 2:
         return ()
     subject = f"task {task_name(case, slot.newest)}"
-    value = f"{count} listed{failed_times(case, slot).partition('times')[2]}; Swarm lists only the last few"
+    value = f"{count} listed{failure_count_text(case, slot).partition('times')[2]}; Swarm lists only the last few"
     return (Evidence(subject, "failures", value),)
 
 
@@ -139,7 +139,7 @@ def vip_rows(case: Case) -> tuple[Evidence, ...]:
         f"{virtual_ip.address} on {network_name(case, virtual_ip.network_id)}"
         for virtual_ip in case.service.virtual_ips
     ]
-    needs = [network_name(case, each) for each in (*case.needs, *case.gone)]
+    needs = [network_name(case, each) for each in (*case.needs, *case.missing_networks)]
     return (
         service_row(case, "Endpoint.VirtualIPs", ", ".join(has) or "none"),
         service_row(case, "Spec.TaskTemplate.Networks", ", ".join(needs) or "none"),
@@ -155,7 +155,7 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
         Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
-        Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leaked_in_words(account) or "0"),
+        Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leak_count_text(account) or "0"),
         Evidence(subject, "free", f"{'' if account.free_is_exact else 'at most '}{account.free_at_most}"),
         Evidence(subject, "held by", _holders(case, account)),
     )
@@ -172,8 +172,8 @@ def _holders(case: Case, account: NetworkAccount) -> str:
         ):
             held[owner] += 1
     most = sorted(held.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{name} {count}" for name, count in most[:HOLDERS_NAMED])
-    rest = most[HOLDERS_NAMED:]
+    shown = ", ".join(f"{name} {count}" for name, count in most[:MAX_HOLDERS])
+    rest = most[MAX_HOLDERS:]
     if not rest:
         return shown or "nobody"
     return f"{shown}, and {plural(len(rest), 'other')} {sum(count for _, count in rest)}"

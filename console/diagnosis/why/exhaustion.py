@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from console.addresses.accounting import NetworkAccount
 from console.causes.registry import cause_of
-from console.diagnosis.findings.networks import leaked_in_words
+from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.findings.waiting import most_likely_full
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import (
@@ -22,11 +22,11 @@ from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import plural
 
-EXHAUSTED = frozenset(
+EXHAUSTION_SIGNATURES = frozenset(
     ("vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init")
 )
 """Signatures by which dockerd says that a network has no free address."""
-ADDRESS_TAKEN = "starting container failed: Address already in use"
+ADDRESS_IN_USE = "starting container failed: Address already in use"
 """The whole error of a task whose address another endpoint of its node still has (moby#42432)."""
 PASSING_S = 5.0
 """Between its creation and its address a task is in New for a moment."""
@@ -88,7 +88,7 @@ def node_without_address(case: Case) -> Explanation | None:
     if roomy and not is_said:
         return _node_without_attachment(case, task, accounts)
     where = f" on {full[0].network.name}" if full else ""
-    now = f" {_counted(accounts)}" if roomy else ""
+    now = f" {_count_text(accounts)}" if roomy else ""
     return Explanation(
         "node-without-address",
         ServiceStanding.HELD_UP,
@@ -115,7 +115,7 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
         ServiceStanding.HELD_UP,
         Confidence.POSSIBLE,
         "its node is not attached to one of its networks, and none of them is exhausted now",
-        f"{_counted(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
+        f"{_count_text(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
         "service with networks; workers of another engine version; a network that was full when Swarm last tried the node. "
         "Swarm tries again with each new task. The application never started.",
         (
@@ -129,7 +129,7 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
     )
 
 
-def _counted(accounts: list[NetworkAccount]) -> str:
+def _count_text(accounts: list[NetworkAccount]) -> str:
     said = " and ".join(
         f"{account.free_at_most} addresses free on {account.network.name}" for account in accounts
     )
@@ -146,7 +146,7 @@ def _shortage(case: Case) -> _Shortage | None:
         for each in for_vip or case.needs
         if each in case.swarm.accounts and case.swarm.accounts[each].capacity
     ]
-    line = case.line(case.service.id, *(task.id for task in waiting), among=EXHAUSTED)
+    line = case.line(case.service.id, *(task.id for task in waiting), among=EXHAUSTION_SIGNATURES)
     named = [
         candidate
         for candidate in candidates
@@ -184,7 +184,7 @@ def _explanation(case: Case, found: _Shortage, certainty: Confidence) -> Explana
         ServiceStanding.HELD_UP,
         certainty,
         f"no free address for its {what} on {name}",
-        f"{said}{_account_in_words(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
+        f"{said}{_account_text(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
         "started, and is not at fault.",
         (*rows, *network_rows(case, account), *line_rows((found.line,))),
         is_address_problem=True,
@@ -193,9 +193,9 @@ def _explanation(case: Case, found: _Shortage, certainty: Confidence) -> Explana
     )
 
 
-def _account_in_words(account: NetworkAccount, *, is_sure: bool) -> str:
+def _account_text(account: NetworkAccount, *, is_sure: bool) -> str:
     name, capacity, free = account.network.name, account.capacity, account.free_at_most
-    leaked = leaked_in_words(account)
+    leaked = leak_count_text(account)
     if free == 0:
         of_them = f", {leaked} of them leaked" if leaked else ""
         return f"All {plural(capacity, 'address', 'addresses')} of {name} are taken{of_them}."
@@ -217,7 +217,7 @@ def _glance(accounts: list[NetworkAccount]) -> str:
 
 def _last_without_attachment(case: Case) -> Task | None:
     # Whatever stands in front; but a name or a command that quotes the error inside another one does not pass for it.
-    for slot in case.wanted_slots:
+    for slot in case.active_slots:
         failures = slot.failures(case.now)
         if failures and slot.newest.state != "running":
             match = cause_of(failures[0].error)

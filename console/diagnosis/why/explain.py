@@ -9,7 +9,7 @@ from console.diagnosis.why import application, exhaustion, networks, placement, 
 from console.diagnosis.why.case import Case, Swarm, index_swarm, open_case
 from console.diagnosis.why.values import (
     Evidence,
-    Explained,
+    ServiceExplanation,
     Explanation,
     ServiceStanding,
     WhyAnswer,
@@ -25,28 +25,28 @@ from console.text import clean, listed, near_names, plural
 Cause = Callable[[Case], Explanation | None]
 
 CAUSES: tuple[Cause, ...] = (
-    networks.networks_unread,
+    networks.unreadable_networks,
     exhaustion.full_network,
-    networks.network_gone,
+    networks.missing_network,
     networks.network_without_subnet,
-    reported.allocation_refused,
+    reported.refused_allocation,
     exhaustion.network_perhaps_full,
     networks.pending_allocations,
     exhaustion.node_without_address,
     reported.reported_cause,
     placement.no_node_for_global,
-    application.unhealthy,
-    application.rejected,
-    application.done,
-    application.ended,
-    application.failing,
+    application.failing_health_check,
+    application.task_rejection,
+    application.completion,
+    application.failure_without_restart,
+    application.repeated_failure,
     reported.reported_error,
-    progress.update_stopped,
-    progress.stopping,
-    progress.nothing_wanted,
-    placement.being_prepared,
-    progress.updating,
-    progress.well,
+    progress.paused_update,
+    progress.stopping_tasks,
+    progress.no_replicas,
+    placement.preparation,
+    progress.running_update,
+    progress.healthy_service,
 )
 """Each cause after those that would explain it: the first one that fits wins."""
 SHORTEST_ID = 4
@@ -77,14 +77,14 @@ def explain(
     services = known(state.services, ())
     chosen = choose(services, names)
     swarm = index_swarm(snapshot, thresholds, lines, outside)
-    told = {service.id: _explained(service, swarm) for service in chosen}
+    told = {service.id: _explain_service(service, swarm) for service in chosen}
     mates = {service.stack for service in chosen if service.stack}
     around = [service for service in services if service.stack in mates and service.id not in told]
-    waiting = _waiting([*told.values(), *(_explained(service, swarm) for service in around)])
+    waiting = _group_waiting([*told.values(), *(_explain_service(service, swarm) for service in around)])
     explained = tuple(
         sorted(
             (
-                _beside(explained_service, waiting.get(explained_service.service.stack, []))
+                _add_waiting_neighbours(explained_service, waiting.get(explained_service.service.stack, []))
                 for explained_service in told.values()
             ),
             key=lambda each: (-each.explanation.standing.severity.rank, each.service.name),
@@ -127,27 +127,27 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
     return tuple(chosen.values())
 
 
-def _explained(service: Service, swarm: Swarm) -> Explained:
+def _explain_service(service: Service, swarm: Swarm) -> ServiceExplanation:
     case = open_case(service, swarm)
-    found = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.not_converged(case)
-    if service.update_state in progress.PAUSED and found.cause != "update-paused":
+    found = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.no_known_cause(case)
+    if service.update_state in progress.PAUSE_STATES and found.cause != "update-paused":
         found = replace(found, evidence=(*found.evidence, *progress.update_rows(case)))
-    unshown = reported.unshown_errors(case, found)
+    unshown = reported.missing_error_rows(case, found)
     if unshown:
         found = replace(found, evidence=(*found.evidence, *unshown))
-    return Explained(service, case.running, progress.wanted_tasks(case), found)
+    return ServiceExplanation(service, case.running, progress.desired_tasks(case), found)
 
 
-def _waiting(told: Iterable[Explained]) -> Mapping[str, list[Explained]]:
+def _group_waiting(told: Iterable[ServiceExplanation]) -> Mapping[str, list[ServiceExplanation]]:
     """Return, by stack, the services of it that wait for an address."""
-    found: defaultdict[str, list[Explained]] = defaultdict(list)
+    found: defaultdict[str, list[ServiceExplanation]] = defaultdict(list)
     for explained_service in told:
         if explained_service.service.stack and explained_service.explanation.is_address_problem:
             found[explained_service.service.stack].append(explained_service)
     return found
 
 
-def _beside(explained: Explained, waiting: Sequence[Explained]) -> Explained:
+def _add_waiting_neighbours(explained: ServiceExplanation, waiting: Sequence[ServiceExplanation]) -> ServiceExplanation:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
     own = explained.explanation
     if own.standing is ServiceStanding.RUNS or own.is_address_problem:
@@ -174,7 +174,7 @@ def _beside(explained: Explained, waiting: Sequence[Explained]) -> Explained:
     )
 
 
-def _headline(explained: tuple[Explained, ...], names: tuple[str, ...]) -> str:
+def _headline(explained: tuple[ServiceExplanation, ...], names: tuple[str, ...]) -> str:
     if not explained:
         return "there are no services"
     if len(explained) == 1 and names:

@@ -10,12 +10,12 @@ from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.text import duration
 
-NEVER_ALLOCATED = frozenset(
+ALLOCATION_SIGNATURES = frozenset(
     ("network-unallocated", "network-unallocated-update", "network-unallocated-task", "network-removed-task")
 )
 
 
-def networks_unread(case: Case) -> Explanation | None:
+def unreadable_networks(case: Case) -> Explanation | None:
     """Tasks wait for addresses, and the networks could not be read."""
     is_waiting = bool(case.new_tasks) or (
         case.service.endpoint_mode == "vip" and case.service.network_ids and not case.service.virtual_ips
@@ -33,15 +33,15 @@ def networks_unread(case: Case) -> Explanation | None:
     )
 
 
-def network_gone(case: Case) -> Explanation | None:
+def missing_network(case: Case) -> Explanation | None:
     """The service names a network that no longer exists, and its tasks wait for it."""
     waiting = [task for task in case.new_tasks if case.age_s(task.since) >= PASSING_S]
-    if not case.gone or not waiting:
+    if not case.missing_networks or not waiting:
         return None
-    line = case.line(case.service.id, *case.gone, *(task.id for task in waiting))
-    is_said = line is not None and line.signature.id in NEVER_ALLOCATED
+    line = case.line(case.service.id, *case.missing_networks, *(task.id for task in waiting))
+    is_said = line is not None and line.signature.id in ALLOCATION_SIGNATURES
     is_long = case.age_s(waiting[0].since) >= case.thresholds.new_task_s
-    gone = ", ".join(each[:12] for each in case.gone)
+    gone = ", ".join(each[:12] for each in case.missing_networks)
     name = shlex.quote(case.service.name)
     return Explanation(
         "network-gone",
@@ -52,7 +52,7 @@ def network_gone(case: Case) -> Explanation | None:
         "replace it. Its tasks wait in New forever.",
         (*vip_rows(case), state_row(case, waiting[0]), *line_rows((line,))),
         is_address_problem=True,
-        advice=f"Attach the network that exists now: `docker service update --network-rm {case.gone[0]} "
+        advice=f"Attach the network that exists now: `docker service update --network-rm {case.missing_networks[0]} "
         f"--network-add NETWORK {name}`, or deploy the stack again.",
         command=f"docker service inspect --format '{{{{json .Spec.TaskTemplate.Networks}}}}' {name}",
     )
@@ -64,7 +64,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
     if not bare or not (set(bare) & set(case.without_vip) or case.new_tasks):
         return None
     network = case.swarm.networks[bare[0]]
-    line = case.line(network.id) or case.line(case.service.id, among=NEVER_ALLOCATED)
+    line = case.line(network.id) or case.line(case.service.id, among=ALLOCATION_SIGNATURES)
     age_s = case.age_s(network.created)
     is_young = age_s < case.thresholds.unallocated_s and line is None
     waiting = case.new_tasks[:1]

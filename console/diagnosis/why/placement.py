@@ -18,7 +18,7 @@ def only_port(case: Case) -> str:
     return str(found.pop()) if len(found) == 1 else ""
 
 
-def holder_in_words(case: Case, task: Task, port: str) -> str:
+def holder_text(case: Case, task: Task, port: str) -> str:
     """Return ` by shop_web` where it is known who has the port on the node of the task; nothing elsewhere."""
     names = [service.name for service, _ in _holders(case, task, port)]
     names += [f"the container {each}" for each in _outside(case, task, port)]
@@ -104,7 +104,7 @@ _NODES = "docker node inspect --pretty $(docker node ls -q)"
 
 def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
     """Return False and a sentence where all these tasks had the addresses that they need, else that it cannot be told."""
-    if tasks and not case.needs and not case.gone and not case.unread:
+    if tasks and not case.needs and not case.missing_networks and not case.unread:
         return False, " This is not an address problem: the service needs no address of an overlay."
     if tasks and all(case.had_addresses(task) for task in tasks):
         return False, " This is not an address problem: the service and its tasks had their addresses."
@@ -138,10 +138,10 @@ def no_node_for_global(case: Case) -> Explanation | None:
     )
 
 
-def being_prepared(case: Case) -> Explanation | None:
+def preparation(case: Case) -> Explanation | None:
     """A task was given a node, which prepares it: mostly, it pulls the image."""
     early = ("assigned", "accepted", "preparing", "ready", "starting")
-    tasks = [slot.newest for slot in case.wanted_slots if slot.newest.state in early]
+    tasks = [slot.newest for slot in case.active_slots if slot.newest.state in early]
     if not tasks:
         return None
     task = min(tasks, key=lambda each: each.since)
@@ -174,7 +174,7 @@ def being_prepared(case: Case) -> Explanation | None:
     )
 
 
-def troubled(case: Case) -> list[tuple[Slot, Task]]:
+def troubled_slots(case: Case) -> list[tuple[Slot, Task]]:
     """Return the slots whose last task ended by itself and that have not settled since, each with that task."""
     found: list[tuple[Slot, Task]] = []
     for slot in case.slots:
@@ -184,6 +184,6 @@ def troubled(case: Case) -> list[tuple[Slot, Task]]:
     return found
 
 
-def down(case: Case) -> list[tuple[Slot, Task]]:
+def down_slots(case: Case) -> list[tuple[Slot, Task]]:
     """Return those of the troubled slots in which nothing runs now."""
-    return [each for each in troubled(case) if each[0].newest.state != "running"]
+    return [each for each in troubled_slots(case) if each[0].newest.state != "running"]

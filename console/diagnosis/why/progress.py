@@ -2,20 +2,20 @@
 
 import shlex
 
-from console.diagnosis.why.case import SETTLED_S, Case
+from console.diagnosis.why.case import SETTLING_S, Case
 from console.diagnosis.why.evidence import service_row, state_row, vip_rows
 from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.text import duration, plural
 
-PAUSED = ("paused", "rollback_paused")
+PAUSE_STATES = ("paused", "rollback_paused")
 """Update states in which Swarm has given up and waits for somebody."""
 
 
-def update_stopped(case: Case) -> Explanation | None:
+def paused_update(case: Case) -> Explanation | None:
     """The last update, or its rollback, was paused."""
     service = case.service
-    if service.update_state not in PAUSED:
+    if service.update_state not in PAUSE_STATES:
         return None
     what = "rollback" if service.update_state.startswith("rollback") else "update"
     name = shlex.quote(service.name)
@@ -31,10 +31,10 @@ def update_stopped(case: Case) -> Explanation | None:
     )
 
 
-def stopping(case: Case) -> Explanation | None:
+def stopping_tasks(case: Case) -> Explanation | None:
     """Nothing is meant to run, and tasks are still ending."""
     ending = [task for slot in case.slots for task in slot.tasks if task.is_stopping]
-    if not ending or case.wanted_slots:
+    if not ending or case.active_slots:
         return None
     return Explanation(
         "stopping",
@@ -47,9 +47,9 @@ def stopping(case: Case) -> Explanation | None:
     )
 
 
-def nothing_wanted(case: Case) -> Explanation | None:
+def no_replicas(case: Case) -> Explanation | None:
     """It is scaled to 0 replicas."""
-    if case.service.replicas != 0 or case.wanted_slots:
+    if case.service.replicas != 0 or case.active_slots:
         return None
     return Explanation(
         "no-replicas",
@@ -63,7 +63,7 @@ def nothing_wanted(case: Case) -> Explanation | None:
     )
 
 
-def updating(case: Case) -> Explanation | None:
+def running_update(case: Case) -> Explanation | None:
     """An update or a rollback is under way."""
     service = case.service
     if service.update_state not in ("updating", "rollback_started"):
@@ -79,10 +79,10 @@ def updating(case: Case) -> Explanation | None:
     )
 
 
-def well(case: Case) -> Explanation | None:
+def healthy_service(case: Case) -> Explanation | None:
     """Everything that is wanted runs."""
-    wanted = wanted_tasks(case)
-    if case.running < (len(case.wanted_slots) if wanted is None else wanted) or not case.running:
+    wanted = desired_tasks(case)
+    if case.running < (len(case.active_slots) if wanted is None else wanted) or not case.running:
         return None
     ended = [task for slot in case.slots for task in slot.failures(case.now)]
     before = (
@@ -102,11 +102,11 @@ def well(case: Case) -> Explanation | None:
     )
 
 
-def not_converged(case: Case) -> Explanation:
+def no_known_cause(case: Case) -> Explanation:
     """It does not run as it should, and nothing above is the cause."""
-    tasks = [slot.newest for slot in case.wanted_slots if slot.newest.state != "running"]
+    tasks = [slot.newest for slot in case.active_slots if slot.newest.state != "running"]
     ages = [case.age_s(case.service.updated), *(case.age_s(task.since) for task in tasks)]
-    is_young = min(ages) < max(SETTLED_S, case.thresholds.new_task_s)
+    is_young = min(ages) < max(SETTLING_S, case.thresholds.new_task_s)
     name = shlex.quote(case.service.name)
     return Explanation(
         "not-converged",
@@ -129,12 +129,12 @@ def update_rows(case: Case) -> tuple[Evidence, ...]:
     )
 
 
-def wanted_tasks(case: Case) -> int | None:
+def desired_tasks(case: Case) -> int | None:
     """Return how many tasks are wanted, or None where only Swarm knows."""
     return case.service.replicas if case.service.mode == "replicated" else None
 
 
 def _count(case: Case) -> str:
-    wanted = wanted_tasks(case)
-    total = len(case.wanted_slots) if wanted is None else wanted
+    wanted = desired_tasks(case)
+    total = len(case.active_slots) if wanted is None else wanted
     return f"{case.running} of {plural(total, 'task')} {'runs' if case.running == 1 else 'run'}"

@@ -1,13 +1,13 @@
 """Causes that a task itself reports, and those that dockerd's log tells about an allocation."""
 
 from console.causes.registry import cause_of
-from console.causes.values import Area, ErrorSource, Match, spoken, typed
+from console.causes.values import Area, ErrorSource, Match, fill_sentence, fill_command
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import (
     address_rows,
     count_rows,
     error_rows,
-    failed_times,
+    failure_count_text,
     line_rows,
     network_name,
     network_rows,
@@ -17,15 +17,15 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
-from console.diagnosis.why.exhaustion import ADDRESS_TAKEN
+from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
 from console.diagnosis.why.placement import (
-    down,
-    holder_in_words,
+    down_slots,
+    holder_text,
     not_an_address_problem,
     only_port,
     port_rows,
     scheduling_advice,
-    troubled,
+    troubled_slots,
 )
 from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
 from console.journal.failures import ALLOCATIONS
@@ -35,22 +35,22 @@ from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import duration, ending
 
-REFUSED = ALLOCATIONS | {"task-address-taken"}
+REFUSAL_SIGNATURES = ALLOCATIONS | {"task-address-taken"}
 
 
-def allocation_refused(case: Case) -> Explanation | None:
+def refused_allocation(case: Case) -> Explanation | None:
     """The service got no address, and dockerd logs another reason than a full network, or one that no table knows."""
     if not (case.without_vip or case.new_tasks):
         return None
     ids = (case.service.id, *(task.id for task in case.new_tasks), *(case.without_vip or case.needs))
-    line = case.line(*ids, among=REFUSED)
+    line = case.line(*ids, among=REFUSAL_SIGNATURES)
     if line is None:
         return None
     reason = reason_of(line)
     match = cause_of(reason, ErrorSource.ALLOCATOR)
     named = {"reason": ending(reason), "service": case.service.name}
     verdict = (
-        spoken(match.cause.verdict, named)
+        fill_sentence(match.cause.verdict, named)
         if match is not None
         else f"Swarm's allocation for it failed: {ending(reason)}"
     )
@@ -78,7 +78,7 @@ def allocation_refused(case: Case) -> Explanation | None:
         ),
         is_address_problem=True if match is None else match.cause.is_address_problem,
         advice=line.signature.advice,
-        command=typed(
+        command=fill_command(
             "vipconsole glance {network}", {"network": network_name(case, where[0])} if where else {}
         )
         if where
@@ -92,14 +92,14 @@ def reason_of(line: LogEvent) -> str:
     return said.error or said.message
 
 
-_JUDGED = (Area.ADDRESS, Area.NETWORK, Area.PORT)
+_DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
 """Areas whose causes tell by themselves whether it is about an address; elsewhere the task's addresses tell."""
 _BY_MANAGER = "constraint-enforced"
 
 
 def reported_cause(case: Case) -> Explanation | None:
     """A task of the service reports an error that the table of causes knows."""
-    for slot, task in _with_errors(case):
+    for slot, task in _tasks_with_errors(case):
         match = cause_of(task.error)
         if match is not None:
             return _explanation(case, slot, task, match)
@@ -109,7 +109,7 @@ def reported_cause(case: Case) -> Explanation | None:
 def reported_error(case: Case) -> Explanation | None:
     """A task that has not ended reports an error that no table knows: it is shown, and not judged."""
     found = next(
-        (each for each in _with_errors(case) if each[1] is each[0].newest and each[1].is_alive), None
+        (each for each in _tasks_with_errors(case) if each[1] is each[0].newest and each[1].is_alive), None
     )
     if found is None:
         return None
@@ -121,17 +121,17 @@ def reported_error(case: Case) -> Explanation | None:
         f"its task is {task.state} and reports an error: {ending(task.error)}",
         "Swarm tries again by itself while the error lasts. The application has not been started.",
         (*error_rows(case, task), *_node_rows(case, task), *address_rows(case, task)),
-        command=typed("docker service ps --no-trunc {service}", {"service": case.service.name}),
+        command=fill_command("docker service ps --no-trunc {service}", {"service": case.service.name}),
     )
 
 
-def unshown_errors(case: Case, found: Explanation) -> tuple[Evidence, ...]:
+def missing_error_rows(case: Case, found: Explanation) -> tuple[Evidence, ...]:
     """Return the errors of the newest tasks that an explanation does not show, whatever their state.
 
     Where all is well, an error of a task that nobody wants any more is history.
     """
     shown = {row.value for row in found.evidence}
-    slots = case.wanted_slots if found.standing is ServiceStanding.RUNS else case.slots
+    slots = case.active_slots if found.standing is ServiceStanding.RUNS else case.slots
     tasks = [slot.newest for slot in slots if slot.newest.error]
     return tuple(
         task_row(case, task, "Status.Err", f'"{task.error}"')
@@ -140,48 +140,48 @@ def unshown_errors(case: Case, found: Explanation) -> tuple[Evidence, ...]:
     )[:3]
 
 
-def _with_errors(case: Case) -> list[tuple[Slot, Task]]:
+def _tasks_with_errors(case: Case) -> list[tuple[Slot, Task]]:
     """Return the tasks whose error may hold the service up: those that are under way first, then those that ended."""
     under_way = [
         (slot, slot.newest)
-        for slot in case.wanted_slots
+        for slot in case.active_slots
         if slot.newest.error and slot.newest.is_alive and slot.newest.state != "running"
     ]
-    ended = down(case)
-    return [*under_way, *ended, *(each for each in troubled(case) if each not in ended)]
+    ended = down_slots(case)
+    return [*under_way, *ended, *(each for each in troubled_slots(case) if each not in ended)]
 
 
 def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanation:
     cause = match.cause
     is_back = slot.newest is not task and slot.newest.state == "running"
     named = {
-        **match.named,
+        **match.names,
         "reason": ending(task.error.strip()),
         "service": case.service.name,
         **({"node": node_name(case, task)} if task.node_id else {}),
-        **({"image": task.image or case.service.image} if "image" not in match.named else {}),
+        **({"image": task.image or case.service.image} if "image" not in match.names else {}),
     }
-    if "network" in match.named:
-        named["network"] = network_name(case, match.named["network"])
+    if "network" in match.names:
+        named["network"] = network_name(case, match.names["network"])
     if cause.area is Area.PORT:
-        named["port"] = match.named.get("port") or only_port(case)
-        named["holder"] = holder_in_words(case, task, named["port"])
+        named["port"] = match.names.get("port") or only_port(case)
+        named["holder"] = holder_text(case, task, named["port"])
         named = {key: value for key, value in named.items() if value}
     is_address, words = (
-        (cause.is_address_problem, "") if cause.area in _JUDGED else not_an_address_problem(case, task)
+        (cause.is_address_problem, "") if cause.area in _DECISIVE_AREAS else not_an_address_problem(case, task)
     )
     again = (
         f" The newest task has run for {duration(case.age_s(slot.newest.since))}: too short to tell whether it stays."
         if is_back
         else ""
     )
-    count = failed_times(case, slot).removeprefix(", ")
-    advice = _advice(case, match) or typed(cause.advice, named)
+    count = failure_count_text(case, slot).removeprefix(", ")
+    advice = _advice(case, match) or fill_command(cause.advice, named)
     return Explanation(
         _name(task, match),
         ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP,
         _certainty(task, match, is_back=is_back),
-        spoken(cause.verdict, named),
+        fill_sentence(cause.verdict, named),
         f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
         (
             *_image_rows(case, match),
@@ -193,7 +193,7 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         ),
         is_address_problem=is_address,
         advice=advice,
-        command=typed(cause.command or "docker service ps --no-trunc {service}", named),
+        command=fill_command(cause.command or "docker service ps --no-trunc {service}", named),
     )
 
 
@@ -206,7 +206,7 @@ def _certainty(task: Task, match: Match, *, is_back: bool) -> Confidence:
     if is_back:
         return Confidence.LIKELY
     # The one text of the allocator's that was proven with nothing else in front.
-    return Confidence.CERTAIN if task.error == ADDRESS_TAKEN else match.cause.certainty
+    return Confidence.CERTAIN if task.error == ADDRESS_IN_USE else match.cause.certainty
 
 
 def _meaning(case: Case, match: Match) -> str:
@@ -217,7 +217,7 @@ def _meaning(case: Case, match: Match) -> str:
             f"{match.cause.meaning} It requires a `node.role`, which changes when a node is demoted or promoted, as in a "
             "hand-over of the leader."
         )
-    if match.cause.id == "no-suitable-node" and "reasons" not in match.named:
+    if match.cause.id == "no-suitable-node" and "reasons" not in match.names:
         return (
             "The scheduler found no node for it and gives no reason. Usually no node at all may take tasks."
         )
@@ -226,7 +226,7 @@ def _meaning(case: Case, match: Match) -> str:
 
 def _advice(case: Case, match: Match) -> str:
     if match.cause.id == "no-suitable-node":
-        return scheduling_advice(match.named.get("reasons", ""))
+        return scheduling_advice(match.names.get("reasons", ""))
     if match.cause.id == "port-taken" and case.service.mode.startswith("global"):
         return (
             "Free the port or publish another one. A global service cannot be scaled: take it off that node with a "
@@ -251,9 +251,9 @@ def _extra_rows(case: Case, task: Task, match: Match) -> tuple[Evidence, ...]:
         constraints = ", ".join(case.service.constraints)
         return (service_row(case, "Placement.Constraints", constraints),) if constraints else ()
     if match.cause.area is Area.PORT:
-        return port_rows(case, task, match.named.get("port", "") or only_port(case))
-    if "subnet" in match.named:
-        return _interface_rows(case, task, match.named["subnet"])
+        return port_rows(case, task, match.names.get("port", "") or only_port(case))
+    if "subnet" in match.names:
+        return _interface_rows(case, task, match.names["subnet"])
     return ()
 
 

@@ -63,13 +63,13 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ServiceExplanation:
     """A service and the explanation of how it stands."""
 
     service: Service
     running: int
     """Tasks that run and are meant to."""
-    wanted: int | None
+    desired_tasks: int | None
     """None where only Swarm knows: global services and jobs."""
     explanation: Explanation
 
@@ -78,14 +78,14 @@ class Explained:
 class WhyAnswer:
     """All that was asked for: the services in the order of their names, those that do not run first."""
 
-    explained: tuple[Explained, ...]
+    services: tuple[ServiceExplanation, ...]
     standing: ServiceStanding
     headline: str
     notes: tuple[str, ...] = ()
     """What could not be read, as sentences."""
 
 
-def worst_standing(explained: tuple[Explained, ...]) -> ServiceStanding:
+def worst_standing(explained: tuple[ServiceExplanation, ...]) -> ServiceStanding:
     """Return the worst standing; runs where there is nothing."""
     return max(
         (explained_service.explanation.standing for explained_service in explained),

@@ -25,7 +25,7 @@ from console.operations.stack_removal.steps import LeakCount, Prove
 from console.swarm.changer import SwarmChanger
 from console.swarm.reader import SwarmReader
 from console.swarm.values import StackObject, SwarmState
-from console.text import clean, or_what_there_is, plural
+from console.text import clean, name_hint, plural
 
 Progress = Callable[[int, int, int], None]
 """Receives the number of the walk, its steps so far, and how many it takes (`WalkableNetwork.steps_of_a_walk`)."""
@@ -183,7 +183,7 @@ class _HolderWatch:
 
     def _add(self, state: SwarmState) -> None:
         _require_readable(state)
-        self.held |= holders_on(self.walkable.account.network, index_holders(state)).held.keys()
+        self.held |= holders_on(self.walkable.account.network, index_holders(state)).address_holders.keys()
 
 
 def _network_id(state: SwarmState, asked: str) -> str:
@@ -194,7 +194,7 @@ def _network_id(state: SwarmState, asked: str) -> str:
     if not found:
         raise UsageError(
             f"Network {shown} not found.",
-            or_what_there_is(shown, (each.name for each in state.networks if each.is_overlay), "overlays"),
+            name_hint(shown, (each.name for each in state.networks if each.is_overlay), "overlays"),
         )
     if len(found) > 1:
         raise UsageError(
@@ -242,7 +242,7 @@ def _inputs(state: SwarmState, network_id: str) -> WalkableNetwork:
             address
             for subnet in found.subnets
             for address in subnet.pool.handed_out_from
-            if address in subnet.pool and address not in subnet.held
+            if address in subnet.pool and address not in subnet.address_holders
         ),
         load_balancers_at_most=sum(subnet.unnamed_load_balancers for subnet in found.subnets)
         + found.unplaced_load_balancers,

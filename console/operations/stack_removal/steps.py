@@ -109,7 +109,7 @@ def engine_count(reader: SwarmReader, clock: Clock, settings: SnapshotSettings) 
             await clock.sleep(settings.settle_s)
             swarm = await reader.state(settings.deadline_s)
             counts = _counts(networks, swarm, earlier)
-            if not any(count.why_unknown == leaks.CHANGED_HANDS for count in counts):
+            if not any(count.why_unknown == leaks.HOLDERS_CHANGING for count in counts):
                 break
         return counts
 

@@ -10,8 +10,8 @@ from console.diagnosis.quiescence.values import (
     QuiescenceRules,
     QuiescenceVerdict,
     Report,
-    things_that_block,
-    what_blocks,
+    list_blockers,
+    blocking_text,
 )
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import StepFailed
@@ -79,13 +79,13 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
             raise StepFailed(_too_long(dwell_s, context.timeout_s), "Give the step a longer timeout.")
         last = None
         async for last in _states(context, _rules(context, parameters, dwell_s), limit_s):
-            blocking = [Blocking(*thing) for thing in things_that_block(last.report)]
+            blocking = [Blocking(*thing) for thing in list_blockers(last.report)]
             await context.waits_for(blocking, _so_far(last))
         if last is None or last.outcome is not QuiescenceVerdict.QUIET:
             why = (
                 "no result yet"
                 if last is None
-                else what_blocks(last.report) or "it was never quiet long enough"
+                else blocking_text(last.report) or "it was never quiet long enough"
             )
             waited = "" if last is None else f" after {duration(last.waited_s)}"
             raise StepFailed(f"It is not quiet{waited}: {why}.", "Wait for it, end it, or accept it by name.")
@@ -104,7 +104,7 @@ async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> 
         report = state.report
     if report is None:
         return CheckResult(Answer.CANNOT_TELL, "No snapshot was taken.")
-    blocking = what_blocks(report)
+    blocking = blocking_text(report)
     sentence = f"It is not quiet now: {blocking}." if blocking else "It is quiet now."
     checks: dict[str, Json] = {check.code: check.state.value for check in report.checks}
     return CheckResult(_ANSWERS[report.verdict], sentence, checks)
@@ -116,7 +116,7 @@ async def _states(context: Context, rules: QuiescenceRules, limit_s: float) -> A
     dependencies = WaitDependencies(
         world.reader,
         # The run holds the maintenance lock itself, so nobody else does.
-        HostReader(rules.wanted, snapshot.call_timeout_s, holds_lock=True),
+        HostReader(rules.settings, snapshot.call_timeout_s, holds_lock=True),
         EventSource(world.connection, world.clock),
     )
     async with aclosing(wait_for_quiet(dependencies, world.clock, rules, snapshot, limit_s)) as states:

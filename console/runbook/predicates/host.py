@@ -14,7 +14,7 @@ from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, read_units
 from console.host.web import HttpOptions, Reply, ask
 from console.journal.failures import ALL_SIGNATURES
-from console.journal.reader import read_lately
+from console.journal.reader import read_recent
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summary, describe, summarise
 from console.runbook.answers import Unread, found, quick_snapshot, read, tells, why_not_this_host
@@ -275,5 +275,5 @@ async def logged_since(context: Context, since: datetime) -> Summary:
     refusal = None if world.log.is_recorded else await why_not_this_host(context, swarm)
     now = world.clock.now()
     window_s = max((now - since).total_seconds(), 0.0)
-    batch = read(await read_lately(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s))
+    batch = read(await read_recent(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s))
     return summarise([batch], object_names(swarm), window_s)

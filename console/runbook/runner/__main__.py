@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
-from console.concurrency import cancelled
+from console.concurrency import cancel_all
 from console.errors import LockHeld, VipconsoleError
 from console.host.lock import maintenance_lock
 from console.host.lock_probe import LOCK
@@ -73,7 +73,7 @@ async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
                 try:
                     await runner.work()
                 finally:
-                    await cancelled(beating)
+                    await cancel_all(beating)
         except LockHeld:
             if clock.monotonic() >= end_s:
                 return

@@ -21,7 +21,7 @@ from console.errors import (
     VipconsoleError,
     unknown_from,
 )
-from console.journal.reader import read_lately, whose_host
+from console.journal.reader import read_recent, whose_host
 from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Context
@@ -232,14 +232,14 @@ async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
     refusal = await whose_host(world.host, engine)
     now = world.clock.now()
     window_s = min(LONGEST_S, max(0.0, (now - began).total_seconds()) + MARGIN_S)
-    batch = await read_lately(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s)
+    batch = await read_recent(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s)
     if isinstance(batch, Unknown):
         return (f"dockerd's log is unknown: {batch.reason}",)
     summary = summarise([batch], {}, window_s)
     lines = [
         f"{finding.signature.severity}: {finding.text} ({describe(finding)})" for finding in summary.findings
     ]
-    lines += [f"unexplained: {message.text} ({message.count} times)" for message in summary.unmatched]
+    lines += [f"unexplained: {message.text} ({message.count} times)" for message in summary.error_patterns]
     more = [f"… {len(lines) - MOST_LINES} more kinds"] if len(lines) > MOST_LINES else []
     return (*lines[:MOST_LINES], *more) or ("No findings.",)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.clock import Clock
-from console.concurrency import cancelled
+from console.concurrency import cancel_all
 from console.runbook.run import events
 from console.runbook.run.view import is_kept
 from console.runbook.run.waits import (
@@ -72,7 +72,7 @@ class WaitPolicy:
             await asyncio.wait((task,))
             return None if task.cancelled() else task.result()
         finally:
-            await cancelled(task)
+            await cancel_all(task)
 
 
 WRITTEN_EVERY_S = 1.0

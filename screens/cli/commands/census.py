@@ -18,7 +18,7 @@ from console.operations.census.census import (
 from console.operations.census.values import CensusResult, WalkableNetwork
 from console.operations.probes import own_mark
 from console.settings import Settings
-from console.storage.census import keep_census
+from console.storage.census import write_census
 from console.storage.state import state_folder
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import EngineReader
@@ -67,7 +67,7 @@ def _keep(asked: Namespace, result: CensusResult) -> HostError | None:
     if result.evidence is None or asked.demo:
         return None
     try:
-        keep_census(state_folder(), result.evidence)
+        write_census(state_folder(), result.evidence)
     except HostError as error:
         return error
     return None

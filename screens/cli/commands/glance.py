@@ -8,10 +8,10 @@ from dataclasses import replace
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.errors import UsageError
-from console.monitor.history import watched_leaks
+from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
 from console.runbook.store.viewer import unfinished_runs
-from console.storage.census import kept_censuses
+from console.storage.census import read_censuses
 from console.storage.state import state_folder
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
@@ -31,9 +31,9 @@ def run(asked: Namespace) -> int:
     # The demo's swarm is a new one every time: nothing that is kept is about it.
     if not asked.demo:
         state = state_folder()
-        leak_log = watched_leaks(state, snapshot)
+        leak_log = read_leak_log(state, snapshot)
         snapshot = replace(
-            snapshot, censuses=kept_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
+            snapshot, censuses=read_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
         )
     required = "journal" in asked.require
     assessment = assess(snapshot, settings.thresholds, tuple(asked.network), journal_required=required)

@@ -91,7 +91,7 @@ async def _with_census(
     from console.host.identity import machine_id
     from console.operations.census.census import CensusDependencies, take_census
     from console.operations.probes import own_mark
-    from console.storage.census import keep_census
+    from console.storage.census import write_census
 
     settings = collector.settings
     try:
@@ -111,7 +111,7 @@ async def _with_census(
     census = result.evidence
     if census is None:
         return None
-    keep_census(collector.state, census)
+    write_census(collector.state, census)
     inputs = await collector.inputs()
     return inputs, decide(inputs, options, settings.thresholds)
 

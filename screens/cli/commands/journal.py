@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from console.clock import SystemClock
 from console.durations import LOCAL
 from console.errors import Unknown, UsageError
-from console.journal.reader import DaemonLog, read_lately, why_foreign_unless_silent
+from console.journal.reader import DaemonLog, read_recent, why_foreign_unless_silent
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summariser
 from console.journal.values import Batch
@@ -46,7 +46,7 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
     names = {**object_names(swarm), **task_names(swarm)}
     # A recording is read whole unless a time was asked for.
     window_s = None if log.is_recorded and asked.since is None else snapshot.journal_s
-    batch = await read_lately(log, refusal, SystemClock().now(), window_s, snapshot.call_timeout_s)
+    batch = await read_recent(log, refusal, SystemClock().now(), window_s, snapshot.call_timeout_s)
     if log.is_recorded and isinstance(batch, Batch) and window_s is None and not batch.entries:
         batch = Unknown(
             f"No line of dockerd (unit {settings.docker_unit}) in {clean(str(asked.journal))}.",

@@ -13,7 +13,7 @@ from console.diagnosis.why.explain import explain
 from console.diagnosis.why.values import ServiceStanding, WhyAnswer
 from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import LogEvent
-from console.journal.reader import DaemonLog, read_lately, whose_host
+from console.journal.reader import DaemonLog, read_recent, whose_host
 from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
@@ -54,7 +54,7 @@ async def _answer(
     answer = explain(snapshot, settings.thresholds, names)
     held = [
         explained_service
-        for explained_service in answer.explained
+        for explained_service in answer.services
         if explained_service.explanation.standing is not ServiceStanding.RUNS
     ]
     if not held:
@@ -74,7 +74,7 @@ async def _read_ports(
     connection: EngineConnection, answer: WhyAnswer
 ) -> tuple[Mapping[int, tuple[str, ...]], tuple[str, ...]]:
     """Return who publishes ports outside the swarm, if a port is taken, and sentences on what could not be read."""
-    if all(explained_service.explanation.cause != "port-taken" for explained_service in answer.explained):
+    if all(explained_service.explanation.cause != "port-taken" for explained_service in answer.services):
         return {}, ()
     try:
         return await EngineReader(connection).published_ports(), ()
@@ -89,7 +89,7 @@ async def _read_lines(
     swarm = snapshot.swarm
     refusal = await whose_host(snapshot.host, swarm.engine)
     span_s = None if log.is_recorded else window_s
-    batch = await read_lately(log, refusal, snapshot.taken_at, span_s, settings.snapshot.call_timeout_s)
+    batch = await read_recent(log, refusal, snapshot.taken_at, span_s, settings.snapshot.call_timeout_s)
     if isinstance(batch, Unknown):
         hint = f" {batch.hint}" if batch.hint else ""
         return {}, (f"dockerd's log was not read. {batch.reason}{hint}",)

@@ -148,15 +148,15 @@ class MonitorPane(Pane):
 
     def show_awaited(self, feed: Feed[T]) -> None:
         """Show why nothing is there yet."""
-        if feed.failed is None:
+        if feed.failure is None:
             self.show([], (), "Not read yet.")
         else:
-            self.show([], (("unknown", UNKNOWN),), f"{feed.failed.reason} {feed.failed.hint}".rstrip())
+            self.show([], (("unknown", UNKNOWN),), f"{feed.failure.reason} {feed.failure.hint}".rstrip())
 
 
 def said_of(feed: Feed[T], *parts: tuple[str, str]) -> Spans:
     """Return the text of a title, with a note if the feed's newest attempt failed."""
-    if feed.failed is None:
+    if feed.failure is None:
         return parts
     gap = ((", ", PLAIN),) if parts else ()
-    return (*parts, *gap, (f"not read: {feed.failed.reason}", UNKNOWN))
+    return (*parts, *gap, (f"not read: {feed.failure.reason}", UNKNOWN))

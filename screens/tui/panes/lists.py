@@ -64,7 +64,7 @@ class JournalPane(MonitorPane):
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on dockerd's log."""
-        return monitor_state.log.value, monitor_state.log.failed
+        return monitor_state.log.value, monitor_state.log.failure
 
     def renew(self) -> None:
         """Show what was logged."""
@@ -78,8 +78,8 @@ class JournalPane(MonitorPane):
         said: list[Span] = [(window, DIM)]
         if not summary.is_complete:
             said.append((", incomplete", UNKNOWN))
-        if summary.addresses_lost:
-            said.append((f", {summary.addresses_lost} leaked", BAD))
+        if summary.lost_addresses:
+            said.append((f", {summary.lost_addresses} leaked", BAD))
         self.show(rows, said_of(log, *said), logged_empty(summary))
 
 
@@ -90,7 +90,7 @@ class FindingsPane(MonitorPane):
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the snapshot."""
-        return monitor_state.snapshot.value, monitor_state.snapshot.failed
+        return monitor_state.snapshot.value, monitor_state.snapshot.failure
 
     def renew(self) -> None:
         """Show the findings."""
@@ -113,7 +113,7 @@ class QuietPane(MonitorPane):
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the checks."""
-        return monitor_state.quiet.value, monitor_state.quiet.failed, monitor_state.quiet_since_s
+        return monitor_state.quiet.value, monitor_state.quiet.failure, monitor_state.quiet_since_s
 
     def renew(self) -> None:
         """Show the checks."""

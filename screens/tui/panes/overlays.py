@@ -79,7 +79,7 @@ class Overlays(MonitorPane):
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """It depends on the snapshot and the trends."""
-        return monitor_state.snapshot.value, monitor_state.snapshot.failed, monitor_state.trends
+        return monitor_state.snapshot.value, monitor_state.snapshot.failure, monitor_state.trends
 
     @property
     def current(self) -> OverlayLine | None:
