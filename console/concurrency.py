@@ -85,15 +85,15 @@ async def together(*works: Work[Any]) -> tuple[Any, ...]:
     `asyncio.gather` lets the others run on when one fails. Here they are cancelled and waited for; then the first
     failure is raised as it is, not in a group.
     """
-    failed: BaseException | None = None
+    failure: BaseException | None = None
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with asyncio.TaskGroup() as group:
             tasks += [group.create_task(work) for work in works]
     except BaseExceptionGroup as errors:
-        failed = errors.exceptions[0]
-    if failed is not None:
-        raise failed
+        failure = errors.exceptions[0]
+    if failure is not None:
+        raise failure
     return tuple(task.result() for task in tasks)
 
 
@@ -150,24 +150,24 @@ class OwningThreads(Generic[Resource]):
             self._jobs.put(None)
 
     def _work(self) -> None:
-        owned: Resource | None = None
+        resource: Resource | None = None
         while (job := self._jobs.get()) is not None:
             function, loop, future = job
             if future.cancelled():
                 self._finish()
                 continue
             try:
-                if owned is None:
-                    owned = self._make()
-                result = function(owned)
+                if resource is None:
+                    resource = self._make()
+                result = function(resource)
             except BaseException as error:  # noqa: BLE001 - it is raised to the caller, in the caller's loop
                 self._finish()
                 _report(loop, future, None, error)
             else:
                 self._finish()
                 _report(loop, future, result, None)
-        if owned is not None:
-            self._close(owned)
+        if resource is not None:
+            self._close(resource)
 
     def _finish(self) -> None:
         # Before the caller hears of it: its next call must find this thread free.

@@ -151,9 +151,9 @@ Result: TypeAlias = T | Unknown
 """A value that was read, or why it was not."""
 
 
-def known(part: T | Unknown, otherwise: T) -> T:
+def known(result: T | Unknown, otherwise: T) -> T:
     """Return the value of a part, or a stand-in where it is unknown."""
-    return otherwise if isinstance(part, Unknown) else part
+    return otherwise if isinstance(result, Unknown) else result
 
 
 def unknown_from(error: VipconsoleError) -> Unknown:

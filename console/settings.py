@@ -79,8 +79,8 @@ class Quiet:
     def __post_init__(self) -> None:
         """Give units and timers their full names; globs stay as they are."""
         for name, kind in (("units", "service"), ("timers", "timer")):
-            named = tuple(each if is_glob(each) else full_name(each, kind) for each in getattr(self, name))
-            object.__setattr__(self, name, named)
+            full_names = tuple(unit if is_glob(unit) else full_name(unit, kind) for unit in getattr(self, name))
+            object.__setattr__(self, name, full_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +148,18 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return Path(base) / "vipconsole" / "config.toml"
 
 
-def load_settings(paths: Iterable[Path], required: Path | None = None) -> Settings:
+def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> Settings:
     """Return the settings of these files, each over those before it; absent files are skipped.
 
-    `required` comes last and must be there. Raises SettingsError that names file, key and the nearest known key,
+    `required_path` comes last and must be there. Raises SettingsError that names file, key and the nearest known key,
     with all problems of a file at once.
     """
     settings = Settings()
-    for path in (*paths, *((required,) if required else ())):
+    for path in (*paths, *((required_path,) if required_path else ())):
         try:
             data = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
-            if path is required:
+            if path is required_path:
                 raise SettingsError(
                     f"There is no settings file {clean(str(path))}.", "Check --config."
                 ) from None
@@ -189,10 +189,10 @@ def _apply(current: Settings, data: dict[str, Any], problems: list[str]) -> Sett
         whole = json.dumps(_merge(defaults, data), default=lambda _: None)
         return TypeAdapter(Settings).validate_json(whole, strict=True)
     except ValidationError as error:
-        for wrong in sorted(error.errors(include_url=False), key=lambda each: len(each["loc"])):
-            *path, key = (each for each in wrong["loc"] if isinstance(each, str))
+        for problem in sorted(error.errors(include_url=False), key=lambda error: len(error["loc"])):
+            *path, key = (step for step in problem["loc"] if isinstance(step, str))
             if key in (section := reduce(getitem, path, data)):
-                problems.append(_problem(wrong["type"], path, key, reduce(getitem, path, defaults)))
+                problems.append(_problem(problem["type"], path, key, reduce(getitem, path, defaults)))
                 del section[key]
     return _apply(current, data, problems)
 
@@ -206,12 +206,12 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return {**below, **above, **deeper}
 
 
-def _problem(kind: str, path: list[str], key: str, known: Mapping[str, Any]) -> str:
+def _problem(kind: str, path: list[str], key: str, defaults: Mapping[str, Any]) -> str:
     name = clean(".".join((*path, key)), 100)
     if kind == "unexpected_keyword_argument":
-        return f"unknown key {name}{nearest(key, known)}"
-    wanted = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
-    return f"{name} must be {wanted.get(type(known[key]), 'a list of strings')}"
+        return f"unknown key {name}{nearest(key, defaults)}"
+    expected_types = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
+    return f"{name} must be {expected_types.get(type(defaults[key]), 'a list of strings')}"
 
 
 def _contradictions(settings: Settings) -> list[str]:

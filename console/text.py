@@ -29,8 +29,8 @@ def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
     Undecodable bytes become U+FFFD. More than `limit` characters are cut, with `…` as the last one.
     """
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    shown = text if text.isprintable() else "".join(_escape(each) for each in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    visible = text if text.isprintable() else "".join(_escape(character) for character in text[: limit + 1])
+    return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
 def clean_error(value: str, limit: int = SENTENCE_LIMIT) -> str:
@@ -38,11 +38,11 @@ def clean_error(value: str, limit: int = SENTENCE_LIMIT) -> str:
     if len(value) > 3 * limit:
         # What is left out here is far behind the head and far before the tail that are kept below.
         value = value[:limit] + value[-limit:]
-    shown = clean(value, len(value) * len("\\U00000000") + 1)
-    if len(shown) <= limit:
-        return shown
+    visible = clean(value, len(value) * len("\\U00000000") + 1)
+    if len(visible) <= limit:
+        return visible
     head = limit // 3
-    return f"{shown[:head]}…{shown[head + 1 - limit :]}"
+    return f"{visible[:head]}…{visible[head + 1 - limit :]}"
 
 
 def ending(error: str, limit: int = ERROR_LIMIT) -> str:
@@ -105,7 +105,7 @@ SHORTEST = 2
 """A single letter is the beginning of too much."""
 
 
-def near_names(word: str, known: Iterable[str], most: int = 1) -> tuple[str, ...]:
+def near_names(word: str, names: Iterable[str], most: int = 1) -> tuple[str, ...]:
     """Return the known words that are nearest to a mistyped one, the nearest first; none where none is near.
 
     Small letters and capitals are the same, and a word is near to what begins with it.
@@ -113,33 +113,33 @@ def near_names(word: str, known: Iterable[str], most: int = 1) -> tuple[str, ...
     # Only a typing error pays for it.
     from difflib import get_close_matches  # noqa: PLC0415 - see above
 
-    folded: dict[str, str] = {}
-    for each in known:
-        folded.setdefault(each.casefold(), each)
-    wanted = word.casefold()
-    near = get_close_matches(wanted, list(folded), most)
-    if len(wanted) >= SHORTEST:
-        near += sorted(each for each in folded if each.startswith(wanted) and each not in near)
-    return tuple(clean(folded[each]) for each in near[:most])
+    originals: dict[str, str] = {}
+    for name in names:
+        originals.setdefault(name.casefold(), name)
+    folded_word = word.casefold()
+    near = get_close_matches(folded_word, list(originals), most)
+    if len(folded_word) >= SHORTEST:
+        near += sorted(near_name for near_name in originals if near_name.startswith(folded_word) and near_name not in near)
+    return tuple(clean(originals[name]) for name in near[:most])
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, names: Iterable[str]) -> str:
     """Return a question in brackets that names the nearest known word, to follow a sentence's words; or nothing."""
-    near = near_names(word, known)
+    near = near_names(word, names)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def did_you_mean(word: str, known: Iterable[str], most: int = 1) -> str:
+def did_you_mean(word: str, names: Iterable[str], most: int = 1) -> str:
     """Return a question that names the nearest known words; or nothing."""
-    near = near_names(word, known, most)
+    near = near_names(word, names, most)
     return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
-def name_hint(word: str, known: Iterable[str], what: str) -> str:
+def name_hint(word: str, known_names: Iterable[str], kind: str) -> str:
     """Return a hint for a name that does not exist: the nearest one, else those that do exist.
 
-    `what` names them: `overlays`.
+    `kind` names them: `overlays`.
     """
-    names = sorted(set(known))
-    there_are = f"Known {what}: {listed([clean(each) for each in names], 8)}."
-    return did_you_mean(word, names) or (there_are if names else f"There are no {what}.")
+    names = sorted(set(known_names))
+    there_are = f"Known {kind}: {listed([clean(name) for name in names], 8)}."
+    return did_you_mean(word, names) or (there_are if names else f"There are no {kind}.")

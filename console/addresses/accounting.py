@@ -121,15 +121,15 @@ class NetworkAccount:
 
     def count(self, kind: HolderKind) -> int:
         """Return how many addresses a kind of holder has here, those not counted into the capacity included."""
-        unplaced = self.unplaced_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
+        unplaced_count = self.unplaced_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
         return (
-            sum(subnet.count(kind) for subnet in self.subnets) + count_of_kind(self.elsewhere, kind) + unplaced
+            sum(subnet.count(kind) for subnet in self.subnets) + count_of_kind(self.elsewhere, kind) + unplaced_count
         )
 
     def holders(self) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
         """Return every held address with its holders."""
-        for part in (*(subnet.address_holders for subnet in self.subnets), self.elsewhere):
-            yield from part.items()
+        for address_holders in (*(subnet.address_holders for subnet in self.subnets), self.elsewhere):
+            yield from address_holders.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,37 +145,37 @@ class EarlierLeaks:
 
     def leak_times(self) -> Mapping[str, Mapping[IPv4Address, datetime]]:
         """Return the addresses that were seen leaking, by network ID, and when."""
-        found: defaultdict[str, dict[IPv4Address, datetime]] = defaultdict(dict)
+        times: defaultdict[str, dict[IPv4Address, datetime]] = defaultdict(dict)
         for entry in self.entries:
-            found[entry.network_id].update(dict.fromkeys(entry.addresses, entry.ended_at))
-        return found
+            times[entry.network_id].update(dict.fromkeys(entry.addresses, entry.ended_at))
+        return times
 
 
 NO_EARLIER_LEAKS = EarlierLeaks()
 
 
-def count_of_kind(held: AddressHolders, kind: HolderKind) -> int:
+def count_of_kind(address_holders: AddressHolders, kind: HolderKind) -> int:
     """Return how many of these addresses a kind of holder has."""
-    return sum(any(holder.kind is kind for holder in holders) for holders in held.values())
+    return sum(any(holder.kind is kind for holder in holders) for holders in address_holders.values())
 
 
 def account(
-    swarm: SwarmState, earlier: SwarmState | None = None, kept: EarlierLeaks = NO_EARLIER_LEAKS
+    swarm: SwarmState, earlier: SwarmState | None = None, earlier_leaks: EarlierLeaks = NO_EARLIER_LEAKS
 ) -> tuple[NetworkAccount, ...]:
     """Return the account of every overlay of a swarm, in the order of their names.
 
     `earlier` is a snapshot some seconds before: only with it can leaks be counted, because addresses that are just
-    changing hands look like leaks in a single one. What was `kept` tells what leaked where the engine does not count,
+    changing hands look like leaks in a single one. What was `earlier_leaks` tells what leaked where the engine does not count,
     and names what it counts.
     """
     index = index_holders(swarm)
-    prior = _Prior(_earlier_states(earlier), kept, kept.leak_times())
+    earlier_evidence = _Prior(_earlier_states(earlier), earlier_leaks, earlier_leaks.leak_times())
     accounts = [
-        _account_network(network, swarm, index, prior)
+        _account_network(network, swarm, index, earlier_evidence)
         for network in known(swarm.networks, ())
         if network.is_overlay
     ]
-    return tuple(sorted(accounts, key=lambda each: (each.network.name, each.network.id)))
+    return tuple(sorted(accounts, key=lambda network_account: (network_account.network.name, network_account.network.id)))
 
 
 _NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
@@ -184,7 +184,7 @@ _NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[s
 @dataclass(frozen=True, slots=True)
 class _Prior:
     snapshots: Mapping[str, _NetworkState] | None
-    kept: EarlierLeaks
+    earlier_leaks: EarlierLeaks
     leak_times: Mapping[str, Mapping[IPv4Address, datetime]]
 
 
@@ -200,68 +200,68 @@ def _network_state(network: Network, index: HolderIndex) -> _NetworkState:
     )
 
 
-def _earlier_states(earlier: SwarmState | None) -> Mapping[str, _NetworkState] | None:
-    if earlier is None:
+def _earlier_states(earlier_swarm: SwarmState | None) -> Mapping[str, _NetworkState] | None:
+    if earlier_swarm is None:
         return None
-    index = index_holders(earlier)
+    index = index_holders(earlier_swarm)
     return {
-        network.id: _network_state(network, index) for network in known(earlier.networks, ()) if network.is_overlay
+        network.id: _network_state(network, index) for network in known(earlier_swarm.networks, ()) if network.is_overlay
     }
 
 
 def _account_network(
-    network: Network, swarm: SwarmState, index: HolderIndex, prior: _Prior
+    network: Network, swarm: SwarmState, index: HolderIndex, earlier_evidence: _Prior
 ) -> NetworkAccount:
-    snapshot = _network_state(network, index)
-    holders, _, use = snapshot
+    state = _network_state(network, index)
+    holders, _, use = state
     pools = pools_of(network.subnets)
     missing = tuple(
-        what
-        for what, part in (
+        name
+        for name, result in (
             ("services", swarm.services),
             ("tasks", swarm.tasks),
             ("load balancers", network.detail),
             # Every node has a load balancer on the ingress network, whether or not a task is there.
             ("nodes", swarm.nodes if network.ingress else ()),
         )
-        if isinstance(part, Unknown)
+        if isinstance(result, Unknown)
     )
-    why_unknown = _refusal(swarm, network, missing)
-    if not why_unknown:
-        why_unknown = (
+    reason = _refusal(swarm, network, missing)
+    if not reason:
+        reason = (
             leaks.ONE_SNAPSHOT
-            if prior.snapshots is None
+            if earlier_evidence.snapshots is None
             else ""
-            if prior.snapshots.get(network.id) == snapshot
+            if earlier_evidence.snapshots.get(network.id) == state
             else leaks.HOLDERS_CHANGING
         )
-    placed = len(pools) == 1
-    inside = [{address: who for address, who in holders.address_holders.items() if address in pool} for pool in pools]
+    has_one_pool = len(pools) == 1
+    holders_by_pool = [{address: owners for address, owners in holders.address_holders.items() if address in pool} for pool in pools]
     subnets = [
         _account_subnet(
             pool,
-            held,
-            holders.unnamed_load_balancers if placed else 0,
+            address_holders,
+            holders.unnamed_load_balancers if has_one_pool else 0,
             use.get(str(pool.subnet)),
-            why_unknown or ("" if placed or not holders.unnamed_load_balancers else leaks.UNKNOWN_SUBNET),
+            reason or ("" if has_one_pool or not holders.unnamed_load_balancers else leaks.UNKNOWN_SUBNET),
         )
-        for pool, held in zip(pools, inside, strict=True)
+        for pool, address_holders in zip(pools, holders_by_pool, strict=True)
     ]
     return NetworkAccount(
         network=network,
         subnets=tuple(subnets)
         if missing
         else tuple(
-            _add_earlier_leaks(subnet, network.id, prior, is_counted=str(subnet.pool.subnet) in use)
+            _add_earlier_leaks(subnet, network.id, earlier_evidence, is_counted=str(subnet.pool.subnet) in use)
             for subnet in subnets
         ),
         ipv6=tuple(subnet.network for subnet in network.subnets if isinstance(subnet.network, IPv6Network)),
         elsewhere={
-            address: who
-            for address, who in holders.address_holders.items()
-            if not any(address in held for held in inside)
+            address: owners
+            for address, owners in holders.address_holders.items()
+            if not any(address in address_holders for address_holders in holders_by_pool)
         },
-        unplaced_load_balancers=0 if placed else holders.unnamed_load_balancers,
+        unplaced_load_balancers=0 if has_one_pool else holders.unnamed_load_balancers,
         missing=missing,
     )
 
@@ -277,86 +277,86 @@ def _refusal(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> s
 
 
 def _account_subnet(
-    pool: Pool, held: AddressHolders, unnamed: int, use: SubnetUse | None, why_unknown: str
+    pool: Pool, address_holders: AddressHolders, unnamed_load_balancers: int, use: SubnetUse | None, reason: str
 ) -> SubnetAccount:
     # What others hold without a name cannot be more than what is left; a snapshot between two moments may say so.
-    unnamed = min(unnamed, pool.capacity - len(held))
-    left = pool.capacity - len(held) - unnamed
-    surplus = None if use is None else count_unaccounted(pool, use, len(held) + unnamed)
-    leak = _leak(left, unnamed, surplus, use, why_unknown)
+    unnamed_load_balancers = min(unnamed_load_balancers, pool.capacity - len(address_holders))
+    remaining = pool.capacity - len(address_holders) - unnamed_load_balancers
+    surplus = None if use is None else count_unaccounted(pool, use, len(address_holders) + unnamed_load_balancers)
+    leak = _leak(remaining, unnamed_load_balancers, surplus, use, reason)
     if use is not None and surplus is not None:
-        free, exact = min(use.available, left), surplus >= 0 or leak.count is not None
+        free, exact = min(use.available, remaining), surplus >= 0 or leak.count is not None
     else:
-        free, exact = left - (leak.count or 0), leak.count is not None
-    return SubnetAccount(pool, held, unnamed, leak, free, exact)
+        free, exact = remaining - (leak.count or 0), leak.count is not None
+    return SubnetAccount(pool, address_holders, unnamed_load_balancers, leak, free, exact)
 
 
-def _add_earlier_leaks(account: SubnetAccount, network_id: str, prior: _Prior, *, is_counted: bool) -> SubnetAccount:
+def _add_earlier_leaks(account: SubnetAccount, network_id: str, earlier_evidence: _Prior, *, is_counted: bool) -> SubnetAccount:
     """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
     leak, free = account.leak, account.free_at_most
-    census, seen_leaking = prior.kept.censuses.get(network_id), prior.leak_times.get(network_id, {})
+    census, leak_times = earlier_evidence.earlier_leaks.censuses.get(network_id), earlier_evidence.leak_times.get(network_id, {})
     # Not what is free: what leaked is none of that, where the engine counts.
-    left = account.capacity - account.accounted
-    named = leak_by_name(census, seen_leaking, account.pool, account.address_holders, left)
-    if leak.evidence is LeakEvidence.ENGINE_COUNT and named is not None and named.count == leak.count:
-        several = named.possibly_load_balancers
+    remaining = account.capacity - account.accounted
+    named_leak = leak_by_name(census, leak_times, account.pool, account.address_holders, remaining)
+    if leak.evidence is LeakEvidence.ENGINE_COUNT and named_leak is not None and named_leak.count == leak.count:
+        load_balancers = named_leak.possibly_load_balancers
         return replace(
-            account, leak=replace(leak, addresses=named.addresses, possibly_load_balancers=several)
+            account, leak=replace(leak, addresses=named_leak.addresses, possibly_load_balancers=load_balancers)
         )
     if leak.count is not None:
         return account
     if is_counted:
-        count = prior.kept.counts.get((network_id, account.pool.subnet))
+        count = earlier_evidence.earlier_leaks.counts.get((network_id, account.pool.subnet))
         return (
-            _add_observed_leaks(account, named) if count is None else _add_earlier_count(account, count, seen_leaking, named)
+            _add_observed_leaks(account, named_leak) if count is None else _add_earlier_count(account, count, leak_times, named_leak)
         )
-    if named is None:
+    if named_leak is None:
         return account
     # More may have leaked since: what is free is still a bound.
-    return replace(account, leak=named, free_at_most=free - (named.count or 0), free_is_exact=False)
+    return replace(account, leak=named_leak, free_at_most=free - (named_leak.count or 0), free_is_exact=False)
 
 
-def _add_observed_leaks(account: SubnetAccount, named: Leak | None) -> SubnetAccount:
+def _add_observed_leaks(account: SubnetAccount, named_leak: Leak | None) -> SubnetAccount:
     """Return an account with what was seen leaking: that has leaked, though the engine's own count has not settled yet."""
-    left = account.capacity - account.accounted - account.free_at_most
-    if named is None or named.evidence is not LeakEvidence.LEAK_LOG or (named.count or 0) > left:
+    remaining = account.capacity - account.accounted - account.free_at_most
+    if named_leak is None or named_leak.evidence is not LeakEvidence.LEAK_LOG or (named_leak.count or 0) > remaining:
         return account
-    return replace(account, leak=named)
+    return replace(account, leak=named_leak)
 
 
 def _add_earlier_count(
-    account: SubnetAccount, count: Count, seen_leaking: Mapping[IPv4Address, datetime], named: Leak | None
+    account: SubnetAccount, count: Count, leak_times: Mapping[IPv4Address, datetime], named_leak: Leak | None
 ) -> SubnetAccount:
     """Return an account with what the engine counted before addresses began to change hands, and was seen since."""
-    left = account.capacity - account.accounted - account.free_at_most
-    seen = [
-        each
-        for each, at in seen_leaking.items()
-        if at > count.at and each in account.pool and each not in account.address_holders
+    remaining = account.capacity - account.accounted - account.free_at_most
+    new_leaks = [
+        address
+        for address, leaked_at in leak_times.items()
+        if leaked_at > count.at and address in account.pool and address not in account.address_holders
     ]
-    leaked = max(0, min(count.leaked + len(seen), left))
-    addresses = named.addresses if named is not None and named.count == leaked else ()
+    leak_count = max(0, min(count.leaked + len(new_leaks), remaining))
+    addresses = named_leak.addresses if named_leak is not None and named_leak.count == leak_count else ()
     leak = Leak(
-        leaked,
-        LeakCertainty.AT_LEAST if seen and leaked else LeakCertainty.EXACT,
+        leak_count,
+        LeakCertainty.AT_LEAST if new_leaks and leak_count else LeakCertainty.EXACT,
         LeakEvidence.ENGINE_COUNT,
         addresses,
         as_of=count.at,
-        possibly_load_balancers=named.possibly_load_balancers if named is not None and addresses else 0,
-        observed_count=min(len(seen), leaked),
+        possibly_load_balancers=named_leak.possibly_load_balancers if named_leak is not None and addresses else 0,
+        observed_count=min(len(new_leaks), leak_count),
     )
     return replace(account, leak=leak)
 
 
-def _leak(left: int, unnamed: int, surplus: int | None, use: SubnetUse | None, why_unknown: str) -> Leak:
-    if left == 0 and unnamed == 0 and why_unknown != leaks.HOLDERS_MISSING:
+def _leak(remaining: int, unnamed_load_balancers: int, surplus: int | None, use: SubnetUse | None, reason: str) -> Leak:
+    if remaining == 0 and unnamed_load_balancers == 0 and reason != leaks.HOLDERS_MISSING:
         return Leak(0, LeakCertainty.EXACT, LeakEvidence.ALL_HELD)
-    if why_unknown:
-        return unknown_leak(why_unknown)
+    if reason:
+        return unknown_leak(reason)
     if use is None:
         return unknown_leak(leaks.NO_COUNT_NOW)
     if surplus is None:
         return unknown_leak(leaks.INCONSISTENT)
     if surplus < 0:
-        return unknown_leak(leaks.MORE_HOLDERS_THAN_TAKEN)
+        return unknown_leak(leaks.UNDERCOUNT)
     return Leak(surplus, LeakCertainty.EXACT, LeakEvidence.ENGINE_COUNT)

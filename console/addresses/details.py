@@ -18,7 +18,7 @@ from console.text import duration, plural
 class AddressDetails:
     """What an address is, in a word or two, and the sentences below it."""
 
-    what: str
+    description: str
     lines: tuple[str, ...]
 
 
@@ -92,12 +92,12 @@ def describe_rest(subnet: AddressMap) -> str:
     account, leak = subnet.account, subnet.account.leak
     balancers = account.unnamed_load_balancers
     others = f"{plural(balancers, 'load balancer')} of other nodes"
-    left = subnet.counts().get(subnet.rest, 0)
-    if left and subnet.rest is CellKind.FREE and balancers and not leak.addresses:
+    count = subnet.counts().get(subnet.rest, 0)
+    if count and subnet.rest is CellKind.FREE and balancers and not leak.addresses:
         return f"Among those shown as free: {others}."
-    if not left or subnet.rest is not CellKind.OPEN:
+    if not count or subnet.rest is not CellKind.OPEN:
         return ""
-    return f"No holder is known for {_these_addresses(left)}: {_possible_uses(subnet, others if balancers else '')}".rstrip()
+    return f"No holder is known for {_these_addresses(count)}: {_possible_uses(subnet, others if balancers else '')}".rstrip()
 
 
 def _possible_uses(subnet: AddressMap, others: str) -> str:
@@ -111,8 +111,8 @@ def _possible_uses(subnet: AddressMap, others: str) -> str:
             return f"free or leaked{also}. {leak.why_unknown}"
         free = f"{account.free_at_most} free, the others" if account.free_at_most else "none free, all"
         return f"{free} leaked or just changing hands{also}. {leak.why_unknown}"
-    named = sum(subnet.counts().get(mark, 0) for mark in (CellKind.LEAKED, CellKind.TAKEN))
-    among = [f"{max(0, leak.count - named)} leaked", f"{account.free_at_most} free"]
+    listed_count = sum(subnet.counts().get(mark, 0) for mark in (CellKind.LEAKED, CellKind.TAKEN))
+    among = [f"{max(0, leak.count - listed_count)} leaked", f"{account.free_at_most} free"]
     among += [others] if others else []
     return f"{', '.join(among)}. A census shows which is which."
 
@@ -131,10 +131,10 @@ def _leak_lines(cell: Cell, account: SubnetAccount, index: Holders) -> tuple[str
         )
     age = f" {duration((index.now - leak.as_of).total_seconds())} ago" if leak.as_of is not None else ""
     if cell.mark is CellKind.TAKEN:
-        several = plural(leak.possibly_load_balancers, "load balancer")
+        load_balancers = plural(leak.possibly_load_balancers, "load balancer")
         return (
             f"A census{age} found it taken, without a known holder.",
-            f"It leaked, or is one of {several} of other nodes, which only those nodes know.",
+            f"It leaked, or is one of {load_balancers} of other nodes, which only those nodes know.",
         )
     if cell.address in leak.addresses:
         return (f"A census{age} found it taken, without a holder.",)

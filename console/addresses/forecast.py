@@ -36,7 +36,7 @@ class Trend:
     """None unless use grows and the points cover enough time to say so."""
     mean_leak: float | None = None
     """Addresses that the removals of stacks seen lately leaked, each, on the average; None where none was seen."""
-    removals_left: int | None = None
+    remaining_removals: int | None = None
     """So many more removals like those fill the network."""
 
 
@@ -72,7 +72,7 @@ def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -
         hours = free / rate
         trend = replace(trend, full_in_hours=hours if hours <= FURTHEST_HOURS else None)
     if per_removal is not None:
-        trend = replace(trend, mean_leak=per_removal, removals_left=int(free / per_removal))
+        trend = replace(trend, mean_leak=per_removal, remaining_removals=int(free / per_removal))
     return trend
 
 
@@ -81,13 +81,13 @@ def _rate(points: Sequence[Point]) -> float | None:
     if not points:
         return None
     begin = points[-1].at - LOOKBACK
-    known = [point for point in points if point.at >= begin]
-    hours = (known[-1].at - known[0].at) / timedelta(hours=1)
+    recent = [point for point in points if point.at >= begin]
+    hours = (recent[-1].at - recent[0].at) / timedelta(hours=1)
     if hours < MIN_COVERAGE / timedelta(hours=1):
         return None
-    if all(point.used == known[0].used for point in known):
+    if all(point.used == recent[0].used for point in recent):
         return 0.0
-    used = _spread(known)
+    used = _spread(recent)
     # The moments are evenly apart, so a distance is a count of them.
     slopes = [
         (later - used[place]) / (distance * hours / (SAMPLES - 1))
@@ -113,12 +113,12 @@ def _spread(points: Sequence[Point]) -> list[int]:
 def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
     """Return how many addresses each of the last removals leaked, on the average."""
     removals: list[tuple[str, datetime, int]] = []
-    for entry in sorted(entries, key=lambda each: (each.stack or each.service_name, each.ended_at)):
-        who = entry.stack or entry.service_name
-        if removals and removals[-1][0] == who and entry.ended_at - removals[-1][1] <= TOGETHER:
+    for entry in sorted(entries, key=lambda leak_entry: (leak_entry.stack or leak_entry.service_name, leak_entry.ended_at)):
+        owner = entry.stack or entry.service_name
+        if removals and removals[-1][0] == owner and entry.ended_at - removals[-1][1] <= TOGETHER:
             _, _, count = removals.pop()
-            removals.append((who, entry.ended_at, count + len(entry.addresses)))
+            removals.append((owner, entry.ended_at, count + len(entry.addresses)))
         else:
-            removals.append((who, entry.ended_at, len(entry.addresses)))
+            removals.append((owner, entry.ended_at, len(entry.addresses)))
     latest = sorted(removals, key=lambda removal: removal[1])[-LAST:]
     return sum(count for _, _, count in latest) / len(latest) if latest else None

@@ -54,15 +54,15 @@ def pool_of(subnet: Subnet) -> Pool | None:
     network = subnet.network
     if not isinstance(network, IPv4Network):
         return None
-    reserved = set[IPv4Address]()
+    reserved_addresses = set[IPv4Address]()
     if network.prefixlen <= SMALLEST_WITH_BROADCAST:
-        reserved |= {network.network_address, network.broadcast_address}
+        reserved_addresses |= {network.network_address, network.broadcast_address}
     if isinstance(subnet.gateway, IPv4Address):
-        reserved.add(subnet.gateway)
+        reserved_addresses.add(subnet.gateway)
     ip_range = subnet.ip_range
     inside = isinstance(ip_range, IPv4Network) and ip_range.subnet_of(network)
-    handed_out_from = ip_range if inside and isinstance(ip_range, IPv4Network) else network
-    return Pool(network, handed_out_from, frozenset(address for address in reserved if address in network))
+    assignable_range = ip_range if inside and isinstance(ip_range, IPv4Network) else network
+    return Pool(network, assignable_range, frozenset(address for address in reserved_addresses if address in network))
 
 
 def pools_of(subnets: Iterable[Subnet]) -> tuple[Pool, ...]:
@@ -142,9 +142,9 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
     endpoints = () if isinstance(network.detail, Unknown) else network.detail.endpoints
     peers = 0 if isinstance(network.detail, Unknown) else network.detail.peers or 0
     names_here = {endpoint.key: endpoint.name for endpoint in endpoints}
-    held: defaultdict[IPv4Address, set[Holder]] = defaultdict(set)
+    address_holders: defaultdict[IPv4Address, set[Holder]] = defaultdict(set)
     for address, service in index.vips.get(network.id, ()):
-        held[address].add(Holder(HolderKind.VIP, service.name, service.id))
+        address_holders[address].add(Holder(HolderKind.VIP, service.name, service.id))
     tasks = index.tasks.get(network.id, ())
     for addresses, task in tasks:
         holder = Holder(
@@ -153,18 +153,18 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
             task.id,
         )
         for address in addresses:
-            held[address].add(holder)
-    named = 0
+            address_holders[address].add(holder)
+    named_load_balancers = 0
     for endpoint in endpoints:
         if endpoint.is_load_balancer and endpoint.address is not None:
-            named += 1
+            named_load_balancers += 1
             name = index.node_names.get(index.here) or "this node"
-            held[endpoint.address].add(Holder(HolderKind.LOAD_BALANCER, name, index.here))
+            address_holders[endpoint.address].add(Holder(HolderKind.LOAD_BALANCER, name, index.here))
     nodes = {task.node_id for _, task in tasks if task.node_id}
-    expected = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
+    expected_load_balancers = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
     return NetworkHolders(
-        {address: tuple(sorted(held[address])) for address in sorted(held, key=int)},
-        max(0, expected - named),
+        {address: tuple(sorted(address_holders[address])) for address in sorted(address_holders, key=int)},
+        max(0, expected_load_balancers - named_load_balancers),
     )
 
 
@@ -194,12 +194,12 @@ def has_duplicate_address(swarm: SwarmState) -> bool:
     index = index_holders(swarm)
     for network_id in index.vips.keys() | index.tasks.keys():
         addresses = [address for address, _ in index.vips.get(network_id, ())]
-        addresses += [address for several, _ in index.tasks.get(network_id, ()) for address in several]
+        addresses += [address for task_addresses, _ in index.tasks.get(network_id, ()) for address in task_addresses]
         if len(set(addresses)) < len(addresses):
             return True
     return False
 
 
-def duplicate_addresses(held: AddressHolders) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
+def duplicate_addresses(address_holders: AddressHolders) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
     """Return the addresses that more than one holder has, which Swarm should never let happen."""
-    return ((address, holders) for address, holders in held.items() if len(holders) > 1)
+    return ((address, holders) for address, holders in address_holders.items() if len(holders) > 1)

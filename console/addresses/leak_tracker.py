@@ -60,7 +60,7 @@ def track_tasks(
     before: Mapping[str, TrackedTask],
     services: Services,
     known_networks: KnownNetworks,
-    seen_s: float,
+    ended_s: float,
 ) -> tuple[Mapping[str, TrackedTask], frozenset[str]]:
     """Return the wards of a snapshot by task ID, and the networks that are missing for the first time.
 
@@ -68,32 +68,32 @@ def track_tasks(
     """
     names = {key: name for key, (name, _) in services.items()}
     nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
-    found: dict[str, TrackedTask] = {}
+    tracked_tasks: dict[str, TrackedTask] = {}
     missing = set[str]()
     for task in known(swarm.tasks, ()):
         if not task.is_alive or sum(bool(attachment.addresses) for attachment in task.attachments) < 2:
             continue
         tracked_task = before.get(task.id) or _track_task(task, swarm, services, names, nodes)
         stopping_s = (
-            seen_s if task.is_stopping and tracked_task.stopping_s is None else tracked_task.stopping_s
+            ended_s if task.is_stopping and tracked_task.stopping_s is None else tracked_task.stopping_s
         )
-        removed = tracked_task.removed_network
+        removed_network = tracked_task.removed_network
         for attachment in tracked_task.attachments:
-            if attachment.network_id in known_networks.there or removed:
+            if attachment.network_id in known_networks.there or removed_network:
                 continue
             if attachment.network_id in known_networks.removed_names:
-                removed = known_networks.removed_names[attachment.network_id]
+                removed_network = known_networks.removed_names[attachment.network_id]
             elif attachment.network_id in known_networks.missing:
-                removed = attachment.network_name or attachment.network_id[:12]
+                removed_network = attachment.network_name or attachment.network_id[:12]
             else:
                 missing.add(attachment.network_id)
-        if tracked_task.task is not task or (stopping_s, removed) != (
+        if tracked_task.task is not task or (stopping_s, removed_network) != (
             tracked_task.stopping_s,
             tracked_task.removed_network,
         ):
-            tracked_task = replace(tracked_task, task=task, stopping_s=stopping_s, removed_network=removed)
-        found[task.id] = tracked_task
-    return found, frozenset(missing)
+            tracked_task = replace(tracked_task, task=task, stopping_s=stopping_s, removed_network=removed_network)
+        tracked_tasks[task.id] = tracked_task
+    return tracked_tasks, frozenset(missing)
 
 
 def _track_task(
@@ -152,27 +152,27 @@ class LeakTracker:
         The very same swarm where there are none.
         """
         networks = known(swarm.networks, ())
-        gone = [
+        leftovers = [
             network for network in networks if network.is_overlay and network.id in self.known_networks.removed_names
         ]
         return (
-            replace(swarm, networks=tuple(network for network in networks if network not in gone))
-            if gone
+            replace(swarm, networks=tuple(network for network in networks if network not in leftovers))
+            if leftovers
             else swarm
         )
 
     def is_ending(self) -> bool:
         """Whether any task is ending that may leak, and has not been doing so for too long to wait for it."""
         stopping = (task.stopping_s for task in self.tracked_tasks.values())
-        return any(each is not None and self.last_snapshot_s - each <= MAX_WAIT_S for each in stopping)
+        return any(stopping_s is not None and self.last_snapshot_s - stopping_s <= MAX_WAIT_S for stopping_s in stopping)
 
 
 def step(
     leak_tracker: LeakTracker,
     swarm: SwarmState,
-    seen_s: float,
+    ended_s: float,
     rebuilt_at: datetime | None = None,
-    removed: Collection[str] = (),
+    removed_ids: Collection[str] = (),
 ) -> LeakTracker:
     """Return the books after another snapshot, which was over at `last_snapshot_s` by the monotonic clock.
 
@@ -182,12 +182,12 @@ def step(
     engine = swarm.engine
     if isinstance(engine, Unknown):
         return _note_read_failure(leak_tracker, engine)
-    for part in (swarm.networks, swarm.services, swarm.tasks):
-        if isinstance(part, Unknown):
-            return _note_read_failure(leak_tracker, part)
-    now, known_networks = engine.time, _update_networks(leak_tracker, swarm, removed)
-    referenced = {one for service in known(swarm.services, ()) for one in service.network_ids}
-    if not referenced.isdisjoint(known_networks.removed_names) and leak_tracker.half_lists < HALF_LISTS:
+    for result in (swarm.networks, swarm.services, swarm.tasks):
+        if isinstance(result, Unknown):
+            return _note_read_failure(leak_tracker, result)
+    now, known_networks = engine.time, _update_networks(leak_tracker, swarm, removed_ids)
+    referenced_ids = {network_id for service in known(swarm.services, ()) for network_id in service.network_ids}
+    if not referenced_ids.isdisjoint(known_networks.removed_names) and leak_tracker.half_lists < HALF_LISTS:
         # Swarm removes no network that a service names, but an engine that cannot reach the leader lists its own copies.
         return replace(_note_read_failure(leak_tracker, HALF_A_LIST), half_lists=leak_tracker.half_lists + 1)
     leak_tracker = _drop_stale_entries(leak_tracker, swarm, rebuilt_at)
@@ -196,25 +196,25 @@ def step(
         **{service.id: (service.name, service.stack) for service in known(swarm.services, ())},
     }
     tracked_tasks, missing = track_tasks(
-        swarm, leak_tracker.tracked_tasks, services, known_networks, seen_s
+        swarm, leak_tracker.tracked_tasks, services, known_networks, ended_s
     )
-    ended = [each for key, each in leak_tracker.tracked_tasks.items() if key not in tracked_tasks]
+    ended_tasks = [tracked_task for key, tracked_task in leak_tracker.tracked_tasks.items() if key not in tracked_tasks]
     entries = valid_entries(
-        (*_new_entries(ended, known_networks, now), *leak_tracker.leak_log.entries), swarm, known_networks.there
+        (*_new_entries(ended_tasks, known_networks, now), *leak_tracker.leak_log.entries), swarm, known_networks.there
     )
     gaps = (
-        *_new_gaps(leak_tracker, _unclear_removals(ended, known_networks), now, seen_s),
+        *_new_gaps(leak_tracker, _unclear_removals(ended_tasks, known_networks), now, ended_s),
         *_past_gaps(leak_tracker.leak_log),
     )
     leak_log = LeakLog(leak_tracker.leak_log.monitored_since or now, entries[:MAX_ENTRIES], gaps[:MAX_GAPS])
-    on = {one.network_id for task in tracked_tasks.values() for one in task.attachments}
+    on = {attachment.network_id for task in tracked_tasks.values() for attachment in task.attachments}
     on |= {network.id for network in known(swarm.networks, ())}
     owners = {task.task.service_id for task in tracked_tasks.values()}
     there = {service.id for service in known(swarm.services, ())}
     return LeakTracker(
         # The identical object where nothing changed, so that a screen can tell by identity.
         leak_tracker.leak_log if leak_log == leak_tracker.leak_log else leak_log,
-        seen_s,
+        ended_s,
         now,
         leak_tracker.allocator if isinstance(swarm.nodes, Unknown) else allocator_of(swarm),
         leak_tracker.rebuilt_at,
@@ -239,9 +239,9 @@ def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> Le
 def drop_addresses(leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]) -> LeakTracker:
     """Return the books without these addresses of a network: the engine's own count says that they did not leak."""
     entries = tuple(
-        left
+        remaining
         for entry in leak_tracker.leak_log.entries
-        if (left := _subtract(entry, addresses) if entry.network_id == network_id else entry) is not None
+        if (remaining := _subtract(entry, addresses) if entry.network_id == network_id else entry) is not None
     )
     if entries == leak_tracker.leak_log.entries:
         return leak_tracker
@@ -266,19 +266,19 @@ def _past_gaps(leak_log: LeakLog) -> tuple[MonitoringGap, ...]:
     return tuple(gap for gap in leak_log.gaps if gap.until is not None)
 
 
-def _update_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed: Collection[str]) -> KnownNetworks:
+def _update_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed_ids: Collection[str]) -> KnownNetworks:
     before = leak_tracker.known_networks
     there = {
         network.id: network
         for network in known(swarm.networks, ())
         if network.is_overlay
-        and network.id not in removed
+        and network.id not in removed_ids
         and network.id not in before.removed_names
         # A node's copy of a removed network has its ID, and was made at another time.
         and (network.id not in before.there or before.there[network.id].created == network.created)
     }
-    gone = {key: each.name for key, each in before.there.items() if key not in there}
-    return KnownNetworks(there, {**before.removed_names, **gone}, before.missing)
+    removed_names = {key: network.name for key, network in before.there.items() if key not in there}
+    return KnownNetworks(there, {**before.removed_names, **removed_names}, before.missing)
 
 
 def _drop_stale_entries(
@@ -303,7 +303,7 @@ def _drop_stale_entries(
     else:
         return leak_tracker
     tracked_tasks = {
-        key: replace(each, is_past=bool(each.removed_network)) for key, each in leak_tracker.tracked_tasks.items()
+        key: replace(tracked_task, is_past=bool(tracked_task.removed_network)) for key, tracked_task in leak_tracker.tracked_tasks.items()
     }
     return replace(
         leak_tracker,
@@ -314,16 +314,16 @@ def _drop_stale_entries(
 
 
 def _is_news(rebuilt_at: datetime, leak_tracker: LeakTracker) -> bool:
-    began = leak_tracker.rebuilt_at or leak_tracker.leak_log.monitored_since
-    return began is not None and rebuilt_at > began
+    known_since = leak_tracker.rebuilt_at or leak_tracker.leak_log.monitored_since
+    return known_since is not None and rebuilt_at > known_since
 
 
-def _new_entries(ended: list[TrackedTask], known_networks: KnownNetworks, now: datetime) -> Iterator[LeakEntry]:
-    for tracked_task in ended:
+def _new_entries(ended_tasks: list[TrackedTask], known_networks: KnownNetworks, now: datetime) -> Iterator[LeakEntry]:
+    for tracked_task in ended_tasks:
         if not tracked_task.removed_network or tracked_task.is_past:
             continue
         for attachment in tracked_task.attachments:
-            addresses = tuple(one for one in attachment.addresses if isinstance(one, IPv4Address))
+            addresses = tuple(address for address in attachment.addresses if isinstance(address, IPv4Address))
             if attachment.network_id in known_networks.there and addresses:
                 yield LeakEntry(
                     attachment.network_id,
@@ -338,11 +338,11 @@ def _new_entries(ended: list[TrackedTask], known_networks: KnownNetworks, now: d
                 )
 
 
-def _unclear_removals(ended: list[TrackedTask], known_networks: KnownNetworks) -> list[tuple[str, str]]:
+def _unclear_removals(ended_tasks: list[TrackedTask], known_networks: KnownNetworks) -> list[tuple[str, str]]:
     """Return (task, network) pairs of which the order of removal is unknown."""
     return [
         (tracked_task.name, known_networks.removed_names.get(attachment.network_id, attachment.network_name))
-        for tracked_task in ended
+        for tracked_task in ended_tasks
         if not tracked_task.removed_network
         for attachment in tracked_task.attachments
         if attachment.network_id not in known_networks.there
@@ -350,20 +350,20 @@ def _unclear_removals(ended: list[TrackedTask], known_networks: KnownNetworks) -
 
 
 def _new_gaps(
-    leak_tracker: LeakTracker, doubtful: list[tuple[str, str]], now: datetime, seen_s: float
+    leak_tracker: LeakTracker, unclear_removals: list[tuple[str, str]], now: datetime, ended_s: float
 ) -> Iterator[MonitoringGap]:
     """Yield why the time since the last snapshot was not watched closely enough, where it was not."""
     if leak_tracker.last_snapshot_at is None:
         return
-    since, unseen, apart_s = (
+    since, open_gap, apart_s = (
         min(leak_tracker.last_snapshot_at, now),
         _open_gap(leak_tracker.leak_log),
-        seen_s - leak_tracker.last_snapshot_s,
+        ended_s - leak_tracker.last_snapshot_s,
     )
-    if doubtful:
-        tasks = list(dict.fromkeys(task for task, _ in doubtful))
-        networks = listed(list(dict.fromkeys(network for _, network in doubtful)))
-        verb = "was" if len(doubtful) == 1 else "were"
+    if unclear_removals:
+        tasks = list(dict.fromkeys(task for task, _ in unclear_removals))
+        networks = listed(list(dict.fromkeys(network for _, network in unclear_removals)))
+        verb = "was" if len(unclear_removals) == 1 else "were"
         yield MonitoringGap(
             since,
             now,
@@ -371,8 +371,8 @@ def _new_gaps(
             "their order, and so what leaked, is unknown.",
         )
     elif apart_s > (CLOSE_S if leak_tracker.is_ending() else LOOSE_S):
-        why = f"No snapshot was taken for {apart_s:.1f} s." if unseen is None else unseen.why
-        yield MonitoringGap(since if unseen is None else min(unseen.since, now), now, why)
+        why = f"No snapshot was taken for {apart_s:.1f} s." if open_gap is None else open_gap.why
+        yield MonitoringGap(since if open_gap is None else min(open_gap.since, now), now, why)
 
 
 def valid_entries(
@@ -381,23 +381,23 @@ def valid_entries(
     """Return the entries without networks that are not `there`, and without addresses that somebody holds."""
     if not entries:
         return ()
-    held: dict[str, set[object]] = {entry.network_id: set() for entry in entries}
+    held_addresses: dict[str, set[object]] = {entry.network_id: set() for entry in entries}
     for service in known(swarm.services, ()):
         for vip in service.virtual_ips:
-            held.get(vip.network_id, set()).add(vip.address)
+            held_addresses.get(vip.network_id, set()).add(vip.address)
     for task in known(swarm.tasks, ()):
         for attachment in task.attachments if task.is_alive else ():
-            held.get(attachment.network_id, set()).update(attachment.addresses)
-    for key in held.keys() & there.keys():
+            held_addresses.get(attachment.network_id, set()).update(attachment.addresses)
+    for key in held_addresses.keys() & there.keys():
         detail = there[key].detail
         endpoints = () if isinstance(detail, Unknown) else detail.endpoints
-        held[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
-    left = (_subtract(entry, held[entry.network_id]) for entry in entries if entry.network_id in there)
-    return tuple(entry for entry in left if entry is not None)
+        held_addresses[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
+    remaining = (_subtract(entry, held_addresses[entry.network_id]) for entry in entries if entry.network_id in there)
+    return tuple(entry for entry in remaining if entry is not None)
 
 
 def _subtract(entry: LeakEntry, addresses: Collection[object]) -> LeakEntry | None:
-    left = tuple(address for address in entry.addresses if address not in addresses)
-    if left == entry.addresses:
+    remaining = tuple(address for address in entry.addresses if address not in addresses)
+    if remaining == entry.addresses:
         return entry
-    return replace(entry, addresses=left) if left else None
+    return replace(entry, addresses=remaining) if remaining else None

@@ -35,7 +35,7 @@ class Census:
     taken_at: datetime
     """By the engine's clock."""
     allocator: AllocatorGeneration
-    count_unaccounted: tuple[IPv4Address, ...]
+    unaccounted: tuple[IPv4Address, ...]
     load_balancers_at_most: int
     """So many of them may be other nodes' load balancers, which only those nodes name; all others leaked."""
 
@@ -240,7 +240,7 @@ NO_COUNT_NOW = "The engine did not report its allocator's count for this network
 INCONSISTENT = "The engine's figures for this subnet do not add up."
 HOLDERS_MISSING = "Not all holders could be read."
 UNKNOWN_SUBNET = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
-MORE_HOLDERS_THAN_TAKEN = "More addresses have a holder than the engine counts as taken."
+UNDERCOUNT = "More addresses have a holder than the engine counts as taken."
 
 
 def unknown_leak(why: str) -> Leak:
@@ -250,42 +250,42 @@ def unknown_leak(why: str) -> Leak:
 
 def leak_by_name(
     census: Census | None,
-    seen_leaking: Collection[IPv4Address],
+    observed_addresses: Collection[IPv4Address],
     pool: Pool,
-    held: Collection[IPv4Address],
-    left: int,
+    held_addresses: Collection[IPv4Address],
+    unaccounted_count: int,
 ) -> Leak | None:
-    """Return what census and leak log say about a subnet of which `left` addresses have no known holder now.
+    """Return what census and leak log say about a subnet of which `unaccounted_count` addresses have no known holder now.
 
     `observed_count` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
     all, or came back. None where there is neither a census nor anything that was seen.
     """
-    found = () if census is None else census.unaccounted
-    remaining = [address for address in sorted(found) if address in pool and address not in held]
-    added = [
+    census_addresses = () if census is None else census.unaccounted
+    remaining = [address for address in sorted(census_addresses) if address in pool and address not in held_addresses]
+    new_addresses = [
         address
-        for address in sorted(seen_leaking)
-        if address in pool and address not in held and address not in remaining
+        for address in sorted(observed_addresses)
+        if address in pool and address not in held_addresses and address not in remaining
     ]
-    if census is None and not added:
+    if census is None and not new_addresses:
         return None
     # Which of several subnets other nodes' load balancers are in is not known: each may have all of them.
-    several = 0 if census is None else min(census.load_balancers_at_most, len(remaining))
-    names = tuple(sorted((*remaining, *added)))
-    count = min(len(names) - several, left)
-    seen = min(len(added), count)
+    load_balancers = 0 if census is None else min(census.load_balancers_at_most, len(remaining))
+    names = tuple(sorted((*remaining, *new_addresses)))
+    count = min(len(names) - load_balancers, unaccounted_count)
+    observed_count = min(len(new_addresses), count)
     return Leak(
         count,
-        LeakCertainty.AT_LEAST if seen or census is None else LeakCertainty.EXACT,
+        LeakCertainty.AT_LEAST if observed_count or census is None else LeakCertainty.EXACT,
         LeakEvidence.LEAK_LOG if census is None else LeakEvidence.CENSUS,
         names,
         as_of=None if census is None else census.taken_at,
         possibly_load_balancers=len(names) - count,
-        observed_count=seen,
+        observed_count=observed_count,
     )
 
 
-def count_unaccounted(pool: Pool, use: SubnetUse, accounted: int) -> int | None:
+def count_unaccounted(pool: Pool, use: SubnetUse, accounted_count: int) -> int | None:
     """Return how many addresses the allocator has taken beyond those accounted for.
 
     Negative when fewer are taken than are held. None when the engine's two figures contradict each other:
@@ -295,4 +295,4 @@ def count_unaccounted(pool: Pool, use: SubnetUse, accounted: int) -> int | None:
     whole = pool.handed_out_from == pool.subnet
     if use.available > size or (whole and use.in_use + use.available != size):
         return None
-    return pool.capacity - use.available - accounted
+    return pool.capacity - use.available - accounted_count

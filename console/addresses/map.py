@@ -126,11 +126,11 @@ class AddressMap:
 
     def cell(self, address: int) -> Cell:
         """Return the cell of an address of the subnet."""
-        found = self.cells.get(address)
-        if found is not None:
-            return found
-        own = IPv4Address(address)
-        return Cell(own, self.rest if own in self.pool.handed_out_from else CellKind.OUTSIDE)
+        known_cell = self.cells.get(address)
+        if known_cell is not None:
+            return known_cell
+        ip_address = IPv4Address(address)
+        return Cell(ip_address, self.rest if ip_address in self.pool.handed_out_from else CellKind.OUTSIDE)
 
     def block(self, number: int) -> Block:
         """Return a block by its number, from 0."""
@@ -142,15 +142,15 @@ class AddressMap:
         low = max(first, int(span.network_address))
         high = min(first + size, int(span.network_address) + span.num_addresses)
         inside = max(0, high - low)
-        told_inside = sum(low <= int(cell.address) < high for cell in cells)
-        reserved = sum(low <= int(address) < high for address in self.pool.reserved)
+        cells_inside = sum(low <= int(cell.address) < high for cell in cells)
+        reserved_count = sum(low <= int(address) < high for address in self.pool.reserved)
         for mark, count in (
-            (self.rest, inside - told_inside),
-            (CellKind.OUTSIDE, size - inside - (len(cells) - told_inside)),
+            (self.rest, inside - cells_inside),
+            (CellKind.OUTSIDE, size - inside - (len(cells) - cells_inside)),
         ):
             if count:
                 counts[mark] += count
-        return Block(number, IPv4Address(first), size, counts, inside - reserved)
+        return Block(number, IPv4Address(first), size, counts, inside - reserved_count)
 
     def block_of(self, address: int) -> int:
         """Return the number of the block that an address is in."""
@@ -166,19 +166,19 @@ class AddressMap:
         A whole address, or its end as `.52` or `.3.52`, means that one, with any holder; anything else the names that
         contain it, in any case, and `leaked` and the other words of the legend those marks.
         """
-        wanted = text.strip().lower()
-        exact = self._meant(wanted)
-        if exact or not wanted:
+        query = text.strip().lower()
+        exact = self._find_exact(query)
+        if exact or not query:
             return exact
         return tuple(
-            sorted(number for number, each in self.cells.items() if any(wanted in one for one in _search_words(each)))
+            sorted(number for number, cell in self.cells.items() if any(query in word for word in _search_words(cell)))
         )
 
     def troubles(self) -> tuple[int, ...]:
         """Return the addresses that leaked or are held twice, in order."""
-        return tuple(sorted(number for number, each in self.cells.items() if each.mark.is_trouble))
+        return tuple(sorted(number for number, cell in self.cells.items() if cell.mark.is_trouble))
 
-    def _meant(self, text: str) -> tuple[int, ...]:
+    def _find_exact(self, text: str) -> tuple[int, ...]:
         if text.startswith(".") and text.replace(".", "").isdigit():
             head = str(self.pool.subnet.network_address).split(".")[: -text.count(".")]
             text = ".".join((*head, text[1:]))
@@ -196,41 +196,41 @@ def map_subnet(account: SubnetAccount, elsewhere: AddressHolders, entries: Itera
     both, what lies in this subnet is shown.
     """
     pool, leak = account.pool, account.leak
-    told: dict[int, Cell] = {}
+    cells: dict[int, Cell] = {}
     for address in pool.reserved:
         ends = (pool.subnet.network_address, pool.subnet.broadcast_address)
-        told[int(address)] = Cell(address, CellKind.RESERVED if address in ends else CellKind.GATEWAY)
-    for part in (elsewhere, account.address_holders):
-        for address, holders in part.items():
+        cells[int(address)] = Cell(address, CellKind.RESERVED if address in ends else CellKind.GATEWAY)
+    for address_holders in (elsewhere, account.address_holders):
+        for address, holders in address_holders.items():
             if address in pool.subnet:
                 mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else CellKind.TWICE
-                told[int(address)] = Cell(address, mark, holders)
-    seen_leaking = {address: entry for entry in entries for address in entry.addresses}
-    named = CellKind.TAKEN if leak.possibly_load_balancers else CellKind.LEAKED
-    for address in (*leak.addresses, *seen_leaking):
-        if address in pool and int(address) not in told:
-            entry = seen_leaking.get(address)
-            told[int(address)] = Cell(address, CellKind.LEAKED if entry else named, leak_entry=entry)
-    rest = _rest(account, told.values())
+                cells[int(address)] = Cell(address, mark, holders)
+    leak_entries = {address: entry for entry in entries for address in entry.addresses}
+    named_kind = CellKind.TAKEN if leak.possibly_load_balancers else CellKind.LEAKED
+    for address in (*leak.addresses, *leak_entries):
+        if address in pool and int(address) not in cells:
+            entry = leak_entries.get(address)
+            cells[int(address)] = Cell(address, CellKind.LEAKED if entry else named_kind, leak_entry=entry)
+    rest = _rest(account, cells.values())
     if rest.is_trouble and pool.handed_out_from.num_addresses <= MAX_LISTED_SIZE:
-        told |= {
-            int(address): Cell(address, rest) for address in pool.handed_out_from if int(address) not in told
+        cells |= {
+            int(address): Cell(address, rest) for address in pool.handed_out_from if int(address) not in cells
         }
     by_block: defaultdict[int, list[Cell]] = defaultdict(list)
     size = min(BLOCK, pool.subnet.num_addresses)
     first = int(pool.subnet.network_address)
-    for number, cell in told.items():
+    for number, cell in cells.items():
         by_block[(number - first) // size].append(cell)
     blocks = {block: tuple(cells) for block, cells in by_block.items()}
-    return AddressMap(account, told, rest, blocks, _totals(pool, told, rest))
+    return AddressMap(account, cells, rest, blocks, _totals(pool, cells, rest))
 
 
-def _totals(pool: Pool, told: Mapping[int, Cell], rest: CellKind) -> Mapping[CellKind, int]:
-    counts = Counter(cell.mark for cell in told.values())
+def _totals(pool: Pool, cells: Mapping[int, Cell], rest: CellKind) -> Mapping[CellKind, int]:
+    counts = Counter(cell.mark for cell in cells.values())
     span = pool.handed_out_from
-    inside = sum(cell.address in span for cell in told.values())
+    inside = sum(cell.address in span for cell in cells.values())
     counts[rest] += span.num_addresses - inside
-    counts[CellKind.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(told) - inside)
+    counts[CellKind.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(cells) - inside)
     return {mark: counts[mark] for mark in CellKind if counts[mark]}
 
 
@@ -240,7 +240,7 @@ def map_network(account: NetworkAccount, entries: Iterable[LeakEntry]) -> tuple[
     return tuple(map_subnet(subnet, account.elsewhere, own) for subnet in account.subnets)
 
 
-def _rest(account: SubnetAccount, told: Iterable[Cell]) -> CellKind:
+def _rest(account: SubnetAccount, cells: Iterable[Cell]) -> CellKind:
     """Return what an address is that nobody is known to hold.
 
     Where all of them are the same it is that, though nobody named them. Free may mean one of a few load balancers of
@@ -250,13 +250,13 @@ def _rest(account: SubnetAccount, told: Iterable[Cell]) -> CellKind:
     if leak.count is None or leak.evidence is LeakEvidence.LEAK_LOG:
         # The leak log names what was seen leaking; what leaked before nobody knows.
         return CellKind.OPEN
-    named = Counter(cell.mark for cell in told)
-    leaked = leak.count + leak.possibly_load_balancers - named[CellKind.LEAKED] - named[CellKind.TAKEN]
+    counts = Counter(cell.mark for cell in cells)
+    unnamed_leaks = leak.count + leak.possibly_load_balancers - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
     balancers = 0 if leak.addresses else account.unnamed_load_balancers
-    left = account.capacity - len(account.address_holders) - named[CellKind.LEAKED] - named[CellKind.TAKEN]
-    if leaked <= 0:
-        return CellKind.LOAD_BALANCER if left and balancers == left else CellKind.FREE
-    return CellKind.LEAKED if leaked == left and leak.as_of is None else CellKind.OPEN
+    remaining = account.capacity - len(account.address_holders) - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
+    if unnamed_leaks <= 0:
+        return CellKind.LOAD_BALANCER if remaining and balancers == remaining else CellKind.FREE
+    return CellKind.LEAKED if unnamed_leaks == remaining and leak.as_of is None else CellKind.OPEN
 
 
 def _search_words(cell: Cell) -> Iterable[str]:

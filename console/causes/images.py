@@ -12,7 +12,7 @@ _FETCH = (
 )
 _RETRY = " Swarm tries again by itself; on Docker 29 and later the task stays in preparing meanwhile."
 _LIMIT = r"(?:toomanyrequests.*|.*pull rate limit.*|(?:.*: )?429 too many requests.*)"
-_DENIED = (
+_DENIAL = (
     r"(?:pull access denied.*|.*(?:no basic auth credentials|insufficient_scope).*|(?:unauthorized|denied)(?:: .+)?"
     r"|(?:.*: )?40[13] (?:unauthorized|forbidden).*|access forbidden.*)"
 )
@@ -61,7 +61,7 @@ CAUSES = (
             r"(?:unauthorized|denied): .+",
             r"(?:unauthorized|denied)",
             r"(?:access forbidden|40[13] (?:unauthorized|forbidden)|insufficient_scope).*",
-            *_after(_DENIED),
+            *_after(_DENIAL),
         ),
         command="docker pull {image}",
     ),

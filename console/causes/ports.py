@@ -9,7 +9,7 @@ from console.journal.signatures import LogSeverity
 HOST = r"(?P<host>\[[0-9a-f:.%]*\]|[0-9.]*|::|\*)"
 PORT = r"(?P<port>[0-9]{1,5})"
 _LISTEN = rf"listen (?:tcp|udp|sctp)[46]? {HOST}:{PORT}"
-_REFUSED = "(?:cannot assign requested address|permission denied)"
+_REFUSAL = "(?:cannot assign requested address|permission denied)"
 
 CAUSES = (
     Cause(
@@ -52,8 +52,8 @@ CAUSES = (
         "never ran.",
         "Publish on an address that the node has, or on a port that dockerd may open (above 1024 where it is rootless).",
         (
-            rf"{_LISTEN}: bind: {_REFUSED}",
-            rf"failed to bind (?:host )?port (?:for )?{HOST}:{PORT}(?:[/:].*)?: {_REFUSED}",
+            rf"{_LISTEN}: bind: {_REFUSAL}",
+            rf"failed to bind (?:host )?port (?:for )?{HOST}:{PORT}(?:[/:].*)?: {_REFUSAL}",
             rf"cannot expose privileged port {PORT}.*",
         ),
         LogSeverity.WARNING, is_address_problem=False,

@@ -36,12 +36,12 @@ def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
         return None
     starts = tuple(_starts(text))
     # Fallbacks are looked for in the order of the table, wherever it stands.
-    exact = ((start, each) for start in starts for each in _TABLES[place, False])
-    fallback = ((start, each) for each in _TABLES[place, True] for start in starts)
+    exact = ((start, compiled_cause) for start in starts for compiled_cause in _TABLES[place, False])
+    fallback = ((start, compiled_cause) for compiled_cause in _TABLES[place, True] for start in starts)
     for start, (cause, pattern) in chain(exact, fallback):
-        found = pattern.fullmatch(text, start)
-        if found is not None:
-            return Match(cause, _names(found), start == 0)
+        match = pattern.fullmatch(text, start)
+        if match is not None:
+            return Match(cause, _names(match), start == 0)
     return None
 
 
@@ -50,16 +50,16 @@ def _starts(text: str) -> Iterator[int]:
     yield 0
     count = 0
     end = len(text) if text.count('"') % 2 == 0 else text.rindex('"')
-    for found in _QUOTED_OR_BOUNDARY.finditer(text, 0, end):
-        if found[1] is not None:
+    for boundary in _QUOTED_OR_BOUNDARY.finditer(text, 0, end):
+        if boundary[1] is not None:
             count += 1
             if count > _BOUNDARIES:
                 return
-            yield found.end()
+            yield boundary.end()
 
 
-def _names(found: re.Match[str]) -> Mapping[str, str]:
-    return MappingProxyType({key: value for key, value in found.groupdict().items() if value})
+def _names(match: re.Match[str]) -> Mapping[str, str]:
+    return MappingProxyType({key: value for key, value in match.groupdict().items() if value})
 
 
 def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_CompiledCause, ...]:

@@ -35,18 +35,18 @@ SENTENCE_WORDS = {
 """Placeholders for unknown names in a sentence."""
 
 
-def fill_command(template: str, named: Mapping[str, str]) -> str:
+def fill_command(template: str, names: Mapping[str, str]) -> str:
     """Return a text with names in its braces, each quoted for a shell; a word in capitals where one is not known."""
-    return _fill(template, {**COMMAND_WORDS, **{key: shlex.quote(value) for key, value in named.items()}})
+    return _fill(template, {**COMMAND_WORDS, **{key: shlex.quote(value) for key, value in names.items()}})
 
 
-def fill_sentence(template: str, named: Mapping[str, str]) -> str:
+def fill_sentence(template: str, names: Mapping[str, str]) -> str:
     """Return a sentence with names in its braces."""
-    return _fill(template, {**COMMAND_WORDS, **SENTENCE_WORDS, **named})
+    return _fill(template, {**COMMAND_WORDS, **SENTENCE_WORDS, **names})
 
 
-def _fill(template: str, named: Mapping[str, str]) -> str:
-    return " ".join(template.format_map(named).split())
+def _fill(template: str, names: Mapping[str, str]) -> str:
+    return " ".join(template.format_map(names).split())
 
 
 class Area(StrEnum):

@@ -51,19 +51,19 @@ def assess(
     A name that no overlay has is a critical finding: who monitors a network wants to know that it is gone.
     """
     censuses, stale = valid_evidence(known(snapshot.censuses, ()), snapshot.swarm, _rebuilt_at(snapshot))
-    kept = EarlierLeaks(censuses, known(snapshot.leak_log, EMPTY_LEAK_LOG).entries, snapshot.counts)
-    everything = account(snapshot.swarm, snapshot.earlier, kept)
-    accounts = tuple(each for each in everything if not names or each.network.name in names)
+    earlier_leaks = EarlierLeaks(censuses, known(snapshot.leak_log, EMPTY_LEAK_LOG).entries, snapshot.counts)
+    everything = account(snapshot.swarm, snapshot.earlier, earlier_leaks)
+    accounts = tuple(network_account for network_account in everything if not names or network_account.network.name in names)
     findings = [
         finding
         for finding in _all_findings(snapshot, everything, thresholds)
-        if not names or _concerns(finding, names, {one.network.name for one in everything})
+        if not names or _concerns(finding, names, {network_account.network.name for network_account in everything})
     ]
     findings += _missing_networks(snapshot, everything, names)
     findings += find_unreadable_evidence(snapshot.censuses, snapshot.leak_log)
     findings += find_stale_censuses(census for census in stale if not names or census.census.network_name in names)
     findings += find_unfinished_runs(snapshot.runs, snapshot.taken_at)
-    findings += find_log_failures(snapshot.journal, required=journal_required)
+    findings += find_log_failures(snapshot.journal, is_required=journal_required)
     findings.sort(key=_sort_key)
     severity = worst_of(findings)
     return Assessment(
@@ -92,12 +92,12 @@ def _all_findings(
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))
-    before = {} if snapshot.earlier is None else {one.network.id: one for one in account(snapshot.earlier)}
-    for each in accounts:
-        yield from find_use(each, thresholds)
-        yield from find_leaks(each, thresholds, snapshot.now)
-        if snapshot.earlier is None or each.network.id in before:
-            yield from find_duplicate_addresses(each, before.get(each.network.id))
+    before = {} if snapshot.earlier is None else {earlier_account.network.id: earlier_account for earlier_account in account(snapshot.earlier)}
+    for network_account in accounts:
+        yield from find_use(network_account, thresholds)
+        yield from find_leaks(network_account, thresholds, snapshot.now)
+        if snapshot.earlier is None or network_account.network.id in before:
+            yield from find_duplicate_addresses(network_account, before.get(network_account.network.id))
 
 
 def _rebuilt_at(snapshot: Snapshot) -> datetime | None:
@@ -109,17 +109,17 @@ def _missing_networks(
 ) -> Iterator[Finding]:
     if isinstance(snapshot.swarm.networks, Unknown) or isinstance(snapshot.swarm.engine, Unknown):
         return
-    there = [each.network.name for each in accounts]
+    overlays = [account.network.name for account in accounts]
     for name in names:
-        if name not in there:
-            shown = clean(name)
+        if name not in overlays:
+            shown_name = clean(name)
             yield Finding(
                 "network-absent",
                 Severity.CRITICAL,
-                shown,
-                f"there is no overlay {shown}",
-                f"There is no overlay named {shown}.",
-                name_hint(name, there, "overlays"),
+                shown_name,
+                f"there is no overlay {shown_name}",
+                f"There is no overlay named {shown_name}.",
+                name_hint(name, overlays, "overlays"),
             )
 
 
@@ -128,18 +128,18 @@ def _sort_key(finding: Finding) -> tuple[int, int, str, str]:
     return -finding.severity.rank, place, finding.subject, finding.sentence
 
 
-def _fullness_key(each: NetworkAccount) -> tuple[bool, float, str]:
+def _fullness_key(account: NetworkAccount) -> tuple[bool, float, str]:
     # A network without a subnet is worse than any full one.
-    return each.network.is_allocated, -each.used_at_least / max(1, each.capacity), each.network.name
+    return account.network.is_allocated, -account.used_at_least / max(1, account.capacity), account.network.name
 
 
 def _headline(severity: Severity, findings: list[Finding], accounts: tuple[NetworkAccount, ...]) -> str:
     if severity is not Severity.OK:
         worst = list(dict.fromkeys(finding.short for finding in findings if finding.severity is severity))
         return "; ".join(worst[:2]) + (f"; {len(worst) - 2} more" if len(worst) > 2 else "")
-    counted = [each for each in accounts if each.capacity]
-    if not counted:
+    accounts_with_subnet = [account for account in accounts if account.capacity]
+    if not accounts_with_subnet:
         return "no overlay has a subnet"
-    fullest = min(counted, key=_fullness_key)
+    fullest = min(accounts_with_subnet, key=_fullness_key)
     share = percent(fullest.used_at_least / fullest.capacity)
     return f"{plural(len(accounts), 'overlay')}, fullest is {fullest.network.name} at {share}"

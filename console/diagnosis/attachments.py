@@ -63,9 +63,9 @@ class Attachments:
 
 def find_attachments(account: NetworkAccount, swarm: SwarmState) -> Result[Attachments]:
     """Return what is on a network; unknown where services or tasks could not be read."""
-    for part in (swarm.services, swarm.tasks):
-        if isinstance(part, Unknown):
-            return part
+    for result in (swarm.services, swarm.tasks):
+        if isinstance(result, Unknown):
+            return result
     network = account.network
     addresses: defaultdict[str, list[IPv4Address]] = defaultdict(list)
     names: dict[str, str] = {}
@@ -75,28 +75,28 @@ def find_attachments(account: NetworkAccount, swarm: SwarmState) -> Result[Attac
                 addresses[holder.id].append(address)
                 names[holder.id] = holder.name
     tasks: defaultdict[str, list[Task]] = defaultdict(list)
-    loose: list[Task] = []
+    tasks_without_service: list[Task] = []
     services = {service.id: service for service in known(swarm.services, ())}
     for task in known(swarm.tasks, ()):
         if task.is_alive and any(attachment.network_id == network.id for attachment in task.attachments):
             if task.service_id in services:
                 tasks[task.service_id].append(task)
             else:
-                loose.append(task)
+                tasks_without_service.append(task)
     here = "" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id
     nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
-    found = [
+    attachments = [
         _service_attachment(service, tasks[service.id], addresses)
         for service in services.values()
         if _is_on(service, network) or tasks[service.id] or service.id in addresses
     ]
-    found += [
-        _task_attachment(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in loose
+    attachments += [
+        _task_attachment(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in tasks_without_service
     ]
-    refused = (
+    refusal = (
         "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
     )
-    return Attachments(tuple(sorted(found, key=lambda each: (_RANK[each.impact], each.name))), refused)
+    return Attachments(tuple(sorted(attachments, key=lambda attachment: (_RANK[attachment.impact], attachment.name))), refusal)
 
 
 _RANK = {
@@ -121,7 +121,7 @@ def _service_attachment(
     service: Service, tasks: list[Task], addresses: defaultdict[str, list[IPv4Address]]
 ) -> Attachment:
     impact, because = _service_impact(service, tasks)
-    own = (*addresses[service.id], *(one for task in tasks for one in addresses[task.id]))
+    own = (*addresses[service.id], *(address for task in tasks for address in addresses[task.id]))
     return Attachment(
         "service",
         service.name,

@@ -74,7 +74,7 @@ class UnfinishedRun:
     """Whether a runner is at work on it."""
 
 
-NOT_REQUESTED = Unknown("It was not requested.")
+NO_REQUEST = Unknown("It was not requested.")
 EMPTY_LEAK_LOG = LeakLog()
 
 
@@ -91,7 +91,7 @@ class Snapshot:
     earlier: SwarmState | None
     """A snapshot some seconds earlier, where one was taken."""
     routes: Result[tuple[Route, ...]]
-    journal: Result[Summary] = NOT_REQUESTED
+    journal: Result[Summary] = NO_REQUEST
     """What dockerd logged lately."""
     censuses: Result[tuple[Census, ...]] = ()
     """The stored censuses; `assess` decides whether they are still valid."""

@@ -26,7 +26,7 @@ class GuardOutcome:
 
     decision: GuardDecision
     """The last one: what holds now."""
-    restarted: bool = False
+    has_restarted: bool = False
     pruning: Pruned = field(default_factory=Pruned)
 
     @property
@@ -53,13 +53,13 @@ async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -
     thresholds, settings = collector.settings.thresholds, collector.settings
     inputs = await collector.inputs(holds_lock=True, dwell_s=settings.quiet.dwell_s)
     decision = decide(inputs, options, thresholds)
-    pruned = Pruned()
+    pruning = Pruned()
     if decision.prunes:
-        pruned = await prune(
+        pruning = await prune(
             collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
         )
     if not decision.restarts:
-        return GuardOutcome(_add_pruning(decision, pruned), pruning=pruned)
+        return GuardOutcome(_add_pruning(decision, pruning), pruning=pruning)
     return await _restart(collector, options, actuator, inputs, decision)
 
 
@@ -74,53 +74,53 @@ async def _restart(
     # On disk before it begins: a guard that is killed in the middle must not restart it again.
     await asyncio.to_thread(remember_restart, collector.state, clock.now())
     reader = collector.reader
-    waited = frozenset(service.service_id for service in needy_services(before.snapshot))
-    done = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(settings.guard.recovery_s)
-    now = await _wait_until_settled(collector, options, clock, waited)
+    waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
+    restart = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(settings.guard.recovery_s)
+    now = await _wait_until_settled(collector, options, clock, waiting_ids)
     after = decide(now, replace(options, may_restart=False), settings.thresholds)
-    took = duration(done.took_s)
+    took_text = duration(restart.took_s)
     if after.shortage is not None:
-        sentence = f"The docker unit was restarted ({took}), but it did not help. {after.sentence}"
-        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), restarted=True)
-    if done.behind:
-        behind = f"{plural(len(done.behind), 'service')} not running yet: {listed(done.behind)}."
-        sentence = f"The docker unit was restarted ({took}). {behind}"
+        sentence = f"The docker unit was restarted ({took_text}), but it did not help. {after.sentence}"
+        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), has_restarted=True)
+    if restart.behind:
+        behind = f"{plural(len(restart.behind), 'service')} not running yet: {listed(restart.behind)}."
+        sentence = f"The docker unit was restarted ({took_text}). {behind}"
         return GuardOutcome(
-            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), restarted=True
+            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), has_restarted=True
         )
     first = decision.shortage.why if decision.shortage else "addresses were exhausted"
-    sentence = f"The docker unit was restarted ({took}), because {first}. {after.sentence}"
+    sentence = f"The docker unit was restarted ({took_text}), because {first}. {after.sentence}"
     verdict = GuardVerdict.GO if after.verdict is GuardVerdict.NOTE else after.verdict
-    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), restarted=True)
+    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), has_restarted=True)
 
 
 async def _wait_until_settled(
-    collector: Collector, options: GuardOptions, clock: Clock, waited: frozenset[str]
+    collector: Collector, options: GuardOptions, clock: Clock, waiting_ids: frozenset[str]
 ) -> GuardInputs:
     """Return the situation once what waited for its addresses runs, or the time for that is over."""
-    seen: list[GuardInputs] = []
+    inputs: list[GuardInputs] = []
 
     async def is_settled() -> bool:
-        seen.append(await collector.inputs(holds_lock=True))
-        found = decide(seen[-1], replace(options, may_restart=False), collector.settings.thresholds)
-        return found.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(seen[-1], waited)
+        inputs.append(await collector.inputs(holds_lock=True))
+        decision = decide(inputs[-1], replace(options, may_restart=False), collector.settings.thresholds)
+        return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(inputs[-1], waiting_ids)
 
     await until(is_settled, clock, collector.settings.guard.recovery_s, 2.0, despite=(VipconsoleError,))
-    return seen[-1]
+    return inputs[-1]
 
 
-def _is_waiting(inputs: GuardInputs, waited: frozenset[str]) -> bool:
+def _is_waiting(inputs: GuardInputs, waiting_ids: frozenset[str]) -> bool:
     swarm = inputs.snapshot.swarm
     tasks = tasks_by_service(known(swarm.tasks, ()))
     return bool(needy_services(inputs.snapshot)) or not all(
         has_its_replicas(service, tasks.get(service.id, ()))
         for service in known(swarm.services, ())
-        if service.id in waited
+        if service.id in waiting_ids
     )
 
 
-def _add_pruning(decision: GuardDecision, pruned: Pruned) -> GuardDecision:
-    if not pruned.removed:
+def _add_pruning(decision: GuardDecision, pruning: Pruned) -> GuardDecision:
+    if not pruning.removed:
         return decision
-    removed = f"{plural(len(pruned.removed), 'unused overlay')} removed: {listed(pruned.removed)}."
-    return replace(decision, sentence=f"{decision.sentence} {removed}")
+    removal_text = f"{plural(len(pruning.removed), 'unused overlay')} removed: {listed(pruning.removed)}."
+    return replace(decision, sentence=f"{decision.sentence} {removal_text}")

@@ -70,7 +70,7 @@ class Collector:
                 censuses=await asyncio.to_thread(read_censuses, self.state),
                 runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
             )
-        quiet, stays_down, unused, holder, last = await together(
+        quiet, stays_down, prunable_names, holder, last = await together(
             self._quiet(snapshot, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),
@@ -88,7 +88,7 @@ class Collector:
             holder,
             daemon,
             last,
-            unused,
+            prunable_names,
         )
 
     def _snapshot(self, unit: Result[Daemon]) -> SnapshotSettings:
@@ -118,8 +118,8 @@ class Collector:
 
     async def _quiet(self, snapshot: Snapshot, dwell_s: float, *, holds_lock: bool) -> Report:
         settings = self.settings
-        stuck = frozenset(service.name for service in needy_services(snapshot)) if dwell_s else frozenset()
-        rules = QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, stuck)
+        accepted_names = frozenset(service.name for service in needy_services(snapshot)) if dwell_s else frozenset()
+        rules = QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, accepted_names)
         dependencies = WaitDependencies(
             self.reader,
             HostReader(settings.quiet, settings.snapshot.call_timeout_s, holds_lock=holds_lock),
@@ -162,8 +162,8 @@ def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:
     """Return what every command and screen says about unfinished runs; nothing where there is none."""
     if isinstance(snapshot.runs, Unknown):
         return snapshot.runs
-    found = find_unfinished_runs(snapshot.runs, snapshot.taken_at)
-    return " ".join(f"{finding.sentence} {finding.hint}" for finding in found)
+    findings = find_unfinished_runs(snapshot.runs, snapshot.taken_at)
+    return " ".join(f"{finding.sentence} {finding.hint}" for finding in findings)
 
 
 FILE = "guard.json"

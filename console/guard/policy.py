@@ -29,7 +29,7 @@ ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 UNFINISHED_CHANGES = frozenset(("services-parked", "handover-unfinished"))
 """Findings about unfinished changes."""
 PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers cheaper ways."
-REFUSAL_CODES = frozenset(f"logged-{each}" for each in REFUSALS)
+REFUSAL_CODES = frozenset(f"logged-{signature}" for signature in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
     "endpoint mode dnsrr, which takes no virtual IP."
@@ -60,20 +60,20 @@ def _check_other_changes(inputs: GuardInputs) -> GuardDecision | None:
     if isinstance(inputs.holder, Unknown):
         return unknown_decision(inputs.holder, "It is not known whether another command is changing the swarm.")
     if inputs.holder:
-        refused = LockHeld(inputs.holder)
-        return GuardDecision(GuardVerdict.STOP, refused.sentence, refused.hint)
+        lock_error = LockHeld(inputs.holder)
+        return GuardDecision(GuardVerdict.STOP, lock_error.sentence, lock_error.hint)
     # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
-    left = next((finding for finding in inputs.assessment.findings if finding.code in UNFINISHED_CHANGES), None)
-    if left is not None:
-        return GuardDecision(GuardVerdict.STOP, left.sentence, left.hint)
+    unfinished_change = next((finding for finding in inputs.assessment.findings if finding.code in UNFINISHED_CHANGES), None)
+    if unfinished_change is not None:
+        return GuardDecision(GuardVerdict.STOP, unfinished_change.sentence, unfinished_change.hint)
     return None
 
 
 def _check_readable(inputs: GuardInputs) -> GuardDecision | None:
     swarm = inputs.snapshot.swarm
-    for part in (swarm.engine, swarm.networks, swarm.services, swarm.tasks):
-        if isinstance(part, Unknown):
-            return unknown_decision(part, "The swarm cannot be read.")
+    for result in (swarm.engine, swarm.networks, swarm.services, swarm.tasks):
+        if isinstance(result, Unknown):
+            return unknown_decision(result, "The swarm cannot be read.")
     return None
 
 
@@ -112,7 +112,7 @@ def _check_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thr
             f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
             f"{hint}{then}".strip(),
             worst,
-            because=tuple(each for each, _ in obstacles),
+            because=tuple(sentence for sentence, _ in obstacles),
         )
     return GuardDecision(
         GuardVerdict.STOP,
@@ -151,10 +151,10 @@ def _obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str
 
 def _unquiet_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
     over = "Try again when that is over."
-    deployed = services_in_deployment(inputs.snapshot)
-    if deployed:
-        verb = "is" if len(deployed) == 1 else "are"
-        yield f"{listed(deployed)} {verb} being deployed.", over
+    deployments = services_in_deployment(inputs.snapshot)
+    if deployments:
+        verb = "is" if len(deployments) == 1 else "are"
+        yield f"{listed(deployments)} {verb} being deployed.", over
     for check in inputs.quiet.checks:
         if check.state is CheckState.BUSY:
             names = [blocker.name for blocker in check.blockers if not blocker.is_accepted]
@@ -169,9 +169,9 @@ def _unit_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tupl
         yield f"the docker unit cannot be inspected. {daemon.reason}", daemon.hint
     else:
         if daemon.stays_down:
-            who = f"{plural(len(daemon.stays_down), 'container')} outside the swarm"
+            containers = f"{plural(len(daemon.stays_down), 'container')} outside the swarm"
             yield (
-                f"{who} would stay down: {listed(daemon.stays_down)}.",
+                f"{containers} would stay down: {listed(daemon.stays_down)}.",
                 "Give them a restart policy (`docker update --restart unless-stopped`), or stop them.",
             )
         if daemon.started_at is None:
@@ -184,10 +184,10 @@ def _unit_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tupl
     if isinstance(last, Unknown):
         yield f"it is not known when the last restart was. {last.reason}", last.hint
     elif last is not None and (now - last).total_seconds() < options.cooldown_s:
-        left_s = options.cooldown_s - max(0.0, (now - last).total_seconds())
+        remaining_s = options.cooldown_s - max(0.0, (now - last).total_seconds())
         yield (
             f"the guard restarted it {duration((now - last).total_seconds())} ago, and addresses are short again.",
-            f"The next restart is allowed in {duration(left_s)}. Find out what leaks: `vipconsole`.",
+            f"The next restart is allowed in {duration(remaining_s)}. Find out what leaks: `vipconsole`.",
         )
 
 
@@ -207,48 +207,48 @@ def _check_uncertainty(inputs: GuardInputs, options: GuardOptions) -> GuardDecis
 def _judge_findings(inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
     is_answered = options.need is not None
     needy = needy_services(inputs.snapshot)
-    lacking = {waiting_service.name for waiting_service in needy}
-    refused = find_refused_services(inputs, needy)
+    needy_names = {needy_service.name for needy_service in needy}
+    refused_services = find_refused_services(inputs, needy)
     findings = [
-        _soften(each, refused if each.code in REFUSAL_CODES else lacking)
-        for each in inputs.assessment.findings
-        if each.severity is not Severity.OK
-        and not (is_answered and each.code in ABOUT_USE and each.subject == options.network)
+        _soften(finding, refused_services if finding.code in REFUSAL_CODES else needy_names)
+        for finding in inputs.assessment.findings
+        if finding.severity is not Severity.OK
+        and not (is_answered and finding.code in ABOUT_USE and finding.subject == options.network)
     ]
     findings.sort(key=lambda finding: -finding.severity.rank)
-    there = {each.network.name: each for each in inputs.assessment.accounts}
-    if options.network not in there:
+    accounts = {network_account.network.name: network_account for network_account in inputs.assessment.accounts}
+    if options.network not in accounts:
         return _add_prunes(
             GuardDecision(
                 GuardVerdict.STOP,
                 f"There is no overlay named {options.network}.",
-                f"{did_you_mean(options.network, there)} Create it first, or set `network` to the one that the batch "
+                f"{did_you_mean(options.network, accounts)} Create it first, or set `network` to the one that the batch "
                 "deploys on.".lstrip(),
             ),
             inputs,
             options,
         )
-    account = there[options.network]
-    bound = "" if account.free_is_exact else "at most "
-    room = f"{options.network} has {bound}{account.free_at_most} of {account.capacity} addresses free"
+    account = accounts[options.network]
+    qualifier = "" if account.free_is_exact else "at most "
+    room = f"{options.network} has {qualifier}{account.free_at_most} of {account.capacity} addresses free"
     worst = findings[0] if findings else None
-    said = tuple(each.sentence for each in findings)
+    sentences = tuple(finding.sentence for finding in findings)
     if worst is None:
         need = f", and {options.need} are needed" if is_answered else ""
         decision = GuardDecision(GuardVerdict.GO, f"{room}{need}.")
     elif worst.severity is Severity.UNKNOWN:
-        decision = GuardDecision(GuardVerdict.UNKNOWN, worst.sentence, worst.hint, because=said)
+        decision = GuardDecision(GuardVerdict.UNKNOWN, worst.sentence, worst.hint, because=sentences)
     elif worst.severity is Severity.CRITICAL:
-        decision = GuardDecision(GuardVerdict.STOP, worst.sentence, worst.hint, because=said)
+        decision = GuardDecision(GuardVerdict.STOP, worst.sentence, worst.hint, because=sentences)
     else:
         first = "" if worst.code in ABOUT_USE and worst.subject == options.network else f"{room}. "
-        decision = GuardDecision(GuardVerdict.NOTE, first + worst.sentence, worst.hint, because=said)
+        decision = GuardDecision(GuardVerdict.NOTE, first + worst.sentence, worst.hint, because=sentences)
     return _add_prunes(decision, inputs, options)
 
 
-def _soften(finding: Finding, concerned: AbstractSet[str]) -> Finding:
+def _soften(finding: Finding, service_names: AbstractSet[str]) -> Finding:
     """Return a failure that dockerd logged as a warning, once it no longer concerns any service that it named."""
-    is_over = finding.code.startswith("logged-") and concerned.isdisjoint(finding.names)
+    is_over = finding.code.startswith("logged-") and service_names.isdisjoint(finding.names)
     return replace(finding, severity=Severity.WARNING) if is_over else finding
 
 

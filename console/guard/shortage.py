@@ -112,9 +112,9 @@ class GuardDecision:
     """What held, or did not, each a sentence; in the order in which it was looked at."""
 
 
-def unknown_decision(part: Unknown, what: str) -> GuardDecision:
+def unknown_decision(result: Unknown, sentence: str) -> GuardDecision:
     """Return the decision where something cannot be known."""
-    return GuardDecision(GuardVerdict.UNKNOWN, f"{what} {part.reason}", part.hint)
+    return GuardDecision(GuardVerdict.UNKNOWN, f"{sentence} {result.reason}", result.hint)
 
 
 REFUSALS = frozenset(
@@ -133,30 +133,30 @@ FRESH_S = 900.0
 def find_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> Iterator[Shortage]:
     """Yield the networks that have too few addresses, the network of the batch first."""
     needy = needy_services(inputs.snapshot)
-    lacking = _group_lacking(inputs, needy, thresholds)
+    lacking_names = _group_lacking(inputs, needy, thresholds)
     for account in _batch_first(inputs.assessment.accounts, options):
         name, network_id = account.network.name, account.network.id
         batch = (options.need or 0) if name == options.network else 0
-        wanted = batch + _demand(account, needy)
-        names = lacking.get(network_id, ())
+        demand = batch + _demand(account, needy)
+        names = lacking_names.get(network_id, ())
         if names:
             why = f"{plural(len(names), 'deploy')} ({listed(names)}) cannot get an address on {name}"
-        elif batch and account.free_at_most < wanted:
-            bound = "" if account.free_is_exact else "at most "
+        elif batch and account.free_at_most < demand:
+            qualifier = "" if account.free_is_exact else "at most "
             free = plural(account.free_at_most, "free address", "free addresses")
-            why = f"{name} has {bound}{free}, and {wanted} are needed"
+            why = f"{name} has {qualifier}{free}, and {demand} are needed"
         else:
             continue
         within_reach = max(0, account.capacity - account.accounted)
-        yield Shortage(name, network_id, why, wanted, account.free_at_most, within_reach)
+        yield Shortage(name, network_id, why, demand, account.free_at_most, within_reach)
 
 
 def find_uncertain_network(inputs: GuardInputs, options: GuardOptions) -> NetworkAccount | None:
     """Return the network of the batch where nobody knows whether it has as many addresses as are needed."""
     now = inputs.snapshot.now
     for account in inputs.assessment.accounts:
-        is_asked = account.network.name == options.network and options.need is not None
-        if is_asked and not account.free_is_exact and not _has_fresh_census(account, now):
+        is_needed = account.network.name == options.network and options.need is not None
+        if is_needed and not account.free_is_exact and not _has_fresh_census(account, now):
             return account
     return None
 
@@ -173,9 +173,9 @@ def _batch_first(accounts: Iterable[NetworkAccount], options: GuardOptions) -> l
 
 def _demand(account: NetworkAccount, needy: Iterable[NeedyService]) -> int:
     return sum(
-        waiting_service.addresses
-        for waiting_service in needy
-        if account.network.id in waiting_service.network_ids
+        needy_service.addresses
+        for needy_service in needy
+        if account.network.id in needy_service.network_ids
     )
 
 
@@ -187,28 +187,28 @@ def _group_lacking(
     That is known when dockerd said so and it can still be so, or when a deploy has waited for too long and all that may be
     free there is less than what is wanted.
     """
-    accounts = {each.network.id: each for each in inputs.assessment.accounts}
-    refused = find_refused_services(inputs, needy)
+    accounts = {network_account.network.id: network_account for network_account in inputs.assessment.accounts}
+    refused_services = find_refused_services(inputs, needy)
     waiting = {service.name for service in waiting_services(inputs.snapshot, thresholds)}
     held_up = [
-        waiting_service
-        for waiting_service in needy
-        if waiting_service.name in refused or waiting_service.name in waiting
+        needy_service
+        for needy_service in needy
+        if needy_service.name in refused_services or needy_service.name in waiting
     ]
     crowds = count_waiting(held_up)
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for waiting_service in held_up:
-        candidates = [accounts[one] for one in waiting_service.network_ids if one in accounts]
+    names_by_network: defaultdict[str, list[str]] = defaultdict(list)
+    for needy_service in held_up:
+        candidates = [accounts[network_id] for network_id in needy_service.network_ids if network_id in accounts]
         if not candidates:
             continue
         account = most_likely_full(candidates, crowds)
         is_full = account.free_at_most < _demand(account, needy)
-        is_told = waiting_service.name in refused
-        if (is_told and (is_full or not account.free_is_exact)) or (
-            waiting_service.name in waiting and is_full
+        is_refused = needy_service.name in refused_services
+        if (is_refused and (is_full or not account.free_is_exact)) or (
+            needy_service.name in waiting and is_full
         ):
-            found[account.network.id].append(waiting_service.name)
-    return {key: tuple(names) for key, names in found.items()}
+            names_by_network[account.network.id].append(needy_service.name)
+    return {key: tuple(names) for key, names in names_by_network.items()}
 
 
 def find_refused_services(inputs: GuardInputs, needy: Iterable[NeedyService]) -> frozenset[str]:
@@ -216,14 +216,14 @@ def find_refused_services(inputs: GuardInputs, needy: Iterable[NeedyService]) ->
 
     A failure from before one of their networks was made may have been another network's of that name.
     """
-    made = {account.network.id: account.network.created for account in inputs.assessment.accounts}
-    refused = _refusal_times(inputs)
+    creation_times = {account.network.id: account.network.created for account in inputs.assessment.accounts}
+    refusal_times = _refusal_times(inputs)
     return frozenset(
-        waiting_service.name
-        for waiting_service in needy
-        if waiting_service.name in refused
+        needy_service.name
+        for needy_service in needy
+        if needy_service.name in refusal_times
         and all(
-            refused[waiting_service.name] >= made[one] for one in waiting_service.network_ids if one in made
+            refusal_times[needy_service.name] >= creation_times[network_id] for network_id in needy_service.network_ids if network_id in creation_times
         )
     )
 
@@ -237,13 +237,13 @@ def _refusal_times(inputs: GuardInputs) -> Mapping[str, datetime]:
     services = {service.id: service.name for service in known(swarm.services, ())}
     # What a task could not get is logged with the task alone.
     tasks = {task.id: services.get(task.service_id, "") for task in known(swarm.tasks, ())}
-    found: dict[str, datetime] = {}
-    for logged in journal.findings:
-        if logged.signature.id in REFUSALS and not is_past(logged, journal):
-            of_tasks = (tasks.get(each, "") for each in logged.objects.get("task", ()))
-            for name in filter(None, (*logged.objects.get("service", ()), *of_tasks)):
-                found[name] = max(found.get(name, logged.last), logged.last)
-    return found
+    times: dict[str, datetime] = {}
+    for log_finding in journal.findings:
+        if log_finding.signature.id in REFUSALS and not is_past(log_finding, journal):
+            of_tasks = (tasks.get(task_id, "") for task_id in log_finding.objects.get("task", ()))
+            for name in filter(None, (*log_finding.objects.get("service", ()), *of_tasks)):
+                times[name] = max(times.get(name, log_finding.last), log_finding.last)
+    return times
 
 
 ON_THE_WAY = ("assigned", "accepted", "preparing", "ready", "starting")

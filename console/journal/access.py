@@ -21,20 +21,20 @@ def require_access(directory: Path | None, roots: Sequence[Path] = SYSTEM_DIRECT
     if directory is not None:
         _require_directory(directory)
         return
-    refused = readable = 0
+    unreadable = readable = 0
     for root in roots:
         for machine in _folders(root):
             if not _is_accessible(machine, os.R_OK | os.X_OK):
-                refused += 1
+                unreadable += 1
                 continue
             for path in machine.glob("system*.journal"):
                 if _is_accessible(path, os.R_OK):
                     readable += 1
                 else:
-                    refused += 1
+                    unreadable += 1
     if readable:
         return
-    if refused:
+    if unreadable:
         raise HostError("The journal of this host cannot be read by this user.", _HINT)
     raise HostError(
         "This host has no system journal.",
@@ -53,14 +53,14 @@ def _folders(root: Path) -> list[Path]:
 
 def _require_directory(directory: Path) -> None:
     try:
-        found = list(directory.iterdir())
+        paths = list(directory.iterdir())
     except FileNotFoundError as problem:
         raise HostError(f"There is no journal in {directory}: it does not exist.") from problem
     except NotADirectoryError as problem:
         raise HostError(f"There is no journal in {directory}: it is not a directory.") from problem
     except PermissionError as problem:
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT) from problem
-    files = [path for path in found if path.suffix in {".journal", ".journal~"}]
+    files = [path for path in paths if path.suffix in {".journal", ".journal~"}]
     if files and not any(_is_accessible(file, os.R_OK) for file in files):
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT)
 

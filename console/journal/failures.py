@@ -135,21 +135,21 @@ def _match_allocation(line: DaemonLine) -> _SignatureMatch:
     if not line.error and line.message.startswith(_SECOND_INGRESS):
         match = cause_of(line.message, ErrorSource.ALLOCATOR)
         return None if match is None else (_BY_CAUSE[match.cause.id], _objects(line, {}, is_agent=False))
-    found = _ALLOCATION.fullmatch(line.message)
-    if found is None or not line.error or line.error != line.error.strip():
+    message_match = _ALLOCATION.fullmatch(line.message)
+    if message_match is None or not line.error or line.error != line.error.strip():
         return None
-    if not _is_about_the_same(line.error, found.groupdict()):
+    if not _is_about_the_same(line.error, message_match.groupdict()):
         return None
     match = cause_of(line.error, ErrorSource.ALLOCATOR)
     signature = UNKNOWN_ALLOCATION if match is None else _BY_CAUSE[match.cause.id]
-    return signature, _objects(line, found.groupdict(), is_agent=False)
+    return signature, _objects(line, message_match.groupdict(), is_agent=False)
 
 
 def _match_release(line: DaemonLine) -> _SignatureMatch:
-    found = _RELEASE.fullmatch(line.message)
-    if found is None or _NO_STATE.fullmatch(line.error):
+    message_match = _RELEASE.fullmatch(line.message)
+    if message_match is None or _NO_STATE.fullmatch(line.error):
         return None
-    return RELEASE_FAILURE, _objects(line, found.groupdict(), is_agent=False)
+    return RELEASE_FAILURE, _objects(line, message_match.groupdict(), is_agent=False)
 
 
 def _match_task_failure(line: DaemonLine) -> _SignatureMatch:
@@ -168,23 +168,23 @@ def _has_identifiers(line: DaemonLine) -> bool:
 
 def _is_about_the_same(error: str, groups: Mapping[str, str | None]) -> bool:
     """Whether the error names no other task or service than the message does."""
-    said = _by_kind(groups)
+    message_ids = _by_kind(groups)
     return all(
-        said.get(kind, value) == value for kind, value in _NAMED_ID.findall(error) if kind != "network"
+        message_ids.get(kind, value) == value for kind, value in _NAMED_ID.findall(error) if kind != "network"
     )
 
 
 def field_objects(line: DaemonLine) -> Mapping[str, str]:
     """Return the objects that the fields beside a message name, by their kinds; what is no identifier is left out."""
-    found = {
+    objects = {
         kind: line.fields[key]
         for key, kind in _NAME_FIELDS.items()
         if _NAME.fullmatch(line.fields.get(key, ""))
     }
-    found |= {
+    objects |= {
         kind: line.fields[key] for key, kind in FIELDS.items() if _FULL_ID.fullmatch(line.fields.get(key, ""))
     }
-    return MappingProxyType(found)
+    return MappingProxyType(objects)
 
 
 def is_from_agent(line: DaemonLine) -> bool:
@@ -194,17 +194,17 @@ def is_from_agent(line: DaemonLine) -> bool:
 
 def _objects(line: DaemonLine, groups: Mapping[str, str | None], *, is_agent: bool) -> Mapping[str, str]:
     """Return the objects that a line names: those of its fields, of its error, and of its message, which wins."""
-    found = dict(field_objects(line))
+    objects = dict(field_objects(line))
     if not is_agent:
         # Every line of a manager names that manager, which is not at fault.
-        found.pop("node", None)
+        objects.pop("node", None)
     error = line.error or line.message
-    found |= dict(_NAMED_ID.findall(error))
+    objects |= dict(_NAMED_ID.findall(error))
     for wrapper in _WRAPPERS.finditer(error):
-        found |= _by_kind(wrapper.groupdict())
-    return MappingProxyType(found | _by_kind(groups))
+        objects |= _by_kind(wrapper.groupdict())
+    return MappingProxyType(objects | _by_kind(groups))
 
 
 def _by_kind(groups: Mapping[str, str | None]) -> dict[str, str]:
-    named = ((key.partition("_")[0], value) for key, value in groups.items())
-    return {kind: value for kind, value in named if value and kind in _KINDS}
+    pairs = ((key.partition("_")[0], value) for key, value in groups.items())
+    return {kind: value for kind, value in pairs if value and kind in _KINDS}

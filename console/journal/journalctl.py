@@ -33,20 +33,20 @@ class CommandJournal:
         self._clock = clock or SystemClock()
 
     async def read(self, window: Window) -> Batch:
-        taken = NewestFirst(window, self._unit, self._clock)
+        newest = NewestFirst(window, self._unit, self._clock)
         options = ["--reverse"]
         if window.since is not None and window.after is None:
             options.append(_since(window.since))
         first: dict[str, object] | None = None
         try:
-            async with asyncio.timeout(taken.left_s):
+            async with asyncio.timeout(newest.remaining_s):
                 async with self._open_lines(options) as lines:
-                    await _take_all(lines, taken)
+                    await _take_all(lines, newest)
                 if window.since is not None:
                     first = await self._first()
         except TimeoutError:
-            taken.stop()
-        return taken.batch(first)
+            newest.stop()
+        return newest.batch(first)
 
     async def follow(
         self, after: str | None = None, since: datetime | None = None
@@ -58,7 +58,7 @@ class CommandJournal:
             options = ["--no-tail", _since(since)]
         else:
             options = ["--lines=0"]
-        awaited = after
+        awaited_cursor = after
         async with self._open_lines(["--follow", *options]) as lines:
             while (chunk := await lines.next_chunk()) is not None:
                 entries: list[JournalEntry] = []
@@ -71,10 +71,10 @@ class CommandJournal:
                     except ValueError:
                         unreadable += 1
                         continue
-                    if awaited is not None:
-                        is_there = fields.get("__CURSOR") == awaited
-                        gaps = () if is_there else (vacuum_gap(awaited),)
-                        awaited = None
+                    if awaited_cursor is not None:
+                        is_there = fields.get("__CURSOR") == awaited_cursor
+                        gaps = () if is_there else (vacuum_gap(awaited_cursor),)
+                        awaited_cursor = None
                         if is_there:
                             continue
                     if entry is not None:
@@ -140,17 +140,17 @@ class _Lines:
         return [line for line in lines if line]
 
 
-async def _take_all(lines: _Lines, taken: NewestFirst) -> None:
+async def _take_all(lines: _Lines, newest: NewestFirst) -> None:
     while (chunk := await lines.next_chunk()) is not None:
         for _ in range(lines.overlong()):
-            taken.skip()
+            newest.skip()
         for line in chunk:
             try:
                 fields = fields_from_json(line)
             except ValueError:
-                taken.skip()
+                newest.skip()
                 continue
-            if not taken.take(fields):
+            if not newest.take(fields):
                 return
 
 

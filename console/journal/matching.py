@@ -85,20 +85,20 @@ def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
 
 def _match_strictly(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
     for signature, message, error in _BY_LEVEL.get(line.level, ()):
-        found = message.fullmatch(line.message)
-        if found is None:
+        message_match = message.fullmatch(line.message)
+        if message_match is None:
             continue
-        more = error.fullmatch(line.error)
-        if more is None:
+        error_match = error.fullmatch(line.error)
+        if error_match is None:
             continue
-        named = found.groupdict() | more.groupdict()
+        groups = message_match.groupdict() | error_match.groupdict()
         # The same kind in message and error is the same object, or the line is not what it seems.
-        if any(named[kind] != found[kind] for kind in found.groupdict()):
+        if any(groups[kind] != message_match[kind] for kind in message_match.groupdict()):
             continue
         ids = {_FIELDS[key]: line.fields[key] for key in _FIELDS if key in line.fields}
         if not all(_OBJECT_ID.fullmatch(value) for value in ids.values()):
             continue
-        ids |= {kind: value for kind, value in named.items() if kind in _IDENTIFIERS}
+        ids |= {kind: value for kind, value in groups.items() if kind in _IDENTIFIERS}
         ids = {**field_objects(line), **ids} if "removed" not in ids else ids
         return signature, MappingProxyType(ids)
     return None
@@ -125,9 +125,9 @@ class Recogniser:
         is_fragment, may_be_one = self._place(entry)
         is_crash = line.level in BARE and not may_be_one
         if not is_fragment and not entry.is_cut and (line.is_well_formed or is_crash):
-            found = match_line(line)
-            if found is not None:
-                return _event(entry, *found)
+            match = match_line(line)
+            if match is not None:
+                return _event(entry, *match)
         if (line.level or claimed_level(entry.message)) in _LOUD:
             return _unexplained_error(entry, line)
         return None
@@ -157,24 +157,24 @@ _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
 
 def _unexplained_error(entry: JournalEntry, line: DaemonLine) -> UnexplainedError:
     text = f"{line.message}: {line.error}" if line.error else line.message
-    shown = clean_error(text)
+    text = clean_error(text)
     # Errors that begin alike may have different causes, and the cause stands last.
-    alike = shown if len(shown) <= _PATTERN_LENGTH else f"{shown[:_PATTERN_HEAD]}…{shown[-_PATTERN_HEAD:]}"
+    alike = text if len(text) <= _PATTERN_LENGTH else f"{text[:_PATTERN_HEAD]}…{text[-_PATTERN_HEAD:]}"
     ids = {kind: value for kind, value in field_objects(line).items() if kind != "node" or is_from_agent(line)}
-    return UnexplainedError(entry.realtime, entry.cursor, shown, _VARIES.sub("…", alike), MappingProxyType(ids))
+    return UnexplainedError(entry.realtime, entry.cursor, text, _VARIES.sub("…", alike), MappingProxyType(ids))
 
 
 def _compile(template: str) -> re.Pattern[str]:
-    seen: set[str] = set()
+    seen_kinds: set[str] = set()
     parts: list[str] = []
-    for at, part in enumerate(_PLACE.split(template)):
+    for at, piece in enumerate(_PLACE.split(template)):
         if at % 2 == 0:
-            parts.append(re.escape(part))
-        elif part in seen:
-            parts.append(f"(?P={part})")
+            parts.append(re.escape(piece))
+        elif piece in seen_kinds:
+            parts.append(f"(?P={piece})")
         else:
-            seen.add(part)
-            parts.append(f"(?P<{part}>{_KINDS[part]})")
+            seen_kinds.add(piece)
+            parts.append(f"(?P<{piece}>{_KINDS[piece]})")
     return re.compile("".join(parts))
 
 
@@ -184,9 +184,9 @@ _Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
 def _by_level() -> _Table:
     table: _Table = {}
     for signature in SIGNATURES:
-        compiled = (signature, _compile(signature.message), _compile(signature.error))
+        entry = (signature, _compile(signature.message), _compile(signature.error))
         for level in signature.levels:
-            table.setdefault(level, []).append(compiled)
+            table.setdefault(level, []).append(entry)
     return table
 
 

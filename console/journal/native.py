@@ -71,19 +71,19 @@ class NativeJournal:
             executor.shutdown(wait=False)
 
     def _read(self, window: Window) -> Batch:
-        taken = NewestFirst(window, self._unit, self._clock)
+        newest = NewestFirst(window, self._unit, self._clock)
         with contextlib.closing(_open(self._unit, self._directory)) as reader, _read_errors():
             # Going backwards from the tail costs as much as the window holds, however large the journal is.
             reader.seek_tail()
             while fields := reader.get_previous():
-                if not taken.take(fields):
+                if not newest.take(fields):
                     break
             first = None
             if window.since is not None:
                 reader.flush_matches()
                 reader.seek_head()
                 first = reader.get_next() or None
-        return taken.batch(first)
+        return newest.batch(first)
 
 
 class _JournalTail:

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from console.journal.values import EMPTY, MESSAGE_LIMIT_BYTES, DaemonLine, JournalEntry
 
-_QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
-_PAIR = re.compile(rf'([^\s="]+)=(?:{_QUOTED}|([^\s"=\\]*))(?: |$)')
+_QUOTATION = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
+_PAIR = re.compile(rf'([^\s="]+)=(?:{_QUOTATION}|([^\s"=\\]*))(?: |$)')
 _HEAD = re.compile(
-    rf'time=(?:"[^"\\ ]+"|[^"\\ ]+) level=([a-z]+)(?: msg=(?:{_QUOTED}|([^\s"=\\]*)))?(?: (?=\S)|$)'
+    rf'time=(?:"[^"\\ ]+"|[^"\\ ]+) level=([a-z]+)(?: msg=(?:{_QUOTATION}|([^\s"=\\]*)))?(?: (?=\S)|$)'
 )
 _HEAD_START = re.compile(r'time=(?:"[^"\\ ]+"|[^"\\ ]+) level=([a-z]+) ')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
@@ -63,10 +63,10 @@ def _unquote(body: str) -> str:
     return _ESCAPE.sub(_unescape, body) if "\\" in body else body
 
 
-def _unescape(found: re.Match[str]) -> str:
-    byte, short, long, letter = found.groups()
+def _unescape(match: re.Match[str]) -> str:
+    byte, short, long, letter = match.groups()
     if letter is not None:
-        return _SHORT.get(letter, found[0])
+        return _SHORT.get(letter, match[0])
     if byte is not None:
         # Go writes a byte that is no UTF-8 this way; a character past DEL gets \u.
         return chr(int(byte, 16)) if byte < "80" else "\ufffd"
@@ -76,12 +76,12 @@ def _unescape(found: re.Match[str]) -> str:
 
 def _parse_json(text: str) -> DaemonLine:
     try:
-        found = json.loads(text, object_pairs_hook=_unique_keys)
+        document = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         return _bare(text)
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         return _bare(text)
-    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document.items()}
     if values.pop("time", None) is None or values.get("level") not in _LEVELS:
         return _bare(text)
     level, message, error = values.pop("level"), values.pop("msg", ""), values.pop("error", "")
@@ -89,29 +89,29 @@ def _parse_json(text: str) -> DaemonLine:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
         raise ValueError("a key is given twice")
-    return found
+    return document
 
 
 def fields_from_json(line: bytes) -> dict[str, object]:
     """Return the fields of one line. Raises ValueError when it is no entry."""
     try:
-        found = json.loads(line)
+        document = json.loads(line)
     except RecursionError as problem:
         raise ValueError("nested too deeply to be an entry") from problem
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise ValueError("an entry is an object")  # noqa: TRY004 -- callers handle one error for all nonsense
-    return {key: _value(value) for key, value in found.items()}
+    return {key: _value(value) for key, value in document.items()}
 
 
 def _value(value: Any) -> object:
     if not isinstance(value, list):
         return value
-    if all(isinstance(each, int) and 0 <= each <= 255 for each in value):
+    if all(isinstance(item, int) and 0 <= item <= 255 for item in value):
         return bytes(value)
-    return [_value(each) for each in value]
+    return [_value(item) for item in value]
 
 
 _LINE_LIMIT_BYTES = 1024 * 1024
@@ -196,14 +196,14 @@ def matches(unit: str) -> tuple[tuple[str, ...], ...]:
 def is_from_daemon(fields: Mapping[str, object], unit: str) -> bool:
     """Whether the entry is dockerd's own, or journald's word about its unit, by fields that nobody can forge."""
     return any(
-        all(_text(fields.get(name)) == wanted for name, wanted in map(_term, group))
+        all(_text(fields.get(name)) == expected for name, expected in map(_term, group))
         for group in matches(unit)
     )
 
 
 def _term(term: str) -> tuple[str, str]:
-    name, _, wanted = term.partition("=")
-    return name, wanted
+    name, _, expected = term.partition("=")
+    return name, expected
 
 
 def entry_from(fields: Mapping[str, object], unit: str) -> JournalEntry | None:
@@ -248,11 +248,11 @@ def realtime_of(fields: Mapping[str, object]) -> datetime | None:
 
 def _message(fields: Mapping[str, object]) -> tuple[str, bool]:
     """Return the message and whether it is not whole; a list is joined, and is not what dockerd writes."""
-    found = fields.get("MESSAGE")
-    if isinstance(found, list):
-        text, is_cut = "\n".join(_text(each) for each in found), True
+    field = fields.get("MESSAGE")
+    if isinstance(field, list):
+        text, is_cut = "\n".join(_text(item) for item in field), True
     else:
-        text, is_cut = _text(found), found is None
+        text, is_cut = _text(field), field is None
     # A byte that was no UTF-8 is one character here, so the comparison is in characters on purpose.
     if len(text) >= MESSAGE_LIMIT_BYTES or len(text.encode("utf-8", "replace")) >= MESSAGE_LIMIT_BYTES:
         return text[:MESSAGE_LIMIT_BYTES], True

@@ -42,17 +42,17 @@ class RecordedJournal:
             )
 
     def _read(self, window: Window) -> Batch:
-        taken = OldestFirst(window, self._unit, self._clock)
+        oldest = OldestFirst(window, self._unit, self._clock)
         try:
             with self._path.open("rb") as stream:
                 for fields in _entries(stream):
                     if fields is None:
-                        taken.skip()
-                    elif not taken.take(fields):
+                        oldest.skip()
+                    elif not oldest.take(fields):
                         break
         except OSError as problem:
             raise HostError(f"The recording {self._path} cannot be read: {problem.strerror}.") from problem
-        return taken.batch()
+        return oldest.batch()
 
 
 def _entries(stream: BinaryIO) -> Iterator[dict[str, object] | None]:

@@ -101,13 +101,13 @@ class Summariser:
     def add(self, batch: Batch) -> tuple[LogEvent | UnexplainedError, ...]:
         """Take a batch in, and return what was recognised in it, in order."""
         self._tallies.note(batch)
-        recognised: list[LogEvent | UnexplainedError] = []
+        events: list[LogEvent | UnexplainedError] = []
         for entry in batch.entries:
-            found = self._recogniser.recognise(entry)
-            self._tallies.count(found)
-            if found is not None:
-                recognised.append(found)
-        return tuple(recognised)
+            event = self._recogniser.recognise(entry)
+            self._tallies.count(event)
+            if event is not None:
+                events.append(event)
+        return tuple(events)
 
     def summary(self, names: Mapping[str, str], window_s: float | None = None) -> Summary:
         """Return the sum so far; `names` maps identifiers of objects to their names, `window_s` is what was read."""
@@ -124,14 +124,14 @@ def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | Non
             finding.signature.id,
         )
     )
-    unmatched = [
+    error_patterns = [
         ErrorPattern(pattern, tally.count, tally.first, tally.last, tally.text, _object_names(tally, names))
         for pattern, tally in tallies.patterns.items()
     ]
-    unmatched.sort(key=lambda each: (-each.count, each.pattern))
+    error_patterns.sort(key=lambda error_pattern: (-error_pattern.count, error_pattern.pattern))
     return Summary(
         findings=tuple(findings),
-        error_patterns=tuple(unmatched),
+        error_patterns=tuple(error_patterns),
         unexplained_count=tallies.unexplained_count,
         entries=tallies.entries,
         lost_addresses=tallies.lost_addresses,
@@ -186,17 +186,17 @@ def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> 
 
     The node is, where the line is about a node: a manager names itself in every line. A task is shown where there is no service.
     """
-    named = frozenset(kinds)
-    told = ["service"] if "service" in named else ["task"] if _shows_tasks(signature) else []
-    told += ["network", "removed"]
+    named_kinds = frozenset(kinds)
+    shown_kinds = ["service"] if "service" in named_kinds else ["task"] if _shows_tasks(signature) else []
+    shown_kinds += ["network", "removed"]
     if (
         signature is None
         or signature.shows_line
         or signature.message == AGENT_MESSAGE
         or "<node>" in signature.message
     ):
-        told.append("node")
-    return tuple(kind for kind in told if kind in named)
+        shown_kinds.append("node")
+    return tuple(kind for kind in shown_kinds if kind in named_kinds)
 
 
 def objects_at_fault(
@@ -233,8 +233,8 @@ def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Lo
 
 def _object_names(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     return {
-        kind: tuple(dict.fromkeys(clean(names.get(each, each), NAME_LIMIT) for each in kept))
-        for kind, kept in tally.objects.items()
+        kind: tuple(dict.fromkeys(clean(names.get(id_, id_), NAME_LIMIT) for id_ in ids))
+        for kind, ids in tally.objects.items()
     }
 
 
@@ -255,16 +255,16 @@ class SlidingSummariser:
         self, batch: Batch, now: datetime
     ) -> list[tuple[JournalEntry, DaemonLine, LogEvent | UnexplainedError | None]]:
         """Take a batch in, and return each entry with its parsed line and what it says."""
-        read = []
+        rows = []
         if batch.gaps or batch.is_partial or batch.unreadable:
             self._stretch(now if not batch.entries else batch.entries[0].realtime, now).note(batch)
         for entry in batch.entries:
-            line, found = self._recogniser.read(entry)
-            self._stretch(entry.realtime, now).count(found)
-            if isinstance(found, LogEvent) and found.signature.is_rebuild:
-                self._rebuilt_at = found.at
-            read.append((entry, line, found))
-        return read
+            line, event = self._recogniser.read(entry)
+            self._stretch(entry.realtime, now).count(event)
+            if isinstance(event, LogEvent) and event.signature.is_rebuild:
+                self._rebuilt_at = event.at
+            rows.append((entry, line, event))
+        return rows
 
     def summary(self, names: Mapping[str, str], now: datetime) -> Summary:
         """Return the sum of the window. The allocator's rebuild is included, however long ago it was."""

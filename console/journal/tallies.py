@@ -29,18 +29,18 @@ class Tally:
     unnamed_count: int = 0
     dropped: int = 0
 
-    def advance(self, found: LogEvent | UnexplainedError) -> None:
+    def advance(self, event: LogEvent | UnexplainedError) -> None:
         """Count one more."""
         self.count += 1
         # The wall clock may have been set back in between; the order of the journal is not its order.
-        self.first, self.last = min(self.first, found.at), max(self.last, found.at)
-        self.text, self.cursor = found.text, found.cursor
+        self.first, self.last = min(self.first, event.at), max(self.last, event.at)
+        self.text, self.cursor = event.text, event.cursor
 
     def name(self, kind: str, value: str) -> None:
         """Take note of an object."""
-        kept = self.objects.setdefault(kind, {})
-        if value in kept or len(kept) < MAX_OBJECTS:
-            kept[value] = None
+        names = self.objects.setdefault(kind, {})
+        if value in names or len(names) < MAX_OBJECTS:
+            names[value] = None
         else:
             self.unnamed_count += 1
 
@@ -76,17 +76,17 @@ class Tallies:
         if batch.gaps or batch.is_partial or batch.unreadable:
             self.is_complete = False
 
-    def count(self, found: LogEvent | UnexplainedError | None) -> None:
+    def count(self, event: LogEvent | UnexplainedError | None) -> None:
         """Count an entry, and what it says."""
         self.entries += 1
-        if isinstance(found, LogEvent):
-            self._count_event(found)
-        elif found is not None:
+        if isinstance(event, LogEvent):
+            self._count_event(event)
+        elif event is not None:
             self.unexplained_count += 1
-            tally = self.patterns.get(found.pattern) or Tally(0, found.at, found.at, "", "")
-            tally.advance(found)
-            _name_all(tally, found.ids)
-            self._keep(found.pattern, tally)
+            tally = self.patterns.get(event.pattern) or Tally(0, event.at, event.at, "", "")
+            tally.advance(event)
+            _name_all(tally, event.ids)
+            self._keep(event.pattern, tally)
 
     def add(self, later: "Tallies") -> None:
         """Count what was counted of a later stretch."""

@@ -24,7 +24,7 @@ class NewestFirst:
         self._is_partial = self._has_met_cursor = False
 
     @property
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Seconds until the deadline, 0 when it has passed."""
         return max(0.0, self._deadline - self._clock.monotonic())
 
@@ -54,7 +54,7 @@ class NewestFirst:
                 self._is_partial = True
                 return False
             self._entries.append(entry)
-        if self.left_s == 0:
+        if self.remaining_s == 0:
             self._is_partial = True
             return False
         return True

@@ -68,9 +68,9 @@ class Assessor:
             if is_same and assessment is self._last[1].assessment:
                 self._last = (inputs, self._last[1])
                 return self._last[1]
-        assessed = AssessedSnapshot(snapshot, assessment)
-        self._last = (inputs, assessed)
-        return assessed
+        assessed_snapshot = AssessedSnapshot(snapshot, assessment)
+        self._last = (inputs, assessed_snapshot)
+        return assessed_snapshot
 
     def find_disproved_leaks(self) -> Iterator[tuple[str, tuple[IPv4Address, ...]]]:
         """Yield networks (IDs) and addresses of which the leak log says that they leaked and the engine that they did not.
@@ -79,28 +79,28 @@ class Assessor:
         """
         if self._last is None:
             return
-        inputs, assessed = self._last
-        for account in assessed.assessment.accounts:
-            entered = [one for entry in inputs.leak_log.on(account.network.id) for one in entry.addresses]
-            for subnet in account.subnets if entered else ():
-                mine = tuple(address for address in entered if address in subnet.pool)
+        inputs, assessed_snapshot = self._last
+        for account in assessed_snapshot.assessment.accounts:
+            entered_addresses = [leaked_address for entry in inputs.leak_log.on(account.network.id) for leaked_address in entry.addresses]
+            for subnet in account.subnets if entered_addresses else ():
+                subnet_addresses = tuple(address for address in entered_addresses if address in subnet.pool)
                 leak = subnet.leak
                 is_counted = leak.evidence is LeakEvidence.ENGINE_COUNT and leak.as_of is None
-                if is_counted and leak.count is not None and leak.count < len(set(mine)):
-                    yield account.network.id, mine
+                if is_counted and leak.count is not None and leak.count < len(set(subnet_addresses)):
+                    yield account.network.id, subnet_addresses
 
     def _remember(self, inputs: AssessmentInputs) -> None:
         """Keep what the engine counted in the last snapshot, for as long as its allocator lives."""
         if self._last is None:
             return
-        before, assessed = self._last
+        before, assessed_snapshot = self._last
         if before.allocator != inputs.allocator or _rebuilt_at(before.journal) != _rebuilt_at(inputs.journal):
             self._counts.clear()
             return
         # It was the same until the last snapshot, which need not have been assessed.
         at = None if isinstance(before.swarm.engine, Unknown) else before.swarm.engine.time
         there = set[tuple[str, IPv4Network]]()
-        for account in assessed.assessment.accounts:
+        for account in assessed_snapshot.assessment.accounts:
             for subnet in account.subnets:
                 key, leak = (account.network.id, subnet.pool.subnet), subnet.leak
                 there.add(key)

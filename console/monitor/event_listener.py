@@ -29,10 +29,10 @@ class EventListener:
 
     async def run(self, since: datetime) -> None:
         """Listen, from a moment of the engine's clock on, until cancelled."""
-        async with self._source.listening(since - timedelta(seconds=1)) as stream_item:
-            async for each in stream_item:
-                self._quiescence.receive(each)
-                self._take(each)
+        async with self._source.listening(since - timedelta(seconds=1)) as stream:
+            async for item in stream:
+                self._quiescence.receive(item)
+                self._take(item)
 
     def removed_networks(self) -> frozenset[str]:
         """Return the networks (IDs) that were lately told to be removed from the swarm."""
@@ -44,18 +44,18 @@ class EventListener:
         """Return how long ago the last removal of a service or network was heard; endless before the first."""
         return float("inf") if self._removal_s is None else self._clock.monotonic() - self._removal_s
 
-    def _take(self, each: StreamItem) -> None:
-        if isinstance(each, EventGap):
+    def _take(self, item: StreamItem) -> None:
+        if isinstance(item, EventGap):
             return
-        if isinstance(each, Listening):
+        if isinstance(item, Listening):
             # It is opened again when the engine has come back.
             self._wake(False)
             return
-        is_removal = _is_removal(each)
+        is_removal = _is_removal(item)
         if is_removal:
             self._removal_s = self._clock.monotonic()
-            if each.kind == "network":
-                self._removals[each.id] = self._removal_s
+            if item.kind == "network":
+                self._removals[item.id] = self._removal_s
         self._wake(is_removal)
 
 

@@ -75,12 +75,12 @@ def series_of(
 
 def thin_points(points: Iterable[Point], now: datetime) -> tuple[Point, ...]:
     """Return the points that are kept: of each span the newest, and of the future none."""
-    kept: dict[tuple[timedelta, int], Point] = {}
-    for each in sorted(points, key=lambda point: point.at):
-        span = span_of(now - each.at)
+    points_by_span: dict[tuple[timedelta, int], Point] = {}
+    for point in sorted(points, key=lambda point: point.at):
+        span = span_of(now - point.at)
         if span is not None:
-            kept[span, int(each.at.timestamp() // span.total_seconds())] = each
-    return tuple(sorted(kept.values(), key=lambda each: each.at))
+            points_by_span[span, int(point.at.timestamp() // span.total_seconds())] = point
+    return tuple(sorted(points_by_span.values(), key=lambda point: point.at))
 
 
 def span_of(age: timedelta) -> timedelta | None:
@@ -152,10 +152,10 @@ class _Leaks:
 class History:
     """The history of one swarm. Without a store, or where it cannot be used, it is that of this session."""
 
-    def __init__(self, store: HistoryStore | None, clock: Clock, stage: StatePublisher) -> None:
+    def __init__(self, store: HistoryStore | None, clock: Clock, publisher: StatePublisher) -> None:
         self._store = store
         self._clock = clock
-        self._publisher = stage
+        self._publisher = publisher
         self._networks: dict[str, _NetworkHistory] = {}
         self._stored_points: Mapping[SeriesKey, tuple[Point, ...]] = {}
         self._cluster_id = ""
@@ -170,17 +170,17 @@ class History:
         self._cluster_id = engine.cluster_id
         key = allocator_key(allocator, engine.managers)
         try:
-            kept = await asyncio.to_thread(self._store.load, engine.cluster_id, key)
+            stored_history = await asyncio.to_thread(self._store.load, engine.cluster_id, key)
         except HostError as error:
             self._fail(unknown_from(error))
             return ()
-        self._stored_points = kept.points
+        self._stored_points = stored_history.points
         if not key:
             return ()
         self._leaks = _Leaks(
-            key, kept.entries, {(entry.network_id, entry.task_id): entry for entry in kept.entries}
+            key, stored_history.entries, {(entry.network_id, entry.task_id): entry for entry in stored_history.entries}
         )
-        return kept.entries
+        return stored_history.entries
 
     def take(
         self,
@@ -201,15 +201,15 @@ class History:
             if series is not None:
                 self._add(account, series, leak_log.on(account.network.id), engine.time, rebuilt_at)
         there = {account.network.id for account in accounts}
-        self._networks = {key: each for key, each in self._networks.items() if key in there}
+        self._networks = {key: network_history for key, network_history in self._networks.items() if key in there}
         mark = allocator_key(allocator, engine.managers)
         if self._leaks is None or self._leaks.allocator != mark:
             self._leaks = _Leaks(mark) if mark else None
         if self._leaks is not None:
             self._leaks.entries = leak_log.entries
-        trends = {key: each.trend for key, each in self._networks.items()}
+        trends = {key: network_history.trend for key, network_history in self._networks.items()}
         before = self._publisher.monitor_state.trends
-        is_same = trends.keys() == before.keys() and all(each is before[key] for key, each in trends.items())
+        is_same = trends.keys() == before.keys() and all(network_history is before[key] for key, network_history in trends.items())
         return before if is_same else MappingProxyType(trends)
 
     async def run(self) -> None:
@@ -231,19 +231,19 @@ class History:
         at: datetime,
         rebuilt_at: datetime | None,
     ) -> None:
-        course = self._networks.get(series.network_id)
-        if course is None or course.series != series:
+        network_history = self._networks.get(series.network_id)
+        if network_history is None or network_history.series != series:
             points = thin_points(self._stored_points.get((series.network_id, series.key), ()), at)
-            course = _NetworkHistory(series, points, Trend(), ((), 0, ()))
-            self._networks[series.network_id] = course
-        points = add_point(course.points, account.used_at_least, at)
+            network_history = _NetworkHistory(series, points, Trend(), ((), 0, ()))
+            self._networks[series.network_id] = network_history
+        points = add_point(network_history.points, account.used_at_least, at)
         if rebuilt_at is not None and points[0].at < rebuilt_at:
             # What is used includes what leaked, and that came back.
             points = tuple(point for point in points if point.at >= rebuilt_at)
         basis = (points, account.free_at_most, entries)
-        if basis != course.basis:
-            course.trend, course.basis = trend_of(points, account.free_at_most, entries), basis
-        course.points = points
+        if basis != network_history.basis:
+            network_history.trend, network_history.basis = trend_of(points, account.free_at_most, entries), basis
+        network_history.points = points
 
     async def _write(self, store: HistoryStore) -> None:
         if self._now is None or not self._cluster_id:
@@ -264,26 +264,26 @@ class History:
     async def _write_points(self, store: HistoryStore) -> None:
         # Snapshots go on while the store writes: only the points that were handed to it count as written.
         new = [
-            (course, course.points[-1])
-            for course in self._networks.values()
-            if course.points and _is_worth_writing(course)
+            (network_history, network_history.points[-1])
+            for network_history in self._networks.values()
+            if network_history.points and _is_worth_writing(network_history)
         ]
         if not new:
             return
-        points = [((course.series.network_id, course.series.key), point) for course, point in new]
+        points = [((network_history.series.network_id, network_history.series.key), point) for network_history, point in new]
         await asyncio.to_thread(store.add_points, self._cluster_id, points)
-        for course, point in new:
-            course.stored_point = point
+        for network_history, point in new:
+            network_history.stored_point = point
 
     async def _write_leaks(self, store: HistoryStore) -> None:
         leaks = self._leaks
         if leaks is None:
             return
         now = {(entry.network_id, entry.task_id): entry for entry in leaks.entries}
-        added_ones = [each for key, each in now.items() if leaks.stored_entries.get(key) != each]
-        gone = [each for key, each in leaks.stored_entries.items() if key not in now]
-        if added_ones or gone:
-            await asyncio.to_thread(store.change_leaks, self._cluster_id, leaks.allocator, added_ones, gone)
+        new_entries = [entry for key, entry in now.items() if leaks.stored_entries.get(key) != entry]
+        old_entries = [entry for key, entry in leaks.stored_entries.items() if key not in now]
+        if new_entries or old_entries:
+            await asyncio.to_thread(store.change_leaks, self._cluster_id, leaks.allocator, new_entries, old_entries)
             leaks.stored_entries = now
 
     def _fail(self, why: Unknown | None) -> None:
@@ -291,11 +291,11 @@ class History:
             self._publisher.show(history_failure=why)
 
 
-def _is_worth_writing(course: _NetworkHistory) -> bool:
-    last = course.points[-1]
+def _is_worth_writing(network_history: _NetworkHistory) -> bool:
+    last = network_history.points[-1]
     # Where nothing changes, the later end of what stands is written now and then.
     return (
-        course.stored_point is None
-        or course.stored_point.used != last.used
-        or (last.at - course.stored_point.at).total_seconds() >= 10 * WRITE_INTERVAL_S
+        network_history.stored_point is None
+        or network_history.stored_point.used != last.used
+        or (last.at - network_history.stored_point.at).total_seconds() >= 10 * WRITE_INTERVAL_S
     )

@@ -40,13 +40,13 @@ class LogFollower:
     """The feed of dockerd's log."""
 
     def __init__(
-        self, log: DaemonLog, host: str, snapshot: SnapshotSettings, clock: Clock, stage: StatePublisher
+        self, log: DaemonLog, host: str, snapshot: SnapshotSettings, clock: Clock, publisher: StatePublisher
     ) -> None:
         self._log = log
         self._host = host
         self._snapshot = snapshot
         self._clock = clock
-        self._publisher = stage
+        self._publisher = publisher
         self._engine: Result[Engine] = NO_ENGINE_YET
         self._has_snapshot, self._has_engine = asyncio.Event(), asyncio.Event()
         self._news = asyncio.Event()
@@ -76,16 +76,16 @@ class LogFollower:
         """Take in names and whose engine it is from a snapshot."""
         before = self._names_of
         if before is None or any(
-            one is not other
-            for one, other in (
+            old is not new
+            for old, new in (
                 (before.networks, swarm.networks),
                 (before.services, swarm.services),
                 (before.nodes, swarm.nodes),
             )
         ):
             # Services that are gone keep their names.
-            kept = {} if len(self._names) > MAX_NAMES else self._names
-            self._names, self._names_of = {**kept, **object_names(swarm)}, swarm
+            old_names = {} if len(self._names) > MAX_NAMES else self._names
+            self._names, self._names_of = {**old_names, **object_names(swarm)}, swarm
         self._engine = swarm.engine
         self._has_snapshot.set()
         if not isinstance(swarm.engine, Unknown):
@@ -100,8 +100,8 @@ class LogFollower:
         )
         try:
             # Neither ends but by a bug, which is not to be lost: without either the log would just stand still.
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            done_tasks, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done_tasks:
                 task.result()
         finally:
             for task in tasks:
@@ -133,18 +133,18 @@ class LogFollower:
         A dockerd that is dead is when its log is wanted most, and cannot be proven to be the one that logs.
         """
         reading = asyncio.create_task(self._read_and_follow(), name="log read")
-        told = asyncio.create_task(self._has_engine.wait(), name="engine told")
+        waiting_for_engine = asyncio.create_task(self._has_engine.wait(), name="engine told")
         try:
-            await asyncio.wait((reading, told), return_when=asyncio.FIRST_COMPLETED)
-            if told.done() and (refusal := await self._refusal()) is not None:
+            await asyncio.wait((reading, waiting_for_engine), return_when=asyncio.FIRST_COMPLETED)
+            if waiting_for_engine.done() and (refusal := await self._refusal()) is not None:
                 return refusal
             await reading
         except HostError as error:
             self._fail(unknown_from(error))
         finally:
             reading.cancel()
-            told.cancel()
-            await asyncio.gather(reading, told, return_exceptions=True)
+            waiting_for_engine.cancel()
+            await asyncio.gather(reading, waiting_for_engine, return_exceptions=True)
         return None
 
     async def _read_and_follow(self) -> None:
@@ -167,16 +167,16 @@ class LogFollower:
     async def _take(self, batch: Batch) -> None:
         now = self._clock.now()
         for start in range(0, max(1, len(batch.entries)), AT_ONCE):
-            part = replace(batch, entries=batch.entries[start : start + AT_ONCE])
+            small_batch = replace(batch, entries=batch.entries[start : start + AT_ONCE])
             if start:
                 # A long batch must not hold the loop.
-                part = Batch(part.entries)
+                small_batch = Batch(small_batch.entries)
                 await asyncio.sleep(0)
-            for entry, line, found in self._summariser.add(part, now):
+            for entry, line, meaning in self._summariser.add(small_batch, now):
                 self._count += 1
                 text = clean(entry.message, LINE_LIMIT)
-                self._lines.append(Line(self._count, text, entry.realtime, line.level, found))
-                if isinstance(found, LogEvent) and found.signature.is_rebuild:
+                self._lines.append(Line(self._count, text, entry.realtime, line.level, meaning))
+                if isinstance(meaning, LogEvent) and meaning.signature.is_rebuild:
                     self.on_rebuild()
         self._cursor = batch.cursor or self._cursor
         self._failures = 0

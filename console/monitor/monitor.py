@@ -45,16 +45,16 @@ class Monitor:
         clock = clock or SystemClock()
         reader = RepeatedReader(sources.connection)
         rules = QuiescenceRules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
-        survey = HostReader(settings.quiet, settings.snapshot.call_timeout_s)
+        host_reader = HostReader(settings.quiet, settings.snapshot.call_timeout_s)
         quiescence = QuiescenceTracker(reader.host, clock, rules)
         self._publisher = StatePublisher(clock)
         store = None if sources.state is None else HistoryStore(sources.state)
         self._history = History(store, clock, self._publisher)
-        environment = StoredContext(reader.host, sources.state, settings.snapshot, clock)
-        self._poller = SnapshotPoller(reader, settings, self._publisher, environment, self._history)
+        context = StoredContext(reader.host, sources.state, settings.snapshot, clock)
+        self._poller = SnapshotPoller(reader, settings, self._publisher, context, self._history)
         self._log_follower = LogFollower(sources.log, reader.host, settings.snapshot, clock, self._publisher)
         self._quiescence_feed = QuiescenceFeed(
-            OwnHost(reader.host, survey), survey, quiescence, clock, self._publisher
+            OwnHost(reader.host, host_reader), host_reader, quiescence, clock, self._publisher
         )
         self._listener = EventListener(
             EventSource(sources.connection, clock), clock, quiescence, self._poller.wake
@@ -104,7 +104,7 @@ class Monitor:
 
     def _on_snapshot(self, swarm: SwarmState) -> None:
         self._log_follower.learn(swarm)
-        self._quiescence_feed.judge(swarm)
+        self._quiescence_feed.publish_verdict(swarm)
         is_first = self._first_snapshot is not None and not self._first_snapshot.done()
         if is_first and self._first_snapshot is not None and not isinstance(swarm.engine, Unknown):
             self._first_snapshot.set_result(swarm)

@@ -36,17 +36,17 @@ class QuiescenceFeed:
     """The feed of quiet."""
 
     def __init__(
-        self, own: OwnHost, eye: ActivityReader, quiescence: QuiescenceTracker, clock: Clock, stage: StatePublisher
+        self, own: OwnHost, reader: ActivityReader, quiescence: QuiescenceTracker, clock: Clock, publisher: StatePublisher
     ) -> None:
         self._own = own
         self._quiescence = quiescence
         self._clock = clock
-        self._publisher = stage
-        self._activity: HostActivity = unlooked(NOT_YET, eye.own())
+        self._publisher = publisher
+        self._activity: HostActivity = unlooked(NOT_YET, reader.own())
         self._swarm: SwarmState | None = None
         self._has_snapshot = asyncio.Event()
 
-    def judge(self, swarm: SwarmState) -> None:
+    def publish_verdict(self, swarm: SwarmState) -> None:
         """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
         self._swarm = swarm
         self._has_snapshot.set()
@@ -78,18 +78,18 @@ class SnapshotPoller:
         self,
         reader: RepeatedReader,
         settings: Settings,
-        stage: StatePublisher,
-        environment: StoredContext,
+        publisher: StatePublisher,
+        context: StoredContext,
         history: History,
     ) -> None:
         self._reader = reader
         self._settings = settings
-        self._publisher = stage
-        self._clock = stage.clock
-        self._context = environment
+        self._publisher = publisher
+        self._clock = publisher.clock
+        self._context = context
         self._history = history
         self._schedule = InspectionSchedule(settings.snapshot.settle_s)
-        self._assessor = Assessor(reader.host, settings.thresholds, stage.clock)
+        self._assessor = Assessor(reader.host, settings.thresholds, publisher.clock)
         self._leak_tracker = LeakTracker()
         self._woken = asyncio.Event()
         self._is_urgent = False
@@ -111,17 +111,17 @@ class SnapshotPoller:
         while True:
             self._woken.clear()
             self._is_urgent = False
-            self._began_s = began_s = self._clock.monotonic()
-            removed = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
+            self._began_s = start_s = self._clock.monotonic()
+            removed_networks = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
             swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
-            ended_s = self._clock.monotonic()
-            took_s = ended_s - began_s
-            self._schedule.note(swarm, ended_s)
+            end_s = self._clock.monotonic()
+            took_s = end_s - start_s
+            self._schedule.note(swarm, end_s)
             rebuilt_at = _rebuilt_at(self.summary())
             if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
-                kept = await self._history.begin(swarm.engine, allocator_of(swarm))
-                self._leak_tracker = add_entries(self._leak_tracker, kept)
-            self._leak_tracker = step(self._leak_tracker, swarm, ended_s, rebuilt_at, removed)
+                earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
+                self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
+            self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
             swarm = self._leak_tracker.without_leftovers(swarm)
             runs = await self._context.runs()
             self._publisher.show(run_findings=self._find_runs(runs))
@@ -135,14 +135,14 @@ class SnapshotPoller:
                 wait_s = pause_s(self._settings.snapshot.poll_s, took_s, is_close=self._is_close())
                 await self._show(swarm, swarm.engine, runs, took_s, wait_s)
             self.on_snapshot(swarm)
-            await self._pause(ended_s, wait_s, took_s)
+            await self._pause(end_s, wait_s, took_s)
 
     def _choose(self, swarm: SwarmState) -> set[str]:
         return self._schedule.choose(swarm, self.attended_networks | {self._settings.network}, self._began_s)
 
     def _is_close(self) -> bool:
-        is_told = self.listener is not None and self.listener.since_removal_s() < REMOVAL_S
-        return is_told or self._leak_tracker.is_ending()
+        is_removal_recent = self.listener is not None and self.listener.since_removal_s() < REMOVAL_S
+        return is_removal_recent or self._leak_tracker.is_ending()
 
     def _find_runs(self, runs: Result[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
         """Return the findings about runs; the very same where they are as they were."""
@@ -188,16 +188,16 @@ class SnapshotPoller:
             poll_s=pause_s,
         )
 
-    async def _pause(self, ended_s: float, pause_s: float, took_s: float) -> None:
-        due_s = ended_s + pause_s
+    async def _pause(self, end_s: float, pause_s: float, took_s: float) -> None:
+        due_s = end_s + pause_s
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                due_s = min(due_s, ended_s + urgent_pause_s(took_s, is_urgent=self._is_urgent))
-            left_s = due_s - self._clock.monotonic()
-            if left_s <= 0:
+                due_s = min(due_s, end_s + urgent_pause_s(took_s, is_urgent=self._is_urgent))
+            remaining_s = due_s - self._clock.monotonic()
+            if remaining_s <= 0:
                 return
-            await sleep_unless(self._woken, self._clock, left_s)
+            await sleep_unless(self._woken, self._clock, remaining_s)
 
 
 def _rebuilt_at(journal: Result[Summary]) -> datetime | None:

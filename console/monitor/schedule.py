@@ -66,39 +66,39 @@ class InspectionSchedule:
         self._records: dict[str, _Record] = {}
         self._tasks: tuple[Task, ...] = ()
         self._services: tuple[Service, ...] = ()
-        self._chosen: set[str] = set()
-        self._touched: set[str] = set()
+        self._inspected_ids: set[str] = set()
+        self._changed_ids: set[str] = set()
 
-    def choose(self, swarm: SwarmState, attended: Collection[str], now_s: float) -> set[str]:
-        """Return which networks to inspect, by ID; `attended` are IDs or names."""
-        self._touched = set(self._changed(swarm))
+    def choose(self, swarm: SwarmState, attended_networks: Collection[str], now_s: float) -> set[str]:
+        """Return which networks to inspect, by ID; `attended_networks` are IDs or names."""
+        self._changed_ids = set(self._find_changes(swarm))
         overlays = [network for network in known(swarm.networks, ()) if network.is_overlay]
-        self._chosen, due = set[str](), list[tuple[float, str]]()
+        self._inspected_ids, due = set[str](), list[tuple[float, str]]()
         for overlay in overlays:
             record = self._records.get(overlay.id)
-            if record is None or overlay.id in self._touched or isinstance(overlay.detail, Unknown):
-                self._chosen.add(overlay.id)
+            if record is None or overlay.id in self._changed_ids or isinstance(overlay.detail, Unknown):
+                self._inspected_ids.add(overlay.id)
                 continue
             is_unsettled = record.inspected_s - record.since_s < self._settle_s
-            is_attended = overlay.ingress or overlay.id in attended or overlay.name in attended
+            is_attended = overlay.ingress or overlay.id in attended_networks or overlay.name in attended_networks
             if is_unsettled and now_s - record.since_s >= self._settle_s:
-                self._chosen.add(overlay.id)
+                self._inspected_ids.add(overlay.id)
             elif now_s - record.inspected_s >= (ATTENTION_INTERVAL_S if is_attended else IDLE_INTERVAL_S):
                 due.append((record.inspected_s, overlay.id))
-        self._chosen |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
-        return self._chosen
+        self._inspected_ids |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
+        return self._inspected_ids
 
     def note(self, swarm: SwarmState, now_s: float) -> None:
         """Take in the snapshot that was chosen for, when it is over."""
         overlays = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
         if not isinstance(swarm.networks, Unknown):
-            self._records = {key: each for key, each in self._records.items() if key in overlays}
+            self._records = {key: old_record for key, old_record in self._records.items() if key in overlays}
         for key, network in overlays.items():
             record = self._records.get(key)
-            is_other = record is None or key in self._touched or record.network is not network
+            is_other = record is None or key in self._changed_ids or record.network is not network
             if record is None or is_other:
                 self._records[key] = _Record(network, now_s, now_s)
-            elif key in self._chosen:
+            elif key in self._inspected_ids:
                 record.inspected_s = now_s
         # What could not be read is compared with when it can be again.
         self._tasks, self._services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
@@ -107,12 +107,12 @@ class InspectionSchedule:
         """Return the networks (IDs) that two inspections, at least the settling time apart, found unchanged."""
         return frozenset(
             key
-            for key, each in self._records.items()
-            if each.inspected_s - each.since_s >= self._settle_s
-            and not isinstance(each.network.detail, Unknown)
+            for key, record in self._records.items()
+            if record.inspected_s - record.since_s >= self._settle_s
+            and not isinstance(record.network.detail, Unknown)
         )
 
-    def _changed(self, swarm: SwarmState) -> Iterator[str]:
+    def _find_changes(self, swarm: SwarmState) -> Iterator[str]:
         """Yield the networks on which tasks or services came, went or changed."""
         tasks, services = known(swarm.tasks, self._tasks), known(swarm.services, self._services)
         if tasks is not self._tasks:
@@ -121,7 +121,7 @@ class InspectionSchedule:
         if services is not self._services:
             for service in _differing(self._services, services):
                 yield from service.network_ids
-                yield from (each.network_id for each in service.virtual_ips)
+                yield from (virtual_ip.network_id for virtual_ip in service.virtual_ips)
 
 
 def _differing(before: Collection[Task | Service], now: Collection[Task | Service]) -> Iterator[Any]:

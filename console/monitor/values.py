@@ -100,13 +100,13 @@ class StatePublisher:
     def __init__(self, clock: Clock) -> None:
         self.monitor_state = MonitorState()
         self.clock = clock
-        self._changed = asyncio.Event()
+        self._change_event = asyncio.Event()
 
     def show(self, **parts: Any) -> None:
         """Change parts of the scene, by their names; nothing happens where each is the very same as before."""
-        if any(getattr(self.monitor_state, name) is not part for name, part in parts.items()):
+        if any(getattr(self.monitor_state, name) is not value for name, value in parts.items()):
             self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
-            self._changed.set()
+            self._change_event.set()
 
     def success(self, value: T) -> Feed[T]:
         """Return a feed whose newest attempt brought a value."""
@@ -123,15 +123,15 @@ class StatePublisher:
     ) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest scene after each change. A feed that ends by a bug ends this with its exception."""
         running = set(feeds)
-        waiting = asyncio.ensure_future(self._changed.wait())
+        waiting = asyncio.ensure_future(self._change_event.wait())
         try:
             while True:
-                self._changed.clear()
+                self._change_event.clear()
                 yield self.monitor_state
                 if waiting.done():
-                    waiting = asyncio.ensure_future(self._changed.wait())
-                done, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
-                for task in done & running:
+                    waiting = asyncio.ensure_future(self._change_event.wait())
+                done_tasks, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done_tasks & running:
                     task.result()
                     running.discard(task)
         finally:

@@ -57,7 +57,7 @@ def _read(path: Path) -> Census:
 
 def _plain(identifier: str) -> str:
     # An ID comes from outside and becomes part of a path.
-    return "".join(each for each in identifier if each.isascii() and each.isalnum())[:64]
+    return "".join(character for character in identifier if character.isascii() and character.isalnum())[:64]
 
 
 def _as_json(census: Census) -> Mapping[str, Any]:
@@ -82,7 +82,7 @@ def _census(data: Mapping[str, Any]) -> Census:
     if data["schema"] != SCHEMA:
         raise ValueError("another version wrote it")
     allocator = data["allocator"]
-    began = allocator["daemon_began"]
+    daemon_began = allocator["daemon_began"]
     return Census(
         network_id=clean(data["network_id"]),
         network_name=clean(data["network_name"]),
@@ -91,9 +91,9 @@ def _census(data: Mapping[str, Any]) -> Census:
             clean(allocator["cluster_id"]),
             clean(allocator["leader_id"]),
             clean(allocator["node_id"]),
-            None if began is None else _moment(began),
+            None if daemon_began is None else _moment(daemon_began),
         ),
-        unaccounted=tuple(IPv4Address(str(each)) for each in data["unaccounted"]),
+        unaccounted=tuple(IPv4Address(str(address)) for address in data["unaccounted"]),
         load_balancers_at_most=int(data["load_balancers_at_most"]),
     )
 

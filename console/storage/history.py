@@ -76,8 +76,8 @@ class HistoryStore:
             ):
                 moment = datetime.fromtimestamp(int(at), UTC)
                 points.setdefault((str(network), str(series)), []).append(Point(moment, int(used)))
-            kept = {key: tuple(each) for key, each in points.items()}
-            return StoredHistory(kept, _entries(file, cluster_id, allocator))
+            points_by_series = {key: tuple(series_points) for key, series_points in points.items()}
+            return StoredHistory(points_by_series, _entries(file, cluster_id, allocator))
 
         return self._do(read, "BEGIN")
 
@@ -101,14 +101,14 @@ class HistoryStore:
         self._do(lambda file: file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows))
 
     def change_leaks(
-        self, cluster_id: str, allocator: str, added: Sequence[LeakEntry], gone: Sequence[LeakEntry]
+        self, cluster_id: str, allocator: str, new_entries: Sequence[LeakEntry], old_entries: Sequence[LeakEntry]
     ) -> None:
         """Keep what leaked, and forget what has not leaked after all."""
         new = [
             (cluster_id, allocator, entry.network_id, entry.task_id, entry.ended_at.timestamp(), _text(entry))
-            for entry in added
+            for entry in new_entries
         ]
-        old = [(cluster_id, allocator, entry.network_id, entry.task_id) for entry in gone]
+        old = [(cluster_id, allocator, entry.network_id, entry.task_id) for entry in old_entries]
 
         def write(file: sqlite3.Connection) -> None:
             file.executemany(
@@ -158,9 +158,9 @@ class HistoryStore:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
-            what = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
+            reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
             raise HostError(
-                f"The history in {clean(str(self._path), 300)} cannot be used: {what}.",
+                f"The history in {clean(str(self._path), 300)} cannot be used: {reason}.",
                 WHOSE
                 if isinstance(error, PermissionError | NotADirectoryError)
                 else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
@@ -231,7 +231,7 @@ def _entry(text: str) -> LeakEntry:
     if ended_at.tzinfo is None:
         raise ValueError("a time without its zone")
     return LeakEntry(
-        addresses=tuple(IPv4Address(str(each)) for each in data["addresses"]),
+        addresses=tuple(IPv4Address(str(address)) for address in data["addresses"]),
         ended_at=ended_at,
         **{name: clean(str(data[name])) for name in names},
     )

@@ -77,8 +77,8 @@ def outlook(trend: Trend | None) -> str:
         return ""
     if trend.full_in_hours is not None:
         return f"full in about {duration(trend.full_in_hours * 3600)} at this rate"
-    if trend.removals_left is not None:
-        return f"full after ~{plural(trend.removals_left, 'more leaking removal')}"
+    if trend.remaining_removals is not None:
+        return f"full after ~{plural(trend.remaining_removals, 'more leaking removal')}"
     return ""
 
 
@@ -123,7 +123,7 @@ def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragra
     cell = subnet.cell(address)
     told = describe_address(cell, subnet, index)
     tone = BAD if cell.mark.is_trouble else UNKNOWN if cell.mark is CellKind.OPEN else STRONG
-    first = Paragraph(((f"{cell.address}  ", STRONG), (told.what, tone)))
+    first = Paragraph(((f"{cell.address}  ", STRONG), (told.description, tone)))
     return (
         first,
         *(

@@ -108,7 +108,7 @@ def test_figures_that_contradict_each_other_are_not_believed() -> None:
 
 def test_fewer_taken_than_held_is_unknown_and_never_negative() -> None:
     found = only(counted_swarm(5), counted_swarm(5))
-    assert found.subnets[0].leak.why_unknown == leaks.MORE_HOLDERS_THAN_TAKEN
+    assert found.subnets[0].leak.why_unknown == leaks.UNDERCOUNT
     assert not found.free_is_exact
 
 

@@ -132,7 +132,7 @@ def test_such_a_copy_is_left_out_for_as_long_as_it_is_listed() -> None:
 
 
 def test_a_removal_that_the_engine_told_counts_before_the_list_shows_it() -> None:
-    leak_tracker = step(seen_leaking(BEFORE), state(DIES), 101.0, removed=("id-ghost_internal",))
+    leak_tracker = step(seen_leaking(BEFORE), state(DIES), 101.0, removed_ids=("id-ghost_internal",))
     assert lost(step(leak_tracker, ENDED, 101.5)) == [("id-proxy", ["10.0.1.3"])]
 
 

@@ -98,7 +98,7 @@ def test_removals_are_told_apart_and_averaged() -> None:
     ]
     found = trend_of((), 9, leaks)
     assert found.leaked_per_removal == pytest.approx(4 / 3)
-    assert found.removals_left == 6
+    assert found.remaining_removals == 6
 
 
 def test_only_the_last_removals_count() -> None:
@@ -115,7 +115,7 @@ def test_only_the_last_removals_count() -> None:
 
 def test_without_removals_nothing_is_said_of_them() -> None:
     found = trend_of(points(*range(100, 113)), 60, ())
-    assert (found.leaked_per_removal, found.removals_left) == (None, None)
+    assert (found.leaked_per_removal, found.remaining_removals) == (None, None)
 
 
 @given(

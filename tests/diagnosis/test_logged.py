@@ -83,4 +83,4 @@ def test_a_journal_with_gaps_says_that_silence_proves_nothing() -> None:
 
 
 def test_a_complete_journal_without_errors_is_no_finding() -> None:
-    assert not list(find_log_failures(summary(), required=True))
+    assert not list(find_log_failures(summary(), is_required=True))

@@ -112,12 +112,12 @@ IN_VAIN = swarm(
 def test_a_task_that_ends_on_a_node_that_is_down_is_stuck_after_the_dwell_time() -> None:
     first = judged(IN_VAIN)
     assert [each.code for each in first.report.blocking] == ["tasks"]
-    assert list(first.previous.unsettled.values()) == [NOW]
-    previous = PreviousChecks(dict.fromkeys(first.previous.unsettled, ago(61)))
+    assert list(first.previous.unsettled_since.values()) == [NOW]
+    previous = PreviousChecks(dict.fromkeys(first.previous.unsettled_since, ago(61)))
     later = judged(IN_VAIN, previous=previous)
     assert [each.code for each in later.report.blocking] == ["stuck"]
     assert names(by_code(later)["stuck"]) == ["web"]
-    assert later.previous.unsettled == previous.unsettled
+    assert later.previous.unsettled_since == previous.unsettled_since
     for name in ("web", "far.example.org"):
         accepting = replace(RULES, accepted=frozenset((name,)))
         accepted = judged(IN_VAIN, previous=previous, rules=accepting)
@@ -130,7 +130,7 @@ def test_a_task_that_ends_on_a_node_that_is_down_is_stuck_after_the_dwell_time()
 
 
 def test_an_accepted_task_on_a_node_that_is_down_excuses_nothing_else_of_its_service() -> None:
-    previous = PreviousChecks(dict.fromkeys(judged(IN_VAIN).previous.unsettled, ago(61)))
+    previous = PreviousChecks(dict.fromkeys(judged(IN_VAIN).previous.unsettled_since, ago(61)))
     accepting = replace(RULES, accepted=frozenset(("far.example.org",)))
     updating = replace(WEB, update_state="updating", update_started=ago(5))
     here = task("web", slot=3, state="running", desired="shutdown")
@@ -141,7 +141,7 @@ def test_an_accepted_task_on_a_node_that_is_down_excuses_nothing_else_of_its_ser
 
 def test_what_is_left_of_a_lost_service_on_a_node_that_is_down_can_be_accepted() -> None:
     state = swarm(tasks=[task("gone", desired="remove", node="far")], nodes=[HERE, FAR])
-    previous = PreviousChecks(dict.fromkeys(judged(state).previous.unsettled, ago(61)))
+    previous = PreviousChecks(dict.fromkeys(judged(state).previous.unsettled_since, ago(61)))
     assert names(by_code(judged(state, previous=previous))["stuck"]) == ["service id-gone"]
     for name in ("service id-gone", "id-gone", "far.example.org"):
         accepting = replace(RULES, accepted=frozenset((name,)))
@@ -200,7 +200,7 @@ def test_a_job_that_keeps_failing_is_stuck_after_the_dwell_time() -> None:
     )
     first = judged(again)
     assert names(by_code(first)["replicas"]) == ["web"]
-    assert first.previous.unsettled == {"id-web": ago(1)}
+    assert first.previous.unsettled_since == {"id-web": ago(1)}
     later = judged(again, previous=PreviousChecks({"id-web": ago(61)}))
     assert [each.code for each in later.report.blocking] == ["stuck"]
     assert by_code(later)["stuck"].blockers[0].what == "is an unfinished job and has failed (exit (1))"

@@ -114,7 +114,7 @@ async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_pat
         dry = decide(await guard.collector.inputs(), ALLOWED, SETTINGS.thresholds)
         assert dry.restarts
         outcome = await guard.act()
-        assert (outcome.verdict, outcome.restarted, guard.restarts) == (GuardVerdict.GO, True, 1)
+        assert (outcome.verdict, outcome.has_restarted, guard.restarts) == (GuardVerdict.GO, True, 1)
         assert "The docker unit was restarted" in outcome.decision.sentence
         engine.advance(30)
         alive = [each.state for each in engine.store.tasks.values() if each.is_alive]
@@ -122,7 +122,7 @@ async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_pat
             (each.name, each.state, each.error) for each in engine.store.tasks.values()
         ]
         again = await guard.act()
-    assert (again.verdict, again.restarted, guard.restarts) == (GuardVerdict.GO, False, 1)
+    assert (again.verdict, again.has_restarted, guard.restarts) == (GuardVerdict.GO, False, 1)
     assert last_restart(tmp_path) is not None
 
 
@@ -152,7 +152,7 @@ async def test_a_unit_that_does_not_come_up_is_an_error_and_is_remembered(tmp_pa
         with pytest.raises(HostError, match="failed"):
             await guard.act(restart=fails)
         assert last_restart(tmp_path) is not None
-        assert not (await guard.act()).restarted
+        assert not (await guard.act()).has_restarted
 
 
 async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path) -> None:

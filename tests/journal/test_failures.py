@@ -198,7 +198,7 @@ def test_a_node_that_is_about_to_start_is_noted_and_asks_for_nothing() -> None:
     summary = summary_of(line("fatal task error", STARTING, AGENT))
     (found,) = summary.findings
     assert (found.signature.id, summary.worst) == ("node-starting", LogSeverity.NOTE)
-    assert not list(find_log_failures(summary, required=True))
+    assert not list(find_log_failures(summary, is_required=True))
 
 
 def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:

@@ -71,7 +71,7 @@ def test_the_figures_are_words_and_say_what_is_only_a_bound() -> None:
 def test_an_outlook_is_given_only_where_there_is_one() -> None:
     assert addresses.outlook(None) == addresses.outlook(Trend()) == ""
     assert addresses.outlook(Trend(full_in_hours=3.2)) == "full in about 3 h 12 min at this rate"
-    assert addresses.outlook(Trend(removals_left=4)) == "full after ~4 more leaking removals"
+    assert addresses.outlook(Trend(remaining_removals=4)) == "full after ~4 more leaking removals"
 
 
 def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:

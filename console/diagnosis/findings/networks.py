@@ -27,15 +27,15 @@ def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> I
         if isinstance(subnet.network, IPv4Network)
     ]
     claims.sort(key=lambda claim: (int(claim[0].network_address), claim[0].prefixlen, claim[1]))
-    for (wide, one), (narrow, other) in _overlaps(claims):
+    for (wide, wide_name), (narrow, narrow_name) in _overlaps(claims):
         yield Finding(
             "subnets-overlap",
             Severity.WARNING,
-            one,
-            f"{one} and {other} overlap",
-            f"{one} ({wide}) and {other} ({narrow}) share addresses.",
+            wide_name,
+            f"{wide_name} and {narrow_name} overlap",
+            f"{wide_name} ({wide}) and {narrow_name} ({narrow}) share addresses.",
             "Traffic of one can reach the other. Recreate one of them on a subnet of its own.",
-            (one, other),
+            (wide_name, narrow_name),
         )
     for route in routes:
         under = [name for network, name in claims if network.overlaps(route.network)]
@@ -59,9 +59,9 @@ def _overlaps(claims: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
     open_claims: list[Claim] = []
     for claim in claims:
         start = claim[0].network_address
-        open_claims = [each for each in open_claims if each[0].broadcast_address >= start]
-        for each in open_claims:
-            yield each, claim
+        open_claims = [open_claim for open_claim in open_claims if open_claim[0].broadcast_address >= start]
+        for open_claim in open_claims:
+            yield open_claim, claim
         open_claims.append(claim)
 
 
@@ -70,17 +70,17 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
     by_name: defaultdict[str, list[Network]] = defaultdict(list)
     for network in networks:
         by_name[network.name].append(network)
-    for name, same in by_name.items():
-        if len(same) > 1 and any(network.is_overlay for network in same):
-            described = [f"{network.driver or 'without driver'} {network.id[:12]}" for network in same]
+    for name, same_name_networks in by_name.items():
+        if len(same_name_networks) > 1 and any(network.is_overlay for network in same_name_networks):
+            descriptions = [f"{network.driver or 'without driver'} {network.id[:12]}" for network in same_name_networks]
             yield Finding(
                 "same-name",
                 Severity.WARNING,
                 name,
-                f"{len(same)} networks are named {name}",
-                f"{len(same)} networks are named {name}: {listed(described)}.",
+                f"{len(same_name_networks)} networks are named {name}",
+                f"{len(same_name_networks)} networks are named {name}: {listed(descriptions)}.",
                 "A service that names it may get either one. Remove the unused one by its ID.",
-                tuple(network.id for network in same),
+                tuple(network.id for network in same_name_networks),
             )
 
 
@@ -92,17 +92,17 @@ def find_unallocated_networks(
         age_s = (now - network.created).total_seconds()
         if not network.is_overlay or network.is_allocated or age_s < thresholds.unallocated_s:
             continue
-        waiting = tuple(service.name for service in services if network.id in service.network_ids)
+        waiting_services = tuple(service.name for service in services if network.id in service.network_ids)
         yield Finding(
             "network-unallocated",
-            Severity.CRITICAL if waiting else Severity.WARNING,
+            Severity.CRITICAL if waiting_services else Severity.WARNING,
             network.name,
             f"{network.name} has no subnet",
             f"{network.name} has been without a subnet for {duration(age_s)}"
-            + (f"; {listed(waiting)} cannot start." if waiting else "."),
+            + (f"; {listed(waiting_services)} cannot start." if waiting_services else "."),
             f"{why_unallocated(network)}: dockerd's log on the leader says which. Remove it and create it with a free "
             f"--subnet{', without IPv6' if network.has_ipv6 else ''}.",
-            waiting,
+            waiting_services,
         )
 
 
@@ -131,29 +131,29 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
         return
     name, capacity, free = account.network.name, account.capacity, account.free_at_most
     used = account.used_at_least
-    share, leaked = used / capacity, leak_count_text(account)
+    share, leak_text = used / capacity, leak_count_text(account)
     if free == 0:
         yield Finding(
             "network-full",
             Severity.CRITICAL,
             name,
-            f"{name} is full" + (f", {leaked} leaked" if leaked else ""),
+            f"{name} is full" + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is full: all {capacity} addresses are taken"
-            + (f", {leaked} of them leaked." if leaked else "."),
+            + (f", {leak_text} of them leaked." if leak_text else "."),
             f"Every new deploy on it hangs in New. {REDEPLOY_HINT}",
         )
     elif share >= thresholds.use_warning:
         severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
-        bound = "" if account.free_is_exact else "at most "
+        qualifier = "" if account.free_is_exact else "at most "
         room = "a service with one replica takes 2."
         yield Finding(
             "network-filling",
             severity,
             name,
-            f"{name} has {bound}{free} of {capacity} free" + (f", {leaked} leaked" if leaked else ""),
-            f"{name} is {percent(share)} full: {bound}{free} of {plural(capacity, 'address', 'addresses')} free"
-            + (f"; {leaked} of the others leaked." if leaked else "."),
-            f"Room for {bound}{plural(free // 2, 'more deploy')}: {room}",
+            f"{name} has {qualifier}{free} of {capacity} free" + (f", {leak_text} leaked" if leak_text else ""),
+            f"{name} is {percent(share)} full: {qualifier}{free} of {plural(capacity, 'address', 'addresses')} free"
+            + (f"; {leak_text} of the others leaked." if leak_text else "."),
+            f"Room for {qualifier}{plural(free // 2, 'more deploy')}: {room}",
         )
 
 
@@ -171,13 +171,13 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
         if count:
             share = count / subnet.capacity
             severity = Severity.WARNING if share >= thresholds.leak_warning else Severity.OK
-            bound = "at least " if subnet.leak.certainty is LeakCertainty.AT_LEAST else ""
+            qualifier = "at least " if subnet.leak.certainty is LeakCertainty.AT_LEAST else ""
             yield Finding(
                 "leaked",
                 severity,
                 name,
-                f"{bound}{count} leaked on {name}",
-                f"{bound.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
+                f"{qualifier}{count} leaked on {name}",
+                f"{qualifier.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
                 f"taken in the allocator, held by nobody{_basis(subnet.leak, now)}.",
                 "They return when dockerd on the leader restarts (which stops every "
                 "container there) or the leader changes. `vipconsole reclaim` offers both.",
@@ -192,7 +192,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 "",
                 f"A census {age} ago found no leaked address in {name} ({subnet.pool.subnet}).",
             )
-        elif subnet.leak.why_unknown == leaks.MORE_HOLDERS_THAN_TAKEN:
+        elif subnet.leak.why_unknown == leaks.UNDERCOUNT:
             yield Finding(
                 "overcounted",
                 Severity.WARNING,
@@ -206,31 +206,31 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
 
 def _basis(leak: Leak, now: datetime) -> str:
     """Return which addresses leaked, and since when that is known, as the end of a sentence."""
-    several = leak.possibly_load_balancers
-    which = listed([str(address) for address in leak.addresses], MAX_ADDRESSES)
-    those = f"{several} of these are other nodes' load balancers: {which}" if several else which
-    named = f" ({those})" if those else ""
+    load_balancers = leak.possibly_load_balancers
+    addresses_text = listed([str(address) for address in leak.addresses], MAX_ADDRESSES)
+    those = f"{load_balancers} of these are other nodes' load balancers: {addresses_text}" if load_balancers else addresses_text
+    suffix = f" ({those})" if those else ""
     if leak.evidence is LeakEvidence.LEAK_LOG:
-        return f", as observed when they leaked{named}"
+        return f", as observed when they leaked{suffix}"
     if leak.as_of is None:
-        return named
+        return suffix
     age = duration((now - leak.as_of).total_seconds())
     were = "was" if leak.observed_count == 1 else "were"
-    seen = f", and {leak.observed_count} more {were} seen leaking" if leak.observed_count else ""
+    observed_text = f", and {leak.observed_count} more {were} seen leaking" if leak.observed_count else ""
     if leak.evidence is LeakEvidence.ENGINE_COUNT:
-        return f", as the engine counted {age} ago, before addresses began to change hands{seen}{named}"
-    return f", as a census found {age} ago{seen}{named}; more may have leaked since"
+        return f", as the engine counted {age} ago, before addresses began to change hands{observed_text}{suffix}"
+    return f", as a census found {age} ago{observed_text}{suffix}; more may have leaked since"
 
 
 def find_unreadable_evidence(censuses: Result[object], leak_log: Result[object]) -> Iterator[Finding]:
     """Yield that stored censuses, or the leak log, cannot be read."""
-    for code, what, part in (
+    for code, subject, result in (
         ("censuses-unread", "Earlier censuses are", censuses),
         ("leak-log-unread", "The leak log is", leak_log),
     ):
-        if isinstance(part, Unknown):
-            sentence = f"{what} not taken into account. {part.reason}"
-            yield Finding(code, Severity.OK, "swarm", "", sentence, part.hint)
+        if isinstance(result, Unknown):
+            sentence = f"{subject} not taken into account. {result.reason}"
+            yield Finding(code, Severity.OK, "swarm", "", sentence, result.hint)
 
 
 def find_stale_censuses(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
@@ -258,7 +258,7 @@ def find_duplicate_addresses(account: NetworkAccount, before: NetworkAccount | N
             Severity.CRITICAL,
             account.network.name,
             f"{address} is held twice",
-            f"{address} on {account.network.name} is held by {listed([_holder_text(each) for each in holders])}.",
+            f"{address} on {account.network.name} is held by {listed([_holder_text(holder) for holder in holders])}.",
             "Traffic for one reaches the other. Redeploy one of them; duplicates survive a restart of dockerd.",
             tuple(holder.name for holder in holders),
         )

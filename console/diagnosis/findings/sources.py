@@ -21,10 +21,10 @@ _SEVERITIES = {
 }
 
 
-def find_log_failures(journal: Result[Summary], *, required: bool) -> Iterator[Finding]:
-    """Yield recent failures that dockerd logged. An unread journal is unknown where it is `required`."""
+def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterator[Finding]:
+    """Yield recent failures that dockerd logged. An unread journal is unknown where it is `is_required`."""
     if isinstance(journal, Unknown):
-        if required:
+        if is_required:
             yield Finding(
                 "journal-unread",
                 Severity.UNKNOWN,
@@ -34,17 +34,17 @@ def find_log_failures(journal: Result[Summary], *, required: bool) -> Iterator[F
                 journal.hint,
             )
         return
-    for logged in journal.findings:
-        severity = _SEVERITIES[logged.signature.severity]
-        if severity is not Severity.OK and not is_past(logged, journal):
+    for log_finding in journal.findings:
+        severity = _SEVERITIES[log_finding.signature.severity]
+        if severity is not Severity.OK and not is_past(log_finding, journal):
             yield Finding(
-                f"logged-{logged.signature.id}",
+                f"logged-{log_finding.signature.id}",
                 severity,
                 JOURNAL,
-                f"dockerd logged {plural(logged.count, 'failure')}",
-                f"{logged.signature.meaning} dockerd's log: {describe(logged, journal.window_s)}.{_last_line_text(logged)}",
-                logged.signature.advice,
-                tuple(name for kind in SUBJECTS for name in logged.objects.get(kind, ())),
+                f"dockerd logged {plural(log_finding.count, 'failure')}",
+                f"{log_finding.signature.meaning} dockerd's log: {describe(log_finding, journal.window_s)}.{_last_line_text(log_finding)}",
+                log_finding.signature.advice,
+                tuple(name for kind in SUBJECTS for name in log_finding.objects.get(kind, ())),
             )
     if not journal.is_complete:
         reasons = (
@@ -60,17 +60,17 @@ def find_log_failures(journal: Result[Summary], *, required: bool) -> Iterator[F
         )
 
 
-def _last_line_text(logged: LogFinding) -> str:
-    return f" Its last line ends: {ending(logged.text, LINE_LIMIT)}" if logged.signature.shows_line else ""
+def _last_line_text(log_finding: LogFinding) -> str:
+    return f" Its last line ends: {ending(log_finding.text, LINE_LIMIT)}" if log_finding.signature.shows_line else ""
 
 
 def _window_text(journal: Summary) -> str:
     return "" if journal.window_s is None else f" of the last {duration(journal.window_s)}"
 
 
-def is_past(logged: LogFinding, summary: Summary) -> bool:
+def is_past(log_finding: LogFinding, summary: Summary) -> bool:
     """Whether a failure is stale: the allocator was rebuilt after the last such line."""
-    return summary.rebuilt_at is not None and logged.last < summary.rebuilt_at
+    return summary.rebuilt_at is not None and log_finding.last < summary.rebuilt_at
 
 
 SWARM = "swarm"
@@ -82,9 +82,9 @@ def find_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     if isinstance(swarm.engine, Unknown):
         yield _read_failure("swarm-unread", SWARM, "the swarm cannot be read", swarm.engine)
         return
-    for what, part in (("networks", swarm.networks), ("services", swarm.services), ("tasks", swarm.tasks)):
-        if isinstance(part, Unknown):
-            yield _read_failure("part-unread", what, f"{what} cannot be read", part)
+    for name, result in (("networks", swarm.networks), ("services", swarm.services), ("tasks", swarm.tasks)):
+        if isinstance(result, Unknown):
+            yield _read_failure("part-unread", name, f"{name} cannot be read", result)
     if isinstance(swarm.nodes, Unknown):
         yield _note(
             "nodes-unread", "nodes", f"The nodes cannot be read. {swarm.nodes.reason}", swarm.nodes.hint
@@ -132,22 +132,22 @@ def find_viewpoint(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what could not be read on this host; one note where it is all for the same reason."""
-    unread = {
+    sources = {
         "routes-unread": ("This host's routes were", snapshot.routes),
         "journal-unread": ("dockerd's journal was", snapshot.journal),
     }
-    parts = {code: part for code, (_, part) in unread.items() if isinstance(part, Unknown)}
-    if len(parts) > 1 and len({unknown.reason for unknown in parts.values()}) == 1:
-        part = next(iter(parts.values()))
-        sentence = f"This host's routes and dockerd's journal were not read. {part.reason}"
-        yield _note("host-unread", SWARM, sentence, part.hint)
+    failures = {code: failure for code, (_, failure) in sources.items() if isinstance(failure, Unknown)}
+    if len(failures) > 1 and len({result.reason for result in failures.values()}) == 1:
+        failure = next(iter(failures.values()))
+        sentence = f"This host's routes and dockerd's journal were not read. {failure.reason}"
+        yield _note("host-unread", SWARM, sentence, failure.hint)
         return
-    for code, part in parts.items():
-        yield _note(code, SWARM, f"{unread[code][0]} not read. {part.reason}", part.hint)
+    for code, failure in failures.items():
+        yield _note(code, SWARM, f"{sources[code][0]} not read. {failure.reason}", failure.hint)
 
 
-def _read_failure(code: str, subject: str, short: str, part: Unknown) -> Finding:
-    return Finding(code, Severity.UNKNOWN, subject, short, part.reason, part.hint)
+def _read_failure(code: str, subject: str, short: str, failure: Unknown) -> Finding:
+    return Finding(code, Severity.UNKNOWN, subject, short, failure.reason, failure.hint)
 
 
 def _note(code: str, subject: str, sentence: str, hint: str) -> Finding:

@@ -52,7 +52,7 @@ def find_unfinished_handover(snapshot: Snapshot) -> Iterator[Finding]:
 def _handover_finding(node: Node, here: str) -> Finding:
     machine = machine_of(node)
     where = "" if machine == here else f" on the machine {machine} (by its /etc/machine-id)"
-    commands = ", then ".join(f"`{each}`" for each in by_hand(node))
+    commands = ", then ".join(f"`{command}`" for command in by_hand(node))
     return Finding(
         CODE,
         Severity.CRITICAL,
@@ -84,8 +84,8 @@ def find_parked_services(snapshot: Snapshot) -> Iterator[Finding]:
     for service in services:
         if service.parked_by:
             groups[_parking_run(service)].append(service)
-    for by, group in sorted(groups.items()):
-        yield _parked_finding(by, _names(group), snapshot)
+    for owner, group in sorted(groups.items()):
+        yield _parked_finding(owner, _names(group), snapshot)
     names = _names(service for service in services if service.rolls_back_to_parked and not service.parked_by)
     if names:
         yield _rollback_finding(names)
@@ -101,8 +101,8 @@ def _names(services: Iterable[Service]) -> tuple[str, ...]:
     return tuple(sorted(service.name for service in services))
 
 
-def _parked_finding(by: str, names: tuple[str, ...], snapshot: Snapshot) -> Finding:
-    machine, _, run = by.rpartition("/")
+def _parked_finding(owner: str, names: tuple[str, ...], snapshot: Snapshot) -> Finding:
+    machine, _, run = owner.rpartition("/")
     short = f"{plural(len(names), 'service')} {'is' if len(names) == 1 else 'are'} parked"
     if not run:
         return Finding(
@@ -122,9 +122,9 @@ def _parked_finding(by: str, names: tuple[str, ...], snapshot: Snapshot) -> Find
 
 
 def _way_back(run: str, snapshot: Snapshot) -> tuple[str, str]:
-    unfinished = next((each for each in known(snapshot.runs, ()) if each.run_id == run), None)
-    if unfinished is not None:
-        return f" (it {unfinished.state})", unfinished.hint
+    unfinished_run = next((candidate for candidate in known(snapshot.runs, ()) if candidate.run_id == run), None)
+    if unfinished_run is not None:
+        return f" (it {unfinished_run.state})", unfinished_run.hint
     # Not every caller reads the runs, so it is not known that this one has ended.
     hint = (
         f"`vipconsole resume {run}`. If that run is over or lost (`vipconsole runs`), recreating the network once more "

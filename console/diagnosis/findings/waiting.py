@@ -48,13 +48,13 @@ def needy_services(snapshot: Snapshot) -> list[NeedyService]:
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "new" and not task.is_stopping
     )
-    found = []
+    needy = []
     for service in known(snapshot.swarm.services, ()):
         needs = required_networks(service, snapshot)
         lacking = new[service.id] + _lacks_vip(service, needs)
         if lacking and not service.is_probe:
-            found.append(NeedyService(service.id, service.name, needs, lacking))
-    return sorted(found, key=lambda each: each.name)
+            needy.append(NeedyService(service.id, service.name, needs, lacking))
+    return sorted(needy, key=lambda service: service.name)
 
 
 def required_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
@@ -73,24 +73,24 @@ def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[Waiting
     for task in known(snapshot.swarm.tasks, ()):
         if task.state == "new" and not task.is_stopping:
             by_service[task.service_id].append(task)
-    found: list[WaitingService] = []
+    waiting: list[WaitingService] = []
     for service in services:
         needs = required_networks(service, snapshot)
         ages = [_age_s(now, task.since) for task in by_service.pop(service.id, ())]
-        ages = [each for each in ages if each >= thresholds.new_task_s]
+        ages = [age for age in ages if age >= thresholds.new_task_s]
         if service.is_probe:
             continue
         without_vip = _lacks_vip(service, needs) and _age_s(now, service.updated)
         if without_vip and without_vip >= thresholds.unallocated_s:
             ages.append(without_vip)
         if ages:
-            found.append(WaitingService(service.name, max(ages), needs))
+            waiting.append(WaitingService(service.name, max(ages), needs))
     for service_id, tasks in by_service.items():
         # Their service is gone or could not be read.
         ages = [age for task in tasks if (age := _age_s(now, task.since)) >= thresholds.new_task_s]
         if ages:
-            found.append(WaitingService(f"service {service_id[:12]}", max(ages), ()))
-    return sorted(found, key=lambda each: (-each.for_s, each.name))
+            waiting.append(WaitingService(f"service {service_id[:12]}", max(ages), ()))
+    return sorted(waiting, key=lambda waiting_service: (-waiting_service.for_s, waiting_service.name))
 
 
 def _lacks_vip(service: Service, needs: tuple[str, ...]) -> bool:
@@ -108,9 +108,9 @@ def find_waiting_deploys(
     """Yield the waiting deploys, those that the same network holds up in one finding."""
     by_id = {account.network.id: account for account in accounts}
     groups: defaultdict[str, list[WaitingService]] = defaultdict(list)
-    waiting = waiting_services(snapshot, thresholds)
-    crowds = count_waiting(waiting)
-    for waiting_service in waiting:
+    waiting_deploys = waiting_services(snapshot, thresholds)
+    crowds = count_waiting(waiting_deploys)
+    for waiting_service in waiting_deploys:
         candidates = [by_id[network_id] for network_id in waiting_service.network_ids if network_id in by_id]
         groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(waiting_service)
     for network_id, group in groups.items():
@@ -143,17 +143,17 @@ def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, 
 
 def _deploy_finding(group: list[WaitingService], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
     names = tuple(waiting_service.name for waiting_service in group)
-    shown = [f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group]
+    descriptions = [f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group]
     verb = "waits" if len(group) == 1 else "wait"
     deploys = plural(len(group), "deploy")
-    who = listed(shown)
+    services_text = listed(descriptions)
     if account is None:
         return Finding(
             "deploy-waits",
             Severity.CRITICAL,
             "swarm",
             f"{deploys} {verb} in New",
-            f"{deploys} {verb} in New: {who}.",
+            f"{deploys} {verb} in New: {services_text}.",
             "Their networks could not be read, or no longer exist.",
             names,
         )
@@ -180,36 +180,36 @@ def _deploy_finding(group: list[WaitingService], account: NetworkAccount | None,
             f"At most {free} addresses of {name} are free, leaked ones included. If none is free, dockerd's log on the "
             "leader says `could not find an available IP`."
         )
-    sentence = f"{short}{where}: {who}."
+    sentence = f"{short}{where}: {services_text}."
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
 def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
     services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
     needs = {service.id: required_networks(service, snapshot) for service in known(snapshot.swarm.services, ())}
-    rejected = [
+    rejected_tasks = [
         task
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "rejected"
         and task.error == MISSING_ATTACHMENT
         and _age_s(snapshot.now, task.since) <= REJECTION_WINDOW_S
     ]
-    if rejected:
-        names = tuple(dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected))
-        concerned = {one for task in rejected for one in needs.get(task.service_id, ()) if one in by_id}
-        accounts = [by_id[each] for each in sorted(concerned)]
-        tasks = f"{plural(len(rejected), 'task')} of {listed(names)} rejected in the last hour"
+    if rejected_tasks:
+        names = tuple(dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected_tasks))
+        network_ids = {network_id for task in rejected_tasks for network_id in needs.get(task.service_id, ()) if network_id in by_id}
+        accounts = [by_id[network_id] for network_id in sorted(network_ids)]
+        tasks = f"{plural(len(rejected_tasks), 'task')} of {listed(names)} rejected in the last hour"
         if accounts and all(account.free_is_exact and account.free_at_most > 0 for account in accounts):
-            counted = listed(
+            free_text = listed(
                 [f"{account.free_at_most} addresses free on {account.network.name}" for account in accounts]
             )
             yield Finding(
                 "node-without-address",
                 Severity.CRITICAL,
                 "swarm",
-                f"{plural(len(rejected), 'task')} rejected: node not attached to a network",
+                f"{plural(len(rejected_tasks), 'task')} rejected: node not attached to a network",
                 f"{tasks}: a node is not attached to one of their networks.",
-                f"The engine counts {counted}, so none is exhausted now. Other possible causes: generic resources on a service "
+                f"The engine counts {free_text}, so none is exhausted now. Other possible causes: generic resources on a service "
                 "with networks; workers of another engine version (`docker node ls`).",
                 names,
             )
@@ -218,7 +218,7 @@ def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) ->
             "node-without-address",
             Severity.CRITICAL,
             "swarm",
-            f"{plural(len(rejected), 'task')} rejected: no load-balancer address",
+            f"{plural(len(rejected_tasks), 'task')} rejected: no load-balancer address",
             f"{tasks}: a node got no load-balancer address on one of their networks.",
             "One of their networks was full when the node needed an address. Swarm tries the node again with its next task.",
             names,

@@ -57,7 +57,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 
 
 def find_disturbances(
-    stream_item: Iterable[ReportedChange], swarm: SwarmState, excused: frozenset[str]
+    reported_changes: Iterable[ReportedChange], swarm: SwarmState, excused_ids: frozenset[str]
 ) -> list[ReportedChange]:
     """Return the changes that count, gaps among them, oldest first.
 
@@ -65,22 +65,22 @@ def find_disturbances(
     network that only such services are on. A node whose update tells nothing new has only counted its resources
     (measured: the engine tells one each time a task starts or ends).
     """
-    stream_item = tuple(stream_item)
+    reported_changes = tuple(reported_changes)
     service_of = {task.container_id: task.service_id for task in known(swarm.tasks, ()) if task.container_id}
-    for change in stream_item:
+    for change in reported_changes:
         event = change.event
         if event is not None and event.kind == "container" and SERVICE_OF_CONTAINER in event.attributes:
             service_of[event.id] = event.attributes[SERVICE_OF_CONTAINER]
-    lonely = _networks_of_only(excused, swarm)
+    lonely = _networks_of_only(excused_ids, swarm)
     return [
         change
-        for change in stream_item
-        if change.event is None or _is_disturbance(change.event, service_of, lonely, excused)
+        for change in reported_changes
+        if change.event is None or _is_disturbance(change.event, service_of, lonely, excused_ids)
     ]
 
 
 def _is_disturbance(
-    event: Event, service_of: Mapping[str, str], lonely: frozenset[str], excused: frozenset[str]
+    event: Event, service_of: Mapping[str, str], lonely: frozenset[str], excused_ids: frozenset[str]
 ) -> bool:
     if event.action not in ACTIONS.get(event.kind, ()):
         return False
@@ -88,49 +88,49 @@ def _is_disturbance(
         case "node", "update":
             return any(key.endswith(".new") for key in event.attributes)
         case "container", _:
-            return service_of.get(event.id, "") not in excused
+            return service_of.get(event.id, "") not in excused_ids
         case "network", "connect" | "disconnect":
-            return service_of.get(event.attributes.get("container", ""), "") not in excused
+            return service_of.get(event.attributes.get("container", ""), "") not in excused_ids
         case "network", "create" | "destroy" if event.scope == "local":
             return event.id not in lonely
     return True
 
 
-def _networks_of_only(excused: frozenset[str], swarm: SwarmState) -> frozenset[str]:
+def _networks_of_only(excused_ids: frozenset[str], swarm: SwarmState) -> frozenset[str]:
     services = known(swarm.services, ())
-    theirs = {network for service in services if service.id in excused for network in service.network_ids}
-    others = {network for service in services if service.id not in excused for network in service.network_ids}
+    theirs = {network for service in services if service.id in excused_ids for network in service.network_ids}
+    others = {network for service in services if service.id not in excused_ids for network in service.network_ids}
     return frozenset(theirs - others)
 
 
 def describe_changes(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, ReportedChange]]:
     """Return the changes by the name of what changed: in words, and the last of them."""
-    found: dict[str, list[ReportedChange]] = {}
+    changes_by_name: dict[str, list[ReportedChange]] = {}
     for change in changes:
         event = change.event
         name = "the engine's events" if event is None else f"{event.kind} {event.name or event.id[:12]}"
-        found.setdefault(name, []).append(change)
-    told = {}
-    for name, group in found.items():
+        changes_by_name.setdefault(name, []).append(change)
+    descriptions = {}
+    for name, group in changes_by_name.items():
         event = group[-1].event
-        what = "could not be received for a while" if event is None else VERBS[event.action]
-        told[name] = (what if len(group) == 1 else f"{what}, {plural(len(group), 'change')}", group[-1])
-    return told
+        description = "could not be received for a while" if event is None else VERBS[event.action]
+        descriptions[name] = (description if len(group) == 1 else f"{description}, {plural(len(group), 'change')}", group[-1])
+    return descriptions
 
 
-def judge(seen: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules) -> Judgement:
+def judge(inputs: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules) -> Judgement:
     """Return the verdict of a snapshot, given what earlier snapshots showed."""
-    snapshot = seen.snapshot
+    snapshot = inputs.snapshot
     swarm, here = snapshot.swarm, snapshot.taken_at
     previous = replace(previous, past=remember(snapshot, previous.past))
     troubles = find_trouble(snapshot, previous, rules)
     troubles += find_leftovers(snapshot, previous, rules, troubles)
-    excused = frozenset(one for trouble in troubles if trouble.is_excused for one in trouble.covers)
-    changes = find_disturbances(seen.changes.reported_changes, swarm, excused)
+    excused_ids = frozenset(covered_id for trouble in troubles if trouble.is_excused for covered_id in trouble.covers)
+    changes = find_disturbances(inputs.changes.reported_changes, swarm, excused_ids)
     of_swarm = (
         swarm_checks.check_managers(swarm),
-        swarm_checks.check_updates(swarm, excused),
-        swarm_checks.check_tasks(swarm, excused),
+        swarm_checks.check_updates(swarm, excused_ids),
+        swarm_checks.check_tasks(swarm, excused_ids),
         swarm_checks.check_replicas(swarm, troubles),
         swarm_checks.check_stuck(swarm, troubles, rules),
         swarm_checks.check_stacks(swarm, rules.settings.stacks),
@@ -138,35 +138,35 @@ def judge(seen: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules) -
     shift = here - snapshot.now
     checks = [
         *(_shift_times(check, shift) for check in of_swarm),
-        _check_changes(seen.changes, changes, seen.now_s, rules.dwell_s),
-        *check_host(seen.activity, rules.settings, here),
+        _check_changes(inputs.changes, changes, inputs.now_s, rules.dwell_s),
+        *check_host(inputs.activity, rules.settings, here),
     ]
     keys = [(check.code, blocker.name) for check in checks for blocker in check.blockers]
-    first = {key: previous.seen.get(key, here) for key in keys}
-    report = Report(here, tuple(_add_times(check, first) for check in checks))
+    first_blocked = {key: previous.first_blocked.get(key, here) for key in keys}
+    report = Report(here, tuple(_add_times(check, first_blocked) for check in checks))
     return Judgement(
         report,
-        PreviousChecks({trouble.service_id: trouble.since for trouble in troubles}, first, previous.past),
+        PreviousChecks({trouble.service_id: trouble.since for trouble in troubles}, first_blocked, previous.past),
         max((change.received_s for change in changes), default=None),
     )
 
 
 def _check_changes(
-    changes: Changes, counted: Iterable[ReportedChange], now_s: float, dwell_s: float
+    changes: Changes, disturbances: Iterable[ReportedChange], now_s: float, dwell_s: float
 ) -> Check:
     code, title = "changes", "engine events"
     if not dwell_s:
         return Check(code, title, CheckState.UNCHECKED, note="A single snapshot waits for none.")
     if changes.why_no_events is not None:
         return Check(code, title, CheckState.UNKNOWN, note=changes.why_no_events.reason, hint=changes.why_no_events.hint)
-    recent = describe_changes(change for change in counted if now_s - change.received_s < dwell_s)
+    recent = describe_changes(change for change in disturbances if now_s - change.received_s < dwell_s)
     if not recent:
         return Check(code, title, CheckState.QUIET)
     return Check(
         code,
         title,
         CheckState.BUSY,
-        tuple(Blocker(name, what, last.received_at) for name, (what, last) in recent.items()),
+        tuple(Blocker(name, description, last.received_at) for name, (description, last) in recent.items()),
         hint=f"It is quiet when nothing has changed for {duration(dwell_s)}.",
     )
 
@@ -181,11 +181,11 @@ def _shift_times(check: Check, shift: timedelta) -> Check:
     )
 
 
-def _add_times(check: Check, first: dict[tuple[str, str], datetime]) -> Check:
+def _add_times(check: Check, first_blocked: dict[tuple[str, str], datetime]) -> Check:
     return replace(
         check,
         blockers=tuple(
-            replace(blocker, since=blocker.since or first[check.code, blocker.name])
+            replace(blocker, since=blocker.since or first_blocked[check.code, blocker.name])
             for blocker in check.blockers
         ),
     )

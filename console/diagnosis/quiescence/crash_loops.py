@@ -63,7 +63,7 @@ def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_
     """
     often = find_loop(ends, 2 * stuck_after_s)
     slow = find_loop(failures, max(SLOW_LOOP_S, 2 * stuck_after_s), SLOW_LOOP_ENDS)
-    return max((loop for loop in (often, slow) if loop), key=lambda each: each.lull_s, default=None)
+    return max((loop for loop in (often, slow) if loop), key=lambda candidate: candidate.lull_s, default=None)
 
 
 MEMORY_S = 3600.0
@@ -113,15 +113,15 @@ def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Pas
 
 def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
     tasks = tuple(tasks)
-    seen = {End(task.since, task.state in FAILURE_STATES) for task in tasks if is_lost(task, service)}
+    new_ends = {End(task.since, task.state in FAILURE_STATES) for task in tasks if is_lost(task, service)}
     begin = max(service.updated, now - timedelta(seconds=MEMORY_S))
-    ends = {end for end in before.ends | seen if end.at >= begin}
+    ends = {end for end in before.ends | new_ends if end.at >= begin}
     if has_its_replicas(service, tasks):
         return Past(frozenset(ends), now)
-    well = before.complete_at
-    if well is not None and well >= service.updated and not any(end.at >= well for end in ends):
+    complete_at = before.complete_at
+    if complete_at is not None and complete_at >= service.updated and not any(end.at >= complete_at for end in ends):
         ends.add(End(now, is_failure=False))
-    return Past(frozenset(ends), well)
+    return Past(frozenset(ends), complete_at)
 
 
 STOP_STATES = ("shutdown", "remove")
@@ -133,11 +133,11 @@ FAILURE_STATES = ("failed", "rejected")
 
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     """Return the tasks of services, standalone containers left out."""
-    found: defaultdict[str, list[Task]] = defaultdict(list)
+    by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         if not task.is_standalone:
-            found[task.service_id].append(task)
-    return dict(found)
+            by_service[task.service_id].append(task)
+    return dict(by_service)
 
 
 def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
@@ -146,10 +146,10 @@ def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
     for task in tasks:
         slots[task.slot or task.node_id].append(task)
     if service.mode == "global":
-        wanted = [
-            slot for slot in slots.values() if any(one.desired_state not in STOP_STATES for one in slot)
+        desired_slots = [
+            slot for slot in slots.values() if any(slot_task.desired_state not in STOP_STATES for slot_task in slot)
         ]
-        return all(runs(each) for each in wanted)
+        return all(runs(slot) for slot in desired_slots)
     content = sum(runs(slot) or _is_at_rest(slot, service) for slot in slots.values())
     return content >= (service.replicas or 0)
 
@@ -160,7 +160,7 @@ def runs(slot: Iterable[Task]) -> bool:
 
 
 def _is_at_rest(slot: Iterable[Task], service: Service) -> bool:
-    last = max(slot, key=lambda each: each.since)
+    last = max(slot, key=lambda task: task.since)
     if last.state == "complete":
         return service.restart in ("none", "on-failure")
     return last.state in FAILURE_STATES and service.restart == "none"

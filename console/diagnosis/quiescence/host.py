@@ -21,36 +21,36 @@ class _Options:
     ending: str
     """Letters after which no script follows, but code or nothing; what these start is a process of its own."""
     module: str = ""
-    valued: str = ""
+    with_value: str = ""
     """Letters with a value, in what is left of the word or else in the next one."""
-    next_valued: str = ""
+    with_next_value: str = ""
     """Letters whose value is always a word of its own."""
-    attached: str = ""
+    with_rest: str = ""
     """Letters that take the rest of their word, even an empty one."""
     long_ending: frozenset[str] = frozenset()
-    long_valued: frozenset[str] = frozenset()
+    long_with_value: frozenset[str] = frozenset()
     lone_dash_ends: bool = True
     """Whether `-` stands for a script from standard input, instead of for the end of the options."""
 
 
 _INTERPRETERS: Mapping[str, _Options] = {
-    r"fish": _Options("c", valued="CdDfop", long_ending=frozenset(("--command",))),
+    r"fish": _Options("c", with_value="CdDfop", long_ending=frozenset(("--command",))),
     r"(?:ba|da|z|k|a)?sh": _Options(
         "cs",
-        next_valued="oO",
-        long_valued=frozenset(("--rcfile", "--init-file")),
+        with_next_value="oO",
+        long_with_value=frozenset(("--rcfile", "--init-file")),
         lone_dash_ends=False,
     ),
     r"(?:python|pypy)[\d.]*": _Options(
-        "c", module="m", valued="WX", long_valued=frozenset(("--check-hash-based-pycs",))
+        "c", module="m", with_value="WX", long_with_value=frozenset(("--check-hash-based-pycs",))
     ),
-    r"perl[\d.]*": _Options("eE", valued="I", attached="iMmxFCDdV"),
-    r"ruby[\d.]*": _Options("e", valued="rICE", attached="ixFKWT"),
+    r"perl[\d.]*": _Options("eE", with_value="I", with_rest="iMmxFCDdV"),
+    r"ruby[\d.]*": _Options("e", with_value="rICE", with_rest="ixFKWT"),
     r"node(?:js)?": _Options(
         "ep",
-        valued="rC",
+        with_value="rC",
         long_ending=frozenset(("--eval", "--print")),
-        long_valued=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
+        long_with_value=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
     ),
 }
 """By the pattern of their names, as their manual pages say."""
@@ -123,25 +123,25 @@ def deploy_tools(
     processes = tuple(processes)
     family = ancestors(processes, own.pid)
     split = [(pattern, tuple(pattern.split())) for pattern in patterns]
-    found = []
+    matching = []
     for process in processes:
         if process.pid in family:
             continue
         words = command_of(process.argv)
         match = next((name for name, pattern in split if matches(words, pattern)), None)
         if match is not None:
-            found.append((match, process))
-    return found
+            matching.append((match, process))
+    return matching
 
 
 def ancestors(processes: Iterable[Process], pid: int) -> frozenset[int]:
     """Return a process and all those above it, by ID."""
     parents = {process.pid: process.parent for process in processes}
-    found: set[int] = set()
-    while pid and pid not in found:
-        found.add(pid)
+    family: set[int] = set()
+    while pid and pid not in family:
+        family.add(pid)
         pid = parents.get(pid, 0)
-    return frozenset(found)
+    return frozenset(family)
 
 
 def command_of(argv: Sequence[str]) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def command_of(argv: Sequence[str]) -> tuple[str, ...]:
     if not argv:
         return ()
     name = _bare(argv[0])
-    options = next((each for known, each in _INTERPRETERS.items() if re.fullmatch(known, name)), None)
+    options = next((interpreter for pattern, interpreter in _INTERPRETERS.items() if re.fullmatch(pattern, name)), None)
     if options is None:
         return (name, *argv[1:])
     script = _script(list(argv[1:]), options)
@@ -167,12 +167,12 @@ def _script(words: list[str], options: _Options) -> list[str]:
         if word.startswith("--"):
             if word.partition("=")[0] in options.long_ending:
                 return []
-            if word in options.long_valued:
+            if word in options.long_with_value:
                 del words[:1]
-        elif word.startswith("-") or (word.startswith("+") and options.next_valued):
-            found = _after_letters(word[1:], words, options)
-            if found is not None:
-                return found
+        elif word.startswith("-") or (word.startswith("+") and options.with_next_value):
+            script = _after_letters(word[1:], words, options)
+            if script is not None:
+                return script
         else:
             return [word, *words]
     return []
@@ -186,13 +186,13 @@ def _after_letters(letters: str, words: list[str], options: _Options) -> list[st
             return []
         if letter in options.module:
             return [rest, *words] if rest else words
-        if letter in options.next_valued:
+        if letter in options.with_next_value:
             del words[:1]
-        elif letter in options.valued:
+        elif letter in options.with_value:
             if not rest:
                 del words[:1]
             return None
-        elif letter in options.attached:
+        elif letter in options.with_rest:
             return None
     return None
 
@@ -205,9 +205,9 @@ def matches(command: Sequence[str], pattern: Sequence[str]) -> bool:
     if is_docker and _is_read_only(command):
         return False
     rest = _without_compose(command) if command[0] == "docker-compose" else list(command[1:])
-    for wanted in pattern[1:]:
+    for word_pattern in pattern[1:]:
         word = _next_word(rest, _COMPOSE_VALUES if is_docker else _DOCKER_VALUES)
-        if word is None or not fnmatchcase(word, wanted):
+        if word is None or not fnmatchcase(word, word_pattern):
             return False
     return True
 
@@ -229,7 +229,7 @@ def _without_compose(command: Sequence[str]) -> list[str]:
     return rest if _next_word(rest, _COMPOSE_VALUES) == "compose" else list(command[1:])
 
 
-def _next_word(rest: list[str], valued: frozenset[str]) -> str | None:
+def _next_word(rest: list[str], options_with_value: frozenset[str]) -> str | None:
     """Take the next word that is neither an option nor an option's value off a list; there is none to ask for help."""
     while rest:
         word = rest.pop(0)
@@ -237,7 +237,7 @@ def _next_word(rest: list[str], valued: frozenset[str]) -> str | None:
             return word
         if word in _HELP:
             return None
-        if word in valued:
+        if word in options_with_value:
             del rest[:1]
     return None
 
@@ -254,15 +254,15 @@ def _bare(word: str) -> str:
 T = TypeVar("T")
 
 
-def check_host(activity: HostActivity, wanted: Quiet, now: datetime) -> tuple[Check, ...]:
+def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[Check, ...]:
     """Return the checks of this host; `now` is by its own clock."""
-    own, soon_s = activity.own, wanted.timer_within_s
+    own, soon_s = activity.own, settings.timer_within_s
     return (
         _check(
             "tools",
             "deploy tools",
             activity.processes,
-            lambda processes: _tools(processes, own, wanted.deploy_tools),
+            lambda processes: _tools(processes, own, settings.deploy_tools),
             "Wait for it to end.",
         ),
         _check(
@@ -313,9 +313,9 @@ def _units(units: tuple[Unit, ...], own: Own) -> Iterator[Blocker]:
 
 def _timers(timers: tuple[Timer, ...], now: datetime, soon_s: float) -> Iterator[Blocker]:
     for timer in timers:
-        left_s = (timer.next_at - now).total_seconds() if timer.next_at else float("inf")
-        if left_s <= soon_s:
-            yield Blocker(timer.name, f"fires in {duration(left_s)}")
+        due_s = (timer.next_at - now).total_seconds() if timer.next_at else float("inf")
+        if due_s <= soon_s:
+            yield Blocker(timer.name, f"fires in {duration(due_s)}")
 
 
 def _run(holder: str) -> Iterator[Blocker]:
@@ -326,16 +326,16 @@ def _run(holder: str) -> Iterator[Blocker]:
 def _check(
     code: str,
     title: str,
-    part: Result[T] | Inapplicable,
+    result: Result[T] | Inapplicable,
     find: Callable[[T], Iterable[Blocker]],
     hint: str,
 ) -> Check:
-    if isinstance(part, Inapplicable):
-        state = CheckState.UNKNOWN if part.is_wanted else CheckState.UNCHECKED
-        return Check(code, title, state, note=part.reason, is_lasting=part.is_wanted)
-    if isinstance(part, Unknown):
-        return Check(code, title, CheckState.UNKNOWN, note=part.reason, hint=part.hint)
-    blockers = tuple(find(part))
+    if isinstance(result, Inapplicable):
+        state = CheckState.UNKNOWN if result.is_wanted else CheckState.UNCHECKED
+        return Check(code, title, state, note=result.reason, is_lasting=result.is_wanted)
+    if isinstance(result, Unknown):
+        return Check(code, title, CheckState.UNKNOWN, note=result.reason, hint=result.hint)
+    blockers = tuple(find(result))
     return (
         Check(code, title, CheckState.BUSY, blockers, hint=hint)
         if blockers
@@ -345,14 +345,14 @@ def _check(
 
 def _check_logins(activity: HostActivity) -> Check:
     """Return who else is logged in. Another login alone does no harm, so it is never more than a warning."""
-    code, title, part = "logins", "other logins", activity.logins
-    if isinstance(part, Inapplicable):
-        return Check(code, title, CheckState.UNCHECKED, note=part.reason)
-    if isinstance(part, Unknown):
-        return Check(code, title, CheckState.UNCHECKED, note=part.reason, hint=part.hint)
+    code, title, logins = "logins", "other logins", activity.logins
+    if isinstance(logins, Inapplicable):
+        return Check(code, title, CheckState.UNCHECKED, note=logins.reason)
+    if isinstance(logins, Unknown):
+        return Check(code, title, CheckState.UNCHECKED, note=logins.reason, hint=logins.hint)
     others = tuple(
         Blocker(f"{login.user} on {login.terminal}", "is logged in", login.since)
-        for login in part
+        for login in logins
         if not _is_own(login, activity)
     )
     return Check(code, title, CheckState.WARNING if others else CheckState.QUIET, others)

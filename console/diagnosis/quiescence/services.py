@@ -61,8 +61,8 @@ def owner(task: Task, services: Mapping[str, Service]) -> str:
     """Return what a task is shown by: its service, by its ID where that is gone, or its container."""
     if task.is_standalone:
         return f"container {task.container_id[:12]}"
-    found = services.get(task.service_id)
-    return found.name if found else f"service {task.service_id[:12]}"
+    service = services.get(task.service_id)
+    return service.name if service else f"service {task.service_id[:12]}"
 
 
 def find_trouble(snapshot: Snapshot, previous: PreviousChecks, rules: QuiescenceRules) -> tuple[Trouble, ...]:
@@ -73,7 +73,7 @@ def find_trouble(snapshot: Snapshot, previous: PreviousChecks, rules: Quiescence
     """
     waiting = {trouble.service_id: trouble for trouble in _waiting_troubles(snapshot, rules)}
     tasks = tasks_by_service(known(snapshot.swarm.tasks, ()))
-    found = list(waiting.values())
+    troubles = list(waiting.values())
     for service in known(snapshot.swarm.services, ()):
         if service.id in waiting:
             continue
@@ -81,18 +81,18 @@ def find_trouble(snapshot: Snapshot, previous: PreviousChecks, rules: Quiescence
         if since is None:
             continue
         rests = service.update_state not in UNDER_WAY
-        unchanged = rests and _age_s(snapshot.now, service.updated) >= rules.stuck_after_s
-        found.append(
+        is_unchanged = rests and _age_s(snapshot.now, service.updated) >= rules.stuck_after_s
+        troubles.append(
             Trouble(
                 service.id,
                 service.name,
                 _condition(service, tasks.get(service.id, ()), previous, rules),
                 since,
                 is_stuck=rests and _age_s(snapshot.now, since) >= rules.stuck_after_s,
-                is_accepted=unchanged and service.name in rules.accepted,
+                is_accepted=is_unchanged and service.name in rules.accepted,
             )
         )
-    return tuple(sorted(found, key=lambda each: (not each.is_stuck, each.since, each.name)))
+    return tuple(sorted(troubles, key=lambda trouble: (not trouble.is_stuck, trouble.since, trouble.name)))
 
 
 def unsettled_since(
@@ -105,21 +105,21 @@ def unsettled_since(
     moment is compared with what the rules say.
     """
     tasks = tuple(tasks)
-    before = [previous.unsettled[service.id]] if service.id in previous.unsettled else []
+    before = [previous.unsettled_since[service.id]] if service.id in previous.unsettled_since else []
     if service.is_job:
         at_work = [task.since for task in tasks if _is_at_work(task)]
         return max(service.updated, min([*before, *at_work])) if at_work else None
     past = previous.past.get(service.id, Past())
     loop = past.loop(rules.stuck_after_s)
-    lost = [loop.since] if loop is not None and loop.holds(now) else []
-    if has_its_replicas(service, tasks) and not lost:
+    loop_starts = [loop.since] if loop is not None and loop.holds(now) else []
+    if has_its_replicas(service, tasks) and not loop_starts:
         # What was lost may be back for good: so it can be restless, and never stuck.
         is_recent = past.last is not None and _age_s(now, past.last) < rules.stuck_after_s
         return past.last if is_recent else None
     missing = [
         task.since for task in tasks if task.desired_state not in STOP_STATES and task.state != "running"
     ]
-    return max(service.updated, min([*before, *lost, *missing, now]))
+    return max(service.updated, min([*before, *loop_starts, *missing, now]))
 
 
 def _is_at_work(task: Task) -> bool:
@@ -130,16 +130,16 @@ def _condition(
     service: Service, tasks: Iterable[Task], previous: PreviousChecks, rules: QuiescenceRules
 ) -> str:
     tasks = tuple(tasks)
-    failed = [task for task in tasks if task.state in FAILURE_STATES and task.since >= service.updated]
+    failed_tasks = [task for task in tasks if task.state in FAILURE_STATES and task.since >= service.updated]
     running = sum(runs([task]) for task in tasks)
-    wanted = f" of {service.replicas}" if service.replicas is not None else ""
-    last = max(failed, key=lambda each: each.since, default=None)
-    said = f" ({last.error})" if last and last.error else ""
+    desired_text = f" of {service.replicas}" if service.replicas is not None else ""
+    last = max(failed_tasks, key=lambda task: task.since, default=None)
+    error_text = f" ({last.error})" if last and last.error else ""
     if service.is_job:
-        return f"is an unfinished job{f' and has failed{said}' if failed else ''}"
+        return f"is an unfinished job{f' and has failed{error_text}' if failed_tasks else ''}"
     if previous.past.get(service.id, Past()).loop(rules.stuck_after_s):
-        return f"keeps {'failing' if failed else 'ending'}{said}, {running}{wanted} running"
-    return f"has {f'failed{said}, ' if failed else ''}{running}{wanted} running"
+        return f"keeps {'failing' if failed_tasks else 'ending'}{error_text}, {running}{desired_text} running"
+    return f"has {f'failed{error_text}, ' if failed_tasks else ''}{running}{desired_text} running"
 
 
 def _waiting_troubles(snapshot: Snapshot, rules: QuiescenceRules) -> Iterator[Trouble]:
@@ -147,7 +147,7 @@ def _waiting_troubles(snapshot: Snapshot, rules: QuiescenceRules) -> Iterator[Tr
     orphans = {f"service {task.service_id[:12]}": task.service_id for task in known(snapshot.swarm.tasks, ())}
     names = {network.id: network.name for network in known(snapshot.swarm.networks, ())}
     for service in waiting_services(snapshot, rules.thresholds):
-        networks = [names.get(one, one[:12]) for one in service.network_ids]
+        networks = [names.get(network_id, network_id[:12]) for network_id in service.network_ids]
         where = f" on {'one of ' if len(networks) > 1 else ''}{listed(networks)}" if networks else ""
         service_id = ids.get(service.name) or orphans.get(service.name, service.name)
         aliases = frozenset(() if service.name in ids else (service_id, service_id[:12]))

@@ -27,10 +27,10 @@ def find_leftovers(
     if isinstance(swarm.services, Unknown):
         return ()
     services = {service.id: service for service in swarm.services}
-    unclaimed = _group_by_missing_service(swarm, services, {trouble.service_id for trouble in troubles})
-    gone = tuple(_troubles_of_missing_services(unclaimed, snapshot.now, rules))
-    excused = {trouble.service_id for trouble in (*troubles, *gone) if trouble.is_excused}
-    return (*gone, *_troubles_on_down_nodes(snapshot, services, excused, previous, rules))
+    tasks_by_service = _group_by_missing_service(swarm, services, {trouble.service_id for trouble in troubles})
+    missing = tuple(_troubles_of_missing_services(tasks_by_service, snapshot.now, rules))
+    excused_ids = {trouble.service_id for trouble in (*troubles, *missing) if trouble.is_excused}
+    return (*missing, *_troubles_on_down_nodes(snapshot, services, excused_ids, previous, rules))
 
 
 def nodes_down(swarm: SwarmState) -> dict[str, str]:
@@ -39,25 +39,25 @@ def nodes_down(swarm: SwarmState) -> dict[str, str]:
 
 
 def _group_by_missing_service(
-    swarm: SwarmState, services: dict[str, Service], told: set[str]
+    swarm: SwarmState, services: dict[str, Service], trouble_ids: set[str]
 ) -> dict[str, list[Task]]:
     down = nodes_down(swarm)
-    found: defaultdict[str, list[Task]] = defaultdict(list)
+    tasks_by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in known(swarm.tasks, ()):
         is_lost = not task.is_standalone and task.service_id not in services
         blocks = is_stopping(task) or (task.is_alive and task.state != "running")
         ends_in_vain = is_stopping(task) and task.node_id in down
-        if is_lost and blocks and not ends_in_vain and task.service_id not in told:
-            found[task.service_id].append(task)
-    return dict(found)
+        if is_lost and blocks and not ends_in_vain and task.service_id not in trouble_ids:
+            tasks_by_service[task.service_id].append(task)
+    return dict(tasks_by_service)
 
 
 def _troubles_of_missing_services(
-    unclaimed: dict[str, list[Task]], now: datetime, rules: QuiescenceRules
+    tasks_by_service: dict[str, list[Task]], now: datetime, rules: QuiescenceRules
 ) -> Iterator[Trouble]:
-    for service_id, tasks in unclaimed.items():
-        changed = max(task.since for task in tasks)
-        if now - changed < timedelta(seconds=rules.stuck_after_s):
+    for service_id, tasks in tasks_by_service.items():
+        changed_at = max(task.since for task in tasks)
+        if now - changed_at < timedelta(seconds=rules.stuck_after_s):
             continue
         name = owner(tasks[0], {})
         aliases = frozenset((service_id, service_id[:12]))
@@ -65,7 +65,7 @@ def _troubles_of_missing_services(
             service_id,
             name,
             f"is gone, but has {plural(len(tasks), 'task')} left ({tasks[0].state})",
-            changed,
+            changed_at,
             is_stuck=True,
             is_accepted=bool(rules.accepted & {name, *aliases}),
             aliases=aliases,
@@ -75,24 +75,24 @@ def _troubles_of_missing_services(
 def _troubles_on_down_nodes(
     snapshot: Snapshot,
     services: dict[str, Service],
-    excused: set[str],
+    excused_ids: set[str],
     previous: PreviousChecks,
     rules: QuiescenceRules,
 ) -> Iterator[Trouble]:
     down, now = nodes_down(snapshot.swarm), snapshot.now
     groups: defaultdict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in known(snapshot.swarm.tasks, ()):
-        if is_stopping(task) and task.node_id in down and task.service_id not in excused:
+        if is_stopping(task) and task.node_id in down and task.service_id not in excused_ids:
             groups[owner(task, services), task.node_id].append(task)
     for (name, node_id), tasks in groups.items():
         key = f"{name} on {node_id}"
         # A single snapshot has nothing before it to go by, but for how long the tasks have not changed.
-        unseen = now if rules.dwell_s else max(task.since for task in tasks)
-        since = previous.unsettled.get(key, unseen)
+        default_since = now if rules.dwell_s else max(task.since for task in tasks)
+        since = previous.unsettled_since.get(key, default_since)
         is_stuck = now - since >= timedelta(seconds=rules.stuck_after_s)
         service_id = tasks[0].service_id
-        lost = () if service_id in services or not service_id else (service_id, service_id[:12])
-        aliases = frozenset((down[node_id], *lost))
+        missing_ids = () if service_id in services or not service_id else (service_id, service_id[:12])
+        aliases = frozenset((down[node_id], *missing_ids))
         yield Trouble(
             key,
             name,
@@ -110,9 +110,9 @@ T = TypeVar("T")
 STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
-def check_readable(code: str, title: str, *parts: Result[T]) -> Check | None:
+def check_readable(code: str, title: str, *results: Result[T]) -> Check | None:
     """Return the check that rests on parts that could not be read, or None where they all were."""
-    missing = next((part for part in parts if isinstance(part, Unknown)), None)
+    missing = next((result for result in results if isinstance(result, Unknown)), None)
     if missing is None:
         return None
     return Check(code, title, CheckState.UNKNOWN, note=missing.reason, hint=missing.hint)
@@ -135,7 +135,7 @@ def check_managers(swarm: SwarmState) -> Check:
     return _check(code, title, blockers, "Run `docker node ls` on the managers.")
 
 
-def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
+def check_updates(swarm: SwarmState, excused_ids: frozenset[str]) -> Check:
     """Return which services are updating or rolling back. One that waits for an address would do so for ever."""
     code, title = "updates", "service updates"
     missing = check_readable(code, title, swarm.services)
@@ -151,16 +151,16 @@ def check_updates(swarm: SwarmState, excused: frozenset[str]) -> Check:
                 service.update_started,
             )
             for service in known(swarm.services, ())
-            if service.update_state in UNDER_WAY and service.id not in excused
+            if service.update_state in UNDER_WAY and service.id not in excused_ids
         ],
         "`docker service ps NAME` shows how far it is.",
     )
 
 
-def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
+def check_tasks(swarm: SwarmState, excused_ids: frozenset[str]) -> Check:
     """Return the tasks between New and Starting, and those that are stopping.
 
-    `excused` are IDs of services and of single tasks.
+    `excused_ids` are IDs of services and of single tasks.
     """
     code, title = "tasks", "tasks starting or stopping"
     missing = check_readable(code, title, swarm.tasks, swarm.services)
@@ -176,7 +176,7 @@ def check_tasks(swarm: SwarmState, excused: frozenset[str]) -> Check:
             word = task.state
         else:
             continue
-        if excused.isdisjoint((task.service_id, task.id)):
+        if excused_ids.isdisjoint((task.service_id, task.id)):
             groups[owner(task, services), word].append(task)
     return _check(
         code,
@@ -223,17 +223,17 @@ def check_stuck(swarm: SwarmState, troubles: Collection[Trouble], rules: Quiesce
     return Check(code, title, CheckState.QUIET, blockers, note)
 
 
-def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
+def check_stacks(swarm: SwarmState, patterns: tuple[str, ...]) -> Check:
     """Return which stacks are there that should not be, where the settings say which should."""
     code, title = "stacks", "unexpected stacks"
-    if not allowed:
+    if not patterns:
         return Check(code, title, CheckState.UNCHECKED, note="No stacks are configured.")
     missing = check_readable(code, title, swarm.services)
     if missing:
         return missing
     stacks: dict[str, datetime] = {}
     for service in known(swarm.services, ()):
-        if service.stack and not any(fnmatchcase(service.stack, pattern) for pattern in allowed):
+        if service.stack and not any(fnmatchcase(service.stack, pattern) for pattern in patterns):
             stacks[service.stack] = min(service.created, stacks.get(service.stack, service.created))
     return _check(
         code,
@@ -244,9 +244,9 @@ def check_stacks(swarm: SwarmState, allowed: tuple[str, ...]) -> Check:
 
 
 def _check(code: str, title: str, blockers: Iterable[Blocker], hint: str) -> Check:
-    found = tuple(blockers)
+    blockers = tuple(blockers)
     return (
-        Check(code, title, CheckState.BUSY, found, hint=hint)
-        if found
+        Check(code, title, CheckState.BUSY, blockers, hint=hint)
+        if blockers
         else Check(code, title, CheckState.QUIET)
     )

@@ -133,10 +133,10 @@ class QuiescenceRules:
 class PreviousChecks:
     """What the next snapshot's verdict needs to know of earlier snapshots."""
 
-    unsettled: Mapping[str, datetime] = field(default_factory=dict)
+    unsettled_since: Mapping[str, datetime] = field(default_factory=dict)
     """By service ID, since when it has not been settled, and by owner and node, since when tasks there have been
     stopping in vain; by the engine's clock."""
-    seen: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    first_blocked: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """By check and name, when a blocker was seen first, by this machine's clock."""
     past: Mapping[str, Past] = field(default_factory=dict)
     """By service ID, its history."""
@@ -165,14 +165,14 @@ class Judgement:
 
 def blocking_text(report: Report) -> str:
     """Return what blocks, by name, the worst first; nothing where nothing does."""
-    said = []
+    texts = []
     for check in _worst_first(report):
-        names = [blocker for blocker in check.blockers if not blocker.is_accepted]
-        if names:
-            said.append(listed([f"{name.name} {name.what}" for name in names], 2))
+        blockers = [blocker for blocker in check.blockers if not blocker.is_accepted]
+        if blockers:
+            texts.append(listed([f"{name.name} {name.what}" for name in blockers], 2))
         else:
-            said.append(check.note.removesuffix("."))
-    return listed(list(dict.fromkeys(said)), 3)
+            texts.append(check.note.removesuffix("."))
+    return listed(list(dict.fromkeys(texts)), 3)
 
 
 def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:
@@ -181,14 +181,14 @@ def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:
     A name is the same for as long as it is the same thing. Swarm gives each task a container of its own: those of a
     service are one thing, or one service that fails again and again would be as many as it has failed times.
     """
-    found: dict[str, str] = {}
+    blockers_by_name: dict[str, str] = {}
     for check in _worst_first(report):
         blockers = [blocker for blocker in check.blockers if not blocker.is_accepted]
         if not blockers:
-            found.setdefault(check.title, check.note)
+            blockers_by_name.setdefault(check.title, check.note)
         for blocker in blockers:
-            found.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what)
-    return tuple(found.items())
+            blockers_by_name.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what)
+    return tuple(blockers_by_name.items())
 
 
 _CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9]{25}$")
@@ -197,4 +197,4 @@ _CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9
 
 def _worst_first(report: Report) -> Iterable[Check]:
     order = (CheckState.STUCK, CheckState.BUSY, CheckState.UNKNOWN)
-    return sorted(report.blocking, key=lambda each: order.index(each.state))
+    return sorted(report.blocking, key=lambda check: order.index(check.state))

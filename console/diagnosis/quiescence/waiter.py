@@ -38,7 +38,7 @@ from console.swarm.values import SwarmState
 MAX_GAP_S = 10.0
 """A gap between two snapshots that is longer than this, beyond the intended pause, restarts the time."""
 
-NO_LOG_NEEDED = Unknown("dockerd's log was not read: quiet does not depend on it.")
+NO_LOG = Unknown("dockerd's log was not read: quiet does not depend on it.")
 
 
 class ActivityReader(Protocol):
@@ -56,9 +56,9 @@ class ActivityReader(Protocol):
 class OwnHost:
     """The activity of this host, where the engine at an address is its own."""
 
-    def __init__(self, host: str, eye: ActivityReader) -> None:
+    def __init__(self, host: str, reader: ActivityReader) -> None:
         self._host = host
-        self._eye = eye
+        self._reader = reader
         self._is_ours = False
 
     async def activity(self, swarm: SwarmState) -> HostActivity:
@@ -67,13 +67,13 @@ class OwnHost:
         if not self._is_ours:
             if isinstance(swarm.engine, Unknown):
                 return unlooked(
-                    Unknown("It is not known whether the engine runs on this host."), self._eye.own()
+                    Unknown("It is not known whether the engine runs on this host."), self._reader.own()
                 )
             refusal = await asyncio.to_thread(why_engine_is_foreign, self._host, swarm.engine.name)
             if refusal is not None:
-                return unlooked(Inapplicable(refusal.reason), self._eye.own())
+                return unlooked(Inapplicable(refusal.reason), self._reader.own())
             self._is_ours = True
-        return await self._eye.take()
+        return await self._reader.take()
 
 
 class QuiescenceTracker:
@@ -84,32 +84,32 @@ class QuiescenceTracker:
         self._clock = clock
         self._rules = rules
         self._previous = PreviousChecks()
-        self._stream_items: list[ReportedChange] = []
-        self._deaf: Unknown | None = Unknown("The engine's events are not received yet.")
-        self._hears_since_s = self._seen_s = clock.monotonic()
-        self._calm_s: float | None = None
+        self._reported_changes: list[ReportedChange] = []
+        self._why_no_events: Unknown | None = Unknown("The engine's events are not received yet.")
+        self._listening_since_s = self._last_snapshot_s = clock.monotonic()
+        self._calm_since_s: float | None = None
 
-    def receive(self, each: StreamItem) -> None:
+    def receive(self, item: StreamItem) -> None:
         """Add the engine's events."""
         now_s, now = self._clock.monotonic(), self._clock.now()
-        match each:
+        match item:
             case Listening():
-                self._deaf, self._hears_since_s = None, now_s
+                self._why_no_events, self._listening_since_s = None, now_s
             case EventGap(why):
-                self._deaf = why
-                self._stream_items.append(ReportedChange(None, now, now_s))
+                self._why_no_events = why
+                self._reported_changes.append(ReportedChange(None, now, now_s))
             case _:
-                self._stream_items.append(ReportedChange(each, now, now_s))
+                self._reported_changes.append(ReportedChange(item, now, now_s))
 
     def judge(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
         """Return the verdict of a snapshot, with the events so far."""
         now_s = self._clock.monotonic()
-        self._stream_items = [
-            item for item in self._stream_items if now_s - item.received_s < self._rules.dwell_s
+        self._reported_changes = [
+            item for item in self._reported_changes if now_s - item.received_s < self._rules.dwell_s
         ]
-        snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NO_LOG_NEEDED)
-        seen = CheckInputs(snapshot, activity, Changes(tuple(self._stream_items), self._deaf), now_s)
-        judgement = judge(seen, self._previous, self._rules)
+        snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NO_LOG)
+        inputs = CheckInputs(snapshot, activity, Changes(tuple(self._reported_changes), self._why_no_events), now_s)
+        judgement = judge(inputs, self._previous, self._rules)
         self._previous = judgement.previous
         return judgement
 
@@ -118,18 +118,18 @@ class QuiescenceTracker:
 
         To be asked once after each snapshot; `pause_s` is the longest that is meant to lie between two of them.
         """
-        before_s, self._seen_s = self._seen_s, self._clock.monotonic()
-        if self._seen_s - before_s > pause_s + MAX_GAP_S:
-            self._calm_s = None
+        before_s, self._last_snapshot_s = self._last_snapshot_s, self._clock.monotonic()
+        if self._last_snapshot_s - before_s > pause_s + MAX_GAP_S:
+            self._calm_since_s = None
         # Changes have a time of their own; everything else is only known at each snapshot.
         if any(check.code != "changes" for check in judgement.report.blocking):
-            self._calm_s = None
-        elif self._calm_s is None:
-            self._calm_s = self._seen_s
-        if self._calm_s is None or self._deaf is not None:
+            self._calm_since_s = None
+        elif self._calm_since_s is None:
+            self._calm_since_s = self._last_snapshot_s
+        if self._calm_since_s is None or self._why_no_events is not None:
             return None
-        changed = [] if judgement.changed_s is None else [judgement.changed_s]
-        return max(self._calm_s, self._hears_since_s, *changed)
+        change_times = [] if judgement.changed_s is None else [judgement.changed_s]
+        return max(self._calm_since_s, self._listening_since_s, *change_times)
 
 
 MIN_INTERVAL_S = 0.2
@@ -194,16 +194,16 @@ async def wait_for_quiet(
     at once where it can never be known: the first snapshot cannot read the swarm, or a check that the settings ask for
     has no meaning here. At the time limit the outcome is `busy` unless nothing but unknown checks were in the way.
     """
-    watch = _QuiescenceWait(dependencies, clock, rules, snapshot)
+    wait = _QuiescenceWait(dependencies, clock, rules, snapshot)
     # A single snapshot is not a wait, and no time limit is about it.
-    swarm = await watch.quick_snapshot(timeout_s if rules.dwell_s else math.inf)
+    swarm = await wait.quick_snapshot(timeout_s if rules.dwell_s else math.inf)
     if isinstance(swarm.engine, Unknown) or not rules.dwell_s:
-        report = (await watch.judged(swarm)).report
-        yield watch.progress(report, 0.0, report.verdict)
+        report = (await wait.judge(swarm)).report
+        yield wait.progress(report, 0.0, report.verdict)
         return
     async with (
-        dependencies.listener.listening(swarm.engine.time) as stream_item,
-        aclosing(watch.follow(stream_item, timeout_s)) as states,
+        dependencies.listener.listening(swarm.engine.time) as stream,
+        aclosing(wait.follow(stream, timeout_s)) as states,
     ):
         async for state in states:
             yield state
@@ -223,36 +223,36 @@ class _QuiescenceWait:
         self._woken = asyncio.Event()
 
     async def follow(
-        self, stream_item: AsyncIterator[StreamItem], timeout_s: float
+        self, stream: AsyncIterator[StreamItem], timeout_s: float
     ) -> AsyncGenerator[Progress, None]:
         """Look again and again until there is an outcome."""
-        hearing = asyncio.create_task(self._receive(stream_item))
+        receiving = asyncio.create_task(self._receive(stream))
         try:
             while True:
-                began_s = self._clock.monotonic()
+                start_s = self._clock.monotonic()
                 self._woken.clear()
-                judgement = await self.judged(await self.quick_snapshot(timeout_s))
-                if hearing.done():
+                judgement = await self.judge(await self.quick_snapshot(timeout_s))
+                if receiving.done():
                     # It only ends by failing.
-                    hearing.result()
+                    receiving.result()
                 since_s = self._quiescence.quiet_since(judgement, self._rules.settings.poll_s)
-                quiet_s = 0.0 if since_s is None else max(0.0, began_s - since_s)
+                quiet_s = 0.0 if since_s is None else max(0.0, start_s - since_s)
                 outcome = self._outcome(judgement.report, quiet_s, timeout_s)
                 yield self.progress(judgement.report, quiet_s, outcome)
                 if outcome is not None:
                     return
                 await self._pause(quiet_s, timeout_s)
         finally:
-            hearing.cancel()
+            receiving.cancel()
             with suppress(asyncio.CancelledError):
-                await hearing
+                await receiving
 
     async def quick_snapshot(self, timeout_s: float) -> SwarmState:
         """Look at the swarm, for no longer than is left of the time limit."""
-        deadline_s = min(self._snapshot.deadline_s, max(self._left_s(timeout_s), MIN_DEADLINE_S))
+        deadline_s = min(self._snapshot.deadline_s, max(self._remaining_s(timeout_s), MIN_DEADLINE_S))
         return await self._dependencies.swarm.lists(deadline_s)
 
-    async def judged(self, swarm: SwarmState) -> Judgement:
+    async def judge(self, swarm: SwarmState) -> Judgement:
         """Look at the host too, and judge what was seen and heard so far."""
         return self._quiescence.judge(swarm, await self._own.activity(swarm))
 
@@ -266,7 +266,7 @@ class _QuiescenceWait:
             return QuiescenceVerdict.UNKNOWN
         if quiet_s >= self._rules.dwell_s and report.verdict is QuiescenceVerdict.QUIET:
             return QuiescenceVerdict.QUIET
-        if self._left_s(timeout_s) > 0:
+        if self._remaining_s(timeout_s) > 0:
             return None
         return (
             QuiescenceVerdict.UNKNOWN
@@ -274,18 +274,18 @@ class _QuiescenceWait:
             else QuiescenceVerdict.BUSY
         )
 
-    async def _receive(self, stream_item: AsyncIterator[StreamItem]) -> None:
-        async for each in stream_item:
-            self._quiescence.receive(each)
+    async def _receive(self, stream: AsyncIterator[StreamItem]) -> None:
+        async for item in stream:
+            self._quiescence.receive(item)
             self._woken.set()
 
-    def _left_s(self, timeout_s: float) -> float:
+    def _remaining_s(self, timeout_s: float) -> float:
         return timeout_s - (self._clock.monotonic() - self._started_s)
 
     async def _pause(self, quiet_s: float, timeout_s: float) -> None:
         """Wait for the next snapshot: until an event arrives, or until its time at the latest."""
-        left_s = max(self._left_s(timeout_s), 0.0)
-        due_s = min(self._rules.settings.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), left_s)
+        remaining_s = max(self._remaining_s(timeout_s), 0.0)
+        due_s = min(self._rules.settings.poll_s, max(self._rules.dwell_s - quiet_s, 0.0), remaining_s)
         await self._clock.sleep(MIN_INTERVAL_S)
         if due_s <= MIN_INTERVAL_S:
             return

@@ -28,10 +28,10 @@ _EXIT_CODES = {
 
 def failing_health_check(case: Case) -> Explanation | None:
     """The health check of its container fails, so Swarm stops it."""
-    found = next(((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None)
-    if found is None:
+    slot_and_task = next(((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None)
+    if slot_and_task is None:
         return None
-    slot, task = found
+    slot, task = slot_and_task
     is_address, words = not_an_address_problem(case, task)
     name = shlex.quote(case.service.name)
     return Explanation(
@@ -50,10 +50,10 @@ def failing_health_check(case: Case) -> Explanation | None:
 
 def task_rejection(case: Case) -> Explanation | None:
     """A node rejected a task, for a reason that no other cause knows."""
-    found = next(((slot, task) for slot, task in down_slots(case) if task.state == "rejected"), None)
-    if found is None:
+    slot_and_task = next(((slot, task) for slot, task in down_slots(case) if task.state == "rejected"), None)
+    if slot_and_task is None:
         return None
-    slot, task = found
+    slot, task = slot_and_task
     is_address, words = _unless_network(case, task)
     name = shlex.quote(case.service.name)
     return Explanation(
@@ -89,7 +89,7 @@ def completion(case: Case) -> Explanation | None:
 
 def failure_without_restart(case: Case) -> Explanation | None:
     """A task failed, and Swarm does not start it again."""
-    found = next(
+    failed_task = next(
         (
             task
             for slot, task in troubled_slots(case)
@@ -97,20 +97,20 @@ def failure_without_restart(case: Case) -> Explanation | None:
         ),
         None,
     )
-    if found is None:
+    if failed_task is None:
         return None
-    is_address, words = _unless_network(case, found)
+    is_address, words = _unless_network(case, failed_task)
     name = shlex.quote(case.service.name)
     return Explanation(
         "ended",
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN,
-        f"its task failed and is not started again: {_end_text(found)}",
+        f"its task failed and is not started again: {_end_text(failed_task)}",
         f"Its restart policy allows no further attempt.{words}",
         (
-            *error_rows(case, found),
+            *error_rows(case, failed_task),
             service_row(case, "RestartPolicy.Condition", case.service.restart),
-            *address_rows(case, found),
+            *address_rows(case, failed_task),
         ),
         is_address_problem=is_address,
         advice=f"When the cause is fixed: `docker service update --force {name}`.",
@@ -121,13 +121,13 @@ def failure_without_restart(case: Case) -> Explanation | None:
 def repeated_failure(case: Case) -> Explanation | None:
     """Its task starts, ends by itself and is started again."""
     is_job = case.service.is_job
-    found = [each for each in troubled_slots(case) if not (is_job and each[1].state == "complete")]
-    if not found:
+    failing_slots = [slot_and_task for slot_and_task in troubled_slots(case) if not (is_job and slot_and_task[1].state == "complete")]
+    if not failing_slots:
         return None
-    slot, task = max(found, key=lambda each: len(each[0].failures(case.now)))
+    slot, task = max(failing_slots, key=lambda slot_and_task: len(slot_and_task[0].failures(case.now)))
     count = len(slot.failures(case.now))
     is_back = slot.newest.state == "running"
-    never_started = _has_never_run(task)
+    has_never_run = _has_never_run(task)
     is_address, words = _unless_network(case, task)
     name = shlex.quote(case.service.name)
     again = (
@@ -136,10 +136,10 @@ def repeated_failure(case: Case) -> Explanation | None:
         else ""
     )
     return Explanation(
-        "cannot-start" if never_started else "crash-loop" if count > 1 else "failed-once",
-        ServiceStanding.HELD_UP if count > 1 or never_started else ServiceStanding.CONVERGING,
+        "cannot-start" if has_never_run else "crash-loop" if count > 1 else "failed-once",
+        ServiceStanding.HELD_UP if count > 1 or has_never_run else ServiceStanding.CONVERGING,
         Confidence.LIKELY if is_back or count == 1 else Confidence.CERTAIN,
-        ("its container cannot be started: " if never_started else "its task ends by itself: ")
+        ("its container cannot be started: " if has_never_run else "its task ends by itself: ")
         + f"{_end_text(task)}{failure_count_text(case, slot)}",
         f"Swarm starts it, it ends, and Swarm starts it again.{again}{words}",
         (*error_rows(case, task), *count_rows(case, slot), *address_rows(case, task)),
@@ -147,13 +147,13 @@ def repeated_failure(case: Case) -> Explanation | None:
         advice=(
             "The container never ran, so its log is empty. Read the error and dockerd's log on that node. The cause is the "
             "command, the image or something that the container requests."
-            if never_started and is_address is False
+            if has_never_run and is_address is False
             else "The container never ran, so its log is empty. Read the error and dockerd's log on that node."
-            if never_started
+            if has_never_run
             else "The cause is the command, the image or something that the application needs. Read its log."
         ),
         command=f"docker service ps --no-trunc {name}"
-        if never_started
+        if has_never_run
         else f"docker service logs --tail 50 {name}",
     )
 
@@ -172,8 +172,8 @@ def _end_text(task: Task) -> str:
         return ending(reason.strip().removesuffix(": unknown"))
     if task.exit_code is None:
         return ending(task.error) or task.state
-    known = _EXIT_CODES.get(task.exit_code, "")
-    return f"exit code {task.exit_code}" + (f", {known}" if known else "")
+    meaning = _EXIT_CODES.get(task.exit_code, "")
+    return f"exit code {task.exit_code}" + (f", {meaning}" if meaning else "")
 
 
 def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:

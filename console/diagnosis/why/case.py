@@ -42,19 +42,19 @@ class Slot:
 
     def failures(self, now: datetime) -> tuple[Task, ...]:
         """Return the tasks in a row that ended by themselves, newest first, of the last hour or else the last one."""
-        ended: list[Task] = []
+        ended_tasks: list[Task] = []
         for task in self.tasks[1:] if self.newest.is_alive else self.tasks:
             if task.state not in END_STATES:
                 break
-            ended.append(task)
-        recent = [task for task in ended if now - task.since <= timedelta(seconds=RECENT_S)]
-        return tuple(recent or (ended[:1] if not self.newest.is_alive else ()))
+            ended_tasks.append(task)
+        recent = [task for task in ended_tasks if now - task.since <= timedelta(seconds=RECENT_S)]
+        return tuple(recent or (ended_tasks[:1] if not self.newest.is_alive else ()))
 
     def is_settled(self, now: datetime) -> bool:
         """Whether its task runs, and has done so for long enough to believe it."""
-        ended = self.failures(now)
-        failed = (task.since for task in ended if task.state != "complete")
-        loop = loop_of((task.since for task in ended), failed, SETTLING_S)
+        failures = self.failures(now)
+        failure_times = (task.since for task in failures if task.state != "complete")
+        loop = loop_of((task.since for task in failures), failure_times, SETTLING_S)
         if self.newest.state != "running" or (loop is not None and loop.holds(now)):
             return False
         return (now - self.newest.since).total_seconds() >= SETTLING_S
@@ -93,7 +93,7 @@ class Case:
         if self.service.endpoint_mode != "vip":
             return ()
         has = {virtual_ip.network_id for virtual_ip in self.service.virtual_ips}
-        return tuple(each for each in self.needs if each not in has)
+        return tuple(network_id for network_id in self.needs if network_id not in has)
 
     @property
     def running(self) -> int:
@@ -104,7 +104,7 @@ class Case:
     def new_tasks(self) -> tuple[Task, ...]:
         """Tasks that wait for their addresses, the one that waits longest first."""
         new = [slot.newest for slot in self.active_slots if slot.newest.state == "new"]
-        return tuple(sorted(new, key=lambda each: each.since))
+        return tuple(sorted(new, key=lambda task: task.since))
 
     def age_s(self, since: datetime) -> float:
         """Return how long ago something was."""
@@ -124,11 +124,11 @@ class Case:
         `among` are identifiers of signatures; with them, only such a line.
         """
         born = self.service.created - timedelta(seconds=5)
-        found = [self.swarm.lines[id_] for id_ in ids if id_ in self.swarm.lines]
-        fitting = [
-            event for event in found if event.at >= born and (not among or event.signature.id in among)
+        events = [self.swarm.lines[id_] for id_ in ids if id_ in self.swarm.lines]
+        matching = [
+            event for event in events if event.at >= born and (not among or event.signature.id in among)
         ]
-        return max(fitting, key=lambda each: each.at, default=None)
+        return max(matching, key=lambda event: event.at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def index_swarm(
         snapshot,
         thresholds,
         {network.id: network for network in known(swarm.networks, ())},
-        {each.network.id: each for each in account(swarm, snapshot.earlier)},
+        {network_account.network.id: network_account for network_account in account(swarm, snapshot.earlier)},
         {node.id: node for node in known(swarm.nodes, ())},
         {
             key: tuple(sorted(tasks, key=lambda task: (task.created or task.since, task.since), reverse=True))
@@ -189,12 +189,12 @@ def open_case(service: Service, swarm: Swarm) -> Case:
     for task in swarm.tasks.get(service.id, ()):
         slots[task.slot, "" if task.slot else task.node_id].append(task)
     is_unread = isinstance(swarm.snapshot.swarm.networks, Unknown)
-    asked = [id_ for id_ in service.network_ids if id_ not in service.addressless_ids]
-    listed = [each for each in asked if each in swarm.networks]
-    needs = [each for each in listed if swarm.networks[each].is_overlay]
+    requested_ids = [id_ for id_ in service.network_ids if id_ not in service.addressless_ids]
+    existing_ids = [id_ for id_ in requested_ids if id_ in swarm.networks]
+    required_ids = [id_ for id_ in existing_ids if swarm.networks[id_].is_overlay]
     if service.publishes_ingress:
-        needs += [
-            network.id for network in swarm.networks.values() if network.ingress and network.id not in needs
+        required_ids += [
+            network.id for network in swarm.networks.values() if network.ingress and network.id not in required_ids
         ]
     places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
     return Case(
@@ -202,8 +202,8 @@ def open_case(service: Service, swarm: Swarm) -> Case:
         places,
         # Nearly every cause asks for them, of every service.
         tuple(place for place in places if place.is_active),
-        tuple(needs),
-        () if is_unread else tuple(each for each in asked if each not in swarm.networks),
+        tuple(required_ids),
+        () if is_unread else tuple(id_ for id_ in requested_ids if id_ not in swarm.networks),
         ("networks",) if is_unread else (),
         swarm,
     )

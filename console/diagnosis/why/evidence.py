@@ -19,8 +19,8 @@ from console.text import duration, plural
 def lines_of(batch: Batch) -> Mapping[str, LogEvent]:
     """Return the last lines of a reading of dockerd's journal; see `last_lines`."""
     recogniser = Recogniser()
-    found = (recogniser.recognise(entry) for entry in batch.entries)
-    return last_lines(event for event in found if isinstance(event, LogEvent))
+    events = (recogniser.recognise(entry) for entry in batch.entries)
+    return last_lines(event for event in events if isinstance(event, LogEvent))
 
 
 def last_lines(events: Iterable[LogEvent]) -> Mapping[str, LogEvent]:
@@ -40,13 +40,13 @@ def last_lines(events: Iterable[LogEvent]) -> Mapping[str, LogEvent]:
             # The task's own error tells the same, and what the manager said is wanted beside it.
             continue
         is_cause = _is_cause(event)
-        for kind, each in event.ids.items():
+        for kind, id_ in event.ids.items():
             # Every line names the manager that wrote it; only some are about a node.
             if kind == "removed" or (kind == "node" and "<node>" not in event.signature.message):
                 continue
-            before = lines.get(each)
+            before = lines.get(id_)
             if is_cause or before is None or not _is_cause(before):
-                lines[each] = event
+                lines[id_] = event
     return lines
 
 
@@ -125,12 +125,12 @@ def error_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
 
 def address_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
     """Return the addresses that a task was given."""
-    given = [
+    addresses = [
         f"{attachment.addresses[0]} on {network_name(case, attachment.network_id)}"
         for attachment in task.attachments
         if attachment.addresses
     ]
-    return (task_row(case, task, "NetworksAttachments", ", ".join(given) or "none"),)
+    return (task_row(case, task, "NetworksAttachments", ", ".join(addresses) or "none"),)
 
 
 def vip_rows(case: Case) -> tuple[Evidence, ...]:
@@ -139,7 +139,7 @@ def vip_rows(case: Case) -> tuple[Evidence, ...]:
         f"{virtual_ip.address} on {network_name(case, virtual_ip.network_id)}"
         for virtual_ip in case.service.virtual_ips
     ]
-    needs = [network_name(case, each) for each in (*case.needs, *case.missing_networks)]
+    needs = [network_name(case, network_id) for network_id in (*case.needs, *case.missing_networks)]
     return (
         service_row(case, "Endpoint.VirtualIPs", ", ".join(has) or "none"),
         service_row(case, "Spec.TaskTemplate.Networks", ", ".join(needs) or "none"),
@@ -149,20 +149,20 @@ def vip_rows(case: Case) -> tuple[Evidence, ...]:
 def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     """Return how a network's addresses are used, as far as known, and by whom."""
     subject = f"network {account.network.name}"
-    bound = "at least " if account.missing else ""
-    leaked = account.leaked
+    qualifier = "at least " if account.missing else ""
+    leak_count = account.leaked
     reasons = [subnet.leak.why_unknown for subnet in account.subnets if subnet.leak.why_unknown]
     why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
-        Evidence(subject, "accounted", f"{bound}{account.accounted} of {account.capacity}"),
-        Evidence(subject, "leaked", f"unknown: {why}" if leaked is None else leak_count_text(account) or "0"),
+        Evidence(subject, "accounted", f"{qualifier}{account.accounted} of {account.capacity}"),
+        Evidence(subject, "leaked", f"unknown: {why}" if leak_count is None else leak_count_text(account) or "0"),
         Evidence(subject, "free", f"{'' if account.free_is_exact else 'at most '}{account.free_at_most}"),
         Evidence(subject, "held by", _holders(case, account)),
     )
 
 
 def _holders(case: Case, account: NetworkAccount) -> str:
-    held: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for _, holders in account.holders():
         for owner in dict.fromkeys(
             "node load balancers"
@@ -170,13 +170,13 @@ def _holders(case: Case, account: NetworkAccount) -> str:
             else case.swarm.owners.get(holder.id) or "removed services"
             for holder in holders
         ):
-            held[owner] += 1
-    most = sorted(held.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{name} {count}" for name, count in most[:MAX_HOLDERS])
+            counts[owner] += 1
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    largest = ", ".join(f"{name} {count}" for name, count in most[:MAX_HOLDERS])
     rest = most[MAX_HOLDERS:]
     if not rest:
-        return shown or "nobody"
-    return f"{shown}, and {plural(len(rest), 'other')} {sum(count for _, count in rest)}"
+        return largest or "nobody"
+    return f"{largest}, and {plural(len(rest), 'other')} {sum(count for _, count in rest)}"
 
 
 def line_rows(lines: Iterable[LogEvent | None]) -> tuple[Evidence, ...]:

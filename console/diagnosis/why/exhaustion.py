@@ -55,24 +55,24 @@ class _Shortage:
 
 def full_network(case: Case) -> Explanation | None:
     """A network has no free address for the service's virtual IP, or for a task: dockerd or the account says so."""
-    found = _shortage(case)
-    if found is None or not (found.is_full or found.line is not None):
+    shortage = _shortage(case)
+    if shortage is None or not (shortage.is_full or shortage.line is not None):
         return None
-    certainty = Confidence.CERTAIN if found.is_full or found.is_the_one else Confidence.LIKELY
-    return _explanation(case, found, certainty)
+    certainty = Confidence.CERTAIN if shortage.is_full or shortage.is_the_one else Confidence.LIKELY
+    return _explanation(case, shortage, certainty)
 
 
 def network_perhaps_full(case: Case) -> Explanation | None:
     """The service has waited for long, and addresses of a network are scarce or may have leaked."""
-    found = _shortage(case)
-    if found is None:
+    shortage = _shortage(case)
+    if shortage is None:
         return None
-    account, thresholds = found.account, case.thresholds
-    limit_s = thresholds.unallocated_s if found.for_vip else thresholds.new_task_s
+    account, thresholds = shortage.account, case.thresholds
+    limit_s = thresholds.unallocated_s if shortage.for_vip else thresholds.new_task_s
     is_scarce = account.used_at_least >= thresholds.use_warning * account.capacity
-    if found.waited_s < limit_s or (account.free_is_exact and not is_scarce):
+    if shortage.waited_s < limit_s or (account.free_is_exact and not is_scarce):
         return None
-    return _explanation(case, found, Confidence.LIKELY)
+    return _explanation(case, shortage, Confidence.LIKELY)
 
 
 def node_without_address(case: Case) -> Explanation | None:
@@ -80,7 +80,7 @@ def node_without_address(case: Case) -> Explanation | None:
     task = _last_without_attachment(case)
     if task is None:
         return None
-    accounts = [case.swarm.accounts[each] for each in case.needs if each in case.swarm.accounts]
+    accounts = [case.swarm.accounts[network_id] for network_id in case.needs if network_id in case.swarm.accounts]
     full = [account for account in accounts if account.capacity and account.free_at_most == 0]
     roomy = bool(accounts) and all(account.free_is_exact and account.free_at_most > 0 for account in accounts)
     line = case.line(task.node_id, task.id)
@@ -130,10 +130,10 @@ def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccou
 
 
 def _count_text(accounts: list[NetworkAccount]) -> str:
-    said = " and ".join(
+    counts = " and ".join(
         f"{account.free_at_most} addresses free on {account.network.name}" for account in accounts
     )
-    return f"The engine counts {said}, so nothing is exhausted now."
+    return f"The engine counts {counts}, so nothing is exhausted now."
 
 
 def _shortage(case: Case) -> _Shortage | None:
@@ -142,51 +142,51 @@ def _shortage(case: Case) -> _Shortage | None:
     if not for_vip and not waiting:
         return None
     candidates = [
-        case.swarm.accounts[each]
-        for each in for_vip or case.needs
-        if each in case.swarm.accounts and case.swarm.accounts[each].capacity
+        case.swarm.accounts[network_id]
+        for network_id in for_vip or case.needs
+        if network_id in case.swarm.accounts and case.swarm.accounts[network_id].capacity
     ]
     line = case.line(case.service.id, *(task.id for task in waiting), among=EXHAUSTION_SIGNATURES)
-    named = [
+    named_candidates = [
         candidate
         for candidate in candidates
         if line is not None and candidate.network.id == line.ids.get("network")
     ]
     if not candidates:
         return None
-    scarcest = most_likely_full(named or candidates, case.swarm.crowds)
+    scarcest = most_likely_full(named_candidates or candidates, case.swarm.crowds)
     since = [case.age_s(task.since) for task in waiting] or [case.age_s(case.service.updated)]
-    return _Shortage(scarcest, bool(for_vip), line, len(named or candidates) == 1, max(since))
+    return _Shortage(scarcest, bool(for_vip), line, len(named_candidates or candidates) == 1, max(since))
 
 
 def _passing_s(case: Case) -> float:
     return min(PASSING_S, case.thresholds.new_task_s)
 
 
-def _explanation(case: Case, found: _Shortage, certainty: Confidence) -> Explanation:
-    account, name = found.account, found.account.network.name
-    what = "virtual IP" if found.for_vip else "task"
+def _explanation(case: Case, shortage: _Shortage, certainty: Confidence) -> Explanation:
+    account, name = shortage.account, shortage.account.network.name
+    resource = "virtual IP" if shortage.for_vip else "task"
     rows = vip_rows(case)
     if case.new_tasks:
         rows += (state_row(case, case.new_tasks[0]),)
     consequence = (
         "Without its virtual IP the service's tasks get no address and no node: they wait in New."
-        if found.for_vip
+        if shortage.for_vip
         else "Its task waits in New until it has one."
     )
-    said = (
+    log_text = (
         f"dockerd found one of its networks full, and {name} has the fewest addresses left. "
-        if found.line is not None and certainty is not Confidence.CERTAIN
+        if shortage.line is not None and certainty is not Confidence.CERTAIN
         else ""
     )
     return Explanation(
-        "no-vip" if found.for_vip else "no-task-address",
+        "no-vip" if shortage.for_vip else "no-task-address",
         ServiceStanding.HELD_UP,
         certainty,
-        f"no free address for its {what} on {name}",
-        f"{said}{_account_text(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
+        f"no free address for its {resource} on {name}",
+        f"{log_text}{_account_text(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
         "started, and is not at fault.",
-        (*rows, *network_rows(case, account), *line_rows((found.line,))),
+        (*rows, *network_rows(case, account), *line_rows((shortage.line,))),
         is_address_problem=True,
         advice=NO_REDEPLOY,
         command=_glance([account]),
@@ -195,14 +195,14 @@ def _explanation(case: Case, found: _Shortage, certainty: Confidence) -> Explana
 
 def _account_text(account: NetworkAccount, *, is_sure: bool) -> str:
     name, capacity, free = account.network.name, account.capacity, account.free_at_most
-    leaked = leak_count_text(account)
+    leak_text = leak_count_text(account)
     if free == 0:
-        of_them = f", {leaked} of them leaked" if leaked else ""
+        of_them = f", {leak_text} of them leaked" if leak_text else ""
         return f"All {plural(capacity, 'address', 'addresses')} of {name} are taken{of_them}."
     if account.free_is_exact:
         return (
             f"{name} was {'' if is_sure else 'probably '}full when Swarm last tried; {free} of its {capacity} addresses are free now"
-            f"{f', {leaked} leaked' if leaked else ''}. Swarm tries again when another one is "
+            f"{f', {leak_text} leaked' if leak_text else ''}. Swarm tries again when another one is "
             "released, or after about 5 minutes."
         )
     return (

@@ -69,28 +69,28 @@ def explain(
     publish on the node that was asked. Raises UsageError for a name that nothing bears.
     """
     state = snapshot.swarm
-    for part in (state.engine, state.services, state.tasks):
-        if isinstance(part, Unknown):
+    for result in (state.engine, state.services, state.tasks):
+        if isinstance(result, Unknown):
             return WhyAnswer(
-                (), ServiceStanding.UNKNOWN, f"The cause is not known. {part.reason}", (part.hint,)
+                (), ServiceStanding.UNKNOWN, f"The cause is not known. {result.reason}", (result.hint,)
             )
     services = known(state.services, ())
-    chosen = choose(services, names)
+    chosen_services = choose(services, names)
     swarm = index_swarm(snapshot, thresholds, lines, outside)
-    told = {service.id: _explain_service(service, swarm) for service in chosen}
-    mates = {service.stack for service in chosen if service.stack}
-    around = [service for service in services if service.stack in mates and service.id not in told]
-    waiting = _group_waiting([*told.values(), *(_explain_service(service, swarm) for service in around)])
-    explained = tuple(
+    explanations = {service.id: _explain_service(service, swarm) for service in chosen_services}
+    mates = {service.stack for service in chosen_services if service.stack}
+    around = [service for service in services if service.stack in mates and service.id not in explanations]
+    waiting = _group_waiting([*explanations.values(), *(_explain_service(service, swarm) for service in around)])
+    sorted_explanations = tuple(
         sorted(
             (
-                _add_waiting_neighbours(explained_service, waiting.get(explained_service.service.stack, []))
-                for explained_service in told.values()
+                _add_waiting_neighbours(service_explanation, waiting.get(service_explanation.service.stack, []))
+                for service_explanation in explanations.values()
             ),
-            key=lambda each: (-each.explanation.standing.severity.rank, each.service.name),
+            key=lambda service_explanation: (-service_explanation.explanation.standing.severity.rank, service_explanation.service.name),
         )
     )
-    return WhyAnswer(explained, worst_standing(explained), _headline(explained, names))
+    return WhyAnswer(sorted_explanations, worst_standing(sorted_explanations), _headline(sorted_explanations, names))
 
 
 def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Service, ...]:
@@ -100,20 +100,20 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
     """
     if not names:
         return services
-    chosen: dict[str, Service] = {}
+    services_by_id: dict[str, Service] = {}
     for name in names:
-        found = [service for service in services if service.name == name] or [
+        matching = [service for service in services if service.name == name] or [
             service for service in services if service.stack == name
         ]
-        if not found and len(name) >= SHORTEST_ID:
-            found = [service for service in services if service.id.startswith(name)]
-            if len(found) > 1:
+        if not matching and len(name) >= SHORTEST_ID:
+            matching = [service for service in services if service.id.startswith(name)]
+            if len(matching) > 1:
                 raise UsageError(
-                    f"{plural(len(found), 'service')} have an ID that begins with {clean(name)}: "
-                    f"{listed([each.name for each in found])}.",
+                    f"{plural(len(matching), 'service')} have an ID that begins with {clean(name)}: "
+                    f"{listed([service.name for service in matching])}.",
                     "Type more of the ID.",
                 )
-        if not found:
+        if not matching:
             bearers = {service.name for service in services} | {
                 service.stack for service in services if service.stack
             }
@@ -123,49 +123,49 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
                 + (f"; did you mean {' or '.join(near)}?" if near else "."),
                 "" if near else "`docker service ls` lists them.",
             )
-        chosen.update((service.id, service) for service in found)
-    return tuple(chosen.values())
+        services_by_id.update((service.id, service) for service in matching)
+    return tuple(services_by_id.values())
 
 
 def _explain_service(service: Service, swarm: Swarm) -> ServiceExplanation:
     case = open_case(service, swarm)
-    found = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.no_known_cause(case)
-    if service.update_state in progress.PAUSE_STATES and found.cause != "update-paused":
-        found = replace(found, evidence=(*found.evidence, *progress.update_rows(case)))
-    unshown = reported.missing_error_rows(case, found)
-    if unshown:
-        found = replace(found, evidence=(*found.evidence, *unshown))
-    return ServiceExplanation(service, case.running, progress.desired_tasks(case), found)
+    explanation = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.no_known_cause(case)
+    if service.update_state in progress.PAUSE_STATES and explanation.cause != "update-paused":
+        explanation = replace(explanation, evidence=(*explanation.evidence, *progress.update_rows(case)))
+    missing_rows = reported.missing_error_rows(case, explanation)
+    if missing_rows:
+        explanation = replace(explanation, evidence=(*explanation.evidence, *missing_rows))
+    return ServiceExplanation(service, case.running, progress.desired_tasks(case), explanation)
 
 
-def _group_waiting(told: Iterable[ServiceExplanation]) -> Mapping[str, list[ServiceExplanation]]:
+def _group_waiting(explanations: Iterable[ServiceExplanation]) -> Mapping[str, list[ServiceExplanation]]:
     """Return, by stack, the services of it that wait for an address."""
-    found: defaultdict[str, list[ServiceExplanation]] = defaultdict(list)
-    for explained_service in told:
-        if explained_service.service.stack and explained_service.explanation.is_address_problem:
-            found[explained_service.service.stack].append(explained_service)
-    return found
+    by_stack: defaultdict[str, list[ServiceExplanation]] = defaultdict(list)
+    for service_explanation in explanations:
+        if service_explanation.service.stack and service_explanation.explanation.is_address_problem:
+            by_stack[service_explanation.service.stack].append(service_explanation)
+    return by_stack
 
 
-def _add_waiting_neighbours(explained: ServiceExplanation, waiting: Sequence[ServiceExplanation]) -> ServiceExplanation:
+def _add_waiting_neighbours(service_explanation: ServiceExplanation, waiting: Sequence[ServiceExplanation]) -> ServiceExplanation:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
-    own = explained.explanation
+    own = service_explanation.explanation
     if own.standing is ServiceStanding.RUNS or own.is_address_problem:
-        return explained
+        return service_explanation
     if not waiting:
-        return explained
-    names = listed([explained_service.service.name for explained_service in waiting])
+        return service_explanation
+    names = listed([neighbour.service.name for neighbour in waiting])
     rows = tuple(
         Evidence(
-            f"service {explained_service.service.name}",
-            explained_service.explanation.cause,
-            explained_service.explanation.verdict,
+            f"service {neighbour.service.name}",
+            neighbour.explanation.cause,
+            neighbour.explanation.verdict,
         )
-        for explained_service in waiting[:3]
+        for neighbour in waiting[:3]
     )
     verb = "waits" if len(waiting) == 1 else "wait"
     return replace(
-        explained,
+        service_explanation,
         explanation=replace(
             own,
             meaning=f"{own.meaning} But {names} of the same stack {verb} for an address, and this may be a consequence.",
@@ -174,27 +174,27 @@ def _add_waiting_neighbours(explained: ServiceExplanation, waiting: Sequence[Ser
     )
 
 
-def _headline(explained: tuple[ServiceExplanation, ...], names: tuple[str, ...]) -> str:
-    if not explained:
+def _headline(explanations: tuple[ServiceExplanation, ...], names: tuple[str, ...]) -> str:
+    if not explanations:
         return "there are no services"
-    if len(explained) == 1 and names:
-        (only,) = explained
+    if len(explanations) == 1 and names:
+        (only,) = explanations
         own = only.explanation
         sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
         return f"{only.service.name}: {own.verdict}{sure}"
-    held = [
-        explained_service
-        for explained_service in explained
-        if explained_service.explanation.standing is not ServiceStanding.RUNS
+    held_up = [
+        service_explanation
+        for service_explanation in explanations
+        if service_explanation.explanation.standing is not ServiceStanding.RUNS
     ]
-    if not held:
+    if not held_up:
         return (
-            f"all {plural(len(explained), 'service')} run" if len(explained) > 1 else "the one service runs"
+            f"all {plural(len(explanations), 'service')} run" if len(explanations) > 1 else "the one service runs"
         )
-    waiting = sum(bool(explained_service.explanation.is_address_problem) for explained_service in held)
+    waiting = sum(bool(service_explanation.explanation.is_address_problem) for service_explanation in held_up)
     why = f", {waiting} waiting for an address" if waiting else ", none waiting for an address"
-    unsure = any(explained_service.explanation.is_address_problem is None for explained_service in held)
+    unsure = any(service_explanation.explanation.is_address_problem is None for service_explanation in held_up)
     return (
-        f"{len(held)} of {plural(len(explained), 'service')} {'does' if len(held) == 1 else 'do'} not run"
+        f"{len(held_up)} of {plural(len(explanations), 'service')} {'does' if len(held_up) == 1 else 'do'} not run"
         + ("" if unsure and not waiting else why)
     )

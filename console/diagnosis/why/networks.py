@@ -41,13 +41,13 @@ def missing_network(case: Case) -> Explanation | None:
     line = case.line(case.service.id, *case.missing_networks, *(task.id for task in waiting))
     is_said = line is not None and line.signature.id in ALLOCATION_SIGNATURES
     is_long = case.age_s(waiting[0].since) >= case.thresholds.new_task_s
-    gone = ", ".join(each[:12] for each in case.missing_networks)
+    id_text = ", ".join(id_[:12] for id_ in case.missing_networks)
     name = shlex.quote(case.service.name)
     return Explanation(
         "network-gone",
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN if is_said or is_long else Confidence.LIKELY,
-        f"its network {gone} no longer exists",
+        f"its network {id_text} no longer exists",
         "The service names a network by an ID that no longer exists. A newer network with the same name does not "
         "replace it. Its tasks wait in New forever.",
         (*vip_rows(case), state_row(case, waiting[0]), *line_rows((line,))),
@@ -60,15 +60,15 @@ def missing_network(case: Case) -> Explanation | None:
 
 def network_without_subnet(case: Case) -> Explanation | None:
     """A network of the service never got a subnet, so nothing on it gets an address."""
-    bare = [each for each in case.needs if not case.swarm.networks[each].is_allocated]
-    if not bare or not (set(bare) & set(case.without_vip) or case.new_tasks):
+    ids_without_subnet = [network_id for network_id in case.needs if not case.swarm.networks[network_id].is_allocated]
+    if not ids_without_subnet or not (set(ids_without_subnet) & set(case.without_vip) or case.new_tasks):
         return None
-    network = case.swarm.networks[bare[0]]
+    network = case.swarm.networks[ids_without_subnet[0]]
     line = case.line(network.id) or case.line(case.service.id, among=ALLOCATION_SIGNATURES)
     age_s = case.age_s(network.created)
     is_young = age_s < case.thresholds.unallocated_s and line is None
     waiting = case.new_tasks[:1]
-    said = line.signature.meaning if line is not None else (
+    reason = line.signature.meaning if line is not None else (
         f"{why_unallocated(network)}: dockerd's log on the leader says which."
     )  # fmt: skip
     return Explanation(
@@ -76,7 +76,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
         ServiceStanding.CONVERGING if is_young else ServiceStanding.HELD_UP,
         Confidence.POSSIBLE if is_young else Confidence.CERTAIN,
         f"its network {network.name} has no subnet",
-        f"{network.name} exists, but Swarm gave it no addresses to hand out. {said}",
+        f"{network.name} exists, but Swarm gave it no addresses to hand out. {reason}",
         (
             *vip_rows(case),
             *(state_row(case, task) for task in waiting),
@@ -91,7 +91,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
 
 def pending_allocations(case: Case) -> Explanation | None:
     """The service waits for its allocation, and no network of it is visibly short of addresses."""
-    missing = [network_name(case, each) for each in case.without_vip]
+    missing = [network_name(case, network_id) for network_id in case.without_vip]
     waited_s = max(
         [case.age_s(task.since) for task in case.new_tasks]
         or ([case.age_s(case.service.updated)] if missing else [])

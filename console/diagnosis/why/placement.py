@@ -14,14 +14,14 @@ from console.text import duration
 
 def only_port(case: Case) -> str:
     """Return the port that can be meant where the error names none: the only one that the service publishes."""
-    found = {port.port for port in case.service.ports}
-    return str(found.pop()) if len(found) == 1 else ""
+    ports = {port.port for port in case.service.ports}
+    return str(ports.pop()) if len(ports) == 1 else ""
 
 
 def holder_text(case: Case, task: Task, port: str) -> str:
     """Return ` by shop_web` where it is known who has the port on the node of the task; nothing elsewhere."""
     names = [service.name for service, _ in _holders(case, task, port)]
-    names += [f"the container {each}" for each in _outside(case, task, port)]
+    names += [f"the container {container}" for container in _outside(case, task, port)]
     if names:
         return f" by {' and '.join(names)}"
     return " by an older task of its own" if _own_tasks(case, task, port) else ""
@@ -35,40 +35,40 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
         Evidence(
             f"service {service.name}",
             "Endpoint.Ports",
-            f"publishes {port}/{each.protocol} "
+            f"publishes {port}/{published_port.protocol} "
             + (
                 "through ingress, on every node"
-                if each.is_ingress
+                if published_port.is_ingress
                 else "in host mode, with a task on that node"
             ),
         )
-        for service, each in _holders(case, task, port)
+        for service, published_port in _holders(case, task, port)
     ]
     rows += [
         Evidence(
-            f"service {case.service.name}", "own task", f"{each.id[:12]} is still {each.state} on that node"
+            f"service {case.service.name}", "own task", f"{own_task.id[:12]} is still {own_task.state} on that node"
         )
-        for each in _own_tasks(case, task, port)
+        for own_task in _own_tasks(case, task, port)
     ]
     rows += [
-        Evidence(f"container {each}", "Ports", f"publishes {port}, outside the swarm")
-        for each in _outside(case, task, port)
+        Evidence(f"container {container}", "Ports", f"publishes {port}, outside the swarm")
+        for container in _outside(case, task, port)
     ]
-    unknown = (
+    not_found_text = (
         f"no service of the swarm has it there: a container outside the swarm or another program has it. On that node, "
         f"`docker ps --filter publish={port}` and `ss -lntup sport = :{port}` show which"
     )
-    return tuple(rows) or (Evidence(f"node {node_name(case, task)}", f"port {port}", unknown),)
+    return tuple(rows) or (Evidence(f"node {node_name(case, task)}", f"port {port}", not_found_text),)
 
 
 def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, PublishedPort]]:
     services = known(case.swarm.snapshot.swarm.services, ())
     return [
-        (service, each)
+        (service, published_port)
         for service in services
         if service.id != case.service.id
-        for each in service.ports
-        if str(each.port) == port and (each.is_ingress or _has_task_on(case, service, task.node_id))
+        for published_port in service.ports
+        if str(published_port.port) == port and (published_port.is_ingress or _has_task_on(case, service, task.node_id))
     ]
 
 
@@ -88,12 +88,12 @@ def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
 
 def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
     """Return older tasks of the service that still run on the node and publish the port there in host mode."""
-    if not any(str(each.port) == port and not each.is_ingress for each in case.service.ports):
+    if not any(str(published_port.port) == port and not published_port.is_ingress for published_port in case.service.ports):
         return []
     return [
-        each
-        for each in case.swarm.tasks.get(case.service.id, ())
-        if each.id != task.id and each.node_id == task.node_id and each.state == "running"
+        own_task
+        for own_task in case.swarm.tasks.get(case.service.id, ())
+        if own_task.id != task.id and own_task.node_id == task.node_id and own_task.state == "running"
     ]
 
 
@@ -113,9 +113,9 @@ def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
 
 def scheduling_advice(reasons: str) -> str:
     """Return what to do about the reasons for which the scheduler places a task nowhere."""
-    said = reasons.lower()
-    found = [text for sign, text in REASONS if sign in said]
-    return " ".join(found) or "See which nodes are active and ready: `docker node ls`."
+    reasons_text = reasons.lower()
+    advice = [text for sign, text in REASONS if sign in reasons_text]
+    return " ".join(advice) or "See which nodes are active and ready: `docker node ls`."
 
 
 def no_node_for_global(case: Case) -> Explanation | None:
@@ -144,12 +144,12 @@ def preparation(case: Case) -> Explanation | None:
     tasks = [slot.newest for slot in case.active_slots if slot.newest.state in early]
     if not tasks:
         return None
-    task = min(tasks, key=lambda each: each.since)
+    task = min(tasks, key=lambda task: task.since)
     age_s = case.age_s(task.since)
     is_address, words = not_an_address_problem(case, task)
     is_pulling = task.state == "preparing"
     is_long = is_pulling and age_s >= PULL_TOO_LONG_S
-    what = (
+    activity = (
         "its image is being pulled" if is_pulling
         else "its container is starting" if task.state == "starting"
         else "its task is about to start"
@@ -159,7 +159,7 @@ def preparation(case: Case) -> Explanation | None:
         "preparing" if is_pulling else "starting",
         ServiceStanding.HELD_UP if is_long else ServiceStanding.CONVERGING,
         Confidence.LIKELY,
-        f"{what}, for {duration(age_s)}",
+        f"{activity}, for {duration(age_s)}",
         "A container with a health check counts as starting until it is healthy."
         f"{' A pull that takes this long usually hangs.' if is_long else ''}{words}",
         (
@@ -176,14 +176,14 @@ def preparation(case: Case) -> Explanation | None:
 
 def troubled_slots(case: Case) -> list[tuple[Slot, Task]]:
     """Return the slots whose last task ended by itself and that have not settled since, each with that task."""
-    found: list[tuple[Slot, Task]] = []
+    slots: list[tuple[Slot, Task]] = []
     for slot in case.slots:
         failures = slot.failures(case.now)
         if failures and not slot.is_settled(case.now) and not slot.newest.is_stopping:
-            found.append((slot, failures[0]))
-    return found
+            slots.append((slot, failures[0]))
+    return slots
 
 
 def down_slots(case: Case) -> list[tuple[Slot, Task]]:
     """Return those of the troubled slots in which nothing runs now."""
-    return [each for each in troubled_slots(case) if each[0].newest.state != "running"]
+    return [pair for pair in troubled_slots(case) if pair[0].newest.state != "running"]

@@ -17,13 +17,13 @@ def paused_update(case: Case) -> Explanation | None:
     service = case.service
     if service.update_state not in PAUSE_STATES:
         return None
-    what = "rollback" if service.update_state.startswith("rollback") else "update"
+    kind = "rollback" if service.update_state.startswith("rollback") else "update"
     name = shlex.quote(service.name)
     return Explanation(
         "update-paused",
         ServiceStanding.HELD_UP,
         Confidence.CERTAIN,
-        f"its {what} is paused",
+        f"its {kind} is paused",
         f"Swarm gave up half-way after a failure; {_count(case)}.",
         update_rows(case),
         advice="Find out why the task failed, correct it and update again.",
@@ -68,12 +68,12 @@ def running_update(case: Case) -> Explanation | None:
     service = case.service
     if service.update_state not in ("updating", "rollback_started"):
         return None
-    what = "an update" if service.update_state == "updating" else "a rollback"
+    kind = "an update" if service.update_state == "updating" else "a rollback"
     return Explanation(
         "updating",
         ServiceStanding.CONVERGING,
         Confidence.CERTAIN,
-        f"{what} is under way",
+        f"{kind} is under way",
         f"{_count(case)}.",
         update_rows(case),
     )
@@ -81,14 +81,14 @@ def running_update(case: Case) -> Explanation | None:
 
 def healthy_service(case: Case) -> Explanation | None:
     """Everything that is wanted runs."""
-    wanted = desired_tasks(case)
-    if case.running < (len(case.active_slots) if wanted is None else wanted) or not case.running:
+    desired_count = desired_tasks(case)
+    if case.running < (len(case.active_slots) if desired_count is None else desired_count) or not case.running:
         return None
-    ended = [task for slot in case.slots for task in slot.failures(case.now)]
+    ended_tasks = [task for slot in case.slots for task in slot.failures(case.now)]
     before = (
-        f" {plural(len(ended), 'task')} of it ended by {'itself' if len(ended) == 1 else 'themselves'} in the last "
+        f" {plural(len(ended_tasks), 'task')} of it ended by {'itself' if len(ended_tasks) == 1 else 'themselves'} in the last "
         f"hour, before those that run now."
-        if ended
+        if ended_tasks
         else ""
     )
     return Explanation(
@@ -135,6 +135,6 @@ def desired_tasks(case: Case) -> int | None:
 
 
 def _count(case: Case) -> str:
-    wanted = desired_tasks(case)
-    total = len(case.active_slots) if wanted is None else wanted
+    desired_count = desired_tasks(case)
+    total = len(case.active_slots) if desired_count is None else desired_count
     return f"{case.running} of {plural(total, 'task')} {'runs' if case.running == 1 else 'run'}"

@@ -48,14 +48,14 @@ def refused_allocation(case: Case) -> Explanation | None:
         return None
     reason = reason_of(line)
     match = cause_of(reason, ErrorSource.ALLOCATOR)
-    named = {"reason": ending(reason), "service": case.service.name}
+    names = {"reason": ending(reason), "service": case.service.name}
     verdict = (
-        fill_sentence(match.cause.verdict, named)
+        fill_sentence(match.cause.verdict, names)
         if match is not None
         else f"Swarm's allocation for it failed: {ending(reason)}"
     )
     where = [line.ids["network"]] if "network" in line.ids else [*(case.without_vip or case.needs)]
-    accounts = [case.swarm.accounts[each] for each in where if each in case.swarm.accounts]
+    accounts = [case.swarm.accounts[network_id] for network_id in where if network_id in case.swarm.accounts]
     room = [
         f"{account.network.name} has free addresses as far as is known: {account.accounted} of its {account.capacity} addresses have a "
         "known holder."
@@ -88,8 +88,8 @@ def refused_allocation(case: Case) -> Explanation | None:
 
 def reason_of(line: LogEvent) -> str:
     """Return dockerd's own reason: the error of the line, or the line itself where it cannot be taken apart."""
-    said = parse_line(line.text)
-    return said.error or said.message
+    parsed_line = parse_line(line.text)
+    return parsed_line.error or parsed_line.message
 
 
 _DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
@@ -108,12 +108,12 @@ def reported_cause(case: Case) -> Explanation | None:
 
 def reported_error(case: Case) -> Explanation | None:
     """A task that has not ended reports an error that no table knows: it is shown, and not judged."""
-    found = next(
-        (each for each in _tasks_with_errors(case) if each[1] is each[0].newest and each[1].is_alive), None
+    slot_and_task = next(
+        (pair for pair in _tasks_with_errors(case) if pair[1] is pair[0].newest and pair[1].is_alive), None
     )
-    if found is None:
+    if slot_and_task is None:
         return None
-    _, task = found
+    _, task = slot_and_task
     return Explanation(
         "reported-error",
         ServiceStanding.HELD_UP,
@@ -125,18 +125,18 @@ def reported_error(case: Case) -> Explanation | None:
     )
 
 
-def missing_error_rows(case: Case, found: Explanation) -> tuple[Evidence, ...]:
+def missing_error_rows(case: Case, explanation: Explanation) -> tuple[Evidence, ...]:
     """Return the errors of the newest tasks that an explanation does not show, whatever their state.
 
     Where all is well, an error of a task that nobody wants any more is history.
     """
-    shown = {row.value for row in found.evidence}
-    slots = case.active_slots if found.standing is ServiceStanding.RUNS else case.slots
+    shown_values = {row.value for row in explanation.evidence}
+    slots = case.active_slots if explanation.standing is ServiceStanding.RUNS else case.slots
     tasks = [slot.newest for slot in slots if slot.newest.error]
     return tuple(
         task_row(case, task, "Status.Err", f'"{task.error}"')
         for task in tasks
-        if f'"{task.error}"' not in shown
+        if f'"{task.error}"' not in shown_values
     )[:3]
 
 
@@ -147,14 +147,14 @@ def _tasks_with_errors(case: Case) -> list[tuple[Slot, Task]]:
         for slot in case.active_slots
         if slot.newest.error and slot.newest.is_alive and slot.newest.state != "running"
     ]
-    ended = down_slots(case)
-    return [*under_way, *ended, *(each for each in troubled_slots(case) if each not in ended)]
+    ended_tasks = down_slots(case)
+    return [*under_way, *ended_tasks, *(pair for pair in troubled_slots(case) if pair not in ended_tasks)]
 
 
 def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanation:
     cause = match.cause
     is_back = slot.newest is not task and slot.newest.state == "running"
-    named = {
+    names = {
         **match.names,
         "reason": ending(task.error.strip()),
         "service": case.service.name,
@@ -162,11 +162,11 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         **({"image": task.image or case.service.image} if "image" not in match.names else {}),
     }
     if "network" in match.names:
-        named["network"] = network_name(case, match.names["network"])
+        names["network"] = network_name(case, match.names["network"])
     if cause.area is Area.PORT:
-        named["port"] = match.names.get("port") or only_port(case)
-        named["holder"] = holder_text(case, task, named["port"])
-        named = {key: value for key, value in named.items() if value}
+        names["port"] = match.names.get("port") or only_port(case)
+        names["holder"] = holder_text(case, task, names["port"])
+        names = {key: value for key, value in names.items() if value}
     is_address, words = (
         (cause.is_address_problem, "") if cause.area in _DECISIVE_AREAS else not_an_address_problem(case, task)
     )
@@ -176,12 +176,12 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         else ""
     )
     count = failure_count_text(case, slot).removeprefix(", ")
-    advice = _advice(case, match) or fill_command(cause.advice, named)
+    advice = _advice(case, match) or fill_command(cause.advice, names)
     return Explanation(
         _name(task, match),
         ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP,
         _certainty(task, match, is_back=is_back),
-        fill_sentence(cause.verdict, named),
+        fill_sentence(cause.verdict, names),
         f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
         (
             *_image_rows(case, match),
@@ -193,7 +193,7 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         ),
         is_address_problem=is_address,
         advice=advice,
-        command=fill_command(cause.command or "docker service ps --no-trunc {service}", named),
+        command=fill_command(cause.command or "docker service ps --no-trunc {service}", names),
     )
 
 
@@ -263,17 +263,17 @@ def _interface_rows(case: Case, task: Task, subnet: str) -> tuple[Evidence, ...]
     It is made as `vx-<VNI>-<beginning of the network's ID>` on the node, and becomes `vxlan0` in the network's own
     namespace (libnetwork drivers/overlay).
     """
-    found = [
+    networks = [
         network
         for network in case.swarm.networks.values()
-        if any(str(one.network) == subnet for one in network.subnets)
+        if any(str(subnet_of_network.network) == subnet for subnet_of_network in network.subnets)
     ]
     where = f"node {node_name(case, task)}"
-    if not found:
+    if not networks:
         return (Evidence(where, "interface", f"a VXLAN interface of the network with subnet {subnet}"),)
     return tuple(
         row
-        for network in found
+        for network in networks
         for row in (
             Evidence(f"network {network.name}", "IPAM.Config.Subnet", subnet),
             Evidence(

@@ -85,10 +85,10 @@ class WhyAnswer:
     """What could not be read, as sentences."""
 
 
-def worst_standing(explained: tuple[ServiceExplanation, ...]) -> ServiceStanding:
+def worst_standing(services: tuple[ServiceExplanation, ...]) -> ServiceStanding:
     """Return the worst standing; runs where there is nothing."""
     return max(
-        (explained_service.explanation.standing for explained_service in explained),
-        key=lambda each: each.severity.rank,
+        (service_explanation.explanation.standing for service_explanation in services),
+        key=lambda standing: standing.severity.rank,
         default=ServiceStanding.RUNS,
     )

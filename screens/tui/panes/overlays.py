@@ -191,8 +191,8 @@ def trend_word(trend: Trend | None) -> str:
         return ""
     if trend.full_in_hours is not None:
         return f"full in {duration(trend.full_in_hours * 3600)}"
-    if trend.removals_left is not None:
-        return f"full after ~{plural(trend.removals_left, 'leaking removal')}"
+    if trend.remaining_removals is not None:
+        return f"full after ~{plural(trend.remaining_removals, 'leaking removal')}"
     if trend.per_hour is None:
         return ""
     return f"{trend.per_hour:+.0f} per hour" if abs(trend.per_hour) >= 1 else "steady"
