@@ -13,6 +13,16 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 from console.clock import Clock
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+R = TypeVar("R")
+Resource = TypeVar("Owned")
+Work: TypeAlias = Coroutine[Any, Any, A]
+_Job = tuple[Callable[[Any], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 async def until(
@@ -50,17 +60,6 @@ async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> No
         sleeping.cancel()
         waking.cancel()
         await asyncio.gather(sleeping, waking, return_exceptions=True)
-
-
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
-F = TypeVar("F")
-R = TypeVar("R")
-Resource = TypeVar("Owned")
-Work: TypeAlias = Coroutine[Any, Any, A]
 
 
 @overload
@@ -102,9 +101,6 @@ async def cancel_all(*tasks: "asyncio.Task[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-_Job = tuple[Callable[[Any], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 class OwningThreads(Generic[Resource]):

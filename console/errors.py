@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+T = TypeVar("T")
+
 
 class VipconsoleError(Exception):
     """An expected failure: what failed and on what (`sentence`), and what to do next (`hint`)."""
@@ -134,9 +136,6 @@ class NoSwarm(SwarmError):
 
 class NotManager(SwarmError):
     """The engine is a worker of its swarm, and workers do not see the swarm."""
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ ERROR_LIMIT = 120
 
 LONGEST_S = 40 * 366 * 86_400.0
 """Longer than any swarm has been there, and shorter than since the time that stands where none is known."""
+SHORTEST = 2
+"""A single letter is the beginning of too much."""
 
 
 def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
@@ -99,10 +101,6 @@ def duration(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} d"
-
-
-SHORTEST = 2
-"""A single letter is the beginning of too much."""
 
 
 def near_names(word: str, names: Iterable[str], most: int = 1) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ from console.addresses.leaks import (
 from console.errors import Unknown, known
 from console.swarm.values import Network, SubnetUse, SwarmState
 
+_NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
+
 
 @dataclass(frozen=True, slots=True)
 class SubnetAccount:
@@ -176,9 +178,6 @@ def account(
         if network.is_overlay
     ]
     return tuple(sorted(accounts, key=lambda network_account: (network_account.network.name, network_account.network.id)))
-
-
-_NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,25 @@ from statistics import median
 
 from console.addresses.leaks import LeakEntry
 
+LOOKBACK = timedelta(hours=24)
+"""The rate is that of so long at most."""
+MIN_COVERAGE = timedelta(minutes=30)
+"""Less than this says nothing about hours."""
+SAMPLES = 48
+"""The use at so many moments, spread evenly over the time, is compared with each other."""
+AT_LEAST = 2.0
+"""So many addresses must have been gained or lost over the time, or nothing has happened."""
+RISES = 3
+"""In so many steps at least: one deploy is no trend."""
+AGREEMENT = 0.5
+"""So much more often up than down (or down than up), of all pairs, or it is noise."""
+FURTHEST_HOURS = 24.0 * 90
+"""No forecast goes further."""
+LAST = 5
+"""So many removals are averaged."""
+TOGETHER = timedelta(minutes=2)
+"""Tasks of a stack that ended within so long were lost by the same removal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -38,26 +57,6 @@ class Trend:
     """Addresses that the removals of stacks seen lately leaked, each, on the average; None where none was seen."""
     remaining_removals: int | None = None
     """So many more removals like those fill the network."""
-
-
-LOOKBACK = timedelta(hours=24)
-"""The rate is that of so long at most."""
-MIN_COVERAGE = timedelta(minutes=30)
-"""Less than this says nothing about hours."""
-SAMPLES = 48
-"""The use at so many moments, spread evenly over the time, is compared with each other."""
-AT_LEAST = 2.0
-"""So many addresses must have been gained or lost over the time, or nothing has happened."""
-RISES = 3
-"""In so many steps at least: one deploy is no trend."""
-AGREEMENT = 0.5
-"""So much more often up than down (or down than up), of all pairs, or it is noise."""
-FURTHEST_HOURS = 24.0 * 90
-"""No forecast goes further."""
-LAST = 5
-"""So many removals are averaged."""
-TOGETHER = timedelta(minutes=2)
-"""Tasks of a stack that ended within so long were lost by the same removal."""
 
 
 def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -> Trend:

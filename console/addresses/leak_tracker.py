@@ -17,6 +17,22 @@ from console.errors import Unknown, known
 from console.swarm.values import Attachment, Network, SwarmState, Task
 from console.text import listed, plural
 
+Services = Mapping[str, tuple[str, str]]
+"""Name and stack by ID, also of services that are gone and still have live tasks."""
+CLOSE_S = 1.5
+"""While tasks are ending, so long without a snapshot may leave something out."""
+LOOSE_S = 10.0
+"""The same with nothing ending: a stack takes longer to come, to run and to go."""
+MAX_WAIT_S = 120.0
+"""A task that has been stopping for so long is no reason any more to look closely."""
+MAX_ENTRIES = 5000
+MAX_GAPS = 50
+HALF_LISTS = 3
+"""After this many in a row it is believed."""
+HALF_A_LIST = Unknown(
+    "The engine listed only its own networks, not the swarm's.", "Its leader may be changing."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TrackedTask:
@@ -37,10 +53,6 @@ class TrackedTask:
     def attachments(self) -> tuple[Attachment, ...]:
         """The networks on which it has addresses."""
         return tuple(attachment for attachment in self.task.attachments if attachment.addresses)
-
-
-Services = Mapping[str, tuple[str, str]]
-"""Name and stack by ID, also of services that are gone and still have live tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +124,6 @@ def _service_by_container(task: Task, swarm: SwarmState) -> str:
             if endpoint.key == task.container_id and endpoint.name.endswith(f".{task.id}"):
                 return endpoint.name.removesuffix(f".{task.id}").rpartition(".")[0]
     return ""
-
-
-CLOSE_S = 1.5
-"""While tasks are ending, so long without a snapshot may leave something out."""
-LOOSE_S = 10.0
-"""The same with nothing ending: a stack takes longer to come, to run and to go."""
-MAX_WAIT_S = 120.0
-"""A task that has been stopping for so long is no reason any more to look closely."""
-MAX_ENTRIES = 5000
-MAX_GAPS = 50
-HALF_LISTS = 3
-"""After this many in a row it is believed."""
-HALF_A_LIST = Unknown(
-    "The engine listed only its own networks, not the swarm's.", "Its leader may be changing."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,15 @@ from console.durations import is_known
 from console.errors import Unknown, known
 from console.swarm.values import SubnetUse, SwarmState
 
+ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
+HOLDERS_CHANGING = "Addresses changed hands between the two snapshots."
+ENGINE_CANNOT = "This engine does not report its allocator's count (Docker 29 does)."
+NO_COUNT_NOW = "The engine did not report its allocator's count for this network."
+INCONSISTENT = "The engine's figures for this subnet do not add up."
+HOLDERS_MISSING = "Not all holders could be read."
+UNKNOWN_SUBNET = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
+UNDERCOUNT = "More addresses have a holder than the engine counts as taken."
+
 
 @dataclass(frozen=True, slots=True)
 class AllocatorGeneration:
@@ -231,16 +240,6 @@ class Leak:
     """So many of `addresses` beyond the count are other nodes' load balancers, which ones being unknown."""
     observed_count: int = 0
     """So many of the count were seen leaking."""
-
-
-ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
-HOLDERS_CHANGING = "Addresses changed hands between the two snapshots."
-ENGINE_CANNOT = "This engine does not report its allocator's count (Docker 29 does)."
-NO_COUNT_NOW = "The engine did not report its allocator's count for this network."
-INCONSISTENT = "The engine's figures for this subnet do not add up."
-HOLDERS_MISSING = "Not all holders could be read."
-UNKNOWN_SUBNET = "Other nodes' load balancers hold addresses here, and which subnet they are in is not known."
-UNDERCOUNT = "More addresses have a holder than the engine counts as taken."
 
 
 def unknown_leak(why: str) -> Leak:

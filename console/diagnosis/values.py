@@ -13,6 +13,9 @@ from console.host.activity import Route
 from console.journal.summary import Summary
 from console.swarm.values import SwarmState
 
+NO_REQUEST = Unknown("It was not requested.")
+EMPTY_LEAK_LOG = LeakLog()
+
 
 class Severity(StrEnum):
     """How bad a finding is. A note is a finding that is ok."""
@@ -72,10 +75,6 @@ class UnfinishedRun:
     """Whether services may be down because of it."""
     is_alive: bool = False
     """Whether a runner is at work on it."""
-
-
-NO_REQUEST = Unknown("It was not requested.")
-EMPTY_LEAK_LOG = LeakLog()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ from console.text import clean
 
 LONGEST_JOURNAL_S = 14 * 86_400.0
 """So far back the journal is read at most: to the start of dockerd, for its allocator began then."""
+FILE = "guard.json"
+SCHEMA = "vipconsole.guard-memory/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +166,6 @@ def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:
         return snapshot.runs
     findings = find_unfinished_runs(snapshot.runs, snapshot.taken_at)
     return " ".join(f"{finding.sentence} {finding.hint}" for finding in findings)
-
-
-FILE = "guard.json"
-
-
-SCHEMA = "vipconsole.guard-memory/1"
 
 
 def last_restart(state: Path) -> Result[datetime | None]:

@@ -23,6 +23,20 @@ from console.settings import Thresholds
 from console.swarm.values import Service, Task
 from console.text import listed, plural
 
+REFUSALS = frozenset(
+    (
+        "vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init", "task-pending",
+        "task-pending-old", "task-pending-init",
+    ),
+)  # fmt: skip
+"""Signatures by which dockerd says that a service got no address."""
+FRESH_S = 900.0
+"""A census of this age still tells what is free."""
+ON_THE_WAY = ("assigned", "accepted", "preparing", "ready", "starting")
+"""States between a task's placement and its container's being up: images are pulled, and health is waited for."""
+WITHIN_S = 900.0
+"""Whatever has been in one of them for longer is stuck."""
+
 
 class GuardVerdict(StrEnum):
     """Whether the batch may start."""
@@ -115,19 +129,6 @@ class GuardDecision:
 def unknown_decision(result: Unknown, sentence: str) -> GuardDecision:
     """Return the decision where something cannot be known."""
     return GuardDecision(GuardVerdict.UNKNOWN, f"{sentence} {result.reason}", result.hint)
-
-
-REFUSALS = frozenset(
-    (
-        "vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init", "task-pending",
-        "task-pending-old", "task-pending-init",
-    ),
-)  # fmt: skip
-"""Signatures by which dockerd says that a service got no address."""
-
-
-FRESH_S = 900.0
-"""A census of this age still tells what is free."""
 
 
 def find_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> Iterator[Shortage]:
@@ -244,14 +245,6 @@ def _refusal_times(inputs: GuardInputs) -> Mapping[str, datetime]:
             for name in filter(None, (*log_finding.objects.get("service", ()), *of_tasks)):
                 times[name] = max(times.get(name, log_finding.last), log_finding.last)
     return times
-
-
-ON_THE_WAY = ("assigned", "accepted", "preparing", "ready", "starting")
-"""States between a task's placement and its container's being up: images are pulled, and health is waited for."""
-
-
-WITHIN_S = 900.0
-"""Whatever has been in one of them for longer is stuck."""
 
 
 def services_in_deployment(snapshot: Snapshot) -> tuple[str, ...]:

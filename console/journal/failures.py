@@ -28,6 +28,39 @@ FIELDS = {
 """Fields beside the message that hold an identifier, and of what (swarmkit, cnmallocator and the overlay driver)."""
 _ID_FIELDS = ("service.id", "task.id", "node.id")
 _NAME_FIELDS = {"network": "network", "network.name": "network", "service.name": "service"}
+_SECOND_INGRESS = "Cannot allocate ingress network "
+"""The one failure of an allocation that is logged as a message alone."""
+_NO_STATE = re.compile(f"could not get networker state for network {_ID}")
+"""A network that had nothing is removed: there was nothing to give back."""
+_AGENT = re.compile(
+    "fatal task error|controller resolution failed|task operation failed|task manager failed.{0,40}"
+)
+_BY_HAND = re.compile(
+    r"Handler for POST /(?:v[0-9.]+/)?(?:containers|networks)/[A-Za-z0-9_.-]+/(?:start|restart|connect)(?:\?\S*)? "
+    r"returned error: (?P<error>.+)",
+    re.DOTALL,
+)
+_WRAPPERS = re.compile(
+    rf"\b(?:ip for|allocation for|pools and gateway ip for|driver state for|attached to|while allocating|retrieve|state for)"
+    rf" (?:task (?P<task>{_ID})|network (?P<network>{_ID}))(?: network (?P<network_too>{_ID}))?",
+    re.IGNORECASE,
+)
+_NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
+UNKNOWN_ALLOCATION = Signature(
+    "allocation-unknown", "allocation failed, reason unknown", ("error", "debug"), "", "",
+    "An allocation failed for a reason that this version does not know. Something waits for an address, a subnet or a "
+    "port, and may wait until that reason is gone.",
+    "The end of the line gives the reason in dockerd's own words. Check the network and the service that it names.",
+    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
+)  # fmt: skip
+RELEASE_FAILURE = Signature(
+    "release-failed", "address or subnet not released", ("error", "debug"), "", "",
+    "Swarm could not release an address, a subnet or an allocation. It may stay taken until dockerd restarts or the "
+    "leader changes.",
+    "Compare the engine's count with the known holders (glance), or take a census.",
+    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
+)  # fmt: skip
+_SignatureMatch = tuple[Signature, Mapping[str, str]] | None
 
 
 def _messages(*templates: str) -> re.Pattern[str]:
@@ -65,24 +98,6 @@ _RELEASE = _messages(
     "failed rolling back allocation of (?:task <task>|node <node>|service <service>|network <network>)",
     "Failed to commit deallocation of network resources for node <node>",
 )
-_SECOND_INGRESS = "Cannot allocate ingress network "
-"""The one failure of an allocation that is logged as a message alone."""
-_NO_STATE = re.compile(f"could not get networker state for network {_ID}")
-"""A network that had nothing is removed: there was nothing to give back."""
-_AGENT = re.compile(
-    "fatal task error|controller resolution failed|task operation failed|task manager failed.{0,40}"
-)
-_BY_HAND = re.compile(
-    r"Handler for POST /(?:v[0-9.]+/)?(?:containers|networks)/[A-Za-z0-9_.-]+/(?:start|restart|connect)(?:\?\S*)? "
-    r"returned error: (?P<error>.+)",
-    re.DOTALL,
-)
-_WRAPPERS = re.compile(
-    rf"\b(?:ip for|allocation for|pools and gateway ip for|driver state for|attached to|while allocating|retrieve|state for)"
-    rf" (?:task (?P<task>{_ID})|network (?P<network>{_ID}))(?: network (?P<network_too>{_ID}))?",
-    re.IGNORECASE,
-)
-_NAMED_ID = re.compile(r"\b(service|task|network|node) ([0-9a-z]{25})\b")
 
 
 def _signature(cause: Cause) -> Signature:
@@ -96,20 +111,6 @@ def _signature(cause: Cause) -> Signature:
 _BY_CAUSE: Mapping[str, Signature] = {
     cause.id: _signature(cause) for cause in CAUSES if cause.severity is not None
 }
-UNKNOWN_ALLOCATION = Signature(
-    "allocation-unknown", "allocation failed, reason unknown", ("error", "debug"), "", "",
-    "An allocation failed for a reason that this version does not know. Something waits for an address, a subnet or a "
-    "port, and may wait until that reason is gone.",
-    "The end of the line gives the reason in dockerd's own words. Check the network and the service that it names.",
-    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
-)  # fmt: skip
-RELEASE_FAILURE = Signature(
-    "release-failed", "address or subnet not released", ("error", "debug"), "", "",
-    "Swarm could not release an address, a subnet or an allocation. It may stay taken until dockerd restarts or the "
-    "leader changes.",
-    "Compare the engine's count with the known holders (glance), or take a census.",
-    LogSeverity.WARNING, Confidence.POSSIBLE, shows_line=True,
-)  # fmt: skip
 FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILURE)
 ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSION)
 """Everything that a line can be recognised as."""
@@ -126,9 +127,6 @@ def match_failure(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | Non
     if line.level != "error":
         return _match_allocation(line)
     return _match_allocation(line) or _match_release(line) or _match_task_failure(line)
-
-
-_SignatureMatch = tuple[Signature, Mapping[str, str]] | None
 
 
 def _match_allocation(line: DaemonLine) -> _SignatureMatch:

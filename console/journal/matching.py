@@ -42,6 +42,9 @@ _IDENTIFIERS = frozenset({"service", "task", "network", "removed", "node"})
 _LOUD = frozenset({"error", "fatal", "panic"})
 _STREAMS = 256
 _OBJECT_ID = re.compile(_OBJECT)
+_PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
+_VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
+_Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +154,6 @@ def _event(entry: JournalEntry, signature: Signature, ids: Mapping[str, str]) ->
     return LogEvent(signature, entry.realtime, entry.cursor, entry.boot_id, text, ids, entry.dropped)
 
 
-_PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
-_VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
-
-
 def _unexplained_error(entry: JournalEntry, line: DaemonLine) -> UnexplainedError:
     text = f"{line.message}: {line.error}" if line.error else line.message
     text = clean_error(text)
@@ -176,9 +175,6 @@ def _compile(template: str) -> re.Pattern[str]:
             seen_kinds.add(piece)
             parts.append(f"(?P<{piece}>{_KINDS[piece]})")
     return re.compile("".join(parts))
-
-
-_Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
 
 
 def _by_level() -> _Table:

@@ -25,6 +25,16 @@ _SHORT = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'",
 }  # fmt: skip
 _LEVELS = frozenset({"trace", "debug", "info", "warning", "error", "fatal", "panic"})
+_LINE_LIMIT_BYTES = 1024 * 1024
+_FIELD_LIMIT_BYTES = 64 * 1024 * 1024
+DROPPED_MESSAGE_ID = "a596d6fe7bfa4994828e72309e95d61e"
+"""SD_MESSAGE_JOURNAL_DROPPED of systemd/sd-messages.h: journald threw messages of a unit away."""
+FIELDS = (
+    "MESSAGE", "MESSAGE_ID", "N_DROPPED", "OBJECT_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER", "_BOOT_ID", "_LINE_BREAK",
+    "_PID", "_STREAM_ID", "_SYSTEMD_UNIT", "_TRANSPORT",
+)  # fmt: skip
+"""The fields that are needed, besides those that always come."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_line(text: str) -> DaemonLine:
@@ -114,10 +124,6 @@ def _value(value: Any) -> object:
     return [_value(item) for item in value]
 
 
-_LINE_LIMIT_BYTES = 1024 * 1024
-_FIELD_LIMIT_BYTES = 64 * 1024 * 1024
-
-
 def entries_from_export(stream: BinaryIO) -> Iterator[dict[str, object]]:
     """Yield the fields of each entry; a repeated field is a list.
 
@@ -169,16 +175,6 @@ def _add_value(fields: dict[str, object], name: str, value: str | bytes) -> None
         before.append(value)
     else:
         fields[name] = [before, value]
-
-
-DROPPED_MESSAGE_ID = "a596d6fe7bfa4994828e72309e95d61e"
-"""SD_MESSAGE_JOURNAL_DROPPED of systemd/sd-messages.h: journald threw messages of a unit away."""
-FIELDS = (
-    "MESSAGE", "MESSAGE_ID", "N_DROPPED", "OBJECT_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER", "_BOOT_ID", "_LINE_BREAK",
-    "_PID", "_STREAM_ID", "_SYSTEMD_UNIT", "_TRANSPORT",
-)  # fmt: skip
-"""The fields that are needed, besides those that always come."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def matches(unit: str) -> tuple[tuple[str, ...], ...]:

@@ -15,6 +15,7 @@ from console.journal.window import OldestFirst, is_before, vacuum_gap
 
 _LINE_LIMIT_BYTES = 1024 * 1024
 _EVERYTHING = 2**31
+POLL_S = 0.2
 
 
 class RecordedJournal:
@@ -75,9 +76,6 @@ def _from_json(stream: BinaryIO) -> Iterator[dict[str, object] | None]:
             yield fields_from_json(line)
         except ValueError:
             yield None
-
-
-POLL_S = 0.2
 
 
 class GrowingJournal(RecordedJournal):

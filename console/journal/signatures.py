@@ -8,6 +8,25 @@ datastore and network.go. Where the two engines say it differently, both sentenc
 from dataclasses import dataclass
 from enum import StrEnum
 
+BARE = ("",)
+"""The level of a line that is not of dockerd's logger: a crash of its runtime."""
+AGENT_MESSAGE = "fatal task error"
+"""What an agent says when a task of its node has failed for good; the error tells why."""
+_ERROR = ("error",)
+_ERROR_OR_DEBUG = ("error", "debug")
+_INFO = ("info",)
+_NO_VIP = "could not find an available IP while allocating VIP"
+_NO_ADDRESS = "could not find an available IP"
+_PENDING = "service <service> to which task <task> belongs has pending allocations"
+_NO_TASK_ADDRESS = (
+    "failed to allocate network IP for task <task> network <network>: could not find an available IP"
+)
+_NO_VIP_EFFECT = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
+_GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
+_NO_SUBNET_ADVICE = "Read the network's own failure. A network without a subnet must be removed and created again."
+_NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
+_POOLS = "failed allocating pools and gateway IP for network <network>: "
+
 
 class LogSeverity(StrEnum):
     """How much it matters to an operator who deploys."""
@@ -53,25 +72,6 @@ class Signature:
     shows_line: bool = False
     """Whether the meaning leaves open what the line itself tells."""
 
-
-BARE = ("",)
-"""The level of a line that is not of dockerd's logger: a crash of its runtime."""
-AGENT_MESSAGE = "fatal task error"
-"""What an agent says when a task of its node has failed for good; the error tells why."""
-_ERROR = ("error",)
-_ERROR_OR_DEBUG = ("error", "debug")
-_INFO = ("info",)
-_NO_VIP = "could not find an available IP while allocating VIP"
-_NO_ADDRESS = "could not find an available IP"
-_PENDING = "service <service> to which task <task> belongs has pending allocations"
-_NO_TASK_ADDRESS = (
-    "failed to allocate network IP for task <task> network <network>: could not find an available IP"
-)
-_NO_VIP_EFFECT = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
-_GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
-_NO_SUBNET_ADVICE = "Read the network's own failure. A network without a subnet must be removed and created again."
-_NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
-_POOLS = "failed allocating pools and gateway IP for network <network>: "
 
 SUPPRESSION = Signature(
     "suppressed", "messages dropped by journald", (), "", "",

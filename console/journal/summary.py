@@ -22,6 +22,9 @@ _PLURALS = {
 
 
 NO_OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_BY_ID: Mapping[str, Signature] = {signature.id: signature for signature in ALL_SIGNATURES}
+STRETCH = timedelta(minutes=1)
+"""What was logged is forgotten in pieces of this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +217,6 @@ def _shows_tasks(signature: Signature | None) -> bool:
     return signature is None or signature.shows_line
 
 
-_BY_ID: Mapping[str, Signature] = {signature.id: signature for signature in ALL_SIGNATURES}
-
-
 def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> LogFinding:
     return LogFinding(
         signature=signature,
@@ -236,10 +236,6 @@ def _object_names(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[
         kind: tuple(dict.fromkeys(clean(names.get(id_, id_), NAME_LIMIT) for id_ in ids))
         for kind, ids in tally.objects.items()
     }
-
-
-STRETCH = timedelta(minutes=1)
-"""What was logged is forgotten in pieces of this length."""
 
 
 class SlidingSummariser:

@@ -36,6 +36,8 @@ STEPS = (
 
 CHANGING, STANDING = timedelta(seconds=10), timedelta(minutes=1)
 """At least so long between two points where the use changed, and where it did not."""
+WRITE_INTERVAL_S = 60.0
+THIN_INTERVAL_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,6 @@ def read_leak_log(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
     since = tuple(entry for entry in entries if rebuilt_at is None or entry.ended_at > rebuilt_at)
     there = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
     return LeakLog(entries=valid_entries(since, swarm, there))
-
-
-WRITE_INTERVAL_S = 60.0
-THIN_INTERVAL_S = 3600.0
 
 
 @dataclass(slots=True)

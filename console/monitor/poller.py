@@ -30,6 +30,8 @@ from console.swarm.values import Engine, SwarmState
 HOST_S = 10.0
 """Seconds between two snapshots of this host: its processes are many, and systemd answers slowly."""
 NOT_YET = Unknown("This host has not been checked yet.")
+REMOVAL_S = 5.0
+"""For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
 class QuiescenceFeed:
@@ -65,10 +67,6 @@ class QuiescenceFeed:
             if self._swarm is not None:
                 self._activity = await self._own.activity(self._swarm)
             await self._clock.sleep(HOST_S)
-
-
-REMOVAL_S = 5.0
-"""For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
 class SnapshotPoller:

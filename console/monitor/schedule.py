@@ -20,6 +20,11 @@ SLOWNESS = 4.0
 """A pause is at least so many times as long as the snapshot took: a slow engine is not asked without end."""
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
+ATTENTION_INTERVAL_S = 10.0
+"""Networks that are attended to are inspected that often, though nothing changed."""
+IDLE_INTERVAL_S = 60.0
+MOST_AT_ONCE = 8
+"""So many are inspected in one snapshot only because it is time."""
 
 
 def pause_s(poll_s: float, took_s: float, *, is_close: bool) -> float:
@@ -41,13 +46,6 @@ def urgent_pause_s(took_s: float, *, is_urgent: bool) -> float:
     changes in a row make few snapshots.
     """
     return APART_S if is_urgent else max(2 * APART_S, SLOWNESS * took_s)
-
-
-ATTENTION_INTERVAL_S = 10.0
-"""Networks that are attended to are inspected that often, though nothing changed."""
-IDLE_INTERVAL_S = 60.0
-MOST_AT_ONCE = 8
-"""So many are inspected in one snapshot only because it is time."""
 
 
 @dataclass(slots=True)

@@ -20,6 +20,11 @@ from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import object_names
 from console.swarm.values import Engine, SwarmState
 
+CENSUSES_S = 10.0
+ROUTES_S = 60.0
+RUNS_S = 2.0
+"""A run that stops is reported as soon as a single snapshot would report it."""
+
 
 async def take_snapshot(
     reader: SwarmReader, log: DaemonLog, clock: Clock, settings: SnapshotSettings, *, settle: bool = True
@@ -75,16 +80,6 @@ async def _routes(refusal: Unknown | None, settings: SnapshotSettings) -> Result
         return await read_routes(settings.call_timeout_s)
     except HostError as error:
         return unknown_from(error)
-
-
-CENSUSES_S = 10.0
-
-
-ROUTES_S = 60.0
-
-
-RUNS_S = 2.0
-"""A run that stops is reported as soon as a single snapshot would report it."""
 
 
 class StoredContext:

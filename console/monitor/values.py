@@ -17,6 +17,8 @@ from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import Summary
 
 T = TypeVar("T")
+MAX_LINES = 5000
+"""Lines of dockerd's log that are kept while watching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,6 @@ class Log:
     """The newest, oldest first, at most `MAX_LINES`."""
     dropped: int = 0
     """Lines that came while watching and were let go for newer ones."""
-
-
-MAX_LINES = 5000
-"""Lines of dockerd's log that are kept while watching."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from pathlib import Path
 from console.errors import HostError
 from console.text import clean
 
+WHOSE = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
+"""What helps where the state directory, or what is in it, cannot be used."""
+
 
 def write_atomically(
     path: Path, content: str | bytes, mode: int, owner: tuple[int, int] | None = None
@@ -56,10 +59,6 @@ def state_folder() -> Path:
         return Path("/var/lib/vipconsole")
     base = os.environ.get("XDG_STATE_HOME") or f"{os.environ.get('HOME', '/tmp')}/.local/state"  # noqa: S108 - no home
     return Path(base) / "vipconsole"
-
-
-WHOSE = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
-"""What helps where the state directory, or what is in it, cannot be used."""
 
 
 def state_failure(error: OSError) -> HostError | None:

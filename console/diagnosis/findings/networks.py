@@ -16,6 +16,13 @@ from console.settings import Thresholds
 from console.swarm.values import Network, Service
 from console.text import duration, listed, plural
 
+Claim = tuple[IPv4Network, str]
+REDEPLOY_HINT = (
+    "Do not redeploy running services: a stop-first update stops the old task, and the new one stays in New."
+)
+MAX_ADDRESSES = 12
+"""The sentence names at most this many leaked addresses; the finding names them all."""
+
 
 def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> Iterator[Finding]:
     """Yield overlays whose IPv4 subnets overlap each other, or a route or address of this host."""
@@ -49,9 +56,6 @@ def find_overlaps(networks: tuple[Network, ...], routes: tuple[Route, ...]) -> I
                 "Containers on them cannot reach that destination. Recreate them on a subnet that no route covers.",
                 tuple(under),
             )
-
-
-Claim = tuple[IPv4Network, str]
 
 
 def _overlaps(claims: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
@@ -114,15 +118,6 @@ def why_unallocated(network: Network) -> str:
             f"It has an IPv6 subnet, which Docker 28 and later never allocate for an overlay; else {others}"
         )
     return others[0].upper() + others[1:]
-
-
-REDEPLOY_HINT = (
-    "Do not redeploy running services: a stop-first update stops the old task, and the new one stays in New."
-)
-
-
-MAX_ADDRESSES = 12
-"""The sentence names at most this many leaked addresses; the finding names them all."""
 
 
 def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:

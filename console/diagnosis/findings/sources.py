@@ -19,6 +19,7 @@ _SEVERITIES = {
     signatures.LogSeverity.WARNING: Severity.WARNING,
     signatures.LogSeverity.NOTE: Severity.OK,
 }
+SWARM = "swarm"
 
 
 def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterator[Finding]:
@@ -71,9 +72,6 @@ def _window_text(journal: Summary) -> str:
 def is_past(log_finding: LogFinding, summary: Summary) -> bool:
     """Whether a failure is stale: the allocator was rebuilt after the last such line."""
     return summary.rebuilt_at is not None and log_finding.last < summary.rebuilt_at
-
-
-SWARM = "swarm"
 
 
 def find_read_failures(snapshot: Snapshot) -> Iterator[Finding]:

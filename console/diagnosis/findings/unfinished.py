@@ -11,6 +11,11 @@ from console.swarm.managers import by_hand, is_to_be_active, machine_of
 from console.swarm.values import Node, Service
 from console.text import duration, listed, plural
 
+CODE = "handover-unfinished"
+SWARM = "swarm"
+# The text of a label becomes part of a command that somebody may copy.
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
 
 def find_unfinished_runs(runs: Result[tuple[UnfinishedRun, ...]], now: datetime) -> Iterator[Finding]:
     """Yield a critical finding for each run that keeps everybody else from changing the swarm."""
@@ -37,9 +42,6 @@ def find_unfinished_runs(runs: Result[tuple[UnfinishedRun, ...]], now: datetime)
             run.hint,
             (run.run_id,),
         )
-
-
-CODE = "handover-unfinished"
 
 
 def find_unfinished_handover(snapshot: Snapshot) -> Iterator[Finding]:
@@ -70,11 +72,6 @@ def _node_state(node: Node) -> str:
     if is_to_be_active(node):
         return "is paused: no new task starts on it"
     return "still has its label"
-
-
-SWARM = "swarm"
-# The text of a label becomes part of a command that somebody may copy.
-_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def find_parked_services(snapshot: Snapshot) -> Iterator[Finding]:

@@ -22,6 +22,11 @@ SLOW_LOOP_ENDS = 3
 """So many failures make a slow loop; two of them may be two accidents."""
 LULLS = 2.0
 """A loop is over when nothing has ended for so many times as long as it ever took it to end again."""
+MEMORY_S = 3600.0
+"""For how long ends are remembered."""
+STOP_STATES = ("shutdown", "remove")
+"""Desired states of tasks that are to end. Those of jobs are to be `complete`, which is no order to stop."""
+FAILURE_STATES = ("failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,6 @@ def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_
     often = find_loop(ends, 2 * stuck_after_s)
     slow = find_loop(failures, max(SLOW_LOOP_S, 2 * stuck_after_s), SLOW_LOOP_ENDS)
     return max((loop for loop in (often, slow) if loop), key=lambda candidate: candidate.lull_s, default=None)
-
-
-MEMORY_S = 3600.0
-"""For how long ends are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,6 @@ def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before:
     if complete_at is not None and complete_at >= service.updated and not any(end.at >= complete_at for end in ends):
         ends.add(End(now, is_failure=False))
     return Past(frozenset(ends), complete_at)
-
-
-STOP_STATES = ("shutdown", "remove")
-"""Desired states of tasks that are to end. Those of jobs are to be `complete`, which is no order to stop."""
-
-
-FAILURE_STATES = ("failed", "rejected")
 
 
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:

@@ -13,48 +13,6 @@ from console.host.activity import HostActivity, Inapplicable, Login, Own, Proces
 from console.settings import Quiet
 from console.text import duration
 
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What an interpreter's options take, by letter; letters may share a word (`-eu`)."""
-
-    ending: str
-    """Letters after which no script follows, but code or nothing; what these start is a process of its own."""
-    module: str = ""
-    with_value: str = ""
-    """Letters with a value, in what is left of the word or else in the next one."""
-    with_next_value: str = ""
-    """Letters whose value is always a word of its own."""
-    with_rest: str = ""
-    """Letters that take the rest of their word, even an empty one."""
-    long_ending: frozenset[str] = frozenset()
-    long_with_value: frozenset[str] = frozenset()
-    lone_dash_ends: bool = True
-    """Whether `-` stands for a script from standard input, instead of for the end of the options."""
-
-
-_INTERPRETERS: Mapping[str, _Options] = {
-    r"fish": _Options("c", with_value="CdDfop", long_ending=frozenset(("--command",))),
-    r"(?:ba|da|z|k|a)?sh": _Options(
-        "cs",
-        with_next_value="oO",
-        long_with_value=frozenset(("--rcfile", "--init-file")),
-        lone_dash_ends=False,
-    ),
-    r"(?:python|pypy)[\d.]*": _Options(
-        "c", module="m", with_value="WX", long_with_value=frozenset(("--check-hash-based-pycs",))
-    ),
-    r"perl[\d.]*": _Options("eE", with_value="I", with_rest="iMmxFCDdV"),
-    r"ruby[\d.]*": _Options("e", with_value="rICE", with_rest="ixFKWT"),
-    r"node(?:js)?": _Options(
-        "ep",
-        with_value="rC",
-        long_ending=frozenset(("--eval", "--print")),
-        long_with_value=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
-    ),
-}
-"""By the pattern of their names, as their manual pages say."""
-
 _DOCKER_VALUES = frozenset(
     (
         "-H",
@@ -111,6 +69,50 @@ _READ_ONLY_VERBS = frozenset(
 )
 """What `docker service`, `docker stack` and `docker compose` do without changing anything. `docker` asks its plugins
 for their metadata whatever it is to do itself."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What an interpreter's options take, by letter; letters may share a word (`-eu`)."""
+
+    ending: str
+    """Letters after which no script follows, but code or nothing; what these start is a process of its own."""
+    module: str = ""
+    with_value: str = ""
+    """Letters with a value, in what is left of the word or else in the next one."""
+    with_next_value: str = ""
+    """Letters whose value is always a word of its own."""
+    with_rest: str = ""
+    """Letters that take the rest of their word, even an empty one."""
+    long_ending: frozenset[str] = frozenset()
+    long_with_value: frozenset[str] = frozenset()
+    lone_dash_ends: bool = True
+    """Whether `-` stands for a script from standard input, instead of for the end of the options."""
+
+
+_INTERPRETERS: Mapping[str, _Options] = {
+    r"fish": _Options("c", with_value="CdDfop", long_ending=frozenset(("--command",))),
+    r"(?:ba|da|z|k|a)?sh": _Options(
+        "cs",
+        with_next_value="oO",
+        long_with_value=frozenset(("--rcfile", "--init-file")),
+        lone_dash_ends=False,
+    ),
+    r"(?:python|pypy)[\d.]*": _Options(
+        "c", module="m", with_value="WX", long_with_value=frozenset(("--check-hash-based-pycs",))
+    ),
+    r"perl[\d.]*": _Options("eE", with_value="I", with_rest="iMmxFCDdV"),
+    r"ruby[\d.]*": _Options("e", with_value="rICE", with_rest="ixFKWT"),
+    r"node(?:js)?": _Options(
+        "ep",
+        with_value="rC",
+        long_ending=frozenset(("--eval", "--print")),
+        long_with_value=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
+    ),
+}
+"""By the pattern of their names, as their manual pages say."""
+
 
 
 def deploy_tools(
@@ -249,9 +251,6 @@ def _bare(word: str) -> str:
     if name.startswith(".") and name.endswith("-wrapped"):
         name = name[1:].removesuffix("-wrapped")
     return name
-
-
-T = TypeVar("T")
 
 
 def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[Check, ...]:

@@ -13,6 +13,9 @@ from console.errors import Result, Unknown, known
 from console.swarm.values import Service, SwarmState, Task
 from console.text import plural
 
+T = TypeVar("T")
+STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
+
 
 def find_leftovers(
     snapshot: Snapshot, previous: PreviousChecks, rules: QuiescenceRules, troubles: Iterable[Trouble]
@@ -103,11 +106,6 @@ def _troubles_on_down_nodes(
             aliases=aliases,
             task_ids=frozenset(task.id for task in tasks),
         )
-
-
-T = TypeVar("T")
-
-STUCK_HINT = "Fix or remove it, or accept it as it is: --accept NAME. `vipconsole why NAME` shows the cause."
 
 
 def check_readable(code: str, title: str, *results: Result[T]) -> Check | None:

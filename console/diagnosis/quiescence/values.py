@@ -14,6 +14,9 @@ from console.settings import Quiet, Thresholds
 from console.swarm.values import Event
 from console.text import listed
 
+_CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9]{25}$")
+"""`SERVICE.SLOT.TASK`, or `SERVICE.NODE.TASK` where the service is global."""
+
 
 class CheckState(StrEnum):
     """What a check found."""
@@ -189,10 +192,6 @@ def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:
         for blocker in blockers:
             blockers_by_name.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what)
     return tuple(blockers_by_name.items())
-
-
-_CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9]{25}$")
-"""`SERVICE.SLOT.TASK`, or `SERVICE.NODE.TASK` where the service is global."""
 
 
 def _worst_first(report: Report) -> Iterable[Check]:

@@ -39,6 +39,10 @@ MAX_GAP_S = 10.0
 """A gap between two snapshots that is longer than this, beyond the intended pause, restarts the time."""
 
 NO_LOG = Unknown("dockerd's log was not read: quiet does not depend on it.")
+MIN_INTERVAL_S = 0.2
+"""The shortest time between two snapshots, however many events arrive."""
+MIN_DEADLINE_S = 1.0
+"""The shortest deadline of a snapshot, however little of the time limit is left."""
 
 
 class ActivityReader(Protocol):
@@ -130,12 +134,6 @@ class QuiescenceTracker:
             return None
         change_times = [] if judgement.changed_s is None else [judgement.changed_s]
         return max(self._calm_since_s, self._listening_since_s, *change_times)
-
-
-MIN_INTERVAL_S = 0.2
-"""The shortest time between two snapshots, however many events arrive."""
-MIN_DEADLINE_S = 1.0
-"""The shortest deadline of a snapshot, however little of the time limit is left."""
 
 
 class SwarmLister(Protocol):

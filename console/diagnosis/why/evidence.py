@@ -15,6 +15,8 @@ from console.journal.values import Batch
 from console.swarm.values import Task
 from console.text import duration, plural
 
+MAX_HOLDERS = 3
+
 
 def lines_of(batch: Batch) -> Mapping[str, LogEvent]:
     """Return the last lines of a reading of dockerd's journal; see `last_lines`."""
@@ -56,9 +58,6 @@ def _is_cause(event: LogEvent) -> bool:
     return signature.certainty is Confidence.CERTAIN or (
         signature.shows_line and signature.id != "allocation-pending"
     )
-
-
-MAX_HOLDERS = 3
 
 
 def task_name(case: Case, task: Task) -> str:

@@ -11,6 +11,9 @@ from console.journal.signatures import Confidence
 from console.swarm.values import PublishedPort, Service, Task
 from console.text import duration
 
+PULL_TOO_LONG_S = 900.0
+_NODES = "docker node inspect --pretty $(docker node ls -q)"
+
 
 def only_port(case: Case) -> str:
     """Return the port that can be meant where the error names none: the only one that the service publishes."""
@@ -95,11 +98,6 @@ def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
         for own_task in case.swarm.tasks.get(case.service.id, ())
         if own_task.id != task.id and own_task.node_id == task.node_id and own_task.state == "running"
     ]
-
-
-PULL_TOO_LONG_S = 900.0
-
-_NODES = "docker node inspect --pretty $(docker node ls -q)"
 
 
 def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:

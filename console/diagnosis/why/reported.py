@@ -36,6 +36,9 @@ from console.swarm.values import Task
 from console.text import duration, ending
 
 REFUSAL_SIGNATURES = ALLOCATIONS | {"task-address-taken"}
+_DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
+"""Areas whose causes tell by themselves whether it is about an address; elsewhere the task's addresses tell."""
+_BY_MANAGER = "constraint-enforced"
 
 
 def refused_allocation(case: Case) -> Explanation | None:
@@ -90,11 +93,6 @@ def reason_of(line: LogEvent) -> str:
     """Return dockerd's own reason: the error of the line, or the line itself where it cannot be taken apart."""
     parsed_line = parse_line(line.text)
     return parsed_line.error or parsed_line.message
-
-
-_DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
-"""Areas whose causes tell by themselves whether it is about an address; elsewhere the task's addresses tell."""
-_BY_MANAGER = "constraint-enforced"
 
 
 def reported_cause(case: Case) -> Explanation | None:
