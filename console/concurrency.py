@@ -32,10 +32,10 @@ async def until(
     every_s: float,
     despite: tuple[type[Exception], ...] = (),
 ) -> T | None:
-    """Look again and again; return the first answer that is true, or None when the time is over.
+    """Repeat an attempt; return its first true answer, or None when the time is over.
 
-    It looks at least once, and the last look ends after the time is over. Errors of the kinds in `despite` are no answer
-    yet; one that the last look raises is raised.
+    It attempts at least once, and the last attempt ends after the time is over. Errors of the kinds in `despite` are no
+    answer yet; one that the last attempt raises is raised.
     """
     end_s = clock.monotonic() + within_s
     while True:
@@ -166,7 +166,7 @@ class OwningThreads(Generic[Resource]):
             self._close(resource)
 
     def _finish(self) -> None:
-        # Before the caller hears of it: its next call must find this thread free.
+        # Before the caller resumes: its next call must find this thread free.
         with self._lock:
             self._unfinished -= 1
 

@@ -6,13 +6,13 @@ VipconsoleError
   HostError             something of this host could not be read or run
     StoreFailed           the log of a run could not be written
   RunbookError          a runbook cannot be used, or what is given for one
-  StepFailed            what a step of a run looked at or did is not as it should be
+  StepFailed            what a step of a run read or did is not as it should be
   SimulatorError        the simulated engine cannot do what was asked
   EngineError           the engine did not answer as an engine should
     EngineUnreachable     nothing listens there
     EngineForbidden       something listens, but not to this user
     EngineTimeout         it was asked and did not answer in time
-    EngineNonsense        it answered, but not with what the API promises
+    MalformedReply        it answered, but not with what the API promises
     EngineRefused         it answered with an HTTP error
       EngineNotFound        … that the object does not exist
   SwarmError            the engine is well, but no swarm can be seen through it
@@ -87,7 +87,7 @@ class RunbookError(VipconsoleError):
 
 
 class StepFailed(VipconsoleError):
-    """What a step of a run looked at or did is not as it should be."""
+    """What a step of a run read or did is not as it should be."""
 
 
 class SimulatorError(VipconsoleError):

@@ -167,11 +167,11 @@ def account(
     """Return the account of every overlay of a swarm, in the order of their names.
 
     `earlier` is a snapshot some seconds before: only with it can leaks be counted, because addresses that are just
-    changing hands look like leaks in a single one. What was `earlier_leaks` tells what leaked where the engine does not count,
+    changing hands look like leaks in a single one. `earlier_leaks` say what leaked where the engine does not count,
     and names what it counts.
     """
     index = index_holders(swarm)
-    earlier_evidence = _Prior(_earlier_states(earlier), earlier_leaks, earlier_leaks.leak_times())
+    earlier_evidence = _EarlierEvidence(_earlier_states(earlier), earlier_leaks, earlier_leaks.leak_times())
     accounts = [
         _account_network(network, swarm, index, earlier_evidence)
         for network in known(swarm.networks, ())
@@ -181,7 +181,7 @@ def account(
 
 
 @dataclass(frozen=True, slots=True)
-class _Prior:
+class _EarlierEvidence:
     snapshots: Mapping[str, _NetworkState] | None
     earlier_leaks: EarlierLeaks
     leak_times: Mapping[str, Mapping[IPv4Address, datetime]]
@@ -209,7 +209,7 @@ def _earlier_states(earlier_swarm: SwarmState | None) -> Mapping[str, _NetworkSt
 
 
 def _account_network(
-    network: Network, swarm: SwarmState, index: HolderIndex, earlier_evidence: _Prior
+    network: Network, swarm: SwarmState, index: HolderIndex, earlier_evidence: _EarlierEvidence
 ) -> NetworkAccount:
     state = _network_state(network, index)
     holders, _, use = state
@@ -290,7 +290,7 @@ def _account_subnet(
     return SubnetAccount(pool, address_holders, unnamed_load_balancers, leak, free, exact)
 
 
-def _add_earlier_leaks(account: SubnetAccount, network_id: str, earlier_evidence: _Prior, *, is_counted: bool) -> SubnetAccount:
+def _add_earlier_leaks(account: SubnetAccount, network_id: str, earlier_evidence: _EarlierEvidence, *, is_counted: bool) -> SubnetAccount:
     """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
     leak, free = account.leak, account.free_at_most
     census, leak_times = earlier_evidence.earlier_leaks.censuses.get(network_id), earlier_evidence.leak_times.get(network_id, {})

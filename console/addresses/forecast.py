@@ -20,17 +20,17 @@ MIN_COVERAGE = timedelta(minutes=30)
 """Less than this says nothing about hours."""
 SAMPLES = 48
 """The use at so many moments, spread evenly over the time, is compared with each other."""
-AT_LEAST = 2.0
+MIN_CHANGE = 2.0
 """So many addresses must have been gained or lost over the time, or nothing has happened."""
-RISES = 3
+MIN_RISES = 3
 """In so many steps at least: one deploy is no trend."""
 AGREEMENT = 0.5
 """So much more often up than down (or down than up), of all pairs, or it is noise."""
-FURTHEST_HOURS = 24.0 * 90
+MAX_HOURS = 24.0 * 90
 """No forecast goes further."""
-LAST = 5
+AVERAGED_REMOVALS = 5
 """So many removals are averaged."""
-TOGETHER = timedelta(minutes=2)
+SAME_REMOVAL = timedelta(minutes=2)
 """Tasks of a stack that ended within so long were lost by the same removal."""
 
 
@@ -69,7 +69,7 @@ def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -
     trend = Trend(tuple(points), rate)
     if rate is not None and rate > 0:
         hours = free / rate
-        trend = replace(trend, full_in_hours=hours if hours <= FURTHEST_HOURS else None)
+        trend = replace(trend, full_in_hours=hours if hours <= MAX_HOURS else None)
     if per_removal is not None:
         trend = replace(trend, mean_leak=per_removal, remaining_removals=int(free / per_removal))
     return trend
@@ -97,7 +97,7 @@ def _rate(points: Sequence[Point]) -> float | None:
     agreement = (sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
     # Of those that lie side by side, in the direction of the rate.
     steps = sum((later - earlier) * rate > 0 for earlier, later in pairwise(used))
-    is_trend = abs(rate) * hours >= AT_LEAST and abs(agreement) >= AGREEMENT and steps >= RISES
+    is_trend = abs(rate) * hours >= MIN_CHANGE and abs(agreement) >= AGREEMENT and steps >= MIN_RISES
     return rate if is_trend else None
 
 
@@ -114,10 +114,10 @@ def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
     removals: list[tuple[str, datetime, int]] = []
     for entry in sorted(entries, key=lambda leak_entry: (leak_entry.stack or leak_entry.service_name, leak_entry.ended_at)):
         owner = entry.stack or entry.service_name
-        if removals and removals[-1][0] == owner and entry.ended_at - removals[-1][1] <= TOGETHER:
+        if removals and removals[-1][0] == owner and entry.ended_at - removals[-1][1] <= SAME_REMOVAL:
             _, _, count = removals.pop()
             removals.append((owner, entry.ended_at, count + len(entry.addresses)))
         else:
             removals.append((owner, entry.ended_at, len(entry.addresses)))
-    latest = sorted(removals, key=lambda removal: removal[1])[-LAST:]
+    latest = sorted(removals, key=lambda removal: removal[1])[-AVERAGED_REMOVALS:]
     return sum(count for _, _, count in latest) / len(latest) if latest else None

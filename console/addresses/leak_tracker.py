@@ -19,24 +19,24 @@ from console.text import listed, plural
 
 Services = Mapping[str, tuple[str, str]]
 """Name and stack by ID, also of services that are gone and still have live tasks."""
-CLOSE_S = 1.5
+ENDING_INTERVAL_S = 1.5
 """While tasks are ending, so long without a snapshot may leave something out."""
-LOOSE_S = 10.0
+IDLE_INTERVAL_S = 10.0
 """The same with nothing ending: a stack takes longer to come, to run and to go."""
 MAX_WAIT_S = 120.0
-"""A task that has been stopping for so long is no reason any more to look closely."""
+"""A task that has been stopping for so long is no longer a reason for frequent snapshots."""
 MAX_ENTRIES = 5000
 MAX_GAPS = 50
-HALF_LISTS = 3
-"""After this many in a row it is believed."""
-HALF_A_LIST = Unknown(
+MAX_INCOMPLETE_LISTS = 3
+"""After so many incomplete lists in a row the next one counts as complete."""
+INCOMPLETE_LIST = Unknown(
     "The engine listed only its own networks, not the swarm's.", "Its leader may be changing."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedTask:
-    """A live task that has addresses on several networks, and what is remembered of it."""
+    """A live task that has addresses on several networks, and what the tracker remembers of it."""
 
     task: Task
     name: str
@@ -74,7 +74,7 @@ def track_tasks(
     known_networks: KnownNetworks,
     ended_s: float,
 ) -> tuple[Mapping[str, TrackedTask], frozenset[str]]:
-    """Return the wards of a snapshot by task ID, and the networks that are missing for the first time.
+    """Return the tracked tasks of a snapshot by ID, and the networks that are missing for the first time.
 
     `before` are those of the last snapshot; `last_snapshot_s` is when this one was over, by the monotonic clock.
     """
@@ -140,8 +140,8 @@ class LeakTracker:
     tracked_tasks: Mapping[str, TrackedTask] = field(default_factory=dict)
     known_networks: KnownNetworks = field(default_factory=lambda: KnownNetworks({}, {}))
     services: Services = field(default_factory=dict)
-    half_lists: int = 0
-    """How many snapshots in a row were not believed."""
+    incomplete_lists: int = 0
+    """How many incomplete lists came in a row."""
 
     def without_leftovers(self, swarm: SwarmState) -> SwarmState:
         """Return a swarm without the networks that it has removed, where the list still has this node's copies.
@@ -171,10 +171,10 @@ def step(
     rebuilt_at: datetime | None = None,
     removed_ids: Collection[str] = (),
 ) -> LeakTracker:
-    """Return the books after another snapshot, which was over at `last_snapshot_s` by the monotonic clock.
+    """Return the leak tracker after another snapshot, which was over at `last_snapshot_s` by the monotonic clock.
 
-    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_network` are networks (IDs) that the engine
-    told to be removed before the snapshot began.
+    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_network` are networks (IDs) that the engine's
+    events reported as removed before the snapshot began.
     """
     engine = swarm.engine
     if isinstance(engine, Unknown):
@@ -184,9 +184,9 @@ def step(
             return _note_read_failure(leak_tracker, result)
     now, known_networks = engine.time, _update_networks(leak_tracker, swarm, removed_ids)
     referenced_ids = {network_id for service in known(swarm.services, ()) for network_id in service.network_ids}
-    if not referenced_ids.isdisjoint(known_networks.removed_names) and leak_tracker.half_lists < HALF_LISTS:
+    if not referenced_ids.isdisjoint(known_networks.removed_names) and leak_tracker.incomplete_lists < MAX_INCOMPLETE_LISTS:
         # Swarm removes no network that a service names, but an engine that cannot reach the leader lists its own copies.
-        return replace(_note_read_failure(leak_tracker, HALF_A_LIST), half_lists=leak_tracker.half_lists + 1)
+        return replace(_note_read_failure(leak_tracker, INCOMPLETE_LIST), incomplete_lists=leak_tracker.incomplete_lists + 1)
     leak_tracker = _drop_stale_entries(leak_tracker, swarm, rebuilt_at)
     services = {
         **leak_tracker.services,
@@ -226,7 +226,7 @@ def step(
 
 
 def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> LeakTracker:
-    """Return books that know what an earlier session saw leaking; the next step takes out what holds no more."""
+    """Add the entries of an earlier session; the next step drops those that are no longer valid."""
     return replace(
         leak_tracker,
         leak_log=replace(leak_tracker.leak_log, entries=(*leak_tracker.leak_log.entries, *entries)),
@@ -234,7 +234,7 @@ def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> Le
 
 
 def drop_addresses(leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]) -> LeakTracker:
-    """Return the books without these addresses of a network: the engine's own count says that they did not leak."""
+    """Drop addresses of a network from the leak log: the engine's own count says that they did not leak."""
     entries = tuple(
         remaining
         for entry in leak_tracker.leak_log.entries
@@ -281,7 +281,7 @@ def _update_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed_ids: 
 def _drop_stale_entries(
     leak_tracker: LeakTracker, swarm: SwarmState, rebuilt_at: datetime | None
 ) -> LeakTracker:
-    """Return the books without the entries that became stale when the allocator was rebuilt."""
+    """Drop the entries that became stale when the allocator was rebuilt."""
     then, now, leak_log = leak_tracker.allocator, allocator_of(swarm), leak_tracker.leak_log
     if rebuilt_at is not None and any(entry.ended_at <= rebuilt_at for entry in leak_log.entries):
         leak_log = replace(
@@ -367,7 +367,7 @@ def _new_gaps(
             f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
             "their order, and so what leaked, is unknown.",
         )
-    elif apart_s > (CLOSE_S if leak_tracker.is_ending() else LOOSE_S):
+    elif apart_s > (ENDING_INTERVAL_S if leak_tracker.is_ending() else IDLE_INTERVAL_S):
         why = f"No snapshot was taken for {apart_s:.1f} s." if open_gap is None else open_gap.why
         yield MonitoringGap(since if open_gap is None else min(open_gap.since, now), now, why)
 

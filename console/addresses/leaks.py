@@ -96,7 +96,7 @@ def allocator_of(swarm: SwarmState) -> AllocatorGeneration | None:
 def valid_evidence(
     censuses: Iterable[Census], swarm: SwarmState, rebuilt_at: datetime | None
 ) -> tuple[Mapping[str, Census], tuple[StaleCensus, ...]]:
-    """Return the censuses that still hold, by network ID, and those that are void.
+    """Return the censuses that still hold, by network ID, and those that are stale.
 
     Censuses of other swarms, and of networks that are gone, are in neither. `rebuilt_at` is when, by dockerd's log,
     the allocator was rebuilt, where it says so.
@@ -133,7 +133,7 @@ def _stale_because(census: Census, now: AllocatorGeneration | None, rebuilt_at: 
 
 
 def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
-    """Return what could make evidence void without being seen from the node that was asked, or nothing."""
+    """Return what could make evidence stale without being seen from the node that was asked, or nothing."""
     if allocator.node_id != allocator.leader_id:
         return "A restart of the leader's dockerd since then would not be seen from this node."
     if managers > 1:
@@ -144,7 +144,7 @@ def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
 
 
 def allocator_key(allocator: AllocatorGeneration | None, managers: int) -> str:
-    """Return a name for an allocator whose end is visible even without monitoring; nothing where it might not be."""
+    """Return a key for an allocator generation whose end is visible without monitoring; nothing where it may not be."""
     if allocator is None or managers != 1 or why_no_evidence(allocator, managers):
         return ""
     return f"{allocator.leader_id} {allocator.daemon_began}"
@@ -159,10 +159,10 @@ class LeakEntry:
     addresses: tuple[IPv4Address, ...]
     task_id: str
     task_name: str
-    """As `docker service ps` shows it; a short ID where nothing told its name."""
+    """As `docker service ps` shows it; a short ID where its name is not known."""
     service_name: str
     stack: str
-    """Empty for a service of no stack, or where nothing told."""
+    """Empty for a service of no stack, or where it is not known."""
     removed_network: str
     """Name of the network that was removed under the task, or its short ID."""
     ended_at: datetime
@@ -184,7 +184,7 @@ class MonitoringGap:
 class LeakLog:
     """What was seen leaking since monitoring began, as far as it is still valid.
 
-    Entries are void after the allocator was rebuilt, and an address of one once somebody holds it again; those are left
+    Entries are stale after the allocator was rebuilt, and an address of one once somebody holds it again; those are left
     out. The newest come first.
     """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
 
-from console.causes import addresses, allocation, images, networks, ports, scheduling, storage
+from console.causes import addresses, images, networks, nodes, ports
 from console.causes.values import Cause, ErrorSource, Match
 
 CAUSES: tuple[Cause, ...] = (
@@ -13,9 +13,8 @@ CAUSES: tuple[Cause, ...] = (
     *addresses.CAUSES,
     *networks.CAUSES,
     *images.CAUSES,
-    *storage.CAUSES,
-    *scheduling.CAUSES,
-    *allocation.CAUSES,
+    *nodes.CAUSES,
+    *addresses.ALLOCATOR_CAUSES,
 )
 """Where two causes match at the same boundary of an error, the earlier one wins."""
 

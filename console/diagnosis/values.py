@@ -1,4 +1,4 @@
-"""Observations, and the findings that they lead to."""
+"""Snapshots, and the findings that they lead to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -42,10 +42,10 @@ _EXIT_CODES = {Severity.OK: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, Severi
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something worth telling an operator."""
+    """One result of an assessment: what is wrong or worth noting, and what to do."""
 
     code: str
-    """Stable name of this kind of finding, for machines."""
+    """Stable name of this kind of finding in JSON and metrics."""
     severity: Severity
     subject: str
     """What it is about: a network's name, or `swarm`."""
@@ -123,7 +123,7 @@ class Assessment:
 
 
 def worst_of(findings: Iterable[Finding]) -> Severity:
-    """Return the worst severity of all findings; ok where there are none."""
+    """Return ok where there are no findings, else the severity that ranks highest."""
     return max(
         (finding.severity for finding in findings), key=lambda severity: severity.rank, default=Severity.OK
     )

@@ -1,1 +1,1 @@
-"""The safety net before a batch of deploys: looks, decides, and acts only when it must and may."""
+"""The safety net before a batch of deploys: reads, decides, and acts only when it must and may."""

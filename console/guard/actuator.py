@@ -1,4 +1,4 @@
-"""Does what the guard decided, and judges the result."""
+"""Carries out the guard's decision, and judges the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -97,7 +97,7 @@ async def _restart(
 async def _wait_until_settled(
     collector: Collector, options: GuardOptions, clock: Clock, waiting_ids: frozenset[str]
 ) -> GuardInputs:
-    """Return the situation once what waited for its addresses runs, or the time for that is over."""
+    """Return the inputs once what waited for its addresses runs, or the time for that is over."""
     inputs: list[GuardInputs] = []
 
     async def is_settled() -> bool:

@@ -36,13 +36,13 @@ from console.text import clean
 
 LONGEST_JOURNAL_S = 14 * 86_400.0
 """So far back the journal is read at most: to the start of dockerd, for its allocator began then."""
-FILE = "guard.json"
+MEMORY_FILE = "guard.json"
 SCHEMA = "vipconsole.guard-memory/1"
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Looks at a swarm and its host for the guard."""
+    """Reads a swarm and its host for the guard."""
 
     connection: EngineConnection
     log: DaemonLog
@@ -170,7 +170,7 @@ def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:
 
 def last_restart(state: Path) -> Result[datetime | None]:
     """Return when the last restart was begun; None where there never was one."""
-    path = state / FILE
+    path = state / MEMORY_FILE
     try:
         return _moment(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
@@ -187,7 +187,7 @@ def remember_restart(state: Path, at: datetime) -> None:
     make_private(state)
     try:
         text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})
-        write_atomically(state / FILE, f"{text}\n", 0o600)
+        write_atomically(state / MEMORY_FILE, f"{text}\n", 0o600)
     except OSError as error:
         raise HostError(f"The restart cannot be recorded: {error.strerror}.") from error
 

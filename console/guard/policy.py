@@ -1,4 +1,4 @@
-"""The guard's decision: one pure function of what was found and what is wanted and allowed."""
+"""The guard's decision: one pure function of the inputs and of what the operator wants and allows."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet

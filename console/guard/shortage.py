@@ -32,9 +32,9 @@ REFUSALS = frozenset(
 """Signatures by which dockerd says that a service got no address."""
 FRESH_S = 900.0
 """A census of this age still tells what is free."""
-ON_THE_WAY = ("assigned", "accepted", "preparing", "ready", "starting")
+STARTING_STATES = ("assigned", "accepted", "preparing", "ready", "starting")
 """States between a task's placement and its container's being up: images are pulled, and health is waited for."""
-WITHIN_S = 900.0
+MAX_START_S = 900.0
 """Whatever has been in one of them for longer is stuck."""
 
 
@@ -196,13 +196,13 @@ def _group_lacking(
         for needy_service in needy
         if needy_service.name in refused_services or needy_service.name in waiting
     ]
-    crowds = count_waiting(held_up)
+    waiting_counts = count_waiting(held_up)
     names_by_network: defaultdict[str, list[str]] = defaultdict(list)
     for needy_service in held_up:
         candidates = [accounts[network_id] for network_id in needy_service.network_ids if network_id in accounts]
         if not candidates:
             continue
-        account = most_likely_full(candidates, crowds)
+        account = most_likely_full(candidates, waiting_counts)
         is_full = account.free_at_most < _demand(account, needy)
         is_refused = needy_service.name in refused_services
         if (is_refused and (is_full or not account.free_is_exact)) or (
@@ -257,16 +257,16 @@ def services_in_deployment(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(
         service.name
         for service in known(snapshot.swarm.services, ())
-        if _is_on_the_way(service, tasks.get(service.id, ()), snapshot)
+        if _is_in_deployment(service, tasks.get(service.id, ()), snapshot)
     )
 
 
-def _is_on_the_way(service: Service, tasks: Iterable[Task], snapshot: Snapshot) -> bool:
+def _is_in_deployment(service: Service, tasks: Iterable[Task], snapshot: Snapshot) -> bool:
     tasks = tuple(tasks)
     has_failed = any(task.state in FAILURE_STATES and task.since >= service.updated for task in tasks)
     return not has_failed and any(
-        task.state in ON_THE_WAY
+        task.state in STARTING_STATES
         and task.desired_state not in STOP_STATES
-        and (snapshot.now - task.since).total_seconds() < WITHIN_S
+        and (snapshot.now - task.since).total_seconds() < MAX_START_S
         for task in tasks
     )

@@ -33,7 +33,7 @@ except ImportError:
     _library = None
 
 _WAIT_S = 0.5
-"""How long a follower sleeps at most before it looks whether it is still wanted."""
+"""How long a follower sleeps at most before it checks whether somebody still follows."""
 
 
 def is_available() -> bool:

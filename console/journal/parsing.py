@@ -112,7 +112,7 @@ def fields_from_json(line: bytes) -> dict[str, object]:
     except RecursionError as problem:
         raise ValueError("nested too deeply to be an entry") from problem
     if not isinstance(document, dict):
-        raise ValueError("an entry is an object")  # noqa: TRY004 -- callers handle one error for all nonsense
+        raise ValueError("an entry is an object")  # noqa: TRY004 -- callers handle one error for every malformed entry
     return {key: _value(value) for key, value in document.items()}
 
 

@@ -67,7 +67,7 @@ async def whose_host(host: str, engine: Result[Engine]) -> Unknown | None:
 
 
 async def why_foreign_unless_silent(host: str, engine: Result[Engine]) -> Unknown | None:
-    """Return the same doubt, but none for a silent engine behind a unix socket.
+    """Return the same reason, but none for a silent engine behind a unix socket.
 
     For callers that ask for this host's journal itself: a dead dockerd's log is the one that is needed most.
     """

@@ -57,7 +57,7 @@ class RecordedJournal:
 
 
 def _entries(stream: BinaryIO) -> Iterator[dict[str, object] | None]:
-    """Yield each entry, None for one that makes no sense."""
+    """Yield each entry, None for one that is malformed."""
     if stream.read(1) == b"{":
         stream.seek(0)
         yield from _from_json(stream)

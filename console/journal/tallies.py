@@ -37,7 +37,7 @@ class Tally:
         self.text, self.cursor = event.text, event.cursor
 
     def name(self, kind: str, value: str) -> None:
-        """Take note of an object."""
+        """Add an object, or count it where the finding names enough."""
         names = self.objects.setdefault(kind, {})
         if value in names or len(names) < MAX_OBJECTS:
             names[value] = None
@@ -71,7 +71,7 @@ class Tallies:
     is_complete: bool = True
 
     def note(self, batch: Batch) -> None:
-        """Take note of what a batch says of itself."""
+        """Add the gaps of a batch, and whether it is complete."""
         self.gaps = (*self.gaps, *batch.gaps)[-MAX_GAPS:]
         if batch.gaps or batch.is_partial or batch.unreadable:
             self.is_complete = False

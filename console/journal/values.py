@@ -17,7 +17,7 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One entry of the journal that is dockerd's own, or journald's word about dockerd's unit.
+    """One entry of the journal that is dockerd's own, or journald's message about dockerd's unit.
 
     `realtime` is aware, in UTC, and not monotonic: entries keep the order of the journal, which is theirs.
     `boot_id` is 32 hex digits. `message` is decoded, with U+FFFD for what is
@@ -53,7 +53,7 @@ class Batch:
     """Entries in the order of the journal; the `gaps` come before the first of them.
 
     `is_partial` means that older entries of the window were left out by a bound (entries, bytes or time), and
-    `unreadable` counts entries that were there but made no sense. Either way, absence of a finding in the
+    `unreadable` counts entries that were malformed. Either way, absence of a finding in the
     batch is no proof.
     """
 

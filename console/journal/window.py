@@ -29,11 +29,11 @@ class NewestFirst:
         return max(0.0, self._deadline - self._clock.monotonic())
 
     def stop(self) -> None:
-        """Take note that reading ended before the beginning of the window."""
+        """Mark the batch as partial: reading ended before the beginning of the window."""
         self._is_partial = True
 
     def skip(self) -> None:
-        """Take note of an entry that made no sense."""
+        """Count an entry that is malformed."""
         self._unreadable += 1
 
     def take(self, fields: Mapping[str, object]) -> bool:
@@ -83,7 +83,7 @@ class OldestFirst:
         self._first: Mapping[str, object] | None = None
 
     def skip(self) -> None:
-        """Take note of an entry that made no sense."""
+        """Count an entry that is malformed."""
         self._unreadable += 1
 
     def take(self, fields: Mapping[str, object]) -> bool:

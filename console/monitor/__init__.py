@@ -1,1 +1,1 @@
-"""Takes snapshots of a swarm and its host for as long as somebody looks, and publishes them, dated and frozen."""
+"""Takes snapshots of a swarm and its host until closed, and publishes them, dated and frozen."""

@@ -9,7 +9,7 @@ from console.swarm.events import EventGap, EventSource, Listening, StreamItem
 from console.swarm.values import Event
 
 MEMORY_S = 600.0
-"""A removal is remembered for so long; by then every list of networks shows it."""
+"""A removal is remembered for so long; after that every list of networks shows it."""
 REMOVAL_ACTION = "remove"
 SWARM = "swarm"
 
@@ -35,13 +35,13 @@ class EventListener:
                 self._take(item)
 
     def removed_networks(self) -> frozenset[str]:
-        """Return the networks (IDs) that were lately told to be removed from the swarm."""
+        """Return the networks (IDs) that events lately reported as removed from the swarm."""
         now_s = self._clock.monotonic()
         self._removals = {key: at_s for key, at_s in self._removals.items() if now_s - at_s < MEMORY_S}
         return frozenset(self._removals)
 
     def since_removal_s(self) -> float:
-        """Return how long ago the last removal of a service or network was heard; endless before the first."""
+        """Return how long ago the last removal of a service or network was received; infinite before the first."""
         return float("inf") if self._removal_s is None else self._clock.monotonic() - self._removal_s
 
     def _take(self, item: StreamItem) -> None:

@@ -28,8 +28,8 @@ MAX_NAMES = 20_000
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 OWNER_CHECK_INTERVAL_S = 30.0
-"""Whose engine it is is asked again that often."""
-AT_ONCE = 100
+"""So often it is checked again whose engine it is."""
+LINES_AT_ONCE = 100
 """So many lines are read in one go."""
 AGE_S = 30.0
 NO_ENGINE_YET = Unknown("The engine has not been asked yet.")
@@ -37,7 +37,7 @@ NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 
 
 class LogFollower:
-    """The feed of dockerd's log."""
+    """Reads and follows dockerd's log, and publishes its lines and their summary."""
 
     def __init__(
         self, log: DaemonLog, host: str, snapshot: SnapshotSettings, clock: Clock, publisher: StatePublisher
@@ -73,7 +73,7 @@ class LogFollower:
         return NO_JOURNAL_YET if feed.value is None else feed.value.summary
 
     def learn(self, swarm: SwarmState) -> None:
-        """Take in names and whose engine it is from a snapshot."""
+        """Learn names, and whose engine it is, from a snapshot."""
         before = self._names_of
         if before is None or any(
             old is not new
@@ -128,7 +128,7 @@ class LogFollower:
         return None if is_ours else await why_foreign_unless_silent(self._host, self._engine)
 
     async def _follow_until_refusal(self) -> Unknown | None:
-        """Read and follow until that fails, or until it turns out that it is not the engine's log: return that then.
+        """Read and follow until that fails, or return why the log is not the engine's.
 
         A dockerd that is dead is when its log is wanted most, and cannot be proven to be the one that logs.
         """
@@ -166,8 +166,8 @@ class LogFollower:
 
     async def _take(self, batch: Batch) -> None:
         now = self._clock.now()
-        for start in range(0, max(1, len(batch.entries)), AT_ONCE):
-            small_batch = replace(batch, entries=batch.entries[start : start + AT_ONCE])
+        for start in range(0, max(1, len(batch.entries)), LINES_AT_ONCE):
+            small_batch = replace(batch, entries=batch.entries[start : start + LINES_AT_ONCE])
             if start:
                 # A long batch must not hold the loop.
                 small_batch = Batch(small_batch.entries)

@@ -1,4 +1,4 @@
-"""The monitor: snapshots, events and log, composed for as long as somebody looks."""
+"""The monitor: snapshots, events and log of one swarm in one stream of states."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -28,10 +28,10 @@ from console.swarm.values import SwarmState
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a watcher watches."""
+    """Where the monitor reads from."""
 
     connection: EngineConnection
-    """The engine; its creator closes it, after the last scene."""
+    """The engine; its creator closes it, after the last state."""
     log: DaemonLog
     """Where dockerd's lines are read from."""
     state: Path | None
@@ -39,7 +39,7 @@ class Sources:
 
 
 class Monitor:
-    """Watches a swarm and its host: `async with aclosing(watcher.scenes()) as scenes: async for scene in scenes: …`."""
+    """Monitors a swarm and its host: `async with aclosing(monitor.monitor_states()) as states: async for state in states: …`."""
 
     def __init__(self, sources: Sources, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
@@ -66,11 +66,11 @@ class Monitor:
         self._log_follower.on_rebuild = self._poller.wake
 
     async def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
-        """Yield the newest scene at once, and again whenever something in it changed, until closed.
+        """Yield the newest state at once, and again whenever something in it changed, until closed.
 
-        Scenes in between may be skipped: a slow reader gets the newest. Parts that did not change are the identical
+        States in between may be skipped: a slow reader gets the newest. Parts that did not change are the identical
         objects as before, so that a pane can compare by identity. Nothing that fails outside ends it or is raised: it
-        stands in its feed, and is tried again. Closing it leaves no task and no thread of its own behind. Ask for it
+        stands in its feed, and is retried. Closing it leaves no task and no thread of its own behind. Ask for it
         once; ages count from `Feed.at_s` by the monotonic clock.
         """
         self._first_snapshot = asyncio.get_running_loop().create_future()
@@ -98,7 +98,7 @@ class Monitor:
         self._poller.wake(is_urgent=True)
 
     def attend(self, *network_ids: str) -> None:
-        """Take frequent details of these networks, and no longer of those named before: they are on the screen."""
+        """Inspect these networks often, which are on the screen, and those of the last call no longer."""
         self._poller.attended_networks = frozenset(network_ids)
         self._poller.wake()
 
@@ -112,7 +112,7 @@ class Monitor:
     async def _listen(self) -> None:
         # The stream begins at a moment of the engine's own clock.
         if self._first_snapshot is None:
-            raise AssertionError("nobody asked for scenes")
+            raise AssertionError("nobody requested states")
         engine = (await self._first_snapshot).engine
         if not isinstance(engine, Unknown):
             await self._listener.run(engine.time)

@@ -35,7 +35,7 @@ REMOVAL_S = 5.0
 
 
 class QuiescenceFeed:
-    """The feed of quiet."""
+    """Publishes whether swarm and host are quiet."""
 
     def __init__(
         self, own: OwnHost, reader: ActivityReader, quiescence: QuiescenceTracker, clock: Clock, publisher: StatePublisher
@@ -61,7 +61,7 @@ class QuiescenceFeed:
         self._publisher.show(quiet=self._publisher.success(report), quiet_since_s=since_s)
 
     async def run(self) -> None:
-        """Look at this host until cancelled."""
+        """Read this host until cancelled."""
         await self._has_snapshot.wait()
         while True:
             if self._swarm is not None:
@@ -70,7 +70,7 @@ class QuiescenceFeed:
 
 
 class SnapshotPoller:
-    """The feed of snapshots. `summary` gives what dockerd logged so far; `seen` is called with every snapshot."""
+    """The feed of snapshots. `summary` gives what dockerd logged so far; `on_snapshot` is called with every snapshot."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class SnapshotPoller:
         self._failures = 0
         self._began_s = 0.0
         self.attended_networks: frozenset[str] = frozenset()
-        """Networks (IDs) that somebody looks at closely."""
+        """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
         self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
         self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
@@ -105,7 +105,7 @@ class SnapshotPoller:
         self._woken.set()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Take snapshots until cancelled."""
         while True:
             self._woken.clear()
             self._is_urgent = False

@@ -2,7 +2,7 @@
 
 An inspection costs a call for each network, and there may be hundreds. One is worth it where the holders of addresses
 changed, once more when nothing has changed for the settling time (only then can a leak be told from what is just
-changing hands), for networks that somebody attends to, and for each other one now and then.
+changing hands), for networks that are on the screen, and for each other one now and then.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,25 +12,25 @@ from typing import Any
 from console.errors import Unknown, known
 from console.swarm.values import Network, Service, SwarmState, Task
 
-CLOSE_S = 0.5
+ENDING_INTERVAL_S = 0.5
 """From the beginning of one snapshot to that of the next while tasks are ending."""
-APART_S = 0.25
-"""The least from the end of one snapshot to the beginning of the next, whatever hurries it."""
+MIN_PAUSE_S = 0.25
+"""The least from the end of one snapshot to the beginning of the next, however urgent."""
 SLOWNESS = 4.0
 """A pause is at least so many times as long as the snapshot took: a slow engine is not asked without end."""
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
 ATTENTION_INTERVAL_S = 10.0
-"""Networks that are attended to are inspected that often, though nothing changed."""
+"""Networks that are on the screen are inspected that often, though nothing changed."""
 IDLE_INTERVAL_S = 60.0
-MOST_AT_ONCE = 8
+MAX_DUE_INSPECTIONS = 8
 """So many are inspected in one snapshot only because it is time."""
 
 
 def pause_s(poll_s: float, took_s: float, *, is_close: bool) -> float:
     """Return the pause after a snapshot that took `took_s`; `is_close` while tasks are ending."""
     if is_close:
-        return max(CLOSE_S - took_s, APART_S, took_s - 1)
+        return max(ENDING_INTERVAL_S - took_s, MIN_PAUSE_S, took_s - 1)
     return max(poll_s, SLOWNESS * took_s)
 
 
@@ -45,7 +45,7 @@ def urgent_pause_s(took_s: float, *, is_urgent: bool) -> float:
     A removal is urgent: what leaks by it shows only for a few seconds. Anything else waits a little, so that many
     changes in a row make few snapshots.
     """
-    return APART_S if is_urgent else max(2 * APART_S, SLOWNESS * took_s)
+    return MIN_PAUSE_S if is_urgent else max(2 * MIN_PAUSE_S, SLOWNESS * took_s)
 
 
 @dataclass(slots=True)
@@ -83,11 +83,11 @@ class InspectionSchedule:
                 self._inspected_ids.add(overlay.id)
             elif now_s - record.inspected_s >= (ATTENTION_INTERVAL_S if is_attended else IDLE_INTERVAL_S):
                 due.append((record.inspected_s, overlay.id))
-        self._inspected_ids |= {key for _, key in sorted(due)[:MOST_AT_ONCE]}
+        self._inspected_ids |= {key for _, key in sorted(due)[:MAX_DUE_INSPECTIONS]}
         return self._inspected_ids
 
     def note(self, swarm: SwarmState, now_s: float) -> None:
-        """Take in the snapshot that was chosen for, when it is over."""
+        """Record the snapshot that `choose` was called for, when it is over."""
         overlays = {network.id: network for network in known(swarm.networks, ()) if network.is_overlay}
         if not isinstance(swarm.networks, Unknown):
             self._records = {key: old_record for key, old_record in self._records.items() if key in overlays}

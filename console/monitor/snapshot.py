@@ -29,7 +29,7 @@ RUNS_S = 2.0
 async def take_snapshot(
     reader: SwarmReader, log: DaemonLog, clock: Clock, settings: SnapshotSettings, *, settle: bool = True
 ) -> Snapshot:
-    """Return a dated observation within the deadline of the settings, and the settling time once more if it is used.
+    """Return a dated snapshot within the deadline of the settings, and the settling time once more if it is used.
 
     Where the engine counts addresses, or where one seems to be held twice, a second snapshot some seconds later tells
     what stays from what was only changing hands; `settle=False` does without it, and then leaks are unknown.
@@ -83,7 +83,7 @@ async def _routes(refusal: Unknown | None, settings: SnapshotSettings) -> Result
 
 
 class StoredContext:
-    """Reads them again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
+    """Censuses, runs and routes, each read again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
 
     def __init__(self, host: str, state: Path | None, snapshot: SnapshotSettings, clock: Clock) -> None:
         self._host = host
@@ -95,7 +95,7 @@ class StoredContext:
         self._runs: tuple[float, Result[tuple[UnfinishedRun, ...]]] | None = None
 
     async def censuses(self) -> Result[tuple[Census, ...]]:
-        """Return what is kept of censuses."""
+        """Return the stored censuses."""
         if self._state is None:
             return ()
         now_s = self._clock.monotonic()

@@ -18,7 +18,7 @@ from console.journal.summary import Summary
 
 T = TypeVar("T")
 MAX_LINES = 5000
-"""Lines of dockerd's log that are kept while watching."""
+"""Lines of dockerd's log that are kept while monitoring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Log:
     lines: tuple[Line, ...] = ()
     """The newest, oldest first, at most `MAX_LINES`."""
     dropped: int = 0
-    """Lines that came while watching and were let go for newer ones."""
+    """Lines that came while monitoring and made room for newer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class MonitorState:
     """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
 
     number: int = 0
-    """Grows with each scene."""
+    """Grows with every state."""
     snapshot: Feed[AssessedSnapshot] = field(default_factory=Feed)
     log: Feed[Log] = field(default_factory=Feed)
     quiet: Feed[Report] = field(default_factory=Feed)
@@ -93,7 +93,7 @@ class MonitorState:
 
 
 class StatePublisher:
-    """Holds one scene, which feeds change part by part."""
+    """Holds one monitor state, which feeds change part by part."""
 
     def __init__(self, clock: Clock) -> None:
         self.monitor_state = MonitorState()
@@ -101,17 +101,17 @@ class StatePublisher:
         self._change_event = asyncio.Event()
 
     def show(self, **parts: Any) -> None:
-        """Change parts of the scene, by their names; nothing happens where each is the very same as before."""
+        """Change parts of the state, by their names; nothing happens where each is the very same as before."""
         if any(getattr(self.monitor_state, name) is not value for name, value in parts.items()):
             self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
             self._change_event.set()
 
     def success(self, value: T) -> Feed[T]:
-        """Return a feed whose newest attempt brought a value."""
+        """Return a feed whose newest attempt succeeded."""
         return Feed(value, self.clock.monotonic())
 
     def failure(self, feed: Feed[T], why: Unknown) -> Feed[T]:
-        """Return a feed whose newest attempt brought nothing; what it had is kept."""
+        """Return a feed whose newest attempt failed; it keeps its last value."""
         since_s = feed.failing_since_s if feed.failure is not None else self.clock.monotonic()
         # Where it is the same failure, the sentence is kept too.
         return feed if feed.failure == why else replace(feed, failure=why, failing_since_s=since_s)
@@ -119,7 +119,7 @@ class StatePublisher:
     async def monitor_states(
         self, feeds: Iterable["asyncio.Task[None]"]
     ) -> AsyncGenerator[MonitorState, None]:
-        """Yield the newest scene after each change. A feed that ends by a bug ends this with its exception."""
+        """Yield the newest state after each change. A feed that ends by a bug ends this with its exception."""
         running = set(feeds)
         waiting = asyncio.ensure_future(self._change_event.wait())
         try:

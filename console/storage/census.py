@@ -10,7 +10,7 @@ from typing import Any
 
 from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import HostError, Result, Unknown, unknown_from
-from console.storage.state import WHOSE, make_private, write_atomically
+from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import clean
 
 SCHEMA = "vipconsole.evidence/1"
@@ -41,7 +41,7 @@ def read_censuses(state: Path) -> Result[tuple[Census, ...]]:
     except HostError as error:
         return unknown_from(error)
     except OSError as error:
-        return Unknown(f"Stored censuses cannot be read: {error.strerror}.", WHOSE)
+        return Unknown(f"Stored censuses cannot be read: {error.strerror}.", OWNER_HINT)
 
 
 def _read(path: Path) -> Census:

@@ -18,7 +18,7 @@ from typing import TypeVar
 from console.addresses.forecast import Point
 from console.addresses.leaks import LeakEntry
 from console.errors import HostError
-from console.storage.state import WHOSE, make_private
+from console.storage.state import OWNER_HINT, make_private
 from console.text import clean
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class HistoryStore:
         return self._do(read, "BEGIN")
 
     def entries(self, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
-        """Return what was seen leaking, newest first; nothing where there is no file, and none is made."""
+        """Return what was seen leaking, newest first; nothing where there is no file; it creates none."""
         with self._host_errors():
             try:
                 self._path.stat()
@@ -161,7 +161,7 @@ class HistoryStore:
             reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
             raise HostError(
                 f"The history in {clean(str(self._path), 300)} cannot be used: {reason}.",
-                WHOSE
+                OWNER_HINT
                 if isinstance(error, PermissionError | NotADirectoryError)
                 else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
             ) from error

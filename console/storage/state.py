@@ -7,7 +7,7 @@ from pathlib import Path
 from console.errors import HostError
 from console.text import clean
 
-WHOSE = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
+OWNER_HINT = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
 """What helps where the state directory, or what is in it, cannot be used."""
 
 
@@ -72,7 +72,7 @@ def state_failure(error: OSError) -> HostError | None:
         name = os.fsdecode(name)
     if not isinstance(name, str) or not Path(name).absolute().is_relative_to(folder):
         return None
-    return HostError(f"The state in {clean(name, 300)} cannot be used: {error.strerror}.", WHOSE)
+    return HostError(f"The state in {clean(name, 300)} cannot be used: {error.strerror}.", OWNER_HINT)
 
 
 def make_private(folder: Path) -> None:
@@ -85,5 +85,5 @@ def make_private(folder: Path) -> None:
     except OSError as error:
         raise HostError(
             f"The directory {clean(str(folder))} cannot be created: {error.strerror}.",
-            WHOSE,
+            OWNER_HINT,
         ) from error

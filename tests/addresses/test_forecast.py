@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.addresses.forecast import MIN_COVERAGE, FURTHEST_HOURS, Point, Trend, trend_of
+from console.addresses.forecast import MIN_COVERAGE, MAX_HOURS, Point, Trend, trend_of
 from tests.support.swarms import NOW, entry
 
 
@@ -81,7 +81,7 @@ def test_nobody_can_tell_for_ever() -> None:
     slow = [Point(NOW + timedelta(hours=8 * each), 100 + each) for each in range(4)]
     found = trend_of(slow, 60_000, ())
     assert found.per_hour is not None
-    assert 60_000 / found.per_hour > FURTHEST_HOURS
+    assert 60_000 / found.per_hour > MAX_HOURS
     assert found.full_in_hours is None
 
 
@@ -129,7 +129,7 @@ def test_whatever_the_points_are_it_answers(raw: list[tuple[int, int]], free: in
     if found.full_in_hours is not None:
         assert found.per_hour is not None
         assert found.per_hour > 0
-        assert 0 <= found.full_in_hours <= FURTHEST_HOURS
+        assert 0 <= found.full_in_hours <= MAX_HOURS
     if found.per_hour is not None and found.per_hour > 0:
         used = [each.used for each in ordered]
         assert max(used) > min(used)

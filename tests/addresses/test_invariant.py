@@ -132,7 +132,7 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
             is_beside_count = use is not None and leak.evidence is LeakEvidence.LEAK_LOG
             if leaked is not None:
                 assert 0 <= leak.observed_count <= leaked or leaked == leak.observed_count == 0
-                # A census is dated, and a ledger knows only what was watched: more may have leaked.
+                # A census is dated, and a leak log has only what was monitored: more may have leaked.
                 if use is not None and is_beside_count:
                     assert part.free_at_most <= use.available
                 elif leak.evidence in (LeakEvidence.CENSUS, LeakEvidence.LEAK_LOG):

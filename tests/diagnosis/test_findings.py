@@ -1,4 +1,4 @@
-"""What an observation leads to: by code, severity and what the operator reads."""
+"""What a snapshot leads to: by code, severity and what the operator reads."""
 
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -341,7 +341,7 @@ def test_a_job_that_runs_is_not_stopping() -> None:
 
 
 def test_where_leaks_are_unknown_the_network_that_most_wait_on_is_blamed() -> None:
-    # The shared network is full of leaks that this engine cannot tell; the small one only looks fuller.
+    # The shared network is full of leaks that this engine cannot tell; the small one only seems fuller.
     networks = [
         network("proxy", "10.0.1.0/24"),
         network("small", "10.0.2.0/29", load_balancer="10.0.2.2", peers=1),

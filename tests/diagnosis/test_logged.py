@@ -1,4 +1,4 @@
-"""What dockerd logged, as findings of a look."""
+"""What dockerd logged, as findings of a snapshot."""
 
 from datetime import timedelta
 

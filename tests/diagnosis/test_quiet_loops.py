@@ -1,4 +1,4 @@
-"""What ends again and again is stuck at every look, however its period and the dwell time compare."""
+"""What ends again and again is stuck in every snapshot, however its period and the dwell time compare."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,7 +47,7 @@ def looping(at_s: float, period_s: float, *, state: str = "failed", listed: int 
 def snapshots(
     rules: QuiescenceRules, period_s: float, until_s: float, *, state: str = "failed", listed: int = 4
 ) -> Iterator[tuple[float, dict[str, Check]]]:
-    """Yield what looks find, each with its time; they are closer together than the engine's events would wake them."""
+    """Yield what snapshots find, each with its time; they are closer together than the engine's events would wake them."""
     previous, at_s = PreviousChecks(), 0.0
     while at_s < until_s:
         found = judge(seen(looping(at_s, period_s, state=state, listed=listed)), previous, rules)
@@ -73,7 +73,7 @@ UNLISTED = [(period_s, dwell_s, 0) for period_s, dwell_s, _ in CRASH_LOOPS[::2] 
 def test_a_crash_loop_of_any_period_is_stuck_and_stays_so(
     period_s: float, dwell_s: float, listed: int
 ) -> None:
-    # After the third failure and the dwell time at the latest, and then at every look without exception.
+    # After the third failure and the dwell time at the latest, and then in every snapshot without exception.
     known_s = 3 * period_s + dwell_s + 2
     missed = [
         at_s

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from console.causes import storage
+from console.causes import nodes
 from console.causes.values import Area
 from console.diagnosis.why.explain import explain
 from console.diagnosis.why.values import ServiceStanding
@@ -180,7 +180,7 @@ def test_a_task_that_lost_its_node_by_a_constraint_was_ended_by_the_manager(*, i
     assert told.standing is (ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP)
 
 
-STORAGE = {each.id for each in storage.CAUSES if each.area is Area.STORAGE}
+STORAGE = {each.id for each in nodes.CAUSES if each.area is Area.STORAGE}
 KNOWN = [
     ("No such image: lab/absent:1", "image-missing"),
     (("pull access denied for lab/x, repository does not exist or may require 'docker login': denied: requested access "

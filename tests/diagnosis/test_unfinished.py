@@ -26,7 +26,7 @@ def test_an_unfinished_run_is_the_first_thing_that_is_said() -> None:
     assert "was interrupted at step recreate; it began 60 min ago. Services may be down" in first.sentence
     assert first.hint == RUN.hint
     assert assessment.headline == f"the run {RUN.run_id} was interrupted"
-    # Whoever asks about one network is told too.
+    # An assessment of one network says so too.
     named = assess(replace(SEEN, runs=(RUN,)), Thresholds(), ("proxy",))
     assert named.findings[0].code == "run-unfinished"
 

@@ -47,7 +47,7 @@ class Time:
 
 @dataclass
 class World:
-    """A swarm and a host as functions of time, and what is heard at which second."""
+    """A swarm and a host as functions of time, and the events of each second."""
 
     time: Time
     state_at: Callable[[float], SwarmState] = lambda _: CALM
@@ -56,10 +56,10 @@ class World:
     host: str = "tcp://elsewhere:2375"
     slow_at_s: float | None = None
     since: datetime | None = None
-    hears: bool = False
+    is_listening: bool = False
     look_takes_s: float = 0.0
     deadlines: list[tuple[float, float]] = field(default_factory=list)
-    """When looks began, and what they were given."""
+    """When snapshots began, and their deadlines."""
 
     async def lists(self, deadline_s: float) -> SwarmState:
         if self.slow_at_s is not None and self.time.passed_s >= self.slow_at_s:
@@ -77,11 +77,11 @@ class World:
 
     @asynccontextmanager
     async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[StreamItem]]:
-        self.since, self.hears = since, True
+        self.since, self.is_listening = since, True
         try:
             yield self._stream_items()
         finally:
-            self.hears = False
+            self.is_listening = False
 
     async def _stream_items(self) -> AsyncIterator[StreamItem]:
         for at, each in self.told:
@@ -116,7 +116,7 @@ async def test_quiet_is_seen_for_the_whole_dwell_time_and_not_longer() -> None:
     assert outcome is QuiescenceVerdict.QUIET
     assert 60 <= waited_s <= 61.5
     assert world.since == NOW
-    assert not world.hears
+    assert not world.is_listening
 
 
 async def test_what_is_seen_in_between_begins_the_time_anew() -> None:

@@ -1,4 +1,4 @@
-"""The guard at work on a simulated swarm: looks, decides, acts once, and tells what came of it."""
+"""The guard at work on a simulated swarm: it reads, decides, acts once, and reports the result."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ import pytest
 
 from console.errors import HostError
 from console.guard.actuator import Actuator, GuardOutcome, act
-from console.guard.collector import FILE, Collector, last_restart, remember_restart
+from console.guard.collector import MEMORY_FILE, Collector, last_restart, remember_restart
 from console.guard.policy import decide
 from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
@@ -156,7 +156,7 @@ async def test_a_unit_that_does_not_come_up_is_an_error_and_is_remembered(tmp_pa
 
 
 async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path) -> None:
-    (tmp_path / FILE).mkdir()
+    (tmp_path / MEMORY_FILE).mkdir()
     async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act()
     assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)

@@ -105,9 +105,9 @@ def state(
     return swarm([proxy(held, api=api, leaked=leaked, created_s=created_s)], services, tasks, nodes, api)
 
 
-def on_two_networks(*, made_anew_s: float) -> SwarmState:
+def on_two_networks(*, recreated_s: float) -> SwarmState:
     """Return a swarm in which `ghost_app` has needed addresses for a moment, on proxy, which is large and new, and on its own."""
-    shared = network("proxy", "10.0.0.0/16", created=ago(made_anew_s))
+    shared = network("proxy", "10.0.0.0/16", created=ago(recreated_s))
     own = network("ghost_default", "10.9.0.0/24")
     ghost = replace(service("ghost_app", networks=(PROXY, own.id), updated=ago(5)), id=GHOST)
     waits = replace(task("ghost_app", state="new", since=ago(5), node=""), service_id=GHOST, id=GHOST_TASK)
@@ -183,17 +183,17 @@ TABLE = (
     Row("refused before the allocator was rebuilt", HEALTHY, ALLOWED, GO,
         journal=logged((vip_line(GHOST), 90), (START_LINE, 60))),
     Row("refused, and its service has its address now", HEALTHY, ALLOWED, NOTE, journal=REFUSED),
-    Row("refused before the network was made anew, somebody else", state(5, waiting_s=30, api=OLD, created_s=60),
+    Row("refused before the network was recreated, somebody else", state(5, waiting_s=30, api=OLD, created_s=60),
         ALLOWED, NOTE, journal=logged((vip_line("h" * 25), 90))),
-    Row("refused before the network was made anew", state(5, waiting_s=30, api=OLD, created_s=60), ALLOWED, NOTE,
+    Row("refused before the network was recreated", state(5, waiting_s=30, api=OLD, created_s=60), ALLOWED, NOTE,
         "at most 8 of 13", journal=REFUSED),
-    Row("refused before the network was made anew, and it waits", state(5, waiting_s=70, api=OLD, created_s=80),
+    Row("refused before the network was recreated, and it waits", state(5, waiting_s=70, api=OLD, created_s=80),
         ALLOWED, STOP, "1 deploy waits", journal=REFUSED),
-    Row("refused since the network was made anew", state(5, waiting_s=95, api=OLD, created_s=100), ALLOWED, STOP,
+    Row("refused since the network was recreated", state(5, waiting_s=95, api=OLD, created_s=100), ALLOWED, STOP,
         "(ghost_app)", restarts=True, journal=REFUSED),
-    Row("refused before the other network of the two was made anew", on_two_networks(made_anew_s=60), ALLOWED, NOTE,
+    Row("refused before the other network of the two was recreated", on_two_networks(recreated_s=60), ALLOWED, NOTE,
         journal=REFUSED),
-    Row("refused since both networks are there", on_two_networks(made_anew_s=100), ALLOWED, STOP, "(ghost_app)",
+    Row("refused since both networks are there", on_two_networks(recreated_s=100), ALLOWED, STOP, "(ghost_app)",
         restarts=True, journal=REFUSED),
     Row("waiting although there is room", state(2, waiting_s=300), ALLOWED, STOP, "1 deploy waits"),
     Row("leaks wanted by more tasks than could come back", state(5, leaked=8, waiting_s=300, replicas=9), ALLOWED,

@@ -1,4 +1,4 @@
-"""Looks are assessed only when there is something else to say, and what the engine counts outweighs the ledger."""
+"""Snapshots are assessed only when something changed, and the engine's count outweighs the leak log."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The history of use and the ledger, from session to session, on a simulated engine."""
+"""The history of use and the leak log, from session to session, on a simulated engine."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from console.addresses.leaks import LeakEvidence
 from console.simulator.engine import SimulatedEngine
 from console.simulator.stacks import remove_at_once
 from console.storage.history import FILE
-from tests.monitor.test_watcher import a_swarm, deployed, is_seen
+from tests.monitor.test_monitor import a_swarm, deployed, is_seen
 from tests.support.engines import Simulation, simulation
 from tests.support.program import Outcome, vipconsole
 from tests.support.watching import Watching, account_of, watching

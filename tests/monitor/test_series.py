@@ -1,4 +1,4 @@
-"""Which points of a network's use are kept, and when they begin anew."""
+"""Which points of a network's use are kept, and when a new series begins."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

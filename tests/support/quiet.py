@@ -28,9 +28,9 @@ EVERYTHING = {
 
 
 def seen(
-    state: SwarmState, stream_item: tuple[ReportedChange, ...] = (), deaf: Unknown | None = None, **host: Any
+    state: SwarmState, reported_changes: tuple[ReportedChange, ...] = (), why_no_events: Unknown | None = None, **host: Any
 ) -> CheckInputs:
-    return CheckInputs(snapshot(state), activity(**host), Changes(stream_item, deaf), 1000.0)
+    return CheckInputs(snapshot(state), activity(**host), Changes(reported_changes, why_no_events), 1000.0)
 
 
 def judged(

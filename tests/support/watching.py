@@ -1,4 +1,4 @@
-"""A watcher on a simulated engine, both in one time that passes only when neither has anything left to do."""
+"""A monitor on a simulated engine, both in one time that passes only when neither has anything left to do."""
 
 import asyncio
 import heapq
@@ -191,7 +191,7 @@ def _in_short(monitor_state: MonitorState) -> str:
         if snapshot is None
         else f"{snapshot.assessment.headline} at {monitor_state.snapshot.at_s:g}"
     )
-    return f"scene {monitor_state.number}, {said}, failed {monitor_state.snapshot.failure}, ledger {monitor_state.leak_log}"
+    return f"state {monitor_state.number}, {said}, failed {monitor_state.snapshot.failure}, leak log {monitor_state.leak_log}"
 
 
 def account_of(monitor_state: MonitorState, name: str) -> NetworkAccount:

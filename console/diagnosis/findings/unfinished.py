@@ -11,7 +11,7 @@ from console.swarm.managers import by_hand, is_to_be_active, machine_of
 from console.swarm.values import Node, Service
 from console.text import duration, listed, plural
 
-CODE = "handover-unfinished"
+HANDOVER_CODE = "handover-unfinished"
 SWARM = "swarm"
 # The text of a label becomes part of a command that somebody may copy.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -56,7 +56,7 @@ def _handover_finding(node: Node, here: str) -> Finding:
     where = "" if machine == here else f" on the machine {machine} (by its /etc/machine-id)"
     commands = ", then ".join(f"`{command}`" for command in by_hand(node))
     return Finding(
-        CODE,
+        HANDOVER_CODE,
         Severity.CRITICAL,
         node.hostname,
         f"a hand-over from {node.hostname} is unfinished",

@@ -109,10 +109,10 @@ def find_waiting_deploys(
     by_id = {account.network.id: account for account in accounts}
     groups: defaultdict[str, list[WaitingService]] = defaultdict(list)
     waiting_deploys = waiting_services(snapshot, thresholds)
-    crowds = count_waiting(waiting_deploys)
+    waiting_counts = count_waiting(waiting_deploys)
     for waiting_service in waiting_deploys:
         candidates = [by_id[network_id] for network_id in waiting_service.network_ids if network_id in by_id]
-        groups[most_likely_full(candidates, crowds).network.id if candidates else ""].append(waiting_service)
+        groups[most_likely_full(candidates, waiting_counts).network.id if candidates else ""].append(waiting_service)
     for network_id, group in groups.items():
         yield _deploy_finding(group, by_id.get(network_id), thresholds)
     yield from _find_rejections(snapshot, by_id)
@@ -123,7 +123,7 @@ def count_waiting(waiting: Iterable[WaitingService | NeedyService]) -> Mapping[s
     return Counter(network_id for waiting_service in waiting for network_id in waiting_service.network_ids)
 
 
-def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, int]) -> NetworkAccount:
+def most_likely_full(candidates: Iterable[NetworkAccount], waiting_counts: Mapping[str, int]) -> NetworkAccount:
     """Return the network, out of at least one, that most likely holds up a service which needs an address on each.
 
     One that is full for certain comes first. Where leaks are unknown, what is free is only a bound, and a small network
@@ -134,7 +134,7 @@ def most_likely_full(candidates: Iterable[NetworkAccount], crowds: Mapping[str, 
         key=lambda candidate: (
             candidate.free_at_most > 0,
             candidate.free_is_exact,
-            -crowds.get(candidate.network.id, 0) if not candidate.free_is_exact else 0,
+            -waiting_counts.get(candidate.network.id, 0) if not candidate.free_is_exact else 0,
             candidate.free_at_most,
             candidate.network.name,
         ),

@@ -60,10 +60,10 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must hold."""
+    """One check and its result."""
 
     code: str
-    """Stable name, for machines."""
+    """Its stable name in JSON and metrics."""
     title: str
     state: CheckState
     blockers: tuple[Blocker, ...] = ()
@@ -163,7 +163,7 @@ class Judgement:
     report: Report
     previous: PreviousChecks
     changed_s: float | None
-    """When the last change that counts was heard, as `ReportedChange.received_s`; None where there was none."""
+    """When the last change that counts was received, as `ReportedChange.received_s`; None where there was none."""
 
 
 def blocking_text(report: Report) -> str:

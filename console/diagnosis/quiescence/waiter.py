@@ -1,7 +1,7 @@
 """Waits for quiescence: takes snapshots until nothing has disturbed it for long enough, and names what blocks.
 
 Quiet for N seconds means that it was *seen* to be quiet for that long: every snapshot in between found nothing, and the
-engine told no change. Whatever is seen or told, a gap in the engine's events, a part that cannot be read or a pause in
+engine reported no change. Any change, a gap in the engine's events, a part that cannot be read or a pause in
 which no snapshot was taken restarts the time.
 """
 
@@ -46,7 +46,7 @@ MIN_DEADLINE_S = 1.0
 
 
 class ActivityReader(Protocol):
-    """Looks at this host, as `console.host.survey.HostReader` does."""
+    """Reads what goes on on this host, as `console.host.survey.HostReader` does."""
 
     def own(self) -> Own:
         """Return this process among the others."""
@@ -81,7 +81,7 @@ class OwnHost:
 
 
 class QuiescenceTracker:
-    """Judges one snapshot after the other, with the engine's events in between."""
+    """Keeps the verdicts of successive snapshots, with the engine's events in between."""
 
     def __init__(self, host: str, clock: Clock, rules: QuiescenceRules) -> None:
         self._host = host
@@ -137,7 +137,7 @@ class QuiescenceTracker:
 
 
 class SwarmLister(Protocol):
-    """Looks at a swarm, as `console.swarm.reader.EngineReader` does."""
+    """Reads the lists of a swarm, as `console.swarm.reader.EngineReader` does."""
 
     @property
     def host(self) -> str:
@@ -153,7 +153,7 @@ class ChangeListener(Protocol):
     """Receives an engine's events, as `console.swarm.events.EventSource` does."""
 
     def listening(self, since: datetime) -> AbstractAsyncContextManager[AsyncIterator[StreamItem]]:
-        """Give what is heard from a moment of the engine's clock on."""
+        """Yield the events from a moment of the engine's clock on."""
         ...
 
 
@@ -223,7 +223,7 @@ class _QuiescenceWait:
     async def follow(
         self, stream: AsyncIterator[StreamItem], timeout_s: float
     ) -> AsyncGenerator[Progress, None]:
-        """Look again and again until there is an outcome."""
+        """Take snapshots until there is an outcome."""
         receiving = asyncio.create_task(self._receive(stream))
         try:
             while True:
@@ -246,12 +246,12 @@ class _QuiescenceWait:
                 await receiving
 
     async def quick_snapshot(self, timeout_s: float) -> SwarmState:
-        """Look at the swarm, for no longer than is left of the time limit."""
+        """Read the swarm, for no longer than is left of the time limit."""
         deadline_s = min(self._snapshot.deadline_s, max(self._remaining_s(timeout_s), MIN_DEADLINE_S))
         return await self._dependencies.swarm.lists(deadline_s)
 
     async def judge(self, swarm: SwarmState) -> Judgement:
-        """Look at the host too, and judge what was seen and heard so far."""
+        """Read the host too, and judge the swarm with the events so far."""
         return self._quiescence.judge(swarm, await self._own.activity(swarm))
 
     def progress(self, report: Report, quiet_s: float, outcome: QuiescenceVerdict | None) -> Progress:

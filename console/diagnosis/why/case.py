@@ -75,7 +75,7 @@ class Case:
     listed either: only tasks that wait tell that one is missing."""
     unread: tuple[str, ...]
     """What could not be read: `networks`."""
-    swarm: "Swarm"
+    swarm: "SwarmIndex"
 
     @property
     def now(self) -> datetime:
@@ -132,7 +132,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Swarm:
+class SwarmIndex:
     """A snapshot, indexed once for all services."""
 
     snapshot: Snapshot
@@ -145,7 +145,7 @@ class Swarm:
     owners: Mapping[str, str]
     """The stack, or the service where it is in none, by the ID of each service and each task."""
     lines: Mapping[str, LogEvent]
-    crowds: Mapping[str, int]
+    waiting_counts: Mapping[str, int]
     """How many services wait on each network."""
     outside: Mapping[int, tuple[str, ...]]
     """Containers outside the swarm by the ports that they publish on the node that was asked, as far as read."""
@@ -156,7 +156,7 @@ def index_swarm(
     thresholds: Thresholds,
     lines: Mapping[str, LogEvent],
     outside: Mapping[int, tuple[str, ...]],
-) -> Swarm:
+) -> SwarmIndex:
     """Return the snapshot in the order in which cases need it."""
     swarm = snapshot.swarm
     by_service: defaultdict[str, list[Task]] = defaultdict(list)
@@ -166,7 +166,7 @@ def index_swarm(
     owners = dict(services)
     for task in known(swarm.tasks, ()):
         owners[task.id] = "standalone containers" if task.is_standalone else services.get(task.service_id, "")
-    return Swarm(
+    return SwarmIndex(
         snapshot,
         thresholds,
         {network.id: network for network in known(swarm.networks, ())},
@@ -183,7 +183,7 @@ def index_swarm(
     )
 
 
-def open_case(service: Service, swarm: Swarm) -> Case:
+def open_case(service: Service, swarm: SwarmIndex) -> Case:
     """Return what there is about a service."""
     slots: defaultdict[tuple[int, str], list[Task]] = defaultdict(list)
     for task in swarm.tasks.get(service.id, ()):

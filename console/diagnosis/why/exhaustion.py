@@ -154,7 +154,7 @@ def _shortage(case: Case) -> _Shortage | None:
     ]
     if not candidates:
         return None
-    scarcest = most_likely_full(named_candidates or candidates, case.swarm.crowds)
+    scarcest = most_likely_full(named_candidates or candidates, case.swarm.waiting_counts)
     since = [case.age_s(task.since) for task in waiting] or [case.age_s(case.service.updated)]
     return _Shortage(scarcest, bool(for_vip), line, len(named_candidates or candidates) == 1, max(since))
 

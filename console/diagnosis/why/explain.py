@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
-from console.diagnosis.why.case import Case, Swarm, index_swarm, open_case
+from console.diagnosis.why.case import Case, SwarmIndex, index_swarm, open_case
 from console.diagnosis.why.values import (
     Evidence,
     ServiceExplanation,
@@ -127,7 +127,7 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
     return tuple(services_by_id.values())
 
 
-def _explain_service(service: Service, swarm: Swarm) -> ServiceExplanation:
+def _explain_service(service: Service, swarm: SwarmIndex) -> ServiceExplanation:
     case = open_case(service, swarm)
     explanation = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.no_known_cause(case)
     if service.update_state in progress.PAUSE_STATES and explanation.cause != "update-paused":

@@ -2,7 +2,7 @@
 
 import shlex
 
-from console.causes.scheduling import REASONS
+from console.causes.nodes import REASONS
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import address_rows, node_name, service_row, state_row
 from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding

@@ -9,7 +9,7 @@ from pathlib import Path
 from console.errors import HostError, UsageError
 from console.runbook.run.events import Began
 from console.runbook.store.database import append, create
-from console.storage.state import WHOSE, make_private
+from console.storage.state import OWNER_HINT, make_private
 from console.text import clean, listed
 
 RESERVE = "reserve"
@@ -120,7 +120,7 @@ def run_folders(state: Path) -> tuple[Path, ...]:
         return ()
     except OSError as error:
         raise HostError(
-            f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", WHOSE
+            f"The runs in {clean(str(state), 300)} cannot be read: {error.strerror}.", OWNER_HINT
         ) from error
     return tuple(state / RUNS / name for name in names if not name.startswith("."))
 

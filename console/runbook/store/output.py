@@ -13,7 +13,7 @@ from console.errors import HostError
 from console.host.identity import boot_id
 from console.runbook.run.codec import plain, value_from
 from console.runbook.run.waits import Waiting
-from console.storage.state import WHOSE
+from console.storage.state import OWNER_HINT
 from console.text import SENTENCE_LIMIT, clean
 
 WAITING = "waiting.json"
@@ -178,7 +178,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     except OSError as error:
-        raise HostError(f"The output of the steps cannot be read: {error.strerror}.", WHOSE) from error
+        raise HostError(f"The output of the steps cannot be read: {error.strerror}.", OWNER_HINT) from error
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:

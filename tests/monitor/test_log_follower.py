@@ -1,4 +1,4 @@
-"""dockerd's log while it is followed: floods, failures, doubts about whose it is, and names."""
+"""dockerd's log while it is followed: floods, failures, whose log it is, and names."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The watcher on a simulated engine: what is done to the engine is seen in the scenes, and so is what is done to it."""
+"""The monitor on a simulated engine: its states show what happens to the engine and to the monitor's connection."""
 
 import asyncio
 import gc
@@ -218,7 +218,7 @@ async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
             assert snapshot is not None
             (waits,) = [each for each in snapshot.assessment.findings if each.code == "deploy-waits"]
             assert set(waits.names) == {"ghost_app", "discourse_app"}
-            # Its age is told anew now and then, though nothing changes.
+            # Its age is updated now and then, though nothing changes.
             await watched.let(25)
             later = watched.monitor_state.snapshot.value
             assert later is not None
@@ -336,7 +336,7 @@ async def test_quiet_is_judged_at_the_same_looks(simulated: Simulation) -> None:
         monitor_state = await watched.until(
             lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.BUSY, within_s=5
         )
-        # The change may be all that is in the way: a look that comes late finds the tasks running. It counts from there.
+        # The change may be all that is in the way: a late snapshot finds the tasks running. It counts from there.
         assert monitor_state.quiet_since_s is None or monitor_state.quiet_since_s >= deployed_s
         monitor_state = await watched.until(
             lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.QUIET, within_s=30

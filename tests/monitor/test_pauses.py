@@ -1,4 +1,4 @@
-"""How long it pauses between two looks."""
+"""How long the poller pauses between two snapshots."""
 
 import pytest
 

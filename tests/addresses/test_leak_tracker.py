@@ -1,4 +1,4 @@
-"""What the ledger says of removals, step by step: each test is a story of looks at a swarm."""
+"""What the leak tracker says of removals, step by step: each test is a series of snapshots of a swarm."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,12 +47,12 @@ REMOVED = state(DIES, networks=(PROXY,))
 ENDED = state(networks=(PROXY,))
 
 
-def seen_leaking(
+def track(
     *snapshots: SwarmState | tuple[SwarmState, float],
     rebuilt_at: datetime | None = None,
     removed: tuple[str, ...] = (),
 ) -> LeakTracker:
-    """Return the books after these looks, half a second apart unless told otherwise; the last is told more."""
+    """Return the leak tracker after these snapshots, half a second apart by default; the last gets the arguments."""
     leak_tracker, at_s = LeakTracker(), 100.0
     for number, snapshot in enumerate(snapshots):
         found, apart_s = snapshot if isinstance(snapshot, tuple) else (snapshot, 0.5)
@@ -72,7 +72,7 @@ def lost(leak_tracker: LeakTracker) -> list[tuple[str, list[str]]]:
 
 
 def test_a_task_that_outlives_its_network_leaks_what_it_has_elsewhere() -> None:
-    leak_tracker = seen_leaking(BEFORE, REMOVED, ENDED)
+    leak_tracker = track(BEFORE, REMOVED, ENDED)
     assert leak_tracker.leak_log.entries == (
         LeakEntry(
             network_id="id-proxy",
@@ -91,22 +91,22 @@ def test_a_task_that_outlives_its_network_leaks_what_it_has_elsewhere() -> None:
 
 
 def test_it_is_entered_when_it_ends_and_not_before() -> None:
-    assert seen_leaking(BEFORE, REMOVED).leak_log.entries == ()
+    assert track(BEFORE, REMOVED).leak_log.entries == ()
 
 
 def test_an_end_that_is_still_listed_is_one_too() -> None:
-    assert lost(seen_leaking(BEFORE, REMOVED, state(DEAD, networks=(PROXY,)))) == [("id-proxy", ["10.0.1.3"])]
+    assert lost(track(BEFORE, REMOVED, state(DEAD, networks=(PROXY,)))) == [("id-proxy", ["10.0.1.3"])]
 
 
 def test_a_task_that_ended_before_its_network_was_removed_leaks_nothing() -> None:
-    leak_tracker = seen_leaking(BEFORE, state(DIES), state(DEAD), ENDED)
+    leak_tracker = track(BEFORE, state(DIES), state(DEAD), ENDED)
     assert leak_tracker.leak_log == LeakLog(NOW + timedelta(seconds=0.5))
 
 
 def test_every_network_that_stays_has_an_entry_of_its_own() -> None:
     ingress = network("ingress", "10.0.0.0/24", ingress=True)
     published = task("ghost_app", ("id-ingress", "10.0.0.9"), *ON_BOTH)
-    leak_tracker = seen_leaking(
+    leak_tracker = track(
         state(published, networks=(ingress, PROXY, OWN), services=(GHOST,)),
         state(replace(published, desired_state="remove"), networks=(ingress, PROXY)),
         state(networks=(ingress, PROXY)),
@@ -117,7 +117,7 @@ def test_every_network_that_stays_has_an_entry_of_its_own() -> None:
 def test_a_copy_of_the_network_on_the_node_is_not_the_network() -> None:
     later = replace(OWN, created=OWN.created + timedelta(milliseconds=200))
     for copy in (later, replace(later, is_leftover=True)):
-        assert lost(seen_leaking(BEFORE, state(DIES, networks=(PROXY, copy)), ENDED)) == [
+        assert lost(track(BEFORE, state(DIES, networks=(PROXY, copy)), ENDED)) == [
             ("id-proxy", ["10.0.1.3"])
         ]
 
@@ -125,19 +125,19 @@ def test_a_copy_of_the_network_on_the_node_is_not_the_network() -> None:
 def test_such_a_copy_is_left_out_for_as_long_as_it_is_listed() -> None:
     copy = replace(OWN, created=OWN.created + timedelta(milliseconds=200))
     left = state(networks=(PROXY, copy))
-    leak_tracker = seen_leaking(BEFORE, state(DIES, networks=(PROXY, copy)), left, left)
+    leak_tracker = track(BEFORE, state(DIES, networks=(PROXY, copy)), left, left)
     assert known(leak_tracker.without_leftovers(left).networks, ()) == (PROXY, BRIDGE)
     assert leak_tracker.without_leftovers(BEFORE) is not BEFORE
-    assert seen_leaking(BEFORE).without_leftovers(BEFORE) is BEFORE
+    assert track(BEFORE).without_leftovers(BEFORE) is BEFORE
 
 
 def test_a_removal_that_the_engine_told_counts_before_the_list_shows_it() -> None:
-    leak_tracker = step(seen_leaking(BEFORE), state(DIES), 101.0, removed_ids=("id-ghost_internal",))
+    leak_tracker = step(track(BEFORE), state(DIES), 101.0, removed_ids=("id-ghost_internal",))
     assert lost(step(leak_tracker, ENDED, 101.5)) == [("id-proxy", ["10.0.1.3"])]
 
 
 def test_where_it_was_not_seen_which_went_first_nothing_is_entered_and_it_is_said() -> None:
-    leak_tracker = seen_leaking(BEFORE, ENDED)
+    leak_tracker = track(BEFORE, ENDED)
     assert leak_tracker.leak_log.entries == ()
     (gap,) = leak_tracker.leak_log.gaps
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), NOW + timedelta(seconds=1))
@@ -153,7 +153,7 @@ def test_tasks_without_addresses_or_on_one_network_leak_nothing() -> None:
     )
     alone = task("ghost_app", ("id-ghost_internal", "10.0.2.9"), slot=2)
     shell = task("", ("id-proxy", "10.0.1.8"), container="c" * 64)
-    leak_tracker = seen_leaking(
+    leak_tracker = track(
         state(unplaced, alone, shell, services=(GHOST,)),
         state(unplaced, alone, shell, networks=(PROXY,)),
         ENDED,
@@ -164,21 +164,21 @@ def test_tasks_without_addresses_or_on_one_network_leak_nothing() -> None:
 def test_a_network_that_swarm_gives_no_addresses_on_is_not_missed() -> None:
     on_host = replace(RUNS.attachments[0], network_id="host", network_name="host", addresses=())
     both = replace(RUNS, attachments=(on_host, *RUNS.attachments))
-    leak_tracker = seen_leaking(
+    leak_tracker = track(
         state(both, services=(GHOST,)), state(replace(both, desired_state="shutdown")), state()
     )
     assert (leak_tracker.leak_log.entries, leak_tracker.leak_log.gaps) == ((), ())
 
 
 def test_a_network_gone_before_watching_began_is_gone_when_it_is_missing_twice() -> None:
-    assert lost(seen_leaking(REMOVED, REMOVED, ENDED)) == [("id-proxy", ["10.0.1.3"])]
-    (entry,) = seen_leaking(REMOVED, REMOVED, ENDED).leak_log.entries
+    assert lost(track(REMOVED, REMOVED, ENDED)) == [("id-proxy", ["10.0.1.3"])]
+    (entry,) = track(REMOVED, REMOVED, ENDED).leak_log.entries
     assert entry.removed_network == "id-ghost_internal"
 
 
 def test_a_network_that_the_list_did_not_have_yet_is_not_gone() -> None:
-    # It was made between the two answers of the first look.
-    leak_tracker = seen_leaking(
+    # It was made between the two answers of the first snapshot.
+    leak_tracker = track(
         state(networks=(PROXY,)), state(RUNS, networks=(PROXY,), services=(GHOST,)), BEFORE, state()
     )
     assert leak_tracker.leak_log.entries == ()
@@ -189,8 +189,8 @@ def test_names_come_from_earlier_looks_from_the_container_or_from_the_tasks_own_
     detail = NetworkDetail((LocalEndpoint("c" * 64, f"ghost_app.1.{RUNS.id}", None),), 1, {})
     on_node = state(named, networks=(replace(PROXY, detail=detail),))
     elsewhere = state(named, networks=(PROXY,))
-    (local,) = seen_leaking(on_node, on_node, ENDED).leak_log.entries
-    (remote,) = seen_leaking(elsewhere, elsewhere, ENDED).leak_log.entries
+    (local,) = track(on_node, on_node, ENDED).leak_log.entries
+    (remote,) = track(elsewhere, elsewhere, ENDED).leak_log.entries
     assert (local.task_name, local.service_name, local.stack) == ("ghost_app.1", "ghost_app", "ghost")
     assert (remote.task_name, remote.service_name, remote.stack) == (f"task {RUNS.id[:12]}", "", "ghost")
 
@@ -198,11 +198,11 @@ def test_names_come_from_earlier_looks_from_the_container_or_from_the_tasks_own_
 def test_a_network_cannot_be_gone_while_a_service_names_it() -> None:
     # An engine that does not reach the leader lists only the copies that its own node has.
     half = state(RUNS, networks=(PROXY,), services=(GHOST,))
-    leak_tracker = seen_leaking(BEFORE, half, BEFORE, state(DEAD), ENDED)
+    leak_tracker = track(BEFORE, half, BEFORE, state(DEAD), ENDED)
     assert leak_tracker.leak_log.entries == ()
-    assert seen_leaking(BEFORE, half).leak_log.gaps[0].until is None
+    assert track(BEFORE, half).leak_log.gaps[0].until is None
     # It is believed in the end: a deploy that raced with the removal may have left such a service.
-    gone = seen_leaking(BEFORE, *[half] * 4, state(networks=(PROXY,)))
+    gone = track(BEFORE, *[half] * 4, state(networks=(PROXY,)))
     assert lost(gone) == [("id-proxy", ["10.0.1.3"])]
 
 
@@ -217,11 +217,11 @@ def test_a_network_cannot_be_gone_while_a_service_names_it() -> None:
     ids=["task", "service", "container", "load balancer"],
 )
 def test_an_address_that_somebody_holds_again_has_not_leaked_or_came_back(holder: SwarmState) -> None:
-    assert seen_leaking(BEFORE, REMOVED, ENDED, holder, ENDED).leak_log.entries == ()
+    assert track(BEFORE, REMOVED, ENDED, holder, ENDED).leak_log.entries == ()
 
 
 def test_entries_of_a_network_that_is_removed_in_turn_are_void() -> None:
-    assert seen_leaking(BEFORE, REMOVED, ENDED, state(networks=())).leak_log.entries == ()
+    assert track(BEFORE, REMOVED, ENDED, state(networks=())).leak_log.entries == ()
 
 
 OTHER = Node("node-other", "other", "ready", "active", is_manager=True, is_leader=True)
@@ -238,33 +238,33 @@ STARTED_AGAIN = replace(BRIDGE, created=BRIDGE.created + timedelta(days=1))
     ids=["dockerd was restarted", "another node leads", "nobody leads"],
 )
 def test_entries_are_void_when_the_allocator_began_anew(after: SwarmState) -> None:
-    assert seen_leaking(BEFORE, REMOVED, ENDED, after).leak_log.entries == ()
+    assert track(BEFORE, REMOVED, ENDED, after).leak_log.entries == ()
     # … and stay so.
-    assert seen_leaking(BEFORE, REMOVED, ENDED, after, ENDED).leak_log.entries == ()
+    assert track(BEFORE, REMOVED, ENDED, after, ENDED).leak_log.entries == ()
 
 
 def test_nodes_that_cannot_be_read_void_nothing() -> None:
     blind = replace(ENDED, nodes=Unknown("no answer"))
-    assert lost(seen_leaking(BEFORE, REMOVED, ENDED, blind, ENDED)) == [("id-proxy", ["10.0.1.3"])]
+    assert lost(track(BEFORE, REMOVED, ENDED, blind, ENDED)) == [("id-proxy", ["10.0.1.3"])]
 
 
 def test_dockerds_log_makes_entries_from_before_void() -> None:
     assert (
-        seen_leaking(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.9)).leak_log.entries
+        track(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.9)).leak_log.entries
         == ()
     )
-    early = seen_leaking(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.2))
+    early = track(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.2))
     assert lost(early) == [("id-proxy", ["10.0.1.3"])]
 
 
 def test_what_was_ending_while_the_allocator_began_anew_is_not_claimed() -> None:
     began = NOW + timedelta(seconds=1.2)
-    leak_tracker = seen_leaking(BEFORE, REMOVED, REMOVED, rebuilt_at=began)
+    leak_tracker = track(BEFORE, REMOVED, REMOVED, rebuilt_at=began)
     assert step(leak_tracker, ENDED, 102.0, began).leak_log.entries == ()
 
 
 def test_an_old_restart_in_the_log_is_no_news() -> None:
-    leak_tracker = step(seen_leaking(BEFORE, REMOVED), REMOVED, 101.5, NOW - timedelta(minutes=20))
+    leak_tracker = step(track(BEFORE, REMOVED), REMOVED, 101.5, NOW - timedelta(minutes=20))
     assert lost(step(leak_tracker, ENDED, 102.0, NOW - timedelta(minutes=20))) == [("id-proxy", ["10.0.1.3"])]
 
 
@@ -273,7 +273,7 @@ BLIND = SwarmState(SILENT, SILENT, SILENT, SILENT, SILENT)
 
 
 def test_a_swarm_that_cannot_be_seen_is_a_gap_that_goes_on() -> None:
-    (gap,) = seen_leaking(BEFORE, BLIND, BLIND).leak_log.gaps
+    (gap,) = track(BEFORE, BLIND, BLIND).leak_log.gaps
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), None)
     assert gap.why == "The swarm could not be read. The engine does not answer."
 
@@ -281,45 +281,45 @@ def test_a_swarm_that_cannot_be_seen_is_a_gap_that_goes_on() -> None:
 @pytest.mark.parametrize("part", ["networks", "tasks", "services"])
 def test_so_is_one_of_which_a_part_cannot_be_read(part: str) -> None:
     half = replace(BEFORE, **{part: Unknown("cut off")})
-    assert seen_leaking(BEFORE, half).leak_log.gaps[0].why == "The swarm could not be read. cut off"
+    assert track(BEFORE, half).leak_log.gaps[0].why == "The swarm could not be read. cut off"
 
 
 def test_it_ends_when_the_swarm_is_seen_again() -> None:
-    (gap,) = seen_leaking(BEFORE, (BLIND, 8), (BEFORE, 8)).leak_log.gaps
+    (gap,) = track(BEFORE, (BLIND, 8), (BEFORE, 8)).leak_log.gaps
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), NOW + timedelta(seconds=16.5))
 
 
 def test_a_failed_look_between_two_quiet_ones_leaves_nothing_out() -> None:
-    assert seen_leaking(BEFORE, BLIND, BEFORE).leak_log.gaps == ()
+    assert track(BEFORE, BLIND, BEFORE).leak_log.gaps == ()
 
 
 def test_tasks_that_are_ending_must_be_looked_at_closely() -> None:
-    (gap,) = seen_leaking(BEFORE, state(DIES), (state(DIES), 1.6)).leak_log.gaps
+    (gap,) = track(BEFORE, state(DIES), (state(DIES), 1.6)).leak_log.gaps
     assert gap.why == "No snapshot was taken for 1.6 s."
-    assert seen_leaking(BEFORE, state(DIES), (state(DIES), 1.4)).leak_log.gaps == ()
-    assert seen_leaking(BEFORE, (BEFORE, 9.9)).leak_log.gaps == ()
-    assert seen_leaking(BEFORE, (BEFORE, 10.1)).leak_log.gaps != ()
+    assert track(BEFORE, state(DIES), (state(DIES), 1.4)).leak_log.gaps == ()
+    assert track(BEFORE, (BEFORE, 9.9)).leak_log.gaps == ()
+    assert track(BEFORE, (BEFORE, 10.1)).leak_log.gaps != ()
 
 
 def test_a_task_that_does_not_end_is_not_waited_for_for_ever() -> None:
-    assert seen_leaking(BEFORE, state(DIES)).is_ending()
-    stuck = seen_leaking(BEFORE, *[state(DIES)] * 242)
+    assert track(BEFORE, state(DIES)).is_ending()
+    stuck = track(BEFORE, *[state(DIES)] * 242)
     assert not stuck.is_ending()
     assert step(stuck, state(DIES), stuck.seen_s + 2).leak_log.gaps == ()
 
 
 def test_nothing_is_ending_where_nothing_can_leak() -> None:
     alone = task("ghost_app", ("id-proxy", "10.0.1.9"), desired="shutdown")
-    assert not seen_leaking(state(alone, services=(GHOST,))).is_ending()
+    assert not track(state(alone, services=(GHOST,))).is_ending()
 
 
 def test_where_nothing_changed_the_ledger_is_the_very_same() -> None:
-    leak_tracker = seen_leaking(BEFORE, REMOVED, ENDED)
+    leak_tracker = track(BEFORE, REMOVED, ENDED)
     assert step(leak_tracker, state(networks=(PROXY,), at_s=9), 102.0).leak_log is leak_tracker.leak_log
 
 
 def test_what_the_engine_itself_counts_as_free_is_taken_out() -> None:
-    leak_tracker = seen_leaking(BEFORE, REMOVED, ENDED)
+    leak_tracker = track(BEFORE, REMOVED, ENDED)
     assert drop_addresses(leak_tracker, "id-other", [IPv4Address("10.0.1.3")]) is leak_tracker
     assert drop_addresses(leak_tracker, "id-proxy", [IPv4Address("10.0.1.3")]).leak_log.entries == ()
 
@@ -327,4 +327,4 @@ def test_what_the_engine_itself_counts_as_free_is_taken_out() -> None:
 def test_engines_of_any_version_are_watched_alike() -> None:
     assert engine((1, 52)).counts_addresses
     snapshots = [replace(each, engine=engine((1, 52))) for each in (BEFORE, REMOVED, ENDED)]
-    assert lost(seen_leaking(*snapshots)) == [("id-proxy", ["10.0.1.3"])]
+    assert lost(track(*snapshots)) == [("id-proxy", ["10.0.1.3"])]
