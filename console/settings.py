@@ -33,7 +33,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSettings:
-    """How snapshots are taken."""
+    """Time limits and pauses of snapshots."""
 
     deadline_s: float = 10
     """Time limit of one snapshot."""

@@ -70,7 +70,7 @@ class SubnetAccount:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAccount:
-    """The addresses of one overlay."""
+    """How the addresses of one overlay are used: held, leaked and free, subnet by subnet."""
 
     network: Network
     subnets: tuple[SubnetAccount, ...]

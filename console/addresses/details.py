@@ -51,7 +51,7 @@ def index_swarm_objects(swarm: SwarmState, now: datetime, zone: tzinfo) -> Holde
 
 
 def describe_address(cell: Cell, subnet: AddressMap, index: Holders) -> AddressDetails:
-    """Return what is known of an address."""
+    """Return the kind of an address, with its holder, age and evidence as sentences."""
     if cell.holders:
         return _holder_details(cell.holders, index)
     match cell.mark:

@@ -71,7 +71,7 @@ def pools_of(subnets: Iterable[Subnet]) -> tuple[Pool, ...]:
 
 
 class HolderKind(StrEnum):
-    """What holds an address."""
+    """The four kinds of objects that Swarm gives addresses to."""
 
     VIP = "vip"
     TASK = "task"
@@ -94,7 +94,7 @@ AddressHolders = Mapping[IPv4Address, tuple[Holder, ...]]
 
 @dataclass(frozen=True, slots=True)
 class NetworkHolders:
-    """The holders on one network."""
+    """Who holds which address on one network, and how many hold one that is not known."""
 
     address_holders: AddressHolders
     unnamed_load_balancers: int
@@ -138,7 +138,7 @@ def index_holders(swarm: SwarmState) -> HolderIndex:
 
 
 def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
-    """Return who holds which address on a network."""
+    """Return the holders of a network's addresses: services, live tasks, containers and load balancers."""
     endpoints = () if isinstance(network.detail, Unknown) else network.detail.endpoints
     peers = 0 if isinstance(network.detail, Unknown) else network.detail.peers or 0
     names_here = {endpoint.key: endpoint.name for endpoint in endpoints}

@@ -57,7 +57,7 @@ class TrackedTask:
 
 @dataclass(frozen=True, slots=True)
 class KnownNetworks:
-    """Which networks are there and which are gone."""
+    """The overlays of a swarm, those removed lately, and those that tasks name but no list shows."""
 
     there: Mapping[str, Network]
     """Overlays of the swarm, by ID."""
@@ -76,7 +76,7 @@ def track_tasks(
 ) -> tuple[Mapping[str, TrackedTask], frozenset[str]]:
     """Return the tracked tasks of a snapshot by ID, and the networks that are missing for the first time.
 
-    `before` are those of the last snapshot; `last_snapshot_s` is when this one was over, by the monotonic clock.
+    `before` are those of the last snapshot; `ended_s` is when this one was over, by the monotonic clock.
     """
     names = {key: name for key, (name, _) in services.items()}
     nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
@@ -171,9 +171,9 @@ def step(
     rebuilt_at: datetime | None = None,
     removed_ids: Collection[str] = (),
 ) -> LeakTracker:
-    """Return the leak tracker after another snapshot, which was over at `last_snapshot_s` by the monotonic clock.
+    """Return the leak tracker after another snapshot, which was over at `ended_s` by the monotonic clock.
 
-    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_network` are networks (IDs) that the engine's
+    `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_ids` are networks that the engine's
     events reported as removed before the snapshot began.
     """
     engine = swarm.engine

@@ -243,7 +243,7 @@ class Leak:
 
 
 def unknown_leak(why: str) -> Leak:
-    """Return an unknown leak, with the reason."""
+    """Return the leak of a subnet whose leaked addresses cannot be counted; `why` is a sentence."""
     return Leak(None, LeakCertainty.UNKNOWN, LeakEvidence.NONE, why_unknown=why)
 
 

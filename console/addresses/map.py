@@ -60,7 +60,7 @@ _KINDS_WITH_HOLDER = frozenset((*_OF_KIND.values(), CellKind.TWICE))
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One address."""
+    """One address of a subnet, with its holders or the leak that lost it."""
 
     address: IPv4Address
     mark: CellKind
@@ -93,7 +93,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class AddressMap:
-    """The addresses of one subnet."""
+    """One subnet, address by address where something is known, else as a whole."""
 
     account: SubnetAccount
     cells: Mapping[int, Cell]

@@ -41,7 +41,7 @@ def fill_command(template: str, names: Mapping[str, str]) -> str:
 
 
 def fill_sentence(template: str, names: Mapping[str, str]) -> str:
-    """Return a sentence with names in its braces."""
+    """Return a sentence with names in its braces; a few words in place of a name that is not known."""
     return _fill(template, {**COMMAND_WORDS, **SENTENCE_WORDS, **names})
 
 
@@ -62,7 +62,7 @@ class Area(StrEnum):
 
 
 class ErrorSource(StrEnum):
-    """Who reports an error."""
+    """Where an error comes from; the same words mean different causes at either."""
 
     TASK = "task"
     """A task's own status, or the agent of its node: something went wrong on one node."""

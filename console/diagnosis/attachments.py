@@ -53,7 +53,7 @@ class Attachments:
     """Why this network cannot be recreated whatever is on it; a sentence."""
 
     def of(self, kind: str) -> tuple[Attachment, ...]:
-        """Return those of a kind."""
+        """Return the services, the containers or the tasks alone."""
         return tuple(attachment for attachment in self.all if attachment.kind == kind)
 
     def with_impact(self, impact: RecreationImpact) -> tuple[Attachment, ...]:

@@ -112,7 +112,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The assessment of a snapshot."""
+    """What a snapshot means: findings, the accounts of the overlays, and a verdict over all."""
 
     severity: Severity
     headline: str

@@ -22,7 +22,7 @@ Tell = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class GuardOutcome:
-    """The guard's result."""
+    """The last decision, and what the guard changed before it."""
 
     decision: GuardDecision
     """The last one: what holds now."""
@@ -37,7 +37,7 @@ class GuardOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Actuator:
-    """What the guard acts with."""
+    """The operations that the guard may use: prune, restart, report."""
 
     changer: SwarmChanger
     restart: Callable[[], Awaitable[None]]

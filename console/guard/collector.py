@@ -58,7 +58,7 @@ class Collector:
 
     @property
     def reader(self) -> SwarmReader:
-        """What reads the swarm."""
+        """A reader over the guard's connection; it cannot change anything."""
         return EngineReader(self.connection)
 
     async def inputs(self, *, holds_lock: bool = False, dwell_s: float = 0.0) -> GuardInputs:
@@ -156,7 +156,7 @@ class Collector:
 
 
 def keep_of(settings: Settings) -> Keep:
-    """Return what is never pruned."""
+    """Return the overlays that pruning must leave alone: by name, and while they are young."""
     return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
 
 

@@ -37,7 +37,7 @@ _WAIT_S = 0.5
 
 
 def is_available() -> bool:
-    """Whether the binding is installed."""
+    """Whether `import systemd.journal` works on this host."""
     return _library is not None
 
 

@@ -30,7 +30,7 @@ class Tally:
     dropped: int = 0
 
     def advance(self, event: LogEvent | UnexplainedError) -> None:
-        """Count one more."""
+        """Count another event, and keep its text and its place."""
         self.count += 1
         # The wall clock may have been set back in between; the order of the journal is not its order.
         self.first, self.last = min(self.first, event.at), max(self.last, event.at)
@@ -45,7 +45,7 @@ class Tally:
             self.unnamed_count += 1
 
     def add(self, later: "Tally") -> None:
-        """Count what was counted later."""
+        """Add the counts of a later stretch; its text and place are the newer ones."""
         self.count += later.count
         self.first, self.last = min(self.first, later.first), max(self.last, later.last)
         self.text, self.cursor = later.text, later.cursor
@@ -77,7 +77,7 @@ class Tallies:
             self.is_complete = False
 
     def count(self, event: LogEvent | UnexplainedError | None) -> None:
-        """Count an entry, and what it says."""
+        """Count an entry: an event by its signature, an unexplained error by its pattern."""
         self.entries += 1
         if isinstance(event, LogEvent):
             self._count_event(event)

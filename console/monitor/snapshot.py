@@ -95,7 +95,7 @@ class StoredContext:
         self._runs: tuple[float, Result[tuple[UnfinishedRun, ...]]] | None = None
 
     async def censuses(self) -> Result[tuple[Census, ...]]:
-        """Return the stored censuses."""
+        """Return the censuses in the state directory, at most `CENSUSES_S` old; none for the demo."""
         if self._state is None:
             return ()
         now_s = self._clock.monotonic()

@@ -39,7 +39,7 @@ class Feed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class AssessedSnapshot:
-    """A snapshot, and its assessment."""
+    """A snapshot with the findings and accounts that its assessment gave."""
 
     snapshot: Snapshot
     assessment: Assessment

@@ -52,7 +52,7 @@ SeriesKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StoredHistory:
-    """What was kept of one swarm."""
+    """The points of use of one swarm's networks, and the leaks seen under its present allocator."""
 
     points: Mapping[SeriesKey, tuple[Point, ...]]
     """Oldest first."""

@@ -72,7 +72,7 @@ def test_without_the_engines_count_free_is_an_upper_bound_and_the_leak_unknown()
     assert part.leak.why_unknown == leaks.ENGINE_CANNOT
 
 
-def test_two_agreeing_looks_make_an_exact_count() -> None:
+def test_two_agreeing_snapshots_make_an_exact_count() -> None:
     found = only(counted_swarm(9), counted_swarm(9))
     (part,) = found.subnets
     assert (part.leak.count, part.leak.certainty, part.leak.evidence) == (
@@ -87,14 +87,14 @@ def test_no_leak_is_an_exact_zero_too() -> None:
     assert only(counted_swarm(6), counted_swarm(6)).leaked == 0
 
 
-def test_one_look_tells_what_is_free_but_not_what_leaked() -> None:
+def test_one_snapshot_tells_what_is_free_but_not_what_leaked() -> None:
     found = only(counted_swarm(9))
     assert (found.leaked, found.free_at_most, found.free_is_exact) == (None, 7, True)
     assert found.subnets[0].leak.why_unknown == leaks.ONE_SNAPSHOT
 
 
 @pytest.mark.parametrize("earlier", [counted_swarm(8), counted_swarm(9, slot=2), swarm(api=(1, 52))])
-def test_looks_that_differ_claim_nothing(earlier: SwarmState) -> None:
+def test_snapshots_that_differ_claim_nothing(earlier: SwarmState) -> None:
     assert only(counted_swarm(9), earlier).subnets[0].leak.why_unknown == leaks.HOLDERS_CHANGING
 
 

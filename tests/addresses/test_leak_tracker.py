@@ -184,7 +184,7 @@ def test_a_network_that_the_list_did_not_have_yet_is_not_gone() -> None:
     assert leak_tracker.leak_log.entries == ()
 
 
-def test_names_come_from_earlier_looks_from_the_container_or_from_the_tasks_own_labels() -> None:
+def test_names_come_from_earlier_snapshots_from_the_container_or_from_the_tasks_own_labels() -> None:
     named = replace(DIES, container_id="c" * 64, stack="ghost")
     detail = NetworkDetail((LocalEndpoint("c" * 64, f"ghost_app.1.{RUNS.id}", None),), 1, {})
     on_node = state(named, networks=(replace(PROXY, detail=detail),))
@@ -289,7 +289,7 @@ def test_it_ends_when_the_swarm_is_seen_again() -> None:
     assert (gap.since, gap.until) == (NOW + timedelta(seconds=0.5), NOW + timedelta(seconds=16.5))
 
 
-def test_a_failed_look_between_two_quiet_ones_leaves_nothing_out() -> None:
+def test_a_failed_snapshot_between_two_quiet_ones_leaves_nothing_out() -> None:
     assert track(BEFORE, BLIND, BEFORE).leak_log.gaps == ()
 
 
@@ -313,7 +313,7 @@ def test_nothing_is_ending_where_nothing_can_leak() -> None:
     assert not track(state(alone, services=(GHOST,))).is_ending()
 
 
-def test_where_nothing_changed_the_ledger_is_the_very_same() -> None:
+def test_where_nothing_changed_the_leak_log_is_the_very_same() -> None:
     leak_tracker = track(BEFORE, REMOVED, ENDED)
     assert step(leak_tracker, state(networks=(PROXY,), at_s=9), 102.0).leak_log is leak_tracker.leak_log
 

@@ -129,7 +129,7 @@ def test_where_all_that_nobody_holds_has_leaked_each_of_it_has() -> None:
     assert "counts as many leaked addresses as have no holder" in said(found, "10.0.1.2", state)
 
 
-def test_the_ledger_names_what_leaked_and_who_lost_it() -> None:
+def test_the_leak_log_names_what_leaked_and_who_lost_it() -> None:
     state = small(in_use=7)
     found = mapped(state, entry("10.0.1.2", "10.0.1.9"), entry("10.0.1.3", network_id="other"))
     # The count is 2, and both have their names: the rest is free.
@@ -140,7 +140,7 @@ def test_the_ledger_names_what_leaked_and_who_lost_it() -> None:
     )
 
 
-def test_where_only_the_ledger_knows_the_rest_stays_unknown() -> None:
+def test_where_only_the_leak_log_knows_the_rest_stays_unknown() -> None:
     found = mapped(small(), entry("10.0.1.9"))
     assert marks(found) == "-G??LV???#?????-"
     assert describe_rest(found) == (
@@ -148,7 +148,7 @@ def test_where_only_the_ledger_knows_the_rest_stays_unknown() -> None:
     )
 
 
-def test_an_entry_of_the_ledger_never_hides_who_holds_its_address_now() -> None:
+def test_an_entry_of_the_leak_log_never_hides_who_holds_its_address_now() -> None:
     assert mapped(small(), entry("10.0.1.5")).cell(int(IPv4Address("10.0.1.5"))).mark is CellKind.VIP
 
 

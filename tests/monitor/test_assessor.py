@@ -129,7 +129,7 @@ async def test_it_does_not_when_the_allocator_began_anew() -> None:
     assert moving.assessment.accounts[0].leaked is None
 
 
-async def test_what_the_ledger_says_and_the_engine_does_not_count_is_disproved() -> None:
+async def test_what_the_leak_log_says_and_the_engine_does_not_count_is_disproved() -> None:
     rig = Rig()
     leak_log = LeakLog(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9", "10.0.1.10"),))
     await rig.assessor.assessed(inputs(a_swarm(), leak_log=leak_log))

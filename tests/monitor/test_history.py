@@ -85,7 +85,7 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
         assert watched.monitor_state.history_failure is None
 
 
-async def test_whoever_looks_once_is_told_too(simulated: Simulation, tmp_path: Path) -> None:
+async def test_a_single_snapshot_says_so_too(simulated: Simulation, tmp_path: Path) -> None:
     async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         assert await shown(simulated, tmp_path) == (None, "none")

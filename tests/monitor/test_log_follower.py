@@ -147,7 +147,7 @@ async def test_without_a_line_it_is_followed_from_when_it_was_read() -> None:
         assert journal.begun == [(None, NOW)]
 
 
-async def test_names_come_from_looks_also_of_services_that_are_gone() -> None:
+async def test_names_come_from_snapshots_also_of_services_that_are_gone() -> None:
     line = VIP_LINE.replace(VIP_LINE.split("service ")[1][:25], "s" * 25)
     journal = Journal(Batch((entry(1, line),)))
     async with following(journal) as rig:
@@ -274,7 +274,7 @@ async def test_the_log_behind_a_silent_socket_goes_on_when_it_is_proven(
         assert len(journal.begun) == 1
 
 
-async def test_a_line_that_says_that_dockerd_started_calls_for_a_look() -> None:
+async def test_a_line_that_says_that_dockerd_started_calls_for_a_snapshot() -> None:
     journal = Journal()
     async with following(journal) as rig:
         journal.write(entry(1), entry(2, STARTING))

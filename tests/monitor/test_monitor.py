@@ -101,7 +101,7 @@ async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simu
         assert monitor_state.leak_log.monitored_since is not None
 
 
-async def test_the_account_goes_by_the_ledger_where_the_engine_does_not_count() -> None:
+async def test_the_account_goes_by_the_leak_log_where_the_engine_does_not_count() -> None:
     with simulation(a_swarm("1.41")) as simulated:
         async with watching(simulated.host, simulated.running) as watched:
             await watched.until(is_seen)
@@ -190,7 +190,7 @@ async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after()
             assert watched.connection.asked.count("list the tasks") - before == 3
 
 
-async def test_a_restart_of_dockerd_makes_the_ledger_void(simulated: Simulation) -> None:
+async def test_a_restart_of_dockerd_makes_the_leak_log_void(simulated: Simulation) -> None:
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         ghost = deployed(watched)
@@ -209,10 +209,10 @@ async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
             await watched.until(is_seen)
             deployed(watched)
             await watched.until(lambda monitor_state: account_of(monitor_state, "proxy").free_at_most == 0)
-            assert scene_codes(watched.monitor_state)["network-full"] is Severity.CRITICAL
+            assert finding_codes(watched.monitor_state)["network-full"] is Severity.CRITICAL
             deployed(watched, "discourse")
             monitor_state = await watched.until(
-                lambda monitor_state: "deploy-waits" in scene_codes(monitor_state), within_s=75
+                lambda monitor_state: "deploy-waits" in finding_codes(monitor_state), within_s=75
             )
             snapshot = monitor_state.snapshot.value
             assert snapshot is not None
@@ -225,13 +225,13 @@ async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
             assert later.assessment.findings != snapshot.assessment.findings
 
 
-def scene_codes(monitor_state: MonitorState) -> dict[str, Severity]:
+def finding_codes(monitor_state: MonitorState) -> dict[str, Severity]:
     snapshot = monitor_state.snapshot.value
     return {} if snapshot is None else {each.code: each.severity for each in snapshot.assessment.findings}
 
 
 @pytest.mark.parametrize("kind", ["refuse", "garbage", "cut", "status:500"])
-async def test_an_engine_that_fails_leaves_the_last_look_and_says_why(
+async def test_an_engine_that_fails_leaves_the_last_snapshot_and_says_why(
     simulated: Simulation, kind: str
 ) -> None:
     async with watching(simulated.host, simulated.running) as watched:
@@ -269,11 +269,11 @@ async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulat
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         simulated.break_call("/services", "cut")
-        monitor_state = await watched.until(lambda monitor_state: "part-unread" in scene_codes(monitor_state))
+        monitor_state = await watched.until(lambda monitor_state: "part-unread" in finding_codes(monitor_state))
         assert monitor_state.snapshot.failure is None
-        assert scene_codes(monitor_state)["part-unread"] is Severity.UNKNOWN
+        assert finding_codes(monitor_state)["part-unread"] is Severity.UNKNOWN
         simulated.mend()
-        await watched.until(lambda monitor_state: "part-unread" not in scene_codes(monitor_state))
+        await watched.until(lambda monitor_state: "part-unread" not in finding_codes(monitor_state))
 
 
 async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ async def until_it_answers(socket: Path, *, is_up: bool) -> None:
     raise AssertionError("the simulated engine does not go down, or does not come back")
 
 
-async def test_quiet_is_judged_at_the_same_looks(simulated: Simulation) -> None:
+async def test_quiet_is_judged_at_the_same_snapshots(simulated: Simulation) -> None:
     settled = Settings(quiet=Quiet(dwell_s=5))
     async with watching(simulated.host, simulated.running, settings=settled) as watched:
         monitor_state = await watched.until(

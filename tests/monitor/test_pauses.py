@@ -20,7 +20,7 @@ def test_a_slow_engine_is_asked_less_often(took_s: float, is_close: bool, expect
     assert pause_s(2.0, took_s, is_close=is_close) == pytest.approx(expected)
 
 
-def test_while_tasks_are_ending_looks_begin_every_half_second() -> None:
+def test_while_tasks_are_ending_snapshots_begin_every_half_second() -> None:
     for took_s in (0.0, 0.1, 0.2):
         assert took_s + pause_s(2.0, took_s, is_close=True) == pytest.approx(0.5)
 

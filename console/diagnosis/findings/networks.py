@@ -121,7 +121,7 @@ def why_unallocated(network: Network) -> str:
 
 
 def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:
-    """Yield that a network is full, or filling."""
+    """Yield at most one finding: every address is taken, or the share in use is above a threshold."""
     if not account.capacity:
         return
     name, capacity, free = account.network.name, account.capacity, account.free_at_most
@@ -229,7 +229,7 @@ def find_unreadable_evidence(censuses: Result[object], leak_log: Result[object])
 
 
 def find_stale_censuses(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
-    """Yield stored censuses that are stale."""
+    """Yield a note for each stored census that says nothing about the present allocator."""
     for stale in censuses:
         name = stale.census.network_name
         yield Finding(

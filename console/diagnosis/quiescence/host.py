@@ -254,7 +254,7 @@ def _bare(word: str) -> str:
 
 
 def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[Check, ...]:
-    """Return the checks of this host; `now` is by its own clock."""
+    """Return what goes on on this host: tools, jobs, units, timers, runs, logins; `now` is by its own clock."""
     own, soon_s = activity.own, settings.timer_within_s
     return (
         _check(

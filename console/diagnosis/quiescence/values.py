@@ -19,7 +19,7 @@ _CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9
 
 
 class CheckState(StrEnum):
-    """What a check found."""
+    """The result of a check; some block quiet, others do not."""
 
     QUIET = "quiet"
     WARNING = "warning"
@@ -91,7 +91,7 @@ class Report:
 
     @property
     def blocking(self) -> tuple[Check, ...]:
-        """The checks that block."""
+        """The checks in a state that keeps the whole from being quiet."""
         return tuple(check for check in self.checks if check.state.blocks)
 
 
@@ -117,7 +117,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class QuiescenceRules:
-    """What counts as quiet."""
+    """What must be quiet, for how long, and what may be ignored."""
 
     settings: Quiet
     thresholds: Thresholds

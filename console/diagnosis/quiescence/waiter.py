@@ -53,7 +53,7 @@ class ActivityReader(Protocol):
         ...
 
     async def take(self) -> HostActivity:
-        """Return what goes on now."""
+        """Return processes, jobs, units, timers, logins and the lock holder as they are now."""
         ...
 
 
@@ -94,7 +94,7 @@ class QuiescenceTracker:
         self._calm_since_s: float | None = None
 
     def receive(self, item: StreamItem) -> None:
-        """Add the engine's events."""
+        """Record an event, a gap in the events, or that they arrive again."""
         now_s, now = self._clock.monotonic(), self._clock.now()
         match item:
             case Listening():
@@ -255,7 +255,7 @@ class _QuiescenceWait:
         return self._quiescence.judge(swarm, await self._own.activity(swarm))
 
     def progress(self, report: Report, quiet_s: float, outcome: QuiescenceVerdict | None) -> Progress:
-        """Return the state of the wait."""
+        """Return how long the wait has taken and how long it has been quiet."""
         waited_s = self._clock.monotonic() - self._started_s
         return Progress(report, waited_s, quiet_s, self._rules.dwell_s, outcome)
 

@@ -31,7 +31,7 @@ class Slot:
 
     @property
     def newest(self) -> Task:
-        """The task that counts."""
+        """The newest task, which decides the state of the slot."""
         return self.tasks[0]
 
     @property
@@ -184,7 +184,7 @@ def index_swarm(
 
 
 def open_case(service: Service, swarm: SwarmIndex) -> Case:
-    """Return what there is about a service."""
+    """Return a service with its slots, its networks and what is missing of them."""
     slots: defaultdict[tuple[int, str], list[Task]] = defaultdict(list)
     for task in swarm.tasks.get(service.id, ()):
         slots[task.slot, "" if task.slot else task.node_id].append(task)

@@ -9,7 +9,7 @@ from console.swarm.values import Service
 
 
 class ServiceStanding(StrEnum):
-    """How a service stands."""
+    """Whether a service runs, will soon, or is held up."""
 
     RUNS = "runs"
     CONVERGING = "converging"
