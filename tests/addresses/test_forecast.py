@@ -97,7 +97,7 @@ def test_removals_are_told_apart_and_averaged() -> None:
         entry("id-proxy", "10.0.1.6", stack="ghost", ended_at=NOW + timedelta(hours=1)),
     ]
     found = trend_of((), 9, leaks)
-    assert found.leaked_per_removal == pytest.approx(4 / 3)
+    assert found.mean_leak == pytest.approx(4 / 3)
     assert found.remaining_removals == 6
 
 
@@ -110,12 +110,12 @@ def test_only_the_last_removals_count() -> None:
         entry("id-proxy", f"10.0.1.{each}", stack=f"s{each}", ended_at=NOW + each * timedelta(hours=1))
         for each in range(5)
     ]
-    assert trend_of((), 10, [*old, *new]).leaked_per_removal == 1
+    assert trend_of((), 10, [*old, *new]).mean_leak == 1
 
 
 def test_without_removals_nothing_is_said_of_them() -> None:
     found = trend_of(points(*range(100, 113)), 60, ())
-    assert (found.leaked_per_removal, found.remaining_removals) == (None, None)
+    assert (found.mean_leak, found.remaining_removals) == (None, None)
 
 
 @given(

@@ -305,7 +305,7 @@ def test_a_task_that_does_not_end_is_not_waited_for_for_ever() -> None:
     assert track(BEFORE, state(DIES)).is_ending()
     stuck = track(BEFORE, *[state(DIES)] * 242)
     assert not stuck.is_ending()
-    assert step(stuck, state(DIES), stuck.seen_s + 2).leak_log.gaps == ()
+    assert step(stuck, state(DIES), stuck.last_snapshot_s + 2).leak_log.gaps == ()
 
 
 def test_nothing_is_ending_where_nothing_can_leak() -> None:

@@ -53,13 +53,13 @@ class Rig:
 
 async def test_the_same_is_the_very_same_and_is_not_assessed_again() -> None:
     rig, seen = Rig(), inputs(a_swarm())
-    first = await rig.assessor.assessed(seen)
+    first = await rig.assessor.assess(seen)
     rig.clock.advance(2)
-    assert await rig.assessor.assessed(seen) is first
+    assert await rig.assessor.assess(seen) is first
     later = replace(seen, swarm=after(seen.swarm, 2))
-    assert await rig.assessor.assessed(later) is first
+    assert await rig.assessor.assess(later) is first
     rig.clock.advance(AGE_S)
-    assert await rig.assessor.assessed(later) is first
+    assert await rig.assessor.assess(later) is first
 
 
 async def test_nothing_is_assessed_again_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,20 +71,20 @@ async def test_nothing_is_assessed_again_without_a_reason(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("console.monitor.assessor.assess", counting)
     for _ in range(4):
-        await rig.assessor.assessed(seen)
+        await rig.assessor.assess(seen)
         rig.clock.advance(2)
     assert len(assessed) == 1
     rig.clock.advance(AGE_S)
-    await rig.assessor.assessed(seen)
+    await rig.assessor.assess(seen)
     assert len(assessed) == 2
 
 
 async def test_what_is_equal_in_a_new_assessment_is_the_very_same() -> None:
     rig = Rig()
     state = swarm([proxy(7), network("other", "10.0.2.0/24"), BRIDGE], [WEB], [RUNS], api=(1, 52))
-    first = await rig.assessor.assessed(inputs(state))
+    first = await rig.assessor.assess(inputs(state))
     more = replace(state, tasks=(RUNS, task("web", ("id-proxy", "10.0.1.4"), slot=2)))
-    second = await rig.assessor.assessed(inputs(more))
+    second = await rig.assessor.assess(inputs(more))
     assert second is not first
     old = {each.network.name: each for each in first.assessment.accounts}
     new = {each.network.name: each for each in second.assessment.accounts}
@@ -100,18 +100,18 @@ async def test_how_long_something_lasts_is_told_anew_now_and_then() -> None:
         [task("web", state="new", since=ago(300))],
         api=(1, 52),
     )
-    first = await rig.assessor.assessed(inputs(waits))
+    first = await rig.assessor.assess(inputs(waits))
     assert any(each.code == "deploy-waits" for each in first.assessment.findings)
     rig.clock.advance(AGE_S)
-    second = await rig.assessor.assessed(inputs(after(waits, 60)))
+    second = await rig.assessor.assess(inputs(after(waits, 60)))
     assert second.assessment.findings != first.assessment.findings
 
 
 async def test_a_count_stands_dated_while_addresses_change_hands() -> None:
     rig = Rig()
-    counted = await rig.assessor.assessed(inputs(a_swarm()))
+    counted = await rig.assessor.assess(inputs(a_swarm()))
     assert counted.assessment.accounts[0].leaked == 2
-    moving = await rig.assessor.assessed(inputs(a_swarm(9), is_settled=False))
+    moving = await rig.assessor.assess(inputs(a_swarm(9), is_settled=False))
     leak = moving.assessment.accounts[0].subnets[0].leak
     assert (leak.count, leak.certainty, leak.evidence, leak.as_of) == (
         2,
@@ -123,17 +123,17 @@ async def test_a_count_stands_dated_while_addresses_change_hands() -> None:
 
 async def test_it_does_not_when_the_allocator_began_anew() -> None:
     rig = Rig()
-    await rig.assessor.assessed(inputs(a_swarm()))
+    await rig.assessor.assess(inputs(a_swarm()))
     started = replace(a_swarm(9), networks=(proxy(9), replace(BRIDGE, created=LONG_AGO.replace(year=2027))))
-    moving = await rig.assessor.assessed(inputs(started, is_settled=False))
+    moving = await rig.assessor.assess(inputs(started, is_settled=False))
     assert moving.assessment.accounts[0].leaked is None
 
 
 async def test_what_the_leak_log_says_and_the_engine_does_not_count_is_disproved() -> None:
     rig = Rig()
     leak_log = LeakLog(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9", "10.0.1.10"),))
-    await rig.assessor.assessed(inputs(a_swarm(), leak_log=leak_log))
-    assert list(rig.assessor.disproved()) == [
+    await rig.assessor.assess(inputs(a_swarm(), leak_log=leak_log))
+    assert list(rig.assessor.find_disproved_leaks()) == [
         ("id-proxy", (IPv4Address("10.0.1.8"), IPv4Address("10.0.1.9"), IPv4Address("10.0.1.10")))
     ]
 
@@ -142,5 +142,5 @@ async def test_what_it_counts_as_well_is_not() -> None:
     rig = Rig()
     for state, is_settled in ((a_swarm(), True), (a_swarm(6), False)):
         leak_log = LeakLog(NOW, (entry("id-proxy", "10.0.1.8", "10.0.1.9"),))
-        await rig.assessor.assessed(inputs(state, is_settled=is_settled, leak_log=leak_log))
-        assert list(rig.assessor.disproved()) == []
+        await rig.assessor.assess(inputs(state, is_settled=is_settled, leak_log=leak_log))
+        assert list(rig.assessor.find_disproved_leaks()) == []

@@ -44,7 +44,7 @@ async def test_trends_follow_the_use(simulated: Simulation) -> None:
         assert next(each.used for each in trend.points) == 3
         assert trend.points[-1].used == 5
         # 253 - 3 held - 2 leaked, two for each removal.
-        assert (trend.leaked_per_removal, trend.remaining_removals) == (2.0, 124)
+        assert (trend.mean_leak, trend.remaining_removals) == (2.0, 124)
         assert trend.per_hour is None
         assert watched.monitor_state.history_failure is None
         # What stands is the very same, until its last point moves.
