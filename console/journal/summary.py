@@ -31,7 +31,7 @@ STRETCH = timedelta(minutes=1)
 class LogFinding:
     """All events of one signature. `objects` maps a kind to names, or identifiers where no name is known.
 
-    `unnamed_count` counts events whose objects were left out because `OBJECTS_KEPT` others were kept (an object may be
+    `unnamed_count` counts events whose objects were left out because `MAX_OBJECTS` others were kept (an object may be
     counted more than once). `dropped` is the number of messages lost, for suppressions. `text` is the last line,
     clean, and `cursor` its place.
     """
