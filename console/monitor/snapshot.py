@@ -1,4 +1,4 @@
-"""Takes one snapshot: asks the engine, and this host where the engine is its own, and dates the answers."""
+"""Takes one snapshot: engine and, where the engine is its own, host; and rereads what is stored about them."""
 
 import asyncio
 from pathlib import Path

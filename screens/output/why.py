@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.values import Evidence, ServiceExplanation, ServiceStanding, WhyAnswer
+from console.diagnosis.why.evidence import Evidence, ServiceStanding
+from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from console.text import plural
 from screens.present.text import STYLES

@@ -1,7 +1,8 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
 from console.diagnosis.values import Severity
-from console.diagnosis.why.values import Evidence, ServiceExplanation, ServiceStanding, WhyAnswer
+from console.diagnosis.why.evidence import Evidence, ServiceStanding
+from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
 

@@ -12,7 +12,8 @@ from textual.widget import Widget
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why.evidence import last_lines
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import ServiceExplanation, ServiceStanding, WhyAnswer
+from console.diagnosis.why.evidence import ServiceStanding
+from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.errors import UsageError
 from console.journal.matching import LogEvent
 from console.monitor.values import Log, MonitorState

@@ -9,7 +9,7 @@ from console.diagnosis.findings.networks import find_unallocated_networks
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting_deploys
 from console.diagnosis.values import Finding
 from console.diagnosis.why.evidence import last_lines
-from console.diagnosis.why.values import ServiceStanding
+from console.diagnosis.why.evidence import ServiceStanding
 from console.journal.matching import LogEvent, Recogniser
 from console.journal.signatures import Confidence
 from console.settings import Thresholds

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from console.diagnosis.why.explain import explain
-from console.diagnosis.why.values import WhyAnswer
+from console.diagnosis.why.explain import WhyAnswer
 from console.errors import known
 from console.settings import Thresholds
 from console.text import SENTENCE_LIMIT, clean

@@ -6,7 +6,7 @@ import shlex
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failure_count_text, service_row
 from console.diagnosis.why.placement import down_slots, not_an_address_problem, troubled_slots
-from console.diagnosis.why.values import Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import duration, ending

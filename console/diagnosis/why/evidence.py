@@ -1,4 +1,4 @@
-"""Evidence, row by row, as every cause writes it."""
+"""An explanation of a service, and its evidence row by row, as every cause writes it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,15 +7,71 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.why.case import Case, Slot
-from console.diagnosis.why.values import Evidence
 from console.durations import stamp
 from console.journal.matching import LogEvent, Recogniser
 from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
 from console.swarm.values import Task
 from console.text import duration, plural
+from dataclasses import dataclass
+from enum import StrEnum
+from console.diagnosis.values import Severity
 
 MAX_HOLDERS = 3
+
+
+class ServiceStanding(StrEnum):
+    """Whether a service runs, will soon, or is held up."""
+
+    RUNS = "runs"
+    CONVERGING = "converging"
+    """Not there yet, and not long enough for that to mean anything."""
+    UNKNOWN = "unknown"
+    HELD_UP = "held up"
+
+    @property
+    def severity(self) -> Severity:
+        """The severity that decides the exit code: ok, warning, unknown, critical in the order above."""
+        return _SEVERITIES[self]
+
+
+_SEVERITIES = {
+    ServiceStanding.RUNS: Severity.OK,
+    ServiceStanding.CONVERGING: Severity.WARNING,
+    ServiceStanding.UNKNOWN: Severity.UNKNOWN,
+    ServiceStanding.HELD_UP: Severity.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that an explanation rests on: what it was read from, which field of it, and its value."""
+
+    subject: str
+    """`service ghost_app`, `task ghost_app.1`, `network proxy`, `node ci-host` or `dockerd`."""
+    field: str
+    """As the engine's API calls it, or in plain words for what was counted."""
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One cause, and what to do about it."""
+
+    cause: str
+    """Stable name of the cause, for machines."""
+    standing: ServiceStanding
+    certainty: Confidence
+    verdict: str
+    """The cause in a few words, without the service's name."""
+    meaning: str
+    """What that means, in sentences."""
+    evidence: tuple[Evidence, ...] = ()
+    is_address_problem: bool | None = None
+    """None where it cannot be told."""
+    advice: str = ""
+    command: str = ""
+    """The next command to run, ready for a shell on the engine's host; empty where there is none."""
 
 
 def lines_of(batch: Batch) -> Mapping[str, LogEvent]:

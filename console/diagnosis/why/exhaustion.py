@@ -16,7 +16,7 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
-from console.diagnosis.why.values import Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Explanation, ServiceStanding
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.swarm.values import Task

@@ -7,20 +7,14 @@ from dataclasses import replace
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
 from console.diagnosis.why.case import Case, SwarmIndex, index_swarm, open_case
-from console.diagnosis.why.values import (
-    Evidence,
-    ServiceExplanation,
-    Explanation,
-    ServiceStanding,
-    WhyAnswer,
-    worst_standing,
-)
 from console.errors import Unknown, UsageError, known
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from console.swarm.values import Service
 from console.text import clean, listed, near_names, plural
+from dataclasses import dataclass
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 
 Cause = Callable[[Case], Explanation | None]
 
@@ -53,6 +47,38 @@ SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
 NO_LINES: Mapping[str, LogEvent] = {}
 NOTHING_OUTSIDE: Mapping[int, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceExplanation:
+    """A service and the explanation of how it stands."""
+
+    service: Service
+    running: int
+    """Tasks that run and are meant to."""
+    desired_tasks: int | None
+    """None where only Swarm knows: global services and jobs."""
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class WhyAnswer:
+    """All that was asked for: the services in the order of their names, those that do not run first."""
+
+    services: tuple[ServiceExplanation, ...]
+    standing: ServiceStanding
+    headline: str
+    notes: tuple[str, ...] = ()
+    """What could not be read, as sentences."""
+
+
+def worst_standing(services: tuple[ServiceExplanation, ...]) -> ServiceStanding:
+    """Return the worst standing; runs where there is nothing."""
+    return max(
+        (service_explanation.explanation.standing for service_explanation in services),
+        key=lambda standing: standing.severity.rank,
+        default=ServiceStanding.RUNS,
+    )
 
 
 def explain(

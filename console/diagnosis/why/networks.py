@@ -6,7 +6,7 @@ from console.diagnosis.findings.networks import why_unallocated
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import line_rows, network_name, service_row, state_row, vip_rows
 from console.diagnosis.why.exhaustion import PASSING_S
-from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.text import duration
 

@@ -5,7 +5,7 @@ import shlex
 from console.causes.nodes import REASONS
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import address_rows, node_name, service_row, state_row
-from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.errors import Unknown, known
 from console.journal.signatures import Confidence
 from console.swarm.values import PublishedPort, Service, Task

@@ -4,7 +4,7 @@ import shlex
 
 from console.diagnosis.why.case import SETTLING_S, Case
 from console.diagnosis.why.evidence import service_row, state_row, vip_rows
-from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.text import duration, plural
 

@@ -27,7 +27,7 @@ from console.diagnosis.why.placement import (
     scheduling_advice,
     troubled_slots,
 )
-from console.diagnosis.why.values import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.journal.failures import ALLOCATIONS
 from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
