@@ -110,15 +110,15 @@ def add_point(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point
 
 
 def read_leak_log(state: Path, snapshot: Snapshot) -> Result[LeakLog]:
-    """Return the leak log that consoles kept in a state directory, as far as it still holds for what was observed."""
+    """Return the leak log that consoles kept in a state directory, as far as it is still valid for the snapshot."""
     swarm, journal = snapshot.swarm, snapshot.journal
     if isinstance(swarm.engine, Unknown):
         return LeakLog()
-    mark = allocator_key(allocator_of(swarm), swarm.engine.managers)
-    if not mark:
+    generation = allocator_key(allocator_of(swarm), swarm.engine.managers)
+    if not generation:
         return LeakLog()
     try:
-        entries = HistoryStore(state).entries(swarm.engine.cluster_id, mark)
+        entries = HistoryStore(state).entries(swarm.engine.cluster_id, generation)
     except HostError as error:
         return unknown_from(error)
     rebuilt_at = None if isinstance(journal, Unknown) else journal.rebuilt_at
@@ -200,14 +200,14 @@ class History:
                 self._add(account, series, leak_log.on(account.network.id), engine.time, rebuilt_at)
         there = {account.network.id for account in accounts}
         self._networks = {key: network_history for key, network_history in self._networks.items() if key in there}
-        mark = allocator_key(allocator, engine.managers)
-        if self._leaks is None or self._leaks.allocator != mark:
-            self._leaks = _Leaks(mark) if mark else None
+        generation = allocator_key(allocator, engine.managers)
+        if self._leaks is None or self._leaks.allocator != generation:
+            self._leaks = _Leaks(generation) if generation else None
         if self._leaks is not None:
             self._leaks.entries = leak_log.entries
         trends = {key: network_history.trend for key, network_history in self._networks.items()}
         before = self._publisher.monitor_state.trends
-        is_same = trends.keys() == before.keys() and all(network_history is before[key] for key, network_history in trends.items())
+        is_same = trends.keys() == before.keys() and all(trend is before[key] for key, trend in trends.items())
         return before if is_same else MappingProxyType(trends)
 
     async def run(self) -> None:
