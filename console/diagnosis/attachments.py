@@ -24,6 +24,20 @@ class RecreationImpact(StrEnum):
     REFUSED = "refused"
 
 
+_RANK = {
+    impact: rank
+    for rank, impact in enumerate(
+        (
+            RecreationImpact.REFUSED,
+            RecreationImpact.WAITS,
+            RecreationImpact.RESTARTS,
+            RecreationImpact.RECONNECTS,
+            RecreationImpact.STAYS_DOWN,
+        )
+    )
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A service or container on a network."""
@@ -97,20 +111,6 @@ def find_attachments(account: NetworkAccount, swarm: SwarmState) -> Result[Attac
         "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
     )
     return Attachments(tuple(sorted(attachments, key=lambda attachment: (_RANK[attachment.impact], attachment.name))), refusal)
-
-
-_RANK = {
-    impact: rank
-    for rank, impact in enumerate(
-        (
-            RecreationImpact.REFUSED,
-            RecreationImpact.WAITS,
-            RecreationImpact.RESTARTS,
-            RecreationImpact.RECONNECTS,
-            RecreationImpact.STAYS_DOWN,
-        )
-    )
-}
 
 
 def _is_on(service: Service, network: Network) -> bool:
