@@ -20,7 +20,7 @@ D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
 R = TypeVar("R")
-Resource = TypeVar("Owned")
+Resource = TypeVar("Resource")
 Work: TypeAlias = Coroutine[Any, Any, A]
 _Job = tuple[Callable[[Any], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 

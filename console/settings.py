@@ -79,7 +79,9 @@ class Quiet:
     def __post_init__(self) -> None:
         """Give units and timers their full names; globs stay as they are."""
         for name, kind in (("units", "service"), ("timers", "timer")):
-            full_names = tuple(unit if is_glob(unit) else full_name(unit, kind) for unit in getattr(self, name))
+            full_names = tuple(
+                unit if is_glob(unit) else full_name(unit, kind) for unit in getattr(self, name)
+            )
             object.__setattr__(self, name, full_names)
 
 

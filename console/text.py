@@ -117,7 +117,11 @@ def near_names(word: str, names: Iterable[str], most: int = 1) -> tuple[str, ...
     folded_word = word.casefold()
     near = get_close_matches(folded_word, list(originals), most)
     if len(folded_word) >= SHORTEST:
-        near += sorted(near_name for near_name in originals if near_name.startswith(folded_word) and near_name not in near)
+        near += sorted(
+            near_name
+            for near_name in originals
+            if near_name.startswith(folded_word) and near_name not in near
+        )
     return tuple(clean(originals[name]) for name in near[:most])
 
 

@@ -8,7 +8,7 @@ from console.errors import UsageError
 from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
 from console.swarm.values import ObjectKind
-from console.text import did_you_mean, near_names, nearest, name_hint
+from console.text import did_you_mean, name_hint, near_names, nearest
 from screens.output.stack_removal import plan_lines
 from tests.support.stacks import item, stack_snapshot
 from tests.support.stacks import service as stack_service
@@ -41,9 +41,7 @@ def test_it_is_asked_for_in_a_sentence_and_behind_one() -> None:
 
 
 def test_where_none_is_near_what_there_is_is_named() -> None:
-    assert name_hint("nosuch", NETWORKS, "overlays") == (
-        "Known overlays: Ingress-Old, monitoring, proxy."
-    )
+    assert name_hint("nosuch", NETWORKS, "overlays") == ("Known overlays: Ingress-Old, monitoring, proxy.")
     assert name_hint("nosuch", (), "overlays") == "There are no overlays."
 
 

@@ -27,8 +27,8 @@ from console.addresses.leaks import (
     LeakCertainty,
     LeakEntry,
     LeakEvidence,
-    leak_by_name,
     count_unaccounted,
+    leak_by_name,
     unknown_leak,
 )
 from console.errors import Unknown, known
@@ -125,7 +125,9 @@ class NetworkAccount:
         """Return how many addresses a kind of holder has here, those not counted into the capacity included."""
         unplaced_count = self.unplaced_load_balancers if kind is HolderKind.LOAD_BALANCER else 0
         return (
-            sum(subnet.count(kind) for subnet in self.subnets) + count_of_kind(self.elsewhere, kind) + unplaced_count
+            sum(subnet.count(kind) for subnet in self.subnets)
+            + count_of_kind(self.elsewhere, kind)
+            + unplaced_count
         )
 
     def holders(self) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
@@ -177,7 +179,11 @@ def account(
         for network in known(swarm.networks, ())
         if network.is_overlay
     ]
-    return tuple(sorted(accounts, key=lambda network_account: (network_account.network.name, network_account.network.id)))
+    return tuple(
+        sorted(
+            accounts, key=lambda network_account: (network_account.network.name, network_account.network.id)
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,9 @@ def _earlier_states(earlier_swarm: SwarmState | None) -> Mapping[str, _NetworkSt
         return None
     index = index_holders(earlier_swarm)
     return {
-        network.id: _network_state(network, index) for network in known(earlier_swarm.networks, ()) if network.is_overlay
+        network.id: _network_state(network, index)
+        for network in known(earlier_swarm.networks, ())
+        if network.is_overlay
     }
 
 
@@ -235,7 +243,10 @@ def _account_network(
             else leaks.HOLDERS_CHANGING
         )
     has_one_pool = len(pools) == 1
-    holders_by_pool = [{address: owners for address, owners in holders.address_holders.items() if address in pool} for pool in pools]
+    holders_by_pool = [
+        {address: owners for address, owners in holders.address_holders.items() if address in pool}
+        for pool in pools
+    ]
     subnets = [
         _account_subnet(
             pool,
@@ -251,7 +262,9 @@ def _account_network(
         subnets=tuple(subnets)
         if missing
         else tuple(
-            _add_earlier_leaks(subnet, network.id, earlier_evidence, is_counted=str(subnet.pool.subnet) in use)
+            _add_earlier_leaks(
+                subnet, network.id, earlier_evidence, is_counted=str(subnet.pool.subnet) in use
+            )
             for subnet in subnets
         ),
         ipv6=tuple(subnet.network for subnet in network.subnets if isinstance(subnet.network, IPv6Network)),
@@ -276,12 +289,18 @@ def _refusal(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> s
 
 
 def _account_subnet(
-    pool: Pool, address_holders: AddressHolders, unnamed_load_balancers: int, use: SubnetUse | None, reason: str
+    pool: Pool,
+    address_holders: AddressHolders,
+    unnamed_load_balancers: int,
+    use: SubnetUse | None,
+    reason: str,
 ) -> SubnetAccount:
     # What others hold without a name cannot be more than what is left; a snapshot between two moments may say so.
     unnamed_load_balancers = min(unnamed_load_balancers, pool.capacity - len(address_holders))
     remaining = pool.capacity - len(address_holders) - unnamed_load_balancers
-    surplus = None if use is None else count_unaccounted(pool, use, len(address_holders) + unnamed_load_balancers)
+    surplus = (
+        None if use is None else count_unaccounted(pool, use, len(address_holders) + unnamed_load_balancers)
+    )
     leak = _leak(remaining, unnamed_load_balancers, surplus, use, reason)
     if use is not None and surplus is not None:
         free, exact = min(use.available, remaining), surplus >= 0 or leak.count is not None
@@ -290,24 +309,36 @@ def _account_subnet(
     return SubnetAccount(pool, address_holders, unnamed_load_balancers, leak, free, exact)
 
 
-def _add_earlier_leaks(account: SubnetAccount, network_id: str, earlier_evidence: _EarlierEvidence, *, is_counted: bool) -> SubnetAccount:
+def _add_earlier_leaks(
+    account: SubnetAccount, network_id: str, earlier_evidence: _EarlierEvidence, *, is_counted: bool
+) -> SubnetAccount:
     """Return an account with what is known from before: addresses for the engine's count, or a count without one."""
     leak, free = account.leak, account.free_at_most
-    census, leak_times = earlier_evidence.earlier_leaks.censuses.get(network_id), earlier_evidence.leak_times.get(network_id, {})
+    census, leak_times = (
+        earlier_evidence.earlier_leaks.censuses.get(network_id),
+        earlier_evidence.leak_times.get(network_id, {}),
+    )
     # Not what is free: what leaked is none of that, where the engine counts.
     remaining = account.capacity - account.accounted
     named_leak = leak_by_name(census, leak_times, account.pool, account.address_holders, remaining)
-    if leak.evidence is LeakEvidence.ENGINE_COUNT and named_leak is not None and named_leak.count == leak.count:
+    if (
+        leak.evidence is LeakEvidence.ENGINE_COUNT
+        and named_leak is not None
+        and named_leak.count == leak.count
+    ):
         load_balancers = named_leak.possibly_load_balancers
         return replace(
-            account, leak=replace(leak, addresses=named_leak.addresses, possibly_load_balancers=load_balancers)
+            account,
+            leak=replace(leak, addresses=named_leak.addresses, possibly_load_balancers=load_balancers),
         )
     if leak.count is not None:
         return account
     if is_counted:
         count = earlier_evidence.earlier_leaks.counts.get((network_id, account.pool.subnet))
         return (
-            _add_observed_leaks(account, named_leak) if count is None else _add_earlier_count(account, count, leak_times, named_leak)
+            _add_observed_leaks(account, named_leak)
+            if count is None
+            else _add_earlier_count(account, count, leak_times, named_leak)
         )
     if named_leak is None:
         return account
@@ -318,7 +349,11 @@ def _add_earlier_leaks(account: SubnetAccount, network_id: str, earlier_evidence
 def _add_observed_leaks(account: SubnetAccount, named_leak: Leak | None) -> SubnetAccount:
     """Return an account with what was seen leaking: that has leaked, though the engine's own count has not settled yet."""
     remaining = account.capacity - account.accounted - account.free_at_most
-    if named_leak is None or named_leak.evidence is not LeakEvidence.LEAK_LOG or (named_leak.count or 0) > remaining:
+    if (
+        named_leak is None
+        or named_leak.evidence is not LeakEvidence.LEAK_LOG
+        or (named_leak.count or 0) > remaining
+    ):
         return account
     return replace(account, leak=named_leak)
 
@@ -341,13 +376,17 @@ def _add_earlier_count(
         LeakEvidence.ENGINE_COUNT,
         addresses,
         as_of=count.at,
-        possibly_load_balancers=named_leak.possibly_load_balancers if named_leak is not None and addresses else 0,
+        possibly_load_balancers=named_leak.possibly_load_balancers
+        if named_leak is not None and addresses
+        else 0,
         observed_count=min(len(new_leaks), leak_count),
     )
     return replace(account, leak=leak)
 
 
-def _leak(remaining: int, unnamed_load_balancers: int, surplus: int | None, use: SubnetUse | None, reason: str) -> Leak:
+def _leak(
+    remaining: int, unnamed_load_balancers: int, surplus: int | None, use: SubnetUse | None, reason: str
+) -> Leak:
     if remaining == 0 and unnamed_load_balancers == 0 and reason != leaks.HOLDERS_MISSING:
         return Leak(0, LeakCertainty.EXACT, LeakEvidence.ALL_HELD)
     if reason:

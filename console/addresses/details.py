@@ -69,7 +69,9 @@ def _holder_details(holders: tuple[Holder, ...], index: Holders) -> AddressDetai
     if len(holders) == 1:
         return AddressDetails(_kind_text(holders[0]), (holders[0].name, *_age_lines(holders[0], index)))
     advice = "Traffic for one reaches the other. Redeploy one; a restart of dockerd does not help."
-    return AddressDetails("held twice", (*(f"{_kind_text(holder)} {holder.name}" for holder in holders), advice))
+    return AddressDetails(
+        "held twice", (*(f"{_kind_text(holder)} {holder.name}" for holder in holders), advice)
+    )
 
 
 def _other_details(cell: Cell, subnet: AddressMap) -> AddressDetails:

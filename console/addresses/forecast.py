@@ -112,7 +112,9 @@ def _spread(points: Sequence[Point]) -> list[int]:
 def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
     """Return how many addresses each of the last removals leaked, on the average."""
     removals: list[tuple[str, datetime, int]] = []
-    for entry in sorted(entries, key=lambda leak_entry: (leak_entry.stack or leak_entry.service_name, leak_entry.ended_at)):
+    for entry in sorted(
+        entries, key=lambda leak_entry: (leak_entry.stack or leak_entry.service_name, leak_entry.ended_at)
+    ):
         owner = entry.stack or entry.service_name
         if removals and removals[-1][0] == owner and entry.ended_at - removals[-1][1] <= SAME_REMOVAL:
             _, _, count = removals.pop()

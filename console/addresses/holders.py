@@ -62,7 +62,9 @@ def pool_of(subnet: Subnet) -> Pool | None:
     ip_range = subnet.ip_range
     inside = isinstance(ip_range, IPv4Network) and ip_range.subnet_of(network)
     assignable_range = ip_range if inside and isinstance(ip_range, IPv4Network) else network
-    return Pool(network, assignable_range, frozenset(address for address in reserved_addresses if address in network))
+    return Pool(
+        network, assignable_range, frozenset(address for address in reserved_addresses if address in network)
+    )
 
 
 def pools_of(subnets: Iterable[Subnet]) -> tuple[Pool, ...]:
@@ -194,7 +196,9 @@ def has_duplicate_address(swarm: SwarmState) -> bool:
     index = index_holders(swarm)
     for network_id in index.vips.keys() | index.tasks.keys():
         addresses = [address for address, _ in index.vips.get(network_id, ())]
-        addresses += [address for task_addresses, _ in index.tasks.get(network_id, ()) for address in task_addresses]
+        addresses += [
+            address for task_addresses, _ in index.tasks.get(network_id, ()) for address in task_addresses
+        ]
         if len(set(addresses)) < len(addresses):
             return True
     return False

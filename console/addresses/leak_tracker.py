@@ -103,7 +103,9 @@ def track_tasks(
             tracked_task.stopping_s,
             tracked_task.removed_network,
         ):
-            tracked_task = replace(tracked_task, task=task, stopping_s=stopping_s, removed_network=removed_network)
+            tracked_task = replace(
+                tracked_task, task=task, stopping_s=stopping_s, removed_network=removed_network
+            )
         tracked_tasks[task.id] = tracked_task
     return tracked_tasks, frozenset(missing)
 
@@ -150,7 +152,9 @@ class LeakTracker:
         """
         networks = known(swarm.networks, ())
         leftovers = [
-            network for network in networks if network.is_overlay and network.id in self.known_networks.removed_names
+            network
+            for network in networks
+            if network.is_overlay and network.id in self.known_networks.removed_names
         ]
         return (
             replace(swarm, networks=tuple(network for network in networks if network not in leftovers))
@@ -161,7 +165,10 @@ class LeakTracker:
     def is_ending(self) -> bool:
         """Whether any task is ending that may leak, and has not been doing so for too long to wait for it."""
         stopping = (task.stopping_s for task in self.tracked_tasks.values())
-        return any(stopping_s is not None and self.last_snapshot_s - stopping_s <= MAX_WAIT_S for stopping_s in stopping)
+        return any(
+            stopping_s is not None and self.last_snapshot_s - stopping_s <= MAX_WAIT_S
+            for stopping_s in stopping
+        )
 
 
 def step(
@@ -183,21 +190,31 @@ def step(
         if isinstance(result, Unknown):
             return _note_read_failure(leak_tracker, result)
     now, known_networks = engine.time, _update_networks(leak_tracker, swarm, removed_ids)
-    referenced_ids = {network_id for service in known(swarm.services, ()) for network_id in service.network_ids}
-    if not referenced_ids.isdisjoint(known_networks.removed_names) and leak_tracker.incomplete_lists < MAX_INCOMPLETE_LISTS:
+    referenced_ids = {
+        network_id for service in known(swarm.services, ()) for network_id in service.network_ids
+    }
+    if (
+        not referenced_ids.isdisjoint(known_networks.removed_names)
+        and leak_tracker.incomplete_lists < MAX_INCOMPLETE_LISTS
+    ):
         # Swarm removes no network that a service names, but an engine that cannot reach the leader lists its own copies.
-        return replace(_note_read_failure(leak_tracker, INCOMPLETE_LIST), incomplete_lists=leak_tracker.incomplete_lists + 1)
+        return replace(
+            _note_read_failure(leak_tracker, INCOMPLETE_LIST),
+            incomplete_lists=leak_tracker.incomplete_lists + 1,
+        )
     leak_tracker = _drop_stale_entries(leak_tracker, swarm, rebuilt_at)
     services = {
         **leak_tracker.services,
         **{service.id: (service.name, service.stack) for service in known(swarm.services, ())},
     }
-    tracked_tasks, missing = track_tasks(
-        swarm, leak_tracker.tracked_tasks, services, known_networks, ended_s
-    )
-    ended_tasks = [tracked_task for key, tracked_task in leak_tracker.tracked_tasks.items() if key not in tracked_tasks]
+    tracked_tasks, missing = track_tasks(swarm, leak_tracker.tracked_tasks, services, known_networks, ended_s)
+    ended_tasks = [
+        tracked_task for key, tracked_task in leak_tracker.tracked_tasks.items() if key not in tracked_tasks
+    ]
     entries = valid_entries(
-        (*_new_entries(ended_tasks, known_networks, now), *leak_tracker.leak_log.entries), swarm, known_networks.there
+        (*_new_entries(ended_tasks, known_networks, now), *leak_tracker.leak_log.entries),
+        swarm,
+        known_networks.there,
     )
     gaps = (
         *_new_gaps(leak_tracker, _unclear_removals(ended_tasks, known_networks), now, ended_s),
@@ -233,7 +250,9 @@ def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> Le
     )
 
 
-def drop_addresses(leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]) -> LeakTracker:
+def drop_addresses(
+    leak_tracker: LeakTracker, network_id: str, addresses: Collection[IPv4Address]
+) -> LeakTracker:
     """Drop addresses of a network from the leak log: the engine's own count says that they did not leak."""
     entries = tuple(
         remaining
@@ -263,7 +282,9 @@ def _past_gaps(leak_log: LeakLog) -> tuple[MonitoringGap, ...]:
     return tuple(gap for gap in leak_log.gaps if gap.until is not None)
 
 
-def _update_networks(leak_tracker: LeakTracker, swarm: SwarmState, removed_ids: Collection[str]) -> KnownNetworks:
+def _update_networks(
+    leak_tracker: LeakTracker, swarm: SwarmState, removed_ids: Collection[str]
+) -> KnownNetworks:
     before = leak_tracker.known_networks
     there = {
         network.id: network
@@ -300,7 +321,8 @@ def _drop_stale_entries(
     else:
         return leak_tracker
     tracked_tasks = {
-        key: replace(tracked_task, is_past=bool(tracked_task.removed_network)) for key, tracked_task in leak_tracker.tracked_tasks.items()
+        key: replace(tracked_task, is_past=bool(tracked_task.removed_network))
+        for key, tracked_task in leak_tracker.tracked_tasks.items()
     }
     return replace(
         leak_tracker,
@@ -315,7 +337,9 @@ def _is_news(rebuilt_at: datetime, leak_tracker: LeakTracker) -> bool:
     return known_since is not None and rebuilt_at > known_since
 
 
-def _new_entries(ended_tasks: list[TrackedTask], known_networks: KnownNetworks, now: datetime) -> Iterator[LeakEntry]:
+def _new_entries(
+    ended_tasks: list[TrackedTask], known_networks: KnownNetworks, now: datetime
+) -> Iterator[LeakEntry]:
     for tracked_task in ended_tasks:
         if not tracked_task.removed_network or tracked_task.is_past:
             continue
@@ -389,7 +413,9 @@ def valid_entries(
         detail = there[key].detail
         endpoints = () if isinstance(detail, Unknown) else detail.endpoints
         held_addresses[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
-    remaining = (_subtract(entry, held_addresses[entry.network_id]) for entry in entries if entry.network_id in there)
+    remaining = (
+        _subtract(entry, held_addresses[entry.network_id]) for entry in entries if entry.network_id in there
+    )
     return tuple(entry for entry in remaining if entry is not None)
 
 

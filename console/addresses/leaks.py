@@ -260,7 +260,9 @@ def leak_by_name(
     all, or came back. None where there is neither a census nor anything that was seen.
     """
     census_addresses = () if census is None else census.unaccounted
-    remaining = [address for address in sorted(census_addresses) if address in pool and address not in held_addresses]
+    remaining = [
+        address for address in sorted(census_addresses) if address in pool and address not in held_addresses
+    ]
     new_addresses = [
         address
         for address in sorted(observed_addresses)

@@ -171,7 +171,11 @@ class AddressMap:
         if exact or not query:
             return exact
         return tuple(
-            sorted(number for number, cell in self.cells.items() if any(query in word for word in _search_words(cell)))
+            sorted(
+                number
+                for number, cell in self.cells.items()
+                if any(query in word for word in _search_words(cell))
+            )
         )
 
     def troubles(self) -> tuple[int, ...]:
@@ -251,9 +255,13 @@ def _rest(account: SubnetAccount, cells: Iterable[Cell]) -> CellKind:
         # The leak log names what was seen leaking; what leaked before nobody knows.
         return CellKind.OPEN
     counts = Counter(cell.mark for cell in cells)
-    unnamed_leaks = leak.count + leak.possibly_load_balancers - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
+    unnamed_leaks = (
+        leak.count + leak.possibly_load_balancers - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
+    )
     balancers = 0 if leak.addresses else account.unnamed_load_balancers
-    remaining = account.capacity - len(account.address_holders) - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
+    remaining = (
+        account.capacity - len(account.address_holders) - counts[CellKind.LEAKED] - counts[CellKind.TAKEN]
+    )
     if unnamed_leaks <= 0:
         return CellKind.LOAD_BALANCER if remaining and balancers == remaining else CellKind.FREE
     return CellKind.LEAKED if unnamed_leaks == remaining and leak.as_of is None else CellKind.OPEN
@@ -264,4 +272,8 @@ def _search_words(cell: Cell) -> Iterable[str]:
     yield cell.mark.lower()
     yield from (holder.name.lower() for holder in cell.holders)
     if cell.leak_entry is not None:
-        yield from (cell.leak_entry.task_name.lower(), cell.leak_entry.stack.lower(), cell.leak_entry.removed_network.lower())
+        yield from (
+            cell.leak_entry.task_name.lower(),
+            cell.leak_entry.stack.lower(),
+            cell.leak_entry.removed_network.lower(),
+        )

@@ -17,7 +17,11 @@ from console.diagnosis.findings.networks import (
     percent,
 )
 from console.diagnosis.findings.sources import find_log_failures, find_read_failures, find_viewpoint
-from console.diagnosis.findings.unfinished import find_unfinished_handover, find_parked_services, find_unfinished_runs
+from console.diagnosis.findings.unfinished import (
+    find_parked_services,
+    find_unfinished_handover,
+    find_unfinished_runs,
+)
 from console.diagnosis.findings.waiting import find_waiting_deploys
 from console.diagnosis.values import EMPTY_LEAK_LOG, Assessment, Finding, Severity, Snapshot, worst_of
 from console.errors import Unknown, known
@@ -53,15 +57,22 @@ def assess(
     censuses, stale = valid_evidence(known(snapshot.censuses, ()), snapshot.swarm, _rebuilt_at(snapshot))
     earlier_leaks = EarlierLeaks(censuses, known(snapshot.leak_log, EMPTY_LEAK_LOG).entries, snapshot.counts)
     everything = account(snapshot.swarm, snapshot.earlier, earlier_leaks)
-    accounts = tuple(network_account for network_account in everything if not names or network_account.network.name in names)
+    accounts = tuple(
+        network_account
+        for network_account in everything
+        if not names or network_account.network.name in names
+    )
     findings = [
         finding
         for finding in _all_findings(snapshot, everything, thresholds)
-        if not names or _concerns(finding, names, {network_account.network.name for network_account in everything})
+        if not names
+        or _concerns(finding, names, {network_account.network.name for network_account in everything})
     ]
     findings += _missing_networks(snapshot, everything, names)
     findings += find_unreadable_evidence(snapshot.censuses, snapshot.leak_log)
-    findings += find_stale_censuses(census for census in stale if not names or census.census.network_name in names)
+    findings += find_stale_censuses(
+        census for census in stale if not names or census.census.network_name in names
+    )
     findings += find_unfinished_runs(snapshot.runs, snapshot.taken_at)
     findings += find_log_failures(snapshot.journal, is_required=journal_required)
     findings.sort(key=_sort_key)
@@ -92,7 +103,11 @@ def _all_findings(
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))
-    before = {} if snapshot.earlier is None else {earlier_account.network.id: earlier_account for earlier_account in account(snapshot.earlier)}
+    before = (
+        {}
+        if snapshot.earlier is None
+        else {earlier_account.network.id: earlier_account for earlier_account in account(snapshot.earlier)}
+    )
     for network_account in accounts:
         yield from find_use(network_account, thresholds)
         yield from find_leaks(network_account, thresholds, snapshot.now)
@@ -130,7 +145,11 @@ def _sort_key(finding: Finding) -> tuple[int, int, str, str]:
 
 def _fullness_key(account: NetworkAccount) -> tuple[bool, float, str]:
     # A network without a subnet is worse than any full one.
-    return account.network.is_allocated, -account.used_at_least / max(1, account.capacity), account.network.name
+    return (
+        account.network.is_allocated,
+        -account.used_at_least / max(1, account.capacity),
+        account.network.name,
+    )
 
 
 def _headline(severity: Severity, findings: list[Finding], accounts: tuple[NetworkAccount, ...]) -> str:

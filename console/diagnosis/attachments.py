@@ -105,12 +105,16 @@ def find_attachments(account: NetworkAccount, swarm: SwarmState) -> Result[Attac
         if _is_on(service, network) or tasks[service.id] or service.id in addresses
     ]
     attachments += [
-        _task_attachment(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here) for task in tasks_without_service
+        _task_attachment(task, names.get(task.id, f"task {task.id[:12]}"), addresses, nodes, here)
+        for task in tasks_without_service
     ]
     refusal = (
         "Services do not name the ingress network, and Swarm recreates it itself." if network.ingress else ""
     )
-    return Attachments(tuple(sorted(attachments, key=lambda attachment: (_RANK[attachment.impact], attachment.name))), refusal)
+    return Attachments(
+        tuple(sorted(attachments, key=lambda attachment: (_RANK[attachment.impact], attachment.name))),
+        refusal,
+    )
 
 
 def _is_on(service: Service, network: Network) -> bool:

@@ -75,7 +75,9 @@ async def _restart(
     await asyncio.to_thread(remember_restart, collector.state, clock.now())
     reader = collector.reader
     waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
-    restart = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(settings.guard.recovery_s)
+    restart = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(
+        settings.guard.recovery_s
+    )
     now = await _wait_until_settled(collector, options, clock, waiting_ids)
     after = decide(now, replace(options, may_restart=False), settings.thresholds)
     took_text = duration(restart.took_s)
@@ -86,7 +88,8 @@ async def _restart(
         behind = f"{plural(len(restart.behind), 'service')} not running yet: {listed(restart.behind)}."
         sentence = f"The docker unit was restarted ({took_text}). {behind}"
         return GuardOutcome(
-            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."), has_restarted=True
+            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."),
+            has_restarted=True,
         )
     first = decision.shortage.why if decision.shortage else "addresses were exhausted"
     sentence = f"The docker unit was restarted ({took_text}), because {first}. {after.sentence}"
@@ -103,7 +106,9 @@ async def _wait_until_settled(
     async def is_settled() -> bool:
         inputs.append(await collector.inputs(holds_lock=True))
         decision = decide(inputs[-1], replace(options, may_restart=False), collector.settings.thresholds)
-        return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(inputs[-1], waiting_ids)
+        return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(
+            inputs[-1], waiting_ids
+        )
 
     await until(is_settled, clock, collector.settings.guard.recovery_s, 2.0, despite=(VipconsoleError,))
     return inputs[-1]

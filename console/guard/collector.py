@@ -120,7 +120,9 @@ class Collector:
 
     async def _quiet(self, snapshot: Snapshot, dwell_s: float, *, holds_lock: bool) -> Report:
         settings = self.settings
-        accepted_names = frozenset(service.name for service in needy_services(snapshot)) if dwell_s else frozenset()
+        accepted_names = (
+            frozenset(service.name for service in needy_services(snapshot)) if dwell_s else frozenset()
+        )
         rules = QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, accepted_names)
         dependencies = WaitDependencies(
             self.reader,

@@ -15,10 +15,10 @@ from console.guard.shortage import (
     GuardOptions,
     GuardVerdict,
     Shortage,
-    services_in_deployment,
-    find_uncertain_network,
-    find_shortages,
     find_refused_services,
+    find_shortages,
+    find_uncertain_network,
+    services_in_deployment,
     unknown_decision,
 )
 from console.settings import Thresholds
@@ -58,12 +58,16 @@ def _check_other_changes(inputs: GuardInputs) -> GuardDecision | None:
             "Nothing is deployed or repaired while a run is unfinished.",
         )
     if isinstance(inputs.holder, Unknown):
-        return unknown_decision(inputs.holder, "It is not known whether another command is changing the swarm.")
+        return unknown_decision(
+            inputs.holder, "It is not known whether another command is changing the swarm."
+        )
     if inputs.holder:
         lock_error = LockHeld(inputs.holder)
         return GuardDecision(GuardVerdict.STOP, lock_error.sentence, lock_error.hint)
     # Of a run of another machine, one that is kept here no more, or a hand-over, only the labels in the swarm tell.
-    unfinished_change = next((finding for finding in inputs.assessment.findings if finding.code in UNFINISHED_CHANGES), None)
+    unfinished_change = next(
+        (finding for finding in inputs.assessment.findings if finding.code in UNFINISHED_CHANGES), None
+    )
     if unfinished_change is not None:
         return GuardDecision(GuardVerdict.STOP, unfinished_change.sentence, unfinished_change.hint)
     return None
@@ -77,7 +81,9 @@ def _check_readable(inputs: GuardInputs) -> GuardDecision | None:
     return None
 
 
-def _check_shortages(inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds) -> GuardDecision | None:
+def _check_shortages(
+    inputs: GuardInputs, options: GuardOptions, thresholds: Thresholds
+) -> GuardDecision | None:
     shortages = tuple(find_shortages(inputs, options, thresholds))
     if not shortages:
         return None
@@ -216,7 +222,9 @@ def _judge_findings(inputs: GuardInputs, options: GuardOptions) -> GuardDecision
         and not (is_answered and finding.code in ABOUT_USE and finding.subject == options.network)
     ]
     findings.sort(key=lambda finding: -finding.severity.rank)
-    accounts = {network_account.network.name: network_account for network_account in inputs.assessment.accounts}
+    accounts = {
+        network_account.network.name: network_account for network_account in inputs.assessment.accounts
+    }
     if options.network not in accounts:
         return _add_prunes(
             GuardDecision(

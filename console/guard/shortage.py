@@ -174,9 +174,7 @@ def _batch_first(accounts: Iterable[NetworkAccount], options: GuardOptions) -> l
 
 def _demand(account: NetworkAccount, needy: Iterable[NeedyService]) -> int:
     return sum(
-        needy_service.addresses
-        for needy_service in needy
-        if account.network.id in needy_service.network_ids
+        needy_service.addresses for needy_service in needy if account.network.id in needy_service.network_ids
     )
 
 
@@ -199,7 +197,9 @@ def _group_lacking(
     waiting_counts = count_waiting(held_up)
     names_by_network: defaultdict[str, list[str]] = defaultdict(list)
     for needy_service in held_up:
-        candidates = [accounts[network_id] for network_id in needy_service.network_ids if network_id in accounts]
+        candidates = [
+            accounts[network_id] for network_id in needy_service.network_ids if network_id in accounts
+        ]
         if not candidates:
             continue
         account = most_likely_full(candidates, waiting_counts)
@@ -224,7 +224,9 @@ def find_refused_services(inputs: GuardInputs, needy: Iterable[NeedyService]) ->
         for needy_service in needy
         if needy_service.name in refusal_times
         and all(
-            refusal_times[needy_service.name] >= creation_times[network_id] for network_id in needy_service.network_ids if network_id in creation_times
+            refusal_times[needy_service.name] >= creation_times[network_id]
+            for network_id in needy_service.network_ids
+            if network_id in creation_times
         )
     )
 

@@ -159,8 +159,12 @@ def _unexplained_error(entry: JournalEntry, line: DaemonLine) -> UnexplainedErro
     text = clean_error(text)
     # Errors that begin alike may have different causes, and the cause stands last.
     alike = text if len(text) <= _PATTERN_LENGTH else f"{text[:_PATTERN_HEAD]}…{text[-_PATTERN_HEAD:]}"
-    ids = {kind: value for kind, value in field_objects(line).items() if kind != "node" or is_from_agent(line)}
-    return UnexplainedError(entry.realtime, entry.cursor, text, _VARIES.sub("…", alike), MappingProxyType(ids))
+    ids = {
+        kind: value for kind, value in field_objects(line).items() if kind != "node" or is_from_agent(line)
+    }
+    return UnexplainedError(
+        entry.realtime, entry.cursor, text, _VARIES.sub("…", alike), MappingProxyType(ids)
+    )
 
 
 def _compile(template: str) -> re.Pattern[str]:

@@ -23,7 +23,9 @@ _NO_TASK_ADDRESS = (
 )
 _NO_VIP_EFFECT = "The service has no virtual IP, so its tasks stay in state New and nothing else says why."
 _GROW = "See who holds the addresses (glance). Reclaim leaked ones or enlarge the network before you redeploy on it."
-_NO_SUBNET_ADVICE = "Read the network's own failure. A network without a subnet must be removed and created again."
+_NO_SUBNET_ADVICE = (
+    "Read the network's own failure. A network without a subnet must be removed and created again."
+)
 _NOISE = "Nothing to do. This line is as frequent in clean removals as in leaking ones."
 _POOLS = "failed allocating pools and gateway IP for network <network>: "
 

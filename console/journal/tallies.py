@@ -98,7 +98,11 @@ class Tallies:
             self._keep(pattern, sum_of)
         self.unexplained_count += later.unexplained_count
         self.entries += later.entries
-        self.lost_addresses = later.lost_addresses if later.rebuilt_at is not None else self.lost_addresses + later.lost_addresses
+        self.lost_addresses = (
+            later.lost_addresses
+            if later.rebuilt_at is not None
+            else self.lost_addresses + later.lost_addresses
+        )
         self.rebuilt_at = later.rebuilt_at or self.rebuilt_at
         self.gaps = (*self.gaps, *later.gaps)[-MAX_GAPS:]
         self.is_complete = self.is_complete and later.is_complete

@@ -81,7 +81,11 @@ class Assessor:
             return
         inputs, assessed_snapshot = self._last
         for account in assessed_snapshot.assessment.accounts:
-            entered_addresses = [leaked_address for entry in inputs.leak_log.on(account.network.id) for leaked_address in entry.addresses]
+            entered_addresses = [
+                leaked_address
+                for entry in inputs.leak_log.on(account.network.id)
+                for leaked_address in entry.addresses
+            ]
             for subnet in account.subnets if entered_addresses else ():
                 subnet_addresses = tuple(address for address in entered_addresses if address in subnet.pool)
                 leak = subnet.leak
@@ -113,7 +117,9 @@ class Assessor:
 
     def _snapshot(self, inputs: AssessmentInputs) -> Snapshot:
         swarm = inputs.swarm
-        same = tuple(network for network in known(swarm.networks, ()) if network.id in inputs.settled_networks)
+        same = tuple(
+            network for network in known(swarm.networks, ()) if network.id in inputs.settled_networks
+        )
         return Snapshot(
             self._host,
             self._clock.now(),
@@ -142,7 +148,8 @@ def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
         and old.nodes is new.nodes
         and replace(old.engine, time=new.engine.time) == new.engine
         and before.leak_log is now.leak_log
-        and (before.settled_networks, before.routes, before.censuses) == (now.settled_networks, now.routes, now.censuses)
+        and (before.settled_networks, before.routes, before.censuses)
+        == (now.settled_networks, now.routes, now.censuses)
         and before.runs == now.runs
         and _says_the_same(before.journal, now.journal)
     )

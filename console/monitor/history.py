@@ -16,8 +16,8 @@ from console.addresses.leaks import (
     LeakEntry,
     LeakEvidence,
     LeakLog,
-    allocator_of,
     allocator_key,
+    allocator_of,
 )
 from console.clock import Clock
 from console.diagnosis.values import Snapshot
@@ -176,7 +176,9 @@ class History:
         if not key:
             return ()
         self._leaks = _Leaks(
-            key, stored_history.entries, {(entry.network_id, entry.task_id): entry for entry in stored_history.entries}
+            key,
+            stored_history.entries,
+            {(entry.network_id, entry.task_id): entry for entry in stored_history.entries},
         )
         return stored_history.entries
 
@@ -199,7 +201,9 @@ class History:
             if series is not None:
                 self._add(account, series, leak_log.on(account.network.id), engine.time, rebuilt_at)
         there = {account.network.id for account in accounts}
-        self._networks = {key: network_history for key, network_history in self._networks.items() if key in there}
+        self._networks = {
+            key: network_history for key, network_history in self._networks.items() if key in there
+        }
         generation = allocator_key(allocator, engine.managers)
         if self._leaks is None or self._leaks.allocator != generation:
             self._leaks = _Leaks(generation) if generation else None
@@ -207,7 +211,9 @@ class History:
             self._leaks.entries = leak_log.entries
         trends = {key: network_history.trend for key, network_history in self._networks.items()}
         before = self._publisher.monitor_state.trends
-        is_same = trends.keys() == before.keys() and all(trend is before[key] for key, trend in trends.items())
+        is_same = trends.keys() == before.keys() and all(
+            trend is before[key] for key, trend in trends.items()
+        )
         return before if is_same else MappingProxyType(trends)
 
     async def run(self) -> None:
@@ -240,7 +246,10 @@ class History:
             points = tuple(point for point in points if point.at >= rebuilt_at)
         basis = (points, account.free_at_most, entries)
         if basis != network_history.basis:
-            network_history.trend, network_history.basis = trend_of(points, account.free_at_most, entries), basis
+            network_history.trend, network_history.basis = (
+                trend_of(points, account.free_at_most, entries),
+                basis,
+            )
         network_history.points = points
 
     async def _write(self, store: HistoryStore) -> None:
@@ -268,7 +277,10 @@ class History:
         ]
         if not new:
             return
-        points = [((network_history.series.network_id, network_history.series.key), point) for network_history, point in new]
+        points = [
+            ((network_history.series.network_id, network_history.series.key), point)
+            for network_history, point in new
+        ]
         await asyncio.to_thread(store.add_points, self._cluster_id, points)
         for network_history, point in new:
             network_history.stored_point = point
@@ -281,7 +293,9 @@ class History:
         new_entries = [entry for key, entry in now.items() if leaks.stored_entries.get(key) != entry]
         old_entries = [entry for key, entry in leaks.stored_entries.items() if key not in now]
         if new_entries or old_entries:
-            await asyncio.to_thread(store.change_leaks, self._cluster_id, leaks.allocator, new_entries, old_entries)
+            await asyncio.to_thread(
+                store.change_leaks, self._cluster_id, leaks.allocator, new_entries, old_entries
+            )
             leaks.stored_entries = now
 
     def _fail(self, why: Unknown | None) -> None:

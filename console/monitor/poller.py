@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from console.addresses.leak_tracker import LeakTracker, add_entries, step, drop_addresses
+from console.addresses.leak_tracker import LeakTracker, add_entries, drop_addresses, step
 from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.concurrency import sleep_unless
@@ -38,7 +38,12 @@ class QuiescenceFeed:
     """Publishes whether swarm and host are quiet."""
 
     def __init__(
-        self, own: OwnHost, reader: ActivityReader, quiescence: QuiescenceTracker, clock: Clock, publisher: StatePublisher
+        self,
+        own: OwnHost,
+        reader: ActivityReader,
+        quiescence: QuiescenceTracker,
+        clock: Clock,
+        publisher: StatePublisher,
     ) -> None:
         self._own = own
         self._quiescence = quiescence
@@ -110,7 +115,9 @@ class SnapshotPoller:
             self._woken.clear()
             self._is_urgent = False
             self._began_s = start_s = self._clock.monotonic()
-            removed_networks = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
+            removed_networks = (
+                self.listener.removed_networks() if self.listener is not None else frozenset[str]()
+            )
             swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
             end_s = self._clock.monotonic()
             took_s = end_s - start_s

@@ -78,7 +78,9 @@ class InspectionSchedule:
                 self._inspected_ids.add(overlay.id)
                 continue
             is_unsettled = record.inspected_s - record.since_s < self._settle_s
-            is_attended = overlay.ingress or overlay.id in attended_networks or overlay.name in attended_networks
+            is_attended = (
+                overlay.ingress or overlay.id in attended_networks or overlay.name in attended_networks
+            )
             if is_unsettled and now_s - record.since_s >= self._settle_s:
                 self._inspected_ids.add(overlay.id)
             elif now_s - record.inspected_s >= (ATTENTION_INTERVAL_S if is_attended else IDLE_INTERVAL_S):

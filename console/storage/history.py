@@ -101,7 +101,11 @@ class HistoryStore:
         self._do(lambda file: file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows))
 
     def change_leaks(
-        self, cluster_id: str, allocator: str, new_entries: Sequence[LeakEntry], old_entries: Sequence[LeakEntry]
+        self,
+        cluster_id: str,
+        allocator: str,
+        new_entries: Sequence[LeakEntry],
+        old_entries: Sequence[LeakEntry],
     ) -> None:
         """Keep what leaked, and forget what has not leaked after all."""
         new = [

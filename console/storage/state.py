@@ -7,7 +7,9 @@ from pathlib import Path
 from console.errors import HostError
 from console.text import clean
 
-OWNER_HINT = "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
+OWNER_HINT = (
+    "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
+)
 """What helps where the state directory, or what is in it, cannot be used."""
 
 

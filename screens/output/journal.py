@@ -13,7 +13,14 @@ from console.diagnosis.values import Severity
 from console.durations import TimeFormat, stamp
 from console.journal import signatures
 from console.journal.matching import LogEvent, UnexplainedError
-from console.journal.summary import LogFinding, Summary, ErrorPattern, describe, kinds_at_fault, objects_at_fault
+from console.journal.summary import (
+    ErrorPattern,
+    LogFinding,
+    Summary,
+    describe,
+    kinds_at_fault,
+    objects_at_fault,
+)
 from console.text import duration, listed, plural
 from screens.present.text import STYLES
 

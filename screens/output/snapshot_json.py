@@ -146,7 +146,7 @@ def journal_json(journal: Result[Summary]) -> Mapping[str, Any]:
                 "text": message.text,
                 "objects": {kind: list(names) for kind, names in message.objects.items()},
             }
-            for message in journal.unmatched
+            for message in journal.error_patterns
         ],
     }
 

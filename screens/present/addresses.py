@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.details import Holders, describe_rest, describe_address
+from console.addresses.details import Holders, describe_address, describe_rest
 from console.addresses.forecast import Trend
 from console.addresses.map import AddressMap, Block, CellKind
 from console.text import duration, plural

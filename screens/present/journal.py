@@ -11,7 +11,7 @@ from console.durations import clock_time, stamp
 from console.journal import signatures
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.signatures import Confidence, Signature
-from console.journal.summary import LogFinding, Summary, ErrorPattern, describe, objects_at_fault
+from console.journal.summary import ErrorPattern, LogFinding, Summary, describe, objects_at_fault
 from console.monitor.values import Line, Log
 from console.text import duration, listed, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, says
@@ -238,9 +238,7 @@ def lines_of(what: object) -> Keep | None:
     """Return which lines belong to a finding."""
     if isinstance(what, LogFinding):
         signature_id = what.signature.id
-        return lambda line: (
-            isinstance(line.meaning, LogEvent) and line.meaning.signature.id == signature_id
-        )
+        return lambda line: isinstance(line.meaning, LogEvent) and line.meaning.signature.id == signature_id
     if isinstance(what, ErrorPattern):
         pattern = what.pattern
         return lambda line: isinstance(line.meaning, UnexplainedError) and line.meaning.pattern == pattern

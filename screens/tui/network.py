@@ -128,7 +128,9 @@ class NetworkScreen(ConsoleScreen):
             self._account, self._seen = account, snapshot.snapshot
             self.maps = map_network(account, monitor_state.leak_log.entries)
             self._place = min(self._place, max(0, len(self.maps) - 1))
-            self._index = index_swarm_objects(snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone)
+            self._index = index_swarm_objects(
+                snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone
+            )
             self._on_it = find_attachments(account, snapshot.snapshot.swarm)
         self._show()
 

@@ -10,10 +10,8 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.evidence import last_lines
-from console.diagnosis.why.explain import explain
-from console.diagnosis.why.evidence import ServiceStanding
-from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
+from console.diagnosis.why.evidence import ServiceStanding, last_lines
+from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer, explain
 from console.errors import UsageError
 from console.journal.matching import LogEvent
 from console.monitor.values import Log, MonitorState

@@ -14,8 +14,8 @@ from console.addresses.leaks import (
     LeakCertainty,
     LeakEntry,
     LeakEvidence,
-    allocator_of,
     allocator_key,
+    allocator_of,
     valid_evidence,
     why_no_evidence,
 )

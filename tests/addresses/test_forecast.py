@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.addresses.forecast import MIN_COVERAGE, MAX_HOURS, Point, Trend, trend_of
+from console.addresses.forecast import MAX_HOURS, MIN_COVERAGE, Point, Trend, trend_of
 from tests.support.swarms import NOW, entry
 
 

@@ -124,7 +124,9 @@ def test_accounted_leaked_and_free_make_up_the_capacity(
             leak, leaked = part.leak, part.leak.count
             assert 0 <= part.accounted <= part.capacity
             assert 0 <= part.free_at_most <= part.capacity
-            assert set(part.address_holders) <= {each for each in part.pool.handed_out_from if each in part.pool}
+            assert set(part.address_holders) <= {
+                each for each in part.pool.handed_out_from if each in part.pool
+            }
             is_dated_count = leak.evidence is LeakEvidence.ENGINE_COUNT and leak.as_of is not None
             # What was seen leaking, while the engine tells what is free and its count of the rest has not settled.
             detail = found.network.detail

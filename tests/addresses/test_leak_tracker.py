@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from console.addresses.leak_tracker import LeakTracker, step, drop_addresses
+from console.addresses.leak_tracker import LeakTracker, drop_addresses, step
 from console.addresses.leaks import LeakEntry, LeakLog
 from console.errors import Unknown, known
 from console.swarm.values import (
@@ -117,9 +117,7 @@ def test_every_network_that_stays_has_an_entry_of_its_own() -> None:
 def test_a_copy_of_the_network_on_the_node_is_not_the_network() -> None:
     later = replace(OWN, created=OWN.created + timedelta(milliseconds=200))
     for copy in (later, replace(later, is_leftover=True)):
-        assert lost(track(BEFORE, state(DIES, networks=(PROXY, copy)), ENDED)) == [
-            ("id-proxy", ["10.0.1.3"])
-        ]
+        assert lost(track(BEFORE, state(DIES, networks=(PROXY, copy)), ENDED)) == [("id-proxy", ["10.0.1.3"])]
 
 
 def test_such_a_copy_is_left_out_for_as_long_as_it_is_listed() -> None:
@@ -250,8 +248,7 @@ def test_nodes_that_cannot_be_read_void_nothing() -> None:
 
 def test_dockerds_log_makes_entries_from_before_void() -> None:
     assert (
-        track(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.9)).leak_log.entries
-        == ()
+        track(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.9)).leak_log.entries == ()
     )
     early = track(BEFORE, REMOVED, ENDED, ENDED, rebuilt_at=NOW + timedelta(seconds=1.2))
     assert lost(early) == [("id-proxy", ["10.0.1.3"])]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
-from console.addresses.details import index_swarm_objects, describe_rest, describe_address
+from console.addresses.details import describe_address, describe_rest, index_swarm_objects
 from console.addresses.leaks import AllocatorGeneration, Census, LeakEntry
 from console.addresses.map import AddressMap, CellKind, map_network
 from console.swarm.values import Network, Node, SwarmState
@@ -69,8 +69,10 @@ def marks(found: AddressMap) -> str:
 
 
 def said(found: AddressMap, address: str, state: SwarmState) -> str:
-    told = describe_address(found.cell(int(IPv4Address(address))), found, index_swarm_objects(state, NOW, UTC))
-    return "\n".join((told.what, *told.lines))
+    told = describe_address(
+        found.cell(int(IPv4Address(address))), found, index_swarm_objects(state, NOW, UTC)
+    )
+    return "\n".join((told.description, *told.lines))
 
 
 def test_every_kind_of_holder_has_its_mark_and_is_told_with_its_date() -> None:
@@ -120,7 +122,7 @@ def test_a_count_without_names_leaves_the_rest_unknown_and_says_how_many_of_it_l
 
 
 def test_where_all_that_nobody_holds_has_leaked_each_of_it_has() -> None:
-    state = small(in_use=16, held_count=8)
+    state = small(in_use=16, held=8)
     found = mapped(state)
     assert marks(found) == "-G##LVVVVVVVV##-"
     assert [str(IPv4Address(each)) for each in found.troubles()] == [
@@ -176,7 +178,7 @@ def test_unnamed_load_balancers_are_told_among_the_free() -> None:
 
 
 def test_addresses_are_found_by_number_by_holder_and_by_who_lost_them() -> None:
-    found = mapped(small(in_use=7, held_count=3), entry("10.0.1.9"))
+    found = mapped(small(in_use=7, held=3), entry("10.0.1.9"))
 
     def hits(text: str) -> list[str]:
         return [str(IPv4Address(each)) for each in found.find(text)]

@@ -75,7 +75,7 @@ def test_ingress_has_those_that_publish_through_it_and_is_never_recreated() -> N
     state = swarm([ingress], [replace(service("web"), publishes_ingress=True), service("inner")])
     found = on_proxy(state)
     assert [each.name for each in found.all] == ["web"]
-    assert found.refused
+    assert found.refusal
 
 
 def test_where_services_or_tasks_are_unread_it_is_unknown() -> None:

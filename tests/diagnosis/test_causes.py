@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.causes.registry import CAUSES, LONGEST, cause_of
-from console.causes.values import Cause, ErrorSource, fill_sentence, fill_command
+from console.causes.values import Cause, ErrorSource, fill_command, fill_sentence
 
 NAMED = {
     "reason": "the reason", "reasons": "the reasons", "service": "app", "node": "worker-2", "network": "proxy",

@@ -6,11 +6,9 @@ from datetime import timedelta
 import pytest
 
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
-from console.diagnosis.why.evidence import last_lines, lines_of
+from console.diagnosis.why.evidence import ServiceStanding, last_lines, lines_of
 from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
-from console.diagnosis.why.explain import CAUSES, explain
-from console.diagnosis.why.evidence import ServiceStanding
-from console.diagnosis.why.explain import ServiceExplanation
+from console.diagnosis.why.explain import CAUSES, ServiceExplanation, explain
 from console.errors import Unknown, UsageError
 from console.journal.signatures import Confidence
 from console.journal.values import Batch

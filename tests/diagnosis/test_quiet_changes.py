@@ -8,11 +8,11 @@ import pytest
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import (
     Changes,
+    CheckInputs,
     CheckState,
     PreviousChecks,
     QuiescenceVerdict,
     ReportedChange,
-    CheckInputs,
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown

@@ -8,8 +8,7 @@ from console.addresses.accounting import account
 from console.diagnosis.findings.networks import find_unallocated_networks
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting_deploys
 from console.diagnosis.values import Finding
-from console.diagnosis.why.evidence import last_lines
-from console.diagnosis.why.evidence import ServiceStanding
+from console.diagnosis.why.evidence import ServiceStanding, last_lines
 from console.journal.matching import LogEvent, Recogniser
 from console.journal.signatures import Confidence
 from console.settings import Thresholds

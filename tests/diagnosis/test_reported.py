@@ -6,8 +6,8 @@ import pytest
 
 from console.causes import nodes
 from console.causes.values import Area
-from console.diagnosis.why.explain import explain
 from console.diagnosis.why.evidence import ServiceStanding
+from console.diagnosis.why.explain import explain
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from console.swarm.values import PublishedPort, Task

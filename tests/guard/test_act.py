@@ -195,7 +195,9 @@ async def test_unused_overlays_go_while_it_is_quiet_and_the_network_of_the_batch
 async def test_an_unfinished_run_is_stood_back_from(tmp_path: Path) -> None:
     remember_restart(tmp_path, datetime.now(UTC) - timedelta(days=9))
     async with bench(exhausted(), tmp_path) as guard:
-        inputs = replace(await guard.collector.inputs(), unfinished_run="The maintenance run x was interrupted.")
+        inputs = replace(
+            await guard.collector.inputs(), unfinished_run="The maintenance run x was interrupted."
+        )
     assert decide(inputs, ALLOWED, SETTINGS.thresholds).verdict is GuardVerdict.STOP
 
 

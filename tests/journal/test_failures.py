@@ -239,10 +239,12 @@ def test_what_is_the_applications_stays_among_the_other_errors_with_its_service_
 
 @pytest.mark.parametrize("key", ["network.id", "vip.network", "nid", "network_id"])
 def test_the_fields_beside_any_error_name_what_is_at_fault(key: str) -> None:
-    (other,) = summary_of(line("something new", "x", tail=f" {key}={N} module=node node.id={NODE}")).unmatched
+    (other,) = summary_of(
+        line("something new", "x", tail=f" {key}={N} module=node node.id={NODE}")
+    ).error_patterns
     # A manager names itself in every line.
     assert objects_at_fault(other.objects) == ("network proxy",)
-    (other,) = summary_of(line("something new", "x", tail=f' {key}="$(reboot)"')).unmatched
+    (other,) = summary_of(line("something new", "x", tail=f' {key}="$(reboot)"')).error_patterns
     assert not other.objects
 
 

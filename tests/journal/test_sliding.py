@@ -35,7 +35,7 @@ def test_within_the_window_it_is_the_same_as_a_summary_of_all() -> None:
 def test_what_is_older_than_the_window_is_forgotten() -> None:
     found = logged((VIP_LINE, 0), (ODD, 10), (VIP_LINE, 3000), now_s=3700)
     assert [(each.signature.id, each.count) for each in found.findings] == [("vip-create", 1)]
-    assert (found.unmatched, found.entries, found.window_s) == ((), 1, 3600)
+    assert (found.error_patterns, found.entries, found.window_s) == ((), 1, 3600)
 
 
 def test_without_a_window_nothing_is() -> None:

@@ -68,7 +68,7 @@ class Rig:
     journal: Journal
     clock: HandClock
     stage: StatePublisher
-    following: LogFollower
+    log_follower: LogFollower
     rebuilt: int = 0
 
     async def settle(self) -> None:
@@ -108,11 +108,11 @@ async def following(
     rig = Rig(journal, clock, stage, LogFollower(log, host, SnapshotSettings(), clock, stage))
 
     def rebuilt() -> None:
-        rig.on_rebuild += 1
+        rig.rebuilt += 1
 
-    rig.following.on_rebuild = rebuilt
-    rig.following.learn(swarm)
-    task = asyncio.create_task(rig.following.run())
+    rig.log_follower.on_rebuild = rebuilt
+    rig.log_follower.learn(swarm)
+    task = asyncio.create_task(rig.log_follower.run())
     try:
         await rig.settle()
         yield rig
@@ -152,7 +152,7 @@ async def test_names_come_from_snapshots_also_of_services_that_are_gone() -> Non
     journal = Journal(Batch((entry(1, line),)))
     async with following(journal) as rig:
         assert rig.log.summary.findings[0].objects["service"] == ("ghost_app",)
-        rig.following.learn(swarm())
+        rig.log_follower.learn(swarm())
         journal.write(entry(2, line))
         await rig.let(0.3)
         assert rig.log.summary.findings[0].objects["service"] == ("ghost_app",)
@@ -211,11 +211,14 @@ async def test_a_journal_that_breaks_off_is_followed_on_from_the_place() -> None
         feed = rig.stage.monitor_state.log
         assert feed.failure == Unknown("journalctl ended.")
         assert feed.value is not None
-        assert isinstance(rig.following.summary(), Unknown)
+        assert isinstance(rig.log_follower.summary(), Unknown)
         await rig.until(lambda: len(journal.begun) == 2)
         journal.write(entry(2))
         await rig.let(0.3)
-        assert (rig.stage.monitor_state.log.failure, [each.number for each in rig.log.lines]) == (None, [1, 2])
+        assert (rig.stage.monitor_state.log.failure, [each.number for each in rig.log.lines]) == (
+            None,
+            [1, 2],
+        )
         assert journal.begun[1] == ("c1", None)
 
 
@@ -254,7 +257,7 @@ async def test_the_log_behind_a_silent_socket_is_read_until_it_turns_out_to_be_a
     monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: Unknown("another's"))
     async with following(journal, is_proven=False, swarm=BLIND) as rig:
         assert len(rig.log.lines) == 1
-        rig.following.learn(SEEN)
+        rig.log_follower.learn(SEEN)
         await rig.settle()
         assert rig.stage.monitor_state.log.value is None
         assert rig.stage.monitor_state.log.failure == Unknown("another's")
@@ -266,7 +269,7 @@ async def test_the_log_behind_a_silent_socket_goes_on_when_it_is_proven(
     journal = Journal(Batch((entry(1),)))
     monkeypatch.setattr("console.journal.reader.why_engine_is_foreign", lambda *_: None)
     async with following(journal, is_proven=False, swarm=BLIND) as rig:
-        rig.following.learn(SEEN)
+        rig.log_follower.learn(SEEN)
         await rig.settle()
         journal.write(entry(2))
         await rig.let(0.3)
@@ -279,7 +282,7 @@ async def test_a_line_that_says_that_dockerd_started_calls_for_a_snapshot() -> N
     async with following(journal) as rig:
         journal.write(entry(1), entry(2, STARTING))
         await rig.let(0.3)
-        assert rig.on_rebuild == 1
+        assert rig.rebuilt == 1
         assert isinstance(rig.log.lines[1].meaning, LogEvent)
 
 

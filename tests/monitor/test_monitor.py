@@ -269,7 +269,9 @@ async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulat
     async with watching(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         simulated.break_call("/services", "cut")
-        monitor_state = await watched.until(lambda monitor_state: "part-unread" in finding_codes(monitor_state))
+        monitor_state = await watched.until(
+            lambda monitor_state: "part-unread" in finding_codes(monitor_state)
+        )
         assert monitor_state.snapshot.failure is None
         assert finding_codes(monitor_state)["part-unread"] is Severity.UNKNOWN
         simulated.mend()

@@ -3,7 +3,12 @@
 from dataclasses import replace
 
 from console.errors import Unknown
-from console.monitor.schedule import ATTENTION_INTERVAL_S, MAX_DUE_INSPECTIONS, IDLE_INTERVAL_S, InspectionSchedule
+from console.monitor.schedule import (
+    ATTENTION_INTERVAL_S,
+    IDLE_INTERVAL_S,
+    MAX_DUE_INSPECTIONS,
+    InspectionSchedule,
+)
 from console.swarm.values import Network, NetworkDetail, Service, SwarmState, Task
 from tests.support.swarms import network, service, swarm, task
 

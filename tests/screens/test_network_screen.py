@@ -64,7 +64,9 @@ def entries(*addresses: str) -> tuple[LeakEntry, ...]:
 def watched(state: SwarmState | None = None, *addresses: str) -> MonitorState:
     state = evening() if state is None else state
     leak_log = LeakLog(ago(5 * 86400), entries(*addresses))
-    return monitor_state(state, earlier=state, leak_log=leak_log, trends={PROXY: Trend(remaining_removals=41)})
+    return monitor_state(
+        state, earlier=state, leak_log=leak_log, trends={PROXY: Trend(remaining_removals=41)}
+    )
 
 
 def screen(**more: object) -> NetworkScreen:

@@ -149,7 +149,7 @@ async def test_a_look_that_fails_makes_what_is_shown_old_at_once_and_says_why() 
     async with console(told()) as shown:
         failed = Unknown("The engine did not answer within 5 s.")
         shown.clock.pass_by(6)
-        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, failed=failed))
+        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, failure=failed))
         frame = await shown.until(lambda text: "STALE" in text)
         assert "no snapshot for 5 s, showing 02:00:00 UTC. The engine did not answer" in frame
 
@@ -329,7 +329,9 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
         ):
             frame = await shown.press(*keys)
             assert all(len(line) <= width for line in frame.splitlines())
-        shown.stage.put_on(snapshot=Feed(failure=failed), log=Feed(failure=failed), quiet=Feed(failure=failed))
+        shown.stage.put_on(
+            snapshot=Feed(failure=failed), log=Feed(failure=failed), quiet=Feed(failure=failed)
+        )
         await shown.press("o")
         await shown.until(lambda text: "UNKNOWN" in text)
         assert shown.app.failure is None

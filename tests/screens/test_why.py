@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from console.diagnosis.why.explain import explain
-from console.diagnosis.why.explain import WhyAnswer
+from console.diagnosis.why.explain import WhyAnswer, explain
 from console.errors import known
 from console.settings import Thresholds
 from console.text import SENTENCE_LIMIT, clean

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from console.diagnosis.why.explain import explain
-from console.diagnosis.why.explain import WhyAnswer
+from console.diagnosis.why.explain import WhyAnswer, explain
 from console.swarm.values import Service
 from screens.tui import why
 from screens.tui.environment import ConsoleEnvironment, OpenNetwork

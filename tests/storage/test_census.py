@@ -9,7 +9,7 @@ import pytest
 
 from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import HostError, Unknown
-from console.storage.census import FOLDER, write_census, read_censuses
+from console.storage.census import FOLDER, read_censuses, write_census
 from console.storage.state import state_folder
 from tests.support.swarms import LONG_AGO, NOW
 

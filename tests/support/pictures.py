@@ -14,7 +14,7 @@ from textual.app import App
 from console.addresses.leaks import Census, LeakLog, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.checks import judge
-from console.diagnosis.quiescence.values import Changes, PreviousChecks, QuiescenceRules, CheckInputs
+from console.diagnosis.quiescence.values import Changes, CheckInputs, PreviousChecks, QuiescenceRules
 from console.diagnosis.values import Snapshot
 from console.journal.recordings import RecordedJournal
 from console.journal.summary import summarise

@@ -6,11 +6,11 @@ from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import (
     Changes,
     Check,
+    CheckInputs,
     Judgement,
     PreviousChecks,
     QuiescenceRules,
     ReportedChange,
-    CheckInputs,
 )
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
@@ -28,7 +28,10 @@ EVERYTHING = {
 
 
 def seen(
-    state: SwarmState, reported_changes: tuple[ReportedChange, ...] = (), why_no_events: Unknown | None = None, **host: Any
+    state: SwarmState,
+    reported_changes: tuple[ReportedChange, ...] = (),
+    why_no_events: Unknown | None = None,
+    **host: Any,
 ) -> CheckInputs:
     return CheckInputs(snapshot(state), activity(**host), Changes(reported_changes, why_no_events), 1000.0)
 

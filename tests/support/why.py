@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from console.diagnosis.why.explain import explain
 from console.diagnosis.why.evidence import Explanation
-from console.diagnosis.why.explain import WhyAnswer
+from console.diagnosis.why.explain import WhyAnswer, explain
 from console.journal.matching import LogEvent, Recogniser
 from console.settings import Thresholds
 from console.swarm.values import Network, Service, Task

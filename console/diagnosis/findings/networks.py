@@ -76,7 +76,9 @@ def find_same_names(networks: tuple[Network, ...]) -> Iterator[Finding]:
         by_name[network.name].append(network)
     for name, same_name_networks in by_name.items():
         if len(same_name_networks) > 1 and any(network.is_overlay for network in same_name_networks):
-            descriptions = [f"{network.driver or 'without driver'} {network.id[:12]}" for network in same_name_networks]
+            descriptions = [
+                f"{network.driver or 'without driver'} {network.id[:12]}" for network in same_name_networks
+            ]
             yield Finding(
                 "same-name",
                 Severity.WARNING,
@@ -145,7 +147,8 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
             "network-filling",
             severity,
             name,
-            f"{name} has {qualifier}{free} of {capacity} free" + (f", {leak_text} leaked" if leak_text else ""),
+            f"{name} has {qualifier}{free} of {capacity} free"
+            + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is {percent(share)} full: {qualifier}{free} of {plural(capacity, 'address', 'addresses')} free"
             + (f"; {leak_text} of the others leaked." if leak_text else "."),
             f"Room for {qualifier}{plural(free // 2, 'more deploy')}: {room}",
@@ -203,7 +206,11 @@ def _basis(leak: Leak, now: datetime) -> str:
     """Return which addresses leaked, and since when that is known, as the end of a sentence."""
     load_balancers = leak.possibly_load_balancers
     addresses_text = listed([str(address) for address in leak.addresses], MAX_ADDRESSES)
-    those = f"{load_balancers} of these are other nodes' load balancers: {addresses_text}" if load_balancers else addresses_text
+    those = (
+        f"{load_balancers} of these are other nodes' load balancers: {addresses_text}"
+        if load_balancers
+        else addresses_text
+    )
     suffix = f" ({those})" if those else ""
     if leak.evidence is LeakEvidence.LEAK_LOG:
         return f", as observed when they leaked{suffix}"

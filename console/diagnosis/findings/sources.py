@@ -62,7 +62,11 @@ def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterato
 
 
 def _last_line_text(log_finding: LogFinding) -> str:
-    return f" Its last line ends: {ending(log_finding.text, LINE_LIMIT)}" if log_finding.signature.shows_line else ""
+    return (
+        f" Its last line ends: {ending(log_finding.text, LINE_LIMIT)}"
+        if log_finding.signature.shows_line
+        else ""
+    )
 
 
 def _window_text(journal: Summary) -> str:

@@ -119,7 +119,9 @@ def _parked_finding(owner: str, names: tuple[str, ...], snapshot: Snapshot) -> F
 
 
 def _way_back(run: str, snapshot: Snapshot) -> tuple[str, str]:
-    unfinished_run = next((candidate for candidate in known(snapshot.runs, ()) if candidate.run_id == run), None)
+    unfinished_run = next(
+        (candidate for candidate in known(snapshot.runs, ()) if candidate.run_id == run), None
+    )
     if unfinished_run is not None:
         return f" (it {unfinished_run.state})", unfinished_run.hint
     # Not every caller reads the runs, so it is not known that this one has ended.

@@ -112,7 +112,9 @@ def find_waiting_deploys(
     waiting_counts = count_waiting(waiting_deploys)
     for waiting_service in waiting_deploys:
         candidates = [by_id[network_id] for network_id in waiting_service.network_ids if network_id in by_id]
-        groups[most_likely_full(candidates, waiting_counts).network.id if candidates else ""].append(waiting_service)
+        groups[most_likely_full(candidates, waiting_counts).network.id if candidates else ""].append(
+            waiting_service
+        )
     for network_id, group in groups.items():
         yield _deploy_finding(group, by_id.get(network_id), thresholds)
     yield from _find_rejections(snapshot, by_id)
@@ -123,7 +125,9 @@ def count_waiting(waiting: Iterable[WaitingService | NeedyService]) -> Mapping[s
     return Counter(network_id for waiting_service in waiting for network_id in waiting_service.network_ids)
 
 
-def most_likely_full(candidates: Iterable[NetworkAccount], waiting_counts: Mapping[str, int]) -> NetworkAccount:
+def most_likely_full(
+    candidates: Iterable[NetworkAccount], waiting_counts: Mapping[str, int]
+) -> NetworkAccount:
     """Return the network, out of at least one, that most likely holds up a service which needs an address on each.
 
     One that is full for certain comes first. Where leaks are unknown, what is free is only a bound, and a small network
@@ -141,9 +145,13 @@ def most_likely_full(candidates: Iterable[NetworkAccount], waiting_counts: Mappi
     )
 
 
-def _deploy_finding(group: list[WaitingService], account: NetworkAccount | None, thresholds: Thresholds) -> Finding:
+def _deploy_finding(
+    group: list[WaitingService], account: NetworkAccount | None, thresholds: Thresholds
+) -> Finding:
     names = tuple(waiting_service.name for waiting_service in group)
-    descriptions = [f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group]
+    descriptions = [
+        f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in group
+    ]
     verb = "waits" if len(group) == 1 else "wait"
     deploys = plural(len(group), "deploy")
     services_text = listed(descriptions)
@@ -186,7 +194,9 @@ def _deploy_finding(group: list[WaitingService], account: NetworkAccount | None,
 
 def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
     services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
-    needs = {service.id: required_networks(service, snapshot) for service in known(snapshot.swarm.services, ())}
+    needs = {
+        service.id: required_networks(service, snapshot) for service in known(snapshot.swarm.services, ())
+    }
     rejected_tasks = [
         task
         for task in known(snapshot.swarm.tasks, ())
@@ -195,8 +205,15 @@ def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) ->
         and _age_s(snapshot.now, task.since) <= REJECTION_WINDOW_S
     ]
     if rejected_tasks:
-        names = tuple(dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected_tasks))
-        network_ids = {network_id for task in rejected_tasks for network_id in needs.get(task.service_id, ()) if network_id in by_id}
+        names = tuple(
+            dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected_tasks)
+        )
+        network_ids = {
+            network_id
+            for task in rejected_tasks
+            for network_id in needs.get(task.service_id, ())
+            if network_id in by_id
+        }
         accounts = [by_id[network_id] for network_id in sorted(network_ids)]
         tasks = f"{plural(len(rejected_tasks), 'task')} of {listed(names)} rejected in the last hour"
         if accounts and all(account.free_is_exact and account.free_at_most > 0 for account in accounts):

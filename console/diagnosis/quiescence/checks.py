@@ -19,13 +19,13 @@ from console.diagnosis.quiescence.values import (
     Blocker,
     Changes,
     Check,
+    CheckInputs,
     CheckState,
     Judgement,
     PreviousChecks,
     QuiescenceRules,
     Report,
     ReportedChange,
-    CheckInputs,
 )
 from console.errors import known
 from console.swarm.values import Event, SwarmState
@@ -99,7 +99,9 @@ def _is_disturbance(
 def _networks_of_only(excused_ids: frozenset[str], swarm: SwarmState) -> frozenset[str]:
     services = known(swarm.services, ())
     theirs = {network for service in services if service.id in excused_ids for network in service.network_ids}
-    others = {network for service in services if service.id not in excused_ids for network in service.network_ids}
+    others = {
+        network for service in services if service.id not in excused_ids for network in service.network_ids
+    }
     return frozenset(theirs - others)
 
 
@@ -114,7 +116,10 @@ def describe_changes(changes: Iterable[ReportedChange]) -> dict[str, tuple[str, 
     for name, group in changes_by_name.items():
         event = group[-1].event
         description = "could not be received for a while" if event is None else VERBS[event.action]
-        descriptions[name] = (description if len(group) == 1 else f"{description}, {plural(len(group), 'change')}", group[-1])
+        descriptions[name] = (
+            description if len(group) == 1 else f"{description}, {plural(len(group), 'change')}",
+            group[-1],
+        )
     return descriptions
 
 
@@ -125,7 +130,9 @@ def judge(inputs: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules)
     previous = replace(previous, past=remember(snapshot, previous.past))
     troubles = find_trouble(snapshot, previous, rules)
     troubles += find_leftovers(snapshot, previous, rules, troubles)
-    excused_ids = frozenset(covered_id for trouble in troubles if trouble.is_excused for covered_id in trouble.covers)
+    excused_ids = frozenset(
+        covered_id for trouble in troubles if trouble.is_excused for covered_id in trouble.covers
+    )
     changes = find_disturbances(inputs.changes.reported_changes, swarm, excused_ids)
     of_swarm = (
         swarm_checks.check_managers(swarm),
@@ -146,7 +153,9 @@ def judge(inputs: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules)
     report = Report(here, tuple(_add_times(check, first_blocked) for check in checks))
     return Judgement(
         report,
-        PreviousChecks({trouble.service_id: trouble.since for trouble in troubles}, first_blocked, previous.past),
+        PreviousChecks(
+            {trouble.service_id: trouble.since for trouble in troubles}, first_blocked, previous.past
+        ),
         max((change.received_s for change in changes), default=None),
     )
 
@@ -158,7 +167,13 @@ def _check_changes(
     if not dwell_s:
         return Check(code, title, CheckState.UNCHECKED, note="A single snapshot waits for none.")
     if changes.why_no_events is not None:
-        return Check(code, title, CheckState.UNKNOWN, note=changes.why_no_events.reason, hint=changes.why_no_events.hint)
+        return Check(
+            code,
+            title,
+            CheckState.UNKNOWN,
+            note=changes.why_no_events.reason,
+            hint=changes.why_no_events.hint,
+        )
     recent = describe_changes(change for change in disturbances if now_s - change.received_s < dwell_s)
     if not recent:
         return Check(code, title, CheckState.QUIET)

@@ -106,7 +106,9 @@ def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Pas
         return before
     tasks = tasks_by_service(swarm.tasks)
     return {
-        service.id: _update_past(service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past()))
+        service.id: _update_past(
+            service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past())
+        )
         for service in swarm.services
         if not service.is_job
     }
@@ -120,7 +122,11 @@ def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before:
     if has_its_replicas(service, tasks):
         return Past(frozenset(ends), now)
     complete_at = before.complete_at
-    if complete_at is not None and complete_at >= service.updated and not any(end.at >= complete_at for end in ends):
+    if (
+        complete_at is not None
+        and complete_at >= service.updated
+        and not any(end.at >= complete_at for end in ends)
+    ):
         ends.add(End(now, is_failure=False))
     return Past(frozenset(ends), complete_at)
 
@@ -141,7 +147,9 @@ def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
         slots[task.slot or task.node_id].append(task)
     if service.mode == "global":
         desired_slots = [
-            slot for slot in slots.values() if any(slot_task.desired_state not in STOP_STATES for slot_task in slot)
+            slot
+            for slot in slots.values()
+            if any(slot_task.desired_state not in STOP_STATES for slot_task in slot)
         ]
         return all(runs(slot) for slot in desired_slots)
     content = sum(runs(slot) or _is_at_rest(slot, service) for slot in slots.values())

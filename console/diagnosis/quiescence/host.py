@@ -108,11 +108,12 @@ _INTERPRETERS: Mapping[str, _Options] = {
         "ep",
         with_value="rC",
         long_ending=frozenset(("--eval", "--print")),
-        long_with_value=frozenset(("--require", "--import", "--loader", "--experimental-loader", "--conditions")),
+        long_with_value=frozenset(
+            ("--require", "--import", "--loader", "--experimental-loader", "--conditions")
+        ),
     ),
 }
 """By the pattern of their names, as their manual pages say."""
-
 
 
 def deploy_tools(
@@ -151,7 +152,9 @@ def command_of(argv: Sequence[str]) -> tuple[str, ...]:
     if not argv:
         return ()
     name = _bare(argv[0])
-    options = next((interpreter for pattern, interpreter in _INTERPRETERS.items() if re.fullmatch(pattern, name)), None)
+    options = next(
+        (interpreter for pattern, interpreter in _INTERPRETERS.items() if re.fullmatch(pattern, name)), None
+    )
     if options is None:
         return (name, *argv[1:])
     script = _script(list(argv[1:]), options)

@@ -30,7 +30,9 @@ def find_leftovers(
     if isinstance(swarm.services, Unknown):
         return ()
     services = {service.id: service for service in swarm.services}
-    tasks_by_service = _group_by_missing_service(swarm, services, {trouble.service_id for trouble in troubles})
+    tasks_by_service = _group_by_missing_service(
+        swarm, services, {trouble.service_id for trouble in troubles}
+    )
     missing = tuple(_troubles_of_missing_services(tasks_by_service, snapshot.now, rules))
     excused_ids = {trouble.service_id for trouble in (*troubles, *missing) if trouble.is_excused}
     return (*missing, *_troubles_on_down_nodes(snapshot, services, excused_ids, previous, rules))

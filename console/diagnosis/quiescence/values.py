@@ -190,7 +190,9 @@ def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:
         if not blockers:
             blockers_by_name.setdefault(check.title, check.note)
         for blocker in blockers:
-            blockers_by_name.setdefault(_CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what)
+            blockers_by_name.setdefault(
+                _CONTAINER_OF_TASK.sub(r"containers of \1", blocker.name), blocker.what
+            )
     return tuple(blockers_by_name.items())
 
 

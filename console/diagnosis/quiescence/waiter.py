@@ -18,13 +18,13 @@ from console.concurrency import sleep_unless
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import (
     Changes,
+    CheckInputs,
     Judgement,
     PreviousChecks,
     QuiescenceRules,
     QuiescenceVerdict,
     Report,
     ReportedChange,
-    CheckInputs,
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
@@ -112,7 +112,9 @@ class QuiescenceTracker:
             item for item in self._reported_changes if now_s - item.received_s < self._rules.dwell_s
         ]
         snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NO_LOG)
-        inputs = CheckInputs(snapshot, activity, Changes(tuple(self._reported_changes), self._why_no_events), now_s)
+        inputs = CheckInputs(
+            snapshot, activity, Changes(tuple(self._reported_changes), self._why_no_events), now_s
+        )
         judgement = judge(inputs, self._previous, self._rules)
         self._previous = judgement.previous
         return judgement

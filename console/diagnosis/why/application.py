@@ -4,9 +4,16 @@ import re
 import shlex
 
 from console.diagnosis.why.case import Case
-from console.diagnosis.why.evidence import address_rows, count_rows, error_rows, failure_count_text, service_row
+from console.diagnosis.why.evidence import (
+    Explanation,
+    ServiceStanding,
+    address_rows,
+    count_rows,
+    error_rows,
+    failure_count_text,
+    service_row,
+)
 from console.diagnosis.why.placement import down_slots, not_an_address_problem, troubled_slots
-from console.diagnosis.why.evidence import Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.swarm.values import Task
 from console.text import duration, ending
@@ -28,7 +35,9 @@ _EXIT_CODES = {
 
 def failing_health_check(case: Case) -> Explanation | None:
     """The health check of its container fails, so Swarm stops it."""
-    slot_and_task = next(((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None)
+    slot_and_task = next(
+        ((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None
+    )
     if slot_and_task is None:
         return None
     slot, task = slot_and_task
@@ -121,7 +130,11 @@ def failure_without_restart(case: Case) -> Explanation | None:
 def repeated_failure(case: Case) -> Explanation | None:
     """Its task starts, ends by itself and is started again."""
     is_job = case.service.is_job
-    failing_slots = [slot_and_task for slot_and_task in troubled_slots(case) if not (is_job and slot_and_task[1].state == "complete")]
+    failing_slots = [
+        slot_and_task
+        for slot_and_task in troubled_slots(case)
+        if not (is_job and slot_and_task[1].state == "complete")
+    ]
     if not failing_slots:
         return None
     slot, task = max(failing_slots, key=lambda slot_and_task: len(slot_and_task[0].failures(case.now)))

@@ -38,7 +38,10 @@ class Slot:
     def is_active(self) -> bool:
         """Whether a task is meant to run here."""
         task = self.newest
-        return task.desired_state in RUN_STATES and (task.state, task.desired_state) != ("complete", "complete")
+        return task.desired_state in RUN_STATES and (task.state, task.desired_state) != (
+            "complete",
+            "complete",
+        )
 
     def failures(self, now: datetime) -> tuple[Task, ...]:
         """Return the tasks in a row that ended by themselves, newest first, of the last hour or else the last one."""
@@ -194,7 +197,9 @@ def open_case(service: Service, swarm: SwarmIndex) -> Case:
     required_ids = [id_ for id_ in existing_ids if swarm.networks[id_].is_overlay]
     if service.publishes_ingress:
         required_ids += [
-            network.id for network in swarm.networks.values() if network.ingress and network.id not in required_ids
+            network.id
+            for network in swarm.networks.values()
+            if network.ingress and network.id not in required_ids
         ]
     places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
     return Case(

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.diagnosis.findings.networks import leak_count_text
+from console.diagnosis.values import Severity
 from console.diagnosis.why.case import Case, Slot
 from console.durations import stamp
 from console.journal.matching import LogEvent, Recogniser
@@ -13,9 +16,6 @@ from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
 from console.swarm.values import Task
 from console.text import duration, plural
-from dataclasses import dataclass
-from enum import StrEnum
-from console.diagnosis.values import Severity
 
 MAX_HOLDERS = 3
 
@@ -143,7 +143,9 @@ def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
     if count < 2:
         return ()
     subject = f"task {task_name(case, slot.newest)}"
-    value = f"{count} listed{failure_count_text(case, slot).partition('times')[2]}; Swarm lists only the last few"
+    value = (
+        f"{count} listed{failure_count_text(case, slot).partition('times')[2]}; Swarm lists only the last few"
+    )
     return (Evidence(subject, "failures", value),)
 
 
@@ -210,7 +212,9 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     why = reasons[0].rstrip(".") if reasons else "no reason given"
     return (
         Evidence(subject, "accounted", f"{qualifier}{account.accounted} of {account.capacity}"),
-        Evidence(subject, "leaked", f"unknown: {why}" if leak_count is None else leak_count_text(account) or "0"),
+        Evidence(
+            subject, "leaked", f"unknown: {why}" if leak_count is None else leak_count_text(account) or "0"
+        ),
         Evidence(subject, "free", f"{'' if account.free_is_exact else 'at most '}{account.free_at_most}"),
         Evidence(subject, "held by", _holders(case, account)),
     )

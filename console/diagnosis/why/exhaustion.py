@@ -8,6 +8,8 @@ from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.findings.waiting import most_likely_full
 from console.diagnosis.why.case import Case
 from console.diagnosis.why.evidence import (
+    Explanation,
+    ServiceStanding,
     error_rows,
     line_rows,
     network_rows,
@@ -16,7 +18,6 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
-from console.diagnosis.why.evidence import Explanation, ServiceStanding
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.swarm.values import Task
@@ -80,7 +81,9 @@ def node_without_address(case: Case) -> Explanation | None:
     task = _last_without_attachment(case)
     if task is None:
         return None
-    accounts = [case.swarm.accounts[network_id] for network_id in case.needs if network_id in case.swarm.accounts]
+    accounts = [
+        case.swarm.accounts[network_id] for network_id in case.needs if network_id in case.swarm.accounts
+    ]
     full = [account for account in accounts if account.capacity and account.free_at_most == 0]
     roomy = bool(accounts) and all(account.free_is_exact and account.free_at_most > 0 for account in accounts)
     line = case.line(task.node_id, task.id)

@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
 from console.diagnosis.why.case import Case, SwarmIndex, index_swarm, open_case
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.errors import Unknown, UsageError, known
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from console.swarm.values import Service
 from console.text import clean, listed, near_names, plural
-from dataclasses import dataclass
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 
 Cause = Callable[[Case], Explanation | None]
 
@@ -106,17 +105,26 @@ def explain(
     explanations = {service.id: _explain_service(service, swarm) for service in chosen_services}
     mates = {service.stack for service in chosen_services if service.stack}
     around = [service for service in services if service.stack in mates and service.id not in explanations]
-    waiting = _group_waiting([*explanations.values(), *(_explain_service(service, swarm) for service in around)])
+    waiting = _group_waiting(
+        [*explanations.values(), *(_explain_service(service, swarm) for service in around)]
+    )
     sorted_explanations = tuple(
         sorted(
             (
-                _add_waiting_neighbours(service_explanation, waiting.get(service_explanation.service.stack, []))
+                _add_waiting_neighbours(
+                    service_explanation, waiting.get(service_explanation.service.stack, [])
+                )
                 for service_explanation in explanations.values()
             ),
-            key=lambda service_explanation: (-service_explanation.explanation.standing.severity.rank, service_explanation.service.name),
+            key=lambda service_explanation: (
+                -service_explanation.explanation.standing.severity.rank,
+                service_explanation.service.name,
+            ),
         )
     )
-    return WhyAnswer(sorted_explanations, worst_standing(sorted_explanations), _headline(sorted_explanations, names))
+    return WhyAnswer(
+        sorted_explanations, worst_standing(sorted_explanations), _headline(sorted_explanations, names)
+    )
 
 
 def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Service, ...]:
@@ -173,7 +181,9 @@ def _group_waiting(explanations: Iterable[ServiceExplanation]) -> Mapping[str, l
     return by_stack
 
 
-def _add_waiting_neighbours(service_explanation: ServiceExplanation, waiting: Sequence[ServiceExplanation]) -> ServiceExplanation:
+def _add_waiting_neighbours(
+    service_explanation: ServiceExplanation, waiting: Sequence[ServiceExplanation]
+) -> ServiceExplanation:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
     own = service_explanation.explanation
     if own.standing is ServiceStanding.RUNS or own.is_address_problem:
@@ -215,11 +225,15 @@ def _headline(explanations: tuple[ServiceExplanation, ...], names: tuple[str, ..
     ]
     if not held_up:
         return (
-            f"all {plural(len(explanations), 'service')} run" if len(explanations) > 1 else "the one service runs"
+            f"all {plural(len(explanations), 'service')} run"
+            if len(explanations) > 1
+            else "the one service runs"
         )
     waiting = sum(bool(service_explanation.explanation.is_address_problem) for service_explanation in held_up)
     why = f", {waiting} waiting for an address" if waiting else ", none waiting for an address"
-    unsure = any(service_explanation.explanation.is_address_problem is None for service_explanation in held_up)
+    unsure = any(
+        service_explanation.explanation.is_address_problem is None for service_explanation in held_up
+    )
     return (
         f"{len(held_up)} of {plural(len(explanations), 'service')} {'does' if len(held_up) == 1 else 'do'} not run"
         + ("" if unsure and not waiting else why)

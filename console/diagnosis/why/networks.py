@@ -4,9 +4,17 @@ import shlex
 
 from console.diagnosis.findings.networks import why_unallocated
 from console.diagnosis.why.case import Case
-from console.diagnosis.why.evidence import line_rows, network_name, service_row, state_row, vip_rows
+from console.diagnosis.why.evidence import (
+    Evidence,
+    Explanation,
+    ServiceStanding,
+    line_rows,
+    network_name,
+    service_row,
+    state_row,
+    vip_rows,
+)
 from console.diagnosis.why.exhaustion import PASSING_S
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.journal.signatures import Confidence
 from console.text import duration
 
@@ -60,7 +68,9 @@ def missing_network(case: Case) -> Explanation | None:
 
 def network_without_subnet(case: Case) -> Explanation | None:
     """A network of the service never got a subnet, so nothing on it gets an address."""
-    ids_without_subnet = [network_id for network_id in case.needs if not case.swarm.networks[network_id].is_allocated]
+    ids_without_subnet = [
+        network_id for network_id in case.needs if not case.swarm.networks[network_id].is_allocated
+    ]
     if not ids_without_subnet or not (set(ids_without_subnet) & set(case.without_vip) or case.new_tasks):
         return None
     network = case.swarm.networks[ids_without_subnet[0]]

@@ -4,8 +4,15 @@ import shlex
 
 from console.causes.nodes import REASONS
 from console.diagnosis.why.case import Case, Slot
-from console.diagnosis.why.evidence import address_rows, node_name, service_row, state_row
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import (
+    Evidence,
+    Explanation,
+    ServiceStanding,
+    address_rows,
+    node_name,
+    service_row,
+    state_row,
+)
 from console.errors import Unknown, known
 from console.journal.signatures import Confidence
 from console.swarm.values import PublishedPort, Service, Task
@@ -49,7 +56,9 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
     ]
     rows += [
         Evidence(
-            f"service {case.service.name}", "own task", f"{own_task.id[:12]} is still {own_task.state} on that node"
+            f"service {case.service.name}",
+            "own task",
+            f"{own_task.id[:12]} is still {own_task.state} on that node",
         )
         for own_task in _own_tasks(case, task, port)
     ]
@@ -71,7 +80,8 @@ def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, Published
         for service in services
         if service.id != case.service.id
         for published_port in service.ports
-        if str(published_port.port) == port and (published_port.is_ingress or _has_task_on(case, service, task.node_id))
+        if str(published_port.port) == port
+        and (published_port.is_ingress or _has_task_on(case, service, task.node_id))
     ]
 
 
@@ -91,7 +101,10 @@ def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
 
 def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
     """Return older tasks of the service that still run on the node and publish the port there in host mode."""
-    if not any(str(published_port.port) == port and not published_port.is_ingress for published_port in case.service.ports):
+    if not any(
+        str(published_port.port) == port and not published_port.is_ingress
+        for published_port in case.service.ports
+    ):
         return []
     return [
         own_task

@@ -3,8 +3,14 @@
 import shlex
 
 from console.diagnosis.why.case import SETTLING_S, Case
-from console.diagnosis.why.evidence import service_row, state_row, vip_rows
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.evidence import (
+    Evidence,
+    Explanation,
+    ServiceStanding,
+    service_row,
+    state_row,
+    vip_rows,
+)
 from console.journal.signatures import Confidence
 from console.text import duration, plural
 
@@ -82,7 +88,10 @@ def running_update(case: Case) -> Explanation | None:
 def healthy_service(case: Case) -> Explanation | None:
     """Everything that is wanted runs."""
     desired_count = desired_tasks(case)
-    if case.running < (len(case.active_slots) if desired_count is None else desired_count) or not case.running:
+    if (
+        case.running < (len(case.active_slots) if desired_count is None else desired_count)
+        or not case.running
+    ):
         return None
     ended_tasks = [task for slot in case.slots for task in slot.failures(case.now)]
     before = (

@@ -1,9 +1,12 @@
 """Causes that a task itself reports, and those that dockerd's log tells about an allocation."""
 
 from console.causes.registry import cause_of
-from console.causes.values import Area, ErrorSource, Match, fill_sentence, fill_command
+from console.causes.values import Area, ErrorSource, Match, fill_command, fill_sentence
 from console.diagnosis.why.case import Case, Slot
 from console.diagnosis.why.evidence import (
+    Evidence,
+    Explanation,
+    ServiceStanding,
     address_rows,
     count_rows,
     error_rows,
@@ -27,7 +30,6 @@ from console.diagnosis.why.placement import (
     scheduling_advice,
     troubled_slots,
 )
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
 from console.journal.failures import ALLOCATIONS
 from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
@@ -166,7 +168,9 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
         names["holder"] = holder_text(case, task, names["port"])
         names = {key: value for key, value in names.items() if value}
     is_address, words = (
-        (cause.is_address_problem, "") if cause.area in _DECISIVE_AREAS else not_an_address_problem(case, task)
+        (cause.is_address_problem, "")
+        if cause.area in _DECISIVE_AREAS
+        else not_an_address_problem(case, task)
     )
     again = (
         f" The newest task has run for {duration(case.age_s(slot.newest.since))}: too short to tell whether it stays."

@@ -8,10 +8,8 @@ from dataclasses import replace
 
 from console.clock import SystemClock
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.evidence import lines_of
-from console.diagnosis.why.explain import explain
-from console.diagnosis.why.evidence import ServiceStanding
-from console.diagnosis.why.explain import WhyAnswer
+from console.diagnosis.why.evidence import ServiceStanding, lines_of
+from console.diagnosis.why.explain import WhyAnswer, explain
 from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_recent, whose_host
