@@ -227,8 +227,8 @@ TABLE = (
     Row("when it was restarted last is not known", LEAKED_FULL, ALLOWED, STOP, "not known when",
         more={"last_restart_at": UNREAD}),
     Row("a run is unfinished", LEAKED_FULL, ALLOWED, STOP, "run proxy-16",
-        more={"unfinished": "The run proxy-16 is unfinished."}),
-    Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished": UNREAD}),
+        more={"unfinished_run": "The run proxy-16 is unfinished."}),
+    Row("whether a run is unfinished is not known", HEALTHY, ALLOWED, UNKNOWN, more={"unfinished_run": UNREAD}),
     Row("another command holds the lock", LEAKED_FULL, ALLOWED, STOP, "census proxy", more={"holder": "census proxy"}),
     Row("another machine's run has parked a service", PARKED, ALLOWED, STOP, "parked, without tasks until the run proxy-16"),
     Row("a hand-over is unfinished", HANDING_OVER, ALLOWED, STOP, "ci-host is paused: no new task starts on it"),
@@ -250,7 +250,7 @@ def inputs(row: Row) -> GuardInputs:
     seen = snapshot(row.swarm, earlier=row.swarm, journal=None)
     seen = replace(seen, journal=row.journal)
     usual = {
-        "quiet": CALM, "unfinished": "", "holder": "", "daemon": DAEMON, "last_restart_at": None, "prunable": (),
+        "quiet": CALM, "unfinished_run": "", "holder": "", "daemon": DAEMON, "last_restart_at": None, "prunable": (),
     }  # fmt: skip
     return GuardInputs(seen, assess(seen, Thresholds()), **{**usual, **row.more})
 
