@@ -12,7 +12,15 @@ from datetime import datetime
 from ipaddress import IPv4Address
 
 from console.addresses.holders import task_name
-from console.addresses.leaks import AllocatorGeneration, LeakEntry, LeakLog, MonitoringGap, allocator_of
+from console.addresses.leaks import (
+    AllocatorGeneration,
+    LeakEntry,
+    LeakLog,
+    MonitoringGap,
+    allocator_of,
+    subtract_addresses,
+    valid_entries,
+)
 from console.errors import Unknown, known
 from console.swarm.values import Attachment, Network, SwarmState, Task
 from console.text import listed, plural
@@ -218,7 +226,7 @@ def step(
     )
     gaps = (
         *_new_gaps(leak_tracker, _unclear_removals(ended_tasks, known_networks), now, ended_s),
-        *_past_gaps(leak_tracker.leak_log),
+        *leak_tracker.leak_log.past_gaps,
     )
     leak_log = LeakLog(leak_tracker.leak_log.monitored_since or now, entries[:MAX_ENTRIES], gaps[:MAX_GAPS])
     on = {attachment.network_id for task in tracked_tasks.values() for attachment in task.attachments}
@@ -257,7 +265,8 @@ def drop_addresses(
     entries = tuple(
         remaining
         for entry in leak_tracker.leak_log.entries
-        if (remaining := _subtract(entry, addresses) if entry.network_id == network_id else entry) is not None
+        if (remaining := subtract_addresses(entry, addresses) if entry.network_id == network_id else entry)
+        is not None
     )
     if entries == leak_tracker.leak_log.entries:
         return leak_tracker
@@ -265,21 +274,13 @@ def drop_addresses(
 
 
 def _note_read_failure(leak_tracker: LeakTracker, why: Unknown) -> LeakTracker:
-    if leak_tracker.last_snapshot_at is None or _open_gap(leak_tracker.leak_log) is not None:
+    if leak_tracker.last_snapshot_at is None or leak_tracker.leak_log.open_gap is not None:
         return leak_tracker
     gap = MonitoringGap(leak_tracker.last_snapshot_at, None, f"The swarm could not be read. {why.reason}")
     return replace(
         leak_tracker,
         leak_log=replace(leak_tracker.leak_log, gaps=(gap, *leak_tracker.leak_log.gaps)[:MAX_GAPS]),
     )
-
-
-def _open_gap(leak_log: LeakLog) -> MonitoringGap | None:
-    return leak_log.gaps[0] if leak_log.gaps and leak_log.gaps[0].until is None else None
-
-
-def _past_gaps(leak_log: LeakLog) -> tuple[MonitoringGap, ...]:
-    return tuple(gap for gap in leak_log.gaps if gap.until is not None)
 
 
 def _update_networks(
@@ -311,7 +312,7 @@ def _drop_stale_entries(
         leak_tracker = replace(leak_tracker, leak_log=leak_log)
     if leak_tracker.last_snapshot_at is not None and not isinstance(swarm.nodes, Unknown) and now != then:
         # Without a leader there is no allocator, and the next one is built from scratch.
-        gaps = leak_log.gaps[:1] if _open_gap(leak_log) else ()
+        gaps = leak_log.gaps[:1] if leak_log.open_gap else ()
         if gaps and now and then and now.leader_id == then.leader_id and now.daemon_began is not None:
             gaps = (replace(gaps[0], since=max(gaps[0].since, now.daemon_began)),)
         leak_log = replace(leak_log, entries=(), gaps=gaps)
@@ -378,7 +379,7 @@ def _new_gaps(
         return
     since, open_gap, apart_s = (
         min(leak_tracker.last_snapshot_at, now),
-        _open_gap(leak_tracker.leak_log),
+        leak_tracker.leak_log.open_gap,
         ended_s - leak_tracker.last_snapshot_s,
     )
     if unclear_removals:
@@ -394,33 +395,3 @@ def _new_gaps(
     elif apart_s > (ENDING_INTERVAL_S if leak_tracker.is_ending() else IDLE_INTERVAL_S):
         why = f"No snapshot was taken for {apart_s:.1f} s." if open_gap is None else open_gap.why
         yield MonitoringGap(since if open_gap is None else min(open_gap.since, now), now, why)
-
-
-def valid_entries(
-    entries: tuple[LeakEntry, ...], swarm: SwarmState, there: Mapping[str, Network]
-) -> tuple[LeakEntry, ...]:
-    """Return the entries without networks that are not `there`, and without addresses that somebody holds."""
-    if not entries:
-        return ()
-    held_addresses: dict[str, set[object]] = {entry.network_id: set() for entry in entries}
-    for service in known(swarm.services, ()):
-        for vip in service.virtual_ips:
-            held_addresses.get(vip.network_id, set()).add(vip.address)
-    for task in known(swarm.tasks, ()):
-        for attachment in task.attachments if task.is_alive else ():
-            held_addresses.get(attachment.network_id, set()).update(attachment.addresses)
-    for key in held_addresses.keys() & there.keys():
-        detail = there[key].detail
-        endpoints = () if isinstance(detail, Unknown) else detail.endpoints
-        held_addresses[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
-    remaining = (
-        _subtract(entry, held_addresses[entry.network_id]) for entry in entries if entry.network_id in there
-    )
-    return tuple(entry for entry in remaining if entry is not None)
-
-
-def _subtract(entry: LeakEntry, addresses: Collection[object]) -> LeakEntry | None:
-    remaining = tuple(address for address in entry.addresses if address not in addresses)
-    if remaining == entry.addresses:
-        return entry
-    return replace(entry, addresses=remaining) if remaining else None

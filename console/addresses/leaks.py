@@ -1,7 +1,7 @@
 """What leaked, how that is known and how sure it is: the log of watched leaks, and a census while it is valid. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from console.addresses.holders import Pool
 from console.durations import is_known
 from console.errors import Unknown, known
-from console.swarm.values import SubnetUse, SwarmState
+from console.swarm.values import Network, SubnetUse, SwarmState
 
 ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
 HOLDERS_CHANGING = "Addresses changed hands between the two snapshots."
@@ -193,6 +193,16 @@ class LeakLog:
     entries: tuple[LeakEntry, ...] = ()
     gaps: tuple[MonitoringGap, ...] = ()
 
+    @property
+    def open_gap(self) -> MonitoringGap | None:
+        """The gap that goes on, or None while monitoring is close enough."""
+        return self.gaps[0] if self.gaps and self.gaps[0].until is None else None
+
+    @property
+    def past_gaps(self) -> tuple[MonitoringGap, ...]:
+        """The gaps that are over, newest first."""
+        return tuple(gap for gap in self.gaps if gap.until is not None)
+
     def on(self, network_id: str) -> tuple[LeakEntry, ...]:
         """Return the entries of one network."""
         return tuple(entry for entry in self.entries if entry.network_id == network_id)
@@ -297,3 +307,36 @@ def count_unaccounted(pool: Pool, use: SubnetUse, accounted_count: int) -> int |
     if use.available > size or (whole and use.in_use + use.available != size):
         return None
     return pool.capacity - use.available - accounted_count
+
+
+def valid_entries(
+    entries: tuple[LeakEntry, ...], swarm: SwarmState, there: Mapping[str, Network]
+) -> tuple[LeakEntry, ...]:
+    """Return the entries without networks that are not `there`, and without addresses that somebody holds."""
+    if not entries:
+        return ()
+    held_addresses: dict[str, set[object]] = {entry.network_id: set() for entry in entries}
+    for service in known(swarm.services, ()):
+        for vip in service.virtual_ips:
+            held_addresses.get(vip.network_id, set()).add(vip.address)
+    for task in known(swarm.tasks, ()):
+        for attachment in task.attachments if task.is_alive else ():
+            held_addresses.get(attachment.network_id, set()).update(attachment.addresses)
+    for key in held_addresses.keys() & there.keys():
+        detail = there[key].detail
+        endpoints = () if isinstance(detail, Unknown) else detail.endpoints
+        held_addresses[key].update(endpoint.address for endpoint in endpoints if endpoint.is_load_balancer)
+    remaining = (
+        subtract_addresses(entry, held_addresses[entry.network_id])
+        for entry in entries
+        if entry.network_id in there
+    )
+    return tuple(entry for entry in remaining if entry is not None)
+
+
+def subtract_addresses(entry: LeakEntry, addresses: Collection[object]) -> LeakEntry | None:
+    """Return an entry without these addresses; None where it has no others."""
+    remaining = tuple(address for address in entry.addresses if address not in addresses)
+    if remaining == entry.addresses:
+        return entry
+    return replace(entry, addresses=remaining) if remaining else None

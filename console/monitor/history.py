@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Point, Trend, trend_of
-from console.addresses.leak_tracker import valid_entries
 from console.addresses.leaks import (
     AllocatorGeneration,
     LeakEntry,
@@ -18,6 +17,7 @@ from console.addresses.leaks import (
     LeakLog,
     allocator_key,
     allocator_of,
+    valid_entries,
 )
 from console.clock import Clock
 from console.diagnosis.values import Snapshot
