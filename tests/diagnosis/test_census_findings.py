@@ -60,7 +60,7 @@ def test_a_void_census_is_a_note_that_says_why_and_counts_nothing() -> None:
         a_census("10.0.1.9"), allocator=replace(a_census().allocator, daemon_began=NOW - timedelta(days=99))
     )
     found = assessed((kept, other))
-    (stale,) = [each for each in found.findings if each.code == "census-void"]
+    (stale,) = [each for each in found.findings if each.code == "census-stale"]
     assert stale.sentence == "The last census of proxy is stale: dockerd was restarted."
     assert found.accounts[0].leaked is None
     assert found.severity is Severity.OK
@@ -70,7 +70,7 @@ def test_dockerds_log_makes_it_void() -> None:
     rebuilt = replace(summarise([], {}, 3600), rebuilt_at=ago(60))
     seen = replace(snapshot(STATE, journal=rebuilt), censuses=(a_census("10.0.1.9"),))
     codes = [each.code for each in assess(seen, Thresholds()).findings]
-    assert "census-void" in codes
+    assert "census-stale" in codes
     assert "leaked" not in codes
 
 

@@ -250,7 +250,7 @@ def test_glance_marks_what_a_census_found_until_dockerd_is_restarted(
     after = json_of(someone, engine, name)
 
     assert after["networks"][0]["leaked"] == (0 if world.traits.counts_addresses else None)
-    (stale,) = [each for each in after["findings"] if each["code"] == "census-void"]
+    (stale,) = [each for each in after["findings"] if each["code"] == "census-stale"]
     assert "dockerd was restarted" in stale["sentence"]
 
 

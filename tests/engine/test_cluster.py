@@ -88,5 +88,5 @@ def test_a_census_tells_other_nodes_load_balancers_apart_by_number(cluster: list
         after = someone.run("glance", "--json", "--host", manager.host, "shared").json
         # The new leader has rebuilt the count: nothing has leaked since, where that is counted at all.
         assert after["networks"][0]["leaked"] == (0 if world.traits.counts_addresses else None)
-        (stale,) = [each for each in after["findings"] if each["code"] == "census-void"]
+        (stale,) = [each for each in after["findings"] if each["code"] == "census-stale"]
         assert "another node leads the swarm now" in stale["sentence"]

@@ -240,7 +240,7 @@ def find_stale_censuses(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
     for stale in censuses:
         name = stale.census.network_name
         yield Finding(
-            "census-void",
+            "census-stale",
             Severity.OK,
             name,
             "",
