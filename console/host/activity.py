@@ -22,7 +22,7 @@ class Process:
 
     pid: int
     parent: int
-    started: datetime
+    started_at: datetime
     terminal: str
     """Such as `pts/3`; nothing where it has none."""
     argv: tuple[str, ...]
@@ -101,7 +101,7 @@ class Inapplicable:
     """A part that has no meaning here, and why: an engine elsewhere, a machine without systemd, nothing configured."""
 
     reason: str
-    is_wanted: bool = False
+    is_configured: bool = False
     """Whether it was asked for in the settings all the same; then it can never be known."""
 
 

@@ -18,7 +18,7 @@ from console.host.units import BOOTED, Run, has_systemd, read_units
 from console.text import SENTENCE_LIMIT, clean
 
 START_WITHIN_S = 30.0
-_TAKEN = ("already exists", "was already loaded")
+_UNIT_EXISTS = ("already exists", "was already loaded")
 """What systemd says of a name that is taken, in its versions up to 237 and since."""
 STOP_WITHIN_S = 1800
 """For so long systemd waits for a process that it told to end, in seconds: it ends after what it is in the midst of."""
@@ -34,14 +34,14 @@ class DetachedProgram:
     """The whole of it: nothing of the caller's is passed on."""
     unit: str
     """The name of the unit, without its ending."""
-    about: str
+    description: str
     output: Path
     """Where its standard output and error go without systemd; else to the journal."""
     after: str = ""
     """A unit that is stopped later than this one when the machine is shut down."""
 
 
-class UnitTaken(HostError):
+class UnitExists(HostError):
     """A unit cannot be started because one of its name still exists: it may be about to end."""
 
 
@@ -53,7 +53,7 @@ async def start(program: DetachedProgram, booted: Path = BOOTED, run: Run = outp
     if has_systemd(booted):
         await _start_unit(program, run)
     else:
-        await _start_detached(program)
+        await _start_session(program)
 
 
 async def has_ended(program: DetachedProgram, booted: Path = BOOTED, run: Run = output_of) -> bool:
@@ -77,12 +77,12 @@ async def _start_unit(program: DetachedProgram, run: Run) -> None:
     try:
         await run(unit_command(program), START_WITHIN_S)
     except CommandFailed as error:
-        if any(each in error.said for each in _TAKEN):
-            raise UnitTaken(
+        if any(message in error.complaint for message in _UNIT_EXISTS):
+            raise UnitExists(
                 f"The unit {unit} still exists.", f"`systemctl status {unit}` shows it."
             ) from error
         raise HostError(
-            f"systemd did not start {unit}: {error.said.removesuffix('.')}.",
+            f"systemd did not start {unit}: {error.complaint.removesuffix('.')}.",
             f"`journalctl -u {unit}` may say more.",
         ) from error
 
@@ -109,7 +109,7 @@ def unit_command(program: DetachedProgram) -> tuple[str, ...]:
         "--quiet",
         "--no-ask-password",
         "--service-type=exec",
-        f"--description={program.about}",
+        f"--description={program.description}",
         "--working-directory=/",
         *(f"--property={name}={value}" for name, value in properties.items()),
         *(f"--setenv={name}={value}" for name, value in program.environment.items()),
@@ -118,7 +118,7 @@ def unit_command(program: DetachedProgram) -> tuple[str, ...]:
     )
 
 
-async def _start_detached(program: DetachedProgram) -> None:
+async def _start_session(program: DetachedProgram) -> None:
     try:
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -150,8 +150,8 @@ async def _start_detached(program: DetachedProgram) -> None:
             f"{clean(str(program.output), 300)} may say why; this machine may be overloaded.",
         ) from error
     if code:
-        said = await asyncio.to_thread(_tail, program.output)
-        raise HostError(f"`{clean(program.argv[0])}` ended with exit code {code}: {said}")
+        last_line = await asyncio.to_thread(_tail, program.output)
+        raise HostError(f"`{clean(program.argv[0])}` ended with exit code {code}: {last_line}")
 
 
 def _tail(path: Path) -> str:

@@ -18,9 +18,9 @@ async def read_routes(timeout_s: float) -> tuple[Route, ...]:
 
     Raises HostError when `ip` (iproute2) is not there or says something else than its JSON.
     """
-    said = await output_of(("ip", "-4", "-json", "route", "show", "table", "all"), timeout_s)
+    output = await output_of(("ip", "-4", "-json", "route", "show", "table", "all"), timeout_s)
     try:
-        rows = json.loads(said or b"[]")
+        rows = json.loads(output or b"[]")
         routes = [
             Route(IPv4Network(row["dst"]), clean(row.get("dev") or ""))
             for row in rows
@@ -39,10 +39,10 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def machine_id(path: Path = MACHINE_ID) -> str:
     """Return the ID that systemd gave this machine (machine-id(5)), or its host name where there is none."""
     try:
-        told = path.read_text("ascii").strip()
+        text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        told = ""
-    return clean(told) or clean(socket.gethostname())
+        text = ""
+    return clean(text) or clean(socket.gethostname())
 
 
 def boot_id(path: Path = BOOT_ID) -> str:
@@ -53,19 +53,19 @@ def boot_id(path: Path = BOOT_ID) -> str:
         return ""
 
 
-def given_addresses(root: Path, container_ids: Iterable[str], network: str) -> Mapping[str, bool]:
+def static_addresses(root: Path, container_ids: Iterable[str], network: str) -> Mapping[str, bool]:
     """Return for each container whether its address on a network was given by hand; absent where that is not to be read."""
-    found: dict[str, bool] = {}
+    is_static: dict[str, bool] = {}
     for id_ in container_ids:
         try:
             data = json.loads((root / "containers" / id_ / "config.v2.json").read_text("utf-8"))
             endpoint = data["NetworkSettings"]["Networks"][network]
-            is_chosen = endpoint["IPAMOperational"]
+            is_allocated = endpoint["IPAMOperational"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if isinstance(is_chosen, bool):
-            found[id_] = bool(endpoint.get("IPAMConfig")) and not is_chosen
-    return found
+        if isinstance(is_allocated, bool):
+            is_static[id_] = bool(endpoint.get("IPAMConfig")) and not is_allocated
+    return is_static
 
 
 UNIX = "unix://"

@@ -45,7 +45,7 @@ class TransientUnit:
             if not isinstance(error, CommandFailed):
                 raise
             raise HostError(
-                f"systemd did not start {self.name}: {error.said.removesuffix('.')}.",
+                f"systemd did not start {self.name}: {error.complaint.removesuffix('.')}.",
                 f"`journalctl -u {self.name}` may say more.",
             ) from error
 
@@ -66,26 +66,26 @@ class TransientUnit:
             "--",
             "/usr/bin/env",
             # systemd replaces variables in the arguments.
-            *(each.replace("$", "$$") for each in program.argv),
+            *(argument.replace("$", "$$") for argument in program.argv),
         )
 
     async def status(self) -> ProgramStatus:
-        said = await self._run(
+        output = await self._run(
             ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name),
             _COMMAND_TIMEOUT_S,
         )
-        told = dict(line.partition("=")[::2] for line in said.decode("utf-8", "replace").splitlines())
-        if "ActiveState" not in told:
+        properties = dict(line.partition("=")[::2] for line in output.decode("utf-8", "replace").splitlines())
+        if "ActiveState" not in properties:
             raise HostError(f"`systemctl show` did not answer for {self.name}.")
-        if told.get("LoadState") != "loaded":
+        if properties.get("LoadState") != "loaded":
             return ProgramStatus(ProgramState.LOST)
-        if told["ActiveState"] not in _OVER and told.get("SubState") != "exited":
+        if properties["ActiveState"] not in _OVER and properties.get("SubState") != "exited":
             return ProgramStatus(ProgramState.RUNNING)
-        status = told.get("ExecMainStatus", "")
+        status = properties.get("ExecMainStatus", "")
         code = int(status) if status.isdecimal() else None
-        if code is not None and told.get("ExecMainCode") not in (_EXITED, None):
+        if code is not None and properties.get("ExecMainCode") not in (_EXITED, None):
             code += 128
-        result = clean(told.get("Result", ""))
+        result = clean(properties.get("Result", ""))
         return ProgramStatus(ProgramState.ENDED, code, "" if result in ("success", "exit-code") else result)
 
     async def forget(self) -> None:

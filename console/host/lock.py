@@ -30,10 +30,10 @@ async def maintenance_lock(command: str, who: Who, clock: Clock, path: Path = LO
     descriptor = _open(path)
     try:
 
-        async def taken() -> bool:
-            return _taken(descriptor)
+        async def try_lock() -> bool:
+            return _try_lock(descriptor)
 
-        if not await until(taken, clock, MAX_WAIT_S, _TRY_S):
+        if not await until(try_lock, clock, MAX_WAIT_S, _TRY_S):
             note = clean(os.pread(descriptor, 4 * NOTE_LIMIT, 0).strip(), NOTE_LIMIT)
             raise LockHeld(note or "its name is not recorded yet")
         try:
@@ -60,7 +60,7 @@ def _open(path: Path) -> int:
         ) from error
 
 
-def _taken(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -87,20 +87,20 @@ async def follow(program: Outliving, clock: Clock, listen: Listen) -> ProgramSta
     blind_since_s: float | None = None
     while True:
         try:
-            standing = await program.status()
+            status = await program.status()
             blind_since_s = None
         except HostError:
             now_s = clock.monotonic()
             blind_since_s = now_s if blind_since_s is None else blind_since_s
             if now_s - blind_since_s >= MAX_WAIT_S:
                 raise
-            standing = ProgramStatus(ProgramState.RUNNING)
+            status = ProgramStatus(ProgramState.RUNNING)
         # Read after the poll, so that of one that has ended nothing is missing.
-        is_last = standing.state is not ProgramState.RUNNING
+        is_last = status.state is not ProgramState.RUNNING
         for line in await asyncio.to_thread(lines.new, is_last=is_last):
             await listen(line)
         if is_last:
-            return standing
+            return status
         await clock.sleep(POLL_S)
 
 
@@ -110,33 +110,33 @@ class FileTail:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._at = 0
-        self._left = b""
+        self._rest = b""
 
     def new(self, *, is_last: bool = False) -> list[bytes]:
         """Return the lines since the last time; a last one without an end only when no more can come."""
-        found: list[bytes] = []
+        lines: list[bytes] = []
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, 2)
                 if size - self._at > MOST_BYTES:
-                    found.append(b"... %d bytes are left out ..." % (size - self._at - MOST_BYTES))
-                    self._at, self._left = size - MOST_BYTES, b""
+                    lines.append(b"... %d bytes are left out ..." % (size - self._at - MOST_BYTES))
+                    self._at, self._rest = size - MOST_BYTES, b""
                 file.seek(self._at)
                 while chunk := file.read(_CHUNK_BYTES):
                     self._at += len(chunk)
-                    *lines, self._left = _LINE_END.split(self._left + chunk)
-                    found.extend(piece for line in lines for piece in _pieces(line))
-                    if len(self._left) > LINE_LIMIT_BYTES:
-                        found.extend(_pieces(self._left))
-                        self._left = b""
+                    *ended_lines, self._rest = _LINE_END.split(self._rest + chunk)
+                    lines.extend(piece for line in ended_lines for piece in _pieces(line))
+                    if len(self._rest) > LINE_LIMIT_BYTES:
+                        lines.extend(_pieces(self._rest))
+                        self._rest = b""
         except FileNotFoundError:
-            return found
+            return lines
         except OSError as error:
             raise HostError(f"The log {self._path} cannot be read: {error.strerror}.") from error
-        if is_last and self._left:
-            found.extend(_pieces(self._left))
-            self._left = b""
-        return found
+        if is_last and self._rest:
+            lines.extend(_pieces(self._rest))
+            self._rest = b""
+        return lines
 
 
 def _pieces(line: bytes) -> Sequence[bytes]:

@@ -116,15 +116,15 @@ _NOT_FOUND = 127
 
 
 class CommandFailed(HostError):
-    """A command ended with another exit code than 0; `said` is what it complained about, in one line."""
+    """A command ended with another exit code than 0; `complaint` is what it complained about, in one line."""
 
     def __init__(self, argv: Sequence[str], code: int, complaints: bytes) -> None:
         text = " ".join(complaints.decode("utf-8", "replace").split())
         self.code = code
-        self.said = clean(text, SENTENCE_LIMIT) or f"exit code {code}"
+        self.complaint = clean(text, SENTENCE_LIMIT) or f"exit code {code}"
         # A line may hold whole environments and properties: its beginning tells which command it is.
-        shown = clean(" ".join(argv), SHOWN_OF_COMMAND)
-        super().__init__(f"`{shown}` failed: {self.said.removesuffix('.')}.")
+        command = clean(" ".join(argv), SHOWN_OF_COMMAND)
+        super().__init__(f"`{command}` failed: {self.complaint.removesuffix('.')}.")
 
 
 class RunningCommand:
@@ -172,7 +172,7 @@ class RunningCommand:
 
 
 @asynccontextmanager
-async def started(
+async def running_command(
     argv: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[RunningCommand]:
     """Run a command for as long as the block lasts; in every case it is gone when this ends.
@@ -194,25 +194,25 @@ async def started(
             raise HostError(f"`{clean(argv[0])}` could not be started: {error.strerror}.") from error
         out.release()
         err.release()
-        running = RunningCommand(argv, process, out, err)
+        command = RunningCommand(argv, process, out, err)
         try:
-            yield running
+            yield command
         finally:
-            await running.kill()
+            await command.kill()
 
 
 async def output_of(
     argv: Sequence[str], timeout_s: float, environment: Mapping[str, str] | None = None
 ) -> bytes:
-    """Return what a command wrote to its standard output; `environment` is as for `started`.
+    """Return what a command wrote to its standard output; `environment` is as for `running_command`.
 
     A process that it left behind, and that still holds its output, is not waited for. Raises HostError when it cannot
     be started or is not done in time, and CommandFailed when it ends with another exit code than 0.
     """
     try:
-        async with asyncio.timeout(timeout_s), started(argv, environment) as running:
-            out = await running.out.read()
-            await running.succeed()
+        async with asyncio.timeout(timeout_s), running_command(argv, environment) as command:
+            out = await command.out.read()
+            await command.succeed()
             return out
     except TimeoutError as error:
         raise HostError(f"`{clean(argv[0])}` timed out after {timeout_s:g} s.") from error

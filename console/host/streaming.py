@@ -47,9 +47,9 @@ async def run_streaming(
     cannot be started, and at the time limit.
     """
     async with AsyncExitStack() as stack:
-        complaints = await stack.enter_async_context(_stream_items(listen))
-        output = complaints if results is None else await stack.enter_async_context(_stream_items(results))
-        process = await _started(program, output.pipe.write_end, complaints.pipe.write_end)
+        complaints = await stack.enter_async_context(_open_pipe(listen))
+        output = complaints if results is None else await stack.enter_async_context(_open_pipe(results))
+        process = await _start(program, output.pipe.write_end, complaints.pipe.write_end)
         output.pipe.release()
         complaints.pipe.release()
         try:
@@ -62,9 +62,9 @@ async def run_streaming(
         finally:
             if process.returncode is None:
                 await _end_group(process)
-        cut = await _rest_of(output, complaints)
-        if cut:
-            await listen(cut)
+        notice = await _rest_of(output, complaints)
+        if notice:
+            await listen(notice)
     return code if code >= 0 else 128 - code
 
 
@@ -73,12 +73,12 @@ class _PipeReader:
     """A pipe, and what listens to it."""
 
     pipe: OutputPipe
-    hearing: "asyncio.Task[None]"
+    reading: "asyncio.Task[None]"
 
     async def finish(self) -> bool:
         """Wait until all that a program wrote has been heard, once it has ended; return whether somebody holds its pipe."""
         is_held = await self.pipe.finish()
-        await self.hearing
+        await self.reading
         return is_held
 
 
@@ -94,19 +94,19 @@ async def _rest_of(*streams: _PipeReader) -> bytes:
 
 
 @asynccontextmanager
-async def _stream_items(listen: Listen) -> AsyncIterator[_PipeReader]:
+async def _open_pipe(listen: Listen) -> AsyncIterator[_PipeReader]:
     """Give a pipe that is listened to."""
     async with output_pipe() as pipe:
-        hearing = asyncio.create_task(_receive(pipe.reader, listen))
+        reading = asyncio.create_task(_receive(pipe.reader, listen))
         try:
-            yield _PipeReader(pipe, hearing)
+            yield _PipeReader(pipe, reading)
         finally:
-            hearing.cancel()
+            reading.cancel()
             with suppress(asyncio.CancelledError):
-                await hearing
+                await reading
 
 
-async def _started(program: Program, output: int, complaints: int) -> asyncio.subprocess.Process:
+async def _start(program: Program, output: int, complaints: int) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *program.argv,
@@ -118,8 +118,8 @@ async def _started(program: Program, output: int, complaints: int) -> asyncio.su
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise HostError(f"`{clean(program.argv[0])}` could not be started: {said}.") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise HostError(f"`{clean(program.argv[0])}` could not be started: {reason}.") from error
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
@@ -136,18 +136,18 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
 
 
 async def _receive(stream: asyncio.StreamReader, listen: Listen) -> None:
-    left = b""
+    rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
-        *lines, left = _LINE_END.split(left + chunk)
+        *lines, rest = _LINE_END.split(rest + chunk)
         for line in lines:
-            await _tell(line, listen)
-        while len(left) > LINE_LIMIT_BYTES:
-            await listen(left[:LINE_LIMIT_BYTES])
-            left = left[LINE_LIMIT_BYTES:]
-    if left:
-        await listen(left)
+            await _pass_on(line, listen)
+        while len(rest) > LINE_LIMIT_BYTES:
+            await listen(rest[:LINE_LIMIT_BYTES])
+            rest = rest[LINE_LIMIT_BYTES:]
+    if rest:
+        await listen(rest)
 
 
-async def _tell(line: bytes, listen: Listen) -> None:
+async def _pass_on(line: bytes, listen: Listen) -> None:
     for start in range(0, max(len(line), 1), LINE_LIMIT_BYTES):
         await listen(line[start : start + LINE_LIMIT_BYTES])

@@ -38,10 +38,10 @@ async def read_logins(timeout_s: float, run: Run = output_of, *, logind: bool = 
 
 
 async def _from_logind(timeout_s: float, run: Run) -> tuple[Login, ...]:
-    said = await run(("loginctl", "list-sessions", "--no-pager", "--output=json"), timeout_s)
+    output = await run(("loginctl", "list-sessions", "--no-pager", "--output=json"), timeout_s)
     try:
-        rows: list[Mapping[str, Any]] = json.loads(said or b"[]")
-        told = {str(row["session"]): row.get("state") for row in rows if row.get("tty")}
+        rows: list[Mapping[str, Any]] = json.loads(output or b"[]")
+        states = {str(row["session"]): row.get("state") for row in rows if row.get("tty")}
         logins = [
             Login(clean(row["user"]), clean(row["tty"]), clean(str(row["session"])), None)
             for row in rows
@@ -49,28 +49,28 @@ async def _from_logind(timeout_s: float, run: Run) -> tuple[Login, ...]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError("`loginctl list-sessions` gave a malformed reply.") from error
-    untold = [session for session, state in told.items() if state is None]
-    if untold:
-        told.update(await _states(untold, timeout_s, run))
-    return tuple(login for login in logins if told.get(login.session) != "closing")
+    without_state = [session for session, state in states.items() if state is None]
+    if without_state:
+        states.update(await _states(without_state, timeout_s, run))
+    return tuple(login for login in logins if states.get(login.session) != "closing")
 
 
 async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mapping[str, str]:
     """Return the states of sessions by their IDs, for systemd before 254, which does not list them."""
     # Each property by itself: loginctl of that age takes no list.
-    asked = ("loginctl", "show-session", "--no-pager", "--property=Id", "--property=State", "--", *sessions)
+    command = ("loginctl", "show-session", "--no-pager", "--property=Id", "--property=State", "--", *sessions)
     try:
-        said = await run(asked, timeout_s)
+        output = await run(command, timeout_s)
     except HostError:
         # One of them has ended in between. Whose state is not known counts as somebody until the next snapshot.
         return {}
-    return {block["Id"]: block["State"] for block in property_blocks(said) if {"Id", "State"} <= block.keys()}
+    return {block["Id"]: block["State"] for block in property_blocks(output) if {"Id", "State"} <= block.keys()}
 
 
-def _from_utmp(said: bytes) -> tuple[Login, ...]:
+def _from_utmp(output: bytes) -> tuple[Login, ...]:
     # `who` in the C locale: user, terminal, date, time, perhaps (host). The time is local.
     logins = []
-    for line in said.decode("utf-8", "replace").splitlines():
+    for line in output.decode("utf-8", "replace").splitlines():
         words = line.split()
         if len(words) < 4:
             continue
@@ -87,7 +87,7 @@ T = TypeVar("T")
 _NO_SYSTEMD = "systemd does not run on this machine."
 
 
-def unlooked(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
+def unavailable_activity(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
     """Return the activity of a host that is not the engine's, or not known to be."""
     return HostActivity(own, reason, reason, reason, reason, reason, reason)
 
@@ -102,41 +102,41 @@ class HostPaths:
     run: Run = output_of
 
 
-PLACES = HostPaths()
+DEFAULT_PATHS = HostPaths()
 
 
 class HostReader:
     """Looks at one host, each command within `timeout_s`."""
 
     def __init__(
-        self, wanted: Quiet, timeout_s: float, places: HostPaths = PLACES, *, holds_lock: bool = False
+        self, quiet: Quiet, timeout_s: float, paths: HostPaths = DEFAULT_PATHS, *, holds_lock: bool = False
     ) -> None:
         """`holds_lock` says that the lock is held by the very run that asks, and so nobody else can hold it."""
-        self._wanted = wanted
+        self._quiet = quiet
         self._timeout_s = timeout_s
-        self._places = places
+        self._paths = paths
         self._holds_lock = holds_lock
 
     def own(self) -> Own:
-        return read_own(self._places.proc)
+        return read_own(self._paths.proc)
 
     async def take(self) -> HostActivity:
         """Return what goes on now; what cannot be read is unknown."""
-        systemd = has_systemd(self._places.booted)
-        wanted, limit, run = self._wanted, self._timeout_s, self._places.run
+        systemd = has_systemd(self._paths.booted)
+        quiet, limit, run = self._quiet, self._timeout_s, self._paths.run
         processes, jobs, units, timers, logins, holder = await together(
-            _part(asyncio.to_thread(read_processes, self._places.proc)),
-            _part(read_jobs(limit, run)) if systemd else _inapplicable(_NO_SYSTEMD),
-            self._configured(systemd, "units", wanted.units, read_units),
-            self._configured(systemd, "timers", wanted.timers, read_timers),
-            _part(read_logins(limit, run, logind=systemd)),
+            _result(asyncio.to_thread(read_processes, self._paths.proc)),
+            _result(read_jobs(limit, run)) if systemd else _inapplicable(_NO_SYSTEMD),
+            self._read_configured(systemd, "units", quiet.units, read_units),
+            self._read_configured(systemd, "timers", quiet.timers, read_timers),
+            _result(read_logins(limit, run, logind=systemd)),
             _inapplicable("This run holds the lock itself.")
             if self._holds_lock
-            else _part(asyncio.to_thread(holder_of_lock, self._places.lock)),
+            else _result(asyncio.to_thread(holder_of_lock, self._paths.lock)),
         )
         return HostActivity(self.own(), processes, jobs, units, timers, logins, holder)
 
-    async def _configured(
+    async def _read_configured(
         self,
         systemd: bool,  # noqa: FBT001 - one caller, a few lines above
         what: str,
@@ -147,13 +147,13 @@ class HostReader:
             return Inapplicable(f"No {what} are configured.")
         if not systemd:
             # Asked for by name: to pass over it would be to say that it is quiet.
-            return Inapplicable(f"quiet.{what} is configured, but {_NO_SYSTEMD}", is_wanted=True)
-        return await _part(read(patterns, self._timeout_s, self._places.run))
+            return Inapplicable(f"quiet.{what} is configured, but {_NO_SYSTEMD}", is_configured=True)
+        return await _result(read(patterns, self._timeout_s, self._paths.run))
 
 
-async def _part(answer: Awaitable[T]) -> Result[T]:
+async def _result(value: Awaitable[T]) -> Result[T]:
     try:
-        return await answer
+        return await value
     except HostError as error:
         return unknown_from(error)
 
@@ -182,7 +182,7 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
     Raises HostError when /proc is not there or hides the processes of others (mounted with hidepid).
     """
     try:
-        booted = _boot_time(proc)
+        boot_time = _boot_time(proc)
         # A user who may not see the first process may not see others either.
         (proc / "1" / "cmdline").read_bytes()
         numbers = sorted(int(path.name) for path in proc.iterdir() if path.name.isdecimal())
@@ -191,8 +191,8 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
             f"The processes of this host cannot be listed: {clean(str(error), 200)}.",
             "Run this as root; /proc may be mounted with hidepid.",
         ) from error
-    found = (_process(proc / str(number), number, booted) for number in numbers)
-    return tuple(process for process in found if process is not None)
+    processes = (_process(proc / str(number), number, boot_time) for number in numbers)
+    return tuple(process for process in processes if process is not None)
 
 
 def read_own(proc: Path = PROC) -> Own:
@@ -214,7 +214,7 @@ def _boot_time(proc: Path) -> datetime:
     )
 
 
-def _process(folder: Path, number: int, booted: datetime) -> Process | None:
+def _process(folder: Path, number: int, boot_time: datetime) -> Process | None:
     try:
         line = (folder / "cmdline").read_bytes()
         # The name in parentheses may hold anything; fields are counted from behind it (proc(5)).
@@ -229,7 +229,7 @@ def _process(folder: Path, number: int, booted: datetime) -> Process | None:
     return Process(
         number,
         int(fields[1]),
-        booted + age,
+        boot_time + age,
         _terminal(int(fields[4])),
         tuple(clean(word, 300) for word in words),
     )

@@ -36,13 +36,13 @@ class DaemonUnit:
 async def read_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> DaemonUnit:
     """Return the unit. Raises HostError when systemd does not tell, or has no such unit."""
     command = ("systemctl", "show", "--no-pager", f"--property={_UNIT_PROPERTIES}", "--", name)
-    told = next(property_blocks(await run(command, timeout_s)), {})
-    if told.get("LoadState") != "loaded":
+    properties = next(property_blocks(await run(command, timeout_s)), {})
+    if properties.get("LoadState") != "loaded":
         raise HostError(
-            f"systemd has no unit {clean(name)} (it is {clean(told.get('LoadState', 'unknown'))}).",
+            f"systemd has no unit {clean(name)} (it is {clean(properties.get('LoadState', 'unknown'))}).",
             "Set `docker_unit` to the one that runs dockerd.",
         )
-    return DaemonUnit(clean(name), _started(told), _span_s(told.get("StartLimitIntervalUSec", "")))
+    return DaemonUnit(clean(name), _started_at(properties), _span_s(properties.get("StartLimitIntervalUSec", "")))
 
 
 async def restart_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> None:
@@ -50,9 +50,9 @@ async def restart_daemon_unit(name: str, timeout_s: float, run: Run = output_of)
     await run(("systemctl", "restart", "--", name), timeout_s)
 
 
-def _started(told: Mapping[str, str]) -> datetime | None:
-    at = told.get("ActiveEnterTimestampMonotonic", "")
-    if told.get("ActiveState") not in ("active", "reloading") or not at.isdecimal():
+def _started_at(properties: Mapping[str, str]) -> datetime | None:
+    at = properties.get("ActiveEnterTimestampMonotonic", "")
+    if properties.get("ActiveState") not in ("active", "reloading") or not at.isdecimal():
         return None
     return datetime.now(UTC) - timedelta(seconds=max(0.0, time.monotonic() - int(at) / 1e6))
 
@@ -89,7 +89,7 @@ class Link:
     result: str
     invocation: str
     """Another one each time that it is started; nothing where it never was, or systemd has forgotten it."""
-    is_passed_over: bool
+    is_skipped: bool
     """Whether a condition of its own did not hold when it was last to be started."""
     has_job: bool
     after: frozenset[str]
@@ -104,7 +104,7 @@ class Link:
         """What is wrong with it once it is not busy, as what follows its name; nothing where it is well."""
         if self.load != "loaded":
             return f"is {self.load or 'unknown'}"
-        if self.is_passed_over:
+        if self.is_skipped:
             return "was skipped: one of its conditions is not met"
         if self.state == "failed" or self.result not in ("", "success"):
             return f"failed ({self.result})"
@@ -118,58 +118,58 @@ class Link:
 
 async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
     """Return units as they are now, globs among the loaded ones; those that do not exist are `not-found`."""
-    said = await run(
+    output = await run(
         ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *map(full_name, names)),
         TIMEOUT_S,
     )
     links = []
-    for block in said.decode("utf-8", "replace").split("\n\n"):
-        told = {key: value for key, _, value in (line.partition("=") for line in block.splitlines())}
-        if not told:
+    for block in output.decode("utf-8", "replace").split("\n\n"):
+        properties = {key: value for key, _, value in (line.partition("=") for line in block.splitlines())}
+        if not properties:
             continue
-        if "Id" not in told or "ActiveState" not in told:
+        if "Id" not in properties or "ActiveState" not in properties:
             raise HostError("`systemctl show` gave a malformed reply.")
-        shown = {key: clean(value) for key, value in told.items() if key != "After"}
+        values = {key: clean(value) for key, value in properties.items() if key != "After"}
         links.append(
             Link(
-                shown["Id"],
-                shown.get("LoadState", ""),
-                shown["ActiveState"],
-                shown.get("SubState", ""),
-                shown.get("Result", ""),
-                shown.get("InvocationID", ""),
+                values["Id"],
+                values.get("LoadState", ""),
+                values["ActiveState"],
+                values.get("SubState", ""),
+                values.get("Result", ""),
+                values.get("InvocationID", ""),
                 # Before any start it is `no` as well.
-                shown.get("ConditionResult") == "no" and shown.get("ConditionTimestampMonotonic", "0") != "0",
-                shown.get("Job", "") not in ("", "0"),
-                frozenset(told.get("After", "").split()),
+                values.get("ConditionResult") == "no" and values.get("ConditionTimestampMonotonic", "0") != "0",
+                values.get("Job", "") not in ("", "0"),
+                frozenset(properties.get("After", "").split()),
             )
         )
     return tuple(links)
 
 
-async def expanded(names: Iterable[str], run: Run) -> tuple[Link, ...]:
+async def expand(names: Iterable[str], run: Run) -> tuple[Link, ...]:
     """Return the units of a chain in their order: as they are written, and those of a glob as systemd orders them."""
-    found: dict[str, Link] = {}
+    units: dict[str, Link] = {}
     for name in names:
-        links = _ordered(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
+        links = _in_order(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
         for link in links:
-            found.setdefault(link.name, link)
-    return tuple(found.values())
+            units.setdefault(link.name, link)
+    return tuple(units.values())
 
 
 async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
     loaded = await read_links((pattern,), run)
     # systemd unloads what has nothing to do and is wanted by nothing.
-    said = await run(
+    output = await run(
         ("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--plain", "--full"), TIMEOUT_S
     )
-    files = [line.split()[0] for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-    known = {link.name for link in loaded}
+    files = [line.split()[0] for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    names = {link.name for link in loaded}
     # A template is no unit.
     others = [
         file
         for file in files
-        if fnmatchcase(file, full_name(pattern)) and "@." not in file and file not in known
+        if fnmatchcase(file, full_name(pattern)) and "@." not in file and file not in names
     ]
     return (*loaded, *(await read_links(others, run) if others else ()))
 
@@ -181,15 +181,15 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
     """
     end_s = clock.monotonic() + limit_s
     now = await _one(name, run)
-    said = ""
+    failure = ""
     if not now.is_busy and (now.trouble or not now.has_been_started_since(since)):
         try:
             # It waits for the end by itself: of a unit that nothing refers to, systemd forgets at once how it ended.
             await run(("systemctl", "restart", "--", name), limit_s)
         except HostError as error:
-            said = error.sentence
+            failure = error.sentence
         now = await _one(name, run)
-    while now.is_busy and not said and clock.monotonic() < end_s:
+    while now.is_busy and not failure and clock.monotonic() < end_s:
         await clock.sleep(POLL_S)
         now = await _one(name, run)
     if now.is_busy:
@@ -198,8 +198,8 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
             f"{await _tail(now, run)}",
             f"It continues. {_hint(now)}",
         )
-    if said or now.trouble:
-        what = f"{now.name} {now.trouble}." if now.trouble else f"{now.name} was not restarted. {said}"
+    if failure or now.trouble:
+        what = f"{now.name} {now.trouble}." if now.trouble else f"{now.name} was not restarted. {failure}"
         raise StepFailed(
             f"{what}{await _tail(now, run) if now.has_been_started_since(since) else ''}", _hint(now)
         )
@@ -213,9 +213,9 @@ async def _one(name: str, run: Run) -> Link:
     return links[0]
 
 
-def _ordered(links: Sequence[Link]) -> Iterable[Link]:
-    by_name = {each.name: each for each in sorted(links, key=lambda link: link.name)}
-    order = TopologicalSorter({name: each.after & by_name.keys() for name, each in by_name.items()})
+def _in_order(links: Sequence[Link]) -> Iterable[Link]:
+    by_name = {link.name: link for link in sorted(links, key=lambda link: link.name)}
+    order = TopologicalSorter({name: link.after & by_name.keys() for name, link in by_name.items()})
     try:
         return [by_name[name] for name in order.static_order()]
     except CycleError:
@@ -230,12 +230,12 @@ async def _tail(link: Link, run: Run) -> str:
         # The last lines may still be on their way; without them the rest is shown.
         await run(("journalctl", "--sync"), TIMEOUT_S)
     try:
-        said = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)
+        output = await run((*command, f"--unit={link.name}", f"--lines={TAIL_LINES}"), TIMEOUT_S)
     except HostError as error:
         return f" Its journal cannot be read: {error.sentence}"
-    lines = [clean(line, SENTENCE_LIMIT) for line in said.decode("utf-8", "replace").splitlines()]
-    told = " | ".join(line for line in lines if line.strip())
-    return f" It logged: {told}" if told else " It logged nothing."
+    lines = [clean(line, SENTENCE_LIMIT) for line in output.decode("utf-8", "replace").splitlines()]
+    text = " | ".join(line for line in lines if line.strip())
+    return f" It logged: {text}" if text else " It logged nothing."
 
 
 def _hint(link: Link) -> str:

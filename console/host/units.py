@@ -16,12 +16,12 @@ from console.host.process import output_of
 from console.text import clean
 
 
-def property_blocks(said: bytes) -> Iterator[Mapping[str, str]]:
+def property_blocks(output: bytes) -> Iterator[Mapping[str, str]]:
     """Yield the properties of one object after the other, unchecked; a line that is not a property is skipped."""
-    for block in said.decode("utf-8", "replace").split("\n\n"):
-        told = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
-        if told:
-            yield told
+    for block in output.decode("utf-8", "replace").split("\n\n"):
+        properties = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
+        if properties:
+            yield properties
 
 
 BOOTED = Path("/run/systemd/system")
@@ -40,9 +40,9 @@ def has_systemd(booted: Path = BOOTED) -> bool:
 
 async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[SystemdJob, ...]:
     """Return systemd's jobs, waiting and running. Raises HostError when it does not tell."""
-    said = await run(("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s)
+    output = await run(("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s)
     jobs = []
-    for line in said.decode("utf-8", "replace").splitlines():
+    for line in output.decode("utf-8", "replace").splitlines():
         words = line.split()
         if not words or line.startswith("No jobs"):
             continue
@@ -54,28 +54,28 @@ async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[SystemdJob,
 
 async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = output_of) -> tuple[Unit, ...]:
     """Return the units of these names and globs, and since when each is in its state."""
-    said = await run(
+    output = await run(
         ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *patterns), timeout_s
     )
-    passed_s, now = time.monotonic(), datetime.now(UTC)
+    now_s, now = time.monotonic(), datetime.now(UTC)
     units = []
-    for told in property_blocks(said):
-        if "Id" not in told or "ActiveState" not in told:
+    for properties in property_blocks(output):
+        if "Id" not in properties or "ActiveState" not in properties:
             raise HostError("`systemctl show` gave a malformed reply.")
-        changed = told.get("StateChangeTimestampMonotonic", "0")
+        changed_us = properties.get("StateChangeTimestampMonotonic", "0")
         since = (
-            now - timedelta(seconds=passed_s - int(changed) / 1e6)
-            if changed.isdecimal() and int(changed)
+            now - timedelta(seconds=now_s - int(changed_us) / 1e6)
+            if changed_us.isdecimal() and int(changed_us)
             else None
         )
         units.append(
             Unit(
-                clean(told["Id"]),
-                clean(told["ActiveState"]),
-                clean(told.get("SubState", "")),
+                clean(properties["Id"]),
+                clean(properties["ActiveState"]),
+                clean(properties.get("SubState", "")),
                 since,
-                clean(told.get("LoadState", "")),
-                clean(told.get("Result", "")),
+                clean(properties.get("LoadState", "")),
+                clean(properties.get("Result", "")),
             )
         )
     return tuple(units)
@@ -83,9 +83,9 @@ async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = outpu
 
 async def read_timers(patterns: Sequence[str], timeout_s: float, run: Run = output_of) -> tuple[Timer, ...]:
     """Return the active timers of these names and globs, and when each fires next (systemd 247 and later)."""
-    said = await run(("systemctl", "list-timers", "--no-pager", "--output=json", "--", *patterns), timeout_s)
+    output = await run(("systemctl", "list-timers", "--no-pager", "--output=json", "--", *patterns), timeout_s)
     try:
-        rows = json.loads(said or b"[]")
+        rows = json.loads(output or b"[]")
         return tuple(
             Timer(
                 clean(row["unit"]),

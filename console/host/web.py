@@ -23,7 +23,7 @@ class Reply:
 
     status: int | None
     """None where no HTTP answer came."""
-    said: str
+    summary: str
     """The status, or why there is none, in a few words."""
     location: str = ""
     """Where a redirect leads."""
@@ -42,40 +42,40 @@ class HttpOptions:
     """How many are followed."""
 
 
-async def ask(url: str, how: HttpOptions) -> Reply:
+async def ask(url: str, options: HttpOptions) -> Reply:
     """Return what an address answers to GET. Whatever goes wrong is an answer without a status, never an error."""
     try:
-        async with asyncio.timeout(how.timeout_s):
-            return await _follow(url, how)
+        async with asyncio.timeout(options.timeout_s):
+            return await _follow(url, options)
     except TimeoutError:
-        said = f"no answer within {how.timeout_s:g} s"
+        reason = f"no answer within {options.timeout_s:g} s"
     except ssl.SSLCertVerificationError as error:
-        said = f"its certificate is not valid: {error.verify_message}"
+        reason = f"its certificate is not valid: {error.verify_message}"
     except ssl.SSLError as error:
-        said = f"TLS failed: {error.reason or 'no reason given'}"
+        reason = f"TLS failed: {error.reason or 'no reason given'}"
     except OSError as error:
         # asyncio puts addresses in the place of what went wrong; what cannot be resolved has a number below 0.
         number = error.errno or 0
-        said = (os.strerror(number) if number > 0 else error.strerror) or str(error) or type(error).__name__
+        reason = (os.strerror(number) if number > 0 else error.strerror) or str(error) or type(error).__name__
     except ValueError as error:
-        said = str(error) or type(error).__name__
-    return Reply(None, clean(said, 200))
+        reason = str(error) or type(error).__name__
+    return Reply(None, clean(reason, 200))
 
 
-async def _follow(url: str, how: HttpOptions) -> Reply:
-    reply = await _ask_once(urlsplit(url), how)
-    for _ in range(how.redirects):
+async def _follow(url: str, options: HttpOptions) -> Reply:
+    reply = await _ask_once(urlsplit(url), options)
+    for _ in range(options.redirects):
         url = urljoin(url, reply.location)
         if reply.status not in REDIRECTS or not reply.location or urlsplit(url).scheme not in _PORTS:
             break
-        reply = await _ask_once(urlsplit(url), how)
+        reply = await _ask_once(urlsplit(url), options)
     return reply
 
 
-async def _ask_once(url: SplitResult, how: HttpOptions) -> Reply:
+async def _ask_once(url: SplitResult, options: HttpOptions) -> Reply:
     host, port = (url.hostname or "").encode("idna").decode(), url.port or _PORTS[url.scheme]
-    connect_host, connect_port = _address(how.via) if how.via else (host, port)
-    tls = _context(how) if url.scheme == "https" else None
+    connect_host, connect_port = _address(options.via) if options.via else (host, port)
+    tls = _context(options) if url.scheme == "https" else None
     reader, writer = await asyncio.open_connection(
         connect_host, connect_port, ssl=tls, server_hostname=host if tls else None, limit=HEAD_LIMIT_BYTES
     )
@@ -91,20 +91,20 @@ async def _ask_once(url: SplitResult, how: HttpOptions) -> Reply:
         # Only the head is wanted; a server that goes on sending is not waited for.
         writer.transport.abort()
     line, _, headers = head.partition(b"\r\n")
-    found = _STATUS.match(line)
-    if found is None:
+    match = _STATUS.match(line)
+    if match is None:
         raise ValueError("what answers there does not speak HTTP")
     location = BytesHeaderParser().parsebytes(headers).get("Location", "")
-    return Reply(int(found[1]), found[1].decode(), clean(str(location), 1000))
+    return Reply(int(match[1]), match[1].decode(), clean(str(location), 1000))
 
 
 def _request(url: SplitResult, host: str) -> bytes:
     path = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), _AS_THEY_ARE)
-    shown = f"[{host}]" if ":" in host else host
+    authority = f"[{host}]" if ":" in host else host
     port = f":{url.port}" if url.port and url.port != _PORTS[url.scheme] else ""
     lines = (
         f"GET {path} HTTP/1.1",
-        f"Host: {shown}{port}",
+        f"Host: {authority}{port}",
         "User-Agent: vipconsole",
         "Accept: */*",
         "Connection: close",
@@ -114,9 +114,9 @@ def _request(url: SplitResult, host: str) -> bytes:
     return "\r\n".join(lines).encode("ascii")
 
 
-def _context(how: HttpOptions) -> ssl.SSLContext:
+def _context(options: HttpOptions) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not how.verify_tls:
+    if not options.verify_tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -25,13 +25,13 @@ class Who:
 
     def __str__(self) -> str:
         """Return it as a phrase: `root (login alice, from 192.0.2.7, pts/3)`."""
-        more = (
+        parts = (
             f"login {self.login}" if self.login and self.login != self.user else "",
             f"from {self.peer}" if self.peer else "",
             self.terminal,
         )
-        told = ", ".join(each for each in more if each)
-        return f"{self.user} ({told})" if told else self.user
+        details = ", ".join(part for part in parts if part)
+        return f"{self.user} ({details})" if details else self.user
 
 
 def who_runs_this(environment: Mapping[str, str]) -> Who:

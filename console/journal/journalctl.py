@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.clock import Clock, SystemClock
 from console.errors import HostError
-from console.host.process import started
+from console.host.process import running_command
 from console.journal.access import require_access
 from console.journal.parsing import FIELDS, entry_from, fields_from_json, matches
 from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
@@ -102,7 +102,7 @@ class CommandJournal:
         groups = [list(group) for group in matches(self._unit)]
         terms = [] if of_any_unit else [*groups[0], *(term for group in groups[1:] for term in ("+", *group))]
         command = [self._program, *where, *options, "--output=json", "--all", "--quiet", "--no-pager"]
-        async with started([*command, f"--output-fields={','.join(FIELDS)}", *terms]) as running:
+        async with running_command([*command, f"--output-fields={','.join(FIELDS)}", *terms]) as running:
             lines = _Lines(running.out)
             yield lines
             if lines.is_at_end:

@@ -14,7 +14,7 @@ from console.diagnosis.quiescence.waiter import ActivityReader, OwnHost, Quiesce
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
 from console.host.activity import HostActivity
-from console.host.survey import unlooked
+from console.host.survey import unavailable_activity
 from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.event_listener import EventListener
@@ -49,7 +49,7 @@ class QuiescenceFeed:
         self._quiescence = quiescence
         self._clock = clock
         self._publisher = publisher
-        self._activity: HostActivity = unlooked(NOT_YET, reader.own())
+        self._activity: HostActivity = unavailable_activity(NOT_YET, reader.own())
         self._swarm: SwarmState | None = None
         self._has_snapshot = asyncio.Event()
 

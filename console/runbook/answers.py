@@ -23,31 +23,31 @@ NOT_KNOWN = (EngineError, SwarmError, HostError)
 """What makes an answer unknown, and may be over in a moment."""
 
 
-class Unread(HostError):
+class Unreadable(HostError):
     """A part that an answer rests on could not be read."""
 
 
-def read(part: Result[T]) -> T:
+def read(result: Result[T]) -> T:
     """Return a part that was read. Raises Unread for one that was not."""
-    if isinstance(part, Unknown):
-        raise Unread(part.reason, part.hint)
-    return part
+    if isinstance(result, Unknown):
+        raise Unreadable(result.reason, result.hint)
+    return result
 
 
 _Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, CheckResult]]
 
 
-def tells(check: _Check[S, P]) -> _Check[S, P]:
+def cannot_tell_on_error(check: _Check[S, P]) -> _Check[S, P]:
     """Let a check that cannot read what it rests on answer that it cannot tell, and why."""
 
     @wraps(check)
-    async def answered(self: S, /, *args: P.args, **kwargs: P.kwargs) -> CheckResult:
+    async def checked_or_unknown(self: S, /, *args: P.args, **kwargs: P.kwargs) -> CheckResult:
         try:
             return await check(self, *args, **kwargs)
         except NOT_KNOWN as error:
             return cannot_tell(error)
 
-    return answered
+    return checked_or_unknown
 
 
 def cannot_tell(error: VipconsoleError) -> CheckResult:
@@ -55,15 +55,15 @@ def cannot_tell(error: VipconsoleError) -> CheckResult:
     return CheckResult(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
 
 
-def found(is_so: bool, sentence: str, **evidence: Json) -> CheckResult:  # noqa: FBT001 - it is the answer itself
+def check_result(is_so: bool, sentence: str, **evidence: Json) -> CheckResult:  # noqa: FBT001 - it is the answer itself
     """Return an answer that is known."""
     return CheckResult(Answer.YES if is_so else Answer.NO, sentence, evidence)
 
 
 def all_of(answers: Iterable[CheckResult]) -> Answer:
     """Return what several answers come to: no where any is, then cannot tell where any is."""
-    told = {answer.answer for answer in answers}
-    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in told), Answer.YES)
+    kinds = {answer.answer for answer in answers}
+    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in kinds), Answer.YES)
 
 
 async def read_state(context: Context) -> SwarmState:
@@ -83,14 +83,14 @@ async def why_not_this_host(context: Context, swarm: SwarmState) -> Unknown | No
     return await whose_host(context.world.host, swarm.engine)
 
 
-def overlays_named(swarm: SwarmState, name: str) -> tuple[Network, ...]:
+def overlays_by_name(swarm: SwarmState, name: str) -> tuple[Network, ...]:
     """Return the overlays of this name; more than one is possible. Raises Unread."""
     return tuple(network for network in read(swarm.networks) if network.is_overlay and network.name == name)
 
 
 def services_on(swarm: SwarmState, name: str) -> tuple[Service, ...]:
     """Return the services on the overlays of this name. Raises Unread."""
-    ids = {overlay.id for overlay in overlays_named(swarm, name)}
+    ids = {overlay.id for overlay in overlays_by_name(swarm, name)}
     return tuple(service for service in read(swarm.services) if not ids.isdisjoint(service.network_ids))
 
 
@@ -103,11 +103,11 @@ class ReadOnly(Generic[M]):
 
     async def probe(self, context: Context, parameters: M) -> CheckResult:
         """Tell that a look has to be taken each time."""
-        return found(False, "What was seen once may have changed since.")
+        return check_result(False, "What was seen once may have changed since.")
 
     async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> CheckResult:
         """Tell that there is nothing more to it: where it was not so, it failed."""
-        return found(True, "The snapshot was taken.")
+        return check_result(True, "The snapshot was taken.")
 
     async def undo(self, context: Context, parameters: M, outputs: Mapping[str, Any]) -> None:
         """Do nothing, for nothing was changed."""

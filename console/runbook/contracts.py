@@ -20,7 +20,7 @@ from console.runbook.language.values import (
     CheckResult,
     Effect,
     Json,
-    Planned,
+    ActionPlan,
 )
 from console.runbook.language.variables import problem_with
 from console.runbook.run.replay_steps import RecordedChange
@@ -86,10 +86,10 @@ class HoldsConditions:
     """Marks a parameter that is made of predicates, which are checked one by one where they stand."""
 
 
-MARK = "x-conditions"
+CONDITIONS_KEY = "x-conditions"
 """Where the schema of predicates belongs, which knows them all."""
 
-Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({MARK: True})]
+Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({CONDITIONS_KEY: True})]
 """Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""
 
 
@@ -99,7 +99,7 @@ __all__ = [
     "Blocking",
     "CheckResult",
     "Context",
-    "Planned",
+    "ActionPlan",
     "Predicate",
     "RecordedChange",
     "World",
@@ -214,7 +214,7 @@ class Action(Protocol, Generic[P_contra]):
     no_undo_because: ClassVar[str]
     """Why it cannot be undone; empty where `undo` works."""
 
-    async def plan(self, context: Context, parameters: P_contra) -> Planned:
+    async def plan(self, context: Context, parameters: P_contra) -> ActionPlan:
         """Tell what it would do. Reads only."""
         ...
 

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from console.runbook.language.values import Answer, Effect, Planned, Runbook
+from console.runbook.language.values import Answer, Effect, ActionPlan, Runbook
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
 from console.runbook.runner.creation import StepPlan, refusals
@@ -67,8 +67,8 @@ def news(before: StoredRun | None, now: StoredRun) -> Iterator[str]:
         yield f"{waiting.step} {waiting.headline}"
     was = before.view if before is not None else None
     yield from (note for note in now.view.notes if was is None or note not in was.notes)
-    if now.view.stopped is not None and (was is None or was.stopped != now.view.stopped):
-        yield f"stopped: {now.view.stopped.sentence} {now.view.stopped.hint}".rstrip()
+    if now.view.stop_reason is not None and (was is None or was.stop_reason != now.view.stop_reason):
+        yield f"stopped: {now.view.stop_reason.sentence} {now.view.stop_reason.hint}".rstrip()
     if now.is_interrupted and (before is None or not before.is_interrupted) and not now.live.is_alive:
         yield f"the runner process has died. To continue: vipconsole resume {now.view.header.run_id}"
     if now.view.is_over and (was is None or not was.is_over):
@@ -97,7 +97,7 @@ def _why(step: StepView) -> str:
     if step.failure is not None:
         return f": {step.failure.sentence} {step.failure.hint}".rstrip()
     if step.state is StepState.DONE:
-        how = " ".join(result.found.sentence for result in step.told)
+        how = " ".join(result.found.sentence for result in step.results)
         took = f" in {duration(step.took_s)}" if step.has_begun else ", already in place"
         return f"{took}: {how}" if how else took
     if step.attempt > 1:
@@ -117,21 +117,21 @@ def _new_lines(known: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...]
 
 def question_lines(view: RunView, question: Question) -> Iterator[str]:
     """Yield what the operator needs to know to answer."""
-    asked, step = question.asked, view.step(question.asked.step)
-    if asked.about is QuestionKind.GO_AHEAD:
+    asked, step = question.event, view.step(question.event.step)
+    if asked.kind is QuestionKind.GO_AHEAD:
         yield f"{step.id}: {step.head.title}"
-        if step.prepared is not None and step.prepared.plan is not None:
-            yield from plan_lines(step.prepared.plan)
-        if step.prepared is not None:
+        if step.preparation is not None and step.preparation.plan is not None:
+            yield from plan_lines(step.preparation.plan)
+        if step.preparation is not None:
             yield from (
                 f"  requires {require.name}: {MARKS[require.found.answer]}. {require.found.sentence}"
-                for require in step.prepared.requires
+                for require in step.preparation.requires
             )
     else:
         failed = step.failure.sentence if step.failure else "It was interrupted."
         yield f"{step.id} {step.state}: {failed}"
-        if step.probed is not None:
-            yield f"  probe: {step.probed.sentence}"
+        if step.probe_result is not None:
+            yield f"  probe: {step.probe_result.sentence}"
     if asked.undo_after_s is not None:
         yield f"  SERVICES MAY BE DOWN. Without an answer within {duration(asked.undo_after_s)}, the step is undone."
     yield f"  plan {asked.digest[:12]}, attempt {asked.attempt}"
@@ -139,20 +139,20 @@ def question_lines(view: RunView, question: Question) -> Iterator[str]:
 
 def answers(question: Question) -> str:
     """Return what can be typed, in a line."""
-    asked = question.asked
+    asked = question.event
     forms = {Choice.CONFIRM: asked.word, Choice.SKIP: "skip REASON"}
     return f"  answer: {', '.join(forms.get(each, str(each)) for each in asked.choices)}"
 
 
 def commands(view: RunView, question: Question) -> Iterator[str]:
     """Yield the commands that answer, a line each."""
-    asked = question.asked
+    asked = question.event
     forms = {Choice.CONFIRM: f"confirm={shlex.quote(asked.word)}", Choice.SKIP: "skip --reason TEXT"}
     for choice in asked.choices:
         yield f"  vipconsole decide {view.header.run_id} {asked.step} {forms.get(choice, choice)}"
 
 
-def plan_lines(plan: Planned) -> Iterator[str]:
+def plan_lines(plan: ActionPlan) -> Iterator[str]:
     """Yield a plan: what it reads and changes, the exact calls, what was checked, and what cannot be undone."""
     yield f"  {plan.summary}"
     yield from (f"  reads    {read}" for read in plan.reads)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
-from console.runbook.language.values import CheckResult, Planned
+from console.runbook.language.values import CheckResult, ActionPlan
 from console.runbook.run.view import Live, StepView, StoredRun, waits_of
 from console.text import duration
 
@@ -66,8 +66,8 @@ def _report(stored_run: StoredRun) -> dict[str, Any]:
             "cluster_id": header.cluster_id,
             "tool_version": header.tool_version,
         },
-        "stopped": None if view.stopped is None else view.stopped.sentence,
-        "abandoned": view.abandoned or None,
+        "stopped": None if view.stop_reason is None else view.stop_reason.sentence,
+        "abandoned": view.abandonment or None,
         "notes": list(view.notes),
         "left_behind": [step.id for step in view.left_behind],
         "steps": [_step(step, stored_run.live) for step in view.steps],
@@ -75,7 +75,7 @@ def _report(stored_run: StoredRun) -> dict[str, Any]:
 
 
 def _step(step: StepView, live: Live) -> dict[str, Any]:
-    prepared = step.prepared
+    prepared = step.preparation
     return {
         "id": step.id,
         "title": step.head.title,
@@ -102,7 +102,7 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
         "took_s": step.took_s,
         "outputs": without_secrets(step.outputs),
-        "after": [{"name": result.name, **_found(result.found)} for result in step.told],
+        "after": [{"name": result.name, **_found(result.found)} for result in step.results],
         "failure": None if step.failure is None else step.failure.sentence,
         "undo_failure": None if step.undo_failure is None else step.undo_failure.sentence,
         "skipped_because": step.skipped_because or None,
@@ -115,7 +115,7 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
             }
             for record in step.change_records
         ],
-        "dockerd_logged": list(step.logged),
+        "dockerd_logged": list(step.daemon_log),
         "waited_for": [
             {
                 "name": wait.name,
@@ -131,7 +131,7 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
     }
 
 
-def _plan(plan: Planned) -> dict[str, Any]:
+def _plan(plan: ActionPlan) -> dict[str, Any]:
     return {
         "summary": plan.summary,
         "reads": list(plan.reads),

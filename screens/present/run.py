@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from console.runbook.run.decisions import (
     DecisionRequest,
-    ShownQuestion,
+    QuestionView,
     decision_for,
-    shown_question,
+    question_view,
     stop_question,
     ways_of,
 )
@@ -144,14 +144,14 @@ def standing(run: StoredRun) -> str:
     return ""
 
 
-def asked(run: StoredRun) -> ShownQuestion | None:
+def asked(run: StoredRun) -> QuestionView | None:
     """Return what the operator can decide: what the run asks, else what becomes of the step at which it has stopped."""
     if run.view.question is not None:
         return _asked(run.view, run.view.question)
     return _asked_of_stopped(run)
 
 
-def asked_to_stop(run: StoredRun) -> ShownQuestion | None:
+def asked_to_stop(run: StoredRun) -> QuestionView | None:
     """Return how a run is stopped while it asks nothing; None where there is nothing to stop."""
     shown = stop_question(run.view) if run.live.is_alive else None
     if shown is None:
@@ -161,10 +161,10 @@ def asked_to_stop(run: StoredRun) -> ShownQuestion | None:
     )
 
 
-def _asked(view: RunView, question: Question) -> ShownQuestion:
-    asked, step = question.asked, view.step(question.asked.step)
-    if asked.about is QuestionKind.GO_AHEAD:
-        plan = None if step.prepared is None else step.prepared.plan
+def _asked(view: RunView, question: Question) -> QuestionView:
+    asked, step = question.event, view.step(question.event.step)
+    if asked.kind is QuestionKind.GO_AHEAD:
+        plan = None if step.preparation is None else step.preparation.plan
         may = "Have you done it?" if step.head.is_manual else "Continue?"
         sentence = f"Next: {step.head.title or step.id}. {may}"
         if plan is not None and plan.outage_s is not None:
@@ -177,12 +177,12 @@ def _asked(view: RunView, question: Question) -> ShownQuestion:
         )
         sentence = f"{step.head.title or step.id}: {why} What now?"
     lapses = None if asked.undo_after_s is None else question.at + timedelta(seconds=asked.undo_after_s)
-    return replace(shown_question(question), sentence=sentence, lapses_at=lapses)
+    return replace(question_view(question), sentence=sentence, expires_at=lapses)
 
 
-def _asked_of_stopped(run: StoredRun) -> ShownQuestion | None:
+def _asked_of_stopped(run: StoredRun) -> QuestionView | None:
     view, step = run.view, run.view.current
-    if step is None or view.stopped is None or view.state is not RunState.STOPPED:
+    if step is None or view.stop_reason is None or view.state is not RunState.STOPPED:
         return None
     has_failed = step.state in (StepState.FAILED, StepState.UNKNOWN)
     wanted = (Choice.RETRY, Choice.SKIP, Choice.UNDO) if has_failed else (Choice.SKIP, Choice.UNDO)
@@ -191,19 +191,19 @@ def _asked_of_stopped(run: StoredRun) -> ShownQuestion | None:
     )
     if not choices:
         return None
-    digest = "" if step.prepared is None else step.prepared.digest
-    sentence = f"{step.head.title or step.id}: the run has stopped. {view.stopped.sentence} What now?"
-    return ShownQuestion(step.id, choices, attempt=step.attempt, digest=digest, sentence=sentence)
+    digest = "" if step.preparation is None else step.preparation.digest
+    sentence = f"{step.head.title or step.id}: the run has stopped. {view.stop_reason.sentence} What now?"
+    return QuestionView(step.id, choices, attempt=step.attempt, digest=digest, sentence=sentence)
 
 
 def _can_decide(run: StoredRun, request: DecisionRequest) -> bool:
     return isinstance(decision_for(run.view, request, run.view.who, is_alive=run.live.is_alive), Decided)
 
 
-def question_says(question: ShownQuestion, now: datetime) -> tuple[Paragraph, ...]:
+def question_says(question: QuestionView, now: datetime) -> tuple[Paragraph, ...]:
     """Return the question, and how to answer it."""
     told = [says(question.sentence, BAD), says(ways_of(question), STRONG)]
-    if question.lapses_at is not None:
-        left = max(0.0, (question.lapses_at - now).total_seconds())
+    if question.expires_at is not None:
+        left = max(0.0, (question.expires_at - now).total_seconds())
         told.append(says(f"Without an answer, the step is undone in {duration(left)}.", WARN))
     return tuple(told)

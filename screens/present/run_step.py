@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned, Step
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan, Step
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES
@@ -11,7 +11,7 @@ from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph
 EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
 OUTPUT_SHOWN = 200
-NO_PLAN = Planned("")
+NO_PLAN = ActionPlan("")
 
 
 def because(view: RunView, step: StepView) -> str:
@@ -22,18 +22,18 @@ def because(view: RunView, step: StepView) -> str:
         return f"{step.failure.sentence} {step.failure.hint}".rstrip()
     if step.is_being_undone:
         return "It is being undone."
-    if view.current is step and view.stopped is not None and view.state is RunState.STOPPED:
-        return f"{view.stopped.sentence} {view.stopped.hint}".rstrip()
+    if view.current is step and view.stop_reason is not None and view.state is RunState.STOPPED:
+        return f"{view.stop_reason.sentence} {view.stop_reason.hint}".rstrip()
     if step.state is StepState.WAITING:
-        asked = view.question is not None and view.question.asked.step == step.id
+        asked = view.question is not None and view.question.event.step == step.id
         return "For the operator." if asked else "For its preconditions."
     return ""
 
 
 def step_says(run: StoredRun, step: StepView) -> tuple[Paragraph, ...]:
     """Return everything about a step: what it does, what it would change, what holds, what was found and said."""
-    head, written = step.head, run.written(step.id)
-    plan = NO_PLAN if step.prepared is None or step.prepared.plan is None else step.prepared.plan
+    head, written = step.head, run.runbook_step(step.id)
+    plan = NO_PLAN if step.preparation is None or step.preparation.plan is None else step.preparation.plan
     told = [
         Paragraph(
             ((f"{head.title or step.id}  ", STRONG), (EFFECT_WORDS[head.effect], EFFECT_TONES[head.effect]))
@@ -90,7 +90,7 @@ def _waiting(run: StoredRun, step: StepView) -> tuple[str, ...]:
 def _checks(step: StepView, written: Step | None) -> Iterable[str]:
     """Yield what must hold before a step and after it: as it was found last, or as the runbook has it."""
     if written is None:
-        requires = () if step.prepared is None else step.prepared.requires
+        requires = () if step.preparation is None else step.preparation.requires
         yield from (
             f"{require.name}: {require.found.answer}. {require.found.sentence}" for require in requires
         )
@@ -121,11 +121,11 @@ def _call(call: Call) -> str:
     return f"{clean(call.name)}" + (f" ({parameters})" if parameters else "")
 
 
-def _evidence(step: StepView, plan: Planned) -> list[Paragraph]:
+def _evidence(step: StepView, plan: ActionPlan) -> list[Paragraph]:
     """Return what was found of a step, and what was decided about it."""
     found = [("checked", result) for result in plan.checked]
-    found += [] if step.probed is None else [("probe", step.probed)]
-    found += [(result.name, result.found) for result in step.told]
+    found += [] if step.probe_result is None else [("probe", step.probe_result)]
+    found += [(result.name, result.found) for result in step.results]
     told = [_found(label, each) for label, each in found]
     told += [
         says(

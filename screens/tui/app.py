@@ -291,6 +291,6 @@ def leaving_run(name: str, run: StoredRun | None) -> str:
     again = f"`vipconsole attach {name}` shows it again."
     question = None if run is None else asked(run)
     if question is not None:
-        lapse = " Without an answer in time, the step is undone." if question.lapses_at is not None else ""
+        lapse = " Without an answer in time, the step is undone." if question.expires_at is not None else ""
         return f"The run waits for an answer, and keeps waiting after you quit.{lapse} {again}"
     return f"Quitting does not stop the run. {again}"

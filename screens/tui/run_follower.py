@@ -130,9 +130,9 @@ def planned_run(now: datetime) -> StoredRun | Unknown:
     """Return the run that would begin now, as the runbook tells it; blocks. Unknown where that cannot be read."""
     # Checking a runbook loads every action; showing runs does not need that.
     from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
-    from console.runbook.runner.creation import not_begun  # noqa: PLC0415 - see above
+    from console.runbook.runner.creation import preview_run  # noqa: PLC0415 - see above
 
     try:
-        return not_begun(read_runbook(default_runbook()), now)
+        return preview_run(read_runbook(default_runbook()), now)
     except RunbookError as error:
         return unknown_from(error)

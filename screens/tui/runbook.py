@@ -11,7 +11,7 @@ from textual.reactive import var
 from textual.widget import Widget
 
 from console.errors import RunnerNotStarted, Unknown, VipconsoleError
-from console.runbook.run.decisions import ShownQuestion
+from console.runbook.run.decisions import QuestionView
 from console.runbook.run.view import StepState, StepView, StoredRun
 from screens.present.run import (
     asked,
@@ -167,7 +167,7 @@ class RunbookScreen(ConsoleScreen):
         self._take_note(standing(run))
         self._explain()
 
-    def _ask(self, question: ShownQuestion | None) -> None:
+    def _ask(self, question: QuestionView | None) -> None:
         self._answer.ask(question)
         if question is None:
             return

@@ -165,7 +165,7 @@ def test_a_host_check_that_has_no_meaning_here_does_not_block_unless_it_was_aske
         judge(replace(seen(swarm()), activity=host), PreviousChecks(), RULES).report.verdict
         is QuiescenceVerdict.QUIET
     )
-    wanted = check("units", units=Inapplicable("no systemd", is_wanted=True))
+    wanted = check("units", units=Inapplicable("no systemd", is_configured=True))
     assert (wanted.state, wanted.is_lasting) == (CheckState.UNKNOWN, True)
     assert check("jobs", jobs=Unknown("systemctl failed")).state is CheckState.UNKNOWN
     assert (

@@ -240,7 +240,7 @@ async def test_what_the_settings_ask_for_and_cannot_be_had_is_unknown_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("console.diagnosis.quiescence.waiter.why_engine_is_foreign", lambda *_: None)
-    world = World(Time(), own_host=activity(units=Inapplicable("no systemd", is_wanted=True)))
+    world = World(Time(), own_host=activity(units=Inapplicable("no systemd", is_configured=True)))
     outcome, waited_s = ended(await wait(world))
     assert outcome is QuiescenceVerdict.UNKNOWN
     assert waited_s < 1

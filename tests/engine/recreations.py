@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import SystemClock
-from console.host.identity import given_addresses
+from console.host.identity import static_addresses
 from console.operations.changes import RetryingChanger
 from console.operations.network_recreation.job import RecreationDependencies, interval_of_this_machine_s
 from console.operations.network_recreation.plan import (
@@ -266,7 +266,7 @@ class Stage:
         seen = await survey(reader, self.engine.host, self.name, kept)
         # The engine is private, and so not proven to be this host's own; its files can be read all the same.
         ids = [each.container_id for each in seen.endpoints]
-        given = given_addresses(Path(seen.snapshot.engine.root_dir), ids, self.name)
+        given = static_addresses(Path(seen.snapshot.engine.root_dir), ids, self.name)
         around = RecreationEnvironment((), seen.environment.pools, given)
         wanted = RecreationRequest(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
         plan = plan_recreation(RecreationInputs(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)

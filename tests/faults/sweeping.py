@@ -25,7 +25,7 @@ from console.runbook.runner.__main__ import run_runner
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run
 from console.runbook.store import database
-from console.runbook.store.log import append_by_rule
+from console.runbook.store.log import append_if_allowed
 from console.runbook.store.viewer import read_stored_run
 from console.settings import Settings, SnapshotSettings
 from console.swarm.connection import EngineConnection
@@ -78,10 +78,10 @@ class Lives:
             decided = decision_for(view, request, ALICE, is_alive=False)
             return decided if isinstance(decided, str) else (decided,)
 
-        append_by_rule(self.folder, rule, SystemClock())
+        append_if_allowed(self.folder, rule, SystemClock())
 
     def resume(self) -> None:
-        append_by_rule(self.folder, lambda _: (events.Resumed(ALICE),), SystemClock())
+        append_if_allowed(self.folder, lambda _: (events.Resumed(ALICE),), SystemClock())
 
     def work(self, fault: Fault | None = None) -> int:
         """Let one runner work, and return its exit code (-9: it was killed)."""
@@ -106,7 +106,7 @@ class Lives:
         """Confirm, or try again, whatever is asked."""
         question = self.view.question
         if question is not None:
-            asked = question.asked
+            asked = question.event
             with suppress(Declined):
                 self.decide(DecisionRequest(asked.step, asked.choices[0], asked.word))
 
@@ -121,7 +121,7 @@ class Lives:
                 self.deaths += 1
                 fault = None
                 self.resume()
-            elif view.stopped is not None:
+            elif view.stop_reason is not None:
                 self.resume()
         raise AssertionError(f"it does not end: {self.view}")
 

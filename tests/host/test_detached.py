@@ -10,7 +10,7 @@ import pytest
 
 from console.errors import HostError
 from console.host import detached
-from console.host.detached import DetachedProgram, UnitTaken, has_ended, start, unit_command
+from console.host.detached import DetachedProgram, UnitExists, has_ended, start, unit_command
 from console.host.process import CommandFailed
 
 ABOUT = DetachedProgram(
@@ -81,7 +81,7 @@ def refused(said: bytes) -> Systemd:
     ],
 )
 async def test_a_unit_whose_name_is_taken_is_told_apart(tmp_path: Path, said: bytes) -> None:
-    with pytest.raises(UnitTaken, match=r"The unit vipconsole-run-1\.service still exists\."):
+    with pytest.raises(UnitExists, match=r"The unit vipconsole-run-1\.service still exists\."):
         await start(ABOUT, tmp_path, refused(said).run)
 
 
@@ -91,7 +91,7 @@ async def test_a_unit_that_systemd_does_not_start_is_told_with_its_reason_and_no
     said = b'Job for vipconsole-run-1.service failed.\nSee "systemctl status" for details.\n'
     with pytest.raises(HostError) as raised:
         await start(ABOUT, tmp_path, refused(said).run)
-    assert not isinstance(raised.value, UnitTaken)
+    assert not isinstance(raised.value, UnitExists)
     assert raised.value.sentence == (
         "systemd did not start vipconsole-run-1.service: Job for vipconsole-run-1.service failed. "
         'See "systemctl status" for details.'

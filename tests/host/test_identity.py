@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.host.identity import given_addresses, why_engine_is_foreign
+from console.host.identity import static_addresses, why_engine_is_foreign
 
 NAME = socket.gethostname()
 
@@ -74,6 +74,6 @@ def test_dockerd_notes_whose_choice_an_address_was(tmp_path: Path) -> None:
     write("none", {"IPAMConfig": None, "IPAMOperational": False})
     write("other", {"IPAMConfig": {"IPv4Address": "10.0.1.7"}})
 
-    found = given_addresses(tmp_path, ["chosen", "given", "none", "other", "absent"], "proxy")
+    found = static_addresses(tmp_path, ["chosen", "given", "none", "other", "absent"], "proxy")
 
     assert found == {"chosen": False, "given": True, "none": False}

@@ -54,7 +54,7 @@ async def test_a_process_that_a_command_left_behind_is_not_waited_for(tmp_path: 
             else:
                 with pytest.raises(CommandFailed) as raised:
                     await output_of(("sh", "-c", script), 3000)
-                assert (raised.value.code, raised.value.said) == (3, "no")
+                assert (raised.value.code, raised.value.complaint) == (3, "no")
     finally:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 

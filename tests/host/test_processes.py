@@ -38,7 +38,7 @@ def test_a_process_is_read_with_its_words_parent_start_and_terminal(proc: Path) 
     assert first.argv == ("/sbin/init",)
     assert (docker.pid, docker.parent, docker.terminal) == (7, 3, "pts/5")
     assert docker.argv == ("docker", "stack", "deploy")
-    assert docker.started == datetime.fromtimestamp(BOOTED, UTC) + timedelta(seconds=10)
+    assert docker.started_at == datetime.fromtimestamp(BOOTED, UTC) + timedelta(seconds=10)
     assert getty.terminal == "tty2"
 
 
@@ -70,7 +70,7 @@ def test_this_process_and_a_child_are_among_those_of_this_host() -> None:
         child.communicate(b"\n")
     assert found[child.pid].argv[-1] == "a word"
     assert found[child.pid].parent == os.getpid()
-    assert abs((datetime.now(UTC) - found[child.pid].started).total_seconds()) < 60
+    assert abs((datetime.now(UTC) - found[child.pid].started_at).total_seconds()) < 60
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PATIENT = HttpOptions(timeout_s=60)
 async def test_a_status_is_a_status(status: int) -> None:
     async with web({"/": status}) as served:
         reply = await ask(served.url(), PATIENT)
-    assert (reply.status, reply.said) == (status, str(status))
+    assert (reply.status, reply.summary) == (status, str(status))
 
 
 async def test_only_what_is_needed_is_asked() -> None:
@@ -66,7 +66,7 @@ async def test_a_certificate_that_is_not_valid_is_a_failure_unless_nobody_minds(
         how = replace(PATIENT, via=served.via)
         reply = await ask("https://app.test/", how)
         assert reply.status is None
-        assert reply.said == "its certificate is not valid: self-signed certificate"
+        assert reply.summary == "its certificate is not valid: self-signed certificate"
         assert (await ask("https://app.test/", replace(how, verify_tls=False))).status == 200
 
 
@@ -76,7 +76,7 @@ async def test_a_certificate_must_be_that_of_the_address(monkeypatch: pytest.Mon
     async with web({"/": 200}, tls=True) as served:
         how = replace(PATIENT, via=served.via)
         assert (await ask("https://app.test/", how)).status == 200
-        assert "Hostname mismatch" in (await ask("https://other.test/", how)).said
+        assert "Hostname mismatch" in (await ask("https://other.test/", how)).summary
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_certificate_must_be_that_of_the_address(monkeypatch: pytest.Mon
 async def test_an_answer_that_is_none_is_told(answer: bytes, said: str) -> None:
     async with web({"/": answer}) as served:
         reply = await ask(served.url(), PATIENT)
-    assert (reply.status, reply.said) == (None, said)
+    assert (reply.status, reply.summary) == (None, said)
 
 
 async def test_whoever_does_not_answer_is_given_up_in_time() -> None:
@@ -101,13 +101,13 @@ async def test_whoever_does_not_answer_is_given_up_in_time() -> None:
         began_s = time.monotonic()
         reply = await ask(served.url(), HttpOptions(timeout_s=0.2))
         assert time.monotonic() - began_s < 60
-    assert (reply.status, reply.said) == (None, "no answer within 0.2 s")
+    assert (reply.status, reply.summary) == (None, "no answer within 0.2 s")
 
 
 async def test_whoever_drips_is_given_up_in_time_too() -> None:
     async with web({"/": DRIP}) as served:
         reply = await ask(served.url(), HttpOptions(timeout_s=0.3))
-    assert reply.said == "no answer within 0.3 s"
+    assert reply.summary == "no answer within 0.3 s"
 
 
 async def test_nobody_there_is_told() -> None:
@@ -115,6 +115,6 @@ async def test_nobody_there_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         reply = await ask(f"http://127.0.0.1:{port}/", PATIENT)
-        assert (reply.status, reply.said) == (None, "Connection refused")
+        assert (reply.status, reply.summary) == (None, "Connection refused")
         tls = await ask("https://127.0.0.1/", replace(PATIENT, via=f"127.0.0.1:{port}"))
         assert tls.status is None

@@ -11,7 +11,7 @@ from typing import Any
 
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.contracts import Action, CheckResult, Planned
+from console.runbook.contracts import Action, CheckResult, ActionPlan
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from tests.support.nixos import Host, Step, step
@@ -41,7 +41,7 @@ class Attempts:
         self.last = step(self.host, self.name, timeout_s=self.timeout_s)
         return self.last, parameters_for(Call(self.action.name, self.parameters), self.action.parameters)
 
-    async def plan(self) -> Planned:
+    async def plan(self) -> ActionPlan:
         return await self.action.plan(*self.next())
 
     async def probe(self) -> CheckResult:

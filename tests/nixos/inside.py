@@ -12,12 +12,12 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
-from console.host.detached import DetachedProgram, UnitTaken, has_ended, start
+from console.host.detached import DetachedProgram, UnitExists, has_ended, start
 from console.host.launchers import TransientUnit
 from console.host.outliving import ProgramState, follow
 from console.host.process import PATH
 from console.host.streaming import Program
-from console.host.unit_chain import expanded, restart
+from console.host.unit_chain import expand, restart
 from console.nixos.file import PLACES
 from tests.nixos.attempts import edits, switches
 from tests.support.nixos import Host, nixos
@@ -79,14 +79,14 @@ async def detached() -> Any:
     came: dict[str, Any] = {"runs": await has_ended(one)}
     try:
         await start(one)
-    except UnitTaken as error:
+    except UnitExists as error:
         came["taken"] = error.sentence
     await PLACES.run(("systemctl", "stop", "--", "detached.service"), 60.0)
     came["stopped"] = await has_ended(one)
     try:
         await start(unit("missing-program", "/no/such/program"))
     except HostError as error:
-        came["missing"] = [isinstance(error, UnitTaken), error.sentence]
+        came["missing"] = [isinstance(error, UnitExists), error.sentence]
     # It fails as a runner with a bug does: once it was started. systemd may tell so at once, or only when it is asked.
     broken = unit("broken-runner", "/bin/sh", "-c", "exit 1")
     with suppress(HostError):
@@ -130,7 +130,7 @@ def starts() -> list[str]:
 async def came_of(names: tuple[str, ...], limit_s: float = 60.0) -> list[str]:
     """Restart a chain, and return what came of each unit."""
     said = []
-    links = await expanded(names, PLACES.run)
+    links = await expand(names, PLACES.run)
     for link in links:
         try:
             after = await restart(link.name, link.invocation, limit_s, PLACES.run, SystemClock())
@@ -163,14 +163,14 @@ async def chain() -> Any:
         "broken": await came_of(("broken",)),
         "needs": await came_of(("needs-broken",)),
         "elsewhere": await came_of(("elsewhere",)),
-        "unknown": [each.load for each in await expanded(("no-such-unit", "no-such-*"), PLACES.run)],
+        "unknown": [each.load for each in await expand(("no-such-unit", "no-such-*"), PLACES.run)],
         "hangs": await came_of(("hangs",), 1.0),
     }
     # It is being started already: nobody restarts it, and its end is waited for.
     starts()
     write_unit("slow", script="sleep 1")
     await PLACES.run(("systemctl", "daemon-reload"), 60)
-    (link,) = await expanded(("slow",), PLACES.run)
+    (link,) = await expand(("slow",), PLACES.run)
     await PLACES.run(("systemctl", "start", "--no-block", "slow"), 60)
     after_start = await restart("slow", link.invocation, 60, PLACES.run, SystemClock())
     came["slow"] = [after_start.state, starts()]
@@ -189,7 +189,7 @@ async def switch() -> Any:
         there = switches(host, new, systemd=True)
         plan = await there.plan()
         outputs = await there.act()
-        said = there.said
+        said = there.complaint
         came = {
             "refused": list(plan.refused),
             "switched": host.running == host.next == new == outputs["system"],

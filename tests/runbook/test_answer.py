@@ -8,9 +8,9 @@ from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.decisions import (
     DecisionRequest,
-    ShownQuestion,
+    QuestionView,
     parse_answer,
-    shown_question,
+    question_view,
     stop_question,
 )
 from console.runbook.run.header import StepHead
@@ -18,7 +18,7 @@ from console.runbook.run.view import RunState
 from tests.support.runs import PaperRun, World
 
 CHOICES = (events.Choice.CONFIRM, events.Choice.SKIP, events.Choice.STOP)
-ASKED = ShownQuestion("swap", CHOICES, "proxy", attempt=2, digest="d1", number=7)
+ASKED = QuestionView("swap", CHOICES, "proxy", attempt=2, digest="d1", number=7)
 
 
 def test_an_answer_names_what_was_shown() -> None:
@@ -48,11 +48,11 @@ def test_a_step_is_skipped_with_a_reason() -> None:
 
 
 def test_where_no_word_is_asked_for_confirm_itself_is_typed() -> None:
-    shown = ShownQuestion("swap", CHOICES, "")
+    shown = QuestionView("swap", CHOICES, "")
     assert parse_answer(shown, "confirm") == DecisionRequest("swap", events.Choice.CONFIRM)
     assert isinstance(parse_answer(shown, ""), str)
     # A word that is called like another choice is the word.
-    assert parse_answer(ShownQuestion("swap", CHOICES, "stop"), "stop") == DecisionRequest(
+    assert parse_answer(QuestionView("swap", CHOICES, "stop"), "stop") == DecisionRequest(
         "swap", events.Choice.CONFIRM, "stop"
     )
 
@@ -79,7 +79,7 @@ def test_an_answer_to_an_earlier_question_is_none_to_the_one_that_is_open(
     asking.write(events.Intended("swap", 1, Call("test.do"), "d1", CheckResult(Answer.NO, "It is not done.")))
     asking.write(events.Asked("swap", 1, events.QuestionKind.GO_AHEAD, "d1", "proxy", choices))
     assert asking.view.question is not None
-    shown = shown_question(asking.view.question)
+    shown = question_view(asking.view.question)
     answer = parse_answer(shown, typed)
     assert isinstance(answer, DecisionRequest)
     # Asked again: step, attempt and plan are the same, and still it is another question.

@@ -7,7 +7,7 @@ import docker
 import pytest
 
 from console.runbook.language.values import Json
-from console.runbook.predicates.attachments import as_output
+from console.runbook.predicates.attachments import attachments_as_output
 from console.swarm.changer import EngineChanger
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
@@ -53,7 +53,7 @@ def host() -> Iterator[Bench]:
 async def before(host: Bench) -> Json:
     attached = await EngineReader(host.connection).attached("proxy")
     assert attached is not None
-    return as_output(attached)
+    return attachments_as_output(attached)
 
 
 async def change(host: Bench, name: str, edit: Callable[[dict[str, Any]], None]) -> None:

@@ -61,7 +61,7 @@ def test_skipping_takes_a_reason_and_shows_it(asking: PaperRun) -> None:
     assert (step.state, step.skipped_because) == (StepState.SKIPPED, "not tonight")
     asking.work()
     assert asking.view.question is not None
-    assert asking.view.question.asked.step == "last"
+    assert asking.view.question.event.step == "last"
 
 
 def test_stopping_is_possible_at_any_time_and_once(asking: PaperRun) -> None:
@@ -79,7 +79,7 @@ def test_what_cannot_be_undone_says_why() -> None:
     assert run.decide(DecisionRequest("last", events.Choice.CONFIRM, "word")) == ""
     run.world.failing["last"] = 1
     run.work()
-    assert run.view.stopped is not None
+    assert run.view.stop_reason is not None
     assert "last cannot be undone: Only you can." in run.decide(DecisionRequest("last", events.Choice.UNDO))
     assert run.view.outcome == 2
 

@@ -22,7 +22,7 @@ from console.runbook.run.view import RunView
 from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
-from console.runbook.store.log import append_by_rule
+from console.runbook.store.log import append_if_allowed
 from tests.support.runs import ALICE, START, header, runner_lock
 
 HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
@@ -100,7 +100,7 @@ def test_nobody_appends_while_a_rule_looks_whether_a_runner_is_there(folder: Pat
             runner.execute("BEGIN IMMEDIATE")
         return (run_events.Noted("one"), run_events.Noted("two"))
 
-    append_by_rule(folder, rule, SystemClock())
+    append_if_allowed(folder, rule, SystemClock())
     assert view_of(folder).notes == ("one", "two")
 
 
@@ -115,5 +115,5 @@ def test_of_what_a_rule_appends_all_is_written_or_nothing(folder: Path) -> None:
         return events()
 
     with pytest.raises(Declined):
-        append_by_rule(folder, rule, SystemClock())
+        append_if_allowed(folder, rule, SystemClock())
     assert view_of(folder) == before

@@ -51,11 +51,11 @@ def drive(run: PaperRun, most: int = 400) -> RunView:
             assert view == replay(run.entries)
             return view
         if isinstance(next_action, Await):
-            asked = next_action.question.asked
+            asked = next_action.question.event
             request = DecisionRequest(asked.step, asked.choices[0], word=asked.word)
             assert run.decide(request) == ""
-        elif next_action is not None and view.stopped is not None:
-            if view.stopped.why is events.Why.UNKNOWN and view.current is not None:
+        elif next_action is not None and view.stop_reason is not None:
+            if view.stop_reason.why is events.Why.UNKNOWN and view.current is not None:
                 assert run.decide(DecisionRequest(view.current.id, events.Choice.RETRY)) == ""
             else:
                 run.write(events.Resumed(ALICE))
@@ -63,7 +63,7 @@ def drive(run: PaperRun, most: int = 400) -> RunView:
 
 
 def crashed_at_startup(view: RunView) -> bool:
-    return view.stopped is not None and "crashed" in view.stopped.sentence
+    return view.stop_reason is not None and "crashed" in view.stop_reason.sentence
 
 
 @given(st.data())
@@ -134,10 +134,10 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
     for next_action in lives_of(run):
         view = run.view
         if isinstance(next_action, Await):
-            asked = next_action.question.asked
+            asked = next_action.question.event
             assert run.decide(DecisionRequest(asked.step, asked.choices[0], word=asked.word)) == ""
-        elif view.stopped is not None and (
-            view.stopped.why is events.Why.UNKNOWN or crashed_at_startup(view)
+        elif view.stop_reason is not None and (
+            view.stop_reason.why is events.Why.UNKNOWN or crashed_at_startup(view)
         ):
             run.write(events.Resumed(ALICE))
         elif next_action is not None:
@@ -196,8 +196,8 @@ def test_a_runner_that_crashes_at_startup_three_times_in_a_row_is_started_again_
     lives = lives_of(run)
     assert [next(lives) for _ in range(3)] == [None, None, None]
     assert isinstance(next(lives), Rest)
-    assert run.view.stopped is not None
-    assert run.view.stopped.sentence == "The runner crashed 3 times at startup."
+    assert run.view.stop_reason is not None
+    assert run.view.stop_reason.sentence == "The runner crashed 3 times at startup."
     assert run.world.history == []
     run.write(events.Resumed(ALICE))
     assert drive(run).state is RunState.DONE

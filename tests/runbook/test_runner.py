@@ -92,11 +92,11 @@ async def up_to_the_swap(run: Swept, made: Working) -> RunView:
     """Pass the checkpoint, and return the run as it asks for the word of the outage."""
     view = await made.work()
     assert view.question is not None
-    assert view.question.asked.step == "gate"
+    assert view.question.event.step == "gate"
     run.decide(DecisionRequest("gate", run_events.Choice.CONFIRM, "continue"))
     view = await made.work()
     assert view.question is not None
-    assert (view.question.asked.step, view.question.asked.word) == ("swap", "swap")
+    assert (view.question.event.step, view.question.event.word) == ("swap", "swap")
     return view
 
 
@@ -119,7 +119,7 @@ async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Sw
         view = await made.work()
         assert view.question is not None
         assert before.question is not None
-        assert view.question.asked.digest != before.question.asked.digest
+        assert view.question.event.digest != before.question.event.digest
         kinds = [type(each.event) for each in database.read_log(run.folder / LOG)]
         assert kinds.count(run_events.ConsentExpired) == 1
         assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
@@ -143,8 +143,8 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
     assert "Timed out after 5 min waiting for an answer" in swap.decisions[-1].reason
     # What was done before the checkpoint stays, and is said to.
     assert view.step("mark").state is StepState.DONE
-    assert view.stopped is not None
-    assert view.stopped.why is run_events.Why.UNDONE
+    assert view.stop_reason is not None
+    assert view.stop_reason.why is run_events.Why.UNDONE
     assert (view.outcome, view.blocks, view.is_in_outage) == (1, True, False)
 
 
@@ -170,7 +170,7 @@ async def test_a_call_that_nobody_knows_of_is_looked_into(run: Swept, kind: str)
             # It was carried out: looking says so, and it is not done again.
             assert mark.state is StepState.DONE
             assert mark.attempt == 1
-            assert mark.probed is not None
+            assert mark.probe_result is not None
         else:
             assert (mark.state, view.outcome) == (StepState.FAILED, 2)
             run.resume()
@@ -186,8 +186,8 @@ async def test_told_to_end_it_finishes_what_it_is_changing_and_stops(run: Swept)
         await made.begun("mark")
         made.wait_policy.ending.set()
         view = await task
-    assert view.stopped is not None
-    assert view.stopped.why is run_events.Why.SIGNAL
+    assert view.stop_reason is not None
+    assert view.stop_reason.why is run_events.Why.SIGNAL
     assert "marked" in run.end_state()
     assert view.step("mark").has_result
     assert not view.step("mark").is_acting
@@ -212,7 +212,7 @@ async def test_told_to_end_when_nothing_is_left_to_do_it_stops_nothing(
         monkeypatch.setattr(made.log, "append_if_current", appending)
         view = await made.work()
     # A run that is done stays done, and a question stays open.
-    assert view.stopped is None
+    assert view.stop_reason is None
     assert view.state is (RunState.DONE if last is run_events.Ended else RunState.WAITING)
 
 
@@ -234,17 +234,17 @@ async def test_told_to_end_while_somebody_decides_it_stops_all_the_same(
         monkeypatch.setattr(made.log, "append_if_current", appending)
         view = await made.work()
     assert view.notes == ("somebody was first",)
-    assert view.stopped is not None
-    assert view.stopped.why is run_events.Why.SIGNAL
+    assert view.stop_reason is not None
+    assert view.stop_reason.why is run_events.Why.SIGNAL
 
 
 async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.runbook.runner.gate.machine_id", lambda: "another")
     async with working(run) as made:
         view = await made.work()
-    assert view.stopped is not None
-    assert view.stopped.why is run_events.Why.REFUSED
-    assert "another machine" in view.stopped.sentence
+    assert view.stop_reason is not None
+    assert view.stop_reason.why is run_events.Why.REFUSED
+    assert "another machine" in view.stop_reason.sentence
     assert not view.has_changed
 
 

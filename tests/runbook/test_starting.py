@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError, RunnerNotStarted
-from console.host.detached import DetachedProgram, UnitTaken
+from console.host.detached import DetachedProgram, UnitExists
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Effect
 from console.runbook.run import events
@@ -19,7 +19,7 @@ from tests.support.clocks import Hours
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
-TAKEN = UnitTaken("The unit vipconsole-run-x.service still exists.")
+TAKEN = UnitExists("The unit vipconsole-run-x.service still exists.")
 RUN = header().run_id
 
 

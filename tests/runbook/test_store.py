@@ -25,7 +25,7 @@ from console.runbook.store.folders import (
     new_run_id,
     run_folders,
 )
-from console.runbook.store.log import RunLog, append_by_rule
+from console.runbook.store.log import RunLog, append_if_allowed
 from console.runbook.store.output import LINES_KEPT, Output, beat, last_lines, pulse_age_s
 from tests.support.runs import ALICE, START, header
 
@@ -154,7 +154,7 @@ def test_of_two_that_decide_at_once_one_is_first(folder: Path) -> None:
             return "somebody was first" if view.notes else (events.Noted(name),)
 
         try:
-            append_by_rule(folder, rule, SystemClock())
+            append_if_allowed(folder, rule, SystemClock())
             outcomes.append(name)
         except Declined as error:
             outcomes.append(error.sentence)

@@ -11,10 +11,10 @@ from console.runbook.language.substitution import (
     Source,
     is_whole,
     references,
-    resolved,
-    resolved_call,
-    resolved_text,
-    unfilled,
+    substitute,
+    substitute_call,
+    substitute_text,
+    missing_references,
 )
 from console.runbook.language.values import Call, Json
 
@@ -52,23 +52,23 @@ def names(**variables: Json) -> Names:
     ],
 )
 def test_a_placeholder_becomes_its_value(text: str, value: Json) -> None:
-    assert resolved(text, names(a="x", yes=True, list=["a"])) == value
+    assert substitute(text, names(a="x", yes=True, list=["a"])) == value
 
 
 def test_the_whole_tree_is_filled_and_nothing_is_changed_in_place() -> None:
     data: Json = {"a": ["${vars.a}", {"b": "${vars.a}!"}], "c": 5, "d": None}
-    assert resolved(data, names(a="x")) == {"a": ["x", {"b": "x!"}], "c": 5, "d": None}
+    assert substitute(data, names(a="x")) == {"a": ["x", {"b": "x!"}], "c": 5, "d": None}
     assert data == {"a": ["${vars.a}", {"b": "${vars.a}!"}], "c": 5, "d": None}
 
 
 @given(Values)
 def test_a_value_is_put_in_as_it_is_and_never_looked_at_again(value: Json) -> None:
-    assert resolved(["${vars.a}"], names(a=value)) == [value]
+    assert substitute(["${vars.a}"], names(a=value)) == [value]
 
 
 @given(Plain, st.text(max_size=20), Plain)
 def test_what_is_around_stays_as_it_is(before: str, value: str, after: str) -> None:
-    assert resolved(f"{before}|${{vars.a}}|{after}", names(a=value)) == f"{before}|{value}|{after}"
+    assert substitute(f"{before}|${{vars.a}}|{after}", names(a=value)) == f"{before}|{value}|{after}"
 
 
 @given(st.text("${}vars.teps-_ \n", max_size=30))
@@ -79,10 +79,10 @@ def test_whatever_is_written_is_filled_or_refused(text: str) -> None:
         found = None
     if found is None or found:
         with pytest.raises(RunbookError) as raised:
-            resolved(text, Names())
+            substitute(text, Names())
         assert raised.value.sentence.isprintable()
     else:
-        assert resolved(text, Names()) == text.replace("$${", "${")
+        assert substitute(text, Names()) == text.replace("$${", "${")
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_what_only_looks_like_a_placeholder_is_refused(text: str) -> None:
 )
 def test_what_has_no_value_or_cannot_stand_there_is_refused(text: str, why: str) -> None:
     with pytest.raises(RunbookError, match=why):
-        resolved(text, names(list=["a"], map={"a": 1}, none=None))
+        substitute(text, names(list=["a"], map={"a": 1}, none=None))
 
 
 def test_a_word_stays_a_text() -> None:
-    assert resolved_text("${vars.n}", names(n=16)) == "16"
+    assert substitute_text("${vars.n}", names(n=16)) == "16"
 
 
 def test_it_is_known_what_is_not_filled_yet() -> None:
     call = Call("a", {"x": "${vars.a} ${steps.later.outputs.y}", "z": ["${steps.build.outputs.count}"]})
     later = Reference(Source.OUTPUTS, "y", "later")
-    assert unfilled(call, names(a="x")) == (later,)
+    assert missing_references(call, names(a="x")) == (later,)
     assert str(later) == "${steps.later.outputs.y}"
     filled = Names({"a": "x"}, {"build": {"count": 3}, "later": {"y": 1}})
-    assert resolved_call(call, filled).parameters == {"x": "x 1", "z": [3]}
+    assert substitute_call(call, filled).parameters == {"x": "x 1", "z": [3]}
 
 
 @pytest.mark.parametrize(

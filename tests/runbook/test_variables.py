@@ -4,7 +4,7 @@ import pytest
 
 from console.errors import UsageError
 from console.runbook.language.values import Json, Runbook, Variable
-from console.runbook.language.variables import KINDS, given_pairs, problem_with, values_of
+from console.runbook.language.variables import KINDS, parse_assignments, problem_with, values_of
 
 
 def runbook(*variables: Variable) -> Runbook:
@@ -63,11 +63,11 @@ def test_a_variable_that_does_not_exist_is_told_with_the_nearest_that_does() -> 
 
 
 def test_pairs_are_read_and_a_name_is_set_once() -> None:
-    assert given_pairs(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
+    assert parse_assignments(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
     with pytest.raises(UsageError, match="sets no variable"):
-        given_pairs(["a"])
+        parse_assignments(["a"])
     with pytest.raises(UsageError, match="is set twice"):
-        given_pairs(["a=1", "a=2"])
+        parse_assignments(["a=1", "a=2"])
 
 
 @pytest.mark.parametrize("kind", KINDS)

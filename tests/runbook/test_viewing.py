@@ -126,7 +126,7 @@ async def test_a_run_blocks_from_its_first_change_until_it_is_given_up(tmp_path:
         await resume(other, ALICE, clock)
     assert newest(tmp_path) == folder
     view = await abandon(folder, ALICE, clock)
-    assert view.abandoned == "Neither verified nor undone: only (running)."
+    assert view.abandonment == "Neither verified nor undone: only (running)."
     assert unfinished_runs(tmp_path) == ()
     assert newest(tmp_path) == other
     log.close()

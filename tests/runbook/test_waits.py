@@ -22,7 +22,7 @@ from console.runbook.run.header import StepHead
 from console.runbook.run.view import StoredRun
 from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
 from console.runbook.runner.context import NoChanges, StepContext
-from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, keep_what_was_left
+from console.runbook.runner.waits import HEADLINE_EVERY_S, Waits, store_interrupted_wait
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import WAITING, Output, clear_waiting, last_lines, read_waiting
@@ -166,11 +166,11 @@ async def test_another_runner_goes_on_with_what_one_that_was_killed_had_seen(cas
     left = (case.folder / WAITING).read_bytes()
     log = RunLog(case.folder, case.clock)
     await log.read()
-    await keep_what_was_left(log)
+    await store_interrupted_wait(log)
     assert read_waiting(case.folder) is None
     # One that was killed before it could remove the file: it is not counted twice.
     (case.folder / WAITING).write_bytes(left)
-    await keep_what_was_left(log)
+    await store_interrupted_wait(log)
     after = Case(case.folder, case.clock)
     await after.report(Blocking("a"), after_s=100)
     await after.report(Blocking("a"), after_s=5)

@@ -14,7 +14,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Unknown
 from console.monitor.values import Feed, MonitorState
-from console.runbook.language.values import Effect, Planned
+from console.runbook.language.values import Effect, ActionPlan
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import StepState
 from screens.present.text import ASCII, says
@@ -45,7 +45,7 @@ STATE = swarm(
     ],
 )
 STEPS = tuple(
-    step(f"step{place}", f"Step {place}", state, Effect.OUTAGE, Planned("It looks around. " * 50))
+    step(f"step{place}", f"Step {place}", state, Effect.OUTAGE, ActionPlan("It looks around. " * 50))
     for place, state in enumerate([*StepState] * 4)
 )
 ASKED = Asked("step0", 1, QuestionKind.GO_AHEAD, "digest", "proxy", tuple(Choice))

@@ -9,7 +9,7 @@ from console.addresses.leaks import LeakEntry, LeakLog, MonitoringGap
 from console.errors import Unknown
 from console.host.who import Who
 from console.monitor.values import MonitorState
-from console.runbook.language.values import Answer, CheckResult, Effect, Planned
+from console.runbook.language.values import Answer, CheckResult, Effect, ActionPlan
 from console.runbook.run.events import Asked, Choice, ConditionResult, QuestionKind
 from console.runbook.run.view import Failure, StepState, StoredRun
 from console.text import SENTENCE_LIMIT, clean
@@ -99,7 +99,7 @@ def hostile_run() -> StoredRun:
             name,
             state,
             Effect.OUTAGE,
-            Planned(
+            ActionPlan(
                 text, changes=TEXTS, calls=TEXTS, checked=(CheckResult(Answer.NO, text),), refused=TEXTS, no_return=text, outage_s=4.0
             ),
             no_undo_because=TEXTS[0],

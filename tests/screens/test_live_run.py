@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan
 from console.runbook.run import events
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
@@ -76,12 +76,12 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
     run = paper()
     run.work()
     step = run.view.step("change")
-    plan = Planned(
+    plan = ActionPlan(
         "Recreates it.", ("reads a",), ("removes b",), ("POST /x",), (CheckResult(Answer.NO, "Not quiet."),), ("Somebody is on it.",),
         no_return="Once b is gone.", outage_s=17.0,
     )  # fmt: skip
     prepared = events.Prepared("change", 1, Call("x"), "digest", "word", CheckResult(Answer.NO, "No."), plan)
-    view = replace(run.view, steps=(run.view.steps[0], replace(step, prepared=prepared)))
+    view = replace(run.view, steps=(run.view.steps[0], replace(step, preparation=prepared)))
     shown = step_says(StoredRun(view, Live()), view.steps[1])
     assert [text_of(each.parts) for each in shown] == [
         "Change it  OUTAGE",

@@ -2,7 +2,7 @@
 
 import json
 
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, Json, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, Json, ActionPlan
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, StoredRun
@@ -17,7 +17,7 @@ def reported() -> StoredRun:
     call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
     evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
     before = CheckResult(Answer.NO, "It is # not.", evidence)
-    run.write(events.Prepared("only", 1, call, "d", "", before, Planned("Do it.", calls=("a `b`",))))
+    run.write(events.Prepared("only", 1, call, "d", "", before, ActionPlan("Do it.", calls=("a `b`",))))
     run.write(events.Intended("only", 1, call, "d", before))
     run.write(events.ChangeBegan("only", "service", "id1", "park", {"Spec": {"Env": [HUSH]}}))
     run.write(events.Succeeded("only", 1, {"config": {"Data": HUSH}, "count": 2}, 1.5))

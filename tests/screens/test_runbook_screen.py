@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, CheckResult, Effect, Planned
+from console.runbook.language.values import Answer, CheckResult, Effect, ActionPlan
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import Live, RunState, StepState, StoredRun
@@ -21,7 +21,7 @@ from tests.support.swarms import ago
 ASKED = Asked(
     "recreate", 1, QuestionKind.GO_AHEAD, "digest", "proxy", (Choice.CONFIRM, Choice.SKIP, Choice.STOP)
 )
-PLAN = Planned(
+PLAN = ActionPlan(
     "6 services are on proxy. Each is stopped once and started once.",
     changes=("park 6 services", "remove network ab54qfa7gsk5", "create proxy 10.10.0.0/16, attachable"),
     calls=("POST /services/x/update",),

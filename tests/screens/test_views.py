@@ -17,10 +17,10 @@ from console.diagnosis.why.explain import explain
 from console.errors import Unknown
 from console.journal.matching import LogEvent
 from console.runbook.language.values import Call, Effect, Runbook, SourcePosition, Step, Undo
-from console.runbook.run.decisions import ShownQuestion
+from console.runbook.run.decisions import QuestionView
 from console.runbook.run.events import Choice
 from console.runbook.run.view import Live, StepState
-from console.runbook.runner.creation import not_begun
+from console.runbook.runner.creation import preview_run
 from console.settings import Thresholds
 from console.swarm.values import SwarmState
 from screens.present import addresses, journal, network, run, why
@@ -245,7 +245,7 @@ RUNBOOK = Runbook(
 
 
 def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
-    planned = not_begun(RUNBOOK, NOW)
+    planned = preview_run(RUNBOOK, NOW)
     _, recreate, tell = planned.view.steps
     assert text_of(run.headline(planned, NOW)) == "runbook proxy-16  3 steps, not started"
     assert run.standing(planned) == ""
@@ -293,12 +293,12 @@ def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
 
 
 def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -> None:
-    asked = ShownQuestion(
+    asked = QuestionView(
         "recreate",
         (Choice.CONFIRM, Choice.STOP),
         "proxy",
         sentence="This stops every route.",
-        lapses_at=NOW + timedelta(minutes=3),
+        expires_at=NOW + timedelta(minutes=3),
     )
     said = texts(run.question_says(asked, NOW))
     assert (

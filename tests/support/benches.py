@@ -11,8 +11,8 @@ from typing import Any
 from console.errors import NotAllowed
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, JournalEntry, JournalGap, Window
-from console.runbook.actions.registry import action_named
-from console.runbook.contracts import Answer, Blocking, CheckResult, Planned, RecordedChange
+from console.runbook.actions.registry import action_by_name
+from console.runbook.contracts import Answer, Blocking, CheckResult, ActionPlan, RecordedChange
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.registry import answer_to
@@ -171,24 +171,24 @@ class Bench:
         """Ask a predicate."""
         return await answer_to(self, Call(name, parameters))
 
-    async def plan(self, name: str, /, **parameters: Json) -> Planned:
-        action = action_named(name)
+    async def plan(self, name: str, /, **parameters: Json) -> ActionPlan:
+        action = action_by_name(name)
         return await action.plan(self, parameters_for(Call(name, parameters), action.parameters))
 
     async def act(self, name: str, /, **parameters: Json) -> Mapping[str, Json]:
-        action = action_named(name)
+        action = action_by_name(name)
         return await action.act(self, parameters_for(Call(name, parameters), action.parameters))
 
     async def probe(self, name: str, /, **parameters: Json) -> CheckResult:
-        action = action_named(name)
+        action = action_by_name(name)
         return await action.probe(self, parameters_for(Call(name, parameters), action.parameters))
 
     async def verify(self, name: str, outputs: Mapping[str, Json], /, **parameters: Json) -> CheckResult:
-        action = action_named(name)
+        action = action_by_name(name)
         return await action.verify(self, parameters_for(Call(name, parameters), action.parameters), outputs)
 
     async def undo(self, name: str, outputs: Mapping[str, Json], /, **parameters: Json) -> None:
-        action = action_named(name)
+        action = action_by_name(name)
         await action.undo(self, parameters_for(Call(name, parameters), action.parameters), outputs)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from console.errors import EngineNotFound, StepFailed
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 
 EDITION = "edition"
@@ -57,8 +57,8 @@ class Look:
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = "It changes nothing."
 
-    async def plan(self, context: Context, parameters: Nothing) -> Planned:
-        return Planned("Look.", reads=("services",))
+    async def plan(self, context: Context, parameters: Nothing) -> ActionPlan:
+        return ActionPlan("Look.", reads=("services",))
 
     async def probe(self, context: Context, parameters: Nothing) -> CheckResult:
         return CheckResult(Answer.NO, "It has to be seen each time.")
@@ -84,8 +84,8 @@ class Mark:
     may_retry: ClassVar[bool] = False
     no_undo_because: ClassVar[str] = ""
 
-    async def plan(self, context: Context, parameters: Nothing) -> Planned:
-        return Planned("Create a service.", changes=(f"create the service {MARKED}",))
+    async def plan(self, context: Context, parameters: Nothing) -> ActionPlan:
+        return ActionPlan("Create a service.", changes=(f"create the service {MARKED}",))
 
     async def probe(self, context: Context, parameters: Nothing) -> CheckResult:
         tell("probe mark")
@@ -120,11 +120,11 @@ class Swap:
     may_retry: ClassVar[bool] = False
     no_undo_because: ClassVar[str] = ""
 
-    async def plan(self, context: Context, parameters: SwapParameters) -> Planned:
+    async def plan(self, context: Context, parameters: SwapParameters) -> ActionPlan:
         basis: dict[str, Json] = {
             each: await _edition(context, each) or "old" for each in parameters.services
         }
-        return Planned("Swap.", changes=tuple(f"swap {each}" for each in parameters.services), basis=basis)
+        return ActionPlan("Swap.", changes=tuple(f"swap {each}" for each in parameters.services), basis=basis)
 
     async def probe(self, context: Context, parameters: SwapParameters) -> CheckResult:
         tell("probe swap")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from console.host.who import Who
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, Planned
+from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan
 from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.decisions import DecisionRequest, decision_for
@@ -27,7 +27,7 @@ from console.runbook.run.next_action import (
     choose_next_action,
     event_of,
 )
-from console.runbook.run.replay import after, begun
+from console.runbook.run.replay import after, initial_view
 from console.runbook.run.view import Live, Question, RunState, RunView, StepState, StepView, StoredRun
 from console.runbook.store.folders import RUNNER_LOCK
 
@@ -60,7 +60,7 @@ def step(
     title: str,
     state: StepState = StepState.PENDING,
     effect: Effect = Effect.READ,
-    plan: Planned | None = None,
+    plan: ActionPlan | None = None,
     no_undo_because: str = "",
     **more: Any,
 ) -> StepView:
@@ -120,7 +120,7 @@ class PaperRun:
     def __post_init__(self) -> None:
         first = events.LogEntry(1, START, events.Began(header(), self.heads, ALICE))
         self.entries.append(first)
-        self.view: RunView = begun(first)
+        self.view: RunView = initial_view(first)
 
     def tick(self) -> None:
         self.ticks += 1
@@ -179,15 +179,15 @@ class PaperRun:
 
     def _prepared(self, step: str) -> events.Prepared:
         probe = self.world.probe(step)
-        plan = None if probe.answer is Answer.YES else Planned("Do it.")
+        plan = None if probe.answer is Answer.YES else ActionPlan("Do it.")
         return events.Prepared(
             step, self.view.step(step).attempt, Call("test.do"), "digest", "word", probe, plan
         )
 
     def _act(self, step: str) -> None:
         seen = self.view.step(step)
-        assert seen.prepared is not None
-        self.add(events.Intended(step, seen.attempt, Call("test.do"), "digest", seen.prepared.probe))
+        assert seen.preparation is not None
+        self.add(events.Intended(step, seen.attempt, Call("test.do"), "digest", seen.preparation.probe))
         self.world.history.append(("act", step))
         if self.world.failing.get(step, 0):
             self.world.failing[step] -= 1

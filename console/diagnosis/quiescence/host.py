@@ -295,7 +295,7 @@ def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[
 
 def _tools(processes: tuple[Process, ...], own: Own, patterns: tuple[str, ...]) -> Iterator[Blocker]:
     for pattern, process in deploy_tools(processes, own, patterns):
-        yield Blocker(f"{pattern} (pid {process.pid})", "runs", process.started)
+        yield Blocker(f"{pattern} (pid {process.pid})", "runs", process.started_at)
 
 
 def _jobs(jobs: tuple[SystemdJob, ...], own: Own) -> Iterator[Blocker]:
@@ -333,8 +333,8 @@ def _check(
     hint: str,
 ) -> Check:
     if isinstance(result, Inapplicable):
-        state = CheckState.UNKNOWN if result.is_wanted else CheckState.UNCHECKED
-        return Check(code, title, state, note=result.reason, is_lasting=result.is_wanted)
+        state = CheckState.UNKNOWN if result.is_configured else CheckState.UNCHECKED
+        return Check(code, title, state, note=result.reason, is_lasting=result.is_configured)
     if isinstance(result, Unknown):
         return Check(code, title, CheckState.UNKNOWN, note=result.reason, hint=result.hint)
     blockers = tuple(find(result))

@@ -30,7 +30,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
 from console.host.identity import why_engine_is_foreign
-from console.host.survey import unlooked
+from console.host.survey import unavailable_activity
 from console.settings import SnapshotSettings
 from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.values import SwarmState
@@ -70,12 +70,12 @@ class OwnHost:
         # Once the engine was proven to be this host's own it stays so, also while it restarts.
         if not self._is_ours:
             if isinstance(swarm.engine, Unknown):
-                return unlooked(
+                return unavailable_activity(
                     Unknown("It is not known whether the engine runs on this host."), self._reader.own()
                 )
             refusal = await asyncio.to_thread(why_engine_is_foreign, self._host, swarm.engine.name)
             if refusal is not None:
-                return unlooked(Inapplicable(refusal.reason), self._reader.own())
+                return unavailable_activity(Inapplicable(refusal.reason), self._reader.own())
             self._is_ours = True
         return await self._reader.take()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.errors import HostError, Result, unknown_from
 from console.host.activity import Route
-from console.host.identity import given_addresses, read_routes, why_engine_is_foreign
+from console.host.identity import static_addresses, read_routes, why_engine_is_foreign
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
@@ -246,7 +246,7 @@ async def environment(host: str, snapshot: SwarmSnapshot, network: str) -> Recre
     if refusal is not None:
         return RecreationEnvironment(refusal, snapshot.engine.default_pools)
     ids = [container.id for container in snapshot.containers if network in container.networks]
-    given = await asyncio.to_thread(given_addresses, Path(snapshot.engine.root_dir), ids, network)
+    given = await asyncio.to_thread(static_addresses, Path(snapshot.engine.root_dir), ids, network)
     return RecreationEnvironment(await _routes(), snapshot.engine.default_pools, given)
 
 

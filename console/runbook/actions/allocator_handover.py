@@ -10,8 +10,8 @@ from console.host.identity import machine_id
 from console.operations.probes import own_mark
 from console.operations.reclaim.handover import Ending, Handover, read_roles
 from console.operations.reclaim.plan import plan_handover
-from console.runbook.answers import quick_snapshot, tells
-from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
+from console.runbook.answers import quick_snapshot, cannot_tell_on_error
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 from console.swarm.managers import Roles
 from console.swarm.values import Node
@@ -32,13 +32,13 @@ class AllocatorHandover:
     no_undo_because: ClassVar[str] = "Any manager may be the leader, so there is nothing to bring back."
     outputs: ClassVar[tuple[str, ...]] = ("old_leader", "new_leader")
 
-    async def plan(self, context: Context, parameters: HandoverParameters) -> Planned:
+    async def plan(self, context: Context, parameters: HandoverParameters) -> ActionPlan:
         """Tell who is paused, demoted, promoted and made active again, and what that ends."""
         swarm = await quick_snapshot(context)
         roles = await read_roles(context.world.reader)
         plan = plan_handover(roles, swarm, machine_id())
-        node = _concerned(roles)
-        return Planned(
+        node = _handover_node(roles)
+        return ActionPlan(
             plan.cost or "Hand the lead over to another manager.",
             reads=("nodes, services and tasks",),
             changes=plan.steps,
@@ -48,17 +48,17 @@ class AllocatorHandover:
             basis={"leader": node.id if node else ""},
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: HandoverParameters) -> CheckResult:
         """Tell whether an earlier attempt came to its end."""
         roles = await read_roles(context.world.reader)
         if not context.recorded_changes:
             return CheckResult(Answer.NO, "The hand-over has not started.")
-        return _judged(roles, context.recorded_changes[0].object_id)
+        return _check_roles(roles, context.recorded_changes[0].object_id)
 
     async def act(self, context: Context, parameters: HandoverParameters) -> Mapping[str, Json]:
         """Hand over, or finish what was cut short."""
-        node = _concerned(await read_roles(context.world.reader))
+        node = _handover_node(await read_roles(context.world.reader))
         number = None
         if node is not None:
             # What it was before is on its label too, once it is paused: the first record of a node tells it.
@@ -69,30 +69,30 @@ class AllocatorHandover:
                 "hand over",
                 {"name": node.hostname, "role": "manager", "availability": availability},
             )
-        done = await _handover(context).run()
+        outcome = await _handover(context).run()
         if number is not None:
             await context.change_records.after(
-                number, {"leader": done.new_leader, "ending": done.ending.value}
+                number, {"leader": outcome.new_leader, "ending": outcome.ending.value}
             )
-        if done.ending is Ending.UNDONE:
+        if outcome.ending is Ending.UNDONE:
             raise StepFailed(
-                f"The interrupted hand-over was undone: {done.old_leader} is what it was before.",
-                done.because,
+                f"The interrupted hand-over was undone: {outcome.old_leader} is what it was before.",
+                outcome.because,
             )
-        await context.say(f"{done.new_leader} is the leader, {done.old_leader} is a manager again")
-        return {"old_leader": done.old_leader, "new_leader": done.new_leader}
+        await context.say(f"{outcome.new_leader} is the leader, {outcome.old_leader} is a manager again")
+        return {"old_leader": outcome.old_leader, "new_leader": outcome.new_leader}
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: HandoverParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether somebody else leads and the one that led is a manager again."""
         roles = await read_roles(context.world.reader)
         old = str(outputs.get("old_leader", ""))
-        found = next((manager for manager in roles.managers if manager.hostname == old), None)
-        if found is None:
+        node = next((manager for manager in roles.managers if manager.hostname == old), None)
+        if node is None:
             return CheckResult(Answer.NO, f"{old} is not a manager now.")
-        return _judged(roles, found.id)
+        return _check_roles(roles, node.id)
 
     async def undo(
         self, context: Context, parameters: HandoverParameters, outputs: Mapping[str, Json]
@@ -107,12 +107,12 @@ def _handover(context: Context) -> Handover:
     return Handover(world.reader, world.changer(), world.clock, str(own_mark(machine_id())), lambda _: None)
 
 
-def _concerned(roles: Roles) -> Node | None:
+def _handover_node(roles: Roles) -> Node | None:
     """Return the node that is, or was, paused and demoted."""
     return roles.handed_over[0] if roles.handed_over else roles.leader
 
 
-def _judged(roles: Roles, old_id: str) -> CheckResult:
+def _check_roles(roles: Roles, old_id: str) -> CheckResult:
     old = roles.node(old_id)
     if roles.leader is None:
         return CheckResult(Answer.CANNOT_TELL, "The swarm has no leader now.")

@@ -10,14 +10,14 @@ from console.diagnosis.assess import assess
 from console.errors import Declined
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
-from console.runbook.contracts import Context, NetworkName, Planned, Url
+from console.runbook.contracts import Context, NetworkName, ActionPlan, Url
 from console.runbook.language.values import Json
-from console.runbook.predicates.attachments import as_output
-from console.runbook.predicates.host import AskingParameters, ask_all, statuses
+from console.runbook.predicates.attachments import attachments_as_output
+from console.runbook.predicates.host import HttpParameters, ask_all, statuses
 from console.text import plural
 
 
-class CaptureParameters(AskingParameters):
+class CaptureParameters(HttpParameters):
     """What is looked at besides the swarm as a whole."""
 
     network: NetworkName | None = Field(
@@ -33,25 +33,25 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
     parameters: ClassVar[type[BaseModel]] = CaptureParameters
     outputs: ClassVar[tuple[str, ...]] = ("taken_at", "engine", "findings", "network", "attached", "routes")
 
-    async def plan(self, context: Context, parameters: CaptureParameters) -> Planned:
+    async def plan(self, context: Context, parameters: CaptureParameters) -> ActionPlan:
         """Tell what will be looked at."""
         reads = ["findings about the whole swarm"]
         if parameters.network:
             reads.append(f"addresses of {parameters.network} and what is attached to it")
         if parameters.urls:
             reads.append(f"the HTTP status of {plural(len(parameters.urls), 'URL')}")
-        return Planned(
-            "Take a snapshot, and store it with the run.", reads=tuple(reads), calls=_asked(parameters)
+        return ActionPlan(
+            "Take a snapshot, and store it with the run.", reads=tuple(reads), calls=_calls(parameters)
         )
 
     async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:
         """Look, and return what was seen: no environment, arguments or config data."""
         world = context.world
-        seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
-        engine = read(seen.swarm.engine)
+        snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
+        engine = read(snapshot.swarm.engine)
         names = () if parameters.network is None else (parameters.network,)
-        assessment = assess(seen, world.settings.thresholds, names)
-        kept: dict[str, Json] = {
+        assessment = assess(snapshot, world.settings.thresholds, names)
+        outputs: dict[str, Json] = {
             # By the engine's own clock, as everything that is compared with it.
             "taken_at": engine.time.isoformat(),
             "engine": {
@@ -69,21 +69,21 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             "routes": {},
         }
         if parameters.network is not None:
-            attached = await world.reader.attached(parameters.network)
-            if attached is None:
+            attachments = await world.reader.attached(parameters.network)
+            if attachments is None:
                 raise Declined(f"Overlay {parameters.network} not found.")
-            kept["network"] = [_account(account) for account in assessment.accounts]
-            kept["attached"] = as_output(attached)
-            count = len(attached.services) + len(attached.containers)
+            outputs["network"] = [_account(account) for account in assessment.accounts]
+            outputs["attached"] = attachments_as_output(attachments)
+            count = len(attachments.services) + len(attachments.containers)
             await context.say(
                 f"{plural(count, 'service or container', 'services and containers')} on {parameters.network}"
             )
         if parameters.urls:
-            replies = await ask_all(parameters.urls, parameters.asking())
-            kept["routes"] = statuses(replies)
+            replies = await ask_all(parameters.urls, parameters.http_options())
+            outputs["routes"] = statuses(replies)
             for url, reply in replies.items():
-                await context.say(f"{url}: {reply.said}")
-        return kept
+                await context.say(f"{url}: {reply.summary}")
+        return outputs
 
 
 def _account(account: NetworkAccount) -> Json:
@@ -100,5 +100,5 @@ def _account(account: NetworkAccount) -> Json:
     }
 
 
-def _asked(parameters: CaptureParameters) -> tuple[str, ...]:
+def _calls(parameters: CaptureParameters) -> tuple[str, ...]:
     return tuple(f"GET {url}" for url in parameters.urls)

@@ -15,7 +15,7 @@ from console.diagnosis.values import Severity, Snapshot
 from console.errors import StepFailed, Unknown
 from console.journal.reader import whose_host
 from console.monitor.snapshot import take_snapshot
-from console.runbook.answers import NOT_KNOWN, ReadOnly, Unread, all_of, cannot_tell, found, read
+from console.runbook.answers import NOT_KNOWN, ReadOnly, Unreadable, all_of, cannot_tell, check_result, read
 from console.runbook.contracts import (
     AbsolutePath,
     Answer,
@@ -24,7 +24,7 @@ from console.runbook.contracts import (
     Name,
     NetworkName,
     Parameters,
-    Planned,
+    ActionPlan,
     Subnet4,
 )
 from console.runbook.language.values import Json
@@ -85,11 +85,11 @@ class ChecksParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Check:
     """One check: what came of it, or why it has no meaning here."""
 
     code: str
-    found: CheckResult
+    result: CheckResult
     is_skipped: bool = False
 
 
@@ -100,13 +100,13 @@ class ChecksAll(ReadOnly[ChecksParameters]):
     parameters: ClassVar[type[BaseModel]] = ChecksParameters
     outputs: ClassVar[tuple[str, ...]] = ("checks",)
 
-    async def plan(self, context: Context, parameters: ChecksParameters) -> Planned:
+    async def plan(self, context: Context, parameters: ChecksParameters) -> ActionPlan:
         """Make the checks, and tell what came of each."""
         checks = [check async for check in _all_checks(context, parameters)]
-        return Planned(
+        return ActionPlan(
             f"{plural(len(checks), 'check')}, all of which must hold.",
             reads=tuple(check.code for check in checks),
-            checked=tuple(check.found for check in checks),
+            checked=tuple(check.result for check in checks),
         )
 
     async def act(self, context: Context, parameters: ChecksParameters) -> Mapping[str, Json]:
@@ -114,107 +114,107 @@ class ChecksAll(ReadOnly[ChecksParameters]):
         checks = []
         async for check in _all_checks(context, parameters):
             checks.append(check)
-            await context.say(f"{check.code}: {check.found.sentence}")
-        counted = [check.found for check in checks if not check.is_skipped]
-        if all_of(counted) is not Answer.YES:
-            wrong = [result.sentence for result in counted if result.answer is not Answer.YES]
+            await context.say(f"{check.code}: {check.result.sentence}")
+        results = [check.result for check in checks if not check.is_skipped]
+        if all_of(results) is not Answer.YES:
+            wrong = [result.sentence for result in results if result.answer is not Answer.YES]
             raise StepFailed(" ".join(wrong), "Fix it and try again, or change what the runbook requires.")
-        return {"checks": {check.code: check.found.sentence for check in checks}}
+        return {"checks": {check.code: check.result.sentence for check in checks}}
 
     async def verify(
         self, context: Context, parameters: ChecksParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Make the checks again, for what held once may not hold any more."""
-        counted = [check.found async for check in _all_checks(context, parameters) if not check.is_skipped]
-        return CheckResult(all_of(counted), " ".join(result.sentence for result in counted))
+        results = [check.result async for check in _all_checks(context, parameters) if not check.is_skipped]
+        return CheckResult(all_of(results), " ".join(result.sentence for result in results))
 
 
-async def _all_checks(context: Context, wanted: ChecksParameters) -> AsyncIterator[Checked]:
+async def _all_checks(context: Context, parameters: ChecksParameters) -> AsyncIterator[Check]:
     world = context.world
-    settle = wanted.findings is not None
-    seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot, settle=settle)
-    swarm = seen.swarm
+    settle = parameters.findings is not None
+    snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot, settle=settle)
+    swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
-        yield Checked("engine", cannot_tell(Unread(swarm.engine.reason, swarm.engine.hint)))
+        yield Check("engine", cannot_tell(Unreadable(swarm.engine.reason, swarm.engine.hint)))
         return
     engine = swarm.engine
-    yield Checked("engine", found(True, f"{engine.name} answers: Docker {engine.version}, a manager."))
-    yield Checked("leader", _known(_leader, swarm, engine.node_id, wanted.leader))
-    if wanted.api_min is not None:
-        yield Checked("api_min", _api(engine.api_version, wanted.api_min))
-    if wanted.findings is not None:
-        yield Checked("findings", _findings(seen, world.settings.thresholds, wanted.findings))
+    yield Check("engine", check_result(True, f"{engine.name} answers: Docker {engine.version}, a manager."))
+    yield Check("leader", _check(_leader, swarm, engine.node_id, parameters.leader))
+    if parameters.api_min is not None:
+        yield Check("api_min", _api(engine.api_version, parameters.api_min))
+    if parameters.findings is not None:
+        yield Check("findings", _findings(snapshot, world.settings.thresholds, parameters.findings))
     elsewhere = await whose_host(world.host, swarm.engine)
-    if wanted.subnet_free is not None:
-        yield Checked("subnet_free", _known(_subnet, seen, wanted.subnet_free, wanted.replaces, elsewhere))
-    if wanted.disk_free_mb is not None:
-        yield _skipped("disk_free_mb", elsewhere) or Checked(
-            "disk_free_mb", await _disk(wanted.disk_free_mb, wanted.disk_paths)
+    if parameters.subnet_free is not None:
+        yield Check("subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere))
+    if parameters.disk_free_mb is not None:
+        yield _skip("disk_free_mb", elsewhere) or Check(
+            "disk_free_mb", await _disk(parameters.disk_free_mb, parameters.disk_paths)
         )
-    if wanted.journal_readable:
+    if parameters.journal_readable:
         is_of_host = not world.log.is_recorded
-        yield _skipped("journal_readable", elsewhere if is_of_host else None) or Checked(
-            "journal_readable", _journal(seen)
+        yield _skip("journal_readable", elsewhere if is_of_host else None) or Check(
+            "journal_readable", _journal(snapshot)
         )
 
 
-def _known(check: Callable[P, CheckResult], *args: P.args, **kwargs: P.kwargs) -> CheckResult:
+def _check(check: Callable[P, CheckResult], *args: P.args, **kwargs: P.kwargs) -> CheckResult:
     try:
         return check(*args, **kwargs)
     except NOT_KNOWN as error:
         return cannot_tell(error)
 
 
-def _skipped(code: str, elsewhere: Unknown | None) -> Checked | None:
+def _skip(code: str, elsewhere: Unknown | None) -> Check | None:
     """Return that a check of this host has no meaning, where the engine is another's."""
     if elsewhere is None:
         return None
-    return Checked(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
+    return Check(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
 
 
-def _leader(swarm: SwarmState, node_id: str, wanted: str) -> CheckResult:
+def _leader(swarm: SwarmState, node_id: str, requirement: str) -> CheckResult:
     leader = next((node for node in read(swarm.nodes) if node.is_leader), None)
     if leader is None:
-        return found(False, "The swarm has no leader, so it allocates nothing.")
+        return check_result(False, "The swarm has no leader, so it allocates nothing.")
     is_here = leader.id == node_id
     place = "this engine" if is_here else "not this engine"
-    return found(is_here or wanted == "any", f"The leader is {leader.hostname}, {place}.")
+    return check_result(is_here or requirement == "any", f"The leader is {leader.hostname}, {place}.")
 
 
-def _api(version: tuple[int, int], wanted: str) -> CheckResult:
-    shown = ".".join(map(str, version))
-    return found(
-        version >= parsed_version(wanted),
-        f"The engine has API {shown}; the runbook requires {wanted} or later.",
+def _api(version: tuple[int, int], minimum: str) -> CheckResult:
+    text = ".".join(map(str, version))
+    return check_result(
+        version >= parsed_version(minimum),
+        f"The engine has API {text}; the runbook requires {minimum} or later.",
     )
 
 
-def _findings(seen: Snapshot, thresholds: Thresholds, wanted: FindingsAllowed) -> CheckResult:
-    assessment = assess(seen, thresholds, (wanted.network,))
+def _findings(snapshot: Snapshot, thresholds: Thresholds, allowed_findings: FindingsAllowed) -> CheckResult:
+    assessment = assess(snapshot, thresholds, (allowed_findings.network,))
     bad = [
         finding
         for finding in assessment.findings
-        if finding.severity.rank > Severity(wanted.worst).rank and finding.code not in wanted.accept
+        if finding.severity.rank > Severity(allowed_findings.worst).rank and finding.code not in allowed_findings.accept
     ]
     evidence: dict[str, Json] = {finding.code: finding.severity.value for finding in assessment.findings}
     if not bad:
         return CheckResult(
-            Answer.YES, f"No finding about {wanted.network} is worse than {wanted.worst}.", evidence
+            Answer.YES, f"No finding about {allowed_findings.network} is worse than {allowed_findings.worst}.", evidence
         )
     is_known = any(finding.severity is not Severity.UNKNOWN for finding in bad)
-    said = " ".join(finding.sentence for finding in bad)
-    return CheckResult(Answer.NO if is_known else Answer.CANNOT_TELL, said, evidence)
+    sentences = " ".join(finding.sentence for finding in bad)
+    return CheckResult(Answer.NO if is_known else Answer.CANNOT_TELL, sentences, evidence)
 
 
 def _subnet(
-    seen: Snapshot, subnet: IPv4Network, replaces: str | None, elsewhere: Unknown | None
+    snapshot: Snapshot, subnet: IPv4Network, replaces: str | None, elsewhere: Unknown | None
 ) -> CheckResult:
     networks = [
-        f"the network {network.name} ({one.network})"
-        for network in read(seen.swarm.networks)
+        f"the network {network.name} ({network_subnet.network})"
+        for network in read(snapshot.swarm.networks)
         if network.name != replaces
-        for one in network.subnets
-        if isinstance(one.network, IPv4Network) and one.network.overlaps(subnet)
+        for network_subnet in network.subnets
+        if isinstance(network_subnet.network, IPv4Network) and network_subnet.network.overlaps(subnet)
     ]
     if elsewhere is not None:
         note = f" Routes of this host were not compared: {elsewhere.reason}"
@@ -222,27 +222,27 @@ def _subnet(
         note = ""
         networks += [
             f"the route {route.network} ({route.device})"
-            for route in read(seen.routes)
+            for route in read(snapshot.routes)
             if route.network.overlaps(subnet)
         ]
     if networks:
-        return found(False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks))
-    return found(True, f"{subnet} overlaps no known network, route or address.{note}")
+        return check_result(False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks))
+    return check_result(True, f"{subnet} overlaps no known network, route or address.{note}")
 
 
-async def _disk(wanted_mib: int, paths: Sequence[str]) -> CheckResult:
+async def _disk(required_mib: int, paths: Sequence[str]) -> CheckResult:
     places = [Path(path) for path in paths] or [
         state_folder(),
-        *(place for each in USUAL_PATHS if (place := Path(each)).exists()),
+        *(place for path in USUAL_PATHS if (place := Path(path)).exists()),
     ]
     try:
         free = {clean(str(path), 300): await asyncio.to_thread(_free_mib, path) for path in places}
-    except Unread as error:
+    except Unreadable as error:
         return cannot_tell(error)
-    short = [f"{path} has {mib} MiB free" for path, mib in free.items() if mib < wanted_mib]
+    short = [f"{path} has {mib} MiB free" for path, mib in free.items() if mib < required_mib]
     if short:
-        return found(False, f"{listed(short)}; required: {wanted_mib} MiB.", free_mib=dict(free))
-    return found(
+        return check_result(False, f"{listed(short)}; required: {required_mib} MiB.", free_mib=dict(free))
+    return check_result(
         True, f"At least {min(free.values())} MiB are free on {listed(list(free))}.", free_mib=dict(free)
     )
 
@@ -250,16 +250,16 @@ async def _disk(wanted_mib: int, paths: Sequence[str]) -> CheckResult:
 def _free_mib(path: Path) -> int:
     # What is not there yet will be made under its nearest parent that is.
     try:
-        there = next(each for each in (path, *path.parents) if each.exists())
-        return shutil.disk_usage(there).free // _MIB
+        nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+        return shutil.disk_usage(nearest).free // _MIB
     except OSError as error:
-        raise Unread(f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.") from error
+        raise Unreadable(f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.") from error
 
 
-def _journal(seen: Snapshot) -> CheckResult:
-    journal = seen.journal
+def _journal(snapshot: Snapshot) -> CheckResult:
+    journal = snapshot.journal
     if isinstance(journal, Unknown):
         return CheckResult(
             Answer.NO, f"dockerd's journal cannot be read. {journal.reason} {journal.hint}".strip()
         )
-    return found(True, f"dockerd's journal can be read: {plural(journal.entries, 'recent line')}.")
+    return check_result(True, f"dockerd's journal can be read: {plural(journal.entries, 'recent line')}.")

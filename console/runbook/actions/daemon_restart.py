@@ -13,8 +13,8 @@ from console.host.unit_chain import restart_daemon_unit
 from console.operations.reclaim.handover import read_roles
 from console.operations.reclaim.plan import ReclaimTarget, Way, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
-from console.runbook.answers import found, quick_snapshot, tells, time_to_wait_s, why_not_this_host
-from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Planned
+from console.runbook.answers import check_result, quick_snapshot, cannot_tell_on_error, time_to_wait_s, why_not_this_host
+from console.runbook.contracts import Answer, CheckResult, Context, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 from console.swarm.values import SwarmState
 from console.text import listed
@@ -27,7 +27,7 @@ class DaemonRestartParameters(Parameters):
     """Nothing: the unit is that of the settings."""
 
 
-class DaemonRestarted:
+class DaemonRestartAction:
     """dockerd is restarted on the leader: every container of this host stops and comes back, leaked addresses are free."""
 
     name: ClassVar[str] = "daemon.restart"
@@ -37,14 +37,14 @@ class DaemonRestarted:
     no_undo_because: ClassVar[str] = "All stopped containers have come back, so there is nothing to undo."
     outputs: ClassVar[tuple[str, ...]] = ("took_s",)
 
-    async def plan(self, context: Context, parameters: DaemonRestartParameters) -> Planned:
+    async def plan(self, context: Context, parameters: DaemonRestartParameters) -> ActionPlan:
         """Tell what stops."""
         swarm = await quick_snapshot(context)
         roles = await read_roles(context.world.reader)
         unit = context.world.settings.docker_unit
         place = ReclaimTarget(machine_id(), unit, await why_not_this_host(context, swarm))
         plan = plan_reclaim(roles, swarm, Way.RESTART, place)
-        return Planned(
+        return ActionPlan(
             plan.cost or f"Restart {unit} on the leader.",
             reads=("nodes and tasks", f"the unit {unit}"),
             changes=(f"restart {unit}",),
@@ -55,49 +55,49 @@ class DaemonRestarted:
             basis={"leader": roles.leader.id if roles.leader else ""},
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: DaemonRestartParameters) -> CheckResult:
         """Tell whether dockerd was started again since an earlier attempt was about to."""
         if not context.recorded_changes:
-            return found(False, "The restart has not started.")
+            return check_result(False, "The restart has not started.")
         before, now = (
             str(context.recorded_changes[-1].state.get("began", "")),
-            _began(await quick_snapshot(context)),
+            _daemon_start(await quick_snapshot(context)),
         )
         if not before or not now:
             return CheckResult(Answer.CANNOT_TELL, "When dockerd started is unknown.")
-        return found(before != now, f"dockerd started {now}; before that, {before}.", began=now)
+        return check_result(before != now, f"dockerd started {now}; before that, {before}.", began=now)
 
     async def act(self, context: Context, parameters: DaemonRestartParameters) -> Mapping[str, Json]:
         """Restart it, and wait until what ran before runs again."""
         world, unit = context.world, context.world.settings.docker_unit
         limit_s = time_to_wait_s(context)
         number = await context.change_records.before(
-            "unit", unit, "restart", {"began": _began(await quick_snapshot(context))}
+            "unit", unit, "restart", {"began": _daemon_start(await quick_snapshot(context))}
         )
         world.changer().announce(f"restart {unit}")
         restart = DaemonRestart(
             world.reader, world.clock, lambda: restart_daemon_unit(unit, limit_s), lambda _: None
         )
         await context.say("dockerd is restarted")
-        done = await restart.run(limit_s)
-        await context.change_records.after(number, {"took_s": round(done.took_s, 1)})
-        if done.behind:
+        outcome = await restart.run(limit_s)
+        await context.change_records.after(number, {"took_s": round(outcome.took_s, 1)})
+        if outcome.behind:
             raise StepFailed(
-                f"dockerd is up, but {listed(done.behind)} {'is' if len(done.behind) == 1 else 'are'} not "
+                f"dockerd is up, but {listed(outcome.behind)} {'is' if len(outcome.behind) == 1 else 'are'} not "
                 "running.",
                 "Run `vipconsole why` on each of them.",
             )
-        return {"took_s": round(done.took_s, 1)}
+        return {"took_s": round(outcome.took_s, 1)}
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the swarm is back."""
         swarm = await quick_snapshot(context)
         is_back = not isinstance(swarm.engine, Unknown) and allocator_of(swarm) is not None
-        return found(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
+        return check_result(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
 
     async def undo(
         self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]
@@ -106,7 +106,7 @@ class DaemonRestarted:
         raise Declined(self.no_undo_because)
 
 
-def _began(swarm: SwarmState) -> str:
+def _daemon_start(swarm: SwarmState) -> str:
     allocator = allocator_of(swarm)
-    began: datetime | None = None if allocator is None else allocator.daemon_began
-    return "" if began is None else began.isoformat()
+    start: datetime | None = None if allocator is None else allocator.daemon_began
+    return "" if start is None else start.isoformat()

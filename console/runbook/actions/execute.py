@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from console.errors import Declined, StepFailed
 from console.host.streaming import Program, run_streaming
 from console.runbook.answers import time_to_wait_s
-from console.runbook.contracts import AbsolutePath, Answer, CheckResult, Context, Parameters, Planned
+from console.runbook.contracts import AbsolutePath, Answer, CheckResult, Context, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed, plural
 
@@ -53,17 +53,17 @@ class Exec:
     )
     outputs: ClassVar[tuple[str, ...]] = ("exit_code", "tail")
 
-    async def plan(self, context: Context, parameters: ExecParameters) -> Planned:
+    async def plan(self, context: Context, parameters: ExecParameters) -> ActionPlan:
         """Tell the exact command, and whether it is allowed."""
-        refused = _refusal(context, parameters)
+        refusal = _refusal(context, parameters)
         command = clean(shlex.join(parameters.argv), SENTENCE_LIMIT)
         # The values of an environment may be secrets.
         names = [f"with {listed(sorted(parameters.env))} set"] if parameters.env else []
-        return Planned(
+        return ActionPlan(
             f"Run {clean(parameters.argv[0])}.",
             changes=("unknown: whatever the program changes",),
             calls=(" ".join((command, *names, f"in {clean(parameters.cwd, SENTENCE_LIMIT)}")),),
-            refused=(refused,) if refused else (),
+            refused=(refusal,) if refusal else (),
             no_return=self.no_undo_because,
             basis={"argv": list(parameters.argv), "cwd": parameters.cwd},
         )
@@ -74,10 +74,10 @@ class Exec:
 
     async def act(self, context: Context, parameters: ExecParameters) -> Mapping[str, Json]:
         """Run it, and fail unless its exit code is among those that are expected."""
-        refused = _refusal(context, parameters)
-        if refused:
+        refusal = _refusal(context, parameters)
+        if refusal:
             raise Declined(
-                refused,
+                refusal,
                 "To allow it, add it to `programs` in [run] of the settings. Root then runs it from "
                 "runbooks.",
             )
@@ -87,17 +87,17 @@ class Exec:
         async def receive(line: bytes) -> None:
             nonlocal count
             count += 1
-            shown = clean(line, SENTENCE_LIMIT)
-            tail.append(shown)
+            text = clean(line, SENTENCE_LIMIT)
+            tail.append(text)
             if count <= MOST_LINES:
-                await context.say(shown)
+                await context.say(text)
 
         program = Program(parameters.argv, parameters.env, parameters.cwd)
         code = await run_streaming(program, time_to_wait_s(context), receive)
         if count > MOST_LINES:
             await context.say(f"… {plural(count - MOST_LINES, 'line')} more")
         if code not in parameters.expect:
-            last = next((each for each in reversed(tail) if each.strip()), "no output")
+            last = next((text for text in reversed(tail) if text.strip()), "no output")
             raise StepFailed(f"`{clean(parameters.argv[0])}` ended with exit code {code}: {last}.")
         return {"exit_code": code, "tail": list(tail)}
 
@@ -119,10 +119,10 @@ class Exec:
 
 def _refusal(context: Context, parameters: ExecParameters) -> str:
     """Return why the program must not be run, a sentence, or nothing."""
-    program, allowed = parameters.argv[0], context.world.settings.run.programs
-    if not allowed:
+    program, programs = parameters.argv[0], context.world.settings.run.programs
+    if not programs:
         return "Runbooks may run no programs here: the setting run.programs is empty."
-    if program not in allowed:
+    if program not in programs:
         return f"Runbooks may not run {clean(program)}: the setting run.programs does not list it."
     if not os.access(program, os.X_OK):
         return f"{clean(program)} does not exist, or cannot be run."

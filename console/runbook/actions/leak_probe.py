@@ -11,8 +11,8 @@ from console.host.identity import machine_id
 from console.monitor.snapshot import read_own_routes
 from console.operations.leak_probe import LeakProbe, Leaks
 from console.operations.probes import own_mark, remove_leftovers
-from console.runbook.answers import found, read_state, tells
-from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
+from console.runbook.answers import check_result, read_state, cannot_tell_on_error
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 
 
@@ -25,7 +25,7 @@ class LeakProbeParameters(Parameters):
     )
 
 
-class LeakProbed:
+class LeakProbeAction:
     """Scratch networks are made, a service on two of them is removed in both orders, and what was lost is counted."""
 
     name: ClassVar[str] = "leak.probe"
@@ -37,9 +37,9 @@ class LeakProbed:
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = ("naive", "safe", "tasks", "verdict")
 
-    async def plan(self, context: Context, parameters: LeakProbeParameters) -> Planned:
+    async def plan(self, context: Context, parameters: LeakProbeParameters) -> ActionPlan:
         """Tell what is made and removed again."""
-        return Planned(
+        return ActionPlan(
             "Create scratch networks, remove a service from them in both orders, count how many addresses "
             "leak, and remove the networks.",
             reads=("networks, services and tasks",),
@@ -55,7 +55,7 @@ class LeakProbed:
             ),
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: LeakProbeParameters) -> CheckResult:
         """Tell that it is to be done: a proof is of the moment in which it was made."""
         return CheckResult(Answer.NO, "A leak probe always runs again.")
@@ -81,13 +81,13 @@ class LeakProbed:
             "verdict": leaks.verdict(await _free(context, parameters)),
         }
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: LeakProbeParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the order that waits lost nothing."""
-        leaks = Leaks(*(_number(outputs, each) for each in ("naive", "safe", "tasks")))
-        return found(not leaks.safe, leaks.verdict(await _free(context, parameters)))
+        leaks = Leaks(*(_number(outputs, name) for name in ("naive", "safe", "tasks")))
+        return check_result(not leaks.safe, leaks.verdict(await _free(context, parameters)))
 
     async def undo(
         self, context: Context, parameters: LeakProbeParameters, outputs: Mapping[str, Json]
@@ -106,7 +106,7 @@ async def _free(context: Context, parameters: LeakProbeParameters) -> int | None
     if isinstance(swarm.networks, Unknown):
         raise EngineError(swarm.networks.reason, swarm.networks.hint)
     return next(
-        (each.free_at_most for each in account(swarm) if each.network.name == parameters.network), None
+        (network_account.free_at_most for network_account in account(swarm) if network_account.network.name == parameters.network), None
     )
 
 

@@ -15,8 +15,8 @@ from console.operations.census.census import (
 )
 from console.operations.census.values import CensusResult, WalkableNetwork
 from console.operations.probes import own_mark, remove_leftovers
-from console.runbook.answers import found, tells
-from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
+from console.runbook.answers import check_result, cannot_tell_on_error
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 from console.text import plural
 
@@ -46,13 +46,13 @@ class NetworkCensus:
         "taken_at", "leaked", "addresses", "possibly_load_balancers", "walked", "verdict",
     )  # fmt: skip
 
-    async def plan(self, context: Context, parameters: CensusParameters) -> Planned:
+    async def plan(self, context: Context, parameters: CensusParameters) -> ActionPlan:
         """Tell how many steps it takes, or why it is not taken, which is no failure."""
         walkable = await _inputs(context, parameters)
         why = _why_not(walkable, parameters)
         if why:
-            return Planned(_unknown(parameters.network, why))
-        return Planned(
+            return ActionPlan(_unknown(parameters.network, why))
+        return ActionPlan(
             f"Walk the addresses of {parameters.network} at least twice: a probe without tasks holds each "
             f"of at most {plural(walkable.free_at_most, 'free address', 'free addresses')} for a moment.",
             reads=("networks, services, tasks and nodes",),
@@ -60,7 +60,7 @@ class NetworkCensus:
             calls=("POST /services/create", "DELETE /services/…"),
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: CensusParameters) -> CheckResult:
         """Tell that it is to be taken: a census is of the moment in which it was taken."""
         return CheckResult(Answer.NO, "A census is valid only for the moment it is taken.")
@@ -86,12 +86,12 @@ class NetworkCensus:
         await context.change_records.after(number, {"unaccounted": len(result.unaccounted)})
         return _outputs(result, _verdict(result))
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Report the result. The run continues with any result: it is evidence, not a condition."""
-        return found(True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown."))
+        return check_result(True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown."))
 
     async def undo(self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]) -> None:
         """Remove what an attempt left; there is nothing else to take back."""

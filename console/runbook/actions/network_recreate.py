@@ -23,7 +23,7 @@ from console.operations.network_recreation.record import Record, record_from_jso
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
-from console.runbook.answers import found, tells
+from console.runbook.answers import check_result, cannot_tell_on_error
 from console.runbook.contracts import (
     Answer,
     Blocking,
@@ -32,16 +32,16 @@ from console.runbook.contracts import (
     Name,
     NetworkName,
     Parameters,
-    Planned,
+    ActionPlan,
 )
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed, plural
 
-_SETTLING = (
+_ROLLBACK_RESET = (
     "update every service once more without a change: nothing restarts, and a rollback does not park it",
 )
 
-RECORDED = "record"
+RECORD_KIND = "record"
 """The name of the change record whose state is everything as it was."""
 
 
@@ -83,35 +83,35 @@ class NetworkRecreate:
         "rolls_back_to_parked",
     )  # fmt: skip
 
-    async def plan(self, context: Context, parameters: RecreateParameters) -> Planned:
+    async def plan(self, context: Context, parameters: RecreateParameters) -> ActionPlan:
         """Tell what is parked, removed, created and brought back, in order, and why it must not be done."""
-        plan = await _planned(context, parameters)
+        plan = await _plan(context, parameters)
         record = plan.record
         if plan.is_done:
-            done = f"{parameters.network} has {parameters.subnet} already."
-            return Planned(done, checked=(found(is_so=True, sentence=done),))
+            sentence = f"{parameters.network} has {parameters.subnet} already."
+            return ActionPlan(sentence, checked=(check_result(is_so=True, sentence=sentence),))
         services = len(record.services) if record else 0
         containers = len(record.containers) if record else 0
-        return Planned(
+        return ActionPlan(
             f"Recreate {parameters.network} as {parameters.subnet}: {plural(services, 'service')} and "
             f"{plural(containers, 'container')} on it are stopped once and started once.",
             reads=("networks, services, tasks, containers and nodes", "this host's routes"),
-            changes=(*plan_lines(plan), *(_SETTLING if parameters.reset_rollback and services else ())),
+            changes=(*plan_lines(plan), *(_ROLLBACK_RESET if parameters.reset_rollback and services else ())),
             calls=_calls(plan, resets=parameters.reset_rollback),
-            checked=tuple(found(is_so=True, sentence=note) for note in plan.notes),
+            checked=tuple(check_result(is_so=True, sentence=note) for note in plan.notes),
             refused=plan.refused,
             outage_s=plan.outage_s,
             basis=_basis(plan),
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: RecreateParameters) -> CheckResult:
         """Tell whether the network has the subnet and nothing waits to be brought back."""
-        return _state(await _planned(context, parameters), parameters)
+        return _state(await _plan(context, parameters), parameters)
 
     async def act(self, context: Context, parameters: RecreateParameters) -> Mapping[str, Json]:
         """Recreate it, or finish what an earlier attempt began."""
-        plan = await _planned(context, parameters)
+        plan = await _plan(context, parameters)
         if plan.refused or plan.record is None:
             raise StepFailed(
                 " ".join(plan.refused) or "There is nothing to recreate.", "Check the plan again."
@@ -124,16 +124,16 @@ class NetworkRecreate:
             )
         return _outputs(result)
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the network has the subnet, nothing waits, and everything is as it was."""
-        state = _state(await _planned(context, parameters), parameters)
-        different = outputs.get("differences")
-        if state.answer is Answer.YES and isinstance(different, list) and different:
-            return found(
-                False, f"Some things differ from before: {' '.join(str(each) for each in different)}"
+        state = _state(await _plan(context, parameters), parameters)
+        differences = outputs.get("differences")
+        if state.answer is Answer.YES and isinstance(differences, list) and differences:
+            return check_result(
+                False, f"Some things differ from before: {' '.join(str(sentence) for sentence in differences)}"
             )
         return state
 
@@ -144,20 +144,20 @@ class NetworkRecreate:
 
         Raises StepFailed where nothing is down and the old subnet cannot be had any more, and where not all is as it was.
         """
-        kept = _kept(context)
-        if kept is None and not context.recorded_changes:
+        stored_record = _stored_record(context)
+        if stored_record is None and not context.recorded_changes:
             return
         inputs = await _inputs(context, parameters)
-        plan = plan_recreation(inputs, _wanted(parameters), _whose(context))
-        record = kept or plan.record
+        plan = plan_recreation(inputs, _request(parameters), _whose(context))
+        record = stored_record or plan.record
         if record is None:
             raise StepFailed(f"What {parameters.network} was is unknown.", "Try `way-back.sh` of the run.")
         if plan.is_done:
             _require_room(inputs, record)
         result = await (await _recreation(context, parameters, plan, record)).back()
-        different = [difference.sentence for difference in result.differences if difference.is_failure]
-        if different:
-            raise StepFailed(f"It was undone, but some things differ from before: {' '.join(different)}")
+        differences = [difference.sentence for difference in result.differences if difference.is_failure]
+        if differences:
+            raise StepFailed(f"It was undone, but some things differ from before: {' '.join(differences)}")
 
 
 def _require_room(inputs: RecreationInputs, record: Record) -> None:
@@ -166,21 +166,21 @@ def _require_room(inputs: RecreationInputs, record: Record) -> None:
     if len(record.network.ipv4) != 1:
         return
     (old,) = record.network.ipv4
-    refused = tuple(subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), inputs.environment))
-    if refused:
-        raise StepFailed(" ".join(refused), "Nothing was changed. To use another subnet, start another run.")
+    refusals = tuple(subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), inputs.environment))
+    if refusals:
+        raise StepFailed(" ".join(refusals), "Nothing was changed. To use another subnet, start another run.")
 
 
-async def _planned(context: Context, parameters: RecreateParameters) -> RecreationPlan:
-    return plan_recreation(await _inputs(context, parameters), _wanted(parameters), _whose(context))
+async def _plan(context: Context, parameters: RecreateParameters) -> RecreationPlan:
+    return plan_recreation(await _inputs(context, parameters), _request(parameters), _whose(context))
 
 
 async def _inputs(context: Context, parameters: RecreateParameters) -> RecreationInputs:
     reader = context.world.reader
-    return await survey(reader, context.world.host, parameters.network, _kept(context))
+    return await survey(reader, context.world.host, parameters.network, _stored_record(context))
 
 
-def _wanted(parameters: RecreateParameters) -> RecreationRequest:
+def _request(parameters: RecreateParameters) -> RecreationRequest:
     return RecreationRequest(
         parameters.network,
         parameters.subnet,
@@ -193,14 +193,14 @@ def _whose(context: Context) -> Whose:
     return Whose(machine_id(), context.run_id)
 
 
-def _kept(context: Context) -> Record | None:
+def _stored_record(context: Context) -> Record | None:
     """Return everything as it was when earlier attempts of this step began, from the run's own record.
 
     The last one, for it holds the services that joined in between; but one that was made when the network had its new subnet already
     does not tell what it was.
     """
     records = [
-        record_from_json(change.state) for change in context.recorded_changes if change.what == RECORDED
+        record_from_json(change.state) for change in context.recorded_changes if change.what == RECORD_KIND
     ]
     before = [record for record in records if record.network.ipv4 != (IPv4Network(record.target),)]
     return before[-1] if before else next(iter(records), None)
@@ -214,7 +214,7 @@ async def _recreation(
     inputs = await survey(reader, world.host, parameters.network)
     retrying = RetryingChanger(world.clock, context.change_records)
 
-    async def keep(record: Record) -> None:
+    async def store_script(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))
 
     async def waits_for(names: Sequence[str]) -> None:
@@ -226,15 +226,15 @@ async def _recreation(
         world.changer(),
         retrying,
         _whose(context),
-        keep,
+        store_script,
         context.say,
         interval_of_this_machine_s(),
         waits_for,
     )
-    wanted = record or plan.record
-    if wanted is None:
+    target = record or plan.record
+    if target is None:
         raise StepFailed(f"What {parameters.network} was is unknown.", "Check the plan again.")
-    recreation = Recreation(dependencies, wanted, inputs.environment, tuple(parameters.first))
+    recreation = Recreation(dependencies, target, inputs.environment, tuple(parameters.first))
     recreation.resets_rollback = parameters.reset_rollback
     recreation.running_within_s = parameters.running_within
     return recreation
@@ -242,12 +242,12 @@ async def _recreation(
 
 def _state(plan: RecreationPlan, parameters: RecreateParameters) -> CheckResult:
     if plan.is_done:
-        return found(True, f"{parameters.network} has {parameters.subnet}, and everything is back on it.")
+        return check_result(True, f"{parameters.network} has {parameters.subnet}, and everything is back on it.")
     if plan.is_resumed:
-        return found(False, f"The recreation of {parameters.network} has started and is not finished.")
+        return check_result(False, f"The recreation of {parameters.network} has started and is not finished.")
     if plan.current is None:
-        return found(False, f"Overlay {parameters.network} not found.")
-    return found(False, f"{parameters.network} has {listed([str(each) for each in plan.current.ipv4])}.")
+        return check_result(False, f"Overlay {parameters.network} not found.")
+    return check_result(False, f"{parameters.network} has {listed([str(subnet) for subnet in plan.current.ipv4])}.")
 
 
 def _basis(plan: RecreationPlan) -> Mapping[str, Json]:
@@ -302,8 +302,8 @@ def _outputs(result: RecreationResult) -> Mapping[str, Json]:
         ],
         "newcomers": [*result.newcomers],
         "rolls_back_to_parked": [
-            f"{each}: `docker service rollback` would stop it and take it off the network. To prevent that, "
-            f"run `docker service update {each}`: it changes and restarts nothing"
-            for each in result.rolls_back_to_parked
+            f"{service}: `docker service rollback` would stop it and take it off the network. To prevent that, "
+            f"run `docker service update {service}`: it changes and restarts nothing"
+            for service in result.rolls_back_to_parked
         ],
     }

@@ -18,14 +18,14 @@ from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare
 from console.nixos.swarm_nix import SubnetVerdict
 from console.runbook.answers import (
     folder_of,
-    found,
+    check_result,
     recorded_changes,
     require_this_host,
-    tells,
+    cannot_tell_on_error,
     time_to_wait_s,
     why_this_host_is_refused,
 )
-from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Planned
+from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, ActionPlan
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed
 
@@ -66,15 +66,15 @@ class NixEditAndBuild:
     def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
-    async def plan(self, context: Context, parameters: EditParameters) -> Planned:
+    async def plan(self, context: Context, parameters: EditParameters) -> ActionPlan:
         """Show the edit as a diff, and the commands."""
         if not self._places.is_nixos:
-            return Planned("Edit and build the NixOS configuration.", not_applicable=NOT_NIXOS)
+            return ActionPlan("Edit and build the NixOS configuration.", not_applicable=NOT_NIXOS)
         edit, flake = await self._edit(context, parameters), self._flake(context, parameters)
         refusal = await why_this_host_is_refused(context)
         what = f"{parameters.network} as {parameters.subnet}"
         old = self._places.running_system()
-        return Planned(
+        return ActionPlan(
             f"Edit {clean(str(edit.file.path), SENTENCE_LIMIT)} so that it creates {what}, and build the "
             "system."
             if edit.is_needed
@@ -88,29 +88,29 @@ class NixEditAndBuild:
                 f"nix store diff-closures {old} NEW",
             ),
             checked=tuple(_checks(edit)),
-            refused=tuple(each for each in (refusal, edit.refusal) if each),
+            refused=tuple(sentence for sentence in (refusal, edit.refusal) if sentence),
             basis={"file": edit.file.digest, "flake": flake, "verdict": edit.reading.verdict.value},
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: EditParameters) -> CheckResult:
         """Tell whether an earlier attempt of this step has built what is configured now."""
         edit = await self._edit(context, parameters)
         if edit.reading.verdict is not SubnetVerdict.PRESENT:
-            return found(False, edit.reading.sentence)
-        built = next(recorded_changes(context, "system", "build"), None)
-        if built is None or built.result is None or built.state["file"] != edit.file.digest:
-            return found(False, f"{edit.reading.sentence} The result of its build is not known yet.")
-        await asyncio.to_thread(require_system, built.result["new_system"])
-        return CheckResult(Answer.YES, f"{edit.reading.sentence} It is built.", built.result)
+            return check_result(False, edit.reading.sentence)
+        build = next(recorded_changes(context, "system", "build"), None)
+        if build is None or build.result is None or build.state["file"] != edit.file.digest:
+            return check_result(False, f"{edit.reading.sentence} The result of its build is not known yet.")
+        await asyncio.to_thread(require_system, build.result["new_system"])
+        return CheckResult(Answer.YES, f"{edit.reading.sentence} It is built.", build.result)
 
     async def act(self, context: Context, parameters: EditParameters) -> Mapping[str, Json]:
         """Edit and build. Where it cannot be built, the file is as it was before."""
         await require_this_host(context, self._places)
         edit = await self._edit(context, parameters)
         edit.require()
-        folder = await folder_of(context, "nix-edit.diff", "".join(f"{each}\n" for each in edit.diff))
-        kept = kept_for(folder, edit.file.path, parameters.network, parameters.subnet)
+        folder = await folder_of(context, "nix-edit.diff", "".join(f"{line}\n" for line in edit.diff))
+        backup = kept_for(folder, edit.file.path, parameters.network, parameters.subnet)
         if edit.is_needed:
             number = await context.change_records.before(
                 "file",
@@ -120,16 +120,16 @@ class NixEditAndBuild:
                     "path": os.fsdecode(edit.file.path),
                     "folder": str(folder),
                     "sha256": edit.file.digest,
-                    "original": str(kept.original),
+                    "original": str(backup.original),
                 },
             )
-            await asyncio.to_thread(kept.change, edit.file, edit.new)
+            await asyncio.to_thread(backup.change, edit.file, edit.new)
             await context.change_records.after(number, {"diff": list(edit.diff)})
-            await context.say(f"{edit.file.path} is edited. The original is stored as {kept.original}.")
+            await context.say(f"{edit.file.path} is edited. The original is stored as {backup.original}.")
         try:
-            outputs = await self._built(context, parameters, folder)
+            outputs = await self._build(context, parameters, folder)
         except VipconsoleError:
-            if await asyncio.to_thread(kept.restore):
+            if await asyncio.to_thread(backup.restore):
                 await context.say(f"{edit.file.path} is as it was before.")
             raise
         await context.say(
@@ -137,25 +137,25 @@ class NixEditAndBuild:
         )
         return {**outputs, "diff": list(edit.diff)}
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the file has the subnet, and the system that was built of it is there."""
         edit = await self._edit(context, parameters)
         if edit.reading.verdict is not SubnetVerdict.PRESENT:
-            return found(False, edit.reading.sentence)
+            return check_result(False, edit.reading.sentence)
         system = outputs.get("new_system")
         if isinstance(system, str):
             await asyncio.to_thread(require_system, system)
-        return found(True, f"{edit.reading.sentence} The system built from it exists.", system=system)
+        return check_result(True, f"{edit.reading.sentence} The system built from it exists.", system=system)
 
     async def undo(self, context: Context, parameters: EditParameters, outputs: Mapping[str, Json]) -> None:
         """Bring the file back. Refused where somebody has edited it since. What was built stays in the store."""
         for change in recorded_changes(context, "file", "edit"):
             path = Path(change.state["path"])
-            kept = kept_for(Path(change.state["folder"]), path, parameters.network, parameters.subnet)
-            if await asyncio.to_thread(kept.restore):
+            backup = kept_for(Path(change.state["folder"]), path, parameters.network, parameters.subnet)
+            if await asyncio.to_thread(backup.restore):
                 await context.say(f"{path} is as it was before.")
 
     async def _edit(self, context: Context, parameters: EditParameters) -> Edit:
@@ -172,42 +172,42 @@ class NixEditAndBuild:
         settings = context.world.settings.nixos
         return flake_at(parameters.flake or settings.flake, Path(settings.repository))
 
-    async def _built(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
+    async def _build(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
         settings, flake = context.world.settings, self._flake(context, parameters)
         edit = await self._edit(context, parameters)
         number = await context.change_records.before("system", flake, "build", {"file": edit.file.digest})
         order = Order(flake, folder, time_to_wait_s(context), settings.docker_unit)
-        built = await prepare(order, self._places, context.say)
-        units = await units_with(built.new, str(parameters.subnet))
-        if not units and built.new == built.old:
+        build = await prepare(order, self._places, context.say)
+        units = await units_with(build.new, str(parameters.subnet))
+        if not units and build.new == build.old:
             raise StepFailed(
                 f"{edit.file.path} is not part of the system: building {flake} gives the system that "
                 "already runs.",
                 "Name the flake that uses the file.",
             )
-        outputs = _outputs(built, units)
+        outputs = _outputs(build, units)
         await context.change_records.after(number, outputs)
-        for line in _said_of(built, units, parameters):
+        for line in _summary_lines(build, units, parameters):
             await context.say(line)
         return outputs
 
 
-def _outputs(built: Built, units: tuple[str, ...]) -> dict[str, Json]:
-    changed = built.differences
+def _outputs(build: Built, units: tuple[str, ...]) -> dict[str, Json]:
+    differences = build.differences
     return {
-        "new_system": built.new,
-        "old_system": built.old,
-        "differences": [changed.reason] if isinstance(changed, Unknown) else list(changed),
-        "dry_activate": list(built.activation.told),
-        "endangered": [endangered_unit.sentence for endangered_unit in built.endangered],
+        "new_system": build.new,
+        "old_system": build.old,
+        "differences": [differences.reason] if isinstance(differences, Unknown) else list(differences),
+        "dry_activate": list(build.activation.told),
+        "endangered": [endangered_unit.sentence for endangered_unit in build.endangered],
         "units": list(units),
     }
 
 
-def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
-    told = built.activation.told or ("touches no unit",)
-    yield from (f"A switch to {short(built.new)} {each}." for each in told)
-    yield from (endangered_unit.sentence for endangered_unit in built.endangered)
+def _summary_lines(build: Built, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
+    effects = build.activation.told or ("touches no unit",)
+    yield from (f"A switch to {short(build.new)} {effect}." for effect in effects)
+    yield from (endangered_unit.sentence for endangered_unit in build.endangered)
     if units:
         yield f"{parameters.subnet} appears in {listed(units)} of the new system."
     else:
@@ -218,14 +218,14 @@ def _said_of(built: Built, units: tuple[str, ...], parameters: EditParameters) -
 
 
 def _checks(edit: Edit) -> list[CheckResult]:
-    checks = [found(not edit.refusal, edit.reading.sentence, lines=list(edit.reading.lines))]
-    checks += [found(True, note) for note in edit.reading.notes]
+    checks = [check_result(not edit.refusal, edit.reading.sentence, lines=list(edit.reading.lines))]
+    checks += [check_result(True, note) for note in edit.reading.notes]
     if isinstance(edit.nix, Unknown):
         checks.append(CheckResult(Answer.CANNOT_TELL, f"Nix could not check the edit. {edit.nix.reason}"))
     elif edit.is_needed:
-        checks.append(found(True, edit.nix))
+        checks.append(check_result(True, edit.nix))
     if isinstance(edit.git, Unknown):
         checks.append(CheckResult(Answer.CANNOT_TELL, f"{edit.git.reason} {edit.git.hint}".strip()))
     elif edit.git:
-        checks.append(found(False, edit.git))
+        checks.append(check_result(False, edit.git))
     return checks

@@ -27,14 +27,14 @@ from console.nixos.switching import (
 from console.runbook.answers import (
     System,
     folder_of,
-    found,
+    check_result,
     recorded_changes,
     require_this_host,
-    tells,
+    cannot_tell_on_error,
     time_to_wait_s,
     why_this_host_is_refused,
 )
-from console.runbook.contracts import CheckResult, Context, Parameters, Planned, RecordedChange
+from console.runbook.contracts import CheckResult, Context, Parameters, ActionPlan, RecordedChange
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed
 
@@ -69,35 +69,35 @@ class NixosSwitch:
     def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
-    async def plan(self, context: Context, parameters: SwitchParameters) -> Planned:
+    async def plan(self, context: Context, parameters: SwitchParameters) -> ActionPlan:
         """Tell the exact command, and what it would do to units."""
         places, system = self._places, parameters.system
         summary = f"Switch this host to {short(system)}."
         if not places.is_nixos:
-            return Planned(summary, not_applicable=NOT_NIXOS)
+            return ActionPlan(summary, not_applicable=NOT_NIXOS)
         refusal = await why_this_host_is_refused(context)
         if refusal:
-            return Planned(summary, refused=(refusal,))
-        left = await self._left(context, FORTH)
-        if left is not None:
-            name = _switch(left).name
-            return Planned(f"Wait for the end of the switch that has started: {name}.", basis={"begun": name})
+            return ActionPlan(summary, refused=(refusal,))
+        pending = await self._pending(context, FORTH)
+        if pending is not None:
+            name = _switch(pending).name
+            return ActionPlan(f"Wait for the end of the switch that has started: {name}.", basis={"begun": name})
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
         dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)
-        said = tuple(danger.sentence for danger in dangers)
+        sentences = tuple(danger.sentence for danger in dangers)
         other = await other_switch(places)
-        return Planned(
+        return ActionPlan(
             summary,
             reads=(str(places.running), str(places.profile)),
             changes=(
                 f"this host runs and boots {short(system)}; now it runs {short(running)}, and boots {short(following)}",
-                *(f"it {each}" for each in activation.told),
-                *said,
+                *(f"it {effect}" for effect in activation.told),
+                *sentences,
             ),
             calls=(" ".join(await switch_command(system, places)),),
             refused=(
-                *(said if not parameters.may_restart_docker else ()),
+                *(sentences if not parameters.may_restart_docker else ()),
                 *((other,) if other else ()),
             ),
             basis={
@@ -105,18 +105,18 @@ class NixosSwitch:
                 "running": running,
                 "next": following,
                 "activation": list(activation.told),
-                "endangered": list(said),
+                "endangered": list(sentences),
             },
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: SwitchParameters) -> CheckResult:
         """Tell whether the host runs and boots the system, and no switch of this step is still to be watched."""
-        left, last = await self._left(context, FORTH), _last(context, FORTH)
-        if left is not None:
+        pending, last = await self._pending(context, FORTH), _last(context, FORTH)
+        if pending is not None:
             # How it ended is more than which system runs: units may have failed.
-            return found(
-                False, f"The switch has started, and its end is not known yet: {_switch(left).name}."
+            return check_result(
+                False, f"The switch has started, and its end is not known yet: {_switch(pending).name}."
             )
         evidence: dict[str, Json] = {"system": parameters.system}
         if last is not None:
@@ -126,42 +126,42 @@ class NixosSwitch:
     async def act(self, context: Context, parameters: SwitchParameters) -> Mapping[str, Json]:
         """Switch; an attempt that was interrupted is watched to its end instead."""
         await require_this_host(context, self._places)
-        left = await self._left(context, FORTH)
-        if left is None:
+        pending = await self._pending(context, FORTH)
+        if pending is None:
             await self._tidy(context, FORTH)
             await self._require_docker_goes_on(context, parameters)
             switch, number = await self._begin(context, parameters.system, FORTH)
         else:
-            switch, number = _switch(left), left.number
+            switch, number = _switch(pending), pending.number
             await context.say(f"The switch has already started: {switch.name}.")
-        judged = await self._end(context, switch, number)
-        if judged.outcome is not SwitchOutcome.SWITCHED:
-            raise StepFailed(f"{judged.sentence} {self._now()}", judged.hint)
+        verdict = await self._end(context, switch, number)
+        if verdict.outcome is not SwitchOutcome.SWITCHED:
+            raise StepFailed(f"{verdict.sentence} {self._now()}", verdict.hint)
         return {
             "system": switch.system,
             "old_system": self._before(context) or switch.running,
             "log": switch.log,
         }
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the host runs and boots the system, and what had failed in the switch runs now."""
-        switched = self._is_switched(parameters.system, {"system": parameters.system})
+        result = self._is_switched(parameters.system, {"system": parameters.system})
         last = _last(context, FORTH)
-        failed = [] if last is None or last.result is None else last.result.get("failed_units", [])
-        if failed and self._places.has_systemd:
+        failed_units = [] if last is None or last.result is None else last.result.get("failed_units", [])
+        if failed_units and self._places.has_systemd:
             limit_s = context.world.settings.snapshot.call_timeout_s
-            units = await read_units(failed, limit_s, self._places.run)
-            still = [unit.name for unit in units if unit.state == "failed"]
-            if still:
-                return found(
+            units = await read_units(failed_units, limit_s, self._places.run)
+            still_failed = [unit.name for unit in units if unit.state == "failed"]
+            if still_failed:
+                return check_result(
                     False,
-                    f"The system is switched, but {listed(still)} failed and "
-                    f"{'is' if len(still) == 1 else 'are'} not running.",
+                    f"The system is switched, but {listed(still_failed)} failed and "
+                    f"{'is' if len(still_failed) == 1 else 'are'} not running.",
                 )
-        return switched
+        return result
 
     async def undo(self, context: Context, parameters: SwitchParameters, outputs: Mapping[str, Json]) -> None:
         """Switch back to the system that ran before, and let the next boot start what it would have started."""
@@ -171,24 +171,24 @@ class NixosSwitch:
         await require_this_host(context, self._places)
         for direction in (FORTH, BACK):
             # One that an interrupted attempt left under way: none is ended halfway.
-            left = await self._left(context, direction)
-            if left is not None:
-                await context.say(f"Wait until {_switch(left).name} has ended.")
-                await self._end(context, _switch(left), left.number)
+            pending = await self._pending(context, direction)
+            if pending is not None:
+                await context.say(f"Wait until {_switch(pending).name} has ended.")
+                await self._end(context, _switch(pending), pending.number)
         before = _switch(first)
         if self._systems() != (before.running, before.running):
             switch, number = await self._begin(context, before.running, BACK)
-            judged = await self._end(context, switch, number)
-            if judged.outcome is SwitchOutcome.UNITS_FAILED and self._systems() == (
+            verdict = await self._end(context, switch, number)
+            if verdict.outcome is SwitchOutcome.UNITS_FAILED and self._systems() == (
                 before.running,
                 before.running,
             ):
                 # They may have failed before as well, and the system is back.
                 await context.say(
-                    f"Switched back, but some units are not running: {listed(judged.failed_units)}."
+                    f"Switched back, but some units are not running: {listed(verdict.failed_units)}."
                 )
-            elif judged.outcome is not SwitchOutcome.SWITCHED:
-                raise StepFailed(f"Switching back: {judged.sentence} {self._now()}", judged.hint)
+            elif verdict.outcome is not SwitchOutcome.SWITCHED:
+                raise StepFailed(f"Switching back: {verdict.sentence} {self._now()}", verdict.hint)
         if before.next != before.running:
             await self._places.run(
                 ("nix-env", "--profile", str(self._places.profile), "--set", before.next), 60.0
@@ -201,50 +201,50 @@ class NixosSwitch:
         folder = await folder_of(context, f"{direction.replace(' ', '-')}.txt", f"{system}\n")
         stem = f"vipconsole-{context.run_id}-{direction.replace(' ', '-')}"
         # A log that is there is an earlier attempt's, and what it says must not be taken for this one's.
-        names = (f"{stem}-{number}" for number in count(1))
-        name = next(each for each in names if not (folder / f"{each}.log").exists())
+        names = (f"{stem}-{attempt}" for attempt in count(1))
+        name = next(candidate for candidate in names if not (folder / f"{candidate}.log").exists())
         switch = new_switch(system, name, folder, places)
         # Before anything else: the way back must not be garbage-collected.
         await keep(switch.running, folder / f"{name}.before", places)
-        changed_object = await context.change_records.before(_SYSTEM, system, direction, switch.as_json())
+        number = await context.change_records.before(_SYSTEM, system, direction, switch.as_json())
         try:
             await begin(switch, places)
         except VipconsoleError as error:
             await context.change_records.after(
-                changed_object, {"outcome": SwitchOutcome.NOT_RUN.value, "sentence": error.sentence}
+                number, {"outcome": SwitchOutcome.NOT_RUN.value, "sentence": error.sentence}
             )
             raise
         await context.say(f"{name} switches this host to {short(system)}; its output goes to {switch.log}.")
-        return switch, changed_object
+        return switch, number
 
-    async def _end(self, context: Context, switch: Switch, changed_object: int) -> Judged:
+    async def _end(self, context: Context, switch: Switch, number: int) -> Judged:
         limit_s = time_to_wait_s(context)
         try:
             async with asyncio.timeout(limit_s):
-                judged = await watch(switch, self._places, context.world.clock, context.say)
+                verdict = await watch(switch, self._places, context.world.clock, context.say)
         except TimeoutError as error:
             raise StepFailed(
                 f"Timed out after {duration(limit_s)}. The switch is still running: {switch.name}.",
                 "It is never stopped halfway. Retry the step to keep waiting.",
             ) from error
         await context.change_records.after(
-            changed_object,
+            number,
             {
-                "outcome": judged.outcome.value,
-                "sentence": judged.sentence,
-                "failed_units": list(judged.failed_units),
+                "outcome": verdict.outcome.value,
+                "sentence": verdict.sentence,
+                "failed_units": list(verdict.failed_units),
             },
         )
         await forget(switch, self._places)
-        return judged
+        return verdict
 
-    async def _left(self, context: Context, direction: str) -> RecordedChange | None:
+    async def _pending(self, context: Context, direction: str) -> RecordedChange | None:
         """Return the switch whose end an interrupted attempt did not see, if it can still be watched."""
         last = _last(context, direction)
         if last is None or last.result is not None:
             return None
-        standing = await standing_of(_switch(last), self._places)
-        return None if standing.state is ProgramState.LOST else last
+        status = await standing_of(_switch(last), self._places)
+        return None if status.state is ProgramState.LOST else last
 
     async def _tidy(self, context: Context, direction: str) -> None:
         """Remove what an attempt left that was interrupted after it had written down the end."""
@@ -266,8 +266,8 @@ class NixosSwitch:
     def _is_switched(self, system: str, evidence: dict[str, Json]) -> CheckResult:
         running, following = self._systems()
         if running == following == system:
-            return found(True, f"This host runs and boots {short(system)}.", **evidence)
-        return found(False, self._now())
+            return check_result(True, f"This host runs and boots {short(system)}.", **evidence)
+        return check_result(False, self._now())
 
     def _now(self) -> str:
         try:
@@ -285,8 +285,8 @@ class NixosSwitch:
         return "" if first is None else _switch(first).running
 
 
-def _switch(changed_object: RecordedChange) -> Switch:
-    return Switch.from_json(changed_object.state)
+def _switch(change: RecordedChange) -> Switch:
+    return Switch.from_json(change.state)
 
 
 def _last(context: Context, direction: str) -> RecordedChange | None:

@@ -24,7 +24,7 @@ from console.runbook.contracts import (
     Context,
     Name,
     Parameters,
-    Planned,
+    ActionPlan,
     Seconds,
 )
 from console.runbook.language.values import Json
@@ -57,11 +57,11 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
     parameters: ClassVar[type[BaseModel]] = QuiescentParameters
     outputs: ClassVar[tuple[str, ...]] = ("quiet_for_s", "waited_s")
 
-    async def plan(self, context: Context, parameters: QuiescentParameters) -> Planned:
+    async def plan(self, context: Context, parameters: QuiescentParameters) -> ActionPlan:
         """Tell for how long it will wait, and what would block now."""
         dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
-        refused = () if dwell_s < limit_s else (_too_long(dwell_s, context.timeout_s),)
-        return Planned(
+        refusals = () if dwell_s < limit_s else (_too_long(dwell_s, context.timeout_s),)
+        return ActionPlan(
             f"Wait until it has been quiet for {duration(dwell_s)}, at most {duration(limit_s)}.",
             reads=(
                 "services, tasks, networks and nodes",
@@ -69,7 +69,7 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
                 "processes, units and jobs here",
             ),
             checked=(await _at_this_moment(context, parameters),),
-            refused=refused,
+            refused=refusals,
         )
 
     async def act(self, context: Context, parameters: QuiescentParameters) -> Mapping[str, Json]:
@@ -87,8 +87,8 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
                 if last is None
                 else blocking_text(last.report) or "it was never quiet long enough"
             )
-            waited = "" if last is None else f" after {duration(last.waited_s)}"
-            raise StepFailed(f"It is not quiet{waited}: {why}.", "Wait for it, end it, or accept it by name.")
+            after = "" if last is None else f" after {duration(last.waited_s)}"
+            raise StepFailed(f"It is not quiet{after}: {why}.", "Wait for it, end it, or accept it by name.")
         return {"quiet_for_s": round(last.quiet_for_s, 1), "waited_s": round(last.waited_s, 1)}
 
     async def verify(
@@ -125,14 +125,14 @@ async def _states(context: Context, rules: QuiescenceRules, limit_s: float) -> A
 
 
 def _so_far(progress: Progress) -> str:
-    so_far, wanted = duration(progress.quiet_for_s), duration(progress.dwell_s)
-    return f"quiet for {so_far} so far; required: {wanted}"
+    so_far, required = duration(progress.quiet_for_s), duration(progress.dwell_s)
+    return f"quiet for {so_far} so far; required: {required}"
 
 
 def _rules(context: Context, parameters: QuiescentParameters, dwell_s: float) -> QuiescenceRules:
     settings = context.world.settings
-    accepted = frozenset(clean(each) for each in parameters.accept)
-    return QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, accepted)
+    accepted_names = frozenset(clean(name) for name in parameters.accept)
+    return QuiescenceRules(settings.quiet, settings.thresholds, dwell_s, accepted_names)
 
 
 def _dwell_s(context: Context, parameters: QuiescentParameters) -> float:

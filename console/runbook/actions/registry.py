@@ -8,9 +8,9 @@ from console.errors import RunbookError
 from console.runbook.actions.allocator_handover import AllocatorHandover
 from console.runbook.actions.capture import EvidenceCapture
 from console.runbook.actions.checks import ChecksAll
-from console.runbook.actions.daemon_restart import DaemonRestarted
+from console.runbook.actions.daemon_restart import DaemonRestartAction
 from console.runbook.actions.execute import Exec
-from console.runbook.actions.leak_probe import LeakProbed
+from console.runbook.actions.leak_probe import LeakProbeAction
 from console.runbook.actions.network_census import NetworkCensus
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.actions.nix_edit import NixEditAndBuild
@@ -22,17 +22,17 @@ from console.runbook.actions.wait import Manual, WaitUntil
 from console.runbook.contracts import Action
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Step
-from console.runbook.predicates.registry import PREDICATES, predicate_named
+from console.runbook.predicates.registry import PREDICATES, predicate_by_name
 from console.text import clean, nearest
 
 __all__ = [
     "ACTIONS",
     "MANUAL",
     "PREDICATES",
-    "action_named",
+    "action_by_name",
     "action_of",
     "parameters_for",
-    "predicate_named",
+    "predicate_by_name",
 ]
 
 MANUAL: Action[Any] = Manual()
@@ -45,8 +45,8 @@ _ALL: tuple[Action[Any], ...] = (
     EvidenceCapture(),
     StackRemove(),
     AllocatorHandover(),
-    DaemonRestarted(),
-    LeakProbed(),
+    DaemonRestartAction(),
+    LeakProbeAction(),
     NetworkCensus(),
     NetworkRecreate(),
     NixEditAndBuild(),
@@ -63,10 +63,10 @@ def action_of(step: Step) -> tuple[Action[Any], Call]:
     """Return what a step does, and the call of it. Raises RunbookError for an action that is not known."""
     if step.action is None:
         return MANUAL, Call(MANUAL.name, {"what": step.manual}, step.place)
-    return action_named(step.action.name), step.action
+    return action_by_name(step.action.name), step.action
 
 
-def action_named(name: str) -> Action[Any]:
+def action_by_name(name: str) -> Action[Any]:
     """Return an action. Raises RunbookError where there is none of this name."""
     if name not in ACTIONS:
         raise RunbookError(

@@ -10,8 +10,8 @@ from console.errors import Declined, StepFailed, UsageError
 from console.operations.changes import ChangeRecords
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, Remover, StackRemoval
-from console.runbook.answers import found, tells, time_to_wait_s
-from console.runbook.contracts import CheckResult, Context, Name, Parameters, Planned
+from console.runbook.answers import check_result, cannot_tell_on_error, time_to_wait_s
+from console.runbook.contracts import CheckResult, Context, Name, Parameters, ActionPlan
 from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.values import ObjectKind
 from console.text import duration, listed, plural
@@ -36,17 +36,17 @@ class StackRemove:
     no_undo_because: ClassVar[str] = "To bring a stack back, deploy it again with its own files."
     outputs: ClassVar[tuple[str, ...]] = ("removed", "kept")
 
-    async def plan(self, context: Context, parameters: StackRemoveParameters) -> Planned:
+    async def plan(self, context: Context, parameters: StackRemoveParameters) -> ActionPlan:
         """Tell what of each stack is removed, what is kept and why, and how long it may take."""
-        plan = await _planned(context, parameters)
+        plan = await _plan(context, parameters)
         if plan is None:
-            gone = f"{listed(parameters.stacks, NAMED)} not found (already removed or misspelled)."
-            return Planned(gone, checked=(found(False, gone),))
-        lacks = [found(False, f"{each} not found (already removed or misspelled).") for each in plan.absent]
+            sentence = f"{listed(parameters.stacks, NAMED)} not found (already removed or misspelled)."
+            return ActionPlan(sentence, checked=(check_result(False, sentence),))
+        missing = [check_result(False, f"{stack} not found (already removed or misspelled).") for stack in plan.absent]
         needs_s = max(stack.grace_s for stack in plan.stacks)
         short = f"One of its containers may take {duration(needs_s)} to stop, longer than the step's timeout."
-        return Planned(
-            f"Remove {listed([each.name for each in plan.stacks], NAMED)} without leaking an address.",
+        return ActionPlan(
+            f"Remove {listed([stack.name for stack in plan.stacks], NAMED)} without leaking an address.",
             reads=("services, tasks, networks, secrets, configs and containers",),
             changes=tuple(_changes(plan)),
             calls=tuple(
@@ -54,22 +54,22 @@ class StackRemove:
                 for stack in plan.stacks
                 for stack_object in stack.objects
             ),
-            checked=tuple(lacks),
+            checked=tuple(missing),
             refused=(short,) if needs_s >= time_to_wait_s(context) else (),
             no_return=self.no_undo_because,
             outage_s=None,
             basis={"objects": [*sorted(plan.object_ids)]},
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: StackRemoveParameters) -> CheckResult:
         """Tell whether nothing is left of the stacks but what others use."""
-        left = _left(await _planned(context, parameters))
+        remaining = _remaining(await _plan(context, parameters))
         names = listed(parameters.stacks, NAMED)
-        return found(
-            not left,
-            f"Still there of {names}: {listed(left, NAMED)}."
-            if left
+        return check_result(
+            not remaining,
+            f"Still there of {names}: {listed(remaining, NAMED)}."
+            if remaining
             else f"{names}: nothing is left to remove.",
         )
 
@@ -80,10 +80,10 @@ class StackRemove:
             plan = plan_removal(parameters.stacks, await reader.stack_snapshot(), time_to_wait_s(context))
         except UsageError:
             return {"removed": [], "kept": []}
-        remover = _Recorded(context.world.changer(), context.change_records, plan)
+        remover = _RecordingRemover(context.world.changer(), context.change_records, plan)
         lines: asyncio.Queue[str | None] = asyncio.Queue()
         removal = StackRemoval(
-            plan, reader, remover, context.world.clock, lambda each: lines.put_nowait(_progress(each))
+            plan, reader, remover, context.world.clock, lambda outcome: lines.put_nowait(_progress(outcome))
         )
         telling = asyncio.create_task(_tell(context, lines))
         try:
@@ -91,23 +91,23 @@ class StackRemove:
         finally:
             lines.put_nowait(None)
             await telling
-        unfinished = [outcome for outcome in outcomes if outcome.state is not RemovalState.REMOVED]
-        if unfinished:
+        remaining = [outcome for outcome in outcomes if outcome.state is not RemovalState.REMOVED]
+        if remaining:
             raise StepFailed(
-                " ".join(_unfinished(outcome) for outcome in unfinished), "To remove the rest, try again."
+                " ".join(_unfinished_sentence(outcome) for outcome in remaining), "To remove the rest, try again."
             )
         return {
             "removed": [
-                f"{stack_object.kind} {stack_object.name}" for one in outcomes for stack_object in one.removed
+                f"{stack_object.kind} {stack_object.name}" for outcome in outcomes for stack_object in outcome.removed
             ],
             "kept": [
                 f"{retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"
-                for one in outcomes
-                for retained_object in one.kept
+                for outcome in outcomes
+                for retained_object in outcome.kept
             ],
         }
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: StackRemoveParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
@@ -121,7 +121,7 @@ class StackRemove:
         raise Declined(self.no_undo_because)
 
 
-async def _planned(context: Context, parameters: StackRemoveParameters) -> RemovalPlan | None:
+async def _plan(context: Context, parameters: StackRemoveParameters) -> RemovalPlan | None:
     """Return what is there to remove; None where nothing is."""
     snapshot = await context.world.reader.stack_snapshot()
     try:
@@ -130,15 +130,15 @@ async def _planned(context: Context, parameters: StackRemoveParameters) -> Remov
         return None
 
 
-def _left(plan: RemovalPlan | None) -> list[str]:
+def _remaining(plan: RemovalPlan | None) -> list[str]:
     if plan is None:
         return []
-    kept = {retained_object.object.id for stack in plan.stacks for retained_object in stack.kept}
+    retained_ids = {retained_object.object.id for stack in plan.stacks for retained_object in stack.kept}
     objects = [
         f"{stack_object.kind} {stack_object.name}"
         for stack in plan.stacks
         for stack_object in stack.objects
-        if stack_object.id not in kept
+        if stack_object.id not in retained_ids
     ]
     tasks = sum(stack.live_tasks for stack in plan.stacks)
     return [*objects, *([plural(tasks, "task")] if tasks else [])]
@@ -165,22 +165,22 @@ def _progress(outcome: RemovalOutcome) -> str:
     return f"{outcome.stack}: {plural(len(outcome.removed), 'object')} removed{waits}"
 
 
-def _unfinished(outcome: RemovalOutcome) -> str:
+def _unfinished_sentence(outcome: RemovalOutcome) -> str:
     waits = f" It is still waiting for {listed(list(outcome.waits_for), 3)}." if outcome.waits_for else ""
-    said = f" {' '.join(outcome.refusals)}" if outcome.refusals else ""
-    return f"{outcome.stack} is {outcome.state}.{waits}{said}"
+    refusals = f" {' '.join(outcome.refusals)}" if outcome.refusals else ""
+    return f"{outcome.stack} is {outcome.state}.{waits}{refusals}"
 
 
 async def _tell(context: Context, lines: asyncio.Queue[str | None]) -> None:
     """Tell each line, unless it is the same again, until there are no more."""
-    said = ""
+    last_line = ""
     while (line := await lines.get()) is not None:
-        if line != said:
+        if line != last_line:
             await context.say(line)
-            said = line
+            last_line = line
 
 
-class _Recorded:
+class _RecordingRemover:
     """Removes, and records each object before and after."""
 
     def __init__(self, remover: Remover, change_records: ChangeRecords, plan: RemovalPlan) -> None:

@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
-from console.host.unit_chain import Link, expanded, restart
+from console.host.unit_chain import Link, expand, restart
 from console.host.units import BOOTED, Run, has_systemd
-from console.runbook.answers import found, recorded_changes, tells, time_to_wait_s, why_this_host_is_refused
+from console.runbook.answers import check_result, recorded_changes, cannot_tell_on_error, time_to_wait_s, why_this_host_is_refused
 from console.runbook.contracts import (
     CheckResult,
     Context,
     Parameters,
-    Planned,
+    ActionPlan,
     RecordedChange,
     Seconds,
     UnitName,
@@ -54,35 +54,35 @@ class UnitsRestart:
     def __init__(self, run: Run = output_of, booted: Path = BOOTED) -> None:
         self._run, self._booted = run, booted
 
-    async def plan(self, context: Context, parameters: UnitsRestartParameters) -> Planned:
+    async def plan(self, context: Context, parameters: UnitsRestartParameters) -> ActionPlan:
         """Name the units in order, and refuse those that are not there."""
         if not has_systemd(self._booted):
-            return Planned("Restart units.", not_applicable=NO_SYSTEMD)
+            return ActionPlan("Restart units.", not_applicable=NO_SYSTEMD)
         refusal = await why_this_host_is_refused(context)
         links = await self._links(parameters)
-        refused = [f"{link.name} {link.trouble}." for link in links if link.load != "loaded"]
-        refused += ["No unit of this host matches."] if not links else []
+        refusals = [f"{link.name} {link.trouble}." for link in links if link.load != "loaded"]
+        refusals += ["No unit of this host matches."] if not links else []
         names = [link.name for link in links]
-        return Planned(
+        return ActionPlan(
             f"Restart {plural(len(links), 'unit')}, each within {duration(parameters.limit)}.",
             reads=tuple(names),
             changes=tuple(names),
             calls=tuple(f"systemctl restart {name}" for name in names),
-            refused=(*((refusal,) if refusal else ()), *refused),
+            refused=(*((refusal,) if refusal else ()), *refusals),
             no_return=self.no_undo_because,
             basis={"units": list(names)},
         )
 
-    @tells
+    @cannot_tell_on_error
     async def probe(self, context: Context, parameters: UnitsRestartParameters) -> CheckResult:
         """Tell whether all were started since this step began, and are well."""
         links = await self._links(parameters)
-        done = {change.state["unit"]: change for change in recorded_changes(context, _KIND, _WHAT)}
-        left = [link.name for link in links if not _is_done(link, done.get(link.name))]
-        if not links or left:
-            return found(False, f"Not restarted yet: {listed(left, _NAMED)}." if left else "No unit matches.")
+        changes = {change.state["unit"]: change for change in recorded_changes(context, _KIND, _WHAT)}
+        remaining = [link.name for link in links if not _is_done(link, changes.get(link.name))]
+        if not links or remaining:
+            return check_result(False, f"Not restarted yet: {listed(remaining, _NAMED)}." if remaining else "No unit matches.")
         names = [link.name for link in links]
-        return found(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
+        return check_result(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
 
     async def act(self, context: Context, parameters: UnitsRestartParameters) -> Mapping[str, Json]:
         """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are skipped."""
@@ -92,39 +92,39 @@ class UnitsRestart:
         if refusal:
             raise Declined(refusal)
         links = await self._links(parameters)
-        wrong = [f"{each.name} {each.trouble}" for each in links if each.load != "loaded"]
+        wrong = [f"{unit.name} {unit.trouble}" for unit in links if unit.load != "loaded"]
         if wrong or not links:
             raise Declined(f"{listed(wrong, _NAMED) or 'No unit of this host matches'}.")
         before = _before(context)
         numbers = {change.state["unit"]: change.number for change in recorded_changes(context, _KIND, _WHAT)}
         # All of them before the first: restarting one restarts those that need it.
         numbers |= {
-            each.name: await context.change_records.before(
-                _KIND, each.name, _WHAT, {"unit": each.name, "invocation": each.invocation}
+            unit.name: await context.change_records.before(
+                _KIND, unit.name, _WHAT, {"unit": unit.name, "invocation": unit.invocation}
             )
-            for each in links
-            if each.name not in before
+            for unit in links
+            if unit.name not in before
         }
-        done: list[str] = []
+        names: list[str] = []
         clock, run = context.world.clock, self._run
         end_s = clock.monotonic() + time_to_wait_s(context)
-        for each in links:
+        for unit in links:
             began_s = clock.monotonic()
-            since = before.get(each.name, each.invocation)
+            since = before.get(unit.name, unit.invocation)
             limit_s = min(parameters.limit, end_s - began_s)
             try:
-                link = await restart(each.name, since, limit_s, run, clock)
+                restarted_unit = await restart(unit.name, since, limit_s, run, clock)
             except StepFailed as error:
-                left = [unit.name for unit in links[len(done) + 1 :]]
-                note = f" Not restarted yet: {listed(left, _NAMED)}." if left else ""
+                remaining = [unit.name for unit in links[len(names) + 1 :]]
+                note = f" Not restarted yet: {listed(remaining, _NAMED)}." if remaining else ""
                 raise StepFailed(error.sentence, f"{error.hint}{note}") from error
-            await context.change_records.after(numbers[each.name], {"invocation": link.invocation})
-            done.append(each.name)
-            took = duration(clock.monotonic() - began_s)
-            await context.say(f"{each.name} is {link.state} ({link.detail}) after {took}.")
-        return {"restarted": list(done)}
+            await context.change_records.after(numbers[unit.name], {"invocation": restarted_unit.invocation})
+            names.append(unit.name)
+            elapsed = duration(clock.monotonic() - began_s)
+            await context.say(f"{unit.name} is {restarted_unit.state} ({restarted_unit.detail}) after {elapsed}.")
+        return {"restarted": list(names)}
 
-    @tells
+    @cannot_tell_on_error
     async def verify(
         self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
@@ -132,8 +132,8 @@ class UnitsRestart:
         links = await self._links(parameters)
         wrong = [f"{link.name} {what}" for link in links if (what := _trouble(link))]
         if wrong:
-            return found(False, f"{listed(wrong, _NAMED)}.")
-        return found(bool(links), f"Running well: {listed([each.name for each in links], _NAMED)}.")
+            return check_result(False, f"{listed(wrong, _NAMED)}.")
+        return check_result(bool(links), f"Running well: {listed([link.name for link in links], _NAMED)}.")
 
     async def undo(
         self, context: Context, parameters: UnitsRestartParameters, outputs: Mapping[str, Json]
@@ -142,7 +142,7 @@ class UnitsRestart:
         raise Declined(self.no_undo_because)
 
     async def _links(self, parameters: UnitsRestartParameters) -> tuple[Link, ...]:
-        return await expanded(parameters.units, self._run)
+        return await expand(parameters.units, self._run)
 
 
 def _before(context: Context) -> dict[str, str]:
@@ -152,12 +152,12 @@ def _before(context: Context) -> dict[str, str]:
     }
 
 
-def _is_done(link: Link, changed_object: RecordedChange | None) -> bool:
-    if changed_object is None or _trouble(link):
+def _is_done(link: Link, change: RecordedChange | None) -> bool:
+    if change is None or _trouble(link):
         return False
     # Of a oneshot that has ended, systemd may have forgotten the start.
-    return changed_object.result is not None or link.has_been_started_since(
-        changed_object.state["invocation"]
+    return change.result is not None or link.has_been_started_since(
+        change.state["invocation"]
     )
 
 

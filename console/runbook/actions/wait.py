@@ -15,7 +15,7 @@ from console.runbook.contracts import (
     Conditions,
     Context,
     Parameters,
-    Planned,
+    ActionPlan,
     Seconds,
 )
 from console.runbook.language.substitution import calls_in
@@ -41,9 +41,9 @@ class Manual:
     no_undo_because: ClassVar[str] = "Only the operator can undo what the operator did."
     outputs: ClassVar[tuple[str, ...]] = ()
 
-    async def plan(self, context: Context, parameters: ManualParameters) -> Planned:
+    async def plan(self, context: Context, parameters: ManualParameters) -> ActionPlan:
         """Tell what the operator is to do."""
-        return Planned("You do this yourself, and confirm when it is done.", changes=(parameters.what,))
+        return ActionPlan("You do this yourself, and confirm when it is done.", changes=(parameters.what,))
 
     async def probe(self, context: Context, parameters: ManualParameters) -> CheckResult:
         """Tell that only the step's own `probe` and `verify` can know."""
@@ -63,7 +63,7 @@ class Manual:
         """Do nothing."""
 
 
-def _some(value: JsonValue) -> JsonValue:
+def _require_some(value: JsonValue) -> JsonValue:
     if not value:
         raise ValueError("must name at least one predicate")
     return value
@@ -72,7 +72,7 @@ def _some(value: JsonValue) -> JsonValue:
 class WaitParameters(Parameters):
     """What is waited for."""
 
-    until: Annotated[Conditions, AfterValidator(_some)] = Field(
+    until: Annotated[Conditions, AfterValidator(_require_some)] = Field(
         description="Predicates that must hold at the same time."
     )
     every: Seconds = Field(default=2.0, gt=0, description="The pause between two checks.")
@@ -90,10 +90,10 @@ class WaitUntil(ReadOnly[WaitParameters]):
     parameters: ClassVar[type[BaseModel]] = WaitParameters
     outputs: ClassVar[tuple[str, ...]] = ("waited_s",)
 
-    async def plan(self, context: Context, parameters: WaitParameters) -> Planned:
+    async def plan(self, context: Context, parameters: WaitParameters) -> ActionPlan:
         """Tell what is waited for, and whether it holds already."""
         calls = parameters.calls()
-        return Planned(
+        return ActionPlan(
             f"Wait until all predicates hold, at most {duration(time_to_wait_s(context))}.",
             reads=tuple(call.name for call in calls),
             checked=await _answers(context, calls),
@@ -113,9 +113,9 @@ class WaitUntil(ReadOnly[WaitParameters]):
                 raise StepFailed(f"After {duration(waited_s)}: {missing}")
             await context.waits_for(
                 [
-                    Blocking(_label(call), each.sentence)
-                    for call, each in zip(calls, answers, strict=True)
-                    if each.answer is not Answer.YES
+                    Blocking(_label(call), answer.sentence)
+                    for call, answer in zip(calls, answers, strict=True)
+                    if answer.answer is not Answer.YES
                 ]
             )
             await clock.sleep(parameters.every)

@@ -60,16 +60,16 @@ class Problem:
         return f"{label} {self.message}".lstrip()
 
 
-def checked(model: type[M], data: Json) -> tuple[M | None, tuple[Problem, ...]]:
+def validate(model: type[M], data: Json) -> tuple[M | None, tuple[Problem, ...]]:
     """Return the data as its model has it, or everything that is wrong with it."""
     try:
         # The JSON mode of pydantic is strict about what YAML can tell, and takes texts for what only texts can write.
         return model.model_validate_json(json.dumps(data), strict=True), ()
     except ValidationError as error:
-        return None, tuple(_merged(_problem(each, model, data) for each in error.errors(include_url=False)))
+        return None, tuple(_merge(_problem(error_details, model, data) for error_details in error.errors(include_url=False)))
 
 
-def shown(value: object) -> str:
+def display_text(value: object) -> str:
     """Return a value as it is shown in a message: on one line, clean and short."""
     return clean(value if isinstance(value, str) else json.dumps(value, default=str), _SHOWN)
 
@@ -95,12 +95,12 @@ def _message(error: ErrorDetails) -> str:
         return f"must be {clean(str(context.get('expected')), 300)}"
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern"))
-        return f"{MEANINGS.get(pattern, f'must look like {pattern}')}, and {shown(error['input'])} is not"
+        return f"{MEANINGS.get(pattern, f'must look like {pattern}')}, and {display_text(error['input'])} is not"
     if kind == "extra_forbidden":
         return "unknown key"
-    said = error["msg"]
+    message = error["msg"]
     return (
-        clean(said[:1].lower() + said[1:], 300)
+        clean(message[:1].lower() + message[1:], 300)
         .replace("input should", "must")
         .replace("value should", "must")
     )
@@ -110,15 +110,15 @@ def real_path(location: Sequence[str | int], data: Json) -> Path:
     """Return the part of pydantic's location that leads through the data: tags of unions and missing keys do not."""
     path: list[str | int] = []
     here: Any = data
-    for each in location:
-        is_inside = isinstance(here, dict) and each in here
-        if is_inside or (isinstance(here, list) and isinstance(each, int) and each < len(here)):
-            here = here[each]
-            path.append(each)
+    for step in location:
+        is_inside = isinstance(here, dict) and step in here
+        if is_inside or (isinstance(here, list) and isinstance(step, int) and step < len(here)):
+            here = here[step]
+            path.append(step)
     return tuple(path)
 
 
-def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
+def _merge(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield one problem for each value: a union tells of each of its members."""
     by_path: dict[Path, dict[str, None]] = {}
     for problem in problems:
@@ -129,7 +129,7 @@ def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
     for path, messages in by_path.items():
         if all(message.startswith("must be ") for message in messages):
             yield Problem(
-                path, "must be " + listed_or([message.removeprefix("must be ") for message in messages])
+                path, "must be " + choice_text([message.removeprefix("must be ") for message in messages])
             )
         else:
             yield Problem(path, "; ".join(messages))
@@ -138,10 +138,10 @@ def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
 def label_of(path: Path) -> str:
     """Return the key that a path leads to, with the index in its list where there is one: `accept[2]`."""
     index = f"[{path[-1]}]" if path and isinstance(path[-1], int) else ""
-    return next((clean(each, _SHOWN) for each in reversed(path) if isinstance(each, str)), "") + index
+    return next((clean(step, _SHOWN) for step in reversed(path) if isinstance(step, str)), "") + index
 
 
-def listed_or(words: list[str]) -> str:
+def choice_text(words: list[str]) -> str:
     """Return words as a choice: `a, b or c`."""
     return words[0] if len(words) == 1 else f"{listed(words[:-1])} or {words[-1]}"
 
@@ -149,27 +149,27 @@ def listed_or(words: list[str]) -> str:
 def known_keys(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys that a model knows at a path."""
     here: list[Any] = [model]
-    for each in path:
-        here = [inner for one in here for inner in _inside(one, each)]
+    for step in path:
+        here = [inner for annotation in here for inner in _inside(annotation, step)]
     return [
         field.alias or name
-        for one in here
-        for member in _members(one)
+        for annotation in here
+        for member in _members(annotation)
         if isinstance(member, type) and issubclass(member, BaseModel)
         for name, field in member.model_fields.items()
     ]
 
 
 def _inside(annotation: Any, step: str | int) -> list[Any]:
-    found: list[Any] = []
+    annotations: list[Any] = []
     for member in _members(annotation):
         if isinstance(member, type) and issubclass(member, BaseModel):
-            found += [
+            annotations += [
                 field.annotation for name, field in member.model_fields.items() if step in (name, field.alias)
             ]
         elif arguments := [arg for arg in get_args(member) if arg is not Ellipsis]:
-            found.append(arguments[-1])
-    return found
+            annotations.append(arguments[-1])
+    return annotations
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -186,8 +186,8 @@ def parameters_for(call: Call, model: type[M]) -> M:
 
     Raises RunbookError that names every parameter that is wrong.
     """
-    found, problems = checked(model, dict(call.parameters))
-    if found is None:
+    parameters, problems = validate(model, dict(call.parameters))
+    if parameters is None:
         wrong = "; ".join(problem.sentence_end for problem in problems)
         raise RunbookError(f"The parameters of {call.name} are wrong: {wrong}.")
-    return found
+    return parameters

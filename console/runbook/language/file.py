@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.errors import RunbookError
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.language.checking import Problem, checked
+from console.runbook.language.checking import Problem, validate
 from console.runbook.language.meaning import check_meaning
 from console.runbook.language.models import Defaults, Retries, RunbookShape, StepShape, UndoShape
 from console.runbook.language.source import (
@@ -21,7 +21,7 @@ from console.runbook.language.tree import MAX_FLAWS, Flaw, YamlNode, read_tree
 from console.runbook.language.values import Call, Runbook, SourcePosition, Step, Undo, Variable
 from console.text import SENTENCE_LIMIT, clean, plural
 
-NONE = Retries(max=0)
+NO_RETRIES = Retries(max=0)
 WORD_WHEN_DONE = "done"
 """The word for a manual step that names none."""
 
@@ -29,7 +29,7 @@ WORD_WHEN_DONE = "done"
 def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runbook:
     """Return the runbook of a shape that was checked, with the places of its file."""
     variables = tuple(
-        Variable(name, each.type, each.default, each.about) for name, each in shape.vars.items()
+        Variable(name, variable.type, variable.default, variable.about) for name, variable in shape.vars.items()
     )
     steps = root.at(("steps",))
     return Runbook(
@@ -38,7 +38,7 @@ def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runb
         about=shape.about,
         variables=variables,
         steps=tuple(
-            _step(each, steps.at((number,)), shape.defaults) for number, each in enumerate(shape.steps)
+            _step(variable, steps.at((number,)), shape.defaults) for number, variable in enumerate(shape.steps)
         ),
         digest=digest,
         source=source,
@@ -49,7 +49,7 @@ def _step(shape: StepShape, node: YamlNode, defaults: Defaults) -> Step:
     requires, verify = _entries(node, "requires"), node.child("verify")
     # A default is for those that may be tried again; an action that must not be is simply not.
     may_retry = shape.uses is not None and ACTIONS[shape.uses].may_retry
-    retries = shape.retries or (defaults.retries if may_retry else NONE)
+    retries = shape.retries or (defaults.retries if may_retry else NO_RETRIES)
     confirm = shape.confirm.type if shape.confirm else ""
     reason = verify.child("none") if verify is not None else None
     return Step(
@@ -90,8 +90,8 @@ def _entries(node: YamlNode, key: str) -> list[ConditionEntry]:
     )
 
 
-_MARK = b"\xef\xbb\xbf"
-_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, line ends that few editors know, and characters that reorder text on the screen."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -110,10 +110,10 @@ def read_runbook(path: Path) -> Runbook:
 def parse_runbook(data: bytes, source: str) -> Runbook:
     """Return the runbook in some bytes; `source` is what problems are told of. Raises RunbookError with every problem."""
     name = clean(source, 300)
-    root, flaws = _read(data)
+    root, flaws = _read_root(data)
     shape = None
     if root is not None:
-        shape, problems = checked(RunbookShape, root.plain())
+        shape, problems = validate(RunbookShape, root.plain())
         flaws = (*(_flaw(root, problem) for problem in problems), *check_meaning(root))
     if shape is None or root is None or flaws:
         lines = tuple(_lines(name, flaws))
@@ -124,29 +124,29 @@ def parse_runbook(data: bytes, source: str) -> Runbook:
     return build(root, shape, hashlib.sha256(data).hexdigest(), name)
 
 
-def _read(data: bytes) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
+def _read_root(data: bytes) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
     if len(data) > MAX_BYTES:
         return None, (Flaw(SourcePosition(1, 1), f"the runbook is larger than {MAX_BYTES // 1024} KiB"),)
     try:
-        text = data.removeprefix(_MARK).decode("utf-8")
+        text = data.removeprefix(_BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
-        before = data.removeprefix(_MARK)[: error.start].decode("utf-8")
+        before = data.removeprefix(_BYTE_ORDER_MARK)[: error.start].decode("utf-8")
         return None, (Flaw(_place_after(before), "this is not UTF-8"),)
-    unseen = _UNSEEN.search(text)
-    if unseen is not None:
-        shown = clean(unseen[0])
+    match = _INVISIBLE.search(text)
+    if match is not None:
+        character = clean(match[0])
         return None, (
             Flaw(
-                _place_after(text[: unseen.start()]),
-                f"the invisible character {shown} is not allowed",
+                _place_after(text[: match.start()]),
+                f"the invisible character {character} is not allowed",
             ),
         )
     root, flaws = read_tree(text)
     if root is None or flaws:
         return None, flaws or (Flaw(SourcePosition(1, 1), "the runbook is empty"),)
     if not isinstance(root.value, dict):
-        empty = root.value is None
-        return None, (Flaw(root.place, "the runbook is empty" if empty else "a runbook must be a mapping"),)
+        is_empty = root.value is None
+        return None, (Flaw(root.place, "the runbook is empty" if is_empty else "a runbook must be a mapping"),)
     return root, ()
 
 
@@ -156,8 +156,8 @@ def _flaw(root: YamlNode, problem: Problem) -> Flaw:
 
 def _lines(name: str, flaws: Iterable[Flaw]) -> Iterator[str]:
     in_order = sorted(dict.fromkeys(flaws), key=lambda flaw: (flaw.place.line, flaw.place.column))
-    for each in in_order[:MAX_FLAWS]:
-        yield f"{name}:{each.place.line}:{each.place.column}: {clean(each.message, SENTENCE_LIMIT)}"
+    for flaw in in_order[:MAX_FLAWS]:
+        yield f"{name}:{flaw.place.line}:{flaw.place.column}: {clean(flaw.message, SENTENCE_LIMIT)}"
     if len(in_order) > MAX_FLAWS:
         last = in_order[MAX_FLAWS].place
         yield f"{name}:{last.line}:{last.column}: and {len(in_order) - MAX_FLAWS} more"

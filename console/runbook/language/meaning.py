@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from console.errors import RunbookError
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import HoldsConditions
-from console.runbook.language.checking import Problem, checked, shown
+from console.runbook.language.checking import Problem, validate, display_text
 from console.runbook.language.substitution import (
     RUN_NAMES,
     ConditionEntry,
@@ -18,7 +18,7 @@ from console.runbook.language.substitution import (
     entries_of,
     in_full,
     references,
-    resolved,
+    substitute,
 )
 from console.runbook.language.tree import Flaw, Value, YamlNode
 from console.runbook.language.values import Effect, Json
@@ -47,22 +47,22 @@ class Scope:
         """Return why a placeholder names nothing, or nothing."""
         match reference.source:
             case Source.VARS if reference.name not in self.variables:
-                return f"unknown variable {shown(reference.name)}{nearest(reference.name, self.variables)}"
+                return f"unknown variable {display_text(reference.name)}{nearest(reference.name, self.variables)}"
             case Source.RUN if reference.name not in RUN_NAMES:
-                return f"unknown run value {shown(reference.name)}: use {', '.join(RUN_NAMES)}"
+                return f"unknown run value {display_text(reference.name)}: use {', '.join(RUN_NAMES)}"
             case Source.OUTPUTS:
                 return self._problem_with_output(reference)
         return ""
 
     def _problem_with_output(self, reference: Reference) -> str:
         if reference.step in self.later:
-            return f"{shown(reference.step)} has no outputs yet: name a step before this one"
+            return f"{display_text(reference.step)} has no outputs yet: name a step before this one"
         if reference.step not in self.outputs:
-            return f"unknown step {shown(reference.step)}{nearest(reference.step, self.outputs)}"
-        declared = self.outputs[reference.step]
-        if declared is not None and reference.name not in declared:
-            near = nearest(reference.name, declared)
-            return f"the step {reference.step} has no output {shown(reference.name)}{near}"
+            return f"unknown step {display_text(reference.step)}{nearest(reference.step, self.outputs)}"
+        names = self.outputs[reference.step]
+        if names is not None and reference.name not in names:
+            near = nearest(reference.name, names)
+            return f"the step {reference.step} has no output {display_text(reference.name)}{near}"
         return ""
 
 
@@ -77,14 +77,14 @@ def check_action(name: YamlNode | None, parameters: YamlNode | None, scope: Scop
     if name.value not in ACTIONS:
         is_predicate = name.value in PREDICATES
         hint = " (it is a predicate: use it in verify, or in wait.until)" if is_predicate else ""
-        yield Flaw(name.place, f"unknown action {shown(name.value)}{hint or nearest(name.value, ACTIONS)}")
+        yield Flaw(name.place, f"unknown action {display_text(name.value)}{hint or nearest(name.value, ACTIONS)}")
         return
-    given = (
+    node = (
         parameters
         if parameters is not None and isinstance(parameters.value, dict)
         else YamlNode({}, name.place)
     )
-    yield from _check_parameters(ACTIONS[name.value].parameters, given, scope)
+    yield from _check_parameters(ACTIONS[name.value].parameters, node, scope)
 
 
 def check_conditions(node: YamlNode, scope: Scope, *, with_steps: bool = False) -> Iterator[Flaw]:
@@ -99,52 +99,52 @@ def check_conditions(node: YamlNode, scope: Scope, *, with_steps: bool = False) 
 def _check_predicate(entry: ConditionEntry, scope: Scope) -> Iterator[Flaw]:
     yield from check_placeholders(entry.parameters, scope)
     if entry.name in PREDICATES:
-        given = in_full(entry.name, entry.parameters)
-        yield from _check_parameters(PREDICATES[entry.name].parameters, given, scope)
+        parameters = in_full(entry.name, entry.parameters)
+        yield from _check_parameters(PREDICATES[entry.name].parameters, parameters, scope)
     else:
         hint = (
             " (it is an action: use it in a step)"
             if entry.name in ACTIONS
             else nearest(entry.name, PREDICATES)
         )
-        yield Flaw(entry.place, f"unknown predicate {shown(entry.name)}{hint}")
+        yield Flaw(entry.place, f"unknown predicate {display_text(entry.name)}{hint}")
 
 
-def _check_parameters(model: type[BaseModel], given: YamlNode, scope: Scope) -> Iterator[Flaw]:
+def _check_parameters(model: type[BaseModel], node: YamlNode, scope: Scope) -> Iterator[Flaw]:
     """Hold parameters against their model, as far as they are known before the run."""
-    filled = _filled(given, scope.names)
-    _, problems = checked(model, filled)
+    data = _fill(node, scope.names)
+    _, problems = validate(model, data)
     for problem in problems:
-        if not _depends_on_the_run(problem, given, scope.names):
-            yield Flaw(given.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
+        if not _depends_on_the_run(problem, node, scope.names):
+            yield Flaw(node.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
     for name, field in model.model_fields.items():
-        inside = given.child(field.alias or name)
-        if inside is not None and any(isinstance(each, HoldsConditions) for each in field.metadata):
+        inside = node.child(field.alias or name)
+        if inside is not None and any(isinstance(marker, HoldsConditions) for marker in field.metadata):
             yield from check_conditions(inside, scope)
 
 
-def _filled(node: YamlNode, names: Names) -> Json:
+def _fill(node: YamlNode, names: Names) -> Json:
     """Return data with every placeholder filled that can be; what is wrong with the others is told elsewhere."""
     if isinstance(node.value, dict):
-        return {key: _filled(each, names) for key, each in node.value.items()}
+        return {key: _fill(child, names) for key, child in node.value.items()}
     if isinstance(node.value, list):
-        return [_filled(each, names) for each in node.value]
+        return [_fill(child, names) for child in node.value]
     try:
-        return resolved(node.value, names)
+        return substitute(node.value, names)
     except RunbookError:
         return node.value
 
 
-def _depends_on_the_run(problem: Problem, given: YamlNode, names: Names) -> bool:
+def _depends_on_the_run(problem: Problem, node: YamlNode, names: Names) -> bool:
     """Whether a value is only known in the run, so that nothing can be said of it yet."""
     if problem.is_about_key or problem.is_missing:
         return False
     if any(isinstance(each, str) and "${" in each for each in problem.path):
         return True
-    return any(_is_unfilled(each.value, names) for _, each in given.at(problem.path).walk())
+    return any(_has_missing_value(each.value, names) for _, each in node.at(problem.path).walk())
 
 
-def _is_unfilled(value: Value, names: Names) -> bool:
+def _has_missing_value(value: Value, names: Names) -> bool:
     if not isinstance(value, str):
         return False
     try:
@@ -155,20 +155,20 @@ def _is_unfilled(value: Value, names: Names) -> bool:
 
 def check_placeholders(node: YamlNode, scope: Scope) -> Iterator[Flaw]:
     """Yield the placeholders in data that name nothing, or that cannot stand where they do."""
-    for _, each in node.walk():
-        for key, place in each.keys.items():
+    for _, child in node.walk():
+        for key, place in child.keys.items():
             if "${" in key:
                 yield Flaw(place, "a placeholder cannot stand in a key")
-        if isinstance(each.value, str):
-            yield from _check_text(each, each.value, scope)
+        if isinstance(child.value, str):
+            yield from _check_text(child, child.value, scope)
 
 
 def _check_text(node: YamlNode, text: str, scope: Scope) -> Iterator[Flaw]:
     try:
-        found = dict.fromkeys(references(text))
-        problems = [problem for reference in found if (problem := scope.problem_with(reference))]
-        if not problems and not _is_unfilled(text, scope.names):
-            resolved(text, scope.names)
+        text_references = dict.fromkeys(references(text))
+        problems = [problem for reference in text_references if (problem := scope.problem_with(reference))]
+        if not problems and not _has_missing_value(text, scope.names):
+            substitute(text, scope.names)
     except RunbookError as error:
         yield Flaw(
             node.place,
@@ -177,8 +177,8 @@ def _check_text(node: YamlNode, text: str, scope: Scope) -> Iterator[Flaw]:
             ).strip(),
         )
         return
-    for each in problems:
-        yield Flaw(node.place, each)
+    for problem in problems:
+        yield Flaw(node.place, problem)
 
 
 LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
@@ -200,42 +200,42 @@ def check_meaning(root: YamlNode) -> Iterator[Flaw]:
     for number, step in enumerate(items):
         own, later = ids[number], frozenset(id_ for id_ in ids[number:] if id_)
         if own and own in ids[:number]:
-            yield Flaw((step.child("id") or step).place, f"another step already has the id {shown(own)}")
+            yield Flaw((step.child("id") or step).place, f"another step already has the id {display_text(own)}")
         before = Scope(values, dict(outputs), later)
         if own:
-            outputs[own] = _declared_outputs(step)
+            outputs[own] = _output_names(step)
         yield from _check_step(step, before, Scope(values, dict(outputs), later - {own}))
 
 
 def _check_variables(variables: YamlNode) -> Iterator[Flaw]:
     if not isinstance(variables.value, dict):
         return
-    for name, each in variables.value.items():
-        kind, default = _text(each.child("type")), each.child("default")
+    for name, variable in variables.value.items():
+        kind, default = _text(variable.child("type")), variable.child("default")
         if default is None or default.value is None:
             continue
-        if any(isinstance(one.value, str) and "${" in one.value for _, one in default.walk()):
-            yield Flaw(default.place, f"the default of {shown(name)} must not contain ${{…}}")
+        if any(isinstance(child.value, str) and "${" in child.value for _, child in default.walk()):
+            yield Flaw(default.place, f"the default of {display_text(name)} must not contain ${{…}}")
         elif kind in KINDS and (problem := problem_with(kind, default.plain())):
-            yield Flaw(default.place, f"the default of {shown(name)} {problem}")
+            yield Flaw(default.place, f"the default of {display_text(name)} {problem}")
 
 
 def _defaults(variables: YamlNode) -> Mapping[str, Json]:
     """Return the variables with the defaults that can be used."""
-    found: dict[str, Json] = {}
+    defaults: dict[str, Json] = {}
     if isinstance(variables.value, dict):
-        for name, each in variables.value.items():
-            kind, default = _text(each.child("type")), each.child("default")
+        for name, variable in variables.value.items():
+            kind, default = _text(variable.child("type")), variable.child("default")
             value = None if default is None else default.plain()
-            found[name] = value if kind in KINDS and not problem_with(kind, value) else None
-    return found
+            defaults[name] = value if kind in KINDS and not problem_with(kind, value) else None
+    return defaults
 
 
-def _declared_outputs(step: YamlNode) -> tuple[str, ...] | None:
+def _output_names(step: YamlNode) -> tuple[str, ...] | None:
     if step.child("uses") is None:
         return ()
-    declared: tuple[str, ...] | None = getattr(ACTIONS.get(_text(step.child("uses"))), "outputs", None)
-    return declared
+    names: tuple[str, ...] | None = getattr(ACTIONS.get(_text(step.child("uses"))), "outputs", None)
+    return names
 
 
 def _check_step(step: YamlNode, before: Scope, after: Scope) -> Iterator[Flaw]:
@@ -249,9 +249,9 @@ def _check_step(step: YamlNode, before: Scope, after: Scope) -> Iterator[Flaw]:
         if (inside := step.child(key)) is not None:
             yield from check_placeholders(inside, before)
     for key in LITERAL:
-        for _, each in (step.child(key) or YamlNode(None, step.place)).walk():
-            if isinstance(each.value, str) and "${" in each.value:
-                yield Flaw(each.place, f"a placeholder cannot stand in {key}")
+        for _, child in (step.child(key) or YamlNode(None, step.place)).walk():
+            if isinstance(child.value, str) and "${" in child.value:
+                yield Flaw(child.place, f"a placeholder cannot stand in {key}")
     for check in _CHECKS:
         yield from check(step, before)
     if (undo := step.child("undo")) is not None:
@@ -272,12 +272,12 @@ def _check_requires(step: YamlNode, scope: Scope) -> Iterator[Flaw]:
     for entry in entries_of(step.child("requires") or YamlNode(None, step.place)):
         if isinstance(entry, ConditionEntry) and entry.is_step and entry.name not in scope.outputs:
             if entry.name in scope.later:
-                yield Flaw(entry.place, f"{shown(entry.name)} does not come before this step")
+                yield Flaw(entry.place, f"{display_text(entry.name)} does not come before this step")
             else:
                 near = nearest(entry.name, scope.outputs)
                 yield Flaw(
                     entry.place,
-                    f"unknown step {shown(entry.name)}{near}; a predicate has a dot in its name",
+                    f"unknown step {display_text(entry.name)}{near}; a predicate has a dot in its name",
                 )
 
 
@@ -315,8 +315,8 @@ def _check_retries(step: YamlNode, _scope: Scope) -> Iterator[Flaw]:
     retries, action = step.child("retries"), ACTIONS.get(_text(step.child("uses")))
     if retries is None:
         return
-    wanted = (retries.child("max") or retries).value
-    if not isinstance(wanted, int) or not wanted:
+    count = (retries.child("max") or retries).value
+    if not isinstance(count, int) or not count:
         return
     if step.child("manual") is not None:
         yield Flaw(retries.place, "a manual step is not retried: retries must be 0")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from console.durations import SPAN
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.contracts import MARK, Action, Predicate
+from console.runbook.contracts import CONDITIONS_KEY, Action, Predicate
 from console.runbook.language.models import RunbookShape
 from console.runbook.language.substitution import first_parameter
 from console.runbook.language.values import ID
@@ -80,8 +80,8 @@ def _parameters(of: Action[Any] | Predicate[Any]) -> Schema:
     schema = of.parameters.model_json_schema(ref_template=_REFERENCES)
     inner: Schema = schema.pop("$defs", {})
     return {
-        name: _with_placeholders(_plain(each))
-        for name, each in {**inner, _definition(of): {**schema, "description": _sentence(of)}}.items()
+        name: _with_placeholders(_plain(definition))
+        for name, definition in {**inner, _definition(of): {**schema, "description": _sentence(of)}}.items()
     }
 
 
@@ -97,20 +97,20 @@ def _sentence(of: Action[Any] | Predicate[Any]) -> str:
 
 def _with_placeholders(schema: Schema) -> Schema:
     """Let every value of an object or a list be a placeholder too, but for texts that can be anything already."""
-    changed = dict(schema)
+    copy = dict(schema)
     for key in ("properties", "items", "additionalProperties"):
-        inside = changed.get(key)
+        inside = copy.get(key)
         if key == "properties" and isinstance(inside, dict):
-            changed[key] = {name: _or_placeholder(each) for name, each in inside.items()}
+            copy[key] = {name: _or_placeholder(value) for name, value in inside.items()}
         elif isinstance(inside, dict):
-            changed[key] = _or_placeholder(inside)
-    return changed
+            copy[key] = _or_placeholder(inside)
+    return copy
 
 
 def _or_placeholder(schema: Schema) -> Schema:
     deep = _with_placeholders(schema)
     about: Schema = {key: deep.pop(key) for key in ("description", "default") if key in deep}
-    if MARK in deep:
+    if CONDITIONS_KEY in deep:
         return {**about, "allOf": [{"$ref": "#/definitions/Conditions"}]}
     if _takes_any_text(deep):
         return {**about, **deep}
@@ -140,12 +140,12 @@ def _name_actions(holder: Schema) -> None:
 
 def _when(action: Action[Any]) -> Schema:
     then: Schema = {"properties": {"with": {"$ref": f"#/definitions/{_definition(action)}"}}}
-    if _required(action.parameters):
+    if _has_required(action.parameters):
         then["required"] = ["with"]
     return {"if": {"properties": {"uses": {"const": action.name}}, "required": ["uses"]}, "then": then}
 
 
-def _required(model: type[BaseModel]) -> bool:
+def _has_required(model: type[BaseModel]) -> bool:
     return any(field.is_required() for field in model.model_fields.values())
 
 
@@ -155,7 +155,7 @@ def _conditions(field: Schema, *more: Mapping[str, Any]) -> Schema:
 
 def _any_of_predicates(more: Iterable[Mapping[str, Any]] = ()) -> Schema:
     names = {
-        "enum": [predicate.name for predicate in PREDICATES.values() if not _required(predicate.parameters)]
+        "enum": [predicate.name for predicate in PREDICATES.values() if not _has_required(predicate.parameters)]
     }
     entry = {"anyOf": [{"$ref": "#/definitions/Predicates"}, names, *more]}
     return {"anyOf": [{"$ref": "#/definitions/Predicates"}, {"type": "array", "items": entry}]}
@@ -175,7 +175,7 @@ def _predicate(predicate: Predicate[Any]) -> Schema:
     first = first_parameter(predicate.parameters)
     short: Schema = {"$ref": f"#/definitions/{_definition(predicate)}/properties/{first}"}
     # Without anything behind it, it has the parameters that it has by itself.
-    nothing = [] if _required(predicate.parameters) else [{"type": "null"}]
+    nothing = [] if _has_required(predicate.parameters) else [{"type": "null"}]
     return {"description": _sentence(predicate), "anyOf": [full, short, *nothing]}
 
 
@@ -185,24 +185,24 @@ def _plain(schema: Any) -> Any:
         return [_plain(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {
+    plain = {
         key: {name: _plain(one) for name, one in each.items()} if key in _BY_NAME else _plain(each)
         for key, each in schema.items()
         if key not in _NOT_IN_DRAFT_7 and not (key == "default" and (each is None or isinstance(each, dict)))
     }
-    choices = kept.get("anyOf")
+    choices = plain.get("anyOf")
     if choices and "default" in schema and schema["default"] is None:
-        left = [choice for choice in choices if choice != {"type": "null"}]
-        kept = {**left[0], **_without(kept, "anyOf")} if len(left) == 1 else {**kept, "anyOf": left}
-    if kept.get("pattern") == SPAN and isinstance(kept.get("default"), int | float):
-        kept["default"] = f"{kept['default']:g}s"
-    if "patternProperties" in kept:
-        kept["additionalProperties"] = False
-    if "$ref" in kept and len(kept) > 1:
+        other_choices = [choice for choice in choices if choice != {"type": "null"}]
+        plain = {**other_choices[0], **_without(plain, "anyOf")} if len(other_choices) == 1 else {**plain, "anyOf": other_choices}
+    if plain.get("pattern") == SPAN and isinstance(plain.get("default"), int | float):
+        plain["default"] = f"{plain['default']:g}s"
+    if "patternProperties" in plain:
+        plain["additionalProperties"] = False
+    if "$ref" in plain and len(plain) > 1:
         # Beside a reference nothing counts in draft 7.
-        kept["allOf"] = [{"$ref": kept.pop("$ref")}]
-    return kept
+        plain["allOf"] = [{"$ref": plain.pop("$ref")}]
+    return plain
 
 
 def _without(schema: Schema, key: str) -> Schema:
-    return {name: each for name, each in schema.items() if name != key}
+    return {name: value for name, value in schema.items() if name != key}

@@ -32,8 +32,8 @@ _KINDS = {
 def shipped_runbook() -> Path:
     """Return where the runbook is that comes with the program: in the package, or at the top of the repository."""
     here = Path(__file__).resolve()
-    packed = here.parents[1] / "runbook.yaml"
-    return packed if packed.exists() else here.parents[3] / "runbook.yaml"
+    in_package = here.parents[1] / "runbook.yaml"
+    return in_package if in_package.exists() else here.parents[3] / "runbook.yaml"
 
 
 def default_runbook() -> Path:
@@ -52,9 +52,9 @@ def read_bytes(path: Path) -> bytes:
             _require_small_file(name, os.fstat(descriptor))
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
+        reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
         raise RunbookError(
-            f"The runbook {name} cannot be read: {said}.", "Name a file that this user may read."
+            f"The runbook {name} cannot be read: {reason}.", "Name a file that this user may read."
         ) from error
     if len(data) > MAX_BYTES:
         raise _too_large(name)
@@ -70,16 +70,16 @@ def distrust(path: Path) -> str:
     try:
         if path.resolve() == shipped_runbook().resolve():
             return ""
-        trusted = _trusted_owners()
-        for each, found, is_sticky in _on_the_way(path.absolute()):
-            shown = clean(str(each), 300)
-            if found.st_uid not in trusted:
-                return f"{shown} belongs to another user (uid {found.st_uid})."
-            if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode) and not is_sticky:
-                return f"Others than its owner can write {shown} (mode {stat.S_IMODE(found.st_mode):04o})."
+        owners = _trusted_owners()
+        for entry, status, is_sticky in _on_the_way(path.absolute()):
+            name = clean(str(entry), 300)
+            if status.st_uid not in owners:
+                return f"{name} belongs to another user (uid {status.st_uid})."
+            if status.st_mode & _OTHERS and not stat.S_ISLNK(status.st_mode) and not is_sticky:
+                return f"Others than its owner can write {name} (mode {stat.S_IMODE(status.st_mode):04o})."
     except (OSError, RuntimeError, ValueError) as error:
-        said = getattr(error, "strerror", None) or clean(str(error), 100)
-        return f"Who may have written {clean(str(path), 300)} is unknown: {said}."
+        reason = getattr(error, "strerror", None) or clean(str(error), 100)
+        return f"Who may have written {clean(str(path), 300)} is unknown: {reason}."
     return ""
 
 
@@ -93,33 +93,33 @@ def _on_the_way(path: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
 
     In a sticky directory nobody can put something else in the place of what belongs to another user.
     """
-    left, here, links = list(path.parts[1:]), Path("/"), 0
+    parts, here, links = list(path.parts[1:]), Path("/"), 0
     yield here, here.lstat(), False
-    while left:
-        part = left.pop(0)
+    while parts:
+        part = parts.pop(0)
         if part == "..":
             here = here.parent
             continue
-        each = here / part
-        found = each.lstat()
-        is_folder = stat.S_ISDIR(found.st_mode)
-        yield each, found, is_folder and bool(found.st_mode & stat.S_ISVTX)
-        if not stat.S_ISLNK(found.st_mode):
-            here = each
+        entry = here / part
+        status = entry.lstat()
+        is_folder = stat.S_ISDIR(status.st_mode)
+        yield entry, status, is_folder and bool(status.st_mode & stat.S_ISVTX)
+        if not stat.S_ISLNK(status.st_mode):
+            here = entry
             continue
         links += 1
         if links > _MOST_LINKS:
             raise RuntimeError("too many links")
-        target = each.readlink()
+        target = entry.readlink()
         here = Path("/") if target.is_absolute() else here
-        left = [*(target.parts[1:] if target.is_absolute() else target.parts), *left]
+        parts = [*(target.parts[1:] if target.is_absolute() else target.parts), *parts]
 
 
-def _require_small_file(name: str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
+def _require_small_file(name: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
         raise RunbookError(f"The runbook {name} is {kind}.", "Name a regular file.")
-    if found.st_size > MAX_BYTES:
+    if status.st_size > MAX_BYTES:
         raise _too_large(name)
 
 

@@ -152,61 +152,61 @@ def references(value: Json) -> Iterator[Reference]:
         for each in value:
             yield from references(each)
     elif isinstance(value, str):
-        for found in _PLACEHOLDER.finditer(value):
-            if found[0] != _ESCAPED:
-                yield _reference(found)
+        for match in _PLACEHOLDER.finditer(value):
+            if match[0] != _ESCAPED:
+                yield _reference(match)
 
 
 def is_whole(text: str) -> bool:
     """Whether a text is one placeholder and nothing else, so that it may stand for a value of any type."""
-    found = _PLACEHOLDER.fullmatch(text)
-    return found is not None and found[0] != _ESCAPED
+    match = _PLACEHOLDER.fullmatch(text)
+    return match is not None and match[0] != _ESCAPED
 
 
-def resolved(value: Json, names: Names) -> Json:
+def substitute(value: Json, names: Names) -> Json:
     """Return data with every placeholder filled. Raises RunbookError where one has no value or cannot stand there."""
     if isinstance(value, dict):
-        return {key: resolved(each, names) for key, each in value.items()}
+        return {key: substitute(each, names) for key, each in value.items()}
     if isinstance(value, list):
-        return [resolved(each, names) for each in value]
+        return [substitute(each, names) for each in value]
     if not isinstance(value, str):
         return value
     if is_whole(value):
         return names.value(next(references(value)))
-    return resolved_text(value, names)
+    return substitute_text(value, names)
 
 
-def resolved_text(text: str, names: Names) -> str:
-    """Return a text with every placeholder filled, as `resolved` does; it stays a text."""
-    return _PLACEHOLDER.sub(lambda found: _as_text(found, names), text)
+def substitute_text(text: str, names: Names) -> str:
+    """Return a text with every placeholder filled, as `substitute` does; it stays a text."""
+    return _PLACEHOLDER.sub(lambda match: _as_text(match, names), text)
 
 
-def resolved_call(call: Call, names: Names) -> Call:
-    """Return a call with every placeholder in its parameters filled, as `resolved` does."""
-    return replace(call, parameters={key: resolved(each, names) for key, each in call.parameters.items()})
+def substitute_call(call: Call, names: Names) -> Call:
+    """Return a call with every placeholder in its parameters filled, as `substitute` does."""
+    return replace(call, parameters={key: substitute(each, names) for key, each in call.parameters.items()})
 
 
-def unfilled(call: Call, names: Names) -> tuple[Reference, ...]:
+def missing_references(call: Call, names: Names) -> tuple[Reference, ...]:
     """Return the placeholders in a call that have no value yet: outputs of steps that have not been done."""
-    found = dict.fromkeys(references(dict(call.parameters)))
-    return tuple(reference for reference in found if not names.holds(reference))
+    call_references = dict.fromkeys(references(dict(call.parameters)))
+    return tuple(reference for reference in call_references if not names.holds(reference))
 
 
-def _reference(found: re.Match[str]) -> Reference:
-    inside = _INSIDE.fullmatch(found[1] or "")
+def _reference(match: re.Match[str]) -> Reference:
+    inside = _INSIDE.fullmatch(match[1] or "")
     if inside is None:
         raise RunbookError(
-            f"{clean(found[0], 60)} is not a valid placeholder.",
+            f"{clean(match[0], 60)} is not a valid placeholder.",
             f"Write {FORMS}; write a literal ${{ as {_ESCAPED}.",
         )
     source, name, step, output = inside.groups()
     return Reference(Source.OUTPUTS, output, step) if step else Reference(Source(source), name)
 
 
-def _as_text(found: re.Match[str], names: Names) -> str:
-    if found[0] == _ESCAPED:
+def _as_text(match: re.Match[str], names: Names) -> str:
+    if match[0] == _ESCAPED:
         return "${"
-    reference = _reference(found)
+    reference = _reference(match)
     value = names.value(reference)
     if isinstance(value, bool):
         return "true" if value else "false"

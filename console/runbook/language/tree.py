@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml import events as told
+from ruamel.yaml import events
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 
-from console.runbook.language.checking import Path, shown
+from console.runbook.language.checking import Path, display_text
 from console.runbook.language.values import Json, SourcePosition
 from console.text import clean
 
@@ -73,7 +73,7 @@ class YamlNode:
     def plain(self) -> Json:
         """Return the value without its places."""
         if isinstance(self.value, dict):
-            return {key: each.plain() for key, each in self.value.items()}
+            return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
@@ -81,8 +81,8 @@ class YamlNode:
     def at(self, path: Path) -> "YamlNode":
         """Return the node that a path leads to, or the last one on the way that is there."""
         here = self
-        for each in path:
-            inside = here.child(each)
+        for step in path:
+            inside = here.child(step)
             if inside is None:
                 break
             here = inside
@@ -107,11 +107,11 @@ class YamlNode:
         """Yield everything in it with its path, itself first."""
         yield path, self
         if isinstance(self.value, dict):
-            for key, each in self.value.items():
-                yield from each.walk((*path, key))
+            for key, node in self.value.items():
+                yield from node.walk((*path, key))
         elif isinstance(self.value, list):
-            for index, each in enumerate(self.value):
-                yield from each.walk((*path, index))
+            for index, node in enumerate(self.value):
+                yield from node.walk((*path, index))
 
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -120,29 +120,29 @@ Value: TypeAlias = Scalar | list[YamlNode] | dict[str, YamlNode]
 
 def read_tree(text: str) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
     """Return the data of a YAML text, or what is wrong with it. It is bounded in time and memory by the text's length."""
-    reading = _Reading()
+    reader = _TreeReader()
     try:
         with warnings.catch_warnings():
             # An anchor that is used twice is only warned of; every anchor is refused here.
             warnings.simplefilter("ignore")
             for event in YAML(typ="safe", pure=True).parse(text):
-                reading.take(event)
-                if reading.is_over:
+                reader.take(event)
+                if reader.is_over:
                     break
     except MarkedYAMLError as error:
-        reading.refuse(_place(error.problem_mark or error.context_mark), _explained(error, text))
+        reader.refuse(_place(error.problem_mark or error.context_mark), _explain(error, text))
     except YAMLError as error:
-        reading.refuse(SourcePosition(1, 1), f"this is not YAML: {clean(str(error), 200)}")
+        reader.refuse(SourcePosition(1, 1), f"this is not YAML: {clean(str(error), 200)}")
     except (ValueError, OverflowError):
         # The library looks neither at what an escape such as "\UFFFFFFFF" is, nor at the digits of a version.
         message = "this is not YAML: right after this, an escape is invalid or a version is not a number"
-        reading.refuse(reading.last, message)
-    flaws = tuple(reading.flaws)
-    return (None, flaws) if flaws else (reading.root, ())
+        reader.refuse(reader.last, message)
+    flaws = tuple(reader.flaws)
+    return (None, flaws) if flaws else (reader.root, ())
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """A mapping or a list that is not at its end yet."""
 
     place: SourcePosition
@@ -153,13 +153,13 @@ class _Open:
     awaits_value: bool = False
 
 
-class _Reading:
+class _TreeReader:
     def __init__(self) -> None:
         self.root: YamlNode | None = None
         self.flaws: list[Flaw] = []
         self.last = SourcePosition(1, 1)
         """Where the last token begins."""
-        self._open: list[_Open] = []
+        self._open: list[_OpenCollection] = []
         self._nodes = 0
         self._documents = 0
         self._is_over = False
@@ -172,29 +172,29 @@ class _Reading:
     def refuse(self, place: SourcePosition, message: str) -> None:
         self.flaws.append(Flaw(place, message))
 
-    def take(self, event: told.Event) -> None:
+    def take(self, event: events.Event) -> None:
         self.last = place = _place(event.start_mark)
         match event:
-            case told.DocumentStartEvent():
+            case events.DocumentStartEvent():
                 self._begin_document(place, event)
-            case told.AliasEvent():
+            case events.AliasEvent():
                 self.refuse(place, "aliases (*) are not allowed: write the value out again")
                 self._put(YamlNode(None, place))
-            case told.ScalarEvent():
+            case events.ScalarEvent():
                 self._count(place)
                 self._refuse_extras(place, event)
                 self._scalar(place, event)
-            case told.MappingStartEvent() | told.SequenceStartEvent():
+            case events.MappingStartEvent() | events.SequenceStartEvent():
                 self._count(place)
                 self._refuse_extras(place, event)
-                self._open.append(_Open(place, {} if isinstance(event, told.MappingStartEvent) else []))
+                self._open.append(_OpenCollection(place, {} if isinstance(event, events.MappingStartEvent) else []))
                 if len(self._open) > MAX_DEPTH:
                     self._stop(place, f"nested more than {MAX_DEPTH} deep")
-            case told.MappingEndEvent() | told.SequenceEndEvent():
-                closed = self._open.pop()
-                self._put(YamlNode(closed.value, closed.place, closed.keys))
+            case events.MappingEndEvent() | events.SequenceEndEvent():
+                collection = self._open.pop()
+                self._put(YamlNode(collection.value, collection.place, collection.keys))
 
-    def _begin_document(self, place: SourcePosition, event: told.DocumentStartEvent) -> None:
+    def _begin_document(self, place: SourcePosition, event: events.DocumentStartEvent) -> None:
         self._documents += 1
         if event.version is not None or event.tags:
             self.refuse(place, "directives (%) are not allowed: a runbook is plain YAML 1.2")
@@ -210,13 +210,13 @@ class _Reading:
         self.refuse(place, message)
         self._is_over = True
 
-    def _refuse_extras(self, place: SourcePosition, event: told.NodeEvent) -> None:
+    def _refuse_extras(self, place: SourcePosition, event: events.NodeEvent) -> None:
         if event.anchor:
             self.refuse(place, "anchors (&) are not allowed")
         if getattr(event, "ctag", None) is not None:
             self.refuse(place, "tags (!) are not allowed: the schema of runbooks gives the types")
 
-    def _scalar(self, place: SourcePosition, event: told.ScalarEvent) -> None:
+    def _scalar(self, place: SourcePosition, event: events.ScalarEvent) -> None:
         is_plain = event.style is None or event.style == ""
         if _IMPOSSIBLE.search(event.value):
             self.refuse(place, "this text contains NUL or half a character")
@@ -242,10 +242,10 @@ class _Reading:
         elif is_plain and not _is_text(text):
             self.refuse(
                 place,
-                f"the key {shown(text) or 'here'} is not a text: quote it" if text else "a key is missing",
+                f"the key {display_text(text) or 'here'} is not a text: quote it" if text else "a key is missing",
             )
         elif text in holder.keys:
-            self.refuse(place, f"the key {shown(text)} appears twice: first in line {holder.keys[text].line}")
+            self.refuse(place, f"the key {display_text(text)} appears twice: first in line {holder.keys[text].line}")
         else:
             holder.keys[text] = place
             return
@@ -308,12 +308,12 @@ def _place(mark: StringMark | None) -> SourcePosition:
     return SourcePosition(1, 1) if mark is None else SourcePosition(mark.line + 1, mark.column + 1)
 
 
-def _explained(error: MarkedYAMLError, text: str) -> str:
+def _explain(error: MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark
     lines = _LINE_ENDS.split(text)
     line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
         return "this is a tab: YAML is indented with spaces only"
-    said = " ".join(str(each).strip() for each in (error.context, error.problem) if each)
+    problem = " ".join(str(part).strip() for part in (error.context, error.problem) if part)
     hint = "; quote a text that contains ${…}" if "${" in line else ""
-    return f"this is not YAML: {clean(said, 200)}{hint}"
+    return f"this is not YAML: {clean(problem, 200)}{hint}"

@@ -156,7 +156,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class ActionPlan:
     """What a step would do, told before anything is done."""
 
     summary: str

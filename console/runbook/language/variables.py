@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 from console.durations import seconds_of
 from console.errors import UsageError
-from console.runbook.language.checking import shown
+from console.runbook.language.checking import display_text
 from console.runbook.language.values import CIDR4, MEANINGS, NETWORK, Json, Runbook, Variable
 from console.text import clean, listed, nearest
 
@@ -18,19 +18,19 @@ def problem_with(kind: str, value: Json) -> str:
     return _CHECKS[kind](value)
 
 
-def values_of(runbook: Runbook, given: Mapping[str, str]) -> dict[str, Json]:
+def values_of(runbook: Runbook, assignments: Mapping[str, str]) -> dict[str, Json]:
     """Return the values of all variables of a run, by name: those that are given (as typed), else their defaults.
 
     A list is given with commas between. Raises UsageError for a variable that does not exist, a value that is none of
     its kind, and a variable that must be set and is not.
     """
-    known = {variable.name: variable for variable in runbook.variables}
-    for name in given:
-        if name not in known:
-            hint = f"Its variables: {listed(list(known))}." if known else "It has no variables."
-            raise UsageError(f"The runbook has no variable {clean(name)}{nearest(name, known)}.", hint)
+    variables = {variable.name: variable for variable in runbook.variables}
+    for name in assignments:
+        if name not in variables:
+            hint = f"Its variables: {listed(list(variables))}." if variables else "It has no variables."
+            raise UsageError(f"The runbook has no variable {clean(name)}{nearest(name, variables)}.", hint)
     values = {
-        name: _typed(each, given[name]) if name in given else each.default for name, each in known.items()
+        name: _parse(variable, assignments[name]) if name in assignments else variable.default for name, variable in variables.items()
     }
     unset = [name for name, value in values.items() if value is None]
     if unset:
@@ -39,30 +39,30 @@ def values_of(runbook: Runbook, given: Mapping[str, str]) -> dict[str, Json]:
     return values
 
 
-def given_pairs(texts: Iterable[str]) -> dict[str, str]:
+def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
     """Return what `NAME=VALUE`, given again and again, sets. Raises UsageError for anything else, and for a name twice."""
-    found: dict[str, str] = {}
+    assignments: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"{clean(text)} sets no variable.", "Write it as NAME=VALUE.")
-        if name in found:
+        if name in assignments:
             raise UsageError(f"{clean(name)} is set twice.")
-        found[name] = value
-    return found
+        assignments[name] = value
+    return assignments
 
 
-def _typed(variable: Variable, text: str) -> Json:
+def _parse(variable: Variable, text: str) -> Json:
     value: Json = text
     if variable.kind == "integer" and re.fullmatch(r"[-+]?[0-9]{1,15}", text):
         value = int(text)
     elif variable.kind == "boolean" and text in ("true", "false"):
         value = text == "true"
     elif variable.kind == "list":
-        value = [each.strip() for each in text.split(",") if each.strip()]
+        value = [text_item.strip() for text_item in text.split(",") if text_item.strip()]
     problem = problem_with(variable.kind, value)
     if problem:
-        raise UsageError(f"The variable {variable.name} {problem}, and {shown(text)} is not.")
+        raise UsageError(f"The variable {variable.name} {problem}, and {display_text(text)} is not.")
     return value
 
 

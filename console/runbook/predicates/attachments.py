@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from console.runbook.answers import found, tells
+from console.runbook.answers import check_result, cannot_tell_on_error
 from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters
 from console.runbook.language.values import Json
 from console.swarm.snapshots import AttachedService, Attachments
@@ -48,29 +48,29 @@ class AttachedAsBefore:
     name: ClassVar[str] = "network.attached_as_before"
     parameters: ClassVar[type[BaseModel]] = AsBeforeParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: AsBeforeParameters) -> CheckResult:
         """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
         now = await context.world.reader.attached(parameters.network)
         if now is None:
-            return found(False, f"Overlay {parameters.network} not found.")
+            return check_result(False, f"Overlay {parameters.network} not found.")
         before = parameters.before
         wrong = [
             difference
             for difference in _differences(before, now)
             if not _is_among(difference[0], parameters.accept)
         ]
-        said = [f"{name} {what}" for name, what in wrong]
+        texts = [f"{name} {what}" for name, what in wrong]
         new = [service.name for service in now.services if service.name not in before.services]
         count = len(before.services) + len(before.containers)
         if wrong:
             sentence = (
-                f"{len(wrong)} of {count} on {parameters.network} differ from before: {listed(said, NAMED)}."
+                f"{len(wrong)} of {count} on {parameters.network} differ from before: {listed(texts, NAMED)}."
             )
         else:
-            came = f" New on it: {listed(new, NAMED)}." if new else ""
-            sentence = f"All {count} that were on {parameters.network} are on it as before.{came}"
-        return found(not wrong, sentence, differences=dict(wrong), new=list(new))
+            note = f" New on it: {listed(new, NAMED)}." if new else ""
+            sentence = f"All {count} that were on {parameters.network} are on it as before.{note}"
+        return check_result(not wrong, sentence, differences=dict(wrong), new=list(new))
 
 
 def _differences(before: AttachedBefore, now: Attachments) -> Iterator[tuple[str, Json]]:
@@ -94,11 +94,11 @@ def _difference(was: ServiceBefore, now: AttachedService | None) -> str:
         ("replicas", was.replicas, now.service.replicas),
         ("endpoint mode", was.endpoint_mode, now.service.endpoint_mode),
     )
-    wrong = [f"{what} {_shown(new)} instead of {_shown(old)}" for what, old, new in pairs if old != new]
+    wrong = [f"{what} {_value_text(new)} instead of {_value_text(old)}" for what, old, new in pairs if old != new]
     return f"has {' and '.join(wrong)}" if wrong else ""
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, dict):
         value = [f"{key}={each}" for key, each in value.items()]
     return (listed(value) if value else "none") if isinstance(value, list) else str(value)
@@ -120,12 +120,12 @@ class AttachedIncludes:
     name: ClassVar[str] = "network.attached_includes"
     parameters: ClassVar[type[BaseModel]] = IncludesParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: IncludesParameters) -> CheckResult:
         """Tell whether they are attached, and name those that are not."""
         now = await context.world.reader.attached(parameters.network)
         if now is None:
-            return found(False, f"Overlay {parameters.network} not found.")
+            return check_result(False, f"Overlay {parameters.network} not found.")
         services = [service.name for service in now.services]
         missing = [
             *_unmet(parameters.services, services),
@@ -134,24 +134,24 @@ class AttachedIncludes:
         count = plural(len(services), "service")
         if missing:
             verb = "is" if len(missing) == 1 else "are"
-            return found(
+            return check_result(
                 False,
                 f"{listed(missing, NAMED)} {verb} not attached to {parameters.network}.",
                 missing=list(missing),
             )
-        return found(True, f"All of them are attached to {parameters.network}, which has {count}.")
+        return check_result(True, f"All of them are attached to {parameters.network}, which has {count}.")
 
 
-def _unmet(wanted: Iterable[str], there: Iterable[str]) -> list[str]:
-    there = tuple(there)
-    return [each for each in wanted if not any(fnmatchcase(one, each) for one in there)]
+def _unmet(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    names = tuple(names)
+    return [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
 
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def as_output(attached: Attachments) -> Json:
+def attachments_as_output(attachments: Attachments) -> Json:
     """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
     return {
         "services": {
@@ -162,7 +162,7 @@ def as_output(attached: Attachments) -> Json:
                 "aliases": list(service.aliases),
                 "options": dict(service.options),
             }
-            for service in attached.services
+            for service in attachments.services
         },
-        "containers": list(attached.containers),
+        "containers": list(attachments.containers),
     }

@@ -17,7 +17,7 @@ from console.journal.failures import ALL_SIGNATURES
 from console.journal.reader import read_recent
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summary, describe, summarise
-from console.runbook.answers import Unread, found, quick_snapshot, read, tells, why_not_this_host
+from console.runbook.answers import Unreadable, check_result, quick_snapshot, read, cannot_tell_on_error, why_not_this_host
 from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Seconds, UnitName, Url
 from console.runbook.language.values import Json
 from console.swarm.snapshots import object_names
@@ -28,7 +28,7 @@ _LISTED_ROUTES = 5
 _WORKS_BELOW = 500
 
 
-class AskingParameters(Parameters):
+class HttpParameters(Parameters):
     """How addresses are asked."""
 
     via: str | None = Field(
@@ -41,12 +41,12 @@ class AskingParameters(Parameters):
     follow_redirects: int = Field(default=0, ge=0, le=10, description="How many redirects are followed.")
     each_within: Seconds = Field(default=10.0, gt=0, description="How long a URL may take to answer.")
 
-    def asking(self) -> HttpOptions:
+    def http_options(self) -> HttpOptions:
         """Return it as the door takes it."""
         return HttpOptions(self.each_within, self.verify_tls, self.via or "", self.follow_redirects)
 
 
-class RoutesParameters(AskingParameters):
+class RoutesParameters(HttpParameters):
     """Which addresses must answer, and how."""
 
     urls: list[Url] = Field(default=[], max_length=200, description="URLs of applications.")
@@ -73,59 +73,59 @@ class HttpRoutes:
 
     async def check(self, context: Context, parameters: RoutesParameters) -> CheckResult:
         """Ask those that the proxy serves by itself, then the others, and name those that do not answer as they should."""
-        how, before = parameters.asking(), parameters.before
-        own = await ask_all(parameters.first, how)
-        failed = _failures(own, before)
-        if failed:
-            return found(
+        options, before = parameters.http_options(), parameters.before
+        own = await ask_all(parameters.first, options)
+        failures = _failures(own, before)
+        if failures:
+            return check_result(
                 False,
-                f"The reverse proxy does not answer: {listed(failed, _LISTED_ROUTES)}.",
+                f"The reverse proxy does not answer: {listed(failures, _LISTED_ROUTES)}.",
                 statuses=statuses(own),
             )
-        replies = await ask_all(parameters.urls or [each for each in before or {} if each not in own], how)
-        failed, everything = _failures(replies, before), {**own, **replies}
+        replies = await ask_all(parameters.urls or [url for url in before or {} if url not in own], options)
+        failures, everything = _failures(replies, before), {**own, **replies}
         if not everything:
             answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
             return CheckResult(answer, "No URL is given, so none was requested.")
         down = [url for url in everything if before is not None and url in before and not _works(before[url])]
         already = f" Already failing before: {listed(down, _LISTED_ROUTES)}." if down else ""
         count = plural(len(everything), "address", "addresses")
-        if failed:
+        if failures:
             sentence = (
-                f"{len(failed)} of {count} do not answer as expected: "
-                f"{listed(failed, _LISTED_ROUTES)}.{already}"
+                f"{len(failures)} of {count} do not answer as expected: "
+                f"{listed(failures, _LISTED_ROUTES)}.{already}"
             )
         else:
             sentence = f"{count} answer{'s' if len(everything) == 1 else ''}{' as before' if before else ''}.{already}"
-        return found(not failed, sentence, statuses=statuses(everything))
+        return check_result(not failures, sentence, statuses=statuses(everything))
 
 
-async def ask_all(urls: Iterable[str], how: HttpOptions) -> dict[str, Reply]:
+async def ask_all(urls: Iterable[str], options: HttpOptions) -> dict[str, Reply]:
     """Ask addresses, a few at a time, and return their replies in the same order."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(url: str) -> Reply:
         async with room:
-            return await ask(url, how)
+            return await ask(url, options)
 
-    wanted = tuple(dict.fromkeys(urls))
-    return dict(zip(wanted, await together(*(one(each) for each in wanted)), strict=True))
+    unique_urls = tuple(dict.fromkeys(urls))
+    return dict(zip(unique_urls, await together(*(one(url) for url in unique_urls)), strict=True))
 
 
 def statuses(replies: Mapping[str, Reply]) -> Json:
     """Return the status of each address; none where it did not answer."""
-    return {url: each.status for url, each in replies.items()}
+    return {url: reply.status for url, reply in replies.items()}
 
 
 def _failures(replies: Mapping[str, Reply], before: Mapping[str, int | None] | None) -> list[str]:
-    said = []
+    failures = []
     for url, reply in replies.items():
         if before is None or url not in before:
             if not _works(reply.status):
-                said.append(f"{url} ({reply.said})")
+                failures.append(f"{url} ({reply.summary})")
         elif _works(before[url]) and before[url] != reply.status:
-            said.append(f"{url} ({reply.said} instead of {before[url]})")
-    return said
+            failures.append(f"{url} ({reply.summary} instead of {before[url]})")
+    return failures
 
 
 def _works(status: int | None) -> bool:
@@ -155,31 +155,31 @@ class UnitsOk:
     def __init__(self, run: Run = output_of) -> None:
         self._run = run
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: UnitsParameters) -> CheckResult:
         """Tell whether the units are well, and name those that are not."""
         refusal = await why_not_this_host(context, await quick_snapshot(context))
         if refusal is not None:
-            raise Unread(f"The units of the engine's host are unknown here. {refusal.reason}")
+            raise Unreadable(f"The units of the engine's host are unknown here. {refusal.reason}")
         if not has_systemd(BOOTED):
-            raise Unread("systemd does not run this machine.")
-        wanted = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
-        if not wanted:
+            raise Unreadable("systemd does not run this machine.")
+        names = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
+        if not names:
             return CheckResult(Answer.CANNOT_TELL, "No unit is given, so none was checked.")
         limit_s = context.world.settings.snapshot.call_timeout_s
-        units = {unit.name: unit for unit in await read_units(wanted, limit_s, self._run)}
+        units = {unit.name: unit for unit in await read_units(names, limit_s, self._run)}
         wrong = {
             name: what
-            for name in wanted
+            for name in names
             if (what := _trouble(units.get(name), may_be_finished=name in parameters.finished))
         }
-        said = [f"{name} {what}" for name, what in wrong.items()]
-        states = {name: units[name].state if name in units else "unknown" for name in wanted}
+        troubles = [f"{name} {what}" for name, what in wrong.items()]
+        states = {name: units[name].state if name in units else "unknown" for name in names}
         if wrong:
-            return found(False, f"{listed(said, NAMED)}.", states=dict(states))
-        return found(
+            return check_result(False, f"{listed(troubles, NAMED)}.", states=dict(states))
+        return check_result(
             True,
-            f"{plural(len(wanted), 'unit')} running well: {listed(list(wanted), NAMED)}.",
+            f"{plural(len(names), 'unit')} running well: {listed(list(names), NAMED)}.",
             states=dict(states),
         )
 
@@ -207,9 +207,9 @@ def _moment(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    known = [signature.id for signature in ALL_SIGNATURES]
-    if text not in known:
-        raise ValueError(f"names no known failure{nearest(text, known)}")
+    codes = [signature.id for signature in ALL_SIGNATURES]
+    if text not in codes:
+        raise ValueError(f"names no known failure{nearest(text, codes)}")
     return text
 
 
@@ -230,7 +230,7 @@ class JournalCleanSince:
     name: ClassVar[str] = "journal.clean_since"
     parameters: ClassVar[type[BaseModel]] = CleanSinceParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: CleanSinceParameters) -> CheckResult:
         """Tell whether nothing failed. Where lines may be missing, that nothing was found proves nothing."""
         since = moment_of(parameters.since, context.world.clock.now())
@@ -241,22 +241,22 @@ class JournalCleanSince:
             if finding.signature.severity is not LogSeverity.NOTE
             and finding.signature.id not in parameters.accept
         ]
-        shown = stamp(since)
+        since_text = stamp(since)
         if failures:
-            said = [f"{failure.signature.id} {describe(failure)}" for failure in failures]
+            descriptions = [f"{failure.signature.id} {describe(failure)}" for failure in failures]
             codes = {failure.signature.id: failure.count for failure in failures}
-            return found(
+            return check_result(
                 False,
-                f"dockerd has logged failures since {shown}: {listed(said, NAMED)}.",
+                f"dockerd has logged failures since {since_text}: {listed(descriptions, NAMED)}.",
                 failures=dict(codes),
             )
         if not summary.is_complete:
             why = " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines were left out."
             return CheckResult(
-                Answer.CANNOT_TELL, f"dockerd's journal since {shown} was read only in part. {why}"
+                Answer.CANNOT_TELL, f"dockerd's journal since {since_text} was read only in part. {why}"
             )
-        return found(
-            True, f"dockerd has logged no failure about addresses since {shown}.", lines=summary.entries
+        return check_result(
+            True, f"dockerd has logged no failure about addresses since {since_text}.", lines=summary.entries
         )
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from console.addresses.accounting import account
 from console.monitor.snapshot import take_snapshot
-from console.runbook.answers import found, overlays_named, quick_snapshot, read, tells
+from console.runbook.answers import check_result, overlays_by_name, quick_snapshot, read, cannot_tell_on_error
 from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Subnet4
 from console.swarm.values import Network
 from console.text import listed, plural
@@ -27,34 +27,34 @@ class NetworkIs:
     name: ClassVar[str] = "network.is"
     parameters: ClassVar[type[BaseModel]] = NetworkIsParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: NetworkIsParameters) -> CheckResult:
         """Tell whether the overlay is as described."""
-        networks = overlays_named(await quick_snapshot(context), parameters.name)
+        networks = overlays_by_name(await quick_snapshot(context), parameters.name)
         if not networks:
-            return found(False, f"Overlay {parameters.name} not found.")
+            return check_result(False, f"Overlay {parameters.name} not found.")
         if len(networks) > 1:
-            ids = [each.id[:12] for each in networks]
-            return found(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
+            ids = [network.id[:12] for network in networks]
+            return check_result(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
         (network,) = networks
         subnets = [str(subnet.network) for subnet in network.subnets]
         wrong = _differences(network, subnets, parameters)
-        shown = f"{network.name} is {' and '.join(subnets) or 'without a subnet'}"
-        return found(
+        description = f"{network.name} is {' and '.join(subnets) or 'without a subnet'}"
+        return check_result(
             not wrong,
-            f"{shown}, and {'; '.join(wrong)}." if wrong else f"{shown}.",
+            f"{description}, and {'; '.join(wrong)}." if wrong else f"{description}.",
             id=network.id,
             subnets=list(subnets),
         )
 
 
-def _differences(network: Network, subnets: list[str], wanted: NetworkIsParameters) -> list[str]:
+def _differences(network: Network, subnets: list[str], parameters: NetworkIsParameters) -> list[str]:
     wrong = []
-    if wanted.allocated and not network.is_allocated:
+    if parameters.allocated and not network.is_allocated:
         wrong.append("Swarm has not allocated it")
-    if wanted.subnet is not None and str(wanted.subnet) not in subnets:
-        wrong.append(f"not {wanted.subnet}")
-    if wanted.attachable is not None and wanted.attachable is not network.attachable:
+    if parameters.subnet is not None and str(parameters.subnet) not in subnets:
+        wrong.append(f"not {parameters.subnet}")
+    if parameters.attachable is not None and parameters.attachable is not network.attachable:
         wrong.append("attachable" if network.attachable else "not attachable")
     return wrong
 
@@ -71,7 +71,7 @@ class NetworkUnique:
     name: ClassVar[str] = "network.unique"
     parameters: ClassVar[type[BaseModel]] = NameParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: NameParameters) -> CheckResult:
         """Tell whether the name is one network's."""
         networks = [
@@ -81,10 +81,10 @@ class NetworkUnique:
         ]
         ids = [f"{network.id[:12]} ({network.driver or 'no driver'})" for network in networks]
         if len(networks) == 1:
-            return found(True, f"{parameters.name} is one network, {ids[0]}.")
+            return check_result(True, f"{parameters.name} is one network, {ids[0]}.")
         if not networks:
-            return found(False, f"Network {parameters.name} not found.")
-        return found(False, f"{len(networks)} networks have the name {parameters.name}: {listed(ids)}.")
+            return check_result(False, f"Network {parameters.name} not found.")
+        return check_result(False, f"{len(networks)} networks have the name {parameters.name}: {listed(ids)}.")
 
 
 class HeadroomParameters(Parameters):
@@ -105,23 +105,23 @@ class NetworkHeadroomMin:
     name: ClassVar[str] = "network.headroom_min"
     parameters: ClassVar[type[BaseModel]] = HeadroomParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: HeadroomParameters) -> CheckResult:
         """Tell whether enough is free. What is only an upper bound proves nothing unless it is taken for enough."""
-        world, wanted = context.world, parameters.addresses
-        seen = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
-        read(seen.swarm.networks)
+        world, required = context.world, parameters.addresses
+        snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
+        read(snapshot.swarm.networks)
         accounts = [
-            each for each in account(seen.swarm, seen.earlier) if each.network.name == parameters.network
+            network_account for network_account in account(snapshot.swarm, snapshot.earlier) if network_account.network.name == parameters.network
         ]
         if len(accounts) != 1:
-            return found(False, f"Overlay {parameters.network} not found, or several have this name.")
+            return check_result(False, f"Overlay {parameters.network} not found, or several have this name.")
         free, is_exact = accounts[0].free_at_most, accounts[0].free_is_exact
         bound = "" if is_exact else "at most "
         are = plural(free, "address of {0} is free", "addresses of {0} are free").format(parameters.network)
-        sentence = f"{bound.capitalize()}{are}; required: {wanted}."
+        sentence = f"{bound.capitalize()}{are}; required: {required}."
         evidence = {"free": free, "is_exact": is_exact, "capacity": accounts[0].capacity}
-        if free < wanted:
+        if free < required:
             return CheckResult(Answer.NO, sentence, evidence)
         if is_exact or parameters.bound_suffices:
             return CheckResult(Answer.YES, sentence, evidence)

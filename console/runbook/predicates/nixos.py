@@ -10,7 +10,7 @@ from console.errors import Declined
 from console.nixos.edit import NotNix, parsed_by_nix
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, read_nix_file, short
 from console.nixos.prediction import predict, threatened
-from console.runbook.answers import System, Unread, cannot_tell, found, recorded_changes, tells
+from console.runbook.answers import System, Unreadable, cannot_tell, check_result, recorded_changes, cannot_tell_on_error
 from console.runbook.contracts import CheckResult, Context, Parameters, UnitName
 from console.runbook.language.values import Json
 from console.text import SENTENCE_LIMIT, clean, listed
@@ -35,7 +35,7 @@ class NixParses:
     def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: ParsesParameters) -> CheckResult:
         """Tell whether Nix can read the file."""
         repository = Path(context.world.settings.nixos.repository)
@@ -44,8 +44,8 @@ class NixParses:
         try:
             await parsed_by_nix(file.data, self._places.run)
         except NotNix as error:
-            return found(False, f"{name} is not valid Nix: {error.sentence}")
-        return found(True, f"{name} is valid Nix.")
+            return check_result(False, f"{name} is not valid Nix: {error.sentence}")
+        return check_result(True, f"{name} is valid Nix.")
 
 
 class SystemParameters(Parameters):
@@ -64,15 +64,15 @@ class SystemIs:
     def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: SystemParameters) -> CheckResult:
         """Tell which system runs, and which the next boot starts."""
         if not self._places.is_nixos:
-            raise Unread(NOT_NIXOS)
+            raise Unreadable(NOT_NIXOS)
         running, following = self._places.running_system(), self._places.next_system()
         is_so = running == parameters.system and (following == running or not parameters.boots)
         sentence = f"This host runs {short(running)}, and the next boot starts {short(following)}."
-        return found(is_so, sentence, running=running, next=following)
+        return check_result(is_so, sentence, running=running, next=following)
 
 
 class UnaffectedParameters(Parameters):
@@ -95,28 +95,28 @@ class UnitsUnaffected:
     def __init__(self, places: NixosPaths = PLACES) -> None:
         self._places = places
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: UnaffectedParameters) -> CheckResult:
         """Tell which of the units would not go on, by a dry activation made now."""
         if not self._places.is_nixos:
-            raise Unread(NOT_NIXOS)
+            raise Unreadable(NOT_NIXOS)
         try:
-            activation = await predict(parameters.system or _built(context), self._places)
+            activation = await predict(parameters.system or _built_system(context), self._places)
         except Declined as error:
             return cannot_tell(error)
         dangers = await threatened(parameters.units, activation, self._places)
-        told: list[Json] = list(activation.told)
+        effects: list[Json] = list(activation.told)
         if dangers:
-            return found(False, " ".join(danger.sentence for danger in dangers), dry_activate=told)
-        return found(
+            return check_result(False, " ".join(danger.sentence for danger in dangers), dry_activate=effects)
+        return check_result(
             True,
             f"A switch would neither stop nor restart {listed(parameters.units, _NAMED)}.",
-            dry_activate=told,
+            dry_activate=effects,
         )
 
 
-def _built(context: Context) -> str:
-    built = next(recorded_changes(context, "system", "build"), None)
-    if built is None or built.result is None:
-        raise Unread("This step has built no system.", "Name it: `${steps.build.outputs.new_system}`.")
-    return str(built.result["new_system"])
+def _built_system(context: Context) -> str:
+    build = next(recorded_changes(context, "system", "build"), None)
+    if build is None or build.result is None:
+        raise Unreadable("This step has built no system.", "Name it: `${steps.build.outputs.new_system}`.")
+    return str(build.result["new_system"])

@@ -35,7 +35,7 @@ PREDICATES: Mapping[str, Predicate[Any]] = MappingProxyType({predicate.name: pre
 """By name."""
 
 
-def predicate_named(name: str) -> Predicate[Any]:
+def predicate_by_name(name: str) -> Predicate[Any]:
     """Return a predicate. Raises RunbookError where there is none of this name."""
     if name not in PREDICATES:
         raise RunbookError(
@@ -47,5 +47,5 @@ def predicate_named(name: str) -> Predicate[Any]:
 
 async def answer_to(context: Context, call: Call) -> CheckResult:
     """Return whether a predicate holds now; everything in its call is substituted. Raises RunbookError for a wrong call."""
-    predicate = predicate_named(call.name)
+    predicate = predicate_by_name(call.name)
     return await predicate.check(context, parameters_for(call, predicate.parameters))

@@ -11,14 +11,14 @@ from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_
 from console.diagnosis.quiescence.services import UNDER_WAY
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.runbook.answers import found, overlays_named, quick_snapshot, read, tells
+from console.runbook.answers import check_result, overlays_by_name, quick_snapshot, read, cannot_tell_on_error
 from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters, Seconds
 from console.runbook.language.values import Json
 from console.swarm.values import Service, SwarmState, Task
 from console.text import duration, listed, plural
 
 NAMED = 5
-_NOT_LOOKED_AT = Unknown("No snapshot was taken.")
+_NO_SNAPSHOT = Unknown("No snapshot was taken.")
 
 
 class ConvergedParameters(Parameters):
@@ -40,38 +40,38 @@ class ServicesConverged:
     name: ClassVar[str] = "services.converged"
     parameters: ClassVar[type[BaseModel]] = ConvergedParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: ConvergedParameters) -> CheckResult:
         """Tell whether the services run, and name those that do not."""
         swarm = await quick_snapshot(context)
         tasks = tasks_by_service(read(swarm.tasks))
-        chosen = _chosen(swarm, parameters)
+        services = _select(swarm, parameters)
         absent = [
             service
             for service in parameters.services
-            if not any(fnmatchcase(one.name, service) for one in chosen)
+            if not any(fnmatchcase(one.name, service) for one in services)
         ]
         troubles: dict[str, Json] = {
             service.name: trouble
-            for service in chosen
+            for service in services
             if (trouble := _trouble(service, tasks.get(service.id, []), swarm, parameters.running_for))
         }
-        missing = _missing(swarm, parameters, chosen)
+        missing = _missing(swarm, parameters, services)
         if absent or missing:
-            return found(False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles)
+            return check_result(False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles)
         if troubles:
-            said = [f"{name} {trouble}" for name, trouble in troubles.items()]
+            sentences = [f"{name} {trouble}" for name, trouble in troubles.items()]
             verb = "is" if len(troubles) == 1 else "are"
             count = plural(len(troubles), "service")
-            return found(
-                False, f"{count} {verb} not running as specified: {listed(said, NAMED)}.", troubles=troubles
+            return check_result(
+                False, f"{count} {verb} not running as specified: {listed(sentences, NAMED)}.", troubles=troubles
             )
-        return found(True, f"{plural(len(chosen), 'service')} running as specified.", services=len(chosen))
+        return check_result(True, f"{plural(len(services), 'service')} running as specified.", services=len(services))
 
 
-def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
+def _select(swarm: SwarmState, parameters: ConvergedParameters) -> list[Service]:
     ids = (
-        None if wanted.network is None else {overlay.id for overlay in overlays_named(swarm, wanted.network)}
+        None if parameters.network is None else {overlay.id for overlay in overlays_by_name(swarm, parameters.network)}
     )
     return [
         service
@@ -79,18 +79,18 @@ def _chosen(swarm: SwarmState, wanted: ConvergedParameters) -> list[Service]:
         if not service.is_job
         and not service.is_probe
         and (ids is None or not ids.isdisjoint(service.network_ids))
-        and (wanted.stack is None or service.stack == wanted.stack)
-        and (not wanted.services or any(fnmatchcase(service.name, one) for one in wanted.services))
-        and not any(fnmatchcase(service.name, one) for one in wanted.accept)
+        and (parameters.stack is None or service.stack == parameters.stack)
+        and (not parameters.services or any(fnmatchcase(service.name, one) for one in parameters.services))
+        and not any(fnmatchcase(service.name, one) for one in parameters.accept)
     ]
 
 
-def _missing(swarm: SwarmState, wanted: ConvergedParameters, chosen: list[Service]) -> str:
+def _missing(swarm: SwarmState, parameters: ConvergedParameters, services: list[Service]) -> str:
     """Return that what services are asked of is not there, a sentence, or nothing: else none would run as wanted."""
-    if wanted.network is not None and not overlays_named(swarm, wanted.network):
-        return f"Overlay {wanted.network} not found."
-    if wanted.stack is not None and not chosen and not wanted.accept:
-        return f"The stack {wanted.stack} has no services."
+    if parameters.network is not None and not overlays_by_name(swarm, parameters.network):
+        return f"Overlay {parameters.network} not found."
+    if parameters.stack is not None and not services and not parameters.accept:
+        return f"The stack {parameters.stack} has no services."
     return ""
 
 
@@ -101,15 +101,15 @@ def _trouble(service: Service, tasks: list[Task], swarm: SwarmState, running_for
     if service.update_state in ("paused", "rollback_paused"):
         return f"has a paused update ({service.update_message})"
     if not has_its_replicas(service, tasks):
-        running = sum(each.state == "running" and not each.is_stopping for each in tasks)
-        wanted = "" if service.replicas is None else f" of {service.replicas}"
-        last = max((each for each in tasks if each.error), key=lambda task: task.since, default=None)
-        return f"has {running}{wanted} running" + (f" ({last.error})" if last else "")
+        running = sum(task.state == "running" and not task.is_stopping for task in tasks)
+        required = "" if service.replicas is None else f" of {service.replicas}"
+        last = max((task for task in tasks if task.error), key=lambda task: task.since, default=None)
+        return f"has {running}{required} running" + (f" ({last.error})" if last else "")
     now = read(swarm.engine).time
     ages = [
-        (now - each.since).total_seconds()
-        for each in tasks
-        if each.state == "running" and not each.is_stopping
+        (now - task.since).total_seconds()
+        for task in tasks
+        if task.state == "running" and not task.is_stopping
     ]
     if ages and min(ages) < running_for_s:
         return f"has a task that has been running for only {duration(min(ages))}"
@@ -128,7 +128,7 @@ class NoStuckNew:
     name: ClassVar[str] = "swarm.no_stuck_new"
     parameters: ClassVar[type[BaseModel]] = NoStuckNewParameters
 
-    @tells
+    @cannot_tell_on_error
     async def check(self, context: Context, parameters: NoStuckNewParameters) -> CheckResult:
         """Tell whether any service waits in New, or without its virtual IP, for longer than that."""
         swarm = await quick_snapshot(context)
@@ -137,16 +137,16 @@ class NoStuckNew:
         limit_s = parameters.older_than
         thresholds = replace(context.world.settings.thresholds, new_task_s=limit_s, unallocated_s=limit_s)
         taken_at = context.world.clock.now()
-        seen = Snapshot(context.world.host, taken_at, 0.0, swarm, None, _NOT_LOOKED_AT)
-        waiting = waiting_services(seen, thresholds)
+        snapshot = Snapshot(context.world.host, taken_at, 0.0, swarm, None, _NO_SNAPSHOT)
+        waiting = waiting_services(snapshot, thresholds)
         if not waiting:
-            return found(True, f"No task has been in state New for {duration(limit_s)}.")
-        said = [
+            return check_result(True, f"No task has been in state New for {duration(limit_s)}.")
+        waits = [
             f"{waiting_service.name} for {duration(waiting_service.for_s)}" for waiting_service in waiting
         ]
-        return found(
+        return check_result(
             False,
             f"{plural(len(waiting), 'service')} {'waits' if len(waiting) == 1 else 'wait'} for an address: "
-            f"{listed(said, NAMED)}.",
+            f"{listed(waits, NAMED)}.",
             waiting={waiting_service.name: round(waiting_service.for_s) for waiting_service in waiting},
         )

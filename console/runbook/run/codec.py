@@ -32,7 +32,7 @@ def to_json(event: Event) -> str:
 def from_json(kind: str, text: str) -> Event:
     """Return the event that was kept. Raises HostError for what this version does not know."""
     try:
-        event: Event = _made(_BY_NAME[kind], json.loads(text))
+        event: Event = _validate(_BY_NAME[kind], json.loads(text))
     except (KeyError, ValueError) as error:
         raise HostError(
             f"The run's log holds an event that cannot be read: {clean(kind)} ({type(error).__name__}).",
@@ -44,7 +44,7 @@ def from_json(kind: str, text: str) -> Event:
 def value_from(kind: type[T], data: Any) -> T:
     """Return a value of a type that `plain` made data of. Raises HostError where it is none."""
     try:
-        return _made(kind, data)
+        return _validate(kind, data)
     except ValueError as error:
         raise HostError(f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.") from error
 
@@ -54,19 +54,19 @@ def plain(value: Any) -> Any:
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
     return value if is_json else str(value)
 
 
-def _made(kind: type[T], data: Any) -> T:
+def _validate(kind: type[T], data: Any) -> T:
     """Return data as a type has it. A field that a later version added is left out; one added since has its default."""
-    made: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type] # classes are hashable
-    return made
+    value: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type] # classes are hashable
+    return value
 
 
 @cache

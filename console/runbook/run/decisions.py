@@ -34,7 +34,7 @@ def decision_for(view: RunView, request: DecisionRequest, who: Who, *, is_alive:
     can_be_undone = view.state is RunState.DONE and request.choice is Choice.UNDO
     if view.is_over and not can_be_undone:
         return f"The run is over ({view.state})."
-    if request.step not in {each.id for each in view.steps}:
+    if request.step not in {step_view.id for step_view in view.steps}:
         return f"The run has no step {request.step}."
     step = view.step(request.step)
     is_going = view.state is RunState.GOING and is_alive
@@ -49,7 +49,7 @@ def decision_for(view: RunView, request: DecisionRequest, who: Who, *, is_alive:
             )
     if problem:
         return problem
-    return Decided(step.id, step.attempt, _digest_shown(view, step), request.choice, who, request.reason)
+    return Decided(step.id, step.attempt, _current_digest(view, step), request.choice, who, request.reason)
 
 
 def _problem_with_undo(view: RunView, step: StepView, request: DecisionRequest, *, is_going: bool) -> str:
@@ -58,9 +58,9 @@ def _problem_with_undo(view: RunView, step: StepView, request: DecisionRequest, 
         return f"There is nothing to undo at {step.id}."
     if is_going:
         return "The run is under way. Stop it first."
-    changed = _change_since_shown(view, step, request)
-    if changed:
-        return changed
+    change = _change_since_display(view, step, request)
+    if change:
+        return change
     last = view.step(scope[0])
     if last.head.no_undo_because:
         return f"{last.id} cannot be undone: {last.head.no_undo_because}"
@@ -74,17 +74,17 @@ def _problem_with_moment(view: RunView, step: StepView, request: DecisionRequest
         return f"There is no open question about {step.id}: {where}."
     if is_going:
         return f"There is no open question about {step.id}: it is under way."
-    return _change_since_shown(view, step, request)
+    return _change_since_display(view, step, request)
 
 
-def _change_since_shown(view: RunView, step: StepView, request: DecisionRequest) -> str:
+def _change_since_display(view: RunView, step: StepView, request: DecisionRequest) -> str:
     """Return what is no longer as it was shown to the operator who decides, a sentence, or nothing."""
     if request.attempt is not None and request.attempt != step.attempt:
         return (
             f"{step.id} is now at attempt {step.attempt}, but you were shown attempt {request.attempt}. Check "
             "it again."
         )
-    if request.digest and not _digest_shown(view, step).startswith(request.digest):
+    if request.digest and not _current_digest(view, step).startswith(request.digest):
         return f"The plan of {step.id} has changed since it was shown to you. Check it again."
     if request.question is not None and (view.question is None or view.question.number != request.question):
         return f"The question about {step.id} has changed since it was shown to you. Check it again."
@@ -93,7 +93,7 @@ def _change_since_shown(view: RunView, step: StepView, request: DecisionRequest)
 
 def _problem_with(view: RunView, request: DecisionRequest) -> str:
     question = view.question
-    choices = () if question is None else question.asked.choices
+    choices = () if question is None else question.event.choices
     if request.choice is Choice.SKIP:
         return "" if request.reason else "Skipping a step needs a reason."
     if request.choice is Choice.RETRY:
@@ -101,19 +101,19 @@ def _problem_with(view: RunView, request: DecisionRequest) -> str:
         return "" if has_failed else f"{request.step} has not failed, so there is nothing to retry."
     if question is None or Choice.CONFIRM not in choices:
         return f"{request.step} is not waiting for a confirmation."
-    if request.word != question.asked.word:
-        return f"Wrong word. Type `{question.asked.word}` to confirm {request.step}."
+    if request.word != question.event.word:
+        return f"Wrong word. Type `{question.event.word}` to confirm {request.step}."
     return ""
 
 
-def _digest_shown(view: RunView, step: StepView) -> str:
-    if view.question is not None and view.question.asked.step == step.id:
-        return view.question.asked.digest
-    return "" if step.prepared is None else step.prepared.digest
+def _current_digest(view: RunView, step: StepView) -> str:
+    if view.question is not None and view.question.event.step == step.id:
+        return view.question.event.digest
+    return "" if step.preparation is None else step.preparation.digest
 
 
 @dataclass(frozen=True, slots=True)
-class ShownQuestion:
+class QuestionView:
     """A question as the operator saw it."""
 
     step: str
@@ -127,54 +127,54 @@ class ShownQuestion:
     """Number of its entry in the log; None where the run did not ask, such as whether to stop it."""
     sentence: str = ""
     """What is asked, where that is shown with it."""
-    lapses_at: datetime | None = None
+    expires_at: datetime | None = None
     """When it is undone without an answer, where an outage must not last."""
 
 
-def shown_question(question: Question) -> ShownQuestion:
+def question_view(question: Question) -> QuestionView:
     """Return a question of a run as it is shown."""
-    asked = question.asked
-    return ShownQuestion(
-        asked.step, asked.choices, asked.word, asked.attempt, asked.digest, number=question.number
+    event = question.event
+    return QuestionView(
+        event.step, event.choices, event.word, event.attempt, event.digest, number=question.number
     )
 
 
-def stop_question(view: RunView) -> ShownQuestion | None:
+def stop_question(view: RunView) -> QuestionView | None:
     """Return what can be answered while a run is at work and asks nothing: that it stops; None where it cannot."""
     step = view.current
     if step is None or view.state is not RunState.GOING or view.wants_stop:
         return None
-    return ShownQuestion(step.id, (Choice.STOP,), attempt=step.attempt)
+    return QuestionView(step.id, (Choice.STOP,), attempt=step.attempt)
 
 
-def parse_answer(shown: ShownQuestion, typed: str) -> DecisionRequest | str:
+def parse_answer(question: QuestionView, answer: str) -> DecisionRequest | str:
     """Return what was decided, or why that is no answer to the question, a sentence.
 
     A word that is asked for has to be typed exactly, alone or as `confirm=WORD`. Where it is called like another choice,
     it is the word.
     """
-    text = typed.strip()
-    expected = (shown.word, f"{Choice.CONFIRM}={shown.word}") if shown.word else (Choice.CONFIRM,)
-    if Choice.CONFIRM in shown.choices and text in expected:
-        return _decided(shown, Choice.CONFIRM, word=shown.word)
+    text = answer.strip()
+    expected = (question.word, f"{Choice.CONFIRM}={question.word}") if question.word else (Choice.CONFIRM,)
+    if Choice.CONFIRM in question.choices and text in expected:
+        return _request(question, Choice.CONFIRM, word=question.word)
     first, _, rest = text.partition(" ")
     reason = rest.strip()
-    for choice in shown.choices:
+    for choice in question.choices:
         if choice is Choice.CONFIRM or first != choice:
             continue
         if choice is Choice.SKIP and not reason:
-            return f"Skipping a step needs a reason. {ways_of(shown)}"
-        return _decided(shown, choice, reason=reason)
-    return f"That is not an answer. {ways_of(shown)}"
+            return f"Skipping a step needs a reason. {ways_of(question)}"
+        return _request(question, choice, reason=reason)
+    return f"That is not an answer. {ways_of(question)}"
 
 
-def ways_of(shown: ShownQuestion) -> str:
+def ways_of(question: QuestionView) -> str:
     """Return how a question is answered, a line."""
-    ways = [f"{shown.word or Choice.CONFIRM} to go on"] if Choice.CONFIRM in shown.choices else []
+    ways = [f"{question.word or Choice.CONFIRM} to go on"] if Choice.CONFIRM in question.choices else []
     forms = {Choice.SKIP: "skip REASON"}
-    ways += [forms.get(choice, str(choice)) for choice in shown.choices if choice is not Choice.CONFIRM]
+    ways += [forms.get(choice, str(choice)) for choice in question.choices if choice is not Choice.CONFIRM]
     return f"Type {', or '.join(ways)}."
 
 
-def _decided(shown: ShownQuestion, choice: Choice, *, word: str = "", reason: str = "") -> DecisionRequest:
-    return DecisionRequest(shown.step, choice, word, reason, shown.attempt, shown.digest, shown.number)
+def _request(question: QuestionView, choice: Choice, *, word: str = "", reason: str = "") -> DecisionRequest:
+    return DecisionRequest(question.step, choice, word, reason, question.attempt, question.digest, question.number)

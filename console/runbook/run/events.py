@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from console.host.who import Who
-from console.runbook.language.values import NOTHING, Answer, Call, CheckResult, Json, Planned
+from console.runbook.language.values import NOTHING, Answer, Call, CheckResult, Json, ActionPlan
 from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.waits import BlockedTime
 
@@ -104,7 +104,7 @@ class Prepared:
     word: str
     """What the operator types, or nothing."""
     probe: CheckResult
-    plan: Planned | None = None
+    plan: ActionPlan | None = None
     """None where the probe says that it is already done."""
     requires: tuple[ConditionResult, ...] = ()
 
@@ -124,7 +124,7 @@ class Asked:
 
     step: str
     attempt: int
-    about: QuestionKind
+    kind: QuestionKind
     digest: str
     word: str = ""
     choices: tuple[Choice, ...] = ()
@@ -218,7 +218,7 @@ class Verified:
     step: str
     attempt: int
     answer: Answer
-    told: tuple[ConditionResult, ...]
+    results: tuple[ConditionResult, ...]
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     took_s: float = 0.0
 

@@ -48,7 +48,7 @@ class Ask:
     """Ask the operator."""
 
     step: str
-    about: QuestionKind
+    kind: QuestionKind
     choices: tuple[Choice, ...]
     undo_after_s: float | None = None
 
@@ -69,7 +69,7 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
-class PassOver:
+class SkipInapplicable:
     """Pass over a step that has no meaning here."""
 
     step: str
@@ -138,7 +138,7 @@ NextAction: TypeAlias = (
     | Ask
     | ExpireConsent
     | Fail
-    | PassOver
+    | SkipInapplicable
     | Act
     | Verify
     | Retry
@@ -154,15 +154,15 @@ def event_of(next_action: NextAction, view: RunView) -> events.Event:
     return _EVENTS[type(next_action)](next_action, view)
 
 
-def _asked(next_action: Ask, view: RunView) -> events.Asked:
+def _question_event(next_action: Ask, view: RunView) -> events.Asked:
     step = view.step(next_action.step)
-    shown = step.prepared
-    word = shown.word if shown is not None and events.Choice.CONFIRM in next_action.choices else ""
-    digest = "" if shown is None else shown.digest
+    preparation = step.preparation
+    word = preparation.word if preparation is not None and events.Choice.CONFIRM in next_action.choices else ""
+    digest = "" if preparation is None else preparation.digest
     return events.Asked(
         next_action.step,
         step.attempt,
-        next_action.about,
+        next_action.kind,
         digest,
         word,
         next_action.choices,
@@ -170,24 +170,24 @@ def _asked(next_action: Ask, view: RunView) -> events.Asked:
     )
 
 
-def _expired(next_action: ExpireConsent, view: RunView) -> events.ConsentExpired:
+def _expiry_event(next_action: ExpireConsent, view: RunView) -> events.ConsentExpired:
     return events.ConsentExpired(next_action.step, view.step(next_action.step).attempt, CONSENT_EXPIRED)
 
 
-def _failed(next_action: Fail, view: RunView) -> events.Failed:
+def _failure_event(next_action: Fail, view: RunView) -> events.Failed:
     return events.Failed(next_action.step, view.step(next_action.step).attempt, next_action.sentence)
 
 
-def _retried(next_action: Retry, view: RunView) -> events.Retried:
+def _retry_event(next_action: Retry, view: RunView) -> events.Retried:
     return events.Retried(next_action.step, view.step(next_action.step).attempt + 1, next_action.is_counted)
 
 
 _EVENTS: dict[type[Any], Callable[[Any, RunView], events.Event]] = {
-    Ask: _asked,
-    ExpireConsent: _expired,
-    Fail: _failed,
-    Retry: _retried,
-    PassOver: lambda next_action, _: events.NotApplicable(next_action.step, next_action.sentence),
+    Ask: _question_event,
+    ExpireConsent: _expiry_event,
+    Fail: _failure_event,
+    Retry: _retry_event,
+    SkipInapplicable: lambda next_action, _: events.NotApplicable(next_action.step, next_action.sentence),
     BeginUndo: lambda next_action, _: events.UndoBegan(next_action.steps, next_action.sentence),
     Halt: lambda next_action, _: events.Stopped(next_action.why, next_action.sentence, next_action.hint),
     Finish: lambda next_action, view: events.Ended(
@@ -216,15 +216,15 @@ def choose_next_action(view: RunView) -> NextAction:
     if halt is not None:
         return halt
     if view.undoing:
-        return _undo_move(view, view.step(view.undoing[0]))
-    return Finish() if view.current is None else _step_move(view, view.current)
+        return _next_undo_action(view, view.step(view.undoing[0]))
+    return Finish() if view.current is None else _next_step_action(view, view.current)
 
 
 def needs_runner(view: RunView) -> bool:
     """Whether there is something to do that waits for nobody; a question with a time limit is."""
     next_action = choose_next_action(view)
     if isinstance(next_action, Await):
-        return next_action.question.asked.undo_after_s is not None
+        return next_action.question.event.undo_after_s is not None
     return not isinstance(next_action, Rest)
 
 
@@ -242,70 +242,70 @@ def _reason_to_halt(view: RunView) -> Halt | None:
     return None
 
 
-def _step_move(view: RunView, step: StepView) -> NextAction:
+def _next_step_action(view: RunView, step: StepView) -> NextAction:
     if step.state is StepState.FAILED:
         return _after_failure(view, step)
     if step.state is StepState.UNKNOWN:
-        return _out_of_doubt(view, step)
+        return _after_unknown_result(view, step)
     if step.has_result:
         return Verify(step.id)
-    if not step.is_fresh or step.prepared is None:
+    if not step.is_fresh or step.preparation is None:
         return Prepare(step.id)
-    return _begin(view, step, step.prepared)
+    return _begin(view, step, step.preparation)
 
 
-def _begin(view: RunView, step: StepView, seen: Prepared) -> NextAction:
+def _begin(view: RunView, step: StepView, preparation: Prepared) -> NextAction:
     """Return the move for a step that was just looked at and is not done already."""
-    if seen.plan is not None and seen.plan.not_applicable:
-        return PassOver(step.id, seen.plan.not_applicable)
-    if seen.plan is not None and seen.plan.refused:
-        return Fail(step.id, " ".join(seen.plan.refused))
-    missing = [require.found.sentence for require in seen.requires if require.found.answer is not Answer.YES]
+    if preparation.plan is not None and preparation.plan.not_applicable:
+        return SkipInapplicable(step.id, preparation.plan.not_applicable)
+    if preparation.plan is not None and preparation.plan.refused:
+        return Fail(step.id, " ".join(preparation.plan.refused))
+    missing = [require.found.sentence for require in preparation.requires if require.found.answer is not Answer.YES]
     needs_consent = step.head.needs_word or step.head.is_checkpoint
     # In front of a checkpoint it may still become so while nobody has let it go on.
     if missing and not (step.head.is_checkpoint and step.consent is None):
         return Fail(step.id, " ".join(missing))
-    if not needs_consent or (step.consent is not None and _covers(step.consent, step, seen)):
+    if not needs_consent or (step.consent is not None and _covers(step.consent, step, preparation)):
         return Act(step.id)
     return ExpireConsent(step.id) if step.consent else _ask(view, step, QuestionKind.GO_AHEAD, Choice.CONFIRM)
 
 
-def _covers(consent: Consent, step: StepView, seen: Prepared) -> bool:
+def _covers(consent: Consent, step: StepView, preparation: Prepared) -> bool:
     """Whether a consent is for this plan.
 
     In the middle of an outage the word to try again is enough: what the plan rests on is what the step itself changed.
     """
     is_under_way = step.head.effect is Effect.OUTAGE and step.has_begun
-    return consent.digest == seen.digest or (consent.is_retry and (is_under_way or not step.head.needs_word))
+    return consent.digest == preparation.digest or (consent.is_retry and (is_under_way or not step.head.needs_word))
 
 
-def _out_of_doubt(view: RunView, step: StepView) -> NextAction:
+def _after_unknown_result(view: RunView, step: StepView) -> NextAction:
     """Return the move for a step of which nobody knows what came of it."""
-    if step.has_result and step.verified is None:
+    if step.has_result and step.verification is None:
         return Verify(step.id)
-    if step.probed is None:
+    if step.probe_result is None:
         return Probe(step.id)
-    if step.probed.answer is Answer.NO and step.failure is not None:
+    if step.probe_result.answer is Answer.NO and step.failure is not None:
         return _after_failure(view, step)
-    if step.failure is None and _may_go_again(step, step.probed.answer):
+    if step.failure is None and _may_repeat(step, step.probe_result.answer):
         return Retry(step.id, 0.0, is_counted=False)
     return _after_failure(view, step, is_known=False)
 
 
-def _may_go_again(step: StepView, answer: Answer) -> bool:
+def _may_repeat(step: StepView, answer: Answer) -> bool:
     """Whether a step that was only interrupted is simply done again, given the result of its probe."""
     head = step.head
     if not head.changes or head.is_manual:
         return True
-    was_said = step.consent is not None and step.consent.is_retry
-    return answer is Answer.NO and (head.may_retry or head.needs_word or was_said)
+    is_retry_confirmed = step.consent is not None and step.consent.is_retry
+    return answer is Answer.NO and (head.may_retry or head.needs_word or is_retry_confirmed)
 
 
 def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> NextAction:
     head = step.head
     if is_known and head.may_retry and step.retries < head.retries:
         return Retry(step.id, head.retry_every_s, is_counted=True)
-    sentence = _what_failed(step)
+    sentence = _failure_sentence(step)
     # What was only interrupted has not failed.
     if step.failure is not None and head.on_failure is OnFailure.UNDO and _can_undo(view, step):
         return BeginUndo(undo_scope(view, step.id), sentence)
@@ -315,18 +315,18 @@ def _after_failure(view: RunView, step: StepView, *, is_known: bool = True) -> N
     hint = step.failure.hint if step.failure is not None else ""
     if is_known:
         return Halt(Why.FAILED, sentence, hint)
-    say = (
+    advice = (
         f"Find out its state yourself, then: vipconsole decide {view.header.run_id} {step.id} retry, skip "
         "or undo."
     )
-    return Halt(Why.UNKNOWN, sentence, f"{hint} {say}".strip())
+    return Halt(Why.UNKNOWN, sentence, f"{hint} {advice}".strip())
 
 
-def _what_failed(step: StepView) -> str:
+def _failure_sentence(step: StepView) -> str:
     if step.failure is not None:
         return f"{step.id}: {step.failure.sentence}"
-    looked = step.probed.sentence if step.probed is not None else ""
-    return f"{step.id} was interrupted. {looked}".strip()
+    probe_sentence = step.probe_result.sentence if step.probe_result is not None else ""
+    return f"{step.id} was interrupted. {probe_sentence}".strip()
 
 
 def _can_undo(view: RunView, step: StepView) -> bool:
@@ -334,13 +334,13 @@ def _can_undo(view: RunView, step: StepView) -> bool:
     return bool(scope) and not view.step(scope[0]).head.no_undo_because
 
 
-def _ask(view: RunView, step: StepView, about: QuestionKind, first: Choice) -> Ask:
+def _ask(view: RunView, step: StepView, kind: QuestionKind, first: Choice) -> Ask:
     can_undo = _can_undo(view, step)
     choices = (first, Choice.SKIP, *((Choice.UNDO,) if can_undo else ()), Choice.STOP)
-    return Ask(step.id, about, choices, UNDO_AFTER_S if view.is_in_outage and can_undo else None)
+    return Ask(step.id, kind, choices, UNDO_AFTER_S if view.is_in_outage and can_undo else None)
 
 
-def _undo_move(view: RunView, step: StepView) -> NextAction:
+def _next_undo_action(view: RunView, step: StepView) -> NextAction:
     again = f"vipconsole decide {view.header.run_id} {step.id} undo tries it again."
     if step.undo_failure is not None:
         return Halt(
@@ -351,7 +351,7 @@ def _undo_move(view: RunView, step: StepView) -> NextAction:
     if step.head.no_undo_because:
         return Halt(Why.FAILED, f"{step.id} cannot be undone: {step.head.no_undo_because}")
     # An undo or an act whose result is unknown is probed before anything is done.
-    if (step.is_being_undone or step.state is StepState.UNKNOWN) and step.probed is None:
+    if (step.is_being_undone or step.state is StepState.UNKNOWN) and step.probe_result is None:
         return Probe(step.id)
     return UndoStep(step.id)
 
@@ -359,12 +359,12 @@ def _undo_move(view: RunView, step: StepView) -> NextAction:
 def _after_undoing(view: RunView) -> NextAction:
     if not view.has_changed:
         return Finish(is_undone=True)
-    left = [step.id for step in view.steps if step.head.changes and step.has_begun]
+    remaining = [step.id for step in view.steps if step.head.changes and step.has_begun]
     first = next(step.id for step in view.steps if step.state is StepState.UNDONE)
     run = view.header.run_id
     return Halt(
         Why.UNDONE,
-        f"Undone back to {first}. Not undone: {', '.join(left)}.",
-        f"`vipconsole decide {run} {left[0]} undo` undoes more, `vipconsole abandon {run}` leaves it so, "
+        f"Undone back to {first}. Not undone: {', '.join(remaining)}.",
+        f"`vipconsole decide {run} {remaining[0]} undo` undoes more, `vipconsole abandon {run}` leaves it so, "
         f"and `vipconsole resume {run}` does the undone steps again.",
     )

@@ -18,13 +18,13 @@ def replay(entries: Iterable[events.LogEntry]) -> RunView:
     """Return the run of a whole log. Raises HostError for a log that is none."""
     view: RunView | None = None
     for entry in entries:
-        view = begun(entry) if view is None else after(view, entry)
+        view = initial_view(entry) if view is None else after(view, entry)
     if view is None:
         raise HostError("The run's log is empty.", "It was never used; its folder can be removed.")
     return view
 
 
-def begun(entry: events.LogEntry) -> RunView:
+def initial_view(entry: events.LogEntry) -> RunView:
     """Return a run of which only the first entry is known. Raises HostError where that is another one."""
     event = entry.event
     if not isinstance(event, events.Began):
@@ -37,20 +37,20 @@ def begun(entry: events.LogEntry) -> RunView:
 
 def after(view: RunView, entry: events.LogEntry) -> RunView:
     """Return a run with one more entry."""
-    change = _CHANGES.get(type(entry.event), _step_changed)
+    change = _CHANGES.get(type(entry.event), _apply_to_step)
     idle = view.idle_starts + 1 if isinstance(entry.event, events.RunnerStarted) else 0
     return replace(change(view, entry.event, entry), number=entry.number, at=entry.at, idle_starts=idle)
 
 
-def _step_changed(view: RunView, event: Any, entry: events.LogEntry) -> RunView:
-    return _changed(view, event.step, lambda each: replay_steps.after(each, event, entry))
+def _apply_to_step(view: RunView, event: Any, entry: events.LogEntry) -> RunView:
+    return _replace_step(view, event.step, lambda step: replay_steps.after(step, event, entry))
 
 
-def _changed(view: RunView, step_id: str, change: Callable[[StepView], StepView]) -> RunView:
+def _replace_step(view: RunView, step_id: str, change: Callable[[StepView], StepView]) -> RunView:
     return replace(view, steps=tuple(change(step) if step.id == step_id else step for step in view.steps))
 
 
-def _begun_twice(_view: RunView, _event: events.Began, _entry: events.LogEntry) -> RunView:
+def _refuse_second_beginning(_view: RunView, _event: events.Began, _entry: events.LogEntry) -> RunView:
     raise HostError("The run's log has two beginnings.")
 
 
@@ -61,99 +61,99 @@ def _with_new_runner(view: RunView, event: events.RunnerStarted, _entry: events.
     return replace(view, steps=steps, boot_id=event.boot_id, notes=notes)
 
 
-def _resumed(view: RunView, event: events.Resumed, _entry: events.LogEntry) -> RunView:
+def _resume(view: RunView, event: events.Resumed, _entry: events.LogEntry) -> RunView:
     """Let a run go on: with undoing what was being undone, else with the first step that is not done.
 
     Where steps were undone, everything from the first of them on is done once more.
     """
     view = replace(
-        view, state=RunState.GOING, stopped=None, question=None, wants_stop=False, last_who=event.who
+        view, state=RunState.GOING, stop_reason=None, question=None, wants_stop=False, last_who=event.who
     )
     if view.undoing:
-        return _undo(view, view.undoing)
-    undone = next((at for at, each in enumerate(view.steps) if each.state is StepState.UNDONE), None)
+        return _begin_undoing(view, view.undoing)
+    first_undone = next((at for at, step in enumerate(view.steps) if step.state is StepState.UNDONE), None)
     steps = tuple(
-        replay_steps.redone(each) if undone is not None and at >= undone else replay_steps.resumed(each)
-        for at, each in enumerate(view.steps)
+        replay_steps.redo(step) if first_undone is not None and at >= first_undone else replay_steps.resume(step)
+        for at, step in enumerate(view.steps)
     )
     return replace(view, steps=steps)
 
 
-def _accepted(view: RunView, event: events.Accepted, _entry: events.LogEntry) -> RunView:
+def _accept_runbook(view: RunView, event: events.Accepted, _entry: events.LogEntry) -> RunView:
     header = replace(view.header, digest=event.digest, variables=event.variables)
-    known = {step.id: step for step in view.steps}
+    old_steps = {step.id: step for step in view.steps}
     steps = tuple(
-        replace(known[step.id], head=step, is_fresh=False, consent=None)
-        if step.id in known
+        replace(old_steps[step.id], head=step, is_fresh=False, consent=None)
+        if step.id in old_steps
         else StepView(step)
         for step in event.steps
     )
     return replace(view, header=header, steps=steps)
 
 
-def _asked(view: RunView, event: events.Asked, entry: events.LogEntry) -> RunView:
-    def waits(step: StepView) -> StepView:
-        state = StepState.WAITING if event.about is events.QuestionKind.GO_AHEAD else step.state
+def _ask(view: RunView, event: events.Asked, entry: events.LogEntry) -> RunView:
+    def wait(step: StepView) -> StepView:
+        state = StepState.WAITING if event.kind is events.QuestionKind.GO_AHEAD else step.state
         return replace(step, state=state, is_fresh=False)
 
     question = Question(entry.number, event, entry.at)
-    return replace(_changed(view, event.step, waits), state=RunState.WAITING, question=question)
+    return replace(_replace_step(view, event.step, wait), state=RunState.WAITING, question=question)
 
 
-def _decided(view: RunView, event: events.Decided, entry: events.LogEntry) -> RunView:
-    view = _changed(view, event.step, lambda each: replay_steps.decided(each, event, entry))
+def _decide(view: RunView, event: events.Decided, entry: events.LogEntry) -> RunView:
+    view = _replace_step(view, event.step, lambda step: replay_steps.decide(step, event, entry))
     if event.choice is events.Choice.STOP and view.state is not RunState.WAITING:
         return replace(view, wants_stop=True)
     if event.choice is events.Choice.STOP:
-        stopped = events.Stopped(events.Why.OPERATOR, f"Stopped by {event.who}.")
-        return replace(view, state=RunState.STOPPED, stopped=stopped, question=None)
-    view = replace(view, state=RunState.GOING, stopped=None, question=None, undoing=(), last_who=event.who)
+        stop_reason = events.Stopped(events.Why.OPERATOR, f"Stopped by {event.who}.")
+        return replace(view, state=RunState.STOPPED, stop_reason=stop_reason, question=None)
+    view = replace(view, state=RunState.GOING, stop_reason=None, question=None, undoing=(), last_who=event.who)
     if event.choice is events.Choice.UNDO:
-        return _undo(view, undo_scope(view, event.step))
+        return _begin_undoing(view, undo_scope(view, event.step))
     return view
 
 
-def _undo(view: RunView, steps: tuple[str, ...]) -> RunView:
-    undone = tuple(replace(step, undo_failure=None) if step.id in steps else step for step in view.steps)
-    return replace(view, steps=undone, undoing=steps)
+def _begin_undoing(view: RunView, steps: tuple[str, ...]) -> RunView:
+    new_steps = tuple(replace(step, undo_failure=None) if step.id in steps else step for step in view.steps)
+    return replace(view, steps=new_steps, undoing=steps)
 
 
-def _undo_began(view: RunView, event: events.UndoBegan, _entry: events.LogEntry) -> RunView:
-    return _undo(view, event.steps)
+def _begin_undo(view: RunView, event: events.UndoBegan, _entry: events.LogEntry) -> RunView:
+    return _begin_undoing(view, event.steps)
 
 
-def _undone(view: RunView, event: events.Undone, entry: events.LogEntry) -> RunView:
-    rest = tuple(each for each in view.undoing if each != event.step)
-    return replace(_step_changed(view, event, entry), undoing=rest)
+def _end_undo_of_step(view: RunView, event: events.Undone, entry: events.LogEntry) -> RunView:
+    rest = tuple(step_id for step_id in view.undoing if step_id != event.step)
+    return replace(_apply_to_step(view, event, entry), undoing=rest)
 
 
-def _noted(view: RunView, event: events.Noted, _entry: events.LogEntry) -> RunView:
+def _add_note(view: RunView, event: events.Noted, _entry: events.LogEntry) -> RunView:
     return replace(view, notes=(*view.notes, event.sentence))
 
 
-def _stopped(view: RunView, event: events.Stopped, _entry: events.LogEntry) -> RunView:
-    return replace(view, state=RunState.STOPPED, stopped=event, question=None, wants_stop=False)
+def _stop(view: RunView, event: events.Stopped, _entry: events.LogEntry) -> RunView:
+    return replace(view, state=RunState.STOPPED, stop_reason=event, question=None, wants_stop=False)
 
 
-def _ended(view: RunView, event: events.Ended, _entry: events.LogEntry) -> RunView:
+def _end(view: RunView, event: events.Ended, _entry: events.LogEntry) -> RunView:
     return replace(view, state=RunState.UNDONE if event.is_undone else RunState.DONE)
 
 
-def _abandoned(view: RunView, event: events.Abandoned, _entry: events.LogEntry) -> RunView:
-    return replace(view, state=RunState.ABANDONED, question=None, abandoned=event.left)
+def _abandon(view: RunView, event: events.Abandoned, _entry: events.LogEntry) -> RunView:
+    return replace(view, state=RunState.ABANDONED, question=None, abandonment=event.left)
 
 
 _CHANGES: dict[type[Any], Callable[[RunView, Any, events.LogEntry], RunView]] = {
-    events.Began: _begun_twice,
+    events.Began: _refuse_second_beginning,
     events.RunnerStarted: _with_new_runner,
-    events.Resumed: _resumed,
-    events.Accepted: _accepted,
-    events.Asked: _asked,
-    events.Decided: _decided,
-    events.UndoBegan: _undo_began,
-    events.Undone: _undone,
-    events.Noted: _noted,
-    events.Stopped: _stopped,
-    events.Ended: _ended,
-    events.Abandoned: _abandoned,
+    events.Resumed: _resume,
+    events.Accepted: _accept_runbook,
+    events.Asked: _ask,
+    events.Decided: _decide,
+    events.UndoBegan: _begin_undo,
+    events.Undone: _end_undo_of_step,
+    events.Noted: _add_note,
+    events.Stopped: _stop,
+    events.Ended: _end,
+    events.Abandoned: _abandon,
 }

@@ -7,7 +7,7 @@ from typing import Any
 from console.runbook.language.values import NOTHING, Answer
 from console.runbook.run import events
 from console.runbook.run.view import ChangeRecord, Consent, Decision, Failure, RunView, StepState, StepView
-from console.runbook.run.waits import merged
+from console.runbook.run.waits import merge_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class RecordedChanges:
         """Take in the next entry of the log."""
         match entry.event:
             case events.ChangeBegan(step, kind, object_id, what, state):
-                recorded_changes = RecordedChange(entry.number, kind, object_id, what, state, None)
-                self._by_step.setdefault(step, {})[entry.number] = recorded_changes
+                change = RecordedChange(entry.number, kind, object_id, what, state, None)
+                self._by_step.setdefault(step, {})[entry.number] = change
             case events.ChangeEnded(step, number, result):
                 of_step = self._by_step.get(step, {})
                 if number in of_step:
@@ -56,7 +56,7 @@ def undo_scope(view: RunView, step_id: str) -> tuple[str, ...]:
     """
     current = view.current
     last = len(view.steps) - 1 if current is None else view.steps.index(current)
-    place = next(number for number, each in enumerate(view.steps) if each.id == step_id)
+    place = next(number for number, step in enumerate(view.steps) if step.id == step_id)
     first = place if place < last else _after_checkpoint(view.steps, last)
     return tuple(step.id for step in reversed(view.steps[first:]) if step.head.changes and step.has_begun)
 
@@ -80,29 +80,29 @@ def again(step: StepView, *, attempt: int | None = None) -> StepView:
         attempt=step.attempt + 1 if attempt is None else attempt,
         is_acting=False,
         is_fresh=False,
-        probed=None,
+        probe_result=None,
         failure=None,
         has_result=False,
-        verified=None,
+        verification=None,
         undo_failure=None,
     )
 
 
 def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
     """Return a step as a new runner finds it: what was open is unknown, and each check has to be repeated."""
-    seen = replace(step, is_fresh=False, probed=None, consent=None if is_new_boot else step.consent)
+    stale_step = replace(step, is_fresh=False, probe_result=None, consent=None if is_new_boot else step.consent)
     if step.is_acting:
-        return replace(seen, state=StepState.UNKNOWN, is_acting=False, failure=None)
+        return replace(stale_step, state=StepState.UNKNOWN, is_acting=False, failure=None)
     if step.state is StepState.UNKNOWN:
-        return replace(seen, verified=None)
-    return seen
+        return replace(stale_step, verification=None)
+    return stale_step
 
 
-def resumed(step: StepView) -> StepView:
+def resume(step: StepView) -> StepView:
     """Return a step of a run that an operator lets go on: a failed one is tried again, an unknown one looked at again."""
     if step.is_acting or step.state is StepState.UNKNOWN:
         # The operator who says so knows that it was interrupted: if a probe shows that it is not done, it may act again.
-        return replace(step, probed=None, verified=None, consent=Consent("", is_retry=True))
+        return replace(step, probe_result=None, verification=None, consent=Consent("", is_retry=True))
     if step.state is StepState.FAILED:
         return replace(again(step), retries=0, consent=None)
     if step.state is StepState.WAITING:
@@ -110,16 +110,16 @@ def resumed(step: StepView) -> StepView:
     return step
 
 
-def redone(step: StepView) -> StepView:
+def redo(step: StepView) -> StepView:
     """Return a step that is to be done once more because it, or one before it, was undone."""
     if step.state is StepState.PENDING:
         return step
     return replace(
-        again(step), consent=None, intent=None, retries=0, told=(), skipped_because="", outputs=NOTHING
+        again(step), consent=None, intent=None, retries=0, results=(), skipped_because="", outputs=NOTHING
     )
 
 
-def decided(step: StepView, event: events.Decided, entry: events.LogEntry) -> StepView:
+def decide(step: StepView, event: events.Decided, entry: events.LogEntry) -> StepView:
     """Return a step about which somebody decided."""
     decisions = (*step.decisions, Decision(event.choice, event.who, entry.at, event.reason))
     step = replace(step, decisions=decisions, is_fresh=False)
@@ -139,25 +139,25 @@ def after(step: StepView, event: Any, entry: events.LogEntry) -> StepView:
     return step if change is None else change(step, event, entry)
 
 
-def _prepared(step: StepView, event: events.Prepared, entry: events.LogEntry) -> StepView:
-    step = replace(step, prepared=event, is_fresh=True, began_at=step.began_at or entry.at)
+def _prepare(step: StepView, event: events.Prepared, entry: events.LogEntry) -> StepView:
+    step = replace(step, preparation=event, is_fresh=True, began_at=step.began_at or entry.at)
     if event.probe.answer is not Answer.YES:
         return step
-    return replace(step, has_result=True, verified=None, outputs=step.outputs or event.probe.evidence)
+    return replace(step, has_result=True, verification=None, outputs=step.outputs or event.probe.evidence)
 
 
-def _probed(step: StepView, event: events.Probed, _entry: events.LogEntry) -> StepView:
-    step = replace(step, probed=event.found)
+def _probe(step: StepView, event: events.Probed, _entry: events.LogEntry) -> StepView:
+    step = replace(step, probe_result=event.found)
     if event.found.answer is not Answer.YES or step.is_being_undone:
         return step
-    return replace(step, has_result=True, verified=None, outputs=step.outputs or event.found.evidence)
+    return replace(step, has_result=True, verification=None, outputs=step.outputs or event.found.evidence)
 
 
-def _expired(step: StepView, _event: events.ConsentExpired, _entry: events.LogEntry) -> StepView:
+def _expire_consent(step: StepView, _event: events.ConsentExpired, _entry: events.LogEntry) -> StepView:
     return replace(step, consent=None)
 
 
-def _intended(step: StepView, event: events.Intended, entry: events.LogEntry) -> StepView:
+def _begin_act(step: StepView, event: events.Intended, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.RUNNING,
@@ -165,24 +165,24 @@ def _intended(step: StepView, event: events.Intended, entry: events.LogEntry) ->
         is_acting=True,
         has_begun=True,
         is_fresh=False,
-        probed=None,
+        probe_result=None,
         failure=None,
         has_result=False,
-        verified=None,
-        told=(),
+        verification=None,
+        results=(),
         outputs=NOTHING,
         began_at=step.began_at or entry.at,
         took_s=0.0,
     )
 
 
-def _succeeded(step: StepView, event: events.Succeeded, _entry: events.LogEntry) -> StepView:
+def _succeed(step: StepView, event: events.Succeeded, _entry: events.LogEntry) -> StepView:
     return replace(
-        step, is_acting=False, outputs=event.outputs, has_result=True, verified=None, took_s=event.took_s
+        step, is_acting=False, outputs=event.outputs, has_result=True, verification=None, took_s=event.took_s
     )
 
 
-def _failed(step: StepView, event: events.Failed, entry: events.LogEntry) -> StepView:
+def _fail(step: StepView, event: events.Failed, entry: events.LogEntry) -> StepView:
     if event.was_stopped:
         return again(step)
     return replace(
@@ -196,42 +196,42 @@ def _failed(step: StepView, event: events.Failed, entry: events.LogEntry) -> Ste
     )
 
 
-def _verified(step: StepView, event: events.Verified, entry: events.LogEntry) -> StepView:
-    wrong = " ".join(result.found.sentence for result in event.told if result.found.answer is not Answer.YES)
+def _verify(step: StepView, event: events.Verified, entry: events.LogEntry) -> StepView:
+    wrong = " ".join(result.found.sentence for result in event.results if result.found.answer is not Answer.YES)
     return replace(
         step,
         state=STATES[event.answer],
         is_fresh=False,
         failure=None if event.answer is Answer.YES else Failure(wrong),
-        verified=event.answer,
-        told=event.told,
+        verification=event.answer,
+        results=event.results,
         ended_at=entry.at,
         took_s=step.took_s + event.took_s,
     )
 
 
-def _retried(step: StepView, event: events.Retried, _entry: events.LogEntry) -> StepView:
+def _retry(step: StepView, event: events.Retried, _entry: events.LogEntry) -> StepView:
     consent = step.consent if event.is_counted or not step.head.needs_word else None
     return replace(
         again(step, attempt=event.attempt), consent=consent, retries=step.retries + event.is_counted
     )
 
 
-def _not_applicable(step: StepView, event: events.NotApplicable, entry: events.LogEntry) -> StepView:
+def _skip(step: StepView, event: events.NotApplicable, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.SKIPPED,
         skipped_because=event.sentence,
-        is_passed_over=True,
+        is_inapplicable=True,
         ended_at=entry.at,
     )
 
 
-def _undo_intended(step: StepView, _event: events.UndoIntended, _entry: events.LogEntry) -> StepView:
-    return replace(step, is_being_undone=True, undo_failure=None, probed=None, is_acting=False)
+def _begin_undo(step: StepView, _event: events.UndoIntended, _entry: events.LogEntry) -> StepView:
+    return replace(step, is_being_undone=True, undo_failure=None, probe_result=None, is_acting=False)
 
 
-def _undone(step: StepView, event: events.Undone, entry: events.LogEntry) -> StepView:
+def _end_undo(step: StepView, event: events.Undone, entry: events.LogEntry) -> StepView:
     return replace(
         step,
         state=StepState.UNDONE,
@@ -239,26 +239,26 @@ def _undone(step: StepView, event: events.Undone, entry: events.LogEntry) -> Ste
         is_fresh=False,
         has_begun=False,
         has_result=False,
-        verified=None,
+        verification=None,
         consent=None,
         ended_at=entry.at,
         took_s=event.took_s,
     )
 
 
-def _undo_failed(step: StepView, event: events.UndoFailed, entry: events.LogEntry) -> StepView:
+def _fail_undo(step: StepView, event: events.UndoFailed, entry: events.LogEntry) -> StepView:
     failure = Failure(event.sentence, event.hint)
     return replace(
         step, state=StepState.FAILED, is_being_undone=False, undo_failure=failure, ended_at=entry.at
     )
 
 
-def _change_began(step: StepView, event: events.ChangeBegan, entry: events.LogEntry) -> StepView:
-    changed_object = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
-    return replace(step, change_records=(*step.change_records, changed_object))
+def _begin_change(step: StepView, event: events.ChangeBegan, entry: events.LogEntry) -> StepView:
+    record = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
+    return replace(step, change_records=(*step.change_records, record))
 
 
-def _change_ended(step: StepView, event: events.ChangeEnded, _entry: events.LogEntry) -> StepView:
+def _end_change(step: StepView, event: events.ChangeEnded, _entry: events.LogEntry) -> StepView:
     change_records = tuple(
         replace(record, is_finished=True) if record.number == event.changed_object else record
         for record in step.change_records
@@ -266,29 +266,29 @@ def _change_ended(step: StepView, event: events.ChangeEnded, _entry: events.LogE
     return replace(step, change_records=change_records)
 
 
-def _logged(step: StepView, event: events.DaemonLogged, _entry: events.LogEntry) -> StepView:
-    return replace(step, logged=event.lines)
+def _store_daemon_log(step: StepView, event: events.DaemonLogged, _entry: events.LogEntry) -> StepView:
+    return replace(step, daemon_log=event.lines)
 
 
-def _waited(step: StepView, event: events.Waited, entry: events.LogEntry) -> StepView:
-    return replace(step, waits=merged((*step.waits, *event.rows)), waits_kept_at=entry.at)
+def _add_waits(step: StepView, event: events.Waited, entry: events.LogEntry) -> StepView:
+    return replace(step, waits=merge_rows((*step.waits, *event.rows)), waits_logged_at=entry.at)
 
 
 _CHANGES: dict[type[Any], Callable[[StepView, Any, events.LogEntry], StepView]] = {
-    events.Prepared: _prepared,
-    events.Probed: _probed,
-    events.ConsentExpired: _expired,
-    events.Intended: _intended,
-    events.Succeeded: _succeeded,
-    events.Failed: _failed,
-    events.Verified: _verified,
-    events.Retried: _retried,
-    events.NotApplicable: _not_applicable,
-    events.UndoIntended: _undo_intended,
-    events.Undone: _undone,
-    events.UndoFailed: _undo_failed,
-    events.ChangeBegan: _change_began,
-    events.ChangeEnded: _change_ended,
-    events.DaemonLogged: _logged,
-    events.Waited: _waited,
+    events.Prepared: _prepare,
+    events.Probed: _probe,
+    events.ConsentExpired: _expire_consent,
+    events.Intended: _begin_act,
+    events.Succeeded: _succeed,
+    events.Failed: _fail,
+    events.Verified: _verify,
+    events.Retried: _retry,
+    events.NotApplicable: _skip,
+    events.UndoIntended: _begin_undo,
+    events.Undone: _end_undo,
+    events.UndoFailed: _fail_undo,
+    events.ChangeBegan: _begin_change,
+    events.ChangeEnded: _end_change,
+    events.DaemonLogged: _store_daemon_log,
+    events.Waited: _add_waits,
 }

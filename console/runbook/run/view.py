@@ -9,7 +9,7 @@ from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
 from console.runbook.run.header import RunHeader, StepHead
-from console.runbook.run.waits import BlockedTime, Waiting, merged
+from console.runbook.run.waits import BlockedTime, Waiting, merge_rows
 
 
 class StepState(StrEnum):
@@ -86,7 +86,7 @@ class StepView:
     head: StepHead
     state: StepState = StepState.PENDING
     attempt: int = 1
-    prepared: Prepared | None = None
+    preparation: Prepared | None = None
     """Its conditions at the last check; what is shown."""
     is_fresh: bool = False
     """Whether they were checked at this very moment, so that acting on them is sound."""
@@ -97,14 +97,14 @@ class StepView:
     """Whether that attempt has no result yet."""
     has_begun: bool = False
     """Whether any part of it may have been done and was not undone since."""
-    probed: CheckResult | None = None
+    probe_result: CheckResult | None = None
     """The probe of an attempt whose result was unknown."""
     failure: Failure | None = None
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     has_result: bool = False
     """Whether it has to be verified now: it acted, or was found already done."""
-    verified: Answer | None = None
-    told: tuple[ConditionResult, ...] = ()
+    verification: Answer | None = None
+    results: tuple[ConditionResult, ...] = ()
     """Sentence of its last verification."""
     retries: int = 0
     """How often it was retried automatically."""
@@ -113,17 +113,17 @@ class StepView:
     """Whether an undo of it has started and its result is unknown."""
     undo_failure: Failure | None = None
     skipped_because: str = ""
-    is_passed_over: bool = False
+    is_inapplicable: bool = False
     """Whether it was skipped because it does not apply on this host; nobody decided that."""
     decisions: tuple[Decision, ...] = ()
     began_at: datetime | None = None
     ended_at: datetime | None = None
     took_s: float = 0.0
     """Duration of the last act and its verification, by the monotonic clock."""
-    logged: tuple[str, ...] = ()
+    daemon_log: tuple[str, ...] = ()
     waits: tuple[BlockedTime, ...] = ()
     """How long each thing kept it waiting, in all its attempts."""
-    waits_kept_at: datetime | None = None
+    waits_logged_at: datetime | None = None
     """When the newest of these entered the log."""
 
     @property
@@ -148,7 +148,7 @@ class Question:
 
     number: int
     """Of its entry in the log."""
-    asked: Asked
+    event: Asked
     at: datetime
 
 
@@ -166,7 +166,7 @@ class RunView:
     """When that was written."""
     state: RunState = RunState.GOING
     question: Question | None = None
-    stopped: Stopped | None = None
+    stop_reason: Stopped | None = None
     wants_stop: bool = False
     """Whether it is to stop as soon as it can."""
     undoing: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class RunView:
     idle_starts: int = 0
     """How many runners have started since anything else happened."""
     notes: tuple[str, ...] = ()
-    abandoned: str = ""
+    abandonment: str = ""
 
     def step(self, step_id: str) -> StepView:
         """Return a step. Raises KeyError."""
@@ -245,7 +245,7 @@ class RunView:
                 )
             case RunState.UNDONE | RunState.ABANDONED:
                 return 1
-            case RunState.STOPPED if self.stopped is not None and self.stopped.why is Why.UNDONE:
+            case RunState.STOPPED if self.stop_reason is not None and self.stop_reason.why is Why.UNDONE:
                 return 1
             case RunState.STOPPED if StepState.FAILED in states:
                 return 2
@@ -263,9 +263,9 @@ class Live:
     """What its step is waiting for now, or was waiting for when its runner was killed."""
 
 
-def is_kept(waiting: Waiting, step: StepView) -> bool:
+def is_logged(waiting: Waiting, step: StepView) -> bool:
     """Whether the log has it already how long what kept a step waiting."""
-    return step.waits_kept_at is not None and waiting.at <= step.waits_kept_at
+    return step.waits_logged_at is not None and waiting.at <= step.waits_logged_at
 
 
 def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
@@ -273,7 +273,7 @@ def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
     waiting = live.waiting
     if waiting is None or waiting.step != step.id:
         return step.waits
-    return merged((*step.waits, *waiting.rows))
+    return merge_rows((*step.waits, *waiting.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class StoredRun:
         """Whether there is such a run; if not, this is what it would be."""
         return self.runbook is None
 
-    def written(self, step_id: str) -> Step | None:
+    def runbook_step(self, step_id: str) -> Step | None:
         """Return a step as the runbook has it, for a run that nobody has begun yet."""
         steps = () if self.runbook is None else self.runbook.steps
         return next((step for step in steps if step.id == step_id), None)

@@ -70,13 +70,13 @@ class Waiting:
         return headline_of(self.blocking, self.note, self.more)
 
 
-def cut(blocking: Iterable[Blocking]) -> tuple[Blocking, ...]:
+def unique_blocking(blocking: Iterable[Blocking]) -> tuple[Blocking, ...]:
     """Return each thing once, its texts cleaned and bounded."""
-    found: dict[str, Blocking] = {}
+    unique: dict[str, Blocking] = {}
     for blocker in blocking:
         name = clean(blocker.name)
-        found.setdefault(name, Blocking(name, clean(blocker.what, WHAT_LIMIT)))
-    return tuple(found.values())
+        unique.setdefault(name, Blocking(name, clean(blocker.what, WHAT_LIMIT)))
+    return tuple(unique.values())
 
 
 def headline_of(blocking: Sequence[Blocking], note: str, more: int = 0) -> str:
@@ -84,67 +84,67 @@ def headline_of(blocking: Sequence[Blocking], note: str, more: int = 0) -> str:
     if not blocking:
         return clean(note, SENTENCE_LIMIT)
     texts = [blocker.text.removesuffix(".") for blocker in blocking]
-    unnamed = [""] * more
-    return clean(f"waiting for {listed([*texts, *unnamed], _NAMED)}", _HEADLINE_LIMIT)
+    nameless = [""] * more
+    return clean(f"waiting for {listed([*texts, *nameless], _NAMED)}", _HEADLINE_LIMIT)
 
 
-def taken_in(
+def update_rows(
     rows: Sequence[BlockedTime],
     before: frozenset[str],
     blocking: Sequence[Blocking],
     at: datetime,
-    passed_s: float,
+    elapsed_s: float,
 ) -> tuple[BlockedTime, ...]:
-    """Return the rows with one more look: `before` blocked since the last one, `passed_s` ago, and `blocking` does now."""
+    """Return the rows with one more look: `before` blocked since the last one, `elapsed_s` ago, and `blocking` does now."""
     now = {blocker.name: blocker for blocker in blocking}
-    after: list[BlockedTime] = []
+    new_rows: list[BlockedTime] = []
     for row in rows:
-        each = row
-        if each.name in before:
-            each = replace(each, ended_at=at, took_s=each.took_s + passed_s)
-        if each.name in now:
-            began = each.times + (each.name not in before)
-            each = replace(each, ended_at=at, times=began, what=now[each.name].what)
-        after.append(each)
-    known = {row.name for row in rows}
-    after += [
+        new_row = row
+        if new_row.name in before:
+            new_row = replace(new_row, ended_at=at, took_s=new_row.took_s + elapsed_s)
+        if new_row.name in now:
+            times = new_row.times + (new_row.name not in before)
+            new_row = replace(new_row, ended_at=at, times=times, what=now[new_row.name].what)
+        new_rows.append(new_row)
+    names = {row.name for row in rows}
+    new_rows += [
         BlockedTime(blocker.name, blocker.what, at, at, 1, 0.0)
         for blocker in blocking
-        if blocker.name not in known
+        if blocker.name not in names
     ]
-    return bounded(after, now.keys())
+    return limit_rows(new_rows, now.keys())
 
 
-def merged(rows: Iterable[BlockedTime]) -> tuple[BlockedTime, ...]:
+def merge_rows(rows: Iterable[BlockedTime]) -> tuple[BlockedTime, ...]:
     """Return the rows of several waits as those of one."""
-    found: dict[str, BlockedTime] = {}
+    by_name: dict[str, BlockedTime] = {}
     for row in rows:
-        known = found.get(row.name)
-        found[row.name] = row if known is None else _sum(known, row, row.name, row.what)
-    return bounded(list(found.values()), ())
+        row_so_far = by_name.get(row.name)
+        by_name[row.name] = row if row_so_far is None else _sum(row_so_far, row, row.name, row.what)
+    return limit_rows(list(by_name.values()), ())
 
 
-def bounded(rows: list[BlockedTime], kept: Iterable[str]) -> tuple[BlockedTime, ...]:
+def limit_rows(rows: list[BlockedTime], required_names: Iterable[str]) -> tuple[BlockedTime, ...]:
     """Return at most `MOST_ROWS`: those to be kept and those that took longest stay by name, the rest become one."""
     if len(rows) <= MOST_ROWS:
         return tuple(rows)
-    wanted = frozenset(kept)
-    named = [row for row in rows if row.name != OTHERS]
-    by_weight = sorted(named, key=lambda each: (each.name in wanted, each.took_s), reverse=True)
-    stay = {blocked_time.name for blocked_time in by_weight[: MOST_ROWS - 1]}
-    (others, *rest) = [row for row in rows if row.name not in stay]
+    names = frozenset(required_names)
+    proper_rows = [row for row in rows if row.name != OTHERS]
+    by_weight = sorted(proper_rows, key=lambda row: (row.name in names, row.took_s), reverse=True)
+    row_names = {blocked_time.name for blocked_time in by_weight[: MOST_ROWS - 1]}
+    (others, *rest) = [row for row in rows if row.name not in row_names]
     for blocked_time in rest:
         others = _sum(others, blocked_time, OTHERS, "")
-    return (*(row for row in rows if row.name in stay), replace(others, name=OTHERS, what=""))
+    return (*(row for row in rows if row.name in row_names), replace(others, name=OTHERS, what=""))
 
 
 def _sum(one: BlockedTime, two: BlockedTime, name: str, what: str) -> BlockedTime:
-    began, ended, took_s = (
+    began_at, ended_at, took_s = (
         min(one.began_at, two.began_at),
         max(one.ended_at, two.ended_at),
         one.took_s + two.took_s,
     )
     if name == OTHERS:
         # Several may have blocked at once: together they did for no longer than from the first to the last.
-        took_s = min(took_s, (ended - began).total_seconds())
-    return BlockedTime(name, what, began, ended, one.times + two.times, took_s)
+        took_s = min(took_s, (ended_at - began_at).total_seconds())
+    return BlockedTime(name, what, began_at, ended_at, one.times + two.times, took_s)

@@ -69,11 +69,11 @@ async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
     while True:
         try:
             async with maintenance_lock("the runner", log.view.who, clock, log.folder / RUNNER_LOCK):
-                beating = asyncio.create_task(_beat(log.folder, clock))
+                heartbeat = asyncio.create_task(_beat(log.folder, clock))
                 try:
                     await runner.work()
                 finally:
-                    await cancel_all(beating)
+                    await cancel_all(heartbeat)
         except LockHeld:
             if clock.monotonic() >= end_s:
                 return
@@ -97,15 +97,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--detach", action="store_true", help="work on in a process of its own session, and return at once"
     )
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     os.umask(0o077)
-    if asked.detach:
+    if options.detach:
         # The parent ends, so nobody has to wait for the child; and a session of its own has no terminal that could hang up.
         if os.fork():
             # At once: two processes of this name would only confuse a reader of the process list.
             os._exit(0)
         os.setsid()
-    return asyncio.run(run_runner(asked.folder))
+    return asyncio.run(run_runner(options.folder))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from console.clock import Clock
 from console.errors import HostError, NotAllowed
 from console.journal.reader import DaemonLog
 from console.operations.changes import ChangeRecords
-from console.runbook.actions.registry import action_named, action_of, parameters_for
+from console.runbook.actions.registry import action_by_name, action_of, parameters_for
 from console.runbook.contracts import Action, Blocking, RecordedChange
-from console.runbook.language.substitution import Names, resolved_call, resolved_text
+from console.runbook.language.substitution import Names, substitute_call, substitute_text
 from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events
 from console.runbook.run.codec import plain
@@ -36,7 +36,7 @@ CONTINUE = "continue"
 
 
 class RunWorld:
-    """What actions look at. It cannot change anything; `changeable` gives one that can."""
+    """What actions look at. It cannot change anything; `with_changer` gives one that can."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class RunWorld:
         self._log = log
         self._tell = tell
 
-    def changeable(self, tell: Tell) -> "RunWorld":
+    def with_changer(self, tell: Tell) -> "RunWorld":
         """Return the same world for an action that changes it; every change is told first."""
         return RunWorld(self._connection, self._settings, self._clock, self._log, tell)
 
@@ -89,7 +89,7 @@ class RunWorld:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyAction:
     """An action with its parameters."""
 
     action: Action[Any]
@@ -115,35 +115,35 @@ def names_of(view: RunView, own: StepView | None = None) -> Names:
     return Names(view.header.variables, outputs, run)
 
 
-def ready(step: Step, names: Names) -> Ready:
+def ready_action(step: Step, names: Names) -> ReadyAction:
     """Return what a step does. Raises RunbookError where something has no value, or parameters are wrong."""
     action, call = action_of(step)
-    return made_ready(action, resolved_call(call, names))
+    return bind_parameters(action, substitute_call(call, names))
 
 
-def made_ready(action: Action[Any], call: Call) -> Ready:
+def bind_parameters(action: Action[Any], call: Call) -> ReadyAction:
     """Return an action with the parameters of a call in which everything is filled. Raises RunbookError."""
-    return Ready(action, call, parameters_for(call, action.parameters))
+    return ReadyAction(action, call, parameters_for(call, action.parameters))
 
 
-def ready_to_undo(step: Step, names: Names) -> Ready | None:
+def ready_undo(step: Step, names: Names) -> ReadyAction | None:
     """Return the action that undoes a step, or None where its own action does. Raises RunbookError."""
     if step.undo.call is None:
         return None
-    return made_ready(action_named(step.undo.call.name), resolved_call(step.undo.call, names))
+    return bind_parameters(action_by_name(step.undo.call.name), substitute_call(step.undo.call, names))
 
 
 def word_of(step: Step, names: Names) -> str:
     """Return what is typed before a step begins, or nothing."""
-    return resolved_text(step.confirm, names) or (CONTINUE if step.is_checkpoint else "")
+    return substitute_text(step.confirm, names) or (CONTINUE if step.is_checkpoint else "")
 
 
 def digest_of(runbook: str, call: Call, basis: Mapping[str, Json]) -> str:
     """Return the digest of a plan: it differs when the step would do something else, or what it rests on has changed."""
-    held = json.dumps(
+    text = json.dumps(
         plain([runbook, call.name, call.parameters, basis]), sort_keys=True, separators=(",", ":")
     )
-    return hashlib.sha256(held.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,8 @@ class LoggedChanges:
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
         """Record that an object is about to be changed, and return the number of this touch."""
-        changed_object = events.ChangeBegan(self._step, clean(kind), clean(object_id), clean(what), state)
-        return (await self._log.append(changed_object)).number
+        event = events.ChangeBegan(self._step, clean(kind), clean(object_id), clean(what), state)
+        return (await self._log.append(event)).number
 
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
         """Record that a change was made."""
@@ -232,13 +232,13 @@ class RunnerContext:
         """Return a step as the runbook has it."""
         return next(step for step in self.runbook.steps if step.id == step_id)
 
-    async def looking(self, step_id: str) -> StepContext:
+    async def reading_context(self, step_id: str) -> StepContext:
         """Return what an action is given that only looks."""
         return await self._context(step_id, self.world, NoChanges())
 
-    async def changing(self, step_id: str, tell: Tell) -> StepContext:
+    async def changing_context(self, step_id: str, tell: Tell) -> StepContext:
         """Return what an action is given that may change something."""
-        return await self._context(step_id, self.world.changeable(tell), LoggedChanges(self.log, step_id))
+        return await self._context(step_id, self.world.with_changer(tell), LoggedChanges(self.log, step_id))
 
     async def _context(self, step_id: str, world: RunWorld, change_records: ChangeRecords) -> StepContext:
         recorded_changes = await self.log.recorded_changes(step_id)

@@ -15,15 +15,15 @@ from console.operations.changes import ChangeRecords
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, RecordedChange
 from console.runbook.language.source import read_bytes
-from console.runbook.language.substitution import Names, unfilled
-from console.runbook.language.values import Json, Planned, Runbook, Step
+from console.runbook.language.substitution import Names, missing_references
+from console.runbook.language.values import Json, ActionPlan, Runbook, Step
 from console.runbook.run import events
 from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.view import Live, RunView, StepView, StoredRun
-from console.runbook.runner.context import NoChanges, RunWorld, ready, word_of
+from console.runbook.runner.context import NoChanges, RunWorld, ready_action, word_of
 from console.runbook.runner.gate import where_this_is
-from console.runbook.runner.inspection import planned
-from console.runbook.store.folders import create_run, keep_runbook, new_run_id
+from console.runbook.runner.inspection import plan_action
+from console.runbook.store.folders import create_run, store_runbook, new_run_id
 from console.text import SENTENCE_LIMIT, clean, listed
 
 NOT_BEGUN = "not-begun"
@@ -38,7 +38,7 @@ class StepPlan:
     head: StepHead
     word: str = ""
     """The word typed before it begins."""
-    plan: Planned | None = None
+    plan: ActionPlan | None = None
     waits_for: str = ""
     """Why there is no plan yet, a sentence: it needs an output of an earlier step."""
 
@@ -74,10 +74,10 @@ async def plan_of(runbook: Runbook, variables: Mapping[str, Json], world: RunWor
 async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
     head = head_of(step)
     _, call = action_of(step)
-    missing = unfilled(call, names)
+    missing = missing_references(call, names)
     if missing:
         return StepPlan(step, head, waits_for=f"Its plan needs {', '.join(map(str, missing))}.")
-    plan = await planned(PlanContext(world, step.timeout_s), ready(step, names))
+    plan = await plan_action(PlanContext(world, step.timeout_s), ready_action(step, names))
     try:
         word = word_of(step, names)
     except RunbookError:
@@ -106,7 +106,7 @@ def head_of(step: Step) -> StepHead:
     )
 
 
-def not_begun(runbook: Runbook, now: datetime) -> StoredRun:
+def preview_run(runbook: Runbook, now: datetime) -> StoredRun:
     """Return the run that would begin now, as far as the runbook alone tells. Raises RunbookError for an unknown action."""
     header = RunHeader(
         run_id="",
@@ -139,7 +139,7 @@ async def begin_run(
     clock = world.clock
     place = await where_this_is(world.reader)
     source = str(await asyncio.to_thread(Path(runbook.source).absolute))
-    data = await asyncio.to_thread(_unchanged, runbook)
+    data = await asyncio.to_thread(_read_unchanged, runbook)
     now = clock.now()
     header = RunHeader(
         run_id=await asyncio.to_thread(new_run_id, state, runbook.id, now),
@@ -162,7 +162,7 @@ async def begin_run(
     return await asyncio.to_thread(create_run, state, events.Began(header, heads, who), data, now)
 
 
-def accepted(
+def accept_runbook(
     view: RunView, folder: Path, runbook: Runbook, variables: Mapping[str, Json], who: Who
 ) -> events.Accepted:
     """Return the event with which a changed runbook takes the place of the one that was planned, and keep it; blocks.
@@ -173,40 +173,40 @@ def accepted(
     why = _misfit(view, heads)
     if why:
         raise Declined(why, "Undo what was done, or abandon the run, then start another run.")
-    keep_runbook(folder, runbook.digest, _unchanged(runbook))
+    store_runbook(folder, runbook.digest, _read_unchanged(runbook))
     return events.Accepted(who, runbook.digest, heads, variables)
 
 
 def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:
     """Return why other steps cannot go on where a run is, a sentence, or nothing."""
-    recorded_changes = [at for at, each in enumerate(view.steps) if each.is_settled or each.has_begun]
-    before = view.steps[: recorded_changes[-1] + 1] if recorded_changes else ()
-    for at, each in enumerate(before):
-        if at >= len(heads) or heads[at].id != each.id or heads[at].action != each.head.action:
-            ids = listed([one.id for one in before], 10)
+    positions = [at for at, step in enumerate(view.steps) if step.is_settled or step.has_begun]
+    before = view.steps[: positions[-1] + 1] if positions else ()
+    for at, step in enumerate(before):
+        if at >= len(heads) or heads[at].id != step.id or heads[at].action != step.head.action:
+            ids = listed([step_view.id for step_view in before], 10)
             return (
                 f"The changed runbook does not begin with the steps that were started ({ids}), in this "
-                f"order and with the same actions: {each.id} is missing, moved, or does something else."
+                f"order and with the same actions: {step.id} is missing, moved, or does something else."
             )
     return ""
 
 
-def variables_again(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
+def new_variables(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
     """Return the variables of a changed runbook: as they were set, and as it says where it has new ones.
 
     Raises RunbookError for a new one that has no default.
     """
-    known = {
+    values = {
         variable.name: view.header.variables.get(variable.name, variable.default)
         for variable in runbook.variables
     }
-    unset = [name for name, value in known.items() if value is None]
+    unset = [name for name, value in values.items() if value is None]
     if unset:
         raise RunbookError(f"The changed runbook has variables without a value: {listed(unset)}.")
-    return known
+    return values
 
 
-def _unchanged(runbook: Runbook) -> bytes:
+def _read_unchanged(runbook: Runbook) -> bytes:
     data = read_bytes(Path(runbook.source))
     if hashlib.sha256(data).hexdigest() != runbook.digest:
         raise RunbookError(f"The runbook {runbook.source} was changed while it was read.", "Try again.")

@@ -15,7 +15,7 @@ from console.runbook.language.source import read_bytes
 from console.runbook.run import events
 from console.runbook.run.header import RunHeader
 from console.runbook.runner.context import RunnerContext
-from console.runbook.store.folders import kept_runs, runbook_path
+from console.runbook.store.folders import run_names, runbook_path
 from console.runbook.store.viewer import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.reader import SwarmReader
@@ -41,7 +41,7 @@ async def where_this_is(reader: SwarmReader) -> Location:
     return Location(machine_id(), await reader.engine())
 
 
-def misplaced(header: RunHeader, place: Location) -> str:
+def location_refusal(header: RunHeader, place: Location) -> str:
     """Return why a run must not go on here, a sentence, or nothing. No option overrides it."""
     if place.machine_id != header.machine_id:
         return f"The run began on another machine ({header.machine_id}); this one is {place.machine_id}."
@@ -53,7 +53,7 @@ def misplaced(header: RunHeader, place: Location) -> str:
     return ""
 
 
-def moved(header: RunHeader, place: Location) -> str:
+def location_note(header: RunHeader, place: Location) -> str:
     """Return what is different here and worth knowing, a sentence, or nothing."""
     engine = place.engine
     if engine.version != header.engine_version:
@@ -70,51 +70,51 @@ class Gate:
         self._runner = runner
         self._has_begun = False
 
-    async def runbook_changed(self) -> events.Stopped | None:
+    async def check_runbook(self) -> events.Stopped | None:
         """Return why the run stops because its runbook is no longer the one that was planned, or None."""
         header, run = self._runner.view.header, self._runner.view.header.run_id
-        kept = f"the run keeps a copy, {runbook_path(self._runner.folder, header.digest)}"
+        copy_note = f"the run keeps a copy, {runbook_path(self._runner.folder, header.digest)}"
         again = f"vipconsole resume {run}"
         try:
             data = await asyncio.to_thread(read_bytes, Path(header.source))
         except RunbookError as error:
             return events.Stopped(
-                events.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({kept}), then run: {again}"
+                events.Why.RUNBOOK_CHANGED, error.sentence, f"Put it back ({copy_note}), then run: {again}"
             )
         if hashlib.sha256(data).hexdigest() == header.digest:
             return None
         return events.Stopped(
             events.Why.RUNBOOK_CHANGED,
             f"The runbook {header.source} has changed since it was planned.",
-            f"Put it back ({kept}). Or check the new plan and accept it: {again} --accept-changed",
+            f"Put it back ({copy_note}). Or check the new plan and accept it: {again} --accept-changed",
         )
 
-    async def closed(self) -> events.Stopped | None:
+    async def reason_to_stop(self) -> events.Stopped | None:
         """Return why nothing may be changed here and now, or None. It waits for an engine that is restarting.
 
         What a command of this machine that was killed left in the swarm is removed on the way.
         """
 
-        async def answered() -> tuple[events.Stopped | None]:
-            return (await self._closed(),)
+        async def ask_engine() -> tuple[events.Stopped | None]:
+            return (await self._check_location(),)
 
         clock = self._runner.world.clock
-        unreached = (EngineError, SwarmError)
+        retry_on = (EngineError, SwarmError)
         try:
-            found = await until(answered, clock, REACHED_WITHIN_S, REACH_EVERY_S, despite=unreached)
+            answer = await until(ask_engine, clock, REACHED_WITHIN_S, REACH_EVERY_S, despite=retry_on)
         except (EngineError, SwarmError, Declined, HostError) as error:
             return events.Stopped(events.Why.REFUSED, error.sentence, error.hint)
-        return found[0] if found else None
+        return answer[0] if answer else None
 
-    async def _closed(self) -> events.Stopped | None:
+    async def _check_location(self) -> events.Stopped | None:
         header = self._runner.view.header
         place = await where_this_is(self._runner.world.reader)
-        why = misplaced(header, place)
+        why = location_refusal(header, place)
         if why:
             return events.Stopped(events.Why.REFUSED, why, "It can only continue where it began.")
         if not self._has_begun:
             await self._begin_to_change(place.machine_id)
-        await self._note(moved(header, place))
+        await self._note(location_note(header, place))
         return None
 
     async def _begin_to_change(self, machine: str) -> None:
@@ -127,8 +127,8 @@ class Gate:
         world = self._runner.world
         changer = EngineChanger(world.connection, tell)
         steps = self._runner.runbook.steps
-        mends = any(step.action is not None and step.action.name == NetworkRecreate.name for step in steps)
-        claimant = Claimant(machine, await asyncio.to_thread(kept_runs, state), run, brings_back=mends)
+        recreates_network = any(step.action is not None and step.action.name == NetworkRecreate.name for step in steps)
+        claimant = Claimant(machine, await asyncio.to_thread(run_names, state), run, brings_back=recreates_network)
         for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):
             await self._note(f"Removed {name}, left behind by an interrupted census.")
         self._has_begun = True

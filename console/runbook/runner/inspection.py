@@ -25,22 +25,22 @@ from console.journal.reader import read_recent, whose_host
 from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Context
-from console.runbook.language.substitution import Names, resolved_call, unfilled
-from console.runbook.language.values import Answer, Call, CheckResult, Json, Planned, Step
+from console.runbook.language.substitution import Names, substitute_call, missing_references
+from console.runbook.language.values import Answer, Call, CheckResult, Json, ActionPlan, Step
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run import events
 from console.runbook.run.codec import plain
 from console.runbook.run.view import RunView, StepView
 from console.runbook.runner.context import (
-    Ready,
+    ReadyAction,
     RunnerContext,
     RunWorld,
     StepContext,
     digest_of,
-    made_ready,
+    bind_parameters,
     names_of,
-    ready,
-    ready_to_undo,
+    ready_action,
+    ready_undo,
     word_of,
 )
 from console.swarm.changer import Tell
@@ -49,103 +49,103 @@ from console.text import clean, duration
 
 T = TypeVar("T")
 
-LOOK_WITHIN_S = 120.0
+CHECK_WITHIN_S = 120.0
 """For one probe of one action or predicate: far longer than any snapshot, so that only what hangs meets it."""
 VERIFY_EVERY_S = 1.0
 """The pause between two verifications of a step."""
 
 
-async def prepared(runner: RunnerContext, step: Step) -> events.Prepared | events.Failed:
+async def prepare(runner: RunnerContext, step: Step) -> events.Prepared | events.Failed:
     """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
     view = runner.view
-    seen = view.step(step.id)
-    without = _rests_on_nothing(view, step)
-    if without is not None:
-        plan = Planned(step.title, not_applicable=without)
+    step_view = view.step(step.id)
+    reason = _reason_to_skip(view, step)
+    if reason is not None:
+        plan = ActionPlan(step.title, not_applicable=reason)
         call = action_of(step)[1]
-        return events.Prepared(step.id, seen.attempt, call, "", "", CheckResult(Answer.NO, without), plan)
+        return events.Prepared(step.id, step_view.attempt, call, "", "", CheckResult(Answer.NO, reason), plan)
     try:
         names = names_of(view)
-        what, word = ready(step, names), word_of(step, names)
-        probes = [resolved_call(each, names) for each in step.probe]
-        requires = [resolved_call(require, names) for require in step.requires]
+        ready, word = ready_action(step, names), word_of(step, names)
+        probes = [substitute_call(each, names) for each in step.probe]
+        requires = [substitute_call(require, names) for require in step.requires]
     except RunbookError as error:
-        return events.Failed(step.id, seen.attempt, error.sentence, error.hint)
-    context = await runner.looking(step.id)
-    probe = await _probe(context, what, probes)
+        return events.Failed(step.id, step_view.attempt, error.sentence, error.hint)
+    context = await runner.reading_context(step.id)
+    probe = await _run_probes(context, ready, probes)
     if probe.answer is Answer.YES:
-        digest = digest_of(view.header.digest, what.call, {})
-        return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe)
-    plan = await planned(context, what)
-    told = [
-        events.ConditionResult(require.name, await _answered(answer_to(context, require)))
+        digest = digest_of(view.header.digest, ready.call, {})
+        return events.Prepared(step.id, step_view.attempt, ready.call, digest, word, probe)
+    plan = await plan_action(context, ready)
+    results = [
+        events.ConditionResult(require.name, await _answer_within_limit(answer_to(context, require)))
         for require in requires
     ]
     for each in step.requires_steps:
-        told += await _told_of_step(runner, runner.step(each), names)
-    digest = digest_of(view.header.digest, what.call, plan.basis)
-    return events.Prepared(step.id, seen.attempt, what.call, digest, word, probe, plan, tuple(told))
+        results += await _check_step(runner, runner.step(each), names)
+    digest = digest_of(view.header.digest, ready.call, plan.basis)
+    return events.Prepared(step.id, step_view.attempt, ready.call, digest, word, probe, plan, tuple(results))
 
 
-def _rests_on_nothing(view: RunView, step: Step) -> str | None:
+def _reason_to_skip(view: RunView, step: Step) -> str | None:
     """Return why a step does not apply here: it needs the result of a step that was skipped on this host."""
-    for reference in unfilled(action_of(step)[1], names_of(view)):
-        found = next((one for one in view.steps if one.id == reference.step), None)
-        if found is not None and found.is_passed_over:
-            return f"It needs {found.id}, which was skipped. {found.skipped_because}"
+    for reference in missing_references(action_of(step)[1], names_of(view)):
+        source = next((step_view for step_view in view.steps if step_view.id == reference.step), None)
+        if source is not None and source.is_inapplicable:
+            return f"It needs {source.id}, which was skipped. {source.skipped_because}"
     return None
 
 
-async def planned(context: Context, what: Ready) -> Planned:
+async def plan_action(context: Context, ready: ReadyAction) -> ActionPlan:
     """Return what an action would do; where it cannot say, it must not be done."""
     try:
-        async with asyncio.timeout(LOOK_WITHIN_S):
-            plan: Planned = await what.action.plan(context, what.parameters)
+        async with asyncio.timeout(CHECK_WITHIN_S):
+            plan: ActionPlan = await ready.action.plan(context, ready.parameters)
             return plan
     except StoreFailed:
         raise
     except VipconsoleError as error:
-        return Planned("Its plan is unknown.", refused=(f"{error.sentence} {error.hint}".strip(),))
+        return ActionPlan("Its plan is unknown.", refused=(f"{error.sentence} {error.hint}".strip(),))
     except TimeoutError:
-        return Planned("Its plan is unknown.", refused=(_hung(),))
+        return ActionPlan("Its plan is unknown.", refused=(_timeout_sentence(),))
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        return Planned("Its plan is unknown.", refused=(told_of_bug(error),))
+        return ActionPlan("Its plan is unknown.", refused=(report_bug(error),))
 
 
-async def probed(runner: RunnerContext, step: Step) -> CheckResult:
+async def probe(runner: RunnerContext, step: Step) -> CheckResult:
     """Look into an attempt, or an undo, of which nobody knows what came of it."""
-    seen = runner.view.step(step.id)
+    step_view = runner.view.step(step.id)
     try:
-        names = names_of(runner.view, seen)
-        undo = ready_to_undo(step, names) if seen.is_being_undone else None
-        probes = [resolved_call(each, names) for each in step.probe] if undo is None else []
-        what = undo or as_intended(seen, ready(step, names))
+        names = names_of(runner.view, step_view)
+        undo = ready_undo(step, names) if step_view.is_being_undone else None
+        probes = [substitute_call(call, names) for call in step.probe] if undo is None else []
+        ready = undo or with_intent(step_view, ready_action(step, names))
     except RunbookError as error:
         return CheckResult(Answer.CANNOT_TELL, error.sentence)
-    return await _probe(await runner.looking(step.id), what, probes)
+    return await _run_probes(await runner.reading_context(step.id), ready, probes)
 
 
-def as_intended(seen: StepView, what: Ready) -> Ready:
+def with_intent(step_view: StepView, ready: ReadyAction) -> ReadyAction:
     """Return an action with the parameters that its last attempt set out with. Raises RunbookError."""
-    return what if seen.intent is None else made_ready(what.action, seen.intent.call)
+    return ready if step_view.intent is None else bind_parameters(ready.action, step_view.intent.call)
 
 
-async def verified(runner: RunnerContext, step: Step) -> events.Verified:
+async def verify(runner: RunnerContext, step: Step) -> events.Verified:
     """Verify the result, again and again until the step's time limit."""
     clock = runner.world.clock
     began_s = clock.monotonic()
     while True:
-        seen = runner.view.step(step.id)
-        told = await _told_of_step(runner, step, names_of(runner.view, seen))
-        answer = worst([result.found.answer for result in told])
+        step_view = runner.view.step(step.id)
+        results = await _check_step(runner, step, names_of(runner.view, step_view))
+        answer = worst([result.found.answer for result in results])
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
-            return events.Verified(step.id, seen.attempt, answer, tuple(told), took_s=round(took_s, 3))
-        context = await runner.looking(step.id)
+            return events.Verified(step.id, step_view.attempt, answer, tuple(results), took_s=round(took_s, 3))
+        context = await runner.reading_context(step.id)
         await context.waits_for(
             [
                 Blocking(result.name, result.found.sentence)
-                for result in told
+                for result in results
                 if result.found.answer is not Answer.YES
             ]
         )
@@ -154,59 +154,59 @@ async def verified(runner: RunnerContext, step: Step) -> events.Verified:
 
 def worst(answers: Iterable[Answer]) -> Answer:
     """Return what several answers come to: no where any is, then cannot tell where any is."""
-    told = set(answers)
-    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in told), Answer.YES)
+    kinds = set(answers)
+    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in kinds), Answer.YES)
 
 
-async def _told_of_step(runner: RunnerContext, step: Step, names: Names) -> list[events.ConditionResult]:
+async def _check_step(runner: RunnerContext, step: Step, names: Names) -> list[events.ConditionResult]:
     """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
-    seen = runner.view.step(step.id)
+    step_view = runner.view.step(step.id)
     try:
-        what = as_intended(seen, ready(step, names))
-        calls = [resolved_call(call, names) for call in step.verify]
+        ready = with_intent(step_view, ready_action(step, names))
+        calls = [substitute_call(call, names) for call in step.verify]
     except RunbookError as error:
         return [events.ConditionResult(step.id, CheckResult(Answer.CANNOT_TELL, error.sentence))]
-    context = await runner.looking(step.id)
-    own = await _answered(what.action.verify(context, what.parameters, seen.outputs))
-    return [events.ConditionResult(what.action.name, own), *[await _told(context, call) for call in calls]]
+    context = await runner.reading_context(step.id)
+    own = await _answer_within_limit(ready.action.verify(context, ready.parameters, step_view.outputs))
+    return [events.ConditionResult(ready.action.name, own), *[await _check_condition(context, call) for call in calls]]
 
 
-async def _told(context: Context, call: Call) -> events.ConditionResult:
-    return events.ConditionResult(call.name, await _answered(answer_to(context, call)))
+async def _check_condition(context: Context, call: Call) -> events.ConditionResult:
+    return events.ConditionResult(call.name, await _answer_within_limit(answer_to(context, call)))
 
 
-async def _probe(context: Context, what: Ready, probes: list[Call]) -> CheckResult:
+async def _run_probes(context: Context, ready: ReadyAction, probes: list[Call]) -> CheckResult:
     if not probes:
-        return await _answered(what.action.probe(context, what.parameters))
-    told = [await _told(context, probe) for probe in probes]
-    evidence = {result.name: dict(result.found.evidence) for result in told}
+        return await _answer_within_limit(ready.action.probe(context, ready.parameters))
+    results = [await _check_condition(context, probe) for probe in probes]
+    evidence = {result.name: dict(result.found.evidence) for result in results}
     return CheckResult(
-        worst(result.found.answer for result in told),
-        " ".join(result.found.sentence for result in told),
+        worst(result.found.answer for result in results),
+        " ".join(result.found.sentence for result in results),
         evidence,
     )
 
 
-async def _answered(answer: Awaitable[CheckResult]) -> CheckResult:
+async def _answer_within_limit(answer: Awaitable[CheckResult]) -> CheckResult:
     """Return an answer; one that cannot be had is that it cannot be told."""
     try:
-        async with asyncio.timeout(LOOK_WITHIN_S):
+        async with asyncio.timeout(CHECK_WITHIN_S):
             return await answer
     except StoreFailed:
         raise
     except VipconsoleError as error:
         return CheckResult(Answer.CANNOT_TELL, f"{error.sentence} {error.hint}".strip())
     except TimeoutError:
-        return CheckResult(Answer.CANNOT_TELL, _hung())
+        return CheckResult(Answer.CANNOT_TELL, _timeout_sentence())
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        return CheckResult(Answer.CANNOT_TELL, told_of_bug(error))
+        return CheckResult(Answer.CANNOT_TELL, report_bug(error))
 
 
-def _hung() -> str:
-    return f"The check timed out after {duration(LOOK_WITHIN_S)}."
+def _timeout_sentence() -> str:
+    return f"The check timed out after {duration(CHECK_WITHIN_S)}."
 
 
-def told_of_bug(error: Exception) -> str:
+def report_bug(error: Exception) -> str:
     """Write where a bug is to standard error, without any values of variables, and return a sentence about it."""
     sys.stderr.write("".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode())
     sys.stderr.flush()
@@ -223,7 +223,7 @@ LONGEST_S = 3600.0
 """For a step that took longer, only the last hour is read."""
 
 
-async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
+async def read_daemon_log(world: RunWorld, began_at: datetime) -> tuple[str, ...]:
     """Return what dockerd logged since a moment, a line for each kind, or why that is not known."""
     try:
         engine: Result[Engine] = await world.reader.engine()
@@ -231,7 +231,7 @@ async def logged_since(world: RunWorld, began: datetime) -> tuple[str, ...]:
         engine = unknown_from(error)
     refusal = await whose_host(world.host, engine)
     now = world.clock.now()
-    window_s = min(LONGEST_S, max(0.0, (now - began).total_seconds()) + MARGIN_S)
+    window_s = min(LONGEST_S, max(0.0, (now - began_at).total_seconds()) + MARGIN_S)
     batch = await read_recent(world.log, refusal, now, window_s, world.settings.snapshot.call_timeout_s)
     if isinstance(batch, Unknown):
         return (f"dockerd's log is unknown: {batch.reason}",)
@@ -250,53 +250,53 @@ UNSURE = (EngineTimeout, MalformedReply, EngineUnreachable)
 """After one of these the engine may have done what it was asked or not."""
 
 
-async def acted(
-    context: StepContext, step: Step, what: Ready, attempt: int
+async def act(
+    context: StepContext, step: Step, ready: ReadyAction, attempt: int
 ) -> events.Succeeded | events.Failed:
     """Act, and return what came of it."""
     clock = context.world.clock
     began_s = clock.monotonic()
     try:
         async with asyncio.timeout(step.timeout_s + GRACE_S):
-            outputs: Mapping[str, Json] = await what.action.act(context, what.parameters)
+            outputs: Mapping[str, Json] = await ready.action.act(context, ready.parameters)
         return events.Succeeded(step.id, attempt, plain(outputs), _since(clock, began_s))
     except StoreFailed:
         raise
     except VipconsoleError as error:
-        is_known = not (what.changes and isinstance(error, UNSURE))
+        is_known = not (ready.changes and isinstance(error, UNSURE))
         sentence, hint = error.sentence, error.hint
     except TimeoutError:
         sentence, hint, is_known = (
             _too_long(step),
             "If it needs more time, give it a longer timeout.",
-            not what.changes,
+            not ready.changes,
         )
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        sentence, hint, is_known = told_of_bug(error), "", not what.changes
+        sentence, hint, is_known = report_bug(error), "", not ready.changes
     return events.Failed(step.id, attempt, sentence, hint, is_known=is_known, took_s=_since(clock, began_s))
 
 
-async def undone(runner: RunnerContext, step: Step, tell: Tell) -> None:
+async def undo(runner: RunnerContext, step: Step, tell: Tell) -> None:
     """Undo a step, with its intent before and what came of it after."""
-    seen = runner.view.step(step.id)
+    step_view = runner.view.step(step.id)
     clock = runner.world.clock
     try:
-        names = names_of(runner.view, seen)
-        own = as_intended(seen, ready(step, names))
-        other = ready_to_undo(step, names)
+        names = names_of(runner.view, step_view)
+        own = with_intent(step_view, ready_action(step, names))
+        other = ready_undo(step, names)
     except RunbookError as error:
         await runner.log.append(events.UndoFailed(step.id, error.sentence, error.hint))
         return
-    context = await runner.changing(step.id, tell)
+    context = await runner.changing_context(step.id, tell)
     await runner.log.append(events.UndoIntended(step.id, (other or own).call))
     began_s = clock.monotonic()
     sentence, hint = "", ""
     try:
         async with asyncio.timeout(step.timeout_s + GRACE_S):
             if other is None:
-                await own.action.undo(context, own.parameters, seen.outputs)
+                await own.action.undo(context, own.parameters, step_view.outputs)
             else:
-                sentence = await _done_by(context, other, step)
+                sentence = await _undo_by_action(context, other, step)
     except StoreFailed:
         raise
     except VipconsoleError as error:
@@ -304,24 +304,24 @@ async def undone(runner: RunnerContext, step: Step, tell: Tell) -> None:
     except TimeoutError:
         sentence = _too_long(step)
     except Exception as error:  # noqa: BLE001 - a bug in an action must not take the run with it
-        sentence = told_of_bug(error)
+        sentence = report_bug(error)
     if sentence:
         await runner.log.append(events.UndoFailed(step.id, sentence, hint))
     else:
         await runner.log.append(events.Undone(step.id, _since(clock, began_s)))
 
 
-async def _done_by(context: StepContext, what: Ready, step: Step) -> str:
+async def _undo_by_action(context: StepContext, ready: ReadyAction, step: Step) -> str:
     """Let another action undo a step, and return what is wrong afterwards, or nothing."""
-    outputs = await what.action.act(context, what.parameters)
+    outputs = await ready.action.act(context, ready.parameters)
     clock = context.world.clock
     began_s = clock.monotonic()
     while True:
-        found = await what.action.verify(context, what.parameters, outputs)
-        if found.answer is Answer.YES:
+        result = await ready.action.verify(context, ready.parameters, outputs)
+        if result.answer is Answer.YES:
             return ""
         if _since(clock, began_s) + VERIFY_EVERY_S > step.timeout_s:
-            return found.sentence
+            return result.sentence
         await clock.sleep(VERIFY_EVERY_S)
 
 

@@ -35,10 +35,10 @@ from console.runbook.run.next_action import (
     needs_runner,
 )
 from console.runbook.run.view import Question
-from console.runbook.runner.context import Ready, RunnerContext, RunWorld, made_ready
+from console.runbook.runner.context import ReadyAction, RunnerContext, RunWorld, bind_parameters
 from console.runbook.runner.gate import Gate
-from console.runbook.runner.inspection import acted, logged_since, prepared, probed, undone, verified
-from console.runbook.runner.waits import WaitPolicy, Waits, keep_what_was_left
+from console.runbook.runner.inspection import act, read_daemon_log, prepare, probe, undo, verify
+from console.runbook.runner.waits import WaitPolicy, Waits, store_interrupted_wait
 from console.runbook.store.folders import hold_reserve, release_reserve, runbook_path
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
@@ -55,7 +55,7 @@ class Executor:
         self._log = runner.log
         self._gate = gate
         self._wait_policy = wait_policy
-        self._actions: dict[type[Any], Callable[[Any, int], Awaitable[None]]] = {
+        self._handlers: dict[type[Any], Callable[[Any, int], Awaitable[None]]] = {
             Prepare: self._prepare,
             Probe: self._probe,
             Act: self._act,
@@ -65,99 +65,99 @@ class Executor:
             Finish: self._finish,
         }
 
-    async def make(self, next_action: NextAction, seen: int) -> None:
-        """Make a move that was decided upon with the log as of the entry `seen`.
+    async def execute(self, next_action: NextAction, number: int) -> None:
+        """Make a move that was decided upon with the log as of the entry `number`.
 
         Where somebody has appended since, an action whose conditions may have changed is not done.
         """
-        deed = self._actions.get(type(next_action))
-        if deed is not None:
-            await deed(next_action, seen)
+        handler = self._handlers.get(type(next_action))
+        if handler is not None:
+            await handler(next_action, number)
         else:
-            await self._log.append_if_current(event_of(next_action, self._runner.view), seen)
+            await self._log.append_if_current(event_of(next_action, self._runner.view), number)
 
-    async def _prepare(self, next_action: Prepare, seen: int) -> None:
-        why = await self._gate.runbook_changed()
+    async def _prepare(self, next_action: Prepare, number: int) -> None:
+        why = await self._gate.check_runbook()
         if why is not None:
-            await self._log.append_if_current(why, seen)
+            await self._log.append_if_current(why, number)
             return
-        event = await self._wait_policy.unless_stopped(prepared(self._runner, self._step(next_action.step)))
+        event = await self._wait_policy.unless_stopping(prepare(self._runner, self._step(next_action.step)))
         if event is not None:
-            await self._log.append_if_current(event, seen)
+            await self._log.append_if_current(event, number)
 
-    async def _probe(self, next_action: Probe, _seen: int) -> None:
-        found = await self._wait_policy.unless_stopped(probed(self._runner, self._step(next_action.step)))
-        if found is not None:
+    async def _probe(self, next_action: Probe, _number: int) -> None:
+        result = await self._wait_policy.unless_stopping(probe(self._runner, self._step(next_action.step)))
+        if result is not None:
             await self._log.append(
-                events.Probed(next_action.step, self._runner.view.step(next_action.step).attempt, found)
+                events.Probed(next_action.step, self._runner.view.step(next_action.step).attempt, result)
             )
 
-    async def _act(self, next_action: Act, seen: int) -> None:
+    async def _act(self, next_action: Act, number: int) -> None:
         step, view = self._step(next_action.step), self._runner.view.step(next_action.step)
-        if view.prepared is None:
+        if view.preparation is None:
             raise RuntimeError("nothing was prepared")
         action, _ = action_of(step)
-        what = made_ready(action, view.prepared.call)
-        if what.changes and not await self._may_change(seen):
+        ready = bind_parameters(action, view.preparation.call)
+        if ready.changes and not await self._may_change(number):
             return
-        intent = events.Intended(step.id, view.attempt, what.call, view.prepared.digest, view.prepared.probe)
-        if not await self._log.append_if_current(intent, seen):
+        intent = events.Intended(step.id, view.attempt, ready.call, view.preparation.digest, view.preparation.probe)
+        if not await self._log.append_if_current(intent, number):
             return
-        began = self._runner.world.clock.now()
-        await self._log.append(await self._result(step, what, view.attempt))
+        began_at = self._runner.world.clock.now()
+        await self._log.append(await self._result(step, ready, view.attempt))
         # After what came of it, which must not lack the room. Killed between the two, the next runner makes up for it.
         await self._runner.keep_waits(step.id)
-        if what.changes:
-            await self._keep_what_was_logged(step, began)
+        if ready.changes:
+            await self._store_daemon_log(step, began_at)
 
-    async def _result(self, step: Step, what: Ready, attempt: int) -> events.Event:
-        if what.changes:
+    async def _result(self, step: Step, ready: ReadyAction, attempt: int) -> events.Event:
+        if ready.changes:
             tell = self._gate.tell_for(step.id)
-            tell(f"step {step.id} begins, attempt {attempt}: {what.call.name}")
-            return await acted(await self._runner.changing(step.id, tell), step, what, attempt)
-        context = await self._runner.looking(step.id)
-        event = await self._wait_policy.unless_stopped(acted(context, step, what, attempt))
+            tell(f"step {step.id} begins, attempt {attempt}: {ready.call.name}")
+            return await act(await self._runner.changing_context(step.id, tell), step, ready, attempt)
+        context = await self._runner.reading_context(step.id)
+        event = await self._wait_policy.unless_stopping(act(context, step, ready, attempt))
         return event or events.Failed(step.id, attempt, STOPPED, was_stopped=True)
 
-    async def _verify(self, next_action: Verify, _seen: int) -> None:
-        event = await self._wait_policy.unless_stopped(verified(self._runner, self._step(next_action.step)))
+    async def _verify(self, next_action: Verify, _number: int) -> None:
+        event = await self._wait_policy.unless_stopping(verify(self._runner, self._step(next_action.step)))
         if event is not None:
             await self._log.append(event)
         await self._runner.keep_waits(next_action.step)
 
-    async def _retry(self, next_action: Retry, seen: int) -> None:
+    async def _retry(self, next_action: Retry, number: int) -> None:
         if next_action.after_s and await self._wait_policy.for_news(next_action.after_s):
             return
-        await self._log.append_if_current(event_of(next_action, self._runner.view), seen)
+        await self._log.append_if_current(event_of(next_action, self._runner.view), number)
 
-    async def _undo(self, next_action: UndoStep, seen: int) -> None:
-        if not await self._may_change(seen):
+    async def _undo(self, next_action: UndoStep, number: int) -> None:
+        if not await self._may_change(number):
             return
-        step, began = self._step(next_action.step), self._runner.world.clock.now()
+        step, began_at = self._step(next_action.step), self._runner.world.clock.now()
         tell = self._gate.tell_for(step.id)
         tell(f"step {step.id} is undone")
-        await undone(self._runner, step, tell)
+        await undo(self._runner, step, tell)
         await self._runner.keep_waits(step.id)
-        await self._keep_what_was_logged(step, began)
+        await self._store_daemon_log(step, began_at)
 
-    async def _finish(self, next_action: Finish, seen: int) -> None:
-        if await self._log.append_if_current(event_of(next_action, self._runner.view), seen):
+    async def _finish(self, next_action: Finish, number: int) -> None:
+        if await self._log.append_if_current(event_of(next_action, self._runner.view), number):
             release_reserve(self._runner.folder)
             self._gate.tell_for("")("the run ends")
 
-    async def _may_change(self, seen: int) -> bool:
+    async def _may_change(self, number: int) -> bool:
         """Return whether the world may be changed here and now; where not, the run is stopped, saying why."""
-        why = await self._gate.closed()
+        why = await self._gate.reason_to_stop()
         try:
             await asyncio.to_thread(hold_reserve, self._runner.folder)
         except HostError as error:
             why = events.Stopped(events.Why.REFUSED, error.sentence, error.hint)
         if why is not None:
-            await self._log.append_if_current(why, seen)
+            await self._log.append_if_current(why, number)
         return why is None
 
-    async def _keep_what_was_logged(self, step: Step, began: datetime) -> None:
-        await self._log.append(events.DaemonLogged(step.id, await logged_since(self._runner.world, began)))
+    async def _store_daemon_log(self, step: Step, began_at: datetime) -> None:
+        await self._log.append(events.DaemonLogged(step.id, await read_daemon_log(self._runner.world, began_at)))
 
     def _step(self, step_id: str) -> Step:
         return self._runner.step(step_id)
@@ -221,7 +221,7 @@ class Runner:
         if not self._has_started:
             await self._log.append(events.RunnerStarted(os.getpid(), boot_id(), __version__))
             self._has_started = True
-            await keep_what_was_left(self._log)
+            await store_interrupted_wait(self._log)
         executor, digest = None, ""
         while not self._wait_policy.ending.is_set():
             view = await self._log.read()
@@ -235,7 +235,7 @@ class Runner:
             elif isinstance(next_action, Await):
                 await self._undo_if_nobody_answers(next_action.question)
             else:
-                await executor.make(next_action, view.number)
+                await executor.execute(next_action, view.number)
         # Where nothing is left to do, nothing is stopped: a run that is done stays done, and a question stays open. Where
         # something is left, it is said, even if another process appends: a run must not look as if it went on.
         sentence = "The runner was told to end."
@@ -250,7 +250,7 @@ class Runner:
         """Return what makes moves by the runbook that holds now; where there is none, the run is stopped."""
         header = self._log.view.header
         try:
-            runbook = kept_runbook(self._log.folder, header.digest, header.source)
+            runbook = stored_runbook(self._log.folder, header.digest, header.source)
         except RunbookError as error:
             await self._stop(error.sentence, "Use the version of vipconsole that began the run.")
             return None
@@ -259,12 +259,12 @@ class Runner:
         return Executor(runner, Gate(runner), self._wait_policy)
 
     async def _undo_if_nobody_answers(self, question: Question) -> None:
-        asked, within_s = question.asked, question.asked.undo_after_s or 0.0
+        event, within_s = question.event, question.event.undo_after_s or 0.0
         if await self._wait_policy.for_news(within_s) or self._wait_policy.ending.is_set():
             return
         reason = f"Timed out after {duration(within_s)} waiting for an answer, while services may be down."
-        decided = events.Decided(asked.step, asked.attempt, asked.digest, events.Choice.UNDO, THE_RUN, reason)
-        await self._log.append_if_current(decided, self._log.view.number)
+        decision = events.Decided(event.step, event.attempt, event.digest, events.Choice.UNDO, THE_RUN, reason)
+        await self._log.append_if_current(decision, self._log.view.number)
 
     async def _stop(self, sentence: str, hint: str) -> None:
         await self._log.append_if_current(
@@ -272,7 +272,7 @@ class Runner:
         )
 
 
-def kept_runbook(folder: Path, digest: str, source: str) -> Runbook:
+def stored_runbook(folder: Path, digest: str, source: str) -> Runbook:
     """Return the runbook of a digest as it is kept with the run. Raises RunbookError where it is not, or no longer so."""
     try:
         runbook = parse_runbook(runbook_path(folder, digest).read_bytes(), source)

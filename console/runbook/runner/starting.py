@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
-from console.host.detached import DetachedProgram, UnitTaken, has_ended, service_of, start
+from console.host.detached import DetachedProgram, UnitExists, has_ended, service_of, start
 from console.host.process import PATH
 from console.host.units import has_systemd
 from console.host.who import Who
@@ -20,7 +20,7 @@ from console.runbook.run.next_action import needs_runner
 from console.runbook.run.view import RunState, RunView
 from console.runbook.store.database import last_entry
 from console.runbook.store.folders import LOG, RUNNER_OUTPUT, release_reserve
-from console.runbook.store.log import append_by_rule
+from console.runbook.store.log import append_if_allowed
 from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_run
 from console.text import SENTENCE_LIMIT, clean
 
@@ -63,7 +63,7 @@ async def ensure_runner(
     starter, program = starter or Starter(), _program(folder, header)
     end_s = clock.monotonic() + STARTED_WITHIN_S
     before = await asyncio.to_thread(_last_number, folder)
-    has_begun, pause_s, tries, looked_s = False, POLL_S, 0, clock.monotonic()
+    has_begun, pause_s, tries, last_check_s = False, POLL_S, 0, clock.monotonic()
     while not await asyncio.to_thread(is_alive, folder):
         # One that had little to do may be gone already.
         if has_begun and await asyncio.to_thread(_last_number, folder) != before:
@@ -71,25 +71,25 @@ async def ensure_runner(
         if clock.monotonic() >= end_s:
             raise _too_late(folder, program, header, has_begun=has_begun)
         if not has_begun:
-            has_begun = await _started(starter, program, header)
+            has_begun = await _try_start(starter, program, header)
             pause_s = POLL_S if has_begun else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries)
             if not has_begun and tries == 0:
                 tell(
                     f"The last runner of {header.run_id} is about to end; waiting up to "
                     f"{STARTED_WITHIN_S:g} s before another one starts"
                 )
-            tries, looked_s = tries + 1, clock.monotonic()
-        elif clock.monotonic() - looked_s >= LOOK_EVERY_S:
-            looked_s = clock.monotonic()
+            tries, last_check_s = tries + 1, clock.monotonic()
+        elif clock.monotonic() - last_check_s >= LOOK_EVERY_S:
+            last_check_s = clock.monotonic()
             await _require_alive(starter, program, header, lambda: _has_worked(folder, before))
         await clock.sleep(pause_s)
 
 
-async def _started(starter: Starter, program: DetachedProgram, header: RunHeader) -> bool:
+async def _try_start(starter: Starter, program: DetachedProgram, header: RunHeader) -> bool:
     """Start a runner; return False where its name is still taken. Raises HostError where it fails for another reason."""
     try:
         await starter.start(program)
-    except UnitTaken:
+    except UnitExists:
         return False
     except HostError as error:
         raise RunnerNotStarted(
@@ -159,7 +159,7 @@ def _program(folder: Path, header: RunHeader) -> DetachedProgram:
         argv=(sys.executable, "-P", "-m", "console.runbook.runner", *detach, str(folder.absolute())),
         environment=_environment(folder, header, os.environ),
         unit=unit_of(header),
-        about=f"vipconsole run {header.run_id}",
+        description=f"vipconsole run {header.run_id}",
         output=folder / RUNNER_OUTPUT,
         after=header.settings.docker_unit,
     )
@@ -173,7 +173,7 @@ def _environment(folder: Path, header: RunHeader, own: Mapping[str, str]) -> dic
         "DOCKER_HOST": header.host,
         "VIPCONSOLE_STATE_DIR": str(folder.absolute().parents[1]),
         # A wrapper script may have put packages on the path of this process only (Nix does).
-        "PYTHONPATH": os.pathsep.join(each for each in sys.path if each.startswith("/")),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.startswith("/")),
         **{name: own[name] for name in _PASSED_ON if name in own},
     }
 
@@ -187,22 +187,22 @@ async def decide(
     Raises HostError where the log cannot be written or no runner be started.
     """
     await asyncio.to_thread(_decline_if_another_blocks, folder, request)
-    cleaned = replace(request, reason=clean(request.reason, SENTENCE_LIMIT))
+    clean_request = replace(request, reason=clean(request.reason, SENTENCE_LIMIT))
 
     def rule(view: RunView) -> Sequence[events.Event] | str:
-        decided = decision_for(view, cleaned, who, is_alive=is_alive(folder))
-        return decided if isinstance(decided, str) else (decided,)
+        decision = decision_for(view, clean_request, who, is_alive=is_alive(folder))
+        return decision if isinstance(decision, str) else (decision,)
 
-    await asyncio.to_thread(append_by_rule, folder, rule, clock)
+    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
     return await start_runner(folder, clock, tell)
 
 
 async def resume(
-    folder: Path, who: Who, clock: Clock, accepted: events.Accepted | None = None, tell: Progress = silent
+    folder: Path, who: Who, clock: Clock, acceptance: events.Accepted | None = None, tell: Progress = silent
 ) -> RunView:
     """Let a run go on that has stopped, waits or was cut short. Raises Declined and HostError.
 
-    `accepted` lets a changed runbook take the place of the one that was planned; it is appended first.
+    `acceptance` lets a changed runbook take the place of the one that was planned; it is appended first.
     """
     await asyncio.to_thread(_decline_if_another_blocks, folder, None)
 
@@ -211,9 +211,9 @@ async def resume(
             return f"The run is over ({view.state})."
         if view.state is RunState.GOING and is_alive(folder):
             return "The run is under way."
-        return (*((accepted,) if accepted is not None else ()), events.Resumed(who))
+        return (*((acceptance,) if acceptance is not None else ()), events.Resumed(who))
 
-    await asyncio.to_thread(append_by_rule, folder, rule, clock)
+    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
     return await start_runner(folder, clock, tell)
 
 
@@ -233,18 +233,18 @@ async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
             return f"The run is over ({view.state})."
         if view.state is RunState.GOING and is_alive(folder):
             return "The run is under way. Stop it first."
-        return (events.Abandoned(who, what_is_left(view)),)
+        return (events.Abandoned(who, unfinished_summary(view)),)
 
-    await asyncio.to_thread(append_by_rule, folder, rule, clock)
+    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
     await asyncio.to_thread(release_reserve, folder)
     return await asyncio.to_thread(read_run, folder)
 
 
-def what_is_left(view: RunView) -> str:
+def unfinished_summary(view: RunView) -> str:
     """Return what a run would leave behind if it were given up now, a sentence."""
-    left = [f"{step.id} ({step.state})" for step in view.left_behind]
-    if left:
-        return f"Neither verified nor undone: {', '.join(left)}."
+    steps = [f"{step.id} ({step.state})" for step in view.left_behind]
+    if steps:
+        return f"Neither verified nor undone: {', '.join(steps)}."
     return "Everything that it changed is verified or undone."
 
 

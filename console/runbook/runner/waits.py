@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 from console.clock import Clock
 from console.concurrency import cancel_all
 from console.runbook.run import events
-from console.runbook.run.view import is_kept
+from console.runbook.run.view import is_logged
 from console.runbook.run.waits import (
     MOST_SHOWN,
     BlockedTime,
     Blocking,
     Waiting,
-    cut,
+    unique_blocking,
     headline_of,
-    taken_in,
+    update_rows,
 )
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import clear_waiting, read_waiting, write_waiting
@@ -42,9 +42,9 @@ class WaitPolicy:
 
     async def for_news(self, within_s: float) -> bool:
         """Return whether somebody appended to the log within so many seconds; False at once when the runner is to end."""
-        seen, end_s = self._log.view.number, self._clock.monotonic() + within_s
+        number, end_s = self._log.view.number, self._clock.monotonic() + within_s
         while not self.ending.is_set():
-            if (await self._log.read()).number != seen:
+            if (await self._log.read()).number != number:
                 return True
             if self._clock.monotonic() >= end_s:
                 return False
@@ -55,7 +55,7 @@ class WaitPolicy:
         """Return whether an answer, or anything else, came while it was waited for."""
         return await self.for_news(self._linger_s)
 
-    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+    async def unless_stopping(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Return what some looking comes to, or None where it was ended because the run is to stop.
 
         Only for what changes nothing: it is cancelled wherever it is.
@@ -93,7 +93,7 @@ class Waits:
         """Take in what a step waits for at this moment."""
         if self._wait is None or self._wait.step != step:
             self._wait = _Wait(step, self._clock)
-        waiting = self._wait.report(cut(blocking), note)
+        waiting = self._wait.report(unique_blocking(blocking), note)
         if waiting is not None:
             await asyncio.to_thread(write_waiting, self._folder, waiting)
 
@@ -108,17 +108,17 @@ class Waits:
             await asyncio.to_thread(clear_waiting, self._folder)
 
 
-async def keep_what_was_left(log: RunLog) -> None:
+async def store_interrupted_wait(log: RunLog) -> None:
     """Put into the log what a runner that was killed had seen of a wait, where it is not there already.
 
     Raises StoreFailed and HostError.
     """
-    left = await asyncio.to_thread(read_waiting, log.folder)
-    if left is None:
+    waiting = await asyncio.to_thread(read_waiting, log.folder)
+    if waiting is None:
         return
-    step = next((each for each in log.view.steps if each.id == left.step), None)
-    if step is not None and left.rows and not is_kept(left, step):
-        await log.append(events.Waited(left.step, left.rows))
+    step = next((candidate for candidate in log.view.steps if candidate.id == waiting.step), None)
+    if step is not None and waiting.rows and not is_logged(waiting, step):
+        await log.append(events.Waited(waiting.step, waiting.rows))
     await asyncio.to_thread(clear_waiting, log.folder)
 
 
@@ -130,22 +130,22 @@ class _Wait:
         self._clock = clock
         self._began_at = clock.now()
         self._names: frozenset[str] = frozenset()
-        self._seen_s = clock.monotonic()
+        self._reported_s = clock.monotonic()
         self._written_s: float | None = None
         self._headline = ""
-        self._told: frozenset[str] | None = None
-        self._told_s = 0.0
+        self._headline_names: frozenset[str] | None = None
+        self._headline_s = 0.0
 
     def report(self, blocking: tuple[Blocking, ...], note: str) -> Waiting | None:
         """Return the wait as it is now, where it is time to show it."""
         at, now_s = self._clock.now(), self._clock.monotonic()
-        self.rows = taken_in(self.rows, self._names, blocking, at, now_s - self._seen_s)
-        self._names, self._seen_s = frozenset(blocker.name for blocker in blocking), now_s
+        self.rows = update_rows(self.rows, self._names, blocking, at, now_s - self._reported_s)
+        self._names, self._reported_s = frozenset(blocker.name for blocker in blocking), now_s
         is_over = not blocking and not note
-        is_told = self._tell(blocking, note, now_s)
+        is_new_headline = self._update_headline(blocking, note, now_s)
         if is_over:
             self._headline = ""
-        elif not is_told and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S:
+        elif not is_new_headline and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S:
             return None
         self._written_s = now_s
         more = max(0, len(blocking) - MOST_SHOWN)
@@ -153,9 +153,9 @@ class _Wait:
             self.step, self._began_at, at, blocking[:MOST_SHOWN], more, note, self._headline, self.rows
         )
 
-    def _tell(self, blocking: tuple[Blocking, ...], note: str, now_s: float) -> bool:
+    def _update_headline(self, blocking: tuple[Blocking, ...], note: str, now_s: float) -> bool:
         """Make another headline where other things block than it says, but not too often; return whether it was made."""
-        if self._told is not None and (self._names == self._told or now_s - self._told_s < HEADLINE_EVERY_S):
+        if self._headline_names is not None and (self._names == self._headline_names or now_s - self._headline_s < HEADLINE_EVERY_S):
             return False
-        self._headline, self._told, self._told_s = headline_of(blocking, note), self._names, now_s
+        self._headline, self._headline_names, self._headline_s = headline_of(blocking, note), self._names, now_s
         return True

@@ -79,10 +79,10 @@ def append(
         (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()
         if expected is not None and last != expected:
             return None
-        return _inserted(connection, event, last + 1, at)
+        return _insert(connection, event, last + 1, at)
 
 
-def append_by_rule(
+def append_in_transaction(
     connection: sqlite3.Connection,
     rule: Callable[[tuple[LogEntry, ...]], Sequence[Event]],
     now: Callable[[], datetime],
@@ -98,12 +98,12 @@ def append_by_rule(
         entries = entries_after(connection, 0)
         last = entries[-1].number if entries else 0
         return tuple(
-            _inserted(connection, event, number, now())
+            _insert(connection, event, number, now())
             for number, event in enumerate(rule(entries), start=last + 1)
         )
 
 
-def _inserted(connection: sqlite3.Connection, event: Event, number: int, at: datetime) -> LogEntry:
+def _insert(connection: sqlite3.Connection, event: Event, number: int, at: datetime) -> LogEntry:
     row = (number, at.isoformat(), kind_of(event), to_json(event))
     connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
     return LogEntry(number, at, event)

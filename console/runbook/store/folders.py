@@ -53,8 +53,8 @@ RUNNER_LOCK = "runner.lock"
 """Held by the runner while it works on the run, or waits for the operator."""
 RUNNER_OUTPUT = "runner.log"
 """A detached runner's standard output and error."""
-_UNFINISHED = ".new-"
-_FORGOTTEN_S = 3600.0
+_NEW_PREFIX = ".new-"
+_STALE_S = 3600.0
 
 
 def runbook_path(folder: Path, digest: str) -> Path:
@@ -69,39 +69,39 @@ def new_run_id(state: Path, runbook_id: str, now: datetime) -> str:
     return next(other for other in others if not (state / RUNS / other).exists())
 
 
-def create_run(state: Path, began: Began, runbook: bytes, now: datetime) -> Path:
+def create_run(state: Path, first_event: Began, runbook: bytes, now: datetime) -> Path:
     """Make the folder of a run, with its first event and its runbook, and return it.
 
     It appears in one step, whole and on disk, or not at all. Raises HostError.
     """
     runs = _own_runs(state)
-    unfinished = runs / f"{_UNFINISHED}{os.getpid()}-{began.header.run_id}"
+    new_folder = runs / f"{_NEW_PREFIX}{os.getpid()}-{first_event.header.run_id}"
     try:
-        unfinished.mkdir(mode=0o700)
-        _write(runbook_path(unfinished, began.header.digest), runbook)
-        connection = create(unfinished / LOG)
+        new_folder.mkdir(mode=0o700)
+        _write(runbook_path(new_folder, first_event.header.digest), runbook)
+        connection = create(new_folder / LOG)
         try:
-            append(connection, began, now)
+            append(connection, first_event, now)
         finally:
             connection.close()
-        hold_reserve(unfinished)
-        _sync(unfinished)
-        folder = runs / began.header.run_id
-        unfinished.rename(folder)
+        hold_reserve(new_folder)
+        _sync(new_folder)
+        folder = runs / first_event.header.run_id
+        new_folder.rename(folder)
         _sync(runs)
     except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(new_folder, ignore_errors=True)
         raise HostError(
             f"The folder of the run cannot be created in {clean(str(runs), 300)}: {error.strerror}.",
             "Check the disk, its free space and the folder's permissions.",
         ) from error
     except HostError:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(new_folder, ignore_errors=True)
         raise
     return folder
 
 
-def keep_runbook(folder: Path, digest: str, runbook: bytes) -> None:
+def store_runbook(folder: Path, digest: str, runbook: bytes) -> None:
     """Keep another version of the runbook with the run. Raises HostError."""
     try:
         path = runbook_path(folder, digest)
@@ -125,22 +125,22 @@ def run_folders(state: Path) -> tuple[Path, ...]:
     return tuple(state / RUNS / name for name in names if not name.startswith("."))
 
 
-def kept_runs(state: Path) -> frozenset[str]:
+def run_names(state: Path) -> frozenset[str]:
     """Return the names of all runs. Raises HostError."""
     return frozenset(folder.name for folder in run_folders(state))
 
 
-def folder_of(state: Path, wanted: str) -> Path:
+def folder_of(state: Path, name: str) -> Path:
     """Return the folder of the run whose name is, begins or ends with what is wanted. Raises UsageError, HostError."""
     folders = run_folders(state)
-    found = [folder for folder in folders if folder.name == wanted] or [
-        folder for folder in folders if folder.name.startswith(wanted) or folder.name.endswith(wanted)
+    matches = [folder for folder in folders if folder.name == name] or [
+        folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)
     ]
-    if not found:
-        raise UsageError(f"Run {clean(wanted)} not found.", "`vipconsole runs` lists them.")
-    if len(found) > 1:
-        raise UsageError(f"{clean(wanted)} matches several runs: {listed([each.name for each in found])}.")
-    return found[0]
+    if not matches:
+        raise UsageError(f"Run {clean(name)} not found.", "`vipconsole runs` lists them.")
+    if len(matches) > 1:
+        raise UsageError(f"{clean(name)} matches several runs: {listed([folder.name for folder in matches])}.")
+    return matches[0]
 
 
 def _own_runs(state: Path) -> Path:
@@ -153,9 +153,9 @@ def _own_runs(state: Path) -> Path:
                 f"Others can write to {clean(str(runs), 300)}.",
                 "It must belong to this user, and only this user may write to it.",
             )
-        for path in runs.glob(f"{_UNFINISHED}*"):
+        for path in runs.glob(f"{_NEW_PREFIX}*"):
             # Its creator was killed before it was complete.
-            if time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+            if time.time() - path.stat().st_mtime > _STALE_S:
                 shutil.rmtree(path, ignore_errors=True)
     except OSError as error:
         raise HostError(f"{clean(str(runs), 300)} cannot be read: {error.strerror}.") from error

@@ -9,7 +9,7 @@ from console.clock import Clock
 from console.concurrency import OwningThreads
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Event, LogEntry
-from console.runbook.run.replay import after, begun, replay
+from console.runbook.run.replay import after, initial_view, replay
 from console.runbook.run.replay_steps import RecordedChange, RecordedChanges
 from console.runbook.run.view import RunView
 from console.runbook.store import database
@@ -42,10 +42,10 @@ class RunLog:
     async def read(self) -> RunView:
         """Return the run, with what others appended since. Raises HostError."""
         async with self._reading:
-            seen = 0 if self._view is None else self._view.number
-            news = await self._thread.call(lambda connection: database.entries_after(connection, seen))
+            number = 0 if self._view is None else self._view.number
+            news = await self._thread.call(lambda connection: database.entries_after(connection, number))
             for entry in news:
-                self._view = begun(entry) if self._view is None else after(self._view, entry)
+                self._view = initial_view(entry) if self._view is None else after(self._view, entry)
                 self._recorded_changes.take(entry)
         return self.view
 
@@ -62,12 +62,12 @@ class RunLog:
         await self.read()
         return entry
 
-    async def append_if_current(self, event: Event, seen: int) -> bool:
+    async def append_if_current(self, event: Event, number: int) -> bool:
         """Append an event if the log ends with the entry of this number; else read the news, and return False.
 
         So nothing is done on a picture of the run that is out of date. Raises StoreFailed.
         """
-        entry = await self._append(event, seen)
+        entry = await self._append(event, number)
         await self.read()
         return entry is not None
 
@@ -88,7 +88,7 @@ class RunLog:
             return await self._thread.call(write)
 
 
-def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str], clock: Clock) -> None:
+def append_if_allowed(folder: Path, rule: Callable[[RunView], Sequence[Event] | str], clock: Clock) -> None:
     """Append what a rule makes of the run as it is in this very moment, all of it or nothing; blocks.
 
     Another process that appends waits meanwhile, so of two that answer a question the second one sees the first one's answer, and
@@ -104,6 +104,6 @@ def append_by_rule(folder: Path, rule: Callable[[RunView], Sequence[Event] | str
 
     connection = database.connect(folder / LOG)
     try:
-        database.append_by_rule(connection, on_entries, clock.now)
+        database.append_in_transaction(connection, on_entries, clock.now)
     finally:
         connection.close()

@@ -61,11 +61,11 @@ _SIZE = 128
 
 def beat(folder: Path) -> None:
     """Write a sign of life. One that cannot be written is left out: viewers then see that it is missing."""
-    told = json.dumps({"boot": boot_id(), "monotonic": time.monotonic(), "pid": os.getpid()})
+    pulse = json.dumps({"boot": boot_id(), "monotonic": time.monotonic(), "pid": os.getpid()})
     with suppress(OSError):
         descriptor = os.open(folder / PULSE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            os.pwrite(descriptor, told.ljust(_SIZE).encode(), 0)
+            os.pwrite(descriptor, pulse.ljust(_SIZE).encode(), 0)
         finally:
             os.close(descriptor)
 
@@ -73,9 +73,9 @@ def beat(folder: Path) -> None:
 def pulse_age_s(folder: Path) -> float | None:
     """Return how long ago the last sign of life was; None where there is none of this boot."""
     try:
-        told = json.loads((folder / PULSE).read_bytes())
+        pulse = json.loads((folder / PULSE).read_bytes())
         # CLOCK_MONOTONIC is one for all processes of a boot.
-        return max(0.0, time.monotonic() - told["monotonic"]) if told["boot"] == boot_id() else None
+        return max(0.0, time.monotonic() - pulse["monotonic"]) if pulse["boot"] == boot_id() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -156,17 +156,17 @@ def last_number(folder: Path) -> int:
 
 def last_lines(folder: Path, steps: tuple[str, ...], most: int) -> Mapping[str, tuple[str, ...]]:
     """Return the newest lines of some steps, at most so many of each, oldest first. Raises HostError."""
-    found: dict[str, tuple[str, ...]] = {}
+    lines: dict[str, tuple[str, ...]] = {}
     with _reading(folder) as connection:
         if connection is None:
-            return found
+            return lines
         for step in steps:
             rows = connection.execute(
                 "SELECT line FROM lines WHERE step = ? ORDER BY number DESC LIMIT ?", (step, most)
             ).fetchall()
             if rows:
-                found[step] = tuple(line for (line,) in reversed(rows))
-    return found
+                lines[step] = tuple(line for (line,) in reversed(rows))
+    return lines
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
 from console.runbook.run import events
-from console.runbook.run.replay import after, begun, replay
-from console.runbook.run.view import Live, RunState, RunView, StoredRun, is_kept
+from console.runbook.run.replay import after, initial_view, replay
+from console.runbook.run.view import Live, RunState, RunView, StoredRun, is_logged
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
@@ -65,13 +65,13 @@ def newest(state: Path) -> Path:
     there is none, and HostError.
     """
     views = [run.view for run in runs_in(state) if isinstance(run, StoredRun)]
-    meant = (
+    candidates = (
         [view for view in views if view.blocks and not view.is_over]
         or [view for view in views if not view.is_over]
         or views
     )
-    if meant:
-        return folder_of(state, meant[0].header.run_id)
+    if candidates:
+        return folder_of(state, candidates[0].header.run_id)
     raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
@@ -90,17 +90,17 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
         lambda: database.connect_to_read(folder / LOG), sqlite3.Connection.close, 1
     )
     view: RunView | None = None
-    shown: tuple[object, ...] = ()
+    last_mark: tuple[object, ...] = ()
     try:
         while True:
             news = partial(database.entries_after, number=0 if view is None else view.number)
             for entry in await reading.call(news):
-                view = begun(entry) if view is None else after(view, entry)
+                view = initial_view(entry) if view is None else after(view, entry)
             if view is None:
                 raise HostError("The run's log is empty.")
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
-            if mark != shown:
-                shown = mark
+            if mark != last_mark:
+                last_mark = mark
                 yield StoredRun(view, await asyncio.to_thread(_live, folder, view))
                 if view.is_over and not await asyncio.to_thread(is_alive, folder):
                     return
@@ -131,7 +131,7 @@ def _waiting(folder: Path, view: RunView) -> Waiting | None:
     waiting, step = read_waiting(folder), view.current
     if waiting is None or step is None or view.is_over or waiting.step != step.id:
         return None
-    return None if is_kept(waiting, step) else waiting
+    return None if is_logged(waiting, step) else waiting
 
 
 def _signs(folder: Path) -> tuple[object, ...]:
@@ -152,14 +152,14 @@ def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Result[tup
     long: a runner may have been killed, and then nobody holds the maintenance lock until systemd has started it again.
     """
     try:
-        found = [
+        runs = [
             run
-            for run in (_unfinished(folder, revived_within_s) for folder in run_folders(state))
+            for run in (_unfinished_run(folder, revived_within_s) for folder in run_folders(state))
             if run is not None
         ]
     except HostError as error:
         return unknown_from(error)
-    return tuple(found)
+    return tuple(runs)
 
 
 def decline_if_unfinished(state: Path, but: str = "") -> None:
@@ -179,7 +179,7 @@ def decline_if_unfinished(state: Path, but: str = "") -> None:
             )
 
 
-def _unfinished(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
+def _unfinished_run(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
     last = database.last_entry(folder / LOG)
     # Most runs are long over; their logs are not read.
     if last is not None and (
@@ -197,7 +197,7 @@ def _unfinished(folder: Path, revived_within_s: float) -> UnfinishedRun | None:
         run_id=view.header.run_id,
         title=view.header.title,
         step="" if at is None else at.id,
-        state=_said(view, is_alive=has_runner),
+        state=_state_sentence(view, is_alive=has_runner),
         began_at=view.began_at,
         hint=_hint(view, is_alive=has_runner),
         is_in_outage=view.is_in_outage,
@@ -212,10 +212,10 @@ def _silent_for_s(folder: Path, view: RunView) -> float:
         # A runner may have been killed before its first sign of life. The clock may have been set back since.
         None if view.at is None else abs((datetime.now(UTC) - view.at).total_seconds()),
     )
-    return min((each for each in ages_s if each is not None), default=math.inf)
+    return min((age_s for age_s in ages_s if age_s is not None), default=math.inf)
 
 
-def _said(view: RunView, *, is_alive: bool) -> str:
+def _state_sentence(view: RunView, *, is_alive: bool) -> str:
     if view.is_over:
         return "has left changes neither verified nor undone"
     if view.state is RunState.WAITING:

@@ -86,7 +86,7 @@ def _farewell(folder: Path) -> int:
         said = f"The run is over ({now.view.state}). Its report: vipconsole report {run}"
     elif now.is_interrupted:
         said = f"The runner process has died. To continue: vipconsole resume {run}"
-    elif now.view.stopped is not None:
+    elif now.view.stop_reason is not None:
         said = f"The run has stopped. To continue: vipconsole resume {run}"
     elif now.view.question is not None:
         said = f"The run waits for an answer. To answer: vipconsole attach {run}"

@@ -14,7 +14,7 @@ from console.host.lock import maintenance_lock
 from console.host.lock_probe import decline_if_locked
 from console.host.who import who_runs_this
 from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
-from console.runbook.store.folders import kept_runs
+from console.runbook.store.folders import run_names
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
@@ -55,7 +55,7 @@ def decline_early(asked: Namespace, swarm: SwarmState) -> None:
     if not asked.demo:
         decline_if_unfinished(state_folder())
         decline_if_locked()
-        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), kept_runs(state_folder())))
+        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), run_names(state_folder())))
         decline_if_handed_over(swarm.nodes, machine_id())
 
 
@@ -88,7 +88,7 @@ async def changing(asked: Namespace, connection: EngineConnection) -> AsyncItera
             )
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
-        claimant = Claimant(machine_id(), kept_runs(state_folder()))
+        claimant = Claimant(machine_id(), run_names(state_folder()))
         for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
             print(f"vipconsole: removed {name}, a leftover of an interrupted census.", file=sys.stderr)
         yield changer

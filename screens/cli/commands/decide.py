@@ -8,7 +8,7 @@ from console.errors import UsageError
 from console.host.who import who_runs_this
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Choice
-from console.runbook.runner.starting import abandon, decide, what_is_left
+from console.runbook.runner.starting import abandon, decide, unfinished_summary
 from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder
@@ -25,12 +25,12 @@ def abandon_command(asked: Namespace) -> int:
     view = read_stored_run(folder).view
     outage = " Services may be down because of this run, and stay down." if view.is_in_outage else ""
     meaning = (
-        f"The run {folder.name} is given up as it is. Nothing is undone, and it cannot be resumed. {what_is_left(view)}"
+        f"The run {folder.name} is given up as it is. Nothing is undone, and it cannot be resumed. {unfinished_summary(view)}"
         f"{outage} Other commands may then change the swarm again."
     )
     confirm(asked, meaning, view.header.runbook_id)
     given_up = result_of(abandon(folder, who_runs_this(os.environ), SystemClock()))
-    print(f"{folder.name} is abandoned. {given_up.abandoned}")
+    print(f"{folder.name} is abandoned. {given_up.abandonment}")
     return 0
 
 

@@ -16,12 +16,12 @@ from console.errors import Declined, HostError
 from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.language.values import Answer
-from console.runbook.language.variables import given_pairs
+from console.runbook.language.variables import parse_assignments
 from console.runbook.run.decisions import (
     DecisionRequest,
-    ShownQuestion,
+    QuestionView,
     parse_answer,
-    shown_question,
+    question_view,
     stop_question,
 )
 from console.runbook.run.events import Choice, QuestionKind
@@ -38,7 +38,7 @@ COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
 
 def follow(folder: Path, asked: Namespace, who: Who) -> int:
     """Follow a run until it is over, has stopped, or waits for an answer that cannot come; return its exit code."""
-    follower = _Follower(folder, given_pairs(asked.words), who, is_held=asked.hold)
+    follower = _Follower(folder, parse_assignments(asked.words), who, is_held=asked.hold)
     is_asking = not asked.headless and sys.stdin.isatty()
     try:
         return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
@@ -68,7 +68,7 @@ class _Follower:
                 question = now.view.question
                 if question is not None and question.number != self._answered:
                     self._answered = question.number
-                    if not await self._answer(now.view, question) and question.asked.undo_after_s is None:
+                    if not await self._answer(now.view, question) and question.event.undo_after_s is None:
                         return now.exit_code
         return read_stored_run(self._folder).exit_code
 
@@ -115,7 +115,7 @@ class _Follower:
         self._before = now
         if now.is_interrupted:
             return await self._gone()
-        return now.exit_code if now.view.is_over or now.view.stopped is not None else None
+        return now.exit_code if now.view.is_over or now.view.stop_reason is not None else None
 
     async def _gone(self) -> int | None:
         async def is_back() -> bool:
@@ -128,9 +128,9 @@ class _Follower:
 
     async def _answer(self, view: RunView, question: Question) -> bool:
         """Give the answer that was given in advance or is not needed; return whether there was one."""
-        asked = question.asked
+        asked = question.event
         request: DecisionRequest | None = None
-        if asked.about is QuestionKind.GO_AHEAD and not (
+        if asked.kind is QuestionKind.GO_AHEAD and not (
             self._is_held and view.step(asked.step).head.is_checkpoint
         ):
             if asked.step in self._words:
@@ -156,7 +156,7 @@ class _Follower:
     def _ask(self, view: RunView, question: Question, lines: "_TypedLines") -> None:
         # What was typed before the question was shown does not answer it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        self._answered, lines.shown = question.number, shown_question(question)
+        self._answered, lines.shown = question.number, question_view(question)
         say((*question_lines(view, question), answers(question)))
         print("> ", end="", flush=True)
 
@@ -175,7 +175,7 @@ class _Follower:
                 print("> ", end="", flush=True)
         say((f"The input has ended. To answer: vipconsole attach {self._folder.name}",))
 
-    async def _answered_with(self, shown: ShownQuestion | None, text: str, lines: "_TypedLines") -> bool:
+    async def _answered_with(self, shown: QuestionView | None, text: str, lines: "_TypedLines") -> bool:
         """Return whether a typed line was accepted as the answer to what was shown."""
         request = "The run asks nothing right now." if shown is None else parse_answer(shown, text)
         if isinstance(request, str):
@@ -195,8 +195,8 @@ class _TypedLines:
     """What is typed on a terminal, line by line, each with the question that was shown when it was read."""
 
     def __init__(self) -> None:
-        self.shown: ShownQuestion | None = None
-        self._lines: asyncio.Queue[tuple[ShownQuestion | None, str] | None] = asyncio.Queue()
+        self.shown: QuestionView | None = None
+        self._lines: asyncio.Queue[tuple[QuestionView | None, str] | None] = asyncio.Queue()
 
     @contextlib.contextmanager
     def read_from(self, stream: TextIO) -> Iterator[None]:
@@ -215,7 +215,7 @@ class _TypedLines:
         finally:
             loop.remove_reader(descriptor)
 
-    async def __aiter__(self) -> AsyncIterator[tuple[ShownQuestion | None, str]]:
+    async def __aiter__(self) -> AsyncIterator[tuple[QuestionView | None, str]]:
         """Yield each line without the spaces around it, until the terminal ends."""
         while (line := await self._lines.get()) is not None:
             yield line
@@ -223,10 +223,10 @@ class _TypedLines:
 
 def _confirmation(question: Question, word: str) -> DecisionRequest:
     """Return the decision that was made in advance: to let the step of a question begin, with this word."""
-    asked = question.asked
+    asked = question.event
     return DecisionRequest(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
 
 
 def _gate_holds(view: RunView, step: str) -> bool:
-    prepared = view.step(step).prepared
+    prepared = view.step(step).preparation
     return prepared is not None and all(require.found.answer is Answer.YES for require in prepared.requires)

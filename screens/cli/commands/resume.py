@@ -16,8 +16,8 @@ from console.runbook.language.source import read_bytes
 from console.runbook.run import events
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
-from console.runbook.runner.creation import accepted, plan_of, variables_again
-from console.runbook.runner.gate import misplaced, where_this_is
+from console.runbook.runner.creation import accept_runbook, plan_of, new_variables
+from console.runbook.runner.gate import location_refusal, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import read_stored_run
 from console.swarm.connection import EngineConnection
@@ -50,7 +50,7 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
     try:
         log = DaemonLog(open_journal(settings.docker_unit))
         world = RunWorld(connection, settings, SystemClock(), log)
-        why = misplaced(view.header, await where_this_is(world.reader))
+        why = location_refusal(view.header, await where_this_is(world.reader))
         if why:
             raise Declined(why, "A run can continue only where it started.")
         event = await _changed(folder, view, who, world, is_accepted=is_changed_accepted)
@@ -73,6 +73,6 @@ async def _changed(
             f"Restore it (the run has a copy in {folder}), or accept the change with --accept-changed.",
         )
     runbook = read_runbook(path)
-    variables = variables_again(view, runbook)
+    variables = new_variables(view, runbook)
     say(whole_plan(runbook, await plan_of(runbook, variables, world), world.host), sys.stderr)
-    return accepted(view, folder, runbook, variables, who)
+    return accept_runbook(view, folder, runbook, variables, who)

@@ -13,7 +13,7 @@ from console.host.who import who_runs_this
 from console.runbook.language.file import read_runbook
 from console.runbook.language.source import default_runbook
 from console.runbook.language.values import Json, Runbook
-from console.runbook.language.variables import given_pairs, values_of
+from console.runbook.language.variables import parse_assignments, values_of
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run, plan_of, refusals
 from console.runbook.runner.starting import start_runner
@@ -39,8 +39,8 @@ def run(asked: Namespace) -> int:
     except RunbookError as error:
         say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
         return exit_codes.USAGE
-    variables = values_of(runbook, given_pairs(asked.variables))
-    _require_known_steps(runbook, given_pairs(asked.words))
+    variables = values_of(runbook, parse_assignments(asked.variables))
+    _require_known_steps(runbook, parse_assignments(asked.words))
     if not asked.check:
         refuse_unheard(asked)
         _require_free(asked)

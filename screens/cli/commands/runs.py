@@ -58,7 +58,7 @@ def _row(each: StoredRun | UnreadableRun) -> dict[str, Any]:
             "why": each.why,
         }
     view = each.view
-    stopped = "" if view.stopped is None else view.stopped.sentence
+    stopped = "" if view.stop_reason is None else view.stop_reason.sentence
     return {
         "run": view.header.run_id,
         "state": "interrupted" if each.is_interrupted else str(view.state),

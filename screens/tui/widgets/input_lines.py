@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from console.clock import Clock
-from console.runbook.run.decisions import DecisionRequest, ShownQuestion, parse_answer
+from console.runbook.run.decisions import DecisionRequest, QuestionView, parse_answer
 from console.runbook.run.events import Choice
 from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
 from screens.tui.widgets.pane import Words
@@ -125,7 +125,7 @@ class AnswerLine(Vertical, Commanded):
     class Decided(Message):
         """The operator decided; it counts for this question only."""
 
-        question: ShownQuestion
+        question: QuestionView
         request: DecisionRequest
 
     @dataclass
@@ -143,7 +143,7 @@ class AnswerLine(Vertical, Commanded):
         self._may_answer = may_answer
         self._began_s: float | None = None
         """When the first letter of the answer came."""
-        self._question: ShownQuestion | None = None
+        self._question: QuestionView | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the question over the answer."""
@@ -155,11 +155,11 @@ class AnswerLine(Vertical, Commanded):
         yield line
 
     @property
-    def question(self) -> ShownQuestion | None:
+    def question(self) -> QuestionView | None:
         """What is asked now."""
         return self._question
 
-    def ask(self, question: ShownQuestion | None) -> None:
+    def ask(self, question: QuestionView | None) -> None:
         """Ask this from now on. What was typed for another question is forgotten: it was meant for that one."""
         if question == self._question:
             return
@@ -213,5 +213,5 @@ class AnswerLine(Vertical, Commanded):
         self.post_message(self.Left())
 
 
-def _names(question: ShownQuestion) -> tuple[object, ...]:
+def _names(question: QuestionView) -> tuple[object, ...]:
     return question.step, question.attempt, question.digest, question.number
