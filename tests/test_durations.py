@@ -160,7 +160,7 @@ MADE_FOR_PROGRAMS = {
     "console/simulator/dockerd_log.py",
     "console/runbook/store/folders.py",  # names of runs and files, in UTC
     "screens/tui/environment.py",  # names of files, in UTC
-    "console/host/survey.py",  # reads what `who` writes
+    "console/host/reader.py",  # reads what `who` writes
 }
 
 

@@ -20,7 +20,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
 from console.guard.shortage import Daemon, GuardInputs
 from console.host.lock_probe import LOCK, holder_of_lock
-from console.host.survey import HostReader
+from console.host.reader import HostReader
 from console.host.unit_chain import read_daemon_unit
 from console.journal.reader import DaemonLog, whose_host
 from console.monitor.snapshot import take_snapshot

@@ -7,6 +7,22 @@ from ipaddress import IPv4Network
 
 from console.errors import Result
 
+SERVICE = "service"
+
+TYPES = frozenset(
+    {
+        *(SERVICE, "socket", "device", "mount", "automount", "swap"),
+        *("target", "path", "timer", "slice", "scope"),
+    }
+)
+"""Every type of unit that there is (systemd.unit(5))."""
+
+_GLOB = frozenset("*?[")
+
+_NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\@-]*)?\.[a-z]+")
+
+_LONGEST = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -117,27 +133,6 @@ class HostActivity:
     logins: Result[tuple[Login, ...]] | Inapplicable
     lock_holder: Result[str] | Inapplicable
     """What the holder of the maintenance lock wrote about itself; nothing where nobody holds it."""
-
-
-SERVICE = "service"
-
-
-TYPES = frozenset(
-    {
-        *(SERVICE, "socket", "device", "mount", "automount", "swap"),
-        *("target", "path", "timer", "slice", "scope"),
-    }
-)
-"""Every type of unit that there is (systemd.unit(5))."""
-
-
-_GLOB = frozenset("*?[")
-
-
-_NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\@-]*)?\.[a-z]+")
-
-
-_LONGEST = 255
 
 
 def is_glob(name: str) -> bool:

@@ -12,6 +12,11 @@ from console.host.activity import Route
 from console.host.process import output_of
 from console.text import clean
 
+MACHINE_ID = Path("/etc/machine-id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+UNIX = "unix://"
+
 
 async def read_routes(timeout_s: float) -> tuple[Route, ...]:
     """Return the unicast routes of all tables and the host's own addresses, default and loopback left out.
@@ -30,10 +35,6 @@ async def read_routes(timeout_s: float) -> tuple[Route, ...]:
         raise HostError("`ip -json route` gave a malformed reply.", "It comes with iproute2.") from error
 
     return tuple(dict.fromkeys(route for route in routes if route.device != "lo" and route.network.prefixlen))
-
-
-MACHINE_ID = Path("/etc/machine-id")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def machine_id(path: Path = MACHINE_ID) -> str:
@@ -66,9 +67,6 @@ def static_addresses(root: Path, container_ids: Iterable[str], network: str) -> 
         if isinstance(is_allocated, bool):
             is_static[id_] = bool(endpoint.get("IPAMConfig")) and not is_allocated
     return is_static
-
-
-UNIX = "unix://"
 
 
 def why_engine_is_foreign(host: str, engine_name: str) -> Unknown | None:

@@ -17,6 +17,14 @@ DRAIN_S = 1.0
 MOST_AFTER_END_BYTES = 1024 * 1024
 """A pipe holds no more (/proc/sys/fs/pipe-max-size): what comes beyond it after the end is not the program's."""
 
+PATH = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where commands are looked for, whatever the caller's PATH says; the first is NixOS's."""
+SHOWN_OF_COMMAND = 120
+"""So many characters of a command that failed are shown."""
+_CHUNK_BYTES = 65_536
+_NOT_FOUND = 127
+"""What env(1) ends with when there is no such command."""
+
 
 class OutputPipe:
     """One pipe: a program is given `write_end`, and what it writes comes from `reader`."""
@@ -104,15 +112,6 @@ class _Protocol(asyncio.StreamReaderProtocol):
         """Take in that the pipe is closed."""
         self.is_over.set()
         super().connection_lost(exc)
-
-
-PATH = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where commands are looked for, whatever the caller's PATH says; the first is NixOS's."""
-SHOWN_OF_COMMAND = 120
-"""So many characters of a command that failed are shown."""
-_CHUNK_BYTES = 65_536
-_NOT_FOUND = 127
-"""What env(1) ends with when there is no such command."""
 
 
 class CommandFailed(HostError):

@@ -21,6 +21,13 @@ _UNIT_PROPERTIES = (
 _SPAN_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 """Units in which `systemctl show` writes spans of time (systemd.time(7))."""
 
+TIMEOUT_S = 20.0
+POLL_S = 0.5
+TAIL_LINES = 12
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,InvocationID,ConditionResult,ConditionTimestampMonotonic,Job,After"
+_BUSY = ("activating", "deactivating", "reloading")
+Tell = Callable[[str], Awaitable[object]]
+
 
 @dataclass(frozen=True, slots=True)
 class DaemonUnit:
@@ -67,15 +74,6 @@ def _span_s(text: str) -> float:
             return 0.0
         total_s += float(number) * _SPAN_S[unit]
     return total_s
-
-
-TIMEOUT_S = 20.0
-POLL_S = 0.5
-TAIL_LINES = 12
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,InvocationID,ConditionResult,ConditionTimestampMonotonic,Job,After"
-_BUSY = ("activating", "deactivating", "reloading")
-
-Tell = Callable[[str], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,12 @@ from console.host.activity import (
 from console.host.process import output_of
 from console.text import clean
 
+BOOTED = Path("/run/systemd/system")
+"""Exists where systemd is the init system (sd_booted(3))."""
+Run = Callable[[Sequence[str], float], Awaitable[bytes]]
+"""Returns what a command printed, within so many seconds; raises HostError."""
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,StateChangeTimestampMonotonic,Result"
+
 
 def property_blocks(output: bytes) -> Iterator[Mapping[str, str]]:
     """Yield the properties of one object after the other, unchecked; a line that is not a property is skipped."""
@@ -22,15 +28,6 @@ def property_blocks(output: bytes) -> Iterator[Mapping[str, str]]:
         properties = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
         if properties:
             yield properties
-
-
-BOOTED = Path("/run/systemd/system")
-"""Exists where systemd is the init system (sd_booted(3))."""
-
-Run = Callable[[Sequence[str], float], Awaitable[bytes]]
-"""Returns what a command printed, within so many seconds; raises HostError."""
-
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,StateChangeTimestampMonotonic,Result"
 
 
 def has_systemd(booted: Path = BOOTED) -> bool:

@@ -10,7 +10,7 @@ from console.clock import Clock, SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import OwnHost, QuiescenceTracker
 from console.errors import Unknown
-from console.host.survey import HostReader
+from console.host.reader import HostReader
 from console.journal.reader import DaemonLog
 from console.monitor.event_listener import EventListener
 from console.monitor.history import History

@@ -14,7 +14,7 @@ from console.diagnosis.quiescence.waiter import ActivityReader, OwnHost, Quiesce
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
 from console.host.activity import HostActivity
-from console.host.survey import unavailable_activity
+from console.host.reader import unavailable_activity
 from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.event_listener import EventListener

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from errno import EAGAIN
 
-from console.host.outliving import ProgramState, ProgramStatus
+from console.host.background import ProgramState, ProgramStatus
 from console.text import listed
 
 _FAILED_UNITS = re.compile(r"the following units failed: (?P<units>.+)")

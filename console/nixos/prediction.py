@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.activity import full_name
-from console.host.outliving import ProgramState, ProgramStatus
+from console.host.background import ProgramState, ProgramStatus
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.host.units import property_blocks
 from console.nixos.file import NixosPaths

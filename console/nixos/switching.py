@@ -12,8 +12,8 @@ from typing import Any
 
 from console.clock import Clock
 from console.errors import Declined, HostError
-from console.host.launchers import Session, TransientUnit
-from console.host.outliving import Outliving, ProgramStatus, follow
+from console.host.background import Session, TransientUnit
+from console.host.background import Outliving, ProgramStatus, follow
 from console.host.streaming import Program
 from console.nixos.file import NixosPaths
 from console.nixos.outcome import Judged, judge

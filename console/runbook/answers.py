@@ -22,6 +22,11 @@ M = TypeVar("M", bound=BaseModel)
 NOT_KNOWN = (EngineError, SwarmError, HostError)
 """What makes an answer unknown, and may be over in a moment."""
 
+_Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, CheckResult]]
+
+System: TypeAlias = Annotated[str, Field(pattern=STORE_PATH, max_length=300)]
+"""The store path of a NixOS system."""
+
 
 class Unreadable(HostError):
     """A part that an answer rests on could not be read."""
@@ -32,9 +37,6 @@ def read(result: Result[T]) -> T:
     if isinstance(result, Unknown):
         raise Unreadable(result.reason, result.hint)
     return result
-
-
-_Check: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, CheckResult]]
 
 
 def cannot_tell_on_error(check: _Check[S, P]) -> _Check[S, P]:
@@ -116,10 +118,6 @@ class ReadOnly(Generic[M]):
 def time_to_wait_s(context: Context) -> float:
     """Return for how long an action may wait, so that it ends by itself before its attempt is ended from outside."""
     return context.timeout_s - min(2.0, 0.1 * context.timeout_s)
-
-
-System: TypeAlias = Annotated[str, Field(pattern=STORE_PATH, max_length=300)]
-"""The store path of a NixOS system."""
 
 
 async def why_this_host_is_refused(context: Context) -> str:

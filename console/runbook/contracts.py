@@ -30,6 +30,34 @@ from console.swarm.changer import EngineChanger
 from console.swarm.connection import EngineConnection
 from console.swarm.reader import SwarmReader
 
+NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="The name of a network.")]
+"""The name of a network, as the engine allows it."""
+AbsolutePath: TypeAlias = Annotated[str, Field(pattern=ABSOLUTE, max_length=4096)]
+"""The absolute path of a file or program."""
+Url: TypeAlias = Annotated[str, Field(pattern=URL, max_length=2000)]
+"""A URL that is requested with HTTP."""
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+"""The name of an object of the engine or of systemd."""
+
+UnitName: TypeAlias = Annotated[Name, AfterValidator(full_name)]
+"""The name of a systemd unit, or a glob. A name without a type is a service, as in systemctl."""
+
+CONDITIONS_KEY = "x-conditions"
+"""Where the schema of predicates belongs, which knows them all."""
+
+__all__ = [
+    "Action",
+    "Answer",
+    "Blocking",
+    "CheckResult",
+    "Context",
+    "ActionPlan",
+    "Predicate",
+    "RecordedChange",
+    "World",
+]
+P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
+
 
 class Parameters(BaseModel):
     """The base of every model of parameters: strict, with nothing unknown in it, and never changed.
@@ -65,47 +93,12 @@ Subnet4: TypeAlias = Annotated[
 ]
 """An IPv4 subnet without host bits."""
 
-NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="The name of a network.")]
-"""The name of a network, as the engine allows it."""
-
-AbsolutePath: TypeAlias = Annotated[str, Field(pattern=ABSOLUTE, max_length=4096)]
-"""The absolute path of a file or program."""
-
-Url: TypeAlias = Annotated[str, Field(pattern=URL, max_length=2000)]
-"""A URL that is requested with HTTP."""
-
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
-"""The name of an object of the engine or of systemd."""
-
-
-UnitName: TypeAlias = Annotated[Name, AfterValidator(full_name)]
-"""The name of a systemd unit, or a glob. A name without a type is a service, as in systemctl."""
-
 
 class HoldsConditions:
     """Marks a parameter that is made of predicates, which are checked one by one where they stand."""
 
-
-CONDITIONS_KEY = "x-conditions"
-"""Where the schema of predicates belongs, which knows them all."""
-
 Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({CONDITIONS_KEY: True})]
 """Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""
-
-
-__all__ = [
-    "Action",
-    "Answer",
-    "Blocking",
-    "CheckResult",
-    "Context",
-    "ActionPlan",
-    "Predicate",
-    "RecordedChange",
-    "World",
-]
-
-P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
 
 
 class World(Protocol):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.launchers import Session
-from console.host.outliving import MAX_WAIT_S, MOST_BYTES, FileTail, ProgramState, ProgramStatus, follow
+from console.host.background import Session
+from console.host.background import MAX_WAIT_S, MOST_BYTES, FileTail, ProgramState, ProgramStatus, follow
 from console.host.process import PATH
 from console.host.streaming import LINE_LIMIT_BYTES, Program
 
@@ -210,7 +210,7 @@ def test_a_line_without_end_is_cut_and_a_flood_is_passed_over(tmp_path: Path) ->
 async def test_it_survives_the_one_that_started_it(tmp_path: Path) -> None:
     code = (
         "import asyncio, os, pathlib\n"
-        "from console.host.launchers import Session\n"
+        "from console.host.background import Session\n"
         "from console.host.streaming import Program\n"
         f"s = Session('x', pathlib.Path({str(tmp_path / 'x.log')!r}), {PATH!r})\n"
         f"g = {str(tmp_path / 'gate')!r}\n"

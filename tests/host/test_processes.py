@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.survey import WORDS, read_own, read_processes
+from console.host.reader import WORDS, read_own, read_processes
 
 BOOTED = 1_700_000_000
 

@@ -11,7 +11,7 @@ import pytest
 from console.errors import HostError, Unknown
 from console.host.activity import Inapplicable
 from console.host.lock_probe import holder_of_lock
-from console.host.survey import HostPaths, HostReader
+from console.host.reader import HostPaths, HostReader
 from console.settings import Quiet
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.launchers import TransientUnit
+from console.host.background import TransientUnit
 from console.host.process import CommandFailed
 from console.host.streaming import Program
 

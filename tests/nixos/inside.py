@@ -13,8 +13,8 @@ from typing import Any
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
 from console.host.detached import DetachedProgram, UnitExists, has_ended, start
-from console.host.launchers import TransientUnit
-from console.host.outliving import ProgramState, follow
+from console.host.background import TransientUnit
+from console.host.background import ProgramState, follow
 from console.host.process import PATH
 from console.host.streaming import Program
 from console.host.unit_chain import expand, restart

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined
-from console.host.outliving import ProgramState, ProgramStatus
+from console.host.background import ProgramState, ProgramStatus
 from console.nixos.file import short
 from console.nixos.outcome import SwitchOutcome, judge
 from console.nixos.prediction import Activation, endangered, read_activation

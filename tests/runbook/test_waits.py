@@ -14,7 +14,7 @@ import pytest
 from console.clock import SystemClock
 from console.durations import stamp
 from console.host.lock import maintenance_lock
-from console.runbook.actions.quiescent import QuiescentParameters, SwarmQuiescent
+from console.runbook.actions.wait import QuiescentParameters, SwarmQuiescent
 from console.runbook.contracts import Blocking
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events

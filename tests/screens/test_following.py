@@ -140,15 +140,15 @@ def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: 
 def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
     terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append_by_rule = log.append_if_allowed
+    append_if_allowed = log.append_if_allowed
 
     def failing(*_: object) -> None:
         raise HostError("The run's log cannot be opened: disk I/O error.", "Check the disk.")
 
-    monkeypatch.setattr(starting, "append_by_rule", failing)
+    monkeypatch.setattr(starting, "append_if_allowed", failing)
     terminal.type("really\n")
     terminal.receive("The run's log cannot be opened: disk I/O error. Check the disk.")
-    monkeypatch.setattr(starting, "append_by_rule", append_by_rule)
+    monkeypatch.setattr(starting, "append_if_allowed", append_if_allowed)
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
 

@@ -104,7 +104,7 @@ def hostile_run() -> StoredRun:
             ),
             no_undo_because=TEXTS[0],
             failure=Failure(text),
-            told=(ConditionResult(name, CheckResult(Answer.YES, text)),),
+            results=(ConditionResult(name, CheckResult(Answer.YES, text)),),
             took_s=3.0,
         )
         for place, (name, text, state) in enumerate(zip(NAMES, TEXTS, StepState, strict=False))

@@ -30,7 +30,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
 from console.host.identity import why_engine_is_foreign
-from console.host.survey import unavailable_activity
+from console.host.reader import unavailable_activity
 from console.settings import SnapshotSettings
 from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.values import SwarmState
@@ -46,7 +46,7 @@ MIN_DEADLINE_S = 1.0
 
 
 class ActivityReader(Protocol):
-    """Reads what goes on on this host, as `console.host.survey.HostReader` does."""
+    """Reads what goes on on this host, as `console.host.reader.HostReader` does."""
 
     def own(self) -> Own:
         """Return this process among the others."""

@@ -12,7 +12,7 @@ from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import Context, NetworkName, ActionPlan, Url
 from console.runbook.language.values import Json
-from console.runbook.predicates.attachments import attachments_as_output
+from console.runbook.predicates.networks import attachments_as_output
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
 from console.text import plural
 

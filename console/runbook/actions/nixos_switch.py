@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
-from console.host.outliving import ProgramState
+from console.host.background import ProgramState
 from console.host.units import read_units
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
 from console.nixos.outcome import Judged, SwitchOutcome

@@ -25,6 +25,11 @@ NO_RETRIES = Retries(max=0)
 WORD_WHEN_DONE = "done"
 """The word for a manual step that names none."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, line ends that few editors know, and characters that reorder text on the screen."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
 
 def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runbook:
     """Return the runbook of a shape that was checked, with the places of its file."""
@@ -88,12 +93,6 @@ def _entries(node: YamlNode, key: str) -> list[ConditionEntry]:
     return (
         [] if inside is None else [entry for entry in entries_of(inside) if isinstance(entry, ConditionEntry)]
     )
-
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Control characters, line ends that few editors know, and characters that reorder text on the screen."""
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def read_runbook(path: Path) -> Runbook:

@@ -26,6 +26,8 @@ from console.runbook.language.variables import KINDS, problem_with
 from console.runbook.predicates.registry import PREDICATES
 from console.text import nearest
 
+LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -139,9 +141,9 @@ def _depends_on_the_run(problem: Problem, node: YamlNode, names: Names) -> bool:
     """Whether a value is only known in the run, so that nothing can be said of it yet."""
     if problem.is_about_key or problem.is_missing:
         return False
-    if any(isinstance(each, str) and "${" in each for each in problem.path):
+    if any(isinstance(key, str) and "${" in key for key in problem.path):
         return True
-    return any(_has_missing_value(each.value, names) for _, each in node.at(problem.path).walk())
+    return any(_has_missing_value(key.value, names) for _, key in node.at(problem.path).walk())
 
 
 def _has_missing_value(value: Value, names: Names) -> bool:
@@ -179,9 +181,6 @@ def _check_text(node: YamlNode, text: str, scope: Scope) -> Iterator[Flaw]:
         return
     for problem in problems:
         yield Flaw(node.place, problem)
-
-
-LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
 
 
 def check_meaning(root: YamlNode) -> Iterator[Flaw]:

@@ -29,6 +29,13 @@ _BY_NAME = ("properties", "patternProperties", "$defs")
 """What is a mapping of names to schemas, and no schema itself."""
 _NOT_IN_DRAFT_7 = ("title", "gt")
 
+_NO_VERIFY: Schema = {
+    "type": "object",
+    "properties": {"none": {"type": "string", "minLength": 1, "description": "Why it cannot be verified."}},
+    "required": ["none"],
+    "additionalProperties": False,
+}
+
 
 def runbook_schema() -> Schema:
     """Return the schema as data."""
@@ -65,14 +72,6 @@ def runbook_schema() -> Schema:
 def schema_text() -> str:
     """Return the schema as it is checked in and printed."""
     return json.dumps(runbook_schema(), indent=2, ensure_ascii=True) + "\n"
-
-
-_NO_VERIFY: Schema = {
-    "type": "object",
-    "properties": {"none": {"type": "string", "minLength": 1, "description": "Why it cannot be verified."}},
-    "required": ["none"],
-    "additionalProperties": False,
-}
 
 
 def _parameters(of: Action[Any] | Predicate[Any]) -> Schema:
@@ -182,13 +181,13 @@ def _predicate(predicate: Predicate[Any]) -> Schema:
 def _plain(schema: Any) -> Any:
     """Return a schema of pydantic's in plain draft 7, without what only repeats a name or stands for a key left out."""
     if isinstance(schema, list):
-        return [_plain(each) for each in schema]
+        return [_plain(value) for value in schema]
     if not isinstance(schema, dict):
         return schema
     plain = {
-        key: {name: _plain(one) for name, one in each.items()} if key in _BY_NAME else _plain(each)
-        for key, each in schema.items()
-        if key not in _NOT_IN_DRAFT_7 and not (key == "default" and (each is None or isinstance(each, dict)))
+        key: {name: _plain(named_schema) for name, named_schema in value.items()} if key in _BY_NAME else _plain(value)
+        for key, value in schema.items()
+        if key not in _NOT_IN_DRAFT_7 and not (key == "default" and (value is None or isinstance(value, dict)))
     }
     choices = plain.get("anyOf")
     if choices and "default" in schema and schema["default"] is None:

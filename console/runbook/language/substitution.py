@@ -20,6 +20,18 @@ from console.text import clean
 
 FORM = "must be predicates by name, such as  - network.unique: proxy"
 
+RUN_NAMES: Mapping[str, str] = {
+    "id": "the identifier of the run",
+    "started_at": "when the run began, such as 2026-06-12T02:00:00+00:00",
+    "engine": "the address of the engine",
+}
+"""What `${run.…}` can name."""
+FORMS = "${vars.NAME}, ${steps.ID.outputs.NAME} or ${run.NAME}"
+_WORD = r"[A-Za-z][A-Za-z0-9_-]*"
+_PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_ESCAPED = "$${"
+_INSIDE = re.compile(rf"(?:(vars|run)\.({_WORD})|steps\.({_WORD})\.outputs\.({_WORD}))")
+
 
 @dataclass(frozen=True, slots=True)
 class ConditionEntry:
@@ -79,20 +91,6 @@ def first_parameter(model: type[BaseModel]) -> str:
     return next((field.alias or name for name, field in model.model_fields.items()), "")
 
 
-RUN_NAMES: Mapping[str, str] = {
-    "id": "the identifier of the run",
-    "started_at": "when the run began, such as 2026-06-12T02:00:00+00:00",
-    "engine": "the address of the engine",
-}
-"""What `${run.…}` can name."""
-FORMS = "${vars.NAME}, ${steps.ID.outputs.NAME} or ${run.NAME}"
-
-_WORD = r"[A-Za-z][A-Za-z0-9_-]*"
-_PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
-_ESCAPED = "$${"
-_INSIDE = re.compile(rf"(?:(vars|run)\.({_WORD})|steps\.({_WORD})\.outputs\.({_WORD}))")
-
-
 class Source(StrEnum):
     """Where a value comes from."""
 
@@ -146,11 +144,11 @@ class Names:
 def references(value: Json) -> Iterator[Reference]:
     """Yield the placeholders in data. Raises RunbookError for what begins like one and is none."""
     if isinstance(value, dict):
-        for each in value.values():
-            yield from references(each)
+        for item in value.values():
+            yield from references(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from references(each)
+        for item in value:
+            yield from references(item)
     elif isinstance(value, str):
         for match in _PLACEHOLDER.finditer(value):
             if match[0] != _ESCAPED:
@@ -166,9 +164,9 @@ def is_whole(text: str) -> bool:
 def substitute(value: Json, names: Names) -> Json:
     """Return data with every placeholder filled. Raises RunbookError where one has no value or cannot stand there."""
     if isinstance(value, dict):
-        return {key: substitute(each, names) for key, each in value.items()}
+        return {key: substitute(item, names) for key, item in value.items()}
     if isinstance(value, list):
-        return [substitute(each, names) for each in value]
+        return [substitute(item, names) for item in value]
     if not isinstance(value, str):
         return value
     if is_whole(value):
@@ -183,7 +181,7 @@ def substitute_text(text: str, names: Names) -> str:
 
 def substitute_call(call: Call, names: Names) -> Call:
     """Return a call with every placeholder in its parameters filled, as `substitute` does."""
-    return replace(call, parameters={key: substitute(each, names) for key, each in call.parameters.items()})
+    return replace(call, parameters={key: substitute(value, names) for key, value in call.parameters.items()})
 
 
 def missing_references(call: Call, names: Names) -> tuple[Reference, ...]:

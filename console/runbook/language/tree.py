@@ -41,6 +41,8 @@ _WORDS: Mapping[str, bool | None] = {
 
 NOWHERE = SourcePosition(1, 1)
 
+Scalar: TypeAlias = bool | int | float | str | None
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
@@ -63,9 +65,9 @@ class YamlNode:
     def of(cls, value: Json, place: SourcePosition = NOWHERE) -> "YamlNode":
         """Return data that stands in no file as if all of it stood at one place."""
         if isinstance(value, dict):
-            return cls({key: cls.of(each, place) for key, each in value.items()}, place)
+            return cls({key: cls.of(item, place) for key, item in value.items()}, place)
         return (
-            cls([cls.of(each, place) for each in value], place)
+            cls([cls.of(item, place) for item in value], place)
             if isinstance(value, list)
             else cls(value, place)
         )
@@ -112,9 +114,6 @@ class YamlNode:
         elif isinstance(self.value, list):
             for index, node in enumerate(self.value):
                 yield from node.walk((*path, index))
-
-
-Scalar: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = Scalar | list[YamlNode] | dict[str, YamlNode]
 
 

@@ -59,7 +59,7 @@ def _parse(variable: Variable, text: str) -> Json:
     elif variable.kind == "boolean" and text in ("true", "false"):
         value = text == "true"
     elif variable.kind == "list":
-        value = [text_item.strip() for text_item in text.split(",") if text_item.strip()]
+        value = [part.strip() for part in text.split(",") if part.strip()]
     problem = problem_with(variable.kind, value)
     if problem:
         raise UsageError(f"The variable {variable.name} {problem}, and {display_text(text)} is not.")
@@ -107,7 +107,7 @@ def _file(value: Json) -> str:
 
 
 def _list(value: Json) -> str:
-    is_list = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
     return "" if is_list else "must be a list of texts"
 
 

@@ -27,6 +27,8 @@ AT_ONCE = 8
 _LISTED_ROUTES = 5
 _WORKS_BELOW = 500
 
+NAMED = 5
+
 
 class HttpParameters(Parameters):
     """How addresses are asked."""
@@ -130,9 +132,6 @@ def _failures(replies: Mapping[str, Reply], before: Mapping[str, int | None] | N
 
 def _works(status: int | None) -> bool:
     return status is not None and status < _WORKS_BELOW
-
-
-NAMED = 5
 
 
 class UnitsParameters(Parameters):

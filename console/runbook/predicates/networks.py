@@ -1,15 +1,60 @@
-"""Predicates about one overlay: what it is, and how much room it has."""
+"""Predicates about one overlay: what it is, how much room it has, and what is attached to it."""
 
-from typing import Annotated, ClassVar
+from collections.abc import (
+    Iterable,
+    Iterator,
+)
+from fnmatch import (
+    fnmatchcase,
+)
+from typing import (
+    Annotated,
+    ClassVar,
+)
 
-from pydantic import BaseModel, Field
+from pydantic import (
+    BaseModel,
+    Field,
+)
 
-from console.addresses.accounting import account
-from console.monitor.snapshot import take_snapshot
-from console.runbook.answers import check_result, overlays_by_name, quick_snapshot, read, cannot_tell_on_error
-from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, Subnet4
-from console.swarm.values import Network
-from console.text import listed, plural
+from console.addresses.accounting import (
+    account,
+)
+from console.monitor.snapshot import (
+    take_snapshot,
+)
+from console.runbook.answers import (
+    cannot_tell_on_error,
+    check_result,
+    overlays_by_name,
+    quick_snapshot,
+    read,
+)
+from console.runbook.contracts import (
+    Answer,
+    CheckResult,
+    Context,
+    Name,
+    NetworkName,
+    Parameters,
+    Subnet4,
+)
+from console.runbook.language.values import (
+    Json,
+)
+from console.swarm.snapshots import (
+    AttachedService,
+    Attachments,
+)
+from console.swarm.values import (
+    Network,
+)
+from console.text import (
+    listed,
+    plural,
+)
+
+NAMED = 5
 
 
 class NetworkIsParameters(Parameters):
@@ -38,7 +83,7 @@ class NetworkIs:
             return check_result(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
         (network,) = networks
         subnets = [str(subnet.network) for subnet in network.subnets]
-        wrong = _differences(network, subnets, parameters)
+        wrong = _network_differences(network, subnets, parameters)
         description = f"{network.name} is {' and '.join(subnets) or 'without a subnet'}"
         return check_result(
             not wrong,
@@ -48,7 +93,7 @@ class NetworkIs:
         )
 
 
-def _differences(network: Network, subnets: list[str], parameters: NetworkIsParameters) -> list[str]:
+def _network_differences(network: Network, subnets: list[str], parameters: NetworkIsParameters) -> list[str]:
     wrong = []
     if parameters.allocated and not network.is_allocated:
         wrong.append("Swarm has not allocated it")
@@ -130,3 +175,156 @@ class NetworkHeadroomMin:
             f"{sentence} Leaks are unknown here, so fewer may be free.",
             evidence,
         )
+
+
+class ServiceBefore(Parameters):
+    """A service as it was attached."""
+
+    mode: str
+    replicas: int | None = None
+    endpoint_mode: str
+    aliases: list[str] = Field(default=[])
+    options: dict[str, str] = Field(default={})
+
+
+class AttachedBefore(Parameters):
+    """What was attached, as `evidence.capture` puts it out."""
+
+    services: dict[str, ServiceBefore] = Field(default={}, description="By name.")
+    containers: list[str] = Field(default=[], description="Containers attached by hand.")
+
+
+class AsBeforeParameters(Parameters):
+    """What must be attached as it was."""
+
+    network: NetworkName
+    before: AttachedBefore = Field(
+        description="What was attached: `${steps.ID.outputs.attached}` of an `evidence.capture` step."
+    )
+    accept: list[Name] = Field(default=[], description="Services and containers (globs) that may differ.")
+
+
+class AttachedAsBefore:
+    """Everything that was attached is attached, with the same aliases, options, mode and replicas."""
+
+    name: ClassVar[str] = "network.attached_as_before"
+    parameters: ClassVar[type[BaseModel]] = AsBeforeParameters
+
+    @cannot_tell_on_error
+    async def check(self, context: Context, parameters: AsBeforeParameters) -> CheckResult:
+        """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
+        now = await context.world.reader.attached(parameters.network)
+        if now is None:
+            return check_result(False, f"Overlay {parameters.network} not found.")
+        before = parameters.before
+        wrong = [
+            difference
+            for difference in _attachment_differences(before, now)
+            if not _is_among(difference[0], parameters.accept)
+        ]
+        texts = [f"{name} {what}" for name, what in wrong]
+        new = [service.name for service in now.services if service.name not in before.services]
+        count = len(before.services) + len(before.containers)
+        if wrong:
+            sentence = (
+                f"{len(wrong)} of {count} on {parameters.network} differ from before: {listed(texts, NAMED)}."
+            )
+        else:
+            note = f" New on it: {listed(new, NAMED)}." if new else ""
+            sentence = f"All {count} that were on {parameters.network} are on it as before.{note}"
+        return check_result(not wrong, sentence, differences=dict(wrong), new=list(new))
+
+
+def _attachment_differences(before: AttachedBefore, now: Attachments) -> Iterator[tuple[str, Json]]:
+    services = {service.name: service for service in now.services}
+    for name, was in before.services.items():
+        what = _service_difference(was, services.get(name))
+        if what:
+            yield name, what
+    for name in before.containers:
+        if name not in now.containers:
+            yield name, "is no longer attached"
+
+
+def _service_difference(was: ServiceBefore, now: AttachedService | None) -> str:
+    if now is None:
+        return "is no longer attached"
+    pairs = (
+        ("aliases", sorted(was.aliases), sorted(now.aliases)),
+        ("options", was.options, dict(now.options)),
+        ("mode", was.mode, now.service.mode),
+        ("replicas", was.replicas, now.service.replicas),
+        ("endpoint mode", was.endpoint_mode, now.service.endpoint_mode),
+    )
+    wrong = [f"{what} {_value_text(new)} instead of {_value_text(old)}" for what, old, new in pairs if old != new]
+    return f"has {' and '.join(wrong)}" if wrong else ""
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{key}={item}" for key, item in value.items()]
+    return (listed(value) if value else "none") if isinstance(value, list) else str(value)
+
+
+class IncludesParameters(Parameters):
+    """What must be attached."""
+
+    network: NetworkName
+    services: list[Name] = Field(
+        default=[], description="Names or globs of services; each must match at least one."
+    )
+    containers: list[Name] = Field(default=[], description="Names or globs of containers attached by hand.")
+
+
+class AttachedIncludes:
+    """These services and containers are attached to an overlay; others may be too."""
+
+    name: ClassVar[str] = "network.attached_includes"
+    parameters: ClassVar[type[BaseModel]] = IncludesParameters
+
+    @cannot_tell_on_error
+    async def check(self, context: Context, parameters: IncludesParameters) -> CheckResult:
+        """Tell whether they are attached, and name those that are not."""
+        now = await context.world.reader.attached(parameters.network)
+        if now is None:
+            return check_result(False, f"Overlay {parameters.network} not found.")
+        services = [service.name for service in now.services]
+        missing = [
+            *_unmet(parameters.services, services),
+            *_unmet(parameters.containers, now.containers),
+        ]
+        count = plural(len(services), "service")
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            return check_result(
+                False,
+                f"{listed(missing, NAMED)} {verb} not attached to {parameters.network}.",
+                missing=list(missing),
+            )
+        return check_result(True, f"All of them are attached to {parameters.network}, which has {count}.")
+
+
+def _unmet(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    names = tuple(names)
+    return [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+
+
+def _is_among(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def attachments_as_output(attachments: Attachments) -> Json:
+    """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
+    return {
+        "services": {
+            service.name: {
+                "mode": service.service.mode,
+                "replicas": service.service.replicas,
+                "endpoint_mode": service.service.endpoint_mode,
+                "aliases": list(service.aliases),
+                "options": dict(service.options),
+            }
+            for service in attachments.services
+        },
+        "containers": list(attachments.containers),
+    }

@@ -16,6 +16,11 @@ from console.runbook.run.view import Consent, Question, RunState, RunView, StepS
 
 CONSENT_EXPIRED = "Conditions changed since you confirmed."
 
+UNDO_AFTER_S = 300.0
+"""How long a question may stay open while services are down; then what took them down is undone."""
+MOST_IDLE_STARTS = 3
+"""How many runners in a row may crash at startup."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -194,12 +199,6 @@ _EVENTS: dict[type[Any], Callable[[Any, RunView], events.Event]] = {
         next_action.is_undone, tuple(step.id for step in view.left_behind)
     ),
 }
-
-
-UNDO_AFTER_S = 300.0
-"""How long a question may stay open while services are down; then what took them down is undone."""
-MOST_IDLE_STARTS = 3
-"""How many runners in a row may crash at startup."""
 
 
 def choose_next_action(view: RunView) -> NextAction:

@@ -9,6 +9,9 @@ from console.runbook.run import events
 from console.runbook.run.view import ChangeRecord, Consent, Decision, Failure, RunView, StepState, StepView
 from console.runbook.run.waits import merge_rows
 
+STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
+"""How a verification changes a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
@@ -66,10 +69,6 @@ def _after_checkpoint(steps: tuple[StepView, ...], last: int) -> int:
         if steps[number].head.is_checkpoint:
             return number
     return 0
-
-
-STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
-"""How a verification changes a step."""
 
 
 def again(step: StepView, *, attempt: int | None = None) -> StepView:

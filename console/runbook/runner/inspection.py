@@ -54,6 +54,17 @@ CHECK_WITHIN_S = 120.0
 VERIFY_EVERY_S = 1.0
 """The pause between two verifications of a step."""
 
+MOST_LINES = 40
+MARGIN_S = 2.0
+"""Longer than it takes until a line is in the journal."""
+LONGEST_S = 3600.0
+"""For a step that took longer, only the last hour is read."""
+
+GRACE_S = 10.0
+"""Beyond a step's time limit, before its act is ended from outside."""
+UNSURE = (EngineTimeout, MalformedReply, EngineUnreachable)
+"""After one of these the engine may have done what it was asked or not."""
+
 
 async def prepare(runner: RunnerContext, step: Step) -> events.Prepared | events.Failed:
     """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
@@ -67,7 +78,7 @@ async def prepare(runner: RunnerContext, step: Step) -> events.Prepared | events
     try:
         names = names_of(view)
         ready, word = ready_action(step, names), word_of(step, names)
-        probes = [substitute_call(each, names) for each in step.probe]
+        probes = [substitute_call(call, names) for call in step.probe]
         requires = [substitute_call(require, names) for require in step.requires]
     except RunbookError as error:
         return events.Failed(step.id, step_view.attempt, error.sentence, error.hint)
@@ -81,8 +92,8 @@ async def prepare(runner: RunnerContext, step: Step) -> events.Prepared | events
         events.ConditionResult(require.name, await _answer_within_limit(answer_to(context, require)))
         for require in requires
     ]
-    for each in step.requires_steps:
-        results += await _check_step(runner, runner.step(each), names)
+    for step_id in step.requires_steps:
+        results += await _check_step(runner, runner.step(step_id), names)
     digest = digest_of(view.header.digest, ready.call, plan.basis)
     return events.Prepared(step.id, step_view.attempt, ready.call, digest, word, probe, plan, tuple(results))
 
@@ -216,13 +227,6 @@ def report_bug(error: Exception) -> str:
     )
 
 
-MOST_LINES = 40
-MARGIN_S = 2.0
-"""Longer than it takes until a line is in the journal."""
-LONGEST_S = 3600.0
-"""For a step that took longer, only the last hour is read."""
-
-
 async def read_daemon_log(world: RunWorld, began_at: datetime) -> tuple[str, ...]:
     """Return what dockerd logged since a moment, a line for each kind, or why that is not known."""
     try:
@@ -242,12 +246,6 @@ async def read_daemon_log(world: RunWorld, began_at: datetime) -> tuple[str, ...
     lines += [f"unexplained: {message.text} ({message.count} times)" for message in summary.error_patterns]
     more = [f"… {len(lines) - MOST_LINES} more kinds"] if len(lines) > MOST_LINES else []
     return (*lines[:MOST_LINES], *more) or ("No findings.",)
-
-
-GRACE_S = 10.0
-"""Beyond a step's time limit, before its act is ended from outside."""
-UNSURE = (EngineTimeout, MalformedReply, EngineUnreachable)
-"""After one of these the engine may have done what it was asked or not."""
 
 
 async def act(

@@ -46,6 +46,10 @@ from console.text import duration
 
 STOPPED = "It was stopped with the run."
 
+LOCK_WITHIN_S = 30.0
+"""How long to wait for another command that holds the lock."""
+FULL = "The disk is full. The run's reserved space was needed to record the result of its last step."
+
 
 class Executor:
     """Makes moves, with the maintenance lock held. Every method raises StoreFailed where the log cannot be written."""
@@ -161,11 +165,6 @@ class Executor:
 
     def _step(self, step_id: str) -> Step:
         return self._runner.step(step_id)
-
-
-LOCK_WITHIN_S = 30.0
-"""How long to wait for another command that holds the lock."""
-FULL = "The disk is full. The run's reserved space was needed to record the result of its last step."
 
 
 class Runner:

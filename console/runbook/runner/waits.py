@@ -29,6 +29,11 @@ POLL_S = 0.25
 LINGER_S = 900.0
 """How long a runner waits for an answer; then it ends, and the answer starts another one."""
 
+WRITTEN_EVERY_S = 1.0
+"""As seldom as the pulse: a kill loses so much of a wait."""
+HEADLINE_EVERY_S = 30.0
+"""The least time between two lines for viewers that print line after line."""
+
 
 class WaitPolicy:
     """Knows how long to wait, and for what not to."""
@@ -73,12 +78,6 @@ class WaitPolicy:
             return None if task.cancelled() else task.result()
         finally:
             await cancel_all(task)
-
-
-WRITTEN_EVERY_S = 1.0
-"""As seldom as the pulse: a kill loses so much of a wait."""
-HEADLINE_EVERY_S = 30.0
-"""The least time between two lines for viewers that print line after line."""
 
 
 class Waits:

@@ -16,6 +16,15 @@ RESERVE = "reserve"
 RESERVE_BYTES = 4 * 1024 * 1024
 """Enough for every event of the largest step, and for what SQLite writes beside them."""
 
+RUNS = "runs"
+LOG = "log.db"
+RUNNER_LOCK = "runner.lock"
+"""Held by the runner while it works on the run, or waits for the operator."""
+RUNNER_OUTPUT = "runner.log"
+"""A detached runner's standard output and error."""
+_NEW_PREFIX = ".new-"
+_STALE_S = 3600.0
+
 
 def hold_reserve(folder: Path, size: int = RESERVE_BYTES) -> None:
     """Take the space, so that it is there; that it was taken proves too that the folder can be written.
@@ -45,16 +54,6 @@ def release_reserve(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-RUNS = "runs"
-LOG = "log.db"
-RUNNER_LOCK = "runner.lock"
-"""Held by the runner while it works on the run, or waits for the operator."""
-RUNNER_OUTPUT = "runner.log"
-"""A detached runner's standard output and error."""
-_NEW_PREFIX = ".new-"
-_STALE_S = 3600.0
 
 
 def runbook_path(folder: Path, digest: str) -> Path:

@@ -19,6 +19,15 @@ from console.text import SENTENCE_LIMIT, clean
 WAITING = "waiting.json"
 _MOST_BYTES = 256 * 1024
 
+PULSE = "pulse"
+_SIZE = 128
+
+OUTPUT = "output.db"
+LINES_KEPT = 5_000
+"""For each step; older lines are dropped."""
+_TRIM_EVERY = 500
+BUSY_S = 1.0
+
 
 def write_waiting(folder: Path, waiting: Waiting) -> None:
     """Replace what a run waits for."""
@@ -55,10 +64,6 @@ def waiting_mark(folder: Path) -> int:
         return 0
 
 
-PULSE = "pulse"
-_SIZE = 128
-
-
 def beat(folder: Path) -> None:
     """Write a sign of life. One that cannot be written is left out: viewers then see that it is missing."""
     pulse = json.dumps({"boot": boot_id(), "monotonic": time.monotonic(), "pid": os.getpid()})
@@ -78,13 +83,6 @@ def pulse_age_s(folder: Path) -> float | None:
         return max(0.0, time.monotonic() - pulse["monotonic"]) if pulse["boot"] == boot_id() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-OUTPUT = "output.db"
-LINES_KEPT = 5_000
-"""For each step; older lines are dropped."""
-_TRIM_EVERY = 500
-BUSY_S = 1.0
 
 
 class Output:

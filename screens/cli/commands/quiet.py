@@ -9,7 +9,7 @@ from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import UsageError
-from console.host.survey import HostReader
+from console.host.reader import HostReader
 from console.settings import Settings
 from console.swarm.connection import EngineConnection
 from console.swarm.events import EventSource

@@ -21,6 +21,19 @@ from console.text import clean
 
 PROC = Path("/proc")
 
+T = TypeVar("T")
+_NO_SYSTEMD = "systemd does not run on this machine."
+
+WORDS = 16
+"""Words of a command line that are kept: a program, its options and what it is told to do come first."""
+
+_PTS_MAJORS = range(136, 144)
+"""Device majors of pseudo terminals (Linux, Documentation/admin-guide/devices.txt)."""
+
+_SESSION = re.compile(r"session-([^/]+)\.scope")
+
+_UNIT = re.compile(r"/([^/]+\.(?:service|scope))(?:/|$)")
+
 
 async def read_logins(timeout_s: float, run: Run = output_of, *, logind: bool = True) -> tuple[Login, ...]:
     """Return the sessions that have a terminal, this one among them, and somebody at it.
@@ -80,11 +93,6 @@ def _from_utmp(output: bytes) -> tuple[Login, ...]:
             since = None
         logins.append(Login(clean(words[0]), clean(words[1]), "", since))
     return tuple(logins)
-
-
-T = TypeVar("T")
-
-_NO_SYSTEMD = "systemd does not run on this machine."
 
 
 def unavailable_activity(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
@@ -160,20 +168,6 @@ async def _result(value: Awaitable[T]) -> Result[T]:
 
 async def _inapplicable(reason: str) -> Inapplicable:
     return Inapplicable(reason)
-
-
-WORDS = 16
-"""Words of a command line that are kept: a program, its options and what it is told to do come first."""
-
-
-_PTS_MAJORS = range(136, 144)
-"""Device majors of pseudo terminals (Linux, Documentation/admin-guide/devices.txt)."""
-
-
-_SESSION = re.compile(r"session-([^/]+)\.scope")
-
-
-_UNIT = re.compile(r"/([^/]+\.(?:service|scope))(?:/|$)")
 
 
 def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
