@@ -1,4 +1,7 @@
-"""The activity of this host, as values. Every text in here has passed `console.text.clean`."""
+"""The activity of this host as values, and the names of units as systemctl reads them.
+
+Every text in a value has passed `console.text.clean`.
+"""
 
 import re
 from dataclasses import dataclass
@@ -114,7 +117,7 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Inapplicable:
-    """A part that has no meaning here, and why: an engine elsewhere, a machine without systemd, nothing configured."""
+    """A reading that has no meaning here, and why: an engine elsewhere, a machine without systemd, nothing configured."""
 
     reason: str
     is_configured: bool = False

@@ -7,51 +7,24 @@ go on after a crash.
 import asyncio
 import os
 import re
-from collections.abc import (
-    Sequence,
-)
-from contextlib import (
-    suppress,
-)
-from dataclasses import (
-    dataclass,
-)
-from enum import (
-    StrEnum,
-)
-from pathlib import (
-    Path,
-)
-from typing import (
-    Protocol,
-)
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
-from console.clock import (
-    Clock,
-)
-from console.errors import (
-    HostError,
-)
-from console.host.process import (
-    CommandFailed,
-    output_of,
-)
-from console.host.streaming import (
-    LINE_LIMIT_BYTES,
-    Listen,
-    Program,
-)
-from console.host.units import (
-    Run,
-)
-from console.text import (
-    clean,
-)
+from console.clock import Clock
+from console.errors import HostError
+from console.host.process import CommandFailed, output_of
+from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
+from console.host.units import Run
+from console.text import clean
 
 
 POLL_S = 0.5
 MAX_WAIT_S = 60.0
-"""For this long a program that cannot be looked at is looked for again: systemd itself may be restarting."""
+"""For this long the status of a program is asked again after an error: systemd itself may be restarting."""
 MOST_BYTES = 4 * 1024 * 1024
 """Of more than that which was written since the last poll only the end is passed on."""
 _CHUNK_BYTES = 65_536
@@ -95,7 +68,7 @@ class ProgramStatus:
     """Why it was ended, where it did not end by itself: `signal`, `timeout`, `oom-kill` …"""
 
 
-class Outliving(Protocol):
+class BackgroundProgram(Protocol):
     """One program, by its name."""
 
     @property
@@ -129,10 +102,10 @@ def make_log(path: Path) -> None:
         raise HostError(f"The log {path} cannot be created: {error.strerror}.") from error
 
 
-async def follow(program: Outliving, clock: Clock, listen: Listen) -> ProgramStatus:
-    """Wait for the end of a program, hand on what it writes from its beginning, and return how it ended.
+async def follow(program: BackgroundProgram, clock: Clock, listen: Listen) -> ProgramStatus:
+    """Wait for the end of a program, pass on what it writes from its beginning, and return how it ended.
 
-    When this is cancelled, the program goes on. Raises HostError when it cannot be looked at for `MAX_WAIT_S`.
+    When this is cancelled, the program goes on. Raises HostError when its status cannot be read for `MAX_WAIT_S`.
     """
     lines = FileTail(program.log)
     blind_since_s: float | None = None
@@ -231,7 +204,7 @@ class TransientUnit:
             f"--unit={self._name}",
             "--no-ask-password",
             "--quiet",
-            # Without it a unit that ended well is gone before anybody has asked how.
+            # Without it a unit that ended well is gone before its result can be read.
             "--remain-after-exit",
             # Does not return before the program runs, so a missing program is reported at once.
             "--service-type=exec",
@@ -271,7 +244,7 @@ class TransientUnit:
                 await self._run(("systemctl", verb, "--", self.name), _COMMAND_TIMEOUT_S)
 
 
-class Session:
+class DetachedSession:
     """One program in a session of its own. `log` lies in a folder that is there; what it notes lies beside it."""
 
     def __init__(self, name: str, log: Path, path: str) -> None:

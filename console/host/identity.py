@@ -55,7 +55,7 @@ def boot_id(path: Path = BOOT_ID) -> str:
 
 
 def static_addresses(root: Path, container_ids: Iterable[str], network: str) -> Mapping[str, bool]:
-    """Return for each container whether its address on a network was given by hand; absent where that is not to be read."""
+    """Return for each container whether its address on a network was given by hand; absent where that cannot be read."""
     is_static: dict[str, bool] = {}
     for id_ in container_ids:
         try:

@@ -99,7 +99,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
         self.is_over = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        """Hand data on."""
+        """Count the bytes, so that `finish` sees whether anything still arrives."""
         self.received += len(data)
         super().data_received(data)
 
@@ -160,7 +160,7 @@ class RunningCommand:
         await self._listening
 
     async def _end(self) -> None:
-        """Let both streams come to their end soon after the command has: it may have left a process behind."""
+        """End both streams soon after the command has ended: it may have left a process behind."""
         await self._process.wait()
         for pipe in self._pipes:
             await pipe.finish()

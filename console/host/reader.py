@@ -1,4 +1,4 @@
-"""Surveys this host, each part by its own door: units, processes, logins."""
+"""Reads the activity of this host: processes, logins, and systemd's units, timers and jobs."""
 
 import asyncio
 import json
@@ -96,13 +96,13 @@ def _from_utmp(output: bytes) -> tuple[Login, ...]:
 
 
 def unavailable_activity(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
-    """Return the activity of a host that is not the engine's, or not known to be."""
+    """Return an activity without a single reading: the host is not the engine's, or not known to be."""
     return HostActivity(own, reason, reason, reason, reason, reason, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class HostPaths:
-    """Where a host is looked at."""
+    """Where a host is read."""
 
     proc: Path = PROC
     booted: Path = BOOTED
@@ -114,7 +114,7 @@ DEFAULT_PATHS = HostPaths()
 
 
 class HostReader:
-    """Looks at one host, each command within `timeout_s`."""
+    """Reads one host, each command within `timeout_s`."""
 
     def __init__(
         self, quiet: Quiet, timeout_s: float, paths: HostPaths = DEFAULT_PATHS, *, holds_lock: bool = False
@@ -154,7 +154,7 @@ class HostReader:
         if not patterns:
             return Inapplicable(f"No {what} are configured.")
         if not systemd:
-            # Asked for by name: to pass over it would be to say that it is quiet.
+            # Asked for by name: to skip it would be to say that it is quiet.
             return Inapplicable(f"quiet.{what} is configured, but {_NO_SYSTEMD}", is_configured=True)
         return await _result(read(patterns, self._timeout_s, self._paths.run))
 

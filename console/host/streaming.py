@@ -1,4 +1,4 @@
-"""Runs one program and hands on what it says while it runs: the part of the process door for programs that take long."""
+"""Runs one program and passes on its output line by line: for programs that take long."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ LINE_LIMIT_BYTES = 8_192
 GRACE_S = 5.0
 """Between being asked to end and being killed."""
 RECEIVED_WITHIN_S = 60.0
-"""After its end, for what it said last: the listener may be slow."""
+"""After its end, for its last output: the listener may be slow."""
 LEFT_BEHIND = b"... a process that it left behind still holds its output; what that one says is not shown ..."
 TOO_SLOW = b"... the rest of its output is cut off: it was not taken in within a minute ..."
 _CHUNK_BYTES = 65_536
@@ -70,20 +70,20 @@ async def run_streaming(
 
 @dataclass(frozen=True, slots=True)
 class _PipeReader:
-    """A pipe, and what listens to it."""
+    """A pipe, and the task that reads it."""
 
     pipe: OutputPipe
     reading: "asyncio.Task[None]"
 
     async def finish(self) -> bool:
-        """Wait until all that a program wrote has been heard, once it has ended; return whether somebody holds its pipe."""
+        """Wait until all output of a program that has ended is read; return whether somebody holds its pipe."""
         is_held = await self.pipe.finish()
         await self.reading
         return is_held
 
 
 async def _rest_of(*streams: _PipeReader) -> bytes:
-    """Wait until all that a program said has been heard, once it has ended; return a line about what is missing, if any."""
+    """Wait until all output of a program that has ended is passed on; return a line about what is missing, if any."""
     try:
         async with asyncio.timeout(RECEIVED_WITHIN_S):
             # One after the other: where both are one, the second time is over at once.
@@ -95,7 +95,7 @@ async def _rest_of(*streams: _PipeReader) -> bytes:
 
 @asynccontextmanager
 async def _open_pipe(listen: Listen) -> AsyncIterator[_PipeReader]:
-    """Give a pipe that is listened to."""
+    """Give a pipe whose lines go to a listener."""
     async with output_pipe() as pipe:
         reading = asyncio.create_task(_receive(pipe.reader, listen))
         try:

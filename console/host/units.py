@@ -1,4 +1,4 @@
-"""What systemd is doing: its jobs, some units, some timers; and names as systemctl reads them."""
+"""What systemd is doing: its jobs, some units, some timers."""
 
 import json
 import time

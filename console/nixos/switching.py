@@ -12,8 +12,8 @@ from typing import Any
 
 from console.clock import Clock
 from console.errors import Declined, HostError
-from console.host.background import Session, TransientUnit
-from console.host.background import Outliving, ProgramStatus, follow
+from console.host.background import DetachedSession, TransientUnit
+from console.host.background import BackgroundProgram, ProgramStatus, follow
 from console.host.streaming import Program
 from console.nixos.file import NixosPaths
 from console.nixos.outcome import Judged, judge
@@ -133,10 +133,10 @@ async def other_switch(places: NixosPaths) -> str:
     return ""
 
 
-def _program(switch: Switch, places: NixosPaths) -> Outliving:
+def _program(switch: Switch, places: NixosPaths) -> BackgroundProgram:
     if switch.is_unit:
         return TransientUnit(switch.name, Path(switch.log), places.run)
-    return Session(switch.name, Path(switch.log), places.path)
+    return DetachedSession(switch.name, Path(switch.log), places.path)
 
 
 async def _clear_failed(places: NixosPaths) -> None:

@@ -1,4 +1,4 @@
-"""How actions and predicates look at swarm and host, and answer."""
+"""How actions and predicates read swarm and host, and answer."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import wraps
@@ -29,7 +29,7 @@ System: TypeAlias = Annotated[str, Field(pattern=STORE_PATH, max_length=300)]
 
 
 class Unreadable(HostError):
-    """A part that an answer rests on could not be read."""
+    """Something that an answer rests on could not be read."""
 
 
 def read(result: Result[T]) -> T:
@@ -63,7 +63,7 @@ def check_result(is_so: bool, sentence: str, **evidence: Json) -> CheckResult:  
 
 
 def all_of(answers: Iterable[CheckResult]) -> Answer:
-    """Return what several answers come to: no where any is, then cannot tell where any is."""
+    """Return the worst of several answers: no, then cannot tell, then yes."""
     kinds = {answer.answer for answer in answers}
     return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in kinds), Answer.YES)
 
@@ -97,14 +97,14 @@ def services_on(swarm: SwarmState, name: str) -> tuple[Service, ...]:
 
 
 class ReadOnly(Generic[M]):
-    """The part that every action which only looks has in common."""
+    """The base of every action that only reads."""
 
     effect: ClassVar[Effect] = Effect.READ
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = "It changes nothing."
 
     async def probe(self, context: Context, parameters: M) -> CheckResult:
-        """Tell that a look has to be taken each time."""
+        """Tell that it is to be done: an earlier snapshot may be out of date."""
         return check_result(False, "What was seen once may have changed since.")
 
     async def verify(self, context: Context, parameters: M, outputs: Mapping[str, Json]) -> CheckResult:
@@ -149,7 +149,7 @@ async def folder_of(context: Context, name: str, text: str) -> Path:
 
 
 def recorded_changes(context: Context, kind: str, *what: str) -> Iterator[RecordedChange]:
-    """Yield what earlier attempts touched of a kind in one of these ways, the latest first."""
+    """Yield the change records of earlier attempts for one kind of object and these changes, the latest first."""
     return (
         change for change in reversed(context.recorded_changes) if change.kind == kind and change.what in what
     )

@@ -106,12 +106,12 @@ class World(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """The clock."""
+        """The time of day, the monotonic time, and sleep."""
         ...
 
     @property
     def settings(self) -> Settings:
-        """The settings of the run."""
+        """As they were when the run began."""
         ...
 
     @property
@@ -144,7 +144,7 @@ class Context(Protocol):
 
     @property
     def world(self) -> World:
-        """The world."""
+        """What it reads and changes."""
         ...
 
     @property
@@ -159,12 +159,12 @@ class Context(Protocol):
 
     @property
     def change_records(self) -> ChangeRecords:
-        """Records of the objects that it touches."""
+        """Records of the objects that it changes."""
         ...
 
     @property
     def recorded_changes(self) -> Sequence[RecordedChange]:
-        """What all earlier attempts of this step recorded of the objects that they touched, in order.
+        """What all earlier attempts of this step recorded of the objects that they changed, in order.
 
         An attempt that goes on where another was interrupted, and an undo, find there what was before.
         """
@@ -178,11 +178,11 @@ class Context(Protocol):
         ...
 
     async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
-        """Tell what is waited for at this moment, at every look of a wait; `note` where nothing blocks.
+        """Tell what is waited for at this moment, at every check of a wait; `note` where nothing blocks.
 
         With neither, the wait is over, though the step goes on.
 
-        It is shown in one place, and kept as how long each thing blocked: it adds nothing to the output.
+        It is shown in one place, and stored as how long each thing blocked: it adds nothing to the output.
         """
         ...
 

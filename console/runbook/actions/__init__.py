@@ -1,1 +1,1 @@
-"""What a step can do: a closed registry of typed actions and predicates, each thin over a remedy or a check."""
+"""What a step can do: a closed registry of typed actions and predicates, each thin over an operation or a check."""

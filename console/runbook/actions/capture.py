@@ -1,4 +1,4 @@
-"""Takes a dated look that is kept with the run, for its report and for comparing afterwards."""
+"""Takes a dated snapshot that is stored with the run, for its report and for comparing afterwards."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -18,7 +18,7 @@ from console.text import plural
 
 
 class CaptureParameters(HttpParameters):
-    """What is looked at besides the swarm as a whole."""
+    """What is read besides the swarm as a whole."""
 
     network: NetworkName | None = Field(
         default=None, description="An overlay: its addresses, and everything attached to it."
@@ -34,7 +34,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
     outputs: ClassVar[tuple[str, ...]] = ("taken_at", "engine", "findings", "network", "attached", "routes")
 
     async def plan(self, context: Context, parameters: CaptureParameters) -> ActionPlan:
-        """Tell what will be looked at."""
+        """Tell what will be read."""
         reads = ["findings about the whole swarm"]
         if parameters.network:
             reads.append(f"addresses of {parameters.network} and what is attached to it")
@@ -45,7 +45,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
         )
 
     async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:
-        """Look, and return what was seen: no environment, arguments or config data."""
+        """Take the snapshot and return it, without environment, arguments and config data."""
         world = context.world
         snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
         engine = read(snapshot.swarm.engine)

@@ -86,7 +86,7 @@ class ChecksParameters(Parameters):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what came of it, or why it has no meaning here."""
+    """One check: its result, or why it does not apply here."""
 
     code: str
     result: CheckResult
@@ -101,7 +101,7 @@ class ChecksAll(ReadOnly[ChecksParameters]):
     outputs: ClassVar[tuple[str, ...]] = ("checks",)
 
     async def plan(self, context: Context, parameters: ChecksParameters) -> ActionPlan:
-        """Make the checks, and tell what came of each."""
+        """Make the checks, and tell each result."""
         checks = [check async for check in _all_checks(context, parameters)]
         return ActionPlan(
             f"{plural(len(checks), 'check')}, all of which must hold.",

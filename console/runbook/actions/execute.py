@@ -104,7 +104,7 @@ class Exec:
     async def verify(
         self, context: Context, parameters: ExecParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
-        """Tell its exit code; what it should have come to, the step's own `verify` says."""
+        """Tell its exit code; whether the program did its work, the step's own `verify` says."""
         code = outputs.get("exit_code")
         is_well = isinstance(code, int) and code in parameters.expect
         answer = Answer.YES if is_well else Answer.CANNOT_TELL

@@ -1,55 +1,19 @@
 """Measures leaks: a census counts what an overlay has lost, and a leak probe what each order of removal loses."""
 
-from collections.abc import (
-    Mapping,
-)
-from typing import (
-    ClassVar,
-)
+from collections.abc import Mapping
+from typing import ClassVar
 
-from pydantic import (
-    BaseModel,
-    Field,
-)
+from pydantic import BaseModel, Field
 
-from console.addresses.accounting import (
-    account,
-)
-from console.errors import (
-    Declined,
-    EngineError,
-    Unknown,
-    known,
-)
-from console.host.identity import (
-    machine_id,
-)
-from console.monitor.snapshot import (
-    read_own_routes,
-)
-from console.operations.census.census import (
-    CensusDependencies,
-    decline_unless_walkable,
-    take_census,
-    walkable_network,
-)
-from console.operations.census.values import (
-    CensusResult,
-    WalkableNetwork,
-)
-from console.operations.leak_probe import (
-    LeakProbe,
-    Leaks,
-)
-from console.operations.probes import (
-    own_mark,
-    remove_leftovers,
-)
-from console.runbook.answers import (
-    cannot_tell_on_error,
-    check_result,
-    read_state,
-)
+from console.addresses.accounting import account
+from console.errors import Declined, EngineError, Unknown, known
+from console.host.identity import machine_id
+from console.monitor.snapshot import read_own_routes
+from console.operations.census.census import CensusDependencies, decline_unless_walkable, take_census, walkable_network
+from console.operations.census.values import CensusResult, WalkableNetwork
+from console.operations.leak_probe import LeakProbe, Leaks
+from console.operations.probes import own_mark, remove_leftovers
+from console.runbook.answers import cannot_tell_on_error, check_result, read_state
 from console.runbook.contracts import (
     ActionPlan,
     Answer,
@@ -58,13 +22,8 @@ from console.runbook.contracts import (
     NetworkName,
     Parameters,
 )
-from console.runbook.language.values import (
-    Effect,
-    Json,
-)
-from console.text import (
-    plural,
-)
+from console.runbook.language.values import Effect, Json
+from console.text import plural
 
 
 

@@ -1,4 +1,4 @@
-"""Recreates an overlay with another subnet under everything that is on it: thin over the remedy."""
+"""Recreates an overlay with another subnet under everything that is on it, with the operation of that name."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
@@ -75,7 +75,7 @@ class NetworkRecreate:
     name: ClassVar[str] = "network.recreate"
     effect: ClassVar[Effect] = Effect.OUTAGE
     parameters: ClassVar[type[BaseModel]] = RecreateParameters
-    # Whatever was begun is looked at, and finished.
+    # It reads how far an earlier attempt got, and finishes it.
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = (

@@ -61,7 +61,7 @@ class NixosSwitch:
     name: ClassVar[str] = "nixos.switch"
     effect: ClassVar[Effect] = Effect.CHANGE
     parameters: ClassVar[type[BaseModel]] = SwitchParameters
-    # It goes on with a switch that was interrupted, and switching twice comes to the same.
+    # It goes on with a switch that was interrupted, and switching twice gives the same system.
     may_retry: ClassVar[bool] = True
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = ("system", "old_system", "log")

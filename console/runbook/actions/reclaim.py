@@ -1,78 +1,25 @@
-"""Frees leaked addresses: another manager takes the lead, or the leader's dockerd is restarted. The work is done by the operations of `vipconsole reclaim`."""
+"""Frees leaked addresses as `vipconsole reclaim` does: by a hand-over of the lead, or by a restart of the leader's dockerd."""
 
-from collections.abc import (
-    Mapping,
-)
-from datetime import (
-    datetime,
-)
-from typing import (
-    ClassVar,
-)
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 
-from console.addresses.leaks import (
-    allocator_of,
-)
-from console.errors import (
-    Declined,
-    StepFailed,
-    Unknown,
-)
-from console.host.identity import (
-    machine_id,
-)
-from console.host.unit_chain import (
-    restart_daemon_unit,
-)
-from console.operations.probes import (
-    own_mark,
-)
-from console.operations.reclaim.handover import (
-    Ending,
-    Handover,
-    read_roles,
-)
-from console.operations.reclaim.plan import (
-    ReclaimTarget,
-    Way,
-    plan_handover,
-    plan_reclaim,
-)
-from console.operations.reclaim.restart import (
-    DaemonRestart,
-)
-from console.runbook.answers import (
-    cannot_tell_on_error,
-    check_result,
-    quick_snapshot,
-    time_to_wait_s,
-    why_not_this_host,
-)
-from console.runbook.contracts import (
-    ActionPlan,
-    Answer,
-    CheckResult,
-    Context,
-    Parameters,
-)
-from console.runbook.language.values import (
-    Effect,
-    Json,
-)
-from console.swarm.managers import (
-    Roles,
-)
-from console.swarm.values import (
-    Node,
-    SwarmState,
-)
-from console.text import (
-    listed,
-)
+from console.addresses.leaks import allocator_of
+from console.errors import Declined, StepFailed, Unknown
+from console.host.identity import machine_id
+from console.host.unit_chain import restart_daemon_unit
+from console.operations.probes import own_mark
+from console.operations.reclaim.handover import Ending, Handover, read_roles
+from console.operations.reclaim.plan import ReclaimTarget, Way, plan_handover, plan_reclaim
+from console.operations.reclaim.restart import DaemonRestart
+from console.runbook.answers import cannot_tell_on_error, check_result, quick_snapshot, time_to_wait_s, why_not_this_host
+from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
+from console.runbook.language.values import Effect, Json
+from console.swarm.managers import Roles
+from console.swarm.values import Node, SwarmState
+from console.text import listed
 
 USUAL_S = 34.0
 """From the stop until services run again (measured on 28.5.2)."""

@@ -1,4 +1,4 @@
-"""Removes stacks without losing addresses: thin over the remedy that `vipconsole stack-rm` uses."""
+"""Removes stacks without losing addresses: with the operation that `vipconsole stack-rm` uses."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,48 +1,17 @@
-"""Waits: until swarm and host are quiet, until predicates hold at the same time, or until the operator has done something."""
+"""Waits until swarm and host are quiet, until predicates hold at once, or until the operator has done something."""
 
 import json
-from collections.abc import (
-    AsyncGenerator,
-    Mapping,
-)
-from contextlib import (
-    aclosing,
-)
-from typing import (
-    Annotated,
-    ClassVar,
-)
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Annotated, ClassVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    JsonValue,
-)
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
-from console.diagnosis.quiescence.values import (
-    QuiescenceRules,
-    QuiescenceVerdict,
-    Report,
-    list_blockers,
-    blocking_text,
-)
-from console.diagnosis.quiescence.waiter import (
-    Progress,
-    WaitDependencies,
-    wait_for_quiet,
-)
-from console.errors import (
-    StepFailed,
-)
-from console.host.reader import (
-    HostReader,
-)
-from console.runbook.answers import (
-    ReadOnly,
-    all_of,
-    time_to_wait_s,
-)
+from console.diagnosis.quiescence.values import QuiescenceRules, QuiescenceVerdict, Report, list_blockers, blocking_text
+from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.errors import StepFailed
+from console.host.reader import HostReader
+from console.runbook.answers import ReadOnly, all_of, time_to_wait_s
 from console.runbook.contracts import (
     ActionPlan,
     Answer,
@@ -54,28 +23,12 @@ from console.runbook.contracts import (
     Parameters,
     Seconds,
 )
-from console.runbook.language.substitution import (
-    calls_in,
-)
-from console.runbook.language.values import (
-    Call,
-    Effect,
-    Json,
-    NOTHING,
-)
-from console.runbook.predicates.registry import (
-    answer_to,
-)
-from console.runbook.run.codec import (
-    plain,
-)
-from console.swarm.events import (
-    EventSource,
-)
-from console.text import (
-    clean,
-    duration,
-)
+from console.runbook.language.substitution import calls_in
+from console.runbook.language.values import Call, Effect, Json, NOTHING
+from console.runbook.predicates.registry import answer_to
+from console.runbook.run.codec import plain
+from console.swarm.events import EventSource
+from console.text import clean, duration
 
 
 _ANSWERS = {
@@ -120,7 +73,7 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
         )
 
     async def act(self, context: Context, parameters: QuiescentParameters) -> Mapping[str, Json]:
-        """Wait, telling what blocks at every look; fail where it does not become quiet in time."""
+        """Wait, telling what blocks at every snapshot; fail where it does not become quiet in time."""
         dwell_s, limit_s = _dwell_s(context, parameters), time_to_wait_s(context)
         if dwell_s >= limit_s:
             raise StepFailed(_too_long(dwell_s, context.timeout_s), "Give the step a longer timeout.")
@@ -265,7 +218,7 @@ class WaitUntil(ReadOnly[WaitParameters]):
         )
 
     async def act(self, context: Context, parameters: WaitParameters) -> Mapping[str, Json]:
-        """Look until all of it holds; fail with what does not, where the time is over."""
+        """Check until all predicates hold; fail with those that do not when the time is over."""
         clock, calls = context.world.clock, parameters.calls()
         began_s = clock.monotonic()
         while True:

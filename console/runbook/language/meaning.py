@@ -184,7 +184,7 @@ def _check_text(node: YamlNode, text: str, scope: Scope) -> Iterator[Flaw]:
 
 
 def check_meaning(root: YamlNode) -> Iterator[Flaw]:
-    """Yield what is wrong with a runbook beyond its shape. Where the shape is wrong, it passes over what it cannot tell."""
+    """Yield what is wrong with a runbook beyond its shape. Where the shape is wrong, it skips what it cannot tell."""
     variables = root.child("vars") or YamlNode({}, root.place)
     steps = root.child("steps") or YamlNode([], root.place)
     yield from _check_variables(variables)

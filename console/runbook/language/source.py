@@ -64,7 +64,7 @@ def read_bytes(path: Path) -> bytes:
 def distrust(path: Path) -> str:
     """Return why root must not follow a runbook, a sentence, or nothing: somebody else could have written it.
 
-    Everything on the way is looked at, links and what they lead to. Trusted owners are root and the user who called
+    Everything on the way is checked, links and what they lead to. Trusted owners are root and the user who called
     sudo. The shipped runbook is as trustworthy as the program that it is a part of.
     """
     try:

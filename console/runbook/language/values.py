@@ -138,7 +138,7 @@ class Runbook:
 
 
 class Answer(StrEnum):
-    """What looking at something came to."""
+    """The answer of a check."""
 
     YES = "yes"
     NO = "no"

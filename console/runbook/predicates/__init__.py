@@ -1,1 +1,1 @@
-"""The predicates of runbooks: each looks, and says whether something holds."""
+"""The predicates of runbooks: each reads, and answers whether something holds."""

@@ -1,35 +1,14 @@
 """Predicates about one overlay: what it is, how much room it has, and what is attached to it."""
 
-from collections.abc import (
-    Iterable,
-    Iterator,
-)
-from fnmatch import (
-    fnmatchcase,
-)
-from typing import (
-    Annotated,
-    ClassVar,
-)
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated, ClassVar
 
-from pydantic import (
-    BaseModel,
-    Field,
-)
+from pydantic import BaseModel, Field
 
-from console.addresses.accounting import (
-    account,
-)
-from console.monitor.snapshot import (
-    take_snapshot,
-)
-from console.runbook.answers import (
-    cannot_tell_on_error,
-    check_result,
-    overlays_by_name,
-    quick_snapshot,
-    read,
-)
+from console.addresses.accounting import account
+from console.monitor.snapshot import take_snapshot
+from console.runbook.answers import cannot_tell_on_error, check_result, overlays_by_name, quick_snapshot, read
 from console.runbook.contracts import (
     Answer,
     CheckResult,
@@ -39,20 +18,10 @@ from console.runbook.contracts import (
     Parameters,
     Subnet4,
 )
-from console.runbook.language.values import (
-    Json,
-)
-from console.swarm.snapshots import (
-    AttachedService,
-    Attachments,
-)
-from console.swarm.values import (
-    Network,
-)
-from console.text import (
-    listed,
-    plural,
-)
+from console.runbook.language.values import Json
+from console.swarm.snapshots import AttachedService, Attachments
+from console.swarm.values import Network
+from console.text import listed, plural
 
 NAMED = 5
 

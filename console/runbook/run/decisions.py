@@ -26,7 +26,7 @@ class DecisionRequest:
 
 
 def decision_for(view: RunView, request: DecisionRequest, who: Who, *, is_alive: bool) -> Decided | str:
-    """Return the decision that a wish is, or why it cannot be taken, a sentence.
+    """Return the decision that a request becomes, or why it cannot be taken, a sentence.
 
     `is_alive` says whether a runner works on the run. Where none does, nothing is under way that could be in the way.
     """

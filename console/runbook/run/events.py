@@ -50,7 +50,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionResult:
-    """What a condition came to, under the name that the runbook has for it."""
+    """The result of a condition, under the name that the runbook has for it."""
 
     name: str
     found: CheckResult
@@ -93,7 +93,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything was looked at that a step rests on. It is valid at this moment only."""
+    """A step was probed and planned, and its requirements were checked. It is valid at this moment only."""
 
     step: str
     attempt: int
@@ -111,7 +111,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """An attempt of which nobody knows what came of it was looked into."""
+    """An attempt whose result was unknown was probed."""
 
     step: str
     attempt: int
@@ -213,7 +213,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """It was looked whether a step came to what it should."""
+    """The result of a step was checked."""
 
     step: str
     attempt: int

@@ -1,7 +1,7 @@
 """What comes next in a run. Pure: the same log leads to the same action on every machine and at every time.
 
-Nothing is acted on that was not looked at in the same breath: every decision, every question and every new runner makes
-what was looked at before stale (`StepView.is_fresh`), and then it is looked at again.
+A step acts only on checks of this very moment: every decision, every question and every new runner makes earlier checks
+stale (`StepView.is_fresh`), and then they are made again.
 """
 
 from collections.abc import Callable
@@ -36,14 +36,14 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Look at everything that a step rests on: is it done already, what would it do, does it meet its requirements."""
+    """Check a step before it acts: is it done already, what would it do, are its requirements met."""
 
     step: str
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Look into an attempt, or an undo, of which it is not known what came of it."""
+    """Probe an attempt, or an undo, whose result is unknown."""
 
     step: str
 
@@ -60,7 +60,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class ExpireConsent:
-    """Let a consent lapse, for what it was given for has changed."""
+    """Let a consent expire: the conditions that it was given for have changed."""
 
     step: str
 
@@ -75,7 +75,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class SkipInapplicable:
-    """Pass over a step that has no meaning here."""
+    """Skip a step that does not apply on this host."""
 
     step: str
     sentence: str
@@ -90,7 +90,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Look whether a step came to what it should."""
+    """Check whether the result of a step is as it should be."""
 
     step: str
 
@@ -155,7 +155,7 @@ NextAction: TypeAlias = (
 
 
 def event_of(next_action: NextAction, view: RunView) -> events.Event:
-    """Return the event of a move for which nothing has to be looked at or done. Raises KeyError for any other move."""
+    """Return the event of an action that needs neither reading nor change. Raises KeyError for any other action."""
     return _EVENTS[type(next_action)](next_action, view)
 
 
@@ -254,7 +254,7 @@ def _next_step_action(view: RunView, step: StepView) -> NextAction:
 
 
 def _begin(view: RunView, step: StepView, preparation: Prepared) -> NextAction:
-    """Return the move for a step that was just looked at and is not done already."""
+    """Return the next action for a step that was just checked and is not done already."""
     if preparation.plan is not None and preparation.plan.not_applicable:
         return SkipInapplicable(step.id, preparation.plan.not_applicable)
     if preparation.plan is not None and preparation.plan.refused:
@@ -279,7 +279,7 @@ def _covers(consent: Consent, step: StepView, preparation: Prepared) -> bool:
 
 
 def _after_unknown_result(view: RunView, step: StepView) -> NextAction:
-    """Return the move for a step of which nobody knows what came of it."""
+    """Return the next action for a step whose result is unknown."""
     if step.has_result and step.verification is None:
         return Verify(step.id)
     if step.probe_result is None:

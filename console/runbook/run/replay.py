@@ -1,4 +1,4 @@
-"""What the entries of a log amount to. Pure, and with `replay_steps` the only place that knows what an event means."""
+"""Replays the entries of a log into a view of the run. Pure, and with `replay_steps` the only place that knows what an event means."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace

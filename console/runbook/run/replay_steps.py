@@ -1,4 +1,4 @@
-"""What happens to a single step, event by event. Pure."""
+"""Replays events into a single step. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class RecordedChange:
 
 
 class RecordedChanges:
-    """The objects that steps touched since each was undone last. Only entries that change it cost anything."""
+    """The objects that steps changed since each was undone last. Only entries that change it cost anything."""
 
     def __init__(self) -> None:
         self._by_step: dict[str, dict[int, RecordedChange]] = {}
@@ -47,7 +47,7 @@ class RecordedChanges:
                 self._by_step.pop(step, None)
 
     def of(self, step: str) -> tuple[RecordedChange, ...]:
-        """Return what a step touched, in order."""
+        """Return what a step changed, in order."""
         return tuple(self._by_step.get(step, {}).values())
 
 
@@ -72,7 +72,7 @@ def _after_checkpoint(steps: tuple[StepView, ...], last: int) -> int:
 
 
 def again(step: StepView, *, attempt: int | None = None) -> StepView:
-    """Return a step that is to be tried (again): nothing that was looked at holds any longer."""
+    """Return a step that is to be tried (again): no earlier check counts any longer."""
     return replace(
         step,
         state=StepState.PENDING,
@@ -98,7 +98,7 @@ def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
 
 
 def resume(step: StepView) -> StepView:
-    """Return a step of a run that an operator lets go on: a failed one is tried again, an unknown one looked at again."""
+    """Return a step of a run that an operator lets go on: a failed one is tried again, an unknown one is probed again."""
     if step.is_acting or step.state is StepState.UNKNOWN:
         # The operator who says so knows that it was interrupted: if a probe shows that it is not done, it may act again.
         return replace(step, probe_result=None, verification=None, consent=Consent("", is_retry=True))

@@ -1,4 +1,4 @@
-"""A run as its log tells it: the one picture that the runner acts on and every viewer shows."""
+"""A run as its log tells it: the one view that the runner acts on and every face shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -154,7 +154,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run."""
+    """A run, replayed from its log: its state, its steps, and the question that is open."""
 
     header: RunHeader
     who: Who

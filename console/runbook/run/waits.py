@@ -95,7 +95,7 @@ def update_rows(
     at: datetime,
     elapsed_s: float,
 ) -> tuple[BlockedTime, ...]:
-    """Return the rows with one more look: `before` blocked since the last one, `elapsed_s` ago, and `blocking` does now."""
+    """Return the rows after one more check: `before` blocked since the last one, `elapsed_s` ago, and `blocking` does now."""
     now = {blocker.name: blocker for blocker in blocking}
     new_rows: list[BlockedTime] = []
     for row in rows:

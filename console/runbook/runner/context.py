@@ -36,7 +36,7 @@ CONTINUE = "continue"
 
 
 class RunWorld:
-    """What actions look at. It cannot change anything; `with_changer` gives one that can."""
+    """What actions read. It cannot change anything; `with_changer` gives one that can."""
 
     def __init__(
         self,
@@ -178,14 +178,14 @@ class StepContext:
 
 
 class LoggedChanges:
-    """Records in the log of the run what a step touches."""
+    """Records in the run's log what a step changes."""
 
     def __init__(self, log: RunLog, step: str) -> None:
         self._log = log
         self._step = step
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
-        """Record that an object is about to be changed, and return the number of this touch."""
+        """Record that an object is about to be changed, and return the number of this change record."""
         event = events.ChangeBegan(self._step, clean(kind), clean(object_id), clean(what), state)
         return (await self._log.append(event)).number
 
@@ -233,11 +233,11 @@ class RunnerContext:
         return next(step for step in self.runbook.steps if step.id == step_id)
 
     async def reading_context(self, step_id: str) -> StepContext:
-        """Return what an action is given that only looks."""
+        """Return the context for an action that only reads."""
         return await self._context(step_id, self.world, NoChanges())
 
     async def changing_context(self, step_id: str, tell: Tell) -> StepContext:
-        """Return what an action is given that may change something."""
+        """Return the context for an action that may change something."""
         return await self._context(step_id, self.world.with_changer(tell), LoggedChanges(self.log, step_id))
 
     async def _context(self, step_id: str, world: RunWorld, change_records: ChangeRecords) -> StepContext:

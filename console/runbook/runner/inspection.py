@@ -67,7 +67,7 @@ UNSURE = (EngineTimeout, MalformedReply, EngineUnreachable)
 
 
 async def prepare(runner: RunnerContext, step: Step) -> events.Prepared | events.Failed:
-    """Look at everything that a step rests on; it fails where it cannot even be said what it would do."""
+    """Probe a step, plan it and check its requirements; it fails where its parameters cannot be filled."""
     view = runner.view
     step_view = view.step(step.id)
     reason = _reason_to_skip(view, step)
@@ -108,7 +108,7 @@ def _reason_to_skip(view: RunView, step: Step) -> str | None:
 
 
 async def plan_action(context: Context, ready: ReadyAction) -> ActionPlan:
-    """Return what an action would do; where it cannot say, it must not be done."""
+    """Return the plan of an action; an action that cannot plan is refused."""
     try:
         async with asyncio.timeout(CHECK_WITHIN_S):
             plan: ActionPlan = await ready.action.plan(context, ready.parameters)
@@ -124,7 +124,7 @@ async def plan_action(context: Context, ready: ReadyAction) -> ActionPlan:
 
 
 async def probe(runner: RunnerContext, step: Step) -> CheckResult:
-    """Look into an attempt, or an undo, of which nobody knows what came of it."""
+    """Probe an attempt, or an undo, whose result is unknown."""
     step_view = runner.view.step(step.id)
     try:
         names = names_of(runner.view, step_view)
@@ -164,13 +164,13 @@ async def verify(runner: RunnerContext, step: Step) -> events.Verified:
 
 
 def worst(answers: Iterable[Answer]) -> Answer:
-    """Return what several answers come to: no where any is, then cannot tell where any is."""
+    """Return the worst of several answers: no, then cannot tell, then yes."""
     kinds = set(answers)
     return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in kinds), Answer.YES)
 
 
 async def _check_step(runner: RunnerContext, step: Step, names: Names) -> list[events.ConditionResult]:
-    """Return whether a step has come to what it should, by its action and by its own conditions, as of now."""
+    """Verify a step now, by its action and by its own conditions."""
     step_view = runner.view.step(step.id)
     try:
         ready = with_intent(step_view, ready_action(step, names))
@@ -199,7 +199,7 @@ async def _run_probes(context: Context, ready: ReadyAction, probes: list[Call]) 
 
 
 async def _answer_within_limit(answer: Awaitable[CheckResult]) -> CheckResult:
-    """Return an answer; one that cannot be had is that it cannot be told."""
+    """Return an answer; an error, a bug or a timeout becomes `cannot tell`."""
     try:
         async with asyncio.timeout(CHECK_WITHIN_S):
             return await answer
@@ -251,7 +251,7 @@ async def read_daemon_log(world: RunWorld, began_at: datetime) -> tuple[str, ...
 async def act(
     context: StepContext, step: Step, ready: ReadyAction, attempt: int
 ) -> events.Succeeded | events.Failed:
-    """Act, and return what came of it."""
+    """Act, and return the result as an event."""
     clock = context.world.clock
     began_s = clock.monotonic()
     try:
@@ -275,7 +275,7 @@ async def act(
 
 
 async def undo(runner: RunnerContext, step: Step, tell: Tell) -> None:
-    """Undo a step, with its intent before and what came of it after."""
+    """Undo a step; the intent is logged before, and the result after."""
     step_view = runner.view.step(step.id)
     clock = runner.world.clock
     try:

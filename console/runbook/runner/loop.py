@@ -52,7 +52,7 @@ FULL = "The disk is full. The run's reserved space was needed to record the resu
 
 
 class Executor:
-    """Makes moves, with the maintenance lock held. Every method raises StoreFailed where the log cannot be written."""
+    """Executes actions, with the maintenance lock held. Every method raises StoreFailed where the log cannot be written."""
 
     def __init__(self, runner: RunnerContext, gate: Gate, wait_policy: WaitPolicy) -> None:
         self._runner = runner
@@ -70,7 +70,7 @@ class Executor:
         }
 
     async def execute(self, next_action: NextAction, number: int) -> None:
-        """Make a move that was decided upon with the log as of the entry `number`.
+        """Execute an action that was chosen from the log as of the entry `number`.
 
         Where somebody has appended since, an action whose conditions may have changed is not done.
         """
@@ -109,7 +109,8 @@ class Executor:
             return
         began_at = self._runner.world.clock.now()
         await self._log.append(await self._result(step, ready, view.attempt))
-        # After what came of it, which must not lack the room. Killed between the two, the next runner makes up for it.
+        # The result comes first, so that it never lacks disk space. If this runner is killed between the two, the next one
+        # logs the waits.
         await self._runner.keep_waits(step.id)
         if ready.changes:
             await self._store_daemon_log(step, began_at)
@@ -168,7 +169,7 @@ class Executor:
 
 
 class Runner:
-    """Works on one run."""
+    """Works on one run until it rests; the lock of the host is held only while there is work."""
 
     def __init__(
         self,
@@ -246,7 +247,7 @@ class Runner:
                 return
 
     async def _executor(self) -> Executor | None:
-        """Return what makes moves by the runbook that holds now; where there is none, the run is stopped."""
+        """Return the executor for the runbook that is valid now; where there is none, stop the run."""
         header = self._log.view.header
         try:
             runbook = stored_runbook(self._log.folder, header.digest, header.source)

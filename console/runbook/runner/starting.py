@@ -115,7 +115,7 @@ async def _require_alive(
 
 
 def _has_worked(folder: Path, before: int) -> bool:
-    """Whether a runner is there after all, or has left something in the log: it may have done so since the last look."""
+    """Whether a runner is there after all, or has left something in the log: it may have done so since the last check."""
     return is_alive(folder) or _last_number(folder) != before
 
 

@@ -61,7 +61,7 @@ class WaitPolicy:
         return await self.for_news(self._linger_s)
 
     async def unless_stopping(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Return what some looking comes to, or None where it was ended because the run is to stop.
+        """Return the result of some reading, or None where it was cancelled because the run is to stop.
 
         Only for what changes nothing: it is cancelled wherever it is.
         """

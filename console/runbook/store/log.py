@@ -17,7 +17,7 @@ from console.runbook.store.folders import LOG, release_reserve
 
 
 class RunLog:
-    """Appends to a log and keeps what it amounts to: each entry is read once, however long the run is."""
+    """Appends to a log and holds its view: each entry is read once, however long the run is."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class RunLog:
         return self.view
 
     async def recorded_changes(self, step: str) -> tuple[RecordedChange, ...]:
-        """Return what a step touched since it was undone last. Raises HostError."""
+        """Return what a step changed since it was undone last. Raises HostError."""
         await self.read()
         return self._recorded_changes.of(step)
 
@@ -65,7 +65,7 @@ class RunLog:
     async def append_if_current(self, event: Event, number: int) -> bool:
         """Append an event if the log ends with the entry of this number; else read the news, and return False.
 
-        So nothing is done on a picture of the run that is out of date. Raises StoreFailed.
+        So nothing is done on a view of the run that is out of date. Raises StoreFailed.
         """
         entry = await self._append(event, number)
         await self.read()

@@ -148,7 +148,7 @@ def _signs(folder: Path) -> tuple[object, ...]:
 def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Result[tuple[UnfinishedRun, ...]]:
     """Return the runs that keep other commands from changing the swarm; unknown where one cannot be read.
 
-    With `revived_within_s` also those that go on and have changed nothing yet, if anything was heard of them within so
+    With `revived_within_s` also those that go on and have changed nothing yet, if they gave a sign of life within so
     long: a runner may have been killed, and then nobody holds the maintenance lock until systemd has started it again.
     """
     try:
@@ -206,7 +206,7 @@ def _unfinished_run(folder: Path, revived_within_s: float) -> UnfinishedRun | No
 
 
 def _silent_for_s(folder: Path, view: RunView) -> float:
-    """Return for how long nothing was heard of a run: neither its runner's pulse, nor an entry of its log."""
+    """Return how long ago a run's last sign of life was: its runner's pulse, or an entry of its log."""
     ages_s = (
         pulse_age_s(folder),
         # A runner may have been killed before its first sign of life. The clock may have been set back since.

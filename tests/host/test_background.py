@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.background import Session
+from console.host.background import DetachedSession
 from console.host.background import MAX_WAIT_S, MOST_BYTES, FileTail, ProgramState, ProgramStatus, follow
 from console.host.process import PATH
 from console.host.streaming import LINE_LIMIT_BYTES, Program
@@ -32,11 +32,11 @@ class StillClock:
         await asyncio.sleep(0.02)
 
 
-def session(folder: Path) -> Session:
-    return Session("x", folder / "x.log", PATH)
+def session(folder: Path) -> DetachedSession:
+    return DetachedSession("x", folder / "x.log", PATH)
 
 
-async def ended(program: Session) -> tuple[ProgramStatus, list[bytes]]:
+async def ended(program: DetachedSession) -> tuple[ProgramStatus, list[bytes]]:
     lines: list[bytes] = []
 
     async def listen(line: bytes) -> None:
@@ -128,7 +128,7 @@ async def test_every_end_has_a_code(tmp_path: Path, program: Program, code: int)
 
 async def test_where_nothing_can_be_written_nothing_is_started(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot be created"):
-        await Session("x", tmp_path / "none" / "x.log", PATH).start(Program(("true",)))
+        await DetachedSession("x", tmp_path / "none" / "x.log", PATH).start(Program(("true",)))
 
 
 async def test_nothing_of_this_environment_is_passed_on(
@@ -210,9 +210,9 @@ def test_a_line_without_end_is_cut_and_a_flood_is_passed_over(tmp_path: Path) ->
 async def test_it_survives_the_one_that_started_it(tmp_path: Path) -> None:
     code = (
         "import asyncio, os, pathlib\n"
-        "from console.host.background import Session\n"
+        "from console.host.background import DetachedSession\n"
         "from console.host.streaming import Program\n"
-        f"s = Session('x', pathlib.Path({str(tmp_path / 'x.log')!r}), {PATH!r})\n"
+        f"s = DetachedSession('x', pathlib.Path({str(tmp_path / 'x.log')!r}), {PATH!r})\n"
         f"g = {str(tmp_path / 'gate')!r}\n"
         "p = Program(('sh', '-c', f'while [ -e {g} ]; do sleep 0.02; done; echo lived'), {}, '/')\n"
         "asyncio.run(s.start(p))\n"
