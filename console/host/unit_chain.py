@@ -156,20 +156,20 @@ async def expand(names: Iterable[str], run: Run) -> tuple[Link, ...]:
 
 
 async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
-    loaded = await read_links((pattern,), run)
+    loaded_links = await read_links((pattern,), run)
     # systemd unloads what has nothing to do and is wanted by nothing.
     output = await run(
         ("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--plain", "--full"), TIMEOUT_S
     )
     files = [line.split()[0] for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    names = {link.name for link in loaded}
+    names = {link.name for link in loaded_links}
     # A template is no unit.
     others = [
         file
         for file in files
         if fnmatchcase(file, full_name(pattern)) and "@." not in file and file not in names
     ]
-    return (*loaded, *(await read_links(others, run) if others else ()))
+    return (*loaded_links, *(await read_links(others, run) if others else ()))
 
 
 async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock) -> Link:

@@ -85,7 +85,7 @@ class ChecksParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class MaintenanceCheck:
     """One check: its result, or why it does not apply here."""
 
     code: str
@@ -129,31 +129,31 @@ class ChecksAll(ReadOnly[ChecksParameters]):
         return CheckResult(all_of(results), " ".join(result.sentence for result in results))
 
 
-async def _all_checks(context: Context, parameters: ChecksParameters) -> AsyncIterator[Check]:
+async def _all_checks(context: Context, parameters: ChecksParameters) -> AsyncIterator[MaintenanceCheck]:
     world = context.world
     settle = parameters.findings is not None
     snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot, settle=settle)
     swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
-        yield Check("engine", cannot_tell(Unreadable(swarm.engine.reason, swarm.engine.hint)))
+        yield MaintenanceCheck("engine", cannot_tell(Unreadable(swarm.engine.reason, swarm.engine.hint)))
         return
     engine = swarm.engine
-    yield Check("engine", check_result(True, f"{engine.name} answers: Docker {engine.version}, a manager."))
-    yield Check("leader", _check(_leader, swarm, engine.node_id, parameters.leader))
+    yield MaintenanceCheck("engine", check_result(True, f"{engine.name} answers: Docker {engine.version}, a manager."))
+    yield MaintenanceCheck("leader", _check(_leader, swarm, engine.node_id, parameters.leader))
     if parameters.api_min is not None:
-        yield Check("api_min", _api(engine.api_version, parameters.api_min))
+        yield MaintenanceCheck("api_min", _api(engine.api_version, parameters.api_min))
     if parameters.findings is not None:
-        yield Check("findings", _findings(snapshot, world.settings.thresholds, parameters.findings))
+        yield MaintenanceCheck("findings", _findings(snapshot, world.settings.thresholds, parameters.findings))
     elsewhere = await whose_host(world.host, swarm.engine)
     if parameters.subnet_free is not None:
-        yield Check("subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere))
+        yield MaintenanceCheck("subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere))
     if parameters.disk_free_mb is not None:
-        yield _skip("disk_free_mb", elsewhere) or Check(
+        yield _skip("disk_free_mb", elsewhere) or MaintenanceCheck(
             "disk_free_mb", await _disk(parameters.disk_free_mb, parameters.disk_paths)
         )
     if parameters.journal_readable:
         is_of_host = not world.log.is_recorded
-        yield _skip("journal_readable", elsewhere if is_of_host else None) or Check(
+        yield _skip("journal_readable", elsewhere if is_of_host else None) or MaintenanceCheck(
             "journal_readable", _journal(snapshot)
         )
 
@@ -165,11 +165,11 @@ def _check(check: Callable[P, CheckResult], *args: P.args, **kwargs: P.kwargs) -
         return cannot_tell(error)
 
 
-def _skip(code: str, elsewhere: Unknown | None) -> Check | None:
+def _skip(code: str, elsewhere: Unknown | None) -> MaintenanceCheck | None:
     """Return that a check of this host has no meaning, where the engine is another's."""
     if elsewhere is None:
         return None
-    return Check(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
+    return MaintenanceCheck(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
 
 
 def _leader(swarm: SwarmState, node_id: str, requirement: str) -> CheckResult:
