@@ -21,7 +21,6 @@ from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
 from console.host.units import Run
 from console.text import clean
 
-
 POLL_S = 0.5
 MAX_WAIT_S = 60.0
 """For this long the status of a program is asked again after an error: systemd itself may be restarting."""

@@ -77,7 +77,9 @@ async def _states(sessions: Sequence[str], timeout_s: float, run: Run) -> Mappin
     except HostError:
         # One of them has ended in between. Whose state is not known counts as somebody until the next snapshot.
         return {}
-    return {block["Id"]: block["State"] for block in property_blocks(output) if {"Id", "State"} <= block.keys()}
+    return {
+        block["Id"]: block["State"] for block in property_blocks(output) if {"Id", "State"} <= block.keys()
+    }
 
 
 def _from_utmp(output: bytes) -> tuple[Login, ...]:

@@ -49,7 +49,9 @@ async def read_daemon_unit(name: str, timeout_s: float, run: Run = output_of) ->
             f"systemd has no unit {clean(name)} (it is {clean(properties.get('LoadState', 'unknown'))}).",
             "Set `docker_unit` to the one that runs dockerd.",
         )
-    return DaemonUnit(clean(name), _started_at(properties), _span_s(properties.get("StartLimitIntervalUSec", "")))
+    return DaemonUnit(
+        clean(name), _started_at(properties), _span_s(properties.get("StartLimitIntervalUSec", ""))
+    )
 
 
 async def restart_daemon_unit(name: str, timeout_s: float, run: Run = output_of) -> None:
@@ -137,7 +139,8 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
                 values.get("Result", ""),
                 values.get("InvocationID", ""),
                 # Before any start it is `no` as well.
-                values.get("ConditionResult") == "no" and values.get("ConditionTimestampMonotonic", "0") != "0",
+                values.get("ConditionResult") == "no"
+                and values.get("ConditionTimestampMonotonic", "0") != "0",
                 values.get("Job", "") not in ("", "0"),
                 frozenset(properties.get("After", "").split()),
             )

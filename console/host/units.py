@@ -37,7 +37,9 @@ def has_systemd(booted: Path = BOOTED) -> bool:
 
 async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[SystemdJob, ...]:
     """Return systemd's jobs, waiting and running. Raises HostError when it does not tell."""
-    output = await run(("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s)
+    output = await run(
+        ("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"), timeout_s
+    )
     jobs = []
     for line in output.decode("utf-8", "replace").splitlines():
         words = line.split()
@@ -80,7 +82,9 @@ async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = outpu
 
 async def read_timers(patterns: Sequence[str], timeout_s: float, run: Run = output_of) -> tuple[Timer, ...]:
     """Return the active timers of these names and globs, and when each fires next (systemd 247 and later)."""
-    output = await run(("systemctl", "list-timers", "--no-pager", "--output=json", "--", *patterns), timeout_s)
+    output = await run(
+        ("systemctl", "list-timers", "--no-pager", "--output=json", "--", *patterns), timeout_s
+    )
     try:
         rows = json.loads(output or b"[]")
         return tuple(

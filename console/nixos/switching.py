@@ -12,8 +12,7 @@ from typing import Any
 
 from console.clock import Clock
 from console.errors import Declined, HostError
-from console.host.background import DetachedSession, TransientUnit
-from console.host.background import BackgroundProgram, ProgramStatus, follow
+from console.host.background import BackgroundProgram, DetachedSession, ProgramStatus, TransientUnit, follow
 from console.host.streaming import Program
 from console.nixos.file import NixosPaths
 from console.nixos.outcome import Judged, judge

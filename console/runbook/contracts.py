@@ -16,11 +16,11 @@ from console.runbook.language.values import (
     CIDR4,
     NETWORK,
     URL,
+    ActionPlan,
     Answer,
     CheckResult,
     Effect,
     Json,
-    ActionPlan,
 )
 from console.runbook.language.variables import problem_with
 from console.runbook.run.replay_steps import RecordedChange
@@ -47,11 +47,11 @@ CONDITIONS_KEY = "x-conditions"
 
 __all__ = [
     "Action",
+    "ActionPlan",
     "Answer",
     "Blocking",
     "CheckResult",
     "Context",
-    "ActionPlan",
     "Predicate",
     "RecordedChange",
     "World",
@@ -96,6 +96,7 @@ Subnet4: TypeAlias = Annotated[
 
 class HoldsConditions:
     """Marks a parameter that is made of predicates, which are checked one by one where they stand."""
+
 
 Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({CONDITIONS_KEY: True})]
 """Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""

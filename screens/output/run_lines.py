@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from console.runbook.language.values import Answer, Effect, ActionPlan, Runbook
+from console.runbook.language.values import ActionPlan, Answer, Effect, Runbook
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
 from console.runbook.runner.creation import StepPlan, refusals

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
-from console.runbook.language.values import CheckResult, ActionPlan
+from console.runbook.language.values import ActionPlan, CheckResult
 from console.runbook.run.view import Live, StepView, StoredRun, waits_of
 from console.text import duration
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan, Step
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Step
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from console.errors import HostError
-from console.host.background import DetachedSession
-from console.host.background import MAX_WAIT_S, MOST_BYTES, FileTail, ProgramState, ProgramStatus, follow
+from console.host.background import (
+    MAX_WAIT_S,
+    MOST_BYTES,
+    DetachedSession,
+    FileTail,
+    ProgramState,
+    ProgramStatus,
+    follow,
+)
 from console.host.process import PATH
 from console.host.streaming import LINE_LIMIT_BYTES, Program
 

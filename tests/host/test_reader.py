@@ -73,9 +73,9 @@ async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_p
     wanted = Quiet(units=("deploy-*",), timers=("sweep.timer",))
     found = await HostReader(wanted, 5, places(tmp_path, systemd=False)).take()
     assert isinstance(found.units, Inapplicable)
-    assert found.units.is_wanted
+    assert found.units.is_configured
     assert isinstance(found.timers, Inapplicable)
-    assert found.timers.is_wanted
+    assert found.timers.is_configured
 
 
 async def test_with_a_systemd_that_does_not_answer_they_are_unknown(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.contracts import Action, CheckResult, ActionPlan
+from console.runbook.contracts import Action, ActionPlan, CheckResult
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from tests.support.nixos import Host, Step, step

@@ -12,9 +12,8 @@ from typing import Any
 
 from console.clock import SystemClock
 from console.errors import HostError, StepFailed, VipconsoleError
+from console.host.background import ProgramState, TransientUnit, follow
 from console.host.detached import DetachedProgram, UnitExists, has_ended, start
-from console.host.background import TransientUnit
-from console.host.background import ProgramState, follow
 from console.host.process import PATH
 from console.host.streaming import Program
 from console.host.unit_chain import expand, restart
@@ -189,7 +188,7 @@ async def switch() -> Any:
         there = switches(host, new, systemd=True)
         plan = await there.plan()
         outputs = await there.act()
-        said = there.complaint
+        said = there.said
         came = {
             "refused": list(plan.refused),
             "switched": host.running == host.next == new == outputs["system"],

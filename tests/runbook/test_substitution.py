@@ -10,11 +10,11 @@ from console.runbook.language.substitution import (
     Reference,
     Source,
     is_whole,
+    missing_references,
     references,
     substitute,
     substitute_call,
     substitute_text,
-    missing_references,
 )
 from console.runbook.language.values import Call, Json
 

@@ -14,7 +14,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Unknown
 from console.monitor.values import Feed, MonitorState
-from console.runbook.language.values import Effect, ActionPlan
+from console.runbook.language.values import ActionPlan, Effect
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import StepState
 from screens.present.text import ASCII, says

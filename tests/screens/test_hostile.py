@@ -9,7 +9,7 @@ from console.addresses.leaks import LeakEntry, LeakLog, MonitoringGap
 from console.errors import Unknown
 from console.host.who import Who
 from console.monitor.values import MonitorState
-from console.runbook.language.values import Answer, CheckResult, Effect, ActionPlan
+from console.runbook.language.values import ActionPlan, Answer, CheckResult, Effect
 from console.runbook.run.events import Asked, Choice, ConditionResult, QuestionKind
 from console.runbook.run.view import Failure, StepState, StoredRun
 from console.text import SENTENCE_LIMIT, clean

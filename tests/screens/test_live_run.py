@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead

@@ -2,7 +2,7 @@
 
 import json
 
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, Json, ActionPlan
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Json
 from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, StoredRun

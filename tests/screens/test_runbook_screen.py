@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Unknown
-from console.runbook.language.values import Answer, CheckResult, Effect, ActionPlan
+from console.runbook.language.values import ActionPlan, Answer, CheckResult, Effect
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import Live, RunState, StepState, StoredRun

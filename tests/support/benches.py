@@ -12,7 +12,7 @@ from console.errors import NotAllowed
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, JournalEntry, JournalGap, Window
 from console.runbook.actions.registry import action_by_name
-from console.runbook.contracts import Answer, Blocking, CheckResult, ActionPlan, RecordedChange
+from console.runbook.contracts import ActionPlan, Answer, Blocking, CheckResult, RecordedChange
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.registry import answer_to

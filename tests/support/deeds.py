@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from console.errors import EngineNotFound, StepFailed
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.contracts import Answer, CheckResult, Context, Parameters, ActionPlan
+from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
 
 EDITION = "edition"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from console.host.who import Who
-from console.runbook.language.values import Answer, Call, CheckResult, Effect, ActionPlan
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.decisions import DecisionRequest, decision_for

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.errors import HostError, Result, unknown_from
 from console.host.activity import Route
-from console.host.identity import static_addresses, read_routes, why_engine_is_foreign
+from console.host.identity import read_routes, static_addresses, why_engine_is_foreign
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,

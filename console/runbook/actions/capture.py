@@ -10,10 +10,10 @@ from console.diagnosis.assess import assess
 from console.errors import Declined
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
-from console.runbook.contracts import Context, NetworkName, ActionPlan, Url
+from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
 from console.runbook.language.values import Json
-from console.runbook.predicates.networks import attachments_as_output
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
+from console.runbook.predicates.networks import attachments_as_output
 from console.text import plural
 
 

@@ -18,13 +18,13 @@ from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import NOT_KNOWN, ReadOnly, Unreadable, all_of, cannot_tell, check_result, read
 from console.runbook.contracts import (
     AbsolutePath,
+    ActionPlan,
     Answer,
     CheckResult,
     Context,
     Name,
     NetworkName,
     Parameters,
-    ActionPlan,
     Subnet4,
 )
 from console.runbook.language.values import Json
@@ -132,21 +132,29 @@ class ChecksAll(ReadOnly[ChecksParameters]):
 async def _all_checks(context: Context, parameters: ChecksParameters) -> AsyncIterator[MaintenanceCheck]:
     world = context.world
     settle = parameters.findings is not None
-    snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot, settle=settle)
+    snapshot = await take_snapshot(
+        world.reader, world.log, world.clock, world.settings.snapshot, settle=settle
+    )
     swarm = snapshot.swarm
     if isinstance(swarm.engine, Unknown):
         yield MaintenanceCheck("engine", cannot_tell(Unreadable(swarm.engine.reason, swarm.engine.hint)))
         return
     engine = swarm.engine
-    yield MaintenanceCheck("engine", check_result(True, f"{engine.name} answers: Docker {engine.version}, a manager."))
+    yield MaintenanceCheck(
+        "engine", check_result(True, f"{engine.name} answers: Docker {engine.version}, a manager.")
+    )
     yield MaintenanceCheck("leader", _check(_leader, swarm, engine.node_id, parameters.leader))
     if parameters.api_min is not None:
         yield MaintenanceCheck("api_min", _api(engine.api_version, parameters.api_min))
     if parameters.findings is not None:
-        yield MaintenanceCheck("findings", _findings(snapshot, world.settings.thresholds, parameters.findings))
+        yield MaintenanceCheck(
+            "findings", _findings(snapshot, world.settings.thresholds, parameters.findings)
+        )
     elsewhere = await whose_host(world.host, swarm.engine)
     if parameters.subnet_free is not None:
-        yield MaintenanceCheck("subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere))
+        yield MaintenanceCheck(
+            "subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere)
+        )
     if parameters.disk_free_mb is not None:
         yield _skip("disk_free_mb", elsewhere) or MaintenanceCheck(
             "disk_free_mb", await _disk(parameters.disk_free_mb, parameters.disk_paths)
@@ -169,7 +177,9 @@ def _skip(code: str, elsewhere: Unknown | None) -> MaintenanceCheck | None:
     """Return that a check of this host has no meaning, where the engine is another's."""
     if elsewhere is None:
         return None
-    return MaintenanceCheck(code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True)
+    return MaintenanceCheck(
+        code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True
+    )
 
 
 def _leader(swarm: SwarmState, node_id: str, requirement: str) -> CheckResult:
@@ -194,12 +204,15 @@ def _findings(snapshot: Snapshot, thresholds: Thresholds, allowed_findings: Find
     bad = [
         finding
         for finding in assessment.findings
-        if finding.severity.rank > Severity(allowed_findings.worst).rank and finding.code not in allowed_findings.accept
+        if finding.severity.rank > Severity(allowed_findings.worst).rank
+        and finding.code not in allowed_findings.accept
     ]
     evidence: dict[str, Json] = {finding.code: finding.severity.value for finding in assessment.findings}
     if not bad:
         return CheckResult(
-            Answer.YES, f"No finding about {allowed_findings.network} is worse than {allowed_findings.worst}.", evidence
+            Answer.YES,
+            f"No finding about {allowed_findings.network} is worse than {allowed_findings.worst}.",
+            evidence,
         )
     is_known = any(finding.severity is not Severity.UNKNOWN for finding in bad)
     sentences = " ".join(finding.sentence for finding in bad)
@@ -226,7 +239,9 @@ def _subnet(
             if route.network.overlaps(subnet)
         ]
     if networks:
-        return check_result(False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks))
+        return check_result(
+            False, f"{subnet} overlaps {listed(networks, NAMED)}.{note}", overlaps=list(networks)
+        )
     return check_result(True, f"{subnet} overlaps no known network, route or address.{note}")
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from console.errors import Declined, StepFailed
 from console.host.streaming import Program, run_streaming
 from console.runbook.answers import time_to_wait_s
-from console.runbook.contracts import AbsolutePath, Answer, CheckResult, Context, Parameters, ActionPlan
+from console.runbook.contracts import AbsolutePath, ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed, plural
 

@@ -9,7 +9,12 @@ from console.addresses.accounting import account
 from console.errors import Declined, EngineError, Unknown, known
 from console.host.identity import machine_id
 from console.monitor.snapshot import read_own_routes
-from console.operations.census.census import CensusDependencies, decline_unless_walkable, take_census, walkable_network
+from console.operations.census.census import (
+    CensusDependencies,
+    decline_unless_walkable,
+    take_census,
+    walkable_network,
+)
 from console.operations.census.values import CensusResult, WalkableNetwork
 from console.operations.leak_probe import LeakProbe, Leaks
 from console.operations.probes import own_mark, remove_leftovers
@@ -24,7 +29,6 @@ from console.runbook.contracts import (
 )
 from console.runbook.language.values import Effect, Json
 from console.text import plural
-
 
 
 class CensusParameters(Parameters):
@@ -97,7 +101,9 @@ class NetworkCensus:
         self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Report the result. The run continues with any result: it is evidence, not a condition."""
-        return check_result(True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown."))
+        return check_result(
+            True, str(outputs.get("verdict") or f"Leaks of {parameters.network} are unknown.")
+        )
 
     async def undo(self, context: Context, parameters: CensusParameters, outputs: Mapping[str, Json]) -> None:
         """Remove what an attempt left; there is nothing else to take back."""
@@ -251,7 +257,12 @@ async def _free(context: Context, parameters: LeakProbeParameters) -> int | None
     if isinstance(swarm.networks, Unknown):
         raise EngineError(swarm.networks.reason, swarm.networks.hint)
     return next(
-        (network_account.free_at_most for network_account in account(swarm) if network_account.network.name == parameters.network), None
+        (
+            network_account.free_at_most
+            for network_account in account(swarm)
+            if network_account.network.name == parameters.network
+        ),
+        None,
     )
 
 

@@ -23,8 +23,9 @@ from console.operations.network_recreation.record import Record, record_from_jso
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
-from console.runbook.answers import check_result, cannot_tell_on_error
+from console.runbook.answers import cannot_tell_on_error, check_result
 from console.runbook.contracts import (
+    ActionPlan,
     Answer,
     Blocking,
     CheckResult,
@@ -32,7 +33,6 @@ from console.runbook.contracts import (
     Name,
     NetworkName,
     Parameters,
-    ActionPlan,
 )
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed, plural
@@ -133,7 +133,8 @@ class NetworkRecreate:
         differences = outputs.get("differences")
         if state.answer is Answer.YES and isinstance(differences, list) and differences:
             return check_result(
-                False, f"Some things differ from before: {' '.join(str(sentence) for sentence in differences)}"
+                False,
+                f"Some things differ from before: {' '.join(str(sentence) for sentence in differences)}",
             )
         return state
 
@@ -166,7 +167,9 @@ def _require_room(inputs: RecreationInputs, record: Record) -> None:
     if len(record.network.ipv4) != 1:
         return
     (old,) = record.network.ipv4
-    refusals = tuple(subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), inputs.environment))
+    refusals = tuple(
+        subnet_refusals(old, snapshot, snapshot.overlay(record.network.name), inputs.environment)
+    )
     if refusals:
         raise StepFailed(" ".join(refusals), "Nothing was changed. To use another subnet, start another run.")
 
@@ -242,12 +245,16 @@ async def _recreation(
 
 def _state(plan: RecreationPlan, parameters: RecreateParameters) -> CheckResult:
     if plan.is_done:
-        return check_result(True, f"{parameters.network} has {parameters.subnet}, and everything is back on it.")
+        return check_result(
+            True, f"{parameters.network} has {parameters.subnet}, and everything is back on it."
+        )
     if plan.is_resumed:
         return check_result(False, f"The recreation of {parameters.network} has started and is not finished.")
     if plan.current is None:
         return check_result(False, f"Overlay {parameters.network} not found.")
-    return check_result(False, f"{parameters.network} has {listed([str(subnet) for subnet in plan.current.ipv4])}.")
+    return check_result(
+        False, f"{parameters.network} has {listed([str(subnet) for subnet in plan.current.ipv4])}."
+    )
 
 
 def _basis(plan: RecreationPlan) -> Mapping[str, Json]:

@@ -17,15 +17,15 @@ from console.nixos.prediction import dry_command, require_system
 from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
 from console.nixos.swarm_nix import SubnetVerdict
 from console.runbook.answers import (
-    folder_of,
+    cannot_tell_on_error,
     check_result,
+    folder_of,
     recorded_changes,
     require_this_host,
-    cannot_tell_on_error,
     time_to_wait_s,
     why_this_host_is_refused,
 )
-from console.runbook.contracts import Answer, CheckResult, Context, NetworkName, Parameters, ActionPlan
+from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, NetworkName, Parameters
 from console.runbook.language.values import Effect, Json
 from console.text import SENTENCE_LIMIT, clean, listed
 

@@ -26,15 +26,15 @@ from console.nixos.switching import (
 )
 from console.runbook.answers import (
     System,
-    folder_of,
+    cannot_tell_on_error,
     check_result,
+    folder_of,
     recorded_changes,
     require_this_host,
-    cannot_tell_on_error,
     time_to_wait_s,
     why_this_host_is_refused,
 )
-from console.runbook.contracts import CheckResult, Context, Parameters, ActionPlan, RecordedChange
+from console.runbook.contracts import ActionPlan, CheckResult, Context, Parameters, RecordedChange
 from console.runbook.language.values import Effect, Json
 from console.text import duration, listed
 
@@ -81,7 +81,9 @@ class NixosSwitch:
         pending = await self._pending(context, FORTH)
         if pending is not None:
             name = _switch(pending).name
-            return ActionPlan(f"Wait for the end of the switch that has started: {name}.", basis={"begun": name})
+            return ActionPlan(
+                f"Wait for the end of the switch that has started: {name}.", basis={"begun": name}
+            )
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
         dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)

@@ -14,7 +14,13 @@ from console.operations.probes import own_mark
 from console.operations.reclaim.handover import Ending, Handover, read_roles
 from console.operations.reclaim.plan import ReclaimTarget, Way, plan_handover, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
-from console.runbook.answers import cannot_tell_on_error, check_result, quick_snapshot, time_to_wait_s, why_not_this_host
+from console.runbook.answers import (
+    cannot_tell_on_error,
+    check_result,
+    quick_snapshot,
+    time_to_wait_s,
+    why_not_this_host,
+)
 from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
 from console.swarm.managers import Roles
@@ -215,7 +221,9 @@ class DaemonRestartAction:
         """Tell whether the swarm is back."""
         swarm = await quick_snapshot(context)
         is_back = not isinstance(swarm.engine, Unknown) and allocator_of(swarm) is not None
-        return check_result(is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back.")
+        return check_result(
+            is_back, "The swarm answers, and has a leader." if is_back else "The swarm is not back."
+        )
 
     async def undo(
         self, context: Context, parameters: DaemonRestartParameters, outputs: Mapping[str, Json]

@@ -5,20 +5,17 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
-from console.runbook.actions.reclaim import AllocatorHandover
 from console.runbook.actions.capture import EvidenceCapture
 from console.runbook.actions.checks import ChecksAll
-from console.runbook.actions.reclaim import DaemonRestartAction
 from console.runbook.actions.execute import Exec
-from console.runbook.actions.leaks import LeakProbeAction
-from console.runbook.actions.leaks import NetworkCensus
+from console.runbook.actions.leaks import LeakProbeAction, NetworkCensus
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.actions.nix_edit import NixEditAndBuild
 from console.runbook.actions.nixos_switch import NixosSwitch
-from console.runbook.actions.wait import SwarmQuiescent
+from console.runbook.actions.reclaim import AllocatorHandover, DaemonRestartAction
 from console.runbook.actions.stack_remove import StackRemove
 from console.runbook.actions.units_restart import UnitsRestart
-from console.runbook.actions.wait import Manual, WaitUntil
+from console.runbook.actions.wait import Manual, SwarmQuiescent, WaitUntil
 from console.runbook.contracts import Action
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Step

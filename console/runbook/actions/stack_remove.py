@@ -10,8 +10,8 @@ from console.errors import Declined, StepFailed, UsageError
 from console.operations.changes import ChangeRecords
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, Remover, StackRemoval
-from console.runbook.answers import check_result, cannot_tell_on_error, time_to_wait_s
-from console.runbook.contracts import CheckResult, Context, Name, Parameters, ActionPlan
+from console.runbook.answers import cannot_tell_on_error, check_result, time_to_wait_s
+from console.runbook.contracts import ActionPlan, CheckResult, Context, Name, Parameters
 from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.values import ObjectKind
 from console.text import duration, listed, plural
@@ -42,7 +42,10 @@ class StackRemove:
         if plan is None:
             sentence = f"{listed(parameters.stacks, NAMED)} not found (already removed or misspelled)."
             return ActionPlan(sentence, checked=(check_result(False, sentence),))
-        missing = [check_result(False, f"{stack} not found (already removed or misspelled).") for stack in plan.absent]
+        missing = [
+            check_result(False, f"{stack} not found (already removed or misspelled).")
+            for stack in plan.absent
+        ]
         needs_s = max(stack.grace_s for stack in plan.stacks)
         short = f"One of its containers may take {duration(needs_s)} to stop, longer than the step's timeout."
         return ActionPlan(
@@ -94,11 +97,14 @@ class StackRemove:
         remaining = [outcome for outcome in outcomes if outcome.state is not RemovalState.REMOVED]
         if remaining:
             raise StepFailed(
-                " ".join(_unfinished_sentence(outcome) for outcome in remaining), "To remove the rest, try again."
+                " ".join(_unfinished_sentence(outcome) for outcome in remaining),
+                "To remove the rest, try again.",
             )
         return {
             "removed": [
-                f"{stack_object.kind} {stack_object.name}" for outcome in outcomes for stack_object in outcome.removed
+                f"{stack_object.kind} {stack_object.name}"
+                for outcome in outcomes
+                for stack_object in outcome.removed
             ],
             "kept": [
                 f"{retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"

@@ -10,12 +10,18 @@ from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
 from console.host.unit_chain import Link, expand, restart
 from console.host.units import BOOTED, Run, has_systemd
-from console.runbook.answers import check_result, recorded_changes, cannot_tell_on_error, time_to_wait_s, why_this_host_is_refused
+from console.runbook.answers import (
+    cannot_tell_on_error,
+    check_result,
+    recorded_changes,
+    time_to_wait_s,
+    why_this_host_is_refused,
+)
 from console.runbook.contracts import (
+    ActionPlan,
     CheckResult,
     Context,
     Parameters,
-    ActionPlan,
     RecordedChange,
     Seconds,
     UnitName,
@@ -80,9 +86,13 @@ class UnitsRestart:
         changes = {change.state["unit"]: change for change in recorded_changes(context, _KIND, _WHAT)}
         remaining = [link.name for link in links if not _is_done(link, changes.get(link.name))]
         if not links or remaining:
-            return check_result(False, f"Not restarted yet: {listed(remaining, _NAMED)}." if remaining else "No unit matches.")
+            return check_result(
+                False, f"Not restarted yet: {listed(remaining, _NAMED)}." if remaining else "No unit matches."
+            )
         names = [link.name for link in links]
-        return check_result(True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names))
+        return check_result(
+            True, f"Restarted and running well: {listed(names, _NAMED)}.", restarted=list(names)
+        )
 
     async def act(self, context: Context, parameters: UnitsRestartParameters) -> Mapping[str, Json]:
         """Restart them in order; those that an earlier attempt, or a unit before them, has restarted are skipped."""
@@ -121,7 +131,9 @@ class UnitsRestart:
             await context.change_records.after(numbers[unit.name], {"invocation": restarted_unit.invocation})
             names.append(unit.name)
             elapsed = duration(clock.monotonic() - began_s)
-            await context.say(f"{unit.name} is {restarted_unit.state} ({restarted_unit.detail}) after {elapsed}.")
+            await context.say(
+                f"{unit.name} is {restarted_unit.state} ({restarted_unit.detail}) after {elapsed}."
+            )
         return {"restarted": list(names)}
 
     @cannot_tell_on_error
@@ -156,9 +168,7 @@ def _is_done(link: Link, change: RecordedChange | None) -> bool:
     if change is None or _trouble(link):
         return False
     # Of a oneshot that has ended, systemd may have forgotten the start.
-    return change.result is not None or link.has_been_started_since(
-        change.state["invocation"]
-    )
+    return change.result is not None or link.has_been_started_since(change.state["invocation"])
 
 
 def _trouble(link: Link) -> str:

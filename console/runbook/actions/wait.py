@@ -7,7 +7,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
-from console.diagnosis.quiescence.values import QuiescenceRules, QuiescenceVerdict, Report, list_blockers, blocking_text
+from console.diagnosis.quiescence.values import (
+    QuiescenceRules,
+    QuiescenceVerdict,
+    Report,
+    list_blockers,
+    blocking_text,
+)
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import StepFailed
 from console.host.reader import HostReader
@@ -24,12 +30,11 @@ from console.runbook.contracts import (
     Seconds,
 )
 from console.runbook.language.substitution import calls_in
-from console.runbook.language.values import Call, Effect, Json, NOTHING
+from console.runbook.language.values import NOTHING, Call, Effect, Json
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run.codec import plain
 from console.swarm.events import EventSource
 from console.text import clean, duration
-
 
 _ANSWERS = {
     QuiescenceVerdict.QUIET: Answer.YES,

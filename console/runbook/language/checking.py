@@ -66,7 +66,9 @@ def validate(model: type[M], data: Json) -> tuple[M | None, tuple[Problem, ...]]
         # The JSON mode of pydantic is strict about what YAML can tell, and takes texts for what only texts can write.
         return model.model_validate_json(json.dumps(data), strict=True), ()
     except ValidationError as error:
-        return None, tuple(_merge(_problem(error_details, model, data) for error_details in error.errors(include_url=False)))
+        return None, tuple(
+            _merge(_problem(error_details, model, data) for error_details in error.errors(include_url=False))
+        )
 
 
 def display_text(value: object) -> str:
@@ -95,7 +97,9 @@ def _message(error: ErrorDetails) -> str:
         return f"must be {clean(str(context.get('expected')), 300)}"
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern"))
-        return f"{MEANINGS.get(pattern, f'must look like {pattern}')}, and {display_text(error['input'])} is not"
+        return (
+            f"{MEANINGS.get(pattern, f'must look like {pattern}')}, and {display_text(error['input'])} is not"
+        )
     if kind == "extra_forbidden":
         return "unknown key"
     message = error["msg"]

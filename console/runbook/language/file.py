@@ -34,7 +34,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runbook:
     """Return the runbook of a shape that was checked, with the places of its file."""
     variables = tuple(
-        Variable(name, variable.type, variable.default, variable.about) for name, variable in shape.vars.items()
+        Variable(name, variable.type, variable.default, variable.about)
+        for name, variable in shape.vars.items()
     )
     steps = root.at(("steps",))
     return Runbook(
@@ -43,7 +44,8 @@ def build(root: YamlNode, shape: RunbookShape, digest: str, source: str) -> Runb
         about=shape.about,
         variables=variables,
         steps=tuple(
-            _step(variable, steps.at((number,)), shape.defaults) for number, variable in enumerate(shape.steps)
+            _step(variable, steps.at((number,)), shape.defaults)
+            for number, variable in enumerate(shape.steps)
         ),
         digest=digest,
         source=source,
@@ -145,7 +147,9 @@ def _read_root(data: bytes) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
         return None, flaws or (Flaw(SourcePosition(1, 1), "the runbook is empty"),)
     if not isinstance(root.value, dict):
         is_empty = root.value is None
-        return None, (Flaw(root.place, "the runbook is empty" if is_empty else "a runbook must be a mapping"),)
+        return None, (
+            Flaw(root.place, "the runbook is empty" if is_empty else "a runbook must be a mapping"),
+        )
     return root, ()
 
 

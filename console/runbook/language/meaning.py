@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from console.errors import RunbookError
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import HoldsConditions
-from console.runbook.language.checking import Problem, validate, display_text
+from console.runbook.language.checking import Problem, display_text, validate
 from console.runbook.language.substitution import (
     RUN_NAMES,
     ConditionEntry,
@@ -79,7 +79,9 @@ def check_action(name: YamlNode | None, parameters: YamlNode | None, scope: Scop
     if name.value not in ACTIONS:
         is_predicate = name.value in PREDICATES
         hint = " (it is a predicate: use it in verify, or in wait.until)" if is_predicate else ""
-        yield Flaw(name.place, f"unknown action {display_text(name.value)}{hint or nearest(name.value, ACTIONS)}")
+        yield Flaw(
+            name.place, f"unknown action {display_text(name.value)}{hint or nearest(name.value, ACTIONS)}"
+        )
         return
     node = (
         parameters
@@ -199,7 +201,9 @@ def check_meaning(root: YamlNode) -> Iterator[Flaw]:
     for number, step in enumerate(items):
         own, later = ids[number], frozenset(id_ for id_ in ids[number:] if id_)
         if own and own in ids[:number]:
-            yield Flaw((step.child("id") or step).place, f"another step already has the id {display_text(own)}")
+            yield Flaw(
+                (step.child("id") or step).place, f"another step already has the id {display_text(own)}"
+            )
         before = Scope(values, dict(outputs), later)
         if own:
             outputs[own] = _output_names(step)

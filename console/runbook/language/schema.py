@@ -154,7 +154,9 @@ def _conditions(field: Schema, *more: Mapping[str, Any]) -> Schema:
 
 def _any_of_predicates(more: Iterable[Mapping[str, Any]] = ()) -> Schema:
     names = {
-        "enum": [predicate.name for predicate in PREDICATES.values() if not _has_required(predicate.parameters)]
+        "enum": [
+            predicate.name for predicate in PREDICATES.values() if not _has_required(predicate.parameters)
+        ]
     }
     entry = {"anyOf": [{"$ref": "#/definitions/Predicates"}, names, *more]}
     return {"anyOf": [{"$ref": "#/definitions/Predicates"}, {"type": "array", "items": entry}]}
@@ -185,14 +187,21 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     plain = {
-        key: {name: _plain(named_schema) for name, named_schema in value.items()} if key in _BY_NAME else _plain(value)
+        key: {name: _plain(named_schema) for name, named_schema in value.items()}
+        if key in _BY_NAME
+        else _plain(value)
         for key, value in schema.items()
-        if key not in _NOT_IN_DRAFT_7 and not (key == "default" and (value is None or isinstance(value, dict)))
+        if key not in _NOT_IN_DRAFT_7
+        and not (key == "default" and (value is None or isinstance(value, dict)))
     }
     choices = plain.get("anyOf")
     if choices and "default" in schema and schema["default"] is None:
         other_choices = [choice for choice in choices if choice != {"type": "null"}]
-        plain = {**other_choices[0], **_without(plain, "anyOf")} if len(other_choices) == 1 else {**plain, "anyOf": other_choices}
+        plain = (
+            {**other_choices[0], **_without(plain, "anyOf")}
+            if len(other_choices) == 1
+            else {**plain, "anyOf": other_choices}
+        )
     if plain.get("pattern") == SPAN and isinstance(plain.get("default"), int | float):
         plain["default"] = f"{plain['default']:g}s"
     if "patternProperties" in plain:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ruamel.yaml import YAML
-from ruamel.yaml import events
+from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 
 from console.runbook.language.checking import Path, display_text
@@ -114,6 +113,8 @@ class YamlNode:
         elif isinstance(self.value, list):
             for index, node in enumerate(self.value):
                 yield from node.walk((*path, index))
+
+
 Value: TypeAlias = Scalar | list[YamlNode] | dict[str, YamlNode]
 
 
@@ -186,7 +187,9 @@ class _TreeReader:
             case events.MappingStartEvent() | events.SequenceStartEvent():
                 self._count(place)
                 self._refuse_extras(place, event)
-                self._open.append(_OpenCollection(place, {} if isinstance(event, events.MappingStartEvent) else []))
+                self._open.append(
+                    _OpenCollection(place, {} if isinstance(event, events.MappingStartEvent) else [])
+                )
                 if len(self._open) > MAX_DEPTH:
                     self._stop(place, f"nested more than {MAX_DEPTH} deep")
             case events.MappingEndEvent() | events.SequenceEndEvent():
@@ -241,10 +244,14 @@ class _TreeReader:
         elif is_plain and not _is_text(text):
             self.refuse(
                 place,
-                f"the key {display_text(text) or 'here'} is not a text: quote it" if text else "a key is missing",
+                f"the key {display_text(text) or 'here'} is not a text: quote it"
+                if text
+                else "a key is missing",
             )
         elif text in holder.keys:
-            self.refuse(place, f"the key {display_text(text)} appears twice: first in line {holder.keys[text].line}")
+            self.refuse(
+                place, f"the key {display_text(text)} appears twice: first in line {holder.keys[text].line}"
+            )
         else:
             holder.keys[text] = place
             return

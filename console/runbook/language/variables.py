@@ -30,7 +30,8 @@ def values_of(runbook: Runbook, assignments: Mapping[str, str]) -> dict[str, Jso
             hint = f"Its variables: {listed(list(variables))}." if variables else "It has no variables."
             raise UsageError(f"The runbook has no variable {clean(name)}{nearest(name, variables)}.", hint)
     values = {
-        name: _parse(variable, assignments[name]) if name in assignments else variable.default for name, variable in variables.items()
+        name: _parse(variable, assignments[name]) if name in assignments else variable.default
+        for name, variable in variables.items()
     }
     unset = [name for name, value in values.items() if value is None]
     if unset:

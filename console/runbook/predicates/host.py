@@ -17,7 +17,14 @@ from console.journal.failures import ALL_SIGNATURES
 from console.journal.reader import read_recent
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summary, describe, summarise
-from console.runbook.answers import Unreadable, check_result, quick_snapshot, read, cannot_tell_on_error, why_not_this_host
+from console.runbook.answers import (
+    Unreadable,
+    cannot_tell_on_error,
+    check_result,
+    quick_snapshot,
+    read,
+    why_not_this_host,
+)
 from console.runbook.contracts import Answer, CheckResult, Context, Parameters, Seconds, UnitName, Url
 from console.runbook.language.values import Json
 from console.swarm.snapshots import object_names

@@ -49,7 +49,9 @@ class NetworkIs:
             return check_result(False, f"Overlay {parameters.name} not found.")
         if len(networks) > 1:
             ids = [network.id[:12] for network in networks]
-            return check_result(False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}.")
+            return check_result(
+                False, f"{len(networks)} overlays have the name {parameters.name}: {listed(ids)}."
+            )
         (network,) = networks
         subnets = [str(subnet.network) for subnet in network.subnets]
         wrong = _network_differences(network, subnets, parameters)
@@ -98,7 +100,9 @@ class NetworkUnique:
             return check_result(True, f"{parameters.name} is one network, {ids[0]}.")
         if not networks:
             return check_result(False, f"Network {parameters.name} not found.")
-        return check_result(False, f"{len(networks)} networks have the name {parameters.name}: {listed(ids)}.")
+        return check_result(
+            False, f"{len(networks)} networks have the name {parameters.name}: {listed(ids)}."
+        )
 
 
 class HeadroomParameters(Parameters):
@@ -126,7 +130,9 @@ class NetworkHeadroomMin:
         snapshot = await take_snapshot(world.reader, world.log, world.clock, world.settings.snapshot)
         read(snapshot.swarm.networks)
         accounts = [
-            network_account for network_account in account(snapshot.swarm, snapshot.earlier) if network_account.network.name == parameters.network
+            network_account
+            for network_account in account(snapshot.swarm, snapshot.earlier)
+            if network_account.network.name == parameters.network
         ]
         if len(accounts) != 1:
             return check_result(False, f"Overlay {parameters.network} not found, or several have this name.")
@@ -225,7 +231,9 @@ def _service_difference(was: ServiceBefore, now: AttachedService | None) -> str:
         ("replicas", was.replicas, now.service.replicas),
         ("endpoint mode", was.endpoint_mode, now.service.endpoint_mode),
     )
-    wrong = [f"{what} {_value_text(new)} instead of {_value_text(old)}" for what, old, new in pairs if old != new]
+    wrong = [
+        f"{what} {_value_text(new)} instead of {_value_text(old)}" for what, old, new in pairs if old != new
+    ]
     return f"has {' and '.join(wrong)}" if wrong else ""
 
 

@@ -10,7 +10,14 @@ from console.errors import Declined
 from console.nixos.edit import NotNix, parsed_by_nix
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, read_nix_file, short
 from console.nixos.prediction import predict, threatened
-from console.runbook.answers import System, Unreadable, cannot_tell, check_result, recorded_changes, cannot_tell_on_error
+from console.runbook.answers import (
+    System,
+    Unreadable,
+    cannot_tell,
+    cannot_tell_on_error,
+    check_result,
+    recorded_changes,
+)
 from console.runbook.contracts import CheckResult, Context, Parameters, UnitName
 from console.runbook.language.values import Json
 from console.text import SENTENCE_LIMIT, clean, listed

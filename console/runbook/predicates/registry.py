@@ -8,9 +8,14 @@ from console.errors import RunbookError
 from console.runbook.contracts import CheckResult, Context, Predicate
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call
-from console.runbook.predicates.networks import AttachedAsBefore, AttachedIncludes
 from console.runbook.predicates.host import HttpRoutes, JournalCleanSince, UnitsOk
-from console.runbook.predicates.networks import NetworkHeadroomMin, NetworkIs, NetworkUnique
+from console.runbook.predicates.networks import (
+    AttachedAsBefore,
+    AttachedIncludes,
+    NetworkHeadroomMin,
+    NetworkIs,
+    NetworkUnique,
+)
 from console.runbook.predicates.nixos import NixParses, SystemIs, UnitsUnaffected
 from console.runbook.predicates.services import NoStuckNew, ServicesConverged
 from console.text import clean, nearest

@@ -11,7 +11,7 @@ from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_
 from console.diagnosis.quiescence.services import UNDER_WAY
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.runbook.answers import check_result, overlays_by_name, quick_snapshot, read, cannot_tell_on_error
+from console.runbook.answers import cannot_tell_on_error, check_result, overlays_by_name, quick_snapshot, read
 from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters, Seconds
 from console.runbook.language.values import Json
 from console.swarm.values import Service, SwarmState, Task
@@ -58,20 +58,28 @@ class ServicesConverged:
         }
         missing = _missing(swarm, parameters, services)
         if absent or missing:
-            return check_result(False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles)
+            return check_result(
+                False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles
+            )
         if troubles:
             sentences = [f"{name} {trouble}" for name, trouble in troubles.items()]
             verb = "is" if len(troubles) == 1 else "are"
             count = plural(len(troubles), "service")
             return check_result(
-                False, f"{count} {verb} not running as specified: {listed(sentences, NAMED)}.", troubles=troubles
+                False,
+                f"{count} {verb} not running as specified: {listed(sentences, NAMED)}.",
+                troubles=troubles,
             )
-        return check_result(True, f"{plural(len(services), 'service')} running as specified.", services=len(services))
+        return check_result(
+            True, f"{plural(len(services), 'service')} running as specified.", services=len(services)
+        )
 
 
 def _select(swarm: SwarmState, parameters: ConvergedParameters) -> list[Service]:
     ids = (
-        None if parameters.network is None else {overlay.id for overlay in overlays_by_name(swarm, parameters.network)}
+        None
+        if parameters.network is None
+        else {overlay.id for overlay in overlays_by_name(swarm, parameters.network)}
     )
     return [
         service

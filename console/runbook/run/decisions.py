@@ -177,4 +177,6 @@ def ways_of(question: QuestionView) -> str:
 
 
 def _request(question: QuestionView, choice: Choice, *, word: str = "", reason: str = "") -> DecisionRequest:
-    return DecisionRequest(question.step, choice, word, reason, question.attempt, question.digest, question.number)
+    return DecisionRequest(
+        question.step, choice, word, reason, question.attempt, question.digest, question.number
+    )

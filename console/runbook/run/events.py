@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from console.host.who import Who
-from console.runbook.language.values import NOTHING, Answer, Call, CheckResult, Json, ActionPlan
+from console.runbook.language.values import NOTHING, ActionPlan, Answer, Call, CheckResult, Json
 from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.waits import BlockedTime
 

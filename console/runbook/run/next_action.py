@@ -162,7 +162,9 @@ def event_of(next_action: NextAction, view: RunView) -> events.Event:
 def _question_event(next_action: Ask, view: RunView) -> events.Asked:
     step = view.step(next_action.step)
     preparation = step.preparation
-    word = preparation.word if preparation is not None and events.Choice.CONFIRM in next_action.choices else ""
+    word = (
+        preparation.word if preparation is not None and events.Choice.CONFIRM in next_action.choices else ""
+    )
     digest = "" if preparation is None else preparation.digest
     return events.Asked(
         next_action.step,
@@ -259,7 +261,9 @@ def _begin(view: RunView, step: StepView, preparation: Prepared) -> NextAction:
         return SkipInapplicable(step.id, preparation.plan.not_applicable)
     if preparation.plan is not None and preparation.plan.refused:
         return Fail(step.id, " ".join(preparation.plan.refused))
-    missing = [require.found.sentence for require in preparation.requires if require.found.answer is not Answer.YES]
+    missing = [
+        require.found.sentence for require in preparation.requires if require.found.answer is not Answer.YES
+    ]
     needs_consent = step.head.needs_word or step.head.is_checkpoint
     # In front of a checkpoint it may still become so while nobody has let it go on.
     if missing and not (step.head.is_checkpoint and step.consent is None):
@@ -275,7 +279,9 @@ def _covers(consent: Consent, step: StepView, preparation: Prepared) -> bool:
     In the middle of an outage the word to try again is enough: what the plan rests on is what the step itself changed.
     """
     is_under_way = step.head.effect is Effect.OUTAGE and step.has_begun
-    return consent.digest == preparation.digest or (consent.is_retry and (is_under_way or not step.head.needs_word))
+    return consent.digest == preparation.digest or (
+        consent.is_retry and (is_under_way or not step.head.needs_word)
+    )
 
 
 def _after_unknown_result(view: RunView, step: StepView) -> NextAction:

@@ -73,7 +73,9 @@ def _resume(view: RunView, event: events.Resumed, _entry: events.LogEntry) -> Ru
         return _begin_undoing(view, view.undoing)
     first_undone = next((at for at, step in enumerate(view.steps) if step.state is StepState.UNDONE), None)
     steps = tuple(
-        replay_steps.redo(step) if first_undone is not None and at >= first_undone else replay_steps.resume(step)
+        replay_steps.redo(step)
+        if first_undone is not None and at >= first_undone
+        else replay_steps.resume(step)
         for at, step in enumerate(view.steps)
     )
     return replace(view, steps=steps)
@@ -107,7 +109,9 @@ def _decide(view: RunView, event: events.Decided, entry: events.LogEntry) -> Run
     if event.choice is events.Choice.STOP:
         stop_reason = events.Stopped(events.Why.OPERATOR, f"Stopped by {event.who}.")
         return replace(view, state=RunState.STOPPED, stop_reason=stop_reason, question=None)
-    view = replace(view, state=RunState.GOING, stop_reason=None, question=None, undoing=(), last_who=event.who)
+    view = replace(
+        view, state=RunState.GOING, stop_reason=None, question=None, undoing=(), last_who=event.who
+    )
     if event.choice is events.Choice.UNDO:
         return _begin_undoing(view, undo_scope(view, event.step))
     return view

@@ -89,7 +89,9 @@ def again(step: StepView, *, attempt: int | None = None) -> StepView:
 
 def with_new_runner(step: StepView, *, is_new_boot: bool) -> StepView:
     """Return a step as a new runner finds it: what was open is unknown, and each check has to be repeated."""
-    stale_step = replace(step, is_fresh=False, probe_result=None, consent=None if is_new_boot else step.consent)
+    stale_step = replace(
+        step, is_fresh=False, probe_result=None, consent=None if is_new_boot else step.consent
+    )
     if step.is_acting:
         return replace(stale_step, state=StepState.UNKNOWN, is_acting=False, failure=None)
     if step.state is StepState.UNKNOWN:
@@ -196,7 +198,9 @@ def _fail(step: StepView, event: events.Failed, entry: events.LogEntry) -> StepV
 
 
 def _verify(step: StepView, event: events.Verified, entry: events.LogEntry) -> StepView:
-    wrong = " ".join(result.found.sentence for result in event.results if result.found.answer is not Answer.YES)
+    wrong = " ".join(
+        result.found.sentence for result in event.results if result.found.answer is not Answer.YES
+    )
     return replace(
         step,
         state=STATES[event.answer],

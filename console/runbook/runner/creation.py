@@ -16,14 +16,14 @@ from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, RecordedChange
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, missing_references
-from console.runbook.language.values import Json, ActionPlan, Runbook, Step
+from console.runbook.language.values import ActionPlan, Json, Runbook, Step
 from console.runbook.run import events
 from console.runbook.run.header import RunHeader, StepHead
 from console.runbook.run.view import Live, RunView, StepView, StoredRun
 from console.runbook.runner.context import NoChanges, RunWorld, ready_action, word_of
 from console.runbook.runner.gate import where_this_is
 from console.runbook.runner.inspection import plan_action
-from console.runbook.store.folders import create_run, store_runbook, new_run_id
+from console.runbook.store.folders import create_run, new_run_id, store_runbook
 from console.text import SENTENCE_LIMIT, clean, listed
 
 NOT_BEGUN = "not-begun"

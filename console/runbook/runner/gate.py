@@ -127,8 +127,12 @@ class Gate:
         world = self._runner.world
         changer = EngineChanger(world.connection, tell)
         steps = self._runner.runbook.steps
-        recreates_network = any(step.action is not None and step.action.name == NetworkRecreate.name for step in steps)
-        claimant = Claimant(machine, await asyncio.to_thread(run_names, state), run, brings_back=recreates_network)
+        recreates_network = any(
+            step.action is not None and step.action.name == NetworkRecreate.name for step in steps
+        )
+        claimant = Claimant(
+            machine, await asyncio.to_thread(run_names, state), run, brings_back=recreates_network
+        )
         for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):
             await self._note(f"Removed {name}, left behind by an interrupted census.")
         self._has_begun = True

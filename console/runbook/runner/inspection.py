@@ -25,8 +25,8 @@ from console.journal.reader import read_recent, whose_host
 from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Context
-from console.runbook.language.substitution import Names, substitute_call, missing_references
-from console.runbook.language.values import Answer, Call, CheckResult, Json, ActionPlan, Step
+from console.runbook.language.substitution import Names, missing_references, substitute_call
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Json, Step
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run import events
 from console.runbook.run.codec import plain
@@ -36,8 +36,8 @@ from console.runbook.runner.context import (
     RunnerContext,
     RunWorld,
     StepContext,
-    digest_of,
     bind_parameters,
+    digest_of,
     names_of,
     ready_action,
     ready_undo,
@@ -151,7 +151,9 @@ async def verify(runner: RunnerContext, step: Step) -> events.Verified:
         answer = worst([result.found.answer for result in results])
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
-            return events.Verified(step.id, step_view.attempt, answer, tuple(results), took_s=round(took_s, 3))
+            return events.Verified(
+                step.id, step_view.attempt, answer, tuple(results), took_s=round(took_s, 3)
+            )
         context = await runner.reading_context(step.id)
         await context.waits_for(
             [
@@ -179,7 +181,10 @@ async def _check_step(runner: RunnerContext, step: Step, names: Names) -> list[e
         return [events.ConditionResult(step.id, CheckResult(Answer.CANNOT_TELL, error.sentence))]
     context = await runner.reading_context(step.id)
     own = await _answer_within_limit(ready.action.verify(context, ready.parameters, step_view.outputs))
-    return [events.ConditionResult(ready.action.name, own), *[await _check_condition(context, call) for call in calls]]
+    return [
+        events.ConditionResult(ready.action.name, own),
+        *[await _check_condition(context, call) for call in calls],
+    ]
 
 
 async def _check_condition(context: Context, call: Call) -> events.ConditionResult:

@@ -37,7 +37,7 @@ from console.runbook.run.next_action import (
 from console.runbook.run.view import Question
 from console.runbook.runner.context import ReadyAction, RunnerContext, RunWorld, bind_parameters
 from console.runbook.runner.gate import Gate
-from console.runbook.runner.inspection import act, read_daemon_log, prepare, probe, undo, verify
+from console.runbook.runner.inspection import act, prepare, probe, read_daemon_log, undo, verify
 from console.runbook.runner.waits import WaitPolicy, Waits, store_interrupted_wait
 from console.runbook.store.folders import hold_reserve, release_reserve, runbook_path
 from console.runbook.store.log import RunLog
@@ -104,7 +104,9 @@ class Executor:
         ready = bind_parameters(action, view.preparation.call)
         if ready.changes and not await self._may_change(number):
             return
-        intent = events.Intended(step.id, view.attempt, ready.call, view.preparation.digest, view.preparation.probe)
+        intent = events.Intended(
+            step.id, view.attempt, ready.call, view.preparation.digest, view.preparation.probe
+        )
         if not await self._log.append_if_current(intent, number):
             return
         began_at = self._runner.world.clock.now()
@@ -162,7 +164,9 @@ class Executor:
         return why is None
 
     async def _store_daemon_log(self, step: Step, began_at: datetime) -> None:
-        await self._log.append(events.DaemonLogged(step.id, await read_daemon_log(self._runner.world, began_at)))
+        await self._log.append(
+            events.DaemonLogged(step.id, await read_daemon_log(self._runner.world, began_at))
+        )
 
     def _step(self, step_id: str) -> Step:
         return self._runner.step(step_id)
@@ -263,7 +267,9 @@ class Runner:
         if await self._wait_policy.for_news(within_s) or self._wait_policy.ending.is_set():
             return
         reason = f"Timed out after {duration(within_s)} waiting for an answer, while services may be down."
-        decision = events.Decided(event.step, event.attempt, event.digest, events.Choice.UNDO, THE_RUN, reason)
+        decision = events.Decided(
+            event.step, event.attempt, event.digest, events.Choice.UNDO, THE_RUN, reason
+        )
         await self._log.append_if_current(decision, self._log.view.number)
 
     async def _stop(self, sentence: str, hint: str) -> None:

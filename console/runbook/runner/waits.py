@@ -14,8 +14,8 @@ from console.runbook.run.waits import (
     BlockedTime,
     Blocking,
     Waiting,
-    unique_blocking,
     headline_of,
+    unique_blocking,
     update_rows,
 )
 from console.runbook.store.log import RunLog
@@ -144,7 +144,9 @@ class _Wait:
         is_new_headline = self._update_headline(blocking, note, now_s)
         if is_over:
             self._headline = ""
-        elif not is_new_headline and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S:
+        elif (
+            not is_new_headline and self._written_s is not None and now_s - self._written_s < WRITTEN_EVERY_S
+        ):
             return None
         self._written_s = now_s
         more = max(0, len(blocking) - MOST_SHOWN)
@@ -154,7 +156,13 @@ class _Wait:
 
     def _update_headline(self, blocking: tuple[Blocking, ...], note: str, now_s: float) -> bool:
         """Make another headline where other things block than it says, but not too often; return whether it was made."""
-        if self._headline_names is not None and (self._names == self._headline_names or now_s - self._headline_s < HEADLINE_EVERY_S):
+        if self._headline_names is not None and (
+            self._names == self._headline_names or now_s - self._headline_s < HEADLINE_EVERY_S
+        ):
             return False
-        self._headline, self._headline_names, self._headline_s = headline_of(blocking, note), self._names, now_s
+        self._headline, self._headline_names, self._headline_s = (
+            headline_of(blocking, note),
+            self._names,
+            now_s,
+        )
         return True

@@ -138,7 +138,9 @@ def folder_of(state: Path, name: str) -> Path:
     if not matches:
         raise UsageError(f"Run {clean(name)} not found.", "`vipconsole runs` lists them.")
     if len(matches) > 1:
-        raise UsageError(f"{clean(name)} matches several runs: {listed([folder.name for folder in matches])}.")
+        raise UsageError(
+            f"{clean(name)} matches several runs: {listed([folder.name for folder in matches])}."
+        )
     return matches[0]
 
 

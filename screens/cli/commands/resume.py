@@ -16,7 +16,7 @@ from console.runbook.language.source import read_bytes
 from console.runbook.run import events
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
-from console.runbook.runner.creation import accept_runbook, plan_of, new_variables
+from console.runbook.runner.creation import accept_runbook, new_variables, plan_of
 from console.runbook.runner.gate import location_refusal, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import read_stored_run
