@@ -68,7 +68,7 @@ def step(
     head = StepHead(name, title, "test.do", effect, no_undo_because=no_undo_because)
     if plan is not None:
         probe = CheckResult(Answer.NO, "It is not done.")
-        more["prepared"] = events.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
+        more["preparation"] = events.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
     return StepView(head, state, **more)
 
 
