@@ -6,8 +6,8 @@ from typing import Any
 import docker
 import pytest
 
+from console.runbook.actions.capture import attachments_as_output
 from console.runbook.language.values import Json
-from console.runbook.predicates.networks import attachments_as_output
 from console.swarm.changer import EngineChanger
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm

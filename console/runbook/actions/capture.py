@@ -13,7 +13,7 @@ from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
 from console.runbook.language.values import Json
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
-from console.runbook.predicates.networks import attachments_as_output
+from console.swarm.snapshots import Attachments
 from console.text import plural
 
 
@@ -102,3 +102,20 @@ def _account(account: NetworkAccount) -> Json:
 
 def _calls(parameters: CaptureParameters) -> tuple[str, ...]:
     return tuple(f"GET {url}" for url in parameters.urls)
+
+
+def attachments_as_output(attachments: Attachments) -> Json:
+    """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
+    return {
+        "services": {
+            service.name: {
+                "mode": service.service.mode,
+                "replicas": service.service.replicas,
+                "endpoint_mode": service.service.endpoint_mode,
+                "aliases": list(service.aliases),
+                "options": dict(service.options),
+            }
+            for service in attachments.services
+        },
+        "containers": list(attachments.containers),
+    }

@@ -288,20 +288,3 @@ def _unmet(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def attachments_as_output(attachments: Attachments) -> Json:
-    """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
-    return {
-        "services": {
-            service.name: {
-                "mode": service.service.mode,
-                "replicas": service.service.replicas,
-                "endpoint_mode": service.service.endpoint_mode,
-                "aliases": list(service.aliases),
-                "options": dict(service.options),
-            }
-            for service in attachments.services
-        },
-        "containers": list(attachments.containers),
-    }
