@@ -11,8 +11,8 @@ from console.diagnosis.quiescence.values import (
     QuiescenceRules,
     QuiescenceVerdict,
     Report,
-    list_blockers,
     blocking_text,
+    list_blockers,
 )
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import StepFailed
