@@ -25,7 +25,7 @@ from console.diagnosis.assess import assess
 from console.journal.reader import open_journal
 from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 reader = EngineReader(EngineConnection("unix:///nonexistent", 1))
 log = DaemonLog(open_journal())
@@ -65,7 +65,7 @@ def test_json_needs_nothing_to_draw_with_and_without_a_settings_file_nothing_to_
 )
 def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[str, ...]) -> None:
     loaded = modules_after(f"import screens.cli.main\nscreens.cli.main.main({list(arguments)!r})")
-    assert "console.swarm.connection" in loaded
+    assert "console.swarm.client" in loaded
     assert not {each for each in loaded if each.startswith("console.operations")}
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}
 
@@ -77,7 +77,7 @@ from console.clock import SystemClock
 from console.journal.reader import DaemonLog
 from console.journal.reader import open_journal
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE

@@ -7,7 +7,7 @@ from console.diagnosis.why.explain import choose
 from console.errors import UsageError
 from console.operations.stack_removal.plan import plan_removal
 from console.settings import Thresholds
-from console.swarm.values import ObjectKind
+from console.swarm.model import ObjectKind
 from console.text import did_you_mean, name_hint, near_names, nearest
 from screens.output.stack_removal import plan_lines
 from tests.support.stacks import item, stack_snapshot

@@ -32,7 +32,7 @@ from console.addresses.leaks import (
     unknown_leak,
 )
 from console.errors import Unknown, known
-from console.swarm.values import Network, SubnetUse, SwarmState
+from console.swarm.model import Network, SubnetUse, SwarmState
 
 _NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
 

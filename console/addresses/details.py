@@ -10,7 +10,7 @@ from console.addresses.leaks import LeakEvidence
 from console.addresses.map import AddressMap, Cell, CellKind
 from console.durations import NOT_KNOWN, is_known, moment
 from console.errors import known
-from console.swarm.values import Service, SwarmState, Task
+from console.swarm.model import Service, SwarmState, Task
 from console.text import duration, plural
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from console.errors import Unknown, known
-from console.swarm.values import Network, Service, Subnet, SwarmState, Task
+from console.swarm.model import Network, Service, Subnet, SwarmState, Task
 
 SMALLEST_WITH_BROADCAST = 30
 """Up to this prefix length the first and the last address are taken for network and broadcast

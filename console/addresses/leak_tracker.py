@@ -22,7 +22,7 @@ from console.addresses.leaks import (
     valid_entries,
 )
 from console.errors import Unknown, known
-from console.swarm.values import Attachment, Network, SwarmState, Task
+from console.swarm.model import Attachment, Network, SwarmState, Task
 from console.text import listed, plural
 
 Services = Mapping[str, tuple[str, str]]

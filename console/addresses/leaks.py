@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from console.addresses.holders import Pool
 from console.durations import is_known
 from console.errors import Unknown, known
-from console.swarm.values import Network, SubnetUse, SwarmState
+from console.swarm.model import Network, SubnetUse, SwarmState
 
 ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
 HOLDERS_CHANGING = "Addresses changed hands between the two snapshots."

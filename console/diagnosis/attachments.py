@@ -9,7 +9,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.diagnosis.why.progress import PAUSE_STATES
 from console.errors import Result, Unknown, known
-from console.swarm.values import Network, Service, SwarmState, Task
+from console.swarm.model import Network, Service, SwarmState, Task
 
 UPDATING = ("updating", "rollback_started")
 

@@ -11,7 +11,7 @@ from console.addresses.leaks import Census, Counts, LeakLog
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 
 NO_REQUEST = Unknown("It was not requested.")
 EMPTY_LEAK_LOG = LeakLog()

@@ -12,7 +12,7 @@ from console.errors import VipconsoleError, known
 from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
-from console.operations.prune import Pruned, prune
+from console.operations.prune import PruneResult, prune
 from console.operations.reclaim.restart import DaemonRestart
 from console.swarm.changer import SwarmChanger
 from console.text import duration, listed, plural
@@ -27,7 +27,7 @@ class GuardOutcome:
     decision: GuardDecision
     """The last one: what holds now."""
     has_restarted: bool = False
-    pruning: Pruned = field(default_factory=Pruned)
+    pruning: PruneResult = field(default_factory=PruneResult)
 
     @property
     def verdict(self) -> GuardVerdict:
@@ -53,7 +53,7 @@ async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -
     thresholds, settings = collector.settings.thresholds, collector.settings
     inputs = await collector.inputs(holds_lock=True, dwell_s=settings.quiet.dwell_s)
     decision = decide(inputs, options, thresholds)
-    pruning = Pruned()
+    pruning = PruneResult()
     if decision.prunes:
         pruning = await prune(
             collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
@@ -124,8 +124,10 @@ def _is_waiting(inputs: GuardInputs, waiting_ids: frozenset[str]) -> bool:
     )
 
 
-def _add_pruning(decision: GuardDecision, pruning: Pruned) -> GuardDecision:
-    if not pruning.removed:
+def _add_pruning(decision: GuardDecision, pruning: PruneResult) -> GuardDecision:
+    if not pruning.removed_names:
         return decision
-    removal_text = f"{plural(len(pruning.removed), 'unused overlay')} removed: {listed(pruning.removed)}."
+    removal_text = (
+        f"{plural(len(pruning.removed_names), 'unused overlay')} removed: {listed(pruning.removed_names)}."
+    )
     return replace(decision, sentence=f"{decision.sentence} {removal_text}")

@@ -29,7 +29,7 @@ from console.runbook.store.viewer import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Settings, SnapshotSettings
 from console.storage.census import read_censuses
 from console.storage.state import make_private, write_atomically
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader, SwarmReader
 from console.text import clean

@@ -20,7 +20,7 @@ from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Result, Unknown, known
 from console.settings import Thresholds
-from console.swarm.values import Service, Task
+from console.swarm.model import Service, Task
 from console.text import listed, plural
 
 REFUSALS = frozenset(

@@ -11,7 +11,7 @@ from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.identity import UNIX, why_engine_is_foreign
 from console.journal import journalctl, native
 from console.journal.values import DEFAULT_UNIT, Batch, Window
-from console.swarm.values import Engine
+from console.swarm.model import Engine
 
 
 class JournalReader(Protocol):

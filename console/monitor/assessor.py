@@ -17,7 +17,7 @@ from console.host.identity import machine_id
 from console.journal.summary import Summary
 from console.monitor.values import AssessedSnapshot
 from console.settings import Thresholds
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 
 AGE_S = 10.0
 """An unchanged state is assessed again after this time: findings say how long something has lasted."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from console.clock import Clock
 from console.diagnosis.quiescence.waiter import QuiescenceTracker
 from console.swarm.events import EventGap, EventSource, Listening, StreamItem
-from console.swarm.values import Event
+from console.swarm.model import Event
 
 MEMORY_S = 600.0
 """A removal is remembered for so long; after that every list of networks shows it."""

@@ -24,7 +24,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
-from console.swarm.values import Engine
+from console.swarm.model import Engine
 
 STEPS = (
     (timedelta(minutes=10), timedelta(seconds=10)),

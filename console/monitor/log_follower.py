@@ -16,8 +16,8 @@ from console.journal.summary import SlidingSummariser, Summary
 from console.journal.values import Batch
 from console.monitor.values import MAX_LINES, Feed, Line, Log, StatePublisher
 from console.settings import SnapshotSettings
+from console.swarm.model import Engine, SwarmState
 from console.swarm.snapshots import object_names
-from console.swarm.values import Engine, SwarmState
 from console.text import clean
 
 PUBLISH_INTERVAL_S = 0.2

@@ -20,10 +20,10 @@ from console.monitor.snapshot import StoredContext
 from console.monitor.values import MonitorState, StatePublisher
 from console.settings import Settings
 from console.storage.history import HistoryStore
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
+from console.swarm.model import SwarmState
 from console.swarm.repeated import RepeatedReader
-from console.swarm.values import SwarmState
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from console.monitor.schedule import InspectionSchedule, pause_s, retry_s, urgen
 from console.monitor.snapshot import StoredContext
 from console.monitor.values import StatePublisher
 from console.settings import Settings
+from console.swarm.model import Engine, SwarmState
 from console.swarm.repeated import RepeatedReader
-from console.swarm.values import Engine, SwarmState
 
 HOST_S = 10.0
 """Seconds between two snapshots of this host: its processes are many, and systemd answers slowly."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.errors import Unknown, known
-from console.swarm.values import Network, Service, SwarmState, Task
+from console.swarm.model import Network, Service, SwarmState, Task
 
 ENDING_INTERVAL_S = 0.5
 """From the beginning of one snapshot to that of the next while tasks are ending."""

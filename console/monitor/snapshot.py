@@ -16,9 +16,9 @@ from console.journal.summary import Summary, summarise
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import SnapshotSettings
 from console.storage.census import read_censuses
+from console.swarm.model import Engine, SwarmState
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import object_names
-from console.swarm.values import Engine, SwarmState
 
 CENSUSES_S = 10.0
 ROUTES_S = 60.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from console.nixos.shell import TALKERS, Script, ShellCommand, program_name, script_of
+from console.nixos.shell import PRINTING_COMMANDS, Script, ShellCommand, program_name, script_of
 from console.nixos.source import UNKNOWN, NixSource, Text, Word
 
 _ADDRESSES = ("aux-address", "gateway", "ip-range", "subnet")
@@ -57,7 +57,7 @@ class NetworkCreateCommand:
 class Use(StrEnum):
     """What becomes of a text that speaks of creating a network and is no command where it stands."""
 
-    SAID = "said"
+    OUTPUT = "said"
     """It is printed."""
     COMMENT = "comment"
     """It is a comment of a script."""
@@ -86,11 +86,11 @@ class Mention:
             return False
         if self.names(network) or _EXPANSION.search(self.rest) or _ENDS_HERE.match(self.rest):
             return True
-        pieces = (each.strip("\"'(),[]{};") for each in self.rest.decode("utf-8", "replace").split())
+        pieces = (token.strip("\"'(),[]{};") for token in self.rest.decode("utf-8", "replace").split())
         words = [Word(piece, 0) for piece in pieces if piece]
         docker = Word("docker", 0)
         return not any(
-            name.is_known for name in _understood(docker, (docker,), words, "", is_list=False).names
+            name.is_known for name in _parse_arguments(docker, (docker,), words, "", is_list=False).names
         )
 
 
@@ -104,7 +104,7 @@ class CreateCommands:
 
 def find_creations(source: NixSource) -> CreateCommands:
     """Return what creates a Docker network in a Nix file: in its strings, and as lists of arguments."""
-    found: dict[int, NetworkCreateCommand] = {}
+    creations_by_place: dict[int, NetworkCreateCommand] = {}
     scripts: list[tuple[Text, Script]] = []
     for text in source.texts():
         if b"network" not in text.content and b"create" not in text.content:
@@ -114,18 +114,18 @@ def find_creations(source: NixSource) -> CreateCommands:
         for command in script.commands:
             if creation := _creation(command):
                 # What `eval` is given in several words is found twice.
-                found[creation.place] = creation
+                creations_by_place[creation.place] = creation
     lists = tuple(source.lists())
-    for each in lists:
-        if creation := _creation(ShellCommand(each, is_whole=True), is_list=True):
-            found[creation.place] = creation
-    creations = tuple(sorted(found.values(), key=lambda each: each.place))
+    for words in lists:
+        if creation := _creation(ShellCommand(words, is_whole=True), is_list=True):
+            creations_by_place[creation.place] = creation
+    creations = tuple(sorted(creations_by_place.values(), key=lambda creation: creation.place))
     mentions = [*_mentions_in_scripts(scripts), *_mentions_in_lists(lists)]
     return CreateCommands(
         creations,
         tuple(
             mention
-            for mention in sorted(mentions, key=lambda each: each.place)
+            for mention in sorted(mentions, key=lambda mention: mention.place)
             if not any(command.verb[0] <= mention.place <= command.verb[1] for command in creations)
         ),
     )
@@ -160,15 +160,15 @@ def _mention(place: int, rest: Sequence[Word]) -> Mention:
 def _use(place: int, script: Script) -> Use:
     for passage in script.passages:
         if passage.start <= place < passage.end and not passage.is_used:
-            return Use.COMMENT if passage.is_comment else Use.SAID
+            return Use.COMMENT if passage.is_comment else Use.OUTPUT
     for command in script.commands:
-        if command.words and command.words[0].place <= place <= command.end and _only_says(command, script):
-            return Use.SAID
+        if command.words and command.words[0].place <= place <= command.end and _only_prints(command, script):
+            return Use.OUTPUT
     return Use.UNCLEAR
 
 
-def _only_says(command: ShellCommand, script: Script) -> bool:
-    return command.program in TALKERS - script.functions and not command.is_used
+def _only_prints(command: ShellCommand, script: Script) -> bool:
+    return command.program in PRINTING_COMMANDS - script.functions and not command.is_used
 
 
 def _creation(command: ShellCommand, *, is_list: bool = False) -> NetworkCreateCommand | None:
@@ -177,25 +177,25 @@ def _creation(command: ShellCommand, *, is_list: bool = False) -> NetworkCreateC
     trouble = "" if command.is_whole else "shell is not understood"
     for start, word in enumerate(words):
         program = program_name(word)
-        if program in TALKERS:
+        if program in PRINTING_COMMANDS:
             return None
         if program != "docker" and word.text.strip(UNKNOWN):
             continue
         at = start + 1
         while at < len(words) and words[at].text.startswith("-"):
             at += 2 if words[at].text in _GLOBAL_VALUED else 1
-        written = [each.text for each in words[at : at + 2]]
-        if written == ["network", "create"]:
-            return _understood(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
+        verb = [word.text for word in words[at : at + 2]]
+        if verb == ["network", "create"]:
+            return _parse_arguments(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
         # A word that only the shell, or an evaluation, knows may be the missing one.
-        if "overlay" not in " ".join(each.text for each in words[at:]):
+        if "overlay" not in " ".join(word.text for word in words[at:]):
             continue
-        if written in (["network", UNKNOWN], [UNKNOWN, "create"]):
+        if verb in (["network", UNKNOWN], [UNKNOWN, "create"]):
             trouble = "subcommand comes from an expression"
-            return _understood(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
-        if program != "docker" and written[:1] == ["create"]:
+            return _parse_arguments(word, words[at : at + 2], words[at + 2 :], trouble, is_list=is_list)
+        if program != "docker" and verb[:1] == ["create"]:
             trouble = "command comes from an expression"
-            return _understood(word, (word, words[at]), words[at + 1 :], trouble, is_list=is_list)
+            return _parse_arguments(word, (word, words[at]), words[at + 1 :], trouble, is_list=is_list)
     return None
 
 
@@ -209,7 +209,7 @@ def _is_rest(words: Sequence[Word]) -> bool:
     return bool(words) and words[0].text == "create" and "overlay" in " ".join(word.text for word in words)
 
 
-def _understood(
+def _parse_arguments(
     docker: Word, verb: Sequence[Word], arguments: Sequence[Word], trouble: str, *, is_list: bool
 ) -> NetworkCreateCommand:
     options: list[tuple[str, str]] = []
@@ -220,7 +220,7 @@ def _understood(
             names.append(_as_name(word))
             continue
         if word.text == "--":
-            names.extend(_as_name(each) for each in rest)
+            names.extend(_as_name(argument) for argument in rest)
             break
         option, equals, value = word.text.lstrip("-").partition("=")
         if not word.text.startswith("--"):
@@ -233,11 +233,13 @@ def _understood(
         elif option not in VALUED and option not in _SWITCHES:
             trouble = trouble or f"option {word.text.replace(UNKNOWN, '…')} is unknown"
         options.append((option, value))
-    known = [name for name in names if name.is_known]
-    if len(known) < len(names) and known:
+    literal_names = [name for name in names if name.is_known]
+    if len(literal_names) < len(names) and literal_names:
         # It may be empty, a name, or any number of options.
         trouble = trouble or "arguments come partly from an expression"
-    if len(known) > 1:
+    if len(literal_names) > 1:
         trouble = trouble or "arguments are more than one name"
     places = (verb[0].place, verb[-1].place)
-    return NetworkCreateCommand(docker.place, places, tuple(known or names), tuple(options), trouble, is_list)
+    return NetworkCreateCommand(
+        docker.place, places, tuple(literal_names or names), tuple(options), trouble, is_list
+    )

@@ -14,10 +14,11 @@ from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.process import output_of
 from console.nixos.file import FileBackup, NixFile, read_nix_file, unified_diff
 from console.nixos.source import NixSource
-from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, edited, read
+from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, insert, read
 from console.text import SENTENCE_LIMIT, clean
 
 PARSE_TIMEOUT_S = 30.0
+GIT_TIMEOUT_S = 20.0
 
 Run = Callable[[Sequence[str], float], Awaitable[bytes]]
 """Returns what a command printed, within so many seconds; raises HostError."""
@@ -30,12 +31,12 @@ _DRESSING = str.maketrans("", "", ' "()')
 def require_only_insertion(old: bytes, new: bytes, insertion: Insertion) -> None:
     """Raise Declined unless the trees of both differ by the insertion alone."""
     before, after = NixSource(old), NixSource(new)
-    broken = after.broken_line()
-    if broken is not None:
-        raise Declined(f"The edit would break line {broken}, so the file is not edited.")
+    line = after.first_unreadable_line()
+    if line is not None:
+        raise Declined(f"The edit would break line {line}, so the file is not edited.")
     first, last = _difference(before.leaves(), after.leaves())
     plain = all(kind in ("string_fragment", '"', "''") for kind, _ in (*first, *last))
-    if not plain or not is_insertion(_joined(first), _joined(last), insertion):
+    if not plain or not is_insertion(_join(first), _join(last), insertion):
         raise Declined("The edit would change more than one command, so the file is not edited.")
 
 
@@ -43,7 +44,7 @@ class NotNix(Declined):
     """Nix cannot read it; the sentence is its complaint."""
 
 
-async def parsed_by_nix(data: bytes, run: Run = output_of) -> str:
+async def parse_with_nix(data: bytes, run: Run = output_of) -> str:
     """Return the canonical form that Nix itself gives a file.
 
     Raises NotNix where Nix cannot read it, and HostError where there is no Nix to ask.
@@ -53,18 +54,18 @@ async def parsed_by_nix(data: bytes, run: Run = output_of) -> str:
         path = Path(folder) / "file.nix"
         path.write_bytes(data)
         try:
-            said = await run(("nix-instantiate", "--parse", str(path)), PARSE_TIMEOUT_S)
+            output = await run(("nix-instantiate", "--parse", str(path)), PARSE_TIMEOUT_S)
         except HostError as error:
             raise NotNix(_complaint(error)) from error
     # Relative paths are printed as absolute ones: without the folder they are alike from wherever they are read.
-    return said.decode("utf-8", "replace").replace(folder, "")
+    return output.decode("utf-8", "replace").replace(folder, "")
 
 
 async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = output_of) -> Result[str]:
     """Return what Nix itself says to the edit, or that it could not be asked. Raises Declined where it objects."""
     try:
-        before = await parsed_by_nix(old, run)
-        after = await parsed_by_nix(new, run)
+        before = await parse_with_nix(old, run)
+        after = await parse_with_nix(new, run)
     except HostError as error:
         return unknown_from(error)
     except NotNix as error:
@@ -80,12 +81,12 @@ async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = ou
 def is_insertion(before: str, after: str, insertion: Insertion) -> bool:
     """Whether a printed form differs from another by exactly the inserted words."""
     first, last = _difference(before, after)
-    said, meant = "".join(last), insertion.text
+    addition, expected = "".join(last), insertion.text
     if insertion.is_list:
         # How the elements of a list are separated is up to the printer.
-        said, meant = said.translate(_DRESSING), meant.translate(_DRESSING)
+        addition, expected = addition.translate(_DRESSING), expected.translate(_DRESSING)
     # What begins like its neighbour can be cut out in more than one place.
-    return not first and len(said) == len(meant) and said in meant + meant
+    return not first and len(addition) == len(expected) and addition in expected + expected
 
 
 def _difference(before: Sequence[T], after: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
@@ -96,15 +97,19 @@ def _difference(before: Sequence[T], after: Sequence[T]) -> tuple[Sequence[T], S
     return before[start : len(before) - end], after[start : len(after) - end]
 
 
-def _joined(leaves: Sequence[tuple[str, bytes]]) -> str:
+def _join(leaves: Sequence[tuple[str, bytes]]) -> str:
     return "".join(text.decode("utf-8", "replace") for _, text in leaves)
 
 
 def _complaint(error: HostError) -> str:
     """Return what Nix complained about, in one line and without where the copy lay."""
-    said = error.sentence.partition("error:")[2] or error.sentence
+    complaint = error.sentence.partition("error:")[2] or error.sentence
     return (
-        re.sub(r" at [^ ]*/file\.nix:(\d+):\d+:.*", r" (line \1)", " ".join(said.replace("\\n", " ").split()))
+        re.sub(
+            r" at [^ ]*/file\.nix:(\d+):\d+:.*",
+            r" (line \1)",
+            " ".join(complaint.replace("\\n", " ").split()),
+        )
         + "."
     )
 
@@ -148,11 +153,11 @@ async def inspect_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
     """
     file = await asyncio.to_thread(read_nix_file, Path(path), repository)
     reading = read(file.data, network, subnet)
-    git = await said_by_git(file.path, run)
+    git = await git_state(file.path, run)
     if reading.verdict is SubnetVerdict.BROKEN:
         return Edit(
             file,
-            await _asked_nix(file, reading, subnet, run),
+            await _explain_with_nix(file, reading, subnet, run),
             file.data,
             (),
             "There is nothing to change.",
@@ -160,7 +165,7 @@ async def inspect_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
         )
     if reading.insertion is None:
         return Edit(file, reading, file.data, (), "There is nothing to change.", git)
-    new = edited(file.data, reading.insertion)
+    new = insert(file.data, reading.insertion)
     require_only_insertion(file.data, new, reading.insertion)
     if read(new, network, subnet).verdict is not SubnetVerdict.PRESENT:
         raise Declined("The edited file would not create the network as wanted, so the file is not edited.")
@@ -168,10 +173,12 @@ async def inspect_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
     return Edit(file, reading, new, unified_diff(file, new), nix, git)
 
 
-async def _asked_nix(file: NixFile, reading: NetworkSetting, subnet: IPv4Network, run: Run) -> NetworkSetting:
+async def _explain_with_nix(
+    file: NixFile, reading: NetworkSetting, subnet: IPv4Network, run: Run
+) -> NetworkSetting:
     """Say of a file that this program cannot read whether Nix can."""
     try:
-        await parsed_by_nix(file.data, run)
+        await parse_with_nix(file.data, run)
     except NotNix as error:
         return replace(
             reading, sentence=f"Nix cannot read it: {error.sentence}", hint="Fix the file, then try again."
@@ -185,7 +192,7 @@ async def _asked_nix(file: NixFile, reading: NetworkSetting, subnet: IPv4Network
     )
 
 
-def kept_for(folder: Path, path: Path, network: str, subnet: IPv4Network) -> FileBackup:
+def backup_of(folder: Path, path: Path, network: str, subnet: IPv4Network) -> FileBackup:
     """Return where the original of a file is kept while one network of it has another subnet."""
     return FileBackup(folder, path, f"{network} {subnet}")
 
@@ -197,18 +204,15 @@ def commit_command(edit: Edit, network: str, subnet: IPv4Network) -> str:
     return clean(shlex.join(("git", "-C", folder, "commit", "-m", message, "--", name)), SENTENCE_LIMIT)
 
 
-TIMEOUT_S = 20.0
-
-
-async def said_by_git(path: Path, run: Run) -> Result[str]:
+async def git_state(path: Path, run: Run) -> Result[str]:
     """Return a sentence about a file in its repository, "" where it is committed as it is."""
     # Else git would write its index, as root, into a repository that may be another user's.
     where = ("git", "--no-optional-locks", "-C", str(path.parent))
-    # What the repository's own settings would run on a look is not wanted here.
+    # What the repository's own settings would run during a status check is not wanted here.
     options = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
     try:
-        said = await run(
-            (*where, *options, "status", "--porcelain=v1", "-z", "--ignored", "--", path.name), TIMEOUT_S
+        output = await run(
+            (*where, *options, "status", "--porcelain=v1", "-z", "--ignored", "--", path.name), GIT_TIMEOUT_S
         )
     except HostError as error:
         if "not a git repository" in error.sentence:
@@ -220,7 +224,7 @@ async def said_by_git(path: Path, run: Run) -> Result[str]:
                 f"safe.directory {clean(str(path.parent), 300)}",
             )
         return Unknown(f"The git state of {clean(path.name)} is unknown. {error.sentence}", error.hint)
-    match said[:2]:
+    match output[:2]:
         case b"":
             return ""
         case b"??" | b"!!":

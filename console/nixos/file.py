@@ -18,15 +18,16 @@ from console.text import SENTENCE_LIMIT, clean
 
 STORE_PATH = r"^/[^\s'\"$\\]*/[a-z0-9]{32}-[A-Za-z0-9+._?=-]+$"
 """A path right below a store, wherever that is."""
+NOT_NIXOS = "This host is not NixOS."
+LIMIT_BYTES = 1024 * 1024
+"""Nobody writes a larger Nix file by hand."""
+_SOMEBODY = "Check `git diff`, and decide by hand."
 
 
 def short(system: str) -> str:
     """Return how a system is called in a sentence: `nixos-system-host-25.11 (abcl0z20)`; two often share the name."""
     digest, dash, name = system.rpartition("/")[2].partition("-")
     return f"{name} ({digest[:8]})" if dash else system
-
-
-NOT_NIXOS = "This host is not NixOS."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,17 @@ class NixosPaths:
 
     def running_system(self) -> str:
         """Return the store path of the system that runs. Raises HostError."""
-        return _led_to(self.running)
+        return _resolve(self.running)
 
     def next_system(self) -> str:
         """Return the store path of the system that the next boot starts. Raises HostError."""
-        return _led_to(self.profile)
+        return _resolve(self.profile)
 
 
 PLACES = NixosPaths()
 
 
-def _led_to(link: Path) -> str:
+def _resolve(link: Path) -> str:
     try:
         return clean(str(link.resolve(strict=True)), SENTENCE_LIMIT)
     except (OSError, RuntimeError) as error:
@@ -87,11 +88,6 @@ def _home() -> str:
         return pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
         return "/"
-
-
-LIMIT_BYTES = 1024 * 1024
-"""Nobody writes a larger Nix file by hand."""
-_SOMEBODY = "Check `git diff`, and decide by hand."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +116,30 @@ def read_nix_file(path: Path, repository: Path) -> NixFile:
 
     Raises Declined for one that lies, or leads, elsewhere, and HostError for one that cannot be read.
     """
-    shown = _shown(path)
+    path_text = _display(path)
     try:
         real, root = (repository / path).resolve(strict=True), repository.resolve(strict=True)
         if not real.is_relative_to(root):
             raise Declined(
-                f"{shown} leads to {_shown(real)}, outside the repository {_shown(root)}.",
+                f"{path_text} leads to {_display(real)}, outside the repository {_display(root)}.",
                 "Name the file itself, or another repository in the settings (nixos.repository).",
             )
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise Declined(f"{shown} is not a file.")
+                raise Declined(f"{path_text} is not a file.")
             data = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError as error:
         raise HostError(
-            f"{_shown(Path(error.filename or path))} not found.",
+            f"{_display(Path(error.filename or path))} not found.",
             "Relative paths start at the folder in the setting nixos.repository.",
         ) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
-        said = error.strerror if isinstance(error, OSError) else "its links form a circle"
-        raise HostError(f"{shown} cannot be read: {said}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "its links form a circle"
+        raise HostError(f"{path_text} cannot be read: {reason}.") from error
     if len(data) > LIMIT_BYTES:
-        raise Declined(f"{shown} is larger than {LIMIT_BYTES // 1024} KiB.")
+        raise Declined(f"{path_text} is larger than {LIMIT_BYTES // 1024} KiB.")
     return NixFile(real, data, stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid))
 
 
@@ -195,30 +191,30 @@ class FileBackup:
             return False
         except (OSError, ValueError) as error:
             raise HostError(
-                f"The stored original of {_shown(self._path)} cannot be read: {clean(str(error))}."
+                f"The stored original of {_display(self._path)} cannot be read: {clean(str(error))}."
             ) from error
         if digest_of(data) != note["original"]:
-            raise HostError(f"{_shown(self.original)} is not the original that was stored.", _SOMEBODY)
+            raise HostError(f"{_display(self.original)} is not the original that was stored.", _SOMEBODY)
         if self._present() == note["original"]:
             return False
-        self._require(note["edited"], f"Its original is stored as {_shown(self.original)}. {_SOMEBODY}")
+        self._require(note["edited"], f"Its original is stored as {_display(self.original)}. {_SOMEBODY}")
         write_atomically(self._path, data, note["mode"], tuple(note["owner"]))
         return True
 
     def _require(self, digest: str, hint: str = _SOMEBODY) -> None:
         if self._present() != digest:
-            raise Declined(f"Somebody else has changed {_shown(self._path)} in the meantime.", hint)
+            raise Declined(f"Somebody else has changed {_display(self._path)} in the meantime.", hint)
 
     def _present(self) -> str:
         try:
             return digest_of(self._path.read_bytes())
         except OSError as error:
-            raise HostError(f"{_shown(self._path)} cannot be read: {error.strerror}.") from error
+            raise HostError(f"{_display(self._path)} cannot be read: {error.strerror}.") from error
 
 
 def _lines(data: bytes) -> list[str]:
     return data.decode("utf-8", "replace").splitlines()
 
 
-def _shown(path: Path) -> str:
+def _display(path: Path) -> str:
     return clean(str(path), SENTENCE_LIMIT)

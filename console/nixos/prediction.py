@@ -12,7 +12,7 @@ from console.host.background import ProgramState, ProgramStatus
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.host.units import property_blocks
 from console.nixos.file import NixosPaths
-from console.nixos.outcome import SwitchOutcome, judge
+from console.nixos.switching import SwitchOutcome, judge
 from console.text import SENTENCE_LIMIT, clean, listed
 
 _LINE = re.compile(
@@ -20,6 +20,11 @@ _LINE = re.compile(
 )
 _SAID_AT_ALL = "would activate the configuration"
 _MANAGER = "would restart systemd"
+TIMEOUT_S = 120.0
+SYSTEMCTL_TIMEOUT_S = 20.0
+_MOST_LINES = 1_000
+_LEANS = ("Requires", "Requisite", "BindsTo", "PartOf")
+"""What stops or restarts a unit together with another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +35,26 @@ class Activation:
     restarts: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
-    left_alone: tuple[str, ...] = ()
+    exempt: tuple[str, ...] = ()
     """Units that changed, but that a switch must not stop."""
     restarts_systemd: bool = False
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def lines(self) -> tuple[str, ...]:
         """Return it in lines, nothing where nothing happens to any unit."""
         parts = (
             ("stops", self.stops),
             ("restarts", self.restarts),
             ("starts", self.starts),
             ("reloads", self.reloads),
-            ("leaves alone, though changed:", self.left_alone),
+            ("leaves alone, though changed:", self.exempt),
         )
         lines = [f"{verb} {', '.join(units)}" for verb, units in parts if units]
         return (*lines, *(["restarts systemd itself"] if self.restarts_systemd else []))
 
 
 @dataclass(frozen=True, slots=True)
-class Endangered:
+class UnitAtRisk:
     """A unit that must go on, and would be stopped or restarted."""
 
     unit: str
@@ -59,15 +64,15 @@ class Endangered:
 def read_activation(lines: Iterable[str]) -> Activation | None:
     """Return what a dry activation said, or None where it did not say what it would do."""
     units: dict[str, tuple[str, ...]] = {}
-    is_told = restarts_systemd = False
+    is_reported = restarts_systemd = False
     for line in lines:
-        is_told = is_told or _SAID_AT_ALL in line
+        is_reported = is_reported or _SAID_AT_ALL in line
         restarts_systemd = restarts_systemd or line.strip() == _MANAGER
-        found = _LINE.search(line)
-        if found is not None:
-            names = tuple(clean(each.strip()) for each in found["units"].split(","))
-            units[found["what"]] = (*units.get(found["what"], ()), *names)
-    if not is_told:
+        match = _LINE.search(line)
+        if match is not None:
+            names = tuple(clean(name.strip()) for name in match["units"].split(","))
+            units[match["what"]] = (*units.get(match["what"], ()), *names)
+    if not is_reported:
         return None
     return Activation(
         units.get("stop", ()),
@@ -79,34 +84,25 @@ def read_activation(lines: Iterable[str]) -> Activation | None:
     )
 
 
-def endangered(
+def find_units_at_risk(
     activation: Activation, units: Sequence[str], leans_on: dict[str, tuple[str, ...]]
-) -> tuple[Endangered, ...]:
+) -> tuple[UnitAtRisk, ...]:
     """Return which of these units would not go on without a break.
 
     `leans_on` tells for a unit which others take it down with them (systemd's Requires=, BindsTo=, PartOf=).
     """
-    found = []
-    ended = dict.fromkeys(activation.stops, "stop") | dict.fromkeys(activation.restarts, "restart")
+    at_risk = []
+    effects = dict.fromkeys(activation.stops, "stop") | dict.fromkeys(activation.restarts, "restart")
     for unit in units:
-        if unit in ended:
-            found.append(Endangered(unit, f"The switch would {ended[unit]} {unit}."))
+        if unit in effects:
+            at_risk.append(UnitAtRisk(unit, f"The switch would {effects[unit]} {unit}."))
             continue
-        dragging = [lean for lean in leans_on.get(unit, ()) if lean in ended]
-        if dragging:
-            found.append(
-                Endangered(
-                    unit, f"The switch would take {unit} down with {listed(dragging)}, which it needs."
-                )
+        causes = [lean for lean in leans_on.get(unit, ()) if lean in effects]
+        if causes:
+            at_risk.append(
+                UnitAtRisk(unit, f"The switch would take {unit} down with {listed(causes)}, which it needs.")
             )
-    return tuple(found)
-
-
-TIMEOUT_S = 120.0
-SYSTEMCTL_TIMEOUT_S = 20.0
-_MOST_LINES = 1_000
-_LEANS = ("Requires", "Requisite", "BindsTo", "PartOf")
-"""What stops or restarts a unit together with another one."""
+    return tuple(at_risk)
 
 
 def dry_command(system: str) -> tuple[str, ...]:
@@ -142,57 +138,57 @@ async def predict(system: str, places: NixosPaths) -> Activation:
 
     code = await run_streaming(Program(dry_command(system), places.environment), TIMEOUT_S, receive)
     if code:
-        judged = judge(ProgramStatus(ProgramState.ENDED, code), lines)
-        if judged.outcome is SwitchOutcome.BUSY:
+        verdict = judge(ProgramStatus(ProgramState.ENDED, code), lines)
+        if verdict.outcome is SwitchOutcome.BUSY:
             raise Declined("Another switch of this host is under way.", "Wait until it has ended.")
-        said = next((line for line in reversed(lines) if line.strip()), "no output")
-        raise HostError(f"The effect of the switch is unknown: exit code {code}, {said}.")
+        last_line = next((line for line in reversed(lines) if line.strip()), "no output")
+        raise HostError(f"The effect of the switch is unknown: exit code {code}, {last_line}.")
     activation = read_activation(lines)
     if activation is None:
         raise HostError("The effect of the switch is unknown: its dry run did not report it.")
     return activation
 
 
-async def docker_threatened(
+async def docker_units_at_risk(
     docker_unit: str, activation: Activation, places: NixosPaths
-) -> tuple[Endangered, ...]:
+) -> tuple[UnitAtRisk, ...]:
     """Return whether the docker unit, or the socket that activates it, would be stopped or restarted.
 
     Stopping the socket stops the unit. Raises HostError where systemd has no such unit, or does not tell.
     """
     socket = f"{docker_unit.removesuffix('.service')}.socket"
-    return await threatened((docker_unit,), activation, places, where_there=(socket,))
+    return await units_at_risk((docker_unit,), activation, places, where_there=(socket,))
 
 
-async def threatened(
+async def units_at_risk(
     units: Sequence[str], activation: Activation, places: NixosPaths, where_there: Sequence[str] = ()
-) -> tuple[Endangered, ...]:
+) -> tuple[UnitAtRisk, ...]:
     """Return which of these units would be stopped or restarted, by themselves or with what they need.
 
     `where_there` are units that need not exist. Raises HostError where another one does not, or systemd does not tell:
     of a name that no unit has, no switch says anything, and so it is not known what happens to the unit that is meant.
     """
-    wanted = tuple(dict.fromkeys(map(full_name, units)))
-    optional = tuple(each for each in map(full_name, where_there) if each not in wanted)
+    required = tuple(dict.fromkeys(map(full_name, units)))
+    optional = tuple(unit for unit in map(full_name, where_there) if unit not in required)
     if not places.has_systemd:
-        return endangered(activation, (*wanted, *optional), {})
-    known = await _known((*wanted, *optional), places)
-    missing = [each for each in wanted if not known[each].is_loaded]
+        return find_units_at_risk(activation, (*required, *optional), {})
+    units_by_name = await _read_units((*required, *optional), places)
+    missing = [unit for unit in required if not units_by_name[unit].is_loaded]
     if missing:
         raise HostError(
             f"systemd has no unit {listed(missing)}, so the effect of the switch on it is unknown.",
             "Name existing units; the unit of dockerd is `docker_unit` in the settings.",
         )
-    there = [each for each in known.values() if each.is_loaded]
-    return endangered(
+    there = [unit for unit in units_by_name.values() if unit.is_loaded]
+    return find_units_at_risk(
         activation,
-        tuple(dict.fromkeys(each.id for each in there)),
-        {each.id: each.leans_on for each in there},
+        tuple(dict.fromkeys(unit.id for unit in there)),
+        {unit.id: unit.leans_on for unit in there},
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _UnitFacts:
     """A unit as systemd knows it."""
 
     id: str
@@ -201,7 +197,7 @@ class _Known:
     leans_on: tuple[str, ...]
 
 
-async def _known(units: Sequence[str], places: NixosPaths) -> dict[str, _Known]:
+async def _read_units(units: Sequence[str], places: NixosPaths) -> dict[str, _UnitFacts]:
     properties = f"--property=Id,LoadState,{','.join(_LEANS)}"
     command = ("systemctl", "show", "--no-pager", properties, "--", *units)
     blocks = tuple(property_blocks(await places.run(command, SYSTEMCTL_TIMEOUT_S)))
@@ -209,10 +205,10 @@ async def _known(units: Sequence[str], places: NixosPaths) -> dict[str, _Known]:
     if len(blocks) != len(units) or not all("Id" in block and "LoadState" in block for block in blocks):
         raise HostError("`systemctl show` did not answer with the requested units.")
     return {
-        unit: _Known(
-            clean(told["Id"]),
-            told["LoadState"] == "loaded",
-            tuple(dict.fromkeys(clean(name) for kind in _LEANS for name in told.get(kind, "").split())),
+        unit: _UnitFacts(
+            clean(block["Id"]),
+            block["LoadState"] == "loaded",
+            tuple(dict.fromkeys(clean(name) for kind in _LEANS for name in block.get(kind, "").split())),
         )
-        for unit, told in zip(units, blocks, strict=True)
+        for unit, block in zip(units, blocks, strict=True)
     }

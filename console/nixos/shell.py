@@ -11,7 +11,9 @@ from tree_sitter import Language, Node, Parser
 from console.nixos.source import UNKNOWN, Text, Word
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh"))
-TALKERS = frozenset(("echo", "printf", ":", "true", "false", "log", "logger", "info", "warn", "die", "grep"))
+PRINTING_COMMANDS = frozenset(
+    ("echo", "printf", ":", "true", "false", "log", "logger", "info", "warn", "die", "grep")
+)
 """Commands that only print their arguments."""
 _SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--(?:session-)?command|--run")
 """What comes before a script: `bash -ec`, `su -c`, `nix-shell --run`."""
@@ -81,7 +83,7 @@ def script_of(text: Text) -> Script:
     """Return what a script consists of."""
     # A carriage return belongs to a word for a shell, but its author did not mean it.
     content = text.content.replace(b"\\\r\n", b" \\\n").replace(b"\r\n", b" \n")
-    content = _EXECUTED.sub(lambda found: b" " * len(found[0]), content)
+    content = _EXECUTED.sub(lambda match: b" " * len(match[0]), content)
     return _Reader(replace(text, content=content)).read()
 
 
@@ -114,7 +116,7 @@ class _Reader:
         return Script(tuple(self._commands), tuple(self._passages), frozenset(self._functions))
 
     def _take_command(self, node: Node) -> None:
-        arguments = [_unwrapped(child) for child in node.named_children if _is_argument(child)]
+        arguments = [_unwrap(child) for child in node.named_children if _is_argument(child)]
         words = self._words(arguments)
         command = ShellCommand(
             words, not node.has_error, self._text.places[node.end_byte], _is_used(node, self._text)
@@ -123,16 +125,16 @@ class _Reader:
         if command.program in ("eval", "trap"):
             first = 1 + next(at for at, word in enumerate(words) if program_name(word) == command.program)
             script = arguments[first:] if command.program == "eval" else arguments[first : first + 1]
-            self._take_script(_joined([self._content(each) for each in script]))
+            self._take_script(_join([self._content(part) for part in script]))
         for option, argument in pairwise(arguments):
-            if command.program in TALKERS or argument.type not in _QUOTED:
+            if command.program in PRINTING_COMMANDS or argument.type not in _QUOTED:
                 continue
-            if _SCRIPT_OPTION.fullmatch(_shown(self._content(option))):
+            if _SCRIPT_OPTION.fullmatch(_decode(self._content(option))):
                 self._take_script(self._content(argument))
         if _reads_script(words):
             for child in node.children:
                 if child.type == "herestring_redirect":
-                    self._take_script(_joined([self._content(part) for part in child.named_children]))
+                    self._take_script(_join([self._content(part) for part in child.named_children]))
 
     def _take_document(self, node: Node) -> None:
         holder = node.parent
@@ -147,10 +149,10 @@ class _Reader:
         self._passages.append(self._passage(node, is_used=not is_shown or _is_used(node, self._text)))
 
     def _take_script(self, text: Text) -> None:
-        found = script_of(text)
-        self._commands += found.commands
-        self._passages += found.passages
-        self._functions |= found.functions
+        script = script_of(text)
+        self._commands += script.commands
+        self._passages += script.passages
+        self._functions |= script.functions
 
     def _passage(self, node: Node, *, is_used: bool = False) -> Passage:
         start, end = self._text.places[node.start_byte], self._text.places[node.end_byte]
@@ -158,7 +160,7 @@ class _Reader:
 
     def _words(self, arguments: Sequence[Node]) -> tuple[Word, ...]:
         return tuple(
-            Word(_shown(self._content(argument)), self._text.places[argument.start_byte])
+            Word(_decode(self._content(argument)), self._text.places[argument.start_byte])
             for argument in arguments
         )
 
@@ -168,11 +170,11 @@ class _Reader:
             case "raw_string":
                 return self._text.part(node.start_byte + 1, node.end_byte - 1)
             case "string":
-                return self._unescaped(node, node.start_byte + 1, node.end_byte - 1, b'\\"$`')
+                return self._unescape(node, node.start_byte + 1, node.end_byte - 1, b'\\"$`')
             case "concatenation":
-                return _joined([self._content(child) for child in node.children], b"")
+                return _join([self._content(child) for child in node.children], b"")
             case "word" | "number" | "variable_name":
-                return self._unescaped(node, node.start_byte, node.end_byte, None)
+                return self._unescape(node, node.start_byte, node.end_byte, None)
             case _ if not node.is_named:
                 return self._text.part(node.start_byte, node.end_byte)
             case _:
@@ -180,13 +182,13 @@ class _Reader:
                 length = len(UNKNOWN.encode())
                 return Text(UNKNOWN.encode(), (*[places[node.start_byte]] * length, places[node.end_byte]))
 
-    def _unescaped(self, node: Node, start: int, end: int, escaped: bytes | None) -> Text:
+    def _unescape(self, node: Node, start: int, end: int, escapable: bytes | None) -> Text:
         """Return a piece without the backslashes that a shell takes away; an expansion in it is unknown."""
         raw, places = self._text.content, self._text.places
         expansions = {
             child.start_byte: child for child in node.named_children if child.type != "string_content"
         }
-        content, found, at = bytearray(), [], start
+        content, byte_places, at = bytearray(), [], start
         while at < end:
             expansion = expansions.get(at)
             length = 1
@@ -194,34 +196,34 @@ class _Reader:
                 piece, length = UNKNOWN.encode(), expansion.end_byte - at
             elif raw[at : at + 2] == b"\\\n":
                 piece, length = b"", 2
-            elif raw[at] == ord("\\") and at + 1 < end and (escaped is None or raw[at + 1] in escaped):
+            elif raw[at] == ord("\\") and at + 1 < end and (escapable is None or raw[at + 1] in escapable):
                 piece, length = raw[at + 1 : at + 2], 2
             else:
                 piece = raw[at : at + 1]
             content += piece
-            found += [places[at]] * len(piece)
+            byte_places += [places[at]] * len(piece)
             at += length
-        return Text(bytes(content), (*found, places[end]))
+        return Text(bytes(content), (*byte_places, places[end]))
 
 
 def _is_argument(node: Node) -> bool:
     return node.type in _ARGUMENTS or node.type in ("command_name", "command_substitution", "ansi_c_string")
 
 
-def _unwrapped(node: Node) -> Node:
+def _unwrap(node: Node) -> Node:
     return node.children[0] if node.type == "command_name" and node.children else node
 
 
 def _arguments(node: Node) -> list[Node]:
     """Return the arguments of all commands in a part of a script."""
-    found, waiting = [], [node]
+    arguments, waiting = [], [node]
     while waiting:
-        each = waiting.pop()
-        if each.type == "command":
-            found += [_unwrapped(child) for child in each.named_children if _is_argument(child)]
+        part = waiting.pop()
+        if part.type == "command":
+            arguments += [_unwrap(child) for child in part.named_children if _is_argument(child)]
         else:
-            waiting.extend(reversed(each.children))
-    return found
+            waiting.extend(reversed(part.children))
+    return arguments
 
 
 def _is_used(node: Node, text: Text) -> bool:
@@ -268,7 +270,7 @@ def _passes_on(node: Node, text: Text) -> bool:
     )
 
 
-def _joined(texts: Sequence[Text], between: bytes = b" ") -> Text:
+def _join(texts: Sequence[Text], between: bytes = b" ") -> Text:
     content, places, end = bytearray(), [], 0
     for text in texts:
         if content:
@@ -290,5 +292,5 @@ def _is_setting(text: str) -> bool:
     return re.match(r"\w+=", text) is not None
 
 
-def _shown(text: Text) -> str:
+def _decode(text: Text) -> str:
     return text.content.decode("utf-8", "replace")

@@ -53,13 +53,13 @@ class NixSource:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._root = _parsed(data)
+        self._root = _parse(data)
 
     def line(self, place: int) -> int:
         """Return the number of the line in which a byte stands; the first is 1."""
         return self.data.count(b"\n", 0, place) + 1
 
-    def broken_line(self) -> int | None:
+    def first_unreadable_line(self) -> int | None:
         """Return the first line that the grammar cannot read, or None where it reads all. Nix may read more."""
         if not self._root.has_error:
             return None
@@ -83,7 +83,7 @@ class NixSource:
         for node in self._of(("list_expression",)):
             yield tuple(
                 Word(
-                    _shown(self._text(item).content) if item.type in _STRINGS else UNKNOWN,
+                    _decode(self._text(item).content) if item.type in _STRINGS else UNKNOWN,
                     item.start_byte,
                 )
                 for item in node.named_children
@@ -104,7 +104,7 @@ class NixSource:
         return path is not None and self._last_name(path) in _PROSE
 
     def _last_name(self, node: Node) -> str:
-        return _shown(self.data[node.start_byte : node.end_byte].rsplit(b".", 1)[-1])
+        return _decode(self.data[node.start_byte : node.end_byte].rsplit(b".", 1)[-1])
 
     def _text(self, node: Node) -> Text:
         content, places = bytearray(), []
@@ -116,16 +116,16 @@ class NixSource:
                 case "escape_sequence":
                     piece = b"''" if raw == b"'''" else _ESCAPES.get(raw[-1:], raw[-1:])
                 case "interpolation":
-                    piece = self._bound(child) or _UNKNOWN
+                    piece = self._binding_value(child) or _UNKNOWN
                 case _:  # what makes the next `$` a plain one
                     continue
             content += piece
-            is_written = child.type == "string_fragment"
-            places += [child.start_byte + (index if is_written else 0) for index in range(len(piece))]
+            is_literal = child.type == "string_fragment"
+            places += [child.start_byte + (index if is_literal else 0) for index in range(len(piece))]
         closing = node.children[-1].start_byte
         return Text(bytes(content), (*places, closing))
 
-    def _bound(self, interpolation: Node) -> bytes | None:
+    def _binding_value(self, interpolation: Node) -> bytes | None:
         """Return the single word that an interpolated name is bound to in this file, or None where it is not known."""
         inner = interpolation.named_children
         if len(inner) != 1 or inner[0].type != "variable_expression":
@@ -169,7 +169,7 @@ class NixSource:
         return self.data[node.start_byte : node.end_byte]
 
 
-def _parsed(data: bytes) -> Node:
+def _parse(data: bytes) -> Node:
     """Return the tree of a file.
 
     The grammar does not know the comma that Nix allows behind the last argument of a function, and formatters write. So
@@ -182,10 +182,10 @@ def _parsed(data: bytes) -> Node:
         copy = bytearray(data)
         for place in commas:
             copy[place] = ord(" ")
-        blanked = parser.parse(bytes(copy)).root_node
-        right = [place for place in commas if _follows_argument(blanked, place)]
+        candidate = parser.parse(bytes(copy)).root_node
+        right = [place for place in commas if _follows_argument(candidate, place)]
         if right == commas:
-            return blanked
+            return candidate
         # What else looks like such a comma stays as it is: it is text, a comment, or not allowed by Nix.
         commas = right
     return root
@@ -199,7 +199,7 @@ def _follows_argument(root: Node, place: int) -> bool:
     return bool(before) and before[-1].type == "formal"
 
 
-def _shown(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     return content.decode("utf-8", "replace")
 
 

@@ -1,6 +1,6 @@
 """Finds the command in a Nix file that creates an overlay network, and gives it a subnet.
 
-It is pure: it takes the bytes of a file and returns bytes. A command is only touched when it is certain that it is the
+It is pure: it takes the bytes of a file and returns bytes. A command is only edited when it is certain that it is the
 one: the only one that creates an overlay of that name, with every argument known.
 """
 
@@ -66,25 +66,25 @@ class NetworkSetting:
 def read(data: bytes, network: str, subnet: IPv4Network) -> NetworkSetting:
     """Return what a Nix file says about the subnet of an overlay network."""
     source = NixSource(data)
-    broken = source.broken_line()
-    if broken is not None:
+    line = source.first_unreadable_line()
+    if line is not None:
         hint = "`nix-instantiate --parse` says whether Nix can."
-        return NetworkSetting(
-            SubnetVerdict.BROKEN, f"This program cannot read line {broken}.", hint, (broken,)
-        )
-    found = _sorted_out(source, network)
-    lines = tuple(source.line(command.place) for command in found.mine)
-    verdicts = [_judged(each, line, network, subnet) for each, line in zip(found.mine, lines, strict=True)]
-    notes, objections = tuple(found.notes.values()), tuple(found.objections.values())
+        return NetworkSetting(SubnetVerdict.BROKEN, f"This program cannot read line {line}.", hint, (line,))
+    statements = _sort_statements(source, network)
+    lines = tuple(source.line(command.place) for command in statements.mine)
+    verdicts = [
+        _judge(command, line, network, subnet) for command, line in zip(statements.mine, lines, strict=True)
+    ]
+    notes, objections = tuple(statements.notes.values()), tuple(statements.objections.values())
     if verdicts and all(verdict.verdict is SubnetVerdict.PRESENT for verdict in verdicts):
-        return replace(verdicts[0], lines=lines, notes=(*notes, *objections, *found.hidden.values()))
-    if found.hidden or (objections and not verdicts):
-        unclear = found.hidden if verdicts else {**found.objections, **found.hidden}
+        return replace(verdicts[0], lines=lines, notes=(*notes, *objections, *statements.opaque.values()))
+    if statements.opaque or (objections and not verdicts):
+        unclear = statements.opaque if verdicts else {**statements.objections, **statements.opaque}
         hint = "Add the subnet by hand where the expression is defined."
-        said = " ".join(unclear[each] for each in sorted(unclear))
-        return NetworkSetting(SubnetVerdict.UNCLEAR, said, hint, tuple(sorted(unclear)), notes)
+        sentences = " ".join(unclear[number] for number in sorted(unclear))
+        return NetworkSetting(SubnetVerdict.UNCLEAR, sentences, hint, tuple(sorted(unclear)), notes)
     if not verdicts:
-        return _nothing(data, network, found)
+        return _nothing(data, network, statements)
     if len(verdicts) > 1:
         where = listed([str(line) for line in lines])
         return NetworkSetting(
@@ -97,7 +97,7 @@ def read(data: bytes, network: str, subnet: IPv4Network) -> NetworkSetting:
     return replace(verdicts[0], notes=(*notes, *objections))
 
 
-def edited(data: bytes, insertion: Insertion) -> bytes:
+def insert(data: bytes, insertion: Insertion) -> bytes:
     """Return the file with the insertion made; nothing else is changed."""
     return data[: insertion.place] + insertion.text.encode() + data[insertion.place :]
 
@@ -110,7 +110,7 @@ class _Statements:
     """The commands that create the overlay; each gets its verdict later."""
     objections: dict[int, str] = field(default_factory=dict)
     """Commands that may create it."""
-    hidden: dict[int, str] = field(default_factory=dict)
+    opaque: dict[int, str] = field(default_factory=dict)
     """Texts that may create it, in a way that is not understood: beside one of these no command is edited."""
     notes: dict[int, str] = field(default_factory=dict)
     """Lines that look alike and are left alone."""
@@ -118,13 +118,13 @@ class _Statements:
     """Commands that surely create something else."""
 
 
-def _sorted_out(source: NixSource, network: str) -> _Statements:
-    found = find_creations(source)
+def _sort_statements(source: NixSource, network: str) -> _Statements:
+    commands = find_creations(source)
     statements = _Statements()
-    for creation in found.creations:
+    for creation in commands.creations:
         line = source.line(creation.place)
         if _is_another(creation, network):
-            statements.others[line] = _said_of_another(creation, line, network)
+            statements.others[line] = _describe_other(creation, line, network)
         elif refusal := _refusal(creation):
             statements.objections[line] = f"Line {line} creates a network, but its {refusal}."
         elif not creation.values("driver"):
@@ -133,15 +133,15 @@ def _sorted_out(source: NixSource, network: str) -> _Statements:
             )
         else:
             statements.mine.append(creation)
-    for mention in found.mentions:
+    for mention in commands.mentions:
         line = source.line(mention.place)
         if mention.use is Use.UNCLEAR and mention.may_create(network):
-            statements.hidden[line] = (
+            statements.opaque[line] = (
                 f"Line {line} may create {network}, but this program does not understand how."
             )
-        elif mention.use is Use.SAID and mention.names(network):
-            said = f"Line {line} only prints how to create {network}, so it is left alone."
-            statements.notes.setdefault(line, said)
+        elif mention.use is Use.OUTPUT and mention.names(network):
+            note = f"Line {line} only prints how to create {network}, so it is left alone."
+            statements.notes.setdefault(line, note)
     return statements
 
 
@@ -153,10 +153,10 @@ def _is_another(creation: NetworkCreateCommand, network: str) -> bool:
     return bool(creation.names) and not any(_could_be(name.text, network) for name in creation.names)
 
 
-def _could_be(written: str, name: str) -> bool:
+def _could_be(text: str, name: str) -> bool:
     # `pre-${x}` can never be `proxy`.
-    first, *rest = written.split(UNKNOWN)
-    return name.startswith(first) and name.endswith(rest[-1]) if rest else written == name
+    first, *rest = text.split(UNKNOWN)
+    return name.startswith(first) and name.endswith(rest[-1]) if rest else text == name
 
 
 def _refusal(creation: NetworkCreateCommand) -> str:
@@ -165,14 +165,14 @@ def _refusal(creation: NetworkCreateCommand) -> str:
         return "name is not in the same text"
     if not creation.names[0].is_known:
         return "name comes from an expression"
-    if any(UNKNOWN in each for each in creation.values("driver")):
+    if any(UNKNOWN in driver for driver in creation.values("driver")):
         return "driver comes from an expression"
     if creation.values("config-from"):
         return "settings come from a configuration network"
     return creation.trouble
 
 
-def _said_of_another(creation: NetworkCreateCommand, line: int, network: str) -> str:
+def _describe_other(creation: NetworkCreateCommand, line: int, network: str) -> str:
     if any(name.text == network for name in creation.names):
         driver = clean(creation.values("driver")[-1])
         return f"Line {line} creates {network} with the driver {driver}, not as an overlay."
@@ -180,28 +180,31 @@ def _said_of_another(creation: NetworkCreateCommand, line: int, network: str) ->
     return f"Line {line} creates {names or 'another network'}, not {network}."
 
 
-def _nothing(data: bytes, network: str, found: _Statements) -> NetworkSetting:
+def _nothing(data: bytes, network: str, statements: _Statements) -> NetworkSetting:
     mentions = [
         number
         for number, line in enumerate(data.split(b"\n"), 1)
         if b"network create" in line and network.encode() in line
     ]
-    told = {**{line: found.others[line] for line in mentions if line in found.others}, **found.notes}
+    sentences = {
+        **{line: statements.others[line] for line in mentions if line in statements.others},
+        **statements.notes,
+    }
     hint = "Name the file that holds the `docker network create`."
-    idle = [str(line) for line in mentions if line not in told]
+    idle = [str(line) for line in mentions if line not in sentences]
     if idle:
         hint += f" Only line {listed(idle)} mentions it, and nothing runs that line as it is."
-    notes = tuple(told[line] for line in sorted(told))
+    notes = tuple(sentences[line] for line in sorted(sentences))
     return NetworkSetting(
         SubnetVerdict.NONE, f"Nothing in it creates the overlay {network}.", hint, notes=notes
     )
 
 
-def _judged(creation: NetworkCreateCommand, line: int, network: str, subnet: IPv4Network) -> NetworkSetting:
+def _judge(creation: NetworkCreateCommand, line: int, network: str, subnet: IPv4Network) -> NetworkSetting:
     lines = (line,)
-    written = creation.values("subnet")
-    told = [*written, *(value.rpartition("=")[2] for name in _WITHIN for value in creation.values(name))]
-    if any(UNKNOWN in each for each in told):
+    subnets = creation.values("subnet")
+    addresses = [*subnets, *(value.rpartition("=")[2] for name in _WITHIN for value in creation.values(name))]
+    if any(UNKNOWN in address for address in addresses):
         return NetworkSetting(
             SubnetVerdict.UNCLEAR,
             f"Line {line} creates {network}, but its addresses come from an expression.",
@@ -209,16 +212,16 @@ def _judged(creation: NetworkCreateCommand, line: int, network: str, subnet: IPv
             lines,
         )
     # An overlay may have an IPv6 subnet beside it.
-    mine = [each for each in written if ":" not in each]
-    if [_network(each) for each in mine] == [subnet]:
+    ipv4_subnets = [address for address in subnets if ":" not in address]
+    if [_network(address) for address in ipv4_subnets] == [subnet]:
         return NetworkSetting(
             SubnetVerdict.PRESENT, f"Line {line} already creates {network} as {subnet}.", lines=lines
         )
-    if mine:
-        said = listed([clean(each) for each in mine])
+    if ipv4_subnets:
+        subnet_names = listed([clean(address) for address in ipv4_subnets])
         return NetworkSetting(
             SubnetVerdict.CONFLICT,
-            f"Line {line} creates {network} as {said}, not as {subnet}.",
+            f"Line {line} creates {network} as {subnet_names}, not as {subnet}.",
             "Change it by hand, or choose that subnet.",
             lines,
         )

@@ -12,11 +12,11 @@ from typing import Any
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineError, EngineTimeout, Unknown
-from console.operations.probes import IMAGE, NOWHERE, ProbeOwner, Prober, network_name, unbroken
+from console.operations.probes import IMAGE, NOWHERE, ProbeOwner, Prober, network_name, run_to_end
 from console.swarm.changer import SwarmChanger
+from console.swarm.model import Network, SwarmState, Task
 from console.swarm.parse import PROBE_LABEL
 from console.swarm.reader import SwarmReader
-from console.swarm.values import Network, SwarmState, Task
 from console.text import plural
 
 TASKS = 3
@@ -46,19 +46,19 @@ class Leaks:
                 "No leak: this engine gives back every address when a network is removed while tasks are "
                 "stopping."
             )
-        lost = plural(self.naive, "address", "addresses")
-        said = f"This engine leaks: removing a network while {plural(self.tasks, 'task')} were stopping leaked {lost}"
-        said += (
+        addresses = plural(self.naive, "address", "addresses")
+        text = f"This engine leaks: removing a network while {plural(self.tasks, 'task')} were stopping leaked {addresses}"
+        text += (
             "; removing it after a wait leaked none."
             if not self.safe
             else f"; removing it after a wait leaked {self.safe}."
         )
         if free is not None and self.naive:
-            said += (
+            text += (
                 " A larger subnet only adds room: it is full after about "
                 f"{plural(free // self.naive, 'more removal')} of this size."
             )
-        return said
+        return text
 
 
 class LeakProbe:
@@ -69,22 +69,22 @@ class LeakProbe:
         reader: SwarmReader,
         changer: SwarmChanger,
         clock: Clock,
-        mark: ProbeOwner,
+        owner: ProbeOwner,
         say: Callable[[str], Awaitable[object]],
     ) -> None:
         self._reader = reader
         self._changer = changer
         self._clock = clock
-        self._mark = mark
+        self._owner = owner
         self._say = say
 
-    async def run(self, taken: Iterable[IPv4Network] = ()) -> Leaks:
-        """Lose addresses of a scratch network in both orders and count them; `taken` are subnets to stay clear of.
+    async def run(self, subnets_in_use: Iterable[IPv4Network] = ()) -> Leaks:
+        """Lose addresses of a scratch network in both orders and count them; `subnets_in_use` are subnets to stay clear of.
 
         It leaves nothing behind when it returns, is cancelled, or raises an `EngineError`, if the engine still answers.
         """
         try:
-            shared = await self._create("shared", _free_subnet(await self._snapshot(), taken))
+            shared = await self._create("shared", _free_subnet(await self._snapshot(), subnets_in_use))
             before = await self._free(shared)
             await self._say(f"a scratch network has {plural(before, 'free address', 'free addresses')}")
             await self._remove_service_from(shared, is_patient=False)
@@ -94,15 +94,15 @@ class LeakProbe:
             safe = before - naive - await self._free(shared)
             await self._say(f"removed after a wait: {plural(safe, 'address', 'addresses')} leaked")
         finally:
-            await unbroken(self._clean())
+            await run_to_end(self._clean())
         return Leaks(naive, safe, TASKS)
 
     async def _remove_service_from(self, shared: Network, *, is_patient: bool) -> None:
         """Put a service on the shared network and one of its own, and remove both."""
         own = await self._create("own", None)
-        service = await self._changer.create_service(_service(self._mark, shared.id, own.id))
+        service = await self._changer.create_service(_service(self._owner, shared.id, own.id))
         await self._wait(
-            lambda state: _allocated(state, service, shared.id) == TASKS,
+            lambda state: _count_allocated(state, service, shared.id) == TASKS,
             "all tasks of the probe have addresses",
         )
         await self._changer.remove_service(service)
@@ -113,19 +113,19 @@ class LeakProbe:
 
     async def _free(self, network: Network) -> int:
         """Return how many addresses are free, by allocating each of them."""
-        prober = Prober(self._reader, self._changer, self._clock, self._mark, network.id)
-        seen = set[IPv4Address | IPv6Address]()
+        prober = Prober(self._reader, self._changer, self._clock, self._owner, network.id)
+        addresses = set[IPv4Address | IPv6Address]()
         while True:
             address = await prober.next_address()
-            if address is None or address in seen:
-                return len(seen)
-            seen.add(address)
+            if address is None or address in addresses:
+                return len(addresses)
+            addresses.add(address)
 
     async def _create(self, purpose: str, subnet: IPv4Network | None) -> Network:
-        name = network_name(self._mark, purpose)
+        name = network_name(self._owner, purpose)
         config = [{"Subnet": str(subnet)}] if subnet else []
         body = {
-            "Name": name, "CheckDuplicate": True, "Driver": "overlay", "Labels": {PROBE_LABEL: str(self._mark)},
+            "Name": name, "CheckDuplicate": True, "Driver": "overlay", "Labels": {PROBE_LABEL: str(self._owner)},
             "IPAM": {"Driver": "default", "Config": config},
         }  # fmt: skip
         network_id = await self._changer.create_network(body)
@@ -138,16 +138,16 @@ class LeakProbe:
     async def _remove(self, network_id: str) -> None:
         """Remove a network; that is refused for as long as a task on it is not marked for removal yet."""
 
-        async def removed() -> bool:
+        async def remove() -> bool:
             await self._changer.remove_network(network_id)
             return True
 
-        await until(removed, self._clock, WITHIN_S, POLL_S, despite=(EngineError,))
+        await until(remove, self._clock, WITHIN_S, POLL_S, despite=(EngineError,))
 
     async def _clean(self) -> None:
-        await self._changer.remove_service(_service_name(self._mark))
+        await self._changer.remove_service(_service_name(self._owner))
         state = await self._snapshot()
-        ours = (network_name(self._mark, each) for each in ("own", "shared"))
+        ours = (network_name(self._owner, purpose) for purpose in ("own", "shared"))
         for name in ours:
             for network in _networks(state):
                 if network.name == name:
@@ -171,14 +171,14 @@ class LeakProbe:
         return state
 
 
-def _service_name(mark: ProbeOwner) -> str:
-    return f"{mark.name}-leak"
+def _service_name(owner: ProbeOwner) -> str:
+    return f"{owner.name}-leak"
 
 
-def _service(mark: ProbeOwner, *network_ids: str) -> dict[str, Any]:
+def _service(owner: ProbeOwner, *network_ids: str) -> dict[str, Any]:
     return {
-        "Name": _service_name(mark),
-        "Labels": {PROBE_LABEL: str(mark)},
+        "Name": _service_name(owner),
+        "Labels": {PROBE_LABEL: str(owner)},
         "TaskTemplate": {
             "ContainerSpec": {"Image": IMAGE},
             "Networks": [{"Target": id_} for id_ in network_ids],
@@ -204,10 +204,10 @@ def _alive(state: SwarmState, service_id: str) -> bool:
     return any(task.service_id == service_id and task.is_alive for task in _tasks(state))
 
 
-def _allocated(state: SwarmState, service_id: str, network_id: str) -> int:
+def _count_allocated(state: SwarmState, service_id: str, network_id: str) -> int:
     """Return how many tasks of a service are ready for a node and have an address on a network."""
     return sum(
-        any(one.network_id == network_id and one.addresses for one in task.attachments)
+        any(attachment.network_id == network_id and attachment.addresses for attachment in task.attachments)
         for task in _tasks(state)
         if task.service_id == service_id and task.state == "pending"
     )
@@ -216,17 +216,17 @@ def _allocated(state: SwarmState, service_id: str, network_id: str) -> int:
 def _empty(network_id: str) -> Callable[[SwarmState], bool]:
     return lambda state: (
         not any(
-            task.is_alive and any(one.network_id == network_id for one in task.attachments)
+            task.is_alive and any(attachment.network_id == network_id for attachment in task.attachments)
             for task in _tasks(state)
         )
     )
 
 
-def _free_subnet(state: SwarmState, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+def _free_subnet(state: SwarmState, subnets_in_use: Iterable[IPv4Network]) -> IPv4Network | None:
     """Return a small subnet that nothing known overlaps; None leaves the choice to Swarm."""
-    known = [subnet.network for network in _networks(state) for subnet in network.subnets]
-    used = [*taken, *(subnet for subnet in known if isinstance(subnet, IPv4Network))]
+    subnets = [subnet.network for network in _networks(state) for subnet in network.subnets]
+    avoided = [*subnets_in_use, *(subnet for subnet in subnets if isinstance(subnet, IPv4Network))]
     for subnet in SCRATCH.subnets(new_prefix=LENGTH):
-        if not any(subnet.overlaps(other) for other in used):
+        if not any(subnet.overlaps(other) for other in avoided):
             return subnet
     return None

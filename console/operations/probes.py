@@ -14,9 +14,9 @@ from console.clock import Clock
 from console.concurrency import until
 from console.errors import Declined, EngineError, EngineRefused, EngineTimeout, Unknown, known
 from console.swarm.changer import SwarmChanger
+from console.swarm.model import SwarmState
 from console.swarm.parse import PROBE_LABEL
 from console.swarm.reader import SwarmReader
-from console.swarm.values import SwarmState
 from console.text import plural
 
 T = TypeVar("T")
@@ -29,11 +29,13 @@ VIP_WITHIN_S = 3.0
 ALLOCATED_WITHIN_S = 60.0
 """How long to wait for a slow leader, once it is asked for something that no full network can delay."""
 POLL_S, SLOW_POLL_S = 0.002, 0.25
+NETWORK_PREFIX = "vipconsole-scratch-"
+"""Name prefix of networks that exist only for a proof, and are removed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOwner:
-    """Whose probe it is."""
+    """The machine and the process that a probe belongs to."""
 
     machine: str
     process: int
@@ -48,29 +50,25 @@ class ProbeOwner:
         return f"vipconsole-probe-{self.machine[:12].lower()}-{self.process}"
 
 
-NETWORK_PREFIX = "vipconsole-scratch-"
-"""Name prefix of networks that exist only for a proof, and are removed again."""
-
-
-def network_name(mark: ProbeOwner, purpose: str) -> str:
+def network_name(owner: ProbeOwner, purpose: str) -> str:
     """Return the name of a scratch network of a process."""
-    return f"{_networks_of(mark.machine)}{mark.process}-{purpose}"
+    return f"{_networks_of(owner.machine)}{owner.process}-{purpose}"
 
 
 def _networks_of(machine: str) -> str:
     return f"{NETWORK_PREFIX}{machine[:12].lower()}-"
 
 
-def own_mark(machine: str) -> ProbeOwner:
-    """Return the mark of this process on a machine."""
+def own_probe_owner(machine: str) -> ProbeOwner:
+    """Return this process as the owner of its probes."""
     return ProbeOwner(machine, os.getpid())
 
 
-def probe_spec(mark: ProbeOwner, network_id: str) -> Mapping[str, Any]:
+def probe_spec(owner: ProbeOwner, network_id: str) -> Mapping[str, Any]:
     """Return the specification of a service that holds one virtual IP on a network and does nothing else."""
     return {
-        "Name": mark.name,
-        "Labels": {PROBE_LABEL: str(mark)},
+        "Name": owner.name,
+        "Labels": {PROBE_LABEL: str(owner)},
         "TaskTemplate": {
             "ContainerSpec": {"Image": IMAGE},
             "Networks": [{"Target": network_id}],
@@ -81,17 +79,17 @@ def probe_spec(mark: ProbeOwner, network_id: str) -> Mapping[str, Any]:
     }
 
 
-def after_name(mark: ProbeOwner) -> str:
+def after_name(owner: ProbeOwner) -> str:
     """Return the name of what is created after a probe that got no address."""
-    return f"{mark.name}-after"
+    return f"{owner.name}-after"
 
 
-def after_spec(mark: ProbeOwner) -> Mapping[str, Any]:
+def after_spec(owner: ProbeOwner) -> Mapping[str, Any]:
     """Return the specification of a service on no network, whose task is pending once the leader's allocator has had it."""
-    spec = probe_spec(mark, "")
+    spec = probe_spec(owner, "")
     return {
         **spec,
-        "Name": after_name(mark),
+        "Name": after_name(owner),
         "TaskTemplate": {**spec["TaskTemplate"], "Networks": []},
         "Mode": {"Replicated": {"Replicas": 1}},
         "EndpointSpec": {"Mode": "dnsrr"},
@@ -105,7 +103,7 @@ class Prober:
     reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
-    mark: ProbeOwner
+    owner: ProbeOwner
     network_id: str
 
     async def next_address(self) -> IPv4Address | IPv6Address | None:
@@ -117,24 +115,26 @@ class Prober:
         EngineTimeout where the leader does not allocate: that is no full network.
         """
         try:
-            service_id = await unbroken(self.changer.create_service(probe_spec(self.mark, self.network_id)))
+            service_id = await run_to_end(
+                self.changer.create_service(probe_spec(self.owner, self.network_id))
+            )
             return await self._virtual_ip(service_id)
         finally:
             # By its name: an ID whose answer was lost is not known.
-            await unbroken(self.changer.remove_service(self.mark.name))
+            await run_to_end(self.changer.remove_service(self.owner.name))
 
     async def _virtual_ip(self, service_id: str) -> IPv4Address | IPv6Address | None:
         end_s, poll_s = self.clock.monotonic() + VIP_WITHIN_S, POLL_S
         while True:
-            address = await self._given(service_id)
+            address = await self._read_address(service_id)
             if address is not None:
                 return address
             if self.clock.monotonic() >= end_s:
-                return await self._late(service_id)
+                return await self._wait_for_late_address(service_id)
             await self.clock.sleep(poll_s)
             poll_s = min(2 * poll_s, SLOW_POLL_S)
 
-    async def _given(self, service_id: str) -> IPv4Address | IPv6Address | None:
+    async def _read_address(self, service_id: str) -> IPv4Address | IPv6Address | None:
         service = await self.reader.service(service_id)
         return next(
             (
@@ -145,35 +145,35 @@ class Prober:
             None,
         )
 
-    async def _late(self, service_id: str) -> IPv4Address | IPv6Address | None:
+    async def _wait_for_late_address(self, service_id: str) -> IPv4Address | IPv6Address | None:
         """Return an address that came late; None once it is proven that there is none.
 
         The leader's allocator does one thing after the other, in the order in which they were created (swarmkit,
         manager/allocator). Once it has had what was created after the probe, it has tried the probe, and in vain.
         """
         try:
-            after_id = await unbroken(self.changer.create_service(after_spec(self.mark)))
+            after_id = await run_to_end(self.changer.create_service(after_spec(self.owner)))
 
-            async def tried() -> tuple[IPv4Address | IPv6Address | None] | None:
+            async def check() -> tuple[IPv4Address | IPv6Address | None] | None:
                 # Before the probe is read: an address that comes in between is seen.
                 is_past = await self.reader.has_allocated_task(after_id)
-                address = await self._given(service_id)
+                address = await self._read_address(service_id)
                 return (address,) if address is not None or is_past else None
 
-            found = await until(tried, self.clock, ALLOCATED_WITHIN_S, SLOW_POLL_S)
-            if found is None:
+            outcome = await until(check, self.clock, ALLOCATED_WITHIN_S, SLOW_POLL_S)
+            if outcome is None:
                 raise EngineTimeout(
                     f"Timed out after {VIP_WITHIN_S + ALLOCATED_WITHIN_S:g} s waiting for the leader to "
                     "allocate an address. Whether the network is full is unknown.",
                     "The leader is slow or hangs: see `docker node ls` and its dockerd's log. Try again "
                     "once a new service gets its tasks.",
                 )
-            return found[0]
+            return outcome[0]
         finally:
-            await unbroken(self.changer.remove_service(after_name(self.mark)))
+            await run_to_end(self.changer.remove_service(after_name(self.owner)))
 
 
-async def unbroken(change: Awaitable[T]) -> T:
+async def run_to_end(change: Awaitable[T]) -> T:
     """Return what a change returns. A cancellation waits until the change has been answered.
 
     Without that, a service that is being created would be removed before it is there.
@@ -206,25 +206,25 @@ async def remove_leftovers_in(state: SwarmState, changer: SwarmChanger, machine:
     if isinstance(services, Unknown):
         raise EngineError(services.reason, services.hint)
     probes = [service for service in services if service.is_probe]
-    foreign = [probe for probe in probes if probe.probe.rpartition("/")[0] != machine]
-    if foreign:
-        whose, _, process = foreign[0].probe.rpartition("/")
+    foreign_probes = [probe for probe in probes if probe.probe.rpartition("/")[0] != machine]
+    if foreign_probes:
+        machine_name, _, process = foreign_probes[0].probe.rpartition("/")
         raise Declined(
-            f"Another machine is changing this swarm: {plural(len(foreign), 'probe')} of machine "
-            f"{whose or '?'}, process {process or '?'} ({foreign[0].name}).",
+            f"Another machine is changing this swarm: {plural(len(foreign_probes), 'probe')} of machine "
+            f"{machine_name or '?'}, process {process or '?'} ({foreign_probes[0].name}).",
             "Wait until it has ended. If it was killed, run any changing command there, or `docker service "
-            f"rm {foreign[0].name}`.",
+            f"rm {foreign_probes[0].name}`.",
         )
     for probe in probes:
         await changer.remove_service(probe.id)
     scratch = [
         network for network in known(state.networks, ()) if network.name.startswith(_networks_of(machine))
     ]
-    removed = [network.name for network in scratch if await _is_removed(changer, network.id)]
-    return (*(probe.name for probe in probes), *removed)
+    removed_names = [network.name for network in scratch if await _try_remove(changer, network.id)]
+    return (*(probe.name for probe in probes), *removed_names)
 
 
-async def _is_removed(changer: SwarmChanger, network_id: str) -> bool:
+async def _try_remove(changer: SwarmChanger, network_id: str) -> bool:
     try:
         await changer.remove_network(network_id)
     except EngineRefused:

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from console.durations import is_known
 from console.errors import EngineRefused
 from console.swarm.changer import SwarmChanger
+from console.swarm.model import Network
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import Network
 
 KEEP_LABEL = "vipconsole.keep"
 """A network with this label, whatever its value, is never removed."""
@@ -25,11 +25,11 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneResult:
     """What came of it, by name."""
 
-    removed: tuple[str, ...] = ()
-    kept: tuple[tuple[str, str], ...] = ()
+    removed_names: tuple[str, ...] = ()
+    kept_networks: tuple[tuple[str, str], ...] = ()
     """Those that were to be removed and stayed, with the reason."""
 
 
@@ -41,11 +41,11 @@ def prunable(snapshot: SwarmSnapshot, keep: Keep) -> tuple[Network, ...]:
     return tuple(
         network
         for network in snapshot.networks
-        if network.scope == "swarm" and not _kept_because(network, snapshot, keep)
+        if network.scope == "swarm" and not _reason_to_keep(network, snapshot, keep)
     )
 
 
-def _kept_because(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> str:
+def _reason_to_keep(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> str:
     age_s = (snapshot.now - network.created).total_seconds()
     labels = network.body.get("Labels") or {}
     if network.ingress or network.is_from_config:
@@ -70,28 +70,28 @@ async def prune(
     keep: Keep,
     names: Iterable[str],
     tell: Callable[[str], object] = lambda _: None,
-) -> Pruned:
+) -> PruneResult:
     """Remove the overlays of these names, as far as nobody uses them at that very moment.
 
-    Each is looked at again immediately before. Raises an `EngineError` where the engine does not answer.
+    Each is checked again immediately before. Raises an `EngineError` where the engine does not answer.
     """
-    removed: list[str] = []
-    kept: list[tuple[str, str]] = []
+    removed_names: list[str] = []
+    kept_networks: list[tuple[str, str]] = []
     for name in dict.fromkeys(names):
         snapshot = await reader.snapshot()
-        found = snapshot.overlay(name)
-        if found is None:
+        network = snapshot.overlay(name)
+        if network is None:
             continue
-        reason = _kept_because(found, snapshot, keep)
+        reason = _reason_to_keep(network, snapshot, keep)
         if reason:
-            kept.append((name, reason))
+            kept_networks.append((name, reason))
             continue
         try:
             tell(f"removing {name}")
-            await changer.remove_network(found.id)
+            await changer.remove_network(network.id)
         except EngineRefused as error:
             # The engine's own word is the last: somebody came in between.
-            kept.append((name, error.sentence))
+            kept_networks.append((name, error.sentence))
         else:
-            removed.append(name)
-    return Pruned(tuple(removed), tuple(kept))
+            removed_names.append(name)
+    return PruneResult(tuple(removed_names), tuple(kept_networks))

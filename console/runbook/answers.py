@@ -12,7 +12,7 @@ from console.journal.reader import whose_host, why_foreign_unless_silent
 from console.nixos.file import NOT_NIXOS, STORE_PATH, NixosPaths
 from console.runbook.contracts import Answer, CheckResult, Context, RecordedChange
 from console.runbook.language.values import Effect, Json
-from console.swarm.values import Network, Service, SwarmState
+from console.swarm.model import Network, Service, SwarmState
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -27,7 +27,7 @@ from console.runbook.run.replay_steps import RecordedChange
 from console.runbook.run.waits import Blocking
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import SwarmReader
 
 NetworkName: TypeAlias = Annotated[str, Field(pattern=NETWORK, description="The name of a network.")]

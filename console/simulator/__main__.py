@@ -14,7 +14,7 @@ from console.errors import SimulatorError
 from console.simulator.dockerd_log import JournalFile
 from console.simulator.engine import DEFAULT_DATE, ENGINES, SimulatedEngine
 from console.simulator.scenarios import SCENARIOS, build
-from console.simulator.server import served
+from console.simulator.server import serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,14 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--journal", type=Path, help="write what dockerd would log to this file, as JSON lines"
     )
     parser.add_argument("--date", type=datetime.fromisoformat, help="the date when the scenario begins")
-    asked = parser.parse_args(arguments)
-    date = asked.date or (datetime.now(UTC) if asked.clock == "real" else DEFAULT_DATE)
+    options = parser.parse_args(arguments)
+    date = options.date or (datetime.now(UTC) if options.clock == "real" else DEFAULT_DATE)
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     try:
-        engine = build(asked.scenario, date=date, api_version=asked.api_version)
-        with closing(JournalFile(engine.store.said, asked.journal)) if asked.journal else nullcontext():
-            asyncio.run(_serve(engine, asked.socket, SystemClock() if asked.clock == "real" else None))
+        engine = build(options.scenario, date=date, api_version=options.api_version)
+        with (
+            closing(JournalFile(engine.store.dockerd_log, options.journal))
+            if options.journal
+            else nullcontext()
+        ):
+            asyncio.run(_serve(engine, options.socket, SystemClock() if options.clock == "real" else None))
     except SimulatorError as error:
         sys.stderr.write(f"{error.sentence} {error.hint}\n")
         return 1
@@ -46,7 +50,7 @@ async def _serve(engine: SimulatedEngine, socket: Path, clock: SystemClock | Non
     ending = asyncio.Event()
     for signals in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signals, ending.set)
-    async with served(engine, socket, clock):
+    async with serve(engine, socket, clock):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await ending.wait()

@@ -28,25 +28,25 @@ class EngineRules:
     images: frozenset[str] | None
     """The images it has; None stands for any."""
     lists_dying_tasks: bool
-    """Whether a second look at a service leaves tasks of surplus replicas listed until they have stopped (Docker 29)."""
+    """Whether reconciling a service again leaves tasks of surplus replicas listed until they have stopped (Docker 29)."""
 
 
 class Agent:
-    """Runs tasks. `when_ended` is told of each that has ended, `when_running` of each that runs."""
+    """Runs tasks. `on_end` is told of each that has ended, `on_running` of each that runs."""
 
     def __init__(
         self,
         store: Store,
         allocator: Callable[[], Allocator],
         rules: EngineRules,
-        when_ended: Callable[[SimTask], None],
-        when_running: Callable[[SimTask], None],
+        on_end: Callable[[SimTask], None],
+        on_running: Callable[[SimTask], None],
     ) -> None:
         self._store = store
         self._allocator = allocator
         self.rules = rules
-        self._when_ended = when_ended
-        self._when_running = when_running
+        self._on_end = on_end
+        self._on_running = on_running
         self.own_node_id = ""
 
     def schedule(self, task: SimTask) -> None:
@@ -84,7 +84,7 @@ class Agent:
         self._write(task, "pending", "pending task scheduling")
         return None
 
-    def _prepare(self, task: SimTask, waited_s: float = 0.0) -> None:
+    def _prepare(self, task: SimTask, waiting_s: float = 0.0) -> None:
         if task.is_gone or task.is_stopping or not task.is_alive:
             return
         image = (task.spec.get("ContainerSpec") or {}).get("Image", "").split("@")[0]
@@ -93,7 +93,7 @@ class Agent:
         if any(network.id not in node.balancers for network, _ in task.attachments):
             self._allocator().balance(node)
             if any(network.id not in node.balancers for network, _ in task.attachments):
-                self._wait_for_balancer(task, waited_s)
+                self._wait_for_balancer(task, waiting_s)
                 return
         if self.rules.images is not None and image not in self.rules.images:
             self.end(task, "rejected", f"No such image: {image}")
@@ -102,20 +102,20 @@ class Agent:
         else:
             self._store.timeline.after(START_S, lambda: self._start(task))
 
-    def _wait_for_balancer(self, task: SimTask, waited_s: float) -> None:
-        if waited_s >= BALANCER_MAX_WAIT_S:
+    def _wait_for_balancer(self, task: SimTask, waiting_s: float) -> None:
+        if waiting_s >= BALANCER_MAX_WAIT_S:
             error = "node is missing network attachments, ip addresses may be exhausted"
             if task.node_id == self.own_node_id:
-                self._store.said.task_rejected(task.id, task.service_id, error)
+                self._store.dockerd_log.write_task_rejection(task.id, task.service_id, error)
             self.end(task, "rejected", error)
         else:
-            self._store.timeline.after(5.0, lambda: self._prepare(task, waited_s + 5.0))
+            self._store.timeline.after(5.0, lambda: self._prepare(task, waiting_s + 5.0))
 
     def promote(self, task: SimTask) -> None:
         """Let a task start that was only to get ready."""
         if task.desired == "ready":
             task.desired = "running"
-            self._store.touch(task)
+            self._store.note_write(task)
             if task.state == "ready":
                 self._start(task)
 
@@ -156,11 +156,11 @@ class Agent:
         if task.is_gone or task.is_stopping or not task.is_alive:
             return
         self._write(task, "running", "started")
-        if found := _EXIT.search(" ".join(command_of(task))):
-            code = int(found["code"])
-            delay_s = float(found["sleep"] or 0.5)
+        if match := _EXIT.search(" ".join(command_of(task))):
+            code = int(match["code"])
+            delay_s = float(match["sleep"] or 0.5)
             self._store.timeline.after(delay_s, lambda: self._exit(task, code))
-        self._when_running(task)
+        self._on_running(task)
 
     def _exit(self, task: SimTask, code: int) -> None:
         if task.is_alive and not task.is_stopping:
@@ -171,7 +171,7 @@ class Agent:
     def stop(self, task: SimTask, desired: str) -> None:
         """Tell a task to end. A running one does so after its stop grace, and holds its addresses until then."""
         task.desired = desired
-        self._store.touch(task)
+        self._store.note_write(task)
         if not task.is_alive:
             if desired == "remove":
                 self._store.timeline.after(REAP_S, lambda: self._reap(task))
@@ -186,7 +186,7 @@ class Agent:
         if task.state in ("starting", "running"):
             grace = (task.spec.get("ContainerSpec") or {}).get("StopGracePeriod")
             delay_s = GOSSIP_S + (DEFAULT_GRACE_S if grace is None else grace / 1e9)
-        self._store.timeline.after(delay_s, lambda: self._stopped(task))
+        self._store.timeline.after(delay_s, lambda: self._finish_stop(task))
 
     def _clear(self, task: SimTask) -> None:
         if task.desired == "remove":
@@ -194,7 +194,7 @@ class Agent:
         else:
             self.end(task, "shutdown", "", "shutdown")
 
-    def _stopped(self, task: SimTask) -> None:
+    def _finish_stop(self, task: SimTask) -> None:
         if RANK[task.state] >= RANK["starting"]:
             task.exit_code = 137
         self.end(task, "shutdown", "", "shutdown")
@@ -215,7 +215,7 @@ class Agent:
             return
         if task.desired == "remove":
             self._store.timeline.after(REAP_S, lambda: self._reap(task))
-        self._when_ended(task)
+        self._on_end(task)
 
     def vanish(self, task: SimTask) -> None:
         """Let a task leave the list at once. Its container, if it has one, still stops in its own time."""
@@ -226,7 +226,7 @@ class Agent:
             self._store.containers.pop(task.container_id, None)
         elif not task.is_stopping:
             self.stop(task, "remove")
-        # The allocator hears of the deletion; when the container ends it has nothing left to give back.
+        # The allocator gets to know of the deletion; when the container ends it has nothing left to give back.
         if task.is_alive:
             self._allocator().end_task(task)
 
@@ -241,7 +241,7 @@ class Agent:
         task.state = state
         task.message = message
         task.since = self._store.now
-        self._store.touch(task)
+        self._store.note_write(task)
 
 
 def command_of(task: SimTask) -> list[str]:

@@ -18,19 +18,19 @@ PASS_DELAY_S = 0.01
 class Allocator:
     """What waits for addresses, and the passes that hand them out.
 
-    `when_allocated` is told of each task that can be scheduled, `when_vips_changed` of each service whose addresses
+    `on_allocation` is told of each task that can be scheduled, `on_vip_change` of each service whose addresses
     were written.
     """
 
     def __init__(
         self,
         store: Store,
-        when_allocated: Callable[[SimTask], None],
-        when_vips_changed: Callable[[SimService], None],
+        on_allocation: Callable[[SimTask], None],
+        on_vip_change: Callable[[SimService], None],
     ) -> None:
         self._store = store
-        self._when_allocated = when_allocated
-        self._when_vips_changed = when_vips_changed
+        self._on_allocation = on_allocation
+        self._on_vip_change = on_vip_change
         self.pass_delay_s = PASS_DELAY_S
         """A leader under load needs longer. What comes meanwhile waits for the same pass."""
         self._forget()
@@ -43,7 +43,7 @@ class Allocator:
         self._failed_services: dict[str, SimService] = {}
         self._new_tasks: dict[str, SimTask] = {}
         self._failed_tasks: dict[str, SimTask] = {}
-        self._something_was_freed = False
+        self._has_returned_addresses = False
         self._is_pass_due = False
         self._is_init = False
 
@@ -80,8 +80,8 @@ class Allocator:
         self.pools.close(network)
         for node in self._store.nodes.values():
             if node.live_tasks.get(network.id) and self._leads:
-                self._store.said.removed_under_tasks(node.id, network.id)
-        self._freed()
+                self._store.dockerd_log.write_missing_network_state(node.id, network.id)
+        self._note_return()
 
     def drop_service(self, service: SimService) -> None:
         """Take the virtual IPs of a removed service back."""
@@ -89,7 +89,7 @@ class Allocator:
         self._failed_services.pop(service.id, None)
         for network_id, address in service.vips:
             self.pools.release(network_id, address)
-        self._freed()
+        self._note_return()
 
     def end_task(self, task: SimTask) -> None:
         """Take back what a task held that has ended or is no longer listed.
@@ -104,7 +104,7 @@ class Allocator:
             if all(network.id in self.pools.pools for network, _ in task.attachments):
                 for network, address in task.attachments:
                     self.pools.release(network.id, address)
-                self._freed()
+                self._note_return()
             else:
                 for network, address in task.attachments:
                     self.pools.mark(network.id, address, PoolHolder("leaked", task.id))
@@ -116,15 +116,15 @@ class Allocator:
             return
         task.has_joined = False
         for network, _ in task.attachments:
-            left = node.live_tasks.get(network.id, 0) - 1
-            node.live_tasks[network.id] = left
-            if left <= 0:
+            remaining = node.live_tasks.get(network.id, 0) - 1
+            node.live_tasks[network.id] = remaining
+            if remaining <= 0:
                 node.live_tasks.pop(network.id)
-                if node.id == self._store.said.node_id and not network.is_ingress:
-                    self._store.said.dropped_network(network.id, network.name)
+                if node.id == self._store.dockerd_log.node_id and not network.is_ingress:
+                    self._store.dockerd_log.write_network_drop(network.id, network.name)
                 if not network.is_ingress and network.id in node.balancers:
                     self.pools.release(network.id, node.balancers.pop(network.id))
-                    self._freed()
+                    self._note_return()
 
     def join_node(self, task: SimTask, node: SimNode) -> None:
         """Note that a task goes to a node, which needs a load balancer of its own on each network of it.
@@ -138,11 +138,11 @@ class Allocator:
 
     def balance(self, node: SimNode) -> None:
         """Give a node the load-balancer addresses that it lacks."""
-        wanted = [
+        network_ids = [
             *node.live_tasks,
             *(network.id for network in self._store.networks.values() if network.is_ingress),
         ]
-        for network_id in wanted:
+        for network_id in network_ids:
             if network_id in self.pools.pools and network_id not in node.balancers:
                 address = self.pools.request(network_id, PoolHolder("balancer", node.id))
                 if address is not None:
@@ -155,9 +155,9 @@ class Allocator:
         self._is_pass_due = False
         networks, services, tasks = [*self._new_networks.values()], self._new_services, self._new_tasks
         new = {*self._new_networks, *services, *tasks}
-        retried = self._something_was_freed or bool(networks)
-        self._something_was_freed = False
-        if retried:
+        is_retry = self._has_returned_addresses or bool(networks)
+        self._has_returned_addresses = False
+        if is_retry:
             networks = [*self._failed_networks.values(), *networks]
             services = {**self._failed_services, **services}
             tasks = {**self._failed_tasks, **tasks}
@@ -167,20 +167,20 @@ class Allocator:
             if not self._allocate_network(network):
                 self._failed_networks[network.id] = network
                 if network.id in new and self._leads:
-                    self._store.said.network_failed(network.id)
+                    self._store.dockerd_log.write_network_failure(network.id)
         for service in services.values():
             if not self._try_service(service) and service.id in new:
-                self._say_service_failed(service)
+                self._log_service_failure(service)
         for task in tasks.values():
             if not task.is_gone and task.is_alive and not self._try_task(task) and task.id in new:
-                self._say_task_failed(task)
+                self._log_task_failure(task)
         self._is_init = False
 
     def _try_task(self, task: SimTask) -> bool:
         if not self._allocate_task(task):
             self._failed_tasks[task.id] = task
             return False
-        self._when_allocated(task)
+        self._on_allocation(task)
         return True
 
     def _try_service(self, service: SimService) -> bool:
@@ -190,35 +190,35 @@ class Allocator:
             return False
         service.is_allocated = True
         if service.vips != before:
-            self._store.touch(service)
-            self._when_vips_changed(service)
+            self._store.note_write(service)
+            self._on_vip_change(service)
         return True
 
     # What is said of it: the first time; retries are on the level of debugging.
 
     @property
     def _leads(self) -> bool:
-        node = self._store.nodes.get(self._store.said.node_id)
+        node = self._store.nodes.get(self._store.dockerd_log.node_id)
         return node is not None and node.is_leader
 
-    def _say_service_failed(self, service: SimService) -> None:
+    def _log_service_failure(self, service: SimService) -> None:
         if self._leads:
             is_there = all(id_ in self.pools.pools for id_ in service.network_ids)
-            self._store.said.service_failed(
+            self._store.dockerd_log.write_service_failure(
                 service.id,
                 NO_VIP if is_there else NO_STATE,
                 is_update=service.previous_spec is not None,
                 is_init=self._is_init,
             )
 
-    def _say_task_failed(self, task: SimTask) -> None:
+    def _log_task_failure(self, task: SimTask) -> None:
         if not self._leads or task.is_attachment:
             return
         service = self._store.services.get(task.service_id)
         if service is not None and not service.is_allocated:
             error = f"service {task.service_id} to which task {task.id} belongs has pending allocations"
         else:
-            targets = [each["Target"] for each in task.spec.get("Networks") or []]
+            targets = [network["Target"] for network in task.spec.get("Networks") or []]
             full = next((target for target in targets if self.pools.is_full(target)), "")
             if not full:
                 return
@@ -226,7 +226,7 @@ class Allocator:
                 f"failed to allocate network IP for task {task.id} network {full}: "
                 "could not find an available IP"
             )
-        self._store.said.task_failed(task.id, error, is_init=self._is_init)
+        self._store.dockerd_log.write_task_failure(task.id, error, is_init=self._is_init)
 
     def rebuild(self) -> None:
         """Rebuild the state from the swarm's log, as a new leader does.
@@ -235,7 +235,7 @@ class Allocator:
         """
         self._forget()
         self._is_init = True
-        for network in sorted(self._store.networks.values(), key=lambda each: not each.is_ingress):
+        for network in sorted(self._store.networks.values(), key=lambda network: not network.is_ingress):
             if network.config:
                 self.pools.reopen(network)
             else:
@@ -262,46 +262,48 @@ class Allocator:
     def _allocate_network(self, network: SimNetwork) -> bool:
         if not self.pools.open(network):
             return False
-        self._store.touch(network)
+        self._store.note_write(network)
         if network.is_ingress:
             for node in self._store.nodes.values():
                 self.balance(node)
         return True
 
     def _allocate_service(self, service: SimService) -> bool:
-        wanted = (
+        network_ids = (
             self._networks_of(service.network_ids, uses_ingress=service.publishes_ingress)
             if service.has_vips
             else []
         )
-        if any(each not in self.pools.pools for each in wanted):
+        if any(network_id not in self.pools.pools for network_id in network_ids):
             return False
-        kept = [(network_id, address) for network_id, address in service.vips if network_id in wanted]
+        current_vips = [
+            (network_id, address) for network_id, address in service.vips if network_id in network_ids
+        ]
         for network_id, address in service.vips:
-            if network_id not in wanted:
+            if network_id not in network_ids:
                 self.pools.release(network_id, address)
-                self._freed()
-        service.vips = kept
-        added: list[tuple[str, str]] = []
-        for network_id in wanted:
-            if any(network_id == each for each, _ in kept):
+                self._note_return()
+        service.vips = current_vips
+        new_vips: list[tuple[str, str]] = []
+        for network_id in network_ids:
+            if any(network_id == vip for vip, _ in current_vips):
                 continue
-            given = self.pools.request(network_id, PoolHolder("vip", service.id))
-            if given is None:
-                for each, taken in added:
-                    self.pools.release(each, taken)
+            new_address = self.pools.request(network_id, PoolHolder("vip", service.id))
+            if new_address is None:
+                for added_id, added_address in new_vips:
+                    self.pools.release(added_id, added_address)
                 return False
-            added.append((network_id, given))
-        service.vips = sorted(kept + added, key=lambda vip: wanted.index(vip[0]))
+            new_vips.append((network_id, new_address))
+        service.vips = sorted(current_vips + new_vips, key=lambda vip: network_ids.index(vip[0]))
         return True
 
     def _allocate_task(self, task: SimTask) -> bool:
         service = self._store.services.get(task.service_id)
         if not task.is_attachment and (service is None or not service.is_allocated):
             return False
-        targets = [each["Target"] for each in task.spec.get("Networks") or []]
+        targets = [network["Target"] for network in task.spec.get("Networks") or []]
         uses_ingress = service is not None and service.publishes_ingress
-        given: list[tuple[SimNetwork, str]] = []
+        attachments: list[tuple[SimNetwork, str]] = []
         for network_id in self._networks_of(targets, uses_ingress=uses_ingress):
             address = (
                 self.pools.request(network_id, PoolHolder("task", task.id))
@@ -309,11 +311,11 @@ class Allocator:
                 else None
             )
             if address is None:
-                for network, taken in given:
-                    self.pools.release(network.id, taken)
+                for network, added_address in attachments:
+                    self.pools.release(network.id, added_address)
                 return False
-            given.append((self._store.networks[network_id], address))
-        task.attachments = given
+            attachments.append((self._store.networks[network_id], address))
+        task.attachments = attachments
         task.holds = True
         return True
 
@@ -325,8 +327,8 @@ class Allocator:
         )
         return ingress + [target for target in targets if target not in ingress]
 
-    def _freed(self) -> None:
-        self._something_was_freed = True
+    def _note_return(self) -> None:
+        self._has_returned_addresses = True
         if self._failed_networks or self._failed_services or self._failed_tasks:
             self._wake()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console.simulator.engine import SimulatedEngine
-from console.simulator.events import event_line, event_passes
 from console.simulator.filters import (
     NO_SWARM,
     NOT_MANAGER,
     Refusal,
     container_passes,
     data_passes,
+    event_passes,
     filters_of,
     network_passes,
     node_passes,
@@ -22,6 +22,7 @@ from console.simulator.filters import (
 )
 from console.simulator.networks import LabelledData
 from console.simulator.objects import Json
+from console.simulator.store import event_line
 from console.simulator.wire_networks import (
     copy_json,
     local_networks_json,
@@ -41,6 +42,8 @@ from console.simulator.wire_swarm import (
     task_json,
     version_json,
 )
+
+_VERSION_PREFIX = re.compile(r"^/v(\d+)\.(\d+)(/.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,11 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Context:
     engine: SimulatedEngine
     call: Request
     api: tuple[int, int]
     reference: str
-
-
-_VERSIONED = re.compile(r"^/v(\d+)\.(\d+)(/.*)$")
 
 
 def answer(engine: SimulatedEngine, call: Request) -> Response:
@@ -80,22 +80,22 @@ def answer(engine: SimulatedEngine, call: Request) -> Response:
         return Response(refusal.status, {"message": refusal.sentence})
 
 
-def unversioned(path: str) -> str:
+def strip_version(path: str) -> str:
     """Return a path without the version before it."""
-    found = _VERSIONED.match(path)
-    return found[3] if found else path
+    match = _VERSION_PREFIX.match(path)
+    return match[3] if match else path
 
 
 def _route(engine: SimulatedEngine, call: Request) -> Response:
-    found = _VERSIONED.match(call.path)
-    api = (int(found[1]), int(found[2])) if found else engine.identity.api
+    version = _VERSION_PREFIX.match(call.path)
+    api = (int(version[1]), int(version[2])) if version else engine.identity.api
     _check_version(engine, api)
-    path = unversioned(call.path)
+    path = strip_version(call.path)
     for method, pattern, needs_manager, act in _ROUTES:
         if method == call.method and (match := pattern.match(path)):
             if needs_manager:
                 _check_manager(engine)
-            return act(_Asked(engine, call, api, match[1] if match.lastindex else ""))
+            return act(_Context(engine, call, api, match[1] if match.lastindex else ""))
     raise Refusal("page not found", 404)
 
 
@@ -122,229 +122,239 @@ def _check_manager(engine: SimulatedEngine) -> None:
         raise Refusal(NOT_MANAGER, 503)
 
 
-def _list_networks(asked: _Asked) -> Response:
-    engine = asked.engine
-    wanted = filters_of(asked.call.query, "networks")
-    known = engine.store.networks if engine.identity.membership == "manager" else {}
+def _list_networks(context: _Context) -> Response:
+    engine = context.engine
+    filters = filters_of(context.call.query, "networks")
+    swarm_networks = engine.store.networks if engine.identity.membership == "manager" else {}
     copies = engine.networks.local_copies() if engine.identity.membership != "none" else {}
-    shown = [
-        network_json(engine, each) if key in known else copy_json(engine, each)
-        for key, each in {**known, **copies}.items()
+    rows = [
+        network_json(engine, network) if key in swarm_networks else copy_json(engine, network)
+        for key, network in {**swarm_networks, **copies}.items()
     ]
     return Response(
-        200, [each for each in [*shown, *local_networks_json(engine)] if network_passes(each, wanted)]
+        200,
+        [network for network in [*rows, *local_networks_json(engine)] if network_passes(network, filters)],
     )
 
 
-def _inspect_network(asked: _Asked) -> Response:
-    engine, reference = asked.engine, asked.reference
-    for each in local_networks_json(engine):
-        if reference in (each["Name"], each["Id"]):
-            return Response(200, {**each, "Containers": {}})
+def _inspect_network(context: _Context) -> Response:
+    engine, reference = context.engine, context.reference
+    for network_data in local_networks_json(engine):
+        if reference in (network_data["Name"], network_data["Id"]):
+            return Response(200, {**network_data, "Containers": {}})
     copies = engine.networks.local_copies() if engine.identity.membership != "none" else {}
     network = engine.networks.find(reference)
     if engine.identity.membership != "manager" and network.id not in copies:
         raise not_found("network", reference)
     if (
         engine.identity.unallocated_breaks_names
-        and asked.api >= (1, 52)
+        and context.api >= (1, 52)
         and reference == network.name
         and engine.allocator.has_unallocated_networks
     ):
         raise not_found("network", reference)
     by_full_id = reference == network.id
-    return Response(200, network_detail_json(engine, network, by_full_id=by_full_id, api=asked.api))
+    return Response(200, network_detail_json(engine, network, by_full_id=by_full_id, api=context.api))
 
 
-def _create_network(asked: _Asked) -> Response:
-    return Response(201, {"Id": asked.engine.networks.create(_body(asked)), "Warning": ""})
+def _create_network(context: _Context) -> Response:
+    return Response(201, {"Id": context.engine.networks.create(_body(context)), "Warning": ""})
 
 
-def _remove_network(asked: _Asked) -> Response:
-    asked.engine.networks.remove(asked.reference)
+def _remove_network(context: _Context) -> Response:
+    context.engine.networks.remove(context.reference)
     return Response(204)
 
 
-def _connect(asked: _Asked) -> Response:
-    body = _body(asked)
-    asked.engine.containers.connect(asked.reference, body["Container"], body.get("EndpointConfig") or {})
+def _connect(context: _Context) -> Response:
+    body = _body(context)
+    context.engine.containers.connect(context.reference, body["Container"], body.get("EndpointConfig") or {})
     return Response(200)
 
 
-def _disconnect(asked: _Asked) -> Response:
-    asked.engine.containers.disconnect(asked.reference, _body(asked)["Container"])
+def _disconnect(context: _Context) -> Response:
+    context.engine.containers.disconnect(context.reference, _body(context)["Container"])
     return Response(200)
 
 
-def _list_services(asked: _Asked) -> Response:
-    wanted = filters_of(asked.call.query, "services")
-    store = asked.engine.store
-    found = [service for service in store.services.values() if service_passes(service, wanted)]
-    if asked.call.query.get("status", "").lower() not in ("1", "true"):
-        return Response(200, [service_json(service) for service in found])
+def _list_services(context: _Context) -> Response:
+    filters = filters_of(context.call.query, "services")
+    store = context.engine.store
+    services = [service for service in store.services.values() if service_passes(service, filters)]
+    if context.call.query.get("status", "").lower() not in ("1", "true"):
+        return Response(200, [service_json(service) for service in services])
     return Response(
         200,
         [
             {**service_json(service), "ServiceStatus": service_status_json(service, store)}
-            for service in found
+            for service in services
         ],
     )
 
 
-def _inspect_service(asked: _Asked) -> Response:
-    return Response(200, service_json(asked.engine.store.find_service(asked.reference)))
+def _inspect_service(context: _Context) -> Response:
+    return Response(200, service_json(context.engine.store.find_service(context.reference)))
 
 
-def _create_service(asked: _Asked) -> Response:
-    return Response(201, {"ID": asked.engine.services.create(_body(asked))})
+def _create_service(context: _Context) -> Response:
+    return Response(201, {"ID": context.engine.services.create(_body(context))})
 
 
-def _update_service(asked: _Asked) -> Response:
-    version = asked.call.query.get("version", "")
+def _update_service(context: _Context) -> Response:
+    version = context.call.query.get("version", "")
     if not version.isdigit():
         raise Refusal(
             f"invalid service version '{version}': strconv.ParseUint: parsing \"\": invalid syntax", 400
         )
-    if asked.call.query.get("rollback") == "previous":
-        asked.engine.services.roll_back(asked.reference, int(version))
+    if context.call.query.get("rollback") == "previous":
+        context.engine.services.roll_back(context.reference, int(version))
     else:
-        asked.engine.services.update(asked.reference, int(version), _body(asked))
+        context.engine.services.update(context.reference, int(version), _body(context))
     return Response(200, {"Warnings": None})
 
 
-def _remove_service(asked: _Asked) -> Response:
-    asked.engine.services.remove(asked.reference)
+def _remove_service(context: _Context) -> Response:
+    context.engine.services.remove(context.reference)
     return Response(200)
 
 
-def _list_tasks(asked: _Asked) -> Response:
-    wanted = filters_of(asked.call.query, "tasks")
-    store = asked.engine.store
-    if "service" in wanted:
-        wanted["service"] = [store.find_service(each).id for each in wanted["service"]]
-    if "node" in wanted:
-        own = asked.engine.node.id
-        wanted["node"] = [own if each == "self" else store.find_node(each).id for each in wanted["node"]]
-    embedded: dict[str, Json] = {}
-    tasks = [task for task in store.tasks.values() if task_passes(task, wanted)]
-    return Response(200, [task_json(task, embedded) for task in tasks])
+def _list_tasks(context: _Context) -> Response:
+    filters = filters_of(context.call.query, "tasks")
+    store = context.engine.store
+    if "service" in filters:
+        filters["service"] = [store.find_service(reference).id for reference in filters["service"]]
+    if "node" in filters:
+        own = context.engine.node.id
+        filters["node"] = [
+            own if reference == "self" else store.find_node(reference).id for reference in filters["node"]
+        ]
+    network_cache: dict[str, Json] = {}
+    tasks = [task for task in store.tasks.values() if task_passes(task, filters)]
+    return Response(200, [task_json(task, network_cache) for task in tasks])
 
 
-def _inspect_task(asked: _Asked) -> Response:
-    return Response(200, task_json(asked.engine.store.find_task(asked.reference), {}))
+def _inspect_task(context: _Context) -> Response:
+    return Response(200, task_json(context.engine.store.find_task(context.reference), {}))
 
 
-def _list_nodes(asked: _Asked) -> Response:
-    wanted = filters_of(asked.call.query, "nodes")
-    nodes = [node for node in asked.engine.store.nodes.values() if node_passes(node, wanted)]
-    return Response(200, [node_json(asked.engine, node) for node in nodes])
+def _list_nodes(context: _Context) -> Response:
+    filters = filters_of(context.call.query, "nodes")
+    nodes = [node for node in context.engine.store.nodes.values() if node_passes(node, filters)]
+    return Response(200, [node_json(context.engine, node) for node in nodes])
 
 
-def _inspect_node(asked: _Asked) -> Response:
-    reference = asked.engine.node.id if asked.reference == "self" else asked.reference
-    return Response(200, node_json(asked.engine, asked.engine.store.find_node(reference)))
+def _inspect_node(context: _Context) -> Response:
+    reference = context.engine.node.id if context.reference == "self" else context.reference
+    return Response(200, node_json(context.engine, context.engine.store.find_node(reference)))
 
 
-def _update_node(asked: _Asked) -> Response:
-    version = asked.call.query.get("version", "")
-    asked.engine.nodes.update(asked.reference, int(version) if version.isdigit() else 0, _body(asked))
+def _update_node(context: _Context) -> Response:
+    version = context.call.query.get("version", "")
+    context.engine.nodes.update(context.reference, int(version) if version.isdigit() else 0, _body(context))
     return Response(200)
 
 
-def _list_secrets(asked: _Asked) -> Response:
-    return _list_data(asked, asked.engine.secrets)
+def _list_secrets(context: _Context) -> Response:
+    return _list_data(context, context.engine.secrets)
 
 
-def _list_configs(asked: _Asked) -> Response:
-    return _list_data(asked, asked.engine.configs)
+def _list_configs(context: _Context) -> Response:
+    return _list_data(context, context.engine.configs)
 
 
-def _list_data(asked: _Asked, kind: LabelledData) -> Response:
-    wanted = filters_of(asked.call.query, "data")
-    return Response(200, [data_json(each) for each in kind.listed() if data_passes(each, wanted)])
-
-
-def _create_secret(asked: _Asked) -> Response:
-    return Response(201, {"ID": asked.engine.secrets.create(_body(asked))})
-
-
-def _create_config(asked: _Asked) -> Response:
-    return Response(201, {"ID": asked.engine.configs.create(_body(asked))})
-
-
-def _remove_secret(asked: _Asked) -> Response:
-    asked.engine.secrets.remove(asked.reference)
-    return Response(204)
-
-
-def _remove_config(asked: _Asked) -> Response:
-    asked.engine.configs.remove(asked.reference)
-    return Response(204)
-
-
-def _replay_events(asked: _Asked) -> Response:
-    wanted = filters_of(asked.call.query, "events")
-    replayed = asked.engine.store.events.replayed(asked.call.query)
-    return Response(200, "".join(event_line(event) for event in replayed if event_passes(event, wanted)))
-
-
-def _list_containers(asked: _Asked) -> Response:
-    wanted = filters_of(asked.call.query, "containers")
-    shows_all = asked.call.query.get("all", "").lower() in ("1", "true") or "status" in wanted
+def _list_data(context: _Context, kind: LabelledData) -> Response:
+    filters = filters_of(context.call.query, "data")
     return Response(
         200,
         [
-            container_json(asked.engine, container)
-            for container in asked.engine.store.containers.values()
-            if (shows_all or container.state == "running") and container_passes(container, wanted)
+            data_json(secret_or_config)
+            for secret_or_config in kind.list_all()
+            if data_passes(secret_or_config, filters)
         ],
     )
 
 
-def _inspect_container(asked: _Asked) -> Response:
-    return Response(
-        200, container_detail_json(asked.engine, asked.engine.store.find_container(asked.reference))
-    )
+def _create_secret(context: _Context) -> Response:
+    return Response(201, {"ID": context.engine.secrets.create(_body(context))})
 
 
-def _create_container(asked: _Asked) -> Response:
-    identity = asked.engine.containers.create(asked.call.query.get("name", ""), _body(asked))
-    return Response(201, {"Id": identity, "Warnings": []})
+def _create_config(context: _Context) -> Response:
+    return Response(201, {"ID": context.engine.configs.create(_body(context))})
 
 
-def _start_container(asked: _Asked) -> Response:
-    return Response(204 if asked.engine.containers.start(asked.reference) else 304)
-
-
-def _stop_container(asked: _Asked) -> Response:
-    return Response(204 if asked.engine.containers.stop(asked.reference) else 304)
-
-
-def _remove_container(asked: _Asked) -> Response:
-    force = asked.call.query.get("force", "").lower() in ("1", "true")
-    asked.engine.containers.remove(asked.reference, force=force)
+def _remove_secret(context: _Context) -> Response:
+    context.engine.secrets.remove(context.reference)
     return Response(204)
 
 
-def _body(asked: _Asked) -> Json:
-    if not isinstance(asked.call.body, dict):
+def _remove_config(context: _Context) -> Response:
+    context.engine.configs.remove(context.reference)
+    return Response(204)
+
+
+def _replay_events(context: _Context) -> Response:
+    filters = filters_of(context.call.query, "events")
+    events = context.engine.store.events.replay(context.call.query)
+    return Response(200, "".join(event_line(event) for event in events if event_passes(event, filters)))
+
+
+def _list_containers(context: _Context) -> Response:
+    filters = filters_of(context.call.query, "containers")
+    shows_all = context.call.query.get("all", "").lower() in ("1", "true") or "status" in filters
+    return Response(
+        200,
+        [
+            container_json(context.engine, container)
+            for container in context.engine.store.containers.values()
+            if (shows_all or container.state == "running") and container_passes(container, filters)
+        ],
+    )
+
+
+def _inspect_container(context: _Context) -> Response:
+    return Response(
+        200, container_detail_json(context.engine, context.engine.store.find_container(context.reference))
+    )
+
+
+def _create_container(context: _Context) -> Response:
+    identity = context.engine.containers.create(context.call.query.get("name", ""), _body(context))
+    return Response(201, {"Id": identity, "Warnings": []})
+
+
+def _start_container(context: _Context) -> Response:
+    return Response(204 if context.engine.containers.start(context.reference) else 304)
+
+
+def _stop_container(context: _Context) -> Response:
+    return Response(204 if context.engine.containers.stop(context.reference) else 304)
+
+
+def _remove_container(context: _Context) -> Response:
+    force = context.call.query.get("force", "").lower() in ("1", "true")
+    context.engine.containers.remove(context.reference, force=force)
+    return Response(204)
+
+
+def _body(context: _Context) -> Json:
+    if not isinstance(context.call.body, dict):
         raise Refusal("invalid JSON: got EOF while reading request body", 400)
-    return asked.call.body
+    return context.call.body
 
 
-Route = tuple[str, re.Pattern[str], bool, Callable[[_Asked], Response]]
+Route = tuple[str, re.Pattern[str], bool, Callable[[_Context], Response]]
 
 
-def _at(method: str, path: str, act: Callable[[_Asked], Response], *, manager: bool = True) -> Route:
+def _at(method: str, path: str, act: Callable[[_Context], Response], *, manager: bool = True) -> Route:
     return method, re.compile("^" + path.replace("{id}", "([^/]+)") + "/?$"), manager, act
 
 
 _ROUTES: tuple[Route, ...] = (
     _at("GET", "/_ping", lambda _: Response(200, "OK"), manager=False),
     _at("HEAD", "/_ping", lambda _: Response(200), manager=False),
-    _at("GET", "/version", lambda asked: Response(200, version_json(asked.engine)), manager=False),
-    _at("GET", "/info", lambda asked: Response(200, info_json(asked.engine)), manager=False),
-    _at("GET", "/swarm", lambda asked: Response(200, cluster_json(asked.engine))),
+    _at("GET", "/version", lambda context: Response(200, version_json(context.engine)), manager=False),
+    _at("GET", "/info", lambda context: Response(200, info_json(context.engine)), manager=False),
+    _at("GET", "/swarm", lambda context: Response(200, cluster_json(context.engine))),
     _at("GET", "/networks", _list_networks, manager=False),
     _at("POST", "/networks/create", _create_network),
     _at("POST", "/networks/{id}/connect", _connect),

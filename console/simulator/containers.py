@@ -36,7 +36,7 @@ class Containers:
         mode = host.get("NetworkMode") or "default"
         if not endpoints and mode not in ("default", "bridge", "host", "none"):
             endpoints = {mode: {}}
-        asked = [self._endpoint(each, more or {}) for each, more in endpoints.items()]
+        sim_endpoints = [self._endpoint(network, more or {}) for network, more in endpoints.items()]
         self._store.containers[identity] = SimContainer(
             id=identity,
             name=name,
@@ -45,7 +45,7 @@ class Containers:
             created=self._store.now,
             labels=dict(body.get("Labels") or {}),
             restart=str((host.get("RestartPolicy") or {}).get("Name") or ""),
-            endpoints=asked,
+            endpoints=sim_endpoints,
         )
         return identity
 
@@ -55,7 +55,7 @@ class Containers:
         if container.state == "running":
             return False
         for endpoint in container.endpoints:
-            self._attach(container, endpoint, self._wanted(endpoint))
+            self._attach(container, endpoint, self._network_of(endpoint))
         container.state = "running"
         container.started = self._store.now
         return True
@@ -88,7 +88,7 @@ class Containers:
         """Attach a container to one more network, as `EndpointConfig` asks."""
         container = self._store.find_container(reference)
         endpoint = self._endpoint(network, config)
-        if any(each.name == endpoint.name for each in container.endpoints):
+        if any(other.name == endpoint.name for other in container.endpoints):
             raise Refusal(f"{container.name} is already attached to network {endpoint.name}", 409)
         if container.state == "running":
             self._attach(container, endpoint, self._attachable(network))
@@ -98,9 +98,13 @@ class Containers:
         """Take a container off a network; off one that is gone only by its name."""
         container = self._store.find_container(reference)
         copies = {endpoint.network_id for endpoint in container.endpoints if container.state == "running"}
-        known = [each for each in self._store.networks.values() if network in (each.id, each.name)]
-        name = known[0].name if known else network
-        found = next(
+        networks = [
+            candidate
+            for candidate in self._store.networks.values()
+            if network in (candidate.id, candidate.name)
+        ]
+        name = networks[0].name if networks else network
+        connected = next(
             (
                 endpoint
                 for endpoint in container.endpoints
@@ -108,17 +112,17 @@ class Containers:
             ),
             None,
         )
-        if found is None:
-            where = f"network {name}" if known else f"the network {network}"
+        if connected is None:
+            where = f"network {name}" if networks else f"the network {network}"
             raise Refusal(f"container {container.id} is not connected to {where}", 500)
-        container.endpoints.remove(found)
-        self._detach(container, found.network_id)
+        container.endpoints.remove(connected)
+        self._detach(container, connected.network_id)
 
-    def attached(self, task: SimTask) -> None:
+    def start_attachment(self, task: SimTask) -> None:
         """Put a hidden task that has its address on its node."""
         self._allocator.join_node(task, self._store.nodes[self.own_node_id])
         task.state, task.message, task.since = "running", "started", self._store.now
-        self._store.touch(task)
+        self._store.note_write(task)
 
     def _endpoint(self, network: str, config: Json) -> SimEndpoint:
         address = (config.get("IPAMConfig") or {}).get("IPv4Address") or ""
@@ -126,7 +130,7 @@ class Containers:
             self._attachable(network).name, aliases=list(config.get("Aliases") or []), address=address
         )
 
-    def _wanted(self, endpoint: SimEndpoint) -> SimNetwork:
+    def _network_of(self, endpoint: SimEndpoint) -> SimNetwork:
         if not endpoint.network_id:
             return self._store.find_network(endpoint.name)
         # Once started, a container knows its network by ID, and finds no other one of the same name.
@@ -181,10 +185,10 @@ class Containers:
 
     def _claim(self, task: SimTask, network: SimNetwork, address: str) -> None:
         """Give a task a certain address, if it is free."""
-        given = self._allocator.pools.claim(network.id, address, PoolHolder("task", task.id))
-        if given is not None:
-            task.attachments, task.holds = [(network, given)], True
-            self.attached(task)
+        full_address = self._allocator.pools.claim(network.id, address, PoolHolder("task", task.id))
+        if full_address is not None:
+            task.attachments, task.holds = [(network, full_address)], True
+            self.start_attachment(task)
 
     def _detach(self, container: SimContainer, network_id: str) -> None:
         container.attachments = [

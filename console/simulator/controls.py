@@ -18,6 +18,7 @@ is dropped. `slow_body`: the answer trickles over `seconds`. Besides these, `sta
 that status and do nothing."""
 
 _STATUS = re.compile(r"^status:([45]\d\d)$")
+PREFIX = "/_simulator/"
 
 
 @dataclass(slots=True)
@@ -35,8 +36,8 @@ class Fault:
     @property
     def status(self) -> int:
         """The HTTP status of a `status:…` fault, else 0."""
-        found = _STATUS.match(self.kind)
-        return int(found[1]) if found else 0
+        match = _STATUS.match(self.kind)
+        return int(match[1]) if match else 0
 
     def matches(self, method: str, path: str) -> bool:
         """Return whether it is a fault for such a call."""
@@ -49,16 +50,16 @@ class Faults:
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
-    def add(self, described: Mapping[str, Any]) -> None:
+    def add(self, description: Mapping[str, Any]) -> None:
         """Add a fault as described by a control call; raise SimulatorError where it makes no sense."""
-        kind = str(described.get("kind", ""))
+        kind = str(description.get("kind", ""))
         fault = Fault(
-            method=str(described.get("method", "*")).upper(),
-            path=str(described.get("path", "*")),
+            method=str(description.get("method", "*")).upper(),
+            path=str(description.get("path", "*")),
             kind=kind,
-            times=int(described.get("times", 1)),
-            seconds=float(described.get("seconds", 2.0)),
-            skip=int(described.get("skip", 0)),
+            times=int(description.get("times", 1)),
+            seconds=float(description.get("seconds", 2.0)),
+            skip=int(description.get("skip", 0)),
         )
         if kind not in KINDS and not fault.status:
             raise SimulatorError(
@@ -86,9 +87,6 @@ class Faults:
                     self._waiting.remove(fault)
                 return fault
         return None
-
-
-PREFIX = "/_simulator/"
 
 
 def control(
@@ -125,8 +123,8 @@ def _act(engine: SimulatedEngine, faults: Faults, call: Request, name: str) -> R
         case "POST", "trap":
             engine.set_trap(unallocated_breaks_names=bool(body["unallocated_breaks_names"]))
         case "POST", "faults":
-            for each in call.body if isinstance(call.body, list) else [body]:
-                faults.add(each)
+            for description in call.body if isinstance(call.body, list) else [body]:
+                faults.add(description)
         case "DELETE", "faults":
             faults.clear()
         case "GET", "state":

@@ -1,4 +1,4 @@
-"""The simulated engine behind `--demo`: on a private socket, for as long as somebody looks."""
+"""The simulated engine behind `--demo`: on a private socket, for as long as it is shown."""
 
 import tempfile
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def demo_engine(scenario: str = "evening", clock: Clock | None = None) -> Iterat
 
     Raises SimulatorError where aiohttp is missing or the socket cannot be made.
     """
-    with _served(scenario, clock) as demo:
+    with _serve(scenario, clock) as demo:
         yield demo.host
 
 
@@ -41,17 +41,17 @@ def living_demo(scenario: str = "living", clock: Clock | None = None) -> Iterato
 
     Raises SimulatorError as `demo_engine` does.
     """
-    with _served(scenario, clock or SystemClock()) as demo:
+    with _serve(scenario, clock or SystemClock()) as demo:
         yield demo
 
 
 @contextmanager
-def _served(scenario: str, clock: Clock | None) -> Iterator[Demo]:
+def _serve(scenario: str, clock: Clock | None) -> Iterator[Demo]:
     engine = build(scenario, date=datetime.now(UTC))
     with tempfile.TemporaryDirectory(prefix="vipconsole-demo-") as directory:
         socket, journal = Path(directory) / "engine.sock", Path(directory) / "journal.json"
         with (
-            closing(JournalFile(engine.store.said, journal)),
+            closing(JournalFile(engine.store.dockerd_log, journal)),
             serve_in_thread(engine, socket, clock),
         ):
             yield Demo(f"unix://{socket}", journal)

@@ -69,19 +69,19 @@ class SimulatedEngine:
         self.go_down: Callable[[float], None] = _stay_up
         """Shuts the socket that it is served on for so many seconds of this machine's time."""
         self.cluster_id = self.store.new_id()
-        self.began = start
-        self.daemon_began = start
+        self.start = start
+        self.daemon_start = start
         """When this node's engine was started last."""
-        self.allocator = Allocator(self.store, self._when_allocated, self._when_vips_changed)
+        self.allocator = Allocator(self.store, self._on_allocation, self._on_vip_change)
         rules = EngineRules(identity.images, lists_dying_tasks=identity.api >= (1, 52))
         self.agent = Agent(
-            self.store, lambda: self.allocator, rules, self._when_task_ended, self._when_task_runs
+            self.store, lambda: self.allocator, rules, self._on_task_end, self._on_task_running
         )
         self.orchestrator = Orchestrator(self.store, lambda: self.allocator, lambda: self.agent)
         self.networks = Networks(self.store, self.allocator)
         self.services = Services(self.store, self.allocator, self.agent, self.orchestrator, identity.api)
         self.containers = Containers(self.store, self.allocator)
-        self.nodes = Nodes(self.store, self._take_role, self._when_node_changed)
+        self.nodes = Nodes(self.store, self._take_role, self._on_node_change)
         self.secrets = LabelledData(self.store, "secret")
         self.configs = LabelledData(self.store, "config")
         self._add_nodes(others, leader or identity.host)
@@ -97,7 +97,7 @@ class SimulatedEngine:
         if not any(node.is_leader for node in self.store.nodes.values()):
             raise SimulatorError(f"Node {leader}, which should lead, not found.")
         self.node = next(iter(self.store.nodes.values()))
-        self.store.said.node_id = self.node.id
+        self.store.dockerd_log.node_id = self.node.id
         self.agent.own_node_id = self.node.id
         self.containers.own_node_id = self.node.id
 
@@ -119,8 +119,8 @@ class SimulatedEngine:
 
         Where this node led, another manager takes over, or its own new allocator: either has forgotten all leaks.
         """
-        self.daemon_began = self.now
-        self.store.said.stopped()
+        self.daemon_start = self.now
+        self.store.dockerd_log.write_shutdown()
         for task in list(self.store.tasks.values()):
             if task.node_id == self.node.id and task.is_alive and not task.is_attachment:
                 if task.container_id:
@@ -135,7 +135,7 @@ class SimulatedEngine:
             self.containers.stop(container.id)
             if container.restart in ("always", "unless-stopped"):
                 self.containers.start(container.id)
-        self.store.said.started()
+        self.store.dockerd_log.write_startup()
         if self.node.is_leader:
             managers = [node for node in self.store.nodes.values() if node.role == "manager"]
             self.node.is_leader = False
@@ -143,14 +143,14 @@ class SimulatedEngine:
 
     def lead(self, reference: str) -> None:
         """Make a node the leader; its allocator begins from what the swarm's log holds."""
-        chosen = self.store.find_node(reference)
-        if chosen.role != "manager":
-            raise SimulatorError(f"{chosen.hostname} is not a manager.")
+        leader = self.store.find_node(reference)
+        if leader.role != "manager":
+            raise SimulatorError(f"{leader.hostname} is not a manager.")
         before = next((node.id for node in self.store.nodes.values() if node.is_leader), "")
         for node in self.store.nodes.values():
-            node.is_leader = node is chosen
-        if before != chosen.id:
-            self.store.said.leader_changed(before, chosen.id)
+            node.is_leader = node is leader
+        if before != leader.id:
+            self.store.dockerd_log.write_leader_change(before, leader.id)
         self.allocator.rebuild()
         for node in self.store.nodes.values():
             self.orchestrator.enforce(node)
@@ -163,13 +163,13 @@ class SimulatedEngine:
         node = self.store.find_node(reference)
         node.state = state or node.state
         node.availability = availability or node.availability
-        self._when_node_changed(node)
+        self._on_node_change(node)
 
     def _take_role(self, node: SimNode) -> None:
         if node is self.node:
             self.identity = replace(self.identity, membership=node.role)
         if node.is_leader and node.role == "worker":
-            others = [each for each in self.store.nodes.values() if each.role == "manager"]
+            others = [manager for manager in self.store.nodes.values() if manager.role == "manager"]
             self.lead(next(other for other in others if other.state == "ready").hostname)
 
     def set_trap(self, *, unallocated_breaks_names: bool) -> None:
@@ -178,24 +178,24 @@ class SimulatedEngine:
 
     # What the parts tell each other.
 
-    def _when_allocated(self, task: SimTask) -> None:
+    def _on_allocation(self, task: SimTask) -> None:
         if task.is_attachment:
-            self.containers.attached(task)
+            self.containers.start_attachment(task)
         else:
             self.agent.schedule(task)
 
-    def _when_vips_changed(self, service: SimService) -> None:
+    def _on_vip_change(self, service: SimService) -> None:
         self.orchestrator.reconcile(service)
 
-    def _when_node_changed(self, node: SimNode) -> None:
+    def _on_node_change(self, node: SimNode) -> None:
         self.orchestrator.enforce(node)
         for task in list(self.store.tasks.values()):
             self.agent.place(task)
 
-    def _when_task_ended(self, task: SimTask) -> None:
-        self.orchestrator.replace_ended(task)
+    def _on_task_end(self, task: SimTask) -> None:
+        self.orchestrator.replace_task(task)
 
-    def _when_task_runs(self, task: SimTask) -> None:
+    def _on_task_running(self, task: SimTask) -> None:
         self.orchestrator.roll_on(task)
 
     # The truth, for tests.
@@ -212,7 +212,7 @@ class SimulatedEngine:
                         "in_use": pool.in_use,
                         "free": pool.free,
                         "addresses": {
-                            pool.written(at): {"holder": holder.kind, "id": holder.id}
+                            pool.address_text(at): {"holder": holder.kind, "id": holder.id}
                             for at, holder in sorted(pool.holders.items())
                         },
                     }
@@ -223,10 +223,10 @@ class SimulatedEngine:
 
     def addresses_of(self, network: str, kind: str) -> list[str]:
         """Return the addresses of a network (by name or ID) that holders of a kind have, such as `leaked`."""
-        found = self.store.find_network(network)
+        sim_network = self.store.find_network(network)
         return [
-            pool.written(at)
-            for pool in self.allocator.pools.pools.get(found.id, [])
+            pool.address_text(at)
+            for pool in self.allocator.pools.pools.get(sim_network.id, [])
             for at, holder in sorted(pool.holders.items())
             if holder.kind == kind
         ]

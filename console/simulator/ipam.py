@@ -11,6 +11,8 @@ Subnet = IPv4Network | IPv6Network
 
 LARGEST_COUNT = 2**64 - 1
 """The engine's counters are 64 bits wide."""
+FIRST_VXLAN = 4096
+"""The first VXLAN ID that Swarm gives; `ingress` has it."""
 
 
 class PoolHolder(NamedTuple):
@@ -30,14 +32,14 @@ class AddressPool:
     def __init__(self, subnet: Subnet, ip_range: Subnet | None = None) -> None:
         self.subnet = subnet
         self.ip_range = ip_range
-        given = ip_range or subnet
-        self._first = int(given.network_address)
-        self._last = int(given.broadcast_address)
+        usable = ip_range or subnet
+        self._first = int(usable.network_address)
+        self._last = int(usable.broadcast_address)
         self._next = self._first
         self.holders: dict[int, PoolHolder] = {int(subnet.network_address): PoolHolder("reserved", "")}
         if subnet.version == 4:
             self.holders[int(subnet.broadcast_address)] = PoolHolder("reserved", "")
-        self._taken_in_range = sum(1 for holder in self.holders if self._is_in_range(holder))
+        self._in_use_in_range = sum(1 for holder in self.holders if self._is_in_range(holder))
 
     def request(self, holder: PoolHolder) -> str | None:
         """Give the next free address to a holder, written with its prefix length; None if there is none."""
@@ -60,7 +62,7 @@ class AddressPool:
         """Take an address back."""
         at = int(ip_address(address.split("/", maxsplit=1)[0]))
         if self.holders.pop(at, None) is not None and self._is_in_range(at):
-            self._taken_in_range -= 1
+            self._in_use_in_range -= 1
 
     def mark(self, address: str, holder: PoolHolder) -> None:
         """Change the holder of an address that stays taken."""
@@ -68,8 +70,8 @@ class AddressPool:
 
     def has(self, address: str) -> bool:
         """Whether an address is one of this subnet."""
-        parsed = ip_address(address.split("/", maxsplit=1)[0])
-        return parsed.version == self.subnet.version and self._is_in_subnet(int(parsed))
+        ip = ip_address(address.split("/", maxsplit=1)[0])
+        return ip.version == self.subnet.version and self._is_in_subnet(int(ip))
 
     @property
     def in_use(self) -> int:
@@ -79,17 +81,17 @@ class AddressPool:
     @property
     def free(self) -> int:
         """How many can still be given: the engine's `DynamicIPsAvailable`."""
-        return min(self._last - self._first + 1 - self._taken_in_range, LARGEST_COUNT)
+        return min(self._last - self._first + 1 - self._in_use_in_range, LARGEST_COUNT)
 
-    def written(self, at: int) -> str:
+    def address_text(self, at: int) -> str:
         """Return an address as text, without prefix length."""
         return str(IPv4Address(at) if self.subnet.version == 4 else IPv6Address(at))
 
     def _take(self, at: int, holder: PoolHolder) -> str:
         self.holders[at] = holder
         if self._is_in_range(at):
-            self._taken_in_range += 1
-        return f"{self.written(at)}/{self.subnet.prefixlen}"
+            self._in_use_in_range += 1
+        return f"{self.address_text(at)}/{self.subnet.prefixlen}"
 
     def _is_in_range(self, at: int) -> bool:
         return self._first <= at <= self._last
@@ -104,14 +106,14 @@ class DefaultPool:
     def __init__(self, block: str = "10.0.0.0/8", prefix_length: int = 24) -> None:
         self.block = ip_network(block)
         self.prefix_length = prefix_length
-        self._taken: dict[tuple[int, int, int], int] = {}
+        self._spans: dict[tuple[int, int, int], int] = {}
 
     def next_free(self) -> Subnet | None:
         """Return the lowest subnet that overlaps none that is taken; None if there is none."""
         size = 2 ** (self.block.max_prefixlen - self.prefix_length)
         at, last = int(self.block.network_address), int(self.block.broadcast_address)
-        taken = sorted((first, end) for version, first, end in self._taken if version == self.block.version)
-        for first, end in taken:
+        spans = sorted((first, end) for version, first, end in self._spans if version == self.block.version)
+        for first, end in spans:
             if end < at:
                 continue
             if first >= at + size:
@@ -124,23 +126,19 @@ class DefaultPool:
     def overlaps(self, subnet: Subnet) -> bool:
         """Whether a subnet overlaps one that is taken."""
         version, first, last = _span(subnet)
-        return any(v == version and f <= last and first <= e for v, f, e in self._taken)
+        return any(v == version and f <= last and first <= e for v, f, e in self._spans)
 
     def take(self, subnet: Subnet) -> None:
         """Note a subnet as taken."""
-        self._taken[_span(subnet)] = 1
+        self._spans[_span(subnet)] = 1
 
     def give_back(self, subnet: Subnet) -> None:
         """Note a subnet as free."""
-        self._taken.pop(_span(subnet), None)
+        self._spans.pop(_span(subnet), None)
 
 
 def _span(subnet: Subnet) -> tuple[int, int, int]:
     return subnet.version, int(subnet.network_address), int(subnet.broadcast_address)
-
-
-FIRST_VXLAN = 4096
-"""The first VXLAN ID that Swarm gives; `ingress` has it."""
 
 
 class AddressPools:
@@ -158,17 +156,17 @@ class AddressPools:
 
     def open(self, network: SimNetwork) -> bool:
         """Give a network its subnets; False, and nothing is given, if one overlaps or has no room for a gateway."""
-        made: list[tuple[AddressPool, SubnetConfig]] = []
-        for asked in network.asked or [{}]:
-            one = self._make(network, asked)
+        pairs: list[tuple[AddressPool, SubnetConfig]] = []
+        for request in network.ipam_config or [{}]:
+            one = self._make(network, request)
             if one is None:
-                for pool, config in made:
+                for pool, config in pairs:
                     self.subnets.give_back(pool.subnet)
                     self._vxlans.discard(config.vxlan)
                 return False
-            made.append(one)
-        self.pools[network.id] = [pool for pool, _ in made]
-        network.config = [config for _, config in made]
+            pairs.append(one)
+        self.pools[network.id] = [pool for pool, _ in pairs]
+        network.config = [config for _, config in pairs]
         return True
 
     def reopen(self, network: SimNetwork) -> None:
@@ -189,15 +187,17 @@ class AddressPools:
             self.subnets.give_back(pool.subnet)
         self._vxlans.difference_update(config.vxlan for config in network.config)
 
-    def _make(self, network: SimNetwork, asked: Mapping[str, str]) -> tuple[AddressPool, SubnetConfig] | None:
-        subnet = ip_network(asked["Subnet"]) if asked.get("Subnet") else self.subnets.next_free()
+    def _make(
+        self, network: SimNetwork, request: Mapping[str, str]
+    ) -> tuple[AddressPool, SubnetConfig] | None:
+        subnet = ip_network(request["Subnet"]) if request.get("Subnet") else self.subnets.next_free()
         if subnet is None or self.subnets.overlaps(subnet):
             return None
-        ip_range = asked.get("IPRange") or ""
+        ip_range = request.get("IPRange") or ""
         pool = AddressPool(subnet, ip_network(ip_range) if ip_range else None)
         holder = PoolHolder("gateway", network.id)
-        wanted = asked.get("Gateway") or ""
-        gateway = pool.claim(wanted, holder) if wanted else pool.request(holder)
+        gateway_request = request.get("Gateway") or ""
+        gateway = pool.claim(gateway_request, holder) if gateway_request else pool.request(holder)
         if gateway is None:
             return None
         self.subnets.take(subnet)

@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 
 from console.simulator.allocator import Allocator
-from console.simulator.events import SimEvent
 from console.simulator.filters import Refusal, failed_precondition, not_found
-from console.simulator.objects import Json, SimData, SimNetwork, SimNode, SimService
+from console.simulator.objects import Json, SimData, SimEvent, SimNetwork, SimNode, SimService
 from console.simulator.store import Store
 
 DEMOTE_S, PROMOTE_S = 0.2, 0.6
 """Seconds until a node has become what its specification says (measured on 20.10, in a swarm of three)."""
+PREDEFINED = ("bridge", "host", "none")
 
 
 class Nodes:
-    """The swarm's nodes. `take_role` is called when a node becomes a worker or a manager, `changed` after each change."""
+    """The swarm's nodes. `take_role` is called when a node becomes a worker or a manager, `on_change` after each change."""
 
     def __init__(
-        self, store: Store, take_role: Callable[[SimNode], None], changed: Callable[[SimNode], None]
+        self, store: Store, take_role: Callable[[SimNode], None], on_change: Callable[[SimNode], None]
     ) -> None:
         self._store = store
         self._take_role = take_role
-        self._changed = changed
+        self._on_change = on_change
 
     def update(self, reference: str, version: int, spec: Json) -> None:
         """Give a node a new specification; `version` must be the one that was read."""
@@ -30,27 +30,27 @@ class Nodes:
             raise Refusal("rpc error: code = Unknown desc = update out of sequence", 500)
         role = str(spec.get("Role") or "worker")
         others = [
-            each
-            for each in self._store.nodes.values()
-            if each is not node and each.wanted_role == "manager" and each.state == "ready"
+            other
+            for other in self._store.nodes.values()
+            if other is not node and other.desired_role == "manager" and other.state == "ready"
         ]
-        if role == "worker" and node.wanted_role == "manager" and not others:
+        if role == "worker" and node.desired_role == "manager" and not others:
             raise failed_precondition("attempting to demote the last manager of the swarm")
         node.labels = dict(spec.get("Labels") or {})
         node.availability = str(spec.get("Availability") or "active")
         node.index = self._store.next_index()
-        if role != node.wanted_role:
-            node.wanted_role = role
+        if role != node.desired_role:
+            node.desired_role = role
             delay_s = DEMOTE_S if role == "worker" else PROMOTE_S
             self._store.timeline.after(delay_s, lambda: self._become(node))
-        self._changed(node)
+        self._on_change(node)
 
     def _become(self, node: SimNode) -> None:
-        if node.role != node.wanted_role:
-            node.role = node.wanted_role
+        if node.role != node.desired_role:
+            node.role = node.desired_role
             node.index = self._store.next_index()
             self._take_role(node)
-            self._changed(node)
+            self._on_change(node)
 
 
 class LabelledData:
@@ -70,50 +70,47 @@ class LabelledData:
                 409,
             )
         now = self._store.now
-        made = SimData(
+        thing = SimData(
             self._store.new_id(), name, dict(body.get("Labels") or {}), now, self._store.next_index()
         )
         if self._kind == "config":
-            made.data = str(body.get("Data") or "")
-        self._things[made.id] = made
-        self._tell("create", made)
-        return made.id
+            thing.data = str(body.get("Data") or "")
+        self._things[thing.id] = thing
+        self._tell("create", thing)
+        return thing.id
 
-    def listed(self) -> list[SimData]:
-        """Return all of them."""
+    def list_all(self) -> list[SimData]:
+        """Return the objects of this kind, the oldest first."""
         return list(self._things.values())
 
     def remove(self, reference: str) -> None:
         """Remove one, by ID or name, unless a service uses it."""
-        found = next((thing for thing in self._things.values() if reference in (thing.id, thing.name)), None)
-        if found is None:
+        target = next((thing for thing in self._things.values() if reference in (thing.id, thing.name)), None)
+        if target is None:
             raise not_found(self._kind, reference)
         users = [
-            service.name for service in self._store.services.values() if found.id in self._used_by(service)
+            service.name for service in self._store.services.values() if target.id in self._ids_in(service)
         ]
         if users:
             noun = "service" if len(users) == 1 else "services"
             raise Refusal(
-                f"rpc error: code = InvalidArgument desc = {self._kind} '{found.name}' is in use by the following "
+                f"rpc error: code = InvalidArgument desc = {self._kind} '{target.name}' is in use by the following "
                 f"{noun}: {', '.join(users)}",
                 400,
             )
-        del self._things[found.id]
-        self._tell("remove", found)
+        del self._things[target.id]
+        self._tell("remove", target)
 
-    def _used_by(self, service: SimService) -> Iterator[str]:
+    def _ids_in(self, service: SimService) -> Iterator[str]:
         container = service.spec["TaskTemplate"].get("ContainerSpec") or {}
         key = self._kind.capitalize()
-        for each in container.get(f"{key}s") or ():
-            yield each[f"{key}ID"]
+        for reference in container.get(f"{key}s") or ():
+            yield reference[f"{key}ID"]
 
     def _tell(self, action: str, thing: SimData) -> None:
         self._store.events.publish(
             SimEvent(self._kind, action, thing.id, self._store.now, {"name": thing.name})
         )
-
-
-PREDEFINED = ("bridge", "host", "none")
 
 
 class Networks:
@@ -131,17 +128,20 @@ class Networks:
         name = str(body.get("Name") or "")
         if not name:
             raise Refusal("invalid name: ", 500)
-        if any(each.name == name for each in (*self._store.networks.values(), *self.local_copies().values())):
+        if any(
+            network.name == name
+            for network in (*self._store.networks.values(), *self.local_copies().values())
+        ):
             raise Refusal(f"network with name {name} already exists", 409)
         if body.get("Driver", "bridge") != "overlay":
             raise Refusal("only overlay networks can be simulated", 501)
-        asked = list((body.get("IPAM") or {}).get("Config") or [])
-        for each in asked:
-            _check(each.get("Subnet") or "")
+        ipam_config = list((body.get("IPAM") or {}).get("Config") or [])
+        for config in ipam_config:
+            _check(config.get("Subnet") or "")
         if body.get("Ingress"):
-            for each in self._store.networks.values():
-                if each.is_ingress:
-                    raise Refusal(f"ingress network ({each.id}) is already present", 409)
+            for other in self._store.networks.values():
+                if other.is_ingress:
+                    raise Refusal(f"ingress network ({other.id}) is already present", 409)
         now = self._store.now
         network = SimNetwork(
             id=self._store.new_id(),
@@ -151,7 +151,7 @@ class Networks:
             index=self._store.next_index(),
             labels=body.get("Labels") or None,
             options=dict(body.get("Options") or {}),
-            asked=asked,
+            ipam_config=ipam_config,
             is_attachable=bool(body.get("Attachable")),
             is_internal=bool(body.get("Internal")),
             is_ingress=bool(body.get("Ingress")),
@@ -180,7 +180,7 @@ class Networks:
             if network.id in service.network_ids:
                 raise failed_precondition(f"network {network.id} is in use by service {service.id}")
         for task in self._store.tasks.values():
-            on_it = any(each.get("Target") == network.id for each in task.spec.get("Networks") or [])
+            on_it = any(entry.get("Target") == network.id for entry in task.spec.get("Networks") or [])
             if on_it and task.is_wanted and task.is_alive:
                 raise failed_precondition(f"network {network.id} is in use by task {task.id}")
         del self._store.networks[network.id]

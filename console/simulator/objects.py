@@ -1,7 +1,9 @@
-"""What a simulated swarm consists of: records that the model changes as time passes."""
+"""What a simulated swarm consists of: its time, records that the model changes as it passes, and the events of that."""
 
+import heapq
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -13,6 +15,44 @@ STATES = (
 """The states of a task, in the order that swarmkit gives them."""
 RANK = {state: rank for rank, state in enumerate(STATES)}
 RUNNING = RANK["running"]
+
+
+class Timeline:
+    """Things to come, in order. `start` is an aware date; `elapsed_s` counts from it."""
+
+    def __init__(self, start: datetime) -> None:
+        self.start = start
+        self.elapsed_s = 0.0
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time of day."""
+        return self.start + timedelta(seconds=self.elapsed_s)
+
+    @property
+    def next_due_s(self) -> float | None:
+        """When the next thing happens, counted like `elapsed_s`; None if nothing is to come."""
+        return self._due[0][0] if self._due else None
+
+    def after(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Let something happen after so many seconds; of two at the same time, the first that was asked."""
+        self._count += 1
+        heapq.heappush(self._due, (self.elapsed_s + delay_s, self._count, act))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and everything happen that falls into it, each at its own time."""
+        target = self.elapsed_s + max(0.0, seconds)
+        while self._due and self._due[0][0] <= target:
+            self.step()
+        self.elapsed_s = target
+
+    def step(self) -> None:
+        """Jump to the next thing to come and let it happen."""
+        due, _, act = heapq.heappop(self._due)
+        self.elapsed_s = max(self.elapsed_s, due)
+        act()
 
 
 @dataclass(slots=True)
@@ -27,7 +67,7 @@ class SubnetConfig:
 
 @dataclass(slots=True, eq=False)
 class SimNetwork:
-    """A swarm network. `asked` is the IPAM configuration of its creation; `config` is empty until allocated."""
+    """A swarm network. `ipam_config` is the IPAM configuration of its creation; `config` is empty until allocated."""
 
     id: str
     name: str
@@ -36,7 +76,7 @@ class SimNetwork:
     index: int
     labels: dict[str, str] | None = None
     options: dict[str, str] = field(default_factory=dict)
-    asked: list[dict[str, str]] = field(default_factory=list)
+    ipam_config: list[dict[str, str]] = field(default_factory=list)
     is_attachable: bool = False
     is_internal: bool = False
     is_ingress: bool = False
@@ -207,9 +247,25 @@ class SimNode:
     live_tasks: dict[str, int] = field(default_factory=dict)
     """How many live tasks it runs on each network."""
     index: int = 9
-    wanted_role: str = ""
+    desired_role: str = ""
     """The role in its specification; the node takes it on a moment later."""
 
     def __post_init__(self) -> None:
         """Begin with the role that is wanted."""
-        self.wanted_role = self.role
+        self.desired_role = self.role
+
+
+@dataclass(frozen=True, slots=True)
+class SimEvent:
+    """A change of an object of the swarm."""
+
+    kind: str
+    action: str
+    id: str
+    at: datetime
+    attributes: Mapping[str, str]
+
+    @property
+    def nanoseconds(self) -> int:
+        """Its moment as the engine writes it."""
+        return round(self.at.timestamp() * 1_000_000) * 1000

@@ -29,16 +29,16 @@ class Orchestrator:
             return
         slots = self._slots(service)
         self._clear_dead(slots)
-        wanted = [key for key, tasks in slots.items() if any(task.is_wanted for task in tasks)]
-        keys = self._wanted_keys(service)
-        for key in wanted:
+        live_keys = [key for key, tasks in slots.items() if any(task.is_wanted for task in tasks)]
+        keys = self._target_keys(service)
+        for key in live_keys:
             if key not in keys:
                 for task in slots[key]:
                     if task.is_wanted:
                         # Of a node that is no longer meant the task stays listed, as history.
                         self._agent().stop(task, "remove" if isinstance(key, int) else "shutdown")
         for key in keys:
-            if key not in wanted:
+            if key not in live_keys:
                 self._create(service, key)
         self._roll(service)
 
@@ -48,7 +48,7 @@ class Orchestrator:
             slots.setdefault(task.slot or task.node_id, []).append(task)
         return slots
 
-    def _wanted_keys(self, service: SimService) -> list[int | str]:
+    def _target_keys(self, service: SimService) -> list[int | str]:
         count = service.replicas
         if count is not None:
             slots = self._slots(service)
@@ -110,10 +110,13 @@ class Orchestrator:
                 continue
             service = self._store.services.get(task.service_id)
             spec = task.spec if service is None else service.spec["TaskTemplate"]
-            if not all(meets(node, each) for each in (spec.get("Placement") or {}).get("Constraints") or []):
+            if not all(
+                meets(node, constraint)
+                for constraint in (spec.get("Placement") or {}).get("Constraints") or []
+            ):
                 self._agent().end(task, "rejected", NOT_MET, "task rejected by constraint enforcer")
 
-    def replace_ended(self, task: SimTask) -> None:
+    def replace_task(self, task: SimTask) -> None:
         """Start what follows a task that has ended: its successor, or a new try after the restart delay."""
         if successor := self._store.tasks.get(task.successor_id):
             self._agent().promote(successor)
@@ -136,15 +139,15 @@ class Orchestrator:
     def _begin(self, task: SimTask) -> None:
         self._agent().promote(task)
         if not task.is_alive:
-            self.replace_ended(task)
+            self.replace_task(task)
 
     def _trim(self, service: SimService, newest: SimTask) -> None:
-        listed = [
+        slot_tasks = [
             task
             for task in self._store.tasks_of(service.id)
             if (task.slot, task.slot or task.node_id) == (newest.slot, newest.slot or newest.node_id)
         ]
-        for task in listed[: max(0, len(listed) - HISTORY_LIMIT)]:
+        for task in slot_tasks[: max(0, len(slot_tasks) - HISTORY_LIMIT)]:
             if not task.is_alive:
                 self._agent().vanish(task)
 
@@ -152,21 +155,21 @@ class Orchestrator:
 
     def _roll(self, service: SimService) -> None:
         live = [task for task in self._store.tasks_of(service.id) if task.is_wanted]
-        outdated = [task for task in live if task.template_index < service.template_index]
-        if not outdated:
+        outdated_tasks = [task for task in live if task.template_index < service.template_index]
+        if not outdated_tasks:
             self._finish_update(service, live)
             return
         if service.update_status is None:
-            began = {"StartedAt": self._store.now, "Message": "update in progress"}
-            service.update_status = {"State": "updating", **began}
+            start = {"StartedAt": self._store.now, "Message": "update in progress"}
+            service.update_status = {"State": "updating", **start}
         if any(task.template_index == service.template_index and task.state != "running" for task in live):
             return
-        old = outdated[0]
+        old = outdated_tasks[0]
         new = self._create(service, old.slot or old.node_id, "ready")
         old.successor_id = new.id
-        ended = not old.is_alive
+        is_ended = not old.is_alive
         self._agent().stop(old, "shutdown")
-        if ended:
+        if is_ended:
             self._agent().promote(new)
 
     def roll_on(self, task: SimTask) -> None:
@@ -180,8 +183,8 @@ class Orchestrator:
         ends = {"updating": ("completed", "update"), "rollback_started": ("rollback_completed", "rollback")}
         if status and status["State"] in ends and all(task.state == "running" for task in live):
             state, what = ends[status["State"]]
-            completed = {"CompletedAt": self._store.now, "Message": f"{what} completed"}
-            service.update_status = {**status, "State": state, **completed}
+            completion = {"CompletedAt": self._store.now, "Message": f"{what} completed"}
+            service.update_status = {**status, "State": state, **completion}
             self._store.tell("update", service, {"updatestate.new": state})
 
     def _pause_update(self, service: SimService, task: SimTask) -> None:

@@ -6,7 +6,14 @@ from functools import partial
 
 from console.errors import SimulatorError
 from console.simulator.engine import DEFAULT_DATE, Identity, SimulatedEngine
-from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_safely, remove_services
+from console.simulator.stacks import (
+    DeployedStack,
+    Part,
+    deploy,
+    remove_at_once,
+    remove_safely,
+    remove_services,
+)
 
 PROXY = "proxy"
 DAYS = 11
@@ -31,13 +38,29 @@ _RECIPES = (
 )  # fmt: skip
 
 _LEAKS = 12
-_CHURNED = 70
+_LEAK_FREE_STACKS = 70
 """Stacks that came and went without a leak before the evening; with the leaking ones they wrap the pointer round."""
 _STANDING = 112
 """Recipe tests that stand in the evening."""
 _LAST_REPLICAS = 4
 
 Builder = Callable[[datetime, str | None], SimulatedEngine]
+ROUND_S = 290.0
+FIRST_S, EVERY_S = 3.0, 2.4
+"""The batch: when its first stack is deployed, and how long until the next."""
+BATCH = 32
+HASTY_EVERY = 4
+"""After so many deploys one stack of the batch is removed at once."""
+STUCK_S = (84.0, 95.0, 110.0, 124.0, 144.0)
+"""When deploys come for which there is no address any more."""
+TIDY_S, TIDY_EVERY_S = 186.0, 2.0
+RESTART_S, DOWN_S = 264.0, 3.0
+_GRACE_S = 1.0
+_WAITING = ("ghost", "discourse", "mediawiki", "focalboard", "keycloak")
+_RECIPES_UNDER_TEST = (
+    "wordpress", "nextcloud", "hedgedoc", "gitea", "peertube", "mattermost", "immich", "outline", "vikunja", "mailu",
+    "collabora", "cryptpad", "freshrss", "funkwhale", "jitsi", "loomio", "n8n", "plausible", "zammad", "etherpad",
+)  # fmt: skip
 
 
 def build(
@@ -71,7 +94,7 @@ def evening(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Si
     not tried the waiting ones again yet.
     """
     engine = _host(date, api_version or "1.52")
-    _come_and_go(engine)
+    _churn(engine)
     _stand(engine, date)
     _wait_to(engine, date - timedelta(minutes=30))
     last = deploy(
@@ -126,7 +149,7 @@ def hundred(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Si
 def living(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
     """Return the host's swarm on Docker 29 at the beginning of a batch, in which all goes on by itself."""
     engine = _host(date, api_version or "1.52")
-    _come_and_go(engine)
+    _churn(engine)
     standing(engine, date, 77)
     _wait_to(engine, date)
     Director(engine).begin()
@@ -165,28 +188,28 @@ def _create_proxy(engine: SimulatedEngine, subnet: str) -> None:
     engine.advance(1.0)
 
 
-def _come_and_go(engine: SimulatedEngine) -> None:
+def _churn(engine: SimulatedEngine) -> None:
     """Let stacks come and go for some days; every few, one is removed as `docker stack rm` does, and leaks."""
-    leaking = {round(number * _CHURNED / _LEAKS) for number in range(_LEAKS)}
-    for number in range(_CHURNED):
+    leaking = {round(number * _LEAK_FREE_STACKS / _LEAKS) for number in range(_LEAKS)}
+    for number in range(_LEAK_FREE_STACKS):
         stack = _recipe_test(engine, number, "nightly")
         engine.advance(600.0)
         if number in leaking:
             remove_at_once(engine, stack)
         else:
             remove_safely(engine, stack)
-        engine.advance(_DAY_S * 5 / _CHURNED - 700.0)
+        engine.advance(_DAY_S * 5 / _LEAK_FREE_STACKS - 700.0)
 
 
 def _stand(engine: SimulatedEngine, date: datetime) -> None:
     """Deploy what stands in the evening, over the days that are left."""
-    left_s = (date - timedelta(hours=1) - engine.now).total_seconds()
+    remaining_s = (date - timedelta(hours=1) - engine.now).total_seconds()
     for number in range(_STANDING):
         _recipe_test(engine, number, "pr")
-        engine.advance(left_s / _STANDING)
+        engine.advance(remaining_s / _STANDING)
 
 
-def _recipe_test(engine: SimulatedEngine, number: int, kind: str) -> Deployed:
+def _recipe_test(engine: SimulatedEngine, number: int, kind: str) -> DeployedStack:
     recipe = _RECIPES[number % len(_RECIPES)]
     name = f"{recipe}-{kind}{400 + number * 3}" if number % 4 else f"test-{recipe}-{kind}{400 + number * 3}"
     app = Part("app", (PROXY,), grace_s=2.0)
@@ -197,30 +220,12 @@ def _wait_to(engine: SimulatedEngine, date: datetime) -> None:
     engine.advance((date - engine.now).total_seconds())
 
 
-ROUND_S = 290.0
-FIRST_S, EVERY_S = 3.0, 2.4
-"""The batch: when its first stack is deployed, and how long until the next."""
-BATCH = 32
-HASTY_EVERY = 4
-"""After so many deploys one stack of the batch is removed at once."""
-STUCK_S = (84.0, 95.0, 110.0, 124.0, 144.0)
-"""When deploys come for which there is no address any more."""
-TIDY_S, TIDY_EVERY_S = 186.0, 2.0
-RESTART_S, DOWN_S = 264.0, 3.0
-_GRACE_S = 1.0
-_WAITING = ("ghost", "discourse", "mediawiki", "focalboard", "keycloak")
-_TESTED = (
-    "wordpress", "nextcloud", "hedgedoc", "gitea", "peertube", "mattermost", "immich", "outline", "vikunja", "mailu",
-    "collabora", "cryptpad", "freshrss", "funkwhale", "jitsi", "loomio", "n8n", "plausible", "zammad", "etherpad",
-)  # fmt: skip
-
-
 class Director:
     """Makes things happen on a model's timeline, round after round."""
 
     def __init__(self, engine: SimulatedEngine) -> None:
         self._engine = engine
-        self._stacks: list[Deployed] = []
+        self._stacks: list[DeployedStack] = []
         self._round = 0
 
     def begin(self) -> None:
@@ -238,7 +243,7 @@ class Director:
         self._engine.store.timeline.after(delay_s, act)
 
     def _test(self, number: int) -> None:
-        name = f"{_TESTED[number % len(_TESTED)]}-pr{100 * self._round + number}"
+        name = f"{_RECIPES_UNDER_TEST[number % len(_RECIPES_UNDER_TEST)]}-pr{100 * self._round + number}"
         self._deploy(name, 2)
         if number % HASTY_EVERY == HASTY_EVERY - 1:
             remove_at_once(self._engine, self._stacks.pop(0))
@@ -256,7 +261,7 @@ class Director:
         self._remove_networks(stack)
         self._at(TIDY_EVERY_S, self._tidy)
 
-    def _remove_networks(self, stack: Deployed) -> None:
+    def _remove_networks(self, stack: DeployedStack) -> None:
         store = self._engine.store
         if any(store.tasks_of(id_) for id_ in stack.service_ids):
             self._at(0.5, partial(self._remove_networks, stack))
@@ -271,8 +276,8 @@ class Director:
 
 def standing(engine: SimulatedEngine, date: datetime, count: int) -> None:
     """Deploy what stands there all the time, over the hours before a date."""
-    left_s = (date - timedelta(minutes=30) - engine.now).total_seconds()
+    remaining_s = (date - timedelta(minutes=30) - engine.now).total_seconds()
     for number in range(count):
-        name = f"warm-{_TESTED[number % len(_TESTED)]}{number // len(_TESTED) + 1}"
+        name = f"warm-{_RECIPES_UNDER_TEST[number % len(_RECIPES_UNDER_TEST)]}{number // len(_RECIPES_UNDER_TEST) + 1}"
         deploy(engine, name, (Part("app", (PROXY,), is_internal=False),))
-        engine.advance(left_s / count)
+        engine.advance(remaining_s / count)

@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from console.clock import Clock
 from console.errors import SimulatorError
-from console.simulator.api import Request, Response, answer, unversioned
+from console.simulator.api import Request, Response, answer, strip_version
 from console.simulator.controls import PREFIX, Fault, Faults, control
 from console.simulator.engine import SimulatedEngine
-from console.simulator.events import SimEvent, event_line, event_passes
-from console.simulator.filters import filters_of
+from console.simulator.filters import event_passes, filters_of
+from console.simulator.objects import SimEvent
+from console.simulator.store import event_line
 
 try:
     from aiohttp import web
@@ -42,15 +43,15 @@ class EngineServer:
         self._engine = engine
         self._faults = Faults()
         self._clock = clock
-        self._followed_s = clock.monotonic() if clock else 0.0
+        self._last_sync_s = clock.monotonic() if clock else 0.0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or fail it as a fault wants."""
-        call = Request(request.method, request.path, dict(request.query), parsed(await request.read()))
+        call = Request(request.method, request.path, dict(request.query), parse_body(await request.read()))
         response = self.respond(call)
         if response is not None:
             return response
-        fault = self._faults.take(call.method, unversioned(call.path))
+        fault = self._faults.take(call.method, strip_version(call.path))
         if fault is not None:
             return await self._fail(request, call, fault)
         return await self._stream_events(request, call)
@@ -63,7 +64,7 @@ class EngineServer:
         if call.path.startswith(PREFIX):
             return _response(self.control(call))
         self.follow_clock()
-        path = unversioned(call.path)
+        path = strip_version(call.path)
         if path == "/events" or self._faults.meets(call.method, path):
             return None
         # Faults that let some calls through before count this one.
@@ -84,24 +85,24 @@ class EngineServer:
 
         With `until` it ends after the stored events: later ones are not sent.
         """
-        given = answer(self._engine, call)
-        if given.status != 200:
-            return _response(given)
-        told: asyncio.Queue[str] = asyncio.Queue()
-        wanted = filters_of(call.query, "events")
+        reply = answer(self._engine, call)
+        if reply.status != 200:
+            return _response(reply)
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        filters = filters_of(call.query, "events")
 
         def tell(event: SimEvent) -> None:
-            if event_passes(event, wanted):
-                told.put_nowait(event_line(event))
+            if event_passes(event, filters):
+                lines.put_nowait(event_line(event))
 
         log = self._engine.store.events
         log.listen(tell)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
             await response.prepare(request)
-            await response.write(_encoded(given))
+            await response.write(_encode(reply))
             while "until" not in call.query:
-                await response.write((await told.get()).encode())
+                await response.write((await lines.get()).encode())
         except ConnectionResetError:
             # The client has gone; there is nobody to tell.
             return response
@@ -114,12 +115,12 @@ class EngineServer:
         """Let as much time pass in the model as passed by the clock."""
         if self._clock is not None:
             now_s = self._clock.monotonic()
-            self._engine.advance(now_s - self._followed_s)
-            self._followed_s = now_s
+            self._engine.advance(now_s - self._last_sync_s)
+            self._last_sync_s = now_s
 
     async def _fail(self, request: web.BaseRequest, call: Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "refuse":
-            return _dropped(request)
+            return _drop(request)
         if fault.kind == "hang":
             await asyncio.Event().wait()
         if fault.kind == "garbage":
@@ -128,13 +129,13 @@ class EngineServer:
             )
         if fault.status:
             return _response(Response(fault.status, {"message": "a simulated failure"}))
-        given = answer(self._engine, call)
+        reply = answer(self._engine, call)
         if fault.kind == "lose_answer":
-            return _dropped(request)
-        return await _trickled(request, given, fault)
+            return _drop(request)
+        return await _trickle(request, reply, fault)
 
 
-def parsed(body: bytes | str) -> object:
+def parse_body(body: bytes | str) -> object:
     """Return the JSON of a request's body; None for an empty one and for what is no JSON."""
     try:
         return json.loads(body) if body else None
@@ -142,26 +143,26 @@ def parsed(body: bytes | str) -> object:
         return None
 
 
-def _encoded(given: Response) -> bytes:
-    if given.body is None:
+def _encode(reply: Response) -> bytes:
+    if reply.body is None:
         return b""
-    return given.body.encode() if isinstance(given.body, str) else json.dumps(given.body).encode()
+    return reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
 
 
-def _response(given: Response) -> web.Response:
-    kind = "text/plain" if isinstance(given.body, str) else "application/json"
-    return web.Response(status=given.status, body=_encoded(given), content_type=kind)
+def _response(reply: Response) -> web.Response:
+    kind = "text/plain" if isinstance(reply.body, str) else "application/json"
+    return web.Response(status=reply.status, body=_encode(reply), content_type=kind)
 
 
-def _dropped(request: web.BaseRequest) -> web.Response:
+def _drop(request: web.BaseRequest) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-async def _trickled(request: web.BaseRequest, given: Response, fault: Fault) -> web.StreamResponse:
-    body = _encoded(given)
-    response = web.StreamResponse(status=given.status, headers={"Content-Type": "application/json"})
+async def _trickle(request: web.BaseRequest, reply: Response, fault: Fault) -> web.StreamResponse:
+    body = _encode(reply)
+    response = web.StreamResponse(status=reply.status, headers={"Content-Type": "application/json"})
     response.content_length = len(body)
     await response.prepare(request)
     if fault.kind == "cut":
@@ -237,7 +238,7 @@ class Door:
 
 
 @asynccontextmanager
-async def served(
+async def serve(
     engine: SimulatedEngine, socket: Path, clock: Clock | None = None
 ) -> AsyncIterator[EngineServer]:
     """Serve a model on a unix socket, which is removed at the end. With `clock`, its time follows that clock."""
@@ -278,16 +279,16 @@ class RunningEngine:
 
     def run(self, act: Callable[[SimulatedEngine], T]) -> T:
         """Do something with the model between two requests, and return what came of it."""
-        done: Future[T] = Future()
+        future: Future[T] = Future()
 
         def do() -> None:
             try:
-                done.set_result(act(self._engine))
+                future.set_result(act(self._engine))
             except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
-                done.set_exception(error)
+                future.set_exception(error)
 
         self._loop.call_soon_threadsafe(do)
-        return done.result()
+        return future.result()
 
 
 @contextmanager
@@ -297,10 +298,10 @@ def serve_in_thread(
     """Serve a model from a thread with a loop of its own; the socket answers when the block begins."""
     ready: Future[tuple[RunningEngine, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-    async def serve() -> None:
+    async def run() -> None:
         ending = asyncio.Event()
         try:
-            async with served(engine, socket, clock) as service:
+            async with serve(engine, socket, clock) as service:
                 loop = asyncio.get_running_loop()
                 ready.set_result((RunningEngine(engine, service, loop), loop, ending))
                 await ending.wait()
@@ -309,7 +310,7 @@ def serve_in_thread(
                 raise
             ready.set_exception(error)
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="simulated-engine", daemon=True)
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="simulated-engine", daemon=True)
     thread.start()
     try:
         running, loop, ending = ready.result(_START_TIMEOUT_S)

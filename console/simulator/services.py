@@ -16,7 +16,7 @@ _NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
 
 
 class Services:
-    """The swarm's services."""
+    """Creates, updates and removes services as the API's calls of that purpose do."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Services:
 
     def create(self, body: Json) -> str:
         """Create a service from the body of `POST /services/create`, and return its ID."""
-        spec = self._completed(body)
+        spec = self._complete(body)
         self._check_ports(spec, "")
-        if any(each.name == spec["Name"] for each in self._store.services.values()):
+        if any(other.name == spec["Name"] for other in self._store.services.values()):
             raise Refusal(
                 "rpc error: code = AlreadyExists desc = name conflicts with an existing object: "
                 f"service {spec['Name']} already exists",
@@ -55,7 +55,7 @@ class Services:
         service = self._store.find_service(reference)
         if version != service.index:
             raise Refusal("rpc error: code = Unknown desc = update out of sequence", 500)
-        spec = self._completed(body)
+        spec = self._complete(body)
         if spec["Name"] != service.name:
             raise Refusal("rpc error: code = Unimplemented desc = renaming services is not supported", 501)
         self._check_ports(spec, service.id)
@@ -83,7 +83,7 @@ class Services:
         if _template_of(spec) != _template_of(before):
             service.template_index += 1
             self._allocator.add_service(service)
-        self._store.touch(service)
+        self._store.note_write(service)
         self._store.tell("update", service)
         self._orchestrator.reconcile(service)
 
@@ -96,7 +96,7 @@ class Services:
         for task in self._store.tasks_of(service.id):
             self._agent.stop(task, "remove")
 
-    def _completed(self, body: Json) -> Json:
+    def _complete(self, body: Json) -> Json:
         spec = copy.deepcopy(body)
         spec["Name"] = spec.get("Name") or f"nameless_{self._store.new_id()[:6]}"
         if not _NAME.match(spec["Name"]) or len(spec["Name"]) > 63:
@@ -137,15 +137,15 @@ class Services:
 
     def _check_ports(self, spec: Json, own_id: str) -> None:
         for port in (spec.get("EndpointSpec") or {}).get("Ports") or []:
-            wanted = port.get("PublishedPort")
+            published_port = port.get("PublishedPort")
             for other in self._store.services.values():
                 if (
                     other.id != own_id
-                    and wanted
-                    and any(each.get("PublishedPort") == wanted for each in other.ports)
+                    and published_port
+                    and any(other_port.get("PublishedPort") == published_port for other_port in other.ports)
                 ):
                     raise Refusal(
-                        f"rpc error: code = InvalidArgument desc = port '{wanted}' is already in use by service "
+                        f"rpc error: code = InvalidArgument desc = port '{published_port}' is already in use by service "
                         f"'{other.name}' ({other.id}) as an ingress port",
                         400,
                     )
@@ -153,5 +153,5 @@ class Services:
 
 def _template_of(spec: Json) -> tuple[Json, object, Json | None]:
     """Return what makes a task outdated when it changes."""
-    template = {key: each for key, each in spec["TaskTemplate"].items() if key != "Networks"}
+    template = {key: value for key, value in spec["TaskTemplate"].items() if key != "Networks"}
     return template, networks_of(spec), spec.get("EndpointSpec")

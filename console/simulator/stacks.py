@@ -23,7 +23,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedStack:
     """The IDs of a deployed stack's services and of its own networks."""
 
     name: str
@@ -31,7 +31,7 @@ class Deployed:
     network_ids: tuple[str, ...]
 
 
-def deploy(engine: SimulatedEngine, stack: str, parts: tuple[Part, ...]) -> Deployed:
+def deploy(engine: SimulatedEngine, stack: str, parts: tuple[Part, ...]) -> DeployedStack:
     """Deploy a stack, its own network `<stack>_internal` first where a part is on it. Nothing is awaited."""
     labels = {NAMESPACE: stack}
     own: list[str] = []
@@ -73,23 +73,23 @@ def deploy(engine: SimulatedEngine, stack: str, parts: tuple[Part, ...]) -> Depl
                 }
             )
         )
-    return Deployed(stack, tuple(services), tuple(own))
+    return DeployedStack(stack, tuple(services), tuple(own))
 
 
-def remove_services(engine: SimulatedEngine, stack: Deployed) -> None:
+def remove_services(engine: SimulatedEngine, stack: DeployedStack) -> None:
     """Remove a stack's services, and leave its networks."""
     for service_id in stack.service_ids:
         engine.services.remove(service_id)
 
 
-def remove_at_once(engine: SimulatedEngine, stack: Deployed) -> None:
+def remove_at_once(engine: SimulatedEngine, stack: DeployedStack) -> None:
     """Remove services and at once networks, as `docker stack rm` does: what still stops will leak."""
     remove_services(engine, stack)
     for network_id in stack.network_ids:
         engine.networks.remove(network_id)
 
 
-def remove_safely(engine: SimulatedEngine, stack: Deployed) -> None:
+def remove_safely(engine: SimulatedEngine, stack: DeployedStack) -> None:
     """Remove services, let time pass until their tasks have ended and no longer, then remove the networks."""
     remove_services(engine, stack)
     tasks = [task for service_id in stack.service_ids for task in engine.store.tasks_of(service_id)]

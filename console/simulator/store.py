@@ -1,18 +1,64 @@
-"""Everything a simulated swarm remembers, and how its objects are found."""
+"""Everything a simulated swarm remembers: its objects and how they are found, and the log of its events."""
 
+import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from console.simulator.dockerd_log import Said
-from console.simulator.events import EventLog, SimEvent, Timeline
+from console.simulator.dockerd_log import DockerdLog
 from console.simulator.filters import Refusal, not_found
-from console.simulator.objects import SimContainer, SimNetwork, SimNode, SimService, SimTask
+from console.simulator.objects import (
+    Json,
+    SimContainer,
+    SimEvent,
+    SimNetwork,
+    SimNode,
+    SimService,
+    SimTask,
+    Timeline,
+)
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-Found = TypeVar("Found", SimNetwork, SimService, SimTask, SimNode, SimContainer)
+SimObject = TypeVar("SimObject", SimNetwork, SimService, SimTask, SimNode, SimContainer)
+MAX_EVENTS = 256
+"""Events that are kept for later requests (the engine's own number)."""
+Listener = Callable[[SimEvent], None]
+
+
+class EventLog:
+    """The latest events, and who is told of new ones."""
+
+    def __init__(self) -> None:
+        self._events: list[SimEvent] = []
+        self._listeners: list[Listener] = []
+
+    def publish(self, event: SimEvent) -> None:
+        """Keep an event and tell it to all who listen."""
+        self._events = [*self._events[1 - MAX_EVENTS :], event]
+        for tell in tuple(self._listeners):
+            tell(event)
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function with every event from now on."""
+        self._listeners.append(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Call a function no longer."""
+        self._listeners.remove(listener)
+
+    def replay(self, query: Mapping[str, str]) -> list[SimEvent]:
+        """Return the kept events from `since` to `until`; none where neither was asked for."""
+        since, until = _nanoseconds(query, "since"), _nanoseconds(query, "until")
+        if since is None and until is None:
+            return []
+        return [
+            event
+            for event in self._events
+            if (since is None or event.nanoseconds >= since) and (until is None or event.nanoseconds <= until)
+        ]
 
 
 class Store:
@@ -28,7 +74,7 @@ class Store:
         self.nodes: dict[str, SimNode] = {}
         self.containers: dict[str, SimContainer] = {}
         self.events = EventLog()
-        self.said = Said(self.timeline)
+        self.dockerd_log = DockerdLog(self.timeline)
         self._tasks_of: dict[str, dict[str, SimTask]] = {}
 
     def new_id(self) -> str:
@@ -49,7 +95,7 @@ class Store:
         """The simulated time of day."""
         return self.timeline.now
 
-    def touch(self, thing: SimNetwork | SimService | SimTask) -> None:
+    def note_write(self, thing: SimNetwork | SimService | SimTask) -> None:
         """Note that an object was written."""
         thing.updated = self.now
         thing.index = self.next_index()
@@ -64,7 +110,7 @@ class Store:
         )
 
     def add_task(self, task: SimTask) -> None:
-        """Remember a task."""
+        """List a task, by its ID and under its service."""
         self.tasks[task.id] = task
         self._tasks_of.setdefault(task.service_id, {})[task.id] = task
 
@@ -102,12 +148,12 @@ class Store:
             raise Refusal(f"No such container: {reference}", refusal.status) from refusal
 
 
-def _find(kind: str, reference: str, by_id: dict[str, Found], things: Iterable[Found]) -> Found:
+def _find(kind: str, reference: str, by_id: dict[str, SimObject], things: Iterable[SimObject]) -> SimObject:
     if reference in by_id:
         return by_id[reference]
     everything = list(things)
-    named = [thing for thing in everything if _name(thing) == reference]
-    matches = named or [thing for thing in everything if reference and thing.id.startswith(reference)]
+    by_name = [thing for thing in everything if _name(thing) == reference]
+    matches = by_name or [thing for thing in everything if reference and thing.id.startswith(reference)]
     if not matches:
         raise not_found(kind, reference)
     if len(matches) > 1:
@@ -117,3 +163,30 @@ def _find(kind: str, reference: str, by_id: dict[str, Found], things: Iterable[F
 
 def _name(thing: SimNetwork | SimService | SimTask | SimNode | SimContainer) -> str:
     return thing.hostname if isinstance(thing, SimNode) else thing.name
+
+
+def event_json(event: SimEvent) -> Json:
+    """Return an event as the engine tells it."""
+    return {
+        "Type": event.kind,
+        "Action": event.action,
+        "Actor": {"ID": event.id, "Attributes": dict(event.attributes)},
+        "scope": "swarm",
+        "time": event.nanoseconds // 1_000_000_000,
+        "timeNano": event.nanoseconds,
+    }
+
+
+def event_line(event: SimEvent) -> str:
+    """Return an event as a line of the stream."""
+    return json.dumps(event_json(event)) + "\n"
+
+
+def _nanoseconds(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return int(Decimal(text) * 1_000_000_000)
+    except InvalidOperation as error:
+        raise Refusal(f'strconv.ParseInt: parsing "{text}": invalid syntax', 400) from error

@@ -18,7 +18,7 @@ def date(value: datetime) -> str:
 def network_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
     """Return a network as the list shows it. Driver and IPAM stay empty until it is allocated."""
     is_allocated = bool(network.config)
-    shown: Json = {
+    data: Json = {
         "Name": network.name,
         "Id": network.id,
         "Created": date(network.created),
@@ -35,21 +35,21 @@ def network_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
         "Labels": network.labels,
     }
     if engine.identity.api >= (1, 47):
-        shown["EnableIPv4"] = True
+        data["EnableIPv4"] = True
     if engine.identity.api < (1, 52):
-        shown["Containers"] = None
-    return shown
+        data["Containers"] = None
+    return data
 
 
 def copy_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
     """Return a node's own copy of a network as the list shows it where the swarm does not: made later, and with peers."""
-    shown = network_json(engine, network)
+    data = network_json(engine, network)
     users = [container for container in engine.store.containers.values() if _is_on(container, network)]
-    shown["Created"] = date(min((user.created for user in users), default=network.created))
+    data["Created"] = date(min((user.created for user in users), default=network.created))
     if engine.identity.api < (1, 52):
-        shown["Containers"] = {}
-        shown["Peers"] = _peers(engine, network)
-    return shown
+        data["Containers"] = {}
+        data["Peers"] = _peers(engine, network)
+    return data
 
 
 def network_detail_json(
@@ -60,13 +60,13 @@ def network_detail_json(
     Where this node takes part, its containers, its load balancer and the peers are there. From API 1.52 on there is
     `Status`: the leader's counters, but by the full ID those of this node alone, if it takes part.
     """
-    shown = network_json(engine, network)
+    data = network_json(engine, network)
     is_local = network.id in engine.networks.local_copies()
     endpoints = _endpoints(engine, network) if is_local else {}
-    shown["Containers"] = endpoints if is_local else (None if api < (1, 52) else {})
+    data["Containers"] = endpoints if is_local else (None if api < (1, 52) else {})
     if is_local:
-        shown["Labels"] = network.labels or {}
-        shown["Peers"] = _peers(engine, network)
+        data["Labels"] = network.labels or {}
+        data["Peers"] = _peers(engine, network)
     pools = engine.allocator.pools.pools.get(network.id, [])
     if api >= (1, 52) and pools:
         subnets: Json = {}
@@ -82,11 +82,11 @@ def network_detail_json(
             else:
                 in_use, free = pool.in_use, pool.free
             subnets[str(pool.subnet)] = {"IPsInUse": in_use, "DynamicIPsAvailable": free}
-        shown["Status"] = {"IPAM": {"Subnets": subnets}}
-    return shown
+        data["Status"] = {"IPAM": {"Subnets": subnets}}
+    return data
 
 
-def attached_network_json(network: SimNetwork) -> Json:
+def task_network_json(network: SimNetwork) -> Json:
     """Return a network as a task carries it along, also after the network was removed."""
     spec: Json = {
         "Name": network.name,
@@ -98,8 +98,8 @@ def attached_network_json(network: SimNetwork) -> Json:
         spec["Attachable"] = True
     if network.is_ingress:
         spec["Ingress"] = True
-    if network.asked:
-        spec["IPAMOptions"] = {"Driver": {"Name": "default"}, "Configs": network.asked}
+    if network.ipam_config:
+        spec["IPAMOptions"] = {"Driver": {"Name": "default"}, "Configs": network.ipam_config}
     return {
         "ID": network.id,
         "Version": {"Index": network.index},
@@ -115,10 +115,10 @@ def _ipam(network: SimNetwork) -> Json:
     if not network.config:
         return {"Driver": "", "Options": None, "Config": None}
     configs: list[Json] = []
-    for each in network.config:
-        config = {"Subnet": each.subnet, "Gateway": each.gateway}
-        if each.ip_range:
-            config["IPRange"] = each.ip_range
+    for subnet in network.config:
+        config = {"Subnet": subnet.subnet, "Gateway": subnet.gateway}
+        if subnet.ip_range:
+            config["IPRange"] = subnet.ip_range
         configs.append(config)
     return {"Driver": "default", "Options": None, "Config": configs}
 
@@ -128,22 +128,26 @@ def _options(network: SimNetwork) -> dict[str, str]:
 
 
 def _endpoints(engine: SimulatedEngine, network: SimNetwork) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    endpoints: dict[str, Any] = {}
     for container in engine.store.containers.values():
         if container.state == "running":
-            for each, address in container.attachments:
-                if each is network:
-                    found[container.id] = _endpoint(container, address)
+            for other, address in container.attachments:
+                if other is network:
+                    endpoints[container.id] = _endpoint(container, address)
     if balancer := engine.node.balancers.get(network.id):
         key, name = (
             ("ingress-sbox", "ingress") if network.is_ingress else (f"lb-{network.name}", network.name)
         )
-        found[key] = {**_addresses(balancer), "Name": f"{name}-endpoint", "EndpointID": f"{network.id:0<64}"}
-    return found
+        endpoints[key] = {
+            **_addresses(balancer),
+            "Name": f"{name}-endpoint",
+            "EndpointID": f"{network.id:0<64}",
+        }
+    return endpoints
 
 
 def _is_on(container: SimContainer, network: SimNetwork) -> bool:
-    return container.state == "running" and any(each is network for each, _ in container.attachments)
+    return container.state == "running" and any(other is network for other, _ in container.attachments)
 
 
 def _peers(engine: SimulatedEngine, network: SimNetwork) -> list[Json]:
@@ -174,7 +178,7 @@ def local_networks_json(engine: SimulatedEngine) -> list[Json]:
             "Name": name,
             "Id": f"{number:x}" * 64,
             # The engine creates this one again at every start.
-            "Created": date(engine.daemon_began if name == "bridge" else engine.began),
+            "Created": date(engine.daemon_start if name == "bridge" else engine.start),
             "Scope": "local",
             "Driver": driver,
             "EnableIPv6": False,

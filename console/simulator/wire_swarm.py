@@ -13,7 +13,7 @@ from console.simulator.objects import (
     SimTask,
 )
 from console.simulator.store import Store
-from console.simulator.wire_networks import attached_network_json, date
+from console.simulator.wire_networks import date, task_network_json
 
 DNS_NAMES_FROM = (1, 45)
 """The API version from which the beginning of a container's ID is no longer one of its aliases."""
@@ -27,8 +27,10 @@ def service_json(service: SimService) -> Json:
         endpoint["Spec"] = {key: value for key, value in spec.items() if value}
         if service.ports:
             endpoint["Ports"] = service.ports
-        endpoint["VirtualIPs"] = [{"NetworkID": each, "Addr": address} for each, address in service.vips]
-    shown: Json = {
+        endpoint["VirtualIPs"] = [
+            {"NetworkID": network_id, "Addr": address} for network_id, address in service.vips
+        ]
+    data: Json = {
         "ID": service.id,
         "Version": {"Index": service.index},
         "CreatedAt": date(service.created),
@@ -37,29 +39,29 @@ def service_json(service: SimService) -> Json:
         "Endpoint": endpoint,
     }
     if service.previous_spec is not None:
-        shown["PreviousSpec"] = service.previous_spec
+        data["PreviousSpec"] = service.previous_spec
     if service.update_status is not None:
         status = dict(service.update_status)
         for key in ("StartedAt", "CompletedAt"):
             if key in status:
                 status[key] = date(status[key])
-        shown["UpdateStatus"] = status
-    return shown
+        data["UpdateStatus"] = status
+    return data
 
 
 def service_status_json(service: SimService, store: Store) -> Json:
     """Return how many tasks of a service run, and how many it wants."""
     tasks = store.tasks_of(service.id)
-    wanted = sum(task.is_wanted for task in tasks)
+    desired = sum(task.is_wanted for task in tasks)
     return {
         "RunningTasks": sum(task.state == "running" for task in tasks),
-        "DesiredTasks": wanted if service.replicas is None else service.replicas,
+        "DesiredTasks": desired if service.replicas is None else service.replicas,
         "CompletedTasks": sum(task.state == "complete" for task in tasks),
     }
 
 
-def task_json(task: SimTask, embedded: dict[str, Json]) -> Json:
-    """Return a task. `embedded` keeps the networks that were written already, by ID and version."""
+def task_json(task: SimTask, network_cache: dict[str, Json]) -> Json:
+    """Return a task. `network_cache` keeps the networks that were written already, by ID and version."""
     status: Json = {
         "Timestamp": date(task.since or task.created),
         "State": task.state,
@@ -74,7 +76,7 @@ def task_json(task: SimTask, embedded: dict[str, Json]) -> Json:
             "ExitCode": task.exit_code,
         }
     status["PortStatus"] = {}
-    shown: Json = {
+    data: Json = {
         "ID": task.id,
         "Version": {"Index": task.index},
         "CreatedAt": date(task.created),
@@ -83,22 +85,22 @@ def task_json(task: SimTask, embedded: dict[str, Json]) -> Json:
         "Spec": task.spec if task.is_attachment else {k: v for k, v in task.spec.items() if k != "Runtime"},
     }
     if task.service_id:
-        shown["ServiceID"] = task.service_id
+        data["ServiceID"] = task.service_id
     if task.slot:
-        shown["Slot"] = task.slot
+        data["Slot"] = task.slot
     if task.node_id:
-        shown["NodeID"] = task.node_id
-    shown["Status"] = status
-    shown["DesiredState"] = task.desired
+        data["NodeID"] = task.node_id
+    data["Status"] = status
+    data["DesiredState"] = task.desired
     if task.attachments:
         attachments = []
         for network, address in task.attachments:
             key = f"{network.id}.{network.index}"
-            if key not in embedded:
-                embedded[key] = attached_network_json(network)
-            attachments.append({"Network": embedded[key], "Addresses": [address]})
-        shown["NetworksAttachments"] = attachments
-    return shown
+            if key not in network_cache:
+                network_cache[key] = task_network_json(network)
+            attachments.append({"Network": network_cache[key], "Addresses": [address]})
+        data["NetworksAttachments"] = attachments
+    return data
 
 
 def data_json(thing: SimData) -> Json:
@@ -115,12 +117,12 @@ def data_json(thing: SimData) -> Json:
 
 def node_json(engine: SimulatedEngine, node: SimNode) -> Json:
     """Return a node. Its load-balancer addresses are not told, as with the engine."""
-    shown: Json = {
+    data: Json = {
         "ID": node.id,
         "Version": {"Index": node.index},
-        "CreatedAt": date(engine.began),
-        "UpdatedAt": date(engine.began),
-        "Spec": {"Labels": node.labels, "Role": node.wanted_role, "Availability": node.availability},
+        "CreatedAt": date(engine.start),
+        "UpdatedAt": date(engine.start),
+        "Spec": {"Labels": node.labels, "Role": node.desired_role, "Availability": node.availability},
         "Description": {
             "Hostname": node.hostname,
             "Platform": {"Architecture": "x86_64", "OS": "linux"},
@@ -130,12 +132,12 @@ def node_json(engine: SimulatedEngine, node: SimNode) -> Json:
         "Status": {"State": node.state, "Addr": node.address},
     }
     if node.role == "manager":
-        shown["ManagerStatus"] = {
+        data["ManagerStatus"] = {
             **({"Leader": True} if node.is_leader else {}),
             "Reachability": "reachable" if node.state == "ready" else "unreachable",
             "Addr": f"{node.address}:2377",
         }
-    return shown
+    return data
 
 
 def container_json(engine: SimulatedEngine, container: SimContainer) -> Json:
@@ -194,21 +196,21 @@ def _attachments(engine: SimulatedEngine, container: SimContainer) -> Json:
         return {
             name: _attachment(SimEndpoint(name, key), address) for key, (name, address) in addresses.items()
         }
-    shown: Json = {}
+    data: Json = {}
     for endpoint in container.endpoints:
         _, address = addresses.get(endpoint.network_id, ("", ""))
         aliases = list(endpoint.aliases)
         if endpoint.network_id and engine.identity.api < DNS_NAMES_FROM:
             aliases.append(container.id[:12])
-        shown[endpoint.name] = _attachment(endpoint, address if container.state == "running" else "", aliases)
-    return shown
+        data[endpoint.name] = _attachment(endpoint, address if container.state == "running" else "", aliases)
+    return data
 
 
 def _attachment(endpoint: SimEndpoint, address: str, aliases: Sequence[str] = ()) -> Json:
     plain, _, length = address.partition("/")
-    asked = plain or endpoint.address
+    ipam_address = plain or endpoint.address
     return {
-        "IPAMConfig": {"IPv4Address": asked} if asked else None,
+        "IPAMConfig": {"IPv4Address": ipam_address} if ipam_address else None,
         "Links": None,
         "Aliases": [*aliases] or None,
         "NetworkID": endpoint.network_id,
@@ -273,7 +275,7 @@ def info_json(engine: SimulatedEngine) -> Json:
 
 def _swarm_info(engine: SimulatedEngine) -> Json:
     membership = engine.identity.membership
-    shown: Json = {
+    data: Json = {
         "NodeID": "",
         "NodeAddr": "",
         "LocalNodeState": "inactive",
@@ -282,22 +284,22 @@ def _swarm_info(engine: SimulatedEngine) -> Json:
         "RemoteManagers": None,
     }
     if membership == "none":
-        return shown
+        return data
     managers = [node for node in engine.store.nodes.values() if node.role == "manager"]
-    shown.update(
+    data.update(
         NodeID=engine.node.id,
         NodeAddr=engine.node.address,
         LocalNodeState="active",
         RemoteManagers=[{"NodeID": node.id, "Addr": f"{node.address}:2377"} for node in managers],
     )
     if membership == "manager":
-        shown.update(
+        data.update(
             ControlAvailable=True,
             Nodes=len(engine.store.nodes),
             Managers=len(managers),
             Cluster=cluster_json(engine),
         )
-    return shown
+    return data
 
 
 def cluster_json(engine: SimulatedEngine) -> Json:
@@ -305,8 +307,8 @@ def cluster_json(engine: SimulatedEngine) -> Json:
     return {
         "ID": engine.cluster_id,
         "Version": {"Index": 10},
-        "CreatedAt": date(engine.began),
-        "UpdatedAt": date(engine.began),
+        "CreatedAt": date(engine.start),
+        "UpdatedAt": date(engine.start),
         "Spec": {
             "Name": "default",
             "Labels": {},

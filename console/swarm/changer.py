@@ -8,7 +8,7 @@ from docker import APIClient
 from docker.errors import create_api_error_from_http_exception
 
 from console.errors import EngineNotFound
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.text import clean
 
 Tell = Callable[[str], object]
@@ -18,8 +18,8 @@ Tell = Callable[[str], object]
 class SwarmChanger(Protocol):
     """Changes a swarm, one object at a time.
 
-    Every method raises an `EngineError` when it fails. After an EngineTimeout or an EngineNonsense the change may
-    have been made or not: look before anything else. Removing what is not there is no failure, for an earlier call
+    Every method raises an `EngineError` when it fails. After an EngineTimeout or a MalformedReply the change may
+    have been made or not: take a snapshot before anything else. Removing what is not there is no failure, for an earlier call
     may have removed it.
     """
 

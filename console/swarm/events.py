@@ -1,8 +1,7 @@
 """The engine's stream of events, read by a thread of its own.
 
 The stream begins at a moment of the engine's own clock, so that nothing is missed between that moment and the first
-answer. When it breaks it is opened again from the last moment that was heard, and the break is still reported as a gap, all the
-same: an engine that was restarted has forgotten what happened before (it keeps 256 events in memory).
+answer. When it breaks it is opened again from the moment of the last event, and the break is still reported as a gap: an engine that was restarted has forgotten what happened before (it keeps 256 events in memory).
 """
 
 import asyncio
@@ -19,9 +18,9 @@ from docker.errors import DockerException
 from console.clock import Clock
 from console.errors import Unknown, VipconsoleError, unknown_from
 from console.swarm import parse_engine
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
-from console.swarm.values import Event
+from console.swarm.model import Event
 
 RETRY_S = 0.5
 """Between two attempts to open a stream that broke."""
@@ -34,12 +33,12 @@ FILTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """From here on every change is heard."""
+    """From here on every event arrives."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventGap:
-    """From here on nothing is heard, until `Listening` comes again."""
+    """From here on no event arrives, until `Listening` comes again."""
 
     why: Unknown
 
@@ -48,7 +47,7 @@ StreamItem: TypeAlias = Event | Listening | EventGap
 
 
 class EventSource:
-    """Where changes are heard: the engine behind a connection."""
+    """The events of the engine behind a connection."""
 
     def __init__(self, connection: EngineConnection, clock: Clock) -> None:
         self._connection = connection
@@ -56,10 +55,10 @@ class EventSource:
 
     @asynccontextmanager
     async def listening(self, since: datetime) -> AsyncIterator[AsyncIterator[StreamItem]]:
-        """Give what is heard from a moment of the engine's clock on; leaving it closes the stream at once."""
+        """Give the events from a moment of the engine's clock on; leaving it closes the stream at once."""
         listener = _Listener(self._connection, self._clock, since)
         try:
-            yield listener.stream_item()
+            yield listener.items()
         finally:
             listener.close()
 
@@ -72,21 +71,21 @@ class _Listener:
         self._latest: set[tuple[datetime, str, str]] = set()
         self._stream: _Stream | None = None
 
-    async def stream_item(self) -> AsyncIterator[StreamItem]:
+    async def items(self) -> AsyncIterator[StreamItem]:
         while True:
             queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
             self._stream = _Stream(self._connection, self._since, asyncio.get_running_loop(), queue)
             self._stream.start()
             while True:
-                said = await queue.get()
-                if isinstance(said, Exception):
+                item = await queue.get()
+                if isinstance(item, Exception):
                     break
-                if said is None:
+                if item is None:
                     yield Listening()
-                elif self._is_new(said):
-                    yield said
+                elif self._is_new(item):
+                    yield item
             self._stream.close()
-            yield EventGap(unknown_from(_told(said, self._connection.host)))
+            yield EventGap(unknown_from(_as_vipconsole_error(item, self._connection.host)))
             await self._clock.sleep(RETRY_S)
 
     def close(self) -> None:
@@ -94,18 +93,18 @@ class _Listener:
             self._stream.close()
 
     def _is_new(self, event: Event) -> bool:
-        """Whether an event was not told before: a stream that is opened again repeats the last moment."""
+        """Whether an event did not arrive before: a stream that is opened again repeats the last moment."""
         key = (event.at, event.id, event.action)
         if event.at > self._since:
             self._since = event.at
-            self._latest = {each for each in self._latest if each[0] >= event.at}
+            self._latest = {key for key in self._latest if key[0] >= event.at}
         if key in self._latest:
             return False
         self._latest.add(key)
         return True
 
 
-def _told(error: Exception, host: str) -> VipconsoleError:
+def _as_vipconsole_error(error: Exception, host: str) -> VipconsoleError:
     return error if isinstance(error, VipconsoleError) else engine_error(error, host, "stream its events")
 
 
@@ -134,13 +133,13 @@ class _Stream(threading.Thread):
             client = self._connection.streaming_client()
             try:
                 for event in self._events(client):
-                    self._tell(event)
+                    self._put(event)
             finally:
                 client.close()
         except (VipconsoleError, *FAILURES) as error:
-            self._tell(error)
+            self._put(error)
         else:
-            self._tell(ConnectionResetError("the event stream ended"))
+            self._put(ConnectionResetError("the event stream ended"))
 
     def close(self) -> None:
         """End the stream from any thread; the thread that reads it ends with it."""
@@ -169,10 +168,10 @@ class _Stream(threading.Thread):
             # The response holds the socket also after the stream was shut.
             stream._response.close()  # noqa: SLF001 - the SDK keeps no other way to it
 
-    def _tell(self, said: Event | Exception | None) -> None:
+    def _put(self, item: Event | Exception | None) -> None:
         # The loop may have ended meanwhile; then nobody listens any more.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, said)
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
 
 
 def _moment(at: datetime) -> str:

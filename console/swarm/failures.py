@@ -1,4 +1,4 @@
-"""What the docker SDK raises, and what keeps an engine from showing a swarm, told in this program's own errors."""
+"""What the docker SDK raises, and what keeps an engine from showing a swarm, as this program's own errors."""
 
 import errno
 import json
@@ -38,39 +38,39 @@ NOT_A_MANAGER = "This node is not a swarm manager."
 """How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""
 
 
-def engine_error(error: Exception, host: str, asked: str) -> VipconsoleError:
+def engine_error(error: Exception, host: str, purpose: str) -> VipconsoleError:
     """Return the error that a failed call becomes.
 
-    `host` is the engine's address and `asked` what was asked, as in `list the tasks`; both go into the sentence.
+    `host` is the engine's address and `purpose` what was asked, as in `list the tasks`; both go into the sentence.
     """
     match error:
         case sdk.APIError():
-            return _refusal(error, host, asked)
+            return _refusal(error, host, purpose)
         case requests.exceptions.ReadTimeout() | requests.exceptions.ConnectTimeout() | TimeoutError():
-            return timeout_error(host, asked)
+            return timeout_error(host, purpose)
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return MalformedReply(
-                f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
+                f"The engine at {host} closed the connection in the middle of its reply (asked to {purpose}).",
                 "It may be restarting: try again. If this repeats, read dockerd's log.",
             )
-    unreachable = _unreachable(error, host, asked)
+    unreachable = _unreachable(error, host, purpose)
     if unreachable is not None:
         return unreachable
     if isinstance(error, sdk.DockerException | OSError | requests.ConnectionError):
         return EngineUnreachable(
-            f"The engine at {host} could not be asked to {asked}: {clean(str(error), 200)}.",
+            f"The engine at {host} could not be asked to {purpose}: {clean(str(error), 200)}.",
             "Check the address: unix:///path or tcp://host:port.",
         )
     return MalformedReply(
-        f"What answers at {host} does not speak the Docker Engine API (asked to {asked}: {clean(str(error), 120)}).",
+        f"What answers at {host} does not speak the Docker Engine API (asked to {purpose}: {clean(str(error), 120)}).",
         "Check that --host or DOCKER_HOST names a Docker engine.",
     )
 
 
-def timeout_error(host: str, asked: str) -> EngineTimeout:
+def timeout_error(host: str, purpose: str) -> EngineTimeout:
     """Return the error of a call that was not answered in time."""
     return EngineTimeout(
-        f"The engine at {host} did not answer in time (asked to {asked}).",
+        f"The engine at {host} did not answer in time (asked to {purpose}).",
         "dockerd may be overloaded or hanging: check `systemctl status docker`, then try again.",
     )
 
@@ -98,23 +98,23 @@ def not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
     )
 
 
-def _refusal(error: sdk.APIError, host: str, asked: str) -> VipconsoleError:
+def _refusal(error: sdk.APIError, host: str, purpose: str) -> VipconsoleError:
     status = int(error.status_code or 0)
-    said = clean_error(str(error.explanation or ""))
-    if said.startswith(NOT_A_MANAGER):
+    explanation = clean_error(str(error.explanation or ""))
+    if explanation.startswith(NOT_A_MANAGER):
         return NotManager(
             f"The node at {host} is not a swarm manager, and only managers see the swarm.",
             "Run this on a manager, or name one with --host.",
         )
     kind = EngineNotFound if status == 404 else EngineRefused
     return kind(
-        f"The engine at {host} refused to {asked}: {said or 'no reason given'} (HTTP {status}).",
+        f"The engine at {host} refused to {purpose}: {explanation or 'no reason given'} (HTTP {status}).",
         "Read dockerd's log around this moment." if status >= 500 else "",
         status=status,
     )
 
 
-def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
+def _unreachable(error: Exception, host: str, purpose: str) -> EngineError | None:
     for cause in _causes(error):
         match getattr(cause, "errno", None):
             case errno.ENOENT:
@@ -134,12 +134,12 @@ def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
                 )
         if isinstance(cause, ConnectionResetError | BrokenPipeError) or "IncompleteRead" in repr(cause)[:200]:
             return MalformedReply(
-                f"The engine at {host} closed the connection in the middle of its reply (asked to {asked}).",
+                f"The engine at {host} closed the connection in the middle of its reply (asked to {purpose}).",
                 "It may be restarting: try again.",
             )
         if "RemoteDisconnected" in type(cause).__name__ or isinstance(cause, json.JSONDecodeError):
             return MalformedReply(
-                f"The engine at {host} closed the connection without a valid reply (asked to {asked}).",
+                f"The engine at {host} closed the connection without a valid reply (asked to {purpose}).",
                 "It may be restarting: try again. If this repeats, read dockerd's log.",
             )
     return None
@@ -147,17 +147,17 @@ def _unreachable(error: Exception, host: str, asked: str) -> EngineError | None:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     # requests and urllib3 carry the true cause in their arguments as often as in __cause__.
-    waiting, seen = [error], set[int]()
+    waiting, visited_ids = [error], set[int]()
     while waiting:
         cause = waiting.pop(0)
-        if id(cause) in seen:
+        if id(cause) in visited_ids:
             continue
-        seen.add(id(cause))
+        visited_ids.add(id(cause))
         yield cause
-        linked = (cause.__cause__, cause.__context__, *cause.args)
-        waiting.extend(each for each in linked if isinstance(each, BaseException))
+        candidates = (cause.__cause__, cause.__context__, *cause.args)
+        waiting.extend(candidate for candidate in candidates if isinstance(candidate, BaseException))
 
 
 def _managers(remote: Iterable[Mapping[str, Any]] | None) -> str:
-    addresses = [clean(str(each.get("Addr", ""))) for each in remote or ()]
+    addresses = [clean(str(manager.get("Addr", ""))) for manager in remote or ()]
     return f" (managers: {listed(addresses)})" if addresses else ""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.errors import Declined
+from console.swarm.model import Node
 from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL
-from console.swarm.values import Node
 from console.text import plural
 
 MANAGERS_AT_LEAST = 3
@@ -34,7 +34,7 @@ class Roles:
         return tuple(manager for manager in self.managers if manager.reachability == "reachable")
 
     @property
-    def handed_over(self) -> tuple[Node, ...]:
+    def former_leaders(self) -> tuple[Node, ...]:
         """Nodes from which the lead was taken, and which are not yet what they were before.
 
         One with the label that still leads was paused, and not demoted.
@@ -70,9 +70,11 @@ def refusal(roles: Roles) -> Refusal | None:
             "`vipconsole reclaim --by restart` restarts dockerd instead: every container of the leader stops.",
         )
     if len(reachable) < len(roles.managers):
-        lost = sorted(manager.hostname for manager in roles.managers if manager.reachability != "reachable")
+        unreachable_names = sorted(
+            manager.hostname for manager in roles.managers if manager.reachability != "reachable"
+        )
         return (
-            f"{plural(len(lost), 'manager')} cannot be reached ({', '.join(lost)}): a hand-over could lose the quorum.",
+            f"{plural(len(unreachable_names), 'manager')} cannot be reached ({', '.join(unreachable_names)}): a hand-over could lose the quorum.",
             "Bring it back, or demote it for good, and try again.",
         )
     if leader.id == roles.here:
@@ -86,11 +88,11 @@ def refusal(roles: Roles) -> Refusal | None:
 
 def foreign(roles: Roles, machine: str) -> Refusal | None:
     """Return why nothing can be done while another machine has a hand-over unfinished; None where none has."""
-    theirs = next((node for node in roles.unfinished if machine_of(node) != machine), None)
-    if theirs is None:
+    node = next((node for node in roles.unfinished if machine_of(node) != machine), None)
+    if node is None:
         return None
-    machine, commands = machine_of(theirs), ", then ".join(f"`{each}`" for each in by_hand(theirs))
-    sentence = f"Another machine is handing over the lead, or was interrupted: {theirs.hostname} has its label (machine {machine})."
+    machine, commands = machine_of(node), ", then ".join(f"`{command}`" for command in by_hand(node))
+    sentence = f"Another machine is handing over the lead, or was interrupted: {node.hostname} has its label (machine {machine})."
     hint = (
         "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes or undoes it. By hand: "
         f"{commands}."
@@ -110,7 +112,7 @@ def is_to_be_active(node: Node) -> bool:
 
 def by_hand(node: Node) -> tuple[str, ...]:
     """Return the plain commands that make a node what it was before an unfinished hand-over."""
-    promote = (f"docker node promote {node.hostname}",) if node.wanted_role == "worker" else ()
+    promote = (f"docker node promote {node.hostname}",) if node.desired_role == "worker" else ()
     active = "--availability active " if is_to_be_active(node) else ""
     labels = f"--label-rm {HANDOVER_LABEL}"
     if node.availability_before:
@@ -121,7 +123,7 @@ def by_hand(node: Node) -> tuple[str, ...]:
 # What a hand-over changes on the node that leads, one update after the other.
 
 
-def pause(mark: str) -> Callable[[NodeSpec], None]:
+def pause(owner: str) -> Callable[[NodeSpec], None]:
     """Return what pauses a node, and notes in the same update whose hand-over that is and what it was before.
 
     A node that is not active needs no pause: Swarm leaves its tasks alone. It keeps its availability.
@@ -131,9 +133,9 @@ def pause(mark: str) -> Callable[[NodeSpec], None]:
         labels = dict(spec.get("Labels") or {})
         now = str(spec.get("Availability") or "active")
         # A hand-over that was cut short after this has noted it already, and only its pause is seen now.
-        noted = labels.get(AVAILABILITY_LABEL) if HANDOVER_LABEL in labels else None
-        before = now if now == "active" or noted is None else noted
-        spec["Labels"] = {**labels, HANDOVER_LABEL: mark, AVAILABILITY_LABEL: before}
+        earlier_availability = labels.get(AVAILABILITY_LABEL) if HANDOVER_LABEL in labels else None
+        before = now if now == "active" or earlier_availability is None else earlier_availability
+        spec["Labels"] = {**labels, HANDOVER_LABEL: owner, AVAILABILITY_LABEL: before}
         if now == "active":
             spec["Availability"] = "pause"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from console.durations import NO_TIME, is_known
 from console.errors import Result, Unknown
-from console.swarm.values import (
+from console.swarm.model import (
     ALIVE,
     DEFAULT_GRACE_S,
     Attachment,
@@ -66,7 +66,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}")
 
 
-def _known(text: str | None) -> datetime | None:
+def _time_or_none(text: str | None) -> datetime | None:
     """Return a time, or None where there is none."""
     at = moment(text) if text else None
     return at if at is not None and is_known(at) else None
@@ -95,7 +95,7 @@ def subnet(data: Mapping[str, Any]) -> Subnet:
 def network(data: Mapping[str, Any], detail: Result[NetworkDetail] = NEVER_INSPECTED) -> Network:
     """Return a network from an entry of `GET /networks`."""
     driver = clean(data.get("Driver") or "")
-    configs = [each for each in (data.get("IPAM") or {}).get("Config") or () if each.get("Subnet")]
+    configs = [config for config in (data.get("IPAM") or {}).get("Config") or () if config.get("Subnet")]
     return Network(
         id=clean(data["Id"]),
         name=clean(data["Name"]),
@@ -138,18 +138,18 @@ def network_detail(data: Mapping[str, Any]) -> NetworkDetail:
     """Return what `GET /networks/{id}` adds to the list."""
     endpoints = (data.get("Containers") or {}).items()
     peers = data.get("Peers")
-    counted = ((data.get("Status") or {}).get("IPAM") or {}).get("Subnets") or {}
+    subnet_statuses = ((data.get("Status") or {}).get("IPAM") or {}).get("Subnets") or {}
     return NetworkDetail(
         endpoints=tuple(
             LocalEndpoint(
-                clean(key), clean(each.get("Name") or ""), _bare_ipv4(each.get("IPv4Address") or "")
+                clean(key), clean(endpoint.get("Name") or ""), _bare_ipv4(endpoint.get("IPv4Address") or "")
             )
-            for key, each in endpoints
+            for key, endpoint in endpoints
         ),
         peers=None if peers is None else len(peers),
         use={
-            str(cidr): SubnetUse(int(each["IPsInUse"]), int(each["DynamicIPsAvailable"]))
-            for cidr, each in counted.items()
+            str(cidr): SubnetUse(int(status["IPsInUse"]), int(status["DynamicIPsAvailable"]))
+            for cidr, status in subnet_statuses.items()
         },
     )
 
@@ -159,44 +159,47 @@ def service(data: Mapping[str, Any]) -> Service:
     spec, endpoint = data["Spec"], data.get("Endpoint") or {}
     template = spec.get("TaskTemplate") or {}
     container = template.get("ContainerSpec") or {}
-    asked, update = spec.get("EndpointSpec") or {}, data.get("UpdateStatus") or {}
+    endpoint_spec, update = spec.get("EndpointSpec") or {}, data.get("UpdateStatus") or {}
     # Engines before API 1.44 keep the networks of old services at the service itself.
     networks = template.get("Networks") or spec.get("Networks") or ()
-    network_ids = tuple(clean(each["Target"]) for each in networks)
+    network_ids = tuple(clean(entry["Target"]) for entry in networks)
     return Service(
         id=clean(data["ID"]),
         name=clean(spec["Name"]),
         stack=_stack(spec),
         created=moment(data["CreatedAt"]),
-        updated=_known(data["UpdatedAt"]) or moment(data["CreatedAt"]),
-        endpoint_mode=clean(asked.get("Mode") or "vip"),
+        updated=_time_or_none(data["UpdatedAt"]) or moment(data["CreatedAt"]),
+        endpoint_mode=clean(endpoint_spec.get("Mode") or "vip"),
         network_ids=network_ids,
         publishes_ingress=any(
-            each.get("PublishMode", "ingress") == "ingress" for each in asked.get("Ports") or ()
+            port.get("PublishMode", "ingress") == "ingress" for port in endpoint_spec.get("Ports") or ()
         ),
         virtual_ips=tuple(
-            VirtualIP(clean(each["NetworkID"]), bare_address(each["Addr"]))
-            for each in endpoint.get("VirtualIPs") or ()
-            if each.get("Addr")
+            VirtualIP(clean(virtual_ip["NetworkID"]), bare_address(virtual_ip["Addr"]))
+            for virtual_ip in endpoint.get("VirtualIPs") or ()
+            if virtual_ip.get("Addr")
         ),
         replicas=((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas"),
         mode=_mode(spec.get("Mode") or {}),
         restart=clean((template.get("RestartPolicy") or {}).get("Condition") or "any"),
         update_state=clean(update.get("State") or ""),
-        update_started=_known(update.get("StartedAt")),
+        update_started=_time_or_none(update.get("StartedAt")),
         update_message=clean(update.get("Message") or "", SENTENCE_LIMIT),
         image=_image(container),
         constraints=tuple(
-            clean(each, SENTENCE_LIMIT) for each in (template.get("Placement") or {}).get("Constraints") or ()
+            clean(constraint, SENTENCE_LIMIT)
+            for constraint in (template.get("Placement") or {}).get("Constraints") or ()
         ),
         addressless_ids=tuple(
-            clean(each["NetworkID"]) for each in endpoint.get("VirtualIPs") or () if not each.get("Addr")
+            clean(virtual_ip["NetworkID"])
+            for virtual_ip in endpoint.get("VirtualIPs") or ()
+            if not virtual_ip.get("Addr")
         ),
         probe=clean((spec.get("Labels") or {}).get(PROBE_LABEL, "")),
-        parked_by=_parked_by(spec),
+        parked_by=_parking_run(spec),
         # The endpoint also has ports that Swarm chose itself, and lacks all where nothing was allocated.
-        ports=_ports(endpoint.get("Ports") or asked.get("Ports") or ()),
-        rolls_back_to_parked=bool(_parked_by(data.get("PreviousSpec") or {})),
+        ports=_ports(endpoint.get("Ports") or endpoint_spec.get("Ports") or ()),
+        rolls_back_to_parked=bool(_parking_run(data.get("PreviousSpec") or {})),
         uses=frozenset((*network_ids, *_secrets_and_configs(container))),
         grace_s=_grace_s(container),
         version=int(data["Version"]["Index"]),
@@ -208,8 +211,8 @@ def service(data: Mapping[str, Any]) -> Service:
 def _secrets_and_configs(container: Mapping[str, Any]) -> Iterator[str]:
     """Yield the IDs of the secrets and configs in a container's specification."""
     credentials = (container.get("Privileges") or {}).get("CredentialSpec") or {}
-    yield from (clean(each["SecretID"]) for each in container.get("Secrets") or ())
-    yield from (clean(each["ConfigID"]) for each in container.get("Configs") or ())
+    yield from (clean(secret["SecretID"]) for secret in container.get("Secrets") or ())
+    yield from (clean(config["ConfigID"]) for config in container.get("Configs") or ())
     if credentials.get("Config"):
         yield clean(credentials["Config"])
 
@@ -219,17 +222,17 @@ def _grace_s(container: Mapping[str, Any]) -> float:
     return DEFAULT_GRACE_S if nanoseconds is None else int(nanoseconds) / 1e9
 
 
-def _stack(labelled: Mapping[str, Any]) -> str:
-    return clean((labelled.get("Labels") or {}).get(STACK_LABEL) or "")
+def _stack(owner: Mapping[str, Any]) -> str:
+    return clean((owner.get("Labels") or {}).get(STACK_LABEL) or "")
 
 
-def _parked_by(spec: Mapping[str, Any]) -> str:
+def _parking_run(spec: Mapping[str, Any]) -> str:
     label = (spec.get("Labels") or {}).get(PARKED_LABEL)
     if not label:
         return ""
     try:
-        said = json.loads(label)
-        return clean(f"{said['machine']}/{said['run']}")
+        run = json.loads(label)
+        return clean(f"{run['machine']}/{run['run']}")
     except (ValueError, TypeError, KeyError):
         return "?"
 
@@ -256,11 +259,11 @@ def _image(container: Mapping[str, Any]) -> str:
 
 
 def _attachment(data: Mapping[str, Any]) -> Attachment:
-    found = data["Network"]
+    network_data = data["Network"]
     return Attachment(
-        clean(found["ID"]),
-        clean(found["Spec"].get("Name", "")),
-        tuple(bare_address(each) for each in data.get("Addresses") or ()),
+        clean(network_data["ID"]),
+        clean(network_data["Spec"].get("Name", "")),
+        tuple(bare_address(address) for address in data.get("Addresses") or ()),
     )
 
 
@@ -268,9 +271,9 @@ def task(data: Mapping[str, Any]) -> Task:
     """Return a task from an entry of `GET /tasks`."""
     spec, status = data["Spec"], data["Status"]
     standalone = spec.get("NetworkAttachmentSpec")
-    started = standalone or status.get("ContainerStatus") or {}
+    container_status = standalone or status.get("ContainerStatus") or {}
     container = spec.get("ContainerSpec") or {}
-    attachments = tuple(_attachment(each) for each in data.get("NetworksAttachments") or ())
+    attachments = tuple(_attachment(attachment) for attachment in data.get("NetworksAttachments") or ())
     return Task(
         id=clean(data["ID"]),
         service_id=clean(data.get("ServiceID") or ""),
@@ -278,10 +281,10 @@ def task(data: Mapping[str, Any]) -> Task:
         node_id=clean(data.get("NodeID") or ""),
         state=clean(status["State"]),
         desired_state=clean(data["DesiredState"]),
-        since=_known(status["Timestamp"]) or moment(data["CreatedAt"]),
+        since=_time_or_none(status["Timestamp"]) or moment(data["CreatedAt"]),
         message=clean_error(status.get("Message") or ""),
         error=clean_error(status.get("Err") or ""),
-        container_id=clean(started.get("ContainerID") or ""),
+        container_id=clean(container_status.get("ContainerID") or ""),
         is_standalone=standalone is not None,
         attachments=attachments,
         created=moment(data["CreatedAt"]),
@@ -290,7 +293,7 @@ def task(data: Mapping[str, Any]) -> Task:
         stack=_stack(container),
         network_ids=frozenset(
             (
-                *(clean(each["Target"]) for each in spec.get("Networks") or ()),
+                *(clean(entry["Target"]) for entry in spec.get("Networks") or ()),
                 *(attachment.network_id for attachment in attachments),
             )
         ),
@@ -318,7 +321,7 @@ def node(data: Mapping[str, Any]) -> Node:
         is_manager=manager is not None,
         is_leader=bool(manager and manager.get("Leader")),
         reachability=clean((manager or {}).get("Reachability") or ""),
-        wanted_role=clean(data["Spec"].get("Role") or ""),
+        desired_role=clean(data["Spec"].get("Role") or ""),
         handover=clean(labels.get(HANDOVER_LABEL) or ""),
         availability_before=clean(labels.get(AVAILABILITY_LABEL) or ""),
     )

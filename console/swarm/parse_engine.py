@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_network
 from typing import Any
 
+from console.swarm.model import Container, Endpoint, Engine, Event
 from console.swarm.parse import STACK_LABEL, moment
-from console.swarm.values import Container, Endpoint, Engine, Event
 from console.text import clean
 
 SERVICE_ID_LABEL = "com.docker.swarm.service.id"
@@ -18,7 +18,7 @@ PATH_LIMIT = 1000
 def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
     """Return the engine from `GET /info`; the caller has made sure that it is a manager."""
     swarm = data["Swarm"]
-    pools = (ip_network(each) for each in swarm["Cluster"].get("DefaultAddrPool") or ())
+    pools = (ip_network(pool) for pool in swarm["Cluster"].get("DefaultAddrPool") or ())
     return Engine(
         name=clean(data["Name"]),
         version=clean(data["ServerVersion"]),
@@ -60,37 +60,37 @@ def container(data: Mapping[str, Any]) -> Container:
         service_id=clean(labels.get(SERVICE_ID_LABEL) or ""),
         task_id=clean(labels.get(TASK_ID_LABEL) or ""),
         stack=clean(labels.get(STACK_LABEL) or ""),
-        networks={clean(name): clean(each.get("NetworkID") or "") for name, each in networks.items()},
+        networks={clean(name): clean(network.get("NetworkID") or "") for name, network in networks.items()},
         ports=frozenset(
-            int(each["PublicPort"]) for each in data.get("Ports") or () if each.get("PublicPort")
+            int(port["PublicPort"]) for port in data.get("Ports") or () if port.get("PublicPort")
         ),
     )
 
 
 def endpoint(data: Mapping[str, Any], network: str) -> Endpoint | None:
     """Return how a container is attached to a network of a name, from its inspection; None where it is not."""
-    identity, found = clean(data["Id"]), (data["NetworkSettings"].get("Networks") or {}).get(network)
-    if found is None:
+    identity, attachment = clean(data["Id"]), (data["NetworkSettings"].get("Networks") or {}).get(network)
+    if attachment is None:
         return None
-    ipam = dict(found.get("IPAMConfig") or {})
-    address = ipam.pop("IPv4Address", "") or found.get("IPAddress") or ""
+    ipam = dict(attachment.get("IPAMConfig") or {})
+    address = ipam.pop("IPv4Address", "") or attachment.get("IPAddress") or ""
     # The engine itself adds the beginning of the ID, up to API 1.44.
-    aliases = [each for each in found.get("Aliases") or () if each != identity[:12]]
+    aliases = [alias for alias in attachment.get("Aliases") or () if alias != identity[:12]]
     ipam.pop("IPv6Address", None)
-    kept = {
+    config = {
         "Aliases": aliases,
-        "Links": found.get("Links"),
-        "DriverOpts": found.get("DriverOpts"),
-        "GwPriority": found.get("GwPriority"),
+        "Links": attachment.get("Links"),
+        "DriverOpts": attachment.get("DriverOpts"),
+        "GwPriority": attachment.get("GwPriority"),
         "IPAMConfig": ipam,
     }
     return Endpoint(
         identity,
         _name(data.get("Name")),
         bool((data.get("State") or {}).get("Running")),
-        clean(found.get("NetworkID") or ""),
+        clean(attachment.get("NetworkID") or ""),
         clean(address),
-        {key: each for key, each in kept.items() if each},
+        {key: value for key, value in config.items() if value},
     )
 
 

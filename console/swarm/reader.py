@@ -11,10 +11,9 @@ from urllib.parse import quote
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
-from console.swarm.connection import EngineConnection, answer_of
+from console.swarm.client import EngineConnection, answer_of
 from console.swarm.failures import not_a_manager, timeout_error
-from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attached_to, published_ports
-from console.swarm.values import (
+from console.swarm.model import (
     Container,
     Endpoint,
     Engine,
@@ -27,6 +26,7 @@ from console.swarm.values import (
     SwarmState,
     Task,
 )
+from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attachments_of, published_ports
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class SwarmReader(Protocol):
         """Return how a container of this node is attached to a network, by its name; None where it is not there."""
         ...
 
-    async def attached(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> Attachments | None:
         """Return what is attached to the overlay of this name; None where there is none."""
         ...
 
@@ -144,30 +144,30 @@ class EngineReader:
         """Return everything that overlays can be entangled with."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
-            _or_error(self.engine()),
-            _or_error(self._list_networks()),
-            _or_error(self._list_services()),
-            _or_error(self._list_tasks()),
-            _or_error(self._list_nodes()),
-            _or_error(self._list_containers(CONTAINERS)),
+            _reply_or_error(self.engine()),
+            _reply_or_error(self._list_networks()),
+            _reply_or_error(self._list_services()),
+            _reply_or_error(self._list_tasks()),
+            _reply_or_error(self._list_nodes()),
+            _reply_or_error(self._list_containers(CONTAINERS)),
         )
         return SwarmSnapshot(
-            _answer(engine),
-            _answer(networks),
-            _answer(services),
-            _answer(tasks),
-            _answer(nodes),
-            _answer(containers),
+            _require_reply(engine),
+            _require_reply(networks),
+            _require_reply(services),
+            _require_reply(tasks),
+            _require_reply(nodes),
+            _require_reply(containers),
         )
 
     async def stack_snapshot(self) -> StackSnapshot:
         """Return everything that stacks consist of."""
         snapshot, secrets, configs = await together(
-            _or_error(self.snapshot()),
-            _or_error(self._list_stack_objects(ObjectKind.SECRET)),
-            _or_error(self._list_stack_objects(ObjectKind.CONFIG)),
+            _reply_or_error(self.snapshot()),
+            _reply_or_error(self._list_stack_objects(ObjectKind.SECRET)),
+            _reply_or_error(self._list_stack_objects(ObjectKind.CONFIG)),
         )
-        return StackSnapshot.of(_answer(snapshot), _answer(secrets), _answer(configs))
+        return StackSnapshot.of(_require_reply(snapshot), _require_reply(secrets), _require_reply(configs))
 
     async def engine(self) -> Engine:
         """Return the engine and its place in the swarm."""
@@ -198,18 +198,20 @@ class EngineReader:
                 raise
             return None
 
-    async def attached(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> Attachments | None:
         """Return what is attached to the overlay of this name, or None."""
-        found = [
-            each for each in await self._list_networks() if each.name == network and each.scope == "swarm"
+        overlays = [
+            overlay
+            for overlay in await self._list_networks()
+            if overlay.name == network and overlay.scope == "swarm"
         ]
-        if not found:
+        if not overlays:
             return None
         services, tasks, names = await together(
-            self._list_services(), self._list_tasks(), self._local_names(found[0])
+            self._list_services(), self._list_tasks(), self._local_names(overlays[0])
         )
-        return self._parsed(
-            "its list of services", lambda _: attached_to(found[0], services, tasks, names), None
+        return self._parse(
+            "its list of services", lambda _: attachments_of(overlays[0], services, tasks, names), None
         )
 
     async def published_ports(self) -> Mapping[int, tuple[str, ...]]:
@@ -243,12 +245,12 @@ class EngineReader:
         )
         return SwarmState(engine, networks, services, tasks, nodes)
 
-    async def _part(self, end: float, asked: str, answer: Awaitable[T]) -> Result[T]:
+    async def _part(self, end: float, purpose: str, answer: Awaitable[T]) -> Result[T]:
         try:
             async with asyncio.timeout_at(end):
                 return await answer
         except TimeoutError:
-            return unknown_from(timeout_error(self.host, asked))
+            return unknown_from(timeout_error(self.host, purpose))
         except VipconsoleError as error:
             return unknown_from(error)
 
@@ -306,11 +308,11 @@ class EngineReader:
         return await self._get(f"list the {what}", f"its list of {what}", path, read)
 
     async def _networks(self, end: float) -> tuple[Network, ...]:
-        listed = await self._list_networks()
-        details = await self._details_of([network for network in listed if network.is_overlay], end)
+        networks = await self._list_networks()
+        details = await self._details_of([network for network in networks if network.is_overlay], end)
         return tuple(
             replace(network, detail=details[network.id]) if network.is_overlay else network
-            for network in listed
+            for network in networks
             if not network.is_overlay or network.id in details
         )
 
@@ -318,43 +320,47 @@ class EngineReader:
         self, networks: Iterable[Network], end: float
     ) -> Mapping[str, Result[NetworkDetail]]:
         """Return what the inspection of each network tells, by ID; those that are gone meanwhile are left out."""
-        asked = tuple(networks)
-        found = dict(
+        overlays = tuple(networks)
+        details = dict(
             zip(
-                (network.id for network in asked),
-                await together(*(self._detail(network, end) for network in asked)),
+                (network.id for network in overlays),
+                await together(*(self._detail(network, end) for network in overlays)),
                 strict=True,
             )
         )
-        gone = {each for each, detail in found.items() if detail is None}
-        if gone:
+        missing_ids = {network_id for network_id, detail in details.items() if detail is None}
+        if missing_ids:
             # An engine may answer 404 for a healthy network; only the list tells whether it is gone.
-            gone -= {network.id for network in await self._list_networks()}
-        return {each: detail or NOT_FOUND for each, detail in found.items() if each not in gone}
+            missing_ids -= {network.id for network in await self._list_networks()}
+        return {
+            network_id: detail or NOT_FOUND
+            for network_id, detail in details.items()
+            if network_id not in missing_ids
+        }
 
     async def _detail(self, network: Network, end: float) -> Result[NetworkDetail] | None:
-        asked, what = f"inspect the network {network.name}", f"its inspection of the network {network.name}"
+        purpose, what = f"inspect the network {network.name}", f"its inspection of the network {network.name}"
         try:
             async with asyncio.timeout_at(end):
-                return await self._get(asked, what, path_of(network.id), parse.network_detail)
+                return await self._get(purpose, what, path_of(network.id), parse.network_detail)
         except EngineNotFound:
             return None
         except TimeoutError:
-            return unknown_from(timeout_error(self.host, asked))
+            return unknown_from(timeout_error(self.host, purpose))
         except VipconsoleError as error:
             return unknown_from(error)
 
-    async def _get(self, asked: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
+    async def _get(self, purpose: str, what: str, path: str, parser: Callable[[Any], T]) -> T:
         """Return what the engine answers, made a value by the thread that asked: much text takes long to read.
 
-        `asked` and `what` say in words what is asked and what the answer is, for errors.
+        `purpose` and `what` say in words what is asked and what the answer is, for errors.
         """
-        read = partial(self._parsed, what, parser)
+        read = partial(self._parse, what, parser)
         return await self._connection.ask(
-            asked, lambda client: self._read(path, answer_of(client, path), read)
+            purpose, lambda client: self._read(path, answer_of(client, path), read)
         )
 
-    def _parsed(self, what: str, parser: Callable[[Any], T], data: object) -> T:
+    def _parse(self, what: str, parser: Callable[[Any], T], data: object) -> T:
         try:
             return parser(data)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -367,7 +373,7 @@ class EngineReader:
         return read(json.loads(answer))
 
 
-async def _or_error(answer: Awaitable[T]) -> T | VipconsoleError:
+async def _reply_or_error(answer: Awaitable[T]) -> T | VipconsoleError:
     """Return an answer, or the error instead of it."""
     try:
         return await answer
@@ -375,7 +381,7 @@ async def _or_error(answer: Awaitable[T]) -> T | VipconsoleError:
         return error
 
 
-def _answer(result: T | VipconsoleError) -> T:
+def _require_reply(result: T | VipconsoleError) -> T:
     """Return an answer, or raise the error that stands in its place."""
     if isinstance(result, VipconsoleError):
         raise result

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from console.concurrency import together
 from console.errors import Result, Unknown
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
+from console.swarm.model import Network, NetworkDetail, SwarmState, Task
 from console.swarm.reader import EngineReader, path_of
-from console.swarm.values import Network, NetworkDetail, SwarmState, Task
 
 T = TypeVar("T")
 
@@ -43,39 +43,42 @@ class RepeatedReader(EngineReader):
         state = await self._lists(end)
         if isinstance(state.networks, Unknown):
             return state
-        listed = state.networks
-        overlays = [network for network in listed if network.is_overlay]
+        networks = state.networks
+        overlays = [network for network in networks if network.is_overlay]
         self._forget_all_but({overlay.id for overlay in overlays})
-        state = replace(state, networks=self._composed(listed))
-        chosen = set(choose(state))
-        wanted = [overlay for overlay in overlays if overlay.id in chosen or overlay.id not in self._details]
-        if not wanted:
+        state = replace(state, networks=self._with_details(networks))
+        chosen_ids = set(choose(state))
+        to_inspect = [
+            overlay for overlay in overlays if overlay.id in chosen_ids or overlay.id not in self._details
+        ]
+        if not to_inspect:
             return state
-        found = await self._part(end, "inspect the networks", self._details_of(wanted, end))
-        if isinstance(found, Unknown):
-            found = dict.fromkeys((network.id for network in wanted), found)
-        self._details.update(found)
-        gone = {network.id for network in wanted} - found.keys()
+        details = await self._part(end, "inspect the networks", self._details_of(to_inspect, end))
+        if isinstance(details, Unknown):
+            details = dict.fromkeys((network.id for network in to_inspect), details)
+        self._details.update(details)
+        missing_ids = {network.id for network in to_inspect} - details.keys()
         return replace(
-            state, networks=self._composed(network for network in listed if network.id not in gone)
+            state,
+            networks=self._with_details(network for network in networks if network.id not in missing_ids),
         )
 
     async def _lists(self, end: float) -> SwarmState:
         loop = asyncio.get_running_loop()
-        listed: asyncio.Future[bool] = loop.create_future()
+        are_networks_listed: asyncio.Future[bool] = loop.create_future()
 
         async def networks() -> Result[tuple[Network, ...]]:
-            found: Result[tuple[Network, ...]] | None = None
+            reply: Result[tuple[Network, ...]] | None = None
             try:
-                found = await self._part(end, "list the networks", self._list_networks())
-                return found
+                reply = await self._part(end, "list the networks", self._list_networks())
+                return reply
             finally:
-                if not listed.done():
-                    listed.set_result(isinstance(found, tuple))
+                if not are_networks_listed.done():
+                    are_networks_listed.set_result(isinstance(reply, tuple))
 
         async def tasks() -> Result[tuple[Task, ...]]:
             # An engine that hangs is not waited for twice.
-            until = end if await listed else min(end, loop.time() + LAST_S)
+            until = end if await are_networks_listed else min(end, loop.time() + LAST_S)
             return await self._part(until, "list the tasks", self._list_tasks())
 
         return SwarmState(
@@ -93,33 +96,38 @@ class RepeatedReader(EngineReader):
             del self._details[key]
             self._answers.pop(path_of(key), None)
 
-    def _composed(self, listed: Iterable[Network]) -> tuple[Network, ...]:
+    def _with_details(self, networks: Iterable[Network]) -> tuple[Network, ...]:
         """Return networks with their details; the very same as before where nothing differs."""
-        made = []
-        for network in listed:
+        current = []
+        for network in networks:
             detail = self._details.get(network.id, network.detail)
             now = network if detail is network.detail else replace(network, detail=detail)
-            made.append(now)
-        self._networks_before = _as_before(tuple(made), self._networks_before)
+            current.append(now)
+        self._networks_before = _reuse_equals(tuple(current), self._networks_before)
         return self._networks_before
 
     def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:
         text, value = self._answers.get(path, (b"", None))
         if text == answer:
             return value  # type: ignore[return-value] # it was read by the same function, from the same path
-        made = super()._read(path, answer, read)
-        if isinstance(made, tuple):
-            made = _as_before(made, value)
-        self._answers[path] = (answer, made)
-        return made
+        objects = super()._read(path, answer, read)
+        if isinstance(objects, tuple):
+            objects = _reuse_equals(objects, value)
+        self._answers[path] = (answer, objects)
+        return objects
 
 
-def _as_before(made: tuple[Any, ...], before: object) -> Any:
+def _reuse_equals(current: tuple[Any, ...], before: object) -> Any:
     """Return objects with those of before in place of their equals."""
     if not isinstance(before, tuple):
-        return made
-    old = {each.id: each for each in before}
-    same = tuple(old[each.id] if old.get(each.id) == each else each for each in made)
+        return current
+    old = {swarm_object.id: swarm_object for swarm_object in before}
+    same = tuple(
+        old[swarm_object.id] if old.get(swarm_object.id) == swarm_object else swarm_object
+        for swarm_object in current
+    )
     # The order is the engine's own affair: local networks come in another one each time.
-    is_same = len(same) == len(before) and all(old.get(each.id) is each for each in same)
+    is_same = len(same) == len(before) and all(
+        old.get(swarm_object.id) is swarm_object for swarm_object in same
+    )
     return before if is_same else same

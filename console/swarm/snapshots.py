@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.errors import known
-from console.swarm.values import (
+from console.swarm.model import (
     Container,
     Engine,
     Network,
@@ -47,13 +47,13 @@ class SwarmSnapshot:
         """The containers that run on the node that was asked."""
         return tuple(container for container in self.containers if container.is_running)
 
-    def named(self, name: str) -> tuple[Network, ...]:
-        """Return the networks of a name."""
+    def networks_with_name(self, name: str) -> tuple[Network, ...]:
+        """Return the networks of every scope that bear a name."""
         return tuple(network for network in self.networks if network.name == name)
 
     def overlay(self, name: str) -> Network | None:
         """Return the swarm's network of a name, if there is one."""
-        return next((network for network in self.named(name) if network.scope == "swarm"), None)
+        return next((network for network in self.networks_with_name(name) if network.scope == "swarm"), None)
 
     def service(self, service_id: str) -> Service | None:
         """Return a service, if it is there."""
@@ -63,7 +63,7 @@ class SwarmSnapshot:
         """Return a node, if it is there."""
         return next((node for node in self.nodes if node.id == node_id), None)
 
-    def attached_by_hand(self, name: str) -> tuple[Container, ...]:
+    def standalone_containers_on(self, name: str) -> tuple[Container, ...]:
         """Return the containers of this node that somebody attached by hand to a network of this name.
 
         Those that were never started are not among them: they know it by its name only, and find whichever bears it.
@@ -154,11 +154,11 @@ class Attachments:
     """Containers attached by hand: by name on the node that was asked, by ID elsewhere."""
 
 
-def attached_to(
+def attachments_of(
     network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
 ) -> Attachments:
     """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
-    attached = (attachment for service in services for attachment in _attachments(service, network))
+    attached_services = (attachment for service in services for attachment in _attachments(service, network))
     containers = {
         local_names.get(task.container_id, task.container_id[:12])
         for task in tasks
@@ -168,7 +168,9 @@ def attached_to(
         and any(attachment.network_id == network.id for attachment in task.attachments)
     }
     return Attachments(
-        network.id, tuple(sorted(attached, key=lambda each: each.name)), tuple(sorted(containers))
+        network.id,
+        tuple(sorted(attached_services, key=lambda service: service.name)),
+        tuple(sorted(containers)),
     )
 
 
@@ -177,7 +179,7 @@ def _attachments(service: Service, network: Network) -> Iterator[AttachedService
     template = service.spec.get("TaskTemplate") or {}
     for entry in template.get("Networks") or service.spec.get("Networks") or ():
         if entry.get("Target") in (network.id, network.name):
-            aliases = tuple(sorted(clean(each) for each in entry.get("Aliases") or ()))
+            aliases = tuple(sorted(clean(alias) for alias in entry.get("Aliases") or ()))
             options = sorted((entry.get("DriverOpts") or {}).items())
             yield AttachedService(service, aliases, {clean(key): clean(value) for key, value in options})
 
@@ -189,4 +191,4 @@ def published_ports(containers: Iterable[Container]) -> Mapping[int, tuple[str, 
         if container.is_running and not container.task_id:
             for port in container.ports:
                 names[port].append(container.name)
-    return {port: tuple(sorted(found)) for port, found in names.items()}
+    return {port: tuple(sorted(container_names)) for port, container_names in names.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from console.addresses.leaks import why_no_evidence
-from console.operations.census.values import CensusResult
+from console.operations.census_walk import CensusResult
 from console.text import plural
 
 SCHEMA = "vipconsole.census/1"
@@ -15,7 +15,7 @@ NOTHING, LEAKED, UNSURE = 0, 1, 3
 
 def exit_code(result: CensusResult) -> int:
     """Return 0 where nothing leaked, 1 where something did, 3 where that is not sure."""
-    if not result.is_settled or (result.found_nothing_free and result.unaccounted):
+    if not result.is_settled or (result.is_network_full and result.unaccounted):
         return UNSURE
     return LEAKED if result.leaked_at_least else NOTHING
 
@@ -26,7 +26,7 @@ def headline(result: CensusResult) -> tuple[str, str]:
     count = plural(len(result.unaccounted), "address", "addresses")
     several = result.load_balancers_at_most
     balancers = f" or are other nodes' load balancers (at most {several})" if several else ""
-    if result.found_nothing_free:
+    if result.is_network_full:
         if not result.unaccounted:
             return "FULL", f"every address of {name} has a holder; none leaked"
         return (
@@ -53,7 +53,7 @@ def notes(result: CensusResult, *, is_kept: bool) -> tuple[str, ...]:
             f"Addresses were taken and released all the time: after {len(result.walks)} walks, some of these may still be "
             "held. The result is not stored. `vipconsole quiet` waits for quiet."
         )
-    if result.found_nothing_free and result.unaccounted:
+    if result.is_network_full and result.unaccounted:
         said.append(
             "A probe got no address. The result compares snapshots from before and after only, so it is not stored for glance."
         )
@@ -84,9 +84,9 @@ def as_json(result: CensusResult, code: int, *, is_kept: bool) -> str:
         "addresses": [str(address) for address in result.unaccounted],
         "load_balancers_at_most": result.load_balancers_at_most,
         "is_settled": result.is_settled,
-        "is_full": result.found_nothing_free,
+        "is_full": result.is_network_full,
         "is_kept": is_kept,
-        "walks": [{"visited": len(walk.visited), "steps": walk.steps} for walk in result.walks],
+        "walks": [{"visited": len(walk.addresses), "steps": walk.steps} for walk in result.walks],
         "notes": list(notes(result, is_kept=is_kept)),
     }
     return json.dumps(document, indent=1) + "\n"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.durations import stamp
-from console.operations.census.values import CensusResult
+from console.operations.census_walk import CensusResult
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, LeakVerdict, Proof
 from console.text import duration, listed, plural
@@ -78,16 +78,16 @@ def _headline(outcomes: tuple[RemovalOutcome, ...], absent: tuple[str, ...]) -> 
     )
     if absent:
         removed += f", {len(absent)} not found"
-    kept = sum(len(outcome.kept) for outcome in outcomes)
+    kept = sum(len(outcome.retained_objects) for outcome in outcomes)
     said = f"{removed}, {plural(kept, 'object')} kept" if kept else removed
     return Text.assemble((worst.upper(), STYLES[worst]), "  ", (said, "bold"))
 
 
 def _add(table: Table, outcome: RemovalOutcome) -> None:
-    lines = [Text(counted(outcome.removed) or "nothing", style="")]
+    lines = [Text(counted(outcome.removed_objects) or "nothing", style="")]
     lines += [
         Text(f"kept {retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}")
-        for retained_object in outcome.kept
+        for retained_object in outcome.retained_objects
     ]
     if outcome.state is not RemovalState.REMOVED:
         if outcome.waits_for:

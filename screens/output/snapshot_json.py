@@ -12,7 +12,7 @@ from console.durations import iso
 from console.errors import Result, Unknown, known
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
-from console.swarm.values import Engine
+from console.swarm.model import Engine
 
 SCHEMA = "vipconsole.glance/1"
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, LeakVerdict, Proof
-from console.swarm.values import ObjectKind, StackObject
+from console.swarm.model import ObjectKind, StackObject
 from console.text import duration, listed, plural
 
 SCHEMA = "vipconsole.stack-rm/1"
@@ -43,10 +43,10 @@ def _stack(outcome: RemovalOutcome) -> Mapping[str, Any]:
         "name": outcome.stack,
         "state": outcome.state,
         "took_s": round(outcome.took_s, 3),
-        "removed": [_object(stack_object) for stack_object in outcome.removed],
+        "removed": [_object(stack_object) for stack_object in outcome.removed_objects],
         "kept": [
             {**_object(retained_object.object), "reason": retained_object.reason}
-            for retained_object in outcome.kept
+            for retained_object in outcome.retained_objects
         ],
         "waits_for": list(outcome.waits_for),
         "is_drained": outcome.is_drained,
@@ -93,7 +93,7 @@ def plan_lines(plan: RemovalPlan) -> Iterator[str]:
             names = [stack_object.name for stack_object in stack.of(kind)]
             if names:
                 yield f"  remove  {plural(len(names), kind)}: {listed(names, NAMES_SHOWN)}"
-        for kept in stack.kept:
+        for kept in stack.retained_objects:
             yield f"  keep    {kept.object.kind} {kept.object.name}: {kept.reason}"
     yield (
         f"Services are removed first, everything else after their tasks have ended "
@@ -119,7 +119,7 @@ def interrupted_lines(outcomes: tuple[RemovalOutcome, ...], again: str) -> Itera
     """Yield what was done when it was interrupted, and how to finish."""
     yield "vipconsole: interrupted; nothing more was started."
     for outcome in outcomes:
-        done = counted(outcome.removed) or "nothing"
+        done = counted(outcome.removed_objects) or "nothing"
         yield f"  {outcome.stack}: {'all removed' if outcome.state is RemovalState.REMOVED else f'{done} removed so far'}"
     if again:
         yield f"  To finish: {again}"
@@ -133,7 +133,9 @@ def exit_code(outcomes: tuple[RemovalOutcome, ...], proof: Proof, absent: tuple[
     if RemovalState.UNFINISHED in states:
         return 2
     return int(
-        bool(absent) or proof.verdict is LeakVerdict.LEAKED or any(outcome.kept for outcome in outcomes)
+        bool(absent)
+        or proof.verdict is LeakVerdict.LEAKED
+        or any(outcome.retained_objects for outcome in outcomes)
     )
 
 

@@ -8,7 +8,7 @@ from console.diagnosis.values import Severity
 from console.durations import TimeFormat, stamp
 from console.errors import Unknown, known
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
-from console.swarm.values import Engine, SwarmState
+from console.swarm.model import Engine, SwarmState
 from console.text import duration, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
 

@@ -7,7 +7,7 @@ from console.addresses.accounting import NetworkAccount, account
 from console.addresses.holders import HolderKind, duplicate_addresses
 from console.addresses.leaks import LeakCertainty, LeakEvidence
 from console.errors import Unknown
-from console.swarm.values import Node, SwarmState
+from console.swarm.model import Node, SwarmState
 from tests.support.swarms import HERE, network, service, subnet, swarm, task
 
 PROXY = "id-proxy"

@@ -20,7 +20,7 @@ from console.addresses.leaks import (
     why_no_evidence,
 )
 from console.errors import Unknown
-from console.swarm.values import Network, Node, SwarmState
+from console.swarm.model import Network, Node, SwarmState
 from tests.support.swarms import HERE, LONG_AGO, NOW, entry, network, service, swarm, task
 
 PROXY = "id-proxy"

@@ -17,7 +17,7 @@ from console.addresses.leaks import (
     LeakEvidence,
 )
 from console.errors import Unknown
-from console.swarm.values import ALIVE, Network, Service, SwarmState, Task
+from console.swarm.model import ALIVE, Network, Service, SwarmState, Task
 from tests.support.swarms import HERE, LONG_AGO, network, service, subnet, swarm, task
 
 NETWORKS = ("id-proxy", "id-other", "id-gone")

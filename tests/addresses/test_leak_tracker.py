@@ -9,7 +9,7 @@ import pytest
 from console.addresses.leak_tracker import LeakTracker, drop_addresses, step
 from console.addresses.leaks import LeakEntry, LeakLog
 from console.errors import Unknown, known
-from console.swarm.values import (
+from console.swarm.model import (
     Engine,
     LocalEndpoint,
     Network,

@@ -10,7 +10,7 @@ from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.details import describe_address, describe_rest, index_swarm_objects
 from console.addresses.leaks import AllocatorGeneration, Census, LeakEntry
 from console.addresses.map import AddressMap, CellKind, map_network
-from console.swarm.values import Network, Node, SwarmState
+from console.swarm.model import Network, Node, SwarmState
 from tests.support.swarms import HERE, NOW, ago, network, service, subnet, swarm, task
 
 PROXY = "id-proxy"

@@ -53,7 +53,7 @@ from console.clock import SystemClock
 from console.journal.reader import DaemonLog
 from console.journal.recordings import GrowingJournal
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE

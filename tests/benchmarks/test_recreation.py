@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from console.operations.network_recreation.recreation import RecreationResult
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.parse import moment
 from tests.contract.world import World
 from tests.engine.lab import running_engine
@@ -129,7 +129,7 @@ async def recreated(stage: Stage, folder: Path) -> tuple[float, float]:
     before, known = stage.facts(), stage.leaked()
     stage.folder = folder
     result = await stage.forward(NEW)
-    assert (stage.subnets(), result.told) == ([NEW], ())
+    assert (stage.subnets(), result.sentences) == ([NEW], ())
     assert stage.facts()["running"] == before["running"]
     # What was lost by hand in the round before is lost still.
     assert stage.leaked() == known

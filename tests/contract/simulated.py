@@ -28,6 +28,6 @@ def simulated_world(api_version: str = "1.41") -> Iterator[World]:
 
             with World(socket, pass_time, restart, "simulator") as world:
                 world.log = lambda: running.run(
-                    lambda model: "".join(f"{each.text}\n" for each in model.store.said.lines)
+                    lambda model: "".join(f"{each.text}\n" for each in model.store.dockerd_log.lines)
                 )
                 yield world

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.operations.census.census import CensusDependencies, take_census
-from console.operations.census.values import CensusResult
+from console.operations.census import CensusDependencies, take_census
+from console.operations.census_walk import CensusResult
 from console.operations.probes import ProbeOwner, Prober
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.contract.world import NOWHERE, World
 
@@ -87,7 +87,7 @@ async def test_several_subnets_are_all_walked(world: World, *, with_ipv6: bool) 
     found = await census(world, network)
     assert {str(each) for each in found.unaccounted} == leaked
     assert found.is_settled
-    assert not found.found_nothing_free
+    assert not found.is_network_full
 
 
 def test_a_full_network_is_proven_by_what_was_allocated_after_the_probe(world: World) -> None:

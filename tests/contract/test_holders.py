@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.contract.world import NOWHERE, World, addresses_of
 
@@ -151,8 +151,8 @@ async def test_what_is_attached_is_read_as_it_is_asked_for(world: World) -> None
     connection = EngineConnection(f"unix://{world.socket}", 30)
     try:
         reader = EngineReader(connection)
-        found = await reader.attached(name)
-        nothing = await reader.attached(world.fresh("nobody"))
+        found = await reader.attachments(name)
+        nothing = await reader.attachments(world.fresh("nobody"))
     finally:
         connection.close()
 

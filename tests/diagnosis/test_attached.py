@@ -3,7 +3,7 @@ from dataclasses import replace
 from console.addresses.accounting import account
 from console.diagnosis.attachments import Attachments, RecreationImpact, find_attachments
 from console.errors import Unknown
-from console.swarm.values import Node, SwarmState
+from console.swarm.model import Node, SwarmState
 from tests.support.swarms import HERE, network, service, swarm, task
 
 PROXY = "id-proxy"

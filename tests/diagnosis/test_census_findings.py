@@ -10,7 +10,7 @@ from console.diagnosis.values import Assessment, Severity
 from console.errors import Result, Unknown
 from console.journal.summary import summarise
 from console.settings import Thresholds
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from tests.support.swarms import LONG_AGO, NOW, ago, network, service, snapshot, swarm
 
 PROXY = "id-proxy"

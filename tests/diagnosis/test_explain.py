@@ -13,7 +13,7 @@ from console.errors import Unknown, UsageError
 from console.journal.signatures import Confidence
 from console.journal.values import Batch
 from console.settings import Thresholds
-from console.swarm.values import Service, SwarmState, Task
+from console.swarm.model import Service, SwarmState, Task
 from tests.journal.lines import START_LINE, entry, line
 from tests.support.swarms import HERE, ago, network, service, snapshot, swarm
 from tests.support.why import (

@@ -12,7 +12,7 @@ from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
-from console.swarm.values import Node, SwarmState
+from console.swarm.model import Node, SwarmState
 from tests.support.swarms import HERE, ago, network, service, snapshot, swarm, task
 
 PROXY, OTHER = "id-proxy", "id-other"

@@ -5,14 +5,14 @@ import pytest
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Finding, Severity
 from console.settings import Thresholds
-from console.swarm.values import Node
+from console.swarm.model import Node
 from tests.support.swarms import HERE, network, service, snapshot, swarm
 
 MACHINE = "0123456789abcdef0123456789abcdef"
 BY = f"{MACHINE}/77"
-TWO = Node("n2", "two", "ready", "active", is_manager=True, is_leader=False, wanted_role="manager")
+TWO = Node("n2", "two", "ready", "active", is_manager=True, is_leader=False, desired_role="manager")
 PAUSED = replace(TWO, availability="pause", handover=BY, availability_before="active")
-DEMOTED = replace(PAUSED, is_manager=False, wanted_role="worker")
+DEMOTED = replace(PAUSED, is_manager=False, desired_role="worker")
 DRAINED = replace(PAUSED, availability="drain", availability_before="drain")
 
 

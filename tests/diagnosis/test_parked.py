@@ -5,7 +5,7 @@ from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Finding, Severity, UnfinishedRun
 from console.errors import Unknown
 from console.settings import Thresholds
-from console.swarm.values import Service
+from console.swarm.model import Service
 from tests.support.swarms import NOW, network, service, snapshot, swarm
 
 HERE, THERE = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"

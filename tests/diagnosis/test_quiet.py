@@ -13,7 +13,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.errors import Unknown, known
 from console.settings import Quiet
-from console.swarm.values import Node
+from console.swarm.model import Node
 from tests.support.quiet import EVERYTHING, RULES, RUNS, WEB, check, crash_loop, judged, names, of_web
 from tests.support.swarms import HERE, NOW, ago, service, swarm, task
 from tests.test_layers import modules_after

@@ -17,7 +17,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
-from console.swarm.values import SwarmState, Task
+from console.swarm.model import SwarmState, Task
 from tests.support.quiet import RUNS, WEB, judged, names, of_web, seen
 from tests.support.swarms import NOW, ago, engine, swarm, task
 

@@ -10,7 +10,7 @@ from console.diagnosis.why.evidence import ServiceStanding
 from console.diagnosis.why.explain import explain
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
-from console.swarm.values import PublishedPort, Task
+from console.swarm.model import PublishedPort, Task
 from tests.support.swarms import HERE, ago, network, service, snapshot, swarm
 from tests.support.why import PROXY, ROOMY, app, failures, one, value, why
 

@@ -14,7 +14,7 @@ from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, Own
 from console.settings import Quiet, SnapshotSettings, Thresholds
 from console.swarm.events import EventGap, Listening, StreamItem
-from console.swarm.values import Event, SwarmState
+from console.swarm.model import Event, SwarmState
 from tests.support.hosts import OWN, activity
 from tests.support.swarms import NOW, service, swarm, task
 

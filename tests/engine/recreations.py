@@ -13,26 +13,26 @@ from typing import Any
 from console.clock import SystemClock
 from console.host.identity import static_addresses
 from console.operations.changes import RetryingChanger
-from console.operations.network_recreation.job import RecreationDependencies, interval_of_this_machine_s
+from console.operations.network_recreation.job import RecreationDependencies, start_interval_s
 from console.operations.network_recreation.plan import (
     RecreationEnvironment,
     RecreationInputs,
+    RecreationOwner,
     RecreationRequest,
-    Whose,
-    survey,
+    read_inputs,
 )
 from console.operations.network_recreation.record import Record
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
 from tests.support.keeping import Keeper
 from tests.support.touched import TouchList
 
-WHOSE = Whose("machine-a", "run-1")
+WHOSE = RecreationOwner("machine-a", "run-1")
 LABELS, OPTIONS = {"kept": "yes"}, {"com.docker.network.driver.mtu": "1400"}
 
 
@@ -257,20 +257,20 @@ class Stage:
         reader = EngineReader(self.connection)
         keep = Keeper(self.folder).keep
         return RecreationDependencies(
-            reader, changer, retrying, WHOSE, keep, self.say, interval_of_this_machine_s(), self.waits_for
+            reader, changer, retrying, WHOSE, keep, self.say, start_interval_s(), self.waits_for
         )
 
     async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""
         reader = EngineReader(self.connection)
-        seen = await survey(reader, self.engine.host, self.name, kept)
+        seen = await read_inputs(reader, self.engine.host, self.name, kept)
         # The engine is private, and so not proven to be this host's own; its files can be read all the same.
         ids = [each.container_id for each in seen.endpoints]
         given = static_addresses(Path(seen.snapshot.engine.root_dir), ids, self.name)
         around = RecreationEnvironment((), seen.environment.pools, given)
         wanted = RecreationRequest(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
         plan = plan_recreation(RecreationInputs(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)
-        assert plan.refused == ()
+        assert plan.refusals == ()
         assert plan.record is not None
         return Recreation(self.dependencies(), plan.record, around, wanted.first)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined
-from console.operations.changes import Claimant, clear_the_way
+from console.operations.claims import Claimant, clear_the_way
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
@@ -82,7 +82,7 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
         stage.when_said = receive
         there = await stage.forward("10.10.0.0/16")
 
-        assert (stage.subnets(), there.told, there.newcomers) == (["10.10.0.0/16"], (), ())
+        assert (stage.subnets(), there.sentences, there.newcomers) == (["10.10.0.0/16"], (), ())
         assert stage.facts() == before
         assert {each.name for each in there.outages} == {
             name for name, count in before["running"].items() if count
@@ -102,7 +102,7 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
 
         back = await stage.back()
 
-        assert (stage.subnets(), back.told) == (["10.0.200.0/24"], ())
+        assert (stage.subnets(), back.sentences) == (["10.0.200.0/24"], ())
         assert stage.facts() == before
         assert stage.address("proxy-fixed") == stage.given_address
         assert stage.leaked() == {}
@@ -139,7 +139,7 @@ async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
         # Some are parked, and nothing but their labels tells of it.
         await killed(stage, new, "parking", after=7)
         forget(tmp_path)
-        assert (await stage.back(from_labels=True)).told == ()
+        assert (await stage.back(from_labels=True)).sentences == ()
         assert (stage.subnets(), stage.facts()) == ([old], before)
 
         # The network is gone, and there is nothing left to work with but docker.
@@ -162,7 +162,7 @@ async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
         # Some are back on the new network already; the labels of the others tell how to go on.
         await killed(stage, new, "bringing back", after=5)
         forget(tmp_path)
-        assert (await stage.forward(new)).told == ()
+        assert (await stage.forward(new)).sentences == ()
         assert stage.subnets() == [new]
         assert stage.facts()["running"] == before["running"]
         assert stage.facts()["containers"] == before["containers"]
@@ -192,7 +192,7 @@ async def test_dockerd_is_killed_and_somebody_updates_a_service_in_the_middle(
 
         assert stage.subnets() == [new]
         # A container without a restart policy does not outlive the daemon; it is attached all the same.
-        assert result.told == tuple(
+        assert result.sentences == tuple(
             f"The container shaken-{each} is no longer running." for each in ("fixed", "shell")
         )
         after = stage.facts()

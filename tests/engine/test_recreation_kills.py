@@ -10,7 +10,7 @@ import pytest
 
 from console.runbook.language.file import parse_runbook
 from console.runbook.run.view import RunState
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
 from tests.engine.recreations import Stage, small_stacks

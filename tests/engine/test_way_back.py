@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.operations.network_recreation.record import NetworkRecord
-from console.operations.network_recreation.way_back import create_command, left_out
+from console.operations.network_recreation.way_back import create_command, inexpressible_settings
 from console.swarm import parse
 from console.swarm.parse import VXLAN_OPTION
 from tests.contract.world import World
@@ -57,7 +57,7 @@ def test_the_command_of_the_way_back_makes_an_equal_network(
         definition = parse.network(before)
         # What an API call makes, not what was asked for, is what there is to keep.
         record = NetworkRecord(definition.id, name, definition.body)
-        assert left_out(record, ()) == ()
+        assert inexpressible_settings(record, ()) == ()
         told = [each.get("AuxiliaryAddresses") for each in before["IPAM"]["Config"]]
         assert any(told) or asked is not LOCAL
         world.client.remove_network(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.contract.traits import EngineTraits
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine, running_engine

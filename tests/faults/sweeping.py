@@ -28,7 +28,7 @@ from console.runbook.store import database
 from console.runbook.store.log import append_if_allowed
 from console.runbook.store.viewer import read_stored_run
 from console.settings import Settings, SnapshotSettings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import deeds
 from tests.support.engines import Simulation, simulation
@@ -213,9 +213,9 @@ def _count_points(points: Any, fault: Fault | None) -> None:
         point()
         return entry
 
-    async def counted_ask(self: EngineConnection, asked: str, question: Callable[[Any], Any]) -> Any:
+    async def counted_ask(self: EngineConnection, purpose: str, question: Callable[[Any], Any]) -> Any:
         point()
-        answer = await ask(self, asked, question)
+        answer = await ask(self, purpose, question)
         point()
         return answer
 

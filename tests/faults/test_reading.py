@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Unknown
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from tests.support.engines import Simulation, read_swarm, simulation
 
 PARTS = {

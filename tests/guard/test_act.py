@@ -19,7 +19,7 @@ from console.journal.values import Batch, Window
 from console.settings import Guard, Quiet, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
@@ -187,7 +187,7 @@ async def test_unused_overlays_go_while_it_is_quiet_and_the_network_of_the_batch
     engine.advance(10)
     async with bench(engine, tmp_path) as guard:
         outcome = await guard.act()
-        assert outcome.pruning.removed == ("old",)
+        assert outcome.pruning.removed_names == ("old",)
         assert "1 unused overlay removed: old." in outcome.decision.sentence
     assert {each.name for each in engine.store.networks.values()} >= {"proxy", "young", "ingress"}
 

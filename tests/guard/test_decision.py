@@ -14,7 +14,7 @@ from console.guard.shortage import Daemon, GuardDecision, GuardInputs, GuardOpti
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, JournalEntry
 from console.settings import Thresholds
-from console.swarm.values import Network, Node, Service, SwarmState, Task
+from console.swarm.model import Network, Node, Service, SwarmState, Task
 from tests.journal.lines import START_LINE, line, vip_line
 from tests.support.swarms import HERE, LONG_AGO, NOW, ago, network, service, snapshot, swarm, task
 
@@ -123,7 +123,7 @@ PARKED = replace(
 PAUSED_NODE = replace(
     FOLLOWER,
     availability="pause",
-    wanted_role="manager",
+    desired_role="manager",
     handover="elsewhere/7",
     availability_before="active",
 )

@@ -12,8 +12,8 @@ import pytest
 from console.errors import HostError
 from console.journal.recordings import GrowingJournal
 from console.journal.values import Batch, Window
-from console.simulator.dockerd_log import KEPT, LONGEST, JournalFile, Said
-from console.simulator.events import Timeline
+from console.simulator.dockerd_log import MAX_FILE_LINES, MAX_LINES, DockerdLog, JournalFile
+from console.simulator.objects import Timeline
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 
@@ -32,12 +32,12 @@ class Quick:
 
 
 @pytest.fixture
-def said() -> Said:
-    return Said(Timeline(NOW))
+def said() -> DockerdLog:
+    return DockerdLog(Timeline(NOW))
 
 
 @pytest.fixture
-def path(said: Said, tmp_path: Path) -> Iterator[Path]:
+def path(said: DockerdLog, tmp_path: Path) -> Iterator[Path]:
     """Give the file that a simulated dockerd writes to."""
     with closing(JournalFile(said, tmp_path / "journal")):
         yield tmp_path / "journal"
@@ -79,7 +79,7 @@ async def following(
         yield Reader(batches)
 
 
-async def test_what_is_written_later_is_followed(said: Said, tmp_path: Path) -> None:
+async def test_what_is_written_later_is_followed(said: DockerdLog, tmp_path: Path) -> None:
     said.write("info", "before")
     file = JournalFile(said, tmp_path / "journal")
     batch = await journal(tmp_path / "journal").read(Window())
@@ -96,7 +96,7 @@ async def test_what_is_written_later_is_followed(said: Said, tmp_path: Path) -> 
     said.write("info", "unheard")
 
 
-async def test_it_begins_at_a_time_or_now(said: Said, path: Path) -> None:
+async def test_it_begins_at_a_time_or_now(said: DockerdLog, path: Path) -> None:
     said.write("info", "one")
     async with following(path, since=NOW) as reader:
         assert await reader.messages(1) == ["one"]
@@ -108,7 +108,7 @@ async def test_it_begins_at_a_time_or_now(said: Said, path: Path) -> None:
         assert await asyncio.gather(*waiting) == [["two"], ["two"]]
 
 
-async def test_half_a_line_is_waited_for_and_nonsense_is_counted(said: Said, path: Path) -> None:
+async def test_half_a_line_is_waited_for_and_nonsense_is_counted(said: DockerdLog, path: Path) -> None:
     said.write("info", "whole")
     line = content(path)
     append(path, b"no json\n" + line[:30])
@@ -119,21 +119,21 @@ async def test_half_a_line_is_waited_for_and_nonsense_is_counted(said: Said, pat
         assert len((await anext(batches)).entries) == 1
 
 
-async def test_a_file_that_is_begun_anew_is_followed_on(said: Said, path: Path) -> None:
+async def test_a_file_that_is_begun_anew_is_followed_on(said: DockerdLog, path: Path) -> None:
     said.write("info", "first")
     async with following(path, since=NOW) as reader:
         assert await reader.messages(1) == ["first"]
-        for number in range(LONGEST + 10):
+        for number in range(MAX_FILE_LINES + 10):
             said.write("info", f"n{number}")
             if number % 500 == 0:
                 await asyncio.sleep(0.01)
-        assert len(content(path).splitlines()) <= KEPT + 20
-        found = await reader.messages(LONGEST + 10)
-        assert found == [f"n{number}" for number in range(LONGEST + 10)]
+        assert len(content(path).splitlines()) <= MAX_LINES + 20
+        found = await reader.messages(MAX_FILE_LINES + 10)
+        assert found == [f"n{number}" for number in range(MAX_FILE_LINES + 10)]
         assert reader.gaps == []
 
 
-async def test_what_was_begun_anew_without_the_place_is_a_gap(said: Said, path: Path) -> None:
+async def test_what_was_begun_anew_without_the_place_is_a_gap(said: DockerdLog, path: Path) -> None:
     said.write("info", "first")
     async with following(path, after="s=gone;i=1") as reader:
         assert await reader.messages(1) == ["first"]
@@ -146,8 +146,8 @@ async def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
             await reader.messages(1)
 
 
-def test_lines_have_the_form_of_journalctl(said: Said, path: Path) -> None:
-    said.service_failed("s" * 25, "no address", is_update=False, is_init=False)
+def test_lines_have_the_form_of_journalctl(said: DockerdLog, path: Path) -> None:
+    said.write_service_failure("s" * 25, "no address", is_update=False, is_init=False)
     fields = json.loads(path.read_text())
     assert fields["_SYSTEMD_UNIT"] == "docker.service"
     assert fields["_TRANSPORT"] == "stdout"

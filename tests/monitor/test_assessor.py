@@ -12,7 +12,7 @@ from console.diagnosis.values import Assessment, Snapshot
 from console.journal.summary import summarise
 from console.monitor.assessor import AGE_S, AssessmentInputs, Assessor
 from console.settings import Thresholds
-from console.swarm.values import Engine, Network, SwarmState
+from console.swarm.model import Engine, Network, SwarmState
 from tests.support.swarms import LONG_AGO, NOW, ago, entry, network, service, swarm, task
 from tests.support.watching import HandClock
 

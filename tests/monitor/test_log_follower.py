@@ -15,7 +15,7 @@ from console.journal.values import Batch, JournalEntry, JournalGap, Window
 from console.monitor.log_follower import LogFollower
 from console.monitor.values import MAX_LINES, Log, StatePublisher
 from console.settings import SnapshotSettings
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from tests.journal.lines import VIP_LINE
 from tests.support.swarms import NOW, service, swarm
 from tests.support.watching import HandClock

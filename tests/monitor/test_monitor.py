@@ -15,8 +15,8 @@ from console.monitor.monitor import Monitor, Sources
 from console.monitor.values import MonitorState
 from console.settings import Quiet, Settings
 from console.simulator.engine import Identity, SimulatedEngine
-from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_services
-from console.swarm.connection import EngineConnection
+from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once, remove_services
+from console.swarm.client import EngineConnection
 from tests.support.engines import Simulation, simulation
 from tests.support.watching import NO_LOG, Watching, account_of, watching
 
@@ -47,7 +47,7 @@ def is_seen(monitor_state: MonitorState) -> bool:
     return monitor_state.snapshot.value is not None and monitor_state.snapshot.failure is None
 
 
-def deployed(watched: Watching, name: str = "ghost") -> Deployed:
+def deployed(watched: Watching, name: str = "ghost") -> DeployedStack:
     return watched.do(lambda engine: deploy(engine, name, APP))
 
 

@@ -9,7 +9,7 @@ from console.monitor.schedule import (
     MAX_DUE_INSPECTIONS,
     InspectionSchedule,
 )
-from console.swarm.values import Network, NetworkDetail, Service, SwarmState, Task
+from console.swarm.model import Network, NetworkDetail, Service, SwarmState, Task
 from tests.support.swarms import network, service, swarm, task
 
 SETTLE_S = 2.0

@@ -11,7 +11,7 @@ from console.addresses.leaks import AllocatorGeneration, Census, LeakLog, alloca
 from console.errors import Unknown
 from console.monitor.history import History, Series, add_point, series_of, thin_points
 from console.monitor.values import StatePublisher
-from console.swarm.values import Engine, SwarmState
+from console.swarm.model import Engine, SwarmState
 from tests.support.swarms import HERE, NOW, engine, network, swarm
 from tests.support.watching import HandClock
 

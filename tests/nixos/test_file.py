@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined, HostError, Unknown
-from console.nixos.edit import Edit, commit_command, inspect_edit, kept_for, said_by_git
+from console.nixos.edit import Edit, backup_of, commit_command, git_state, inspect_edit
 from console.nixos.file import LIMIT_BYTES, FileBackup, NixosPaths, digest_of, read_nix_file, unified_diff
 from console.nixos.swarm_nix import SubnetVerdict
 from tests.nixos.cases import unit
@@ -41,7 +41,7 @@ async def snapshot(repository: Path, path: str = "nix/modules/swarm.nix") -> Edi
 
 
 def kept(state: Path, edit: Edit) -> FileBackup:
-    return kept_for(state, edit.file.path, "proxy", SUBNET)
+    return backup_of(state, edit.file.path, "proxy", SUBNET)
 
 
 def modes(folder: Path) -> set[int]:
@@ -250,27 +250,27 @@ def test_what_is_no_file_that_can_be_edited_is_an_error(
 async def test_git_tells_what_is_not_committed_and_what_a_flake_does_not_see(repository: Path) -> None:
     path = repository / "nix/modules/swarm.nix"
     run = NixosPaths().run
-    assert await said_by_git(path, run) == "swarm.nix is not in a git repository."
+    assert await git_state(path, run) == "swarm.nix is not in a git repository."
     git(repository, "init", "-q")
-    assert "a flake does not see it" in str(await said_by_git(path, run))
+    assert "a flake does not see it" in str(await git_state(path, run))
     git(repository, "add", "nix/modules/swarm.nix")
     git(repository, "commit", "-qm", "first")
-    assert await said_by_git(path, run) == ""
+    assert await git_state(path, run) == ""
     (repository / "other").write_text("x")
-    assert await said_by_git(path, run) == ""
+    assert await git_state(path, run) == ""
     path.write_bytes(SOURCE + b"\n")
-    assert await said_by_git(path, run) == "swarm.nix has uncommitted changes."
+    assert await git_state(path, run) == "swarm.nix has uncommitted changes."
     (repository / ".gitignore").write_text("*.nix\n")
     git(repository, "rm", "-q", "--cached", "nix/modules/swarm.nix")
     git(repository, "commit", "-qam", "second")
-    assert "a flake does not see it" in str(await said_by_git(path, run))
+    assert "a flake does not see it" in str(await git_state(path, run))
 
 
 async def test_a_repository_of_another_user_is_told_with_what_helps(repository: Path) -> None:
     git(repository, "init", "-q")
     os.chown(repository, *AS_NOBODY)
     os.chown(repository / ".git", *AS_NOBODY)
-    said = await said_by_git(repository / "nix/modules/swarm.nix", NixosPaths().run)
+    said = await git_state(repository / "nix/modules/swarm.nix", NixosPaths().run)
     assert isinstance(said, Unknown)
     assert "git config --global --add safe.directory" in said.hint
 
@@ -296,7 +296,7 @@ async def test_the_command_that_commits_is_told_and_works(repository: Path, stat
     command = commit_command(edit, "proxy", SUBNET)
     who = [f"GIT_{role}_{what}=a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
     await NixosPaths().run((*who, "sh", "-c", command), 60)
-    assert await said_by_git(edit.file.path, NixosPaths().run) == ""
+    assert await git_state(edit.file.path, NixosPaths().run) == ""
 
 
 def test_a_digest_is_sha_256() -> None:

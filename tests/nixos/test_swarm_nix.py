@@ -6,8 +6,8 @@ from ipaddress import IPv4Network
 import pytest
 
 from console.errors import Declined, HostError, Unknown
-from console.nixos.edit import NotNix, nix_agrees, parsed_by_nix, require_only_insertion
-from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, edited, read
+from console.nixos.edit import NotNix, nix_agrees, parse_with_nix, require_only_insertion
+from console.nixos.swarm_nix import Insertion, NetworkSetting, SubnetVerdict, insert, read
 from tests.nixos.cases import Case, unit
 from tests.nixos.hidden import HARMLESS, PLAIN, REFUSED, UNDERSTOOD
 from tests.nixos.table import CASES
@@ -37,7 +37,7 @@ def test_only_the_subnet_is_put_in_and_only_once(case: Case) -> None:
     if reading.insertion is None:
         assert case.before == case.after
         return
-    new = edited(case.before, reading.insertion)
+    new = insert(case.before, reading.insertion)
     assert new == case.after
     require_only_insertion(case.before, new, reading.insertion)
     again = read_case(new)
@@ -49,7 +49,7 @@ async def test_to_nix_itself_the_edit_is_one_change_in_one_place(case: Case) -> 
     reading = read_case(case.before)
     if reading.insertion is None:
         # Every file of the table is Nix: what is refused is not refused for being broken.
-        assert await parsed_by_nix(case.before)
+        assert await parse_with_nix(case.before)
         return
     agreed = await nix_agrees(case.before, case.after, reading.insertion)
     assert agreed == "For Nix, the two versions differ in this one place only."
@@ -82,7 +82,7 @@ async def test_what_is_no_nix_is_left_alone(broken: str, line: int) -> None:
     assert reading.insertion is None
     assert reading.lines[0] >= line
     with pytest.raises(NotNix):
-        await parsed_by_nix(broken.encode())
+        await parse_with_nix(broken.encode())
 
 
 def test_a_comma_that_is_looked_for_takes_no_time_in_long_comments() -> None:
@@ -95,7 +95,7 @@ def test_a_command_inside_another_is_understood(case: Case) -> None:
     reading = read_case(case.before)
     assert (reading.verdict, reading.lines) == (case.verdict, case.lines), reading
     assert reading.insertion is not None
-    new = edited(case.before, reading.insertion)
+    new = insert(case.before, reading.insertion)
     assert new == case.after
     require_only_insertion(case.before, new, reading.insertion)
     assert read_case(new).verdict is SubnetVerdict.PRESENT
@@ -107,7 +107,7 @@ def test_a_command_inside_another_is_understood(case: Case) -> None:
 @pytest.mark.process
 async def test_nix_reads_every_such_file() -> None:
     files = (*(case.after for case in UNDERSTOOD), *(text.encode() for text in REFUSED))
-    assert await parsed_by_nix(b"[\n" + b"".join(b"(pkgs: (" + each + b"))\n" for each in files) + b"]\n")
+    assert await parse_with_nix(b"[\n" + b"".join(b"(pkgs: (" + each + b"))\n" for each in files) + b"]\n")
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -163,7 +163,7 @@ def insertion() -> Insertion:
 async def test_an_edit_that_does_anything_else_is_refused_by_both_parsers(
     spoil: Callable[[bytes], bytes],
 ) -> None:
-    new = spoil(edited(GOOD, insertion()))
+    new = spoil(insert(GOOD, insertion()))
     with pytest.raises(Declined):
         require_only_insertion(GOOD, new, insertion())
     with pytest.raises(Declined):
@@ -173,7 +173,7 @@ async def test_an_edit_that_does_anything_else_is_refused_by_both_parsers(
 @pytest.mark.process
 async def test_nix_says_where_a_file_is_broken_and_nothing_of_the_copy() -> None:
     with pytest.raises(NotNix) as raised:
-        await parsed_by_nix(b"{\n  a = b;\n}\n")
+        await parse_with_nix(b"{\n  a = b;\n}\n")
     assert raised.value.sentence == "undefined variable 'b' (line 2)."
 
 
@@ -181,6 +181,6 @@ async def test_without_nix_that_is_said_and_is_no_refusal() -> None:
     async def nothing(argv: Sequence[str], _: float) -> bytes:
         raise HostError(f"The command `{argv[0]}` is not on this host.")
 
-    agreed = await nix_agrees(GOOD, edited(GOOD, insertion()), insertion(), nothing)
+    agreed = await nix_agrees(GOOD, insert(GOOD, insertion()), insertion(), nothing)
     assert isinstance(agreed, Unknown)
     assert agreed.reason == "The command `nix-instantiate` is not on this host."

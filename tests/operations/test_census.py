@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from console.errors import Declined, UsageError
-from console.operations.census.census import decline_unless_walkable, take_census, walkable_network
-from console.operations.census.values import STEPS_AT_MOST
+from console.operations.census import decline_unless_walkable, take_census, walkable_network
+from console.operations.census_walk import STEPS_AT_MOST
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.censuses import census, leak, means_for, names
 from tests.support.engines import simulation
@@ -106,7 +106,7 @@ async def test_a_walk_ends_when_the_ring_of_the_last_subnet_has_closed() -> None
     engine.networks.create({"Name": "wide", "Driver": "overlay", "IPAM": {"Config": subnets}})
     engine.advance(0.1)
     found = await census(engine, "wide")
-    assert [len(each.visited) for each in found.walks] == [5 + 29] * 2
+    assert [len(each.addresses) for each in found.walks] == [5 + 29] * 2
 
 
 async def test_only_the_ip_range_is_walked() -> None:
@@ -179,7 +179,7 @@ async def test_where_no_address_is_to_be_had_nothing_is_walked() -> None:
         a_service(engine, proxy, name=f"s{number}", replicas=0)
     engine.advance(1)
     found = await census(engine)
-    assert found.found_nothing_free
+    assert found.is_network_full
     assert names(found) == engine.addresses_of("proxy", "leaked")
     # It rests on looks alone.
     assert found.evidence is None
@@ -198,7 +198,7 @@ async def test_where_every_address_has_a_holder_nothing_is_created() -> None:
             replace(dependencies, changer=EngineChanger(connection, told.append)), "proxy"
         )
         connection.close()
-    assert (found.found_nothing_free, found.unaccounted, told) == (True, (), [])
+    assert (found.is_network_full, found.unaccounted, told) == (True, (), [])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.operations.census.census import take_census
+from console.operations.census import take_census
 from console.operations.probes import ProbeOwner, Prober, probe_spec, remove_leftovers
 from console.swarm.changer import EngineChanger
 from tests.simulator.swarms import a_network, a_service, a_swarm

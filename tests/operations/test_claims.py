@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.operations.changes import Claimant, clear_the_way, decline_if_claimed
+from console.operations.claims import Claimant, clear_the_way, decline_if_claimed
 from console.operations.probes import ProbeOwner, probe_spec
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
+from console.swarm.model import Service
 from console.swarm.reader import EngineReader
-from console.swarm.values import Service
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import simulation
 from tests.support.swarms import service

@@ -11,11 +11,11 @@ from console.operations.reclaim.handover import WORKER_FOR_S, Ending, Handover
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.managers import refusal, restore, roles_of
+from console.swarm.model import Node
 from console.swarm.parse import HANDOVER_LABEL
 from console.swarm.reader import EngineReader
-from console.swarm.values import Node
 from tests.simulator.swarms import a_network, a_service
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime

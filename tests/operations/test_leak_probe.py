@@ -11,9 +11,9 @@ from console.operations.leak_probe import TASKS, LeakProbe, Leaks
 from console.operations.probes import ProbeOwner, remove_leftovers
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from tests.simulator.swarms import a_network, a_swarm, check_books
+from tests.simulator.swarms import a_network, a_swarm, check_pools
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
 
@@ -55,7 +55,7 @@ async def test_the_naive_order_loses_every_task_and_the_safe_one_none_and_nothin
         found = await probe.run()
     assert found == Leaks(TASKS, 0, TASKS)
     assert objects(engine) == before
-    check_books(engine)
+    check_pools(engine)
 
 
 async def test_a_subnet_is_chosen_that_nothing_overlaps() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from console.operations.network_recreation.job import BroughtBack
+from console.operations.network_recreation.job import RecreationRollback
 from console.operations.network_recreation.way_back import SCRIPT
 from console.swarm.parse import PARKED_LABEL
-from tests.simulator.swarms import a_network, check_books
+from tests.simulator.swarms import a_network, check_pools
 from tests.support.keeping import RECORD
 from tests.support.recreation import NEW, OLD, facts, service, stage, subnet_of
 from tests.support.touched import TouchList
@@ -23,15 +23,15 @@ async def test_everything_is_on_the_larger_network_as_before_and_back_again(api_
 
         there = await on.forward()
 
-        assert (subnet_of(on.model), there.subnets, there.told) == (str(NEW), (NEW,), ())
+        assert (subnet_of(on.model), there.subnets, there.sentences) == (str(NEW), (NEW,), ())
         assert facts(on.model) == before
         back = await on.back()
-        assert (subnet_of(on.model), back.subnets, back.told) == (str(OLD), (OLD,), ())
+        assert (subnet_of(on.model), back.subnets, back.sentences) == (str(OLD), (OLD,), ())
         assert facts(on.model) == before
         assert not any(
             on.model.addresses_of(each, "leaked") for each in ("proxy", "ingress", "shop_internal")
         )
-        check_books(on.model)
+        check_pools(on.model)
 
 
 async def test_each_task_is_stopped_once_and_started_once() -> None:
@@ -96,7 +96,7 @@ async def test_services_start_one_after_the_other_and_containers_wait_for_none_o
         on.change_records = Timed()
         result = await on.forward()
 
-        assert result.told == ()
+        assert result.sentences == ()
         names = ("traefik_app", "dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app")
         after_s = [began_s[each] - began_s["traefik_app"] for each in names]
         # Two tasks, two, one on this node, two, two, two, none.
@@ -188,7 +188,7 @@ async def test_what_somebody_else_changes_meanwhile_is_kept() -> None:
         result = await on.forward()
 
         after = facts(model)
-        assert result.told == ()
+        assert result.sentences == ()
         app = after["specs"].pop("plain_app")
         before["specs"].pop("plain_app")
         assert after == before
@@ -207,7 +207,7 @@ async def test_a_deploy_of_one_stack_in_the_middle_is_parked_too() -> None:
 
         result = await on.forward()
 
-        assert (result.newcomers, result.told) == (("new_app",), ())
+        assert (result.newcomers, result.sentences) == (("new_app",), ())
         assert facts(model)["running"]["new_app"] == 2
 
 
@@ -221,7 +221,7 @@ async def test_after_a_second_newcomer_everything_is_brought_back() -> None:
             on.time.meanwhile.append((number * 1.0, partial(model.services.create, spec)))
 
         with pytest.raises(
-            BroughtBack, match=r"More services keep joining proxy: new1_app, new2_app.*on it again"
+            RecreationRollback, match=r"More services keep joining proxy: new1_app, new2_app.*on it again"
         ):
             await on.forward()
 
@@ -244,7 +244,7 @@ async def test_where_tasks_do_not_end_in_time_everything_is_brought_back() -> No
                 stop(task, desired)
 
         on.model.agent.stop = never  # type: ignore[method-assign]
-        with pytest.raises(BroughtBack, match="Timed out: container plain_app"):
+        with pytest.raises(RecreationRollback, match="Timed out: container plain_app"):
             await on.forward()
         assert subnet_of(on.model) == str(OLD)
 
@@ -259,7 +259,7 @@ async def test_a_subnet_that_never_comes_ends_with_the_old_one() -> None:
         result = await recreation.forward()
 
         assert (subnet_of(on.model), result.subnets) == (str(OLD), (OLD,))
-        assert result.told == (f"proxy has {OLD} instead of {NEW}.",)
+        assert result.sentences == (f"proxy has {OLD} instead of {NEW}.",)
         assert facts(on.model)["running"] == before["running"]
         assert [each for each in on.change_records.told() if each[0] == "network"] == [
             ("network", each) for each in ("record", "remove", "create", "discard", "create")
@@ -324,7 +324,7 @@ async def test_a_service_that_is_removed_meanwhile_is_named_and_the_others_come_
 
         result = await on.forward()
 
-        assert result.told == ("plain_app was removed in the meantime.",)
+        assert result.sentences == ("plain_app was removed in the meantime.",)
         before["running"].pop("plain_app")
         assert facts(on.model)["running"] == before["running"]
 
@@ -339,5 +339,5 @@ async def test_an_old_service_is_moved_into_its_task_template_and_comes_back() -
 
         result = await on.forward()
 
-        assert result.told == ()
+        assert result.sentences == ()
         assert facts(on.model)["running"]["old_app"] == 2

@@ -6,8 +6,8 @@ import pytest
 
 from console.errors import VipconsoleError
 from console.operations.network_recreation import restore
-from console.operations.network_recreation.job import BroughtBack, RecreationFailed
-from tests.simulator.swarms import check_books
+from console.operations.network_recreation.job import RecreationError, RecreationRollback
+from tests.simulator.swarms import check_pools
 from tests.support.recreation import NEW, OLD, Stage, facts, stage, subnet_of
 
 CHANGES = 16
@@ -58,14 +58,14 @@ async def test_a_change_that_fails_once_loses_nothing(on: Stage, kind: str, call
     try:
         result = await on.forward()
         ended = subnet_of(on.model)
-        assert result.told == ()
+        assert result.sentences == ()
         assert ended == str(NEW)
-    except BroughtBack:
+    except RecreationRollback:
         ended = subnet_of(on.model)
         assert ended == str(OLD)
 
     assert facts(on.model) == before
-    check_books(on.model)
+    check_pools(on.model)
 
 
 @pytest.mark.parametrize(
@@ -90,28 +90,28 @@ async def test_when_nothing_can_be_changed_any_more_the_truth_is_told_and_undone
     failed: VipconsoleError | None = None
     try:
         result = await on.forward()
-    except (BroughtBack, RecreationFailed) as error:
+    except (RecreationRollback, RecreationError) as error:
         failed = error
     else:
         # A lost answer does no harm, and what a rollback would bring is worth no failure.
-        assert result.told == ()
+        assert result.sentences == ()
         assert call >= 13 or kind == "lose_answer"
     down = [
         each.name for each in on.model.store.services.values() if "vipconsole.parked" in each.spec["Labels"]
     ]
-    if isinstance(failed, BroughtBack):
+    if isinstance(failed, RecreationRollback):
         assert down == []
     if down:
-        assert isinstance(failed, RecreationFailed)
+        assert isinstance(failed, RecreationError)
         assert failed.hint
 
     on.mend_calls()
     on.max_wait_s = 20.0
     back = await on.back()
 
-    assert (subnet_of(on.model), back.told) == (str(OLD), ())
+    assert (subnet_of(on.model), back.sentences) == (str(OLD), ())
     assert facts(on.model) == before
-    check_books(on.model)
+    check_pools(on.model)
 
 
 @pytest.mark.parametrize("read", range(PLANNING, READS, 12))
@@ -122,7 +122,7 @@ async def test_reads_that_fail_for_a_while_do_no_harm(on: Stage, read: int) -> N
 
     result = await on.forward()
 
-    assert (result.told, subnet_of(on.model)) == ((), str(NEW))
+    assert (result.sentences, subnet_of(on.model)) == ((), str(NEW))
     assert facts(on.model) == before
 
 
@@ -140,5 +140,5 @@ async def test_where_nothing_can_be_read_any_more_it_is_given_up_and_undone_late
     on.mend_calls()
     on.max_wait_s = 20.0
     back = await on.back()
-    assert (subnet_of(on.model), back.told) == (str(OLD), ())
+    assert (subnet_of(on.model), back.sentences) == (str(OLD), ())
     assert facts(on.model) == before

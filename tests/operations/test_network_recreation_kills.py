@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from console.errors import HostError
-from console.operations.network_recreation.job import BroughtBack
-from tests.simulator.swarms import check_books
+from console.operations.network_recreation.job import RecreationRollback
+from tests.simulator.swarms import check_pools
 from tests.support.recreation import NEW, OLD, Stage, facts, stage, subnet_of
 from tests.support.touched import Killed, TouchList
 
@@ -40,12 +40,12 @@ async def test_resumed_it_ends_where_an_undisturbed_one_ends(at: int) -> None:
 
         result = await on.forward()
 
-        assert (subnet_of(on.model), result.told) == (str(NEW), ())
+        assert (subnet_of(on.model), result.sentences) == (str(NEW), ())
         assert facts(on.model) == before
         # At most once before the kill and once after it, when the answer had not been recorded.
         assert sum(each.startswith("remove the network") for each in on.changes) <= 2
         assert sum(each.startswith("create the network") for each in on.changes) <= 2
-        check_books(on.model)
+        check_pools(on.model)
 
 
 @pytest.mark.parametrize("at", EVERY)
@@ -65,7 +65,7 @@ async def test_undone_from_the_labels_alone_everything_is_as_it_was(at: int) -> 
         assert facts(on.model) == before
         assert subnet_of(on.model) == str(OLD if is_parked or at < RECORDS / 2 else NEW)
         assert not any(each.parked_by for each in (await on.reader.snapshot()).services)
-        check_books(on.model)
+        check_pools(on.model)
 
 
 @pytest.mark.parametrize("at", EVERY[::3])
@@ -76,9 +76,9 @@ async def test_undone_with_what_was_kept_everything_is_as_it_was(at: int) -> Non
 
         result = await on.back()
 
-        assert (subnet_of(on.model), result.told) == (str(OLD), ())
+        assert (subnet_of(on.model), result.sentences) == (str(OLD), ())
         assert facts(on.model) == before
-        check_books(on.model)
+        check_pools(on.model)
 
 
 @pytest.mark.parametrize("at", EVERY[::4])
@@ -91,9 +91,9 @@ async def test_resumed_from_the_labels_alone_it_goes_on(at: int) -> None:
 
         result = await on.forward()
 
-        assert (subnet_of(on.model), result.told) == (str(NEW), ())
+        assert (subnet_of(on.model), result.sentences) == (str(NEW), ())
         assert facts(on.model) == before
-        check_books(on.model)
+        check_pools(on.model)
 
 
 @pytest.mark.parametrize("at", EVERY[1::4])
@@ -106,9 +106,9 @@ async def test_a_way_back_that_is_killed_too_is_gone_to_its_end(at: int) -> None
 
         result = await on.back()
 
-        assert (subnet_of(on.model), result.told) == (str(OLD), ())
+        assert (subnet_of(on.model), result.sentences) == (str(OLD), ())
         assert facts(on.model) == before
-        check_books(on.model)
+        check_pools(on.model)
 
 
 @pytest.mark.parametrize("at", EVERY[::3])
@@ -119,8 +119,8 @@ async def test_a_record_that_cannot_be_written_any_more_keeps_nothing_down(at: i
         on.change_records = TouchList(fail_at=at)
 
         try:
-            said = (await on.forward()).told
-        except (BroughtBack, HostError) as error:
+            said = (await on.forward()).sentences
+        except (RecreationRollback, HostError) as error:
             said = (error.sentence,)
 
         ended = OLD if "was not recreated" in said[0] or at <= 2 else NEW

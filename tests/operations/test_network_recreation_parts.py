@@ -11,31 +11,24 @@ from typing import Any
 
 import pytest
 
-from console.operations.network_recreation.definition import (
-    NOWHERE,
-    body_with_subnet,
-    detach,
-    empty,
-    free_subnet,
-    restore,
-)
+from console.operations.network_recreation.create import body_with_subnet, free_subnet
+from console.operations.network_recreation.parking import NOWHERE, detach, park, restore, still_on
 from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
     Record,
     UnreadableRecord,
-    parked_in,
     parked_label,
+    read_parked_services,
     record_from_json,
     record_from_labels,
     record_to_json,
 )
-from console.operations.network_recreation.waits import still_on
 from console.operations.network_recreation.way_back import (
     connect_options,
     create_command,
-    left_out,
+    inexpressible_settings,
     way_back_script,
 )
 from console.swarm import parse
@@ -64,7 +57,7 @@ async def test_parking_and_restoring_leave_a_specification_as_it_was_but_for_the
     before = json.loads(json.dumps(seen.spec))
     spec = json.loads(json.dumps(seen.spec))
 
-    empty(spec, known, parked_label(record, known, snapshot.now))
+    park(spec, known, parked_label(record, known, snapshot.now))
     assert PARKED_LABEL in spec["Labels"]
     detach(spec, (record.network.id, "proxy"))
     assert record.network.id not in str(spec["TaskTemplate"])
@@ -82,7 +75,7 @@ async def test_other_constraints_and_what_others_changed_meanwhile_stay() -> Non
     )
     spec["TaskTemplate"]["Placement"] = {"Constraints": ["node.role==worker"], "MaxReplicas": 2}
 
-    empty(spec, known, "x")
+    park(spec, known, "x")
     assert spec["TaskTemplate"]["Placement"]["Constraints"] == ["node.role==worker", NOWHERE]
     spec["TaskTemplate"]["Placement"]["Constraints"].append("node.labels.zone==a")
     restore(spec, known, "new-id", ())
@@ -108,7 +101,7 @@ async def test_a_record_is_the_same_after_it_was_kept_and_in_a_label_too(tmp_pat
             spec = {**each.spec, "Labels": {PARKED_LABEL: parked_label(record, known, snapshot.now)}}
             parked.append(replace(each, spec=spec))
 
-    told = record_from_labels(parked_in(replace(snapshot, services=tuple(parked))))
+    told = record_from_labels(read_parked_services(replace(snapshot, services=tuple(parked))))
 
     assert told is not None
     by_name = tuple(sorted(record.services, key=lambda each: each.name))
@@ -136,7 +129,7 @@ async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_th
     quiet = replace(snapshot, services=(parked,), tasks=(), containers=())
 
     def waits(at: SwarmSnapshot, emptied: dict[str, Any]) -> tuple[str, ...]:
-        return still_on(at, network, (), parked_in(at), emptied)
+        return still_on(at, network, (), read_parked_services(at), emptied)
 
     assert waits(quiet, {known.id: updated}) == ()
     said = ("plain_app (may still be stopping on another node)",)
@@ -236,7 +229,7 @@ def test_every_field_that_a_recreation_keeps_has_its_flag_in_the_way_back() -> N
     assert {*NETWORK_FIELDS, *SUBNET_FIELDS} <= {path[-1] for path in fields}
     network = NetworkRecord("abc", "proxy", body)
     whole = create_command(network)
-    assert left_out(network, ()) == ()
+    assert inexpressible_settings(network, ()) == ()
     for path in fields:
         without = json.loads(json.dumps(body))
         place = without
@@ -283,7 +276,7 @@ def test_every_field_of_an_attachment_by_hand_has_its_flag_in_the_way_back() -> 
         *("--alias", "sh", "--link", "web:w", "--driver-opt", "k=v"),
         *("--gw-priority", "7", "--link-local-ip", "169.254.3.4"),
     )
-    assert left_out(network, (container,)) == ()
+    assert inexpressible_settings(network, (container,)) == ()
     for field in found.config:
         less = {key: value for key, value in found.config.items() if key != field}
         assert connect_options(replace(container, config=less)) != options, field

@@ -12,8 +12,8 @@ from console.errors import Unknown
 from console.host.activity import Route
 from console.operations.network_recreation.plan import (
     RecreationEnvironment,
+    RecreationOwner,
     RecreationRequest,
-    Whose,
     plan_lines,
 )
 from console.operations.network_recreation.recreation import Recreation
@@ -27,14 +27,14 @@ from tests.support.touched import Killed, TouchList
 
 
 async def refusals(on: Stage, subnet: str = str(NEW), **more: Any) -> tuple[str, ...]:
-    return (await on.plan(IPv4Network(subnet), **more)).refused
+    return (await on.plan(IPv4Network(subnet), **more)).refusals
 
 
 async def test_a_plan_tells_everything_in_its_order_and_how_long_services_are_down() -> None:
     with stage() as on:
         plan = await on.plan()
 
-        assert plan.refused == ()
+        assert plan.refusals == ()
         assert not plan.is_done
         assert plan.outage_s == 9.0
         assert plan_lines(plan) == (
@@ -70,13 +70,13 @@ async def test_those_that_are_named_come_first_and_then_those_with_ports() -> No
 async def test_with_the_subnet_that_it_has_there_is_nothing_to_do() -> None:
     with stage() as on:
         plan = await on.plan(OLD)
-        assert (plan.is_done, plan.refused) == (True, ())
+        assert (plan.is_done, plan.refusals) == (True, ())
 
 
 async def test_a_network_that_is_not_there_is_no_network() -> None:
     with stage(small=True) as on:
-        plan = plan_recreation(await on.inputs(), RecreationRequest("missing", NEW), on.whose)
-        assert plan.refused == ("Overlay missing not found, and no record says what it was.",)
+        plan = plan_recreation(await on.inputs(), RecreationRequest("missing", NEW), on.owner)
+        assert plan.refusals == ("Overlay missing not found, and no record says what it was.",)
         assert plan_lines(plan) == ()
 
 
@@ -201,7 +201,7 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
         )
         inputs = replace(inputs, snapshot=replace(inputs.snapshot, networks=networks))
         notes = {
-            subnet: plan_recreation(inputs, RecreationRequest("proxy", subnet), on.whose).notes
+            subnet: plan_recreation(inputs, RecreationRequest("proxy", subnet), on.owner).notes
             for subnet in (NEW, OLD)
         }
     said = (
@@ -216,7 +216,7 @@ async def test_routes_that_are_not_known_are_a_note() -> None:
         plan = await on.plan(
             around=RecreationEnvironment(Unknown("The engine is elsewhere.")), may_change_address=("*",)
         )
-        assert plan.refused == ()
+        assert plan.refusals == ()
         assert "Routes of the engine's host are unknown: The engine is elsewhere." in plan.notes
 
 
@@ -250,11 +250,11 @@ async def test_an_address_that_was_given_by_hand_is_kept_where_it_fits() -> None
         model.containers.start(fixed)
         around = RecreationEnvironment((), POOLS, {fixed: True})
         plan = await on.plan(IPv4Network("10.0.1.0/25"), around=around, may_change_address=("shell",))
-        assert plan.refused == ()
+        assert plan.refusals == ()
         assert plan.record is not None
         result = await Recreation(on.dependencies(), plan.record, around).forward()
 
-        assert result.told == ()
+        assert result.sentences == ()
         (attached,) = model.store.containers[fixed].attachments
         assert attached[1] == "10.0.1.77/25"
 
@@ -274,11 +274,11 @@ async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() ->
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
         on.change_records = TouchList()
-        on.whose = Whose("machine-a", "run-2")
+        on.owner = RecreationOwner("machine-a", "run-2")
 
         plan = await on.plan()
 
-        assert (plan.is_resumed, plan.refused) == (True, ())
+        assert (plan.is_resumed, plan.refusals) == (True, ())
         assert plan.record is not None
         assert (len(plan.record.services), plan.record.run) == (7, "run-2")
 
@@ -290,7 +290,7 @@ async def test_what_is_parked_for_another_network_comes_first() -> None:
             await on.forward()
         a_network(on.model, "other", "10.0.9.0/24")
 
-        plan = plan_recreation(await on.inputs(), RecreationRequest("other", NEW), on.whose)
+        plan = plan_recreation(await on.inputs(), RecreationRequest("other", NEW), on.owner)
 
-        (said,) = plan.refused
+        (said,) = plan.refusals
         assert said.endswith("of the network proxy are still parked by run run-1: finish that run first.")

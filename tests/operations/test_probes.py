@@ -10,7 +10,7 @@ from console.operations.leak_probe import LeakProbe
 from console.operations.probes import ProbeOwner, Prober, after_name, after_spec, remove_leftovers
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.censuses import MARK, census

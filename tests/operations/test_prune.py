@@ -1,9 +1,9 @@
 """Which overlays are removed because nobody uses them, on a simulated swarm."""
 
-from console.operations.prune import KEEP_LABEL, Keep, Pruned, prunable, prune
+from console.operations.prune import KEEP_LABEL, Keep, PruneResult, prunable, prune
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.engines import simulation
@@ -11,7 +11,7 @@ from tests.support.engines import simulation
 KEEP = Keep(("proxy", "shared-*"), 3600)
 
 
-async def pruned(engine: SimulatedEngine, *names: str) -> tuple[list[str], Pruned]:
+async def pruned(engine: SimulatedEngine, *names: str) -> tuple[list[str], PruneResult]:
     """Return what could go, and what came of removing these."""
     with simulation(engine) as running:
         connection = EngineConnection(running.host, 10)
@@ -42,9 +42,9 @@ async def test_only_what_is_old_unused_and_not_kept_goes() -> None:
     everything = names(engine)
     found, outcome = await pruned(engine, *sorted(everything))
     assert found == ["unused"]
-    assert outcome.removed == ("unused",)
+    assert outcome.removed_names == ("unused",)
     assert names(engine) == everything - {"unused"}
-    kept = dict(outcome.kept)
+    kept = dict(outcome.kept_networks)
     assert kept["used"] == "web uses it"
     assert kept["stopping"] == "a task uses it"
     assert kept["new"] == "it is new"
@@ -53,4 +53,4 @@ async def test_only_what_is_old_unused_and_not_kept_goes() -> None:
 
 async def test_what_is_gone_already_is_no_failure() -> None:
     _, outcome = await pruned(a_swarm(), "never-was")
-    assert outcome == Pruned()
+    assert outcome == PruneResult()

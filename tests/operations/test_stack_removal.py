@@ -19,12 +19,12 @@ from console.operations.stack_removal.steps import (
     networks_to_watch,
 )
 from console.settings import SnapshotSettings
-from console.simulator.stacks import Deployed, Part, deploy, remove_at_once
+from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import THREADS, EngineConnection
+from console.swarm.client import THREADS, EngineConnection
+from console.swarm.model import ObjectKind
 from console.swarm.reader import EngineReader
-from console.swarm.values import ObjectKind
-from tests.simulator.swarms import a_network, a_swarm, check_books
+from tests.simulator.swarms import a_network, a_swarm, check_pools
 from tests.support.engines import Simulation, simulation
 from tests.support.simtime import Time
 
@@ -61,7 +61,7 @@ class Host:
         outcomes = await self.removal(await self.plan(*stacks, timeout_s=timeout_s)).run()
         return {each.stack: each for each in outcomes}
 
-    def deploy(self, *stacks: str, replicas: int = 2, grace_s: float = GRACE_S) -> list[Deployed]:
+    def deploy(self, *stacks: str, replicas: int = 2, grace_s: float = GRACE_S) -> list[DeployedStack]:
         part = Part("app", ("proxy",), replicas=replicas, grace_s=grace_s)
         deployed = [deploy(self.running.model, each, (part,)) for each in stacks]
         self.running.model.advance(20)
@@ -94,7 +94,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
             yield Host(running, connection, Time(running), [], [])
         finally:
             connection.close()
-    check_books(model)
+    check_pools(model)
 
 
 async def test_eight_stacks_go_at_once_and_nothing_leaks(host: Host) -> None:
@@ -108,7 +108,7 @@ async def test_eight_stacks_go_at_once_and_nothing_leaks(host: Host) -> None:
     assert not host.running.model.store.services
     # One after the other it would take eight times as long.
     assert host.time.passed_s - began < 2 * GRACE_S
-    assert [each.name for each in outcomes["s3"].removed] == ["s3_app", "s3_internal"]
+    assert [each.name for each in outcomes["s3"].removed_objects] == ["s3_app", "s3_internal"]
 
 
 async def test_secrets_and_configs_go_too_and_last(host: Host) -> None:
@@ -119,10 +119,10 @@ async def test_secrets_and_configs_go_too_and_last(host: Host) -> None:
     model.configs.create({"Name": "foreign"})
     host.deploy("web")
     outcome = (await host.remove("web"))["web"]
-    assert [each.kind for each in outcome.removed] == list(ObjectKind)
+    assert [each.kind for each in outcome.removed_objects] == list(ObjectKind)
     assert [each.partition(" ")[2].split()[1] for each in host.changes] == [str(each) for each in ObjectKind]
-    assert [each.name for each in model.configs.listed()] == ["foreign"]
-    assert not model.secrets.listed()
+    assert [each.name for each in model.configs.list_all()] == ["foreign"]
+    assert not model.secrets.list_all()
 
 
 async def test_at_the_limit_it_stops_names_what_runs_and_removes_no_network(host: Host) -> None:
@@ -132,7 +132,7 @@ async def test_at_the_limit_it_stops_names_what_runs_and_removes_no_network(host
     slow = outcomes["slow"]
     assert (slow.state, slow.is_drained) == (RemovalState.UNFINISHED, False)
     assert slow.waits_for == ("slow_app.1 (running on ci-host)", "slow_app.2 (running on ci-host)")
-    assert [each.kind for each in slow.removed] == [ObjectKind.SERVICE]
+    assert [each.kind for each in slow.removed_objects] == [ObjectKind.SERVICE]
     assert outcomes["fast"].state is RemovalState.REMOVED
     assert host.networks == {"slow_internal"}
     await host.time.sleep(300)
@@ -178,7 +178,10 @@ async def test_when_cancelled_nothing_more_is_started_and_it_is_known_how_far_it
     with pytest.raises(asyncio.CancelledError):
         await work
     (outcome,) = removal.outcomes
-    assert (outcome.state, [each.name for each in outcome.removed]) == (RemovalState.UNDER_WAY, ["web_app"])
+    assert (outcome.state, [each.name for each in outcome.removed_objects]) == (
+        RemovalState.UNDER_WAY,
+        ["web_app"],
+    )
     assert host.networks == {"web_internal"}
     changes = len(host.changes)
     await host.time.sleep(100)
@@ -192,7 +195,7 @@ async def test_a_network_that_others_use_is_kept_and_named(host: Host) -> None:
     model.advance(20)
     outcome = (await host.remove("web"))["web"]
     assert outcome.state is RemovalState.REMOVED
-    assert [(each.object.id, each.reason) for each in outcome.kept] == [
+    assert [(each.object.id, each.reason) for each in outcome.retained_objects] == [
         (web.network_ids[0], "service other_app uses it")
     ]
     assert host.networks == {"web_internal"}
@@ -265,8 +268,8 @@ async def test_a_stack_that_is_deployed_again_meanwhile_is_not_fought_with(host:
     }
     host.time.meanwhile = [(3, lambda: model.services.create({**again, "TaskTemplate": template}))]
     outcome = (await host.remove("web"))["web"]
-    assert [each.name for each in outcome.removed] == ["web_app"]
-    assert [each.reason for each in outcome.kept] == ["service web_again uses it"]
+    assert [each.name for each in outcome.removed_objects] == ["web_app"]
+    assert [each.reason for each in outcome.retained_objects] == ["service web_again uses it"]
     assert [each.name for each in model.store.services.values()] == ["web_again"]
 
 

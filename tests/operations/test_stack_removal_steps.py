@@ -14,8 +14,8 @@ from console.operations.stack_removal.steps import (
     networks_to_watch,
     next_step,
 )
+from console.swarm.model import ObjectKind
 from console.swarm.snapshots import StackSnapshot
-from console.swarm.values import ObjectKind
 from tests.support.stacks import THERE, container, item, service, stack_snapshot, standalone, task
 from tests.support.swarms import ago
 
@@ -46,7 +46,7 @@ def test_a_plan_names_everything_in_the_order_of_its_removal() -> None:
     plan = plan_removal(["web", "web"], WHOLE)
     (stack,) = plan.stacks
     assert stack.objects == (APP_OBJECT, OWN, KEY, PLAIN)
-    assert (stack.live_tasks, stack.grace_s, stack.kept) == (1, 10, ())
+    assert (stack.live_tasks, stack.grace_s, stack.retained_objects) == (1, 10, ())
     assert plan.limit_s == 10 + MARGIN_S
     assert networks_to_watch(plan, WHOLE) == (PROXY,)
 
@@ -121,13 +121,15 @@ def test_what_a_service_outside_uses_is_kept_and_named_and_the_rest_goes_on() ->
     seen = stack_snapshot(objects=OBJECTS, services=[other], tasks=[task("other_app", OWN, stack="other")])
     said = step(seen)
     assert said.remove == (PLAIN,)
-    assert said.kept == (
+    assert said.retained_objects == (
         RetainedObject(OWN, "service other_app uses it"),
         RetainedObject(KEY, "service other_app uses it"),
     )
     assert (
-        plan_removal(["web"], stack_snapshot(services=[APP, other], objects=OBJECTS)).stacks[0].kept
-        == said.kept
+        plan_removal(["web"], stack_snapshot(services=[APP, other], objects=OBJECTS))
+        .stacks[0]
+        .retained_objects
+        == said.retained_objects
     )
 
 
@@ -135,9 +137,9 @@ def test_a_container_attached_by_hand_keeps_a_network_wherever_it_runs() -> None
     here = stack_snapshot(
         objects=[OWN], tasks=[task("", OWN, attached="shell")], containers=[standalone("shell", OWN)]
     )
-    assert step(here).kept == (RetainedObject(OWN, "container shell uses it"),)
+    assert step(here).retained_objects == (RetainedObject(OWN, "container shell uses it"),)
     there = stack_snapshot(objects=[OWN], tasks=[task("", OWN, attached="shell", node=THERE)])
-    assert step(there).kept == (
+    assert step(there).retained_objects == (
         RetainedObject(OWN, "container container-sh on other-host, which is down uses it"),
     )
     assert step(here).is_last
@@ -156,10 +158,10 @@ def test_stacks_that_are_removed_together_do_not_keep_each_others_networks() -> 
     other = service("other_app", OWN, stack="other")
     both = stack_snapshot(services=[APP, other], objects=OBJECTS)
     plan = plan_removal(["web", "other"], both)
-    assert plan.stacks[0].kept == ()
+    assert plan.stacks[0].retained_objects == ()
     still = stack_snapshot(objects=OBJECTS, services=[other], tasks=[task("other_app", OWN, stack="other")])
     assert step(still, plan=plan).waits_for == ("other_app.1 (running on ci-host)",)
-    assert not step(still, plan=plan).kept
+    assert not step(still, plan=plan).retained_objects
 
 
 def test_a_service_that_came_after_the_plan_is_left_alone_and_keeps_what_it_uses() -> None:
@@ -171,7 +173,7 @@ def test_a_service_that_came_after_the_plan_is_left_alone_and_keeps_what_it_uses
         containers=[container("web_again", OWN, PROXY)],
     )
     assert step(seen) == RemovalStep(
-        kept=(RetainedObject(OWN, "service web_again uses it"),), is_drained=True
+        retained_objects=(RetainedObject(OWN, "service web_again uses it"),), is_drained=True
     )
 
 

@@ -51,7 +51,7 @@ def host() -> Iterator[Bench]:
 
 
 async def before(host: Bench) -> Json:
-    attached = await EngineReader(host.connection).attached("proxy")
+    attached = await EngineReader(host.connection).attachments("proxy")
     assert attached is not None
     return attachments_as_output(attached)
 
@@ -90,7 +90,7 @@ async def test_everything_that_is_attached_is_read_and_nothing_secret(host: Benc
         "containers": ["probe"],
     }
     assert "secret" not in str(found)
-    assert await EngineReader(host.connection).attached("nobody") is None
+    assert await EngineReader(host.connection).attachments("nobody") is None
 
 
 async def test_what_is_as_before_is_as_before_whatever_came_on_top(host: Bench) -> None:

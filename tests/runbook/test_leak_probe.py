@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.host.identity import machine_id
-from console.operations.probes import network_name, own_mark
+from console.operations.probes import network_name, own_probe_owner
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 
@@ -37,6 +37,6 @@ async def test_an_undo_of_it_removes_what_was_left_and_is_in_nobodys_way(host: B
     outputs = await host.act("leak.probe")
     await host.undo("leak.probe", outputs)
     assert networks(host) == before
-    a_network(host.model, network_name(own_mark(machine_id()), "shared"), "10.7.0.0/28")
+    a_network(host.model, network_name(own_probe_owner(machine_id()), "shared"), "10.7.0.0/28")
     await host.undo("leak.probe", {})
     assert networks(host) == before

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.host.identity import machine_id
-from console.operations.probes import own_mark, probe_spec
+from console.operations.probes import own_probe_owner, probe_spec
 from console.swarm.parse import PROBE_LABEL
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench, is_yes
@@ -70,7 +70,7 @@ async def test_an_undo_removes_what_was_left_and_is_in_nobodys_way(host: Bench) 
     outputs = await host.act(CENSUS, network="proxy")
     await host.undo(CENSUS, outputs, network="proxy")
     (proxy,) = [each.id for each in host.model.store.networks.values() if each.name == "proxy"]
-    host.model.services.create(dict(probe_spec(own_mark(machine_id()), proxy)))
+    host.model.services.create(dict(probe_spec(own_probe_owner(machine_id()), proxy)))
     assert probes(host)
     await host.undo(CENSUS, {}, network="proxy")
     assert probes(host) == []

@@ -22,7 +22,7 @@ from console.runbook.store.folders import LOG
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.faults.sweeping import Swept, swept
 from tests.support import deeds
 from tests.support.rows import numbers_read

@@ -7,7 +7,7 @@ import pytest
 from console.errors import NotAllowed, StepFailed
 from console.runbook.contracts import Answer
 from console.simulator.stacks import Part, deploy
-from tests.simulator.swarms import a_network, a_swarm, check_books
+from tests.simulator.swarms import a_network, a_swarm, check_pools
 from tests.support.benches import Bench, bench, is_yes
 
 
@@ -56,7 +56,7 @@ async def test_a_stack_is_removed_and_nothing_leaks(host: Bench) -> None:
     assert sorted(map(str, removed[:2])) == ["service web_app", "service web_db"]
     assert (removed[2:], outputs["kept"]) == (["network web_internal"], [])
     assert names(host) == {"other_app"}
-    check_books(host.model)
+    check_pools(host.model)
     await host.act("checks.all", findings={"network": "proxy", "worst": "ok"})
     assert host.model.addresses_of("proxy", "leaked") == []
     assert "web: removed" in host.said

@@ -42,7 +42,6 @@ from console.runbook.run import events
 from console.runbook.store.folders import create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.folders import hold_reserve
-from tests.runbook.test_store import began
 from tests.support.runs import START
 
 def fill(path):

@@ -14,7 +14,7 @@ from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.cli.commands import reclaim
 from screens.cli.main import main
 from tests.journal.journals import daemon, export_text, foreign

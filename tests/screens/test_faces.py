@@ -16,7 +16,7 @@ from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm import parse
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.output.glance import render_glance
 from screens.output.metrics import as_metrics
 from screens.output.snapshot_json import as_json

@@ -13,7 +13,7 @@ from console.journal.values import Batch, JournalGap
 from console.operations.stack_removal.plan import RetainedObject
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, Proof
-from console.swarm.values import ObjectKind
+from console.swarm.model import ObjectKind
 from console.text import clean
 from screens.output.journal import render_journal
 from screens.output.operation_tables import render_removal
@@ -64,7 +64,12 @@ def test_what_is_said_of_a_removal_is_shown_as_it_is(hostile: str) -> None:
     shown = clean(hostile)
     kept = RetainedObject(item(ObjectKind.NETWORK, shown), shown)
     outcome = RemovalOutcome(
-        shown, RemovalState.UNFINISHED, kept=(kept,), waits_for=(shown,), refusals=(shown,), took_s=3
+        shown,
+        RemovalState.UNFINISHED,
+        retained_objects=(kept,),
+        waits_for=(shown,),
+        refusals=(shown,),
+        took_s=3,
     )
     proof = Proof((LeakCount(shown, None, shown),), (LeakCount(shown, 3),))
     said = printed(render_removal((outcome, replace(outcome, stack="web")), proof, shown))

@@ -9,7 +9,7 @@ from textual.widgets import Input
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry, LeakLog
 from console.monitor.values import MonitorState
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.present.text import ASCII
 from screens.tui.environment import OpenWhy
 from screens.tui.network import NetworkScreen

@@ -15,7 +15,7 @@ from console.monitor.values import Feed, MonitorState
 from console.runbook.language.values import Effect
 from console.runbook.run.events import Asked, QuestionKind
 from console.runbook.run.view import Failure, StepState, StoredRun
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.present.text import ASCII
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen

@@ -7,9 +7,9 @@ import pytest
 
 from console.clock import SystemClock
 from console.host.identity import machine_id
-from console.operations.network_recreation.plan import Whose
+from console.operations.network_recreation.plan import RecreationOwner
 from console.simulator.stacks import Part, deploy
-from tests.simulator.swarms import check_books
+from tests.simulator.swarms import check_pools
 from tests.support.maintenance import Site, site
 from tests.support.recreation import NEW, facts, stage, subnet_of
 from tests.support.touched import Killed, TouchList
@@ -64,7 +64,7 @@ RECREATE = (
 async def test_what_a_forgotten_run_has_parked_only_a_run_that_brings_it_back_may_change() -> None:
     with stage(small=True) as on:
         before = facts(on.model)
-        on.whose = Whose(machine_id(), "20260101-020000-proxy-16")
+        on.owner = RecreationOwner(machine_id(), "20260101-020000-proxy-16")
         on.change_records = TouchList(kill_at=17)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
@@ -80,4 +80,4 @@ async def test_what_a_forgotten_run_has_parked_only_a_run_that_brings_it_back_ma
         assert mended.code == 0, mended.out + mended.err
     assert subnet_of(model) == str(NEW)
     assert facts(model) == before
-    check_books(model)
+    check_pools(model)

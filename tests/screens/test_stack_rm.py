@@ -16,7 +16,7 @@ from console.operations.stack_removal.plan import RetainedObject, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
-from console.swarm.values import ObjectKind
+from console.swarm.model import ObjectKind
 from screens.cli.main import main
 from screens.output.operation_tables import render_removal
 from screens.output.stack_removal import (
@@ -40,7 +40,11 @@ APP_OBJECT = item(ObjectKind.SERVICE, "web_app")
 OTHER = service("other_app", OWN, stack="other")
 NOTHING_PROVEN = Proof((LeakCount("proxy", None, "Nobody counted."),), (LeakCount("proxy", 3),))
 REMOVED = RemovalOutcome("web", RemovalState.REMOVED, (APP_OBJECT, OWN), took_s=12, is_drained=True)
-KEPT = replace(REMOVED, removed=(APP_OBJECT,), kept=(RetainedObject(OWN, "service other_app uses it"),))
+KEPT = replace(
+    REMOVED,
+    removed_objects=(APP_OBJECT,),
+    retained_objects=(RetainedObject(OWN, "service other_app uses it"),),
+)
 UNFINISHED = RemovalOutcome(
     "api", RemovalState.UNFINISHED, (), (), ("api_app.1 (running on ci-host)",), took_s=70
 )

@@ -22,7 +22,7 @@ from console.runbook.run.events import Choice
 from console.runbook.run.view import Live, StepState
 from console.runbook.runner.creation import preview_run
 from console.settings import Thresholds
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.present import addresses, journal, network, run, why
 from screens.present.run_step import step_says
 from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of

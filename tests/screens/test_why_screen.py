@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from console.diagnosis.why.explain import WhyAnswer, explain
-from console.swarm.values import Service
+from console.swarm.model import Service
 from screens.tui import why
 from screens.tui.environment import ConsoleEnvironment, OpenNetwork
 from screens.tui.why import WhyScreen

@@ -10,7 +10,7 @@ from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Repo
 from console.diagnosis.values import Severity
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.settings import Settings
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.present.text import ASCII, UNICODE, Row
 from screens.tui.panes.base import PaneRows
 from screens.tui.panes.lists import FindingsPane, QuietPane

@@ -62,7 +62,7 @@ def get(engine: SimulatedEngine, path: str, **query: str) -> Response:
     return answer(engine, Request("GET", path, query))
 
 
-def check_books(engine: SimulatedEngine) -> None:
+def check_pools(engine: SimulatedEngine) -> None:
     """Every address that an object names is held for it, once, and nothing else is held but leaks."""
     expected: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -83,7 +83,7 @@ def check_books(engine: SimulatedEngine) -> None:
             if network.id in engine.store.networks:
                 expect(network.id, address, "task", task.id)
     held = {
-        (network_id, pool.written(at)): (holder.kind, holder.id)
+        (network_id, pool.address_text(at)): (holder.kind, holder.id)
         for network_id, pools in engine.allocator.pools.pools.items()
         for pool in pools
         for at, holder in pool.holders.items()

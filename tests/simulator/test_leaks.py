@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from console.simulator.engine import SimulatedEngine
 from console.simulator.filters import Refusal
-from console.simulator.stacks import Deployed, Part, deploy, remove_at_once, remove_safely
-from tests.simulator.swarms import a_network, a_service, a_swarm, check_books, states
+from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once, remove_safely
+from tests.simulator.swarms import a_network, a_service, a_swarm, check_pools, states
 
 APP = (Part("app", ("proxy",), grace_s=2.0),)
 
@@ -84,7 +84,7 @@ def test_a_new_allocator_knows_of_no_leak(cure: str) -> None:
     assert engine.addresses_of("proxy", "leaked") == []
     assert engine.store.services[remaining.service_ids[0]].vips == vips
     assert states(engine, remaining.service_ids[0])[-1] == "running"
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_a_network_in_use_cannot_be_removed() -> None:
@@ -136,7 +136,7 @@ DOINGS = st.lists(
 def test_whatever_happens_the_books_balance(doings: list[tuple[str, int]], api_version: str) -> None:
     engine = a_swarm(api_version, others=[("other", "manager")])
     a_network(engine, subnet="10.0.1.0/27")
-    standing: list[Deployed] = []
+    standing: list[DeployedStack] = []
     for number, (what, amount) in enumerate(doings):
         if what == "deploy":
             part = Part("app", ("proxy",), replicas=amount % 4, grace_s=1.0)
@@ -152,8 +152,8 @@ def test_whatever_happens_the_books_balance(doings: list[tuple[str, int]], api_v
         elif standing:
             stack = standing.pop(amount % len(standing))
             (remove_at_once if what == "rm" else remove_safely)(engine, stack)
-        check_books(engine)
+        check_pools(engine)
     engine.advance(60.0)
-    check_books(engine)
+    check_pools(engine)
     engine.lead("ci-host")
     assert engine.addresses_of("proxy", "leaked") == []

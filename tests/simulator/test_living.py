@@ -6,7 +6,7 @@ from console.journal.matching import match_line
 from console.journal.parsing import parse_line
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import ROUND_S, build
-from tests.simulator.swarms import check_books
+from tests.simulator.swarms import check_pools
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def test_within_two_minutes_proxy_is_full_and_deploys_are_stuck() -> None:
     # … for longer than it takes until that is a finding.
     engine.advance(80)
     assert {"ghost_app", "discourse_app"} <= waiting(engine)
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_hardly_ten_seconds_go_by_without_anything_to_be_seen_until_it_is_full() -> None:
@@ -53,14 +53,14 @@ def test_then_somebody_tidies_up_and_a_restart_gives_back_what_leaked() -> None:
     assert engine.addresses_of("proxy", "leaked")
     engine.advance(20)
     assert engine.addresses_of("proxy", "leaked") == []
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_dockerd_logs_all_of_it_in_its_own_words() -> None:
     engine = build("living", date=NOW)
-    before = len(engine.store.said.lines)
+    before = len(engine.store.dockerd_log.lines)
     engine.advance(ROUND_S)
-    lines = [each.text for each in engine.store.said.lines][before:]
+    lines = [each.text for each in engine.store.dockerd_log.lines][before:]
     found = [match_line(parse_line(each)) for each in lines]
     assert {each[0].id for each in found if each is not None} == {
         "vip-create",
@@ -87,7 +87,7 @@ def test_it_goes_on_for_hours_and_nothing_grows() -> None:
             "services": len(store.services),
             "tasks": len(store.tasks),
             "containers": len(store.containers),
-            "lines": len(store.said.lines),
+            "lines": len(store.dockerd_log.lines),
             "to come": len(store.timeline._due),
             "pools": len(engine.allocator.pools.pools),
         }
@@ -95,8 +95,8 @@ def test_it_goes_on_for_hours_and_nothing_grows() -> None:
     engine.advance(12 * ROUND_S)
     early = sizes()
     engine.advance(24 * ROUND_S)
-    assert sizes() == {**early, "lines": engine.store.said.lines.maxlen}
-    check_books(engine)
+    assert sizes() == {**early, "lines": engine.store.dockerd_log.lines.maxlen}
+    check_pools(engine)
 
 
 def test_every_round_comes_to_a_full_network() -> None:

@@ -8,7 +8,7 @@ import pytest
 from console.errors import SimulatorError
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import SCENARIOS, build
-from tests.simulator.swarms import check_books, get
+from tests.simulator.swarms import check_pools, get
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ def counted(engine: SimulatedEngine) -> Any:
 def test_every_scenario_is_consistent_and_ends_on_its_date(name: str) -> None:
     engine = build(name, date=NOW)
     assert abs(engine.now - NOW) < timedelta(seconds=1)
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_in_the_evening_proxy_is_short_of_addresses_by_leaks() -> None:

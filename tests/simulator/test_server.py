@@ -14,7 +14,7 @@ import pytest
 
 from console.errors import SimulatorError
 from console.simulator.demo import demo_engine, living_demo
-from console.simulator.server import serve_in_thread, served
+from console.simulator.server import serve, serve_in_thread
 from tests.simulator.swarms import a_network, a_service, a_swarm
 
 
@@ -107,7 +107,7 @@ async def test_it_can_be_served_from_a_loop(tmp_path: Path) -> None:
         finally:
             client.close()
 
-    async with served(a_swarm(), socket):
+    async with serve(a_swarm(), socket):
         assert len(await asyncio.to_thread(ask)) == 1
     assert not socket.exists()
 

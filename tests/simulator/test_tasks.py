@@ -1,7 +1,7 @@
 import pytest
 
 from console.simulator.filters import Refusal
-from tests.simulator.swarms import a_network, a_service, a_swarm, check_books, get, states
+from tests.simulator.swarms import a_network, a_service, a_swarm, check_pools, get, states
 
 
 def test_nothing_happens_before_time_passes() -> None:
@@ -50,7 +50,7 @@ def test_an_image_that_nobody_has_is_rejected_again_and_again() -> None:
     rejected = [task for task in engine.store.tasks_of(service) if task.state == "rejected"]
     assert {task.error for task in rejected} == {"No such image: nobody/has:1"}
     assert len(engine.store.tasks_of(service)) == 5
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_a_command_that_fails_is_tried_again_and_its_history_still_names_addresses() -> None:
@@ -65,7 +65,7 @@ def test_a_command_that_fails_is_tried_again_and_its_history_still_names_address
     assert failed[0]["Status"]["ContainerStatus"]["ExitCode"] == 3
     assert failed[0]["NetworksAttachments"][0]["Addresses"]
     assert len(engine.store.tasks_of(service)) == len(shown)
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_a_stopping_task_holds_its_address_until_its_grace_is_over() -> None:
@@ -172,7 +172,7 @@ def test_an_update_replaces_one_task_after_another() -> None:
     assert len(running) == 2
     assert not running & before
     assert (engine.store.services[service].update_status or {})["State"] == "completed"
-    check_books(engine)
+    check_pools(engine)
 
 
 def test_an_old_version_is_refused() -> None:
@@ -197,4 +197,4 @@ def test_a_restart_replaces_every_task() -> None:
     assert sorted(states(engine, service)) == ["failed", "failed", "running", "running"]
     assert engine.store.tasks_of(service)[0].error.startswith("No such container: app.1.")
     assert engine.store.containers[container].state == "running"
-    check_books(engine)
+    check_pools(engine)

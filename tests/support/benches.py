@@ -19,7 +19,7 @@ from console.runbook.predicates.registry import answer_to
 from console.settings import Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.support.engines import Simulation, simulation
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from console.operations.census.census import CensusDependencies, take_census
-from console.operations.census.values import CensusResult
+from console.operations.census import CensusDependencies, take_census
+from console.operations.census_walk import CensusResult
 from console.operations.probes import ProbeOwner
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.parse import PROBE_LABEL
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service

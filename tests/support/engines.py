@@ -10,9 +10,9 @@ from console.clock import Clock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import build
 from console.simulator.server import RunningEngine, serve_in_thread
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
+from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.swarm.values import SwarmState
 
 
 @dataclass(frozen=True)

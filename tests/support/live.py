@@ -10,7 +10,7 @@ from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
 from console.monitor.values import MonitorState
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.support.watching import NO_LOG
 
 

@@ -110,7 +110,7 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
     found = _served.get(adapter.socket_path)
     if found is not None and not more.get("stream"):
         url = URL(request.path_url, encoded=True)
-        body = server.parsed(request.body or b"")
+        body = server.parse_body(request.body or b"")
         given = found.answer(
             Request(request.method or "", url.path, dict(url.query), body), adapter.socket_path
         )
@@ -152,7 +152,7 @@ def _call(client: Any, method: str, url: str, more: Mapping[str, Any]) -> Reques
         return None
     body = data if more.get("json") is None else json.dumps(more["json"])
     read = {str(key): str(value) for key, value in query.items() if value is not None}
-    return Request(method.upper(), unquote(path), read, server.parsed(body or b""))
+    return Request(method.upper(), unquote(path), read, server.parse_body(body or b""))
 
 
 def _response(

@@ -17,7 +17,7 @@ from console.errors import Unknown
 from console.nixos.file import NixosPaths
 from console.runbook.contracts import Blocking, RecordedChange
 from console.settings import Nixos, Settings
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 
 COMMANDS = Path(__file__).with_name("nixos_commands.py")
 SCRIPT = "docker network inspect proxy >/dev/null 2>&1 ||\n  docker network create --driver overlay --attachable proxy"

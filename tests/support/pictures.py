@@ -39,7 +39,7 @@ async def evening() -> MonitorState:
     model, settings = build("evening", date=DEFAULT_DATE), Settings()
     with tempfile.TemporaryDirectory() as folder, simulation(model) as running:
         path = Path(folder) / "journal.json"
-        with closing(JournalFile(model.store.said, path)):
+        with closing(JournalFile(model.store.dockerd_log, path)):
             batch = await RecordedJournal(path, UNIT).read(Window(since=DEFAULT_DATE - timedelta(hours=1)))
         swarm = await read_swarm(running.host)
     summary = summarise([batch], object_names(swarm), settings.snapshot.journal_s)

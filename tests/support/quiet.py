@@ -14,7 +14,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.errors import Unknown
 from console.settings import Quiet, Thresholds
-from console.swarm.values import Event, Service, SwarmState
+from console.swarm.model import Event, Service, SwarmState
 from tests.support.hosts import activity
 from tests.support.swarms import NOW, ago, service, snapshot, swarm, task
 

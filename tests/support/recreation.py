@@ -15,16 +15,16 @@ from console.operations.network_recreation.job import RecreationDependencies
 from console.operations.network_recreation.plan import (
     RecreationEnvironment,
     RecreationInputs,
+    RecreationOwner,
     RecreationPlan,
     RecreationRequest,
-    Whose,
 )
 from console.operations.network_recreation.record import Record
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
@@ -32,7 +32,7 @@ from tests.support.keeping import Keeper
 from tests.support.simtime import Time
 from tests.support.touched import TouchList
 
-WHOSE = Whose("machine-a", "run-1")
+WHOSE = RecreationOwner("machine-a", "run-1")
 POOLS = (IPv4Network("10.0.0.0/8"),)
 NEW, OLD = IPv4Network("10.10.0.0/16"), IPv4Network("10.0.1.0/24")
 
@@ -162,7 +162,7 @@ class Stage:
     change_records: TouchList = field(default_factory=TouchList)
     told: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
-    whose: Whose = WHOSE
+    owner: RecreationOwner = WHOSE
     at_once: int = 4
     max_wait_s: float = 20.0
     interval_s: float = 0.0
@@ -194,7 +194,7 @@ class Stage:
         retrying = RetryingChanger(self.time, self.change_records, self.max_wait_s, self.at_once)
         changer = EngineChanger(self.connection, self.changes.append)
         return RecreationDependencies(
-            self.reader, changer, retrying, self.whose, self.keeper.keep, self.say, self.interval_s
+            self.reader, changer, retrying, self.owner, self.keeper.keep, self.say, self.interval_s
         )
 
     async def inputs(
@@ -202,10 +202,10 @@ class Stage:
     ) -> RecreationInputs:
         # On a loaded machine a call may take longer than a test allows for one that hangs.
         retrying = RetryingChanger(self.time, self.change_records)
-        snapshot = await retrying.asked(self.reader.snapshot)
+        snapshot = await retrying.ask(self.reader.snapshot)
         found = [
-            await retrying.asked(partial(self.reader.find_endpoint, each.id, "proxy"))
-            for each in snapshot.attached_by_hand("proxy")
+            await retrying.ask(partial(self.reader.find_endpoint, each.id, "proxy"))
+            for each in snapshot.standalone_containers_on("proxy")
         ]
         endpoints = tuple(each for each in found if each is not None)
         given = {each.container_id: False for each in endpoints}
@@ -216,12 +216,12 @@ class Stage:
     ) -> RecreationPlan:
         around = more.pop("around", None)
         wanted = RecreationRequest("proxy", subnet, **{"first": ("traefik_*",), **more})
-        return plan_recreation(await self.inputs(kept, around), wanted, self.whose)
+        return plan_recreation(await self.inputs(kept, around), wanted, self.owner)
 
     async def recreation(self, subnet: IPv4Network = NEW) -> Recreation:
         """Return a recreation as a fresh process would begin or resume it."""
         plan = await self.plan(subnet, self.keeper.kept())
-        assert plan.refused == ()
+        assert plan.refusals == ()
         assert plan.record is not None
         return Recreation(self.dependencies(), plan.record, RecreationEnvironment((), POOLS), ("traefik_*",))
 

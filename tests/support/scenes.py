@@ -18,7 +18,7 @@ from console.diagnosis.assess import assess
 from console.errors import Unknown
 from console.monitor.values import AssessedSnapshot, Feed, Log, MonitorState
 from console.settings import Settings, Thresholds
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 from screens.present.text import UNICODE, Glyphs
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.screen import ConsoleScreen

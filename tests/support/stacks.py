@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from console.swarm.model import Container, Node, ObjectKind, Service, StackObject, Task
 from console.swarm.snapshots import StackSnapshot
-from console.swarm.values import Container, Node, ObjectKind, Service, StackObject, Task
 from tests.support import swarms
 from tests.support.swarms import LONG_AGO
 

@@ -9,7 +9,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary, summarise
-from console.swarm.values import (
+from console.swarm.model import (
     Attachment,
     Engine,
     LocalEndpoint,

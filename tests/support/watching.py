@@ -19,7 +19,7 @@ from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.simulator.engine import SimulatedEngine
 from console.simulator.server import RunningEngine
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from console.diagnosis.why.evidence import Explanation
 from console.diagnosis.why.explain import WhyAnswer, explain
 from console.journal.matching import LogEvent, Recogniser
 from console.settings import Thresholds
-from console.swarm.values import Network, Service, Task
+from console.swarm.model import Network, Service, Task
 from tests.journal.lines import entry, line
 from tests.support.swarms import ago, network, service, snapshot, swarm, task
 

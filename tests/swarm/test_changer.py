@@ -11,7 +11,7 @@ from console.errors import EngineNotFound, EngineRefused, MalformedReply
 from console.host.audit import Audit
 from console.host.who import Who
 from console.swarm.changer import EngineChanger, Tell
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.engines import Simulation, simulation
 

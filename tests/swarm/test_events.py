@@ -14,9 +14,9 @@ from console.clock import SystemClock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.scenarios import build
 from console.simulator.server import RunningEngine, serve_in_thread
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.events import EventGap, EventSource, Listening, StreamItem
-from console.swarm.values import Event
+from console.swarm.model import Event
 
 SPEC = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
 WITHIN_S = 60.0
@@ -138,7 +138,7 @@ async def test_an_engine_that_is_not_there_is_a_gap_with_its_reason(socket: Path
 
 
 async def test_hostile_names_are_heard_escaped(engine: RunningEngine, socket: Path) -> None:
-    from console.simulator.events import SimEvent  # noqa: PLC0415 - only this test writes one by hand
+    from console.simulator.objects import SimEvent  # noqa: PLC0415 - only this test writes one by hand
 
     with source(socket) as changes:
         async with changes.listening(now_of(engine) + timedelta(microseconds=1)) as stream:

@@ -15,7 +15,7 @@ from docker.errors import APIError
 from console.errors import EngineRefused
 from console.swarm import parse, parse_engine
 from console.swarm.failures import engine_error
-from console.swarm.values import Endpoint, ObjectKind
+from console.swarm.model import Endpoint, ObjectKind
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 HOSTILE = "\x1b[2J\x1b]0;t\x07 \u202egnp \x9b a\nb\r"

@@ -12,7 +12,7 @@ import pytest
 from console.addresses.accounting import account
 from console.addresses.holders import HolderKind
 from console.swarm import parse, parse_engine
-from console.swarm.values import SubnetUse, SwarmState
+from console.swarm.model import SubnetUse, SwarmState
 
 RECORDED = Path(__file__).with_name("recorded")
 VERSIONS = sorted(each.name for each in RECORDED.iterdir())

@@ -3,8 +3,8 @@
 from typing import Any
 
 from console.swarm import parse, parse_engine
+from console.swarm.model import PublishedPort
 from console.swarm.snapshots import published_ports
-from console.swarm.values import PublishedPort
 from tests.swarm.test_parse import recorded
 
 PORTS = [

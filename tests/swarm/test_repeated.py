@@ -7,9 +7,9 @@ import pytest
 from console.errors import Unknown, known
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Part, deploy
+from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.swarm.repeated import RepeatedReader
-from console.swarm.values import SwarmState
 from tests.support.engines import Simulation, simulation
 from tests.support.watching import CountingConnection
 

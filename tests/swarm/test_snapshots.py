@@ -12,9 +12,9 @@ from console.errors import EngineError, EngineNotFound, MalformedReply, NotManag
 from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm import parse, parse_engine
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
+from console.swarm.model import DEFAULT_GRACE_S, ObjectKind
 from console.swarm.reader import EngineReader
-from console.swarm.values import DEFAULT_GRACE_S, ObjectKind
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
 from tests.support.watching import CountingConnection
@@ -135,11 +135,14 @@ async def test_a_snapshot_is_whole(running: Simulation) -> None:
         assert len(connection.asked) == len(LISTS)
     assert [service.name for service in snapshot.services] == ["web_app"]
     assert snapshot.services[0].spec["Name"] == "web_app"
-    assert {container.name for container in snapshot.attached_by_hand("proxy")} == {"shell", "stopped"}
+    assert {container.name for container in snapshot.standalone_containers_on("proxy")} == {
+        "shell",
+        "stopped",
+    }
     assert "stopped" not in {container.name for container in snapshot.running_containers}
     proxy = snapshot.overlay("proxy")
     assert proxy is not None
-    assert snapshot.named("proxy") == (proxy,)
+    assert snapshot.networks_with_name("proxy") == (proxy,)
     assert {task.is_standalone for task in snapshot.live_tasks_on(proxy.id)} == {True, False}
     node = snapshot.node(snapshot.here)
     assert node is not None
@@ -235,7 +238,7 @@ async def test_a_service_is_gone_only_when_the_list_lacks_it_too(running: Simula
 
 async def test_an_endpoint_is_gone_only_when_the_list_of_containers_lacks_it_too(running: Simulation) -> None:
     async with reader_on(running) as (reader, _):
-        shell, *_ = (await reader.snapshot()).attached_by_hand("proxy")
+        shell, *_ = (await reader.snapshot()).standalone_containers_on("proxy")
         endpoint = await reader.find_endpoint(shell.id, "proxy")
         assert endpoint is not None
         assert (endpoint.name, endpoint.network_id) == (shell.name, shell.networks["proxy"])
@@ -248,10 +251,10 @@ async def test_an_endpoint_is_gone_only_when_the_list_of_containers_lacks_it_too
 
 async def test_what_is_attached_to_an_overlay(running: Simulation) -> None:
     async with reader_on(running) as (reader, _):
-        attached = await reader.attached("proxy")
-        assert await reader.attached("absent") is None
+        attached = await reader.attachments("proxy")
+        assert await reader.attachments("absent") is None
         running.break_call("/networks/*", "status:404")
-        nameless = await reader.attached("proxy")
+        nameless = await reader.attachments("proxy")
     assert attached is not None
     assert nameless is not None
     assert [each.name for each in attached.services] == ["web_app"]

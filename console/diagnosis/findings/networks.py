@@ -13,7 +13,7 @@ from console.diagnosis.values import Finding, Severity
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
-from console.swarm.values import Network, Service
+from console.swarm.model import Network, Service
 from console.text import duration, listed, plural
 
 Claim = tuple[IPv4Network, str]

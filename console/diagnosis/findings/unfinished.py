@@ -8,7 +8,7 @@ from datetime import datetime
 from console.diagnosis.values import Finding, Severity, Snapshot, UnfinishedRun
 from console.errors import Result, Unknown, known
 from console.swarm.managers import by_hand, is_to_be_active, machine_of
-from console.swarm.values import Node, Service
+from console.swarm.model import Node, Service
 from console.text import duration, listed, plural
 
 HANDOVER_CODE = "handover-unfinished"
@@ -67,7 +67,7 @@ def _handover_finding(node: Node, here: str) -> Finding:
 
 
 def _node_state(node: Node) -> str:
-    if node.wanted_role == "worker":
+    if node.desired_role == "worker":
         return "is a worker, but was a manager"
     if is_to_be_active(node):
         return "is paused: no new task starts on it"

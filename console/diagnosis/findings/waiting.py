@@ -10,7 +10,7 @@ from console.diagnosis.findings.networks import REDEPLOY_HINT
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
 from console.settings import Thresholds
-from console.swarm.values import Service, Task
+from console.swarm.model import Service, Task
 from console.text import duration, listed, plural
 
 MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"

@@ -28,7 +28,7 @@ from console.diagnosis.quiescence.values import (
     ReportedChange,
 )
 from console.errors import known
-from console.swarm.values import Event, SwarmState
+from console.swarm.model import Event, SwarmState
 from console.text import duration, plural
 
 SERVICE_OF_CONTAINER = "com.docker.swarm.service.id"

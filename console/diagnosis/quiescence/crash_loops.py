@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.swarm.values import Service, Task
+from console.swarm.model import Service, Task
 
 SLOW_LOOP_S = 600.0
 """Failures that follow each other within so many seconds may be those of a loop: an application that waits for its

@@ -16,7 +16,7 @@ from console.diagnosis.quiescence.crash_loops import (
 from console.diagnosis.quiescence.values import PreviousChecks, QuiescenceRules
 from console.diagnosis.values import Snapshot
 from console.errors import known
-from console.swarm.values import Service, Task
+from console.swarm.model import Service, Task
 from console.text import listed
 
 UNDER_WAY = ("updating", "rollback_started")

@@ -10,7 +10,7 @@ from console.diagnosis.quiescence.services import UNDER_WAY, Trouble, is_stoppin
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, PreviousChecks, QuiescenceRules
 from console.diagnosis.values import Snapshot
 from console.errors import Result, Unknown, known
-from console.swarm.values import Service, SwarmState, Task
+from console.swarm.model import Service, SwarmState, Task
 from console.text import plural
 
 T = TypeVar("T")

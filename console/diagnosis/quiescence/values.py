@@ -11,7 +11,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity
 from console.settings import Quiet, Thresholds
-from console.swarm.values import Event
+from console.swarm.model import Event
 from console.text import listed
 
 _CONTAINER_OF_TASK = re.compile(r"^container (.+)\.(?:\d+|[a-z0-9]{25})\.[a-z0-9]{25}$")

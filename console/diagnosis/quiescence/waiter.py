@@ -33,7 +33,7 @@ from console.host.identity import why_engine_is_foreign
 from console.host.reader import unavailable_activity
 from console.settings import SnapshotSettings
 from console.swarm.events import EventGap, Listening, StreamItem
-from console.swarm.values import SwarmState
+from console.swarm.model import SwarmState
 
 MAX_GAP_S = 10.0
 """A gap between two snapshots that is longer than this, beyond the intended pause, restarts the time."""

@@ -15,7 +15,7 @@ from console.diagnosis.why.evidence import (
 )
 from console.diagnosis.why.placement import down_slots, not_an_address_problem, troubled_slots
 from console.journal.signatures import Confidence
-from console.swarm.values import Task
+from console.swarm.model import Task
 from console.text import duration, ending
 
 UNHEALTHY = re.compile(r"task: non-zero exit \(\d+\): dockerexec: unhealthy container")

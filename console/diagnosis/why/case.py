@@ -12,7 +12,7 @@ from console.diagnosis.values import Snapshot
 from console.errors import Unknown, known
 from console.journal.matching import LogEvent
 from console.settings import Thresholds
-from console.swarm.values import Network, Node, Service, Task
+from console.swarm.model import Network, Node, Service, Task
 
 SETTLING_S = 60.0
 """A task that has run for this long after others failed counts as stable."""

@@ -14,7 +14,7 @@ from console.durations import stamp
 from console.journal.matching import LogEvent, Recogniser
 from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
-from console.swarm.values import Task
+from console.swarm.model import Task
 from console.text import duration, plural
 
 MAX_HOLDERS = 3

@@ -20,7 +20,7 @@ from console.diagnosis.why.evidence import (
 )
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
-from console.swarm.values import Task
+from console.swarm.model import Task
 from console.text import plural
 
 EXHAUSTION_SIGNATURES = frozenset(

@@ -12,7 +12,7 @@ from console.errors import Unknown, UsageError, known
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
-from console.swarm.values import Service
+from console.swarm.model import Service
 from console.text import clean, listed, near_names, plural
 
 Cause = Callable[[Case], Explanation | None]

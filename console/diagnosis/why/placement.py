@@ -15,7 +15,7 @@ from console.diagnosis.why.evidence import (
 )
 from console.errors import Unknown, known
 from console.journal.signatures import Confidence
-from console.swarm.values import PublishedPort, Service, Task
+from console.swarm.model import PublishedPort, Service, Task
 from console.text import duration
 
 PULL_TOO_LONG_S = 900.0

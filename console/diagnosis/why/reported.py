@@ -34,7 +34,7 @@ from console.journal.failures import ALLOCATIONS
 from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
 from console.journal.signatures import Confidence
-from console.swarm.values import Task
+from console.swarm.model import Task
 from console.text import duration, ending
 
 REFUSAL_SIGNATURES = ALLOCATIONS | {"task-address-taken"}

@@ -8,62 +8,66 @@ from typing import Any
 
 from console.errors import Declined, EngineRefused
 from console.operations.changes import NOT_ANSWERED, RETRY_S, TRIES, Change
-from console.operations.network_recreation.definition import (
-    detach,
-    empty,
-    is_emptied,
-    is_parked,
-    migrate,
-    must_migrate,
-)
-from console.operations.network_recreation.job import POLL_S, RecreationFailed, RecreationJob
-from console.operations.network_recreation.plan import GRACE_MARGIN_S
-from console.operations.network_recreation.record import (
-    as_specified,
-    parked_from,
-    parked_label,
-    service_record,
-)
-from console.operations.network_recreation.restore import disconnect, remember
-from console.operations.network_recreation.waits import (
+from console.operations.network_recreation.job import POLL_S, RecreationError, RecreationJob
+from console.operations.network_recreation.parking import (
     attached_elsewhere,
     attached_here,
     containers_of_tasks,
+    detach,
     in_use_on,
+    is_parked,
+    is_still_parked,
+    migrate,
+    must_migrate,
+    park,
     services_on,
     still_on,
 )
+from console.operations.network_recreation.plan import GRACE_MARGIN_S
+from console.operations.network_recreation.record import (
+    parked_label,
+    read_parked_label,
+    service_record,
+    with_specification,
+)
+from console.operations.network_recreation.restore import disconnect, remember
+from console.swarm.model import Network, Service
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import Network, Service
 from console.text import listed, plural
 
+NEWCOMERS_ALLOWED = 1
+"""A service that joins the network while it is emptied is parked too. After a second round the recreation
+gives up."""
+IN_USE = 400
+"""The HTTP status with which the engine refuses to remove a network in use."""
 
-async def empty_service(
+
+async def park_service(
     job: RecreationJob, network: Network, snapshot: SwarmSnapshot, service: Service
 ) -> None:
     """Park a service that a snapshot shows on a network. What it is at the very moment of the update is what it gets back."""
     dependencies, names = job.dependencies, (network.id, network.name)
-    earlier = parked_from(service)
-    known = earlier.record if earlier is not None else job.record.service(service.id)
-    record = known or service_record(service, network, snapshot)
+    earlier = read_parked_label(service)
+    recorded = earlier.record if earlier is not None else job.record.service(service.id)
+    record = recorded or service_record(service, network, snapshot)
 
     def change(spec: dict[str, Any]) -> None:
         nonlocal record
         # For a parked service that was scaled up again by hand, only its label says what it was.
         if not is_parked(spec):
-            record = as_specified(record, spec, names)
+            record = with_specification(record, spec, names)
         job.refresh(record)
-        empty(spec, record, parked_label(job.record, record, snapshot.now))
+        park(spec, record, parked_label(job.record, record, snapshot.now))
 
     async def act() -> None:
         if must_migrate(dict(service.spec)):
             await dependencies.changer.update_service(service.id, migrate)
         await dependencies.changer.update_service(service.id, change)
-        job.parked_here.add(service.id)
+        job.parked_ids.add(service.id)
 
     async def is_made() -> bool:
         now = await dependencies.reader.find_service(service.id)
-        return now is None or is_emptied(dict(now.spec))
+        return now is None or is_still_parked(dict(now.spec))
 
     state = {"name": service.name, "spec": dict(service.spec)}
     await dependencies.retrying.make(Change("service", service.id, "park", state, act, is_made))
@@ -80,7 +84,7 @@ async def detach_service(job: RecreationJob, network: Network, service: Service)
         now = await dependencies.reader.find_service(service.id)
         return now is None or not now.is_on(*names)
 
-    state = {"name": service.name, "networks": [each["Target"] for each in _networks(service)]}
+    state = {"name": service.name, "networks": [entry["Target"] for entry in _networks(service)]}
     await dependencies.retrying.make(Change("service", service.id, "detach", state, act, is_made))
 
 
@@ -88,14 +92,7 @@ def _networks(service: Service) -> list[dict[str, Any]]:
     return list((service.spec.get("TaskTemplate") or {}).get("Networks") or ())
 
 
-NEWCOMERS_ALLOWED = 1
-"""A service that joins the network while it is emptied is parked too. After a second round the recreation
-gives up."""
-IN_USE = 400
-"""The HTTP status with which the engine refuses to remove a network in use."""
-
-
-class Clearing:
+class NetworkRemoval:
     """Empties one network and removes it."""
 
     def __init__(self, job: RecreationJob, network: Network) -> None:
@@ -107,16 +104,16 @@ class Clearing:
     async def run(self) -> None:
         """Park, wait, disconnect, remove. Raises a VipconsoleError where any of it cannot be done."""
         snapshot = await self._snapshot()
-        for each in attached_here(snapshot, self._network):
-            await remember(self._job, self._network, each.id)
+        for container in attached_here(snapshot, self._network):
+            await remember(self._job, self._network, container.id)
         self._limit()
         # Those that come back first go last.
         here = in_use_on(snapshot, self._network)
-        order = {each.id: number for number, each in enumerate(self._job.record.services)}
-        await self._park(snapshot, sorted(here, key=lambda each: -order.get(each.id, len(order))))
+        order = {record.id: number for number, record in enumerate(self._job.record.services)}
+        await self._park(snapshot, sorted(here, key=lambda service: -order.get(service.id, len(order))))
         while not await self._remove(await self._drain()):
             if self._dependencies.clock.monotonic() >= self._end_s:
-                raise RecreationFailed(
+                raise RecreationError(
                     f"{self._network.name} is in use again each time after it was empty.",
                     "`docker network inspect` shows who uses it.",
                 )
@@ -135,34 +132,36 @@ class Clearing:
     async def _park(self, snapshot: SwarmSnapshot, services: list[Service]) -> None:
         if services:
             await self._dependencies.say(f"parking {plural(len(services), 'service')}")
-        await self._dependencies.retrying.each(
-            services, lambda each: empty_service(self._job, self._network, snapshot, each)
+        await self._dependencies.retrying.act_on_all(
+            services, lambda service: park_service(self._job, self._network, snapshot, service)
         )
 
     async def _drain(self) -> SwarmSnapshot:
         """Return the first snapshot in which nothing of a service is on the network any more."""
         while True:
             snapshot = await self._snapshot()
-            if await self._meet_newcomers(snapshot):
+            if await self._park_newcomers(snapshot):
                 continue
             job = self._job
-            for parked_service in job.parked(snapshot):
+            for parked_service in job.parked_services(snapshot):
                 # The first snapshot after the update by this process tells when that was.
-                if parked_service.service.id in job.parked_here:
-                    job.emptied.setdefault(parked_service.service.id, parked_service.service.updated)
-            waits = still_on(snapshot, self._network, job.containers, job.parked(snapshot), job.emptied)
+                if parked_service.service.id in job.parked_ids:
+                    job.parked_at.setdefault(parked_service.service.id, parked_service.service.updated)
+            waits = still_on(
+                snapshot, self._network, job.containers, job.parked_services(snapshot), job.parked_at
+            )
             if not waits:
                 await self._dependencies.waits_for(())
                 return snapshot
             if self._dependencies.clock.monotonic() >= self._end_s:
-                raise RecreationFailed(
+                raise RecreationError(
                     f"Timed out: {listed(waits)} still {'runs' if len(waits) == 1 else 'run'}.",
                     "Run `docker ps` on the node to see why.",
                 )
             await self._dependencies.waits_for(waits)
             await self._dependencies.clock.sleep(POLL_S)
 
-    async def _meet_newcomers(self, snapshot: SwarmSnapshot) -> bool:
+    async def _park_newcomers(self, snapshot: SwarmSnapshot) -> bool:
         """Park services that joined the network after all were parked; return whether there were any."""
         elsewhere = attached_elsewhere(snapshot, self._network)
         if elsewhere:
@@ -170,10 +169,12 @@ class Clearing:
                 f"The container {elsewhere[0]} was attached to {self._network.name} by hand on another node.",
                 "Disconnect it there, then try again.",
             )
-        known = {container.id for container in self._job.record.containers}
+        recorded_ids = {container.id for container in self._job.record.containers}
         services = in_use_on(snapshot, self._network)
         containers = [
-            container for container in attached_here(snapshot, self._network) if container.id not in known
+            container
+            for container in attached_here(snapshot, self._network)
+            if container.id not in recorded_ids
         ]
         names = [*(service.name for service in services), *(container.name for container in containers)]
         if not names:
@@ -188,19 +189,19 @@ class Clearing:
         for container in containers:
             await remember(self._job, self._network, container.id)
         for service in services:
-            if parked_from(service) is None:
+            if read_parked_label(service) is None:
                 self._job.refresh(service_record(service, self._network, snapshot))
-        await self._job.put_down(is_down=True)
+        await self._job.store_record(is_down=True)
         await self._park(snapshot, list(services))
         self._limit()
         return True
 
     async def _remove(self, snapshot: SwarmSnapshot) -> bool:
         """Remove the network that a snapshot shows empty; False where it is not, or somebody was faster."""
-        services, attached = services_on(snapshot, self._network), attached_here(snapshot, self._network)
-        if services or attached:
-            ids = {container.id for container in attached}
-            await self._dependencies.retrying.each(
+        services, containers = services_on(snapshot, self._network), attached_here(snapshot, self._network)
+        if services or containers:
+            ids = {container.id for container in containers}
+            await self._dependencies.retrying.act_on_all(
                 [
                     *(partial(detach_service, self._job, self._network, service) for service in services),
                     *(
@@ -217,17 +218,17 @@ class Clearing:
         note = await self._dependencies.retrying.begin(
             Change("network", network.id, "remove", {"body": dict(network.body)})
         )
-        refusal = await self._removed()
+        refusal = await self._request_removal()
         await note({"not_made": refusal.sentence} if refusal else {})
         if refusal is None:
-            self._job.gone.add(network.id)
+            self._job.old_network_ids.add(network.id)
             return True
         if refusal.status != IN_USE:
             raise refusal
         await self._dependencies.say(f"{network.name} could not be removed yet: {refusal.sentence}")
         return False
 
-    async def _removed(self) -> EngineRefused | None:
+    async def _request_removal(self) -> EngineRefused | None:
         """Remove the network, and return what it was refused with; raise where it is not known whether it was removed.
 
         That it is gone is no refusal: so where an answer was lost it is simply asked again.
@@ -241,7 +242,7 @@ class Clearing:
                 if error.status == IN_USE or refusals >= TRIES:
                     return error
             except NOT_ANSWERED:
-                self._job.gone.add(self._network.id)
+                self._job.old_network_ids.add(self._network.id)
                 if clock.monotonic() - began_s >= self._dependencies.retrying.max_wait_s:
                     raise
             else:

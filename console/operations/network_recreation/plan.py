@@ -13,22 +13,23 @@ from console.host.identity import read_routes, static_addresses, why_engine_is_f
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
-    Parked,
+    ParkedService,
     Record,
     ServiceRecord,
-    parked_in,
+    read_parked_services,
     record_from_labels,
     service_record,
 )
+from console.swarm.model import Endpoint, Network
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import Endpoint, Network
 from console.text import duration, plural
 
 GRACE_MARGIN_S = 60.0
 """Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""
 STOP_S, START_S = 3.0, 4.0
 """What stopping takes besides the grace, and what starting takes, with an image that is there (measured on 20.10)."""
+ROUTES_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ class RecreationEnvironment:
     routes: Result[tuple[Route, ...]]
     pools: tuple[IPv4Network, ...] = ()
     """Swarm's default pools, from which it takes subnets."""
-    given: Mapping[str, bool] = field(default_factory=dict)
+    manual_addresses: Mapping[str, bool] = field(default_factory=dict)
     """By container ID, whether its address was set by hand; absent where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
-    """Who asks."""
+class RecreationOwner:
+    """Which run of which machine recreates a network."""
 
     machine: str
     run: str
@@ -70,7 +71,7 @@ class RecreationInputs:
     endpoints: tuple[Endpoint, ...]
     """How the containers of this node are attached that were attached by hand."""
     environment: RecreationEnvironment
-    kept: Record | None = None
+    stored_record: Record | None = None
     """What an earlier attempt of the same run stored, if anything."""
 
 
@@ -78,12 +79,12 @@ class RecreationInputs:
 class RecreationPlan:
     """What will be done."""
 
-    wanted: RecreationRequest
+    request: RecreationRequest
     record: Record | None
     """Everything as it was; None where the network does not exist and no record of it is known."""
     current: Network | None
     """The network of this name now."""
-    refused: tuple[str, ...]
+    refusals: tuple[str, ...]
     """Why it must not be done, each a sentence."""
     notes: tuple[str, ...]
     """Notes, each a sentence."""
@@ -93,7 +94,9 @@ class RecreationPlan:
     @property
     def is_done(self) -> bool:
         """Whether the network has the subnet, and nothing waits to be brought back."""
-        return not self.is_resumed and self.current is not None and self.current.ipv4 == (self.wanted.subnet,)
+        return (
+            not self.is_resumed and self.current is not None and self.current.ipv4 == (self.request.subnet,)
+        )
 
     @property
     def grace_s(self) -> float:
@@ -116,15 +119,20 @@ def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[S
     patterns = tuple(first)
 
     def rank(service: ServiceRecord) -> tuple[bool, int, bool, str]:
-        hits = [number for number, each in enumerate(patterns) if fnmatchcase(service.name, each)]
-        return not _asked(service), min(hits, default=len(patterns)), not service.publishes, service.name
+        matches = [number for number, pattern in enumerate(patterns) if fnmatchcase(service.name, pattern)]
+        return (
+            not _task_count(service),
+            min(matches, default=len(patterns)),
+            not service.publishes,
+            service.name,
+        )
 
     return tuple(sorted(services, key=rank))
 
 
-def record_now(inputs: RecreationInputs, wanted: RecreationRequest, whose: Whose) -> Record | None:
+def record_now(inputs: RecreationInputs, request: RecreationRequest, owner: RecreationOwner) -> Record | None:
     """Return what is on the network now; None where there is no such network."""
-    snapshot, current = inputs.snapshot, inputs.snapshot.overlay(wanted.network)
+    snapshot, current = inputs.snapshot, inputs.snapshot.overlay(request.network)
     if current is None:
         return None
     services = [
@@ -133,21 +141,21 @@ def record_now(inputs: RecreationInputs, wanted: RecreationRequest, whose: Whose
         if service.is_on(current.id, current.name) and not service.is_probe
     ]
     return Record(
-        run=whose.run,
-        machine=whose.machine,
+        run=owner.run,
+        machine=owner.machine,
         network=NetworkRecord(current.id, current.name, current.body),
-        target=str(wanted.subnet),
-        services=in_order(services, wanted.first),
+        target=str(request.subnet),
+        services=in_order(services, request.first),
         containers=tuple(
-            container_record(endpoint, inputs.environment.given) for endpoint in inputs.endpoints
+            container_record(endpoint, inputs.environment.manual_addresses) for endpoint in inputs.endpoints
         ),
     )
 
 
-def container_record(endpoint: Endpoint, given: Mapping[str, bool]) -> ContainerRecord:
+def container_record(endpoint: Endpoint, manual_addresses: Mapping[str, bool]) -> ContainerRecord:
     """Return what is to be known of a container that is attached now."""
     # The engine forgets an address that it chose itself when the container stops.
-    is_given = given.get(endpoint.container_id) if endpoint.is_running else bool(endpoint.address)
+    is_given = manual_addresses.get(endpoint.container_id) if endpoint.is_running else bool(endpoint.address)
     return ContainerRecord(
         endpoint.container_id,
         endpoint.name,
@@ -158,34 +166,43 @@ def container_record(endpoint: Endpoint, given: Mapping[str, bool]) -> Container
     )
 
 
-def own_parked(snapshot: SwarmSnapshot, network: str, whose: Whose) -> tuple[Parked, ...]:
+def own_parked_services(
+    snapshot: SwarmSnapshot, network: str, owner: RecreationOwner
+) -> tuple[ParkedService, ...]:
     """Return the services that this machine has parked for a network."""
     return tuple(
         parked_service
-        for parked_service in parked_in(snapshot)
-        if parked_service.machine == whose.machine
+        for parked_service in read_parked_services(snapshot)
+        if parked_service.machine == owner.machine
         and parked_service.network.name == network
         and parked_service.record.entries
     )
 
 
-def resumed_record(
-    parked: tuple[Parked, ...], kept: Record | None, now: Record | None, whose: Whose
+def record_to_resume(
+    parked_services: tuple[ParkedService, ...],
+    stored_record: Record | None,
+    now: Record | None,
+    owner: RecreationOwner,
 ) -> Record | None:
     """Return what an earlier attempt began with: as it kept it, else as labels tell it, with what is on the network now.
 
     `now` is what is on the network at this moment, where there is one; services that were not parked yet are only there.
     """
-    labels = record_from_labels(parked, whose.run)
-    if kept is not None:
-        return replace(kept, run=whose.run)
+    labels = record_from_labels(parked_services, owner.run)
+    if stored_record is not None:
+        return replace(stored_record, run=owner.run)
     if labels is None or now is None:
         return labels or now
-    known = {service.id for service in labels.services}
+    known_ids = {service.id for service in labels.services}
     # Those are back already, or were never parked; how many of their tasks ran before nobody knows any more.
-    added = [replace(service, running=_asked(service)) for service in now.services if service.id not in known]
+    unlabelled = [
+        replace(service, running=_task_count(service))
+        for service in now.services
+        if service.id not in known_ids
+    ]
     containers = {container.id: container for container in (*now.containers, *labels.containers)}
-    return replace(labels, services=(*labels.services, *added), containers=tuple(containers.values()))
+    return replace(labels, services=(*labels.services, *unlabelled), containers=tuple(containers.values()))
 
 
 def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
@@ -201,30 +218,29 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
         f"wait until no task of them is listed and no container runs (at most {limit})",
         *(f"disconnect the container {container.name}" for container in containers),
         f"remove the network {record.network.name} ({old})",
-        f"create it again with {plan.wanted.subnet}, all else as before",
-        *(_restore_line(number, each) for number, each in enumerate(services, start=1)),
+        f"create it again with {plan.request.subnet}, all else as before",
+        *(_restore_line(number, service) for number, service in enumerate(services, start=1)),
         *(f"connect the container {container.name}" for container in containers),
     ]
     return tuple(lines)
 
 
 def _restore_line(number: int, service: ServiceRecord) -> str:
-    what = "on each node where it ran" if service.mode == "global" else plural(_asked(service), "replica")
+    what = (
+        "on each node where it ran" if service.mode == "global" else plural(_task_count(service), "replica")
+    )
     return f"bring back {number}: {service.name} ({what})"
 
 
-def _asked(service: ServiceRecord) -> int:
+def _task_count(service: ServiceRecord) -> int:
     """Return how many tasks a service asks for; of a global one, how many it has."""
     if service.mode == "global":
         return service.running
     return 1 if service.replicas is None else service.replicas
 
 
-ROUTES_WITHIN_S = 5.0
-
-
-async def survey(
-    reader: SwarmReader, host: str, network: str, kept: Record | None = None
+async def read_inputs(
+    reader: SwarmReader, host: str, network: str, stored_record: Record | None = None
 ) -> RecreationInputs:
     """Return what a plan is made of. `host` is the engine's address; what this host tells counts only if it is its own.
 
@@ -232,11 +248,14 @@ async def survey(
     """
     snapshot = await reader.snapshot()
     current = snapshot.overlay(network)
-    attached = snapshot.attached_by_hand(network) if current is not None else ()
-    found = [await reader.find_endpoint(container.id, network) for container in attached]
-    around = await environment(host, snapshot, network)
+    containers = snapshot.standalone_containers_on(network) if current is not None else ()
+    endpoints = [await reader.find_endpoint(container.id, network) for container in containers]
+    environment_now = await environment(host, snapshot, network)
     return RecreationInputs(
-        snapshot, tuple(endpoint for endpoint in found if endpoint is not None), around, kept
+        snapshot,
+        tuple(endpoint for endpoint in endpoints if endpoint is not None),
+        environment_now,
+        stored_record,
     )
 
 
@@ -246,8 +265,8 @@ async def environment(host: str, snapshot: SwarmSnapshot, network: str) -> Recre
     if refusal is not None:
         return RecreationEnvironment(refusal, snapshot.engine.default_pools)
     ids = [container.id for container in snapshot.containers if network in container.networks]
-    given = await asyncio.to_thread(static_addresses, Path(snapshot.engine.root_dir), ids, network)
-    return RecreationEnvironment(await _routes(), snapshot.engine.default_pools, given)
+    manual_addresses = await asyncio.to_thread(static_addresses, Path(snapshot.engine.root_dir), ids, network)
+    return RecreationEnvironment(await _routes(), snapshot.engine.default_pools, manual_addresses)
 
 
 async def _routes() -> Result[tuple[Route, ...]]:

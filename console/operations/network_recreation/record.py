@@ -12,9 +12,9 @@ from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from console.errors import VipconsoleError
+from console.swarm.model import ALIVE, Network, Service, network_entries
 from console.swarm.parse import PARKED_LABEL, moment
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import ALIVE, Network, Service, network_entries
 
 FORMAT = 1
 
@@ -34,7 +34,7 @@ class NetworkEntry:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRecord:
-    """A service as it was."""
+    """A service as it was before it was parked."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ class ServiceRecord:
     """Whether a task of it ran on another node than this one."""
 
     @property
-    def wanted(self) -> int:
+    def target_tasks(self) -> int:
         """How many tasks of it are to run again: as many as ran, and no more than it asks for."""
         if self.mode == "global":
             return self.running
@@ -79,12 +79,12 @@ class ContainerRecord:
     def fits(self, *subnets: IPv4Network) -> bool:
         """Whether its address can be handed out in one of these subnets, the first of each being its gateway's."""
         try:
-            asked = IPv4Address(self.address)
+            address = IPv4Address(self.address)
         except ValueError:
             return False
         return any(
-            asked in subnet
-            and asked not in (subnet.network_address, subnet.network_address + 1, subnet.broadcast_address)
+            address in subnet
+            and address not in (subnet.network_address, subnet.network_address + 1, subnet.broadcast_address)
             for subnet in subnets
         )
 
@@ -152,10 +152,12 @@ def service_record(service: Service, network: Network, snapshot: SwarmSnapshot) 
         grace_s=max([service.grace_s, *(task.grace_s for task in tasks)]),
         is_elsewhere=any(task.node_id not in ("", snapshot.here) for task in tasks),
     )
-    return as_specified(bare, service.spec, (network.id, network.name))
+    return with_specification(bare, service.spec, (network.id, network.name))
 
 
-def as_specified(record: ServiceRecord, spec: Mapping[str, Any], networks: Collection[str]) -> ServiceRecord:
+def with_specification(
+    record: ServiceRecord, spec: Mapping[str, Any], networks: Collection[str]
+) -> ServiceRecord:
     """Return a record with what a specification says now of the service and of a network (by ID and name)."""
     replicated = (spec.get("Mode") or {}).get("Replicated") or {}
     return replace(
@@ -163,9 +165,9 @@ def as_specified(record: ServiceRecord, spec: Mapping[str, Any], networks: Colle
         replicas=replicated.get("Replicas"),
         placement=(spec.get("TaskTemplate") or {}).get("Placement"),
         entries=tuple(
-            NetworkEntry(place, index, dict(each))
-            for place, index, each in network_entries(spec)
-            if each.get("Target") in networks
+            NetworkEntry(place, index, dict(body))
+            for place, index, body in network_entries(spec)
+            if body.get("Target") in networks
         ),
         publishes=bool((spec.get("EndpointSpec") or {}).get("Ports")),
     )
@@ -185,7 +187,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             machine=str(data["machine"]),
             network=network_from_json(data["network"]),
             target=str(data["target"]),
-            services=tuple(service_from_json(each) for each in data["services"]),
+            services=tuple(service_from_json(service) for service in data["services"]),
             containers=containers_from_json(data["containers"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -200,14 +202,15 @@ def network_from_json(data: Mapping[str, Any]) -> NetworkRecord:
 def service_from_json(data: Mapping[str, Any]) -> ServiceRecord:
     """Return a service of a record or a label. Raises what a wrong one raises."""
     entries = tuple(
-        NetworkEntry(str(each["place"]), int(each["index"]), dict(each["body"])) for each in data["entries"]
+        NetworkEntry(str(entry["place"]), int(entry["index"]), dict(entry["body"]))
+        for entry in data["entries"]
     )
     return ServiceRecord(**{**data, "entries": entries})
 
 
 def containers_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[ContainerRecord, ...]:
     """Return the containers of a record or a label. Raises what a wrong one raises."""
-    return tuple(ContainerRecord(**each) for each in data)
+    return tuple(ContainerRecord(**container) for container in data)
 
 
 def require_format(data: Mapping[str, Any]) -> None:
@@ -217,7 +220,7 @@ def require_format(data: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class ParkedService:
     """A parked service, and what its label says."""
 
     service: Service
@@ -233,7 +236,7 @@ class Parked:
 
 def parked_label(record: Record, service: ServiceRecord, since: datetime) -> str:
     """Return the label's value for a service that is parked now: compact JSON."""
-    said = {
+    data = {
         "v": FORMAT,
         "run": record.run,
         "machine": record.machine,
@@ -243,10 +246,10 @@ def parked_label(record: Record, service: ServiceRecord, since: datetime) -> str
         "containers": [asdict(container) for container in record.containers],
         "since": since.isoformat(),
     }
-    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+    return json.dumps(data, separators=(",", ":"), sort_keys=True)
 
 
-def parked_from(service: Service) -> Parked | None:
+def read_parked_label(service: Service) -> ParkedService | None:
     """Return what a parked service's label says; None where it has none, or one that cannot be read."""
     text = service.label(PARKED_LABEL)
     if not text:
@@ -254,7 +257,7 @@ def parked_from(service: Service) -> Parked | None:
     try:
         data = json.loads(text)
         require_format(data)
-        return Parked(
+        return ParkedService(
             service,
             str(data["run"]),
             str(data["machine"]),
@@ -268,10 +271,10 @@ def parked_from(service: Service) -> Parked | None:
         return None
 
 
-def parked_in(snapshot: SwarmSnapshot) -> tuple[Parked, ...]:
+def read_parked_services(snapshot: SwarmSnapshot) -> tuple[ParkedService, ...]:
     """Return the parked services whose labels can be read."""
-    found = (parked_from(service) for service in snapshot.services)
-    return tuple(parked_service for parked_service in found if parked_service is not None)
+    labels = (read_parked_label(service) for service in snapshot.services)
+    return tuple(parked_service for parked_service in labels if parked_service is not None)
 
 
 def unreadable_in(snapshot: SwarmSnapshot) -> tuple[str, ...]:
@@ -279,29 +282,32 @@ def unreadable_in(snapshot: SwarmSnapshot) -> tuple[str, ...]:
     return tuple(
         service.name
         for service in snapshot.services
-        if service.label(PARKED_LABEL) and parked_from(service) is None
+        if service.label(PARKED_LABEL) and read_parked_label(service) is None
     )
 
 
-def record_from_labels(parked: Iterable[Parked], run: str = "") -> Record | None:
+def record_from_labels(parked_services: Iterable[ParkedService], run: str = "") -> Record | None:
     """Return what the labels of one network's parked services tell; None where there are none.
 
     They may have been written by several attempts: then the network as it was before the first of them counts, which
     is the one that most labels name.
     """
-    known = tuple(parked)
-    if not known:
+    labels = tuple(parked_services)
+    if not labels:
         return None
-    networks = [parked_service.network.id for parked_service in known]
-    first = max(known, key=lambda each: networks.count(each.network.id))
-    containers = {one.id: one for parked_service in known for one in parked_service.containers}
+    networks = [parked_service.network.id for parked_service in labels]
+    first = max(labels, key=lambda parked_service: networks.count(parked_service.network.id))
+    containers = {
+        container.id: container for parked_service in labels for container in parked_service.containers
+    }
     return Record(
         run=run or first.run,
         machine=first.machine,
         network=first.network,
         target=first.target,
         services=tuple(
-            parked_service.record for parked_service in sorted(known, key=lambda each: each.record.name)
+            parked_service.record
+            for parked_service in sorted(labels, key=lambda parked_service: parked_service.record.name)
         ),
         containers=tuple(containers.values()),
     )

@@ -2,66 +2,95 @@
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
-from console.operations.network_recreation.definition import subnet_notes, subnet_refusals
+from console.errors import Unknown
 from console.operations.network_recreation.plan import (
+    RecreationEnvironment,
     RecreationInputs,
+    RecreationOwner,
     RecreationPlan,
     RecreationRequest,
-    Whose,
-    own_parked,
+    own_parked_services,
     record_now,
-    resumed_record,
+    record_to_resume,
 )
-from console.operations.network_recreation.record import ContainerRecord, Record, parked_in, unreadable_in
+from console.operations.network_recreation.record import (
+    ContainerRecord,
+    Record,
+    read_parked_services,
+    unreadable_in,
+)
+from console.swarm.model import Network
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import Network
 from console.text import clean, listed, plural
 
+SMALLEST = 29
+"""The longest prefix that leaves an address besides network address, broadcast and gateway."""
+ENDPOINTS_ADVISED = 250
+"""Docker's documentation advises against more virtual IPs on an overlay, because of the load-balancer rules
+in each sandbox."""
 IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
 
 
-def plan_recreation(inputs: RecreationInputs, wanted: RecreationRequest, whose: Whose) -> RecreationPlan:
+def plan_recreation(
+    inputs: RecreationInputs, request: RecreationRequest, owner: RecreationOwner
+) -> RecreationPlan:
     """Return what will be done. Where an earlier attempt has begun, it is finished: what was refused then was not."""
     snapshot = inputs.snapshot
-    parked, current = own_parked(snapshot, wanted.network, whose), snapshot.overlay(wanted.network)
-    now = record_now(inputs, wanted, whose)
-    resumes = bool(parked) or (inputs.kept is not None and _is_unfinished(inputs.kept, snapshot))
-    record = resumed_record(parked, inputs.kept, now, whose) if resumes else now
-    refused = [*_strangers(snapshot, wanted.network, whose)]
-    if len(snapshot.named(wanted.network)) > 1 and not resumes:
-        refused.append(f"Several networks have the name {wanted.network}. Remove or rename the others first.")
+    parked_services, current = (
+        own_parked_services(snapshot, request.network, owner),
+        snapshot.overlay(request.network),
+    )
+    now = record_now(inputs, request, owner)
+    resumes = bool(parked_services) or (
+        inputs.stored_record is not None and _is_unfinished(inputs.stored_record, snapshot)
+    )
+    record = record_to_resume(parked_services, inputs.stored_record, now, owner) if resumes else now
+    refusals = [*_strangers(snapshot, request.network, owner)]
+    if len(snapshot.networks_with_name(request.network)) > 1 and not resumes:
+        refusals.append(
+            f"Several networks have the name {request.network}. Remove or rename the others first."
+        )
     if record is None:
-        refused.append(f"Overlay {wanted.network} not found, and no record says what it was.")
-    elif not resumes and current is not None and current.ipv4 != (wanted.subnet,):
-        refused += _about_network(current)
-        refused += subnet_refusals(wanted.subnet, snapshot, current, inputs.environment)
-        refused += _about_services(snapshot, current)
-        refused += _about_containers(inputs, current, record, wanted)
-    notes = () if record is None else tuple(_notes(inputs, record, wanted))
-    return RecreationPlan(wanted, record, current, tuple(refused), notes, is_resumed=resumes)
+        refusals.append(f"Overlay {request.network} not found, and no record says what it was.")
+    elif not resumes and current is not None and current.ipv4 != (request.subnet,):
+        refusals += _about_network(current)
+        refusals += subnet_refusals(request.subnet, snapshot, current, inputs.environment)
+        refusals += _about_services(snapshot, current)
+        refusals += _about_containers(inputs, current, record, request)
+    notes = () if record is None else tuple(_notes(inputs, record, request))
+    return RecreationPlan(request, record, current, tuple(refusals), notes, is_resumed=resumes)
 
 
-def _is_unfinished(kept: Record, snapshot: SwarmSnapshot) -> bool:
+def _is_unfinished(record: Record, snapshot: SwarmSnapshot) -> bool:
     """Whether something of what was kept is not on a network of that name."""
-    current = snapshot.overlay(kept.network.name)
+    current = snapshot.overlay(record.network.name)
     if current is None:
         return True
-    on = {service.id for service in snapshot.services if service.is_on(current.id, current.name)}
-    there = {service.id for service in snapshot.services}
-    attached = {container.id for container in snapshot.containers if current.name in container.networks}
-    existing = {container.id for container in snapshot.containers}
-    return any(service.id in there and service.id not in on for service in kept.services) or any(
-        container.id in existing and container.id not in attached for container in kept.containers
+    attached_service_ids = {
+        service.id for service in snapshot.services if service.is_on(current.id, current.name)
+    }
+    service_ids = {service.id for service in snapshot.services}
+    attached_container_ids = {
+        container.id for container in snapshot.containers if current.name in container.networks
+    }
+    container_ids = {container.id for container in snapshot.containers}
+    return any(
+        service.id in service_ids and service.id not in attached_service_ids for service in record.services
+    ) or any(
+        container.id in container_ids and container.id not in attached_container_ids
+        for container in record.containers
     )
 
 
-def _strangers(snapshot: SwarmSnapshot, network: str, whose: Whose) -> Iterator[str]:
+def _strangers(snapshot: SwarmSnapshot, network: str, owner: RecreationOwner) -> Iterator[str]:
     for name in unreadable_in(snapshot):
         yield f"The service {name} is parked by an unknown program."
     others = [
-        parked_service for parked_service in parked_in(snapshot) if parked_service.machine != whose.machine
+        parked_service
+        for parked_service in read_parked_services(snapshot)
+        if parked_service.machine != owner.machine
     ]
     for other in others[:1]:
         yield (
@@ -70,8 +99,8 @@ def _strangers(snapshot: SwarmSnapshot, network: str, whose: Whose) -> Iterator[
         )
     elsewhere = [
         parked_service
-        for parked_service in parked_in(snapshot)
-        if parked_service.machine == whose.machine and parked_service.network.name != network
+        for parked_service in read_parked_services(snapshot)
+        if parked_service.machine == owner.machine and parked_service.network.name != network
     ]
     for parked_service in elsewhere[:1]:
         yield (
@@ -79,7 +108,7 @@ def _strangers(snapshot: SwarmSnapshot, network: str, whose: Whose) -> Iterator[
             f"run {parked_service.run}: finish that run first."
         )
     probes = [service for service in snapshot.services if service.is_probe]
-    foreign = [probe.name for probe in probes if probe.probe.rpartition("/")[0] != whose.machine]
+    foreign = [probe.name for probe in probes if probe.probe.rpartition("/")[0] != owner.machine]
     for name in foreign[:1]:
         yield f"Another machine is changing this swarm: its probe {name} exists."
 
@@ -105,12 +134,14 @@ def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
         elif service.update_state in IN_AN_UPDATE:
             yield f"{service.name} is being updated ({service.update_state})."
     names = {service.id: service.name for service in snapshot.services}
-    gone: dict[str, set[str]] = {}
+    services_by_node: dict[str, set[str]] = {}
     for task in snapshot.live_tasks_on(current.id):
         node = snapshot.node(task.node_id)
         if node is not None and node.state != "ready" and not task.is_standalone:
-            gone.setdefault(node.hostname, set()).add(names.get(task.service_id, "a removed service"))
-    for node_name, services in gone.items():
+            services_by_node.setdefault(node.hostname, set()).add(
+                names.get(task.service_id, "a removed service")
+            )
+    for node_name, services in services_by_node.items():
         yield (
             f"The node {node_name} is unreachable, and {listed(sorted(services))} may still run there. "
             "Remove the node, or bring it back."
@@ -118,7 +149,7 @@ def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
 
 
 def _about_containers(
-    inputs: RecreationInputs, current: Network, record: Record, wanted: RecreationRequest
+    inputs: RecreationInputs, current: Network, record: Record, request: RecreationRequest
 ) -> Iterator[str]:
     snapshot = inputs.snapshot
     for task in snapshot.live_tasks_on(current.id):
@@ -129,16 +160,16 @@ def _about_containers(
                 f"The container {task.container_id[:12]} is attached by hand on {where}: it "
                 "cannot be disconnected from here."
             )
-    for each in _losing_address(record.containers, wanted):
-        if each.is_given is not False and not _is_among(each.name, wanted.may_change_address):
-            by_hand = "and was set by hand" if each.is_given else "and may have been set by hand"
-            yield f"The container {each.name} has {each.address}, which is not in {wanted.subnet} {by_hand}."
+    for container in _losing_address(record.containers, request):
+        if container.is_given is not False and not _is_among(container.name, request.may_change_address):
+            by_hand = "and was set by hand" if container.is_given else "and may have been set by hand"
+            yield f"The container {container.name} has {container.address}, which is not in {request.subnet} {by_hand}."
 
 
 def _losing_address(
-    containers: Iterable[ContainerRecord], wanted: RecreationRequest
+    containers: Iterable[ContainerRecord], request: RecreationRequest
 ) -> Iterator[ContainerRecord]:
-    return (container for container in containers if container.address and not container.fits(wanted.subnet))
+    return (container for container in containers if container.address and not container.fits(request.subnet))
 
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
@@ -147,33 +178,104 @@ def _is_among(name: str, patterns: Iterable[str]) -> bool:
 
 def _only_in_old_subnets(record: Record) -> Iterator[str]:
     """Yield what somebody chose in the IPv4 subnets, besides the gateway that every subnet has."""
-    for each in (record.network.body.get("IPAM") or {}).get("Config") or ():
-        if ip_network(each["Subnet"], strict=False).version == 4:
-            if each.get("IPRange"):
-                yield f"the IP range {clean(each['IPRange'])}"
-            for name, address in (each.get("AuxiliaryAddresses") or {}).items():
+    for config in (record.network.body.get("IPAM") or {}).get("Config") or ():
+        if ip_network(config["Subnet"], strict=False).version == 4:
+            if config.get("IPRange"):
+                yield f"the IP range {clean(config['IPRange'])}"
+            for name, address in (config.get("AuxiliaryAddresses") or {}).items():
                 yield f"the auxiliary address {clean(name)} ({clean(address)})"
 
 
-def _notes(inputs: RecreationInputs, record: Record, wanted: RecreationRequest) -> Iterator[str]:
+def _notes(inputs: RecreationInputs, record: Record, request: RecreationRequest) -> Iterator[str]:
     vips = sum(service.uses_vip for service in record.services)
-    yield from subnet_notes(wanted.subnet, inputs.environment, vips)
-    for each in _losing_address(record.containers, wanted):
-        yield f"The container {each.name} gets another address than {each.address}."
-    left_out = tuple(_only_in_old_subnets(record))
-    if left_out and record.network.ipv4 != (wanted.subnet,):
-        yield f"The new subnet drops {listed(left_out)}: the old subnet contains it."
+    yield from subnet_notes(request.subnet, inputs.environment, vips)
+    for container in _losing_address(record.containers, request):
+        yield f"The container {container.name} gets another address than {container.address}."
+    dropped_settings = tuple(_only_in_old_subnets(record))
+    if dropped_settings and record.network.ipv4 != (request.subnet,):
+        yield f"The new subnet drops {listed(dropped_settings)}: the old subnet contains it."
     for service in record.services:
-        asked = 1 if service.replicas is None else service.replicas
-        if service.mode == "replicated" and service.running < asked:
+        requested_tasks = 1 if service.replicas is None else service.replicas
+        if service.mode == "replicated" and service.running < requested_tasks:
             yield (
-                f"Only {service.running} of {asked} tasks of {service.name} run now; the recreation waits "
+                f"Only {service.running} of {requested_tasks} tasks of {service.name} run now; the recreation waits "
                 "for no more than these."
             )
-    rolls_back = [
+    reset_services = [
         service.name
         for service in inputs.snapshot.services
         if service.previous_spec and record.service(service.id)
     ]
-    if rolls_back:
-        yield f"These services lose their present rollback target: {listed(sorted(rolls_back))}."
+    if reset_services:
+        yield f"These services lose their present rollback target: {listed(sorted(reset_services))}."
+
+
+def overlapping(
+    subnet: IPv4Network, networks: Iterable[Network], besides: str = ""
+) -> tuple[tuple[Network, IPv4Network], ...]:
+    """Return the networks that a subnet overlaps, and with which of theirs; the one with the ID `besides` is left out."""
+    return tuple(
+        (network, other)
+        for network in networks
+        if network.id != besides
+        for other in network.ipv4
+        if other.overlaps(subnet)
+    )
+
+
+def subnet_refusals(
+    subnet: IPv4Network, snapshot: SwarmSnapshot, current: Network | None, environment: RecreationEnvironment
+) -> Iterator[str]:
+    """Yield why a subnet cannot be used, each a sentence."""
+    if subnet.prefixlen > SMALLEST:
+        yield f"{subnet} is too small for a network: the longest prefix is /{SMALLEST}."
+    elif current is not None and capacity(subnet) < (demand := address_demand(snapshot, current)):
+        yield (
+            f"{subnet} is too small: it has {plural(capacity(subnet), 'address', 'addresses')}, and "
+            f"{current.name} needs {demand} now."
+        )
+    for network, other in overlapping(subnet, snapshot.networks, current.id if current else ""):
+        yield f"{subnet} overlaps {other} of the network {network.name}."
+    routes = () if isinstance(environment.routes, Unknown) else environment.routes
+    # The bridges of this node's own networks are routes too, and were named already.
+    network_subnets = {other for network in snapshot.networks for other in network.ipv4}
+    for route in routes:
+        if (
+            route.network.overlaps(subnet)
+            and route.network not in network_subnets
+            and route.network.prefixlen
+        ):
+            what = "this host's own address" if route.network.prefixlen == 32 else "a route of this host"
+            yield f"{subnet} overlaps {route.network}, {what} (device {route.device})."
+
+
+def subnet_notes(subnet: IPv4Network, environment: RecreationEnvironment, vips: int) -> Iterator[str]:
+    """Yield what is worth knowing about a subnet, each a sentence."""
+    for pool in environment.pools:
+        if subnet.overlaps(pool):
+            yield f"{subnet} is inside Swarm's default pool {pool}. Swarm skips ranges in use."
+    if isinstance(environment.routes, Unknown):
+        yield f"Routes of the engine's host are unknown: {environment.routes.reason}"
+    if subnet.is_global:
+        yield (
+            f"{subnet} is not a private range. The network cannot reach the Internet addresses that it hides."
+        )
+    if vips > ENDPOINTS_ADVISED:
+        yield (
+            f"{vips} virtual IPs share the network. A larger subnet only adds room: `endpoint_mode: dnsrr` "
+            "halves the use."
+        )
+
+
+def capacity(subnet: IPv4Network) -> int:
+    """Return how many addresses of a subnet can be held at most."""
+    return subnet.num_addresses - 3
+
+
+def address_demand(snapshot: SwarmSnapshot, network: Network) -> int:
+    """Return how many addresses are needed for what is on a network now, a load balancer for each node among them."""
+    vips = sum(
+        service.endpoint_mode == "vip" and service.is_on(network.id, network.name)
+        for service in snapshot.services
+    )
+    return vips + sum(1 for _ in snapshot.live_tasks_on(network.id)) + len(snapshot.nodes)

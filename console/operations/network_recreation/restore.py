@@ -10,27 +10,34 @@ from typing import Any
 from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import Change
-from console.operations.network_recreation.definition import is_parked, restore
-from console.operations.network_recreation.job import POLL_S, NetworkGone, RecreationFailed, RecreationJob
+from console.operations.network_recreation.job import POLL_S, NetworkMissing, RecreationError, RecreationJob
+from console.operations.network_recreation.parking import is_parked, restore
 from console.operations.network_recreation.plan import container_record, in_order
-from console.operations.network_recreation.record import ContainerRecord, Parked
+from console.operations.network_recreation.record import ContainerRecord, ParkedService
+from console.swarm.model import Network, Service
 from console.swarm.parse import PARKED_LABEL
-from console.swarm.values import Network, Service
 from console.text import listed, plural
 
 # Always by the network's name: one that is stopped knows a removed network by nothing else, and would keep the ID of a
 # new one as its name (both seen on 20.10).
+
+MANUAL_ADDRESSES_WITHIN_S = 5.0
+"""How long services wait until containers have the addresses that were set by hand."""
+MAX_INTERVAL_S = 2.0
+"""The longest that a service waits for the one before it to start, however many tasks that has."""
+BACK_WITHIN_S = 300.0
+"""How long bringing back is retried before the failures are reported."""
 
 
 async def remember(job: RecreationJob, network: Network, container_id: str) -> None:
     """Put a container that came to a network into the record."""
     if any(container.id == container_id for container in job.record.containers):
         return
-    found = await job.dependencies.retrying.asked(
+    endpoint = await job.dependencies.retrying.ask(
         lambda: job.dependencies.reader.find_endpoint(container_id, network.name)
     )
-    if found is not None:
-        job.record = job.record.with_container(container_record(found, {}))
+    if endpoint is not None:
+        job.record = job.record.with_container(container_record(endpoint, {}))
 
 
 async def disconnect(job: RecreationJob, network: Network, container: ContainerRecord) -> None:
@@ -38,8 +45,8 @@ async def disconnect(job: RecreationJob, network: Network, container: ContainerR
     dependencies = job.dependencies
 
     async def is_made() -> bool:
-        found = await dependencies.reader.find_endpoint(container.id, network.name)
-        return found is None or found.network_id not in (network.id, "")
+        endpoint = await dependencies.reader.find_endpoint(container.id, network.name)
+        return endpoint is None or endpoint.network_id not in (network.id, "")
 
     async def act() -> None:
         await dependencies.changer.disconnect(network.name, container.id)
@@ -55,10 +62,10 @@ async def connect(job: RecreationJob, network: Network, container: ContainerReco
 
     async def is_made() -> bool:
         snapshot = await dependencies.reader.snapshot()
-        there = next((each for each in snapshot.containers if each.id == container.id), None)
-        return there is None or there.networks.get(network.name) in (
+        current = next((other for other in snapshot.containers if other.id == container.id), None)
+        return current is None or current.networks.get(network.name) in (
             network.id,
-            *([] if there.is_running else [""]),
+            *([] if current.is_running else [""]),
         )
 
     async def act() -> None:
@@ -83,15 +90,7 @@ async def connect(job: RecreationJob, network: Network, container: ContainerReco
     )
 
 
-GIVEN_WITHIN_S = 5.0
-"""How long services wait until containers have the addresses that were set by hand."""
-MAX_INTERVAL_S = 2.0
-"""The longest that a service waits for the one before it to start, however many tasks that has."""
-BACK_WITHIN_S = 300.0
-"""How long bringing back is retried before the failures are reported."""
-
-
-class Restoring:
+class Restorer:
     """Brings everything back on one network."""
 
     def __init__(self, job: RecreationJob, network: Network) -> None:
@@ -99,43 +98,49 @@ class Restoring:
         self._dependencies = job.dependencies
         self._network = network
         self._turn = asyncio.Lock()
-        self._failed: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
         """By name, the engine's last error."""
 
     async def run(self) -> None:
         """Bring back services in their order, and containers; those with an address of their own before anybody takes it.
 
-        Raises NetworkGone when the network is not there after all, and RecreationFailed with the names of what could
+        Raises NetworkMissing when the network is not there after all, and RecreationError with the names of what could
         not be brought back in time.
         """
         containers = self._job.record.containers
-        given = [
+        with_manual_address = [
             container
             for container in containers
             if container.is_given and container.fits(*self._network.ipv4)
         ]
-        others = [container for container in containers if container not in given]
-        is_back = partial(self._bring_back, given, others)
+        others = [container for container in containers if container not in with_manual_address]
+        is_back = partial(self._bring_back, with_manual_address, others)
         if not await until(is_back, self._dependencies.clock, BACK_WITHIN_S, POLL_S):
-            names = listed(sorted(self._failed), 8)
-            raise RecreationFailed(
-                f"{names} could not be brought back: {next(iter(self._failed.values()))}",
+            names = listed(sorted(self._failures), 8)
+            raise RecreationError(
+                f"{names} could not be brought back: {next(iter(self._failures.values()))}",
                 "Resume the run to try again. Or run its `way-back.sh`.",
             )
 
-    async def _bring_back(self, given: list[ContainerRecord], others: list[ContainerRecord]) -> bool:
+    async def _bring_back(
+        self, with_manual_address: list[ContainerRecord], others: list[ContainerRecord]
+    ) -> bool:
         """Bring back what is still missing; return whether nothing failed."""
-        self._failed.clear()
-        await replace(self._dependencies.retrying, max_wait_s=GIVEN_WITHIN_S).each(given, self._connect)
+        self._failures.clear()
+        await replace(self._dependencies.retrying, max_wait_s=MANUAL_ADDRESSES_WITHIN_S).act_on_all(
+            with_manual_address, self._connect
+        )
         snapshot = await self._dependencies.snapshot()
         self._job.note(snapshot)
-        parked = self._job.parked(snapshot)
-        if parked:
-            await self._dependencies.say(f"bringing back {plural(len(parked), 'service')}")
-        known = {parked_service.record.id: parked_service for parked_service in parked}
+        parked_services = self._job.parked_services(snapshot)
+        if parked_services:
+            await self._dependencies.say(f"bringing back {plural(len(parked_services), 'service')}")
+        by_id = {parked_service.record.id: parked_service for parked_service in parked_services}
         order = [
-            known[record.id]
-            for record in in_order([parked_service.record for parked_service in parked], self._job.first)
+            by_id[record.id]
+            for record in in_order(
+                [parked_service.record for parked_service in parked_services], self._job.first
+            )
         ]
         jobs = [
             partial(self._start, parked_service, max(1, len(snapshot.nodes))) for parked_service in order[:-1]
@@ -143,28 +148,28 @@ class Restoring:
         # Containers wait for nobody's turn. The last label goes last: until then it tells of them.
         await self._all([*jobs[:1], *(partial(self._connect, other) for other in others), *jobs[1:]])
         await self._all([partial(self._restore, parked_service) for parked_service in order[-1:]])
-        return not self._failed
+        return not self._failures
 
     async def _all(self, jobs: Iterable[Callable[[], Awaitable[None]]]) -> None:
-        await self._dependencies.retrying.each(jobs, lambda job: job())
+        await self._dependencies.retrying.act_on_all(jobs, lambda job: job())
 
-    async def _start(self, parked: Parked, nodes: int) -> None:
+    async def _start(self, parked_service: ParkedService, nodes: int) -> None:
         """Bring back a service, and let its tasks get ahead of those of the next."""
         async with self._turn:
-            await self._restore(parked)
-            tasks = nodes if parked.record.replicas is None else parked.record.replicas
+            await self._restore(parked_service)
+            tasks = nodes if parked_service.record.replicas is None else parked_service.record.replicas
             interval_s = min(MAX_INTERVAL_S, self._dependencies.interval_s * tasks / nodes)
             if interval_s:
                 await self._dependencies.clock.sleep(interval_s)
 
-    async def _restore(self, parked: Parked) -> None:
-        dependencies, service_id, network_id = self._dependencies, parked.service.id, self._network.id
-        gone = {parked.network.id, self._job.name, *self._job.gone} - {network_id}
+    async def _restore(self, parked_service: ParkedService) -> None:
+        dependencies, service_id, network_id = self._dependencies, parked_service.service.id, self._network.id
+        old_networks = {parked_service.network.id, self._job.name, *self._job.old_network_ids} - {network_id}
 
         def change(spec: dict[str, Any]) -> None:
             # A deploy in between has brought it back in its own way.
             if is_parked(spec):
-                restore(spec, parked.record, network_id, gone)
+                restore(spec, parked_service.record, network_id, old_networks)
 
         async def is_made() -> bool:
             now = await dependencies.reader.find_service(service_id)
@@ -173,26 +178,26 @@ class Restoring:
         async def act() -> None:
             await dependencies.changer.update_service(service_id, change)
 
-        state = {"name": parked.service.name, "label": parked.service.label(PARKED_LABEL)}
+        state = {"name": parked_service.service.name, "label": parked_service.service.label(PARKED_LABEL)}
         try:
             await dependencies.retrying.make(
                 Change("service", service_id, "restore", state, act, is_made, is_way_back=True)
             )
         except EngineRefused as error:
             if f"network {network_id} not found" in error.sentence:
-                raise NetworkGone(error.sentence) from error
-            self._failed[parked.service.name] = error.sentence
+                raise NetworkMissing(error.sentence) from error
+            self._failures[parked_service.service.name] = error.sentence
         except VipconsoleError as error:
-            self._failed[parked.service.name] = error.sentence
+            self._failures[parked_service.service.name] = error.sentence
 
     async def _connect(self, container: ContainerRecord) -> None:
         try:
             await connect(self._job, self._network, container)
         except VipconsoleError as error:
-            self._failed[container.name] = error.sentence
+            self._failures[container.name] = error.sentence
 
 
-class Settling:
+class RollbackReset:
     """Makes what a rollback would bring harmless: the previous specification of a restored service is the parked one.
 
     An update that changes nothing puts the present specification in its place. No task is replaced for it.
@@ -204,15 +209,17 @@ class Settling:
     async def run(self) -> None:
         """Reset the rollback target of every service that a rollback would park. Verifying shows those that failed."""
         snapshot = await self._dependencies.snapshot()
-        left = [each for each in snapshot.services if rolls_back_to_parked(each)]
-        if left:
-            await self._dependencies.say(f"resetting the rollback target of {plural(len(left), 'service')}")
+        services = [service for service in snapshot.services if rolls_back_to_parked(service)]
+        if services:
+            await self._dependencies.say(
+                f"resetting the rollback target of {plural(len(services), 'service')}"
+            )
 
         async def reset_target(service: Service) -> None:
             with suppress(VipconsoleError):
                 await self._reset_target(service)
 
-        await self._dependencies.retrying.each(left, reset_target)
+        await self._dependencies.retrying.act_on_all(services, reset_target)
 
     async def _reset_target(self, service: Service) -> None:
         dependencies = self._dependencies

@@ -6,10 +6,15 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from console.operations.network_recreation.definition import NOWHERE
-from console.operations.network_recreation.record import ContainerRecord, Record, ServiceRecord, parked_from
+from console.operations.network_recreation.parking import NOWHERE
+from console.operations.network_recreation.record import (
+    ContainerRecord,
+    Record,
+    ServiceRecord,
+    read_parked_label,
+)
+from console.swarm.model import ALIVE, Endpoint, Network, Service, network_entries
 from console.swarm.snapshots import SwarmSnapshot
-from console.swarm.values import ALIVE, Endpoint, Network, Service, network_entries
 
 ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
 """Parts of a network's definition that are compared on their own, or mean nothing here."""
@@ -20,7 +25,7 @@ class TaskProgress:
     """How far a service's tasks are."""
 
     count: int
-    wanted: int
+    target_tasks: int
     since: datetime | None
     """When the last of the wanted ones began to run."""
     error: str
@@ -29,26 +34,30 @@ class TaskProgress:
     @property
     def is_enough(self) -> bool:
         """Whether as many run as before."""
-        return self.count >= self.wanted
+        return self.count >= self.target_tasks
 
 
-def running(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> TaskProgress:
+def task_progress(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> TaskProgress:
     """Return how many tasks of a service run on a network."""
     tasks = [task for task in snapshot.live_tasks_on(network.id) if task.service_id == record.id]
     up = sorted(task.since for task in tasks if task.state == "running" and task.desired_state in ALIVE)
-    failed = [
+    failed_tasks = [
         task
         for task in snapshot.tasks
         if task.service_id == record.id and task.error and network.id in task.network_ids
     ]
-    error = max(failed, key=lambda each: each.since).error if failed else ""
-    found = snapshot.service(record.id)
-    wanted = record.wanted if found is None else min(record.wanted, _asked(found, record))
-    since = up[wanted - 1] if 0 < wanted <= len(up) else None
-    return TaskProgress(len(up), wanted, since, error)
+    error = max(failed_tasks, key=lambda task: task.since).error if failed_tasks else ""
+    service = snapshot.service(record.id)
+    target_tasks = (
+        record.target_tasks
+        if service is None
+        else min(record.target_tasks, _requested_tasks(service, record))
+    )
+    since = up[target_tasks - 1] if 0 < target_tasks <= len(up) else None
+    return TaskProgress(len(up), target_tasks, since, error)
 
 
-def _asked(service: Service, record: ServiceRecord) -> int:
+def _requested_tasks(service: Service, record: ServiceRecord) -> int:
     """Return how many tasks a service asks for now: others may have scaled it meanwhile."""
     replicated = (service.spec.get("Mode") or {}).get("Replicated")
     if replicated is None:
@@ -84,19 +93,23 @@ def differences(
     """Return what is not as it was. `endpoints` are the containers' now, by ID."""
     return (
         *_of_network(record, network, subnets),
-        *(said for service in record.services for said in _of_service(service, snapshot, network)),
         *(
-            said
+            difference
+            for service in record.services
+            for difference in _of_service(service, snapshot, network)
+        ),
+        *(
+            difference
             for container in record.containers
-            for said in _of_container(container, snapshot, network, endpoints)
+            for difference in _of_container(container, snapshot, network, endpoints)
         ),
     )
 
 
 def _of_network(record: Record, network: Network, subnets: tuple[IPv4Network, ...]) -> Iterator[Difference]:
     if not network.is_allocated or network.ipv4 != subnets:
-        has, wanted = (", ".join(str(subnet) for subnet in some) for some in (network.ipv4, subnets))
-        yield Difference(f"{network.name} has {has or 'no subnet'} instead of {wanted}.")
+        has, expected = (", ".join(str(subnet) for subnet in some) for some in (network.ipv4, subnets))
+        yield Difference(f"{network.name} has {has or 'no subnet'} instead of {expected}.")
     was, now = dict(record.network.body), dict(network.body)
     for key in sorted({*was, *now} - ASIDE):
         if (was.get(key) or None) != (now.get(key) or None):
@@ -109,10 +122,10 @@ def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network
         yield Difference(f"{record.name} was removed in the meantime.", is_failure=False)
         return
     name = service.name
-    if parked_from(service) is not None:
+    if read_parked_label(service) is not None:
         yield Difference(f"{name} is still parked.")
         return
-    now = [dict(each) for _, _, each in network_entries(service.spec) if each["Target"] == network.id]
+    now = [dict(entry) for _, _, entry in network_entries(service.spec) if entry["Target"] == network.id]
     was = [{**entry.body, "Target": network.id} for entry in record.entries]
     if not now:
         yield Difference(f"{name} is not on {network.name}.")
@@ -120,9 +133,9 @@ def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network
         yield Difference(f"{name} has other aliases or options on {network.name} than before.")
     if service.mode != record.mode:
         yield Difference(f"{name} is {service.mode} instead of {record.mode}.", is_failure=False)
-    elif record.mode == "replicated" and _asked(service, record) != _replicas(record):
+    elif record.mode == "replicated" and _requested_tasks(service, record) != _replicas(record):
         yield Difference(
-            f"{name} has {_asked(service, record)} replicas instead of {_replicas(record)}.",
+            f"{name} has {_requested_tasks(service, record)} replicas instead of {_replicas(record)}.",
             is_failure=False,
         )
     if NOWHERE in service.constraints:
@@ -135,10 +148,12 @@ def _of_tasks(
 ) -> Iterator[Difference]:
     if lacks_virtual_ip(service, network):
         yield Difference(f"{record.name} has no virtual IP on {network.name}.")
-    tasks = running(record, snapshot, network)
+    tasks = task_progress(record, snapshot, network)
     if not tasks.is_enough:
-        said = f" ({tasks.error})" if tasks.error else ""
-        yield Difference(f"{tasks.count} of {tasks.wanted} tasks of {record.name} are running{said}.")
+        details = f" ({tasks.error})" if tasks.error else ""
+        yield Difference(
+            f"{tasks.count} of {tasks.target_tasks} tasks of {record.name} are running{details}."
+        )
 
 
 def _replicas(record: ServiceRecord) -> int:
@@ -148,21 +163,21 @@ def _replicas(record: ServiceRecord) -> int:
 def _of_container(
     record: ContainerRecord, snapshot: SwarmSnapshot, network: Network, endpoints: Mapping[str, Endpoint]
 ) -> Iterator[Difference]:
-    there = next((container for container in snapshot.containers if container.id == record.id), None)
-    if there is None:
+    container = next((container for container in snapshot.containers if container.id == record.id), None)
+    if container is None:
         yield Difference(f"The container {record.name} was removed in the meantime.", is_failure=False)
         return
-    found = endpoints.get(record.id)
-    if found is None or found.network_id not in (network.id, *([] if there.is_running else [""])):
+    endpoint = endpoints.get(record.id)
+    if endpoint is None or endpoint.network_id not in (network.id, *([] if container.is_running else [""])):
         yield Difference(f"The container {record.name} is not on {network.name}.")
         return
-    if record.is_running and not there.is_running:
+    if record.is_running and not container.is_running:
         yield Difference(f"The container {record.name} is no longer running.", is_failure=False)
-    if _aliases(found.config) != _aliases(record.config):
+    if _aliases(endpoint.config) != _aliases(record.config):
         yield Difference(f"The container {record.name} has other aliases on {network.name} than before.")
-    if record.is_given and record.fits(*network.ipv4) and found.address != record.address:
+    if record.is_given and record.fits(*network.ipv4) and endpoint.address != record.address:
         yield Difference(
-            f"The container {record.name} has {found.address or 'no address'} instead of {record.address}."
+            f"The container {record.name} has {endpoint.address or 'no address'} instead of {record.address}."
         )
 
 

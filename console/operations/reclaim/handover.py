@@ -30,8 +30,8 @@ from console.swarm.managers import (
     restore,
     roles_of,
 )
+from console.swarm.model import Node
 from console.swarm.reader import SwarmReader
-from console.swarm.values import Node
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class HandoverResult:
     """What came of a hand-over."""
 
     old_leader: str
@@ -86,74 +86,76 @@ class Handover:
         reader: SwarmReader,
         changer: SwarmChanger,
         clock: Clock,
-        mark: str,
+        owner: str,
         tell: Callable[[str], object],
     ) -> None:
-        """`mark` says whose it is, as `MACHINE/PROCESS`, in the label of the node that is demoted for a moment."""
+        """`owner` says whose it is, as `MACHINE/PROCESS`, in the label of the node that is demoted for a moment."""
         self._reader = reader
         self._changer = changer
         self._clock = clock
-        self._mark = mark
+        self._owner = owner
         self._tell = tell
 
-    async def run(self) -> Handed:
+    async def run(self) -> HandoverResult:
         """Make another node lead, and the one that led what it was. Raises Declined, or an EngineError."""
         began_s = self._clock.monotonic()
         roles = await self._roles()
-        if roles.handed_over:
-            return await self._finish(roles.handed_over, began_s)
-        refused, leader = refusal(roles), roles.leader
-        if refused is not None or leader is None:
-            sentence, hint = refused or NO_LEADER
+        if roles.former_leaders:
+            return await self._finish(roles.former_leaders, began_s)
+        objection, leader = refusal(roles), roles.leader
+        if objection is not None or leader is None:
+            sentence, hint = objection or NO_LEADER
             if not roles.unfinished:
                 raise Declined(sentence, hint)
             return await self._undo(roles.unfinished, began_s, f"{sentence} {hint}")
         return await self._hand_over(leader, began_s)
 
-    async def put_back(self) -> Handed | None:
+    async def put_back(self) -> HandoverResult | None:
         """Make a node what it was before a hand-over that was cut short, and hand nothing over. None: there is none."""
         began_s = self._clock.monotonic()
         roles = await self._roles()
-        if roles.handed_over:
-            return await self._finish(roles.handed_over, began_s)
+        if roles.former_leaders:
+            return await self._finish(roles.former_leaders, began_s)
         if roles.unfinished:
             return await self._undo(roles.unfinished, began_s, "")
         return None
 
     async def _roles(self) -> Roles:
         roles = await read_roles(self._reader)
-        refused = foreign(roles, self._mark.partition("/")[0])
-        if refused is not None:
-            raise Declined(*refused)
+        objection = foreign(roles, self._owner.partition("/")[0])
+        if objection is not None:
+            raise Declined(*objection)
         if roles.unfinished and roles.leader is None:
-            # Whether the lead was taken from it is not known: another look tells.
+            # Whether the lead was taken from it is not known: another snapshot tells.
             raise Declined(*NO_LEADER)
         return roles
 
-    async def _finish(self, nodes: tuple[Node, ...], began_s: float) -> Handed:
+    async def _finish(self, nodes: tuple[Node, ...], began_s: float) -> HandoverResult:
         for node in nodes:
             await self._bring_back(node)
         now = await read_roles(self._reader)
-        return self._ended(nodes[0], now.leader, began_s, Ending.FINISHED)
+        return self._result(nodes[0], now.leader, began_s, Ending.FINISHED)
 
-    async def _undo(self, nodes: tuple[Node, ...], began_s: float, because: str) -> Handed:
+    async def _undo(self, nodes: tuple[Node, ...], began_s: float, because: str) -> HandoverResult:
         for node in nodes:
             await self._restore(node)
-        return self._ended(nodes[0], nodes[0], began_s, Ending.UNDONE, because)
+        return self._result(nodes[0], nodes[0], began_s, Ending.UNDONE, because)
 
-    async def _hand_over(self, leader: Node, began_s: float) -> Handed:
+    async def _hand_over(self, leader: Node, began_s: float) -> HandoverResult:
         name = leader.hostname
         self._tell(f"pausing {name}, the leader" if leader.availability == "active" else f"labelling {name}")
-        await self._change(leader.id, pause(self._mark), lambda node: bool(node.handover))
-        roles = await self._wait(lambda: self._labelled(leader.id), f"{name} has its label", SETTLED_WITHIN_S)
+        await self._change(leader.id, pause(self._owner), lambda node: bool(node.handover))
+        roles = await self._wait(
+            lambda: self._roles_once_labelled(leader.id), f"{name} has its label", SETTLED_WITHIN_S
+        )
         if roles.leader is not None and roles.leader.id != leader.id:
             # Somebody else made another one lead, or the leader was lost: either has given the addresses back.
             await self._restore(leader)
-            return self._ended(leader, roles.leader, began_s, Ending.MADE)
+            return self._result(leader, roles.leader, began_s, Ending.MADE)
         try:
             _require_quorum(roles)
             self._tell(f"demoting {name}")
-            await self._change(leader.id, demote, lambda node: node.wanted_role == "worker")
+            await self._change(leader.id, demote, lambda node: node.desired_role == "worker")
         except (Declined, EngineError):
             # It was not demoted, so nothing is left to be done but to let it take tasks again.
             await self._restore(leader)
@@ -163,21 +165,21 @@ class Handover:
         )
         self._tell(f"{new.hostname} leads now")
         await self._bring_back(leader, is_worker=True)
-        return self._ended(leader, new, began_s, Ending.MADE)
+        return self._result(leader, new, began_s, Ending.MADE)
 
     async def _bring_back(self, node: Node, *, is_worker: bool = False) -> None:
         """Make a node a manager, and once it is one what it was before."""
-        if is_worker or node.wanted_role == "worker":
-            await self._let_become_worker(node)
+        if is_worker or node.desired_role == "worker":
+            await self._wait_until_worker(node)
             self._tell(f"promoting {node.hostname} again")
-            await self._change(node.id, promote, lambda now: now.wanted_role == "manager")
+            await self._change(node.id, promote, lambda now: now.desired_role == "manager")
         await self._wait(
             lambda: self._voting(node.id), f"{node.hostname} is a manager again", PROMOTED_WITHIN_S
         )
         await self._restore(node)
 
-    async def _let_become_worker(self, node: Node) -> None:
-        """Wait until a node has heard that it was demoted: promoted before that, it takes half a minute to vote again."""
+    async def _wait_until_worker(self, node: Node) -> None:
+        """Wait until a node knows that it was demoted: promoted before that, it takes half a minute to vote again."""
         # Where that does not come, it is promoted all the same: sooner or later it votes.
         with suppress(EngineTimeout):
             await self._wait(
@@ -189,15 +191,15 @@ class Handover:
         self._tell(f"making {node.hostname} what it was before")
         await self._change(node.id, restore, lambda now: not now.handover)
 
-    def _ended(
+    def _result(
         self, old: Node, new: Node | None, began_s: float, ending: Ending, because: str = ""
-    ) -> Handed:
+    ) -> HandoverResult:
         took_s = self._clock.monotonic() - began_s
-        return Handed(old.hostname, "?" if new is None else new.hostname, took_s, ending, because)
+        return HandoverResult(old.hostname, "?" if new is None else new.hostname, took_s, ending, because)
 
     # What is waited for.
 
-    async def _labelled(self, node_id: str) -> Roles | None:
+    async def _roles_once_labelled(self, node_id: str) -> Roles | None:
         roles = await read_roles(self._reader)
         return roles if any(node.id == node_id for node in roles.unfinished) else None
 
@@ -225,7 +227,7 @@ class Handover:
             try:
                 await self._changer.update_node(node_id, change)
             except EngineError:
-                # Somebody changed the node meanwhile, no leader took the call, or the answer was lost: it is looked at.
+                # Somebody changed the node meanwhile, no leader took the call, or the answer was lost: a snapshot tells.
                 if self._clock.monotonic() >= end_s:
                     raise
             else:
@@ -237,22 +239,22 @@ class Handover:
                     return
 
     async def _wait(self, snapshot: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
-        async def answered() -> T | None:
+        async def attempt() -> T | None:
             # Between two leaders nobody answers for the swarm.
             with suppress(EngineError):
                 return await snapshot()
             return None
 
-        seen = await until(answered, self._clock, within_s, POLL_S)
-        if seen is None:
+        result = await until(attempt, self._clock, within_s, POLL_S)
+        if result is None:
             raise EngineTimeout(
                 f"Timed out after {within_s:g} s waiting until {what}.",
                 "`docker node ls` shows the managers. Run the command again: it continues where it stopped.",
             )
-        return seen
+        return result
 
 
 def _require_quorum(roles: Roles) -> None:
-    refused = refusal(roles)
-    if refused is not None:
-        raise Declined(*refused)
+    objection = refusal(roles)
+    if objection is not None:
+        raise Declined(*objection)

@@ -14,7 +14,7 @@ from console.swarm.managers import (
     is_to_be_active,
     refusal,
 )
-from console.swarm.values import Node, Service, SwarmState
+from console.swarm.model import Node, Service, SwarmState
 from console.text import listed, plural
 
 
@@ -34,7 +34,7 @@ class ReclaimPlan:
     """A sentence: what happens, and to what."""
     steps: tuple[str, ...] = ()
     """The same as plain commands."""
-    refused: str = ""
+    refusal: str = ""
     hint: str = ""
     brings_back: bool = False
     """Whether it only finishes an interrupted hand-over."""
@@ -51,48 +51,48 @@ class ReclaimTarget:
     """Why actions on this host may not reach the engine; None where it is this host's own."""
 
 
-def plan_reclaim(roles: Roles, swarm: SwarmState, asked: Way | None, place: ReclaimTarget) -> ReclaimPlan:
+def plan_reclaim(roles: Roles, swarm: SwarmState, way: Way | None, target: ReclaimTarget) -> ReclaimPlan:
     """Return the way that was asked for, else the cheaper one of those that can be gone."""
-    if asked is Way.RESTART:
-        return _restart(roles, swarm, place)
-    handover = plan_handover(roles, swarm, place.machine)
+    if way is Way.RESTART:
+        return _restart(roles, swarm, target)
+    handover = plan_handover(roles, swarm, target.machine)
     # On the leader of three managers a hand-over is only a step away: that is told, rather than a restart offered.
-    if asked is Way.HANDOVER or not handover.refused or len(roles.reachable) >= MANAGERS_AT_LEAST:
+    if way is Way.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
         return handover
-    return _restart(roles, swarm, place)
+    return _restart(roles, swarm, target)
 
 
 def plan_handover(roles: Roles, swarm: SwarmState, machine: str) -> ReclaimPlan:
     """Return what a hand-over would do; one that was cut short is ended, and nothing else is done then."""
-    leader, refused = roles.leader, foreign(roles, machine)
-    if refused is None and leader is None:
-        refused = NO_LEADER
-    if refused is not None or leader is None:
-        return _refused(Way.HANDOVER, refused or NO_LEADER)
-    if roles.handed_over:
-        return _ending(roles.handed_over)
-    refused = refusal(roles)
-    if refused is not None and roles.unfinished:
+    leader, objection = roles.leader, foreign(roles, machine)
+    if objection is None and leader is None:
+        objection = NO_LEADER
+    if objection is not None or leader is None:
+        return _refusal(Way.HANDOVER, objection or NO_LEADER)
+    if roles.former_leaders:
+        return _ending(roles.former_leaders)
+    objection = refusal(roles)
+    if objection is not None and roles.unfinished:
         plan = _ending(roles.unfinished)
         return ReclaimPlan(
             plan.way,
-            f"{plan.cost} No address comes back. {' '.join(refused)}",
+            f"{plan.cost} No address comes back. {' '.join(objection)}",
             plan.steps,
             brings_back=True,
         )
-    if refused is not None:
-        return _refused(Way.HANDOVER, refused)
+    if objection is not None:
+        return _refusal(Way.HANDOVER, objection)
     return _handing_over(leader, swarm)
 
 
-def _refused(way: Way, why: Refusal) -> ReclaimPlan:
-    return ReclaimPlan(way, refused=why[0], hint=why[1])
+def _refusal(way: Way, why: Refusal) -> ReclaimPlan:
+    return ReclaimPlan(way, refusal=why[0], hint=why[1])
 
 
 def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
     return ReclaimPlan(
         Way.HANDOVER,
-        f"A hand-over was interrupted: {listed([each.hostname for each in nodes])} becomes what it was "
+        f"A hand-over was interrupted: {listed([node.hostname for node in nodes])} becomes what it was "
         "before. No container stops.",
         tuple(command for node in nodes for command in by_hand(node)),
         brings_back=True,
@@ -149,18 +149,18 @@ def _asks_for_manager(service: Service) -> bool:
     )
 
 
-def _restart(roles: Roles, swarm: SwarmState, place: ReclaimTarget) -> ReclaimPlan:
+def _restart(roles: Roles, swarm: SwarmState, target: ReclaimTarget) -> ReclaimPlan:
     if roles.leader is None:
-        return _refused(Way.RESTART, NO_LEADER)
+        return _refusal(Way.RESTART, NO_LEADER)
     if roles.leader.id != roles.here:
         leader = roles.leader.hostname
-        return _refused(
+        return _refusal(
             Way.RESTART,
             (f"The allocator runs on the leader {leader}, not on this node.", f"Run it on {leader}."),
         )
-    if place.not_ours is not None:
-        why = f"The docker unit of this host is not restarted. {place.not_ours.reason}"
-        return _refused(Way.RESTART, (why, place.not_ours.hint))
+    if target.not_ours is not None:
+        why = f"The docker unit of this host is not restarted. {target.not_ours.reason}"
+        return _refusal(Way.RESTART, (why, target.not_ours.hint))
     tasks = [
         task for task in known(swarm.tasks, ()) if task.node_id == roles.here and task.state == "running"
     ]
@@ -169,5 +169,5 @@ def _restart(roles: Roles, swarm: SwarmState, place: ReclaimTarget) -> ReclaimPl
     return ReclaimPlan(
         Way.RESTART,
         f"Every container of this host stops and comes back ({what}). This takes about half a minute.",
-        (f"systemctl restart {place.unit}",),
+        (f"systemctl restart {target.unit}",),
     )

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineTimeout, Unknown
+from console.swarm.model import SwarmState
 from console.swarm.reader import SwarmReader
-from console.swarm.values import SwarmState
 
 POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class RestartResult:
     """What came of a restart."""
 
     took_s: float
@@ -38,13 +38,13 @@ class DaemonRestart:
         self._restart = restart
         self._tell = tell
 
-    async def run(self, recovery_s: float) -> Restarted:
+    async def run(self, recovery_s: float) -> RestartResult:
         """Restart it and wait until what ran before runs again.
 
         Raises HostError when the unit does not come up, EngineTimeout when the swarm does not.
         """
         began_s = self._clock.monotonic()
-        before = running(await self._reader.lists(10))
+        before = count_running_tasks(await self._reader.lists(10))
         self._tell("restarting dockerd: every container of this host stops and comes back")
         await self._restart()
         self._tell("dockerd is up; waiting for the swarm")
@@ -63,24 +63,24 @@ class DaemonRestart:
                 f"dockerd restarted, but the swarm did not answer within {recovery_s:g} s.",
                 "Run `systemctl status` on its unit, and read its journal.",
             )
-        return Restarted(self._clock.monotonic() - began_s, behind)
+        return RestartResult(self._clock.monotonic() - began_s, behind)
 
 
-def running(swarm: SwarmState) -> Mapping[str, int]:
+def count_running_tasks(swarm: SwarmState) -> Mapping[str, int]:
     """Return how many tasks of each service run and are wanted, by the service's name."""
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
         return {}
     names = {service.id: service.name for service in swarm.services}
-    found: defaultdict[str, int] = defaultdict(int)
+    counts: defaultdict[str, int] = defaultdict(int)
     for task in swarm.tasks:
         if task.state == "running" and task.desired_state == "running" and task.service_id in names:
-            found[names[task.service_id]] += 1
-    return dict(found)
+            counts[names[task.service_id]] += 1
+    return dict(counts)
 
 
 def behind_of(before: Mapping[str, int], swarm: SwarmState) -> tuple[str, ...]:
     """Return the services that are still there and have fewer tasks running than before."""
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
         return tuple(before)
-    there, now = {service.name for service in swarm.services}, running(swarm)
-    return tuple(sorted(name for name, count in before.items() if name in there and now.get(name, 0) < count))
+    names, now = {service.name for service in swarm.services}, count_running_tasks(swarm)
+    return tuple(sorted(name for name, count in before.items() if name in names and now.get(name, 0) < count))

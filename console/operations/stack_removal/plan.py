@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from console.errors import UsageError
+from console.swarm.model import DEFAULT_GRACE_S, ObjectKind, Service, StackObject, Task
 from console.swarm.snapshots import StackSnapshot
-from console.swarm.values import DEFAULT_GRACE_S, ObjectKind, Service, StackObject, Task
 from console.text import clean, did_you_mean, listed, near_names
 
 _SCRIPT = r"""#!/bin/sh
@@ -106,6 +106,9 @@ for stack; do
 done
 exit "$kept"
 """
+MARGIN_S = 60.0
+"""Beyond the longest stop grace: the engine lets go of networks and volumes only after a container was killed, which
+takes seconds for each on a loaded host."""
 
 
 def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: float) -> str:
@@ -115,11 +118,6 @@ def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: flo
         .replace("@LIMIT@", "" if timeout_s is None else str(round(timeout_s)))
         .replace("@MARGIN@", str(round(margin_s)))
     )
-
-
-MARGIN_S = 60.0
-"""Beyond the longest stop grace: the engine lets go of networks and volumes only after a container was killed, which
-takes seconds for each on a loaded host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +130,12 @@ class RetainedObject:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What becomes of one stack. Only what is named here will be touched."""
+    """What becomes of one stack. Only what is named here will be changed."""
 
     name: str
     objects: tuple[StackObject, ...]
     """Every object of the stack, in the order of its removal."""
-    kept: tuple[RetainedObject, ...]
+    retained_objects: tuple[RetainedObject, ...]
     """Objects that will stay if nothing changes; checked again before each removal."""
     live_tasks: int
     grace_s: float
@@ -167,7 +165,7 @@ class RemovalPlan:
 
     @property
     def object_ids(self) -> frozenset[str]:
-        """The IDs of everything that it may touch."""
+        """The IDs of everything that it may change."""
         return frozenset(stack_object.id for stack in self.stacks for stack_object in stack.objects)
 
 
@@ -179,20 +177,20 @@ def plan_removal(
     A name of which nothing is left, neither an object nor a task that still ends, is skipped, so that the same call
     finishes what an earlier one began; where that is so of every name, UsageError is raised.
     """
-    wanted = tuple(dict.fromkeys(names))
+    unique_names = tuple(dict.fromkeys(names))
     going = frozenset(
         stack_object.id
         for stack_object in snapshot.objects()
-        if stack_object.stack in wanted and stack_object.kind is ObjectKind.SERVICE
+        if stack_object.stack in unique_names and stack_object.kind is ObjectKind.SERVICE
     )
-    stacks = tuple(_plan_stack(name, snapshot, going) for name in wanted)
+    stacks = tuple(_plan_stack(name, snapshot, going) for name in unique_names)
     there = tuple(stack for stack in stacks if stack.objects or stack.live_tasks)
     if not there:
-        raise _missing(wanted, snapshot)
+        raise _missing(unique_names, snapshot)
     limit_s = timeout_s if timeout_s is not None else max(stack.grace_s for stack in there) + MARGIN_S
     absent = tuple(clean(stack.name) for stack in stacks if stack not in there)
-    known = [name for name in stack_names(snapshot) if name not in wanted]
-    return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(each, known) for each in absent))
+    other_names = [name for name in stack_names(snapshot) if name not in unique_names]
+    return RemovalPlan(there, limit_s, absent, tuple(did_you_mean(name, other_names) for name in absent))
 
 
 def stack_names(snapshot: StackSnapshot) -> list[str]:
@@ -221,25 +219,25 @@ def keepers_of(item: StackObject, snapshot: StackSnapshot, going: Collection[str
     services = [
         service.name for service in snapshot.services if item.id in service.uses and service.id not in going
     ]
-    attached = [
+    containers = [
         container_name(task, snapshot)
         for task in snapshot.tasks
         if task.is_standalone and task.is_alive and item.id in task.network_ids
     ]
     # A container that has an endpoint on this node and no task in the swarm any more is on it all the same.
-    attached += [
+    containers += [
         container.name
         for container in snapshot.running_containers
-        if not container.service_id and container.is_on(item.id) and container.name not in attached
+        if not container.service_id and container.is_on(item.id) and container.name not in containers
     ]
-    said = [
+    groups = [
         f"{'service' if len(services) == 1 else 'services'} {listed(services)}" if services else "",
-        f"{'container' if len(attached) == 1 else 'containers'} {listed(attached)}" if attached else "",
+        f"{'container' if len(containers) == 1 else 'containers'} {listed(containers)}" if containers else "",
     ]
-    users = " and ".join(each for each in said if each)
+    users = " and ".join(group for group in groups if group)
     if not users:
         return ""
-    return f"{users} {'uses' if len(services) + len(attached) == 1 else 'use'} it"
+    return f"{users} {'uses' if len(services) + len(containers) == 1 else 'use'} it"
 
 
 def container_name(task: Task, snapshot: StackSnapshot) -> str:
@@ -263,27 +261,31 @@ def _plan_stack(name: str, snapshot: StackSnapshot, going: frozenset[str]) -> St
     order = list(ObjectKind)
     objects = sorted(
         (stack_object for stack_object in snapshot.objects() if stack_object.stack == name),
-        key=lambda each: (order.index(each.kind), each.name),
+        key=lambda stack_object: (order.index(stack_object.kind), stack_object.name),
     )
     service_ids = {service.id for service in own}
     live = [task for task in tasks_of(name, service_ids, snapshot) if task.is_alive]
     graces = [*(service.grace_s for service in own), *(task.grace_s for task in live)]
-    kept = [
+    retained_objects = [
         RetainedObject(stack_object, reason)
         for stack_object in objects
         if stack_object.kind is not ObjectKind.SERVICE
         and (reason := keepers_of(stack_object, snapshot, going))
     ]
-    return StackPlan(name, tuple(objects), tuple(kept), len(live), max(graces, default=DEFAULT_GRACE_S))
+    return StackPlan(
+        name, tuple(objects), tuple(retained_objects), len(live), max(graces, default=DEFAULT_GRACE_S)
+    )
 
 
 def _missing(missing: tuple[str, ...], snapshot: StackSnapshot) -> UsageError:
-    known = stack_names(snapshot)
-    shown = [clean(each) for each in missing]
-    near = list(dict.fromkeys(one for each in missing for one in near_names(each, known, 3)))
+    stack_names_now = stack_names(snapshot)
+    names = [clean(name) for name in missing]
+    near = list(
+        dict.fromkeys(near_name for name in missing for near_name in near_names(name, stack_names_now, 3))
+    )
     if near:
         hint = f"Did you mean {' or '.join(near)}?"
     else:
-        hint = f"Stacks: {listed(known, 8)}." if known else "This swarm has no stacks."
+        hint = f"Stacks: {listed(stack_names_now, 8)}." if stack_names_now else "This swarm has no stacks."
     what = "Stack" if len(missing) == 1 else "Stacks"
-    return UsageError(f"{what} {listed(shown)} not found, so nothing was changed.", hint)
+    return UsageError(f"{what} {listed(names)} not found, so nothing was changed.", hint)

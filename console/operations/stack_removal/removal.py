@@ -1,6 +1,6 @@
 """Removes stacks without losing addresses: services, then a wait until nothing of them runs, then the rest.
 
-It only ever looks, decides and acts on what it saw just before. So it does not matter where it was interrupted:
+It only ever takes a snapshot, decides and acts on it. So it does not matter where it was interrupted:
 calling it again finishes what is left.
 """
 
@@ -15,9 +15,9 @@ from console.concurrency import together
 from console.errors import EngineError, SwarmError, VipconsoleError
 from console.operations.stack_removal.plan import RemovalPlan, RetainedObject, StackPlan
 from console.operations.stack_removal.steps import HiddenTasks, RemovalStep, next_step
+from console.swarm.model import ObjectKind, StackObject
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import StackSnapshot
-from console.swarm.values import ObjectKind, StackObject
 
 POLL_S = 0.25
 """Pause between two snapshots while there is nothing to do but wait."""
@@ -48,8 +48,8 @@ class RemovalOutcome:
 
     stack: str
     state: RemovalState = RemovalState.UNDER_WAY
-    removed: tuple[StackObject, ...] = ()
-    kept: tuple[RetainedObject, ...] = ()
+    removed_objects: tuple[StackObject, ...] = ()
+    retained_objects: tuple[RetainedObject, ...] = ()
     waits_for: tuple[str, ...] = ()
     """What is still running, or could not be removed yet, by name."""
     is_drained: bool = False
@@ -59,7 +59,7 @@ class RemovalOutcome:
     took_s: float = 0.0
 
 
-Watch = Callable[[RemovalOutcome], object]
+ProgressListener = Callable[[RemovalOutcome], object]
 """Receives each change of a stack's progress."""
 
 
@@ -71,7 +71,7 @@ class Remover(Protocol):
         ...
 
     async def remove_network(self, network_id: str) -> None:
-        """Remove a network."""
+        """Remove a network; the engine refuses it while a service or a task that is to run is on it."""
         ...
 
     async def remove_secret(self, secret_id: str) -> None:
@@ -89,29 +89,34 @@ class _Stack:
 
     plan: StackPlan
     outcome: RemovalOutcome
-    hidden: HiddenTasks
+    hidden_tasks: HiddenTasks
     refusals: dict[str, str] = field(default_factory=dict)
     """By object, the engine's last error."""
-    refused: dict[str, int] = field(default_factory=dict)
+    refusal_counts: dict[str, int] = field(default_factory=dict)
     """By object, how many refusals."""
     again_s: dict[str, float] = field(default_factory=dict)
     """By object, when it is retried."""
 
     @property
     def removed_ids(self) -> frozenset[str]:
-        return frozenset(stack_object.id for stack_object in self.outcome.removed)
+        return frozenset(stack_object.id for stack_object in self.outcome.removed_objects)
 
 
 class StackRemoval:
-    """One removal of planned stacks."""
+    """Removes planned stacks, all at once, and knows at any time how far each is."""
 
     def __init__(
-        self, plan: RemovalPlan, reader: SwarmReader, changer: Remover, clock: Clock, watch: Watch
+        self,
+        plan: RemovalPlan,
+        reader: SwarmReader,
+        changer: Remover,
+        clock: Clock,
+        on_progress: ProgressListener,
     ) -> None:
         self._plan = plan
         self._reader = reader
         self._clock = clock
-        self._watch = watch
+        self._on_progress = on_progress
         self._began_s = clock.monotonic()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._going = frozenset(
@@ -169,33 +174,33 @@ class StackRemoval:
 
     def _next_step(self, stack: _Stack, snapshot: StackSnapshot) -> RemovalStep:
         now_s = self._clock.monotonic()
-        hidden = stack.hidden.after(snapshot, now_s)
-        step = next_step(stack.plan, self._going, snapshot, stack.removed_ids, hidden)
+        hidden_names = stack.hidden_tasks.after(snapshot, now_s)
+        step = next_step(stack.plan, self._going, snapshot, stack.removed_ids, hidden_names)
         stack.outcome = replace(
             stack.outcome,
             state=RemovalState.REMOVED if step.is_last else RemovalState.UNDER_WAY,
             waits_for=step.waits_for,
-            kept=step.kept,
+            retained_objects=step.retained_objects,
             is_drained=step.is_drained,
             took_s=now_s - self._began_s,
         )
-        self._watch(stack.outcome)
+        self._on_progress(stack.outcome)
         return step
 
     async def _take(self, steps: list[tuple[_Stack, RemovalStep]]) -> bool:
         """Remove what the steps say, and return whether anything was removed."""
         now_s = self._clock.monotonic()
-        wanted = [
+        due = [
             (stack, stack_object)
             for stack, step in steps
             for stack_object in step.remove
             if stack.again_s.get(stack_object.id, now_s) <= now_s
         ]
-        others = [each for each in wanted if each[1].kind is not ObjectKind.NETWORK]
+        others = [removal for removal in due if removal[1].kind is not ObjectKind.NETWORK]
         # Those that were refused come last, so that one of them holds up no other.
         networks = sorted(
-            (each for each in wanted if each[1].kind is ObjectKind.NETWORK),
-            key=lambda each: each[0].refused.get(each[1].id, 0),
+            (removal for removal in due if removal[1].kind is ObjectKind.NETWORK),
+            key=lambda removal: removal[0].refusal_counts.get(removal[1].id, 0),
         )
         return any(await together(*(self._remove(*network) for network in (*networks[:AT_ONCE], *others))))
 
@@ -206,19 +211,19 @@ class StackRemoval:
             except (EngineError, SwarmError) as error:
                 # Whether it was done after all, and whether the engine is still there, the next snapshot tells.
                 stack.refusals[item.id] = error.sentence
-                times = stack.refused[item.id] = stack.refused.get(item.id, 0) + 1
+                times = stack.refusal_counts[item.id] = stack.refusal_counts.get(item.id, 0) + 1
                 stack.again_s[item.id] = self._clock.monotonic() + min(times * POLL_S, SLOWEST_RETRY_S)
                 return False
         stack.refusals.pop(item.id, None)
-        stack.outcome = replace(stack.outcome, removed=(*stack.outcome.removed, item))
+        stack.outcome = replace(stack.outcome, removed_objects=(*stack.outcome.removed_objects, item))
         return True
 
     def _finish(self, stacks: Iterable[_Stack], state: RemovalState, why: tuple[str, ...] = ()) -> None:
         for stack in stacks:
             if stack.outcome.state is RemovalState.UNDER_WAY:
-                said = (*stack.refusals.values(), *why)
-                stack.outcome = replace(stack.outcome, state=state, refusals=said)
-                self._watch(stack.outcome)
+                refusals = (*stack.refusals.values(), *why)
+                stack.outcome = replace(stack.outcome, state=state, refusals=refusals)
+                self._on_progress(stack.outcome)
 
     def _give_up(self, error: VipconsoleError) -> None:
         self._finish(self._stacks, RemovalState.UNKNOWN, (error.sentence,))

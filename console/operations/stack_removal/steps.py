@@ -22,14 +22,18 @@ from console.operations.stack_removal.plan import (
     tasks_of,
 )
 from console.settings import SnapshotSettings
+from console.swarm.model import Container, ObjectKind, StackObject, SwarmState, Task
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import StackSnapshot
-from console.swarm.values import Container, ObjectKind, StackObject, SwarmState, Task
 from console.text import duration
 
 ATTEMPTS = 3
 """How often two snapshots are compared until nothing changes hands between them."""
 NOT_ASKED = "This engine does not report its allocator's count (Docker 29 does), and no census was requested."
+MARGIN_S = 5.0
+"""Beyond the stop grace of a task on another node."""
+SETTLING_S = 5.0
+"""How long after its creation the swarm itself updates a service, when it gives it its addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +82,23 @@ class Proof:
 
 def networks_to_watch(plan: RemovalPlan, snapshot: StackSnapshot) -> tuple[StackObject, ...]:
     """Return the networks on which a removal could lose addresses: the stacks are on them, and they stay."""
-    used: set[str] = set()
+    network_ids: set[str] = set()
     for stack in plan.stacks:
         services = {stack_object.id for stack_object in stack.of(ObjectKind.SERVICE)}
         for service in snapshot.services:
             if service.id in services:
-                used |= service.uses
+                network_ids |= service.uses
         for task in tasks_of(stack.name, services, snapshot):
-            used |= task.network_ids
+            network_ids |= task.network_ids
     return tuple(
         sorted(
             (
                 stack_object
                 for stack_object in snapshot.objects()
-                if stack_object.kind is ObjectKind.NETWORK and stack_object.id in used - plan.object_ids
+                if stack_object.kind is ObjectKind.NETWORK
+                and stack_object.id in network_ids - plan.object_ids
             ),
-            key=lambda each: each.name,
+            key=lambda stack_object: stack_object.name,
         )
     )
 
@@ -124,19 +129,19 @@ async def count_nothing(networks: tuple[StackObject, ...]) -> tuple[LeakCount, .
 def _counts(
     networks: tuple[StackObject, ...], swarm: SwarmState, earlier: SwarmState
 ) -> tuple[LeakCount, ...]:
-    accounts = {each.network.id: each for each in account(swarm, earlier)}
+    accounts = {network_account.network.id: network_account for network_account in account(swarm, earlier)}
     return tuple(_count(network, accounts.get(network.id), swarm) for network in networks)
 
 
-def _count(network: StackObject, found: NetworkAccount | None, swarm: SwarmState) -> LeakCount:
-    if found is None:
+def _count(network: StackObject, network_account: NetworkAccount | None, swarm: SwarmState) -> LeakCount:
+    if network_account is None:
         why = swarm.networks.reason if isinstance(swarm.networks, Unknown) else "Network not found."
         return LeakCount(network.name, None, why)
-    objections = [subnet.leak.why_unknown for subnet in found.subnets if subnet.leak.count is None]
+    objections = [subnet.leak.why_unknown for subnet in network_account.subnets if subnet.leak.count is None]
     return LeakCount(
         network.name,
-        found.leaked,
-        (*objections, "The network has no IPv4 subnet.")[0] if found.leaked is None else "",
+        network_account.leaked,
+        (*objections, "The network has no IPv4 subnet.")[0] if network_account.leaked is None else "",
     )
 
 
@@ -147,7 +152,7 @@ class RemovalStep:
     remove: tuple[StackObject, ...] = ()
     waits_for: tuple[str, ...] = ()
     """Tasks and containers that are still running, or objects that could not be removed yet, by name."""
-    kept: tuple[RetainedObject, ...] = ()
+    retained_objects: tuple[RetainedObject, ...] = ()
     """What stays, with the reason."""
     is_drained: bool = False
     """Whether all tasks and containers of the stack have ended, as far as is known."""
@@ -162,47 +167,49 @@ def next_step(
     plan: StackPlan,
     going: Collection[str],
     snapshot: StackSnapshot,
-    removed: Collection[str],
-    hidden: Mapping[str, str],
+    removed_ids: Collection[str],
+    hidden_names: Mapping[str, str],
 ) -> RemovalStep:
     """Return what is next for a stack.
 
-    `going` are the IDs of all services that are being removed, of whichever stack; `removed` the IDs of objects whose
-    removal the engine has confirmed; `hidden` tells, by ID, of what may run on unseen on other nodes.
+    `going` are the IDs of all services that are being removed, of whichever stack; `removed_ids` the IDs of objects whose
+    removal the engine has confirmed; `hidden_names` tells, by ID, of what may run on unseen on other nodes.
     """
-    running = (*still_running(plan, snapshot), *hidden.values())
-    services = _left(plan, snapshot, removed, ObjectKind.SERVICE)
+    running = (*still_running(plan, snapshot), *hidden_names.values())
+    services = _remaining(plan, snapshot, removed_ids, ObjectKind.SERVICE)
     if services:
-        return RemovalStep(remove=services, waits_for=running or _named(services))
+        return RemovalStep(remove=services, waits_for=running or _describe(services))
     if running:
         return RemovalStep(waits_for=running)
-    kept: list[RetainedObject] = []
+    retained_objects: list[RetainedObject] = []
     for kind in (ObjectKind.NETWORK, ObjectKind.SECRET, ObjectKind.CONFIG):
         waits: list[str] = []
         free: list[StackObject] = []
-        for stack_object in _left(plan, snapshot, removed, kind):
+        for stack_object in _remaining(plan, snapshot, removed_ids, kind):
             reason = keepers_of(stack_object, snapshot, going)
             if reason:
-                kept.append(RetainedObject(stack_object, reason))
+                retained_objects.append(RetainedObject(stack_object, reason))
             elif kind is ObjectKind.NETWORK and (users := still_on(stack_object, snapshot)):
                 waits.extend(users)
             else:
                 free.append(stack_object)
         if free or waits:
-            return RemovalStep(tuple(free), (*waits, *_named(free)), tuple(kept), is_drained=True)
-    return RemovalStep(kept=tuple(kept), is_drained=True)
+            return RemovalStep(
+                tuple(free), (*waits, *_describe(free)), tuple(retained_objects), is_drained=True
+            )
+    return RemovalStep(retained_objects=tuple(retained_objects), is_drained=True)
 
 
 def still_running(plan: StackPlan, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return the live tasks of a stack, and containers of it that run on this node without a listed task, by name."""
     services = {stack_object.id: stack_object.name for stack_object in plan.of(ObjectKind.SERVICE)}
     tasks = [task for task in tasks_of(plan.name, services, snapshot) if task.is_alive]
-    shown = {task.container_id for task in tasks}
+    listed_containers = {task.container_id for task in tasks}
     others = {service.id for service in snapshot.services}.difference(services)
     containers = [
         container
         for container in snapshot.running_containers
-        if container.id not in shown
+        if container.id not in listed_containers
         and container.service_id
         and (
             container.service_id in services
@@ -218,14 +225,14 @@ def still_running(plan: StackPlan, snapshot: StackSnapshot) -> tuple[str, ...]:
 def still_on(network: StackObject, snapshot: StackSnapshot) -> tuple[str, ...]:
     """Return what lives on a network, no matter whose: tasks, and containers that run on this node."""
     tasks = [task for task in snapshot.tasks if task.is_alive and network.id in task.network_ids]
-    shown = {task.container_id for task in tasks}
+    listed_containers = {task.container_id for task in tasks}
     names = {service.id: service.name for service in snapshot.services}
     return (
         *(task_name(task, names, snapshot) for task in tasks),
         *(
             _container(container)
             for container in snapshot.running_containers
-            if container.is_on(network.id) and container.id not in shown
+            if container.is_on(network.id) and container.id not in listed_containers
         ),
     )
 
@@ -247,25 +254,19 @@ def _container(container: Container) -> str:
     return f"container {container.name}"
 
 
-def _left(
-    plan: StackPlan, snapshot: StackSnapshot, removed: Collection[str], kind: ObjectKind
+def _remaining(
+    plan: StackPlan, snapshot: StackSnapshot, removed_ids: Collection[str], kind: ObjectKind
 ) -> tuple[StackObject, ...]:
     present = {stack_object.id for stack_object in snapshot.objects() if stack_object.kind is kind}
     return tuple(
         stack_object
         for stack_object in plan.of(kind)
-        if stack_object.id in present and stack_object.id not in removed
+        if stack_object.id in present and stack_object.id not in removed_ids
     )
 
 
-def _named(objects: Collection[StackObject]) -> tuple[str, ...]:
+def _describe(objects: Collection[StackObject]) -> tuple[str, ...]:
     return tuple(f"{stack_object.kind} {stack_object.name}" for stack_object in objects)
-
-
-MARGIN_S = 5.0
-"""Beyond the stop grace of a task on another node."""
-SETTLING_S = 5.0
-"""How long after its creation the swarm itself updates a service, when it gives it its addresses."""
 
 
 class HiddenTasks:
@@ -288,18 +289,18 @@ class HiddenTasks:
     def after(self, snapshot: StackSnapshot, now_s: float) -> Mapping[str, str]:
         """Take in a snapshot made at `now_s`, and return by ID what to call what may still run unseen."""
         if len(snapshot.nodes) > 1:
-            self._note_vanished(snapshot, now_s)
-            self._note_updated(snapshot, now_s)
-        self._until_s = {key: each for key, each in self._until_s.items() if each[1] > now_s}
+            self._note_vanished_tasks(snapshot, now_s)
+            self._note_service_updates(snapshot, now_s)
+        self._until_s = {key: entry for key, entry in self._until_s.items() if entry[1] > now_s}
         return {key: name for key, (name, _) in self._until_s.items()}
 
-    def _note_vanished(self, snapshot: StackSnapshot, now_s: float) -> None:
+    def _note_vanished_tasks(self, snapshot: StackSnapshot, now_s: float) -> None:
         tasks = tasks_of(self._plan.name, self._services, snapshot)
-        listed = {task.id for task in tasks}
+        listed_ids = {task.id for task in tasks}
         services = {service.id for service in snapshot.services}
         for task_id, (service_id, name, grace_s) in self._elsewhere.items():
             # Where the service has gone too, the task was listed until it had stopped.
-            if task_id not in listed and service_id in services:
+            if task_id not in listed_ids and service_id in services:
                 self._until_s[task_id] = (name, now_s + grace_s + MARGIN_S)
         self._elsewhere = {
             task.id: (
@@ -311,16 +312,16 @@ class HiddenTasks:
             if task.is_alive and task.node_id not in ("", snapshot.here)
         }
 
-    def _note_updated(self, snapshot: StackSnapshot, now_s: float) -> None:
+    def _note_service_updates(self, snapshot: StackSnapshot, now_s: float) -> None:
         for service in snapshot.services:
             age_s = (snapshot.now - service.updated).total_seconds()
-            left_s = service.grace_s + MARGIN_S - age_s
+            remaining_s = service.grace_s + MARGIN_S - age_s
             was_changed = (service.updated - service.created).total_seconds() > SETTLING_S
             if (
                 service.id in self._services
                 and was_changed
-                and left_s > 0
+                and remaining_s > 0
                 and service.id not in self._until_s
             ):
                 name = f"{service.name} (updated {duration(age_s)} ago, may still stop tasks on other nodes)"
-                self._until_s[service.id] = (name, now_s + left_s)
+                self._until_s[service.id] = (name, now_s + remaining_s)

@@ -69,7 +69,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             "routes": {},
         }
         if parameters.network is not None:
-            attachments = await world.reader.attached(parameters.network)
+            attachments = await world.reader.attachments(parameters.network)
             if attachments is None:
                 raise Declined(f"Overlay {parameters.network} not found.")
             outputs["network"] = [_account(account) for account in assessment.accounts]

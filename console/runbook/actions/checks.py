@@ -30,8 +30,8 @@ from console.runbook.contracts import (
 from console.runbook.language.values import Json
 from console.settings import Thresholds
 from console.storage.state import state_folder
-from console.swarm.connection import parsed_version
-from console.swarm.values import SwarmState
+from console.swarm.client import parse_version
+from console.swarm.model import SwarmState
 from console.text import clean, listed, plural
 
 USUAL_PATHS = ("/var/lib/docker", "/nix/store")
@@ -194,7 +194,7 @@ def _leader(swarm: SwarmState, node_id: str, requirement: str) -> CheckResult:
 def _api(version: tuple[int, int], minimum: str) -> CheckResult:
     text = ".".join(map(str, version))
     return check_result(
-        version >= parsed_version(minimum),
+        version >= parse_version(minimum),
         f"The engine has API {text}; the runbook requires {minimum} or later.",
     )
 

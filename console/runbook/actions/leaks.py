@@ -9,15 +9,15 @@ from console.addresses.accounting import account
 from console.errors import Declined, EngineError, Unknown, known
 from console.host.identity import machine_id
 from console.monitor.snapshot import read_own_routes
-from console.operations.census.census import (
+from console.operations.census import (
     CensusDependencies,
     decline_unless_walkable,
     take_census,
     walkable_network,
 )
-from console.operations.census.values import CensusResult, WalkableNetwork
+from console.operations.census_walk import CensusResult, WalkableNetwork
 from console.operations.leak_probe import LeakProbe, Leaks
-from console.operations.probes import own_mark, remove_leftovers
+from console.operations.probes import own_probe_owner, remove_leftovers
 from console.runbook.answers import cannot_tell_on_error, check_result, read_state
 from console.runbook.contracts import (
     ActionPlan,
@@ -77,7 +77,7 @@ class NetworkCensus:
 
     async def act(self, context: Context, parameters: CensusParameters) -> Mapping[str, Json]:
         """Walk, and return what leaked; null where that could not be known, with the reason in the verdict."""
-        world, mark = context.world, own_mark(machine_id())
+        world, mark = context.world, own_probe_owner(machine_id())
         reader, changer = world.reader, world.changer()
         deadline_s = world.settings.snapshot.deadline_s
         for name in await remove_leftovers(reader, changer, mark.machine, deadline_s):
@@ -213,7 +213,7 @@ class LeakProbeAction:
 
     async def act(self, context: Context, parameters: LeakProbeParameters) -> Mapping[str, Json]:
         """Lose addresses of scratch networks in both orders, and count them."""
-        world, mark = context.world, own_mark(machine_id())
+        world, mark = context.world, own_probe_owner(machine_id())
         changer = world.changer()
         for name in await remove_leftovers(
             world.reader, changer, mark.machine, world.settings.snapshot.deadline_s

@@ -9,19 +9,18 @@ from pydantic import BaseModel, Field
 from console.errors import StepFailed
 from console.host.identity import machine_id
 from console.operations.changes import RetryingChanger
-from console.operations.network_recreation.definition import subnet_refusals
-from console.operations.network_recreation.job import RecreationDependencies, interval_of_this_machine_s
+from console.operations.network_recreation.job import RecreationDependencies, start_interval_s
 from console.operations.network_recreation.plan import (
     RecreationInputs,
+    RecreationOwner,
     RecreationPlan,
     RecreationRequest,
-    Whose,
     plan_lines,
-    survey,
+    read_inputs,
 )
 from console.operations.network_recreation.record import Record, record_from_json
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
-from console.operations.network_recreation.refusals import plan_recreation
+from console.operations.network_recreation.refusals import plan_recreation, subnet_refusals
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
 from console.runbook.answers import cannot_tell_on_error, check_result
 from console.runbook.contracts import (
@@ -99,7 +98,7 @@ class NetworkRecreate:
             changes=(*plan_lines(plan), *(_ROLLBACK_RESET if parameters.reset_rollback and services else ())),
             calls=_calls(plan, resets=parameters.reset_rollback),
             checked=tuple(check_result(is_so=True, sentence=note) for note in plan.notes),
-            refused=plan.refused,
+            refused=plan.refusals,
             outage_s=plan.outage_s,
             basis=_basis(plan),
         )
@@ -112,9 +111,9 @@ class NetworkRecreate:
     async def act(self, context: Context, parameters: RecreateParameters) -> Mapping[str, Json]:
         """Recreate it, or finish what an earlier attempt began."""
         plan = await _plan(context, parameters)
-        if plan.refused or plan.record is None:
+        if plan.refusals or plan.record is None:
             raise StepFailed(
-                " ".join(plan.refused) or "There is nothing to recreate.", "Check the plan again."
+                " ".join(plan.refusals) or "There is nothing to recreate.", "Check the plan again."
             )
         result = await (await _recreation(context, parameters, plan)).forward()
         if result.rolls_back_to_parked:
@@ -180,7 +179,7 @@ async def _plan(context: Context, parameters: RecreateParameters) -> RecreationP
 
 async def _inputs(context: Context, parameters: RecreateParameters) -> RecreationInputs:
     reader = context.world.reader
-    return await survey(reader, context.world.host, parameters.network, _stored_record(context))
+    return await read_inputs(reader, context.world.host, parameters.network, _stored_record(context))
 
 
 def _request(parameters: RecreateParameters) -> RecreationRequest:
@@ -192,8 +191,8 @@ def _request(parameters: RecreateParameters) -> RecreationRequest:
     )
 
 
-def _whose(context: Context) -> Whose:
-    return Whose(machine_id(), context.run_id)
+def _whose(context: Context) -> RecreationOwner:
+    return RecreationOwner(machine_id(), context.run_id)
 
 
 def _stored_record(context: Context) -> Record | None:
@@ -214,7 +213,7 @@ async def _recreation(
 ) -> Recreation:
     world = context.world
     reader = world.reader
-    inputs = await survey(reader, world.host, parameters.network)
+    inputs = await read_inputs(reader, world.host, parameters.network)
     retrying = RetryingChanger(world.clock, context.change_records)
 
     async def store_script(record: Record) -> None:
@@ -231,7 +230,7 @@ async def _recreation(
         _whose(context),
         store_script,
         context.say,
-        interval_of_this_machine_s(),
+        start_interval_s(),
         waits_for,
     )
     target = record or plan.record

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import StepFailed, Unknown, VipconsoleError
-from console.nixos.edit import Edit, commit_command, inspect_edit, kept_for
+from console.nixos.edit import Edit, backup_of, commit_command, inspect_edit
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
 from console.nixos.prediction import dry_command, require_system
-from console.nixos.rebuild import Built, Order, build_command, flake_at, prepare, units_with
+from console.nixos.rebuild import BuildRequest, BuildResult, build_command, flake_at, prepare, units_with
 from console.nixos.swarm_nix import SubnetVerdict
 from console.runbook.answers import (
     cannot_tell_on_error,
@@ -110,7 +110,7 @@ class NixEditAndBuild:
         edit = await self._edit(context, parameters)
         edit.require()
         folder = await folder_of(context, "nix-edit.diff", "".join(f"{line}\n" for line in edit.diff))
-        backup = kept_for(folder, edit.file.path, parameters.network, parameters.subnet)
+        backup = backup_of(folder, edit.file.path, parameters.network, parameters.subnet)
         if edit.is_needed:
             number = await context.change_records.before(
                 "file",
@@ -154,7 +154,7 @@ class NixEditAndBuild:
         """Bring the file back. Refused where somebody has edited it since. What was built stays in the store."""
         for change in recorded_changes(context, "file", "edit"):
             path = Path(change.state["path"])
-            backup = kept_for(Path(change.state["folder"]), path, parameters.network, parameters.subnet)
+            backup = backup_of(Path(change.state["folder"]), path, parameters.network, parameters.subnet)
             if await asyncio.to_thread(backup.restore):
                 await context.say(f"{path} is as it was before.")
 
@@ -176,7 +176,7 @@ class NixEditAndBuild:
         settings, flake = context.world.settings, self._flake(context, parameters)
         edit = await self._edit(context, parameters)
         number = await context.change_records.before("system", flake, "build", {"file": edit.file.digest})
-        order = Order(flake, folder, time_to_wait_s(context), settings.docker_unit)
+        order = BuildRequest(flake, folder, time_to_wait_s(context), settings.docker_unit)
         build = await prepare(order, self._places, context.say)
         units = await units_with(build.new, str(parameters.subnet))
         if not units and build.new == build.old:
@@ -192,22 +192,22 @@ class NixEditAndBuild:
         return outputs
 
 
-def _outputs(build: Built, units: tuple[str, ...]) -> dict[str, Json]:
+def _outputs(build: BuildResult, units: tuple[str, ...]) -> dict[str, Json]:
     differences = build.differences
     return {
         "new_system": build.new,
         "old_system": build.old,
         "differences": [differences.reason] if isinstance(differences, Unknown) else list(differences),
-        "dry_activate": list(build.activation.told),
-        "endangered": [endangered_unit.sentence for endangered_unit in build.endangered],
+        "dry_activate": list(build.activation.lines),
+        "endangered": [endangered_unit.sentence for endangered_unit in build.units_at_risk],
         "units": list(units),
     }
 
 
-def _summary_lines(build: Built, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
-    effects = build.activation.told or ("touches no unit",)
+def _summary_lines(build: BuildResult, units: tuple[str, ...], parameters: EditParameters) -> Iterator[str]:
+    effects = build.activation.lines or ("touches no unit",)
     yield from (f"A switch to {short(build.new)} {effect}." for effect in effects)
-    yield from (endangered_unit.sentence for endangered_unit in build.endangered)
+    yield from (endangered_unit.sentence for endangered_unit in build.units_at_risk)
     if units:
         yield f"{parameters.subnet} appears in {listed(units)} of the new system."
     else:

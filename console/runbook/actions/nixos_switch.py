@@ -11,16 +11,17 @@ from console.errors import Declined, HostError, StepFailed, VipconsoleError
 from console.host.background import ProgramState
 from console.host.units import read_units
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
-from console.nixos.outcome import Judged, SwitchOutcome
-from console.nixos.prediction import docker_threatened, predict, require_system
+from console.nixos.prediction import docker_units_at_risk, predict, require_system
 from console.nixos.rebuild import keep
 from console.nixos.switching import (
     Switch,
+    SwitchOutcome,
+    SwitchVerdict,
     begin,
     forget,
     new_switch,
     other_switch,
-    standing_of,
+    status_of,
     switch_command,
     watch,
 )
@@ -86,7 +87,7 @@ class NixosSwitch:
             )
         running, following = places.running_system(), places.next_system()
         activation = await predict(system, places)
-        dangers = await docker_threatened(context.world.settings.docker_unit, activation, places)
+        dangers = await docker_units_at_risk(context.world.settings.docker_unit, activation, places)
         sentences = tuple(danger.sentence for danger in dangers)
         other = await other_switch(places)
         return ActionPlan(
@@ -94,7 +95,7 @@ class NixosSwitch:
             reads=(str(places.running), str(places.profile)),
             changes=(
                 f"this host runs and boots {short(system)}; now it runs {short(running)}, and boots {short(following)}",
-                *(f"it {effect}" for effect in activation.told),
+                *(f"it {effect}" for effect in activation.lines),
                 *sentences,
             ),
             calls=(" ".join(await switch_command(system, places)),),
@@ -106,7 +107,7 @@ class NixosSwitch:
                 "system": system,
                 "running": running,
                 "next": following,
-                "activation": list(activation.told),
+                "activation": list(activation.lines),
                 "endangered": list(sentences),
             },
         )
@@ -208,7 +209,7 @@ class NixosSwitch:
         switch = new_switch(system, name, folder, places)
         # Before anything else: the way back must not be garbage-collected.
         await keep(switch.running, folder / f"{name}.before", places)
-        number = await context.change_records.before(_SYSTEM, system, direction, switch.as_json())
+        number = await context.change_records.before(_SYSTEM, system, direction, switch.to_json())
         try:
             await begin(switch, places)
         except VipconsoleError as error:
@@ -219,7 +220,7 @@ class NixosSwitch:
         await context.say(f"{name} switches this host to {short(system)}; its output goes to {switch.log}.")
         return switch, number
 
-    async def _end(self, context: Context, switch: Switch, number: int) -> Judged:
+    async def _end(self, context: Context, switch: Switch, number: int) -> SwitchVerdict:
         limit_s = time_to_wait_s(context)
         try:
             async with asyncio.timeout(limit_s):
@@ -245,7 +246,7 @@ class NixosSwitch:
         last = _last(context, direction)
         if last is None or last.result is not None:
             return None
-        status = await standing_of(_switch(last), self._places)
+        status = await status_of(_switch(last), self._places)
         return None if status.state is ProgramState.LOST else last
 
     async def _tidy(self, context: Context, direction: str) -> None:
@@ -258,7 +259,7 @@ class NixosSwitch:
         """Raise Declined where the switch would stop docker and may not, as of this very moment."""
         activation = await predict(parameters.system, self._places)
         docker_unit = context.world.settings.docker_unit
-        dangers = await docker_threatened(docker_unit, activation, self._places)
+        dangers = await docker_units_at_risk(docker_unit, activation, self._places)
         if dangers and not parameters.may_restart_docker:
             raise Declined(
                 " ".join(endangered_unit.sentence for endangered_unit in dangers),

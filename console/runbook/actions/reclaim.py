@@ -10,7 +10,7 @@ from console.addresses.leaks import allocator_of
 from console.errors import Declined, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
-from console.operations.probes import own_mark
+from console.operations.probes import own_probe_owner
 from console.operations.reclaim.handover import Ending, Handover, read_roles
 from console.operations.reclaim.plan import ReclaimTarget, Way, plan_handover, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
@@ -24,7 +24,7 @@ from console.runbook.answers import (
 from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
 from console.swarm.managers import Roles
-from console.swarm.values import Node, SwarmState
+from console.swarm.model import Node, SwarmState
 from console.text import listed
 
 USUAL_S = 34.0
@@ -57,7 +57,7 @@ class AllocatorHandover:
             reads=("nodes, services and tasks",),
             changes=plan.steps,
             calls=tuple(f"POST /nodes/{node.id}/update" for _ in plan.steps if node),
-            refused=(f"{plan.refused} {plan.hint}".strip(),) if plan.refused else (),
+            refused=(f"{plan.refusal} {plan.hint}".strip(),) if plan.refusal else (),
             no_return=self.no_undo_because,
             basis={"leader": node.id if node else ""},
         )
@@ -118,12 +118,14 @@ class AllocatorHandover:
 
 def _handover(context: Context) -> Handover:
     world = context.world
-    return Handover(world.reader, world.changer(), world.clock, str(own_mark(machine_id())), lambda _: None)
+    return Handover(
+        world.reader, world.changer(), world.clock, str(own_probe_owner(machine_id())), lambda _: None
+    )
 
 
 def _handover_node(roles: Roles) -> Node | None:
     """Return the node that is, or was, paused and demoted."""
-    return roles.handed_over[0] if roles.handed_over else roles.leader
+    return roles.former_leaders[0] if roles.former_leaders else roles.leader
 
 
 def _check_roles(roles: Roles, old_id: str) -> CheckResult:
@@ -173,7 +175,7 @@ class DaemonRestartAction:
             reads=("nodes and tasks", f"the unit {unit}"),
             changes=(f"restart {unit}",),
             calls=plan.steps,
-            refused=(f"{plan.refused} {plan.hint}".strip(),) if plan.refused else (),
+            refused=(f"{plan.refusal} {plan.hint}".strip(),) if plan.refusal else (),
             no_return=self.no_undo_because,
             outage_s=USUAL_S,
             basis={"leader": roles.leader.id if roles.leader else ""},

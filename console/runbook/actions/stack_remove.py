@@ -13,7 +13,7 @@ from console.operations.stack_removal.removal import RemovalOutcome, RemovalStat
 from console.runbook.answers import cannot_tell_on_error, check_result, time_to_wait_s
 from console.runbook.contracts import ActionPlan, CheckResult, Context, Name, Parameters
 from console.runbook.language.values import NOTHING, Effect, Json
-from console.swarm.values import ObjectKind
+from console.swarm.model import ObjectKind
 from console.text import duration, listed, plural
 
 NAMED = 8
@@ -104,12 +104,12 @@ class StackRemove:
             "removed": [
                 f"{stack_object.kind} {stack_object.name}"
                 for outcome in outcomes
-                for stack_object in outcome.removed
+                for stack_object in outcome.removed_objects
             ],
             "kept": [
                 f"{retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"
                 for outcome in outcomes
-                for retained_object in outcome.kept
+                for retained_object in outcome.retained_objects
             ],
         }
 
@@ -139,7 +139,9 @@ async def _plan(context: Context, parameters: StackRemoveParameters) -> RemovalP
 def _remaining(plan: RemovalPlan | None) -> list[str]:
     if plan is None:
         return []
-    retained_ids = {retained_object.object.id for stack in plan.stacks for retained_object in stack.kept}
+    retained_ids = {
+        retained_object.object.id for stack in plan.stacks for retained_object in stack.retained_objects
+    }
     objects = [
         f"{stack_object.kind} {stack_object.name}"
         for stack in plan.stacks
@@ -159,7 +161,7 @@ def _changes(plan: RemovalPlan) -> list[str]:
                 lines.append(f"{stack.name}: remove {plural(len(names), kind)}: {listed(names, NAMED)}")
         lines += [
             f"{stack.name}: keep {retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}"
-            for retained_object in stack.kept
+            for retained_object in stack.retained_objects
         ]
     return lines
 
@@ -168,7 +170,7 @@ def _progress(outcome: RemovalOutcome) -> str:
     if outcome.state is RemovalState.REMOVED:
         return f"{outcome.stack}: removed"
     waits = f", waits for {listed(list(outcome.waits_for), 3)}" if outcome.waits_for else ""
-    return f"{outcome.stack}: {plural(len(outcome.removed), 'object')} removed{waits}"
+    return f"{outcome.stack}: {plural(len(outcome.removed_objects), 'object')} removed{waits}"
 
 
 def _unfinished_sentence(outcome: RemovalOutcome) -> str:

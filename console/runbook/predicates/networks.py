@@ -19,8 +19,8 @@ from console.runbook.contracts import (
     Subnet4,
 )
 from console.runbook.language.values import Json
+from console.swarm.model import Network
 from console.swarm.snapshots import AttachedService, Attachments
-from console.swarm.values import Network
 from console.text import listed, plural
 
 NAMED = 5
@@ -188,7 +188,7 @@ class AttachedAsBefore:
     @cannot_tell_on_error
     async def check(self, context: Context, parameters: AsBeforeParameters) -> CheckResult:
         """Tell whether everything is attached as it was, and name what is not. What came on top is told and no harm."""
-        now = await context.world.reader.attached(parameters.network)
+        now = await context.world.reader.attachments(parameters.network)
         if now is None:
             return check_result(False, f"Overlay {parameters.network} not found.")
         before = parameters.before
@@ -262,7 +262,7 @@ class AttachedIncludes:
     @cannot_tell_on_error
     async def check(self, context: Context, parameters: IncludesParameters) -> CheckResult:
         """Tell whether they are attached, and name those that are not."""
-        now = await context.world.reader.attached(parameters.network)
+        now = await context.world.reader.attachments(parameters.network)
         if now is None:
             return check_result(False, f"Overlay {parameters.network} not found.")
         services = [service.name for service in now.services]

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined
-from console.nixos.edit import NotNix, parsed_by_nix
+from console.nixos.edit import NotNix, parse_with_nix
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, read_nix_file, short
-from console.nixos.prediction import predict, threatened
+from console.nixos.prediction import predict, units_at_risk
 from console.runbook.answers import (
     System,
     Unreadable,
@@ -49,7 +49,7 @@ class NixParses:
         file = await asyncio.to_thread(read_nix_file, Path(parameters.file), repository)
         name = clean(str(file.path), SENTENCE_LIMIT)
         try:
-            await parsed_by_nix(file.data, self._places.run)
+            await parse_with_nix(file.data, self._places.run)
         except NotNix as error:
             return check_result(False, f"{name} is not valid Nix: {error.sentence}")
         return check_result(True, f"{name} is valid Nix.")
@@ -111,8 +111,8 @@ class UnitsUnaffected:
             activation = await predict(parameters.system or _built_system(context), self._places)
         except Declined as error:
             return cannot_tell(error)
-        dangers = await threatened(parameters.units, activation, self._places)
-        effects: list[Json] = list(activation.told)
+        dangers = await units_at_risk(parameters.units, activation, self._places)
+        effects: list[Json] = list(activation.lines)
         if dangers:
             return check_result(False, " ".join(danger.sentence for danger in dangers), dry_activate=effects)
         return check_result(

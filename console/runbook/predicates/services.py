@@ -14,7 +14,7 @@ from console.errors import Unknown
 from console.runbook.answers import cannot_tell_on_error, check_result, overlays_by_name, quick_snapshot, read
 from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters, Seconds
 from console.runbook.language.values import Json
-from console.swarm.values import Service, SwarmState, Task
+from console.swarm.model import Service, SwarmState, Task
 from console.text import duration, listed, plural
 
 NAMED = 5

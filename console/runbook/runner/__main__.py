@@ -23,7 +23,7 @@ from console.runbook.runner.waits import LINGER_S, WaitPolicy
 from console.runbook.store.folders import RUNNER_LOCK
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output, beat
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 
 BEAT_EVERY_S = 1.0
 OTHER_ENDS_WITHIN_S = 10.0

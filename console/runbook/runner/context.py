@@ -27,7 +27,7 @@ from console.runbook.store.output import Output
 from console.settings import Settings
 from console.storage.state import write_atomically
 from console.swarm.changer import EngineChanger, Tell
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader, SwarmReader
 from console.text import clean
 

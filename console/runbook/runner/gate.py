@@ -9,7 +9,7 @@ from console.concurrency import until
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
 from console.host.audit import Audit
 from console.host.identity import machine_id
-from console.operations.changes import Claimant, clear_the_way
+from console.operations.claims import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.language.source import read_bytes
 from console.runbook.run import events
@@ -18,8 +18,8 @@ from console.runbook.runner.context import RunnerContext
 from console.runbook.store.folders import run_names, runbook_path
 from console.runbook.store.viewer import decline_if_unfinished
 from console.swarm.changer import EngineChanger, Tell
+from console.swarm.model import Engine
 from console.swarm.reader import SwarmReader
-from console.swarm.values import Engine
 
 LEFTOVERS_WITHIN_S = 10.0
 """For the snapshot that finds them."""

@@ -44,7 +44,7 @@ from console.runbook.runner.context import (
     word_of,
 )
 from console.swarm.changer import Tell
-from console.swarm.values import Engine
+from console.swarm.model import Engine
 from console.text import clean, duration
 
 T = TypeVar("T")

@@ -9,18 +9,18 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import HostError
 from console.host.identity import machine_id
-from console.operations.census.census import (
+from console.operations.census import (
     CensusDependencies,
     decline_unless_walkable,
     take_census,
     walkable_network,
 )
-from console.operations.census.values import CensusResult, WalkableNetwork
-from console.operations.probes import own_mark
+from console.operations.census_walk import CensusResult, WalkableNetwork
+from console.operations.probes import own_probe_owner
 from console.settings import Settings
 from console.storage.census import write_census
 from console.storage.state import state_folder
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
 from screens.cli import exit_codes
@@ -99,7 +99,7 @@ async def _take(
                 EngineReader(connection),
                 changer,
                 SystemClock(),
-                own_mark(machine_id()),
+                own_probe_owner(machine_id()),
                 settings.snapshot.deadline_s,
             )
             return await take_census(

@@ -13,14 +13,14 @@ from console.host.identity import machine_id
 from console.host.lock import maintenance_lock
 from console.host.lock_probe import decline_if_locked
 from console.host.who import who_runs_this
-from console.operations.changes import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
+from console.operations.claims import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import run_names
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
+from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.swarm.values import SwarmState
 from console.text import clean
 
 LEFTOVERS_WITHIN_S = 10.0

@@ -14,7 +14,7 @@ from console.errors import UsageError
 from console.journal.reader import DaemonLog, open_journal
 from console.journal.recordings import RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
-from console.swarm.connection import EngineConnection, chosen_host
+from console.swarm.client import EngineConnection, resolve_host
 from console.text import clean
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
 @contextmanager
 def connection_for(asked: Namespace, settings: Settings) -> Iterator[EngineConnection]:
     """Give a connection to the chosen engine, or to the demo's, and close it in the end."""
-    with _demo_host(asked) as demo, connected_to(demo or chosen_host(asked.host), settings) as connection:
+    with _demo_host(asked) as demo, connected_to(demo or resolve_host(asked.host), settings) as connection:
         yield connection
 
 

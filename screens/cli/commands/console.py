@@ -15,7 +15,7 @@ from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
 from console.settings import Settings
 from console.storage.state import state_folder
-from console.swarm.connection import chosen_host
+from console.swarm.client import resolve_host
 from console.text import clean
 from screens.cli.commands.common import connected_to, journal_for, kept_settings, refuse_host
 from screens.present.text import glyphs_for
@@ -90,7 +90,7 @@ def open_console(
 @contextmanager
 def _sources(asked: Namespace, settings: Settings) -> Iterator[Sources]:
     if not asked.demo:
-        with connected_to(chosen_host(asked.host), settings) as connection:
+        with connected_to(resolve_host(asked.host), settings) as connection:
             yield Sources(connection, journal_for(asked, settings), state_folder())
         return
     refuse_host(asked)

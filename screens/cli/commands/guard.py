@@ -89,15 +89,15 @@ async def _with_census(
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
     from console.errors import VipconsoleError
     from console.host.identity import machine_id
-    from console.operations.census.census import CensusDependencies, take_census
-    from console.operations.probes import own_mark
+    from console.operations.census import CensusDependencies, take_census
+    from console.operations.probes import own_probe_owner
     from console.storage.census import write_census
 
     settings = collector.settings
     try:
         async with changing(asked, collector.connection) as changer:
             _tell(f"taking a census of {decision.census_of}")
-            mark = own_mark(machine_id())
+            mark = own_probe_owner(machine_id())
             means = CensusDependencies(
                 collector.reader, changer, collector.clock, mark, settings.snapshot.deadline_s
             )

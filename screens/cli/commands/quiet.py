@@ -11,7 +11,7 @@ from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait
 from console.errors import UsageError
 from console.host.reader import HostReader
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader
 from console.text import clean, duration

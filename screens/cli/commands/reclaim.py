@@ -11,15 +11,15 @@ from console.errors import Declined, EngineError, Unknown, UsageError
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
-from console.operations.probes import own_mark
-from console.operations.reclaim.handover import Ending, Handed, Handover
+from console.operations.probes import own_probe_owner
+from console.operations.reclaim.handover import Ending, Handover, HandoverResult
 from console.operations.reclaim.plan import ReclaimPlan, ReclaimTarget, Way, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
 from console.settings import Settings
-from console.swarm.connection import EngineConnection, engine_or_context
+from console.swarm.client import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of
+from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.swarm.values import SwarmState
 from console.text import duration, listed, plural
 from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
@@ -47,8 +47,8 @@ def run(asked: Namespace) -> int:
     with connection_for(_through(asked), settings) as connection:
         swarm, plan = result_of(_plan(asked, settings, connection))
         # First whether it can be done, then what it does to whom, then the question.
-        if plan.refused:
-            raise Declined(plan.refused, plan.hint)
+        if plan.refusal:
+            raise Declined(plan.refusal, plan.hint)
         decline_early(asked, swarm)
         print(f"vipconsole: {plan.cost}", *(f"  {step}" for step in plan.steps), sep="\n", file=sys.stderr)
         gives = (
@@ -106,7 +106,7 @@ async def _reclaim(
                 "Conditions changed since you confirmed. Nothing was done.", "Run the command again."
             )
         if plan.way is Way.HANDOVER:
-            handed = await Handover(reader, changer, clock, str(own_mark(machine_id())), tell).run()
+            handed = await Handover(reader, changer, clock, str(own_probe_owner(machine_id())), tell).run()
             return _handed(handed)
         changer.announce(f"restart {settings.docker_unit}")
         restart = DaemonRestart(
@@ -122,7 +122,7 @@ async def _reclaim(
     return Reclaimed(sentence, not done.behind, done.behind)
 
 
-def _handed(handed: Handed) -> Reclaimed:
+def _handed(handed: HandoverResult) -> Reclaimed:
     took = duration(handed.took_s)
     if handed.ending is Ending.UNDONE:
         return Reclaimed(

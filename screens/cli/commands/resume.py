@@ -20,7 +20,7 @@ from console.runbook.runner.creation import accept_runbook, new_variables, plan_
 from console.runbook.runner.gate import location_refusal, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import read_stored_run
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
 from screens.cli.commands.changing import require_root
 from screens.cli.commands.common import result_of

@@ -8,8 +8,8 @@ from argparse import Namespace
 from console.clock import SystemClock
 from console.errors import Declined
 from console.host.identity import machine_id
-from console.operations.census.census import CensusDependencies, census_count
-from console.operations.probes import own_mark
+from console.operations.census import CensusDependencies, census_count
+from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, StackRemoval
 from console.operations.stack_removal.steps import (
@@ -21,7 +21,7 @@ from console.operations.stack_removal.steps import (
 )
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
@@ -94,7 +94,7 @@ def _prover(
     asked: Namespace, settings: Settings, connection: EngineConnection, changer: EngineChanger
 ) -> Prove:
     if asked.census:
-        reader, mark = EngineReader(connection), own_mark(machine_id())
+        reader, mark = EngineReader(connection), own_probe_owner(machine_id())
         return census_count(
             CensusDependencies(reader, changer, SystemClock(), mark, settings.snapshot.deadline_s)
         )

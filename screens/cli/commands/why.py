@@ -15,7 +15,7 @@ from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_recent, whose_host
 from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
-from console.swarm.connection import EngineConnection
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 

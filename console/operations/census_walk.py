@@ -23,6 +23,11 @@ MAX_WALKS = 16
 each walk finds about 40 % of the ring and is that much shorter (measured on 20.10): some 20 of them settle a /24."""
 INVENTED_AT_MOST = 0.01
 """How many addresses may be expected to be named wrongly, over all addresses of the ring."""
+NEVER_BY_CHANCE = 1e-12
+"""A subnet that such an unlikely series of random picks has missed has no free address."""
+LOOK_EVERY_STEPS = 64
+Step = Callable[[int], Awaitable[None]]
+"""Receives the number of steps after each step."""
 
 
 def steps_until_picked(subnets: int) -> int:
@@ -72,7 +77,7 @@ class WalkableNetwork:
 class Walk:
     """One way round the ring, or round the ring of each subnet."""
 
-    visited: frozenset[IPv4Address]
+    addresses: frozenset[IPv4Address]
     steps: int
 
 
@@ -100,14 +105,14 @@ class CensusResult:
         return max(0, len(self.unaccounted) - self.load_balancers_at_most)
 
     @property
-    def found_nothing_free(self) -> bool:
+    def is_network_full(self) -> bool:
         """Whether no address was free."""
         return not self.walks
 
     @property
     def evidence(self) -> Census | None:
         """What is worth keeping of it: only what was walked to the end, and is sure."""
-        if not self.is_settled or self.found_nothing_free:
+        if not self.is_settled or self.is_network_full:
             return None
         network = self.walkable.account.network
         return Census(
@@ -120,11 +125,11 @@ class CensusResult:
         )
 
 
-def unvisited(
-    unaccounted: Collection[IPv4Address], walks: Sequence[Walk], held: Collection[IPv4Address]
+def unvisited_addresses(
+    unaccounted: Collection[IPv4Address], walks: Sequence[Walk], holder_addresses: Collection[IPv4Address]
 ) -> frozenset[IPv4Address]:
     """Return the addresses that no walk visited and nobody was seen to hold."""
-    return frozenset(unaccounted).difference(held, *(walk.visited for walk in walks))
+    return frozenset(unaccounted).difference(holder_addresses, *(walk.addresses for walk in walks))
 
 
 def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
@@ -133,11 +138,11 @@ def skipped_shares(walks: Sequence[Walk]) -> tuple[float, ...]:
     What any walk visited is not leaked. Where nothing was skipped in any walk the shares are 0; where something was, a
     walk that skipped nothing was lucky, and counts as if it had skipped one address.
     """
-    ring = frozenset[IPv4Address]().union(*(walk.visited for walk in walks))
-    skipped = [len(ring - walk.visited) for walk in walks]
-    if not any(skipped):
+    ring = frozenset[IPv4Address]().union(*(walk.addresses for walk in walks))
+    skipped_counts = [len(ring - walk.addresses) for walk in walks]
+    if not any(skipped_counts):
         return tuple(0.0 for _ in walks)
-    return tuple(max(1, each) / len(ring) for each in skipped)
+    return tuple(max(1, count) / len(ring) for count in skipped_counts)
 
 
 def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> bool:
@@ -148,18 +153,10 @@ def is_settled(walks: Sequence[Walk], unaccounted: Collection[IPv4Address]) -> b
     """
     if len(walks) < WALKS_AT_LEAST:
         return False
-    ring = sum(1 for _ in frozenset[IPv4Address]().union(*(walk.visited for walk in walks)))
-    before = unvisited(unaccounted, walks[:-1], ())
-    is_stable = not before & walks[-1].visited
+    ring = sum(1 for _ in frozenset[IPv4Address]().union(*(walk.addresses for walk in walks)))
+    before = unvisited_addresses(unaccounted, walks[:-1], ())
+    is_stable = not before & walks[-1].addresses
     return is_stable and ring * prod(skipped_shares(walks)) < INVENTED_AT_MOST
-
-
-NEVER_BY_CHANCE = 1e-12
-"""A subnet that such an unlikely series of random picks has missed has no free address."""
-LOOK_EVERY_STEPS = 64
-
-Step = Callable[[int], Awaitable[None]]
-"""Receives the number of steps after each step."""
 
 
 async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step: Step) -> Walk:
@@ -168,12 +165,12 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
     `subnets` is how many the network has, those that are not walked among them. Raises Declined when the walk does not come to an end: others take addresses as fast as they are looked at.
     """
     rings: dict[Pool, set[IPv4Address]] = {pool: set() for pool in pools}
-    passed_over = dict.fromkeys(rings, 0)
+    missed_picks = dict.fromkeys(rings, 0)
     spare_picks = _picks_that_prove(subnets)
-    closed = set[Pool]()
+    finished_pools = set[Pool]()
     most = 3 * sum(pool.capacity + 1 for pool in pools) * steps_until_picked(subnets) + spare_picks
     steps = 0
-    while len(closed) < len(rings):
+    while len(finished_pools) < len(rings):
         if steps > most:
             raise Declined(
                 f"The walk did not cover all free addresses in {steps} steps.",
@@ -190,12 +187,12 @@ async def walk_once(prober: Prober, pools: tuple[Pool, ...], subnets: int, step:
         steps += 1
         for pool, ring in rings.items():
             if isinstance(address, IPv4Address) and address in pool:
-                passed_over[pool] = 0
-                closed |= {pool} if address in ring else set()
+                missed_picks[pool] = 0
+                finished_pools |= {pool} if address in ring else set()
                 ring.add(address)
             else:
-                passed_over[pool] += 1
-                closed |= {pool} if passed_over[pool] >= spare_picks else set()
+                missed_picks[pool] += 1
+                finished_pools |= {pool} if missed_picks[pool] >= spare_picks else set()
         await step(steps)
     return Walk(frozenset[IPv4Address]().union(*rings.values()), steps)
 

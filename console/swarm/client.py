@@ -26,14 +26,14 @@ THREADS = 6
 R = TypeVar("R")
 
 
-def chosen_host(asked: str = "") -> str:
+def resolve_host(address: str = "") -> str:
     """Return the engine's address: the one asked for, else `DOCKER_HOST`, else the local socket.
 
     Named here in every case, because the docker SDK would otherwise follow the current Docker context, and an
     operator must never look at another host than the one that is shown. `/path` and `unix:/path` become
     `unix:///path`, as the docker command takes them. Raises UsageError for what is no address of an engine.
     """
-    host = (asked or os.environ.get("DOCKER_HOST", "")).strip() or DEFAULT_HOST
+    host = (address or os.environ.get("DOCKER_HOST", "")).strip() or DEFAULT_HOST
     path = host.removeprefix("unix://").removeprefix("unix:")
     if host.startswith(("unix:", "/")) and path.startswith("/") and path.strip("/"):
         return f"unix:///{path.lstrip('/')}"
@@ -51,29 +51,29 @@ def chosen_host(asked: str = "") -> str:
     )
 
 
-def engine_or_context(asked: str) -> str:
+def engine_or_context(name: str) -> str:
     """Return the address of an engine that is named by it, or by a docker context. Raises UsageError."""
-    if "://" in asked or asked.startswith("/"):
-        return chosen_host(asked)
+    if "://" in name or name.startswith("/"):
+        return resolve_host(name)
     from docker.context import ContextAPI  # noqa: PLC0415 - nobody else needs what it loads
 
     try:
         # The types say that there always is one.
-        found: Any = ContextAPI.get_context(asked)
+        context: Any = ContextAPI.get_context(name)
     except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"The docker context {clean(asked)} cannot be read ({type(error).__name__}).",
+            f"The docker context {clean(name)} cannot be read ({type(error).__name__}).",
             "`docker context ls` lists them.",
         ) from error
-    if found is None or not found.Host:
+    if context is None or not context.Host:
         raise UsageError(
-            f"There is no docker context {clean(asked)}.",
+            f"There is no docker context {clean(name)}.",
             "`docker context ls` lists them. Or give an address with --host.",
         )
-    return chosen_host(str(found.Host).replace("http+unix://", "unix://"))
+    return resolve_host(str(context.Host).replace("http+unix://", "unix://"))
 
 
-def parsed_version(text: str) -> tuple[int, int]:
+def parse_version(text: str) -> tuple[int, int]:
     """Return `1.41` as (1, 41), and anything else as (0, 0)."""
     major, _, minor = text.partition(".")
     return (int(major), int(minor)) if minor.isdecimal() and major.isdecimal() else (0, 0)
@@ -107,21 +107,21 @@ class EngineConnection:
     @property
     def api_version(self) -> tuple[int, int]:
         """The API version that was agreed on with the engine; (0, 0) before the first call."""
-        return parsed_version(self._api_version)
+        return parse_version(self._api_version)
 
-    async def ask(self, asked: str, question: Callable[[APIClient], R]) -> R:
+    async def ask(self, purpose: str, question: Callable[[APIClient], R]) -> R:
         """Return the engine's answer to a question put through a client.
 
-        `asked` says in words what is asked, for errors. Raises an `EngineError` or `SwarmError` for whatever goes
+        `purpose` says in words what is asked, for errors. Raises an `EngineError` or `SwarmError` for whatever goes
         wrong between here and a parsed answer.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._threads.call(question)
         except TimeoutError as error:
-            raise timeout_error(self.host, asked) from error
+            raise timeout_error(self.host, purpose) from error
         except FAILURES as error:
-            raise engine_error(error, self.host, asked) from error
+            raise engine_error(error, self.host, purpose) from error
 
     def streaming_client(self) -> APIClient:
         """Return a client of the caller's own, for an answer that does not end; blocks while the version is agreed on."""
@@ -134,19 +134,19 @@ class EngineConnection:
     def _client(self) -> APIClient:
         # One thread asks for the version, the others wait for it, and for its failure too: an engine that hangs is not
         # asked again by each of them in turn.
-        seen = self._failures
+        failures_before = self._failures
         with self._negotiation:
             if not self._api_version:
-                if self._failure is not None and self._failures != seen:
+                if self._failure is not None and self._failures != failures_before:
                     raise self._failure
                 try:
-                    self._api_version = self._negotiated()
+                    self._api_version = self._negotiate()
                 except Exception as error:
                     self._failure, self._failures = error, self._failures + 1
                     raise
         return self._new_client(self._api_version)
 
-    def _negotiated(self) -> str:
+    def _negotiate(self) -> str:
         self._knock()
         first = self._new_client(OLDEST_API)
         try:
@@ -154,7 +154,7 @@ class EngineConnection:
         finally:
             first.close()
         version = str(answer["ApiVersion"])
-        if parsed_version(version) == (0, 0):
+        if parse_version(version) == (0, 0):
             raise MalformedReply(
                 f"The engine at {self.host} does not report its API version.",
                 "Check that --host or DOCKER_HOST names a Docker engine.",

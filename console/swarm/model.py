@@ -202,7 +202,7 @@ class Service:
 
     def is_on(self, *networks: str) -> bool:
         """Whether it asks for one of these networks, by ID or by name."""
-        return any(each.get("Target") in networks for _, _, each in network_entries(self.spec))
+        return any(entry.get("Target") in networks for _, _, entry in network_entries(self.spec))
 
 
 def network_entries(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
@@ -279,7 +279,7 @@ class Node:
     is_leader: bool
     reachability: str = ""
     """Of a manager, as the leader sees it: `reachable`, `unreachable` or `unknown`; nothing for a worker."""
-    wanted_role: str = ""
+    desired_role: str = ""
     """`manager` or `worker`, as its specification says; it becomes one a moment later."""
     handover: str = ""
     """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""

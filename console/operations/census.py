@@ -9,7 +9,7 @@ from console.addresses.holders import holders_on, index_holders
 from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.errors import Declined, EngineError, Unknown, UsageError
-from console.operations.census.values import (
+from console.operations.census_walk import (
     FREE_AT_LEAST,
     LOOK_EVERY_STEPS,
     STEPS_AT_MOST,
@@ -17,27 +17,27 @@ from console.operations.census.values import (
     Walk,
     WalkableNetwork,
     is_settled,
-    unvisited,
+    unvisited_addresses,
     walk_once,
 )
 from console.operations.probes import ProbeOwner, Prober
 from console.operations.stack_removal.steps import LeakCount, Prove
 from console.swarm.changer import SwarmChanger
+from console.swarm.model import StackObject, SwarmState
 from console.swarm.reader import SwarmReader
-from console.swarm.values import StackObject, SwarmState
 from console.text import clean, name_hint, plural
 
 Progress = Callable[[int, int, int], None]
 """Receives the number of the walk, its steps so far, and how many it takes (`WalkableNetwork.steps_of_a_walk`)."""
 
 
-def walkable_network(state: SwarmState, asked: str) -> WalkableNetwork:
-    """Return a network, by its name or ID, as the ground of a census.
+def walkable_network(state: SwarmState, name_or_id: str) -> WalkableNetwork:
+    """Return a network, by its name or ID, as a census needs it.
 
     Raises UsageError where there is no such overlay, Declined where it cannot be walked, EngineError where it could not
     be read.
     """
-    return _inputs(state, _network_id(state, asked))
+    return _walkable(state, _network_id(state, name_or_id))
 
 
 def decline_unless_walkable(walkable: WalkableNetwork, *, is_large_allowed: bool) -> None:
@@ -47,9 +47,9 @@ def decline_unless_walkable(walkable: WalkableNetwork, *, is_large_allowed: bool
     """
     name, free = walkable.account.network.name, walkable.free_at_most
     if 0 < free < FREE_AT_LEAST:
-        bound = "" if walkable.account.free_is_exact else "at most "
+        qualifier = "" if walkable.account.free_is_exact else "at most "
         raise Declined(
-            f"{name} has {bound}{plural(free, 'free address', 'free addresses')}. A census could take one "
+            f"{name} has {qualifier}{plural(free, 'free address', 'free addresses')}. A census could take one "
             "that a deploy needs.",
             f"A census needs {FREE_AT_LEAST}. `vipconsole glance {name}` shows who holds the others.",
         )
@@ -68,14 +68,14 @@ class CensusDependencies:
     reader: SwarmReader
     changer: SwarmChanger
     clock: Clock
-    mark: ProbeOwner
+    owner: ProbeOwner
     deadline_s: float
     """For each snapshot."""
 
 
 async def take_census(
     dependencies: CensusDependencies,
-    asked: str,
+    name_or_id: str,
     *,
     is_large_allowed: bool = False,
     progress: Progress = lambda *_: None,
@@ -88,44 +88,44 @@ async def take_census(
     """
     start = dependencies.clock.monotonic()
     state = await dependencies.reader.state(dependencies.deadline_s)
-    network_id = _network_id(state, asked)
-    walkable = _inputs(state, network_id)
+    network_id = _network_id(state, name_or_id)
+    walkable = _walkable(state, network_id)
     decline_unless_walkable(walkable, is_large_allowed=is_large_allowed)
-    watch = _HolderWatch(
+    collector = _HolderCollector(
         dependencies.reader, walkable, dependencies.deadline_s, set(), walkable.load_balancers_at_most
     )
     walks: list[Walk] = []
-    settled = False
+    is_done = False
     if walkable.free_at_most:
         prober = Prober(
-            dependencies.reader, dependencies.changer, dependencies.clock, dependencies.mark, network_id
+            dependencies.reader, dependencies.changer, dependencies.clock, dependencies.owner, network_id
         )
-        while not settled and sum(each.steps for each in walks) < walkable.steps_at_most:
+        while not is_done and sum(walk.steps for walk in walks) < walkable.steps_at_most:
             number = len(walks) + 1
 
             async def step(steps: int, number: int = number) -> None:
                 progress(number, steps, walkable.steps_of_a_walk)
                 if steps % LOOK_EVERY_STEPS == 0:
-                    await watch.quick_snapshot()
+                    await collector.quick_snapshot()
 
             walk = await walk_once(prober, walkable.pools, walkable.subnets, step)
-            await watch.snapshot()
+            await collector.snapshot()
             if not walk.steps:
                 break
             walks.append(walk)
-            settled = is_settled(walks, walkable.unaccounted - watch.held)
+            is_done = is_settled(walks, walkable.unaccounted - collector.addresses)
     else:
-        await watch.snapshot()
+        await collector.snapshot()
     engine = state.engine
-    assert not isinstance(engine, Unknown)  # noqa: S101 - _ground() has raised otherwise
+    assert not isinstance(engine, Unknown)  # noqa: S101 - _walkable() has raised otherwise
     return CensusResult(
         walkable=walkable,
         taken_at=engine.time,
         took_s=dependencies.clock.monotonic() - start,
         walks=tuple(walks),
-        unaccounted=tuple(sorted(unvisited(walkable.unaccounted, walks, watch.held))),
-        load_balancers_at_most=watch.load_balancers,
-        is_settled=settled or not walks,
+        unaccounted=tuple(sorted(unvisited_addresses(walkable.unaccounted, walks, collector.addresses))),
+        load_balancers_at_most=collector.load_balancers,
+        is_settled=is_done or not walks,
     )
 
 
@@ -133,12 +133,12 @@ def census_count(dependencies: CensusDependencies) -> Prove:
     """Return what counts by a census of each network, one after the other; where it cannot be walked, it is unknown."""
 
     async def count(networks: tuple[StackObject, ...]) -> tuple[LeakCount, ...]:
-        return tuple([await _counted(dependencies, network) for network in networks])
+        return tuple([await _count_leaks(dependencies, network) for network in networks])
 
     return count
 
 
-async def _counted(dependencies: CensusDependencies, network: StackObject) -> LeakCount:
+async def _count_leaks(dependencies: CensusDependencies, network: StackObject) -> LeakCount:
     try:
         result = await take_census(dependencies, network.id)
     except (Declined, EngineError, UsageError) as error:
@@ -155,19 +155,19 @@ async def _counted(dependencies: CensusDependencies, network: StackObject) -> Le
 
 
 @dataclass(slots=True)
-class _HolderWatch:
-    """Everything that was seen to hold an address while a census went on."""
+class _HolderCollector:
+    """Collects every address that is held by somebody while a census goes on."""
 
     reader: SwarmReader
     walkable: WalkableNetwork
     deadline_s: float
-    held: set[IPv4Address]
+    addresses: set[IPv4Address]
     load_balancers: int
 
     async def snapshot(self) -> None:
         """Take a full snapshot, and make sure that it is still the same allocator generation."""
         state = await self.reader.state(self.deadline_s)
-        now = _inputs(state, self.walkable.account.network.id)
+        now = _walkable(state, self.walkable.account.network.id)
         if now.allocator != self.walkable.allocator:
             raise Declined(
                 "The swarm's allocator was rebuilt during the census: dockerd restarted, or the leader "
@@ -183,48 +183,52 @@ class _HolderWatch:
 
     def _add(self, state: SwarmState) -> None:
         _require_readable(state)
-        self.held |= holders_on(self.walkable.account.network, index_holders(state)).address_holders.keys()
+        self.addresses |= holders_on(
+            self.walkable.account.network, index_holders(state)
+        ).address_holders.keys()
 
 
-def _network_id(state: SwarmState, asked: str) -> str:
+def _network_id(state: SwarmState, name_or_id: str) -> str:
     _require_readable(state)
     assert not isinstance(state.networks, Unknown)  # noqa: S101 - it has just been required
-    shown = clean(asked)
-    found = [each for each in state.networks if shown in (each.name, each.id)]
-    if not found:
+    name = clean(name_or_id)
+    networks = [network for network in state.networks if name in (network.name, network.id)]
+    if not networks:
         raise UsageError(
-            f"Network {shown} not found.",
-            name_hint(shown, (each.name for each in state.networks if each.is_overlay), "overlays"),
+            f"Network {name} not found.",
+            name_hint(name, (network.name for network in state.networks if network.is_overlay), "overlays"),
         )
-    if len(found) > 1:
+    if len(networks) > 1:
         raise UsageError(
-            f"{len(found)} networks have the name {shown}.",
-            f"Give the ID of one: {', '.join(each.id for each in found)}.",
+            f"{len(networks)} networks have the name {name}.",
+            f"Give the ID of one: {', '.join(network.id for network in networks)}.",
         )
-    (network,) = found
+    (network,) = networks
     if not network.is_overlay:
         raise UsageError(
-            f"{shown} is not an overlay, so Swarm allocates no addresses in it.", "Name an overlay network."
+            f"{name} is not an overlay, so Swarm allocates no addresses in it.", "Name an overlay network."
         )
     if network.ingress:
         raise Declined(
-            f"A census of {shown} is not possible: a service gets an address on it only by publishing a "
-            "port.",
+            f"A census of {name} is not possible: a service gets an address on it only by publishing a port.",
             "Its leaked addresses come back with the others when the leader's allocator is rebuilt.",
         )
     if not any(isinstance(subnet.network, IPv4Network) for subnet in network.subnets):
-        raise Declined(f"{shown} has no IPv4 subnet, so there are no addresses to count.")
+        raise Declined(f"{name} has no IPv4 subnet, so there are no addresses to count.")
     return network.id
 
 
-def _inputs(state: SwarmState, network_id: str) -> WalkableNetwork:
+def _walkable(state: SwarmState, network_id: str) -> WalkableNetwork:
     _require_readable(state)
-    found = next((each for each in account(state) if each.network.id == network_id), None)
-    if found is None:
+    network_account = next(
+        (network_account for network_account in account(state) if network_account.network.id == network_id),
+        None,
+    )
+    if network_account is None:
         raise Declined("The network was removed during the census.", "Nothing is left to count.")
-    if found.missing:
+    if network_account.missing:
         raise EngineError(
-            f"{found.network.name} could not be inspected, so some of its holders are unknown.",
+            f"{network_account.network.name} could not be inspected, so some of its holders are unknown.",
             "Try again in a moment.",
         )
     allocator = allocator_of(state)
@@ -232,20 +236,20 @@ def _inputs(state: SwarmState, network_id: str) -> WalkableNetwork:
         raise Declined(
             "The swarm has no leader, or the leader is unknown.", "Run `docker node ls` on the managers."
         )
-    pools = tuple(subnet.pool for subnet in found.subnets)
+    pools = tuple(subnet.pool for subnet in network_account.subnets)
     return WalkableNetwork(
-        account=found,
+        account=network_account,
         pools=pools,
         allocator=allocator,
         managers=state.engine.managers,
         unaccounted=frozenset(
             address
-            for subnet in found.subnets
+            for subnet in network_account.subnets
             for address in subnet.pool.handed_out_from
             if address in subnet.pool and address not in subnet.address_holders
         ),
-        load_balancers_at_most=sum(subnet.unnamed_load_balancers for subnet in found.subnets)
-        + found.unplaced_load_balancers,
+        load_balancers_at_most=sum(subnet.unnamed_load_balancers for subnet in network_account.subnets)
+        + network_account.unplaced_load_balancers,
     )
 
 

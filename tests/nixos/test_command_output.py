@@ -8,10 +8,9 @@ import pytest
 from console.errors import Declined
 from console.host.background import ProgramState, ProgramStatus
 from console.nixos.file import short
-from console.nixos.outcome import SwitchOutcome, judge
-from console.nixos.prediction import Activation, endangered, read_activation
-from console.nixos.progress import NixProgress
-from console.nixos.rebuild import flake_at
+from console.nixos.prediction import Activation, find_units_at_risk, read_activation
+from console.nixos.rebuild import NixProgress, flake_at
+from console.nixos.switching import SwitchOutcome, judge
 
 RECORDINGS = Path(__file__).with_name("recordings")
 """What Nix 2.8 wrote with `--log-format internal-json`; only its store's folder was replaced."""
@@ -119,7 +118,7 @@ def test_a_dry_activation_is_read_whole() -> None:
         restarts=("swarm-init.service", "sshd.service"),
         starts=("docker.socket",),
         reloads=("dbus.service",),
-        left_alone=("getty@tty1.service",),
+        exempt=("getty@tty1.service",),
         restarts_systemd=True,
     )
 
@@ -134,12 +133,12 @@ def test_units_are_endangered_by_themselves_and_by_what_they_need() -> None:
         stops=("docker.socket",), restarts=("containerd.service",), reloads=("docker.service",)
     )
     units = ("docker.service", "docker.socket", "sshd.service")
-    found = endangered(activation, units, {"docker.service": ("containerd.service",)})
+    found = find_units_at_risk(activation, units, {"docker.service": ("containerd.service",)})
     assert [each.sentence for each in found] == [
         "The switch would take docker.service down with containerd.service, which it needs.",
         "The switch would stop docker.socket.",
     ]
-    assert endangered(Activation(starts=units, left_alone=units), units, {}) == ()
+    assert find_units_at_risk(Activation(starts=units, exempt=units), units, {}) == ()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import docker
 import pytest
 
 from console.errors import UsageError
-from console.swarm.connection import DEFAULT_HOST, EngineConnection, chosen_host
+from console.swarm.client import DEFAULT_HOST, EngineConnection, resolve_host
 from tests.simulator.swarms import a_swarm
 from tests.support.engines import read_swarm, simulation
 
@@ -24,9 +24,9 @@ def test_an_engine_is_named_as_docker_takes_it(
     asked: str, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    assert chosen_host(asked) == host
+    assert resolve_host(asked) == host
     monkeypatch.setenv("DOCKER_HOST", asked)
-    assert chosen_host("") == host
+    assert resolve_host("") == host
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_an_engine_is_named_as_docker_takes_it(
 )
 def test_what_is_no_address_is_wrong_usage(asked: str) -> None:
     with pytest.raises(UsageError):
-        chosen_host(asked)
+        resolve_host(asked)
 
 
 def test_an_address_is_shown_clean_and_used_as_it_is() -> None:

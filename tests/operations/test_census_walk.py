@@ -3,7 +3,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.operations.census.values import Walk, is_settled, skipped_shares, unvisited
+from console.operations.census_walk import Walk, is_settled, skipped_shares, unvisited_addresses
 
 RING = [IPv4Address("10.0.1.0") + n for n in range(2, 202)]
 
@@ -24,7 +24,7 @@ def test_what_a_walk_skipped_and_another_visited_is_no_leak_and_asks_for_more_wa
     # One in ten was skipped: of what the second skipped too, nothing tells.
     assert not is_settled(walks, RING)
     assert is_settled([*walks, walk()], RING)
-    assert not unvisited(RING, walks, ())
+    assert not unvisited_addresses(RING, walks, ())
 
 
 def test_a_walk_that_still_cleared_an_address_is_not_the_last() -> None:
@@ -38,11 +38,11 @@ def test_while_others_take_every_second_address_many_walks_are_needed() -> None:
     busy = [walk(*(each for each in range(200) if (each * 2654435761 >> number) & 1)) for number in range(40)]
     needed = next(count for count in range(1, 40) if is_settled(busy[:count], RING))
     assert 12 <= needed <= 20
-    assert not unvisited(RING, busy[:needed], ())
+    assert not unvisited_addresses(RING, busy[:needed], ())
 
 
 @given(st.lists(st.sets(st.integers(0, 199)), min_size=1, max_size=6), st.sets(st.integers(0, 199)))
 def test_what_was_visited_or_held_is_never_named(skips: list[set[int]], held: set[int]) -> None:
     walks = [walk(*each) for each in skips]
-    named = unvisited(RING, walks, {RING[each] for each in held})
+    named = unvisited_addresses(RING, walks, {RING[each] for each in held})
     assert named == {RING[each] for each in set.intersection(*skips) - held}
