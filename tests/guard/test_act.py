@@ -26,7 +26,8 @@ from tests.support.model_time import ModelTime
 
 SETTINGS = Settings(
     snapshot=SnapshotSettings(settle_s=0.5),
-    quiet=Quiet(dwell_s=3, deploy_tools=("no-such-tool",)),
+    # Long enough in the engine's time that its events arrive meanwhile in the machine's, however busy that is.
+    quiet=Quiet(dwell_s=15, deploy_tools=("no-such-tool",)),
     guard=Guard(recovery_s=120),
 )
 ALLOWED = GuardOptions("proxy", may_restart=True)
@@ -81,7 +82,13 @@ async def bench(
         try:
             log = DaemonLog(Silent(), is_recorded=True)  # type: ignore[arg-type] # it is only read
             collector = Collector(
-                connection, log, ModelTime(engine, meanwhile), SETTINGS, state, lock=state / "lock", unit=unit
+                connection,
+                log,
+                ModelTime(engine, meanwhile, real_s=0.01),
+                SETTINGS,
+                state,
+                lock=state / "lock",
+                unit=unit,
             )
             yield Bench(running, collector, EngineChanger(connection, lambda _: None))
         finally:
