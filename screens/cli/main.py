@@ -35,50 +35,50 @@ COMMANDS: Mapping[str, str] = {
     "validate": "validate:run",
     "schema": "validate:schema_command",
 }
-"""Every command: the module that runs it, imported only when it is used, and the function there."""
+"""Every command: its module, imported only when the command is used, and the function there."""
 
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 """The errors of writing to a full disk or to a terminal that has closed."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `vipconsole` and return its exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Python has no stream where the caller closed it (`>&-`).
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     try:
-        asked = build_parser().parse_args(arguments)
-        if getattr(asked, "state_dir", None) is not None:
+        arguments = build_parser().parse_args(argv)
+        if getattr(arguments, "state_dir", None) is not None:
             # Processes that this one starts must use the same directory.
-            os.environ["VIPCONSOLE_STATE_DIR"] = str(asked.state_dir.absolute())
-        module, _, function = COMMANDS[asked.command].partition(":")
-        code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(asked)
+            os.environ["VIPCONSOLE_STATE_DIR"] = str(arguments.state_dir.absolute())
+        module, _, function = COMMANDS[arguments.command].partition(":")
+        code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(arguments)
         sys.stdout.flush()
     except VipconsoleError as error:
-        return _told(error)
+        return _print_error(error)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
         _give_up_output()
         return exit_codes.PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
-        return _unforeseen(error)
+        return _handle_unexpected(error)
     return code
 
 
-def _told(error: VipconsoleError) -> int:
+def _print_error(error: VipconsoleError) -> int:
     problems = error.problems if isinstance(error, RunbookError) else ()
-    said = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
-    print(*said, sep="\n  ", file=sys.stderr)
+    lines = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
+    print(*lines, sep="\n  ", file=sys.stderr)
     is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
     return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
 
 
-def _unforeseen(error: Exception) -> int:
+def _handle_unexpected(error: Exception) -> int:
     failure = state_failure(error) if isinstance(error, OSError) else None
     if failure is not None:
-        return _told(failure)
+        return _print_error(failure)
     if isinstance(error, OSError) and error.errno in OUTPUT_LOST:
         # The doors of all other files raise their own errors; what remains is the output itself.
         print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)

@@ -11,6 +11,10 @@ from screens.cli.exit_codes import USAGE
 
 COMMAND = "command"
 """Where the parser of the whole program puts the name of the command."""
+RUN = "a run's name, or the start or end of its name; `vipconsole runs` lists all"
+CODES = "Exit codes: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting, 64 wrong usage."
+ParserFactory = Callable[[], argparse.ArgumentParser]
+"""Makes a parser of options that several commands share."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,11 +31,11 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the parsed arguments. An unknown argument is an error of its command, not of the whole program."""
-        found, unknown = self.parse_known_args(args, namespace)
+        arguments, unknown = self.parse_known_args(args, namespace)
         if unknown:
             commands: Any = next(action.choices for action in self._actions if action.dest == COMMAND) or {}
-            commands.get(found.command, self).refuse(unknown[0])
-        return found
+            commands.get(arguments.command, self).refuse(unknown[0])
+        return arguments
 
     def refuse(self, word: str) -> NoReturn:
         """Refuse an unknown argument and name the nearest known one."""
@@ -49,26 +53,18 @@ class Parser(argparse.ArgumentParser):
         names = [str(choice) for choice in action.choices]
         if action.dest == COMMAND:
             self.error(f"unknown command {value}{nearest(str(value), names)}")
-        known = ", ".join(names)
-        raise argparse.ArgumentError(action, f"{value} is not one of {known}{nearest(str(value), names)}")
+        choices = ", ".join(names)
+        raise argparse.ArgumentError(action, f"{value} is not one of {choices}{nearest(str(value), names)}")
 
 
-RUN = "a run's name, or the start or end of its name; `vipconsole runs` lists all"
-CODES = "Exit codes: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting, 64 wrong usage."
-
-
-Make = Callable[[], argparse.ArgumentParser]
-"""Makes a parser of options that several commands share."""
-
-
-def add_run_commands(commands: Any, common: Make, state: Make) -> None:
+def add_run_commands(commands: Any, common: ParserFactory, state: ParserFactory) -> None:
     """Add the commands that start, show and steer runs. A started run stores its own engine."""
     _add_run(commands, common)
-    _add_watching(commands, state)
-    _add_deciding(commands, state)
+    _add_view_commands(commands, state)
+    _add_decision_commands(commands, state)
 
 
-def _add_run(commands: Any, common: Make) -> None:
+def _add_run(commands: Any, common: ParserFactory) -> None:
     run = commands.add_parser(
         "run",
         parents=[common()],
@@ -109,7 +105,7 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold", action="store_true", help="with --headless: wait at every checkpoint")
 
 
-def _add_watching(commands: Any, state: Make) -> None:
+def _add_view_commands(commands: Any, state: ParserFactory) -> None:
     attach = commands.add_parser(
         "attach",
         parents=[state()],
@@ -143,7 +139,7 @@ def _add_watching(commands: Any, state: Make) -> None:
     report.set_defaults(form="markdown")
 
 
-def _add_deciding(commands: Any, state: Make) -> None:
+def _add_decision_commands(commands: Any, state: ParserFactory) -> None:
     resume = commands.add_parser(
         "resume",
         parents=[state()],

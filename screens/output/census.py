@@ -1,16 +1,24 @@
-"""What a census found, in sentences and as JSON, and what it says while it goes on. Needs nothing to draw with."""
+"""The result of a census, as text and as JSON, and its progress."""
 
 import json
 import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
 from console.addresses.leaks import why_no_evidence
+from console.durations import stamp
 from console.operations.census_walk import CensusResult
 from console.text import plural
 
 SCHEMA = "vipconsole.census/1"
 NOTHING, LEAKED, UNSURE = 0, 1, 3
+"""The exit codes of a census."""
+STYLES = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}
 
 
 def exit_code(result: CensusResult) -> int:
@@ -21,7 +29,7 @@ def exit_code(result: CensusResult) -> int:
 
 
 def headline(result: CensusResult) -> tuple[str, str]:
-    """Return the verdict as a word, and what it says."""
+    """Return the verdict as a word and as a sentence."""
     name = result.walkable.account.network.name
     count = plural(len(result.unaccounted), "address", "addresses")
     several = result.load_balancers_at_most
@@ -45,31 +53,53 @@ def headline(result: CensusResult) -> tuple[str, str]:
     return "LEAKED", f"{count} of {name} leaked"
 
 
-def notes(result: CensusResult, *, is_kept: bool) -> tuple[str, ...]:
+def notes(result: CensusResult, *, is_stored: bool) -> tuple[str, ...]:
     """Return what limits the verdict, each a sentence."""
-    said = []
+    sentences = []
     if not result.is_settled:
-        said.append(
+        sentences.append(
             f"Addresses were taken and released all the time: after {len(result.walks)} walks, some of these may still be "
             "held. The result is not stored. `vipconsole quiet` waits for quiet."
         )
     if result.is_network_full and result.unaccounted:
-        said.append(
+        sentences.append(
             "A probe got no address. The result compares snapshots from before and after only, so it is not stored for glance."
         )
-    if is_kept:
+    if is_stored:
         refusal = why_no_evidence(result.walkable.allocator, result.walkable.managers)
-        said.append(
+        sentences.append(
             "Stored for glance until dockerd restarts or the leader changes."
             + (f" {refusal}" if refusal else "")
         )
     if result.leaked_at_least:
-        said.append("Leaked addresses are free again once the leader's allocator is rebuilt.")
-    return tuple(said)
+        sentences.append("Leaked addresses are free again once the leader's allocator is rebuilt.")
+    return tuple(sentences)
 
 
-def as_json(result: CensusResult, code: int, *, is_kept: bool) -> str:
-    """Return what a census found as one JSON document, ASCII only, with a newline at its end.
+def render_census(result: CensusResult, *, is_stored: bool) -> RenderableType:
+    """Return the result of a census as something to print: verdict, addresses, notes, and the walks."""
+    word, rest = headline(result)
+    style = STYLES[exit_code(result)]
+    parts: list[RenderableType] = [Text.assemble((word, style), "  ", (rest, "bold"))]
+    if result.unaccounted:
+        addresses = Columns([Text(str(address)) for address in result.unaccounted], padding=(0, 2))
+        parts += ["", Padding(addresses, (0, 2), expand=False)]
+    parts += [
+        "",
+        *(Text(note) for note in notes(result, is_stored=is_stored)),
+        Text(_footer(result), style="dim"),
+    ]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _footer(result: CensusResult) -> str:
+    steps = sum(walk.steps for walk in result.walks)
+    summary = f"{plural(len(result.walks), 'walk')}, {plural(steps, 'step')}"
+    return f"{summary}, took {result.took_s:.1f} s, as of {stamp(result.taken_at)}"
+
+
+def as_json(result: CensusResult, code: int, *, is_stored: bool) -> str:
+    """Return the result of a census as one JSON document, ASCII only, with a newline at its end.
 
     `code` is the exit code of the process.
     """
@@ -85,33 +115,33 @@ def as_json(result: CensusResult, code: int, *, is_kept: bool) -> str:
         "load_balancers_at_most": result.load_balancers_at_most,
         "is_settled": result.is_settled,
         "is_full": result.is_network_full,
-        "is_kept": is_kept,
+        "is_stored": is_stored,
         "walks": [{"visited": len(walk.addresses), "steps": walk.steps} for walk in result.walks],
-        "notes": list(notes(result, is_kept=is_kept)),
+        "notes": list(notes(result, is_stored=is_stored)),
     }
     return json.dumps(document, indent=1) + "\n"
 
 
 class CensusProgress:
-    """Says on a terminal how far a census is, in place; elsewhere nothing."""
+    """Shows on a terminal how far a census is, in place; writes nothing to a file or pipe."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
         self._is_terminal = stream.isatty() and environment.get("TERM") != "dumb"
-        self._has_said = False
+        self._has_written = False
 
-    def tell(self, walk: int, steps: int, about: int) -> None:
-        """Say the number of the walk, and its steps of so many."""
+    def update(self, walk: int, steps: int, about: int) -> None:
+        """Show the number of the walk, and how many of its steps are done."""
         if not self._is_terminal:
             return
-        self._has_said = True
+        self._has_written = True
         line = f"walk {walk}: step {steps} of about {about}"[: shutil.get_terminal_size().columns - 1]
         # To the line's beginning, the line, and clear what is left of the one before.
         self._stream.write(f"\r{line}\x1b[K")
         self._stream.flush()
 
     def end(self) -> None:
-        """Clear what was said."""
-        if self._has_said:
+        """Clear the line."""
+        if self._has_written:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

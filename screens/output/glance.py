@@ -1,4 +1,4 @@
-"""A snapshot as text that a person reads in two seconds: the verdict, the fullest networks, the findings."""
+"""A snapshot as text that an operator reads in two seconds: the verdict, the fullest networks, the findings."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +12,15 @@ from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.text import duration
+from screens.present.findings import severities
 from screens.present.header import role_of
-from screens.present.overlays import FIGURES, SubnetLine, severities, share_of, subnet_lines
+from screens.present.overlays import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.text import MARKS, STYLES, Glyphs, bar
 
 ROWS = 6
 """Rows that are always shown; beyond them only networks with a problem."""
 LITTLE = 0.05
-"""Below this share of use a network without findings may be folded away."""
+"""Below this share of use a network without findings may be left out of the table."""
 BAR_WIDTH = 8
 WIDE_ENOUGH_FOR_BARS = 72
 NAME_AT_LEAST = 12
@@ -36,7 +37,7 @@ def render_glance(
 ) -> RenderableType:
     """Return a snapshot as something to print: verdict, table, findings, and a line on where and when it was taken.
 
-    `everything` shows every network; else those that are nearly empty and have no finding are folded into a line.
+    `everything` shows every network; else those that are nearly empty and have no finding are counted in one line.
     """
     style = STYLES[assessment.severity]
     headline = Text.assemble((assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
@@ -64,14 +65,14 @@ class _Table:
 
 def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: bool) -> RenderableType:
     worst = severities(assessment.findings)
-    shown = [
-        each
-        for place, each in enumerate(assessment.accounts)
-        if everything or place < ROWS or worst.get(each.network.name) or share_of(each) >= LITTLE
+    accounts = [
+        account
+        for place, account in enumerate(assessment.accounts)
+        if everything or place < ROWS or worst.get(account.network.name) or share_of(account) >= LITTLE
     ]
     lines = [
         line
-        for account in shown
+        for account in accounts
         for line in subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
     ]
     rows = [
@@ -93,18 +94,18 @@ def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: boo
             min_width=min(widest, NAME_AT_LEAST) if heading == "NETWORK" else widest,
         )
     for cells, style in rows:
-        shown_cells = [cell for cell, heading in zip(cells, HEADINGS, strict=True) if heading not in hidden]
-        table.add_row(*map(Text, shown_cells), style=style)
-    folded = len(assessment.accounts) - len(shown)
-    if not folded:
+        visible_cells = [cell for cell, heading in zip(cells, HEADINGS, strict=True) if heading not in hidden]
+        table.add_row(*map(Text, visible_cells), style=style)
+    hidden_count = len(assessment.accounts) - len(accounts)
+    if not hidden_count:
         return table
-    more = f"  {glyphs.more} {folded} more, all under {percent(LITTLE)} (--all shows them)"
+    more = f"  {glyphs.more} {hidden_count} more, all under {percent(LITTLE)} (--all shows them)"
     return Group(table, Text(more, style="dim"))
 
 
 def _cells(line: SubnetLine, glyphs: Glyphs, bars: int) -> tuple[str, ...]:
-    used = line.used if line.share is None else f"{bar(line.share, bars, glyphs)} {line.used}".strip()
-    return (MARKS[line.severity], line.name, line.subnet, used, *line.figures)
+    usage = line.usage if line.share is None else f"{bar(line.share, bars, glyphs)} {line.usage}".strip()
+    return (MARKS[line.severity], line.name, line.subnet, usage, *line.figures)
 
 
 def _finding(finding: Finding) -> RenderableType:

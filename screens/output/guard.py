@@ -22,13 +22,13 @@ def one_line(outcome: GuardOutcome, room: tuple[int, int] | None) -> str:
     """Return the line that a scheduler logs: status, sentence, and what is free of what there is."""
     decision = outcome.decision
     # A bar divides the sentence from the figures; no sentence of this program has one, but names may.
-    said = f"GUARD {WORDS[decision.verdict]} - {decision.sentence}".replace("|", "/")
-    return said if room is None else f"{said} | 'free'={room[0]};;;0;{room[1]}"
+    line = f"GUARD {WORDS[decision.verdict]} - {decision.sentence}".replace("|", "/")
+    return line if room is None else f"{line} | 'free'={room[0]};;;0;{room[1]}"
 
 
 def more_lines(decision: GuardDecision) -> tuple[str, ...]:
     """Return what to do about it, and the other reasons."""
-    return tuple(each for each in (decision.hint, *decision.because[1:]) if each)
+    return tuple(line for line in (decision.hint, *decision.because[1:]) if line)
 
 
 def as_json(

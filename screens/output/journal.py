@@ -24,7 +24,7 @@ from console.journal.summary import (
 from console.text import duration, listed, plural
 from screens.present.text import STYLES
 
-UNMATCHED_SHOWN = 3
+UNMATCHED_LIMIT = 3
 _STYLES = {
     signatures.LogSeverity.CRITICAL: STYLES[Severity.CRITICAL],
     signatures.LogSeverity.WARNING: STYLES[Severity.WARNING],
@@ -52,10 +52,10 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
     if summary.unexplained_count:
         count = plural(summary.unexplained_count, "other error")
         parts += ["", Text(f"{count} of dockerd, probably not about addresses:")]
-        shown = summary.error_patterns if everything else summary.error_patterns[:UNMATCHED_SHOWN]
-        parts += [_unmatched(message) for message in shown]
-        if len(shown) < len(summary.error_patterns):
-            hidden = plural(len(summary.error_patterns) - len(shown), "more kind")
+        unmatched = summary.error_patterns if everything else summary.error_patterns[:UNMATCHED_LIMIT]
+        parts += [_unmatched_grid(message) for message in unmatched]
+        if len(unmatched) < len(summary.error_patterns):
+            hidden = plural(len(summary.error_patterns) - len(unmatched), "more kind")
             parts.append(Text(f"         {hidden} (--all shows them)", style="dim"))
     if not summary.is_complete:
         reasons = (
@@ -69,12 +69,12 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
 
 
 def _verdict(summary: Summary) -> str:
-    said = f"{plural(summary.entries, 'line')} of dockerd"
-    said += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
+    sentence = f"{plural(summary.entries, 'line')} of dockerd"
+    sentence += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
     if not summary.findings and not summary.unexplained_count:
-        return f"{said}: no error" + ("" if summary.is_complete else " among the readable lines")
-    lost = summary.lost_addresses
-    return said + (f", {plural(lost, 'address', 'addresses')} proven leaked" if lost else "")
+        return f"{sentence}: no error" + ("" if summary.is_complete else " among the readable lines")
+    leak_count = summary.lost_addresses
+    return sentence + (f", {plural(leak_count, 'address', 'addresses')} proven leaked" if leak_count else "")
 
 
 def _finding(
@@ -97,12 +97,12 @@ def _finding(
     return grid
 
 
-def _unmatched(each: ErrorPattern) -> RenderableType:
+def _unmatched_grid(message: ErrorPattern) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8, justify="right")
     grid.add_column(overflow="fold")
-    grid.add_row(Text(f"\N{MULTIPLICATION SIGN}{each.count}"), Text(each.text))
-    about = ", ".join(objects_at_fault(each.objects))
+    grid.add_row(Text(f"\N{MULTIPLICATION SIGN}{message.count}"), Text(message.text))
+    about = ", ".join(objects_at_fault(message.objects))
     if about:
         grid.add_row("", Text(f"about {about}", style="dim"))
     return grid
@@ -117,7 +117,7 @@ def event_line(event: LogEvent | UnexplainedError, names: Mapping[str, str], zon
     if isinstance(event, UnexplainedError):
         return Text.assemble((at, "dim"), " error    ", event.text, about)
     severity = event.signature.severity
-    dropped = f" ({plural(event.dropped, 'message')} dropped)" if event.dropped else ""
+    dropped_note = f" ({plural(event.dropped, 'message')} dropped)" if event.dropped else ""
     line = f" {event.text}" if event.signature.shows_line else ""
     word = (f"{severity.value:8}", _STYLES[severity])
-    return Text.assemble((at, "dim"), " ", word, " ", event.signature.meaning, about, line, dropped)
+    return Text.assemble((at, "dim"), " ", word, " ", event.signature.meaning, about, line, dropped_note)

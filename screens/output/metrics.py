@@ -20,20 +20,20 @@ def as_metrics(snapshot: Snapshot, assessment: Assessment, thresholds: Threshold
 def exposition(gauges: Iterable[Gauge]) -> str:
     """Return gauges in the text exposition format, without those that have no sample."""
 
-    class Sampled(Collector):
+    class GaugeCollector(Collector):
         def collect(self) -> Iterator[Gauge]:
             return (gauge for gauge in gauges if gauge.samples)
 
-    return generate_latest(Sampled()).decode()
+    return generate_latest(GaugeCollector()).decode()
 
 
 def _gauges(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) -> Iterator[Gauge]:
     swarm = snapshot.swarm
-    unread = isinstance(swarm.engine, Unknown)
+    is_unknown = isinstance(swarm.engine, Unknown)
     taken_at = snapshot.taken_at.timestamp()
-    yield Gauge("vipconsole_up", "Whether the swarm could be read.", not unread)
-    yield Gauge("vipconsole_look_timestamp_seconds", "When the snapshot was taken.", taken_at)
-    yield Gauge("vipconsole_look_duration_seconds", "How long the snapshot took.", snapshot.took_s)
+    yield Gauge("vipconsole_up", "Whether the swarm could be read.", not is_unknown)
+    yield Gauge("vipconsole_snapshot_timestamp_seconds", "When the snapshot was taken.", taken_at)
+    yield Gauge("vipconsole_snapshot_duration_seconds", "How long the snapshot took.", snapshot.took_s)
     exit_code = assessment.severity.exit_code
     yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", exit_code)
     findings = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
@@ -43,7 +43,7 @@ def _gauges(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) 
             findings.add_metric([severity.value], count)
     yield findings
     yield from _journal(snapshot)
-    if unread:
+    if is_unknown:
         return
     yield from _networks(assessment)
     if not isinstance(swarm.tasks, Unknown):
@@ -83,7 +83,7 @@ def _networks(assessment: Assessment) -> Iterator[Gauge]:
         "Whether in_use and available are exact; if not, available may include leaked addresses.",
         labels=["network", "subnet"],
     )
-    leaked = Gauge(
+    leak_counts = Gauge(
         "vipconsole_network_leaked_addresses",
         "Leaked addresses, a lower bound; no sample if unknown.",
         labels=["network", "subnet"],
@@ -97,5 +97,5 @@ def _networks(assessment: Assessment) -> Iterator[Gauge]:
             addresses.add_metric((*labels, "available"), subnet.free_at_most)
             exact.add_metric(labels, subnet.free_is_exact)
             if subnet.leak.count is not None:
-                leaked.add_metric(labels, subnet.leak.count)
-    yield from (addresses, exact, leaked)
+                leak_counts.add_metric(labels, subnet.leak.count)
+    yield from (addresses, exact, leak_counts)

@@ -1,12 +1,16 @@
-"""Lines for any terminal, pipe or file: nothing in them acts on a terminal, and what cannot be encoded is escaped."""
+"""Output for any terminal, pipe or file: no text in it controls a terminal, and what cannot be encoded is escaped."""
 
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from console.text import clean
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 LINE_LIMIT = 4_000
+WIDTH_WITHOUT_TERMINAL = 110
 
 
 def progress(sentence: str) -> None:
@@ -21,3 +25,28 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
     for line in lines:
         out.write(clean(line, LINE_LIMIT).encode(encoding, "backslashreplace").decode(encoding) + "\n")
     out.flush()
+
+
+def print_plainly(renderable: "RenderableType") -> None:
+    """Print cleaned text: nothing in it is read as markup or highlighted by a guess.
+
+    Colour only on a terminal and without NO_COLOR; what cannot be encoded is written as an escape.
+    """
+    # Lines and JSON do not wait for Rich.
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console(
+        markup=False,
+        emoji=False,
+        highlight=False,
+        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL,
+        legacy_windows=False,
+    )
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    with console.capture() as capture:
+        console.print(renderable)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))

@@ -1,17 +1,37 @@
-"""A wait for quiescence: its progress and its end in lines, and as JSON. Needs nothing to draw with."""
+"""A wait for quiescence: its progress, and its result as text and as JSON. Only the text loads Rich."""
 
 import json
 import shutil
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TextIO
 
-from console.diagnosis.quiescence.values import Blocker, Check, QuiescenceVerdict, blocking_text
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, blocking_text
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
-from console.text import duration, listed
+from console.text import duration, listed, plural
+from screens.present.quiet import MARKS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 SCHEMA = "vipconsole.quiet/1"
 EXIT_CODES = {QuiescenceVerdict.QUIET: 0, QuiescenceVerdict.BUSY: 2, QuiescenceVerdict.UNKNOWN: 3}
+STYLES = {
+    CheckState.QUIET: "green",
+    CheckState.UNCHECKED: "dim",
+    CheckState.WARNING: "yellow",
+    CheckState.UNKNOWN: "magenta",
+    CheckState.STUCK: "bold red",
+    CheckState.BUSY: "yellow",
+}
+VERDICT_STYLES = {
+    QuiescenceVerdict.QUIET: "green",
+    QuiescenceVerdict.BUSY: "bold red",
+    QuiescenceVerdict.UNKNOWN: "magenta",
+}
 
 
 def as_json(progress: Progress, host: str) -> str:
@@ -57,34 +77,83 @@ def verdict_line(progress: Progress) -> tuple[str, str]:
     outcome = progress.outcome or progress.report.verdict
     if outcome is QuiescenceVerdict.QUIET:
         how = f"for {duration(progress.quiet_for_s)}" if progress.dwell_s else "right now"
-        accepted = [
+        accepted_names = [
             blocker.name
             for check in progress.report.checks
             for blocker in check.blockers
             if blocker.is_accepted
         ]
-        return "QUIET", f"{how}{'; stuck but accepted: ' + listed(accepted) if accepted else ''}"
+        return "QUIET", f"{how}{'; stuck but accepted: ' + listed(accepted_names) if accepted_names else ''}"
     blocking = blocking_text(progress.report)
     if not blocking:
         blocking = f"never quiet for {duration(progress.dwell_s)}"
-    waited = f" (waited {duration(progress.waited_s)})" if progress.dwell_s else ""
-    return outcome.value.upper(), f"{blocking}{waited}"
+    waiting_time = f" (waited {duration(progress.waited_s)})" if progress.dwell_s else ""
+    return outcome.value.upper(), f"{blocking}{waiting_time}"
+
+
+def render_quiet(progress: Progress) -> "RenderableType":
+    """Return how a wait ended as something to print: verdict, and every check with what blocks it."""
+    # JSON does not wait for Rich.
+    from rich.console import Group  # noqa: PLC0415 - see above
+    from rich.padding import Padding  # noqa: PLC0415 - see above
+    from rich.table import Table  # noqa: PLC0415 - see above
+    from rich.text import Text  # noqa: PLC0415 - see above
+
+    report = progress.report
+    word, rest = verdict_line(progress)
+    style = VERDICT_STYLES[progress.outcome or report.verdict]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in _join_skipped(report.checks):
+        state = Text(check.state.value, style=STYLES[check.state])
+        lines = [Text(line, style=line_style) for line, line_style in _check_lines(check, report.taken_at)]
+        table.add_row(Text(MARKS[check.state]), Text(check.title), state, Text("\n").join(lines))
+    return Padding(Group(Text.assemble((word, style), "  ", (rest, "bold")), "", table), (0, 1), expand=False)
+
+
+def _join_skipped(checks: tuple[Check, ...]) -> Iterator[Check]:
+    """Yield the checks; neighbours that were skipped for the same reason become one."""
+    for _, group in groupby(checks, key=lambda check: (check.state, check.note)):
+        first, *more = group
+        if not first.note or not more:
+            yield from (first, *more)
+        else:
+            titles = ", ".join(check.title for check in (first, *more))
+            yield replace(first, title=plural(1 + len(more), "check"), note=f"{first.note} ({titles})")
+
+
+def _check_lines(check: Check, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what blocks, the note and the hint of a check, each with its style."""
+    for blocker in check.blockers:
+        yield _blocker(blocker, now), ""
+    if check.note:
+        yield check.note, ""
+    if check.hint and check.state.blocks:
+        yield check.hint, "dim"
+
+
+def _blocker(blocker: Blocker, now: datetime) -> str:
+    since = f", for {duration((now - blocker.since).total_seconds())}" if blocker.since else ""
+    return f"{blocker.name} {blocker.what}{since}{' (accepted)' if blocker.is_accepted else ''}"
 
 
 class QuietProgress:
-    """Says on a stream what blocks, when that changes: in place on a terminal, else line by line."""
+    """Shows what blocks, when that changes: in place on a terminal, else line by line."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
         self._is_terminal = stream.isatty() and environment.get("TERM") != "dumb"
-        self._said = ""
+        self._last_line = ""
 
-    def tell(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         """Show how far a wait is, unless that is shown already or the wait is over."""
         line = self._line(progress)
-        if progress.outcome is not None or line == self._said:
+        if progress.outcome is not None or line == self._last_line:
             return
-        self._said = line
+        self._last_line = line
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
             cut = line if len(line) <= width else line[: width - 3] + "..."
@@ -95,8 +164,8 @@ class QuietProgress:
         self._stream.flush()
 
     def end(self) -> None:
-        """Clear what was said in place."""
-        if self._is_terminal and self._said:
+        """Clear the line on a terminal."""
+        if self._is_terminal and self._last_line:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 

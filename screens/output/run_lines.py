@@ -1,4 +1,4 @@
-"""The plan of a run, and a run as it goes on, in lines of plain text. Needs nothing to draw with."""
+"""The plan of a run, and a run as it goes on, in lines of plain text. Does not load Rich."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,47 +9,48 @@ from console.runbook.run.view import Question, RunView, StepState, StepView, Sto
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import duration, plural
 
+LINES_AT_FIRST = 5
+"""How many earlier lines of a step are shown at first."""
+MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
+
 
 def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iterator[str]:
     """Yield what would be done, step by step."""
     yield f"{runbook.title} ({runbook.id}, {runbook.source}, sha256 {runbook.digest[:12]}) at {host}"
-    for number, each in enumerate(plans, 1):
+    for number, step_plan in enumerate(plans, 1):
         yield ""
-        yield f"{number}. {each.step.id}: {each.step.title} [{each.head.action}, {each.head.effect}]"
-        if each.step.is_checkpoint:
+        yield f"{number}. {step_plan.step.id}: {step_plan.step.title} [{step_plan.head.action}, {step_plan.head.effect}]"
+        if step_plan.step.is_checkpoint:
             yield "  CHECKPOINT: the run stops before this step"
-        if each.word:
-            yield f"  asks for the word  {each.word}"
-        if each.plan is not None:
-            yield from plan_lines(each.plan)
+        if step_plan.word:
+            yield f"  asks for the word  {step_plan.word}"
+        if step_plan.plan is not None:
+            yield from plan_lines(step_plan.plan)
         else:
-            yield f"  {each.waits_for}"
-        yield from _around(each)
+            yield f"  {step_plan.waits_for}"
+        yield from _conditions(step_plan)
     yield ""
     changing = sum(plan.head.effect is not Effect.READ for plan in plans)
     yield f"{plural(len(plans), 'step')}, {changing} with changes."
-    refused = refusals(plans)
-    if refused:
-        yield f"In the current state, the run would stop at {refused[0][0]}: {refused[0][1]}"
+    refusal_list = refusals(plans)
+    if refusal_list:
+        yield f"In the current state, the run would stop at {refusal_list[0][0]}: {refusal_list[0][1]}"
 
 
-def _around(each: StepPlan) -> Iterator[str]:
-    step = each.step
+def _conditions(step_plan: StepPlan) -> Iterator[str]:
+    step = step_plan.step
     needs = [*step.requires_steps, *(call.name for call in step.requires)]
     if needs:
         yield f"  requires {', '.join(needs)}, checked immediately before the step acts"
     if step.verify:
         yield f"  verified by {', '.join(call.name for call in step.verify)}"
-    why = each.head.no_undo_because
-    # The plan of the step may have said so already.
-    if each.head.changes and not (why and each.plan is not None and each.plan.no_return == why):
+    why = step_plan.head.no_undo_because
+    # The plan of the step may contain the same sentence.
+    if step_plan.head.changes and not (
+        why and step_plan.plan is not None and step_plan.plan.no_return == why
+    ):
         yield f"  cannot be undone: {why}" if why else "  can be undone"
     yield f"  time limit {duration(step.timeout_s)}; on failure: {step.on_failure}"
-
-
-LINES_AT_FIRST = 5
-"""How many earlier lines of a step are shown at first."""
-MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
 
 
 def news(before: StoredRun | None, now: StoredRun) -> Iterator[str]:
@@ -57,21 +58,23 @@ def news(before: StoredRun | None, now: StoredRun) -> Iterator[str]:
     old = {step.id: step for step in before.view.steps} if before is not None else {}
     for step in now.view.steps:
         yield from _step_news(old.get(step.id), step)
-        told = now.live.lines.get(step.id, ())
-        known = before.live.lines.get(step.id, ()) if before is not None else ()
-        new = told[-LINES_AT_FIRST:] if before is None else _new_lines(known, told)
+        lines = now.live.lines.get(step.id, ())
+        known_lines = before.live.lines.get(step.id, ()) if before is not None else ()
+        new = lines[-LINES_AT_FIRST:] if before is None else _new_lines(known_lines, lines)
         yield from (f"{step.id} | {line}" for line in new)
     waiting = now.live.waiting
-    known_wait = None if before is None or before.live.waiting is None else before.live.waiting.headline
-    if waiting is not None and waiting.headline not in ("", known_wait):
+    known_headline = None if before is None or before.live.waiting is None else before.live.waiting.headline
+    if waiting is not None and waiting.headline not in ("", known_headline):
         yield f"{waiting.step} {waiting.headline}"
-    was = before.view if before is not None else None
-    yield from (note for note in now.view.notes if was is None or note not in was.notes)
-    if now.view.stop_reason is not None and (was is None or was.stop_reason != now.view.stop_reason):
+    view_before = before.view if before is not None else None
+    yield from (note for note in now.view.notes if view_before is None or note not in view_before.notes)
+    if now.view.stop_reason is not None and (
+        view_before is None or view_before.stop_reason != now.view.stop_reason
+    ):
         yield f"stopped: {now.view.stop_reason.sentence} {now.view.stop_reason.hint}".rstrip()
     if now.is_interrupted and (before is None or not before.is_interrupted) and not now.live.is_alive:
         yield f"the runner process has died. To continue: vipconsole resume {now.view.header.run_id}"
-    if now.view.is_over and (was is None or not was.is_over):
+    if now.view.is_over and (view_before is None or not view_before.is_over):
         yield f"{now.view.state} after {duration(_took_s(now.view))}"
 
 
@@ -80,10 +83,10 @@ def _step_news(old: StepView | None, step: StepView) -> Iterator[str]:
         for decision in step.decisions[len(old.decisions) :]:
             reason = f": {decision.reason}" if decision.reason else ""
             yield f"{step.id}: {decision.choice} by {decision.who}{reason}"
-    was = StepState.PENDING if old is None else old.state
+    state_before = StepState.PENDING if old is None else old.state
     is_again = old is not None and old.attempt != step.attempt
     # Between the answer and the act a step is pending for a moment: nothing to report.
-    if is_again or (step.state is not was and step.state is not StepState.PENDING):
+    if is_again or (step.state is not state_before and step.state is not StepState.PENDING):
         yield f"{step.id} {step.state}{_why(step)}"
     if step.is_being_undone and (old is None or not old.is_being_undone):
         yield f"{step.id} is being undone"
@@ -105,20 +108,23 @@ def _why(step: StepView) -> str:
     return ""
 
 
-def _new_lines(known: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...]:
+def _new_lines(known_lines: tuple[str, ...], lines: tuple[str, ...]) -> tuple[str, ...]:
     """Return what follows the last known line; both are tails of the same growing text."""
-    if not known:
-        return told
-    for start in range(len(told) - 1, -1, -1):
-        if told[start] == known[-1] and told[: start + 1] == known[len(known) - start - 1 :]:
-            return told[start + 1 :]
-    return told
+    if not known_lines:
+        return lines
+    for start in range(len(lines) - 1, -1, -1):
+        if (
+            lines[start] == known_lines[-1]
+            and lines[: start + 1] == known_lines[len(known_lines) - start - 1 :]
+        ):
+            return lines[start + 1 :]
+    return lines
 
 
 def question_lines(view: RunView, question: Question) -> Iterator[str]:
     """Yield what the operator needs to know to answer."""
-    asked, step = question.event, view.step(question.event.step)
-    if asked.kind is QuestionKind.GO_AHEAD:
+    event, step = question.event, view.step(question.event.step)
+    if event.kind is QuestionKind.GO_AHEAD:
         yield f"{step.id}: {step.head.title}"
         if step.preparation is not None and step.preparation.plan is not None:
             yield from plan_lines(step.preparation.plan)
@@ -128,28 +134,28 @@ def question_lines(view: RunView, question: Question) -> Iterator[str]:
                 for require in step.preparation.requires
             )
     else:
-        failed = step.failure.sentence if step.failure else "It was interrupted."
-        yield f"{step.id} {step.state}: {failed}"
+        failure = step.failure.sentence if step.failure else "It was interrupted."
+        yield f"{step.id} {step.state}: {failure}"
         if step.probe_result is not None:
             yield f"  probe: {step.probe_result.sentence}"
-    if asked.undo_after_s is not None:
-        yield f"  SERVICES MAY BE DOWN. Without an answer within {duration(asked.undo_after_s)}, the step is undone."
-    yield f"  plan {asked.digest[:12]}, attempt {asked.attempt}"
+    if event.undo_after_s is not None:
+        yield f"  SERVICES MAY BE DOWN. Without an answer within {duration(event.undo_after_s)}, the step is undone."
+    yield f"  plan {event.digest[:12]}, attempt {event.attempt}"
 
 
 def answers(question: Question) -> str:
     """Return what can be typed, in a line."""
-    asked = question.event
-    forms = {Choice.CONFIRM: asked.word, Choice.SKIP: "skip REASON"}
-    return f"  answer: {', '.join(forms.get(each, str(each)) for each in asked.choices)}"
+    event = question.event
+    forms = {Choice.CONFIRM: event.word, Choice.SKIP: "skip REASON"}
+    return f"  answer: {', '.join(forms.get(choice, str(choice)) for choice in event.choices)}"
 
 
 def commands(view: RunView, question: Question) -> Iterator[str]:
     """Yield the commands that answer, a line each."""
-    asked = question.event
-    forms = {Choice.CONFIRM: f"confirm={shlex.quote(asked.word)}", Choice.SKIP: "skip --reason TEXT"}
-    for choice in asked.choices:
-        yield f"  vipconsole decide {view.header.run_id} {asked.step} {forms.get(choice, choice)}"
+    event = question.event
+    forms = {Choice.CONFIRM: f"confirm={shlex.quote(event.word)}", Choice.SKIP: "skip --reason TEXT"}
+    for choice in event.choices:
+        yield f"  vipconsole decide {view.header.run_id} {event.step} {forms.get(choice, choice)}"
 
 
 def plan_lines(plan: ActionPlan) -> Iterator[str]:
@@ -159,7 +165,7 @@ def plan_lines(plan: ActionPlan) -> Iterator[str]:
     yield from (f"  changes  {change}" for change in plan.changes)
     yield from (f"  calls    {call}" for call in plan.calls)
     yield from (f"  checked  {MARKS[result.answer]}: {result.sentence}" for result in plan.checked)
-    yield from (f"  REFUSED  {each}" for each in plan.refused)
+    yield from (f"  REFUSED  {refusal}" for refusal in plan.refused)
     if plan.not_applicable:
         yield f"  skipped: {plan.not_applicable}"
     if plan.outage_s is not None:

@@ -35,11 +35,11 @@ def without_secrets(value: Any) -> Any:
     """Return plain data in which everything is hidden that could be a secret."""
     if isinstance(value, Mapping):
         return {
-            str(key): HIDDEN if str(key).casefold() in SECRET else without_secrets(each)
-            for key, each in value.items()
+            str(key): HIDDEN if str(key).casefold() in SECRET else without_secrets(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [without_secrets(each) for each in value]
+        return [without_secrets(item) for item in value]
     return value
 
 
@@ -75,7 +75,7 @@ def _report(stored_run: StoredRun) -> dict[str, Any]:
 
 
 def _step(step: StepView, live: Live) -> dict[str, Any]:
-    prepared = step.preparation
+    preparation = step.preparation
     return {
         "id": step.id,
         "title": step.head.title,
@@ -83,11 +83,13 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "effect": str(step.head.effect),
         "state": str(step.state),
         "attempt": step.attempt,
-        "parameters": without_secrets(prepared.call.parameters) if prepared else {},
-        "plan": _plan(prepared.plan) if prepared and prepared.plan else None,
-        "before": _found(step.intent.before) if step.intent else None,
-        "requires": [{"name": require.name, **_found(require.found)} for require in prepared.requires]
-        if prepared
+        "parameters": without_secrets(preparation.call.parameters) if preparation else {},
+        "plan": _plan(preparation.plan) if preparation and preparation.plan else None,
+        "before": _check_result(step.intent.before) if step.intent else None,
+        "requires": [
+            {"name": require.name, **_check_result(require.found)} for require in preparation.requires
+        ]
+        if preparation
         else [],
         "decisions": [
             {
@@ -102,7 +104,7 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
         "took_s": step.took_s,
         "outputs": without_secrets(step.outputs),
-        "after": [{"name": result.name, **_found(result.found)} for result in step.results],
+        "after": [{"name": result.name, **_check_result(result.found)} for result in step.results],
         "failure": None if step.failure is None else step.failure.sentence,
         "undo_failure": None if step.undo_failure is None else step.undo_failure.sentence,
         "skipped_because": step.skipped_because or None,
@@ -143,11 +145,11 @@ def _plan(plan: ActionPlan) -> dict[str, Any]:
     }
 
 
-def _found(found: CheckResult) -> dict[str, Any]:
+def _check_result(result: CheckResult) -> dict[str, Any]:
     return {
-        "answer": str(found.answer),
-        "sentence": found.sentence,
-        "evidence": without_secrets(found.evidence),
+        "answer": str(result.answer),
+        "sentence": result.sentence,
+        "evidence": without_secrets(result.evidence),
     }
 
 
@@ -165,14 +167,14 @@ def _markdown(stored_run: StoredRun) -> Iterator[str]:
     )
     for name, value in report["variables"].items():
         yield f"- {_text(name)} = {_code(json.dumps(value))}"
-    for each in (report["stopped"], report["abandoned"], *report["notes"]):
-        if each:
-            yield f"- {_text(each)}"
-    for number, each in enumerate(report["steps"], 1):
+    for note in (report["stopped"], report["abandoned"], *report["notes"]):
+        if note:
+            yield f"- {_text(note)}"
+    for number, step in enumerate(report["steps"], 1):
         yield ""
-        yield f"## {number}. {_text(each['id'])}: {_text(each['title'])}"
+        yield f"## {number}. {_text(step['id'])}: {_text(step['title'])}"
         yield ""
-        yield from _step_markdown(each)
+        yield from _step_markdown(step)
 
 
 def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
@@ -182,18 +184,18 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
         yield f"- from {_when(step['began_at'])} to {_when(step['ended_at']) or '…'}"
     if step["plan"]:
         yield f"- planned: {_text(step['plan']['summary'])}"
-        yield from (f"  - {_code(each)}" for each in (*step["plan"]["changes"], *step["plan"]["calls"]))
+        yield from (f"  - {_code(line)}" for line in (*step["plan"]["changes"], *step["plan"]["calls"]))
     for name in ("failure", "undo_failure", "skipped_because"):
         if step[name]:
             yield f"- {name.replace('_', ' ')}: {_text(step[name])}"
-    for each in step["decisions"]:
-        reason = f": {_text(each['reason'])}" if each["reason"] else ""
-        yield f"- {each['choice']} by {_text(each['by'])} at {_when(each['at'])}{reason}"
+    for decision in step["decisions"]:
+        reason = f": {_text(decision['reason'])}" if decision["reason"] else ""
+        yield f"- {decision['choice']} by {_text(decision['by'])} at {_when(decision['at'])}{reason}"
     if step["before"]:
         yield f"- before: {_text(step['before']['sentence'])}"
     yield from (
-        f"- after, {_text(each['name'])}: {each['answer']}. {_text(each['sentence'])}"
-        for each in step["after"]
+        f"- after, {_text(result['name'])}: {result['answer']}. {_text(result['sentence'])}"
+        for result in step["after"]
     )
     yield from _waits(step["waited_for"])
     if step["outputs"]:
@@ -203,13 +205,13 @@ def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
         ("dockerd logged", "dockerd_logged"),
         ("output", "output"),
     ):
-        lines = [each if isinstance(each, str) else " ".join(map(str, each.values())) for each in step[key]]
+        lines = [item if isinstance(item, str) else " ".join(map(str, item.values())) for item in step[key]]
         if lines:
             yield from _block(title, lines)
 
 
 def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a table of what kept a step waiting, when, and for how long."""
+    """Yield a table of what a step waited for, when, and for how long."""
     if not rows:
         return
     yield "- waited for:"
@@ -243,7 +245,7 @@ def _when(text: str | None) -> str:
 
 def _text(text: str) -> str:
     """Return text that Markdown takes as it is."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>#|!" else each for each in text)
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|!" else character for character in text)
 
 
 def _code(text: str) -> str:

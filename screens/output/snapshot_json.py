@@ -69,7 +69,7 @@ def _network(account: NetworkAccount) -> Mapping[str, Any]:
         "free_is_exact": account.free_is_exact,
         "subnets": [_subnet(subnet) for subnet in account.subnets],
         "ipv6_subnets": [str(subnet) for subnet in account.ipv6],
-        "held_elsewhere": _held(account.elsewhere),
+        "held_elsewhere": _holders(account.elsewhere),
         "unplaced_load_balancers": account.unplaced_load_balancers,
         "holders_unread": list(account.missing),
     }
@@ -100,17 +100,17 @@ def _subnet(account: SubnetAccount) -> Mapping[str, Any]:
         },
         "free": account.free_at_most,
         "free_is_exact": account.free_is_exact,
-        "held": _held(account.address_holders),
+        "held": _holders(account.address_holders),
     }
 
 
-def _held(held: AddressHolders) -> list[Mapping[str, Any]]:
+def _holders(holders_by_address: AddressHolders) -> list[Mapping[str, Any]]:
     return [
         {
             "address": str(address),
             "holders": [{"kind": holder.kind, "name": holder.name, "id": holder.id} for holder in holders],
         }
-        for address, holders in held.items()
+        for address, holders in holders_by_address.items()
     ]
 
 
@@ -173,12 +173,12 @@ def _finding_json(finding: LogFinding, summary: Summary) -> Mapping[str, Any]:
 
 def event_json(event: LogEvent | UnexplainedError, names: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one recognised line."""
-    shared = {"at": event.at.isoformat(), "text": event.text}
+    common = {"at": event.at.isoformat(), "text": event.text}
     objects = {kind: names.get(value, value) for kind, value in event.ids.items()}
     if isinstance(event, UnexplainedError):
-        return {**shared, "signature": None, "objects": objects}
+        return {**common, "signature": None, "objects": objects}
     return {
-        **shared,
+        **common,
         "signature": event.signature.id,
         "severity": event.signature.severity,
         "objects": objects,

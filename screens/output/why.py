@@ -18,7 +18,7 @@ from screens.present.text import STYLES
 from screens.present.why import Where, runnable
 
 SCHEMA = "vipconsole.why/1"
-NAMES_SHOWN = 12
+NAME_LIMIT = 12
 
 
 def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> RenderableType:
@@ -26,43 +26,47 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
     word = answer.standing.upper()
     headline = Text.assemble((word, STYLES[answer.standing.severity]), "  ", (answer.headline, "bold"))
     is_one = everything and len(answer.services) == 1
-    told = [
+    explanations = [
         explained_service
         for explained_service in answer.services
         if explained_service.explanation.standing is not ServiceStanding.RUNS or is_one
     ]
     parts: list[RenderableType] = [headline]
-    for explained_service in told:
-        parts += ["", *_explained(explained_service, where, is_named=is_one)]
+    for explained_service in explanations:
+        parts += ["", *_explanation(explained_service, where, is_named=is_one)]
     well = [
         explained_service.service.name
         for explained_service in answer.services
-        if explained_service not in told
+        if explained_service not in explanations
     ]
     if well and everything:
-        more = f" and {len(well) - NAMES_SHOWN} more" if len(well) > NAMES_SHOWN else ""
+        more = f" and {len(well) - NAME_LIMIT} more" if len(well) > NAME_LIMIT else ""
         verb = "runs" if len(well) == 1 else "run"
-        parts += ["", Text(f"{plural(len(well), 'service')} {verb}: {', '.join(well[:NAMES_SHOWN])}{more}")]
+        parts += ["", Text(f"{plural(len(well), 'service')} {verb}: {', '.join(well[:NAME_LIMIT])}{more}")]
     notes = [note for note in answer.notes if note]
     if notes:
-        parts += ["", *(_labelled("note", note, "dim") for note in notes)]
+        parts += ["", *(_label_row("note", note, "dim") for note in notes)]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-def _explained(each: ServiceExplanation, where: Where, *, is_named: bool) -> list[RenderableType]:
-    own = each.explanation
+def _explanation(
+    explained_service: ServiceExplanation, where: Where, *, is_named: bool
+) -> list[RenderableType]:
+    own = explained_service.explanation
     parts: list[RenderableType] = []
     if not is_named:
         sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
         style = STYLES[own.standing.severity]
         parts.append(
-            Text.assemble((f"{own.standing.upper()} ", style), f"{each.service.name}: {own.verdict}{sure}")
+            Text.assemble(
+                (f"{own.standing.upper()} ", style), f"{explained_service.service.name}: {own.verdict}{sure}"
+            )
         )
     parts += [Text(own.meaning), _evidence(own.evidence)]
     if own.advice:
-        parts.append(_labelled("do", own.advice))
+        parts.append(_label_row("do", own.advice))
     if own.command:
-        parts.append(_labelled("next", runnable(own.command, where), "bold"))
+        parts.append(_label_row("next", runnable(own.command, where), "bold"))
     return parts
 
 
@@ -79,7 +83,7 @@ def _evidence(rows: tuple[Evidence, ...]) -> RenderableType:
     return Padding(grid, (1, 0, 1, 2), expand=False)
 
 
-def _labelled(label: str, text: str, style: str = "") -> RenderableType:
+def _label_row(label: str, text: str, style: str = "") -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=4)
     grid.add_column(overflow="fold")
@@ -98,19 +102,19 @@ def as_json(snapshot: Snapshot, answer: WhyAnswer, where: Where) -> str:
         "exit_code": answer.standing.severity.exit_code,
         "headline": answer.headline,
         "services": [_service(explained_service, where) for explained_service in answer.services],
-        "notes": [each for each in answer.notes if each],
+        "notes": [note for note in answer.notes if note],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _service(each: ServiceExplanation, where: Where) -> Mapping[str, Any]:
-    own = each.explanation
+def _service(explained_service: ServiceExplanation, where: Where) -> Mapping[str, Any]:
+    own = explained_service.explanation
     return {
-        "name": each.service.name,
-        "id": each.service.id,
-        "stack": each.service.stack,
-        "running": each.running,
-        "wanted": each.desired_tasks,
+        "name": explained_service.service.name,
+        "id": explained_service.service.id,
+        "stack": explained_service.service.stack,
+        "running": explained_service.running,
+        "wanted": explained_service.desired_tasks,
         "standing": own.standing,
         "cause": own.cause,
         "certainty": own.certainty,

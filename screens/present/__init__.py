@@ -1,1 +1,1 @@
-"""What panes show, made from values by pure functions: no widget, no terminal."""
+"""Rows, paragraphs and marks, made from values by pure functions: no widget, no terminal."""

@@ -1,4 +1,4 @@
-"""The address map in words and letters: legend, headline, the cell under the cursor, the rows of a large subnet."""
+"""The address map as text: legend, headline, the cell under the cursor, the rows of a large subnet."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ from screens.present.text import (
     Span,
     Spans,
     bar,
-    says,
+    paragraph,
     text_of,
 )
 
@@ -34,11 +34,11 @@ MARK_TONES: Mapping[CellKind, str] = {
     CellKind.OUTSIDE: DIM, CellKind.FREE: DIM, CellKind.LOAD_BALANCER: STRONG,
 }  # fmt: skip
 LEGEND_COLUMN = 21
-DATED = "*"
+DATE_MARK = "*"
 """Marks a count that was exact when it was taken."""
 ALWAYS = (CellKind.VIP, CellKind.TASK, CellKind.CONTAINER, CellKind.LOAD_BALANCER, CellKind.LEAKED)
 """Marks that the legend shows even where there is none of them: 0 containers is news, 0 duplicates is not."""
-UNCOUNTED = (CellKind.GATEWAY, CellKind.RESERVED, CellKind.OUTSIDE)
+WITHOUT_COUNT = (CellKind.GATEWAY, CellKind.RESERVED, CellKind.OUTSIDE)
 BLOCK_BAR = 12
 BLOCK_HEADINGS = f"{'':17}{'IN USE':{BLOCK_BAR + 9}}{'VIP':>5}{'TASK':>5}{'LB':>4}{'LEAK':>5}{'FREE':>6}"
 
@@ -49,23 +49,23 @@ def letters_of(glyphs: Glyphs) -> Mapping[CellKind, str]:
 
 
 def figures(account: NetworkAccount, glyphs: Glyphs) -> Spans:
-    """Return the figures that matter, in words: free, leaked, in use."""
+    """Return the figures that matter as text: free, leaked, in use."""
     if not account.subnets:
         return (("no subnet yet", BAD),)
     least = "" if account.free_is_exact else f"{glyphs.at_least} "
     most = "" if account.free_is_exact else f"{glyphs.at_most} "
-    leaked = account.leaked
-    if leaked is None:
-        lost: Span = ("? leaked", UNKNOWN)
+    leak_count = account.leaked
+    if leak_count is None:
+        leak_span: Span = ("? leaked", UNKNOWN)
     else:
-        dated = DATED if any(subnet.leak.as_of is not None for subnet in account.subnets) else ""
+        mark = DATE_MARK if any(subnet.leak.as_of is not None for subnet in account.subnets) else ""
         bound = "" if account.leaked_is_exact else f"{glyphs.at_least} "
-        lost = (f"{bound}{leaked}{dated} leaked", BAD if leaked else PLAIN)
+        leak_span = (f"{bound}{leak_count}{mark} leaked", BAD if leak_count else PLAIN)
     # What matters most stands first: on a narrow terminal the end is cut.
     return (
         (f"{most}{account.free_at_most} free", BAD if account.free_at_most == 0 else STRONG),
         (", ", PLAIN),
-        lost,
+        leak_span,
         (", ", PLAIN),
         (f"{least}{account.used_at_least} of {account.capacity} in use", PLAIN),
     )
@@ -85,7 +85,7 @@ def outlook(trend: Trend | None) -> str:
 def legend(subnet: AddressMap, letters: Mapping[CellKind, str]) -> tuple[Paragraph, ...]:
     """Return each letter with its meaning and how many there are."""
     counts = subnet.counts()
-    shown = [
+    marks = [
         mark for mark in CellKind if counts.get(mark) or (mark in ALWAYS and mark is not CellKind.LEAKED)
     ]
     return tuple(
@@ -93,16 +93,16 @@ def legend(subnet: AddressMap, letters: Mapping[CellKind, str]) -> tuple[Paragra
             (
                 (letters[mark], MARK_TONES.get(mark, PLAIN)),
                 (f" {mark}", PLAIN),
-                ("" if mark in UNCOUNTED else f" {counts.get(mark, 0)}", STRONG),
+                ("" if mark in WITHOUT_COUNT else f" {counts.get(mark, 0)}", STRONG),
             )
         )
-        for mark in shown
+        for mark in marks
     )
 
 
 def legend_columns(subnet: AddressMap, letters: Mapping[CellKind, str]) -> list[Paragraph]:
     """Return the legend in two columns."""
-    entries = [paragraph.parts for paragraph in legend(subnet, letters)]
+    entries = [entry.parts for entry in legend(subnet, letters)]
     half = -(-len(entries) // 2)
     lines: list[Paragraph] = []
     for place in range(half):
@@ -114,21 +114,21 @@ def legend_columns(subnet: AddressMap, letters: Mapping[CellKind, str]) -> list[
 
 def legend_line(subnet: AddressMap, letters: Mapping[CellKind, str]) -> Paragraph:
     """Return the legend in one paragraph, for where room is short."""
-    parts = [part for paragraph in legend(subnet, letters) for part in (*paragraph.parts, ("  ", PLAIN))]
+    parts = [part for entry in legend(subnet, letters) for part in (*entry.parts, ("  ", PLAIN))]
     return Paragraph(tuple(parts))
 
 
-def cell_says(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragraph, ...]:
+def cell_paragraphs(subnet: AddressMap, address: int, index: Holders) -> tuple[Paragraph, ...]:
     """Return what is known of one address."""
     cell = subnet.cell(address)
-    told = describe_address(cell, subnet, index)
+    description = describe_address(cell, subnet, index)
     tone = BAD if cell.mark.is_trouble else UNKNOWN if cell.mark is CellKind.OPEN else STRONG
-    first = Paragraph(((f"{cell.address}  ", STRONG), (told.description, tone)))
+    first = Paragraph(((f"{cell.address}  ", STRONG), (description.description, tone)))
     return (
         first,
         *(
-            says(each, STRONG if place == 0 and cell.holders else PLAIN)
-            for place, each in enumerate(told.lines)
+            paragraph(line, STRONG if place == 0 and cell.holders else PLAIN)
+            for place, line in enumerate(description.lines)
         ),
     )
 
@@ -137,10 +137,10 @@ def block_parts(block: Block, glyphs: Glyphs) -> Spans:
     """Return a row for a block of a large subnet: its first address, how full it is, and the figures."""
     counts = block.counts
     share = block.in_use_count / block.capacity if block.capacity else 0.0
-    leaked = counts.get(CellKind.LEAKED, 0) + counts.get(CellKind.TAKEN, 0)
+    leak_count = counts.get(CellKind.LEAKED, 0) + counts.get(CellKind.TAKEN, 0)
     tasks = counts.get(CellKind.TASK, 0) + counts.get(CellKind.CONTAINER, 0)
     unknown = counts.get(CellKind.OPEN, 0)
-    trouble = leaked or counts.get(CellKind.TWICE, 0)
+    trouble = leak_count or counts.get(CellKind.TWICE, 0)
     quiet = DIM if not block.in_use_count else PLAIN
     free = f"{glyphs.at_most}{unknown}" if unknown else str(counts.get(CellKind.FREE, 0))
     return (
@@ -148,17 +148,19 @@ def block_parts(block: Block, glyphs: Glyphs) -> Spans:
         (f" {block.first!s:15}", STRONG if block.in_use_count else DIM),
         (f"{bar(share, BLOCK_BAR, glyphs)} {f'{block.in_use_count}/{block.capacity}':8}", quiet),
         (f"{counts.get(CellKind.VIP, 0):>5}{tasks:>5}{counts.get(CellKind.LOAD_BALANCER, 0):>4}", quiet),
-        (f"{leaked or ('?' if unknown else 0):>5}", BAD if leaked else UNKNOWN if unknown else quiet),
+        (f"{leak_count or ('?' if unknown else 0):>5}", BAD if leak_count else UNKNOWN if unknown else quiet),
         (f"{free:>6}", quiet),
     )
 
 
 def map_notes(subnet: AddressMap, outside: int) -> tuple[Paragraph, ...]:
     """Return notes on a whole map: what its unknown addresses are, and which addresses are outside its subnets."""
-    said = describe_rest(subnet)
-    notes = [says(said, UNKNOWN)] if said else []
+    sentence = describe_rest(subnet)
+    notes = [paragraph(sentence, UNKNOWN)] if sentence else []
     if outside:
         notes.append(
-            says(f"{plural(outside, 'held address', 'held addresses')} outside the subnets of this network.")
+            paragraph(
+                f"{plural(outside, 'held address', 'held addresses')} outside the subnets of this network."
+            )
         )
     return tuple(notes)

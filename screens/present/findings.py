@@ -1,37 +1,63 @@
-"""What was found, for a pane: one row for each finding, and all that is known about one."""
+"""Findings: the tone of each severity, the worst of each subject, a row for each finding, and the whole of one."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from console.diagnosis.values import Assessment, Finding, Severity
 from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
-from screens.present.overlays import MARK_TONES
-from screens.present.text import DIM, EMPTY, MARKS, PLAIN, STRONG, Paragraph, Row, Spans, says
+from screens.present.text import (
+    BAD,
+    DIM,
+    EMPTY,
+    MARKS,
+    PLAIN,
+    STRONG,
+    UNKNOWN,
+    WARN,
+    Paragraph,
+    Row,
+    Spans,
+    paragraph,
+)
 
-NAMED = 40
+NAME_LIMIT = 40
+MARK_TONES = {
+    Severity.OK: PLAIN,
+    Severity.WARNING: WARN,
+    Severity.UNKNOWN: UNKNOWN,
+    Severity.CRITICAL: BAD,
+}
+SIGNATURE_TITLES = {f"logged-{signature.id}": signature.title for signature in ALL_SIGNATURES}
 
 
-def finding_rows(assessment: Assessment, sought: str = "") -> list[Row]:
+def severities(findings: Iterable[Finding]) -> Mapping[str, Severity]:
+    """Return the worst severity of each subject, notes aside. Findings come worst first."""
+    worst: dict[str, Severity] = {}
+    for finding in findings:
+        if finding.severity is not Severity.OK:
+            worst.setdefault(finding.subject, finding.severity)
+    return worst
+
+
+def finding_rows(assessment: Assessment, filter_text: str = "") -> list[Row]:
     """Return a row for each finding that matches the filter, the worst first, notes last."""
-    found = [
+    findings = [
         finding
         for finding in assessment.findings
-        if sought in " ".join((finding.subject, finding.sentence, *finding.names)).lower()
+        if filter_text in " ".join((finding.subject, finding.sentence, *finding.names)).lower()
     ]
-    seen = Counter[tuple[str, str]]()
+    counts = Counter[tuple[str, str]]()
     rows = []
-    for finding in found:
+    for finding in findings:
         kind = (finding.code, finding.subject)
-        rows.append(Row((kind, seen[kind]), _finding(finding), finding, finding.severity))
-        seen[kind] += 1
+        rows.append(Row((kind, counts[kind]), _finding(finding), finding, finding.severity))
+        counts[kind] += 1
     return rows
 
 
-LOGGED = {f"logged-{signature.id}": signature.title for signature in ALL_SIGNATURES}
-
-
 def _finding(finding: Finding) -> Spans:
-    title = LOGGED.get(finding.code)
+    title = SIGNATURE_TITLES.get(finding.code)
     if title is not None:
         who = f": {listed(finding.names, 2)}" if finding.names else ""
         mark = (f"{MARKS[finding.severity]} ", MARK_TONES[finding.severity])
@@ -42,12 +68,14 @@ def _finding(finding: Finding) -> Spans:
     return (mark, (finding.sentence, PLAIN), (f" {finding.hint}", DIM))
 
 
-def finding_says(finding: Finding) -> tuple[Paragraph, ...]:
+def finding_paragraphs(finding: Finding) -> tuple[Paragraph, ...]:
     """Return everything about a finding."""
     word = "note" if finding.severity is Severity.OK else finding.severity.value
-    told = [says(finding.sentence, STRONG, label=f"{word:8}", label_tone=MARK_TONES[finding.severity] or DIM)]
+    paragraphs = [
+        paragraph(finding.sentence, STRONG, label=f"{word:8}", label_tone=MARK_TONES[finding.severity] or DIM)
+    ]
     if finding.hint:
-        told.append(says(finding.hint, label=" " * 8))
+        paragraphs.append(paragraph(finding.hint, label=" " * 8))
     if finding.names:
-        told += [EMPTY, says(listed(finding.names, NAMED), label="about   ")]
-    return tuple(told)
+        paragraphs += [EMPTY, paragraph(listed(finding.names, NAME_LIMIT), label="about   ")]
+    return tuple(paragraphs)

@@ -12,20 +12,6 @@ from console.swarm.model import Engine, SwarmState
 from console.text import duration, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
 
-
-def role_of(swarm: SwarmState) -> str:
-    """Return what the engine is in its swarm: `manager, leader of 1 node`; nothing where it is not known."""
-    if isinstance(swarm.engine, Unknown):
-        return ""
-    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
-    role = "manager"
-    if leader is not None:
-        role += (
-            ", leader" if leader.id == swarm.engine.node_id else f", not the leader ({leader.hostname} is)"
-        )
-    return f"{role} of {plural(swarm.engine.nodes, 'node')}"
-
-
 SEVERITY_TONES = {
     Severity.OK: STRONG,
     Severity.WARNING: WARN,
@@ -40,10 +26,23 @@ AGE_STEP_S = 5
 """An age in seconds grows in steps: each step must be sent over a slow line."""
 
 
+def role_of(swarm: SwarmState) -> str:
+    """Return what the engine is in its swarm: `manager, leader of 1 node`; nothing where it is not known."""
+    if isinstance(swarm.engine, Unknown):
+        return ""
+    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
+    role = "manager"
+    if leader is not None:
+        role += (
+            ", leader" if leader.id == swarm.engine.node_id else f", not the leader ({leader.hostname} is)"
+        )
+    return f"{role} of {plural(swarm.engine.nodes, 'node')}"
+
+
 class Freshness(StrEnum):
     """Whether the screen shows the present state."""
 
-    AWAITED = "waiting"
+    WAITING = "waiting"
     """Nothing is known yet."""
     LIVE = "live"
     STALE = "STALE"
@@ -67,10 +66,10 @@ class Age:
 
 
 def age_of(monitor_state: MonitorState, now: datetime, now_s: float) -> Age:
-    """Return how old a scene's snapshot is at a moment, by both clocks."""
+    """Return how old the snapshot of a monitor state is at a moment, by both clocks."""
     snapshot = monitor_state.snapshot
     if snapshot.value is None:
-        return Age(Freshness.AWAITED)
+        return Age(Freshness.WAITING)
     seconds = max(0.0, now_s - snapshot.at_s)
     is_old = snapshot.failure is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s)
     return Age(Freshness.STALE if is_old else Freshness.LIVE, seconds, now - timedelta(seconds=seconds))
@@ -120,12 +119,12 @@ def _without_snapshot(monitor_state: MonitorState, why: str) -> Spans:
     """Return the line while the engine does not answer. Runs are known without it, and come first."""
     runs = [finding.short for finding in monitor_state.run_findings if finding.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
-    said = "; ".join((*runs, why))
-    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {said}", STRONG))
+    sentence = "; ".join((*runs, why))
+    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {sentence}", STRONG))
 
 
 def _silence(snapshot: Feed[AssessedSnapshot], age: Age, zone: tzinfo) -> str:
     at = stamp(age.at, TimeFormat.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
-    said = f"no snapshot for {duration(whole)}, showing {at}"
-    return f"{said}. {snapshot.failure.reason}" if snapshot.failure is not None else said
+    sentence = f"no snapshot for {duration(whole)}, showing {at}"
+    return f"{sentence}. {snapshot.failure.reason}" if snapshot.failure is not None else sentence

@@ -14,7 +14,7 @@ from console.journal.signatures import Confidence, Signature
 from console.journal.summary import ErrorPattern, LogFinding, Summary, describe, objects_at_fault
 from console.monitor.values import Line, Log
 from console.text import duration, listed, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, says
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, paragraph
 
 SEVERITIES = {
     signatures.LogSeverity.CRITICAL: Severity.CRITICAL,
@@ -26,9 +26,17 @@ _SEVERITY_MARKS = {
     signatures.LogSeverity.WARNING: ("*", WARN),
     signatures.LogSeverity.NOTE: ("-", DIM),
 }
+LinePredicate: TypeAlias = Callable[[Line], bool]
+"""Whether a line belongs to a selection."""
+_SURE = {
+    Confidence.CERTAIN: "certain",
+    Confidence.LIKELY: "likely",
+    Confidence.POSSIBLE: "possible",
+}
+_HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
 
 
-def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
+def overview_rows(summary: Summary, zone: tzinfo, filter_text: str = "") -> list[Row]:
     """Return the rows: failures that still matter, other errors, what is past, and what never matters."""
     groups: tuple[list[tuple[float, Row]], ...] = ([], [], [], [])
     for finding in summary.findings:
@@ -37,16 +45,18 @@ def logged_rows(summary: Summary, zone: tzinfo, sought: str = "") -> list[Row]:
         groups[group].append((finding.last.timestamp(), _summary_row(finding, zone, is_dim=group > 0)))
     for other in summary.error_patterns:
         groups[1].append((other.last.timestamp(), _other_row(other, zone)))
-    newest = [row for group in groups for _, row in sorted(group, key=lambda each: -each[0])]
-    return [row for row in newest if not sought or sought in _words(row)]
+    newest = [row for group in groups for _, row in sorted(group, key=lambda entry: -entry[0])]
+    return [row for row in newest if not filter_text or filter_text in _words(row)]
 
 
 def _words(row: Row) -> str:
-    found = row.value
-    named = (
-        (name for names in found.objects.values() for name in names) if isinstance(found, LogFinding) else ()
+    subject = row.value
+    names = (
+        (name for names in subject.objects.values() for name in names)
+        if isinstance(subject, LogFinding)
+        else ()
     )
-    return " ".join((*(text for text, _ in row.parts), *named)).lower()
+    return " ".join((*(text for text, _ in row.parts), *names)).lower()
 
 
 def _summary_row(finding: LogFinding, zone: tzinfo, *, is_dim: bool) -> Row:
@@ -81,7 +91,7 @@ def _other_row(other: ErrorPattern, zone: tzinfo) -> Row:
     )
 
 
-def logged_empty(summary: Summary) -> str:
+def overview_empty(summary: Summary) -> str:
     """Return the text for an empty list."""
     if not summary.is_complete:
         return "No error among the readable lines."
@@ -89,32 +99,11 @@ def logged_empty(summary: Summary) -> str:
     return f"No dockerd error{window}."
 
 
-Keep: TypeAlias = Callable[[Line], bool]
-"""Whether a line belongs to a selection."""
-
-_TONES = {
-    signatures.LogSeverity.CRITICAL: BAD,
-    signatures.LogSeverity.WARNING: WARN,
-    signatures.LogSeverity.NOTE: DIM,
-}
-_MARKS = {
-    signatures.LogSeverity.CRITICAL: "!",
-    signatures.LogSeverity.WARNING: "*",
-    signatures.LogSeverity.NOTE: "-",
-}
-_SURE = {
-    Confidence.CERTAIN: "certain",
-    Confidence.LIKELY: "likely",
-    Confidence.POSSIBLE: "possible",
-}
-_HEAD = re.compile(r'time="?[^" ]*"? level=[a-z]+ ')
-
-
 def mark_of(line: Line) -> Span:
     """Return the mark in front of a line: `!` critical, `*` warning, `-` known to mean nothing, `?` unexplained error."""
     match line.meaning:
         case LogEvent(signature=signature):
-            return _MARKS[signature.severity], _TONES[signature.severity]
+            return _SEVERITY_MARKS[signature.severity]
         case UnexplainedError():
             return "?", UNKNOWN
         case None:
@@ -122,13 +111,13 @@ def mark_of(line: Line) -> Span:
 
 
 def is_trouble(line: Line) -> bool:
-    """Whether a line tells of a failure: one whose meaning is bad, or an error that nothing explains."""
+    """Whether a line is about a failure: one whose meaning is bad, or an error that nothing explains."""
     mark, _ = mark_of(line)
     return mark in "!*?" if mark.strip() else line.level in ("error", "fatal", "panic")
 
 
 def short(line: Line) -> str:
-    """Return dockerd's words without the time and the level, which stand beside them."""
+    """Return dockerd's message without the time and the level, which stand beside it."""
     return _HEAD.sub("", line.text, count=1)
 
 
@@ -145,7 +134,7 @@ def finding_rows(summary: Summary, zone: tzinfo) -> list[Row]:
 
 def _finding_row(finding: LogFinding, zone: tzinfo, word: str) -> Row:
     signature = finding.signature
-    tone = DIM if word else _TONES[signature.severity]
+    tone = DIM if word else _SEVERITY_MARKS[signature.severity][1]
     who = listed([name for kind in SUBJECTS for name in finding.objects.get(kind, ())], 3)
     return Row(
         signature.id,
@@ -161,86 +150,86 @@ def _finding_row(finding: LogFinding, zone: tzinfo, word: str) -> Row:
     )
 
 
-def _unmatched_row(each: ErrorPattern, zone: tzinfo) -> Row:
+def _unmatched_row(message: ErrorPattern, zone: tzinfo) -> Row:
     return Row(
-        ("unmatched", each.pattern),
+        ("unmatched", message.pattern),
         (
             ("other    ", UNKNOWN),
-            (f"\N{MULTIPLICATION SIGN}{each.count:<5}", STRONG),
-            (f"{clock_time(each.last, zone=zone)}  ", DIM),
-            (each.text, PLAIN),
+            (f"\N{MULTIPLICATION SIGN}{message.count:<5}", STRONG),
+            (f"{clock_time(message.last, zone=zone)}  ", DIM),
+            (message.text, PLAIN),
         ),
-        each,
+        message,
         Severity.UNKNOWN,
     )
 
 
-def explain(what: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ...]:
+def explain(subject: object, summary: Summary, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return the explanation of a finding, or of errors that have none."""
-    if isinstance(what, LogFinding):
+    if isinstance(subject, LogFinding):
         past = (
             (
-                says(
+                paragraph(
                     "Past: the allocator has been rebuilt since, and addresses leaked before are free again.",
                     DIM,
                 ),
             )
-            if is_past(what, summary)
+            if is_past(subject, summary)
             else ()
         )
         return (
-            *_meaning(what.signature),
+            *_meaning(subject.signature),
             *past,
-            says(describe(what, summary.window_s, zone), label="seen"),
-            says(what.text, DIM, label="last"),
+            paragraph(describe(subject, summary.window_s, zone), label="seen"),
+            paragraph(subject.text, DIM, label="last"),
         )
-    if isinstance(what, ErrorPattern):
+    if isinstance(subject, ErrorPattern):
         return (
             *_no_meaning(),
-            says(f"{plural(what.count, 'time')}; the last line:", label="seen"),
-            *(says(each, label="at") for each in objects_at_fault(what.objects)),
-            says(what.text, label="last"),
+            paragraph(f"{plural(subject.count, 'time')}; the last line:", label="seen"),
+            *(paragraph(name, label="at") for name in objects_at_fault(subject.objects)),
+            paragraph(subject.text, label="last"),
         )
-    return (says("Nothing about addresses was logged.", DIM),)
+    return (paragraph("Nothing about addresses was logged.", DIM),)
 
 
 def explain_line(line: Line, zone: tzinfo) -> tuple[Paragraph, ...]:
     """Return one line whole, and what it means."""
-    whole = says(line.text, STRONG, label=stamp(line.at, zone=zone))
+    whole = paragraph(line.text, STRONG, label=stamp(line.at, zone=zone))
     match line.meaning:
         case LogEvent(signature=signature):
             return (*_meaning(signature), whole)
         case UnexplainedError():
             return (*_no_meaning(), whole)
         case None:
-            return (whole, says("Not an error, and probably not about addresses.", DIM))
+            return (whole, paragraph("Not an error, and probably not about addresses.", DIM))
 
 
 def _meaning(signature: Signature) -> tuple[Paragraph, ...]:
-    told = [says(signature.meaning, STRONG)]
-    told.append(says(_SURE[signature.certainty], label="Confidence:"))
-    told.append(says(signature.advice, label="do  "))
+    paragraphs = [paragraph(signature.meaning, STRONG)]
+    paragraphs.append(paragraph(_SURE[signature.certainty], label="Confidence:"))
+    paragraphs.append(paragraph(signature.advice, label="do  "))
     if signature.is_leak_evidence and signature.lost_addresses:
-        told.append(
-            says(
+        paragraphs.append(
+            paragraph(
                 f"each such line proves {plural(signature.lost_addresses, 'leaked address', 'leaked addresses')}",
                 label="leak",
             )
         )
-    return tuple(told)
+    return tuple(paragraphs)
 
 
 def _no_meaning() -> tuple[Paragraph, ...]:
-    return (says("An error, probably not about addresses.", UNKNOWN),)
+    return (paragraph("An error, probably not about addresses.", UNKNOWN),)
 
 
-def lines_of(what: object) -> Keep | None:
+def lines_of(subject: object) -> LinePredicate | None:
     """Return which lines belong to a finding."""
-    if isinstance(what, LogFinding):
-        signature_id = what.signature.id
+    if isinstance(subject, LogFinding):
+        signature_id = subject.signature.id
         return lambda line: isinstance(line.meaning, LogEvent) and line.meaning.signature.id == signature_id
-    if isinstance(what, ErrorPattern):
-        pattern = what.pattern
+    if isinstance(subject, ErrorPattern):
+        pattern = subject.pattern
         return lambda line: isinstance(line.meaning, UnexplainedError) and line.meaning.pattern == pattern
     return None
 
@@ -248,11 +237,11 @@ def lines_of(what: object) -> Keep | None:
 def state(log: Log) -> tuple[Paragraph, ...]:
     """Return notes on the log as a whole: lines missing, addresses leaked."""
     summary = log.summary
-    told: list[Paragraph] = []
+    paragraphs: list[Paragraph] = []
     if not summary.is_complete:
         why = " ".join(dict.fromkeys(gap.reason for gap in summary.gaps)) or "Lines are missing or malformed."
-        told.append(says(f"{why} All counts are lower bounds.", UNKNOWN, label="incomplete"))
+        paragraphs.append(paragraph(f"{why} All counts are lower bounds.", UNKNOWN, label="incomplete"))
     if summary.lost_addresses:
-        lost = plural(summary.lost_addresses, "address", "addresses")
-        told.append(says(f"{lost} proven leaked since the allocator was last rebuilt.", BAD))
-    return tuple(told)
+        count = plural(summary.lost_addresses, "address", "addresses")
+        paragraphs.append(paragraph(f"{count} proven leaked since the allocator was last rebuilt.", BAD))
+    return tuple(paragraphs)

@@ -5,7 +5,19 @@ from datetime import datetime
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.values import Severity
 from console.text import duration, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, Spans, says
+from screens.present.text import (
+    BAD,
+    DIM,
+    PLAIN,
+    STRONG,
+    UNKNOWN,
+    WARN,
+    Paragraph,
+    Row,
+    Span,
+    Spans,
+    paragraph,
+)
 
 MARKS = {
     CheckState.QUIET: " ",
@@ -44,8 +56,8 @@ AGE_STEP_S = 60
 def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Spans:
     """Return in a few words whether it is quiet, and for how long."""
     if report.verdict is QuiescenceVerdict.QUIET:
-        lasted_s = 0.0 if quiet_since is None else (now - quiet_since).total_seconds()
-        for_long = f" for {duration(lasted_s // AGE_STEP_S * AGE_STEP_S)}" if lasted_s >= AGE_STEP_S else ""
+        quiet_s = 0.0 if quiet_since is None else (now - quiet_since).total_seconds()
+        for_long = f" for {duration(quiet_s // AGE_STEP_S * AGE_STEP_S)}" if quiet_s >= AGE_STEP_S else ""
         return ((f"quiet{for_long}", STRONG),)
     if report.verdict is QuiescenceVerdict.UNKNOWN:
         return (("unknown", UNKNOWN),)
@@ -53,19 +65,19 @@ def verdict(report: Report, quiet_since: datetime | None, now: datetime) -> Span
     return (("stuck" if is_stuck else "busy", WARN),)
 
 
-def check_rows(report: Report, sought: str = "") -> list[Row]:
+def check_rows(report: Report, filter_text: str = "") -> list[Row]:
     """Return a row for each check that was made, and one for all that were skipped."""
-    told = [check for check in _ranked(report) if sought in _words(check)]
-    unchecked = [check for check in told if check.state is CheckState.UNCHECKED]
+    checks = [check for check in _worst_first(report) if filter_text in _words(check)]
+    skipped_checks = [check for check in checks if check.state is CheckState.UNCHECKED]
     rows = [
         Row(check.code, _check(check, report.taken_at), check, SEVERITIES.get(check.state, Severity.OK))
-        for check in told
-        if check not in unchecked
+        for check in checks
+        if check not in skipped_checks
     ]
-    if unchecked:
-        titles = ", ".join(check.title for check in unchecked)
-        said = f"- {plural(len(unchecked), 'check')} skipped: {titles}"
-        rows.append(Row("unchecked", ((said, DIM),), tuple(unchecked)))
+    if skipped_checks:
+        titles = ", ".join(check.title for check in skipped_checks)
+        text = f"- {plural(len(skipped_checks), 'check')} skipped: {titles}"
+        rows.append(Row("unchecked", ((text, DIM),), tuple(skipped_checks)))
     return rows
 
 
@@ -77,38 +89,40 @@ def _check(check: Check, now: datetime) -> Spans:
     if check.blockers:
         first, *more = check.blockers
         rest = f" and {len(more)} more" if more else ""
-        return (head, (f": {blocker_says(first, now)}{rest}", PLAIN))
+        return (head, (f": {blocker_text(first, now)}{rest}", PLAIN))
     return (head, (f": {check.note or check.state}", DIM if check.state is CheckState.QUIET else PLAIN))
 
 
-def blocker_says(blocker: Blocker, now: datetime) -> str:
+def blocker_text(blocker: Blocker, now: datetime) -> str:
     """Return what a blocker does and for how long, such as `ghost_app waits for an address, for 14 min`."""
     since = ""
     if blocker.since is not None:
-        lasted_s = (now - blocker.since).total_seconds()
-        since = f", for {duration(lasted_s // AGE_STEP_S * AGE_STEP_S)}" if lasted_s >= AGE_STEP_S else ""
+        age_s = (now - blocker.since).total_seconds()
+        since = f", for {duration(age_s // AGE_STEP_S * AGE_STEP_S)}" if age_s >= AGE_STEP_S else ""
     return f"{blocker.name} {blocker.what}{since}{' (accepted)' if blocker.is_accepted else ''}"
 
 
-def report_says(report: Report) -> tuple[Paragraph, ...]:
+def report_paragraphs(report: Report) -> tuple[Paragraph, ...]:
     """Return every check with all that blocks it."""
-    told = []
-    for check in _ranked(report):
+    paragraphs = []
+    for check in _worst_first(report):
         label = f"{MARKS[check.state]} {check.state:11}"
-        told.append(says(check.title, STRONG, label=label, label_tone=TONES[check.state]))
+        paragraphs.append(paragraph(check.title, STRONG, label=label, label_tone=TONES[check.state]))
         indent = " " * len(label)
-        told += [says(blocker_says(blocker, report.taken_at), label=indent) for blocker in check.blockers]
+        paragraphs += [
+            paragraph(blocker_text(blocker, report.taken_at), label=indent) for blocker in check.blockers
+        ]
         if check.note:
-            told.append(says(check.note, DIM, label=indent))
+            paragraphs.append(paragraph(check.note, DIM, label=indent))
         if check.hint and check.state.blocks:
-            told.append(says(check.hint, DIM, label=indent))
-    return tuple(told)
+            paragraphs.append(paragraph(check.hint, DIM, label=indent))
+    return tuple(paragraphs)
 
 
-def _ranked(report: Report) -> list[Check]:
+def _worst_first(report: Report) -> list[Check]:
     return sorted(report.checks, key=lambda check: ORDER.index(check.state))
 
 
 def _words(check: Check) -> str:
-    said = (f"{blocker.name} {blocker.what}" for blocker in check.blockers)
-    return " ".join((check.title, check.note, *said)).lower()
+    blockers = (f"{blocker.name} {blocker.what}" for blocker in check.blockers)
+    return " ".join((check.title, check.note, *blockers)).lower()

@@ -1,4 +1,4 @@
-"""A maintenance run at a glance: a line, a row for each step, what comes next, and what is asked of the operator."""
+"""A maintenance run at a glance: a line, a row for each step, what comes next, and the open question."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from screens.present.text import (
     Paragraph,
     Row,
     Spans,
-    says,
+    paragraph,
 )
 
 STATE_GLYPHS = {
@@ -56,7 +56,7 @@ STATE_TONES = {
     StepState.SKIPPED: DIM,
     StepState.UNDONE: WARN,
 }
-ENDED = {
+END_WORDS = {
     RunState.STOPPED: "stopped",
     RunState.DONE: "done",
     RunState.UNDONE: "undone",
@@ -65,7 +65,7 @@ ENDED = {
 
 
 def current_place(view: RunView) -> int:
-    """Return the place of the step that matters now: asked about or at work, else failed, else the first to be done."""
+    """Return the place of the step that matters now: waiting or running, else failed, else the first pending one."""
     for states in (
         (StepState.WAITING, StepState.RUNNING),
         (StepState.FAILED, StepState.UNKNOWN),
@@ -86,8 +86,8 @@ def headline(run: StoredRun, now: datetime) -> Spans:
             (f"  {len(view.steps)} steps, not started", PLAIN),
         )
     parts = [(f"run {view.header.run_id}", STRONG)]
-    if view.state in ENDED:
-        parts.append((f"  {ENDED[view.state]}", STRONG))
+    if view.state in END_WORDS:
+        parts.append((f"  {END_WORDS[view.state]}", STRONG))
     else:
         parts.append((f"  step {current_place(view) + 1} of {len(view.steps)}", PLAIN))
     ago = duration((now - view.began_at).total_seconds())
@@ -144,26 +144,26 @@ def standing(run: StoredRun) -> str:
     return ""
 
 
-def asked(run: StoredRun) -> QuestionView | None:
-    """Return what the operator can decide: what the run asks, else what becomes of the step at which it has stopped."""
+def open_question(run: StoredRun) -> QuestionView | None:
+    """Return the question that the operator can answer: the run's own, else what to do with the step at which it stopped."""
     if run.view.question is not None:
-        return _asked(run.view, run.view.question)
-    return _asked_of_stopped(run)
+        return _open_question(run.view, run.view.question)
+    return _question_of_stopped_run(run)
 
 
-def asked_to_stop(run: StoredRun) -> QuestionView | None:
-    """Return how a run is stopped while it asks nothing; None where there is nothing to stop."""
-    shown = stop_question(run.view) if run.live.is_alive else None
-    if shown is None:
+def stop_offer(run: StoredRun) -> QuestionView | None:
+    """Return the question whether to stop a run that asks nothing; None where there is nothing to stop."""
+    offer = stop_question(run.view) if run.live.is_alive else None
+    if offer is None:
         return None
     return replace(
-        shown, sentence=f"Stop the run? It stops as soon as {shown.step} allows it, and can be resumed."
+        offer, sentence=f"Stop the run? It stops as soon as {offer.step} allows it, and can be resumed."
     )
 
 
-def _asked(view: RunView, question: Question) -> QuestionView:
-    asked, step = question.event, view.step(question.event.step)
-    if asked.kind is QuestionKind.GO_AHEAD:
+def _open_question(view: RunView, question: Question) -> QuestionView:
+    event, step = question.event, view.step(question.event.step)
+    if event.kind is QuestionKind.GO_AHEAD:
         plan = None if step.preparation is None else step.preparation.plan
         may = "Have you done it?" if step.head.is_manual else "Continue?"
         sentence = f"Next: {step.head.title or step.id}. {may}"
@@ -176,18 +176,18 @@ def _asked(view: RunView, question: Question) -> QuestionView:
             else "It was interrupted. Its result is unknown."
         )
         sentence = f"{step.head.title or step.id}: {why} What now?"
-    lapses = None if asked.undo_after_s is None else question.at + timedelta(seconds=asked.undo_after_s)
+    lapses = None if event.undo_after_s is None else question.at + timedelta(seconds=event.undo_after_s)
     return replace(question_view(question), sentence=sentence, expires_at=lapses)
 
 
-def _asked_of_stopped(run: StoredRun) -> QuestionView | None:
+def _question_of_stopped_run(run: StoredRun) -> QuestionView | None:
     view, step = run.view, run.view.current
     if step is None or view.stop_reason is None or view.state is not RunState.STOPPED:
         return None
     has_failed = step.state in (StepState.FAILED, StepState.UNKNOWN)
-    wanted = (Choice.RETRY, Choice.SKIP, Choice.UNDO) if has_failed else (Choice.SKIP, Choice.UNDO)
+    candidates = (Choice.RETRY, Choice.SKIP, Choice.UNDO) if has_failed else (Choice.SKIP, Choice.UNDO)
     choices = tuple(
-        choice for choice in wanted if _can_decide(run, DecisionRequest(step.id, choice, reason="-"))
+        choice for choice in candidates if _can_decide(run, DecisionRequest(step.id, choice, reason="-"))
     )
     if not choices:
         return None
@@ -200,10 +200,12 @@ def _can_decide(run: StoredRun, request: DecisionRequest) -> bool:
     return isinstance(decision_for(run.view, request, run.view.who, is_alive=run.live.is_alive), Decided)
 
 
-def question_says(question: QuestionView, now: datetime) -> tuple[Paragraph, ...]:
+def question_paragraphs(question: QuestionView, now: datetime) -> tuple[Paragraph, ...]:
     """Return the question, and how to answer it."""
-    told = [says(question.sentence, BAD), says(ways_of(question), STRONG)]
+    paragraphs = [paragraph(question.sentence, BAD), paragraph(ways_of(question), STRONG)]
     if question.expires_at is not None:
-        left = max(0.0, (question.expires_at - now).total_seconds())
-        told.append(says(f"Without an answer, the step is undone in {duration(left)}.", WARN))
-    return tuple(told)
+        remaining_s = max(0.0, (question.expires_at - now).total_seconds())
+        paragraphs.append(
+            paragraph(f"Without an answer, the step is undone in {duration(remaining_s)}.", WARN)
+        )
+    return tuple(paragraphs)

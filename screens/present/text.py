@@ -6,6 +6,24 @@ from typing import TypeAlias
 
 from console.diagnosis.values import Severity
 
+MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
+"""State as a character, so that nothing depends on colour."""
+STYLES = {
+    Severity.OK: "green",
+    Severity.WARNING: "yellow",
+    Severity.UNKNOWN: "magenta",
+    Severity.CRITICAL: "bold red",
+}
+PEP_538_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python itself sets LC_CTYPE to under the locale C (PEP 538): the operator did not choose that."""
+Span: TypeAlias = tuple[str, str]
+"""A text and its tone."""
+Spans: TypeAlias = tuple[Span, ...]
+PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
+CURSOR, RESTING = "cursor", "resting"
+"""Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
+cursor is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
@@ -24,25 +42,11 @@ class Glyphs:
 UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─", "▲", "▼")
 ASCII = Glyphs("#", ".", "<=", ">=", "...", "-", "^", "v")
 
-MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
-"""State as a character, so that nothing depends on colour."""
-
-STYLES = {
-    Severity.OK: "green",
-    Severity.WARNING: "yellow",
-    Severity.UNKNOWN: "magenta",
-    Severity.CRITICAL: "bold red",
-}
-
-
-COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
-"""What Python itself sets LC_CTYPE to under the locale C (PEP 538): the operator did not choose that."""
-
 
 def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
     """Return the glyphs of the locale: plain ASCII unless it says UTF-8."""
     language, characters = environment.get("LANG") or "C", environment.get("LC_CTYPE")
-    if language in ("C", "POSIX") and characters in COERCED:
+    if language in ("C", "POSIX") and characters in PEP_538_LOCALES:
         characters = None
     locale = environment.get("LC_ALL") or characters or language
     return UNICODE if "utf" in locale.lower() else ASCII
@@ -50,20 +54,10 @@ def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
 
 def bar(share: float, width: int, glyphs: Glyphs) -> str:
     """Return a bar. Only nothing looks empty and only everything looks full."""
-    filled = round(share * width)
+    full_cells = round(share * width)
     if 0 < share < 1:
-        filled = min(max(filled, 1), width - 1)
-    return glyphs.full * filled + glyphs.empty * (width - filled)
-
-
-Span: TypeAlias = tuple[str, str]
-"""A text and its tone."""
-Spans: TypeAlias = tuple[Span, ...]
-
-PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
-CURSOR, RESTING = "cursor", "resting"
-"""Each is told by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
-cursor is."""
+        full_cells = min(max(full_cells, 1), width - 1)
+    return glyphs.full * full_cells + glyphs.empty * (width - full_cells)
 
 
 def text_of(parts: Spans) -> str:
@@ -95,7 +89,7 @@ EMPTY = Paragraph(())
 """An empty line."""
 
 
-def says(text: str, tone: str = PLAIN, *, label: str = "", label_tone: str = DIM) -> Paragraph:
+def paragraph(text: str, tone: str = PLAIN, *, label: str = "", label_tone: str = DIM) -> Paragraph:
     """Return a paragraph of one text, with a word in front of it that stands out to the left."""
     if not label:
         return Paragraph(((text, tone),))

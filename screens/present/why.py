@@ -4,7 +4,7 @@ from console.diagnosis.values import Severity
 from console.diagnosis.why.evidence import Evidence, ServiceStanding
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
-from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, says
+from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
 
 Where = tuple[str, str]
 """What a command needs before and after it to reach the same engine."""
@@ -34,73 +34,73 @@ _WHOSE = {
 }
 
 
-def service_rows(answer: WhyAnswer, wanted: str) -> list[Row]:
-    """Return a row for each service whose name or stack contains `desired_tasks`, those that do not run first."""
+def service_rows(answer: WhyAnswer, filter_text: str) -> list[Row]:
+    """Return a row for each service whose name or stack contains the filter, those that do not run first."""
     return [
         _row(explained_service)
         for explained_service in answer.services
-        if wanted in f"{explained_service.service.stack} {explained_service.service.name}".lower()
+        if filter_text in f"{explained_service.service.stack} {explained_service.service.name}".lower()
     ]
 
 
-def _row(each: ServiceExplanation) -> Row:
-    own = each.explanation
+def _row(explained_service: ServiceExplanation) -> Row:
+    own = explained_service.explanation
     tone = STANDING_TONES[own.standing]
-    tasks = f"{each.running}/{'?' if each.desired_tasks is None else each.desired_tasks}"
+    tasks = f"{explained_service.running}/{'?' if explained_service.desired_tasks is None else explained_service.desired_tasks}"
     return Row(
-        each.service.id,
+        explained_service.service.id,
         (
             (f"{STANDING_WORDS[own.standing]:10} ", tone),
             (f"{tasks:>5}  ", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
-            (each.service.name, DIM if own.standing is ServiceStanding.RUNS else STRONG),
+            (explained_service.service.name, DIM if own.standing is ServiceStanding.RUNS else STRONG),
             (f"  {own.verdict}", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
         ),
-        each,
+        explained_service,
         STANDING_SEVERITIES[own.standing],
     )
 
 
-def explanation(each: ServiceExplanation, where: Where) -> tuple[Paragraph, ...]:
+def explanation(explained_service: ServiceExplanation, where: Where) -> tuple[Paragraph, ...]:
     """Return why a service does not run: the verdict, how sure it is, what to do, and the evidence."""
-    own = each.explanation
+    own = explained_service.explanation
     sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
-    told = [
+    paragraphs = [
         Paragraph(
             (
                 (f"{STANDING_WORDS[own.standing]}  ", STANDING_TONES[own.standing]),
-                (f"{each.service.name}: {own.verdict}{sure}", STRONG),
+                (f"{explained_service.service.name}: {own.verdict}{sure}", STRONG),
             )
         ),
-        says(own.meaning),
+        paragraph(own.meaning),
     ]
     if own.standing is not ServiceStanding.RUNS:
-        told.append(says(_WHOSE[own.is_address_problem], DIM))
+        paragraphs.append(paragraph(_WHOSE[own.is_address_problem], DIM))
     if own.advice or own.command:
-        told.append(EMPTY)
+        paragraphs.append(EMPTY)
     if own.advice:
-        told.append(says(own.advice, label="do  "))
+        paragraphs.append(paragraph(own.advice, label="do  "))
     if own.command:
-        told.append(says(runnable(own.command, where), STRONG, label="next"))
+        paragraphs.append(paragraph(runnable(own.command, where), STRONG, label="next"))
     if own.evidence:
-        told += [EMPTY, *_evidence(own.evidence)]
-    return tuple(told)
+        paragraphs += [EMPTY, *_evidence(own.evidence)]
+    return tuple(paragraphs)
 
 
 def _evidence(rows: tuple[Evidence, ...]) -> list[Paragraph]:
-    told: list[Paragraph] = []
+    paragraphs: list[Paragraph] = []
     subject = ""
     for row in rows:
         # A subject stands once, before its first field.
         if row.subject != subject:
-            told.append(says(row.subject, STRONG, label=" "))
+            paragraphs.append(paragraph(row.subject, STRONG, label=" "))
             subject = row.subject
-        told.append(says(row.value, label=f"   {row.field:{FIELD_WIDTH}}"))
-    return told
+        paragraphs.append(paragraph(row.value, label=f"   {row.field:{FIELD_WIDTH}}"))
+    return paragraphs
 
 
-def command_of(each: ServiceExplanation, where: Where) -> str:
+def command_of(explained_service: ServiceExplanation, where: Where) -> str:
     """Return the next command, ready to be pasted into a shell; nothing where there is none."""
-    return runnable(each.explanation.command, where)
+    return runnable(explained_service.explanation.command, where)
 
 
 def runnable(command: str, where: Where) -> str:

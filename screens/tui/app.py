@@ -1,4 +1,4 @@
-"""The live console: takes scenes from their source, shows screens, and does what is asked of it."""
+"""The live console: takes monitor states from their source, shows screens, and acts on their messages."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -17,9 +17,9 @@ from console.errors import Unknown, VipconsoleError
 from console.monitor.values import MonitorState
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
-from screens.present.run import asked
-from screens.present.text import says
-from screens.tui.dialogs import QuitDialog, TextDialog, help_says
+from screens.present.run import open_question
+from screens.present.text import paragraph
+from screens.tui.dialogs import QuitDialog, TextDialog, help_paragraphs
 from screens.tui.environment import (
     ConsoleEnvironment,
     MonitorSource,
@@ -29,7 +29,7 @@ from screens.tui.environment import (
     StateChanged,
 )
 from screens.tui.journal import JournalScreen
-from screens.tui.keys import Command, Commanded, CommandProvider, bindings, commands_of, usable
+from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings, commands_of, usable
 from screens.tui.line_filter import Printable
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
@@ -43,6 +43,9 @@ Runs: TypeAlias = Callable[[], AsyncGenerator[StoredRun | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything in it changes."""
 Decide: TypeAlias = Callable[[DecisionRequest, Callable[[str], object]], Awaitable[None]]
 """Takes a decision, and reports what it waits for. Raises VipconsoleError with the reason if it is not accepted."""
+THEME = "ansi-dark"
+"""The terminal's own colours: they suit it, and take fewer bytes than any others."""
+QUIT_NOTE = "Quitting does not stop a running maintenance run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,6 @@ class OwnRun:
 
     name: str
     decide: Decide
-
-
-THEME = "ansi-dark"
-"""The terminal's own colours: they suit it, and take fewer bytes than any others."""
 
 
 def _is_above_overview(app: "ConsoleApp") -> bool:
@@ -66,12 +65,12 @@ KEYS: tuple[Command, ...] = (
     Command("show_why", "w", "Why services do not run"),
     Command("show_journal", "d", "dockerd's log, explained"),
     Command("show_run", "r", "The maintenance run, or the runbook of one"),
-    Command("look_now", "ctrl+l", "Refresh now"),
+    Command("refresh_now", "ctrl+l", "Refresh now"),
     Command("command_palette", "ctrl+p,colon", "All commands available now", is_in_palette=False),
     Command("back", "escape", "Back", footer="back", when=_is_above_overview),
     Command("help", "question_mark", "Help", footer="help"),
     Command("quit", "q", "Quit", footer="quit", about="A running maintenance run continues."),
-    Command("ask_to_leave", "ctrl+c", "Ask before quitting", is_in_palette=False),
+    Command("ask_to_quit", "ctrl+c", "Ask before quitting", is_in_palette=False),
     Command(
         "suspend_process",
         "ctrl+z",
@@ -79,11 +78,10 @@ KEYS: tuple[Command, ...] = (
         is_in_palette=False,
     ),
 )
-LEAVING = "Quitting does not stop a running maintenance run."
 
 
-class ConsoleApp(Commanded, App[int], inherit_bindings=False):
-    """The console over a source of scenes."""
+class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
+    """The console over a source of monitor states."""
 
     CSS_PATH = "app.tcss"
     TITLE = "vipconsole"
@@ -92,24 +90,24 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     monitor_state: var[MonitorState] = var(MonitorState())
-    run_shown: var[StoredRun | None] = var(None)
+    current_run: var[StoredRun | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
     def __init__(
         self,
         source: MonitorSource,
-        around: ConsoleEnvironment,
+        environment: ConsoleEnvironment,
         runs: Runs | None = None,
         own: OwnRun | None = None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.animation_level = "none"
-        self.around = around
+        self.environment = environment
         self._source = source
         self._runs = runs
         self._own = own
-        self._attended: tuple[str, ...] = ()
-        self._printable = Printable(is_ascii=around.is_ascii)
+        self._visible_networks: tuple[str, ...] = ()
+        self._printable = Printable(is_ascii=environment.is_ascii)
         self._scroll_bar = ScrollBar.renderer
         self.failure: BaseException | None = None
         """What ended the app, where that was a bug."""
@@ -127,15 +125,15 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
         # Textual would print a traceback with the values of all variables, and some of them may be secrets.
         self._close_messages_no_wait()
 
-    # What comes
+    # Monitor states and runs
 
     def on_mount(self) -> None:
-        """Show the overview, and begin to watch."""
+        """Show the overview, and begin to follow the monitor and the runs."""
         self.theme = THEME
         # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
-        if self.around.is_ascii:
+        if self.environment.is_ascii:
             ScrollBar.renderer = AsciiScrollBar
-        self.push_screen(OverviewScreen(self.around))
+        self.push_screen(OverviewScreen(self.environment))
         if self._own is not None:
             self.action_show_run()
         self._watch_source()
@@ -146,7 +144,7 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
         """Leave Textual's scroll bars as they were."""
         ScrollBar.renderer = self._scroll_bar
 
-    @work(group="watching", description="takes scenes from their source")
+    @work(group="monitor", description="takes monitor states from their source")
     async def _watch_source(self) -> None:
         async with aclosing(self._source.monitor_states()) as monitor_states:
             async for monitor_state in monitor_states:
@@ -154,112 +152,116 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
 
     @work(group="runs", description="watches maintenance runs")
     async def _watch_runs(self, runs: Runs) -> None:
-        async with aclosing(runs()) as pictures:
-            async for picture in pictures:
-                if isinstance(picture, Unknown):
-                    said = f"The maintenance runs cannot be read. {picture.reason} {picture.hint}".rstrip()
-                    self.notify(said, severity="warning", markup=False)
+        async with aclosing(runs()) as stored_runs:
+            async for stored_run in stored_runs:
+                if isinstance(stored_run, Unknown):
+                    message = (
+                        f"The maintenance runs cannot be read. {stored_run.reason} {stored_run.hint}".rstrip()
+                    )
+                    self.notify(message, severity="warning", markup=False)
                 else:
-                    self.run_shown = picture
+                    self.current_run = stored_run
 
     def on_state_changed(self, message: StateChanged) -> None:
-        """Hand the newest scene down."""
+        """Take the newest monitor state; all screens follow it."""
         self.monitor_state = message.monitor_state
-        self._attend()
+        self._attend_visible_networks()
 
-    def _attend(self) -> None:
-        """Let the networks that are on the screen be looked at more closely."""
-        shown = tuple(screen.network_id for screen in self.screen_stack if isinstance(screen, NetworkScreen))
-        if shown != self._attended:
-            self._attended = shown
-            self._source.attend(*shown)
+    def _attend_visible_networks(self) -> None:
+        """Let the monitor inspect the networks that are on the screen in detail."""
+        network_ids = tuple(
+            screen.network_id for screen in self.screen_stack if isinstance(screen, NetworkScreen)
+        )
+        if network_ids != self._visible_networks:
+            self._visible_networks = network_ids
+            self._source.attend(*network_ids)
 
     # Which screen is shown
 
     def on_open_network(self, message: OpenNetwork) -> None:
-        """Show a network."""
-        self.push_screen(NetworkScreen(self.around, message.network_id))
-        self._attend()
+        """Open the screen of the network."""
+        self.push_screen(NetworkScreen(self.environment, message.network_id))
+        self._attend_visible_networks()
 
     def on_open_journal(self, message: OpenJournal) -> None:
         """Show dockerd's log, beginning with a finding."""
-        self.open(JournalScreen(self.around, message.signature))
+        self.open(JournalScreen(self.environment, message.signature))
 
     def on_open_why(self, message: OpenWhy) -> None:
         """Show why a service does not run."""
-        self.open(WhyScreen(self.around, message.service_id))
+        self.open(WhyScreen(self.environment, message.service_id))
 
     def on_open_run(self) -> None:
-        """Show the run."""
+        """Open the screen of the current run."""
         self.action_show_run()
 
     def open(self, screen: ConsoleScreen) -> None:
-        """Show a screen; where one of its kind is open already, in its place."""
-        kinds = [type(each) for each in self.screen_stack]
+        """Show a screen in place of an open one of its kind."""
+        kinds = [type(open_screen) for open_screen in self.screen_stack]
         if type(screen) in kinds:
             for _ in kinds[kinds.index(type(screen)) :]:
                 self.pop_screen()
         self.push_screen(screen)
 
     def action_show_overview(self) -> None:
-        """Show the overview."""
+        """Close all screens above the overview."""
         while _is_above_overview(self):
             self.pop_screen()
 
     async def action_back(self) -> None:
-        """Show the screen before."""
+        """Close the screen on top, unless that is the overview."""
         if _is_above_overview(self):
             self.pop_screen()
 
     def action_show_journal(self) -> None:
-        """Show dockerd's log."""
-        self.open(JournalScreen(self.around))
+        """Open dockerd's log at its worst finding."""
+        self.open(JournalScreen(self.environment))
 
     def action_show_why(self) -> None:
-        """Show why services do not run."""
-        self.open(WhyScreen(self.around))
+        """Open the list of services, those that do not run first."""
+        self.open(WhyScreen(self.environment))
 
     def action_show_run(self) -> None:
         """Show the run as it changes; before any run, the runbook."""
-        screen = RunbookScreen(self.around, may_decide=self._own is not None)
+        screen = RunbookScreen(self.environment, may_decide=self._own is not None)
         self.open(screen)
-        screen.watch(self, "run_shown", screen.take)
+        screen.watch(self, "current_run", screen.take)
 
-    # What is decided
+    # Decisions
 
-    def on_answer_line_decided(self, message: AnswerLine.Decided) -> None:
+    def on_answer_line_submitted(self, message: AnswerLine.Submitted) -> None:
         """Take a decision about the run that this console was opened for."""
         if self._own is not None:
             self._decide(self._own.decide, message)
 
     @work(group="deciding", description="takes a decision")
-    async def _decide(self, decide: Decide, message: AnswerLine.Decided) -> None:
+    async def _decide(self, decide: Decide, message: AnswerLine.Submitted) -> None:
         try:
-            await decide(message.request, self._tell)
+            await decide(message.request, self._show_progress)
         except VipconsoleError as error:
-            shown = [screen for screen in self.screen_stack if isinstance(screen, RunbookScreen)]
-            for runbook_screen in shown:
+            runbook_screens = [screen for screen in self.screen_stack if isinstance(screen, RunbookScreen)]
+            for runbook_screen in runbook_screens:
                 runbook_screen.refuse(error)
-            if self.screen not in shown:
+            if self.screen not in runbook_screens:
                 self.notify(why_not(error), severity="error", markup=False)
 
-    def _tell(self, sentence: str) -> None:
+    def _show_progress(self, sentence: str) -> None:
         self.notify(sentence, markup=False)
 
-    def watch_run_shown(self, before: StoredRun | None, now: StoredRun | None) -> None:
+    def watch_current_run(self, before: StoredRun | None, now: StoredRun | None) -> None:
         """Notify the operator on another screen when their run asks something."""
-        question = None if now is None else asked(now)
+        question = None if now is None else open_question(now)
         if self._own is None or question is None or isinstance(self.screen, RunbookScreen):
             return
-        if before is None or asked(before) != question:
+        if before is None or open_question(before) != question:
             self.bell()
             self.notify(
                 f"The run asks about {question.step}. Press r to see it.", severity="warning", markup=False
             )
 
-    # What is done
+    # Actions
 
-    def action_look_now(self) -> None:
+    def action_refresh_now(self) -> None:
         """Take a snapshot now, and redraw everything in case something else has written on the terminal."""
         self._source.wake()
         self.refresh(repaint=True, layout=True)
@@ -267,29 +269,29 @@ class ConsoleApp(Commanded, App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show what can be done here, and what the marks mean."""
-        here = [each for node, each in usable(self.screen.focused or self.screen) if node is not self]
+        here = [command for node, command in usable(self.screen.focused or self.screen) if node is not self]
         keys = {command.keys for command in here}
         everywhere = [command for command in commands_of(self) if command.keys not in keys]
-        told = help_says((("Here", here), ("Everywhere", everywhere)), self.around.glyphs)
-        self.push_screen(TextDialog("Help", told, self.around))
+        paragraphs = help_paragraphs((("Here", here), ("Everywhere", everywhere)), self.environment.glyphs)
+        self.push_screen(TextDialog("Help", paragraphs, self.environment))
 
-    def action_ask_to_leave(self) -> None:
-        """Ask before leaving."""
+    def action_ask_to_quit(self) -> None:
+        """Open the quit dialog, which says what happens to a run."""
         if not isinstance(self.screen, QuitDialog):
-            said = LEAVING if self._own is None else leaving_run(self._own.name, self.run_shown)
-            self.push_screen(QuitDialog([says(said)], self.around), self._leave)
+            note = QUIT_NOTE if self._own is None else quit_note(self._own.name, self.current_run)
+            self.push_screen(QuitDialog([paragraph(note)], self.environment), self._quit)
 
-    def _leave(self, is_meant: bool | None) -> None:  # noqa: FBT001 - a dialog's result
+    def _quit(self, is_meant: bool | None) -> None:  # noqa: FBT001 - a dialog's result
         if is_meant:
             self.exit(0)
 
 
-def leaving_run(name: str, run: StoredRun | None) -> str:
+def quit_note(name: str, run: StoredRun | None) -> str:
     """Return what happens to a run when the operator quits."""
     if run is not None and run.view.is_over:
         return f"The run is over. `vipconsole report {name}` shows what it did."
     again = f"`vipconsole attach {name}` shows it again."
-    question = None if run is None else asked(run)
+    question = None if run is None else open_question(run)
     if question is not None:
         lapse = " Without an answer in time, the step is undone." if question.expires_at is not None else ""
         return f"The run waits for an answer, and keeps waiting after you quit.{lapse} {again}"

@@ -1,4 +1,4 @@
-"""What screens are given when the console opens, what they post to the app, and how text is copied and saved."""
+"""The environment of the console's screens, their messages to the app, and how text is copied and saved."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,24 +18,24 @@ from console.storage.state import make_private, state_folder, write_atomically
 from console.text import SENTENCE_LIMIT, clean, plural
 from screens.present.text import ASCII, Glyphs
 
-COPIED_AT_MOST = 50_000
+COPY_LIMIT = 50_000
 """Bytes that are sent to the terminal's clipboard: tmux and others drop longer ones silently."""
 
 
 def copy(screen: Screen[Any], text: str) -> None:
-    """Send text to the clipboard of the operator's own terminal (OSC 52), and say what was sent."""
+    """Send text to the clipboard of the operator's own terminal (OSC 52), and notify how much was sent."""
     if not text.strip():
         screen.notify("Nothing to copy here.", markup=False)
         return
-    sent = text.encode()[:COPIED_AT_MOST].decode(errors="ignore")
-    screen.app.copy_to_clipboard(sent)
-    cut = "" if sent == text else ", the rest was too long"
-    lines = plural(len(sent.splitlines()), "line")
+    clip = text.encode()[:COPY_LIMIT].decode(errors="ignore")
+    screen.app.copy_to_clipboard(clip)
+    cut = "" if clip == text else ", the rest was too long"
+    lines = plural(len(clip.splitlines()), "line")
     screen.notify(f"{lines} sent to the terminal's clipboard{cut}.", markup=False)
 
 
 async def save(screen: Screen[Any], name: str, text: str, at: datetime) -> None:
-    """Write text to a file that only this user can read, and say where it is; or say why it could not be written."""
+    """Write text to a file that only this user can read, and notify where it is, or why it could not be written."""
     path = state_folder() / "saved" / f"{name}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.log"
     try:
         await asyncio.to_thread(_write, path, text)
@@ -74,7 +74,7 @@ class ConsoleEnvironment:
 
 @dataclass
 class StateChanged(Message):
-    """There is a newer scene. Of several that wait, only the last is shown."""
+    """There is a newer monitor state. Of several that wait, only the last is shown."""
 
     monitor_state: MonitorState
 
@@ -112,10 +112,10 @@ class OpenRun(Message):
 
 
 class MonitorSource(Protocol):
-    """Gives scenes while the console is open; `console.monitor` has the real one."""
+    """Gives monitor states while the console is open; `console.monitor` has the real one."""
 
     def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
-        """Yield the newest scene whenever something in it changed; parts that did not are the very same objects."""
+        """Yield the newest state whenever something in it changed; parts that did not are the very same objects."""
         ...
 
     def wake(self) -> None:
@@ -123,5 +123,5 @@ class MonitorSource(Protocol):
         ...
 
     def attend(self, *network_ids: str) -> None:
-        """Read these networks in detail, because they are on the screen, and no longer those named before."""
+        """Read these networks in detail, because they are on the screen, and no longer those of the call before."""
         ...

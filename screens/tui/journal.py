@@ -19,7 +19,7 @@ from screens.present.text import (
     UNKNOWN,
     Paragraph,
     Span,
-    says,
+    paragraph,
     text_of,
 )
 from screens.tui.environment import ConsoleEnvironment, copy, save
@@ -27,7 +27,7 @@ from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.log_lines import LogLines
-from screens.tui.widgets.pane import Pane, Title, Words
+from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.rows import Rows, RowView
 
 FINDINGS, MEANING, LINES = 1, 2, 3
@@ -51,25 +51,25 @@ class JournalScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    def __init__(self, around: ConsoleEnvironment, signature: str = "") -> None:
-        super().__init__(around)
-        self.lines = LogLines(around.zone, id="lines")
+    def __init__(self, environment: ConsoleEnvironment, signature: str = "") -> None:
+        super().__init__(environment)
+        self.lines = LogLines(environment.zone, id="lines")
         self._findings = Rows(
             id="findings", empty="dockerd's log has not been read yet.", is_worst_first=True
         )
-        self._meaning = Words(id="meaning")
+        self._meaning = TextView(id="meaning")
         self._find = FindLine("a text, in findings and lines")
-        self._wanted_signature = signature
+        self._signature = signature
         self._log: Log | None = None
-        self._wanted = ""
+        self._filter_text = ""
         self._level = 0
         self._is_about_line = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out findings, their meaning, and the lines."""
-        glyphs = self.around.glyphs
+        glyphs = self.environment.glyphs
         with Vertical(id="body"):
-            with Vertical(id="told"):
+            with Vertical(id="explanation"):
                 yield Pane(FINDINGS, "What dockerd logged", self._findings, glyphs=glyphs, id="pane1")
                 yield Pane(MEANING, "What it means", self._meaning, glyphs=glyphs, id="pane2")
             yield Pane(LINES, "Lines", self.lines, glyphs=glyphs, id="pane3")
@@ -79,17 +79,17 @@ class JournalScreen(ConsoleScreen):
         """Begin at the findings."""
         self.action_pane(FINDINGS)
 
-    # What comes
+    # Content
 
     def watch_monitor_state(self, monitor_state: MonitorState) -> None:
-        """Show the newest of the log; where it cannot be read, why."""
+        """Show the newest lines and findings; where the log cannot be read, why."""
         feed = monitor_state.log
         if feed.value is None:
             if feed.failure is not None:
                 self._findings.show([], "dockerd's log cannot be read.")
-                told = [says(feed.failure.reason, UNKNOWN)]
-                told += [says(feed.failure.hint, label="do  ")] if feed.failure.hint else []
-                self._meaning.say(told)
+                paragraphs = [paragraph(feed.failure.reason, UNKNOWN)]
+                paragraphs += [paragraph(feed.failure.hint, label="do  ")] if feed.failure.hint else []
+                self._meaning.show(paragraphs)
             return
         is_other = feed.value is not self._log
         self._log = feed.value
@@ -103,66 +103,66 @@ class JournalScreen(ConsoleScreen):
             return
         rows = [
             row
-            for row in journal.finding_rows(log.summary, self.around.zone)
-            if self._wanted.lower() in text_of(row.parts).lower()
+            for row in journal.finding_rows(log.summary, self.environment.zone)
+            if self._filter_text.lower() in text_of(row.parts).lower()
         ]
-        empty = "No finding matches." if self._wanted else "No failure was logged."
+        empty = "No finding matches." if self._filter_text else "No failure was logged."
         self._findings.show(rows, empty)
-        if self._wanted_signature:
-            places = [place for place, each in enumerate(rows) if each.key == self._wanted_signature]
+        if self._signature:
+            places = [place for place, row in enumerate(rows) if row.key == self._signature]
             self._findings.go(places[0] if places else 0)
-            self._wanted_signature = ""
+            self._signature = ""
         self._explain()
-        self._tell()
+        self._show_titles()
 
     def _explain(self) -> None:
         log, line, row = self._log, self.lines.current, self._findings.current
         if log is None:
             return
-        told: list[Paragraph]
+        paragraphs: list[Paragraph]
         if self._is_about_line and line is not None:
-            told = list(journal.explain_line(line, self.around.zone))
+            paragraphs = list(journal.explain_line(line, self.environment.zone))
         elif row is not None:
-            told = list(journal.explain(row.value, log.summary, self.around.zone))
+            paragraphs = list(journal.explain(row.value, log.summary, self.environment.zone))
         else:
-            told = [says("No failure was logged.", DIM)]
+            paragraphs = [paragraph("No failure was logged.", DIM)]
         state = journal.state(log)
-        self._meaning.say([*told, *([EMPTY, *state] if state else [])])
+        self._meaning.show([*paragraphs, *([EMPTY, *state] if state else [])])
 
-    def _tell(self) -> None:
+    def _show_titles(self) -> None:
         log, lines = self._log, self.lines
         if log is None:
             return
         feed = self.monitor_state.log
-        read: list[Span] = []
+        findings_note: list[Span] = []
         if feed.failure is not None:
-            read.append((f"STALE: {feed.failure.reason} ", BAD))
+            findings_note.append((f"STALE: {feed.failure.reason} ", BAD))
         if not log.summary.is_complete:
-            read.append(("incomplete ", UNKNOWN))
-        if self._wanted:
-            read.append((f"/{self._wanted} ", MATCH))
-        self._title(FINDINGS).say(tuple(read))
-        said: list[Span] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
-        if lines.unseen:
-            said.append((f", {lines.unseen} newer (f follows)", PLAIN))
+            findings_note.append(("incomplete ", UNKNOWN))
+        if self._filter_text:
+            findings_note.append((f"/{self._filter_text} ", MATCH))
+        self._title(FINDINGS).show(tuple(findings_note))
+        lines_note: list[Span] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
+        if lines.newer_count:
+            lines_note.append((f", {lines.newer_count} newer (f follows)", PLAIN))
         if self._level:
-            said.append((f", {LEVELS[self._level]} only", MATCH))
-        if self._wanted:
-            said.append((f", /{self._wanted}", MATCH))
+            lines_note.append((f", {LEVELS[self._level]} only", MATCH))
+        if self._filter_text:
+            lines_note.append((f", /{self._filter_text}", MATCH))
         if log.dropped:
-            said.append((f", {log.dropped} older dropped", DIM))
-        self._title(LINES).say(tuple(said))
+            lines_note.append((f", {log.dropped} older dropped", DIM))
+        self._title(LINES).show(tuple(lines_note))
         self.refresh_bindings()
 
     def _title(self, number: int) -> Title:
         return self.query_one(f"#pane{number}", Pane).title
 
-    # What is done
+    # Messages and actions
 
-    def on_row_view_moved(self, event: RowView.Moved) -> None:
+    def on_row_view_highlighted(self, event: RowView.Highlighted) -> None:
         """Explain what the cursor is on."""
         if event.rows is self._findings:
-            self.lines.stress(self._of_finding())
+            self.lines.highlight(self._of_finding())
         self._explain()
 
     def on_descendant_focus(self) -> None:
@@ -171,48 +171,48 @@ class JournalScreen(ConsoleScreen):
             self._is_about_line = self.focused is self.lines
             self._explain()
 
-    def on_log_lines_followed(self) -> None:
-        """Tell whether the end is in sight."""
-        self._tell()
+    def on_log_lines_follow_changed(self) -> None:
+        """Show in the title whether the log follows new lines."""
+        self._show_titles()
 
-    def on_row_view_chosen(self, event: RowView.Chosen) -> None:
+    def on_row_view_selected(self, event: RowView.Selected) -> None:
         """Go to the last line of a finding, with those around it; explain a line."""
         if event.rows is not self._findings:
             self.action_pane(MEANING)
             return
-        wanted = self._of_finding()
-        found = None if wanted is None else next(filter(wanted, reversed(self.lines.lines)), None)
-        if found is None:
+        belongs = self._of_finding()
+        line = None if belongs is None else next(filter(belongs, reversed(self.lines.lines)), None)
+        if line is None:
             self.notify("Its lines are too old and were dropped, or they are filtered out.", markup=False)
             return
-        self.lines.go_to(found.number)
+        self.lines.go_to(line.number)
         self.action_pane(LINES)
 
-    def _of_finding(self) -> journal.Keep | None:
+    def _of_finding(self) -> journal.LinePredicate | None:
         row = self._findings.current
         return journal.lines_of(row.value) if row is not None else None
 
-    def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
-        """Filter."""
-        self._wanted = event.text
-        self._findings.select_others()
+    def on_find_line_changed(self, event: FindLine.Changed) -> None:
+        """Keep the findings and lines that contain the text."""
+        self._filter_text = event.text
+        self._findings.reset_selection()
         self._filter()
 
     def on_find_line_closed(self) -> None:
-        """Go on where it was."""
+        """Return to the pane that had the keys before."""
         self.action_pane(LINES if self._is_about_line else FINDINGS)
 
     def _filter(self) -> None:
-        wanted, level = self._wanted.lower(), self._level
+        filter_text, level = self._filter_text.lower(), self._level
 
         def keep(line: Line) -> bool:
             if level == 1 and line.meaning is None:
                 return False
             if level == 2 and not journal.is_trouble(line):
                 return False
-            return wanted in line.text.lower()
+            return filter_text in line.text.lower()
 
-        self.lines.filter(keep if wanted or level else None)
+        self.lines.filter(keep if filter_text or level else None)
         self._show()
 
     def action_find(self) -> None:
@@ -229,11 +229,11 @@ class JournalScreen(ConsoleScreen):
         if self.lines.go_next(journal.is_trouble, direction):
             self.action_pane(LINES)
         else:
-            said = "below this line; E searches above" if direction > 0 else "above this line"
-            self.notify(f"No failure {said}.", markup=False)
+            where = "below this line; E searches above" if direction > 0 else "above this line"
+            self.notify(f"No failure {where}.", markup=False)
 
     def action_follow(self) -> None:
-        """Follow what comes."""
+        """Go to the last line, and stay at the end as lines come."""
         self.lines.action_go_last()
 
     def action_copy(self) -> None:
@@ -249,19 +249,21 @@ class JournalScreen(ConsoleScreen):
             return
         text = "".join(f"{line.text}\n" for line in lines)
         self.run_worker(
-            save(self, "journal", text, self.around.clock.now()), group="saving", description="saves lines"
+            save(self, "journal", text, self.environment.clock.now()),
+            group="saving",
+            description="saves lines",
         )
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if FINDINGS <= number <= LINES:
-            for each in (FINDINGS, MEANING, LINES):
-                self.set_class(each == number, f"-at{each}")
+            for pane_number in (FINDINGS, MEANING, LINES):
+                self.set_class(pane_number == number, f"-at{pane_number}")
             self.query_one(f"#pane{number}", Pane).enter()
 
     def action_back(self) -> None:
-        """Go back by one step."""
-        if self._wanted or self._level:
+        """Drop the filter, else leave the lines, else close the screen."""
+        if self._filter_text or self._level:
             self._level = 0
             self._find.clear()
             self._filter()

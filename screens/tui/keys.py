@@ -42,12 +42,12 @@ class Command:
 
     @property
     def binding(self) -> Binding:
-        """Return it as Textual wants it."""
+        """Return it as a binding of Textual."""
         return Binding(
             self.keys, self.action, self.footer or self.name, show=bool(self.footer), id=self.action
         )
 
-    def shown_key(self, *, is_ascii: bool) -> str:
+    def key_name(self, *, is_ascii: bool) -> str:
         """Return its first key as an operator reads it."""
         names = ASCII_KEY_NAMES if is_ascii else KEY_NAMES
         first = self.keys.split(",")[0].strip()
@@ -59,28 +59,30 @@ def bindings(commands: Sequence[Command]) -> list[BindingType]:
     return [command.binding for command in commands]
 
 
-class Commanded(DOMNode):
+class CommandMixin(DOMNode):
     """Mixed into a screen, a widget or the app that has commands: `KEYS` declares them, `BINDINGS = bindings(KEYS)`."""
 
     KEYS: ClassVar[tuple[Command, ...]] = ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Tell whether a command can be used now, as it was declared."""
-        command = _limited(type(self)).get((action, parameters))
+        """Return whether a command can be used now, by its `when`."""
+        command = _conditional_commands(type(self)).get((action, parameters))
         if command is not None and command.when is not None:
             return command.when(self)
         return super().check_action(action, parameters)
 
 
 @cache
-def _limited(kind: type[DOMNode]) -> Mapping[tuple[str, tuple[object, ...]], Command]:
-    """Return the commands of a class that cannot always be used, by their actions and what is given to these.
+def _conditional_commands(kind: type[DOMNode]) -> Mapping[tuple[str, tuple[object, ...]], Command]:
+    """Return the commands of a class that cannot always be used, by their actions and parameters.
 
     Textual asks for every key after every key.
     """
-    found = [(parse(command.action), command) for command in _commands(kind) if command.when is not None]
-    # Of two that do the same, the first one is asked.
-    return {(name, given): each for (_, name, given), each in reversed(found)}
+    conditional = [
+        (parse(command.action), command) for command in _commands(kind) if command.when is not None
+    ]
+    # Of two with the same action, the first one decides.
+    return {(name, parameters): command for (_, name, parameters), command in reversed(conditional)}
 
 
 def commands_of(node: DOMNode) -> Iterator[Command]:
@@ -89,49 +91,51 @@ def commands_of(node: DOMNode) -> Iterator[Command]:
 
 
 def _commands(node_type: type[DOMNode]) -> Iterator[Command]:
-    seen = set[str]()
+    actions = set[str]()
     for kind in node_type.__mro__:
-        for each in kind.__dict__.get("KEYS", ()):
-            if each.action not in seen:
-                seen.add(each.action)
-                yield each
+        for command in kind.__dict__.get("KEYS", ()):
+            if command.action not in actions:
+                actions.add(command.action)
+                yield command
 
 
 def usable(focused: DOMNode) -> Iterator[tuple[DOMNode, Command]]:
     """Yield each command of a node and of what it is in, with the node that declares it, where it can be used now."""
-    seen = set[str]()
+    keys = set[str]()
     for node in focused.ancestors_with_self:
-        if not isinstance(node, Commanded):
+        if not isinstance(node, CommandMixin):
             continue
         for command in commands_of(node):
-            if command.keys not in seen and (command.when is None or command.when(node)):
-                seen.add(command.keys)
+            if command.keys not in keys and (command.when is None or command.when(node)):
+                keys.add(command.keys)
                 yield node, command
 
 
 class CommandProvider(Provider):
-    """Gives the palette what was declared."""
+    """Gives the palette the commands that the screens and widgets declare."""
 
     def _commands(self) -> list[tuple[DOMNode, Command]]:
         node = self.focused or self.screen
-        return [(where, each) for where, each in usable(node) if each.is_in_palette]
+        return [(where, command) for where, command in usable(node) if command.is_in_palette]
 
     async def discover(self) -> Hits:
-        """Yield everything that can be done."""
-        for node, each in self._commands():
+        """Yield all commands that can be used now, before anything is typed."""
+        for node, command in self._commands():
             yield DiscoveryHit(
-                _shown(each), partial(self.app.run_action, each.action, node), help=each.about or None
+                _palette_entry(command),
+                partial(self.app.run_action, command.action, node),
+                help=command.about or None,
             )
 
     async def search(self, query: str) -> Hits:
         """Yield the commands that match what the operator typed."""
         matcher = self.matcher(query)
-        for node, each in self._commands():
-            score = matcher.match(_shown(each))
+        for node, command in self._commands():
+            score = matcher.match(_palette_entry(command))
             if score > 0:
-                act = partial(self.app.run_action, each.action, node)
-                yield Hit(score, matcher.highlight(_shown(each)), act, help=each.about or None)
+                act = partial(self.app.run_action, command.action, node)
+                yield Hit(score, matcher.highlight(_palette_entry(command)), act, help=command.about or None)
 
 
-def _shown(command: Command) -> str:
-    return f"{command.name} ({command.shown_key(is_ascii=True)})"
+def _palette_entry(command: Command) -> str:
+    return f"{command.name} ({command.key_name(is_ascii=True)})"

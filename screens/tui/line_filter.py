@@ -34,7 +34,9 @@ CORNERS = {chr(code): "+" for code in range(0x2500, 0x2580)}
 """What is drawn with lines and stands in no row above: corners and crossings."""
 
 
-STAND_INS = str.maketrans(CORNERS | {each: plain for several, plain in SIMILAR.items() for each in several})
+STAND_INS = str.maketrans(
+    CORNERS | {character: plain for characters, plain in SIMILAR.items() for character in characters}
+)
 """For a terminal that has nothing but ASCII: each as wide as what it stands for. `?` is no stand-in: it means unknown."""
 
 
@@ -47,15 +49,15 @@ class Printable(LineFilter):
 
     def __init__(self, *, is_ascii: bool) -> None:
         super().__init__()
-        self._shown = _as_ascii if is_ascii else _as_is
+        self._to_printable = _as_ascii if is_ascii else _as_is
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return segments in which every character can be printed."""
         del background
-        shown = self._shown
+        to_printable = self._to_printable
         return [
             segment
-            if segment.control or (text := shown(segment.text)) is segment.text
+            if segment.control or (text := to_printable(segment.text)) is segment.text
             else Segment(text, segment.style)
             for segment in segments
         ]
@@ -65,14 +67,15 @@ class Printable(LineFilter):
 def _as_is(text: str) -> str:
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else "?" * cell_len(each) for each in text)
+    return "".join(character if character.isprintable() else "?" * cell_len(character) for character in text)
 
 
 @lru_cache(4096)
 def _as_ascii(text: str) -> str:
     if text.isascii():
         return _as_is(text)
-    stood_in = text.translate(STAND_INS)
+    ascii_text = text.translate(STAND_INS)
     return "".join(
-        each if each.isascii() and each.isprintable() else "?" * cell_len(each) for each in stood_in
+        character if character.isascii() and character.isprintable() else "?" * cell_len(character)
+        for character in ascii_text
     )

@@ -16,30 +16,30 @@ from console.errors import Result, Unknown
 from console.monitor.values import MonitorState
 from console.text import plural
 from screens.present import addresses, network
-from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, Span, says
+from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, Span, paragraph
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
 from screens.tui.widgets.input_lines import FindLine
-from screens.tui.widgets.pane import Pane, Title, Words
+from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.rows import Rows, RowView
 
-MAP, ON_IT, LOST, SETUP, RECREATING = range(1, 6)
+MAP, ON_IT, LEAKS, SETUP, RECREATING = range(1, 6)
 NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
 KEYS: tuple[Command, ...] = (
     Command("find", "slash", "Find a holder or an address", "find", "`.52` means an address of this subnet."),
     Command(
-        "next_found(1)",
+        "next_match(1)",
         "n",
         "Next match, else next leaked address",
         "next",
         when=lambda screen: bool(screen.stops),
     ),
     Command(
-        "next_found(-1)",
+        "next_match(-1)",
         "N",
         "Previous match, else previous leaked address",
         when=lambda screen: bool(screen.stops),
@@ -61,46 +61,46 @@ class NetworkScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-tall"), (ROOMY, "-roomy")]  # noqa: RUF012 - Textual declares it of an instance
 
-    def __init__(self, around: ConsoleEnvironment, network_id: str) -> None:
-        super().__init__(around)
+    def __init__(self, environment: ConsoleEnvironment, network_id: str) -> None:
+        super().__init__(environment)
         self.network_id = network_id
         self.maps: tuple[AddressMap, ...] = ()
         self._account: NetworkAccount | None = None
-        self._seen: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._index: Holders | None = None
         self._on_it: Result[Attachments] = Unknown("Not read yet.")
         self._place = 0
-        self._wanted = ""
-        self._sought_for = ""
-        self._sought_in: tuple[AddressMap | None, Sequence[int] | None, Sequence[int]] = (None, None, ())
+        self._filter_text = ""
+        self._search_text = ""
+        self._search: tuple[AddressMap | None, Sequence[int] | None, Sequence[int]] = (None, None, ())
         """The map of the last search, its matches, and the addresses with a problem in that map."""
-        self._is_gone = False
+        self._is_removed = False
         self._is_block_open = False
-        self._shown = MAP
-        letters = addresses.letters_of(around.glyphs)
+        self._pane_number = MAP
+        letters = addresses.letters_of(environment.glyphs)
         self._grid = AddressGrid(letters, id="grid")
-        self._blocks = AddressBlocks(around.glyphs, id="blocks")
-        self._heading = Words(id="heading")
-        self._side = Words(id="side")
+        self._blocks = AddressBlocks(environment.glyphs, id="blocks")
+        self._heading = TextView(id="heading")
+        self._side = TextView(id="side")
         self._on_it_rows = Rows(id="on-it", empty="Not read yet.")
-        self._lost_rows = Rows(id="lost", empty="No leaks seen.")
-        self._watched = Words(id="leaks-seen")
-        self._setup = Words(id="setup")
-        self._recreating = Words(id="recreating")
+        self._leak_rows = Rows(id="leaks", empty="No leaks seen.")
+        self._leak_notes = TextView(id="leaks-seen")
+        self._setup = TextView(id="setup")
+        self._recreating = TextView(id="recreating")
         self._find = FindLine("a holder, a stack, .52 or leaked")
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the map, and beside or instead of it the other panes."""
-        glyphs = self.around.glyphs
+        glyphs = self.environment.glyphs
         cells = Vertical(self._heading, self._blocks, self._grid, id="cells")
         self._blocks.can_focus = self._blocks.display = False
-        self._heading.can_focus = self._side.can_focus = self._watched.can_focus = False
+        self._heading.can_focus = self._side.can_focus = self._leak_notes.can_focus = False
         with Vertical(id="body"):
             yield Pane(MAP, NAMES[0], Horizontal(cells, self._side, id="map"), glyphs=glyphs, id="pane1")
             with Horizontal(id="rest"):
                 yield Pane(ON_IT, NAMES[1], self._on_it_rows, glyphs=glyphs, id="pane2")
                 with Vertical(id="more"):
-                    yield Pane(LOST, NAMES[2], self._watched, self._lost_rows, glyphs=glyphs, id="pane3")
+                    yield Pane(LEAKS, NAMES[2], self._leak_notes, self._leak_rows, glyphs=glyphs, id="pane3")
                     yield Pane(SETUP, NAMES[3], self._setup, glyphs=glyphs, id="pane4")
                     yield Pane(RECREATING, NAMES[4], self._recreating, glyphs=glyphs, id="pane5")
         yield self._find
@@ -109,61 +109,62 @@ class NetworkScreen(ConsoleScreen):
         """Begin at the map."""
         self._turn_to(MAP)
 
-    # What comes
+    # Content
 
     def on_screen_resume(self) -> None:
         """Catch up with what came while another screen was above this one."""
         self.watch_monitor_state(self.monitor_state)
 
     def watch_monitor_state(self, monitor_state: MonitorState) -> None:
-        """Show the network as it is now, or as it was last."""
+        """Show the network as it is now; if it was removed, its last state."""
         snapshot = monitor_state.snapshot.value
         if snapshot is None or not self.is_current:
             return
         account = next(
-            (each for each in snapshot.assessment.accounts if each.network.id == self.network_id), None
+            (account for account in snapshot.assessment.accounts if account.network.id == self.network_id),
+            None,
         )
-        self._is_gone = account is None
-        if account is not None and (account is not self._account or snapshot.snapshot is not self._seen):
-            self._account, self._seen = account, snapshot.snapshot
+        self._is_removed = account is None
+        if account is not None and (account is not self._account or snapshot.snapshot is not self._snapshot):
+            self._account, self._snapshot = account, snapshot.snapshot
             self.maps = map_network(account, monitor_state.leak_log.entries)
             self._place = min(self._place, max(0, len(self.maps) - 1))
             self._index = index_swarm_objects(
-                snapshot.snapshot.swarm, snapshot.snapshot.now, self.around.zone
+                snapshot.snapshot.swarm, snapshot.snapshot.now, self.environment.zone
             )
             self._on_it = find_attachments(account, snapshot.snapshot.swarm)
         self._show()
 
     def _show(self) -> None:
-        account, seen = self._account, self._seen
-        if account is None or seen is None:
-            self._side.say([says("This network is unknown.", UNKNOWN)])
+        account, snapshot = self._account, self._snapshot
+        if account is None or snapshot is None:
+            self._side.show([paragraph("This network is unknown.", UNKNOWN)])
             return
-        zone, more = self.around.zone, self.around.glyphs.more
+        zone, more = self.environment.zone, self.environment.glyphs.more
         self._show_map()
-        wanted = "" if self._shown == MAP else self._wanted.lower()
+        filter_text = "" if self._pane_number == MAP else self._filter_text.lower()
         is_large = any(address_map.blocks > 1 for address_map in self.maps) or len(self.maps) > 1
-        self._on_it_rows.show(*network.attached_rows(self._on_it, wanted, more, is_large=is_large))
+        self._on_it_rows.show(*network.attachment_rows(self._on_it, filter_text, more, is_large=is_large))
         entries = self.monitor_state.leak_log.on(account.network.id)
-        self._lost_rows.show(network.lost_rows(entries, seen.now, zone))
-        self._watched.say(network.seen_leaking(self.monitor_state.leak_log, seen.now, zone))
-        self._setup.say(network.facts(account, seen, zone))
-        self._recreating.say(network.recreation(account, self._on_it))
-        self._title(LOST).say(((plural(len(entries), "entry", "entries"), PLAIN),))
+        self._leak_rows.show(network.leak_rows(entries, snapshot.now, zone))
+        self._leak_notes.show(network.leak_notes(self.monitor_state.leak_log, snapshot.now, zone))
+        self._setup.show(network.facts(account, snapshot, zone))
+        self._recreating.show(network.recreation(account, self._on_it))
+        self._title(LEAKS).show(((plural(len(entries), "entry", "entries"), PLAIN),))
         if isinstance(self._on_it, Attachments):
             counts = " and ".join(
                 plural(len(self._on_it.of(kind)), kind) for kind in ("service", "container")
             )
-            self._title(ON_IT).say(((counts, PLAIN), *self._sought()))
+            self._title(ON_IT).show(((counts, PLAIN), *self._search_note()))
         self.refresh_bindings()
 
     def _seek(self) -> None:
         """Search once for each map and text: the available commands depend on it, and Textual asks for them often."""
-        subnet, wanted = self.subnet, self._wanted
-        if self._sought_in[0] is not subnet or self._sought_for != wanted:
-            found = subnet.find(wanted) if subnet is not None and wanted.strip() else None
+        subnet, filter_text = self.subnet, self._filter_text
+        if self._search[0] is not subnet or self._search_text != filter_text:
+            matches = subnet.find(filter_text) if subnet is not None and filter_text.strip() else None
             troubles = () if subnet is None else subnet.troubles()
-            self._sought_in, self._sought_for = (subnet, found, troubles), wanted
+            self._search, self._search_text = (subnet, matches, troubles), filter_text
 
     def _show_map(self) -> None:
         self._seek()
@@ -172,75 +173,80 @@ class NetworkScreen(ConsoleScreen):
             return
         subnets = f" ({self._place + 1} of {len(self.maps)})" if len(self.maps) > 1 else ""
         name = f"{account.network.name} {subnet.pool.subnet if subnet else ''}{subnets}".rstrip()
-        said: list[Span] = [("REMOVED ", BAD)] if self._is_gone else []
-        said += addresses.figures(account, self.around.glyphs)
-        self._title(MAP).say(tuple(said), name)
+        note: list[Span] = [("REMOVED ", BAD)] if self._is_removed else []
+        note += addresses.figures(account, self.environment.glyphs)
+        self._title(MAP).show(tuple(note), name)
         if subnet is None:
-            self._side.say(self._beside())
+            self._side.show(self._beside())
             return
         at_blocks = self.is_at_blocks
         self.set_class(at_blocks, "-blocks")
         self._blocks.display = self._heading.display = at_blocks
         self._grid.display = not at_blocks
         self._blocks.can_focus, self._grid.can_focus = at_blocks, not at_blocks
-        left, kept = (self._grid, self._blocks) if at_blocks else (self._blocks, self._grid)
-        if self.focused is left:
-            self.set_focus(kept)
-        self._heading.say([says(addresses.BLOCK_HEADINGS)])
-        found = self.found
-        self._blocks.show(subnet, found)
-        self._grid.show(subnet, found)
-        self._side.say(self._beside())
+        hidden_view, visible_view = (self._grid, self._blocks) if at_blocks else (self._blocks, self._grid)
+        if self.focused is hidden_view:
+            self.set_focus(visible_view)
+        self._heading.show([paragraph(addresses.BLOCK_HEADINGS)])
+        matches = self.matches
+        self._blocks.show(subnet, matches)
+        self._grid.show(subnet, matches)
+        self._side.show(self._beside())
 
     def _beside(self) -> list[Paragraph]:
         """Return what stands beside the map: the address under the cursor, the letters, the other panes."""
-        account, seen, subnet, index = self._account, self._seen, self.subnet, self._index
-        told: list[Paragraph] = []
-        if account is None or seen is None:
-            return told
-        if self._is_gone:
-            told += [says(network.vanished(account.network.name, seen, self.around.zone), BAD), EMPTY]
+        account, snapshot, subnet, index = self._account, self._snapshot, self.subnet, self._index
+        paragraphs: list[Paragraph] = []
+        if account is None or snapshot is None:
+            return paragraphs
+        if self._is_removed:
+            paragraphs += [
+                paragraph(network.removal_note(account.network.name, snapshot, self.environment.zone), BAD),
+                EMPTY,
+            ]
         if subnet is None or index is None:
-            return [*told, *network.facts(account, seen, self.around.zone)]
+            return [*paragraphs, *network.facts(account, snapshot, self.environment.zone)]
         if not self.is_at_blocks:
-            told += [*addresses.cell_says(subnet, self._grid.cursor, index), EMPTY]
-        if self._wanted:
-            told += [Paragraph(self._sought()), EMPTY]
-        letters = addresses.letters_of(self.around.glyphs)
+            paragraphs += [*addresses.cell_paragraphs(subnet, self._grid.cursor, index), EMPTY]
+        if self._filter_text:
+            paragraphs += [Paragraph(self._search_note()), EMPTY]
+        letters = addresses.letters_of(self.environment.glyphs)
         if self.is_at_blocks:
-            told.append(addresses.legend_line(subnet, letters))
+            paragraphs.append(addresses.legend_line(subnet, letters))
         else:
-            told += addresses.legend_columns(subnet, letters)
+            paragraphs += addresses.legend_columns(subnet, letters)
         outlook = addresses.outlook(self.monitor_state.trends.get(self.network_id))
-        notes = [says(f"Outlook: {outlook}.", BAD)] if outlook else []
+        notes = [paragraph(f"Outlook: {outlook}.", BAD)] if outlook else []
         notes += addresses.map_notes(subnet, len(account.elsewhere))
-        told += [EMPTY, *notes] if notes else []
+        paragraphs += [EMPTY, *notes] if notes else []
         if not self.has_class("-wide"):
-            told += [EMPTY, *self._other_panes()]
-        return told
+            paragraphs += [EMPTY, *self._other_panes()]
+        return paragraphs
 
     def _other_panes(self) -> list[Paragraph]:
         entries = len(self.monitor_state.leak_log.on(self.network_id))
         on_it = "unknown"
-        refused = 0
+        blocker_count = 0
         if isinstance(self._on_it, Attachments):
             on_it = ", ".join(plural(len(self._on_it.of(kind)), kind) for kind in ("service", "container"))
-            refused = len(self._on_it.with_impact(RecreationImpact.REFUSED))
+            blocker_count = len(self._on_it.with_impact(RecreationImpact.REFUSED))
         return [
-            says(f"On it: {on_it}", label="2"),
-            says(f"Leaks seen: {entries}", label="3"),
-            says("Setup", label="4"),
-            says("Impact of recreating" + (f": {refused} blocked" if refused else ""), label="5"),
+            paragraph(f"On it: {on_it}", label="2"),
+            paragraph(f"Leaks seen: {entries}", label="3"),
+            paragraph("Setup", label="4"),
+            paragraph(
+                "Impact of recreating" + (f": {blocker_count} blocked" if blocker_count else ""), label="5"
+            ),
         ]
 
-    def _sought(self) -> tuple[Span, ...]:
-        if not self._wanted:
+    def _search_note(self) -> tuple[Span, ...]:
+        if not self._filter_text:
             return ()
-        found = self.found
-        counted = "" if found is None or self._shown != MAP else f" {len(found)} found"
-        return ((f"  /{self._wanted}{counted}", MATCH),)
+        matches = self.matches
+        count = "" if matches is None or self._pane_number != MAP else f" {len(matches)} found"
+        return ((f"  /{self._filter_text}{count}", MATCH),)
 
-    # What it is about
+    # State
 
     @property
     def subnet(self) -> AddressMap | None:
@@ -253,29 +259,29 @@ class NetworkScreen(ConsoleScreen):
         return self.subnet is not None and self.subnet.blocks > 1 and not self._is_block_open
 
     @property
-    def found(self) -> Sequence[int] | None:
-        """The addresses that were found, in order; None where nothing is sought."""
-        return self._sought_in[1]
+    def matches(self) -> Sequence[int] | None:
+        """The addresses that match the search, in order; None without a search."""
+        return self._search[1]
 
     @property
     def stops(self) -> Sequence[int]:
         """The addresses that `n` goes through."""
-        if self.subnet is None or self._shown != MAP:
+        if self.subnet is None or self._pane_number != MAP:
             return ()
-        found = self.found
-        return self._sought_in[2] if found is None else found
+        matches = self.matches
+        return self._search[2] if matches is None else matches
 
     @property
     def service_id(self) -> str:
         """The service under the cursor; nothing where there is none."""
-        if self._shown == ON_IT:
+        if self._pane_number == ON_IT:
             row = self._on_it_rows.current
             return (
                 row.value.id
                 if row and isinstance(row.value, Attachment) and row.value.kind == "service"
                 else ""
             )
-        if self._shown != MAP or self.subnet is None or self.is_at_blocks or self._index is None:
+        if self._pane_number != MAP or self.subnet is None or self.is_at_blocks or self._index is None:
             return ""
         for holder in self.subnet.cell(self._grid.cursor).holders:
             if holder.id in self._index.services:
@@ -288,19 +294,19 @@ class NetworkScreen(ConsoleScreen):
     def _title(self, number: int) -> Title:
         return self.query_one(f"#pane{number}", Pane).title
 
-    # What is done
+    # Messages and actions
 
     def on_address_grid_moved(self) -> None:
         """Describe the address under the cursor."""
-        self._side.say(self._beside())
+        self._side.show(self._beside())
         self.refresh_bindings()
 
-    def on_row_view_moved(self) -> None:
-        """What can be done may be something else now."""
+    def on_row_view_highlighted(self) -> None:
+        """Update the commands: they depend on the row."""
         self.refresh_bindings()
 
-    def on_row_view_chosen(self, event: RowView.Chosen) -> None:
-        """Open a block, or tell why a service does not run."""
+    def on_row_view_selected(self, event: RowView.Selected) -> None:
+        """Open a block, or the explanation why a service does not run."""
         if event.rows is self._blocks and self.subnet is not None:
             self._is_block_open = True
             if self._grid.block != event.index:
@@ -310,25 +316,25 @@ class NetworkScreen(ConsoleScreen):
         elif event.rows is self._on_it_rows and self.service_id:
             self.action_why()
 
-    def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
-        """Find it."""
-        self._wanted = event.text
-        self._on_it_rows.select_others()
+    def on_find_line_changed(self, event: FindLine.Changed) -> None:
+        """Search the map for the text, or filter the list."""
+        self._filter_text = event.text
+        self._on_it_rows.reset_selection()
         self._show()
 
     def on_find_line_closed(self) -> None:
-        """Go on where it was."""
-        self._turn_to(self._shown)
-        found = self.found
-        if found and self._shown == MAP and self._grid.cursor not in found:
-            self.action_next_found(1)
+        """Return to the pane, with the cursor on a match."""
+        self._turn_to(self._pane_number)
+        matches = self.matches
+        if matches and self._pane_number == MAP and self._grid.cursor not in matches:
+            self.action_next_match(1)
 
     def action_find(self) -> None:
         """Let the operator type what to find."""
         self._find.open()
 
-    def action_next_found(self, direction: int) -> None:
-        """Go to the next address that was found, or that leaked."""
+    def action_next_match(self, direction: int) -> None:
+        """Go to the next match, or without a search to the next leaked address."""
         if self._grid.go_next(self.stops, direction) and self.is_at_blocks:
             self._is_block_open = True
             self._show()
@@ -342,19 +348,19 @@ class NetworkScreen(ConsoleScreen):
         self._turn_to(MAP)
 
     def action_why(self) -> None:
-        """Tell why the service under the cursor does not run."""
+        """Ask the app to open the explanation of the service under the cursor."""
         self.post_message(OpenWhy(self.service_id))
 
     def action_copy(self) -> None:
-        """Copy what the pane says."""
-        said = {
+        """Copy the text of the current pane."""
+        text = {
             MAP: self._side.text,
             ON_IT: self._on_it_rows.text,
-            LOST: self._lost_rows.text,
+            LEAKS: self._leak_rows.text,
             SETUP: self._setup.text,
             RECREATING: self._recreating.text,
-        }[self._shown]
-        copy(self, said)
+        }[self._pane_number]
+        copy(self, text)
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
@@ -363,13 +369,13 @@ class NetworkScreen(ConsoleScreen):
 
     def action_turn(self, by: int) -> None:
         """Go to the next pane, or the one before."""
-        self._turn_to((self._shown - 1 + by) % RECREATING + 1)
+        self._turn_to((self._pane_number - 1 + by) % RECREATING + 1)
 
     def action_back(self) -> None:
-        """Go back by one step."""
-        if self._wanted:
+        """Drop the search, else return to the map, else close the block, else close the screen."""
+        if self._filter_text:
             self._find.clear()
-        elif self._shown != MAP and not self.has_class("-wide"):
+        elif self._pane_number != MAP and not self.has_class("-wide"):
             self._turn_to(MAP)
         elif self._is_block_open and self.subnet is not None and self.subnet.blocks > 1:
             self._is_block_open = False
@@ -380,8 +386,8 @@ class NetworkScreen(ConsoleScreen):
             self.app.pop_screen()
 
     def _turn_to(self, number: int) -> None:
-        self._shown = number
-        for each in range(1, RECREATING + 1):
-            self.set_class(each == number, f"-at{each}")
+        self._pane_number = number
+        for pane_number in range(1, RECREATING + 1):
+            self.set_class(pane_number == number, f"-at{pane_number}")
         self._show()
         self.query_one(f"#pane{number}", Pane).enter()

@@ -12,13 +12,12 @@ from textual.widget import Widget
 from console.diagnosis.values import Finding
 from console.journal.summary import LogFinding
 from console.runbook.run.view import StoredRun
-from screens.present.findings import finding_says
-from screens.present.quiet import report_says
+from screens.present.findings import finding_paragraphs
+from screens.present.quiet import report_paragraphs
 from screens.tui.dialogs import TextDialog
 from screens.tui.environment import ConsoleEnvironment, OpenJournal, OpenNetwork, OpenRun
 from screens.tui.keys import Command, bindings
-from screens.tui.panes.base import MonitorPane
-from screens.tui.panes.lists import FindingsPane, JournalPane, QuietPane, RunPane
+from screens.tui.panes.lists import FindingsPane, JournalPane, MonitorPane, QuietPane, RunPane
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
@@ -27,7 +26,7 @@ KEYS: tuple[Command, ...] = (
     Command("find", "slash", "Filter rows", "filter"),
     Command("app.show_why", "w", "Why services do not run", "why"),
     Command("app.show_journal", "d", "dockerd's log, explained", "dockerd"),
-    Command("forget", "escape", "Clear the filter", "all", when=lambda screen: bool(screen.sought)),
+    Command("forget", "escape", "Clear the filter", "all", when=lambda screen: bool(screen.filter_text)),
 )
 
 
@@ -39,43 +38,45 @@ class OverviewScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    sought: var[str] = var("", bindings=True)
+    filter_text: var[str] = var("", bindings=True)
     """The filter, in lower case."""
     run: var[StoredRun | None] = var(None)
     """The maintenance run that is under way, or the last one."""
 
-    def __init__(self, around: ConsoleEnvironment) -> None:
-        super().__init__(around)
+    def __init__(self, environment: ConsoleEnvironment) -> None:
+        super().__init__(environment)
         self._find = FindLine("a network, a service, a stack")
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the panes."""
         with Grid():
             for pane in (Overlays, FindingsPane, JournalPane, QuietPane):
-                yield pane(self.around).data_bind(OverviewScreen.monitor_state, OverviewScreen.sought)
-            yield RunPane(self.around).data_bind(OverviewScreen.run)
+                yield pane(self.environment).data_bind(
+                    OverviewScreen.monitor_state, OverviewScreen.filter_text
+                )
+            yield RunPane(self.environment).data_bind(OverviewScreen.run)
         yield self._find
 
     def on_mount(self) -> None:
-        """Begin at the overlays."""
-        self.watch(self.app, "run_shown", partial(setattr, self, "run"))
+        """Follow the app's run, and begin at the overlays."""
+        self.watch(self.app, "current_run", partial(setattr, self, "run"))
         self.panes[0].enter()
 
     @property
-    def entered(self) -> MonitorPane | None:
+    def active_pane(self) -> MonitorPane | None:
         """The pane that keys go to."""
         return next(
             (monitor_pane for monitor_pane in self.query(MonitorPane) if monitor_pane.has_class("-entered")),
             None,
         )
 
-    def on_row_view_moved(self) -> None:
-        """What can be done may be something else now."""
+    def on_row_view_highlighted(self) -> None:
+        """Update the commands: they depend on the row."""
         self.refresh_bindings()
 
-    def on_row_view_chosen(self) -> None:
+    def on_row_view_selected(self) -> None:
         """Open what the cursor is on: a network, a finding, dockerd's log, the checks."""
-        pane = self.entered
+        pane = self.active_pane
         row = pane.rows.current if pane is not None else None
         if pane is None or row is None:
             return
@@ -83,12 +84,12 @@ class OverviewScreen(ConsoleScreen):
             case OverlayLine(figures=line):
                 self.post_message(OpenNetwork(line.network_id))
             case Finding() as finding:
-                self.app.push_screen(TextDialog("Finding", finding_says(finding), self.around))
+                self.app.push_screen(TextDialog("Finding", finding_paragraphs(finding), self.environment))
             case LogFinding(signature=signature):
                 self.post_message(OpenJournal(signature.id))
             case _ if isinstance(pane, QuietPane) and self.monitor_state.quiet.value is not None:
                 self.app.push_screen(
-                    TextDialog("Quiet?", report_says(self.monitor_state.quiet.value), self.around)
+                    TextDialog("Quiet?", report_paragraphs(self.monitor_state.quiet.value), self.environment)
                 )
             case StoredRun():
                 self.post_message(OpenRun())
@@ -102,16 +103,16 @@ class OverviewScreen(ConsoleScreen):
         self._find.open()
 
     def action_forget(self) -> None:
-        """Show everything again."""
+        """Clear the filter and hide its line."""
         self._find.clear()
         self._find.remove_class("-open")
 
-    def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
-        """Show the rows that match."""
-        self.sought = event.text.strip().lower()
+    def on_find_line_changed(self, event: FindLine.Changed) -> None:
+        """Show only the rows that contain the text."""
+        self.filter_text = event.text.strip().lower()
 
     def on_find_line_closed(self) -> None:
-        """Go on where it was."""
-        pane = self.entered
+        """Return the keys to the pane that had them."""
+        pane = self.active_pane
         if pane is not None:
             pane.enter()

@@ -17,6 +17,9 @@ from console.runbook.runner.starting import Progress, decide, silent
 from console.runbook.store.folders import run_folders
 from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
 
+EVERY_S = 3.0
+"""How often to check whether another run has started."""
+
 
 @dataclass
 class Decider:
@@ -28,65 +31,61 @@ class Decider:
     is_cut_short: bool = False
     """Whether a decision was interrupted, and how far it came is unknown."""
 
-    async def __call__(self, request: DecisionRequest, tell: Progress = silent) -> None:
-        """Decide what was asked, for the question, the attempt and the plan that were shown. Raises Declined and HostError.
+    async def __call__(self, request: DecisionRequest, progress: Progress = silent) -> None:
+        """Decide for the question, the attempt and the plan on the screen. Raises Declined and HostError.
 
         RunnerNotStarted is one of these: then the decision is stored, but no runner has acted on it yet.
         """
         self.is_cut_short = True
         try:
-            await decide(self.folder, request, self.who, self.clock, tell)
+            await decide(self.folder, request, self.who, self.clock, progress)
         except Exception:
             self.is_cut_short = False
             raise
         self.is_cut_short = False
 
 
-EVERY_S = 3.0
-"""How often to check whether another run has started."""
-
-
-async def shown_runs(state: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
+async def follow_runs(state: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
     """Yield the run that matters, and again whenever anything in it changes or another run starts.
 
     Unknown if runs cannot be read; nothing before the first run.
     """
-    failed: Unknown | None = None
+    failure: Unknown | None = None
     while True:
         try:
             runs = await asyncio.to_thread(run_folders, state)
             folder = await asyncio.to_thread(newest, state)
             async with aclosing(_until_another(state, folder, runs, clock)) as views:
                 async for view in views:
-                    failed = None
+                    failure = None
                     yield view
         except Declined:
             now = await asyncio.to_thread(_unreadable, state)
-            if now is not None and now != failed:
+            if now is not None and now != failure:
                 yield now
-            failed = now
+            failure = now
         except HostError as error:
             now = unknown_from(error)
-            if now != failed:
+            if now != failure:
                 yield now
-            failed = now
+            failure = now
         await clock.sleep(EVERY_S)
 
 
-async def shown_run_in(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
+async def follow_run(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun | Unknown, None]:
     """Yield one run, and again whenever anything in it changes, until it is over. Unknown while it cannot be read."""
-    failed: Unknown | None = None
+    failure: Unknown | None = None
     while True:
         try:
-            async with aclosing(watch(folder, clock)) as pictures:
-                async for picture in pictures:
-                    failed = None
-                    yield picture
+            async with aclosing(watch(folder, clock)) as stored_runs:
+                async for stored_run in stored_runs:
+                    failure = None
+                    yield stored_run
         except HostError as error:
             now = unknown_from(error)
-            if now != failed:
+            if now != failure:
                 yield now
-            failed = now
+            failure = now
         else:
             return
         await clock.sleep(EVERY_S)
@@ -104,30 +103,30 @@ async def _until_another(
     state: Path, folder: Path, runs: tuple[Path, ...], clock: Clock
 ) -> AsyncGenerator[StoredRun, None]:
     """Yield a run until another one begins, or until it is over."""
-    async with aclosing(watch(folder, clock)) as pictures:
-        coming = asyncio.ensure_future(anext(pictures))
+    async with aclosing(watch(folder, clock)) as stored_runs:
+        next_run = asyncio.ensure_future(anext(stored_runs))
         try:
             while True:
-                await asyncio.wait({coming}, timeout=EVERY_S)
-                if coming.done():
+                await asyncio.wait({next_run}, timeout=EVERY_S)
+                if next_run.done():
                     try:
-                        stored_run = coming.result()
+                        stored_run = next_run.result()
                     except StopAsyncIteration:
                         break
                     yield stored_run
-                    coming = asyncio.ensure_future(anext(pictures))
+                    next_run = asyncio.ensure_future(anext(stored_runs))
                 elif await asyncio.to_thread(run_folders, state) != runs:
                     return
         finally:
-            coming.cancel()
+            next_run.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration, HostError):
-                await coming
+                await next_run
     while await asyncio.to_thread(run_folders, state) == runs:
         await clock.sleep(EVERY_S)
 
 
-def planned_run(now: datetime) -> StoredRun | Unknown:
-    """Return the run that would begin now, as the runbook tells it; blocks. Unknown where that cannot be read."""
+def preview_run(now: datetime) -> StoredRun | Unknown:
+    """Return the run that would begin now, by the runbook; blocks. Unknown where that cannot be read."""
     # Checking a runbook loads every action; showing runs does not need that.
     from console.runbook.language.file import read_runbook  # noqa: PLC0415 - see above
     from console.runbook.runner.creation import preview_run  # noqa: PLC0415 - see above

@@ -1,4 +1,4 @@
-"""The maintenance run: its steps, what each does and did, and the question to the operator."""
+"""The maintenance run: its steps, what each does and did, and the open question."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -14,23 +14,23 @@ from console.errors import RunnerNotStarted, Unknown, VipconsoleError
 from console.runbook.run.decisions import QuestionView
 from console.runbook.run.view import StepState, StepView, StoredRun
 from screens.present.run import (
-    asked,
-    asked_to_stop,
     current_place,
     headline,
-    question_says,
+    open_question,
+    question_paragraphs,
     standing,
     step_rows,
+    stop_offer,
 )
-from screens.present.run_step import step_says
-from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, says
+from screens.present.run_step import step_paragraphs
+from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, paragraph
 from screens.tui.environment import ConsoleEnvironment, copy
 from screens.tui.keys import Command, bindings
-from screens.tui.run_follower import planned_run
+from screens.tui.run_follower import preview_run
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import AnswerLine
-from screens.tui.widgets.line_view import wrapped
-from screens.tui.widgets.pane import Pane, Words
+from screens.tui.widgets.line_view import wrap
+from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.rows import Rows, RowView
 
 STEPS, STEP = 1, 2
@@ -62,7 +62,7 @@ KEYS: tuple[Command, ...] = (
 class RunbookScreen(ConsoleScreen):
     """A run, or the runbook before any run. The screen's owner hands it each newer state of the run (`take`).
 
-    It decides nothing: an answer is posted as `AnswerLine.Decided`, and why it was not taken is handed back (`refuse`).
+    It decides nothing: an answer is posted as `AnswerLine.Submitted`, and the reason of a refusal is handed back (`refuse`).
     With `may_decide=False` nothing can be answered.
     """
 
@@ -73,30 +73,30 @@ class RunbookScreen(ConsoleScreen):
     run: var[StoredRun | Unknown] = var(NO_RUN)
     """The newest state of the run, or why there is none."""
 
-    def __init__(self, around: ConsoleEnvironment, *, may_decide: bool = False) -> None:
-        super().__init__(around)
+    def __init__(self, environment: ConsoleEnvironment, *, may_decide: bool = False) -> None:
+        super().__init__(environment)
         self.may_decide = may_decide
-        self._head = Words(id="head")
+        self._head = TextView(id="head")
         self._head.can_focus = False
         self._rows = Rows(id="steps", empty="There are no steps.")
-        self._told = Words(id="step")
-        self._note = Words(id="note")
+        self._step_text = TextView(id="step")
+        self._note = TextView(id="note")
         self._note.can_focus = False
-        self._said = ""
-        """Why the last answer did not count."""
-        self._answer = AnswerLine(around.clock, may_answer=may_decide)
+        self._rejection = ""
+        """Why the last answer was not accepted."""
+        self._answer = AnswerLine(environment.clock, may_answer=may_decide)
         self._is_stopping = False
-        """Whether it is asked whether to stop the run."""
-        self._is_led = True
-        """Whether the cursor goes along with the run."""
+        """Whether the question is whether to stop the run."""
+        self._follows_run = True
+        """Whether the cursor moves with the current step."""
 
     def compose_body(self) -> Iterable[Widget]:
-        """Lay out the steps beside the one that is looked at, and below them what is asked."""
-        glyphs = self.around.glyphs
+        """Lay out the steps beside the text of one, and the question below."""
+        glyphs = self.environment.glyphs
         yield self._head
         with Horizontal(id="body"):
             yield Pane(STEPS, "Steps", self._rows, glyphs=glyphs, id="pane1")
-            yield Pane(STEP, "Step", self._told, glyphs=glyphs, id="pane2")
+            yield Pane(STEP, "Step", self._step_text, glyphs=glyphs, id="pane2")
         yield self._note
         yield self._answer
 
@@ -108,18 +108,18 @@ class RunbookScreen(ConsoleScreen):
             self._read_runbook()
 
     def take(self, run: StoredRun | Unknown | None) -> None:
-        """Show a run from now on, where there is one."""
+        """Show a newer state of the run, unless there is none."""
         if run is not None:
             self.run = run
 
     @work(group="runbook", description="reads the runbook")
     async def _read_runbook(self) -> None:
-        planned = await asyncio.to_thread(planned_run, self.around.clock.now())
+        preview = await asyncio.to_thread(preview_run, self.environment.clock.now())
         if self.run is NO_RUN:
-            self.run = planned
+            self.run = preview
 
     def watch_run(self) -> None:
-        """Show the newest."""
+        """Show the newest state of the run."""
         if self.is_attached and self._rows.is_attached:
             self._show()
 
@@ -130,40 +130,40 @@ class RunbookScreen(ConsoleScreen):
 
     @property
     def can_answer(self) -> bool:
-        """Whether something is asked that may be answered here."""
-        return self.may_decide and not isinstance(self.run, Unknown) and asked(self.run) is not None
+        """Whether there is an open question that may be answered here."""
+        return self.may_decide and not isinstance(self.run, Unknown) and open_question(self.run) is not None
 
     @property
     def can_stop(self) -> bool:
-        """Whether the run can be stopped here though it asks nothing."""
+        """Whether the run can be stopped here while it has no open question."""
         run = self.run
         if not self.may_decide or isinstance(run, Unknown):
             return False
-        return asked(run) is None and asked_to_stop(run) is not None
+        return open_question(run) is None and stop_offer(run) is not None
 
     def refuse(self, error: VipconsoleError) -> None:
-        """Say why the last decision was not taken, until the next one begins."""
-        self._said = why_not(error)
+        """Show why the last decision was refused, until the next answer begins."""
+        self._rejection = why_not(error)
         self._show()
 
     def _show(self) -> None:
-        run, clock = self.run, self.around.clock
+        run, clock = self.run, self.environment.clock
         if isinstance(run, Unknown):
             self._rows.show([], "Nothing to show.")
-            told = [says(run.reason, UNKNOWN)]
-            self._told.say([*told, *([says(run.hint, label="do  ")] if run.hint else [])])
+            paragraphs = [paragraph(run.reason, UNKNOWN)]
+            self._step_text.show([*paragraphs, *([paragraph(run.hint, label="do  ")] if run.hint else [])])
             self._ask(None)
             self._take_note("")
-            self._head.say([says("No run")])
+            self._head.show([paragraph("No run")])
             return
-        is_led = self._is_led
-        self._rows.show(step_rows(run.view, self.around.glyphs))
-        if is_led and run.view.steps:
+        follows_run = self._follows_run
+        self._rows.show(step_rows(run.view, self.environment.glyphs))
+        if follows_run and run.view.steps:
             self._rows.go(current_place(run.view))
-            self._is_led = True
-        self._head.say([Paragraph(headline(run, clock.now()))])
+            self._follows_run = True
+        self._head.show([Paragraph(headline(run, clock.now()))])
         self._is_stopping = self._is_stopping and self.can_stop
-        self._ask(asked_to_stop(run) if self._is_stopping else asked(run))
+        self._ask(stop_offer(run) if self._is_stopping else open_question(run))
         self._take_note(standing(run))
         self._explain()
 
@@ -171,66 +171,68 @@ class RunbookScreen(ConsoleScreen):
         self._answer.ask(question)
         if question is None:
             return
-        told = list(question_says(question, self.around.clock.now()))
+        paragraphs = list(question_paragraphs(question, self.environment.clock.now()))
         if not self.may_decide and not isinstance(self.run, Unknown):
-            told[1:2] = [
-                says(f"To answer, run as root: `vipconsole attach {self.run.view.header.run_id}`", STRONG)
+            paragraphs[1:2] = [
+                paragraph(
+                    f"To answer, run as root: `vipconsole attach {self.run.view.header.run_id}`", STRONG
+                )
             ]
-        _fit(self.query_one("#question", Words), told, self.size.width)
+        _fit(self.query_one("#question", TextView), paragraphs, self.size.width)
 
     def _take_note(self, note: str) -> None:
-        told = [says(note, STRONG)] if note else []
-        if self._said:
-            told.append(says(self._said, BAD))
-        self._note.display = bool(told)
-        _fit(self._note, told, self.size.width)
+        paragraphs = [paragraph(note, STRONG)] if note else []
+        if self._rejection:
+            paragraphs.append(paragraph(self._rejection, BAD))
+        self._note.display = bool(paragraphs)
+        _fit(self._note, paragraphs, self.size.width)
 
     def _explain(self) -> None:
         row = self._rows.current
         if row is None or not isinstance(row.value, StepView) or isinstance(self.run, Unknown):
             return
-        at_end = self._told.is_at_end
-        self._told.say(step_says(self.run, row.value))
+        at_end = self._step_text.is_at_end
+        self._step_text.show(step_paragraphs(self.run, row.value))
         if at_end and row.value.state is StepState.RUNNING:
-            self._told.to_end()
-        self.query_one("#pane2", Pane).title.say((), row.value.id)
+            self._step_text.to_end()
+        self.query_one("#pane2", Pane).title.show((), row.value.id)
         self.refresh_bindings()
 
-    def on_row_view_moved(self) -> None:
-        """Describe the step under the cursor. An operator who moves away from the current step is not led back to it."""
+    def on_row_view_highlighted(self) -> None:
+        """Describe the step under the cursor. If that is not the current step, the cursor stays there."""
         if not isinstance(self.run, Unknown):
-            self._is_led = self._rows.cursor == current_place(self.run.view)
+            self._follows_run = self._rows.cursor == current_place(self.run.view)
         self._explain()
 
-    def on_row_view_chosen(self, event: RowView.Chosen) -> None:
-        """Let the step be read."""
+    def on_row_view_selected(self, event: RowView.Selected) -> None:
+        """Focus the text of the step."""
         del event
         self.action_pane(STEP)
 
-    def on_answer_line_left(self) -> None:
-        """Go on at the steps."""
-        self._is_stopping, self._said = False, ""
+    def on_answer_line_closed(self) -> None:
+        """Drop the question to stop and the last refusal, and return to the steps."""
+        self._is_stopping, self._rejection = False, ""
         self._show()
         self.action_pane(STEPS)
 
     def on_resize(self) -> None:
-        """Use the room there is."""
+        """Fit the question and the note to the new width."""
         if self._rows.is_attached:
             self._show()
 
     def on_answer_line_misread(self, event: AnswerLine.Misread) -> None:
-        """Say why it is none, where the operator looks."""
-        self._said = event.sentence
+        """Show beside the question why the text is no answer."""
+        self._rejection = event.sentence
         self._show()
 
     def action_current(self) -> None:
-        """Go to the step that matters now, and along with the run."""
+        """Go to the current step, and follow the run."""
         if not isinstance(self.run, Unknown):
             self._rows.go(current_place(self.run.view))
 
     def action_answer(self) -> None:
         """Let the operator answer."""
-        self._said = ""
+        self._rejection = ""
         self._show()
         self._answer.begin()
 
@@ -240,18 +242,18 @@ class RunbookScreen(ConsoleScreen):
         self.action_answer()
 
     def action_copy(self) -> None:
-        """Copy what is said of the step."""
-        copy(self, self._told.text)
+        """Copy the text of the step."""
+        copy(self, self._step_text.text)
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if STEPS <= number <= STEP:
-            for each in (STEPS, STEP):
-                self.set_class(each == number, f"-at{each}")
+            for pane_number in (STEPS, STEP):
+                self.set_class(pane_number == number, f"-at{pane_number}")
             self.query_one(f"#pane{number}", Pane).enter()
 
     def action_back(self) -> None:
-        """Go back by one step."""
+        """On a narrow screen return to the steps, else close the screen."""
         if self.has_class("-narrow") and self.has_class("-at2"):
             self.action_pane(STEPS)
         else:
@@ -266,8 +268,8 @@ def why_not(error: VipconsoleError) -> str:
     return f"{what} {error.sentence} {error.hint}".rstrip()
 
 
-def _fit(words: Words, told: Sequence[Paragraph], width: int) -> None:
-    """Show it in as many lines as it needs, up to a few."""
-    lines = sum(1 for paragraph in told for _ in wrapped(paragraph, max(1, width - 3)))
-    words.styles.height = max(1, min(lines, MOST_LINES))
-    words.say(told)
+def _fit(text_view: TextView, paragraphs: Sequence[Paragraph], width: int) -> None:
+    """Show paragraphs in as many lines as they need, up to `MOST_LINES`."""
+    lines = sum(1 for entry in paragraphs for _ in wrap(entry, max(1, width - 3)))
+    text_view.styles.height = max(1, min(lines, MOST_LINES))
+    text_view.show(paragraphs)

@@ -11,12 +11,12 @@ from textual.widget import Widget
 
 from console.monitor.values import MonitorState
 from screens.tui.environment import ConsoleEnvironment
-from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.bars import Header, KeyLine
 from screens.tui.widgets.pane import Pane
 
-NARROW, FOLDED, WIDE = 0, 76, 120
-"""Columns from which a screen shows one pane at a time, its panes folded, everything."""
+NARROW, MEDIUM, WIDE = 0, 76, 120
+"""Columns from which a screen shows one pane at a time, several panes, all of them."""
 LOW, TALL = 0, 22
 """Lines from which several panes have room above each other."""
 
@@ -35,36 +35,36 @@ KEYS: tuple[Command, ...] = (
 )
 
 
-class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
-    """A screen over the newest scene.
+class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
+    """A screen over the newest monitor state.
 
-    Widgets bound to `monitor_state` by `data_bind` get each scene; they report by posting messages.
+    Widgets bound to `monitor_state` by `data_bind` get each newer state; they report by posting messages.
     """
 
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     # Textual declares these two as variables of an instance.
-    HORIZONTAL_BREAKPOINTS = [(NARROW, "-narrow"), (FOLDED, "-folded"), (WIDE, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(NARROW, "-narrow"), (MEDIUM, "-medium"), (WIDE, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(LOW, "-low"), (TALL, "-tall")]  # noqa: RUF012
 
     monitor_state: var[MonitorState] = var(MonitorState())
 
-    def __init__(self, around: ConsoleEnvironment) -> None:
+    def __init__(self, environment: ConsoleEnvironment) -> None:
         super().__init__()
-        self.around = around
+        self.environment = environment
 
     def compose(self) -> ComposeResult:
         """Lay out the header, what the screen is about, and its keys."""
-        yield Header(self.around).data_bind(ConsoleScreen.monitor_state)
+        yield Header(self.environment).data_bind(ConsoleScreen.monitor_state)
         yield from self.compose_body()
-        yield KeyLine(is_ascii=self.around.is_ascii)
+        yield KeyLine(is_ascii=self.environment.is_ascii)
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the widgets between the header and the keys."""
         return ()
 
     def on_mount(self) -> None:
-        """Follow the app's scene."""
+        """Follow the monitor state of the app."""
         self.watch(self.app, "monitor_state", self._take)
 
     def _take(self, monitor_state: MonitorState) -> None:
@@ -84,6 +84,6 @@ class ConsoleScreen(Commanded, Screen[None], inherit_bindings=False):
     def action_next_pane(self, by: int) -> None:
         """Go to the next pane, or to the one before."""
         panes = self.panes
-        at = next((place for place, each in enumerate(panes) if each.has_class("-entered")), -by)
+        at = next((place for place, pane in enumerate(panes) if pane.has_class("-entered")), -by)
         if panes:
             panes[(at + by) % len(panes)].enter()

@@ -1,4 +1,4 @@
-"""The terminal that the console is shown on: it is given back as it was, however the console ends."""
+"""The terminal of the console: its state is restored, however the console ends."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def show(make: Callable[[], ConsoleApp]) -> int:
 async def _show(make: Callable[[], ConsoleApp]) -> int:
     app = make()
     ending = _Ending(app, asyncio.get_running_loop())
-    with ending.handled():
+    with ending.handle_signals():
         code = await app.run_async()
     if ending.code:
         # Whatever else went wrong went wrong because the terminal was taken away.
@@ -51,7 +51,7 @@ def _give_up_output() -> None:
 
 
 class _Ending:
-    """Ends the console when the process is told to end."""
+    """Ends the console when the process gets a signal to end."""
 
     def __init__(self, app: App[int], loop: asyncio.AbstractEventLoop) -> None:
         self._app = app
@@ -59,16 +59,16 @@ class _Ending:
         self.code = 0
 
     @contextmanager
-    def handled(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Handle the signals that end a process."""
         # Not by the loop's own handlers: the loop itself may wait for a terminal that takes nothing any more.
-        before = {signals: signal.signal(signals, self._begin) for signals in ENDING}
+        before = {number: signal.signal(number, self._begin) for number in ENDING}
         self._attributes = termios.tcgetattr(INPUT)
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _begin(self, number: int, _: object) -> None:
         if self.code:

@@ -16,12 +16,12 @@ from console.errors import UsageError
 from console.journal.matching import LogEvent
 from console.monitor.values import Log, MonitorState
 from screens.present import why
-from screens.present.text import MATCH, PLAIN, UNKNOWN, Paragraph, says
+from screens.present.text import MATCH, PLAIN, UNKNOWN, Paragraph, paragraph
 from screens.tui.environment import ConsoleEnvironment, OpenNetwork, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
-from screens.tui.widgets.pane import Pane, Words
+from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.rows import Rows, RowView
 
 SERVICES, ANSWER = 1, 2
@@ -49,28 +49,28 @@ class WhyScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    def __init__(self, around: ConsoleEnvironment, service_id: str = "") -> None:
-        super().__init__(around)
+    def __init__(self, environment: ConsoleEnvironment, service_id: str = "") -> None:
+        super().__init__(environment)
         self._services = Rows(id="services", empty="Not read yet.", is_worst_first=True)
-        self._told = Words(id="told")
+        self._explanation = TextView(id="explanation")
         self._find = FindLine("a service or a stack")
         self._service_id = service_id
-        self._seen: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._log: Log | None = None
         self._answer: WhyAnswer | None = None
-        self._wanted = ""
+        self._filter_text = ""
         self._is_explaining = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out services and the explanation of one."""
-        glyphs = self.around.glyphs
+        glyphs = self.environment.glyphs
         with Horizontal(id="body"):
             yield Pane(SERVICES, "Services", self._services, glyphs=glyphs, id="pane1")
-            yield Pane(ANSWER, "Why", self._told, glyphs=glyphs, id="pane2")
+            yield Pane(ANSWER, "Why", self._explanation, glyphs=glyphs, id="pane2")
         yield self._find
 
     def on_mount(self) -> None:
-        """Begin at the services, or at the answer where one was asked about."""
+        """Begin at the services, or at the explanation of a chosen one."""
         self.action_pane(ANSWER if self._service_id else SERVICES)
 
     def on_screen_resume(self) -> None:
@@ -78,72 +78,72 @@ class WhyScreen(ConsoleScreen):
         self.watch_monitor_state(self.monitor_state)
 
     def watch_monitor_state(self, monitor_state: MonitorState) -> None:
-        """Explain what was seen last."""
+        """Explain the newest snapshot, unless that is done already."""
         snapshot, log = monitor_state.snapshot.value, monitor_state.log.value
         if snapshot is None or not self.is_current:
             return
-        if snapshot.snapshot is not self._seen or log is not self._log:
-            self._seen, self._log = snapshot.snapshot, log
+        if snapshot.snapshot is not self._snapshot or log is not self._log:
+            self._snapshot, self._log = snapshot.snapshot, log
             if not self._is_explaining:
                 self._is_explaining = True
                 self._explain_newest()
         else:
             self._show()
 
-    @work(group="explaining", description="explains what was seen last")
+    @work(group="explaining", description="explains the newest snapshot")
     async def _explain_newest(self) -> None:
         """Explain on a thread, because a large swarm takes noticeable time; one at a time, the newest next."""
         try:
-            seen: Snapshot | None = None
+            snapshot: Snapshot | None = None
             log: Log | None = None
-            while self._seen is not None and (seen is not self._seen or log is not self._log):
-                seen, log = self._seen, self._log
+            while self._snapshot is not None and (snapshot is not self._snapshot or log is not self._log):
+                snapshot, log = self._snapshot, self._log
                 try:
-                    self._answer = await asyncio.to_thread(self._answer_to, seen, log)
+                    self._answer = await asyncio.to_thread(self._answer_to, snapshot, log)
                 except UsageError as error:
-                    self._told.say([says(error.sentence, UNKNOWN)])
+                    self._explanation.show([paragraph(error.sentence, UNKNOWN)])
                 else:
                     self._show()
         finally:
             self._is_explaining = False
 
-    def _answer_to(self, seen: Snapshot, log: Log | None) -> WhyAnswer:
+    def _answer_to(self, snapshot: Snapshot, log: Log | None) -> WhyAnswer:
         events = (line.meaning for line in log.lines) if log is not None else ()
         lines = last_lines(event for event in events if isinstance(event, LogEvent))
-        return explain(seen, self.around.settings.thresholds, (), lines)
+        return explain(snapshot, self.environment.settings.thresholds, (), lines)
 
     def _show(self) -> None:
         answer = self._answer
         if answer is None:
             return
-        rows = why.service_rows(answer, self._wanted.lower())
-        empty = "No service matches." if self._wanted else answer.headline
+        rows = why.service_rows(answer, self._filter_text.lower())
+        empty = "No service matches." if self._filter_text else answer.headline
         self._services.show(rows, empty)
         if self._service_id:
-            places = [place for place, each in enumerate(rows) if each.key == self._service_id]
+            places = [place for place, row in enumerate(rows) if row.key == self._service_id]
             if places:
                 self._services.go(places[0])
             else:
                 self.notify("This service was removed.", markup=False)
             self._service_id = ""
         tone = why.STANDING_TONES[answer.standing]
-        sought = ((f"  /{self._wanted}", MATCH),) if self._wanted else ()
-        self.query_one("#pane1", Pane).title.say(((answer.headline, tone or PLAIN), *sought))
+        filter_note = ((f"  /{self._filter_text}", MATCH),) if self._filter_text else ()
+        self.query_one("#pane1", Pane).title.show(((answer.headline, tone or PLAIN), *filter_note))
         self._explain()
 
     def _explain(self) -> None:
-        answer, each = self._answer, self.explained
+        answer, service = self._answer, self.current_service
         if answer is None:
             return
-        told: list[Paragraph] = []
-        if each is not None:
-            told += why.explanation(each, self.around.where)
-        told += [says(note, UNKNOWN, label="note") for note in answer.notes if note]
-        self._told.say(told)
+        paragraphs: list[Paragraph] = []
+        if service is not None:
+            paragraphs += why.explanation(service, self.environment.where)
+        paragraphs += [paragraph(note, UNKNOWN, label="note") for note in answer.notes if note]
+        self._explanation.show(paragraphs)
         self.refresh_bindings()
 
     @property
-    def explained(self) -> ServiceExplanation | None:
+    def current_service(self) -> ServiceExplanation | None:
         """The service under the cursor."""
         row = self._services.current
         return row.value if row is not None and isinstance(row.value, ServiceExplanation) else None
@@ -151,37 +151,41 @@ class WhyScreen(ConsoleScreen):
     @property
     def command(self) -> str:
         """The next command; nothing where there is none."""
-        each = self.explained
-        return "" if each is None else why.command_of(each, self.around.where)
+        service = self.current_service
+        return "" if service is None else why.command_of(service, self.environment.where)
 
     @property
     def network_id(self) -> str:
         """The fullest of its networks, where it waits for an address; nothing else."""
-        each, snapshot = self.explained, self.monitor_state.snapshot.value
-        if each is None or snapshot is None or each.explanation.standing is ServiceStanding.RUNS:
+        service, snapshot = self.current_service, self.monitor_state.snapshot.value
+        if service is None or snapshot is None or service.explanation.standing is ServiceStanding.RUNS:
             return ""
-        if not each.explanation.is_address_problem:
+        if not service.explanation.is_address_problem:
             return ""
-        own = [one for one in snapshot.assessment.accounts if one.network.id in each.service.network_ids]
-        return min(own, key=lambda one: one.free_at_most).network.id if own else ""
+        own = [
+            account
+            for account in snapshot.assessment.accounts
+            if account.network.id in service.service.network_ids
+        ]
+        return min(own, key=lambda account: account.free_at_most).network.id if own else ""
 
-    def on_row_view_moved(self) -> None:
-        """Explain the service under the cursor."""
+    def on_row_view_highlighted(self) -> None:
+        """Show the explanation of the service under the cursor."""
         self._explain()
 
-    def on_row_view_chosen(self, event: RowView.Chosen) -> None:
-        """Let its explanation be read."""
+    def on_row_view_selected(self, event: RowView.Selected) -> None:
+        """Focus the explanation."""
         del event
         self.action_pane(ANSWER)
 
-    def on_find_line_wanted(self, event: FindLine.Wanted) -> None:
-        """Filter."""
-        self._wanted = event.text
-        self._services.select_others()
+    def on_find_line_changed(self, event: FindLine.Changed) -> None:
+        """Keep the services whose name or stack contains the text."""
+        self._filter_text = event.text
+        self._services.reset_selection()
         self._show()
 
     def on_find_line_closed(self) -> None:
-        """Go on at the services."""
+        """Return to the services."""
         self.action_pane(SERVICES)
 
     def action_find(self) -> None:
@@ -194,7 +198,7 @@ class WhyScreen(ConsoleScreen):
 
     def action_copy_all(self) -> None:
         """Copy the explanation."""
-        copy(self, self._told.text)
+        copy(self, self._explanation.text)
 
     def action_network(self) -> None:
         """Open the network that it waits for."""
@@ -203,13 +207,13 @@ class WhyScreen(ConsoleScreen):
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if SERVICES <= number <= ANSWER:
-            for each in (SERVICES, ANSWER):
-                self.set_class(each == number, f"-at{each}")
+            for pane_number in (SERVICES, ANSWER):
+                self.set_class(pane_number == number, f"-at{pane_number}")
             self.query_one(f"#pane{number}", Pane).enter()
 
     def action_back(self) -> None:
-        """Go back by one step."""
-        if self._wanted:
+        """Drop the filter, else leave the explanation, else close the screen."""
+        if self._filter_text:
             self._find.clear()
         elif self.has_class("-at2") and not self.has_class("-wide"):
             self.action_pane(SERVICES)

@@ -57,7 +57,7 @@ from console.journal.reader import DaemonLog
 from console.journal.recordings import RecordedJournal
 from console.settings import Settings
 from console.monitor.monitor import Monitor, Sources
-from tests.support.watching import CountingConnection
+from tests.support.monitors import CountingConnection
 async def main():
     connection = CountingConnection(sys.argv[1], 30)
     log = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)

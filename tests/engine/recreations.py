@@ -29,8 +29,8 @@ from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
-from tests.support.keeping import Keeper
-from tests.support.touched import TouchList
+from tests.support.change_records import ChangeRecordList
+from tests.support.recreation_store import RecordStore
 
 WHOSE = RecreationOwner("machine-a", "run-1")
 LABELS, OPTIONS = {"kept": "yes"}, {"com.docker.network.driver.mtu": "1400"}
@@ -104,7 +104,7 @@ class Stage:
     stacks: dict[str, JSON]
     backend_length: int = 27
     """Of the subnet that stacks share besides, as long as nothing leaks."""
-    change_records: TouchList = field(default_factory=TouchList)
+    change_records: ChangeRecordList = field(default_factory=ChangeRecordList)
     when_said: Callable[[str], object] = print
     when_waiting: Callable[[Sequence[str]], object] = len
     """Is told what is waited for; by default nothing comes of it."""
@@ -255,7 +255,7 @@ class Stage:
         retrying = RetryingChanger(SystemClock(), self.change_records)
         changer = EngineChanger(self.connection, lambda _: None)
         reader = EngineReader(self.connection)
-        keep = Keeper(self.folder).keep
+        keep = RecordStore(self.folder).keep
         return RecreationDependencies(
             reader, changer, retrying, WHOSE, keep, self.say, start_interval_s(), self.waits_for
         )
@@ -275,10 +275,10 @@ class Stage:
         return Recreation(self.dependencies(), plan.record, around, wanted.first)
 
     async def forward(self, subnet: str) -> RecreationResult:
-        return await (await self.recreation(subnet, Keeper(self.folder).kept())).forward()
+        return await (await self.recreation(subnet, RecordStore(self.folder).kept())).forward()
 
     async def back(self, *, from_labels: bool = False) -> RecreationResult:
-        kept = None if from_labels else Keeper(self.folder).kept()
+        kept = None if from_labels else RecordStore(self.folder).kept()
         recreation = await self.recreation(self.old, kept)
         if kept is not None:
             recreation = Recreation(

@@ -156,7 +156,7 @@ def test_on_a_full_network_nothing_is_walked_and_what_is_known_is_said(
     said = someone.run("census", name, "--yes", "--json", "--host", engine.host)
 
     assert said.code == 3
-    assert (said.json["walks"], said.json["is_full"], said.json["is_kept"]) == ([], True, False)
+    assert (said.json["walks"], said.json["is_full"], said.json["is_stored"]) == ([], True, False)
     assert set(said.json["addresses"]) == lost
     assert probes(world) == []
     text = someone.run("census", name, "--yes", "--host", engine.host).out

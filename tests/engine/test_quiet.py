@@ -10,7 +10,7 @@ import pytest
 from tests.contract.world import NOWHERE, World
 from tests.engine.lab import running_engine
 from tests.support.program import PROGRAM, vipconsole
-from tests.support.waiting import waiting
+from tests.support.quiet_command import quiet_process
 
 pytestmark = pytest.mark.engine
 
@@ -57,7 +57,7 @@ def test_busy_within_two_seconds_of_an_update_and_quiet_again_only_after_the_dwe
 ) -> None:
     service = world.create_service("web", [world.create_overlay("net", world.fresh_subnet(24))])
     world.wait_for_state(service, "running")
-    with waiting("--host", engine, "--for", f"{DWELL_S:g}", "--timeout", "90") as wait:
+    with quiet_process("--host", engine, "--for", f"{DWELL_S:g}", "--timeout", "90") as wait:
         wait.wait_for("quiet so far", within_s=60)
         began = time.monotonic()
         world.force("web")
@@ -76,7 +76,7 @@ def test_busy_within_two_seconds_of_a_stack_being_deployed(tmp_path: Path) -> No
     compose = tmp_path / "compose.yml"
     compose.write_text(COMPOSE)
     dwell_s = 60.0
-    with running_engine() as engine, waiting("--host", engine.host, "--for", f"{dwell_s:g}") as wait:
+    with running_engine() as engine, quiet_process("--host", engine.host, "--for", f"{dwell_s:g}") as wait:
         # A new engine may still make its ingress network, and such a change is in the way for the dwell time.
         wait.wait_for("quiet so far", within_s=dwell_s + 60)
         began = time.monotonic()
@@ -93,20 +93,20 @@ def test_a_crash_loop_is_stuck_and_can_be_accepted(world: World, engine: str) ->
     # By now it is a loop, whatever a loaded machine makes of its period.
     world.wait_until(lambda: world.states(crash).count("failed") >= 3, "it has failed three times", 120)
     arguments = ("--host", engine, "--for", "5", "--timeout")
-    with waiting(*arguments, "25") as wait:
+    with quiet_process(*arguments, "25") as wait:
         code, said = wait.end()
     assert (code, said["outcome"]) == (2, "busy")
     assert blockers(said, "stuck")["crash"]["what"].startswith("keeps failing (task: non-zero exit (1))")
     assert blockers(said, "tasks") == blockers(said, "changes") == blockers(said, "replicas") == {}
 
-    with waiting(*arguments, "90", "--accept", "crash") as wait:
+    with quiet_process(*arguments, "90", "--accept", "crash") as wait:
         code, said = wait.end(100)
     assert (code, said["outcome"]) == (0, "quiet")
     assert blockers(said, "stuck")["crash"]["accepted"]
     print(f"quiet with an accepted crash loop after {said['waited_s']:.1f} s (dwell 5 s)")  # noqa: T201 - for -s
 
     # What the containers of an accepted service do is passed over; that somebody changes it is not.
-    with waiting("--host", engine, "--for", "60", "--accept", "crash") as wait:
+    with quiet_process("--host", engine, "--for", "60", "--accept", "crash") as wait:
         wait.wait_for("quiet so far", within_s=100)
         began = time.monotonic()
         world.force("crash")
@@ -134,7 +134,7 @@ def test_who_waits_for_an_address_is_stuck_and_not_busy(world: World, engine: st
 
 def test_an_engine_that_is_gone_is_unknown_and_begins_the_time_anew() -> None:
     with running_engine() as engine:
-        with waiting("--host", engine.host, "--for", "6", "--timeout", "110") as wait:
+        with quiet_process("--host", engine.host, "--for", "6", "--timeout", "110") as wait:
             wait.wait_for("quiet so far", within_s=60)
             engine.restart()
             began = time.monotonic()
@@ -165,12 +165,12 @@ def test_on_the_engines_own_host_a_deploy_tool_blocks_and_the_one_that_asks_does
     with running_engine() as engine:
         command = tuple(engine.namespaces.entering("bash", str(asking)))
         wanted = ("--host", engine.host, "--for", "2", "--timeout")
-        with waiting(*wanted, "90", command=command) as wait:
+        with quiet_process(*wanted, "90", command=command) as wait:
             code, alone = wait.end()
         assert (code, state(alone, "tools"), state(alone, "run")) == (0, "quiet", "quiet")
         assert state(alone, "jobs") == "not checked"
         engine.namespaces.run("sh", "-c", f"bash {other} switch </dev/null >/dev/null 2>&1 &")
-        with waiting(*wanted, "8", command=command) as wait:
+        with quiet_process(*wanted, "8", command=command) as wait:
             code, beside = wait.end()
     assert (code, state(beside, "tools")) == (2, "busy")
     (name,) = blockers(beside, "tools")

@@ -18,7 +18,7 @@ from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
 from tests.engine.recreations import WHOSE, Stage, small_stacks, twenty_services
 from tests.engine.stacks import remove_stacks
-from tests.support.touched import Killed, TouchList
+from tests.support.change_records import ChangeRecordList, Killed
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -111,7 +111,7 @@ async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
 
 async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
     """Let a recreation end as if its process were killed, so many records after it said a line."""
-    change_records = stage.change_records = TouchList()
+    change_records = stage.change_records = ChangeRecordList()
 
     def arm(said: str) -> None:
         if said.startswith(line):
@@ -120,7 +120,7 @@ async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
     stage.when_said = arm
     with pytest.raises((Killed, BaseExceptionGroup)):
         await stage.forward(subnet)
-    stage.change_records, stage.when_said = TouchList(), print
+    stage.change_records, stage.when_said = ChangeRecordList(), print
 
 
 async def as_another_machine(stage: Stage) -> None:

@@ -56,7 +56,7 @@ def run_to(subnet: str, stage: Stage, folder: Path) -> Lives:
     source.write_text(RUNBOOK.format(subnet=subnet))
     runbook = parse_runbook(source.read_bytes(), str(source))
     run = begun(folder / "state", runbook, stage.engine.host)
-    return Lives(run, folder / "lock", folder / "deeds", linger_s=60)
+    return Lives(run, folder / "lock", folder / "calls", linger_s=60)
 
 
 def other(stage: Stage) -> str:

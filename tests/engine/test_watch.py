@@ -13,8 +13,8 @@ from console.settings import Settings
 from tests.contract.world import World
 from tests.engine.lab import Engine
 from tests.engine.stacks import remove_stacks
-from tests.support.live import Live, live
-from tests.support.watching import account_of
+from tests.support.live import LiveMonitor, live
+from tests.support.monitors import account_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -65,7 +65,7 @@ def held(monitor_state: MonitorState) -> int:
     return account_of(monitor_state, "proxy").accounted
 
 
-def all_gone(shown: Live) -> None:
+def all_gone(shown: LiveMonitor) -> None:
     """Wait until nothing of any stack holds an address any more."""
     shown.until(lambda monitor_state: held(monitor_state) == 0, "nothing holds an address of proxy", 90)
 
@@ -144,7 +144,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
     gc.collect()
 
 
-def check_account(shown: Live, world: World, entered: set[str]) -> None:
+def check_account(shown: LiveMonitor, world: World, entered: set[str]) -> None:
     """Fail unless the account knows what leaked: by the engine's own count, or where it does not count by the ledger."""
     if world.traits.counts_addresses:
         shown.until(

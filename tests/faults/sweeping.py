@@ -30,7 +30,7 @@ from console.runbook.store.viewer import read_stored_run
 from console.settings import Settings, SnapshotSettings
 from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm
-from tests.support import deeds
+from tests.support import sample_actions
 from tests.support.engines import Simulation, simulation
 
 ALICE = Who("root", "alice", "pts/3", "192.0.2.7")
@@ -61,7 +61,7 @@ class Lives:
 
     folder: Path
     lock: Path
-    deeds: Path
+    calls: Path
     points: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     writes: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
     change_records: Any = field(default_factory=lambda: CONTEXT.Value("i", 0))
@@ -88,7 +88,7 @@ class Lives:
         runner: ForkServerProcess = CONTEXT.Process(
             target=_runner,
             args=(
-                *(self.folder, self.lock, self.deeds, self.linger_s),
+                *(self.folder, self.lock, self.calls, self.linger_s),
                 *(self.points, self.writes, self.change_records, fault),
             ),
             daemon=True,
@@ -140,19 +140,19 @@ class Swept(Lives):
 
 
 @contextmanager
-def swept(folder: Path, text: str = deeds.RUNBOOK) -> Iterator[Swept]:
+def swept(folder: Path, text: str = sample_actions.RUNBOOK) -> Iterator[Swept]:
     """Give a run that has just begun, on a swarm with two services."""
     folder.mkdir(parents=True)
     model = a_swarm("1.41")
     a_network(model)
     for each in ("a", "b"):
-        model.services.create(deeds.spec(each))
+        model.services.create(sample_actions.spec(each))
     source = folder / "runbook.yaml"
     source.write_text(text)
-    with deeds.installed(), simulation(model) as running:
+    with sample_actions.install(), simulation(model) as running:
         runbook = parse_runbook(source.read_bytes(), str(source))
         run = begun(folder / "state", runbook, running.host)
-        yield Swept(run, folder / "lock", folder / "deeds", simulation=running)
+        yield Swept(run, folder / "lock", folder / "calls", simulation=running)
 
 
 def begun(state: Path, runbook: Runbook, host: str) -> Path:
@@ -182,11 +182,11 @@ def _runner(
     fault: Fault | None,
 ) -> None:
     """Be a runner that dies, or whose write fails, at a point. Runs in a process of its own."""
-    os.environ["DEEDS"] = str(told)
+    os.environ["CALLS_FILE"] = str(told)
     _count_points(points, fault)
     _count_writes(writes, fault)
     _count_touches(change_records, fault)
-    with deeds.installed():
+    with sample_actions.install():
         os._exit(asyncio.run(run_runner(folder, lock=lock, linger_s=linger_s)))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from console.runbook.run.view import RunState
 from tests.faults.sweeping import WITHIN_S, Fault, repeated_without_a_probe, swept
-from tests.support.deeds import told
+from tests.support.sample_actions import read_calls
 
 pytestmark = pytest.mark.process
 
@@ -25,7 +25,7 @@ def counts(folder: Path) -> tuple[int, int]:
         run.linger_s = WITHIN_S
         assert run.finish().state is RunState.DONE
         assert run.end_state() == CALM
-        assert not repeated_without_a_probe(told(run.deeds))
+        assert not repeated_without_a_probe(read_calls(run.calls))
         return int(run.points.value), int(run.writes.value)
 
 
@@ -35,8 +35,8 @@ def check(folder: Path, fault: Fault) -> int:
         view = run.finish(fault)
         assert view.state is RunState.DONE, (fault, view)
         assert {str(each.state) for each in view.steps} == {"done"}, (fault, view)
-        assert run.end_state() == CALM, (fault, told(run.deeds))
-        assert not repeated_without_a_probe(told(run.deeds)), (fault, told(run.deeds))
+        assert run.end_state() == CALM, (fault, read_calls(run.calls))
+        assert not repeated_without_a_probe(read_calls(run.calls)), (fault, read_calls(run.calls))
         assert not view.blocks
         return run.deaths
 

@@ -13,8 +13,8 @@ from console.journal.summary import summarise
 from console.monitor.assessor import AGE_S, AssessmentInputs, Assessor
 from console.settings import Thresholds
 from console.swarm.model import Engine, Network, SwarmState
+from tests.support.monitors import HandClock
 from tests.support.swarms import LONG_AGO, NOW, ago, entry, network, service, swarm, task
-from tests.support.watching import HandClock
 
 BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")
 WEB = service("web", ("id-proxy", "10.0.1.2"))

@@ -12,8 +12,8 @@ from console.simulator.stacks import remove_at_once
 from console.storage.history import FILE
 from tests.monitor.test_monitor import a_swarm, deployed, is_seen
 from tests.support.engines import Simulation, simulation
+from tests.support.monitors import SimulatedMonitor, account_of, simulated_monitor
 from tests.support.program import Outcome, vipconsole
-from tests.support.watching import Watching, account_of, watching
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -24,11 +24,11 @@ def simulated() -> Iterator[Simulation]:
         yield running
 
 
-def network_id(watched: Watching) -> str:
+def network_id(watched: SimulatedMonitor) -> str:
     return account_of(watched.monitor_state, "proxy").network.id
 
 
-async def leak(watched: Watching) -> None:
+async def leak(watched: SimulatedMonitor) -> None:
     ghost = deployed(watched)
     await watched.let(10)
     watched.do(lambda engine: remove_at_once(engine, ghost))
@@ -36,7 +36,7 @@ async def leak(watched: Watching) -> None:
 
 
 async def test_trends_follow_the_use(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(14)
@@ -54,7 +54,7 @@ async def test_trends_follow_the_use(simulated: Simulation) -> None:
 
 
 async def test_they_begin_anew_when_dockerd_was_restarted(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(14)
@@ -65,13 +65,13 @@ async def test_they_begin_anew_when_dockerd_was_restarted(simulated: Simulation)
 
 
 async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation, tmp_path: Path) -> None:
-    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         await leak(watched)
         first = watched.monitor_state.leak_log.entries
         await watched.let(70)
         points = watched.monitor_state.trends[network_id(watched)].points
-    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         assert watched.monitor_state.leak_log.entries == first
         since = watched.monitor_state.leak_log.monitored_since
@@ -86,7 +86,7 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
 
 
 async def test_a_single_snapshot_says_so_too(simulated: Simulation, tmp_path: Path) -> None:
-    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         assert await shown(simulated, tmp_path) == (None, "none")
         await leak(watched)
@@ -116,14 +116,14 @@ async def shown(simulated: Simulation, state: Path) -> tuple[int | None, str]:
 
 
 async def test_what_holds_no_more_is_forgotten_for_good(simulated: Simulation, tmp_path: Path) -> None:
-    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
         await watched.until(is_seen)
         await leak(watched)
         await watched.let(70)
     simulated.running.run(SimulatedEngine.restart)
     simulated.running.run(lambda engine: engine.advance(30))
     for _ in range(2):
-        async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
             await watched.until(is_seen)
             assert watched.monitor_state.leak_log.entries == ()
             await watched.let(70)
@@ -133,7 +133,7 @@ async def test_a_history_that_cannot_be_used_is_told_and_the_session_goes_on(
     simulated: Simulation, tmp_path: Path
 ) -> None:
     damage(tmp_path)
-    async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
         monitor_state = await watched.until(lambda monitor_state: monitor_state.history_failure)
         assert monitor_state.history_failure is not None
         assert "cannot be used" in monitor_state.history_failure.reason

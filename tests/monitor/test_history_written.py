@@ -15,8 +15,8 @@ from console.errors import HostError
 from console.monitor.history import WRITE_INTERVAL_S, History
 from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
+from tests.support.monitors import HandClock
 from tests.support.swarms import NOW, engine, network, service, swarm
-from tests.support.watching import HandClock
 
 PREFIXES = {"proxy": "10.0.1", "monitoring": "10.0.2"}
 BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")

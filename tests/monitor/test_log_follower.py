@@ -17,8 +17,8 @@ from console.monitor.values import MAX_LINES, Log, StatePublisher
 from console.settings import SnapshotSettings
 from console.swarm.model import SwarmState
 from tests.journal.lines import VIP_LINE
+from tests.support.monitors import HandClock
 from tests.support.swarms import NOW, service, swarm
-from tests.support.watching import HandClock
 
 ELSEWHERE = "tcp://elsewhere:2375"
 HERE = "unix:///nonexistent.sock"

@@ -18,7 +18,7 @@ from console.simulator.engine import Identity, SimulatedEngine
 from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once, remove_services
 from console.swarm.client import EngineConnection
 from tests.support.engines import Simulation, simulation
-from tests.support.watching import NO_LOG, Watching, account_of, watching
+from tests.support.monitors import NO_LOG, SimulatedMonitor, account_of, simulated_monitor
 
 pytestmark = pytest.mark.timeout(240)
 APP = (Part("app", ("proxy",), replicas=2, grace_s=2.0),)
@@ -47,12 +47,12 @@ def is_seen(monitor_state: MonitorState) -> bool:
     return monitor_state.snapshot.value is not None and monitor_state.snapshot.failure is None
 
 
-def deployed(watched: Watching, name: str = "ghost") -> DeployedStack:
+def deployed(watched: SimulatedMonitor, name: str = "ghost") -> DeployedStack:
     return watched.do(lambda engine: deploy(engine, name, APP))
 
 
 async def test_a_service_that_starts_is_seen_within_a_second(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         assert used(watched.monitor_state) == 3
         await watched.let(4)
@@ -61,7 +61,7 @@ async def test_a_service_that_starts_is_seen_within_a_second(simulated: Simulati
 
 
 async def test_what_does_not_change_is_the_very_same(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(lambda monitor_state: is_seen(monitor_state) and monitor_state.quiet.value)
         await watched.let(12)
         before = watched.monitor_state
@@ -80,7 +80,7 @@ async def test_what_does_not_change_is_the_very_same(simulated: Simulation) -> N
 
 
 async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         ghost = deployed(watched)
         await watched.let(10)
@@ -103,7 +103,7 @@ async def test_a_removal_that_leaks_is_entered_with_who_and_what(simulated: Simu
 
 async def test_the_account_goes_by_the_leak_log_where_the_engine_does_not_count() -> None:
     with simulation(a_swarm("1.41")) as simulated:
-        async with watching(simulated.host, simulated.running) as watched:
+        async with simulated_monitor(simulated.host, simulated.running) as watched:
             await watched.until(is_seen)
             ghost = deployed(watched)
             await watched.let(10)
@@ -123,7 +123,7 @@ async def test_the_account_goes_by_the_leak_log_where_the_engine_does_not_count(
 
 async def test_the_engines_own_count_stands_while_addresses_change_hands_and_gets_the_names() -> None:
     with simulation(a_swarm("1.52")) as simulated:
-        async with watching(simulated.host, simulated.running) as watched:
+        async with simulated_monitor(simulated.host, simulated.running) as watched:
             await watched.until(
                 lambda monitor_state: (
                     is_seen(monitor_state) and account_of(monitor_state, "proxy").leaked == 0
@@ -154,7 +154,7 @@ async def test_the_engines_own_count_stands_while_addresses_change_hands_and_get
 
 
 async def test_a_patient_removal_is_no_entry(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         ghost = deployed(watched)
         await watched.let(10)
@@ -172,7 +172,7 @@ async def test_a_patient_removal_is_no_entry(simulated: Simulation) -> None:
 
 async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after() -> None:
     with simulation(a_swarm("1.41")) as simulated:
-        async with watching(simulated.host, simulated.running) as watched:
+        async with simulated_monitor(simulated.host, simulated.running) as watched:
             await watched.until(is_seen)
             ghost = deployed(watched)
             await watched.let(12)
@@ -191,7 +191,7 @@ async def test_while_tasks_are_ending_it_looks_every_half_second_and_not_after()
 
 
 async def test_a_restart_of_dockerd_makes_the_leak_log_void(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         ghost = deployed(watched)
         await watched.let(10)
@@ -205,7 +205,7 @@ async def test_a_restart_of_dockerd_makes_the_leak_log_void(simulated: Simulatio
 
 async def test_a_full_network_and_the_deploy_that_waits_are_seen() -> None:
     with simulation(a_swarm("1.41", "10.0.1.0/29")) as simulated:
-        async with watching(simulated.host, simulated.running) as watched:
+        async with simulated_monitor(simulated.host, simulated.running) as watched:
             await watched.until(is_seen)
             deployed(watched)
             await watched.until(lambda monitor_state: account_of(monitor_state, "proxy").free_at_most == 0)
@@ -234,7 +234,7 @@ def finding_codes(monitor_state: MonitorState) -> dict[str, Severity]:
 async def test_an_engine_that_fails_leaves_the_last_snapshot_and_says_why(
     simulated: Simulation, kind: str
 ) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         await watched.let(4)
         last = watched.monitor_state.snapshot
@@ -254,7 +254,7 @@ async def test_an_engine_that_fails_leaves_the_last_snapshot_and_says_why(
 
 
 async def test_an_engine_that_hangs_is_said_to(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running, timeout_s=1.0) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, timeout_s=1.0) as watched:
         await watched.until(is_seen)
         simulated.break_call("/*", "hang", times=1000)
         monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failure, within_s=20)
@@ -266,7 +266,7 @@ async def test_an_engine_that_hangs_is_said_to(simulated: Simulation) -> None:
 
 
 async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         simulated.break_call("/services", "cut")
         monitor_state = await watched.until(
@@ -281,7 +281,7 @@ async def test_a_part_that_cannot_be_read_is_unknown_and_the_rest_is_new(simulat
 async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
     with simulation(a_swarm("1.41")) as simulated:
         host = f"unix://{tmp_path}/later.sock"
-        async with watching(host, simulated.running) as watched:
+        async with simulated_monitor(host, simulated.running) as watched:
             monitor_state = await watched.until(lambda monitor_state: monitor_state.snapshot.failure)
             assert monitor_state.snapshot.value is None
             assert monitor_state.snapshot.failure is not None
@@ -294,7 +294,7 @@ async def test_nobody_there_at_the_beginning_is_no_end(tmp_path: Path) -> None:
 # A connection that the simulated engine accepts in the moment in which it goes down is dropped unclosed by asyncio.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_goes_down_and_comes_back_is_seen_again_soon(simulated: Simulation) -> None:
-    async with watching(simulated.host, simulated.running) as watched:
+    async with simulated_monitor(simulated.host, simulated.running) as watched:
         await watched.until(is_seen)
         await watched.let(6)
         simulated.control("down", {"seconds": 4})
@@ -327,7 +327,7 @@ async def until_it_answers(socket: Path, *, is_up: bool) -> None:
 
 async def test_quiet_is_judged_at_the_same_snapshots(simulated: Simulation) -> None:
     settled = Settings(quiet=Quiet(dwell_s=5))
-    async with watching(simulated.host, simulated.running, settings=settled) as watched:
+    async with simulated_monitor(simulated.host, simulated.running, settings=settled) as watched:
         monitor_state = await watched.until(
             lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.QUIET
         )

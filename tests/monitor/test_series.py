@@ -12,8 +12,8 @@ from console.errors import Unknown
 from console.monitor.history import History, Series, add_point, series_of, thin_points
 from console.monitor.values import StatePublisher
 from console.swarm.model import Engine, SwarmState
+from tests.support.monitors import HandClock
 from tests.support.swarms import HERE, NOW, engine, network, swarm
-from tests.support.watching import HandClock
 
 BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")
 STATE = swarm([network("proxy", "10.0.1.0/24"), BRIDGE])

@@ -14,7 +14,7 @@ from console.runbook.actions.nixos_switch import NixosSwitch
 from console.runbook.contracts import Action, ActionPlan, CheckResult
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
-from tests.support.nixos import Host, Step, step
+from tests.support.nixos import Host, StepContext, step
 
 ATTEMPT = Path(__file__).parents[1] / "support/nixos_attempt.py"
 
@@ -29,14 +29,14 @@ class Attempts:
     parameters: dict[str, Json]
     systemd: bool
     timeout_s: float = 100.0
-    last: Step | None = None
+    last: StepContext | None = None
 
     @property
     def said(self) -> list[str]:
         assert self.last is not None
         return self.last.said
 
-    def next(self) -> tuple[Step, Any]:
+    def next(self) -> tuple[StepContext, Any]:
         """Return the context of a new attempt, and the parameters."""
         self.last = step(self.host, self.name, timeout_s=self.timeout_s)
         return self.last, parameters_for(Call(self.action.name, self.parameters), self.action.parameters)

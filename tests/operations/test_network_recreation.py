@@ -11,9 +11,9 @@ from console.operations.network_recreation.job import RecreationRollback
 from console.operations.network_recreation.way_back import SCRIPT
 from console.swarm.parse import PARKED_LABEL
 from tests.simulator.swarms import a_network, check_pools
-from tests.support.keeping import RECORD
+from tests.support.change_records import ChangeRecordList
 from tests.support.recreation import NEW, OLD, facts, service, stage, subnet_of
-from tests.support.touched import TouchList
+from tests.support.recreation_store import RECORD
 
 
 @pytest.mark.parametrize("api_version", ["1.41", "1.51", "1.52"])
@@ -49,7 +49,7 @@ async def test_each_object_is_recorded_before_and_after_it_is_touched() -> None:
     with stage() as on:
         await on.forward()
 
-        told = [each for each in on.change_records.told() if each[0] != "service"]
+        told = [each for each in on.change_records.entries() if each[0] != "service"]
         assert told == [
             ("network", "record"),
             ("container", "disconnect"),
@@ -59,12 +59,12 @@ async def test_each_object_is_recorded_before_and_after_it_is_touched() -> None:
             ("container", "connect"),
             ("container", "connect"),
         ]
-        services = [each for each in on.change_records.told() if each[0] == "service"]
+        services = [each for each in on.change_records.entries() if each[0] == "service"]
         assert services == [
             ("service", each) for each in ("park", "detach", "restore", "reset") for _ in range(7)
         ]
-        assert all(each.result is not None for each in on.change_records.made)
-        created = next(each for each in on.change_records.made if each.what == "create")
+        assert all(each.result is not None for each in on.change_records.changes)
+        created = next(each for each in on.change_records.changes if each.what == "create")
         assert created.result == {"id": on.model.store.find_network("proxy").id}
 
 
@@ -75,7 +75,7 @@ async def test_the_reverse_proxy_comes_back_first_and_goes_last() -> None:
         await on.forward()
 
         names = {
-            what: [each.state["name"] for each in on.change_records.made if each.what == what]
+            what: [each.state["name"] for each in on.change_records.changes if each.what == what]
             for what in ("park", "restore")
         }
         rest = ["dns_app", "everywhere", "plain_app", "shop_app", "slow_app", "idle_app"]
@@ -87,7 +87,7 @@ async def test_services_start_one_after_the_other_and_containers_wait_for_none_o
         on.interval_s = 0.75
         began_s: dict[str, float] = {}
 
-        class Timed(TouchList):
+        class Timed(ChangeRecordList):
             async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
                 if what in ("restore", "connect"):
                     began_s[str(state["name"])] = on.time.monotonic()
@@ -128,7 +128,7 @@ async def test_nothing_that_may_be_secret_is_kept_or_told() -> None:
         for text in (files, str(on.told), str(on.changes), str(result)):
             assert "hunter2" not in text
         # The durable record of a touch is another matter: it never leaves the store.
-        labels = [each.state for each in on.change_records.made if each.what == "restore"]
+        labels = [each.state for each in on.change_records.changes if each.what == "restore"]
         assert "hunter2" not in str(labels)
 
 
@@ -261,7 +261,7 @@ async def test_a_subnet_that_never_comes_ends_with_the_old_one() -> None:
         assert (subnet_of(on.model), result.subnets) == (str(OLD), (OLD,))
         assert result.sentences == (f"proxy has {OLD} instead of {NEW}.",)
         assert facts(on.model)["running"] == before["running"]
-        assert [each for each in on.change_records.told() if each[0] == "network"] == [
+        assert [each for each in on.change_records.entries() if each[0] == "network"] == [
             ("network", each) for each in ("record", "remove", "create", "discard", "create")
         ]
 

@@ -7,8 +7,8 @@ import pytest
 from console.errors import HostError
 from console.operations.network_recreation.job import RecreationRollback
 from tests.simulator.swarms import check_pools
+from tests.support.change_records import ChangeRecordList, Killed
 from tests.support.recreation import NEW, OLD, Stage, facts, stage, subnet_of
-from tests.support.touched import Killed, TouchList
 
 RECORDS = 34
 """Durable writes of an undisturbed recreation of the small stage; held to it below."""
@@ -16,11 +16,11 @@ EVERY = range(1, RECORDS + 1)
 
 
 async def killed(on: Stage, at: int, *, is_back: bool = False) -> None:
-    on.change_records = TouchList(kill_at=at)
+    on.change_records = ChangeRecordList(kill_at=at)
     with pytest.raises((Killed, BaseExceptionGroup)):
         await (on.back() if is_back else on.forward())
     assert on.change_records.records == at
-    on.change_records = TouchList()
+    on.change_records = ChangeRecordList()
 
 
 async def test_so_many_durable_writes_there_are() -> None:
@@ -116,7 +116,7 @@ async def test_a_record_that_cannot_be_written_any_more_keeps_nothing_down(at: i
     with stage(small=True) as on:
         on.at_once = 1
         before = facts(on.model)
-        on.change_records = TouchList(fail_at=at)
+        on.change_records = ChangeRecordList(fail_at=at)
 
         try:
             said = (await on.forward()).sentences

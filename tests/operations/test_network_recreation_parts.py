@@ -35,8 +35,8 @@ from console.swarm import parse
 from console.swarm.parse import NETWORK_FIELDS, PARKED_LABEL, SUBNET_FIELDS
 from console.swarm.parse_engine import endpoint
 from console.swarm.snapshots import SwarmSnapshot
-from tests.support.keeping import Keeper
 from tests.support.recreation import NEW, service, stage
+from tests.support.recreation_store import RecordStore
 
 
 async def recorded() -> tuple[Record, SwarmSnapshot]:
@@ -92,8 +92,8 @@ async def test_other_constraints_and_what_others_changed_meanwhile_stay() -> Non
 async def test_a_record_is_the_same_after_it_was_kept_and_in_a_label_too(tmp_path: Path) -> None:
     record, snapshot = await recorded()
     assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
-    await Keeper(tmp_path).keep(record)
-    assert Keeper(tmp_path).kept() == record
+    await RecordStore(tmp_path).keep(record)
+    assert RecordStore(tmp_path).kept() == record
     parked = []
     for each in snapshot.services:
         known = record.service(each.id)

@@ -22,8 +22,8 @@ from console.operations.probes import ProbeOwner, probe_spec
 from console.simulator.engine import SimulatedEngine
 from console.swarm.parse import PARKED_LABEL
 from tests.simulator.swarms import a_network
+from tests.support.change_records import ChangeRecordList, Killed
 from tests.support.recreation import NEW, OLD, POOLS, Stage, service, stage
-from tests.support.touched import Killed, TouchList
 
 
 async def refusals(on: Stage, subnet: str = str(NEW), **more: Any) -> tuple[str, ...]:
@@ -270,10 +270,10 @@ async def test_two_networks_of_the_name_are_one_too_many() -> None:
 
 async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() -> None:
     with stage() as on:
-        on.change_records = TouchList(kill_at=9)
+        on.change_records = ChangeRecordList(kill_at=9)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
-        on.change_records = TouchList()
+        on.change_records = ChangeRecordList()
         on.owner = RecreationOwner("machine-a", "run-2")
 
         plan = await on.plan()
@@ -285,7 +285,7 @@ async def test_what_an_earlier_run_of_this_machine_left_parked_is_picked_up() ->
 
 async def test_what_is_parked_for_another_network_comes_first() -> None:
     with stage(small=True) as on:
-        on.change_records = TouchList(kill_at=9)
+        on.change_records = ChangeRecordList(kill_at=9)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
         a_network(on.model, "other", "10.0.9.0/24")

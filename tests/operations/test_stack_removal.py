@@ -26,7 +26,7 @@ from console.swarm.model import ObjectKind
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm, check_pools
 from tests.support.engines import Simulation, simulation
-from tests.support.simtime import Time
+from tests.support.simtime import SimulatedTime
 
 GRACE_S = 5.0
 
@@ -41,7 +41,7 @@ class Host:
 
     running: Simulation
     connection: EngineConnection
-    time: Time
+    time: SimulatedTime
     changes: list[str]
     told: list[RemovalOutcome]
     when_changed: Callable[[], object] = nothing
@@ -91,7 +91,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     with simulation(model) as running:
         connection = EngineConnection(running.host, 30)
         try:
-            yield Host(running, connection, Time(running), [], [])
+            yield Host(running, connection, SimulatedTime(running), [], [])
         finally:
             connection.close()
     check_pools(model)

@@ -15,7 +15,7 @@ from console.runbook.run.decisions import (
 )
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState
-from tests.support.runs import PaperRun, World
+from tests.support.runs import Flags, PaperRun
 
 CHOICES = (events.Choice.CONFIRM, events.Choice.SKIP, events.Choice.STOP)
 ASKED = QuestionView("swap", CHOICES, "proxy", attempt=2, digest="d1", number=7)
@@ -66,7 +66,7 @@ def test_nothing_but_the_word_confirms(typed: str) -> None:
 
 @pytest.fixture
 def asking() -> PaperRun:
-    run = PaperRun((StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),), World())
+    run = PaperRun((StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),), Flags())
     run.write(events.Asked("swap", 1, events.QuestionKind.GO_AHEAD, "d1", "proxy", CHOICES))
     return run
 
@@ -90,7 +90,7 @@ def test_an_answer_to_an_earlier_question_is_none_to_the_one_that_is_open(
 
 def test_stopping_counts_whatever_is_asked_meanwhile(asking: PaperRun) -> None:
     assert stop_question(asking.view) is None
-    going = PaperRun(asking.heads, World())
+    going = PaperRun(asking.heads, Flags())
     shown = stop_question(going.view)
     assert shown is not None
     answer = parse_answer(shown, "stop")

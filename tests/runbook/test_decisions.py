@@ -7,7 +7,7 @@ from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import RunState, StepState
-from tests.support.runs import PaperRun, World
+from tests.support.runs import Flags, PaperRun
 
 SAFE = StepHead("safe", "Safe", "test.do", Effect.READ, may_retry=True)
 FIRM = StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
@@ -16,7 +16,7 @@ LAST = StepHead("last", "Last", "manual", Effect.CHANGE, no_undo_because="Only y
 
 @pytest.fixture
 def asking() -> PaperRun:
-    run = PaperRun((SAFE, FIRM, LAST), World())
+    run = PaperRun((SAFE, FIRM, LAST), Flags())
     run.work()
     assert run.view.state is RunState.WAITING
     return run
@@ -72,7 +72,7 @@ def test_stopping_is_possible_at_any_time_and_once(asking: PaperRun) -> None:
 
 
 def test_what_cannot_be_undone_says_why() -> None:
-    run = PaperRun((FIRM, LAST), World())
+    run = PaperRun((FIRM, LAST), Flags())
     run.work()
     assert run.decide(DecisionRequest("firm", events.Choice.CONFIRM, "word")) == ""
     run.work()
@@ -85,7 +85,7 @@ def test_what_cannot_be_undone_says_why() -> None:
 
 
 def test_a_run_that_is_done_takes_no_decision_but_to_undo_it() -> None:
-    run = PaperRun((SAFE, FIRM), World())
+    run = PaperRun((SAFE, FIRM), Flags())
     run.work()
     assert run.decide(DecisionRequest("firm", events.Choice.CONFIRM, "word")) == ""
     run.work()

@@ -12,7 +12,7 @@ from console.runbook.run.header import StepHead
 from console.runbook.run.next_action import Await, Rest
 from console.runbook.run.replay import replay
 from console.runbook.run.view import RunState, RunView, StepState
-from tests.support.runs import ALICE, PaperRun, World, lives_of
+from tests.support.runs import ALICE, Flags, PaperRun, lives_of
 
 
 @st.composite
@@ -72,8 +72,8 @@ def test_killed_anywhere_it_ends_where_an_uninterrupted_run_ends(data: st.DataOb
     blind = data.draw(blind_steps(heads))
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
     calm, torn = (
-        PaperRun(heads, World(blind=blind)),
-        PaperRun(heads, World(blind=blind), crash_at=crashes),
+        PaperRun(heads, Flags(blind=blind)),
+        PaperRun(heads, Flags(blind=blind), crash_at=crashes),
     )
     assert {each.state for each in drive(calm).steps} == {StepState.DONE}
     view = drive(torn)
@@ -92,7 +92,7 @@ def test_nothing_is_done_again_without_a_look_and_nothing_at_all_where_the_look_
     ready = {each.id: True for each in heads if data.draw(st.booleans())}
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
     failing = {each.id: data.draw(st.integers(0, 2)) for each in heads}
-    run = PaperRun(heads, World(done=dict(ready), failing=failing), crash_at=crashes)
+    run = PaperRun(heads, Flags(done=dict(ready), failing=failing), crash_at=crashes)
     drive(run)
     history = run.world.history
     assert not [
@@ -108,7 +108,7 @@ def test_nothing_is_done_again_without_a_look_and_nothing_at_all_where_the_look_
 def test_what_cannot_be_seen_is_done_again_only_when_the_operator_says_so(data: st.DataObject) -> None:
     heads = data.draw(steps())
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=6))
-    run = PaperRun(heads, World(blind=frozenset(each.id for each in heads)), crash_at=crashes)
+    run = PaperRun(heads, Flags(blind=frozenset(each.id for each in heads)), crash_at=crashes)
     drive(run)
     for head in (each for each in heads if each.changes):
         own = [
@@ -129,7 +129,7 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
     heads = data.draw(steps())
     last = StepHead("last", "The last", "test.do", Effect.CHANGE, on_failure=OnFailure.UNDO)
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=4))
-    run = PaperRun((*heads, last), World(failing={"last": 1000}), crash_at=crashes)
+    run = PaperRun((*heads, last), Flags(failing={"last": 1000}), crash_at=crashes)
     view = run.view
     for next_action in lives_of(run):
         view = run.view
@@ -160,7 +160,7 @@ def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st
 @given(st.data())
 def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.DataObject) -> None:
     heads = data.draw(steps())
-    run = PaperRun(heads, World())
+    run = PaperRun(heads, Flags())
     drive(run)
     last = len(heads) - 1
     named = data.draw(st.integers(0, last))
@@ -191,7 +191,7 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
 
 def test_a_runner_that_crashes_at_startup_three_times_in_a_row_is_started_again_only_by_an_operator() -> None:
     run = PaperRun(
-        (StepHead("s0", "Step 0", "test.do", Effect.READ),), World(), crash_at=frozenset({2, 4, 6})
+        (StepHead("s0", "Step 0", "test.do", Effect.READ),), Flags(), crash_at=frozenset({2, 4, 6})
     )
     lives = lives_of(run)
     assert [next(lives) for _ in range(3)] == [None, None, None]

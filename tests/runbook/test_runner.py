@@ -24,7 +24,7 @@ from console.runbook.store.output import Output
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from tests.faults.sweeping import Swept, swept
-from tests.support import deeds
+from tests.support import sample_actions
 from tests.support.rows import numbers_read
 
 
@@ -122,7 +122,7 @@ async def test_what_a_decision_rests_on_has_changed_so_it_is_asked_again(run: Sw
         assert view.question.event.digest != before.question.event.digest
         kinds = [type(each.event) for each in database.read_log(run.folder / LOG)]
         assert kinds.count(run_events.ConsentExpired) == 1
-        assert not [each for each in deeds.told(run.deeds) if each.startswith("call a")]
+        assert not [each for each in sample_actions.read_calls(run.calls) if each.startswith("call a")]
         run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
         assert (await made.work()).state is RunState.DONE
 
@@ -133,7 +133,7 @@ async def test_an_outage_that_nobody_looks_after_is_undone_by_itself(
     async with working(run) as made:
         await up_to_the_swap(run, made)
         run.decide(DecisionRequest("swap", run_events.Choice.CONFIRM, "swap"))
-        monkeypatch.setenv(deeds.FAIL, "1")
+        monkeypatch.setenv(sample_actions.FAIL, "1")
         began_s = made.clock.monotonic()
         view = await made.work()
     assert made.clock.monotonic() - began_s >= 300

@@ -12,7 +12,7 @@ from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.settings import Settings
 from tests.support.chains import FakeSystemd, FakeUnit, systemd
-from tests.support.nixos import Step
+from tests.support.nixos import StepContext
 
 UNITS: list[Json] = ["swarm-init", "deploy-*"]
 
@@ -34,7 +34,7 @@ class Attempts:
         self.said: list[str] = []
 
     def next(self) -> tuple[Any, Any]:
-        context = Step(Settings(), self._folder / "step")
+        context = StepContext(Settings(), self._folder / "step")
         self.said = context.said
         return context, self.parameters
 

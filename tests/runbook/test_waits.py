@@ -30,14 +30,14 @@ from console.runbook.store.viewer import read_stored_run
 from screens.output.run_lines import news
 from screens.output.run_report import as_json, as_markdown
 from screens.present.run import standing
-from screens.present.run_step import step_says
+from screens.present.run_step import step_paragraphs
 from screens.tui.runbook import RunbookScreen
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench
 from tests.support.clocks import Hours
 from tests.support.frames import compare_body, frame_of
+from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state, settle
 from tests.support.runs import ALICE, START, header
-from tests.support.scenes import SIZES, environment, hosted, monitor_state, settled
 
 CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
 NOISY_S = 300.0
@@ -223,7 +223,7 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
         assert said(now, later) == []
         assert standing(now) == "calm, 2 min: waiting for service web: is updating"
         step = "\n".join(
-            "".join(text for text, _ in each.parts) for each in step_says(now, now.view.steps[0])
+            "".join(text for text, _ in each.parts) for each in step_paragraphs(now, now.view.steps[0])
         )
         assert "service web: is updating" in step
         assert "2 min, 1 time" in step or "100 s, 1 time" in step
@@ -260,9 +260,9 @@ async def test_the_screen_of_a_run_shows_the_wait_where_the_operator_looks_first
     async with maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK):
         shown = read_stored_run(folder)
     screen = RunbookScreen(environment())
-    async with hosted(screen, monitor_state(), (width, height)) as (app, pilot):
+    async with host_screen(screen, monitor_state(), (width, height)) as (app, pilot):
         screen.take(shown)
-        await settled(app, pilot)
+        await settle(app, pilot)
         frame = "\n".join(frame_of(app))
         assert "calm, 70 s: waiting for service shop_worker0:" in frame
         assert "27 more" in " ".join(frame.split())

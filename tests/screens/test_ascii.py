@@ -17,15 +17,15 @@ from console.monitor.values import Feed, MonitorState
 from console.runbook.language.values import ActionPlan, Effect
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import StepState
-from screens.present.text import ASCII, says
+from screens.present.text import ASCII, paragraph
 from screens.tui import line_filter
 from screens.tui.app import OwnRun
 from screens.tui.dialogs import QuitDialog
+from tests.support.console_driver import ConsoleDriver, console
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
+from tests.support.monitor_states import monitor_state
 from tests.support.runs import step, stored_run
-from tests.support.scenes import monitor_state
-from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
 PROXY = "id-proxy"
@@ -83,7 +83,7 @@ async def nothing(*given: Any) -> None:
 
 
 @asynccontextmanager
-async def ascii_console(width: int, height: int) -> AsyncGenerator[Shown, None]:
+async def ascii_console(width: int, height: int) -> AsyncGenerator[ConsoleDriver, None]:
     own = OwnRun("r", nothing)
     async with console(MonitorState(), size=(width, height), glyphs=ASCII, own=own) as shown:
         await shown.press("o")
@@ -104,10 +104,10 @@ WALKS: Sequence[Sequence[str]] = (
 )
 
 
-async def put_on(shown: Shown) -> None:
+async def publish_all(shown: ConsoleDriver) -> None:
     whole = full()
-    shown.stage.put_on(snapshot=whole.snapshot, log=whole.log, quiet=whole.quiet, leak_log=whole.leak_log)
-    shown.app.run_shown = RUN
+    shown.monitor.publish(snapshot=whole.snapshot, log=whole.log, quiet=whole.quiet, leak_log=whole.leak_log)
+    shown.app.current_run = RUN
     await shown.until(lambda text: "proxy" in text)
 
 
@@ -118,7 +118,7 @@ async def test_every_screen_has_a_character_for_whatever_it_draws(
 ) -> None:
     spy = Spy(monkeypatch)
     async with ascii_console(width, height) as shown:
-        await put_on(shown)
+        await publish_all(shown)
         # The spy sees what is drawn between the keys as well.
         frame = await shown.press(*walk)
         assert frame.isascii()
@@ -128,8 +128,8 @@ async def test_every_screen_has_a_character_for_whatever_it_draws(
 async def test_every_dialog_has_a_character_for_whatever_it_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch)
     async with ascii_console(80, 24) as shown:
-        await put_on(shown)
-        shown.app.push_screen(QuitDialog([says("This stops every route. " * 99)], shown.app.around))
+        await publish_all(shown)
+        shown.app.push_screen(QuitDialog([paragraph("This stops every route. " * 99)], shown.app.environment))
         frame = await shown.settle()
         assert frame.isascii()
         # However much there is to read, the keys that answer stay in sight.
@@ -139,19 +139,19 @@ async def test_every_dialog_has_a_character_for_whatever_it_draws(monkeypatch: p
         shown.app.notify("That is gone, too.", severity="error", timeout=600)
         frame = await shown.until(lambda text: "That is gone, too." in text)
         assert frame.isascii()
-        shown.stage.put_on(snapshot=Feed(failure=Unknown("Gone.", "Is it?")))
+        shown.monitor.publish(snapshot=Feed(failure=Unknown("Gone.", "Is it?")))
         assert (await shown.until(lambda text: "UNKNOWN" in text)).isascii()
     assert not spy.seen
 
 
-def bar_of(shown: Shown) -> str:
+def bar_of(shown: ConsoleDriver) -> str:
     """Return the last column of the screen, as far as scroll bars are drawn with it."""
     return "".join(each[-1] for each in frame_of(shown.app)[3:-1] if len(each) == shown.app.size.width)
 
 
 async def test_scroll_bars_are_drawn_with_characters() -> None:
     async with ascii_console(80, 24) as shown:
-        shown.stage.put_on(snapshot=full().snapshot)
+        shown.monitor.publish(snapshot=full().snapshot)
         await shown.until(lambda text: "proxy" in text)
         await shown.press("w")
         await shown.until(lambda text: "HELD UP" in text)

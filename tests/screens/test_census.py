@@ -76,7 +76,7 @@ def test_nothing_leaked_is_0_and_json_tells_everything(someone: Operator) -> Non
     document = said.json
     assert (document["schema"], document["exit_code"]) == ("vipconsole.census/1", 0)
     assert document["network"] == {"name": "proxy", "id": network, "capacity": 13}
-    assert (document["addresses"], document["is_kept"], document["is_settled"]) == ([], True, True)
+    assert (document["addresses"], document["is_stored"], document["is_settled"]) == ([], True, True)
     assert [each["visited"] for each in document["walks"]] == [13, 13]
 
 

@@ -24,10 +24,10 @@ from console.runbook.store.log import RunLog
 from console.runbook.store.viewer import read_stored_run
 from screens.tui.app import ConsoleApp, OwnRun, Runs
 from screens.tui.keys import PAUSE_S
-from screens.tui.run_follower import Decider, shown_run_in
+from screens.tui.run_follower import Decider, follow_run
 from tests.support.clocks import QuickClock
+from tests.support.console_driver import ConsoleDriver, console
 from tests.support.runs import ALICE, START, header
-from tests.support.shown_console import Shown, console
 
 HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 GO_AHEAD = run_events.Asked(
@@ -55,7 +55,7 @@ FAILED = (INTENDED, run_events.Failed("only", 1, "It went wrong."))
 class Case:
     """A run whose runner waits, and a console that was opened on it."""
 
-    def __init__(self, folder: Path, shown: Shown) -> None:
+    def __init__(self, folder: Path, shown: ConsoleDriver) -> None:
         self.folder = folder
         self.shown = shown
 
@@ -91,7 +91,7 @@ async def asked(state: Path, *told: run_events.Event, runs: Runs | None = None) 
     own = OwnRun(folder.name, Decider(folder, ALICE, clock))
     async with (
         maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK),
-        console(runs=runs or partial(shown_run_in, folder, clock), own=own) as shown,
+        console(runs=runs or partial(follow_run, folder, clock), own=own) as shown,
     ):
         await shown.until(lambda frame: "run 20260612" in frame)
         yield Case(folder, shown)

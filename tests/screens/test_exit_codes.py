@@ -101,8 +101,8 @@ def test_of_a_reclaim(
     async def plan(*_: object) -> tuple[SwarmState, ReclaimPlan]:
         return swarm(), ReclaimPlan(Way.RESTART, "It costs something.", (), "", "")
 
-    async def done(*_: object) -> reclaim.Reclaimed:
-        return reclaim.Reclaimed("dockerd was restarted.", not behind, behind)
+    async def done(*_: object) -> reclaim.ReclaimResult:
+        return reclaim.ReclaimResult("dockerd was restarted.", not behind, behind)
 
     # No engine of a test is restarted by systemd.
     monkeypatch.setattr(reclaim, "_plan", plan)
@@ -120,7 +120,7 @@ def test_of_a_census_that_could_not_be_kept(small: Simulation) -> None:
         said = someone.run("census", "--yes", "--json", "proxy", "--host", small.host)
     assert_agrees(said, 3)
     assert said.json["addresses"] == []
-    assert not said.json["is_kept"]
+    assert not said.json["is_stored"]
     assert not any("Stored for glance" in each for each in said.json["notes"])
     assert "censuses" in said.err
 

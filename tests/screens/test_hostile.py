@@ -20,8 +20,8 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
 from tests.support.frames import frame_of
 from tests.support.logs import log
+from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state
 from tests.support.runs import step, stored_run
-from tests.support.scenes import SIZES, environment, hosted, monitor_state
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
 RAW: tuple[str | bytes, ...] = (
@@ -132,7 +132,7 @@ async def test_no_pane_lets_anything_raw_through_or_takes_it_for_markup(
 ) -> None:
     shown = screens()[place]
     seen: list[str] = []
-    async with hosted(shown, hostile_scene(), size) as (app, pilot):
+    async with host_screen(shown, hostile_scene(), size) as (app, pilot):
         if isinstance(shown, RunbookScreen):
             await app.workers.wait_for_complete()
             shown.run = hostile_run()
@@ -166,7 +166,7 @@ async def test_no_pane_lets_anything_raw_through_or_takes_it_for_markup(
 
 async def test_what_cannot_be_read_is_told_as_it_stands() -> None:
     shown = JournalScreen(environment())
-    async with hosted(shown, monitor_state(log_failed=Unknown(TEXTS[0], TEXTS[3]))) as (app, _):
+    async with host_screen(shown, monitor_state(log_failed=Unknown(TEXTS[0], TEXTS[3]))) as (app, _):
         whole = "\n".join(frame_of(app))
         assert "[/x]" in whole
         assert "\\x1b[2J" in whole

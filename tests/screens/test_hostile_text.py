@@ -16,8 +16,8 @@ from console.operations.stack_removal.steps import LeakCount, Proof
 from console.swarm.model import ObjectKind
 from console.text import clean
 from screens.output.journal import render_journal
-from screens.output.operation_tables import render_removal
-from screens.output.tables import render_quiet
+from screens.output.quiet import render_quiet
+from screens.output.stack_removal import render_removal
 from tests.journal.lines import VIP_LINE, S, entry, line
 from tests.support.stacks import item
 from tests.support.swarms import NOW

@@ -8,10 +8,10 @@ from console.errors import Unknown
 from console.journal.summary import summarise
 from console.monitor.values import Log, MonitorState
 from screens.tui.journal import JournalScreen
-from screens.tui.widgets.pane import Words
+from screens.tui.widgets.pane import TextView
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.scenes import SIZES, environment, hosted, monitor_state
+from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state
 
 LINES = [*[CHATTER] * 10, NO_ADDRESS, *[CHATTER] * 10, STRANGE, NO_ADDRESS, *[CHATTER] * 30]
 
@@ -25,7 +25,7 @@ def of(told: Log) -> MonitorState:
 
 
 def meaning(shown: JournalScreen) -> str:
-    return shown.query_one("#meaning", Words).text
+    return shown.query_one("#meaning", TextView).text
 
 
 def line_at(shown: JournalScreen) -> int:
@@ -35,14 +35,14 @@ def line_at(shown: JournalScreen) -> int:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_findings_their_meaning_and_the_lines_at_every_size(width: int, height: int) -> None:
-    async with hosted(screen(), of(log(LINES)), (width, height)) as (app, pilot):
+    async with host_screen(screen(), of(log(LINES)), (width, height)) as (app, pilot):
         await pilot.pause()
         compare_body(f"journal-{width}x{height}", app)
 
 
 async def test_a_finding_is_explained_and_opens_at_its_last_line() -> None:
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (_, pilot):
+    async with host_screen(shown, of(log(LINES))) as (_, pilot):
         assert meaning(shown).startswith("A network of a new service is full.")
         await pilot.press("j")
         assert "probably not about addresses" in meaning(shown)
@@ -57,13 +57,13 @@ async def test_a_finding_is_explained_and_opens_at_its_last_line() -> None:
 
 async def test_it_can_begin_with_a_finding() -> None:
     shown = screen("vip-create")
-    async with hosted(shown, of(log([STRANGE, NO_ADDRESS]))):
+    async with host_screen(shown, of(log([STRANGE, NO_ADDRESS]))):
         assert meaning(shown).startswith("A network of a new service is full.")
 
 
 async def test_e_goes_to_the_failures_and_says_when_there_is_no_more() -> None:
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (app, pilot):
+    async with host_screen(shown, of(log(LINES))) as (app, pilot):
         await pilot.press("E", "E")
         assert line_at(shown) == 21
         await pilot.press("E", "E")
@@ -76,7 +76,7 @@ async def test_e_goes_to_the_failures_and_says_when_there_is_no_more() -> None:
 
 async def test_a_filter_and_a_level_narrow_the_lines_are_seen_and_are_taken_back_by_escape() -> None:
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (app, pilot):
+    async with host_screen(shown, of(log(LINES))) as (app, pilot):
         await pilot.press("v")
         assert shown.lines.count == 3
         await pilot.press("slash", *"nobody", "enter")
@@ -93,7 +93,7 @@ async def test_a_filter_and_a_level_narrow_the_lines_are_seen_and_are_taken_back
 
 async def test_whoever_reads_further_up_is_left_in_peace_and_can_follow_again() -> None:
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (app, pilot):
+    async with host_screen(shown, of(log(LINES))) as (app, pilot):
         await pilot.press("3", *["k"] * 12)
         await pilot.pause()
         before = [each for each in frame_of(app) if each.startswith("01:")]
@@ -110,7 +110,7 @@ async def test_whoever_reads_further_up_is_left_in_peace_and_can_follow_again() 
 async def test_a_log_that_cannot_be_read_says_why_and_what_to_do() -> None:
     shown = screen()
     first = monitor_state(log_failed=Unknown("The journal is not readable.", "Join the group adm."))
-    async with hosted(shown, first) as (app, pilot):
+    async with host_screen(shown, first) as (app, pilot):
         said = "\n".join(frame_of(app))
         assert "The journal is not readable." in said
         assert "Join the group adm." in said
@@ -119,7 +119,7 @@ async def test_a_log_that_cannot_be_read_says_why_and_what_to_do() -> None:
 
 async def test_old_lines_stay_beside_the_reason_why_no_newer_ones_come() -> None:
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (app, pilot):
+    async with host_screen(shown, of(log(LINES))) as (app, pilot):
         app.monitor_state = monitor_state(log=log(LINES), log_failed=Unknown("journalctl ended."))
         await pilot.pause()
         assert "STALE: journalctl ended." in "\n".join(frame_of(app))
@@ -128,7 +128,7 @@ async def test_old_lines_stay_beside_the_reason_why_no_newer_ones_come() -> None
 
 async def test_a_quiet_log_says_so_and_an_incomplete_one_too() -> None:
     shown = screen()
-    async with hosted(shown, of(log([CHATTER]))) as (app, pilot):
+    async with host_screen(shown, of(log([CHATTER]))) as (app, pilot):
         assert "No failure was logged." in "\n".join(frame_of(app))
         await pilot.press("enter", "j")
 
@@ -138,7 +138,7 @@ async def test_what_is_shown_can_be_copied_and_saved_for_this_user_only(
 ) -> None:
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
     shown = screen()
-    async with hosted(shown, of(log(LINES))) as (app, pilot):
+    async with host_screen(shown, of(log(LINES))) as (app, pilot):
         await pilot.press("c", "3", "c", "v", "v", "s")
         assert app.copied[0].startswith("A network of a new service is full.")
         assert app.copied[1].endswith(CHATTER)
@@ -153,7 +153,7 @@ async def test_what_is_shown_can_be_copied_and_saved_for_this_user_only(
 async def test_what_cannot_be_saved_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").write_text("a file, not a folder")
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
-    async with hosted(screen(), of(log(LINES))) as (app, pilot):
+    async with host_screen(screen(), of(log(LINES))) as (app, pilot):
         await pilot.press("s")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -164,7 +164,7 @@ async def test_lines_that_are_no_longer_kept_are_said_to_be_older() -> None:
     shown = screen()
     whole = log([NO_ADDRESS, CHATTER])
     only_chatter = Log(whole.summary, whole.lines[1:], dropped=1)
-    async with hosted(shown, of(only_chatter)) as (app, pilot):
+    async with host_screen(shown, of(only_chatter)) as (app, pilot):
         await pilot.press("enter")
         await pilot.pause()
         assert "Its lines are too old" in "\n".join(frame_of(app))

@@ -15,13 +15,13 @@ from console.runbook.run.events import Choice
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, StepState, StepView, StoredRun
 from console.runbook.store.folders import create_run
-from screens.present.run import asked, headline
-from screens.present.run_step import because, step_says
+from screens.present.run import headline, open_question
+from screens.present.run_step import because, step_paragraphs
 from screens.present.text import BAD, text_of
 from screens.tui import run_follower
-from screens.tui.run_follower import planned_run, shown_runs
+from screens.tui.run_follower import follow_runs, preview_run
 from tests.support.clocks import QuickClock
-from tests.support.runs import ALICE, PaperRun, World, header
+from tests.support.runs import ALICE, Flags, PaperRun, header
 
 HEADS = (
     StepHead("look", "Look around", "checks.all", Effect.READ, no_undo_because="It changes nothing."),
@@ -37,11 +37,11 @@ HEADS = (
 
 
 def said(run: StoredRun, step: StepView) -> list[str]:
-    return [text_of(each.parts) for each in step_says(run, step)]
+    return [text_of(each.parts) for each in step_paragraphs(run, step)]
 
 
 def paper(**world: object) -> PaperRun:
-    return PaperRun(HEADS, World(**world))  # type: ignore[arg-type] # fields of a world
+    return PaperRun(HEADS, Flags(**world))  # type: ignore[arg-type] # fields of a world
 
 
 def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
@@ -52,7 +52,7 @@ def test_a_run_that_asks_is_shown_with_its_question_and_what_was_done() -> None:
     assert [snapshot.state, change.state] == [StepState.DONE, StepState.WAITING]
     assert said(shown, snapshot)[-3:] == ["output", "one", "two"]
     assert "  own yes: It is so." in said(shown, snapshot)
-    question = asked(shown)
+    question = open_question(shown)
     assert question is not None
     assert (question.step, question.word) == ("change", "word")
     assert Choice.CONFIRM in question.choices
@@ -82,7 +82,7 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
     )  # fmt: skip
     prepared = events.Prepared("change", 1, Call("x"), "digest", "word", CheckResult(Answer.NO, "No."), plan)
     view = replace(run.view, steps=(run.view.steps[0], replace(step, preparation=prepared)))
-    shown = step_says(StoredRun(view, Live()), view.steps[1])
+    shown = step_paragraphs(StoredRun(view, Live()), view.steps[1])
     assert [text_of(each.parts) for each in shown] == [
         "Change it  OUTAGE",
         "Recreates it.",
@@ -106,7 +106,7 @@ def test_the_plan_of_a_step_is_shown_line_by_line() -> None:
 
 
 def test_the_shipped_runbook_is_shown_before_any_run() -> None:
-    shown = planned_run(datetime.now(UTC))
+    shown = preview_run(datetime.now(UTC))
     assert not isinstance(shown, Unknown)
     assert shown.view.header.run_id == ""
     assert shown.view.steps
@@ -137,7 +137,7 @@ async def test_runs_are_followed_from_the_first_one_on_and_so_is_the_next(
         began = events.Began(replace(header(), run_id=name), HEADS, ALICE)
         create_run(tmp_path, began, b"", datetime.now(UTC))
 
-    async with aclosing(shown_runs(tmp_path, QuickClock(100))) as runs, asyncio.timeout(100):
+    async with aclosing(follow_runs(tmp_path, QuickClock(100))) as runs, asyncio.timeout(100):
         first = asyncio.ensure_future(anext(runs))
         begin("20260101-010101-first")
         seen = await first
@@ -156,7 +156,7 @@ async def test_runs_that_cannot_be_read_are_unknown_and_said_once(tmp_path: Path
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101-010101-broken").mkdir()
     clock = CountingClock()
-    async with aclosing(shown_runs(tmp_path, clock)) as runs, asyncio.timeout(100):
+    async with aclosing(follow_runs(tmp_path, clock)) as runs, asyncio.timeout(100):
         said = await anext(runs)
         assert isinstance(said, Unknown)
         assert "20260101-010101-broken cannot be read" in said.reason

@@ -14,9 +14,9 @@ from screens.present.text import ASCII
 from screens.tui.environment import OpenWhy
 from screens.tui.network import NetworkScreen
 from screens.tui.widgets.address_map import AddressGrid
-from screens.tui.widgets.pane import Words
+from screens.tui.widgets.pane import TextView
 from tests.support.frames import compare_body, frame_of
-from tests.support.scenes import SIZES, environment, hosted, monitor_state
+from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state
 from tests.support.swarms import ago, network, service, subnet, swarm, task
 
 PROXY = "id-proxy"
@@ -74,11 +74,11 @@ def screen(**more: object) -> NetworkScreen:
 
 
 def beside(shown: NetworkScreen) -> str:
-    return shown.query_one("#side", Words).text
+    return shown.query_one("#side", TextView).text
 
 
 def found(shown: NetworkScreen) -> list[int] | None:
-    return None if shown.found is None else list(shown.found)
+    return None if shown.matches is None else list(shown.matches)
 
 
 def at(shown: NetworkScreen) -> str:
@@ -87,7 +87,7 @@ def at(shown: NetworkScreen) -> str:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_the_map_at_every_size(width: int, height: int) -> None:
-    async with hosted(screen(), watched(None, *LEAKED), (width, height)) as (app, pilot):
+    async with host_screen(screen(), watched(None, *LEAKED), (width, height)) as (app, pilot):
         await pilot.press("n")
         await pilot.pause()
         compare_body(f"network-{width}x{height}", app)
@@ -95,7 +95,7 @@ async def test_the_map_at_every_size(width: int, height: int) -> None:
 
 @pytest.mark.parametrize("number", [2, 3, 4, 5])
 async def test_each_other_pane_at_80x24(number: int) -> None:
-    async with hosted(screen(), watched(None, *LEAKED)) as (app, pilot):
+    async with host_screen(screen(), watched(None, *LEAKED)) as (app, pilot):
         await pilot.press(str(number))
         await pilot.pause()
         compare_body(f"network-pane{number}-80x24", app)
@@ -103,7 +103,7 @@ async def test_each_other_pane_at_80x24(number: int) -> None:
 
 async def test_moving_over_a_cell_tells_who_holds_it_and_since_when() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (_, pilot):
+    async with host_screen(shown, watched()) as (_, pilot):
         await pilot.press("l", "l")
         assert beside(shown).startswith(
             "10.0.1.2  VIP of service\nghost-pr0_app\nservice created 2026-06-01 02:00, 11 d ago"
@@ -116,7 +116,7 @@ async def test_moving_over_a_cell_tells_who_holds_it_and_since_when() -> None:
 
 async def test_n_goes_from_one_leaked_address_to_the_next_and_tells_who_lost_it() -> None:
     shown = screen()
-    async with hosted(shown, watched(None, *LEAKED)) as (_, pilot):
+    async with host_screen(shown, watched(None, *LEAKED)) as (_, pilot):
         await pilot.press("n")
         assert "was nextcloud-pr0_app.1 of stack nextcloud-pr0" in beside(shown)
         assert "nextcloud-pr0_internal was removed before the task ended" in beside(shown)
@@ -130,7 +130,7 @@ async def test_n_goes_from_one_leaked_address_to_the_next_and_tells_who_lost_it(
 
 async def test_a_holder_is_found_while_its_name_is_typed_and_forgotten_with_escape() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (app, pilot):
+    async with host_screen(shown, watched()) as (app, pilot):
         await pilot.press("slash", *"gitea-pr3")
         assert found(shown) == [int(IPv4Address("10.0.1.28")), int(IPv4Address("10.0.1.29"))]
         await pilot.press("enter")
@@ -149,7 +149,7 @@ async def test_a_holder_is_found_while_its_name_is_typed_and_forgotten_with_esca
 
 async def test_what_keeps_coming_moves_neither_cursor_nor_list() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (app, pilot):
+    async with host_screen(shown, watched()) as (app, pilot):
         await pilot.press("j", "j", "l")
         before = at(shown)
         app.monitor_state = watched(None, "10.0.1.152")
@@ -165,7 +165,7 @@ async def test_what_keeps_coming_moves_neither_cursor_nor_list() -> None:
 
 async def test_a_network_that_vanishes_says_so_and_stays_as_it_was() -> None:
     shown = screen()
-    async with hosted(shown, watched(None, *LEAKED)) as (app, pilot):
+    async with host_screen(shown, watched(None, *LEAKED)) as (app, pilot):
         app.monitor_state = monitor_state(swarm([network("other", "10.0.9.0/24")]))
         await pilot.pause()
         lines = "\n".join(frame_of(app))
@@ -177,7 +177,7 @@ async def test_a_network_that_vanishes_says_so_and_stays_as_it_was() -> None:
 
 async def test_a_network_that_is_not_there_is_said_so() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state(swarm([]))) as (_, pilot):
+    async with host_screen(shown, monitor_state(swarm([]))) as (_, pilot):
         await pilot.pause()
         await pilot.press("j", "n", "slash", "a", "enter", "2", "3", "4", "5", "c", "tab")
         assert "This network is unknown." in beside(shown)
@@ -187,7 +187,7 @@ async def test_a_large_network_is_rows_that_open() -> None:
     shown = screen()
     big = network("proxy", "10.10.0.0/16", load_balancer="10.10.3.9", peers=1)
     state = swarm([big], [service("a", (PROXY, "10.10.3.7"))])
-    async with hosted(shown, watched(state)) as (app, pilot):
+    async with host_screen(shown, watched(state)) as (app, pilot):
         await pilot.press("j", "j", "j")
         await pilot.pause()
         compare_body("network-large-80x24", app)
@@ -208,7 +208,7 @@ async def test_a_large_network_is_rows_that_open() -> None:
 async def test_a_10_8_does_not_hold_up_anything() -> None:
     shown = screen()
     state = swarm([network("proxy", "10.0.0.0/8", load_balancer="10.3.3.9", peers=1)])
-    async with hosted(shown, watched(state)) as (app, pilot):
+    async with host_screen(shown, watched(state)) as (app, pilot):
         await pilot.press("G", "enter", "escape", "g")
         await pilot.pause()
         assert "10.0.0.0 " in frame_of(app)[4]
@@ -218,7 +218,7 @@ async def test_several_subnets_are_gone_through_and_what_is_not_counted_is_named
     shown = screen()
     both = network("proxy", subnet("10.0.1.0/28"), subnet("10.0.2.0/28"), subnet("fd00::/64"), peers=1)
     state = swarm([both], [service("a", (PROXY, "10.0.2.5"))])
-    async with hosted(shown, watched(state)) as (app, pilot):
+    async with host_screen(shown, watched(state)) as (app, pilot):
         assert "proxy 10.0.1.0/28 (1 of 2)" in frame_of(app)[2]
         await pilot.press("s")
         await pilot.pause()
@@ -231,7 +231,7 @@ async def test_several_subnets_are_gone_through_and_what_is_not_counted_is_named
 
 async def test_a_network_without_a_subnet_shows_how_it_is_set_up() -> None:
     shown = screen()
-    async with hosted(shown, watched(swarm([network("proxy")]))) as (app, pilot):
+    async with host_screen(shown, watched(swarm([network("proxy")]))) as (app, pilot):
         assert "no subnet yet" in frame_of(app)[2]
         assert "none yet: Swarm has not assigned one" in beside(shown)
         await pilot.press("j", "n", "enter", "s")
@@ -239,17 +239,17 @@ async def test_a_network_without_a_subnet_shows_how_it_is_set_up() -> None:
 
 async def test_from_a_service_or_its_cell_one_key_asks_why() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (app, pilot):
+    async with host_screen(shown, watched()) as (app, pilot):
         await pilot.press("l", "l", "w", "2", "G", "k", "enter")
         await pilot.pause()
-        asked = [each.service_id for each in app.stream_item if isinstance(each, OpenWhy)]
+        asked = [each.service_id for each in app.messages if isinstance(each, OpenWhy)]
         assert asked[0] == "id-ghost-pr0_app"
         assert len(asked) == 2
 
 
 async def test_what_is_said_can_be_copied() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (app, pilot):
+    async with host_screen(shown, watched()) as (app, pilot):
         await pilot.press("c", "2", "c")
         await pilot.pause()
         assert app.copied[0].startswith("10.0.1.0  network address")
@@ -258,7 +258,7 @@ async def test_what_is_said_can_be_copied() -> None:
 
 async def test_tab_goes_through_all_panes_and_escape_back_to_the_map() -> None:
     shown = screen()
-    async with hosted(shown, watched()) as (app, pilot):
+    async with host_screen(shown, watched()) as (app, pilot):
         titles = []
         for _ in range(5):
             titles.append(frame_of(app)[2][2:3])
@@ -276,7 +276,7 @@ async def test_tab_goes_through_all_panes_and_escape_back_to_the_map() -> None:
 
 async def test_a_terminal_without_unicode_gets_none() -> None:
     shown = screen(glyphs=ASCII)
-    async with hosted(shown, watched(None, *LEAKED)) as (app, pilot):
+    async with host_screen(shown, watched(None, *LEAKED)) as (app, pilot):
         await pilot.pause()
         assert "\n".join(frame_of(app)).isascii()
 
@@ -285,7 +285,7 @@ async def test_an_older_engines_unknown_addresses_are_never_shown_as_free() -> N
     shown = screen()
     state = replace(evening(), engine=swarm([]).engine)
     proxy = network("proxy", "10.0.1.0/24", load_balancer="10.0.1.200", peers=1)
-    async with hosted(shown, monitor_state(replace(state, networks=(proxy,)))) as (app, pilot):
+    async with host_screen(shown, monitor_state(replace(state, networks=(proxy,)))) as (app, pilot):
         lines = frame_of(app)
         assert "? leaked" in lines[2]
         assert not any("\N{MIDDLE DOT}" in each for each in lines)

@@ -27,8 +27,8 @@ from screens.present.header import Freshness, age_of, headline
 from tests.guard.test_act import ALLOWED, SETTINGS, bench
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import simulation
+from tests.support.monitors import simulated_monitor
 from tests.support.runs import ALICE, START, header
-from tests.support.watching import watching
 
 RUN = header().run_id
 HEADS = (StepHead("recreate", "Recreate", "network.recreate", Effect.OUTAGE),)
@@ -142,7 +142,7 @@ def test_every_face_says_the_same(
         as_metrics = glance(tmp_path, capsys, simulated.host, "--prometheus")
 
         async def in_the_console() -> tuple[Severity, str, str]:
-            async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+            async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
                 monitor_state = await watched.until(lambda each: each.snapshot.value is not None)
                 age = age_of(monitor_state, watched.clock.now(), watched.clock.monotonic())
                 assert age.freshness is Freshness.LIVE
@@ -180,7 +180,7 @@ async def test_a_run_is_told_while_the_engine_does_not_answer(tmp_path: Path) ->
     STOPPED(engine, tmp_path)
     with simulation(engine) as simulated:
         simulated.break_call("*", "refuse")
-        async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
             monitor_state = await watched.until(
                 lambda each: each.snapshot.failure is not None and each.run_findings
             )
@@ -193,7 +193,7 @@ async def test_a_run_that_is_over_is_told_no_more(tmp_path: Path) -> None:
     engine = a_healthy_swarm()
     STOPPED(engine, tmp_path)
     with simulation(engine) as simulated:
-        async with watching(simulated.host, simulated.running, state=tmp_path) as watched:
+        async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
             await watched.until(lambda each: each.run_findings)
             with closing(database.connect(tmp_path / "runs" / RUN / LOG)) as log:
                 database.append(log, events.Abandoned(ALICE, "Nothing is left."), START)

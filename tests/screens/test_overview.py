@@ -20,11 +20,11 @@ from screens.present.text import ASCII
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
 from screens.tui.widgets.rows import Rows
+from tests.support.console_driver import ConsoleDriver, console
 from tests.support.frames import compare, frame_of
 from tests.support.logs import NO_ADDRESS, STRANGE, log
+from tests.support.monitor_states import SIZES, monitor_state
 from tests.support.runs import step, stored_run
-from tests.support.scenes import SIZES, monitor_state
-from tests.support.shown_console import Shown, console
 from tests.support.swarms import NOW, ago, network, service, swarm, task
 
 PROXY = "id-proxy"
@@ -83,7 +83,7 @@ def run_of() -> StoredRun:
     return stored_run(*steps, began_at=NOW - timedelta(minutes=3), question=question, run_id="proxy-16")
 
 
-def overlays(shown: Shown) -> Rows:
+def overlays(shown: ConsoleDriver) -> Rows:
     screen = shown.app.screen
     assert isinstance(screen, OverviewScreen)
     return screen.panes[0].query_one(Rows)
@@ -92,7 +92,7 @@ def overlays(shown: Shown) -> Rows:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_everything_at_every_size(width: int, height: int) -> None:
     async with console(told(), size=(width, height)) as shown:
-        shown.app.run_shown = run_of()
+        shown.app.current_run = run_of()
         await shown.settle()
         compare(f"overview-{width}x{height}", shown.app)
 
@@ -122,7 +122,7 @@ async def test_before_the_first_look_it_says_whom_it_asks_and_then_why_nothing_c
         assert "READING  waiting for the engine" in shown.frame
         assert "unix:///var/run/docker.sock" in shown.frame
         failed = Unknown("Nothing listens at unix:///var/run/docker.sock.", "Is dockerd running?")
-        shown.stage.put_on(snapshot=Feed(failure=failed, failing_since_s=100.0))
+        shown.monitor.publish(snapshot=Feed(failure=failed, failing_since_s=100.0))
         frame = await shown.until(lambda text: "UNKNOWN" in text)
         assert "UNKNOWN  Nothing listens at unix:///var/run/docker.sock." in frame
         assert "Is dockerd running?" in frame
@@ -140,8 +140,8 @@ async def test_what_is_old_looks_old_and_says_how_old_it_is() -> None:
         await shown.settle()
         assert {bool(overlays(shown).tone(each).dim) for each in ("", "strong", "bad")} == {True}
         assert "! proxy" in frame
-        snapshot = replace(shown.stage.monitor_state.snapshot, at_s=shown.clock.monotonic())
-        shown.stage.put_on(snapshot=snapshot)
+        snapshot = replace(shown.monitor.monitor_state.snapshot, at_s=shown.clock.monotonic())
+        shown.monitor.publish(snapshot=snapshot)
         assert "CRITICAL" in await shown.until(lambda text: "live 02:00" in text)
 
 
@@ -149,7 +149,7 @@ async def test_a_look_that_fails_makes_what_is_shown_old_at_once_and_says_why() 
     async with console(told()) as shown:
         failed = Unknown("The engine did not answer within 5 s.")
         shown.clock.pass_by(6)
-        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, failure=failed))
+        shown.monitor.publish(snapshot=replace(shown.monitor.monitor_state.snapshot, failure=failed))
         frame = await shown.until(lambda text: "STALE" in text)
         assert "no snapshot for 5 s, showing 02:00:00 UTC. The engine did not answer" in frame
 
@@ -162,7 +162,7 @@ async def test_the_cursor_stays_on_its_network_whatever_comes() -> None:
         more = [network(f"aaa{number:02}", f"10.0.{number}.0/28") for number in range(20, 60)]
         state = evening()
         assert not isinstance(state.networks, Unknown)
-        shown.stage.put_on(snapshot=told(replace(state, networks=(*more, *state.networks))).snapshot)
+        shown.monitor.publish(snapshot=told(replace(state, networks=(*more, *state.networks))).snapshot)
         await shown.until(lambda text: "43, worst first" in text)
         after = overlays(shown).current
         assert after is not None
@@ -174,7 +174,7 @@ async def test_what_did_not_change_is_not_made_anew() -> None:
         screen = shown.app.screen
         assert isinstance(screen, OverviewScreen)
         rows = [pane.query_one(Rows)._rows for pane in screen.panes]
-        shown.stage.put_on(snapshot=replace(shown.stage.monitor_state.snapshot, at_s=101.0))
+        shown.monitor.publish(snapshot=replace(shown.monitor.monitor_state.snapshot, at_s=101.0))
         await shown.settle()
         assert screen.monitor_state.snapshot.at_s == 101.0
         assert all(pane.query_one(Rows)._rows is kept for pane, kept in zip(screen.panes, rows, strict=True))
@@ -198,7 +198,7 @@ async def test_letters_are_letters_where_somebody_types() -> None:
     async with console(told()) as shown:
         await shown.press("slash", *"qd?w1")
         assert isinstance(shown.app.screen, OverviewScreen)
-        assert shown.app.screen.sought == "qd?w1"
+        assert shown.app.screen.filter_text == "qd?w1"
         assert "quit" not in frame_of(shown.app)[-1]
 
 
@@ -208,10 +208,10 @@ async def test_enter_opens_the_network_which_is_then_looked_at_closely() -> None
         opened = shown.app.screen
         assert isinstance(opened, NetworkScreen)
         assert opened.network_id == PROXY
-        assert shown.stage.attended == (PROXY,)
+        assert shown.monitor.network_ids == (PROXY,)
         await shown.press("escape")
-        shown.stage.put_on(poll_s=2.0)
-        await shown.until(lambda _: not shown.stage.attended)
+        shown.monitor.publish(poll_s=2.0)
+        await shown.until(lambda _: not shown.monitor.network_ids)
         assert "1 Overlays" in shown.frame
 
 
@@ -231,7 +231,7 @@ async def test_every_pane_opens_what_it_is_about_and_escape_comes_back(
     keys: tuple[str, ...], said: str
 ) -> None:
     async with console(told()) as shown:
-        shown.app.run_shown = run_of()
+        shown.app.current_run = run_of()
         await shown.settle()
         for key in keys:
             await shown.press(key)
@@ -294,7 +294,7 @@ async def test_q_leaves() -> None:
 async def test_looking_now_is_passed_on() -> None:
     async with console(told()) as shown:
         await shown.press("ctrl+l")
-        assert shown.stage.hurried == 1
+        assert shown.monitor.wake_count == 1
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
@@ -329,7 +329,7 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
         ):
             frame = await shown.press(*keys)
             assert all(len(line) <= width for line in frame.splitlines())
-        shown.stage.put_on(
+        shown.monitor.publish(
             snapshot=Feed(failure=failed), log=Feed(failure=failed), quiet=Feed(failure=failed)
         )
         await shown.press("o")
@@ -340,7 +340,7 @@ async def test_text_from_others_is_only_ever_shown(evil: str, width: int, height
 async def test_a_bug_in_a_handler_ends_the_app_with_its_exception_and_no_values() -> None:
     with pytest.raises(WorkerFailed, match="7 letters"):  # noqa: PT012 - it is raised again at the end
         async with console(told()) as shown:
-            shown.stage.fail(RuntimeError("7 letters"))
+            shown.monitor.fail(RuntimeError("7 letters"))
             await shown.until(lambda _: shown.app.failure is not None)
             assert isinstance(shown.app.failure, RuntimeError)
             assert not shown.app._exit_renderables

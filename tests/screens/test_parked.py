@@ -10,9 +10,9 @@ from console.host.identity import machine_id
 from console.operations.network_recreation.plan import RecreationOwner
 from console.simulator.stacks import Part, deploy
 from tests.simulator.swarms import check_pools
+from tests.support.change_records import ChangeRecordList, Killed
 from tests.support.maintenance import Site, site
 from tests.support.recreation import NEW, facts, stage, subnet_of
-from tests.support.touched import Killed, TouchList
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes a swarm")
 THEIRS = "1 service is parked (shop_app) by run 20260101-020000-proxy-16 of machine another-machine"
@@ -65,7 +65,7 @@ async def test_what_a_forgotten_run_has_parked_only_a_run_that_brings_it_back_ma
     with stage(small=True) as on:
         before = facts(on.model)
         on.owner = RecreationOwner(machine_id(), "20260101-020000-proxy-16")
-        on.change_records = TouchList(kill_at=17)
+        on.change_records = ChangeRecordList(kill_at=17)
         with pytest.raises((Killed, BaseExceptionGroup)):
             await on.forward()
         model = on.model

@@ -21,8 +21,8 @@ from console.diagnosis.quiescence.waiter import Progress
 from screens.output.quiet import QuietProgress, verdict_line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
+from tests.support.quiet_command import quiet_process
 from tests.support.swarms import NOW, ago
-from tests.support.waiting import waiting
 from tests.test_layers import modules_after
 
 
@@ -102,7 +102,7 @@ def test_wrong_usage_is_64_and_says_what_is_wrong(arguments: tuple[str, ...], sa
 
 
 def test_a_change_is_told_when_it_happens(calm: Simulation) -> None:
-    with waiting("--host", calm.host, "--for", "60") as wait:
+    with quiet_process("--host", calm.host, "--for", "60") as wait:
         wait.wait_for("quiet so far")
         began = time.monotonic()
         create_service(calm)
@@ -118,7 +118,7 @@ def create_service(running: Simulation) -> None:
 
 
 def test_an_interrupted_wait_is_130_at_once_and_says_no_more(calm: Simulation) -> None:
-    with waiting("--host", calm.host, "--for", "10m") as wait:
+    with quiet_process("--host", calm.host, "--for", "10m") as wait:
         wait.wait_for("quiet so far")
         wait.process.send_signal(signal.SIGINT)
         assert wait.process.wait(60) == 130
@@ -176,8 +176,8 @@ def test_talk_is_silent_while_nothing_changes() -> None:
     stream = io.StringIO()
     printer = QuietProgress(stream, {})
     for each in (blocked("web"), blocked("web"), blocked("db"), Check("tasks", "tasks", CheckState.QUIET)):
-        printer.tell(progress(each))
-    printer.tell(progress(blocked("web"), outcome=QuiescenceVerdict.BUSY))
+        printer.update(progress(each))
+    printer.update(progress(blocked("web"), outcome=QuiescenceVerdict.BUSY))
     printer.end()
     assert stream.getvalue().splitlines() == [
         "waiting: web is at work",

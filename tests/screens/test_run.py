@@ -12,7 +12,7 @@ import pytest
 
 from console.runbook.store.output import WAITING, read_waiting
 from console.runbook.store.viewer import read_stored_run
-from tests.support import deeds
+from tests.support import sample_actions
 from tests.support.changes import ENTER
 from tests.support.maintenance import Site, eventually, site
 from tests.support.program import PROGRAM
@@ -150,7 +150,7 @@ def test_a_wait_is_told_once_and_what_a_killed_runner_had_waited_for_is_in_the_r
     with here.start("resume", "--headless") as viewer:
         eventually(lambda: read_stored_run(here.run_folder).view.step("calm").waits)
         eventually(lambda: read_waiting(here.run_folder) is not None)
-        here.simulation.model.services.create(deeds.spec("late"))
+        here.simulation.model.services.create(sample_actions.spec("late"))
         out, _ = viewer.communicate(timeout=120)
     assert viewer.returncode == 0, out
     (step,) = here.report()["steps"]

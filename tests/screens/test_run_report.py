@@ -7,13 +7,13 @@ from console.runbook.run import events
 from console.runbook.run.header import StepHead
 from console.runbook.run.view import Live, StoredRun
 from screens.output.run_report import HIDDEN, as_json, as_markdown
-from tests.support.runs import PaperRun, World
+from tests.support.runs import Flags, PaperRun
 
 HUSH = "hunter2"
 
 
 def reported() -> StoredRun:
-    run = PaperRun((StepHead("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), World())
+    run = PaperRun((StepHead("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), Flags())
     call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
     evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
     before = CheckResult(Answer.NO, "It is # not.", evidence)

@@ -9,13 +9,13 @@ from console.runbook.language.values import ActionPlan, Answer, CheckResult, Eff
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import Live, RunState, StepState, StoredRun
-from screens.present.run import asked
+from screens.present.run import open_question
 from screens.tui.runbook import RunbookScreen
 from screens.tui.widgets.input_lines import AnswerLine
-from screens.tui.widgets.pane import Words
+from screens.tui.widgets.pane import TextView
 from tests.support.frames import compare_body, frame_of
+from tests.support.monitor_states import SIZES, StillClock, environment, host_screen, monitor_state
 from tests.support.runs import step, stored_run
-from tests.support.scenes import SIZES, StillClock, environment, hosted, monitor_state
 from tests.support.swarms import ago
 
 ASKED = Asked(
@@ -65,13 +65,13 @@ def screen(*, may_decide: bool = True) -> RunbookScreen:
 
 
 def told(shown: RunbookScreen) -> str:
-    return shown.query_one("#step", Words).text
+    return shown.query_one("#step", TextView).text
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_a_run_that_asks_at_every_size(width: int, height: int) -> None:
     shown = screen()
-    async with hosted(shown, monitor_state(), (width, height)) as (app, pilot):
+    async with host_screen(shown, monitor_state(), (width, height)) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         compare_body(f"run-{width}x{height}", app)
@@ -79,7 +79,7 @@ async def test_a_run_that_asks_at_every_size(width: int, height: int) -> None:
 
 async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (_, pilot):
+    async with host_screen(shown, monitor_state()) as (_, pilot):
         shown.run = RUN
         await pilot.pause()
         assert told(shown).startswith("Recreate proxy as 10.10.0.0/16  OUTAGE")
@@ -96,7 +96,7 @@ async def test_the_step_that_matters_is_shown_first_and_others_can_be_looked_at(
 
 async def test_the_cursor_goes_along_with_the_run() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (_, pilot):
+    async with host_screen(shown, monitor_state()) as (_, pilot):
         shown.run = RUN
         await pilot.pause()
         done = tuple(replace(each, state=StepState.DONE) if each.id == "recreate" else each for each in STEPS)
@@ -113,7 +113,7 @@ async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads
         run = stored_run(step("a", "A", StepState.RUNNING))
         return replace(run, live=replace(run.live, lines={"a": output}))
 
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         shown.run = running(40)
         await pilot.pause()
         await pilot.press("2", "G")
@@ -129,25 +129,25 @@ async def test_output_that_comes_stays_in_sight_at_its_end_unless_somebody_reads
 
 async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_asked() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"yes", "enter")
         await pilot.pause()
-        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]
         assert "That is not an answer" in "\n".join(frame_of(app))
         await pilot.press(*"proxy", "enter")
         await pilot.pause()
-        (decided,) = [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
+        (decided,) = [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]
         assert (decided.question, decided.request) == (
-            asked(RUN),
+            open_question(RUN),
             DecisionRequest("recreate", Choice.CONFIRM, "proxy", "", 1, "digest", 1),
         )
 
 
 async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"prox")
@@ -155,25 +155,25 @@ async def test_what_was_typed_for_another_plan_is_forgotten() -> None:
         await pilot.pause()
         await pilot.press("y", "enter")
         await pilot.pause()
-        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]
         await pilot.press("escape", "k")
         assert told(shown).startswith("Edit swarm.nix")
 
 
 async def test_where_nothing_may_be_decided_no_key_answers() -> None:
     shown = screen(may_decide=False)
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         shown.run = RUN
         await pilot.pause()
         await pilot.press("a", *"proxy", "enter")
         await pilot.pause()
-        assert not [each for each in app.stream_item if isinstance(each, AnswerLine.Decided)]
+        assert not [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]
         assert "a answer" not in frame_of(app)[-1]
 
 
 async def test_before_any_run_it_shows_what_the_runbook_would_do() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "not started" in frame_of(app)[2]
@@ -185,7 +185,7 @@ async def test_before_any_run_it_shows_what_the_runbook_would_do() -> None:
 
 async def test_where_runs_cannot_be_read_it_says_why_and_no_key_does_anything() -> None:
     shown = screen()
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         await app.workers.wait_for_complete()
         shown.run = Unknown("The run store cannot be read.", "Look at its rights.")
         await pilot.pause()

@@ -18,7 +18,7 @@ from console.operations.stack_removal.steps import LeakCount, Proof
 from console.simulator.stacks import Part, deploy
 from console.swarm.model import ObjectKind
 from screens.cli.main import main
-from screens.output.operation_tables import render_removal
+from screens.output.plain import print_plainly
 from screens.output.stack_removal import (
     RemovalProgress,
     as_json,
@@ -26,8 +26,8 @@ from screens.output.stack_removal import (
     interrupted_lines,
     plan_lines,
     question,
+    render_removal,
 )
-from screens.output.tables import print_plainly
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
 from tests.support.engines import Simulation, simulation
@@ -232,8 +232,8 @@ def test_talk_says_what_changes_and_reminds_of_what_does_not(capsys: pytest.Capt
     printer = RemovalProgress(sys.stdout)
     waiting = RemovalOutcome("api", waits_for=("api_app.1 (running on ci-host)",))
     for took_s in (0.0, 0.3, 0.6, 10.4, 10.7):
-        printer.tell(replace(waiting, took_s=took_s))
-    printer.tell(replace(waiting, state=RemovalState.UNFINISHED, took_s=11))
+        printer.update(replace(waiting, took_s=took_s))
+    printer.update(replace(waiting, state=RemovalState.UNFINISHED, took_s=11))
     assert capsys.readouterr().out.splitlines() == [
         "api: waiting for its tasks to end: api_app.1 (running on ci-host)",
         "api: waiting for its tasks to end: api_app.1 (running on ci-host)",

@@ -24,7 +24,7 @@ from console.runbook.runner.creation import preview_run
 from console.settings import Thresholds
 from console.swarm.model import SwarmState
 from screens.present import addresses, journal, network, run, why
-from screens.present.run_step import step_says
+from screens.present.run_step import step_paragraphs
 from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.runs import step, stored_run
@@ -88,7 +88,7 @@ def test_a_cell_is_told_with_its_address_first() -> None:
     state = counted(8, 8)
     (found,) = map_network(only(state, state), (ENTRY,))
     index = index_swarm_objects(state, NOW, UTC)
-    said = texts(addresses.cell_says(found, int(IPv4Address("10.0.1.9")), index))
+    said = texts(addresses.cell_paragraphs(found, int(IPv4Address("10.0.1.9")), index))
     assert said.startswith("10.0.1.9  leaked\nwas ghost-pr_app.1 of stack ghost-pr\nsince 01:00, 60 min ago")
 
 
@@ -110,17 +110,17 @@ def test_what_is_on_a_network_has_its_addresses_and_what_it_lacks() -> None:
         [task("ghost_app", (PROXY, "10.0.1.3")), task("", (PROXY, "10.0.1.4"), container="c" * 64)],
     )
     found = find_attachments(only(state), state)
-    rows, empty = network.attached_rows(found, "", "…")
+    rows, empty = network.attachment_rows(found, "", "…")
     assert [each.split() for each in of_rows(rows)] == [
         ["service", "ghost_app", "1", "of", "1", "running", ".2", ".3"],
         ["service", "waits", "0", "of", "1", "running", "no", "address"],
         ["container", "cccccccccccc", "on", "ci-host", "on", "ci-host", ".4"],
     ]
     assert empty == ""
-    assert len(network.attached_rows(found, "ghost", "…")[0]) == 1
-    assert network.attached_rows(found, "nobody", "…") == ([], "No name matches.")
+    assert len(network.attachment_rows(found, "ghost", "…")[0]) == 1
+    assert network.attachment_rows(found, "nobody", "…") == ([], "No name matches.")
     assert (
-        network.attached_rows(Unknown("no answer."), "", "…")[1]
+        network.attachment_rows(Unknown("no answer."), "", "…")[1]
         == "What is on this network is unknown. no answer."
     )
 
@@ -144,17 +144,17 @@ def test_what_recreating_would_touch_is_named_and_refusals_come_first() -> None:
 
 
 def test_what_was_lost_names_address_task_stack_and_network() -> None:
-    assert of_rows(network.lost_rows((ENTRY,), NOW, UTC)) == [
+    assert of_rows(network.leak_rows((ENTRY,), NOW, UTC)) == [
         "    01:00  10.0.1.9  ghost-pr_app.1  ghost-pr_internal"
     ]
     gaps = (
         MonitoringGap(ago(600), None, "The engine did not answer."),
         MonitoringGap(ago(1200), ago(900), "Paused."),
     )
-    said = texts(network.seen_leaking(LeakLog(ago(7200), (ENTRY,), gaps), NOW, UTC))
+    said = texts(network.leak_notes(LeakLog(ago(7200), (ENTRY,), gaps), NOW, UTC))
     assert "Not tracked from 01:50 to now: The engine did not answer." in said
     assert "Not tracked from 01:40 to 01:45: Paused." in said
-    assert "has not started" in texts(network.seen_leaking(LeakLog(), NOW, UTC))
+    assert "has not started" in texts(network.leak_notes(LeakLog(), NOW, UTC))
 
 
 def test_the_facts_of_a_network_tell_subnets_gateway_range_count_and_what_is_not_counted() -> None:
@@ -250,7 +250,7 @@ def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
     assert text_of(run.headline(planned, NOW)) == "runbook proxy-16  3 steps, not started"
     assert run.standing(planned) == ""
     assert of_rows(run.step_rows(planned.view, ASCII))[0] == ". pending          Look around"
-    said = texts(step_says(planned, recreate))
+    said = texts(step_paragraphs(planned, recreate))
     assert said.startswith("Remove and recreate  OUTAGE\nnetwork.recreate (network ${vars.network})")
     for part in (
         "before: swarm.quiescent",
@@ -259,7 +259,7 @@ def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
         "way back network.recreate",
     ):
         assert part in said
-    assert "by hand: Write to \\x1b]0;t\\x07 them" in texts(step_says(planned, tell))
+    assert "by hand: Write to \\x1b]0;t\\x07 them" in texts(step_paragraphs(planned, tell))
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
@@ -289,7 +289,7 @@ def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
     assert text_of(run.headline(shown, NOW)) == "run r1  step 1 of 1  started 10 min ago by root  runner up"
     assert text_of(run.headline(replace(shown, live=Live()), NOW)).endswith("runner GONE")
     assert of_rows(run.step_rows(shown.view, ASCII)) == ["> running    3:41  A step"]
-    assert texts(step_says(shown, at_work)).endswith("output\none\ntwo")
+    assert texts(step_paragraphs(shown, at_work)).endswith("output\none\ntwo")
 
 
 def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -> None:
@@ -300,7 +300,7 @@ def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -
         sentence="This stops every route.",
         expires_at=NOW + timedelta(minutes=3),
     )
-    said = texts(run.question_says(asked, NOW))
+    said = texts(run.question_paragraphs(asked, NOW))
     assert (
         said
         == "This stops every route.\nType proxy to go on, or stop.\nWithout an answer, the step is undone in 3 min."

@@ -10,10 +10,10 @@ from console.swarm.model import Service
 from screens.tui import why
 from screens.tui.environment import ConsoleEnvironment, OpenNetwork
 from screens.tui.why import WhyScreen
-from screens.tui.widgets.pane import Words
+from screens.tui.widgets.pane import TextView
 from tests.support.frames import compare_body, frame_of
 from tests.support.logs import NO_ADDRESS, log
-from tests.support.scenes import SIZES, StillClock, environment, hosted, monitor_state, settled
+from tests.support.monitor_states import SIZES, StillClock, environment, host_screen, monitor_state, settle
 from tests.support.swarms import ago, network, service, swarm, task
 
 PROXY = "id-proxy"
@@ -43,19 +43,19 @@ def around() -> ConsoleEnvironment:
 
 
 def told(shown: WhyScreen) -> str:
-    return shown.query_one("#told", Words).text
+    return shown.query_one("#explanation", TextView).text
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_services_and_the_explanation_at_every_size(width: int, height: int) -> None:
-    async with hosted(WhyScreen(around()), SCENE, (width, height)) as (app, pilot):
+    async with host_screen(WhyScreen(around()), SCENE, (width, height)) as (app, pilot):
         await pilot.pause()
         compare_body(f"why-{width}x{height}", app)
 
 
 async def test_each_service_is_explained_with_the_command_for_the_engine_that_was_asked() -> None:
     shown = WhyScreen(around())
-    async with hosted(shown, SCENE) as (app, pilot):
+    async with host_screen(shown, SCENE) as (app, pilot):
         assert told(shown).startswith("HELD UP  broken_app")
         await pilot.press("j")
         assert "HELD UP  ghost_app: no free address" in told(shown)
@@ -68,22 +68,22 @@ async def test_each_service_is_explained_with_the_command_for_the_engine_that_wa
 
 async def test_it_can_be_asked_about_one_service_and_leads_to_its_network() -> None:
     shown = WhyScreen(around(), "id-ghost_app")
-    async with hosted(shown, SCENE) as (app, pilot):
+    async with host_screen(shown, SCENE) as (app, pilot):
         assert "ghost_app" in told(shown).splitlines()[0]
         await pilot.press("n")
         await pilot.pause()
-        assert [each.network_id for each in app.stream_item if isinstance(each, OpenNetwork)] == [PROXY]
+        assert [each.network_id for each in app.messages if isinstance(each, OpenNetwork)] == [PROXY]
 
 
 async def test_a_service_that_is_gone_is_said_to_be() -> None:
-    async with hosted(WhyScreen(around(), "id-nobody"), SCENE) as (app, pilot):
+    async with host_screen(WhyScreen(around(), "id-nobody"), SCENE) as (app, pilot):
         await pilot.pause()
         assert "This service was removed." in "\n".join(frame_of(app))
 
 
 async def test_a_filter_narrows_the_services_and_escape_takes_it_back() -> None:
     shown = WhyScreen(around())
-    async with hosted(shown, SCENE) as (app, pilot):
+    async with host_screen(shown, SCENE) as (app, pilot):
         await pilot.press("slash", *"fine", "enter")
         await pilot.pause()
         assert told(shown).startswith("runs  fine_app")
@@ -99,14 +99,14 @@ async def test_a_filter_narrows_the_services_and_escape_takes_it_back() -> None:
 
 async def test_the_service_that_is_read_stays_when_others_come() -> None:
     shown = WhyScreen(around())
-    async with hosted(shown, SCENE) as (app, pilot):
+    async with host_screen(shown, SCENE) as (app, pilot):
         await pilot.press("j")
         before = told(shown).splitlines()[0]
         state = swarm(
             STATE.networks, [service("aaa_app", networks=[PROXY], updated=ago(900)), *services()], STATE.tasks
         )
         app.monitor_state = monitor_state(state, log=log([NO_ADDRESS]))
-        await settled(app, pilot)
+        await settle(app, pilot)
         assert told(shown).splitlines()[0] == before
 
 
@@ -125,7 +125,7 @@ async def test_services_are_explained_beside_the_event_loop_and_one_look_at_a_ti
 
     monkeypatch.setattr(why, "explain", watched)
     shown = WhyScreen(around())
-    async with hosted(shown, SCENE) as (app, pilot):
+    async with host_screen(shown, SCENE) as (app, pilot):
         assert loop_thread not in threads
         others = [
             swarm(STATE.networks, [*services(), service(f"a{number}_app", updated=ago(900))], STATE.tasks)
@@ -139,7 +139,7 @@ async def test_services_are_explained_beside_the_event_loop_and_one_look_at_a_ti
         await pilot.press("j")
         assert told(shown) != before
         may_end.set()
-        await settled(app, pilot)
+        await settle(app, pilot)
         assert len(threads) == 3
         assert "a2_app" in "\n".join(frame_of(app))
 
@@ -151,6 +151,6 @@ def services() -> list[Service]:
 
 async def test_before_the_first_look_and_where_it_cannot_be_known_it_says_so() -> None:
     shown = WhyScreen(around())
-    async with hosted(shown, monitor_state()) as (app, pilot):
+    async with host_screen(shown, monitor_state()) as (app, pilot):
         assert "Not read yet." in "\n".join(frame_of(app))
         await pilot.press("j", "enter", "c", "n", "C")

@@ -15,15 +15,15 @@ from console.journal.matching import LogEvent
 from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
 from screens.present.journal import is_trouble
-from screens.present.text import Paragraph, Row, Spans, says, text_of
+from screens.present.text import Paragraph, Row, Spans, paragraph, text_of
 from screens.tui.widgets.address_map import AddressGrid, shape_for
-from screens.tui.widgets.line_view import length, wrapped
+from screens.tui.widgets.line_view import length, wrap
 from screens.tui.widgets.log_lines import LogLines
-from screens.tui.widgets.pane import Words
+from screens.tui.widgets.pane import TextView
 from screens.tui.widgets.rows import Rows, RowView
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.stage import Stage, on_stage, shown
 from tests.support.swarms import network, service, swarm
+from tests.support.widget_host import WidgetHost, host_widget, visible_lines
 
 
 def rows(*names: str, suffix: str = "") -> list[Row]:
@@ -48,25 +48,25 @@ def number_of(widget: LogLines) -> int | None:
 
 async def test_the_cursor_stays_on_its_row_and_the_row_where_it_was_when_others_come_and_go() -> None:
     widget = Rows()
-    async with on_stage(widget, 40, 10) as pilot:
+    async with host_widget(widget, 40, 10) as pilot:
         widget.show(numbered(100))
         await pilot.press(*["pagedown"] * 3, "k", "k")
-        at = shown(widget).index("row025")
+        at = visible_lines(widget).index("row025")
         widget.show(numbered(100, first=-20)[0:10] + numbered(90, first=5))
-        assert shown(widget).index("row025") == at
+        assert visible_lines(widget).index("row025") == at
         assert key_of(widget) == "row025"
 
 
 async def test_when_the_row_under_the_cursor_is_gone_the_cursor_stays_at_its_place() -> None:
     widget = Rows(empty="nothing here")
-    async with on_stage(widget, 40, 10) as pilot:
+    async with host_widget(widget, 40, 10) as pilot:
         widget.show(rows("a", "b", "c"))
         await pilot.press("j")
         widget.show(rows("a", "c"))
         assert key_of(widget) == "c"
         widget.show([])
         assert key_of(widget) is None
-        assert shown(widget)[0] == "nothing here"
+        assert visible_lines(widget)[0] == "nothing here"
         await pilot.press("j", "enter", "G", "g")
 
 
@@ -79,7 +79,7 @@ async def test_only_rows_that_look_different_are_painted_again() -> None:
             return super().render_line(y)
 
     widget = Counting()
-    async with on_stage(widget, 40, 10) as pilot:
+    async with host_widget(widget, 40, 10) as pilot:
         widget.show(rows("a", "b", "c"))
         await pilot.pause()
         painted.clear()
@@ -93,7 +93,7 @@ async def test_only_rows_that_look_different_are_painted_again() -> None:
 
 async def test_scrolling_by_other_means_takes_the_cursor_along() -> None:
     widget = Rows()
-    async with on_stage(widget, 40, 10) as pilot:
+    async with host_widget(widget, 40, 10) as pilot:
         widget.show(numbered(100))
         await pilot.pause()
         widget.scroll_to(y=50, animate=False)
@@ -105,13 +105,13 @@ async def test_scrolling_by_other_means_takes_the_cursor_along() -> None:
 
 async def test_a_row_is_opened_by_enter_and_by_a_second_click() -> None:
     widget = Rows()
-    async with on_stage(widget, 40, 10) as pilot:
+    async with host_widget(widget, 40, 10) as pilot:
         app = pilot.app
-        assert isinstance(app, Stage)
+        assert isinstance(app, WidgetHost)
         widget.show(rows("a", "b", "c"))
         await pilot.press("j", "enter")
         await pilot.click(Rows, offset=(1, 2), times=2)
-        opened = [each.index for each in app.stream_item if isinstance(each, RowView.Chosen)]
+        opened = [each.index for each in app.messages if isinstance(each, RowView.Selected)]
         assert opened == [1, 2]
 
 
@@ -131,60 +131,60 @@ async def test_a_list_of_any_length_makes_only_the_rows_in_sight() -> None:
             return index
 
     widget = Endless()
-    async with on_stage(widget, 40, 10) as pilot:
-        widget.rows_changed(0)
+    async with host_widget(widget, 40, 10) as pilot:
+        widget.refresh_rows(0)
         await pilot.press("G")
         await pilot.pause()
-        assert shown(widget)[-1] == "row 9999999"
+        assert visible_lines(widget)[-1] == "row 9999999"
         assert len(made) <= 20
 
 
 async def test_a_log_follows_what_comes_while_its_end_is_in_sight() -> None:
     widget = LogLines(UTC)
-    async with on_stage(widget, 60, 6) as pilot:
+    async with host_widget(widget, 60, 6) as pilot:
         widget.show(log([CHATTER] * 20).lines)
         await pilot.pause()
         widget.show(log([CHATTER] * 21 + [NO_ADDRESS]).lines)
         await pilot.pause()
         assert widget.is_following
-        assert shown(widget)[-1].startswith('01:59:59 ! msg="Failed allocation')
+        assert visible_lines(widget)[-1].startswith('01:59:59 ! msg="Failed allocation')
 
 
 async def test_whoever_reads_further_up_keeps_the_line_that_is_read() -> None:
     widget = LogLines(UTC)
-    async with on_stage(widget, 60, 6) as pilot:
+    async with host_widget(widget, 60, 6) as pilot:
         first = [f'{CHATTER} id="{each}"' for each in range(50)]
         widget.show(log(first).lines)
         await pilot.press("k", "k", "k", "k", "k", "k", "k", "k")
-        before = [each[12:] for each in shown(widget)]
+        before = [each[12:] for each in visible_lines(widget)]
         widget.show(log([*first[10:], *[STRANGE] * 30], first=10, dropped=10).lines)
         await pilot.pause()
-        assert [each[12:] for each in shown(widget)] == before
+        assert [each[12:] for each in visible_lines(widget)] == before
         assert is_following(widget) is False
         await pilot.press("G")
         assert is_following(widget) is True
-        assert "nobody knows" in shown(widget)[-1]
+        assert "nobody knows" in visible_lines(widget)[-1]
 
 
 async def test_what_was_let_go_for_newer_lines_stays_for_whoever_reads_it() -> None:
     widget = LogLines(UTC)
-    async with on_stage(widget, 60, 6) as pilot:
+    async with host_widget(widget, 60, 6) as pilot:
         widget.show(log([f'{CHATTER} id="{each}"' for each in range(50)]).lines)
         await pilot.press("k", "k", "k")
-        before = shown(widget)
+        before = visible_lines(widget)
         widget.show(log([STRANGE] * 50, first=4000, dropped=4000).lines)
         await pilot.pause()
-        assert shown(widget) == before
-        assert widget.unseen == 4000
+        assert visible_lines(widget) == before
+        assert widget.newer_count == 4000
         # Past the end of what was held it goes on with the oldest that there is.
         await pilot.press("j", "j", "j", "j")
         assert number_of(widget) == 4000
-        assert widget.unseen == 0
+        assert widget.newer_count == 0
 
 
 async def test_e_finds_errors_both_ways_and_says_when_there_is_none() -> None:
     widget = LogLines(UTC)
-    async with on_stage(widget, 60, 6):
+    async with host_widget(widget, 60, 6):
         widget.show(log([CHATTER, NO_ADDRESS, CHATTER, STRANGE, CHATTER]).lines)
         assert widget.go_next(is_trouble, -1)
         assert widget.cursor == 3
@@ -197,7 +197,7 @@ async def test_e_finds_errors_both_ways_and_says_when_there_is_none() -> None:
 
 async def test_a_filter_keeps_the_line_that_is_read_or_the_next_one() -> None:
     widget = LogLines(UTC)
-    async with on_stage(widget, 60, 6) as pilot:
+    async with host_widget(widget, 60, 6) as pilot:
         widget.show(log([CHATTER, NO_ADDRESS, CHATTER, NO_ADDRESS, CHATTER]).lines)
         await pilot.press("g", "j", "j")
         widget.filter(lambda line: isinstance(line.meaning, LogEvent))
@@ -219,7 +219,7 @@ async def test_thousands_of_lines_cost_what_is_in_sight() -> None:
             return super().row(index)
 
     widget = Counting(UTC)
-    async with on_stage(widget, 60, 6) as pilot:
+    async with host_widget(widget, 60, 6) as pilot:
         whole = log([CHATTER] * 5000).lines
         for start in range(0, 5000, 500):
             newer: tuple[Line, ...] = tuple(
@@ -227,7 +227,7 @@ async def test_thousands_of_lines_cost_what_is_in_sight() -> None:
             )
             widget.show(newer)
         await pilot.pause()
-        assert widget.unseen == 0
+        assert widget.newer_count == 0
         assert len(made) < 500
 
 
@@ -241,9 +241,9 @@ def small_map(*vips: str, cidr: str = "10.0.1.0/24") -> AddressMap:
 
 async def test_the_map_of_a_24_has_sixteen_rows_of_sixteen() -> None:
     widget = AddressGrid(ASCII_LETTERS)
-    async with on_stage(widget, 80, 20) as pilot:
+    async with host_widget(widget, 80, 20) as pilot:
         widget.show(small_map("10.0.1.2", "10.0.1.17"))
-        lines = shown(widget)
+        lines = visible_lines(widget)
         assert lines[0] == "     0       4       8       12"
         assert lines[1] == "  .0 - G V" + " ?" * 13
         assert lines[2] == " .16 ? V" + " ?" * 14
@@ -261,36 +261,36 @@ async def test_the_map_of_a_24_has_sixteen_rows_of_sixteen() -> None:
 )
 async def test_smaller_subnets_have_fewer_cells(cidr: str, rows_shown: int) -> None:
     widget = AddressGrid()
-    async with on_stage(widget, 80, 20) as pilot:
+    async with host_widget(widget, 80, 20) as pilot:
         widget.show(small_map(cidr=cidr))
         await pilot.press("j", "l", "G", "pagedown", "k")
-        assert len([each for each in shown(widget)[1:] if each]) == rows_shown
+        assert len([each for each in visible_lines(widget)[1:] if each]) == rows_shown
 
 
 async def test_past_the_edge_of_a_block_the_map_goes_on_in_the_next() -> None:
     widget = AddressGrid()
-    async with on_stage(widget, 80, 20) as pilot:
+    async with host_widget(widget, 80, 20) as pilot:
         widget.show(small_map("10.0.1.2", cidr="10.0.0.0/16"))
         await pilot.press("G", "l")
         assert widget.block == 1
-        assert shown(widget)[1].startswith("  .0 ? ? V")
+        assert visible_lines(widget)[1].startswith("  .0 ? ? V")
         await pilot.press("pagedown", "pagedown", "pageup")
         assert widget.block == 2
 
 
 async def test_the_cursor_of_the_map_stays_on_its_address_when_the_map_changes() -> None:
     widget = AddressGrid()
-    async with on_stage(widget, 80, 20) as pilot:
+    async with host_widget(widget, 80, 20) as pilot:
         widget.show(small_map())
         await pilot.press("j", "j")
         widget.show(small_map("10.0.1.9"))
         assert widget.cursor & 0xFF == 32
-        assert "V" in shown(widget)[1]
+        assert "V" in visible_lines(widget)[1]
 
 
 async def test_a_click_on_a_cell_goes_there() -> None:
     widget = AddressGrid()
-    async with on_stage(widget, 80, 20) as pilot:
+    async with host_widget(widget, 80, 20) as pilot:
         widget.show(small_map())
         await pilot.pause()
         await pilot.click(AddressGrid, offset=(5 + 2 * 3, 1 + 2))
@@ -301,7 +301,7 @@ async def test_a_click_on_a_cell_goes_there() -> None:
 
 async def test_what_a_filter_found_can_be_stepped_through() -> None:
     widget = AddressGrid()
-    async with on_stage(widget, 80, 20):
+    async with host_widget(widget, 80, 20):
         found = small_map("10.0.1.2", "10.0.1.9")
         hits = found.find("vip")
         widget.show(found, hits)
@@ -330,18 +330,18 @@ texts = st.text(alphabet=st.sampled_from("ab 宽é[/]\\-"), max_size=60)
 def test_wrapping_keeps_every_word_and_never_goes_beyond_the_width(
     parts: list[tuple[str, str]], width: int, hang: int
 ) -> None:
-    lines = list(wrapped(Paragraph(tuple(parts), hang), width))
+    lines = list(wrap(Paragraph(tuple(parts), hang), width))
     assert all(length(line) <= width for line in lines)
     kept = "".join(text_of(line) for line in lines).replace(" ", "")
     assert kept == "".join(text for text, _ in parts).replace(" ", "")
 
 
 async def test_words_wrap_anew_when_the_pane_is_resized_and_are_shown_as_they_stand() -> None:
-    widget = Words()
-    async with on_stage(widget, 40, 6) as pilot:
-        widget.say([says("[/x] [bold]not markup[/] " + "long " * 10, label="do")])
-        assert shown(widget)[0] == "do [/x] [bold]not markup[/] long long"
+    widget = TextView()
+    async with host_widget(widget, 40, 6) as pilot:
+        widget.show([paragraph("[/x] [bold]not markup[/] " + "long " * 10, label="do")])
+        assert visible_lines(widget)[0] == "do [/x] [bold]not markup[/] long long"
         await pilot.resize_terminal(20, 6)
         await pilot.pause()
-        assert all(cell_len(each) <= 20 for each in shown(widget))
-        assert shown(widget)[1].startswith("   ")
+        assert all(cell_len(each) <= 20 for each in visible_lines(widget))
+        assert visible_lines(widget)[1].startswith("   ")

@@ -12,16 +12,15 @@ from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.settings import Settings
 from console.swarm.model import SwarmState
 from screens.present.text import ASCII, UNICODE, Row
-from screens.tui.panes.base import PaneRows
-from screens.tui.panes.lists import FindingsPane, QuietPane
+from screens.tui.panes.lists import FindingsPane, PaneRows, QuietPane
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.rows import Rows
+from tests.support.console_driver import ConsoleDriver, console
 from tests.support.frames import frame_of
-from tests.support.scenes import monitor_state
-from tests.support.shown_console import Shown, console
-from tests.support.stage import on_stage, shown
+from tests.support.monitor_states import monitor_state
 from tests.support.swarms import NOW, network, swarm
+from tests.support.widget_host import host_widget, visible_lines
 
 NETWORKS = 40
 
@@ -57,21 +56,21 @@ def scene_of(state: SwarmState) -> MonitorState:
     return monitor_state(state, earlier=state)
 
 
-def rows_in(shown: Shown, kind: type[Pane]) -> Rows:
-    return shown.app.screen.query_one(kind).query_one(Rows)
+def rows_in(visible_lines: ConsoleDriver, kind: type[Pane]) -> Rows:
+    return visible_lines.app.screen.query_one(kind).query_one(Rows)
 
 
-def names_of(shown: Shown) -> list[str]:
+def names_of(visible_lines: ConsoleDriver) -> list[str]:
     """Return the networks in sight, from above."""
-    rows = rows_in(shown, Overlays)
+    rows = rows_in(visible_lines, Overlays)
     height = rows.scrollable_content_region.height
     lines = [rows.render_line(y).text for y in range(height)]
     return [each.split()[1 if each[0] in "!*?" else 0] for each in lines if each.strip()]
 
 
-def chosen(shown: Shown) -> str:
+def chosen(visible_lines: ConsoleDriver) -> str:
     """Return the network under the cursor."""
-    row = rows_in(shown, Overlays).current
+    row = rows_in(visible_lines, Overlays).current
     assert row is not None
     assert isinstance(row.value, OverlayLine)
     return row.value.figures.name
@@ -86,7 +85,7 @@ async def test_what_becomes_worst_is_in_sight_though_the_operator_had_gone_elsew
     async with console(scene_of(crowded())) as seen:
         await seen.press("G")
         assert "proxy" not in names_of(seen)
-        seen.stage.put_on(snapshot=look_of(crowded({17})))
+        seen.monitor.publish(snapshot=look_of(crowded({17})))
         await seen.until(lambda text: "! net17" in text)
         assert names_of(seen)[:2] == ["proxy", "net17"]
         assert chosen(seen) == "net39"
@@ -95,7 +94,7 @@ async def test_what_becomes_worst_is_in_sight_though_the_operator_had_gone_elsew
 async def test_a_cursor_that_was_left_behind_comes_back_before_anything_is_opened() -> None:
     async with console(scene_of(crowded())) as seen:
         await seen.press("G")
-        seen.stage.put_on(snapshot=look_of(crowded({17})))
+        seen.monitor.publish(snapshot=look_of(crowded({17})))
         await seen.until(lambda text: "! net17" in text)
         await seen.press("enter")
         assert len(seen.app.screen_stack) == 2
@@ -106,12 +105,12 @@ async def test_a_cursor_that_was_left_behind_comes_back_before_anything_is_opene
 
 async def test_a_view_at_the_top_stays_at_the_top() -> None:
     rows = Rows(is_worst_first=True)
-    async with on_stage(rows, 40, 10) as pilot:
+    async with host_widget(rows, 40, 10) as pilot:
         rows.show(numbered(20, Severity.WARNING, first=20))
         await pilot.press("j")
         # All of these come above the row under the cursor, and are no worse than what was there.
         rows.show([*numbered(20, Severity.WARNING), *numbered(20, Severity.WARNING, first=20)])
-        assert shown(rows)[:2] == ["row000", "row001"]
+        assert visible_lines(rows)[:2] == ["row000", "row001"]
         assert rows.cursor == 21
 
 
@@ -120,10 +119,10 @@ async def test_a_reader_further_down_is_left_alone_until_another_row_is_critical
         await seen.press("G")
         assert "(2 !)" in frame_of(seen.app)[2]
         before = names_of(seen)
-        seen.stage.put_on(snapshot=look_of(crowded({5})))
+        seen.monitor.publish(snapshot=look_of(crowded({5})))
         await seen.until(lambda text: "(1 !)" in text)
         assert names_of(seen) == before
-        seen.stage.put_on(snapshot=look_of(crowded({5, 6})))
+        seen.monitor.publish(snapshot=look_of(crowded({5, 6})))
         await seen.until(lambda text: "! net06" in text)
         assert names_of(seen)[:3] == ["proxy", "net05", "net06"]
         assert chosen(seen) == "net39"
@@ -137,7 +136,7 @@ async def test_a_pane_without_the_keys_shows_its_top() -> None:
         own = findings.current
         await seen.press("1")
         assert findings.scroll_offset.y == 0
-        seen.stage.put_on(snapshot=look_of(crowded(range(30))))
+        seen.monitor.publish(snapshot=look_of(crowded(range(30))))
         await seen.until(lambda text: "2 Findings ─ 60 " in text)
         assert findings.scroll_offset.y == 0
         await seen.press("2")
@@ -166,7 +165,7 @@ async def test_after_a_click_what_becomes_worst_is_in_sight() -> None:
         await seen.pilot.click(PaneRows, offset=(4, 3))
         await seen.settle()
         assert chosen(seen) == "net02"
-        seen.stage.put_on(snapshot=look_of(crowded({17, 18, 19, 20, 21, 22, 23})))
+        seen.monitor.publish(snapshot=look_of(crowded({17, 18, 19, 20, 21, 22, 23})))
         await seen.until(lambda text: "! net17" in text)
         assert names_of(seen)[:2] == ["proxy", "net17"]
 
@@ -183,7 +182,7 @@ async def test_a_click_chooses_the_row_under_the_mouse_though_the_cursor_was_far
 
 async def test_a_wheel_takes_the_keys_along_so_that_what_is_read_stays() -> None:
     rows = PaneRows()
-    async with on_stage(rows, 40, 10) as pilot:
+    async with host_widget(rows, 40, 10) as pilot:
         rows.show(numbered(50, Severity.WARNING))
         pilot.app.set_focus(None)
         await pilot.pause()
@@ -200,7 +199,7 @@ async def test_the_network_of_interest_is_always_the_first_row(name: str) -> Non
     async with console(scene_of(crowded({3, 4})), settings=settings) as seen:
         assert names_of(seen)[:3] == [name, "net03", "net04"]
         assert f"41, worst first after {name}" in seen.frame
-        seen.stage.put_on(snapshot=look_of(crowded()))
+        seen.monitor.publish(snapshot=look_of(crowded()))
         await seen.until(lambda text: "worst first after" not in text)
         assert names_of(seen)[0] == name
         assert "41, worst first" in seen.frame
@@ -251,23 +250,23 @@ async def test_where_room_is_short_the_marks_are_shorter_and_the_name_of_the_pan
     width: int, said: str
 ) -> None:
     pane = Pane(7, "Pane", rows := Rows(), glyphs=UNICODE)
-    async with on_stage(pane, width, 11) as pilot:
-        pane.title.say((("of it", ""),))
+    async with host_widget(pane, width, 11) as pilot:
+        pane.title.show((("of it", ""),))
         rows.focus()
         rows.show([*numbered(9, Severity.CRITICAL), *numbered(91, first=9)])
         await pilot.press(*["j"] * 49)
         await pilot.pause()
-        assert shown(pane.title)[0] == said
+        assert visible_lines(pane.title)[0] == said
 
 
 async def test_in_a_list_beside_its_explanation_a_rise_brings_the_view_back_too() -> None:
     rows = Rows(is_worst_first=True)
-    async with on_stage(rows, 40, 10) as pilot:
+    async with host_widget(rows, 40, 10) as pilot:
         rows.show(numbered(50, Severity.WARNING))
         await pilot.press("G")
         critical = [*numbered(1, Severity.CRITICAL), *numbered(49, Severity.WARNING, first=1)]
         rows.show(critical)
-        assert shown(rows)[0] == "row000"
+        assert visible_lines(rows)[0] == "row000"
         assert rows.cursor == 49
         await pilot.press("k")
         assert rows.cursor == 48
@@ -293,7 +292,9 @@ async def test_what_blocks_quiet_is_in_sight_as_soon_as_it_does() -> None:
     async with console(replace(scene_of(crowded()), quiet=report(*[CheckState.QUIET] * 20))) as seen:
         await seen.press("4", "G")
         assert "check 19" in seen.frame
-        seen.stage.put_on(quiet=report(*[CheckState.QUIET] * 10, CheckState.STUCK, *[CheckState.QUIET] * 9))
+        seen.monitor.publish(
+            quiet=report(*[CheckState.QUIET] * 10, CheckState.STUCK, *[CheckState.QUIET] * 9)
+        )
         frame = await seen.until(lambda text: "! check 10: web is busy" in text)
         assert "check 19" not in frame
         assert rows_in(seen, QuietPane).cursor == 19
@@ -308,6 +309,6 @@ async def test_where_not_all_have_room_the_worst_is_told_whole_and_what_is_cut_s
         rows = rows_in(seen, QuietPane)
         height = rows.scrollable_content_region.height
         assert height == 6
-        lines = shown(rows)
+        lines = visible_lines(rows)
         assert [each[:4] for each in lines] == ["! a:", "  wa", "  wa", "! b:", "! c:", "! d:"]
         assert [each.endswith("…") for each in lines] == [False] * 3 + [True] * 3

@@ -25,7 +25,7 @@ from tests.support.engines import Simulation, simulation
 
 
 @dataclass
-class Time:
+class BenchTime:
     """The simulated swarm's own time: it passes only while somebody sleeps."""
 
     running: Simulation
@@ -72,8 +72,8 @@ class Journal:
 
 
 @dataclass
-class Record:
-    """A record of touches in memory."""
+class ChangeLog:
+    """Change records in memory."""
 
     lines: list[tuple[str, str, str, str]] = field(default_factory=list)
     """Before or after, kind, object, what."""
@@ -97,7 +97,7 @@ class Bench:
 
     running: Simulation
     connection: EngineConnection
-    clock: Time
+    clock: BenchTime
     settings: Settings = field(
         default_factory=lambda: Settings(snapshot=SnapshotSettings(deadline_s=60, settle_s=0))
     )
@@ -105,7 +105,7 @@ class Bench:
     log: DaemonLog = field(init=False)
     run_id: str = "r1"
     timeout_s: float = 60.0
-    change_records: Record = field(default_factory=Record)
+    change_records: ChangeLog = field(default_factory=ChangeLog)
     recorded_changes: Sequence[RecordedChange] = ()
     said: list[str] = field(default_factory=list)
     waited: list[tuple[tuple[Blocking, ...], str]] = field(default_factory=list)
@@ -198,7 +198,7 @@ def bench(model: SimulatedEngine | str = "quiet", api_version: str | None = None
     with simulation(model, api_version) as running:
         connection = EngineConnection(running.host, 30)
         try:
-            yield Bench(running, connection, Time(running, running.model.now.astimezone(UTC)))
+            yield Bench(running, connection, BenchTime(running, running.model.now.astimezone(UTC)))
         finally:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""A watcher in a thread of its own and in real time, for tests that act on real engines meanwhile."""
+"""A monitor in a thread of its own and in real time, for tests that act on real engines meanwhile."""
 
 import asyncio
 import threading
@@ -11,11 +11,11 @@ from console.monitor.monitor import Monitor, Sources
 from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.swarm.client import EngineConnection
-from tests.support.watching import NO_LOG
+from tests.support.monitors import NO_LOG
 
 
-class Live:
-    """What a watcher shows."""
+class LiveMonitor:
+    """What a monitor shows."""
 
     def __init__(self) -> None:
         self.monitor_states: list[MonitorState] = [MonitorState()]
@@ -33,7 +33,7 @@ class Live:
     def until(
         self, holds: Callable[[MonitorState], object], what: str, within_s: float = 60.0
     ) -> MonitorState:
-        """Return the first scene from now on, the present one included, of which something holds."""
+        """Return the first monitor state from now on, the present one included, of which something holds."""
         with self._news:
             if not self._news.wait_for(lambda: holds(self.monitor_states[-1]), within_s):
                 raise AssertionError(
@@ -45,9 +45,9 @@ class Live:
 @contextmanager
 def live(
     host: str, settings: Settings | None = None, log: DaemonLog = NO_LOG, state: Path | None = None
-) -> Iterator[Live]:
+) -> Iterator[LiveMonitor]:
     """Watch an engine from a thread until the block ends."""
-    shown = Live()
+    shown = LiveMonitor()
     ready, failed = threading.Event(), list[BaseException]()
     stop: list[Callable[[], object]] = []
 

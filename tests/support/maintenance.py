@@ -16,7 +16,7 @@ from console.runbook.store.viewer import read_stored_run
 from console.simulator.engine import SimulatedEngine
 from screens.output.run_report import as_json
 from tests.simulator.swarms import a_network, a_swarm
-from tests.support import deeds
+from tests.support import sample_actions
 from tests.support.changes import Operator, operator
 from tests.support.engines import Simulation, simulation
 from tests.support.program import Outcome
@@ -95,7 +95,7 @@ def site(model: SimulatedEngine | None = None, clock: Clock | None = None) -> It
         model = a_swarm("1.41")
         a_network(model)
         for each in ("a", "b"):
-            model.services.create(deeds.spec(each))
+            model.services.create(sample_actions.spec(each))
     with simulation(model, clock=clock) as running, operator() as someone:
         (someone.folder / "config.toml").write_text(SETTINGS)
         here = Site(someone, running)

@@ -212,8 +212,8 @@ class FastClock:
 
 
 @dataclass
-class Store:
-    """What a run writes down of touches, on disk so that another process can read it."""
+class ChangeFile:
+    """The change records of a run, on disk so that another process can read them."""
 
     path: Path
     crash_after: str = ""
@@ -255,7 +255,7 @@ class Store:
 
 
 @dataclass
-class Step:
+class StepContext:
     """The context of one step of a run on a NixOS host, and its world."""
 
     settings: Settings
@@ -266,11 +266,11 @@ class Step:
     clock: Any = field(default_factory=FastClock)
     said: list[str] = field(default_factory=list)
     crash_after: str = ""
-    """See `Store`."""
+    """See `ChangeFile`."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True, parents=True)
-        self.change_records = Store(self.folder / "touches", self.crash_after)
+        self.change_records = ChangeFile(self.folder / "touches", self.crash_after)
         self.began_with = self.change_records.recorded_changes
 
     @property
@@ -313,6 +313,6 @@ def nixos() -> Iterator[Host]:
             host.run("chmod", "-R", "u+w", str(host.folder / "store"))
 
 
-def step(host: Host, name: str = "step", **parts: Any) -> Step:
+def step(host: Host, name: str = "step", **parts: Any) -> StepContext:
     """Return a new attempt of a step of a run on a host: it finds what the attempts before it recorded."""
-    return Step(host.settings, host.folder / "runs" / name, **parts)
+    return StepContext(host.settings, host.folder / "runs" / name, **parts)

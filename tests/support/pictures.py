@@ -25,17 +25,17 @@ from console.simulator.dockerd_log import UNIT, JournalFile
 from console.simulator.engine import DEFAULT_DATE
 from console.simulator.scenarios import build
 from console.swarm.snapshots import object_names
+from tests.support.console_driver import ManualClock, console
 from tests.support.engines import read_swarm, simulation
 from tests.support.hosts import activity
 from tests.support.png import CannotDrawError, png_of
-from tests.support.shown_console import HeldClock, console
 
 SIZE = (100, 30)
 AT_S = 100.0
 
 
 async def evening() -> MonitorState:
-    """Return what the watcher shows of the simulated evening."""
+    """Return what the monitor shows of the simulated evening."""
     model, settings = build("evening", date=DEFAULT_DATE), Settings()
     with tempfile.TemporaryDirectory() as folder, simulation(model) as running:
         path = Path(folder) / "journal.json"
@@ -69,7 +69,7 @@ async def evening() -> MonitorState:
 async def draw(folder: Path) -> None:
     """Write the pictures."""
     monitor_state = await evening()
-    async with console(monitor_state, size=SIZE, clock=HeldClock(DEFAULT_DATE, AT_S)) as shown:
+    async with console(monitor_state, size=SIZE, clock=ManualClock(DEFAULT_DATE, AT_S)) as shown:
         _write(folder / "overview.png", shown.app)
         await shown.press("enter", "n")
         _write(folder / "network.png", shown.app)

@@ -36,7 +36,7 @@ DOORS = ("console.host.process", "console.host.streaming", "console.host.detache
 """The program's own modules that start processes."""
 
 
-class Guard:
+class ProcessGuard:
     """Refuses processes while a test runs that has no mark for them, and keeps what was refused."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Guard:
                 pytest.fail(f"A test that starts a process needs the mark `process`: {self.refused[0]}")
 
 
-GUARD = Guard()
+GUARD = ProcessGuard()
 # An audit hook stays until Python ends: it is added once, and refuses nothing outside tests.
 sys.addaudithook(GUARD)
 

@@ -27,10 +27,10 @@ from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
+from tests.support.change_records import ChangeRecordList
 from tests.support.engines import Simulation, simulation
-from tests.support.keeping import Keeper
-from tests.support.simtime import Time
-from tests.support.touched import TouchList
+from tests.support.recreation_store import RecordStore
+from tests.support.simtime import SimulatedTime
 
 WHOSE = RecreationOwner("machine-a", "run-1")
 POOLS = (IPv4Network("10.0.0.0/8"),)
@@ -157,9 +157,9 @@ class Stage:
 
     running: Simulation
     connection: EngineConnection
-    time: Time
+    time: SimulatedTime
     folder: Path
-    change_records: TouchList = field(default_factory=TouchList)
+    change_records: ChangeRecordList = field(default_factory=ChangeRecordList)
     told: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     owner: RecreationOwner = WHOSE
@@ -176,8 +176,8 @@ class Stage:
         return EngineReader(self.connection)
 
     @property
-    def keeper(self) -> Keeper:
-        return Keeper(self.folder)
+    def keeper(self) -> RecordStore:
+        return RecordStore(self.folder)
 
     async def say(self, line: str) -> None:
         self.told.append(line)
@@ -247,6 +247,6 @@ def stage(
     with simulation(model) as running, tempfile.TemporaryDirectory(prefix="recreation-") as folder:
         connection = EngineConnection(running.host, call_timeout_s)
         try:
-            yield Stage(running, connection, Time(running), Path(folder))
+            yield Stage(running, connection, SimulatedTime(running), Path(folder))
         finally:
             connection.close()

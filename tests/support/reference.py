@@ -37,7 +37,7 @@ PANES = {
     "RowView": "Lists",
     "PaneRows": "Lists of the overview",
     "LogLines": "Lines of the log",
-    "Words": "Text",
+    "TextView": "Text",
     "FindLine": "The line in which a filter is typed",
     "AnswerLine": "The line in which an answer is typed",
     "TextDialog": "Help and other text over a screen",

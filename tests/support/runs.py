@@ -87,7 +87,7 @@ class Crash(BaseException):
 
 
 @dataclass
-class World:
+class Flags:
     """What steps change: a flag for each, whether its probe can see it, and how often its act fails."""
 
     done: dict[str, bool] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class PaperRun:
     """A run in a list. `crash_at` are the ticks at which its runner is killed; every event is two, every deed one."""
 
     heads: tuple[StepHead, ...]
-    world: World
+    world: Flags
     crash_at: frozenset[int] = frozenset()
     entries: list[events.LogEntry] = field(default_factory=list)
     ticks: int = 0

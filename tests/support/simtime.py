@@ -11,7 +11,7 @@ BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @dataclass
-class Time:
+class SimulatedTime:
     """The simulated swarm's own time."""
 
     running: Simulation

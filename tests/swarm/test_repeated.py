@@ -11,7 +11,7 @@ from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.swarm.repeated import RepeatedReader
 from tests.support.engines import Simulation, simulation
-from tests.support.watching import CountingConnection
+from tests.support.monitors import CountingConnection
 
 APP = (Part("app", ("proxy",), grace_s=2.0),)
 

@@ -17,7 +17,7 @@ from console.swarm.model import DEFAULT_GRACE_S, ObjectKind
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
-from tests.support.watching import CountingConnection
+from tests.support.monitors import CountingConnection
 
 T = TypeVar("T")
 

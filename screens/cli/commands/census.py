@@ -24,47 +24,47 @@ from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
 from screens.cli import exit_codes
-from screens.cli.commands.changing import changing, confirm, decline_early, require_root
 from screens.cli.commands.common import connection_for, result_of, settings_of
+from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.census import CensusProgress, as_json, exit_code
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Ask for confirmation, walk, print and store the result, and return the exit code."""
-    if not asked.demo:
+    if not arguments.demo:
         require_root("census")
-    settings = settings_of(asked)
-    (name,) = asked.network
-    with connection_for(asked, settings) as connection:
+    settings = settings_of(arguments)
+    (name,) = arguments.network
+    with connection_for(arguments, settings) as connection:
         swarm = result_of(EngineReader(connection).state(settings.snapshot.deadline_s))
-        decline_early(asked, swarm)
+        check_preconditions(arguments, swarm)
         walkable = walkable_network(swarm, name)
-        decline_unless_walkable(walkable, is_large_allowed=asked.large)
+        decline_unless_walkable(walkable, is_large_allowed=arguments.large)
         if walkable.free_at_most:
-            confirm(asked, _warning(walkable), walkable.account.network.name)
+            confirm(arguments, _warning(walkable), walkable.account.network.name)
         try:
-            result = result_of(_take(asked, connection, settings, walkable))
+            result = result_of(_take(arguments, connection, settings, walkable))
         except asyncio.CancelledError:
             return exit_codes.INTERRUPTED
-    failure = _keep(asked, result)
-    is_kept = failure is None and result.evidence is not None and not asked.demo
+    failure = _store(arguments, result)
+    is_stored = failure is None and result.evidence is not None and not arguments.demo
     code = exit_code(result) if failure is None else exit_codes.UNKNOWN
-    if asked.json:
-        sys.stdout.write(as_json(result, code, is_kept=is_kept))
+    if arguments.json:
+        sys.stdout.write(as_json(result, code, is_stored=is_stored))
     else:
-        from screens.output.operation_tables import render_census
-        from screens.output.tables import print_plainly
+        from screens.output.census import render_census
+        from screens.output.plain import print_plainly
 
-        print_plainly(render_census(result, is_kept=is_kept))
+        print_plainly(render_census(result, is_stored=is_stored))
     if failure is not None:
         raise failure
     return code
 
 
-def _keep(asked: Namespace, result: CensusResult) -> HostError | None:
+def _store(arguments: Namespace, result: CensusResult) -> HostError | None:
     """Store the census for `glance`; return why it could not be stored."""
     # The demo's swarm is a new one every time.
-    if result.evidence is None or asked.demo:
+    if result.evidence is None or arguments.demo:
         return None
     try:
         write_census(state_folder(), result.evidence)
@@ -86,7 +86,7 @@ def _warning(walkable: WalkableNetwork) -> str:
 
 
 async def _take(
-    asked: Namespace, connection: EngineConnection, settings: Settings, walkable: WalkableNetwork
+    arguments: Namespace, connection: EngineConnection, settings: Settings, walkable: WalkableNetwork
 ) -> CensusResult:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
@@ -94,7 +94,7 @@ async def _take(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     printer = CensusProgress(sys.stderr, os.environ)
     try:
-        async with changing(asked, connection) as changer:
+        async with changer_for(arguments, connection) as changer:
             dependencies = CensusDependencies(
                 EngineReader(connection),
                 changer,
@@ -103,7 +103,10 @@ async def _take(
                 settings.snapshot.deadline_s,
             )
             return await take_census(
-                dependencies, walkable.account.network.id, is_large_allowed=asked.large, progress=printer.tell
+                dependencies,
+                walkable.account.network.id,
+                is_large_allowed=arguments.large,
+                progress=printer.update,
             )
     finally:
         printer.end()

@@ -1,4 +1,4 @@
-"""What commands share: their settings, the engine that they ask, and the journal that they read."""
+"""What commands share: their settings, the connection to the engine, and the journal."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ from console.text import clean
 T = TypeVar("T")
 
 
-def settings_of(asked: Namespace) -> Settings:
-    """Return the settings for a single look."""
-    settings = kept_settings(asked)
-    # Where time stands still in the demo nothing can change hands between two looks at it.
-    stands_still = asked.demo and not getattr(asked, "time_passes", False)
+def settings_of(arguments: Namespace) -> Settings:
+    """Return the settings for a single snapshot."""
+    settings = read_settings(arguments)
+    # Where time stands still in the demo, no address can change hands between two samples.
+    stands_still = arguments.demo and not getattr(arguments, "time_passes", False)
     return replace(settings, snapshot=replace(settings.snapshot, settle_s=0)) if stands_still else settings
 
 
-def kept_settings(asked: Namespace) -> Settings:
+def read_settings(arguments: Namespace) -> Settings:
     """Return the settings of the system and the user, overridden by those of the command line."""
-    return load_settings((SYSTEM_FILE, user_file(os.environ)), asked.config)
+    return load_settings((SYSTEM_FILE, user_file(os.environ)), arguments.config)
 
 
 def result_of(work: Coroutine[Any, Any, T]) -> T:
@@ -38,7 +38,7 @@ def result_of(work: Coroutine[Any, Any, T]) -> T:
     results: list[T] = []
 
     # asyncio.run() formats its finished task, result and all, when it gives SIGINT back (seen in Python 3.11):
-    # 0.16 s for the observation of 1,000 services. So the task itself must have no result.
+    # 0.16 s for the snapshot of 1,000 services. So the task itself must have no result.
     async def collect() -> None:
         results.append(await work)
 
@@ -46,9 +46,9 @@ def result_of(work: Coroutine[Any, Any, T]) -> T:
     return results[0]
 
 
-def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
-    """Return the source of dockerd's lines: the given recording, else this host's journal."""
-    path: Path | None = asked.journal
+def journal_for(arguments: Namespace, settings: Settings) -> DaemonLog:
+    """Return the source of dockerd's lines: the recording of --journal, else this host's journal."""
+    path: Path | None = arguments.journal
     unit = settings.docker_unit
     if path is None:
         return DaemonLog(open_journal(unit))
@@ -62,14 +62,14 @@ def journal_for(asked: Namespace, settings: Settings) -> DaemonLog:
 
 
 @contextmanager
-def connection_for(asked: Namespace, settings: Settings) -> Iterator[EngineConnection]:
+def connection_for(arguments: Namespace, settings: Settings) -> Iterator[EngineConnection]:
     """Give a connection to the chosen engine, or to the demo's, and close it in the end."""
-    with _demo_host(asked) as demo, connected_to(demo or resolve_host(asked.host), settings) as connection:
+    with _demo_host(arguments) as demo, connect(demo or resolve_host(arguments.host), settings) as connection:
         yield connection
 
 
 @contextmanager
-def connected_to(host: str, settings: Settings) -> Iterator[EngineConnection]:
+def connect(host: str, settings: Settings) -> Iterator[EngineConnection]:
     """Give a connection to an engine, and close it in the end."""
     connection = EngineConnection(host, settings.snapshot.call_timeout_s)
     try:
@@ -78,21 +78,21 @@ def connected_to(host: str, settings: Settings) -> Iterator[EngineConnection]:
         connection.close()
 
 
-def refuse_host(asked: Namespace) -> None:
-    """Raise UsageError if the demo is given a host."""
-    if asked.host:
+def refuse_host(arguments: Namespace) -> None:
+    """Raise UsageError for --demo with --host."""
+    if arguments.host:
         raise UsageError("--demo and --host cannot be combined.", "The demo has its own simulated engine.")
 
 
 @contextmanager
-def _demo_host(asked: Namespace) -> Iterator[str]:
-    if not asked.demo:
+def _demo_host(arguments: Namespace) -> Iterator[str]:
+    if not arguments.demo:
         yield ""
         return
-    refuse_host(asked)
+    refuse_host(arguments)
     from console.simulator.demo import demo_engine
 
     # A snapshot needs one moment only; a command that waits for its own change needs time to pass.
-    clock = SystemClock() if getattr(asked, "time_passes", False) else None
+    clock = SystemClock() if getattr(arguments, "time_passes", False) else None
     with demo_engine(clock=clock) as host:
         yield host

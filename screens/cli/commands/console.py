@@ -17,7 +17,7 @@ from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import resolve_host
 from console.text import clean
-from screens.cli.commands.common import connected_to, journal_for, kept_settings, refuse_host
+from screens.cli.commands.common import connect, journal_for, read_settings, refuse_host
 from screens.present.text import glyphs_for
 from screens.tui.run_follower import Decider
 
@@ -29,19 +29,19 @@ FOR_SLOW_LINES = {
 """What Textual reads when it is loaded."""
 
 
-def run(asked: Namespace) -> int:
-    """Show the console until the operator leaves, and return its exit code."""
+def run(arguments: Namespace) -> int:
+    """Show the console until the operator quits, and return its exit code."""
     if not can_show():
         raise UsageError(
             "The live console needs a terminal that can move its cursor.",
             "`vipconsole glance` works on any terminal.",
         )
-    settings = kept_settings(asked)
+    settings = read_settings(arguments)
     where = (
-        f"DOCKER_HOST={shlex.quote(asked.host)} " if asked.host else "",
-        " --demo" if asked.demo else "",
+        f"DOCKER_HOST={shlex.quote(arguments.host)} " if arguments.host else "",
+        " --demo" if arguments.demo else "",
     )
-    with _sources(asked, settings) as sources:
+    with _sources(arguments, settings) as sources:
         return open_console(sources, settings, where)
 
 
@@ -57,7 +57,7 @@ def can_show() -> bool:
 def open_console(
     sources: Sources, settings: Settings, where: tuple[str, str], decider: Decider | None = None
 ) -> int:
-    """Show the console until the operator leaves, and return its exit code.
+    """Show the console until the operator quits, and return its exit code.
 
     `where` is what a command needs before and after it to reach the same engine. With a decider, the console opens at
     the decider's run and takes decisions about it.
@@ -66,10 +66,10 @@ def open_console(
         os.environ.setdefault(name, value)
     from screens.tui.app import ConsoleApp, OwnRun
     from screens.tui.environment import ConsoleEnvironment
-    from screens.tui.run_follower import shown_run_in, shown_runs
+    from screens.tui.run_follower import follow_run, follow_runs
     from screens.tui.terminal import show
 
-    around = ConsoleEnvironment(
+    environment = ConsoleEnvironment(
         settings,
         clean(sources.connection.host),
         glyphs_for(os.environ),
@@ -80,24 +80,24 @@ def open_console(
     )
     monitor = Monitor(sources, settings)
     if decider is not None:
-        runs = partial(shown_run_in, decider.folder, around.clock)
-        return show(partial(ConsoleApp, monitor, around, runs, OwnRun(decider.folder.name, decider)))
+        runs = partial(follow_run, decider.folder, environment.clock)
+        return show(partial(ConsoleApp, monitor, environment, runs, OwnRun(decider.folder.name, decider)))
     # Without permission to read the stored runs, and in the demo, no run is shown.
-    kept = None if sources.state is None else partial(shown_runs, sources.state, around.clock)
-    return show(partial(ConsoleApp, monitor, around, kept))
+    stored_runs = None if sources.state is None else partial(follow_runs, sources.state, environment.clock)
+    return show(partial(ConsoleApp, monitor, environment, stored_runs))
 
 
 @contextmanager
-def _sources(asked: Namespace, settings: Settings) -> Iterator[Sources]:
-    if not asked.demo:
-        with connected_to(resolve_host(asked.host), settings) as connection:
-            yield Sources(connection, journal_for(asked, settings), state_folder())
+def _sources(arguments: Namespace, settings: Settings) -> Iterator[Sources]:
+    if not arguments.demo:
+        with connect(resolve_host(arguments.host), settings) as connection:
+            yield Sources(connection, journal_for(arguments, settings), state_folder())
         return
-    refuse_host(asked)
+    refuse_host(arguments)
     from console.journal.recordings import GrowingJournal
     from console.simulator.demo import living_demo
 
-    with living_demo() as demo, connected_to(demo.host, settings) as connection:
+    with living_demo() as demo, connect(demo.host, settings) as connection:
         log = DaemonLog(GrowingJournal(demo.journal), is_proven=True)
-        # The demo's swarm is a new one every time: nothing that is kept is about it.
-        yield Sources(connection, journal_for(asked, settings) if asked.journal else log, None)
+        # The demo's swarm is a new one every time: nothing in the store is about it.
+        yield Sources(connection, journal_for(arguments, settings) if arguments.journal else log, None)

@@ -13,38 +13,38 @@ from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder
 from console.text import clean, nearest
-from screens.cli.commands.changing import confirm, require_root
 from screens.cli.commands.common import result_of
+from screens.cli.commands.preconditions import confirm, require_root
 from screens.output.plain import progress
 
 
-def abandon_command(asked: Namespace) -> int:
-    """Say what it means, ask for the word, and give up the run."""
+def abandon_command(arguments: Namespace) -> int:
+    """Print what giving up the run means, ask for its word, and abandon it."""
     require_root("abandon")
-    folder = folder_of(state_folder(), asked.run)
+    folder = folder_of(state_folder(), arguments.run)
     view = read_stored_run(folder).view
     outage = " Services may be down because of this run, and stay down." if view.is_in_outage else ""
     meaning = (
         f"The run {folder.name} is given up as it is. Nothing is undone, and it cannot be resumed. {unfinished_summary(view)}"
         f"{outage} Other commands may then change the swarm again."
     )
-    confirm(asked, meaning, view.header.runbook_id)
-    given_up = result_of(abandon(folder, who_runs_this(os.environ), SystemClock()))
-    print(f"{folder.name} is abandoned. {given_up.abandonment}")
+    confirm(arguments, meaning, view.header.runbook_id)
+    final_view = result_of(abandon(folder, who_runs_this(os.environ), SystemClock()))
+    print(f"{folder.name} is abandoned. {final_view.abandonment}")
     return 0
 
 
-def run(asked: Namespace) -> int:
-    """Take the decision, let the run continue, and say so."""
+def run(arguments: Namespace) -> int:
+    """Store the decision, let the run continue, and print how to see it."""
     require_root("decide")
-    folder = folder_of(state_folder(), asked.run)
-    name, _, word = asked.choice.partition("=")
+    folder = folder_of(state_folder(), arguments.run)
+    name, _, word = arguments.choice.partition("=")
     if name not in list(Choice) or (word and name != Choice.CONFIRM):
         raise UsageError(
-            f"Unknown decision {clean(asked.choice)}{nearest(name, list(Choice))}.",
+            f"Unknown decision {clean(arguments.choice)}{nearest(name, list(Choice))}.",
             "Use confirm=WORD, skip, retry, undo or stop.",
         )
-    request = DecisionRequest(asked.step, Choice(name), word, asked.reason, digest=asked.plan)
+    request = DecisionRequest(arguments.step, Choice(name), word, arguments.reason, digest=arguments.plan)
     result_of(decide(folder, request, who_runs_this(os.environ), SystemClock(), progress))
-    print(f"{asked.step}: {name}. To see the run: vipconsole attach {folder.name}")
+    print(f"{arguments.step}: {name}. To see the run: vipconsole attach {folder.name}")
     return 0

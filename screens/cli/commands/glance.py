@@ -17,52 +17,54 @@ from console.swarm.reader import EngineReader
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Take a snapshot, print it, and return the exit code of the worst finding."""
-    if asked.output and asked.form == "text":
+    if arguments.output and arguments.form == "text":
         raise UsageError(
             "--output needs --json or --prometheus.", "To write the text to a file, redirect it."
         )
-    settings = settings_of(asked)
+    settings = settings_of(arguments)
     clock = SystemClock()
-    with connection_for(asked, settings) as connection:
-        reader, log = EngineReader(connection), journal_for(asked, settings)
-        snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not asked.quick))
-    # The demo's swarm is a new one every time: nothing that is kept is about it.
-    if not asked.demo:
+    with connection_for(arguments, settings) as connection:
+        reader, log = EngineReader(connection), journal_for(arguments, settings)
+        snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick))
+    # The demo's swarm is a new one every time: nothing in the store is about it.
+    if not arguments.demo:
         state = state_folder()
         leak_log = read_leak_log(state, snapshot)
         snapshot = replace(
             snapshot, censuses=read_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
         )
-    required = "journal" in asked.require
-    assessment = assess(snapshot, settings.thresholds, tuple(asked.network), journal_required=required)
-    # Only the form that was asked for is loaded: drawing costs more than all the rest.
-    match asked.form:
+    needs_journal = "journal" in arguments.require
+    assessment = assess(
+        snapshot, settings.thresholds, tuple(arguments.network), journal_required=needs_journal
+    )
+    # Only what the chosen form needs is loaded: Rich costs more than all the rest.
+    match arguments.form:
         case "json":
             from screens.output.snapshot_json import as_json
 
-            _deliver(asked, as_json(snapshot, assessment))
+            _deliver(arguments, as_json(snapshot, assessment))
         case "prometheus":
             from screens.output.metrics import as_metrics
 
-            _deliver(asked, as_metrics(snapshot, assessment, settings.thresholds))
+            _deliver(arguments, as_metrics(snapshot, assessment, settings.thresholds))
         case _:
             from screens.output.glance import render_glance
-            from screens.output.tables import print_plainly
+            from screens.output.plain import print_plainly
             from screens.present.text import glyphs_for
 
-            everything = asked.all or bool(asked.network)
+            everything = arguments.all or bool(arguments.network)
             glyphs = glyphs_for(os.environ)
             print_plainly(render_glance(snapshot, assessment, clock.now(), glyphs, everything=everything))
     return assessment.severity.exit_code
 
 
-def _deliver(asked: Namespace, text: str) -> None:
-    if asked.output is None:
+def _deliver(arguments: Namespace, text: str) -> None:
+    if arguments.output is None:
         sys.stdout.write(text)
         return
     from console.storage.state import write_atomically
 
-    # Collectors run as another user; nothing in a look is secret.
-    write_atomically(asked.output, text, 0o644)
+    # Collectors run as another user; nothing in a snapshot is secret.
+    write_atomically(arguments.output, text, 0o644)

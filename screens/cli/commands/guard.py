@@ -12,79 +12,88 @@ from console.guard.policy import decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
-from screens.cli.commands.changing import changing
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.preconditions import changer_for
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 
 
-def run(asked: Namespace) -> int:
-    """Check, decide, act if needed and allowed, say so in one line, and return the exit code."""
-    settings = settings_of(asked)
+def run(arguments: Namespace) -> int:
+    """Check, decide, act if needed and allowed, print the result in one line, and return the exit code."""
+    settings = settings_of(arguments)
     options = GuardOptions(
         network=settings.network,
-        need=asked.need,
-        may_restart=asked.allow_restart or settings.guard.allow_restart,
-        may_prune=settings.guard.prune and not asked.no_prune,
+        need=arguments.need,
+        may_restart=arguments.allow_restart or settings.guard.allow_restart,
+        may_prune=settings.guard.prune and not arguments.no_prune,
         cooldown_s=settings.guard.cooldown_s,
     )
     clock = SystemClock()
-    with connection_for(asked, settings) as connection:
+    with connection_for(arguments, settings) as connection:
         collector = Collector(
-            connection, journal_for(asked, settings), clock, settings, state_folder(), is_demo=asked.demo
+            connection,
+            journal_for(arguments, settings),
+            clock,
+            settings,
+            state_folder(),
+            is_demo=arguments.demo,
         )
         inputs = result_of(collector.inputs())
         outcome = GuardOutcome(decide(inputs, options, settings.thresholds))
-        if not asked.dry_run:
-            outcome, inputs = result_of(_go_on(asked, collector, options, outcome, inputs))
+        if not arguments.dry_run:
+            outcome, inputs = result_of(_act_if_needed(arguments, collector, options, outcome, inputs))
     room = _room(inputs, options)
-    if asked.prometheus:
+    if arguments.prometheus:
         from console.storage.state import write_atomically
 
-        write_atomically(asked.prometheus, as_metrics(outcome, clock.now()), 0o644)
-    if asked.json:
-        sys.stdout.write(as_json(outcome, room, connection.host, clock.now(), dry=asked.dry_run))
+        write_atomically(arguments.prometheus, as_metrics(outcome, clock.now()), 0o644)
+    if arguments.json:
+        sys.stdout.write(as_json(outcome, room, connection.host, clock.now(), dry=arguments.dry_run))
     else:
         print(one_line(outcome, room))
-        for each in (*_would(outcome.decision, dry=asked.dry_run), *more_lines(outcome.decision)):
-            print(each)
+        for line in (*_dry_run_lines(outcome.decision, dry=arguments.dry_run), *more_lines(outcome.decision)):
+            print(line)
     return EXIT_CODES[outcome.verdict]
 
 
-async def _go_on(
-    asked: Namespace, collector: Collector, options: GuardOptions, seen: GuardOutcome, inputs: GuardInputs
+async def _act_if_needed(
+    arguments: Namespace,
+    collector: Collector,
+    options: GuardOptions,
+    outcome: GuardOutcome,
+    inputs: GuardInputs,
 ) -> tuple[GuardOutcome, GuardInputs]:
-    decision = seen.decision
-    if decision.census_of and not asked.demo and os.geteuid() == 0:
-        taken = await _with_census(asked, collector, options, decision)
-        if taken is None:
-            return seen, inputs
-        inputs, decision = taken
-        seen = GuardOutcome(decision)
+    decision = outcome.decision
+    if decision.census_of and not arguments.demo and os.geteuid() == 0:
+        after_census = await _with_census(arguments, collector, options, decision)
+        if after_census is None:
+            return outcome, inputs
+        inputs, decision = after_census
+        outcome = GuardOutcome(decision)
     if not (decision.restarts or decision.prunes):
-        return seen, inputs
-    if os.geteuid() != 0 and not asked.demo:
+        return outcome, inputs
+    if os.geteuid() != 0 and not arguments.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
-    outcome = await _act(asked, collector, options)
+    outcome = await _act(arguments, collector, options)
     return outcome, await collector.inputs()
 
 
-async def _act(asked: Namespace, collector: Collector, options: GuardOptions) -> GuardOutcome:
+async def _act(arguments: Namespace, collector: Collector, options: GuardOptions) -> GuardOutcome:
     settings = collector.settings
     try:
-        async with changing(asked, collector.connection) as changer:
+        async with changer_for(arguments, collector.connection) as changer:
 
             async def restart() -> None:
                 changer.announce(f"restart {settings.docker_unit}")
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
-            return await act(collector, options, Actuator(changer, restart, _tell))
+            return await act(collector, options, Actuator(changer, restart, _print_progress))
     except (Declined, LockHeld) as error:
         # Another command has started since the check, or could not be seen from here.
         return GuardOutcome(GuardDecision(GuardVerdict.STOP, error.sentence, error.hint))
 
 
 async def _with_census(
-    asked: Namespace, collector: Collector, options: GuardOptions, decision: GuardDecision
+    arguments: Namespace, collector: Collector, options: GuardOptions, decision: GuardDecision
 ) -> tuple[GuardInputs, GuardDecision] | None:
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
     from console.errors import VipconsoleError
@@ -95,18 +104,18 @@ async def _with_census(
 
     settings = collector.settings
     try:
-        async with changing(asked, collector.connection) as changer:
-            _tell(f"taking a census of {decision.census_of}")
+        async with changer_for(arguments, collector.connection) as changer:
+            _print_progress(f"taking a census of {decision.census_of}")
             mark = own_probe_owner(machine_id())
-            means = CensusDependencies(
+            dependencies = CensusDependencies(
                 collector.reader, changer, collector.clock, mark, settings.snapshot.deadline_s
             )
-            result = await take_census(means, decision.census_of)
+            result = await take_census(dependencies, decision.census_of)
     except (Declined, LockHeld) as error:
-        _tell(f"census skipped: {error.sentence}")
+        _print_progress(f"census skipped: {error.sentence}")
         return None
     except VipconsoleError as error:
-        _tell(f"census failed: {error.sentence}")
+        _print_progress(f"census failed: {error.sentence}")
         return None
     census = result.evidence
     if census is None:
@@ -116,13 +125,13 @@ async def _with_census(
     return inputs, decide(inputs, options, settings.thresholds)
 
 
-def _would(decision: GuardDecision, *, dry: bool) -> tuple[str, ...]:
+def _dry_run_lines(decision: GuardDecision, *, dry: bool) -> tuple[str, ...]:
     if not dry:
         return ()
-    would = [f"would remove the unused overlay {prune}" for prune in decision.prunes]
+    lines = [f"would remove the unused overlay {prune}" for prune in decision.prunes]
     if decision.restarts:
-        would.append("would restart the docker unit")
-    return tuple(would or ["would change nothing"])
+        lines.append("would restart the docker unit")
+    return tuple(lines or ["would change nothing"])
 
 
 def _room(inputs: GuardInputs, options: GuardOptions) -> tuple[int, int] | None:
@@ -132,5 +141,5 @@ def _room(inputs: GuardInputs, options: GuardOptions) -> tuple[int, int] | None:
     return None
 
 
-def _tell(words: str) -> None:
-    print(f"vipconsole: {words}", file=sys.stderr)
+def _print_progress(sentence: str) -> None:
+    print(f"vipconsole: {sentence}", file=sys.stderr)

@@ -27,33 +27,33 @@ NAMES_EVERY_S = 2.0
 _EXIT_CODES = {None: 0, LogSeverity.NOTE: 0, LogSeverity.WARNING: 1, LogSeverity.CRITICAL: 2}
 
 
-def run(asked: Namespace) -> int:
-    """Read, print, follow if asked to, and return the exit code of the worst that was logged."""
-    settings = settings_of(asked)
-    if asked.since is not None:
-        settings = replace(settings, snapshot=replace(settings.snapshot, journal_s=asked.since))
-    log = journal_for(asked, settings)
-    if asked.follow and not log.is_growing:
+def run(arguments: Namespace) -> int:
+    """Read, print, follow with --follow, and return the exit code of the worst line."""
+    settings = settings_of(arguments)
+    if arguments.since is not None:
+        settings = replace(settings, snapshot=replace(settings.snapshot, journal_s=arguments.since))
+    log = journal_for(arguments, settings)
+    if arguments.follow and not log.is_growing:
         raise UsageError("A recording does not grow, so it cannot be followed.", "Leave --follow out.")
-    with connection_for(asked, settings) as connection:
-        return result_of(_journal(asked, settings, log, EngineReader(connection)))
+    with connection_for(arguments, settings) as connection:
+        return result_of(_journal(arguments, settings, log, EngineReader(connection)))
 
 
-async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader: SwarmReader) -> int:
+async def _journal(arguments: Namespace, settings: Settings, log: DaemonLog, reader: SwarmReader) -> int:
     snapshot = settings.snapshot
     swarm = await reader.state(snapshot.deadline_s)
     refusal = await why_foreign_unless_silent(reader.host, swarm.engine)
     names = {**object_names(swarm), **task_names(swarm)}
-    # A recording is read whole unless a time was asked for.
-    window_s = None if log.is_recorded and asked.since is None else snapshot.journal_s
+    # Without --since, a recording is read whole.
+    window_s = None if log.is_recorded and arguments.since is None else snapshot.journal_s
     batch = await read_recent(log, refusal, SystemClock().now(), window_s, snapshot.call_timeout_s)
     if log.is_recorded and isinstance(batch, Batch) and window_s is None and not batch.entries:
         batch = Unknown(
-            f"No line of dockerd (unit {settings.docker_unit}) in {clean(str(asked.journal))}.",
+            f"No line of dockerd (unit {settings.docker_unit}) in {clean(str(arguments.journal))}.",
             "It must be a recording in export format or JSON lines. Check `docker_unit` in the settings.",
         )
     if isinstance(batch, Unknown):
-        if asked.json:
+        if arguments.json:
             document = {
                 "schema": SCHEMA,
                 "exit_code": exit_codes.UNKNOWN,
@@ -68,17 +68,17 @@ async def _journal(asked: Namespace, settings: Settings, log: DaemonLog, reader:
     summariser.add(batch)
     summary = summariser.summary(names, window_s)
     code = _EXIT_CODES[summary.worst]
-    if asked.json and not asked.follow:
+    if arguments.json and not arguments.follow:
         from screens.output.snapshot_json import journal_json
 
         print(json.dumps({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}, indent=1))
-    elif not asked.json:
+    elif not arguments.json:
         from screens.output.journal import render_journal
-        from screens.output.tables import print_plainly
+        from screens.output.plain import print_plainly
 
-        print_plainly(render_journal(summary, LOCAL, everything=asked.all))
-    if asked.follow:
-        await _follow(asked, log, batch, _Names(reader, names), summariser)
+        print_plainly(render_journal(summary, LOCAL, everything=arguments.all))
+    if arguments.follow:
+        await _follow(arguments, log, batch, _Names(reader, names), summariser)
     return code
 
 
@@ -99,23 +99,25 @@ class _Names:
 
 
 async def _follow(
-    asked: Namespace, log: DaemonLog, read: Batch, names: _Names, summariser: Summariser
+    arguments: Namespace, log: DaemonLog, first: Batch, names: _Names, summariser: Summariser
 ) -> None:
     # Without an entry there is no cursor to continue from: then from now on, and nothing in between is lost.
-    since = None if read.cursor else datetime.now(UTC)
-    async with aclosing(log.reader.follow(read.cursor, since)) as batches:
+    since = None if first.cursor else datetime.now(UTC)
+    async with aclosing(log.reader.follow(first.cursor, since)) as batches:
         async for batch in batches:
             await names.learn(batch, NAMES_EVERY_S)
-            _print_batch(asked, batch, summariser, names.names)
+            _print_batch(arguments, batch, summariser, names.names)
 
 
-def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: Mapping[str, str]) -> None:
-    recognised = summariser.add(batch)
-    if asked.json:
+def _print_batch(
+    arguments: Namespace, batch: Batch, summariser: Summariser, names: Mapping[str, str]
+) -> None:
+    events = summariser.add(batch)
+    if arguments.json:
         from screens.output.snapshot_json import event_json
 
         lines = [{"gap": gap.reason} for gap in batch.gaps] + [
-            dict(event_json(event, names)) for event in recognised
+            dict(event_json(event, names)) for event in events
         ]
         for line in lines:
             print(json.dumps(line))
@@ -123,10 +125,10 @@ def _print_batch(asked: Namespace, batch: Batch, summariser: Summariser, names: 
         from rich.text import Text
 
         from screens.output.journal import event_line
-        from screens.output.tables import print_plainly
+        from screens.output.plain import print_plainly
 
         for gap in batch.gaps:
             print_plainly(Text(f"gap: {gap.reason}"))
-        for event in recognised:
+        for event in events:
             print_plainly(event_line(event, names, LOCAL))
     sys.stdout.flush()

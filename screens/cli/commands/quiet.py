@@ -19,20 +19,21 @@ from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.quiet import EXIT_CODES, QuietProgress, as_json
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Wait, show what blocks, print the last state, and return its exit code."""
-    settings = settings_of(asked)
-    dwell_s, timeout_s = _times(asked, settings)
+    settings = settings_of(arguments)
+    dwell_s, timeout_s = _times(arguments, settings)
     rules = QuiescenceRules(
-        settings.quiet, settings.thresholds, dwell_s, frozenset(clean(each) for each in asked.accept)
+        settings.quiet, settings.thresholds, dwell_s, frozenset(clean(name) for name in arguments.accept)
     )
-    with connection_for(asked, settings) as connection:
+    with connection_for(arguments, settings) as connection:
         printer = QuietProgress(sys.stderr, os.environ)
         last = result_of(_wait(connection, settings, rules, timeout_s, printer))
-    if asked.json:
+    if arguments.json:
         sys.stdout.write(as_json(last, connection.host))
     else:
-        from screens.output.tables import print_plainly, render_quiet
+        from screens.output.plain import print_plainly
+        from screens.output.quiet import render_quiet
 
         print_plainly(render_quiet(last))
     return EXIT_CODES[last.outcome or last.report.verdict]
@@ -57,7 +58,7 @@ async def _wait(
         async with aclosing(states):
             async for state in states:
                 last = state
-                printer.tell(state)
+                printer.update(state)
     finally:
         printer.end()
     if last is None:
@@ -65,12 +66,12 @@ async def _wait(
     return last
 
 
-def _times(asked: Namespace, settings: Settings) -> tuple[float, float]:
-    wanted = settings.quiet
+def _times(arguments: Namespace, settings: Settings) -> tuple[float, float]:
+    quiet_settings = settings.quiet
     # Time stands still in the demo: one snapshot is enough.
-    usual_s = 0.0 if asked.demo else wanted.dwell_s
-    dwell_s = usual_s if asked.dwell_s is None else asked.dwell_s
-    timeout_s = wanted.timeout_s if asked.timeout_s is None else asked.timeout_s
+    usual_s = 0.0 if arguments.demo else quiet_settings.dwell_s
+    dwell_s = usual_s if arguments.dwell_s is None else arguments.dwell_s
+    timeout_s = quiet_settings.timeout_s if arguments.timeout_s is None else arguments.timeout_s
     if timeout_s < dwell_s:
         raise UsageError(
             f"Quiet for {duration(dwell_s)} cannot fit into a timeout of {duration(timeout_s)}.",

@@ -21,18 +21,18 @@ from console.runbook.runner.gate import location_refusal, where_this_is
 from console.runbook.runner.starting import resume
 from console.runbook.store.viewer import read_stored_run
 from console.swarm.client import EngineConnection
-from screens.cli.commands.attach import refuse_unheard, show_run, wanted_folder
-from screens.cli.commands.changing import require_root
+from screens.cli.commands.attach import refuse_advance_answers, select_run_folder, show_run
 from screens.cli.commands.common import result_of
+from screens.cli.commands.preconditions import require_root
 from screens.output.plain import progress, say
 from screens.output.run_lines import whole_plan
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Check whether the run may continue, let it, and follow it."""
-    refuse_unheard(asked)
+    refuse_advance_answers(arguments)
     require_root("resume")
-    folder, who = wanted_folder(asked), who_runs_this(os.environ)
+    folder, who = select_run_folder(arguments), who_runs_this(os.environ)
     stored_run = read_stored_run(folder)
     if stored_run.view.is_over:
         raise Declined(f"The run {folder.name} is over ({stored_run.view.state}).")
@@ -40,11 +40,11 @@ def run(asked: Namespace) -> int:
         decline_if_locked()
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
     if not (stored_run.live.is_alive and stored_run.view.state == "going"):
-        result_of(_resume(folder, stored_run.view, who, is_changed_accepted=asked.accept_changed))
-    return show_run(folder, asked, who)
+        result_of(_resume(folder, stored_run.view, who, may_have_changed=arguments.accept_changed))
+    return show_run(folder, arguments, who)
 
 
-async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted: bool) -> None:
+async def _resume(folder: Path, view: RunView, who: Who, *, may_have_changed: bool) -> None:
     settings = view.header.settings
     connection = EngineConnection(view.header.host, settings.snapshot.call_timeout_s)
     try:
@@ -53,21 +53,21 @@ async def _resume(folder: Path, view: RunView, who: Who, *, is_changed_accepted:
         why = location_refusal(view.header, await where_this_is(world.reader))
         if why:
             raise Declined(why, "A run can continue only where it started.")
-        event = await _changed(folder, view, who, world, is_accepted=is_changed_accepted)
+        event = await _accept_change(folder, view, who, world, may_have_changed=may_have_changed)
         await resume(folder, who, world.clock, event, progress)
     finally:
         connection.close()
 
 
-async def _changed(
-    folder: Path, view: RunView, who: Who, world: RunWorld, *, is_accepted: bool
+async def _accept_change(
+    folder: Path, view: RunView, who: Who, world: RunWorld, *, may_have_changed: bool
 ) -> events.Accepted | None:
     """Return the event that accepts a changed runbook; None if it has not changed."""
     header = view.header
     path = Path(header.source)
     if hashlib.sha256(read_bytes(path)).hexdigest() == header.digest:
         return None
-    if not is_accepted:
+    if not may_have_changed:
         raise Declined(
             f"The runbook {header.source} changed after the run was planned.",
             f"Restore it (the run has a copy in {folder}), or accept the change with --accept-changed.",

@@ -21,9 +21,9 @@ from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens.cli import exit_codes
-from screens.cli.commands.attach import refuse_unheard, show_run
-from screens.cli.commands.changing import require_root
+from screens.cli.commands.attach import refuse_advance_answers, show_run
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.preconditions import require_root
 from screens.output.plain import progress, say
 from screens.output.run_lines import whole_plan
 
@@ -31,31 +31,31 @@ START = "start"
 """The word that starts a run, typed on a terminal."""
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Show the plan; without `--check`, start a run and follow it."""
-    path = asked.file or default_runbook()
+    path = arguments.file or default_runbook()
     try:
         runbook = read_runbook(path)
     except RunbookError as error:
         say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
         return exit_codes.USAGE
-    variables = values_of(runbook, parse_assignments(asked.variables))
-    _require_known_steps(runbook, parse_assignments(asked.words))
-    if not asked.check:
-        refuse_unheard(asked)
-        _require_free(asked)
-    settings = settings_of(asked)
-    with connection_for(asked, settings) as connection:
-        world = RunWorld(connection, settings, SystemClock(), journal_for(asked, settings))
+    variables = values_of(runbook, parse_assignments(arguments.variables))
+    _require_known_steps(runbook, parse_assignments(arguments.words))
+    if not arguments.check:
+        refuse_advance_answers(arguments)
+        _require_free(arguments)
+    settings = settings_of(arguments)
+    with connection_for(arguments, settings) as connection:
+        world = RunWorld(connection, settings, SystemClock(), journal_for(arguments, settings))
         plans = result_of(plan_of(runbook, variables, world))
-        say(whole_plan(runbook, plans, connection.host), sys.stdout if asked.check else sys.stderr)
-        if asked.check:
+        say(whole_plan(runbook, plans, connection.host), sys.stdout if arguments.check else sys.stderr)
+        if arguments.check:
             return 2 if refusals(plans) else 0
-        _confirm(asked)
+        _confirm(arguments)
         folder = result_of(_begin(runbook, variables, world))
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
-    log = journal_for(asked, settings) if asked.journal else None
-    return show_run(folder, asked, who_runs_this(os.environ), log)
+    log = journal_for(arguments, settings) if arguments.journal else None
+    return show_run(folder, arguments, who_runs_this(os.environ), log)
 
 
 async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> Path:
@@ -64,8 +64,8 @@ async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorl
     return folder
 
 
-def _require_free(asked: Namespace) -> None:
-    if asked.demo:
+def _require_free(arguments: Namespace) -> None:
+    if arguments.demo:
         raise UsageError("A run cannot start on the demo's swarm.", "Use --check to see its plan.")
     require_root("run")
     decline_if_unfinished(state_folder())
@@ -81,8 +81,8 @@ def _require_known_steps(runbook: Runbook, words: Mapping[str, str]) -> None:
             )
 
 
-def _confirm(asked: Namespace) -> None:
-    if asked.headless or not sys.stdin.isatty():
+def _confirm(arguments: Namespace) -> None:
+    if arguments.headless or not sys.stdin.isatty():
         return
     print(f"\nType  {START}  to begin the run: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != START:

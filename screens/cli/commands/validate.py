@@ -13,15 +13,15 @@ from console.text import clean, plural
 from screens.cli import exit_codes
 
 
-def schema_command(_asked: Namespace) -> int:
+def schema_command(_arguments: Namespace) -> int:
     """Print the schema."""
     sys.stdout.write(schema_text())
     return 0
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Print every error in every file, and return 0 if there is none."""
-    files: list[Path] = asked.file or [default_runbook()]
+    files: list[Path] = arguments.file or [default_runbook()]
     return exit_codes.USAGE if [file for file in files if not _is_valid(file)] else 0
 
 

@@ -25,42 +25,45 @@ FURTHEST_S = 7 * 86_400.0
 """How far back dockerd's log is read at most."""
 
 
-def run(asked: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Take a snapshot, explain and print it, and return the exit code of the worst standing."""
-    settings = settings_of(asked)
-    log = journal_for(asked, settings)
-    with connection_for(asked, settings) as connection:
-        snapshot, answer = result_of(_answer(asked, settings, log, connection))
-    if asked.json:
+    settings = settings_of(arguments)
+    log = journal_for(arguments, settings)
+    with connection_for(arguments, settings) as connection:
+        snapshot, answer = result_of(_answer(arguments, settings, log, connection))
+    if arguments.json:
         from screens.output.why import as_json
 
-        sys.stdout.write(as_json(snapshot, answer, _where(asked)))
+        sys.stdout.write(as_json(snapshot, answer, _where(arguments)))
     else:
-        from screens.output.tables import print_plainly
+        from screens.output.plain import print_plainly
         from screens.output.why import render_why
 
-        print_plainly(render_why(answer, _where(asked), everything=bool(asked.name)))
+        print_plainly(render_why(answer, _where(arguments), everything=bool(arguments.name)))
     return answer.standing.severity.exit_code
 
 
 async def _answer(
-    asked: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
+    arguments: Namespace, settings: Settings, log: DaemonLog, connection: EngineConnection
 ) -> tuple[Snapshot, WhyAnswer]:
     # dockerd's log is read below, once it is known how far back; the snapshot itself does not need it.
     polling = replace(settings.snapshot, journal_s=1)
     snapshot = await take_snapshot(EngineReader(connection), log, SystemClock(), polling)
-    names = tuple(asked.name)
+    names = tuple(arguments.name)
     answer = explain(snapshot, settings.thresholds, names)
-    held = [
+    not_running = [
         explained_service
         for explained_service in answer.services
         if explained_service.explanation.standing is not ServiceStanding.RUNS
     ]
-    if not held:
+    if not not_running:
         return snapshot, answer
     window_s = min(
         FURTHEST_S,
-        max((snapshot.now - explained_service.service.updated).total_seconds() for explained_service in held)
+        max(
+            (snapshot.now - explained_service.service.updated).total_seconds()
+            for explained_service in not_running
+        )
         + MARGIN_S,
     )
     lines, notes = await _read_lines(settings, log, snapshot, window_s)
@@ -102,7 +105,7 @@ async def _read_lines(
     return lines_of(batch), tuple(notes)
 
 
-def _where(asked: Namespace) -> tuple[str, str]:
+def _where(arguments: Namespace) -> tuple[str, str]:
     """Return what a command needs before and after it to reach the same engine."""
-    before = f"DOCKER_HOST={shlex.quote(asked.host)} " if asked.host else ""
-    return before, " --demo" if asked.demo else ""
+    before = f"DOCKER_HOST={shlex.quote(arguments.host)} " if arguments.host else ""
+    return before, " --demo" if arguments.demo else ""

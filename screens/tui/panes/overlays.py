@@ -11,16 +11,11 @@ from console.diagnosis.values import Severity
 from console.errors import Unknown
 from console.monitor.values import AssessedSnapshot, MonitorState
 from console.text import duration, plural
-from screens.present.overlays import (
-    FIGURES,
-    MARK_TONES,
-    SubnetLine,
-    severities,
-    subnet_lines,
-)
+from screens.present.findings import MARK_TONES, severities
+from screens.present.overlays import FIGURES, SubnetLine, subnet_lines
 from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Row, Span, Spans, bar
 from screens.tui.environment import ConsoleEnvironment
-from screens.tui.panes.base import MonitorPane, said_of
+from screens.tui.panes.lists import MonitorPane, title_with_failure
 from screens.tui.widgets.line_view import LineView
 
 NAME_AT_LEAST, NAME_AT_MOST = 10, 40
@@ -50,13 +45,13 @@ class Heading(LineView):
         super().__init__()
         self._parts: Spans = ()
 
-    def say(self, parts: Spans) -> None:
-        """Show this from now on."""
+    def show(self, parts: Spans) -> None:
+        """Replace the heading."""
         self._parts = parts
         self.renew()
 
     def parts_at(self, y: int) -> Spans:
-        """Return the line."""
+        """Return the heading, whatever the line."""
         del y
         return self._parts
 
@@ -65,9 +60,10 @@ class Overlays(MonitorPane):
     """A row for each subnet of each overlay."""
 
     NUMBER, NAME = 1, "Overlays"
+    _has_trends = False
 
-    def __init__(self, around: ConsoleEnvironment) -> None:
-        super().__init__(around)
+    def __init__(self, environment: ConsoleEnvironment) -> None:
+        super().__init__(environment)
         self._heading = Heading()
         self._lines: list[OverlayLine] = []
 
@@ -78,7 +74,7 @@ class Overlays(MonitorPane):
         yield self.rows
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
-        """It depends on the snapshot and the trends."""
+        """The snapshot and the trends."""
         return monitor_state.snapshot.value, monitor_state.snapshot.failure, monitor_state.trends
 
     @property
@@ -88,27 +84,31 @@ class Overlays(MonitorPane):
         return row.value if row is not None and isinstance(row.value, OverlayLine) else None
 
     def renew(self) -> None:
-        """Show the table."""
+        """Show the table, or why there is no snapshot."""
         snapshot = self.monitor_state.snapshot
         if snapshot.value is None:
-            self._heading.say(())
-            self.show_awaited(snapshot)
+            self._heading.show(())
+            self.show_unknown(snapshot)
             return
-        interest = self.around.settings.network
+        interest = self.environment.settings.network
         self._lines = overlay_lines(
-            snapshot.value, self.monitor_state.trends, self.around.glyphs, self.sought, interest=interest
+            snapshot.value,
+            self.monitor_state.trends,
+            self.environment.glyphs,
+            self.filter_text,
+            interest=interest,
         )
         self._lay_out()
 
     def on_resize(self) -> None:
-        """Use the room there is."""
+        """Lay the columns out for the new width."""
         self._lay_out()
         super().on_resize()
 
-    def on_row_view_moved(self) -> None:
+    def on_row_view_highlighted(self) -> None:
         """Show how the use of the network under the cursor develops."""
         if self.monitor_state.snapshot.value is not None:
-            self.title.say(self._said())
+            self.title.show(self._title())
 
     def _lay_out(self) -> None:
         snapshot = self.monitor_state.snapshot.value
@@ -117,7 +117,7 @@ class Overlays(MonitorPane):
             return
         columns = columns_for(self._lines, width)
         self._has_trends = bool(columns.trend)
-        self._heading.say(heading(columns) if self._lines else ())
+        self._heading.show(heading(columns) if self._lines else ())
         networks = snapshot.snapshot.swarm.networks
         empty = (
             f"The networks are unknown. {networks.reason} {networks.hint}".rstrip()
@@ -125,40 +125,40 @@ class Overlays(MonitorPane):
             else "No overlay networks."
         )
         self.show(
-            [overlay_row(line, columns, self.around.glyphs) for line in self._lines], self._said(), empty
+            [overlay_row(line, columns, self.environment.glyphs) for line in self._lines],
+            self._title(),
+            empty,
         )
 
-    def _said(self) -> Spans:
+    def _title(self) -> Spans:
         snapshot = self.monitor_state.snapshot.value
         if snapshot is None:
             return ()
         everything = len(snapshot.assessment.accounts)
         networks = len({line.figures.network_id for line in self._lines})
         count: Span = (f"{everything}, worst first{self._behind()}", DIM)
-        if self.sought:
-            count = (f"{networks} of {everything} match {self.sought}", UNKNOWN)
+        if self.filter_text:
+            count = (f"{networks} of {everything} match {self.filter_text}", UNKNOWN)
         current = self.current
         trend: tuple[Span, ...] = ()
         if current is not None and current.trend and not self._has_trends:
             trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend, STRONG))
-        return said_of(self.monitor_state.snapshot, count, *trend)
+        return title_with_failure(self.monitor_state.snapshot, count, *trend)
 
     def _behind(self) -> str:
         """Return that the worst come after the network of interest, if another network is worse than that one."""
         first = next((line.figures for line in self._lines), None)
-        if first is None or first.name != self.around.settings.network:
+        if first is None or first.name != self.environment.settings.network:
             return ""
         is_outranked = any(line.figures.severity.rank > first.severity.rank for line in self._lines)
         return f" after {first.name}" if is_outranked else ""
-
-    _has_trends = False
 
 
 def overlay_lines(
     snapshot: AssessedSnapshot,
     trends: Mapping[str, Trend],
     glyphs: Glyphs,
-    sought: str = "",
+    filter_text: str = "",
     interest: str = "",
 ) -> list[OverlayLine]:
     """Return the lines of all overlays whose name or subnet contains the filter.
@@ -167,7 +167,7 @@ def overlay_lines(
     """
     assessment = snapshot.assessment
     worst = severities(assessment.findings)
-    ranked = sorted(
+    accounts = sorted(
         assessment.accounts,
         key=lambda account: (
             account.network.name != interest,
@@ -175,18 +175,18 @@ def overlay_lines(
         ),
     )  # a stable sort: among equals the fullest stay first
     lines = []
-    for account in ranked:
+    for account in accounts:
         of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
-        if sought in " ".join((account.network.name, *(line.subnet for line in of_network))).lower():
+        if filter_text in " ".join((account.network.name, *(line.subnet for line in of_network))).lower():
             trend = trend_word(trends.get(account.network.id))
             lines += [
-                OverlayLine(each, place, "" if place else trend) for place, each in enumerate(of_network)
+                OverlayLine(line, place, "" if place else trend) for place, line in enumerate(of_network)
             ]
     return lines
 
 
 def trend_word(trend: Trend | None) -> str:
-    """Return how the use of a network develops, in a few words; nothing if its history is too short."""
+    """Return how the use of a network develops, as a short text; nothing if its history is too short."""
     if trend is None:
         return ""
     if trend.full_in_hours is not None:
@@ -205,40 +205,40 @@ class Columns:
     name: int
     subnet: int
     bar: int
-    used: int
+    usage: int
     figures: tuple[int, ...]
     trend: int
 
 
 def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
-    """Return the columns that suit lines and a width: figures are never cut, bars and names share what is left."""
-    told = [line.figures for line in lines]
+    """Return the columns that suit lines and a width: figures are never cut, bars and names share the rest."""
+    figure_lines = [line.figures for line in lines]
     figures = tuple(
-        max((len(heading), *(cell_len(line.figures[place]) for line in told)), default=0)
+        max((len(heading), *(cell_len(line.figures[place]) for line in figure_lines)), default=0)
         for place, heading in enumerate(FIGURES)
     )
-    used = max((len(line.used) for line in told), default=0)
-    subnet = max((len("SUBNET"), *(len(line.subnet) for line in told)), default=0)
-    names = max((len("NETWORK"), *(cell_len(line.name) for line in told)), default=0)
+    usage = max((len(line.usage) for line in figure_lines), default=0)
+    subnet = max((len("SUBNET"), *(len(line.subnet) for line in figure_lines)), default=0)
+    names = max((len("NETWORK"), *(cell_len(line.name) for line in figure_lines)), default=0)
     trend = max((cell_len(line.trend) for line in lines), default=0)
     # Mark, and the gaps around the figures, which are always there.
-    left = width - 2 - used - sum(figures) - GAP * len(figures)
-    if left - subnet - GAP < NAME_AT_LEAST + BAR_AT_LEAST + GAP:
+    room = width - 2 - usage - sum(figures) - GAP * len(figures)
+    if room - subnet - GAP < NAME_AT_LEAST + BAR_AT_LEAST + GAP:
         subnet = 0
     else:
-        left -= subnet + GAP
-    if trend and left - trend - GAP >= min(names, NAME_AT_MOST) + BAR_AT_LEAST + GAP + 1:
+        room -= subnet + GAP
+    if trend and room - trend - GAP >= min(names, NAME_AT_MOST) + BAR_AT_LEAST + GAP + 1:
         trend = max(trend, TREND_AT_LEAST)
-        left -= trend + GAP
+        room -= trend + GAP
     else:
         trend = 0
     enough = min(names, NAME_ENOUGH)
-    wanted_bar = min(BAR_ENOUGH, max(BAR_AT_LEAST, left - enough - GAP - 1))
-    name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, left - wanted_bar - GAP - 1))
-    bars = min(BAR_AT_MOST, left - name - GAP - 1)
+    bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - enough - GAP - 1))
+    name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
+    bars = min(BAR_AT_MOST, room - name - GAP - 1)
     if bars < BAR_AT_LEAST:
-        bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, left - GAP))
-    return Columns(name, subnet, bars, used, figures, trend)
+        bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, room - GAP))
+    return Columns(name, subnet, bars, usage, figures, trend)
 
 
 def heading(columns: Columns) -> Spans:
@@ -246,7 +246,7 @@ def heading(columns: Columns) -> Spans:
     cells = [f"  {'NETWORK':{columns.name}}"]
     if columns.subnet:
         cells.append(f"{'SUBNET':{columns.subnet}}")
-    cells.append(f"{'IN USE':{columns.used + (columns.bar + 1 if columns.bar else 0)}}")
+    cells.append(f"{'IN USE':{columns.usage + (columns.bar + 1 if columns.bar else 0)}}")
     cells += [f"{name:>{wide}}" for name, wide in zip(FIGURES, columns.figures, strict=True)]
     if columns.trend:
         cells.append("TREND")
@@ -260,15 +260,15 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
     gap: Span = (" " * GAP, PLAIN)
     parts: list[Span] = [
         (f"{MARKS[own.severity]} ", tone),
-        (_sized(own.name, columns.name, glyphs.more), tone if own.severity.rank else STRONG),
+        (_fit(own.name, columns.name, glyphs.more), tone if own.severity.rank else STRONG),
         gap,
     ]
     if columns.subnet:
         parts += [(f"{own.subnet:{columns.subnet}}", PLAIN), gap]
     if columns.bar:
-        drawn = " " * columns.bar if own.share is None else bar(own.share, columns.bar, glyphs)
-        parts += [(drawn, tone), (" ", PLAIN)]
-    parts.append((f"{own.used:>{columns.used}}", STRONG))
+        bar_text = " " * columns.bar if own.share is None else bar(own.share, columns.bar, glyphs)
+        parts += [(bar_text, tone), (" ", PLAIN)]
+    parts.append((f"{own.usage:>{columns.usage}}", STRONG))
     for name, figure, wide in zip(FIGURES, own.figures, columns.figures, strict=True):
         parts += [gap, (f"{figure:>{wide}}", _figure_tone(name, figure, own))]
     if columns.trend:
@@ -284,7 +284,7 @@ def _figure_tone(name: str, figure: str, line: SubnetLine) -> str:
     return UNKNOWN if figure == "?" else PLAIN
 
 
-def _sized(text: str, width: int, more: str) -> str:
+def _fit(text: str, width: int, more: str) -> str:
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - cell_len(more)) + more

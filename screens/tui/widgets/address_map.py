@@ -25,9 +25,24 @@ from screens.present.text import (
     Spans,
     text_of,
 )
-from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
 from screens.tui.widgets.rows import RowView, move
+
+LABEL = 5
+"""Columns in front of the cells: `.240 `."""
+TICK = 4
+"""Every so many columns of cells have their number above them."""
+MOVE_KEYS: tuple[Command, ...] = (
+    move("step(-1)", "left,h", "To the previous address"),
+    move("step(1)", "right,l", "To the next address"),
+    move("row(1)", "down,j", "Down, into the next block past the last row"),
+    move("row(-1)", "up,k", "Up, into the previous block past the first row"),
+    move("block(1)", "pagedown,ctrl+f", "To the next block"),
+    move("block(-1)", "pageup,ctrl+b", "To the previous block"),
+    move("go_first", "g,home", "To the first address of the block"),
+    move("go_last", "G,end", "To the last address of the block"),
+)
 
 
 class AddressBlocks(RowView):
@@ -48,10 +63,10 @@ class AddressBlocks(RowView):
         """Show a subnet; with `matches`, addresses in order, blocks without any of them step back."""
         is_other = self._map is None or self._map.pool.subnet != subnet.pool.subnet
         self._map, self._matches = subnet, matches
-        self.rows_changed(0 if is_other else self.cursor)
+        self.refresh_rows(0 if is_other else self.cursor)
 
     def row(self, index: int) -> Spans:
-        """Return what is known of a block."""
+        """Return the figures of a block, and how many of its addresses match."""
         if self._map is None:
             return ()
         block = self._map.block(index)
@@ -62,18 +77,12 @@ class AddressBlocks(RowView):
         return (*parts, (f"  {hits} found", MATCH)) if hits else ((text_of(parts), DIM),)
 
     def key(self, index: int) -> Hashable:
-        """Return the number of a block."""
+        """Return the index: blocks never change places."""
         return index
 
     def _hits(self, block: Block, matches: Sequence[int]) -> int:
         first = int(block.first)
         return bisect_left(matches, first + block.size) - bisect_left(matches, first)
-
-
-LABEL = 5
-"""Columns in front of the cells: `.240 `."""
-TICK = 4
-"""Every so many columns of cells have their number above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +114,14 @@ def shape_for(width: int, height: int, size: int) -> GridLayout:
     return next((layout for layout in SHAPES if layout.width <= width), SHAPES[0])
 
 
-NEXT_ACTIONS: tuple[Command, ...] = (
-    move("step(-1)", "left,h", "To the previous address"),
-    move("step(1)", "right,l", "To the next address"),
-    move("row(1)", "down,j", "Down, into the next block past the last row"),
-    move("row(-1)", "up,k", "Up, into the previous block past the first row"),
-    move("block(1)", "pagedown,ctrl+f", "To the next block"),
-    move("block(-1)", "pageup,ctrl+b", "To the previous block"),
-    move("go_first", "g,home", "To the first address of the block"),
-    move("go_last", "G,end", "To the last address of the block"),
-)
-
-
-class AddressGrid(LineView, Commanded, can_focus=True):
+class AddressGrid(LineView, CommandMixin, can_focus=True):
     """One block of a subnet, and a cursor that moves through all of them.
 
     Repainted where a cell changed; the cursor stays on its address.
     """
 
-    KEYS = NEXT_ACTIONS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
+    KEYS = MOVE_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVE_KEYS)
     cursor: reactive[int] = reactive(0, repaint=False)
     """The address that it is on, as a number."""
 
@@ -154,11 +151,11 @@ class AddressGrid(LineView, Commanded, can_focus=True):
 
     @property
     def block(self) -> int:
-        """The number of the block in sight."""
+        """The number of the visible block."""
         return self._map.block_of(self.cursor) if self._map else 0
 
     def show(self, subnet: AddressMap, matches: Sequence[int] | None = None) -> None:
-        """Show a subnet; with `matches`, the addresses that a filter found, in order, all others step back."""
+        """Show a subnet; with `matches`, the addresses that match, in order, all others step back."""
         is_other = self._map is None or self._map.pool.subnet != subnet.pool.subnet
         self._map, self._matches = subnet, matches
         if is_other:
@@ -186,7 +183,7 @@ class AddressGrid(LineView, Commanded, can_focus=True):
         return max(self._map.first, min(address, self._map.first + self._map.size - 1))
 
     def watch_cursor(self) -> None:
-        """Show where it is now."""
+        """Repaint the old and the new cell, and report the move."""
         self.renew()
         self.post_message(self.Moved(self, self.cursor))
 
@@ -244,7 +241,7 @@ class AddressGrid(LineView, Commanded, can_focus=True):
         return tuple(parts)
 
     def on_resize(self) -> None:
-        """Lay the cells out for what room there is now."""
+        """Lay the cells out for the new size."""
         self.refresh()
 
     def on_focus(self) -> None:

@@ -9,7 +9,7 @@ from screens.present.header import Age, Freshness, age_of, headline, identity
 from screens.present.text import DIM, PLAIN, STRONG, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
-from screens.tui.widgets.line_view import LineView, between, fitted, length
+from screens.tui.widgets.line_view import LineView, between, length, truncate
 
 EVERY_S = 1.0
 """How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""
@@ -22,18 +22,18 @@ class Header(LineView):
 
     monitor_state: var[MonitorState] = var(MonitorState())
 
-    def __init__(self, around: ConsoleEnvironment) -> None:
+    def __init__(self, environment: ConsoleEnvironment) -> None:
         super().__init__()
-        self._around = around
+        self._environment = environment
 
     @property
     def age(self) -> Age:
         """How old what is shown is now."""
-        clock = self._around.clock
+        clock = self._environment.clock
         return age_of(self.monitor_state, clock.now(), clock.monotonic())
 
     def on_mount(self) -> None:
-        """Look at the clock from time to time."""
+        """Check the age every second."""
         self.set_interval(EVERY_S, self.tick)
 
     def tick(self) -> None:
@@ -42,20 +42,20 @@ class Header(LineView):
         self.renew()
 
     def watch_monitor_state(self) -> None:
-        """Show the newest."""
+        """Show the age and the headline of the newer state."""
         self.tick()
 
     def parts_at(self, y: int) -> Spans:
         """Return one of the lines."""
-        around, age, width = self._around, self.age, self.size.width
+        environment, age, width = self._environment, self.age, self.size.width
         if y == 0:
             left, right = identity(
-                self.monitor_state, around.host, age, around.zone, may_decide=around.may_decide
+                self.monitor_state, environment.host, age, environment.zone, may_decide=environment.may_decide
             )
             # Where room is short the engine is worth more than the program's name.
             left = left if length(left) + length(right) <= width else left[1:]
-            return between(left, right, width, around.glyphs.more)
-        return fitted(headline(self.monitor_state, age, around.zone), width, around.glyphs.more)
+            return between(left, right, width, environment.glyphs.more)
+        return truncate(headline(self.monitor_state, age, environment.zone), width, environment.glyphs.more)
 
 
 class KeyLine(LineView):
@@ -69,11 +69,11 @@ class KeyLine(LineView):
         self._places: list[tuple[int, int, str]] = []
 
     def on_mount(self) -> None:
-        """Follow what can be done."""
+        """Repaint when the available commands change."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
 
     def parts_at(self, y: int) -> Spans:
-        """Return the line."""
+        """Return the commands, and remember where each stands."""
         del y
         own: list[tuple[str, str, str]] = []
         shared: list[tuple[str, str, str]] = []
@@ -87,17 +87,17 @@ class KeyLine(LineView):
                 actions.add(binding.action)
                 group = shared if active.node is self.app else own
                 group.append((binding.key, self._names.get(binding.key, binding.key), binding.description))
-        room = self.size.width - sum(len(name) + len(said) + 4 for _, name, said in shared)
+        room = self.size.width - sum(len(name) + len(description) + 4 for _, name, description in shared)
         self._places = []
         parts: list[Span] = [(" ", PLAIN)]
-        for key, name, said in (*_fitting(own, room), *shared):
+        for key, name, description in (*_fitting(own, room), *shared):
             begin = length(tuple(parts))
-            parts += [(name, STRONG), (f" {said}", DIM), ("   ", PLAIN)]
+            parts += [(name, STRONG), (f" {description}", DIM), ("   ", PLAIN)]
             self._places.append((begin, length(tuple(parts)) - 3, key))
         return tuple(parts)
 
     def on_click(self, event: events.Click) -> None:
-        """Do what is clicked on."""
+        """Run the command under the mouse."""
         for begin, end, key in self._places:
             if begin <= event.x < end:
                 self.app.simulate_key(key)

@@ -1,4 +1,4 @@
-"""Lines to type in: the answer to what a run asks, and what to find."""
+"""Lines to type in: the answer to a question of a run, and a filter."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,16 +13,19 @@ from textual.widgets import Input, Static
 from console.clock import Clock
 from console.runbook.run.decisions import DecisionRequest, QuestionView, parse_answer
 from console.runbook.run.events import Choice
-from screens.tui.keys import PAUSE_S, Command, Commanded, bindings
-from screens.tui.widgets.pane import Words
+from screens.tui.keys import PAUSE_S, Command, CommandMixin, bindings
+from screens.tui.widgets.pane import TextView
 
 FIND_KEYS: tuple[Command, ...] = (
     Command("close(False)", "enter", "Keep what was typed", footer="keep it", is_in_palette=False),
     Command("close(True)", "escape", "Discard what was typed", footer="discard", is_in_palette=False),
 )
+ANSWER_KEYS: tuple[Command, ...] = (
+    Command("forget", "escape", "Answer later", footer="not now", is_in_palette=False),
+)
 
 
-class FindLine(Horizontal, Commanded):
+class FindLine(Horizontal, CommandMixin):
     """Hidden until it is opened. What is typed counts at once; enter keeps it, escape discards it."""
 
     DEFAULT_CSS = """
@@ -38,13 +41,13 @@ class FindLine(Horizontal, Commanded):
     BINDINGS: ClassVar[list[BindingType]] = bindings(FIND_KEYS)
 
     @dataclass
-    class Wanted(Message):
-        """Something else is to be found now; nothing where the text is empty."""
+    class Changed(Message):
+        """The text of the filter has changed; empty for no filter."""
 
         text: str
 
     class Closed(Message):
-        """It was closed; keys are to go where they went before."""
+        """The line was closed; the screen takes the keys back."""
 
     def __init__(self, placeholder: str) -> None:
         super().__init__()
@@ -61,47 +64,42 @@ class FindLine(Horizontal, Commanded):
         self.query_one(Input).focus()
 
     def clear(self) -> None:
-        """Forget what was typed."""
+        """Empty the line; this posts the change."""
         self.query_one(Input).value = ""
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Tell what is wanted now."""
+        """Post each change as it is typed."""
         event.stop()
-        self.post_message(self.Wanted(event.value))
+        self.post_message(self.Changed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep it."""
+        """Close the line and keep the filter."""
         event.stop()
         self.action_close(forget=False)
 
     def action_close(self, forget: bool) -> None:  # noqa: FBT001 - an action's parameter
-        """Close the line."""
+        """Close the line, and with `forget` empty it first."""
         if forget:
             self.clear()
         self.remove_class("-open")
         self.post_message(self.Closed())
 
 
-ANSWER_KEYS: tuple[Command, ...] = (
-    Command("forget", "escape", "Answer later", footer="not now", is_in_palette=False),
-)
-
-
-class Typed(Input):
-    """A line for what is typed. A paste is no answer; the reason for a skip may come from elsewhere."""
+class AnswerInput(Input):
+    """An input that refuses a paste, except in the reason for a skip."""
 
     class Pasted(Message):
-        """The operator pasted what must be typed."""
+        """A paste was refused: the answer must be typed."""
 
     def on_paste(self, event: events.Paste) -> None:
-        """Take a reason, and nothing else."""
+        """Refuse the paste, unless it is the reason for a skip."""
         if not self.value.startswith(f"{Choice.SKIP} "):
             event.prevent_default()
             self.post_message(self.Pasted())
 
 
-class AnswerLine(Vertical, Commanded):
-    """What is asked, and where the answer is typed: the whole word, never a single key.
+class AnswerLine(Vertical, CommandMixin):
+    """The question, and the line for its answer: the whole word, never a single key.
 
     An answer that arrives all at once, with its enter, was pasted or typed ahead, and does not count.
 
@@ -113,8 +111,8 @@ class AnswerLine(Vertical, Commanded):
         height: auto;
         max-height: 7;
         display: none;
-        &.-asked { display: block; }
-        Words { height: 3; }
+        &.-open { display: block; }
+        TextView { height: 3; }
         Input, Input:focus { height: 1; border: none; padding: 0 1; background: transparent; }
     }
     """
@@ -122,20 +120,20 @@ class AnswerLine(Vertical, Commanded):
     BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWER_KEYS)
 
     @dataclass
-    class Decided(Message):
-        """The operator decided; it counts for this question only."""
+    class Submitted(Message):
+        """The operator has answered; the decision counts for this question only."""
 
         question: QuestionView
         request: DecisionRequest
 
     @dataclass
     class Misread(Message):
-        """What was typed is not one of the answers, or may not be meant; a sentence says which."""
+        """The text is not one of the answers, or may not be meant; the sentence says which."""
 
         sentence: str
 
-    class Left(Message):
-        """Keys are to go elsewhere."""
+    class Closed(Message):
+        """The operator has answered or postponed; the screen takes the keys back."""
 
     def __init__(self, clock: Clock, *, may_answer: bool) -> None:
         super().__init__()
@@ -147,25 +145,25 @@ class AnswerLine(Vertical, Commanded):
 
     def compose(self) -> ComposeResult:
         """Lay out the question over the answer."""
-        told = Words(id="question")
-        told.can_focus = False
-        yield told
-        line = Typed(select_on_focus=False)
+        question_view = TextView(id="question")
+        question_view.can_focus = False
+        yield question_view
+        line = AnswerInput(select_on_focus=False)
         line.display = self._may_answer
         yield line
 
     @property
     def question(self) -> QuestionView | None:
-        """What is asked now."""
+        """The question on the screen."""
         return self._question
 
     def ask(self, question: QuestionView | None) -> None:
-        """Ask this from now on. What was typed for another question is forgotten: it was meant for that one."""
+        """Show this question. Text for another question is dropped: it was meant for that one."""
         if question == self._question:
             return
         is_other = question is None or self._question is None or _names(question) != _names(self._question)
         self._question = question
-        self.set_class(question is not None, "-asked")
+        self.set_class(question is not None, "-open")
         if is_other:
             self.query_one(Input).value = ""
 
@@ -174,8 +172,8 @@ class AnswerLine(Vertical, Commanded):
         if self._question is not None:
             self.query_one(Input).focus()
 
-    def on_typed_pasted(self, event: Typed.Pasted) -> None:
-        """Say that it does not count."""
+    def on_answer_input_pasted(self, event: AnswerInput.Pasted) -> None:
+        """Post that a paste does not count."""
         event.stop()
         self.post_message(self.Misread("Type the answer: a paste does not count."))
 
@@ -191,26 +189,26 @@ class AnswerLine(Vertical, Commanded):
         """Read the answer. An enter on nothing, or one that is held down, means nothing."""
         event.stop()
         question = self._question
-        typed = event.value.strip()
-        if question is None or not typed:
+        text = event.value.strip()
+        if question is None or not text:
             return
         now_s = self._clock.monotonic()
         if self._began_s is None or now_s - self._began_s < PAUSE_S:
             self._began_s = now_s
             self.post_message(self.Misread("Looks pasted. Press enter again to confirm."))
             return
-        answer = parse_answer(question, typed)
+        answer = parse_answer(question, text)
         self.query_one(Input).value = ""
         if isinstance(answer, str):
             self.post_message(self.Misread(answer))
         else:
-            self.post_message(self.Decided(question, answer))
-            self.post_message(self.Left())
+            self.post_message(self.Submitted(question, answer))
+            self.post_message(self.Closed())
 
     def action_forget(self) -> None:
-        """Answer nothing now."""
+        """Drop the text and answer later."""
         self.query_one(Input).value = ""
-        self.post_message(self.Left())
+        self.post_message(self.Closed())
 
 
 def _names(question: QuestionView) -> tuple[object, ...]:

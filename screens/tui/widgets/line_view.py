@@ -27,97 +27,9 @@ from screens.present.text import (
     Spans,
 )
 
-
-def length(parts: Spans) -> int:
-    """Return how many columns parts take."""
-    return sum(cell_len(text) for text, _ in parts)
-
-
-def fitted(parts: Spans, width: int, more: str) -> Spans:
-    """Return parts that take at most so many columns; where something had to go, `more` tells."""
-    if length(parts) <= width:
-        return parts
-    left, kept = width - cell_len(more), list[Span]()
-    for text, tone in parts:
-        if cell_len(text) > left:
-            return (*kept, (set_cell_size(text, max(0, left)) + more if width > 0 else "", tone))
-        kept.append((text, tone))
-        left -= cell_len(text)
-    return tuple(kept)
-
-
-def between(left: Spans, right: Spans, width: int, more: str) -> Spans:
-    """Return a line of so many columns with something at either end; the left gives way where room is short."""
-    left = fitted(left, width - length(right), more)
-    return (*left, (" " * (width - length(left) - length(right)), PLAIN), *right)
-
-
-def wrapped(paragraph: Paragraph, width: int) -> Iterator[Spans]:
-    """Yield the lines of a paragraph, none wider than so many columns; what fits is left as it is."""
-    if length(paragraph.parts) <= width:
-        yield paragraph.parts
-        return
-    hang = min(paragraph.hang, max(0, width - 8))
-    line: list[Span] = []
-    used = 0
-    for word, tone, gap in _words(paragraph.parts):
-        if used + gap + cell_len(word) <= width:
-            line.append((" " * gap + word, tone))
-            used += gap + cell_len(word)
-            continue
-        if used > hang:
-            yield tuple(line)
-            line, used = [(" " * hang, PLAIN)] if hang else [], hang
-        # The first line has no indent, so more of the word fits there than on those below.
-        piece = chop_cells(word, max(1, width - used))[0]
-        for below in chop_cells(word[len(piece) :], max(1, width - hang)):
-            yield (*line, (piece, tone))
-            line, used, piece = ([(" " * hang, PLAIN)] if hang else []), hang, below
-        line.append((piece, tone))
-        used += cell_len(piece)
-    if line:
-        yield tuple(line)
-
-
-def _words(parts: Spans) -> Iterator[tuple[str, str, int]]:
-    """Yield each word with its tone, and how many spaces stand in front of it."""
-    gap = 0
-    for text, tone in parts:
-        for place, word in enumerate(text.split(" ")):
-            gap += place > 0
-            if word:
-                yield word, tone, gap
-                gap = 0
-
-
 THUMB, TRACK = "#", "|"
-
-
-class AsciiScrollBar(ScrollBarRender):
-    """Shows by characters alone which part is in sight: as `#`, between the rest as `|`."""
-
-    @classmethod
-    def render_bar(cls, *arguments: Any, **named: Any) -> Segments:
-        """Return the bar as Textual lays it out, in these characters; the mouse does the same on it."""
-        bar = super().render_bar(*arguments, **named)
-        return Segments([_as_ascii(segment) for segment in bar.segments], new_lines=bar.new_lines)
-
-
-def _as_ascii(segment: Segment) -> Segment:
-    style = segment.style
-    pressed = style.meta.get("@mouse.down") if style is not None else None
-    if style is None or pressed is None:
-        return segment
-    is_thumb = pressed == "grab"
-    drawn = Style(
-        color=style.color if is_thumb else None, bgcolor=style.bgcolor, dim=not is_thumb, meta=style.meta
-    )
-    return Segment((THUMB if is_thumb else TRACK) * len(segment.text), drawn)
-
-
 Tone: TypeAlias = Callable[[str], Style]
 """Gives the style of a tone."""
-
 RED, YELLOW, CYAN = (Color.from_ansi(number) for number in (1, 3, 6))
 STYLES: Mapping[str, Style] = {
     PLAIN: Style(),
@@ -135,13 +47,97 @@ STYLES: Mapping[str, Style] = {
 These are no component classes of the style sheet: Textual works those out for every widget at every change of a class, and
 that took most of the time of a key.
 """
-DIMMED: Mapping[str, Style] = {
+DIM_STYLES: Mapping[str, Style] = {
     **STYLES,
     STRONG: Style(),
     BAD: Style(color=RED),
     WARN: Style(color=YELLOW),
 }
 """The same where plain text is dim because it is old: nothing stands out by weight."""
+
+
+def length(parts: Spans) -> int:
+    """Return how many columns parts take."""
+    return sum(cell_len(text) for text, _ in parts)
+
+
+def truncate(parts: Spans, width: int, more: str) -> Spans:
+    """Return parts that take at most so many columns; where text had to go, `more` ends them."""
+    if length(parts) <= width:
+        return parts
+    room, pieces = width - cell_len(more), list[Span]()
+    for text, tone in parts:
+        if cell_len(text) > room:
+            return (*pieces, (set_cell_size(text, max(0, room)) + more if width > 0 else "", tone))
+        pieces.append((text, tone))
+        room -= cell_len(text)
+    return tuple(pieces)
+
+
+def between(left: Spans, right: Spans, width: int, more: str) -> Spans:
+    """Return a line of so many columns with something at either end; the left gives way where room is short."""
+    left = truncate(left, width - length(right), more)
+    return (*left, (" " * (width - length(left) - length(right)), PLAIN), *right)
+
+
+def wrap(paragraph: Paragraph, width: int) -> Iterator[Spans]:
+    """Yield the lines of a paragraph, none wider than so many columns; what fits stays as it is."""
+    if length(paragraph.parts) <= width:
+        yield paragraph.parts
+        return
+    hang = min(paragraph.hang, max(0, width - 8))
+    line: list[Span] = []
+    column = 0
+    for word, tone, gap in _words(paragraph.parts):
+        if column + gap + cell_len(word) <= width:
+            line.append((" " * gap + word, tone))
+            column += gap + cell_len(word)
+            continue
+        if column > hang:
+            yield tuple(line)
+            line, column = [(" " * hang, PLAIN)] if hang else [], hang
+        # The first line has no indent, so more of the word fits there than on those below.
+        piece = chop_cells(word, max(1, width - column))[0]
+        for below in chop_cells(word[len(piece) :], max(1, width - hang)):
+            yield (*line, (piece, tone))
+            line, column, piece = ([(" " * hang, PLAIN)] if hang else []), hang, below
+        line.append((piece, tone))
+        column += cell_len(piece)
+    if line:
+        yield tuple(line)
+
+
+def _words(parts: Spans) -> Iterator[tuple[str, str, int]]:
+    """Yield each word with its tone, and how many spaces stand in front of it."""
+    gap = 0
+    for text, tone in parts:
+        for place, word in enumerate(text.split(" ")):
+            gap += place > 0
+            if word:
+                yield word, tone, gap
+                gap = 0
+
+
+class AsciiScrollBar(ScrollBarRender):
+    """Shows by characters alone which part is visible: as `#`, between the rest as `|`."""
+
+    @classmethod
+    def render_bar(cls, *arguments: Any, **options: Any) -> Segments:
+        """Return the bar as Textual lays it out, in these characters; the mouse does the same on it."""
+        bar = super().render_bar(*arguments, **options)
+        return Segments([_as_ascii(segment) for segment in bar.segments], new_lines=bar.new_lines)
+
+
+def _as_ascii(segment: Segment) -> Segment:
+    style = segment.style
+    mouse_down = style.meta.get("@mouse.down") if style is not None else None
+    if style is None or mouse_down is None:
+        return segment
+    is_thumb = mouse_down == "grab"
+    ascii_style = Style(
+        color=style.color if is_thumb else None, bgcolor=style.bgcolor, dim=not is_thumb, meta=style.meta
+    )
+    return Segment((THUMB if is_thumb else TRACK) * len(segment.text), ascii_style)
 
 
 class LineView(ScrollView, can_focus=False):
@@ -162,7 +158,7 @@ class LineView(ScrollView, can_focus=False):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
-        self._painted: dict[int, Strip] = {}
+        self._strips: dict[int, Strip] = {}
         self._tones: dict[str, Style] = {}
 
     def parts_at(self, y: int) -> Spans:
@@ -177,7 +173,7 @@ class LineView(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """Return a line of the visible area, ready for the terminal."""
         strip = self._strip(y)
-        self._painted[y] = strip
+        self._strips[y] = strip
         return strip
 
     def renew(self) -> None:
@@ -185,20 +181,20 @@ class LineView(ScrollView, can_focus=False):
         if not self.is_mounted:
             return
         width, height = self.scrollable_content_region.size
-        changed = [Region(0, y, width, 1) for y in range(height) if self._strip(y) != self._painted.get(y)]
-        if changed:
-            self.refresh(*changed)
+        regions = [Region(0, y, width, 1) for y in range(height) if self._strip(y) != self._strips.get(y)]
+        if regions:
+            self.refresh(*regions)
 
     def tone(self, name: str) -> Style:
         """Return the style of a tone on the present background."""
         if not self._tones:
             plain = self.rich_style
-            added = DIMMED if plain.dim else STYLES
-            self._tones = {tone: plain + style for tone, style in added.items()}
+            styles = DIM_STYLES if plain.dim else STYLES
+            self._tones = {tone: plain + style for tone, style in styles.items()}
         return self._tones[name]
 
     def notify_style_update(self) -> None:
-        """Forget how text looked under other styles."""
+        """Drop the styles of the old background."""
         self._tones = {}
         super().notify_style_update()
 

@@ -11,11 +11,11 @@ from textual.widget import Widget
 
 from console.diagnosis.values import Severity
 from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Span, Spans
-from screens.tui.keys import Command, Commanded, bindings
-from screens.tui.widgets.line_view import LineView, fitted, length, wrapped
+from screens.tui.keys import Command, CommandMixin, bindings
+from screens.tui.widgets.line_view import LineView, length, truncate, wrap
 from screens.tui.widgets.rows import Hidden, RowView, move
 
-NEXT_ACTIONS: tuple[Command, ...] = (
+SCROLL_KEYS: tuple[Command, ...] = (
     move("scroll_by(1)", "down,j", "Down"),
     move("scroll_by(-1)", "up,k", "Up"),
     move("scroll_by(10)", "pagedown,ctrl+f", "Down by a page"),
@@ -25,13 +25,13 @@ NEXT_ACTIONS: tuple[Command, ...] = (
 )
 
 
-class Words(LineView, Commanded, can_focus=True):
-    """A pane of paragraphs."""
+class TextView(LineView, CommandMixin, can_focus=True):
+    """Paragraphs that are wrapped to the width and scroll."""
 
     # Lines are as wide with a scrollbar as without one.
-    DEFAULT_CSS = "Words { scrollbar-gutter: stable; }"
-    KEYS = NEXT_ACTIONS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
+    DEFAULT_CSS = "TextView { scrollbar-gutter: stable; }"
+    KEYS = SCROLL_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(SCROLL_KEYS)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
@@ -40,26 +40,26 @@ class Words(LineView, Commanded, can_focus=True):
 
     @property
     def text(self) -> str:
-        """All that it says, a paragraph a line."""
+        """The whole text, a paragraph a line."""
         return "\n".join(
             "".join(text for text, _ in paragraph.parts).rstrip() for paragraph in self._paragraphs
         )
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the last line is in sight."""
+        """Whether the last line is visible."""
         return self.scroll_offset.y + self.scrollable_content_region.height >= len(self._lines)
 
     def to_end(self) -> None:
-        """Bring the last line into sight."""
+        """Scroll to the last line."""
         self.scroll_to(y=max(0, len(self._lines) - self.scrollable_content_region.height), animate=False)
 
-    def say(self, paragraphs: Iterable[Paragraph]) -> None:
-        """Say this from now on; where it is the same as before, nothing happens."""
-        told = tuple(paragraphs)
-        if told == self._paragraphs:
+    def show(self, paragraphs: Iterable[Paragraph]) -> None:
+        """Replace the text; where it is the same as before, nothing happens."""
+        paragraphs = tuple(paragraphs)
+        if paragraphs == self._paragraphs:
             return
-        self._paragraphs = told
+        self._paragraphs = paragraphs
         self._wrap()
         self.renew()
 
@@ -81,7 +81,7 @@ class Words(LineView, Commanded, can_focus=True):
         width = self.scrollable_content_region.width
         if width <= 0:
             return
-        self._lines = [line for paragraph in self._paragraphs for line in wrapped(paragraph, width)]
+        self._lines = [line for paragraph in self._paragraphs for line in wrap(paragraph, width)]
         self.virtual_size = Size(width, len(self._lines))
 
 
@@ -95,14 +95,14 @@ class Title(LineView):
         self._number = number
         self._name = name
         self._glyphs = glyphs
-        self._said: Spans = ()
+        self._note: Spans = ()
         self._is_entered = False
         self._above = self._below = Hidden()
         self._is_position_minor = False
 
-    def say(self, said: Spans, name: str = "") -> None:
-        """Say this behind the name from now on."""
-        self._said, self._name = said, name or self._name
+    def show(self, note: Spans, name: str = "") -> None:
+        """Replace the note behind the name, and the name if one is given."""
+        self._note, self._name = note, name or self._name
         self.renew()
 
     def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
@@ -120,20 +120,20 @@ class Title(LineView):
         del y
         width = self.size.width
         rule = self._glyphs.rule
-        # The pane that keys go to is told by weight and by its rule, not by colour.
+        # The pane that keys go to is marked by weight and by its rule, not by colour.
         tone = STRONG if self._is_entered else DIM
         number = f"{self._number} " if self._number else ""
         name: Span = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
-        said: Spans = ((rule, tone), (" ", PLAIN), *self._said, (" ", PLAIN)) if self._said else ()
+        note: Spans = ((rule, tone), (" ", PLAIN), *self._note, (" ", PLAIN)) if self._note else ()
         others: Spans = self._others(tone)
         room = width - length((*others, (rule, tone), name))
-        marks = self._marks(tone, room - length(said) if self._is_position_minor else room)
+        marks = self._marks(tone, room - length(note) if self._is_position_minor else room)
         others = (*marks, *others)
-        head = fitted(((rule, tone), name, *said), width - length(others), self._glyphs.more)
+        head = truncate(((rule, tone), name, *note), width - length(others), self._glyphs.more)
         return (*head, (rule * (width - length(head) - length(others)), tone), *others)
 
     def _marks(self, tone: str, room: int) -> Spans:
-        """Return how many rows are out of sight, in as many words as there is room for.
+        """Return how many rows are hidden, as long as there is room for.
 
         How many of them are critical stands behind the number, after the mark that such rows have.
         """
@@ -205,19 +205,19 @@ class Pane(Vertical):
 
     def _take_keys(self) -> None:
         if self.has_class("-entered"):
-            self.screen.set_focus(next((each for each in self.query(Widget) if each.focusable), None))
+            self.screen.set_focus(next((widget for widget in self.query(Widget) if widget.focusable), None))
 
     def on_row_view_hidden_changed(self, event: RowView.HiddenChanged) -> None:
-        """Tell in the title how many rows are out of sight."""
+        """Show in the title how many rows are hidden."""
         event.stop()
         self.title.mark(event.above, event.below, is_minor=event.rows.IS_POSITION_MINOR)
 
     def on_descendant_focus(self) -> None:
-        """Show that keys go here."""
+        """Mark the pane as the one that has the keys."""
         self.title.enter(is_entered=True)
         for pane in self.screen.query(Pane):
             pane.set_class(pane is self, "-entered")
 
     def on_descendant_blur(self) -> None:
-        """Show that keys go elsewhere."""
+        """Remove the mark from the title."""
         self.title.enter(is_entered=False)

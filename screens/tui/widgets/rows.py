@@ -1,4 +1,4 @@
-"""A list of rows with a cursor, of any length: only those in sight are made."""
+"""A list of rows with a cursor, of any length: only the visible ones are made."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from textual.reactive import reactive
 
 from console.diagnosis.values import Severity
 from screens.present.text import DIM, Row, Spans, text_of
-from screens.tui.keys import Command, Commanded, bindings
+from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
 
 
@@ -22,7 +22,7 @@ def move(action: str, keys: str, name: str) -> Command:
     return Command(action, keys, name, is_in_palette=False)
 
 
-NEXT_ACTIONS: tuple[Command, ...] = (
+MOVE_KEYS: tuple[Command, ...] = (
     move("move(1)", "down,j", "Down"),
     move("move(-1)", "up,k", "Up"),
     move("page(1)", "pagedown,ctrl+f", "Down by a page"),
@@ -35,35 +35,34 @@ NEXT_ACTIONS: tuple[Command, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The rows that are out of sight on one side."""
+    """The rows that are hidden on one side."""
 
     rows: int = 0
     critical: int = 0
     """How many of them are critical."""
 
 
-class RowView(LineView, Commanded, can_focus=True):
-    """A list whose rows are made when they come into sight.
+class RowView(LineView, CommandMixin, can_focus=True):
+    """A list whose rows are made when they become visible.
 
     When its rows change, the cursor stays on the row that it was on, by its key, and that row stays where it was on the
     screen.
     """
 
     DEFAULT_CSS = "RowView { scrollbar-gutter: stable; }"
-    KEYS = NEXT_ACTIONS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(NEXT_ACTIONS)
+    KEYS = MOVE_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MOVE_KEYS)
     IS_POSITION_MINOR: ClassVar[bool] = False
-    """Whether a title that has no room for everything says what else there is to say, and how many rows are hidden in fewer
-    words."""
+    """Whether a title without room for everything shows its note first, and the count of hidden rows in fewer words."""
     _is_arranging = False
-    _is_cursor_left = False
+    _is_cursor_hidden = False
     """Whether the view went to the top without the cursor."""
     _hidden = (Hidden(), Hidden())
     cursor: reactive[int] = reactive(0, repaint=False)
     """The row that it is on, from 0; 0 where there is none."""
 
     @dataclass
-    class Moved(Message):
+    class Highlighted(Message):
         """The cursor came onto another row, or its row shows something else now."""
 
         rows: "RowView"
@@ -75,8 +74,8 @@ class RowView(LineView, Commanded, can_focus=True):
             return self.rows
 
     @dataclass
-    class Chosen(Message):
-        """A row was opened."""
+    class Selected(Message):
+        """The operator opened a row."""
 
         rows: "RowView"
         index: int
@@ -88,7 +87,7 @@ class RowView(LineView, Commanded, can_focus=True):
 
     @dataclass
     class HiddenChanged(Message):
-        """Other rows than before are out of sight."""
+        """Other rows than before are hidden."""
 
         rows: "RowView"
         above: Hidden
@@ -131,17 +130,17 @@ class RowView(LineView, Commanded, can_focus=True):
 
     @property
     def is_cursor_visible(self) -> bool:
-        """Whether the row under the cursor is in sight, as far as anything is."""
+        """Whether the row under the cursor is visible, as far as any row is."""
         height = self.scrollable_content_region.height
         return height <= 0 or self.scroll_offset.y <= self.cursor < self.scroll_offset.y + height
 
-    def rows_changed(self, cursor: int, *, stays_put: bool = True, to_top: bool = False) -> None:
-        """Take note that the rows are others now, of which `cursor` is the one to be on.
+    def refresh_rows(self, cursor: int, *, keeps_position: bool = True, to_top: bool = False) -> None:
+        """Show the rows after a change, with the cursor on the row `cursor`.
 
-        It stays where it was on the screen, unless it is only to be in sight. With `to_top` the view shows the first row,
-        even if the cursor is out of sight then.
+        It stays where it was on the screen, unless it only needs to be visible. With `to_top` the view shows the first row,
+        even if that hides the cursor.
         """
-        top = self.scroll_offset.y + (cursor - self.cursor if stays_put else 0)
+        top = self.scroll_offset.y + (cursor - self.cursor if keeps_position else 0)
         self.set_reactive(RowView.cursor, cursor)
         with self._arranging():
             self.virtual_size = Size(self.scrollable_content_region.width, self.count)
@@ -152,27 +151,27 @@ class RowView(LineView, Commanded, can_focus=True):
         else:
             self.scroll_to_cursor()
         self.renew()
-        self.post_message(self.Moved(self, cursor))
+        self.post_message(self.Highlighted(self, cursor))
 
     def scroll_to_cursor(self) -> None:
         """Scroll as little as needed to see the cursor."""
-        self._is_cursor_left = False
+        self._is_cursor_hidden = False
         height = self.scrollable_content_region.height
         top = min(max(self.scroll_offset.y, self.cursor - height + 1), self.cursor)
         if height > 0 and top != self.scroll_offset.y:
             with self._arranging():
                 self.scroll_to(y=top, animate=False, force=True)
-        self._tell_hidden()
+        self._post_hidden()
 
     def show_top(self) -> None:
         """Show the first row. The cursor stays on its row, and a key that moves it shows it again."""
         if self.scroll_offset.y:
             with self._arranging():
                 self.scroll_to(y=0, animate=False, force=True)
-        self._is_cursor_left = not self.is_cursor_visible
-        self._tell_hidden()
+        self._is_cursor_hidden = not self.is_cursor_visible
+        self._post_hidden()
 
-    def _tell_hidden(self) -> None:
+    def _post_hidden(self) -> None:
         height, top = self.scrollable_content_region.height, self.scroll_offset.y
         above, below = range(0), range(0)
         if height > 0 and self.display:
@@ -199,7 +198,7 @@ class RowView(LineView, Commanded, can_focus=True):
         height = self.scrollable_content_region.height
         if self._is_arranging or height <= 0 or not self.count:
             return
-        self._tell_hidden()
+        self._post_hidden()
         visible = min(max(self.cursor, round(new_value)), round(new_value) + height - 1)
         if visible != self.cursor:
             self.go(visible)
@@ -213,20 +212,20 @@ class RowView(LineView, Commanded, can_focus=True):
         return max(0, min(index, self.count - 1))
 
     def watch_cursor(self) -> None:
-        """Show where it is now."""
+        """Scroll to the cursor, repaint, and report the row."""
         self.scroll_to_cursor()
         self.renew()
-        self.post_message(self.Moved(self, self.cursor))
+        self.post_message(self.Highlighted(self, self.cursor))
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight in what room there is now, where it was in sight before."""
-        if not self._is_cursor_left:
+        """Keep the cursor visible in the new size, if it was before."""
+        if not self._is_cursor_hidden:
             self.scroll_to_cursor()
-        self._tell_hidden()
+        self._post_hidden()
 
     def on_hide(self) -> None:
         """Remove the marks of rows that are not shown at all."""
-        self._tell_hidden()
+        self._post_hidden()
 
     def on_focus(self) -> None:
         """Show the cursor as the one that keys move."""
@@ -262,12 +261,12 @@ class RowView(LineView, Commanded, can_focus=True):
         self.go(self.count - 1)
 
     def action_choose(self) -> None:
-        """Open the row under the cursor; where that is out of sight, show it first."""
+        """Open the row under the cursor; if that is hidden, show it first."""
         if not self.is_cursor_visible:
             self.scroll_to_cursor()
             self.renew()
         elif self.count:
-            self.post_message(self.Chosen(self, self.cursor))
+            self.post_message(self.Selected(self, self.cursor))
 
 
 class Rows(RowView):
@@ -292,7 +291,7 @@ class Rows(RowView):
         self._own: Hashable = None
         """The row on which the operator put the cursor last."""
         self.empty = empty
-        """What is said where there is no row."""
+        """The text of an empty list."""
 
     @property
     def count(self) -> int:
@@ -306,12 +305,12 @@ class Rows(RowView):
 
     @property
     def text(self) -> str:
-        """All that it says, a row a line."""
+        """The text of all rows, a row a line."""
         return "\n".join(text_of(row.parts).rstrip() for row in self._rows)
 
     @property
     def stays_at_top(self) -> bool:
-        """Whether the first row stays in sight when the rows change."""
+        """Whether the first row stays visible when the rows change."""
         return self._is_worst_first and self.scroll_offset.y == 0
 
     def row(self, index: int) -> Spans:
@@ -340,15 +339,15 @@ class Rows(RowView):
             self.scroll_to_cursor()
             self.renew()
 
-    def select_others(self) -> None:
-        """Take the next rows as another selection, such as a filter's: it is shown from its top.
+    def reset_selection(self) -> None:
+        """Treat the next rows as another selection, such as a filter's, and show it from the top.
 
-        The cursor is on the row where the operator put it last, where that is among them, else on the first one.
+        The cursor is on the row where the operator put it last, if that row is among them, else on the first one.
         """
         self._is_other_selection = True
 
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
-        """Show these rows from now on, and say `empty` where there is none."""
+        """Replace the rows; `empty` is shown where there is none."""
         empty = self.empty if empty is None else empty
         is_other, self._is_other_selection = self._is_other_selection, False
         if rows == self._rows and empty == self.empty and not is_other:
@@ -356,13 +355,13 @@ class Rows(RowView):
         before = self.current
         is_rise = self._is_worst_first and has_risen(self._rows, rows)
         self._rows, self.empty = rows, empty
-        places = {each.key: place for place, each in enumerate(rows)}
+        places = {row.key: place for place, row in enumerate(rows)}
         if is_other:
             cursor = places.get(self._own, 0)
         else:
             cursor = places.get(before.key, self.cursor) if before else 0
         to_top = is_other or is_rise or self.stays_at_top
-        self.rows_changed(max(0, min(cursor, len(rows) - 1)), to_top=to_top)
+        self.refresh_rows(max(0, min(cursor, len(rows) - 1)), to_top=to_top)
 
 
 def has_risen(before: Sequence[Row], after: Sequence[Row]) -> bool:

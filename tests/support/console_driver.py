@@ -1,4 +1,4 @@
-"""The live console in a test: driven by scenes that the test makes, its frame as text."""
+"""The live console in a test: driven by monitor states that the test publishes, its frame as text."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -20,7 +20,7 @@ from tests.support.swarms import NOW
 
 
 @dataclass
-class HeldClock:
+class ManualClock:
     """A clock that goes on only when it is told to."""
 
     at: datetime = NOW
@@ -40,16 +40,16 @@ class HeldClock:
         self.seconds += seconds
 
 
-class Stage:
-    """A source of scenes: those that a test puts on."""
+class FakeMonitor:
+    """A source of monitor states: those that a test publishes."""
 
     def __init__(self, monitor_state: MonitorState | None = None) -> None:
         self._next: asyncio.Queue[MonitorState | BaseException] = asyncio.Queue()
         self.monitor_state = monitor_state or MonitorState()
-        self.hurried = 0
-        self.attended: tuple[str, ...] = ()
+        self.wake_count = 0
+        self.network_ids: tuple[str, ...] = ()
 
-    def put_on(self, **parts: Any) -> None:
+    def publish(self, **parts: Any) -> None:
         self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
         self._next.put_nowait(self.monitor_state)
 
@@ -59,26 +59,26 @@ class Stage:
     async def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
         yield self.monitor_state
         while True:
-            given = await self._next.get()
-            if isinstance(given, BaseException):
-                raise given
-            yield given
+            item = await self._next.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
 
     def wake(self) -> None:
-        self.hurried += 1
+        self.wake_count += 1
 
     def attend(self, *network_ids: str) -> None:
-        self.attended = network_ids
+        self.network_ids = network_ids
 
 
 @dataclass
-class Shown:
+class ConsoleDriver:
     """A console that is shown."""
 
     app: ConsoleApp
     pilot: Pilot[Any]
-    stage: Stage
-    clock: HeldClock
+    monitor: FakeMonitor
+    clock: ManualClock
 
     @property
     def frame(self) -> str:
@@ -109,13 +109,13 @@ async def console(
     size: tuple[int, int] = (80, 24),
     glyphs: Glyphs = UNICODE,
     settings: Settings | None = None,
-    clock: HeldClock | None = None,
+    clock: ManualClock | None = None,
     runs: Runs | None = None,
     own: OwnRun | None = None,
-) -> AsyncIterator[Shown]:
-    """Show the console at a size, over a scene."""
-    stage, clock = Stage(monitor_state), clock or HeldClock()
-    around = ConsoleEnvironment(
+) -> AsyncIterator[ConsoleDriver]:
+    """Show the console at a size, over a monitor state."""
+    monitor, clock = FakeMonitor(monitor_state), clock or ManualClock()
+    environment = ConsoleEnvironment(
         settings or Settings(),
         "unix:///var/run/docker.sock",
         glyphs,
@@ -123,8 +123,8 @@ async def console(
         clock,
         may_decide=own is not None,
     )
-    app = ConsoleApp(stage, around, runs, own)
+    app = ConsoleApp(monitor, environment, runs, own)
     async with running(app, size) as pilot:
-        shown = Shown(app, pilot, stage, clock)
-        await shown.settle()
-        yield shown
+        driver = ConsoleDriver(app, pilot, monitor, clock)
+        await driver.settle()
+        yield driver

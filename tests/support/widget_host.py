@@ -1,4 +1,4 @@
-"""One widget on a stage of its own, and what it shows as text."""
+"""One widget in an app of its own, and what it shows as text."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from screens.tui.widgets.line_view import LineView
 from tests.support.idle import running
 
 
-class Stage(App[None]):
+class WidgetHost(App[None]):
     """An app that shows one widget and keeps its messages."""
 
     CSS = "Screen > * { height: 1fr; }"
@@ -21,7 +21,7 @@ class Stage(App[None]):
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
-        self._stream_items: dict[int, Message] = {}
+        self._messages: dict[int, Message] = {}
 
     def compose(self) -> ComposeResult:
         yield self.widget
@@ -31,23 +31,23 @@ class Stage(App[None]):
 
     def receive(self, message: Message) -> None:
         # A message that bubbles is heard of once on each level.
-        self._stream_items[id(message)] = message
+        self._messages[id(message)] = message
 
     @property
-    def stream_item(self) -> list[Message]:
-        return list(self._stream_items.values())
+    def messages(self) -> list[Message]:
+        return list(self._messages.values())
 
 
 @asynccontextmanager
-async def on_stage(widget: Widget, width: int = 80, height: int = 24) -> AsyncIterator[Pilot[Any]]:
+async def host_widget(widget: Widget, width: int = 80, height: int = 24) -> AsyncIterator[Pilot[Any]]:
     """Show a widget that fills a terminal of this size."""
-    app = Stage(widget)
+    app = WidgetHost(widget)
     async with running(app, (width, height), app.receive) as pilot:
         await pilot.pause()
         yield pilot
 
 
-def shown(widget: LineView) -> list[str]:
+def visible_lines(widget: LineView) -> list[str]:
     """Return the visible lines of a widget, without what is only blank at their ends."""
     height = widget.scrollable_content_region.height
     return [widget.render_line(y).text.rstrip() for y in range(height)]

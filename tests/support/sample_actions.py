@@ -1,6 +1,6 @@
 """Small actions on a simulated swarm, for runs whose runner is killed: one that looks, one that changes, one that parks.
 
-Each tells in a file what it was asked, so that a test sees what happened in which order.
+Each writes its calls to a file, so that a test sees what happened in which order.
 """
 
 import gc
@@ -33,16 +33,16 @@ steps:
 """
 
 
-def tell(line: str) -> None:
-    """Append a line to the file that `DEEDS` names; it is there whatever becomes of this process."""
-    where = os.environ.get("DEEDS")
+def record_call(line: str) -> None:
+    """Append a line to the file that `CALLS_FILE` names; it is there whatever becomes of this process."""
+    where = os.environ.get("CALLS_FILE")
     if where:
         descriptor = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, f"{line}\n".encode())
         os.close(descriptor)
 
 
-def told(path: Path) -> list[str]:
+def read_calls(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
@@ -88,14 +88,14 @@ class Mark:
         return ActionPlan("Create a service.", changes=(f"create the service {MARKED}",))
 
     async def probe(self, context: Context, parameters: Nothing) -> CheckResult:
-        tell("probe mark")
+        record_call("probe mark")
         is_there = MARKED in await _names(context)
         return CheckResult(
             Answer.YES if is_there else Answer.NO, "It is there." if is_there else "It is not there."
         )
 
     async def act(self, context: Context, parameters: Nothing) -> Mapping[str, Json]:
-        tell(f"call create {MARKED}")
+        record_call(f"call create {MARKED}")
         await context.world.changer().create_service(spec(MARKED))
         return {}
 
@@ -103,7 +103,7 @@ class Mark:
         return await self.probe(context, parameters)
 
     async def undo(self, context: Context, parameters: Nothing, outputs: Mapping[str, Json]) -> None:
-        tell(f"call remove {MARKED}")
+        record_call(f"call remove {MARKED}")
         await context.world.changer().remove_service(MARKED)
 
 
@@ -127,7 +127,7 @@ class Swap:
         return ActionPlan("Swap.", changes=tuple(f"swap {each}" for each in parameters.services), basis=basis)
 
     async def probe(self, context: Context, parameters: SwapParameters) -> CheckResult:
-        tell("probe swap")
+        record_call("probe swap")
         editions = [await _edition(context, each) for each in parameters.services]
         is_done = set(editions) == {"new"} and SWAPPED in await _names(context)
         return CheckResult(Answer.YES if is_done else Answer.NO, f"They are {editions}.")
@@ -140,7 +140,7 @@ class Swap:
             if not is_parked:
                 await _become(context, each, "parked")
         if not is_parked:
-            tell(f"call create {SWAPPED}")
+            record_call(f"call create {SWAPPED}")
             await context.world.changer().create_service(spec(SWAPPED))
         for each in parameters.services:
             await _become(context, each, "new")
@@ -152,18 +152,18 @@ class Swap:
         return await self.probe(context, parameters)
 
     async def undo(self, context: Context, parameters: SwapParameters, outputs: Mapping[str, Json]) -> None:
-        tell(f"call remove {SWAPPED}")
+        record_call(f"call remove {SWAPPED}")
         await context.world.changer().remove_service(SWAPPED)
         for each in parameters.services:
             await _become(context, each, "old")
 
 
-FAIL = "DEEDS_FAIL"
+FAIL = "CALLS_FAIL"
 """While this is in the environment, the swap fails."""
 
 
 @contextmanager
-def installed() -> Iterator[None]:
+def install() -> Iterator[None]:
     """Let runbooks of this process name these actions. The registry itself is closed, and is as it was afterwards."""
     (actions,) = gc.get_referents(ACTIONS)
     before = dict(actions)
@@ -178,16 +178,16 @@ def installed() -> Iterator[None]:
 async def _become(context: Context, service: str, edition: str) -> None:
     if await _edition(context, service) == edition:
         return
-    touch = await context.change_records.before(
+    record = await context.change_records.before(
         "service", service, edition, {EDITION: await _edition(context, service)}
     )
 
     def change(spec: dict[str, Any]) -> None:
         spec["Labels"] = {**(spec.get("Labels") or {}), EDITION: edition}
 
-    tell(f"call {service} becomes {edition}")
+    record_call(f"call {service} becomes {edition}")
     await context.world.changer().update_service(service, change)
-    await context.change_records.after(touch, {EDITION: edition})
+    await context.change_records.after(record, {EDITION: edition})
 
 
 async def _edition(context: Context, service: str) -> str:

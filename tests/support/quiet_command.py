@@ -14,7 +14,7 @@ from tests.support.program import PATIENT, PROGRAM
 
 
 @dataclass
-class Waiting:
+class QuietProcess:
     """A wait that is under way."""
 
     process: subprocess.Popen[str]
@@ -50,7 +50,7 @@ class Waiting:
 
 
 @contextmanager
-def waiting(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iterator[Waiting]:
+def quiet_process(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iterator[QuietProcess]:
     """Run `vipconsole quiet --json` with these arguments; what still runs at the end is killed."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "VIPCONSOLE_STATE_DIR")}
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def waiting(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iter
         text=True,
         env={**environment, **PATIENT, "LANG": "C.UTF-8"},
     ) as process:
-        wait = Waiting(process)
+        wait = QuietProcess(process)
         reader = threading.Thread(target=wait.read)
         reader.start()
         try:

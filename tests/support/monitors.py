@@ -99,8 +99,8 @@ class CountingExecutor(ThreadPoolExecutor):
 
 
 @dataclass
-class Watching:
-    """A watcher at work."""
+class SimulatedMonitor:
+    """A running monitor."""
 
     monitor: Monitor
     clock: HandClock
@@ -140,11 +140,11 @@ class Watching:
             turns = 0 if is_busy else turns + 1
             await asyncio.sleep(0.001 if is_busy else 0)
             if time.monotonic() > deadline:
-                raise AssertionError("the watcher is never done")
+                raise AssertionError("the monitor is never idle")
 
 
 @asynccontextmanager
-async def watching(
+async def simulated_monitor(
     host: str,
     simulated: RunningEngine,
     *,
@@ -152,7 +152,7 @@ async def watching(
     state: Path | None = None,
     settings: Settings | None = None,
     timeout_s: float = 30.0,
-) -> AsyncIterator[Watching]:
+) -> AsyncIterator[SimulatedMonitor]:
     """Watch a simulated engine whose time the test holds."""
     settings = settings or Settings()
     settings = replace(
@@ -162,36 +162,36 @@ async def watching(
     executor = CountingExecutor(max_workers=4)
     asyncio.get_running_loop().set_default_executor(executor)
     connection = CountingConnection(host, timeout_s)
-    found = Watching(
+    running = SimulatedMonitor(
         Monitor(Sources(connection, log, state), settings, clock), clock, connection, executor, simulated
     )
 
     async def watch() -> None:
-        async with aclosing(found.monitor.monitor_states()) as monitor_states:
-            async for each in monitor_states:
-                found.monitor_state = each
-                found.monitor_states.append(each)
+        async with aclosing(running.monitor.monitor_states()) as monitor_states:
+            async for monitor_state in monitor_states:
+                running.monitor_state = monitor_state
+                running.monitor_states.append(monitor_state)
 
-    watching_task = asyncio.create_task(watch())
+    monitor_task = asyncio.create_task(watch())
     try:
         await asyncio.sleep(0)
-        yield found
-        if watching_task.done():
-            watching_task.result()
+        yield running
+        if monitor_task.done():
+            monitor_task.result()
     finally:
-        watching_task.cancel()
-        await asyncio.gather(watching_task, return_exceptions=True)
+        monitor_task.cancel()
+        await asyncio.gather(monitor_task, return_exceptions=True)
         connection.close()
 
 
 def _in_short(monitor_state: MonitorState) -> str:
     snapshot = monitor_state.snapshot.value
-    said = (
-        "no look"
+    verdict = (
+        "no snapshot"
         if snapshot is None
         else f"{snapshot.assessment.headline} at {monitor_state.snapshot.at_s:g}"
     )
-    return f"state {monitor_state.number}, {said}, failed {monitor_state.snapshot.failure}, leak log {monitor_state.leak_log}"
+    return f"state {monitor_state.number}, {verdict}, failed {monitor_state.snapshot.failure}, leak log {monitor_state.leak_log}"
 
 
 def account_of(monitor_state: MonitorState, name: str) -> NetworkAccount:

@@ -1,4 +1,4 @@
-"""Records of touches for tests: kept in a list, and able to end everything, or to fail, at a chosen one."""
+"""Change records for tests: a list that can end everything, or fail, at a chosen record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class Touch:
+class ChangeEntry:
     kind: str
     object_id: str
     what: str
@@ -21,22 +21,22 @@ class Touch:
 
 
 @dataclass
-class TouchList:
-    """Keeps touches. With `kill_at`, everything ends when so many records were written: before acting, or after."""
+class ChangeRecordList:
+    """Stores change records. With `kill_at`, everything ends when so many records were written: before acting, or after."""
 
     kill_at: int = 0
     fail_at: int = 0
     """From this record on none can be written any more."""
-    made: list[Touch] = field(default_factory=list)
+    changes: list[ChangeEntry] = field(default_factory=list)
     records: int = 0
 
     async def before(self, kind: str, object_id: str, what: str, state: Mapping[str, Any]) -> int:
-        self.made.append(Touch(kind, object_id, what, dict(state)))
+        self.changes.append(ChangeEntry(kind, object_id, what, dict(state)))
         self._count()
-        return len(self.made) - 1
+        return len(self.changes) - 1
 
     async def after(self, number: int, result: Mapping[str, Any]) -> None:
-        self.made[number].result = dict(result)
+        self.changes[number].result = dict(result)
         self._count()
 
     def _count(self) -> None:
@@ -48,5 +48,5 @@ class TouchList:
         if self.records == self.kill_at:
             raise Killed
 
-    def told(self) -> list[tuple[str, str]]:
-        return [(each.kind, each.what) for each in self.made]
+    def entries(self) -> list[tuple[str, str]]:
+        return [(change.kind, change.what) for change in self.changes]

@@ -20,7 +20,7 @@ from console.runbook.runner import starting
 from console.runbook.store import database, log
 from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.viewer import read_stored_run
-from screens.cli.commands import following
+from screens.cli.commands import terminal_follower
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 
@@ -39,15 +39,15 @@ class Terminal:
         self.code: int | None = None
         self._ours, self._theirs = pty.openpty()
         self._pictures = threading.Semaphore(1)
-        monkeypatch.setattr(following, "watch", self._watch)
-        monkeypatch.setattr(following, "say", self.said.extend)
+        monkeypatch.setattr(terminal_follower, "watch", self._watch)
+        monkeypatch.setattr(terminal_follower, "say", self.said.extend)
         monkeypatch.setattr("sys.stdin", os.fdopen(self._theirs, "r", closefd=False))
         self._thread = threading.Thread(target=self._follow)
         self._thread.start()
 
     def _follow(self) -> None:
         asked = Namespace(words=[], hold=False, headless=False)
-        self.code = following.follow(self.folder, asked, ALICE)
+        self.code = terminal_follower.follow(self.folder, asked, ALICE)
 
     async def _watch(self, folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
         while True:
@@ -175,7 +175,7 @@ def test_a_bug_in_the_listening_is_not_lost(folder: Path, monkeypatch: pytest.Mo
 
     failures: list[BaseException | None] = []
     append(folder, ASKED)
-    monkeypatch.setattr(following, "parse_answer", broken)
+    monkeypatch.setattr(terminal_follower, "parse_answer", broken)
     monkeypatch.setattr(threading, "excepthook", lambda args: failures.append(args.exc_value))
     shown = Terminal(folder, monkeypatch)
     shown.receive("answer: really")

@@ -36,10 +36,10 @@ COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
 """A runner that is gone for no longer than this may be restarting."""
 
 
-def follow(folder: Path, asked: Namespace, who: Who) -> int:
+def follow(folder: Path, arguments: Namespace, who: Who) -> int:
     """Follow a run until it is over, has stopped, or waits for an answer that cannot come; return its exit code."""
-    follower = _Follower(folder, parse_assignments(asked.words), who, is_held=asked.hold)
-    is_asking = not asked.headless and sys.stdin.isatty()
+    follower = _Follower(folder, parse_assignments(arguments.words), who, hold=arguments.hold)
+    is_asking = not arguments.headless and sys.stdin.isatty()
     try:
         return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
     except KeyboardInterrupt:
@@ -48,76 +48,83 @@ def follow(folder: Path, asked: Namespace, who: Who) -> int:
 
 
 class _Follower:
-    def __init__(self, folder: Path, words: Mapping[str, str], who: Who, *, is_held: bool) -> None:
+    def __init__(self, folder: Path, words: Mapping[str, str], who: Who, *, hold: bool) -> None:
         self._folder = folder
         self._words = words
         self._who = who
-        self._is_held = is_held
+        self._hold = hold
         self._clock: Clock = SystemClock()
         self._before: StoredRun | None = None
-        self._answered = 0
-        """The number of the question that was answered or shown last."""
+        self._last_question_number = 0
+        """Of the question that was answered or shown last."""
 
     async def follow(self) -> int:
         """Follow without asking anybody."""
-        async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
-            async for now in pictures:
-                code = await self._shown(now)
+        async with contextlib.aclosing(watch(self._folder, self._clock)) as stored_runs:
+            async for stored_run in stored_runs:
+                code = await self._print_news(stored_run)
                 if code is not None:
                     return code
-                question = now.view.question
-                if question is not None and question.number != self._answered:
-                    self._answered = question.number
-                    if not await self._answer(now.view, question) and question.event.undo_after_s is None:
-                        return now.exit_code
+                question = stored_run.view.question
+                if question is not None and question.number != self._last_question_number:
+                    self._last_question_number = question.number
+                    if (
+                        not await self._answer(stored_run.view, question)
+                        and question.event.undo_after_s is None
+                    ):
+                        return stored_run.exit_code
         return read_stored_run(self._folder).exit_code
 
     async def follow_and_ask(self) -> int:
         """Follow, and ask the operator at the terminal."""
-        lines = _TypedLines()
-        following = asyncio.create_task(self._follow_asking(lines), name="run followed")
-        listening = asyncio.create_task(self._listen(lines), name="answers read")
+        lines = _InputLines()
+        follow_task = asyncio.create_task(self._follow_asking(lines), name="follow the run")
+        input_task = asyncio.create_task(self._listen(lines), name="read answers")
         try:
             with lines.read_from(sys.stdin):
-                await asyncio.wait((following, listening), return_when=asyncio.FIRST_COMPLETED)
-                if listening.done():
+                await asyncio.wait((follow_task, input_task), return_when=asyncio.FIRST_COMPLETED)
+                if input_task.done():
                     # Nothing more can be typed; a bug in there is not lost.
-                    listening.result()
-                return await following
+                    input_task.result()
+                return await follow_task
         finally:
-            for task in (following, listening):
+            for task in (follow_task, input_task):
                 task.cancel()
-            await asyncio.gather(following, listening, return_exceptions=True)
+            await asyncio.gather(follow_task, input_task, return_exceptions=True)
 
-    async def _follow_asking(self, lines: "_TypedLines") -> int:
-        async with contextlib.aclosing(watch(self._folder, self._clock)) as pictures:
-            async for now in pictures:
-                code = await self._shown(now)
+    async def _follow_asking(self, lines: "_InputLines") -> int:
+        async with contextlib.aclosing(watch(self._folder, self._clock)) as stored_runs:
+            async for stored_run in stored_runs:
+                code = await self._print_news(stored_run)
                 if code is not None:
                     return code
-                question = now.view.question
+                question = stored_run.view.question
                 if question is None:
-                    # A question that is answered is not shown any more; what can be typed is that the run stops.
-                    lines.shown = stop_question(now.view)
-                elif question.number != self._answered:
-                    self._ask(now.view, question, lines)
+                    # The question is answered. Until the next one, the operator can only stop the run.
+                    lines.question = stop_question(stored_run.view)
+                elif question.number != self._last_question_number:
+                    self._ask(stored_run.view, question, lines)
         return read_stored_run(self._folder).exit_code
 
-    async def _shown(self, now: StoredRun) -> int | None:
+    async def _print_news(self, stored_run: StoredRun) -> int | None:
         """Print what is new; return the exit code once there is nothing more to follow."""
         # Events from before the first snapshot have no time here; the report has it.
         at = (
             "--------"
-            if self._before is None or now.view.at is None
-            else stamp(now.view.at, TimeFormat.SECOND)
+            if self._before is None or stored_run.view.at is None
+            else stamp(stored_run.view.at, TimeFormat.SECOND)
         )
-        say(f"{at} {line}" for line in news(self._before, now))
-        self._before = now
-        if now.is_interrupted:
-            return await self._gone()
-        return now.exit_code if now.view.is_over or now.view.stop_reason is not None else None
+        say(f"{at} {line}" for line in news(self._before, stored_run))
+        self._before = stored_run
+        if stored_run.is_interrupted:
+            return await self._wait_for_runner()
+        return (
+            stored_run.exit_code
+            if stored_run.view.is_over or stored_run.view.stop_reason is not None
+            else None
+        )
 
-    async def _gone(self) -> int | None:
+    async def _wait_for_runner(self) -> int | None:
         async def is_back() -> bool:
             return not (await asyncio.to_thread(read_stored_run, self._folder)).is_interrupted
 
@@ -127,20 +134,20 @@ class _Follower:
         return exit_codes.UNKNOWN
 
     async def _answer(self, view: RunView, question: Question) -> bool:
-        """Give the answer that was given in advance or is not needed; return whether there was one."""
-        asked = question.event
+        """Submit an advance answer, or confirm a step that needs none; return whether the answer was accepted."""
+        event = question.event
         request: DecisionRequest | None = None
-        if asked.kind is QuestionKind.GO_AHEAD and not (
-            self._is_held and view.step(asked.step).head.is_checkpoint
+        if event.kind is QuestionKind.GO_AHEAD and not (
+            self._hold and view.step(event.step).head.is_checkpoint
         ):
-            if asked.step in self._words:
-                request = _confirmation(question, self._words[asked.step])
-            elif not view.step(asked.step).head.needs_word and _gate_holds(view, asked.step):
-                request = _confirmation(question, asked.word)
+            if event.step in self._words:
+                request = _confirmation(question, self._words[event.step])
+            elif not view.step(event.step).head.needs_word and _gate_holds(view, event.step):
+                request = _confirmation(question, event.word)
         if request is not None:
             return await self._decide(request)
         say(question_lines(view, question))
-        if asked.undo_after_s is None:
+        if event.undo_after_s is None:
             say(commands(view, question))
         return False
 
@@ -153,31 +160,31 @@ class _Follower:
             return False
         return True
 
-    def _ask(self, view: RunView, question: Question, lines: "_TypedLines") -> None:
+    def _ask(self, view: RunView, question: Question, lines: "_InputLines") -> None:
         # What was typed before the question was shown does not answer it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        self._answered, lines.shown = question.number, question_view(question)
+        self._last_question_number, lines.question = question.number, question_view(question)
         say((*question_lines(view, question), answers(question)))
         print("> ", end="", flush=True)
 
-    async def _listen(self, lines: "_TypedLines") -> None:
-        """Take answers until the input ends. Each counts for the question that was shown when it was typed."""
-        async for shown, text in lines:
+    async def _listen(self, lines: "_InputLines") -> None:
+        """Take answers until the input ends. An answer counts for the question on the screen when it was typed."""
+        async for question, text in lines:
             if not text:
                 continue
             try:
-                is_taken = await self._answered_with(shown, text, lines)
+                is_accepted = await self._submit(question, text, lines)
             except HostError as error:
                 # The next answer may be accepted: the disk, or the runner, can be repaired in between.
                 say((f"{error.sentence} {error.hint}".rstrip(),))
-                is_taken = False
-            if not is_taken:
+                is_accepted = False
+            if not is_accepted:
                 print("> ", end="", flush=True)
         say((f"The input has ended. To answer: vipconsole attach {self._folder.name}",))
 
-    async def _answered_with(self, shown: QuestionView | None, text: str, lines: "_TypedLines") -> bool:
-        """Return whether a typed line was accepted as the answer to what was shown."""
-        request = "The run asks nothing right now." if shown is None else parse_answer(shown, text)
+    async def _submit(self, question: QuestionView | None, text: str, lines: "_InputLines") -> bool:
+        """Submit a typed line as the answer to a question, and return whether it was accepted."""
+        request = "The run asks nothing right now." if question is None else parse_answer(question, text)
         if isinstance(request, str):
             say((request,))
             return False
@@ -185,17 +192,17 @@ class _Follower:
             return True
         # If another question is open, the operator sees it before the next answer.
         view = (await asyncio.to_thread(read_stored_run, self._folder)).view
-        if view.question is not None and view.question.number != self._answered:
+        if view.question is not None and view.question.number != self._last_question_number:
             self._ask(view, view.question, lines)
             return True
         return False
 
 
-class _TypedLines:
-    """What is typed on a terminal, line by line, each with the question that was shown when it was read."""
+class _InputLines:
+    """The lines that the operator types, each with the question on the screen at that moment."""
 
     def __init__(self) -> None:
-        self.shown: QuestionView | None = None
+        self.question: QuestionView | None = None
         self._lines: asyncio.Queue[tuple[QuestionView | None, str] | None] = asyncio.Queue()
 
     @contextlib.contextmanager
@@ -205,7 +212,7 @@ class _TypedLines:
 
         def read() -> None:
             line = stream.readline()
-            self._lines.put_nowait((self.shown, line.strip()) if line else None)
+            self._lines.put_nowait((self.question, line.strip()) if line else None)
             if not line:
                 loop.remove_reader(descriptor)
 
@@ -222,11 +229,13 @@ class _TypedLines:
 
 
 def _confirmation(question: Question, word: str) -> DecisionRequest:
-    """Return the decision that was made in advance: to let the step of a question begin, with this word."""
-    asked = question.event
-    return DecisionRequest(asked.step, Choice.CONFIRM, word, "", asked.attempt, asked.digest, question.number)
+    """Return the decision to let the step of a question begin, with this word."""
+    event = question.event
+    return DecisionRequest(event.step, Choice.CONFIRM, word, "", event.attempt, event.digest, question.number)
 
 
 def _gate_holds(view: RunView, step: str) -> bool:
-    prepared = view.step(step).preparation
-    return prepared is not None and all(require.found.answer is Answer.YES for require in prepared.requires)
+    preparation = view.step(step).preparation
+    return preparation is not None and all(
+        require.found.answer is Answer.YES for require in preparation.requires
+    )

@@ -1,4 +1,4 @@
-"""What every command that changes the swarm does before its first change."""
+"""The preconditions of every command that changes the swarm: root, a confirmation, the lock, no other change under way."""
 
 import os
 import sys
@@ -35,9 +35,9 @@ def require_root(command: str) -> None:
         )
 
 
-def confirm(asked: Namespace, what: str, word: str) -> None:
-    """Ask the operator to type a word, unless `--yes` was given; raise NotAllowed for any other answer."""
-    if asked.yes:
+def confirm(arguments: Namespace, what: str, word: str) -> None:
+    """Ask the operator to type a word, except with `--yes`; raise NotAllowed for any other answer."""
+    if arguments.yes:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{what} This needs confirmation.", "Give --yes, or run it on a terminal.")
@@ -47,12 +47,12 @@ def confirm(asked: Namespace, what: str, word: str) -> None:
         raise NotAllowed("Not confirmed. Nothing was changed.")
 
 
-def decline_early(asked: Namespace, swarm: SwarmState) -> None:
-    """Raise what `changing` would raise, before the operator sees a plan and is asked.
+def check_preconditions(arguments: Namespace, swarm: SwarmState) -> None:
+    """Raise what `changer_for` would raise, before the operator sees a plan and confirms it.
 
     The reasons: another command is changing the swarm, or a run is unfinished, on this host or by its labels in the swarm.
     """
-    if not asked.demo:
+    if not arguments.demo:
         decline_if_unfinished(state_folder())
         decline_if_locked()
         decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), run_names(state_folder())))
@@ -60,7 +60,7 @@ def decline_early(asked: Namespace, swarm: SwarmState) -> None:
 
 
 @asynccontextmanager
-async def changing(asked: Namespace, connection: EngineConnection) -> AsyncIterator[EngineChanger]:
+async def changer_for(arguments: Namespace, connection: EngineConnection) -> AsyncIterator[EngineChanger]:
     """Hold the maintenance lock of this host and give a changer that logs every change to the journal first.
 
     Leftovers of killed commands of this host are removed first. Raises LockHeld, HostError, EngineError, and Declined
@@ -69,13 +69,13 @@ async def changing(asked: Namespace, connection: EngineConnection) -> AsyncItera
 
     The demo has a swarm of its own: there is nothing to lock and nothing to log.
     """
-    if asked.demo:
+    if arguments.demo:
         yield EngineChanger(connection, lambda _: None)
         return
     who = who_runs_this(os.environ)
     # Only the names: other arguments may be long and say nothing useful.
-    named = [*getattr(asked, "network", []), *getattr(asked, "stack", [])]
-    command = clean(" ".join(["vipconsole", asked.command, *named]), 120)
+    names = [*getattr(arguments, "network", []), *getattr(arguments, "stack", [])]
+    command = clean(" ".join(["vipconsole", arguments.command, *names]), 120)
     audit = Audit(who, command)
     # Before the lock, for the clearer reason; and again under it, for a run that has started in between.
     decline_if_unfinished(state_folder())

@@ -65,7 +65,7 @@ def monitor_state(
     return MonitorState(1, assessed, Feed(log, 100.0, log_failed), leak_log=watched, trends=trends)
 
 
-class Host(App[None], inherit_bindings=False):
+class ScreenHost(App[None], inherit_bindings=False):
     """An app with one screen of the console."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -76,7 +76,7 @@ class Host(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self._shown = shown
         self._first = first
-        self._stream_items: dict[int, Message] = {}
+        self._messages: dict[int, Message] = {}
         self.copied: list[str] = []
 
     def on_mount(self) -> None:
@@ -85,30 +85,30 @@ class Host(App[None], inherit_bindings=False):
         self.push_screen(self._shown)
 
     def receive(self, message: Message) -> None:
-        # A message that bubbles is heard of once on each level.
-        self._stream_items[id(message)] = message
+        # A message that bubbles arrives once on each level.
+        self._messages[id(message)] = message
 
     @property
-    def stream_item(self) -> list[Message]:
-        return list(self._stream_items.values())
+    def messages(self) -> list[Message]:
+        return list(self._messages.values())
 
     def copy_to_clipboard(self, text: str) -> None:
         self.copied.append(text)
 
 
 @asynccontextmanager
-async def hosted(
+async def host_screen(
     screen: ConsoleScreen, first: MonitorState, size: tuple[int, int] = (80, 24)
-) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
-    """Show a screen over a scene in a terminal of this size."""
-    app = Host(screen, first)
+) -> AsyncIterator[tuple[ScreenHost, Pilot[Any]]]:
+    """Show a screen over a monitor state in a terminal of this size."""
+    app = ScreenHost(screen, first)
     async with running(app, size, app.receive) as pilot:
         await pilot.pause()
-        await settled(app, pilot)
+        await settle(app, pilot)
         yield app, pilot
 
 
-async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
+async def settle(app: App[Any], pilot: Pilot[Any]) -> None:
     """Wait until a screen has done what it does beside the event loop, and shows it."""
     await pilot.pause()
     await app.workers.wait_for_complete()

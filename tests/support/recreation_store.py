@@ -1,4 +1,4 @@
-"""Keeps what a recreation needs to be resumed, in a folder, as a run does."""
+"""Stores what a recreation needs to be resumed, in a folder, as a run does."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from console.storage.state import write_atomically
 RECORD = "record.json"
 
 
-class Keeper:
+class RecordStore:
     """A folder with the record of a recreation and the way back."""
 
     def __init__(self, folder: Path) -> None:
