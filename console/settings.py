@@ -48,7 +48,7 @@ class SnapshotSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class QuiescenceSettings:
     """What must hold before this host and its swarm count as quiet."""
 
     dwell_s: float = 60
@@ -134,7 +134,7 @@ class Settings:
     """The service of dockerd, with its type: a bare name gets it here, so that names of units can be compared."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
-    quiet: Quiet = field(default_factory=Quiet)
+    quiet: QuiescenceSettings = field(default_factory=QuiescenceSettings)
     guard: Guard = field(default_factory=Guard)
     run: RunSettings = field(default_factory=RunSettings)
     nixos: Nixos = field(default_factory=Nixos)

@@ -21,8 +21,8 @@ from console.addresses.holders import (
 )
 from console.addresses.leaks import (
     Census,
-    Count,
     Counts,
+    EngineLeakCount,
     Leak,
     LeakCertainty,
     LeakEntry,
@@ -359,7 +359,10 @@ def _add_observed_leaks(account: SubnetAccount, named_leak: Leak | None) -> Subn
 
 
 def _add_earlier_count(
-    account: SubnetAccount, count: Count, leak_times: Mapping[IPv4Address, datetime], named_leak: Leak | None
+    account: SubnetAccount,
+    count: EngineLeakCount,
+    leak_times: Mapping[IPv4Address, datetime],
+    named_leak: Leak | None,
 ) -> SubnetAccount:
     """Return an account with what the engine counted before addresses began to change hands, and was seen since."""
     remaining = account.capacity - account.accounted - account.free_at_most

@@ -50,7 +50,7 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class EngineLeakCount:
     """What the engine counted as leaked in a subnet when it was last quiet there.
 
     It was exact then. Leaks only grow until the allocator is rebuilt.
@@ -61,7 +61,7 @@ class Count:
     """By the engine's clock."""
 
 
-Counts = Mapping[tuple[str, IPv4Network], Count]
+Counts = Mapping[tuple[str, IPv4Network], EngineLeakCount]
 """By network ID and subnet."""
 
 

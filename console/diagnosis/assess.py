@@ -64,7 +64,7 @@ def assess(
     )
     findings = [
         finding
-        for finding in _all_findings(snapshot, everything, thresholds)
+        for finding in _swarm_findings(snapshot, everything, thresholds)
         if not names
         or _concerns(finding, names, {network_account.network.name for network_account in everything})
     ]
@@ -90,16 +90,17 @@ def _concerns(finding: Finding, names: tuple[str, ...], overlays: set[str]) -> b
     return finding.subject not in overlays or not {finding.subject, *finding.names}.isdisjoint(names)
 
 
-def _all_findings(
+def _swarm_findings(
     snapshot: Snapshot, accounts: tuple[NetworkAccount, ...], thresholds: Thresholds
 ) -> Iterator[Finding]:
+    """Yield what the swarm itself shows. What logs, runs and censuses show is added by `assess`: no name narrows it."""
     swarm = snapshot.swarm
+    networks, services = known(swarm.networks, ()), known(swarm.services, ())
     yield from find_read_failures(snapshot)
     yield from find_viewpoint(snapshot)
     yield from find_parked_services(snapshot)
     yield from find_unfinished_handover(snapshot)
     yield from find_waiting_deploys(snapshot, accounts, thresholds)
-    networks, services = known(swarm.networks, ()), known(swarm.services, ())
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))

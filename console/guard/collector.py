@@ -24,7 +24,7 @@ from console.host.reader import HostReader
 from console.host.unit_chain import read_daemon_unit
 from console.journal.reader import DaemonLog, whose_host
 from console.monitor.snapshot import take_snapshot
-from console.operations.prune import Keep, prunable
+from console.operations.prune import PruneExclusions, prunable
 from console.runbook.store.viewer import REVIVED_WITHIN_S, unfinished_runs
 from console.settings import Settings, SnapshotSettings
 from console.storage.census import read_censuses
@@ -157,9 +157,9 @@ class Collector:
             return unknown_from(error)
 
 
-def keep_of(settings: Settings) -> Keep:
+def keep_of(settings: Settings) -> PruneExclusions:
     """Return the overlays that pruning must leave alone: by name, and while they are young."""
-    return Keep((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
+    return PruneExclusions((*settings.guard.keep, settings.network), settings.guard.prune_age_s)
 
 
 def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.findings.sources import is_past
 from console.diagnosis.findings.waiting import (
-    NeedyService,
+    ServiceWithoutAddress,
     count_waiting,
     most_likely_full,
     needy_services,
@@ -172,14 +172,14 @@ def _batch_first(accounts: Iterable[NetworkAccount], options: GuardOptions) -> l
     return sorted(accounts, key=lambda account: account.network.name != options.network)
 
 
-def _demand(account: NetworkAccount, needy: Iterable[NeedyService]) -> int:
+def _demand(account: NetworkAccount, needy: Iterable[ServiceWithoutAddress]) -> int:
     return sum(
         needy_service.addresses for needy_service in needy if account.network.id in needy_service.network_ids
     )
 
 
 def _group_lacking(
-    inputs: GuardInputs, needy: list[NeedyService], thresholds: Thresholds
+    inputs: GuardInputs, needy: list[ServiceWithoutAddress], thresholds: Thresholds
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the services that cannot get an address, by the network that most likely holds them up.
 
@@ -212,7 +212,7 @@ def _group_lacking(
     return {key: tuple(names) for key, names in names_by_network.items()}
 
 
-def find_refused_services(inputs: GuardInputs, needy: Iterable[NeedyService]) -> frozenset[str]:
+def find_refused_services(inputs: GuardInputs, needy: Iterable[ServiceWithoutAddress]) -> frozenset[str]:
     """Return the names of the services that dockerd had no address for, as far as they may still be without for that reason.
 
     A failure from before one of their networks was made may have been another network's of that name.

@@ -105,7 +105,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnProcess:
     """The present process, among the others."""
 
     pid: int
@@ -128,7 +128,7 @@ class Inapplicable:
 class HostActivity:
     """One snapshot of this host."""
 
-    own: Own
+    own: OwnProcess
     processes: Result[tuple[Process, ...]] | Inapplicable
     jobs: Result[tuple[SystemdJob, ...]] | Inapplicable
     units: Result[tuple[Unit, ...]] | Inapplicable

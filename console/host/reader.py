@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from console.concurrency import together
 from console.errors import HostError, Result, Unknown, unknown_from
-from console.host.activity import HostActivity, Inapplicable, Login, Own, Process
+from console.host.activity import HostActivity, Inapplicable, Login, OwnProcess, Process
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.process import output_of
 from console.host.units import BOOTED, Run, has_systemd, property_blocks, read_jobs, read_timers, read_units
-from console.settings import Quiet
+from console.settings import QuiescenceSettings
 from console.text import clean
 
 PROC = Path("/proc")
@@ -97,7 +97,7 @@ def _from_utmp(output: bytes) -> tuple[Login, ...]:
     return tuple(logins)
 
 
-def unavailable_activity(reason: Inapplicable | Unknown, own: Own) -> HostActivity:
+def unavailable_activity(reason: Inapplicable | Unknown, own: OwnProcess) -> HostActivity:
     """Return an activity without a single reading: the host is not the engine's, or not known to be."""
     return HostActivity(own, reason, reason, reason, reason, reason, reason)
 
@@ -119,7 +119,12 @@ class HostReader:
     """Reads one host, each command within `timeout_s`."""
 
     def __init__(
-        self, quiet: Quiet, timeout_s: float, paths: HostPaths = DEFAULT_PATHS, *, holds_lock: bool = False
+        self,
+        quiet: QuiescenceSettings,
+        timeout_s: float,
+        paths: HostPaths = DEFAULT_PATHS,
+        *,
+        holds_lock: bool = False,
     ) -> None:
         """`holds_lock` says that the lock is held by the very run that asks, and so nobody else can hold it."""
         self._quiet = quiet
@@ -127,7 +132,7 @@ class HostReader:
         self._paths = paths
         self._holds_lock = holds_lock
 
-    def own(self) -> Own:
+    def own(self) -> OwnProcess:
         return read_own(self._paths.proc)
 
     async def take(self) -> HostActivity:
@@ -191,16 +196,16 @@ def read_processes(proc: Path = PROC) -> tuple[Process, ...]:
     return tuple(process for process in processes if process is not None)
 
 
-def read_own(proc: Path = PROC) -> Own:
+def read_own(proc: Path = PROC) -> OwnProcess:
     """Return which process, login session and systemd unit this is, as its cgroup tells."""
     pid = os.getpid()
     try:
         cgroup = (proc / "self" / "cgroup").read_text("utf-8", "replace")
     except OSError:
         # Not told: then nothing is taken for our own but this process and its ancestors.
-        return Own(pid, "", "")
+        return OwnProcess(pid, "", "")
     session, units = _SESSION.search(cgroup), _UNIT.findall(cgroup)
-    return Own(pid, clean(session[1]) if session else "", clean(units[-1]) if units else "")
+    return OwnProcess(pid, clean(session[1]) if session else "", clean(units[-1]) if units else "")
 
 
 def _boot_time(proc: Path) -> datetime:

@@ -79,7 +79,7 @@ def _span_s(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainUnit:
     """A unit of a chain, as it is now."""
 
     name: str
@@ -116,7 +116,7 @@ class Link:
         return bool(self.invocation) and self.invocation != invocation
 
 
-async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
+async def read_links(names: Sequence[str], run: Run) -> tuple[ChainUnit, ...]:
     """Return units as they are now, globs among the loaded ones; those that do not exist are `not-found`."""
     output = await run(
         ("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *map(full_name, names)),
@@ -131,7 +131,7 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
             raise HostError("`systemctl show` gave a malformed reply.")
         values = {key: clean(value) for key, value in properties.items() if key != "After"}
         links.append(
-            Link(
+            ChainUnit(
                 values["Id"],
                 values.get("LoadState", ""),
                 values["ActiveState"],
@@ -148,9 +148,9 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[Link, ...]:
     return tuple(links)
 
 
-async def expand(names: Iterable[str], run: Run) -> tuple[Link, ...]:
+async def expand(names: Iterable[str], run: Run) -> tuple[ChainUnit, ...]:
     """Return the units of a chain in their order: as they are written, and those of a glob as systemd orders them."""
-    units: dict[str, Link] = {}
+    units: dict[str, ChainUnit] = {}
     for name in names:
         links = _in_order(await _matching(name, run)) if is_glob(name) else await read_links((name,), run)
         for link in links:
@@ -158,7 +158,7 @@ async def expand(names: Iterable[str], run: Run) -> tuple[Link, ...]:
     return tuple(units.values())
 
 
-async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
+async def _matching(pattern: str, run: Run) -> tuple[ChainUnit, ...]:
     loaded_links = await read_links((pattern,), run)
     # systemd unloads what has nothing to do and is wanted by nothing.
     output = await run(
@@ -175,7 +175,7 @@ async def _matching(pattern: str, run: Run) -> tuple[Link, ...]:
     return (*loaded_links, *(await read_links(others, run) if others else ()))
 
 
-async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock) -> Link:
+async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock) -> ChainUnit:
     """Restart a unit unless it is well and was started after the start `since`; wait for its end, and return how it is.
 
     One that is being started already is waited for. Raises StepFailed where it fails, or is not done in time.
@@ -207,14 +207,14 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
     return now
 
 
-async def _one(name: str, run: Run) -> Link:
+async def _one(name: str, run: Run) -> ChainUnit:
     links = await read_links((name,), run)
     if len(links) != 1:
         raise HostError(f"systemd reports nothing about {name}.")
     return links[0]
 
 
-def _in_order(links: Sequence[Link]) -> Iterable[Link]:
+def _in_order(links: Sequence[ChainUnit]) -> Iterable[ChainUnit]:
     by_name = {link.name: link for link in sorted(links, key=lambda link: link.name)}
     order = TopologicalSorter({name: link.after & by_name.keys() for name, link in by_name.items()})
     try:
@@ -223,7 +223,7 @@ def _in_order(links: Sequence[Link]) -> Iterable[Link]:
         return by_name.values()
 
 
-async def _tail(link: Link, run: Run) -> str:
+async def _tail(link: ChainUnit, run: Run) -> str:
     """Return what a unit logged last, as a sentence, or that it cannot be read."""
     # Not by its start: of what a process says that ends at once, journald may know the unit, but not the start.
     command = ("journalctl", "--no-pager", "--quiet", "--boot", "--output=cat")
@@ -239,5 +239,5 @@ async def _tail(link: Link, run: Run) -> str:
     return f" It logged: {text}" if text else " It logged nothing."
 
 
-def _hint(link: Link) -> str:
+def _hint(link: ChainUnit) -> str:
     return f"See `systemctl status {link.name}` and `journalctl -u {link.name}`."

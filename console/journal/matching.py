@@ -1,4 +1,4 @@
-"""Which signature a line has. Pure but for the memory of streams that `Recogniser` keeps.
+"""Which signature a line has. Pure but for the memory of streams that `LogMatcher` keeps.
 
 A signature matches the parsed level, the whole message and the whole error, so that no name, command, image or
 label quoted inside another sentence can pass for one. Two further ways in are closed here: journald cuts a line
@@ -36,7 +36,7 @@ _KINDS = {
     "goroutine": r"[0-9]{1,19}(?: gp=0x[0-9a-f]+ m=(?:nil|[0-9]+ mp=0x[0-9a-f]+))? \[[^\]\"=]{1,120}\]",
     "text": ".{1,2000}",
 }  # fmt: skip
-_PLACE = re.compile("<([a-z_]+)>")
+_PLACEHOLDER = re.compile("<([a-z_]+)>")
 _FIELDS = {"service.id": "service", "task.id": "task", "node.id": "node"}
 _IDENTIFIERS = frozenset({"service", "task", "network", "removed", "node"})
 _LOUD = frozenset({"error", "fatal", "panic"})
@@ -107,7 +107,7 @@ def _match_strictly(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | N
     return None
 
 
-class Recogniser:
+class LogMatcher:
     """Tells events from entries that are fed to it in the order of the journal."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Recogniser:
     def _meaning_of(self, entry: JournalEntry, line: DaemonLine) -> LogEvent | UnexplainedError | None:
         if entry.dropped:
             return _event(entry, SUPPRESSION, EMPTY)
-        is_fragment, may_be_one = self._place(entry)
+        is_fragment, may_be_one = self._fragment_state(entry)
         is_crash = line.level in BARE and not may_be_one
         if not is_fragment and not entry.is_cut and (line.is_well_formed or is_crash):
             match = match_line(line)
@@ -135,8 +135,8 @@ class Recogniser:
             return _unexplained_error(entry, line)
         return None
 
-    def _place(self, entry: JournalEntry) -> tuple[bool, bool]:
-        """Return whether the entry is part of a longer line, and whether it may be for all that is known."""
+    def _fragment_state(self, entry: JournalEntry) -> tuple[bool, bool]:
+        """Return whether the entry is part of a longer line, and whether it might be."""
         if not entry.stream:
             return bool(entry.line_break), bool(entry.line_break)
         was_broken = self._streams.pop(entry.stream, None)
@@ -170,7 +170,7 @@ def _unexplained_error(entry: JournalEntry, line: DaemonLine) -> UnexplainedErro
 def _compile(template: str) -> re.Pattern[str]:
     seen_kinds: set[str] = set()
     parts: list[str] = []
-    for at, piece in enumerate(_PLACE.split(template)):
+    for at, piece in enumerate(_PLACEHOLDER.split(template)):
         if at % 2 == 0:
             parts.append(re.escape(piece))
         elif piece in seen_kinds:

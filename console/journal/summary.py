@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from console.durations import LOCAL, TimeFormat, clock_time, stamp
 from console.journal.failures import ALL_SIGNATURES
-from console.journal.matching import LogEvent, Recogniser, UnexplainedError
+from console.journal.matching import LogEvent, LogMatcher, UnexplainedError
 from console.journal.signatures import AGENT_MESSAGE, Confidence, LogSeverity, Signature
-from console.journal.tallies import Tallies, Tally
+from console.journal.tallies import MessageCount, MessageCounts
 from console.journal.values import Batch, DaemonLine, JournalEntry, JournalGap
 from console.text import NAME_LIMIT, clean, duration, listed, plural
 
@@ -98,8 +98,8 @@ class Summariser:
     """Adds up batches, one after the other in the order of the journal."""
 
     def __init__(self) -> None:
-        self._recogniser = Recogniser()
-        self._tallies = Tallies()
+        self._recogniser = LogMatcher()
+        self._tallies = MessageCounts()
 
     def add(self, batch: Batch) -> tuple[LogEvent | UnexplainedError, ...]:
         """Take a batch in, and return what was recognised in it, in order."""
@@ -117,7 +117,7 @@ class Summariser:
         return summary_of(self._tallies, names, window_s)
 
 
-def summary_of(tallies: Tallies, names: Mapping[str, str], window_s: float | None = None) -> Summary:
+def summary_of(tallies: MessageCounts, names: Mapping[str, str], window_s: float | None = None) -> Summary:
     """Return what was counted, with names for identifiers; `window_s` is what was read."""
     findings = [_finding(_BY_ID[key], tally, names) for key, tally in tallies.by_signature.items()]
     findings.sort(
@@ -217,7 +217,7 @@ def _shows_tasks(signature: Signature | None) -> bool:
     return signature is None or signature.shows_line
 
 
-def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> LogFinding:
+def _finding(signature: Signature, tally: MessageCount, names: Mapping[str, str]) -> LogFinding:
     return LogFinding(
         signature=signature,
         count=tally.count,
@@ -231,7 +231,7 @@ def _finding(signature: Signature, tally: Tally, names: Mapping[str, str]) -> Lo
     )
 
 
-def _object_names(tally: Tally, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+def _object_names(tally: MessageCount, names: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     return {
         kind: tuple(dict.fromkeys(clean(names.get(id_, id_), NAME_LIMIT) for id_ in ids))
         for kind, ids in tally.objects.items()
@@ -243,8 +243,8 @@ class SlidingSummariser:
 
     def __init__(self, window_s: float | None) -> None:
         self._window_s = window_s
-        self._recogniser = Recogniser()
-        self._stretches: deque[tuple[datetime, Tallies]] = deque()
+        self._recogniser = LogMatcher()
+        self._stretches: deque[tuple[datetime, MessageCounts]] = deque()
         self._rebuilt_at: datetime | None = None
 
     def add(
@@ -268,17 +268,17 @@ class SlidingSummariser:
             begin = now - timedelta(seconds=self._window_s)
             while self._stretches and self._stretches[0][0] + STRETCH <= begin:
                 self._stretches.popleft()
-        whole = Tallies()
+        whole = MessageCounts()
         for _, tallies in self._stretches:
             whole.add(tallies)
         whole.rebuilt_at = self._rebuilt_at
         return summary_of(whole, names, self._window_s)
 
-    def _stretch(self, at: datetime, now: datetime) -> Tallies:
+    def _stretch(self, at: datetime, now: datetime) -> MessageCounts:
         """Return where something logged at a time is counted: never before what was counted already."""
         # The wall clock may have been set back, or forward and back.
         at = min(at, now)
         is_due = self._window_s is not None and self._stretches and at - self._stretches[-1][0] >= STRETCH
         if not self._stretches or is_due:
-            self._stretches.append((at, Tallies()))
+            self._stretches.append((at, MessageCounts()))
         return self._stretches[-1][1]

@@ -17,7 +17,7 @@ MAX_GAPS = 16
 
 
 @dataclass(slots=True)
-class Tally:
+class MessageCount:
     """How often something was logged; `text` and `cursor` are of the last time."""
 
     count: int
@@ -44,7 +44,7 @@ class Tally:
         else:
             self.unnamed_count += 1
 
-    def add(self, later: "Tally") -> None:
+    def add(self, later: "MessageCount") -> None:
         """Add the counts of a later stretch; its text and place are the newer ones."""
         self.count += later.count
         self.first, self.last = min(self.first, later.first), max(self.last, later.last)
@@ -57,11 +57,11 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Tallies:
+class MessageCounts:
     """All counts of some stretch of a journal."""
 
-    by_signature: dict[str, Tally] = field(default_factory=dict)
-    patterns: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
+    by_signature: dict[str, MessageCount] = field(default_factory=dict)
+    patterns: OrderedDict[str, MessageCount] = field(default_factory=OrderedDict)
     unexplained_count: int = 0
     entries: int = 0
     lost_addresses: int = 0
@@ -83,17 +83,17 @@ class Tallies:
             self._count_event(event)
         elif event is not None:
             self.unexplained_count += 1
-            tally = self.patterns.get(event.pattern) or Tally(0, event.at, event.at, "", "")
+            tally = self.patterns.get(event.pattern) or MessageCount(0, event.at, event.at, "", "")
             tally.advance(event)
             _name_all(tally, event.ids)
             self._keep(event.pattern, tally)
 
-    def add(self, later: "Tallies") -> None:
+    def add(self, later: "MessageCounts") -> None:
         """Count what was counted of a later stretch."""
         for key, tally in later.by_signature.items():
-            self.by_signature.setdefault(key, Tally(0, tally.first, tally.last, "", "")).add(tally)
+            self.by_signature.setdefault(key, MessageCount(0, tally.first, tally.last, "", "")).add(tally)
         for pattern, tally in later.patterns.items():
-            sum_of = self.patterns.get(pattern) or Tally(0, tally.first, tally.last, "", "")
+            sum_of = self.patterns.get(pattern) or MessageCount(0, tally.first, tally.last, "", "")
             sum_of.add(tally)
             self._keep(pattern, sum_of)
         self.unexplained_count += later.unexplained_count
@@ -114,12 +114,12 @@ class Tallies:
         if signature.is_rebuild:
             self.lost_addresses, self.rebuilt_at = 0, event.at
         self.lost_addresses += signature.lost_addresses
-        tally = self.by_signature.setdefault(signature.id, Tally(0, event.at, event.at, "", ""))
+        tally = self.by_signature.setdefault(signature.id, MessageCount(0, event.at, event.at, "", ""))
         tally.advance(event)
         tally.dropped += event.dropped
         _name_all(tally, event.ids)
 
-    def _keep(self, pattern: str, tally: Tally) -> None:
+    def _keep(self, pattern: str, tally: MessageCount) -> None:
         self.patterns[pattern] = tally
         self.patterns.move_to_end(pattern)
         if len(self.patterns) > MAX_PATTERNS:
@@ -127,6 +127,6 @@ class Tallies:
             self.patterns.popitem(last=False)
 
 
-def _name_all(tally: Tally, ids: Mapping[str, str]) -> None:
+def _name_all(tally: MessageCount, ids: Mapping[str, str]) -> None:
     for kind, value in ids.items():
         tally.name(kind, value)

@@ -7,7 +7,14 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.leaks import AllocatorGeneration, Census, Count, LeakCertainty, LeakEvidence, LeakLog
+from console.addresses.leaks import (
+    AllocatorGeneration,
+    Census,
+    EngineLeakCount,
+    LeakCertainty,
+    LeakEvidence,
+    LeakLog,
+)
 from console.clock import Clock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Snapshot, UnfinishedRun
@@ -49,7 +56,7 @@ class Assessor:
         self._machine = machine_id()
         self._last: tuple[AssessmentInputs, AssessedSnapshot] | None = None
         self._last_assessment_s = 0.0
-        self._counts: dict[tuple[str, IPv4Network], Count] = {}
+        self._counts: dict[tuple[str, IPv4Network], EngineLeakCount] = {}
 
     async def assess(self, inputs: AssessmentInputs) -> AssessedSnapshot:
         """Return a snapshot and its assessment: the last one where nothing changed."""
@@ -112,7 +119,7 @@ class Assessor:
                     leak.evidence is LeakEvidence.ENGINE_COUNT and leak.certainty is LeakCertainty.EXACT
                 )
                 if is_counted and leak.count is not None and leak.as_of is None and at is not None:
-                    self._counts[key] = Count(leak.count, at)
+                    self._counts[key] = EngineLeakCount(leak.count, at)
         self._counts = {key: count for key, count in self._counts.items() if key in there}
 
     def _snapshot(self, inputs: AssessmentInputs) -> Snapshot:

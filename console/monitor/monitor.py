@@ -16,7 +16,7 @@ from console.monitor.event_listener import EventListener
 from console.monitor.history import History
 from console.monitor.log_follower import LogFollower
 from console.monitor.poller import QuiescenceFeed, SnapshotPoller
-from console.monitor.snapshot import StoredContext
+from console.monitor.snapshot import ContextCache
 from console.monitor.values import MonitorState, StatePublisher
 from console.settings import Settings
 from console.storage.history import HistoryStore
@@ -50,7 +50,7 @@ class Monitor:
         self._publisher = StatePublisher(clock)
         store = None if sources.state is None else HistoryStore(sources.state)
         self._history = History(store, clock, self._publisher)
-        context = StoredContext(reader.host, sources.state, settings.snapshot, clock)
+        context = ContextCache(reader.host, sources.state, settings.snapshot, clock)
         self._poller = SnapshotPoller(reader, settings, self._publisher, context, self._history)
         self._log_follower = LogFollower(sources.log, reader.host, settings.snapshot, clock, self._publisher)
         self._quiescence_feed = QuiescenceFeed(

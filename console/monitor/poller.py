@@ -21,7 +21,7 @@ from console.monitor.event_listener import EventListener
 from console.monitor.history import History
 from console.monitor.log_follower import NO_JOURNAL_YET
 from console.monitor.schedule import InspectionSchedule, pause_s, retry_s, urgent_pause_s
-from console.monitor.snapshot import StoredContext
+from console.monitor.snapshot import ContextCache
 from console.monitor.values import StatePublisher
 from console.settings import Settings
 from console.swarm.model import Engine, SwarmState
@@ -82,7 +82,7 @@ class SnapshotPoller:
         reader: RepeatedReader,
         settings: Settings,
         publisher: StatePublisher,
-        context: StoredContext,
+        context: ContextCache,
         history: History,
     ) -> None:
         self._reader = reader

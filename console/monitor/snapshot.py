@@ -82,7 +82,7 @@ async def _routes(refusal: Unknown | None, settings: SnapshotSettings) -> Result
         return unknown_from(error)
 
 
-class StoredContext:
+class ContextCache:
     """Censuses, runs and routes, each read again only now and then. `state` is where censuses and runs are kept; None where none is about this swarm."""
 
     def __init__(self, host: str, state: Path | None, snapshot: SnapshotSettings, clock: Clock) -> None:

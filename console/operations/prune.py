@@ -16,7 +16,7 @@ KEEP_LABEL = "vipconsole.keep"
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class PruneExclusions:
     """What is never removed."""
 
     names: tuple[str, ...]
@@ -33,7 +33,7 @@ class PruneResult:
     """Those that were to be removed and stayed, with the reason."""
 
 
-def prunable(snapshot: SwarmSnapshot, keep: Keep) -> tuple[Network, ...]:
+def prunable(snapshot: SwarmSnapshot, keep: PruneExclusions) -> tuple[Network, ...]:
     """Return the overlays that nobody uses: no service, no task that lives or still stops, and no container of this node.
 
     A container that is stopped counts too, for it would not start without its network.
@@ -45,7 +45,7 @@ def prunable(snapshot: SwarmSnapshot, keep: Keep) -> tuple[Network, ...]:
     )
 
 
-def _reason_to_keep(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> str:
+def _reason_to_keep(network: Network, snapshot: SwarmSnapshot, keep: PruneExclusions) -> str:
     age_s = (snapshot.now - network.created).total_seconds()
     labels = network.body.get("Labels") or {}
     if network.ingress or network.is_from_config:
@@ -67,7 +67,7 @@ def _reason_to_keep(network: Network, snapshot: SwarmSnapshot, keep: Keep) -> st
 async def prune(
     reader: SwarmReader,
     changer: SwarmChanger,
-    keep: Keep,
+    keep: PruneExclusions,
     names: Iterable[str],
     tell: Callable[[str], object] = lambda _: None,
 ) -> PruneResult:

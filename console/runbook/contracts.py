@@ -94,11 +94,11 @@ Subnet4: TypeAlias = Annotated[
 """An IPv4 subnet without host bits."""
 
 
-class HoldsConditions:
+class ConditionsField:
     """Marks a parameter that is made of predicates, which are checked one by one where they stand."""
 
 
-Conditions: TypeAlias = Annotated[JsonValue, HoldsConditions(), WithJsonSchema({CONDITIONS_KEY: True})]
+Conditions: TypeAlias = Annotated[JsonValue, ConditionsField(), WithJsonSchema({CONDITIONS_KEY: True})]
 """Predicates: a mapping of them by name, or a list of such mappings and of names of those that need no parameters."""
 
 

@@ -22,7 +22,7 @@ ENGINES = {"1.41": "20.10.24", "1.45": "26.1.5", "1.51": "28.5.2", "1.52": "29.1
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class EngineInfo:
     """What the engine says of itself. `membership` is `manager`, `worker` or `none`.
 
     `images` are those it has (None: whatever is asked for). `unallocated_breaks_names` simulates the engines up to
@@ -52,7 +52,7 @@ class SimulatedEngine:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: EngineInfo,
         start: datetime = DEFAULT_DATE,
         seed: int = 1,
         others: Iterable[tuple[str, str]] = (),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from console.errors import SimulatorError
-from console.simulator.engine import DEFAULT_DATE, Identity, SimulatedEngine
+from console.simulator.engine import DEFAULT_DATE, EngineInfo, SimulatedEngine
 from console.simulator.stacks import (
     DeployedStack,
     Part,
@@ -76,7 +76,7 @@ def build(
 
 def empty(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
     """Return a swarm of one manager with nothing but `ingress`."""
-    return SimulatedEngine(Identity(api_version or "1.52"), date - timedelta(seconds=1))
+    return SimulatedEngine(EngineInfo(api_version or "1.52"), date - timedelta(seconds=1))
 
 
 def quiet(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
@@ -116,7 +116,7 @@ def older(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Simu
 def cluster(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
     """Return three managers with the host's infrastructure spread over them; another one leads."""
     others = [("ci-host-2", "manager"), ("ci-host-3", "manager")]
-    identity = Identity(api_version or "1.52")
+    identity = EngineInfo(api_version or "1.52")
     engine = SimulatedEngine(identity, date - timedelta(days=DAYS), others=others, leader="ci-host-2")
     _deploy_infrastructure(engine)
     engine.advance((date - engine.now).total_seconds())
@@ -127,7 +127,7 @@ def large(
     date: datetime = DEFAULT_DATE, api_version: str | None = None, services: int = 1000, tasks: int = 2000
 ) -> SimulatedEngine:
     """Return so many services with so many tasks, all on a /16, on Docker 28."""
-    engine = SimulatedEngine(Identity(api_version or "1.51"), date - timedelta(hours=1))
+    engine = SimulatedEngine(EngineInfo(api_version or "1.51"), date - timedelta(hours=1))
     _create_proxy(engine, "10.10.0.0/16")
     for number in range(services):
         replicas = tasks // services + (1 if number < tasks % services else 0)
@@ -138,7 +138,7 @@ def large(
 
 def hundred(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
     """Return a hundred stacks of two services, each with a network of its own, on Docker 28; nothing happens."""
-    engine = SimulatedEngine(Identity(api_version or "1.51"), date - timedelta(hours=1))
+    engine = SimulatedEngine(EngineInfo(api_version or "1.51"), date - timedelta(hours=1))
     _create_proxy(engine, "10.10.0.0/16")
     for number in range(100):
         deploy(engine, f"stack{number:03}", (Part("app", (PROXY,)), Part("db")))
@@ -152,7 +152,7 @@ def living(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Sim
     _churn(engine)
     standing(engine, date, 77)
     _wait_to(engine, date)
-    Director(engine).begin()
+    ScenarioDriver(engine).begin()
     return engine
 
 
@@ -170,7 +170,7 @@ SCENARIOS: dict[str, Builder] = {
 
 
 def _host(date: datetime, api_version: str) -> SimulatedEngine:
-    engine = SimulatedEngine(Identity(api_version), date - timedelta(days=DAYS))
+    engine = SimulatedEngine(EngineInfo(api_version), date - timedelta(days=DAYS))
     _deploy_infrastructure(engine)
     return engine
 
@@ -220,7 +220,7 @@ def _wait_to(engine: SimulatedEngine, date: datetime) -> None:
     engine.advance((date - engine.now).total_seconds())
 
 
-class Director:
+class ScenarioDriver:
     """Makes things happen on a model's timeline, round after round."""
 
     def __init__(self, engine: SimulatedEngine) -> None:

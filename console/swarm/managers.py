@@ -19,7 +19,7 @@ NodeSpec = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
+class ManagerRoles:
     """The managers of a swarm, and what an earlier hand-over left behind."""
 
     leader: Node | None
@@ -48,9 +48,9 @@ class Roles:
         )
 
 
-def roles_of(nodes: tuple[Node, ...], here: str) -> Roles:
+def roles_of(nodes: tuple[Node, ...], here: str) -> ManagerRoles:
     """Return who leads, who can vote, and which hand-over is unfinished."""
-    return Roles(
+    return ManagerRoles(
         next((node for node in nodes if node.is_leader), None),
         tuple(node for node in nodes if node.is_manager),
         tuple(node for node in nodes if node.handover),
@@ -58,7 +58,7 @@ def roles_of(nodes: tuple[Node, ...], here: str) -> Roles:
     )
 
 
-def refusal(roles: Roles) -> Refusal | None:
+def refusal(roles: ManagerRoles) -> Refusal | None:
     """Return why no hand-over can be made through this node, and what to do; None where it can."""
     leader, reachable = roles.leader, roles.reachable
     if leader is None:
@@ -86,7 +86,7 @@ def refusal(roles: Roles) -> Refusal | None:
     return None
 
 
-def foreign(roles: Roles, machine: str) -> Refusal | None:
+def foreign(roles: ManagerRoles, machine: str) -> Refusal | None:
     """Return why nothing can be done while another machine has a hand-over unfinished; None where none has."""
     node = next((node for node in roles.unfinished if machine_of(node) != machine), None)
     if node is None:

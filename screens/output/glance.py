@@ -19,7 +19,7 @@ from screens.present.text import MARKS, STYLES, Glyphs, bar
 
 ROWS = 6
 """Rows that are always shown; beyond them only networks with a problem."""
-LITTLE = 0.05
+LOW_USE = 0.05
 """Below this share of use a network without findings may be left out of the table."""
 BAR_WIDTH = 8
 WIDE_ENOUGH_FOR_BARS = 72
@@ -43,7 +43,7 @@ def render_glance(
     headline = Text.assemble((assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
     parts: list[RenderableType] = [headline]
     if assessment.accounts:
-        parts += ["", _Table(assessment, glyphs, everything)]
+        parts += ["", _ResponsiveTable(assessment, glyphs, everything)]
     if assessment.findings:
         parts += ["", *(_finding(finding) for finding in assessment.findings)]
     parts += ["", Text(_footer(snapshot, now), style="dim")]
@@ -51,7 +51,7 @@ def render_glance(
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _ResponsiveTable:
     """The table of networks, drawn when the width is known: on a narrow terminal the bars give way."""
 
     assessment: Assessment
@@ -60,15 +60,15 @@ class _Table:
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         bars = BAR_WIDTH if options.max_width >= WIDE_ENOUGH_FOR_BARS else 0
-        yield _table(self.assessment, self.glyphs, bars, everything=self.everything)
+        yield _build_table(self.assessment, self.glyphs, bars, everything=self.everything)
 
 
-def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: bool) -> RenderableType:
+def _build_table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: bool) -> RenderableType:
     worst = severities(assessment.findings)
     accounts = [
         account
         for place, account in enumerate(assessment.accounts)
-        if everything or place < ROWS or worst.get(account.network.name) or share_of(account) >= LITTLE
+        if everything or place < ROWS or worst.get(account.network.name) or share_of(account) >= LOW_USE
     ]
     lines = [
         line
@@ -99,7 +99,7 @@ def _table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: boo
     hidden_count = len(assessment.accounts) - len(accounts)
     if not hidden_count:
         return table
-    more = f"  {glyphs.more} {hidden_count} more, all under {percent(LITTLE)} (--all shows them)"
+    more = f"  {glyphs.more} {hidden_count} more, all under {percent(LOW_USE)} (--all shows them)"
     return Group(table, Text(more, style="dim"))
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
-from console.operations.stack_removal.steps import LeakCount, LeakVerdict, Proof
+from console.operations.stack_removal.steps import LeakComparison, LeakCount, LeakVerdict
 from console.swarm.model import ObjectKind, StackObject
 from console.text import duration, listed, plural
 
@@ -79,7 +79,9 @@ def interrupted_lines(outcomes: tuple[RemovalOutcome, ...], command: str) -> Ite
         yield f"  To finish: {command}"
 
 
-def exit_code(outcomes: tuple[RemovalOutcome, ...], proof: Proof, absent: tuple[str, ...] = ()) -> int:
+def exit_code(
+    outcomes: tuple[RemovalOutcome, ...], proof: LeakComparison, absent: tuple[str, ...] = ()
+) -> int:
     """Return 0 where all was removed, 1 something kept, leaked or absent, 2 unfinished, 3 unknown."""
     states = {outcome.state for outcome in outcomes}
     if RemovalState.UNKNOWN in states:
@@ -94,7 +96,7 @@ def exit_code(outcomes: tuple[RemovalOutcome, ...], proof: Proof, absent: tuple[
 
 
 def render_removal(
-    outcomes: tuple[RemovalOutcome, ...], proof: Proof, again: str, absent: tuple[str, ...] = ()
+    outcomes: tuple[RemovalOutcome, ...], proof: LeakComparison, again: str, absent: tuple[str, ...] = ()
 ) -> RenderableType:
     """Return the end of a removal as something to print; `again` is the command that finishes it, or nothing.
 
@@ -159,7 +161,7 @@ def _add(table: Table, outcome: RemovalOutcome) -> None:
     table.add_row(Text(outcome.stack), state, Text("\n").join(lines))
 
 
-def _proof_lines(proof: Proof) -> list[Text]:
+def _proof_lines(proof: LeakComparison) -> list[Text]:
     if not proof.before:
         return [Text("the stacks used no network that remains")]
     rows = [
@@ -177,7 +179,7 @@ def _count(count: LeakCount) -> str:
 
 
 def as_json(
-    outcomes: tuple[RemovalOutcome, ...], proof: Proof, host: str, absent: tuple[str, ...] = ()
+    outcomes: tuple[RemovalOutcome, ...], proof: LeakComparison, host: str, absent: tuple[str, ...] = ()
 ) -> str:
     """Return the end of a removal as one JSON document, ASCII only, with a newline at its end.
 

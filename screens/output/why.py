@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.evidence import Evidence, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, ServiceStatus
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from console.text import plural
@@ -29,7 +29,7 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
     explanations = [
         explained_service
         for explained_service in answer.services
-        if explained_service.explanation.standing is not ServiceStanding.RUNS or is_one
+        if explained_service.explanation.standing is not ServiceStatus.RUNS or is_one
     ]
     parts: list[RenderableType] = [headline]
     for explained_service in explanations:

@@ -1,7 +1,7 @@
 """Why services do not run, for a pane: one row for each, and the explanation of one."""
 
 from console.diagnosis.values import Severity
-from console.diagnosis.why.evidence import Evidence, ServiceStanding
+from console.diagnosis.why.evidence import Evidence, ServiceStatus
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
@@ -9,22 +9,22 @@ from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, 
 Where = tuple[str, str]
 """What a command needs before and after it to reach the same engine."""
 STANDING_TONES = {
-    ServiceStanding.RUNS: DIM,
-    ServiceStanding.CONVERGING: WARN,
-    ServiceStanding.UNKNOWN: UNKNOWN,
-    ServiceStanding.HELD_UP: BAD,
+    ServiceStatus.RUNS: DIM,
+    ServiceStatus.CONVERGING: WARN,
+    ServiceStatus.UNKNOWN: UNKNOWN,
+    ServiceStatus.HELD_UP: BAD,
 }
 STANDING_WORDS = {
-    ServiceStanding.RUNS: "runs",
-    ServiceStanding.CONVERGING: "converging",
-    ServiceStanding.UNKNOWN: "unknown",
-    ServiceStanding.HELD_UP: "HELD UP",
+    ServiceStatus.RUNS: "runs",
+    ServiceStatus.CONVERGING: "converging",
+    ServiceStatus.UNKNOWN: "unknown",
+    ServiceStatus.HELD_UP: "HELD UP",
 }
 STANDING_SEVERITIES = {
-    ServiceStanding.RUNS: Severity.OK,
-    ServiceStanding.CONVERGING: Severity.WARNING,
-    ServiceStanding.UNKNOWN: Severity.UNKNOWN,
-    ServiceStanding.HELD_UP: Severity.CRITICAL,
+    ServiceStatus.RUNS: Severity.OK,
+    ServiceStatus.CONVERGING: Severity.WARNING,
+    ServiceStatus.UNKNOWN: Severity.UNKNOWN,
+    ServiceStatus.HELD_UP: Severity.CRITICAL,
 }
 FIELD_WIDTH = 26
 _WHOSE = {
@@ -51,9 +51,9 @@ def _row(explained_service: ServiceExplanation) -> Row:
         explained_service.service.id,
         (
             (f"{STANDING_WORDS[own.standing]:10} ", tone),
-            (f"{tasks:>5}  ", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
-            (explained_service.service.name, DIM if own.standing is ServiceStanding.RUNS else STRONG),
-            (f"  {own.verdict}", DIM if own.standing is ServiceStanding.RUNS else PLAIN),
+            (f"{tasks:>5}  ", DIM if own.standing is ServiceStatus.RUNS else PLAIN),
+            (explained_service.service.name, DIM if own.standing is ServiceStatus.RUNS else STRONG),
+            (f"  {own.verdict}", DIM if own.standing is ServiceStatus.RUNS else PLAIN),
         ),
         explained_service,
         STANDING_SEVERITIES[own.standing],
@@ -73,7 +73,7 @@ def explanation(explained_service: ServiceExplanation, where: Where) -> tuple[Pa
         ),
         paragraph(own.meaning),
     ]
-    if own.standing is not ServiceStanding.RUNS:
+    if own.standing is not ServiceStatus.RUNS:
         paragraphs.append(paragraph(_WHOSE[own.is_address_problem], DIM))
     if own.advice or own.command:
         paragraphs.append(EMPTY)

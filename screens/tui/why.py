@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.evidence import ServiceStanding, last_lines
+from console.diagnosis.why.evidence import ServiceStatus, last_lines
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer, explain
 from console.errors import UsageError
 from console.journal.matching import LogEvent
@@ -158,7 +158,7 @@ class WhyScreen(ConsoleScreen):
     def network_id(self) -> str:
         """The fullest of its networks, where it waits for an address; nothing else."""
         service, snapshot = self.current_service, self.monitor_state.snapshot.value
-        if service is None or snapshot is None or service.explanation.standing is ServiceStanding.RUNS:
+        if service is None or snapshot is None or service.explanation.standing is ServiceStatus.RUNS:
             return ""
         if not service.explanation.is_address_problem:
             return ""

@@ -9,7 +9,7 @@ from console.addresses.accounting import EarlierLeaks, NetworkAccount, SubnetAcc
 from console.addresses.leaks import (
     AllocatorGeneration,
     Census,
-    Count,
+    EngineLeakCount,
     Leak,
     LeakCertainty,
     LeakEntry,
@@ -182,7 +182,7 @@ def test_what_cannot_be_excluded_is_said() -> None:
 
 def counted_before(*entries: LeakEntry) -> EarlierLeaks:
     """Return that the engine counted two a minute ago, and what was seen leaking."""
-    counts = {("id-proxy", IPv4Network("10.0.1.0/28")): Count(2, NOW - timedelta(minutes=1))}
+    counts = {("id-proxy", IPv4Network("10.0.1.0/28")): EngineLeakCount(2, NOW - timedelta(minutes=1))}
     return EarlierLeaks(entries=entries, counts=counts)
 
 

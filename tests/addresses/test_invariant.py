@@ -10,8 +10,8 @@ from console.addresses.accounting import EarlierLeaks, account
 from console.addresses.leaks import (
     AllocatorGeneration,
     Census,
-    Count,
     Counts,
+    EngineLeakCount,
     LeakCertainty,
     LeakEntry,
     LeakEvidence,
@@ -101,7 +101,7 @@ def entries(draw: st.DrawFn) -> tuple[LeakEntry, ...]:
 def counts(draw: st.DrawFn) -> Counts:
     """Return what the engine counted before."""
     return {
-        (each, IPv4Network(f"10.0.1.0/{draw(st.integers(26, 32))}")): Count(
+        (each, IPv4Network(f"10.0.1.0/{draw(st.integers(26, 32))}")): EngineLeakCount(
             draw(st.integers(0, 70)), LONG_AGO
         )
         for each in draw(st.sets(st.sampled_from(NETWORKS)))

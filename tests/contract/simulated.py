@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.server import serve_in_thread
 from tests.contract.world import IMAGE, World
 
@@ -14,7 +14,7 @@ from tests.contract.world import IMAGE, World
 @contextmanager
 def simulated_world(api_version: str = "1.41") -> Iterator[World]:
     """Start an empty simulated swarm of one manager, and end it."""
-    identity = Identity(api_version, host="simulated", images=frozenset({IMAGE}))
+    identity = EngineInfo(api_version, host="simulated", images=frozenset({IMAGE}))
     engine = SimulatedEngine(identity, datetime(2026, 6, 1, tzinfo=UTC))
     with tempfile.TemporaryDirectory(prefix="simulated-") as directory:
         socket = Path(directory) / "engine.sock"

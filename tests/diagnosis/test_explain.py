@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
-from console.diagnosis.why.evidence import ServiceStanding, last_lines, lines_of
+from console.diagnosis.why.evidence import ServiceStatus, last_lines, lines_of
 from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
 from console.diagnosis.why.explain import CAUSES, ServiceExplanation, explain
 from console.errors import Unknown, UsageError
@@ -41,7 +41,7 @@ def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:
     assert (told.cause, told.certainty, told.standing) == (
         "no-vip",
         Confidence.CERTAIN,
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
     )
     assert told.is_address_problem
     assert told.verdict == "no free address for its virtual IP on proxy"
@@ -61,7 +61,7 @@ def test_a_virtual_ip_and_no_task_address_is_told_apart() -> None:
 def test_a_task_that_has_only_just_begun_does_not_make_a_full_network_the_cause() -> None:
     own = replace(app(), virtual_ips=service(APP, (PROXY, "10.0.1.6")).virtual_ips)
     told = why([own, *crowd(4)], [replace(WAITING, since=ago(1))], [SMALL])
-    assert (told.cause, told.standing) == ("not-converged", ServiceStanding.CONVERGING)
+    assert (told.cause, told.standing) == ("not-converged", ServiceStatus.CONVERGING)
 
 
 def test_where_leaks_are_unknown_a_long_wait_is_likely_exhaustion_and_a_short_one_is_nothing() -> None:
@@ -70,7 +70,7 @@ def test_where_leaks_are_unknown_a_long_wait_is_likely_exhaustion_and_a_short_on
     assert value(told, "leaked").startswith("unknown: This engine does not report")
     assert value(told, "free") == "at most 253"
     young = why([app(has_vip=False, updated=ago(10))], [replace(WAITING, since=ago(10))])
-    assert (young.cause, young.standing) == ("not-converged", ServiceStanding.CONVERGING)
+    assert (young.cause, young.standing) == ("not-converged", ServiceStatus.CONVERGING)
 
 
 def test_where_the_engine_counts_and_there_is_room_the_network_is_not_blamed() -> None:
@@ -95,7 +95,7 @@ def test_the_line_of_another_service_is_nobodys_evidence() -> None:
     said = event(f"Failed allocation for service {OBJECT}", NO_VIP)
     assert why([app()], [one()], lines={OBJECT: said}).cause == "well"
     told = why([app(has_vip=False, updated=ago(5))], [], lines={OBJECT: said})
-    assert told.standing is ServiceStanding.CONVERGING
+    assert told.standing is ServiceStatus.CONVERGING
 
 
 def test_lines_from_before_the_allocator_began_anew_count_no_more() -> None:
@@ -151,7 +151,7 @@ def test_an_error_that_only_quotes_exhaustion_is_not_exhaustion(quoted: str, aro
 )  # fmt: skip
 def test_what_is_not_about_addresses_says_so(tasks: list[Task], cause: str, words: str) -> None:
     told = why([app()], tasks)
-    assert (told.cause, told.standing, told.certainty) == (cause, ServiceStanding.HELD_UP, Confidence.CERTAIN)
+    assert (told.cause, told.standing, told.certainty) == (cause, ServiceStatus.HELD_UP, Confidence.CERTAIN)
     assert words in told.verdict
     assert told.is_address_problem is False
     assert "This is not an address problem" in told.meaning
@@ -180,7 +180,7 @@ def test_a_task_that_runs_after_failures_is_believed_after_a_minute() -> None:
     told = why([app()], [back, *ended])
     assert (told.cause, told.certainty) == ("crash-loop", Confidence.LIKELY)
     well = why([app()], [replace(back, since=ago(90), created=ago(91)), *ended])
-    assert (well.cause, well.standing) == ("well", ServiceStanding.RUNS)
+    assert (well.cause, well.standing) == ("well", ServiceStatus.RUNS)
     assert "3 tasks of it ended by themselves" in well.meaning
 
 
@@ -205,7 +205,7 @@ def test_what_ends_well_every_few_minutes_is_well() -> None:
 
 def test_a_first_failure_is_not_yet_a_loop() -> None:
     told = why([app()], failures("task: non-zero exit (3)", count=1, code=3))
-    assert (told.cause, told.standing) == ("failed-once", ServiceStanding.CONVERGING)
+    assert (told.cause, told.standing) == ("failed-once", ServiceStatus.CONVERGING)
 
 
 def test_a_neighbour_that_waits_for_an_address_is_named_as_a_possible_cause() -> None:
@@ -222,7 +222,7 @@ def test_networks_that_are_gone_or_have_no_subnet_are_the_cause() -> None:
     told = why([app(has_vip=False)], [WAITING], [network("proxy", driver="")])
     assert (told.cause, told.certainty) == ("network-without-subnet", Confidence.CERTAIN)
     young = network("proxy", driver="", created=ago(2))
-    assert why([app(has_vip=False)], [WAITING], [young]).standing is ServiceStanding.CONVERGING
+    assert why([app(has_vip=False)], [WAITING], [young]).standing is ServiceStatus.CONVERGING
 
 
 def test_a_network_of_the_nodes_own_is_not_gone() -> None:
@@ -234,32 +234,32 @@ def test_a_network_of_the_nodes_own_is_not_gone() -> None:
 @pytest.mark.parametrize(
     ("own", "tasks", "cause", "standing"),
     [
-        (app(), [one()], "well", ServiceStanding.RUNS),
-        (app(replicas=0), [], "no-replicas", ServiceStanding.RUNS),
-        (app(replicas=0), [one(desired_state="remove")], "stopping", ServiceStanding.CONVERGING),
-        (app(update_state="updating"), [one()], "updating", ServiceStanding.CONVERGING),
-        (app(update_state="paused"), [one()], "update-paused", ServiceStanding.HELD_UP),
-        (app(update_state="rollback_started"), [one()], "updating", ServiceStanding.CONVERGING),
-        (app(update_state="rollback_completed"), [one()], "well", ServiceStanding.RUNS),
-        (app(), [one(state="preparing", since=ago(70))], "preparing", ServiceStanding.CONVERGING),
-        (app(), [one(state="preparing", since=ago(4000))], "preparing", ServiceStanding.HELD_UP),
-        (app(), [one(state="starting", since=ago(5))], "starting", ServiceStanding.CONVERGING),
-        (app(replicas=2), [one()], "not-converged", ServiceStanding.HELD_UP),
-        (app(replicas=2, updated=ago(3)), [one()], "not-converged", ServiceStanding.CONVERGING),
-        (app(mode="global", replicas=None), [], "no-node-for-global", ServiceStanding.HELD_UP),
-        (app(mode="global", replicas=None), [one(slot=0)], "well", ServiceStanding.RUNS),
+        (app(), [one()], "well", ServiceStatus.RUNS),
+        (app(replicas=0), [], "no-replicas", ServiceStatus.RUNS),
+        (app(replicas=0), [one(desired_state="remove")], "stopping", ServiceStatus.CONVERGING),
+        (app(update_state="updating"), [one()], "updating", ServiceStatus.CONVERGING),
+        (app(update_state="paused"), [one()], "update-paused", ServiceStatus.HELD_UP),
+        (app(update_state="rollback_started"), [one()], "updating", ServiceStatus.CONVERGING),
+        (app(update_state="rollback_completed"), [one()], "well", ServiceStatus.RUNS),
+        (app(), [one(state="preparing", since=ago(70))], "preparing", ServiceStatus.CONVERGING),
+        (app(), [one(state="preparing", since=ago(4000))], "preparing", ServiceStatus.HELD_UP),
+        (app(), [one(state="starting", since=ago(5))], "starting", ServiceStatus.CONVERGING),
+        (app(replicas=2), [one()], "not-converged", ServiceStatus.HELD_UP),
+        (app(replicas=2, updated=ago(3)), [one()], "not-converged", ServiceStatus.CONVERGING),
+        (app(mode="global", replicas=None), [], "no-node-for-global", ServiceStatus.HELD_UP),
+        (app(mode="global", replicas=None), [one(slot=0)], "well", ServiceStatus.RUNS),
         (app(mode="replicated-job", replicas=None),
-         [one(state="complete", desired_state="complete", exit_code=0)], "done", ServiceStanding.RUNS),
+         [one(state="complete", desired_state="complete", exit_code=0)], "done", ServiceStatus.RUNS),
         (app(mode="replicated-job", replicas=None),
-         [one(state="running", desired_state="complete")], "well", ServiceStanding.RUNS),
+         [one(state="running", desired_state="complete")], "well", ServiceStatus.RUNS),
         (app(restart="none"), [one(state="failed", desired_state="shutdown", exit_code=1)],
-         "ended", ServiceStanding.HELD_UP),
+         "ended", ServiceStatus.HELD_UP),
         (app(restart="none"), [one(state="complete", desired_state="shutdown", exit_code=0)],
-         "done", ServiceStanding.RUNS),
+         "done", ServiceStatus.RUNS),
     ],
 )  # fmt: skip
 def test_what_is_under_way_or_well(
-    own: Service, tasks: list[Task], cause: str, standing: ServiceStanding
+    own: Service, tasks: list[Task], cause: str, standing: ServiceStatus
 ) -> None:
     told = why([own], tasks)
     assert (told.cause, told.standing) == (cause, standing)
@@ -270,11 +270,11 @@ def test_what_cannot_be_read_is_unknown_and_never_well() -> None:
     gone = Unknown("The engine did not answer.")
     for part in ("engine", "services", "tasks"):
         answer = explain(snapshot(_without(seen, part, gone)), Thresholds(), (APP,))
-        assert answer.standing is ServiceStanding.UNKNOWN
+        assert answer.standing is ServiceStatus.UNKNOWN
         assert "did not answer" in answer.headline
     waiting = _without(swarm([], [app(has_vip=False)], [WAITING]), "networks", gone)
     (told,) = explain(snapshot(waiting), Thresholds(), (APP,)).services
-    assert (told.explanation.cause, told.explanation.standing) == ("networks-unread", ServiceStanding.UNKNOWN)
+    assert (told.explanation.cause, told.explanation.standing) == ("networks-unread", ServiceStatus.UNKNOWN)
 
 
 def _without(state: SwarmState, part: str, why_not: Unknown) -> SwarmState:

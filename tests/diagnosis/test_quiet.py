@@ -12,7 +12,7 @@ from console.diagnosis.quiescence.values import (
     QuiescenceVerdict,
 )
 from console.errors import Unknown, known
-from console.settings import Quiet
+from console.settings import QuiescenceSettings
 from console.swarm.model import Node
 from tests.support.quiet import EVERYTHING, RULES, RUNS, WEB, check, crash_loop, judged, names, of_web
 from tests.support.swarms import HERE, NOW, ago, service, swarm, task
@@ -295,7 +295,7 @@ def test_managers_must_be_reachable_and_one_must_lead() -> None:
 def test_stacks_are_checked_only_where_some_are_allowed() -> None:
     state = swarm(services=[service("warm-keycloak_app"), service("ghost_app")])
     assert check("stacks", state).state is CheckState.UNCHECKED
-    allowed = replace(RULES, settings=Quiet(stacks=("warm-*", "traefik")))
+    allowed = replace(RULES, settings=QuiescenceSettings(stacks=("warm-*", "traefik")))
     found = check("stacks", state, rules=allowed)
     assert (found.state, names(found)) == (CheckState.BUSY, ["ghost"])
 

@@ -16,7 +16,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.host.activity import Inapplicable, Login, Own, SystemdJob, Timer, Unit
+from console.host.activity import Inapplicable, Login, OwnProcess, SystemdJob, Timer, Unit
 from tests.support.hosts import OWN, activity, process
 from tests.support.quiet import RULES, RUNS, WEB, change, check, crash_loop, judged, names, of_web, seen
 from tests.support.swarms import LONG_AGO, NOW, ago, service, swarm, task
@@ -169,7 +169,7 @@ def test_a_host_check_that_has_no_meaning_here_does_not_block_unless_it_was_aske
     assert (wanted.state, wanted.is_lasting) == (CheckState.UNKNOWN, True)
     assert check("jobs", jobs=Unknown("systemctl failed")).state is CheckState.UNKNOWN
     assert (
-        judged(swarm(), own=Own(1, "", ""), jobs=(SystemdJob("x", "start", "waiting"),)).report.verdict
+        judged(swarm(), own=OwnProcess(1, "", ""), jobs=(SystemdJob("x", "start", "waiting"),)).report.verdict
         is QuiescenceVerdict.BUSY
     )
 

@@ -16,7 +16,7 @@ from console.diagnosis.quiescence.values import (
     QuiescenceVerdict,
 )
 from console.errors import Unknown
-from console.settings import Quiet, Thresholds
+from console.settings import QuiescenceSettings, Thresholds
 from console.swarm.model import SwarmState, Task
 from tests.support.quiet import RUNS, WEB, judged, names, of_web, seen
 from tests.support.swarms import NOW, ago, engine, swarm, task
@@ -57,7 +57,7 @@ def snapshots(
 
 
 def rules(dwell_s: float) -> QuiescenceRules:
-    return QuiescenceRules(Quiet(), Thresholds(), dwell_s)
+    return QuiescenceRules(QuiescenceSettings(), Thresholds(), dwell_s)
 
 
 PERIODS_S = (6.0, 7.5, 11.0, 59.0, 64.0, 110.0, 500.0)

@@ -1,10 +1,10 @@
 import pytest
 
 from console.diagnosis.quiescence.host import ancestors, command_of, deploy_tools, matches
-from console.settings import Quiet
+from console.settings import QuiescenceSettings
 from tests.support.hosts import OWN, process
 
-PATTERNS = Quiet().deploy_tools
+PATTERNS = QuiescenceSettings().deploy_tools
 
 
 def tools(*argv: str) -> list[str]:

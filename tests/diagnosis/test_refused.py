@@ -8,8 +8,8 @@ from console.addresses.accounting import account
 from console.diagnosis.findings.networks import find_unallocated_networks
 from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting_deploys
 from console.diagnosis.values import Finding
-from console.diagnosis.why.evidence import ServiceStanding, last_lines
-from console.journal.matching import LogEvent, Recogniser
+from console.diagnosis.why.evidence import ServiceStatus, last_lines
+from console.journal.matching import LogEvent, LogMatcher
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
 from tests.journal.lines import entry, line
@@ -37,7 +37,7 @@ def test_dockerds_own_reason_is_quoted_and_nothing_is_called_full() -> None:
     told = why([app(has_vip=False, id=OBJECT)], [], lines={OBJECT: event(INIT, TAKEN)})
     assert (told.cause, told.standing, told.is_address_problem) == (
         "allocation-refused",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         True,
     )
     assert "Address already in use" in told.verdict
@@ -74,7 +74,7 @@ def test_the_reason_stands_though_the_task_that_waits_for_it_is_logged_later() -
 def test_what_an_agent_said_does_not_hide_what_the_manager_said() -> None:
     reason = event(INIT, TAKEN)
     tail = f" module=node/agent/taskmanager node.id={'d' * 25} service.id={OBJECT} task.id={'b' * 25}"
-    agent = Recogniser().recognise(entry(line("fatal task error", "no such network: proxy", tail)))
+    agent = LogMatcher().recognise(entry(line("fatal task error", "no such network: proxy", tail)))
     assert isinstance(agent, LogEvent)
     assert agent.ids["service"] == OBJECT
     assert last_lines([reason, agent])[OBJECT] is reason

@@ -11,8 +11,8 @@ import pytest
 from console.diagnosis.quiescence.values import QuiescenceRules, QuiescenceVerdict
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
 from console.errors import Unknown
-from console.host.activity import HostActivity, Inapplicable, Own
-from console.settings import Quiet, SnapshotSettings, Thresholds
+from console.host.activity import HostActivity, Inapplicable, OwnProcess
+from console.settings import QuiescenceSettings, SnapshotSettings, Thresholds
 from console.swarm.events import EventGap, Listening, StreamItem
 from console.swarm.model import Event, SwarmState
 from tests.support.hosts import OWN, activity
@@ -69,7 +69,7 @@ class World:
         self.time.passed_s += min(self.look_takes_s, deadline_s)
         return self.state_at(self.time.passed_s)
 
-    def own(self) -> Own:
+    def own(self) -> OwnProcess:
         return OWN
 
     async def take(self) -> HostActivity:
@@ -96,7 +96,7 @@ def event(name: str = "web") -> Event:
 
 
 async def wait(world: World, dwell_s: float = 60, timeout_s: float = 900) -> list[Progress]:
-    rules = QuiescenceRules(Quiet(), Thresholds(), dwell_s)
+    rules = QuiescenceRules(QuiescenceSettings(), Thresholds(), dwell_s)
     states = wait_for_quiet(
         WaitDependencies(world, world, world), world.time, rules, SnapshotSettings(), timeout_s
     )
@@ -137,7 +137,7 @@ async def test_what_is_heard_in_between_begins_the_time_anew_though_no_look_saw_
 
 async def test_a_change_is_told_at_once_and_not_only_at_the_next_look() -> None:
     world = World(Time(), told=((0.0, Listening()), (32.0, event())))
-    rules = QuiescenceRules(replace(Quiet(), poll_s=15), Thresholds(), 60)
+    rules = QuiescenceRules(replace(QuiescenceSettings(), poll_s=15), Thresholds(), 60)
     states = [
         each
         async for each in wait_for_quiet(

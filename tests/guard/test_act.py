@@ -16,7 +16,7 @@ from console.guard.policy import decide
 from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
-from console.settings import Guard, Quiet, Settings, SnapshotSettings
+from console.settings import Guard, QuiescenceSettings, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -27,7 +27,7 @@ from tests.support.model_time import ModelTime
 SETTINGS = Settings(
     snapshot=SnapshotSettings(settle_s=0.5),
     # Long enough in the engine's time that its events arrive meanwhile in the machine's, however busy that is.
-    quiet=Quiet(dwell_s=15, deploy_tools=("no-such-tool",)),
+    quiet=QuiescenceSettings(dwell_s=15, deploy_tools=("no-such-tool",)),
     guard=Guard(recovery_s=120),
 )
 ALLOWED = GuardOptions("proxy", may_restart=True)

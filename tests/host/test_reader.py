@@ -12,7 +12,7 @@ from console.errors import HostError, Unknown
 from console.host.activity import Inapplicable
 from console.host.lock_probe import holder_of_lock
 from console.host.reader import HostPaths, HostReader
-from console.settings import Quiet
+from console.settings import QuiescenceSettings
 
 
 @contextmanager
@@ -65,12 +65,12 @@ def places(folder: Path, *, systemd: bool) -> HostPaths:
 
 
 async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_path: Path) -> None:
-    found = await HostReader(Quiet(), 5, places(tmp_path, systemd=False)).take()
+    found = await HostReader(QuiescenceSettings(), 5, places(tmp_path, systemd=False)).take()
     assert found.jobs == Inapplicable("systemd does not run on this machine.")
     assert found.units == Inapplicable("No units are configured.")
     assert not isinstance(found.processes, Unknown | Inapplicable)
     assert found.lock_holder == ""
-    wanted = Quiet(units=("deploy-*",), timers=("sweep.timer",))
+    wanted = QuiescenceSettings(units=("deploy-*",), timers=("sweep.timer",))
     found = await HostReader(wanted, 5, places(tmp_path, systemd=False)).take()
     assert isinstance(found.units, Inapplicable)
     assert found.units.is_configured
@@ -79,7 +79,7 @@ async def test_without_systemd_its_checks_have_no_meaning_unless_asked_for(tmp_p
 
 
 async def test_with_a_systemd_that_does_not_answer_they_are_unknown(tmp_path: Path) -> None:
-    wanted = Quiet(units=("deploy-*",), timers=("sweep.timer",))
+    wanted = QuiescenceSettings(units=("deploy-*",), timers=("sweep.timer",))
     found = await HostReader(wanted, 5, places(tmp_path, systemd=True)).take()
     assert found.jobs == Unknown("systemctl fails within 5 s")
     assert found.units == found.timers == found.jobs
@@ -88,7 +88,7 @@ async def test_with_a_systemd_that_does_not_answer_they_are_unknown(tmp_path: Pa
 
 async def test_the_run_that_holds_the_lock_is_not_told_of_itself(tmp_path: Path) -> None:
     with held(tmp_path / "lock", "this run"):
-        survey = HostReader(Quiet(), 5, places(tmp_path, systemd=False))
+        survey = HostReader(QuiescenceSettings(), 5, places(tmp_path, systemd=False))
         assert (await survey.take()).lock_holder == "this run"
-        survey = HostReader(Quiet(), 5, places(tmp_path, systemd=False), holds_lock=True)
+        survey = HostReader(QuiescenceSettings(), 5, places(tmp_path, systemd=False), holds_lock=True)
         assert isinstance((await survey.take()).lock_holder, Inapplicable)

@@ -5,7 +5,7 @@ import pytest
 
 from console.host.who import Who, who_runs_this
 
-SAY = "import os; from console.host.audit import who_runs_this; print(who_runs_this(os.environ))"
+SAY = "import os; from console.host.who import who_runs_this; print(who_runs_this(os.environ))"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from console.diagnosis.findings.sources import find_log_failures
 from console.diagnosis.why.exhaustion import EXHAUSTION_SIGNATURES
 from console.guard.shortage import REFUSALS
 from console.journal.failures import ALL_SIGNATURES, FAILURES
-from console.journal.matching import LogEvent, Recogniser, UnexplainedError
+from console.journal.matching import LogEvent, LogMatcher, UnexplainedError
 from console.journal.signatures import SIGNATURES, LogSeverity
 from console.journal.summary import Summary, describe, objects_at_fault, summarise
 from console.journal.values import Batch
@@ -27,7 +27,7 @@ def summary_of(*lines: str) -> Summary:
 
 
 def recognised(text: str) -> LogEvent:
-    found = Recogniser().recognise(entry(text))
+    found = LogMatcher().recognise(entry(text))
     assert isinstance(found, LogEvent), text
     return found
 
@@ -116,7 +116,7 @@ def test_what_no_manager_would_write_is_no_failed_allocation() -> None:
         line("task allocation failure", "x", tail=" module=node node.id=somewhere"),
         line("could not start", "task allocation failure"),
     ):
-        assert not isinstance(Recogniser().recognise(entry(text)), LogEvent), text
+        assert not isinstance(LogMatcher().recognise(entry(text)), LogEvent), text
 
 
 RELEASES = [
@@ -140,7 +140,7 @@ def test_a_network_that_never_had_addresses_has_none_to_give_back() -> None:
     text = line(
         f"Failed during network free for network {N}", f"could not get networker state for network {N}"
     )
-    assert isinstance(Recogniser().recognise(entry(text)), UnexplainedError)
+    assert isinstance(LogMatcher().recognise(entry(text)), UnexplainedError)
 
 
 AGENTS = [
@@ -207,7 +207,7 @@ def test_a_second_ingress_network_is_logged_as_a_message_alone() -> None:
     )
     assert recognised(text).signature.id == "allocation-second-ingress"
     assert isinstance(
-        Recogniser().recognise(entry(line("Cannot allocate ingress network of my own"))), UnexplainedError
+        LogMatcher().recognise(entry(line("Cannot allocate ingress network of my own"))), UnexplainedError
     )
 
 

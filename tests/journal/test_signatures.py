@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.journal.matching import LogEvent, Recogniser, UnexplainedError, match_line
+from console.journal.matching import LogEvent, LogMatcher, UnexplainedError, match_line
 from console.journal.parsing import parse_line
 from console.journal.signatures import SIGNATURES, SUPPRESSION, Signature
 from tests.journal.journals import NEW, OLD
@@ -30,7 +30,7 @@ from tests.journal.lines import (
 
 def found(message: str) -> tuple[str, dict[str, str]] | None:
     """Return the signature of a line that is not the first of its stream, and the identifiers in it."""
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     recogniser.recognise(entry(f"{TIME} level=info msg=before"))
     event = recogniser.recognise(entry(message))
     return (event.signature.id, dict(event.ids)) if isinstance(event, LogEvent) else None
@@ -88,7 +88,7 @@ BARE = {
 
 @pytest.mark.parametrize(("path", "column"), [(OLD, 0), (NEW, 1)], ids=["20.10.24", "28.5.2"])
 def test_every_line_that_dockerd_wrote_has_its_signature(path: Path, column: int) -> None:
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     events = [recogniser.recognise(entry(each)) for each in path.read_text().splitlines()]
     counts = Counter(each.signature.id for each in events if isinstance(each, LogEvent))
     assert counts == {key: each[column] for key, each in SEEN.items() if each[column]}
@@ -214,12 +214,12 @@ def test_what_the_real_engine_said_about_a_command_of_that_text_is_unexplained()
         assert lines
         for each in lines:
             assert match_line(parse_line(each)) is None
-            assert isinstance(Recogniser().recognise(entry(each)), UnexplainedError)
+            assert isinstance(LogMatcher().recognise(entry(each)), UnexplainedError)
 
 
 @pytest.mark.parametrize("text", [VIP_LINE, "panic: x", "goroutine 1 [running]:"])
 def test_the_rest_of_a_line_that_journald_cut_is_no_line(text: str) -> None:
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     assert recogniser.recognise(entry(f"{TIME} level=info msg=before")) is None
     recogniser.recognise(entry(f'{TIME} level=error msg="long', line_break="line-max"))
     assert not isinstance(recogniser.recognise(entry(text)), LogEvent)
@@ -231,18 +231,18 @@ def test_the_rest_of_a_line_that_journald_cut_is_no_line(text: str) -> None:
 
 
 def test_the_first_line_read_of_a_stream_is_not_believed_to_be_a_crash() -> None:
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     assert recogniser.recognise(entry("panic: x")) is None
     assert isinstance(recogniser.recognise(entry("goroutine 1 [running]:")), LogEvent)
 
 
 def test_an_error_that_journald_cut_is_counted_as_unexplained() -> None:
-    event = Recogniser().recognise(entry(f'{TIME} level=error msg="half', line_break="line-max"))
+    event = LogMatcher().recognise(entry(f'{TIME} level=error msg="half', line_break="line-max"))
     assert isinstance(event, UnexplainedError)
 
 
 def test_unexplained_errors_that_differ_in_names_only_are_alike() -> None:
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     texts = [f'{TIME} level=error msg="Failed to find network {each} on node {NODE}"' for each in (N, R)]
     first, second = (recogniser.recognise(entry(each)) for each in texts)
     assert isinstance(first, UnexplainedError)
@@ -251,15 +251,15 @@ def test_unexplained_errors_that_differ_in_names_only_are_alike() -> None:
 
 
 def test_text_is_clean_before_it_leaves() -> None:
-    event = Recogniser().recognise(entry(f'{TIME} level=error msg="\x1b[2J\u202e"'))
+    event = LogMatcher().recognise(entry(f'{TIME} level=error msg="\x1b[2J\u202e"'))
     assert isinstance(event, UnexplainedError)
     assert event.text == "\\x1b[2J\\u202e"
-    known = Recogniser().recognise(entry(VIP_LINE.replace("time=", "time=\u202e")))
+    known = LogMatcher().recognise(entry(VIP_LINE.replace("time=", "time=\u202e")))
     assert known is None or known.text.isprintable()
 
 
 def test_many_streams_do_not_fill_the_memory() -> None:
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     for number in range(5000):
         recogniser.recognise(entry(VIP_LINE, stream=str(number)))
     assert len(recogniser._streams) <= 256

@@ -13,8 +13,8 @@ from console.diagnosis.quiescence.values import QuiescenceVerdict
 from console.diagnosis.values import Severity
 from console.monitor.monitor import Monitor, Sources
 from console.monitor.values import MonitorState
-from console.settings import Quiet, Settings
-from console.simulator.engine import Identity, SimulatedEngine
+from console.settings import QuiescenceSettings, Settings
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once, remove_services
 from console.swarm.client import EngineConnection
 from tests.support.engines import Simulation, simulation
@@ -25,7 +25,7 @@ APP = (Part("app", ("proxy",), replicas=2, grace_s=2.0),)
 
 
 def a_swarm(api: str, subnet: str = "10.0.1.0/24") -> SimulatedEngine:
-    engine = SimulatedEngine(Identity(api))
+    engine = SimulatedEngine(EngineInfo(api))
     config = {"Driver": "default", "Config": [{"Subnet": subnet}]}
     engine.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True, "IPAM": config})
     deploy(engine, "traefik", (Part("app", ("proxy",), is_internal=False),))
@@ -326,7 +326,7 @@ async def until_it_answers(socket: Path, *, is_up: bool) -> None:
 
 
 async def test_quiet_is_judged_at_the_same_snapshots(simulated: Simulation) -> None:
-    settled = Settings(quiet=Quiet(dwell_s=5))
+    settled = Settings(quiet=QuiescenceSettings(dwell_s=5))
     async with simulated_monitor(simulated.host, simulated.running, settings=settled) as watched:
         monitor_state = await watched.until(
             lambda monitor_state: verdict(monitor_state) is QuiescenceVerdict.QUIET

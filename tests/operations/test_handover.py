@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import Declined, EngineError
 from console.operations.reclaim.handover import WORKER_FOR_S, Ending, Handover
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -27,7 +27,7 @@ MARK = "this-machine/77"
 def three(leader: str = "two") -> SimulatedEngine:
     """Three managers; `one` is asked."""
     others = [("two", "manager"), ("three", "manager")]
-    return SimulatedEngine(Identity("1.52", host="one"), NOW, others=others, leader=leader)
+    return SimulatedEngine(EngineInfo("1.52", host="one"), NOW, others=others, leader=leader)
 
 
 class Steps(EngineChanger):

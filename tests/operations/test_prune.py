@@ -1,6 +1,6 @@
 """Which overlays are removed because nobody uses them, on a simulated swarm."""
 
-from console.operations.prune import KEEP_LABEL, Keep, PruneResult, prunable, prune
+from console.operations.prune import KEEP_LABEL, PruneExclusions, PruneResult, prunable, prune
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -8,7 +8,7 @@ from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.engines import simulation
 
-KEEP = Keep(("proxy", "shared-*"), 3600)
+KEEP = PruneExclusions(("proxy", "shared-*"), 3600)
 
 
 async def pruned(engine: SimulatedEngine, *names: str) -> tuple[list[str], PruneResult]:

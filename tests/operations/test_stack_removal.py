@@ -12,8 +12,8 @@ from console.concurrency import together
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import GONE_AFTER_S, RemovalOutcome, RemovalState, StackRemoval
 from console.operations.stack_removal.steps import (
+    LeakComparison,
     LeakVerdict,
-    Proof,
     count_nothing,
     engine_count,
     networks_to_watch,
@@ -284,7 +284,7 @@ async def test_the_engines_own_count_proves_it_where_there_is_one(host: Host) ->
     prove = engine_count(EngineReader(host.connection), host.time, SnapshotSettings())
     before = await prove(watched)
     await host.remove("web")
-    proof = Proof(before, await prove(watched))
+    proof = LeakComparison(before, await prove(watched))
     counts = [each.leaked for each in (*proof.before, *proof.after)]
     if host.running.model.identity.api >= (1, 52):
         assert (counts, proof.verdict) == ([2, 2], LeakVerdict.NO_LEAK)

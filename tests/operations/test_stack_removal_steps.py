@@ -7,9 +7,9 @@ from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, Retaine
 from console.operations.stack_removal.steps import MARGIN_S as HIDDEN_MARGIN_S
 from console.operations.stack_removal.steps import (
     HiddenTasks,
+    LeakComparison,
     LeakCount,
     LeakVerdict,
-    Proof,
     RemovalStep,
     networks_to_watch,
     next_step,
@@ -232,4 +232,4 @@ def counts(*leaked: int | None) -> tuple[LeakCount, ...]:
 def test_a_proof_claims_nothing_that_was_not_counted(
     before: tuple[LeakCount, ...], after: tuple[LeakCount, ...], verdict: LeakVerdict
 ) -> None:
-    assert Proof(before, after).verdict is verdict
+    assert LeakComparison(before, after).verdict is verdict

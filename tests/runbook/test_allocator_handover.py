@@ -8,7 +8,7 @@ import pytest
 from console.errors import Declined, StepFailed
 from console.host.identity import machine_id
 from console.runbook.contracts import Answer
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
 from tests.simulator.swarms import a_network, a_service
@@ -21,7 +21,7 @@ NAME = "allocator.handover"
 @pytest.fixture
 def host() -> Iterator[Bench]:
     others = [("two", "manager"), ("three", "manager")]
-    engine = SimulatedEngine(Identity("1.52", host="one"), NOW, others=others, leader="two")
+    engine = SimulatedEngine(EngineInfo("1.52", host="one"), NOW, others=others, leader="two")
     a_service(engine, a_network(engine), name="traefik", replicas=3, constraint="node.role==manager")
     engine.advance(10.0)
     with bench(engine) as ready:

@@ -13,7 +13,7 @@ from console.runbook.run.decisions import (
     question_view,
     stop_question,
 )
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunState
 from tests.support.runs import Flags, PaperRun
 
@@ -36,9 +36,7 @@ def test_an_answer_names_what_was_shown() -> None:
 
 @pytest.mark.parametrize("typed", ["", "PROXY", "confirm", "undo", "retry", "proxy now", "confirm="])
 def test_anything_else_is_no_answer_and_what_is_one_is_said(typed: str) -> None:
-    assert parse_answer(ASKED, typed) == (
-        "That is not an answer. Type proxy to go on, or skip REASON, or stop."
-    )
+    assert parse_answer(ASKED, typed) == ("Wrong word. Type proxy to go on, or skip REASON, or stop.")
 
 
 def test_a_step_is_skipped_with_a_reason() -> None:
@@ -66,7 +64,7 @@ def test_nothing_but_the_word_confirms(typed: str) -> None:
 
 @pytest.fixture
 def asking() -> PaperRun:
-    run = PaperRun((StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),), Flags())
+    run = PaperRun((StepHeader("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),), Flags())
     run.write(events.Asked("swap", 1, events.QuestionKind.GO_AHEAD, "d1", "proxy", CHOICES))
     return run
 

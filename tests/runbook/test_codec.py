@@ -7,7 +7,7 @@ import pytest
 from console.errors import HostError
 from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
-from console.settings import Quiet, Settings, SnapshotSettings
+from console.settings import QuiescenceSettings, Settings, SnapshotSettings
 from tests.support.runs import ALICE, header
 
 
@@ -46,7 +46,9 @@ def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:
 
 
 def test_a_run_keeps_its_settings() -> None:
-    settings = Settings("web", snapshot=SnapshotSettings(settle_s=0), quiet=Quiet(stacks=("warm-*",)))
+    settings = Settings(
+        "web", snapshot=SnapshotSettings(settle_s=0), quiet=QuiescenceSettings(stacks=("warm-*",))
+    )
     began = events.Began(
         header(settings=settings, variables={"deep": [{"text": "\ud800", "none": None}]}), (), ALICE
     )

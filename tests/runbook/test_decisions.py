@@ -5,13 +5,15 @@ import pytest
 from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunState, StepState
 from tests.support.runs import Flags, PaperRun
 
-SAFE = StepHead("safe", "Safe", "test.do", Effect.READ, may_retry=True)
-FIRM = StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
-LAST = StepHead("last", "Last", "manual", Effect.CHANGE, no_undo_because="Only you can.", is_checkpoint=True)
+SAFE = StepHeader("safe", "Safe", "test.do", Effect.READ, may_retry=True)
+FIRM = StepHeader("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
+LAST = StepHeader(
+    "last", "Last", "manual", Effect.CHANGE, no_undo_because="Only you can.", is_checkpoint=True
+)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events as run_events
 from console.runbook.run.codec import kind_of, to_json
 from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.replay import replay
 from console.runbook.run.view import RunView
 from console.runbook.runner.starting import abandon, decide, resume
@@ -25,7 +25,7 @@ from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.log import append_if_allowed
 from tests.support.runs import ALICE, START, header, runner_lock
 
-HEADS = (StepHead("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
+HEADS = (StepHeader("swap", "Swap", "test.do", Effect.CHANGE, needs_word=True),)
 FOUND = CheckResult(Answer.NO, "It is not done.")
 INTENDED = run_events.Intended("swap", 1, Call("test.do"), "digest", FOUND)
 STARTED = run_events.RunnerStarted(1, header().boot_id, "0")

@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.header import StepHead
-from console.runbook.run.next_action import Await, Rest
+from console.runbook.run.header import StepHeader
+from console.runbook.run.next_action import Await, Idle
 from console.runbook.run.replay import replay
 from console.runbook.run.view import RunState, RunView, StepState
 from tests.support.runs import ALICE, Flags, PaperRun, lives_of
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> tuple[StepHead, ...]:
+def steps(draw: st.DrawFn) -> tuple[StepHeader, ...]:
     heads = []
     for number in range(draw(st.integers(1, 5))):
         effect = draw(st.sampled_from(list(Effect)))
         may_retry = effect is Effect.READ or draw(st.booleans())
         heads.append(
-            StepHead(
+            StepHeader(
                 f"s{number}",
                 f"Step {number}",
                 "test.do",
@@ -37,7 +37,7 @@ def steps(draw: st.DrawFn) -> tuple[StepHead, ...]:
     return tuple(heads)
 
 
-def blind_steps(heads: tuple[StepHead, ...]) -> st.SearchStrategy[frozenset[str]]:
+def blind_steps(heads: tuple[StepHeader, ...]) -> st.SearchStrategy[frozenset[str]]:
     return st.frozensets(st.sampled_from([each.id for each in heads]))
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_seen_is_done_again_only_when_the_operator_says_so(data: 
 @given(st.data())
 def test_what_fails_and_is_to_be_undone_is_undone_wherever_it_is_killed(data: st.DataObject) -> None:
     heads = data.draw(steps())
-    last = StepHead("last", "The last", "test.do", Effect.CHANGE, on_failure=OnFailure.UNDO)
+    last = StepHeader("last", "The last", "test.do", Effect.CHANGE, on_failure=OnFailure.UNDO)
     crashes = data.draw(st.frozensets(st.integers(1, 120), max_size=4))
     run = PaperRun((*heads, last), Flags(failing={"last": 1000}), crash_at=crashes)
     view = run.view
@@ -191,11 +191,11 @@ def test_what_is_done_is_undone_from_any_step_on_wherever_it_is_killed(data: st.
 
 def test_a_runner_that_crashes_at_startup_three_times_in_a_row_is_started_again_only_by_an_operator() -> None:
     run = PaperRun(
-        (StepHead("s0", "Step 0", "test.do", Effect.READ),), Flags(), crash_at=frozenset({2, 4, 6})
+        (StepHeader("s0", "Step 0", "test.do", Effect.READ),), Flags(), crash_at=frozenset({2, 4, 6})
     )
     lives = lives_of(run)
     assert [next(lives) for _ in range(3)] == [None, None, None]
-    assert isinstance(next(lives), Rest)
+    assert isinstance(next(lives), Idle)
     assert run.view.stop_reason is not None
     assert run.view.stop_reason.sentence == "The runner crashed 3 times at startup."
     assert run.world.history == []

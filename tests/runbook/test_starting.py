@@ -11,14 +11,14 @@ from console.host.detached import DetachedProgram, UnitExists
 from console.host.lock import maintenance_lock
 from console.runbook.language.values import Effect
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.runner.starting import STARTED_WITHIN_S, Starter, ensure_runner
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
 from tests.support.clocks import Hours
 from tests.support.runs import ALICE, START, header
 
-HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 TAKEN = UnitExists("The unit vipconsole-run-x.service still exists.")
 RUN = header().run_id
 

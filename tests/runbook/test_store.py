@@ -13,7 +13,7 @@ from console.clock import SystemClock
 from console.errors import Declined, HostError, StoreFailed, UsageError
 from console.runbook.language.values import Effect
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunView
 from console.runbook.store import database
 from console.runbook.store.folders import (
@@ -29,7 +29,7 @@ from console.runbook.store.log import RunLog, append_if_allowed
 from console.runbook.store.output import LINES_KEPT, Output, beat, last_lines, pulse_age_s
 from tests.support.runs import ALICE, START, header
 
-HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE),)
+HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE),)
 IN_A_SMALL_FILESYSTEM = """
 set -e
 mount -t tmpfs -o size=6m none "$1"
@@ -42,6 +42,7 @@ from console.runbook.run import events
 from console.runbook.store.folders import create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.folders import hold_reserve
+from tests.runbook.test_store import began
 from tests.support.runs import START
 
 def fill(path):

@@ -14,7 +14,7 @@ from console.host.lock import maintenance_lock
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunState, StoredRun
 from console.runbook.runner.starting import abandon, decide, resume
 from console.runbook.store import database
@@ -33,7 +33,7 @@ from tests.support.clocks import QuickClock
 from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header
 
-HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 FOUND = CheckResult(Answer.NO, "It is not done.")
 ASKED = events.Asked(
     "only",

@@ -18,7 +18,7 @@ from console.runbook.actions.wait import QuiescentParameters, SwarmQuiescent
 from console.runbook.contracts import Blocking
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import StoredRun
 from console.runbook.run.waits import MOST_ROWS, OTHERS, Waiting
 from console.runbook.runner.context import NoChanges, StepContext
@@ -39,7 +39,7 @@ from tests.support.frames import compare_body, frame_of
 from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state, settle
 from tests.support.runs import ALICE, START, header
 
-CALM = StepHead("calm", "Quiet", "swarm.quiescent", Effect.READ)
+CALM = StepHeader("calm", "Quiet", "swarm.quiescent", Effect.READ)
 NOISY_S = 300.0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from tests.screens.test_one_verdict import RUN, a_run, parked_by
 from tests.simulator.swarms import a_network
@@ -31,7 +31,7 @@ def someone() -> Iterator[Operator]:
 @pytest.fixture
 def running() -> Iterator[Simulation]:
     others = [("two", "manager"), ("three", "manager")]
-    model = SimulatedEngine(Identity("1.41", host="one"), NOW, others=others, leader="two")
+    model = SimulatedEngine(EngineInfo("1.41", host="one"), NOW, others=others, leader="two")
     a_network(model)
     deploy(model, "web", (Part("app", ("proxy",)),))
     model.advance(20)

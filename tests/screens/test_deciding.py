@@ -15,7 +15,7 @@ from console.host.lock import maintenance_lock
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events as run_events
 from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.view import Decision, RunState, StoredRun
 from console.runbook.runner import starting
 from console.runbook.runner.starting import Progress, decide
@@ -29,7 +29,7 @@ from tests.support.clocks import QuickClock
 from tests.support.console_driver import ConsoleDriver, console
 from tests.support.runs import ALICE, START, header
 
-HEADS = (StepHead("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
 GO_AHEAD = run_events.Asked(
     "only",
     1,
@@ -129,7 +129,7 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
         await shown.press("o", "r")
         await shown.press("a", *["enter"] * 30)
         for wrong in ("yes", "Word", "undo", "confirm"):
-            assert "That is not an answer. Type word to go on" in await case.type(wrong)
+            assert "Wrong word. Type word to go on" in await case.type(wrong)
         assert "Skipping a step needs a reason" in await case.type("skip")
         assert shown.app.focused is not None
         shown.app.focused.post_message(events.Paste("word\n"))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
-from console.operations.reclaim.plan import ReclaimPlan, Way
+from console.operations.reclaim.plan import ReclaimMethod, ReclaimPlan
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.swarm.model import SwarmState
@@ -99,7 +99,7 @@ def test_of_a_reclaim(
     behind: tuple[str, ...],
 ) -> None:
     async def plan(*_: object) -> tuple[SwarmState, ReclaimPlan]:
-        return swarm(), ReclaimPlan(Way.RESTART, "It costs something.", (), "", "")
+        return swarm(), ReclaimPlan(ReclaimMethod.RESTART, "It costs something.", (), "", "")
 
     async def done(*_: object) -> reclaim.ReclaimResult:
         return reclaim.ReclaimResult("dockerd was restarted.", not behind, behind)
@@ -125,7 +125,7 @@ def test_of_a_census_that_could_not_be_kept(small: Simulation) -> None:
     assert "censuses" in said.err
 
 
-STEP = StepHead("only", "Only", "test.do", Effect.CHANGE)
+STEP = StepHeader("only", "Only", "test.do", Effect.CHANGE)
 CALL = Call("exec", {})
 ASKED = events.Asked(
     "only", 1, events.QuestionKind.GO_AHEAD, "digest", "", (events.Choice.CONFIRM, events.Choice.STOP)

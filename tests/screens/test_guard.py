@@ -8,7 +8,7 @@ import pytest
 from console.clock import SystemClock
 from console.host.identity import machine_id
 from console.operations.probes import ProbeOwner, probe_spec
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.server import serve_in_thread
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.changes import operator
@@ -119,7 +119,7 @@ def test_a_need_that_is_no_number_is_wrong_usage(need: str) -> None:
 
 def three(leader: str) -> SimulatedEngine:
     others = [("two", "manager"), ("three", "manager")]
-    return SimulatedEngine(Identity("1.52", host="one"), NOW, others=others, leader=leader)
+    return SimulatedEngine(EngineInfo("1.52", host="one"), NOW, others=others, leader=leader)
 
 
 def test_a_single_manager_elsewhere_is_told_that_there_is_no_cure_from_here() -> None:

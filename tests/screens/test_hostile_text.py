@@ -12,7 +12,7 @@ from console.journal.summary import summarise
 from console.journal.values import Batch, JournalGap
 from console.operations.stack_removal.plan import RetainedObject
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
-from console.operations.stack_removal.steps import LeakCount, Proof
+from console.operations.stack_removal.steps import LeakComparison, LeakCount
 from console.swarm.model import ObjectKind
 from console.text import clean
 from screens.output.journal import render_journal
@@ -71,7 +71,7 @@ def test_what_is_said_of_a_removal_is_shown_as_it_is(hostile: str) -> None:
         refusals=(shown,),
         took_s=3,
     )
-    proof = Proof((LeakCount(shown, None, shown),), (LeakCount(shown, 3),))
+    proof = LeakComparison((LeakCount(shown, None, shown),), (LeakCount(shown, 3),))
     said = printed(render_removal((outcome, replace(outcome, stack="web")), proof, shown))
     # The stack; what was kept and why, what is waited for and what was refused, of both; the proof; the command.
     assert count_of(shown, said) >= 1 + 2 * 4 + 2 + 1

@@ -12,7 +12,7 @@ from console.errors import Unknown
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.events import Choice
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import Live, StepState, StepView, StoredRun
 from console.runbook.store.folders import create_run
 from screens.present.run import headline, open_question
@@ -24,8 +24,8 @@ from tests.support.clocks import QuickClock
 from tests.support.runs import ALICE, Flags, PaperRun, header
 
 HEADS = (
-    StepHead("look", "Look around", "checks.all", Effect.READ, no_undo_because="It changes nothing."),
-    StepHead(
+    StepHeader("look", "Look around", "checks.all", Effect.READ, no_undo_because="It changes nothing."),
+    StepHeader(
         "change",
         "Change it",
         "network.recreate",

@@ -18,7 +18,7 @@ from console.host.identity import boot_id, machine_id
 from console.monitor.values import MonitorState
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, create_run
 from console.simulator.engine import SimulatedEngine
@@ -31,7 +31,7 @@ from tests.support.monitors import simulated_monitor
 from tests.support.runs import ALICE, START, header
 
 RUN = header().run_id
-HEADS = (StepHead("recreate", "Recreate", "network.recreate", Effect.OUTAGE),)
+HEADS = (StepHeader("recreate", "Recreate", "network.recreate", Effect.OUTAGE),)
 BEGUN = (
     events.RunnerStarted(1, boot_id(), "0"),
     events.Intended(

@@ -4,7 +4,7 @@ import json
 
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Json
 from console.runbook.run import events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import Live, StoredRun
 from screens.output.run_report import HIDDEN, as_json, as_markdown
 from tests.support.runs import Flags, PaperRun
@@ -13,7 +13,7 @@ HUSH = "hunter2"
 
 
 def reported() -> StoredRun:
-    run = PaperRun((StepHead("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), Flags())
+    run = PaperRun((StepHeader("only", "`<b>` [x](y)", "test.do", Effect.CHANGE),), Flags())
     call = Call("exec", {"argv": ["/bin/true"], "env": {"PASSWORD": HUSH}})
     evidence: dict[str, Json] = {"services": [{"Name": "app", "Env": [HUSH], "Args": [HUSH], "ok": "shown"}]}
     before = CheckResult(Answer.NO, "It is # not.", evidence)

@@ -135,7 +135,7 @@ async def test_an_answer_is_its_whole_word_and_counts_for_the_question_that_was_
         await pilot.press("a", *"yes", "enter")
         await pilot.pause()
         assert not [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]
-        assert "That is not an answer" in "\n".join(frame_of(app))
+        assert "Wrong word" in "\n".join(frame_of(app))
         await pilot.press(*"proxy", "enter")
         await pilot.pause()
         (decided,) = [each for each in app.messages if isinstance(each, AnswerLine.Submitted)]

@@ -14,7 +14,7 @@ import pytest
 
 from console.operations.stack_removal.plan import RetainedObject, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
-from console.operations.stack_removal.steps import LeakCount, Proof
+from console.operations.stack_removal.steps import LeakComparison, LeakCount
 from console.simulator.stacks import Part, deploy
 from console.swarm.model import ObjectKind
 from screens.cli.main import main
@@ -38,7 +38,7 @@ OWN = item(ObjectKind.NETWORK, "web_internal")
 APP = service("web_app", OWN)
 APP_OBJECT = item(ObjectKind.SERVICE, "web_app")
 OTHER = service("other_app", OWN, stack="other")
-NOTHING_PROVEN = Proof((LeakCount("proxy", None, "Nobody counted."),), (LeakCount("proxy", 3),))
+NOTHING_PROVEN = LeakComparison((LeakCount("proxy", None, "Nobody counted."),), (LeakCount("proxy", 3),))
 REMOVED = RemovalOutcome("web", RemovalState.REMOVED, (APP_OBJECT, OWN), took_s=12, is_drained=True)
 KEPT = replace(
     REMOVED,
@@ -215,7 +215,7 @@ def test_the_exit_code_is_that_of_the_worst(outcomes: tuple[RemovalOutcome, ...]
 
 
 def test_a_leak_is_not_all_well() -> None:
-    assert exit_code((REMOVED,), Proof((LeakCount("proxy", 1),), (LeakCount("proxy", 2),))) == 1
+    assert exit_code((REMOVED,), LeakComparison((LeakCount("proxy", 1),), (LeakCount("proxy", 2),))) == 1
 
 
 def test_an_interruption_tells_what_is_done_and_how_to_finish() -> None:

@@ -14,7 +14,7 @@ from console.clock import Clock
 from console.errors import HostError
 from console.runbook.language.values import Effect
 from console.runbook.run import events as run_events
-from console.runbook.run.header import StepHead
+from console.runbook.run.header import StepHeader
 from console.runbook.run.view import StepView, StoredRun
 from console.runbook.runner import starting
 from console.runbook.store import database, log
@@ -24,7 +24,7 @@ from screens.cli.commands import terminal_follower
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 
-HEADS = (StepHead("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True),)
+HEADS = (StepHeader("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True),)
 CHOICES = (run_events.Choice.CONFIRM, run_events.Choice.SKIP, run_events.Choice.STOP)
 ASKED = run_events.Asked("firm", 1, run_events.QuestionKind.GO_AHEAD, "digest", "really", CHOICES)
 WITHIN_S = 100.0
@@ -131,7 +131,7 @@ def test_an_answer_to_a_question_that_has_changed_is_refused_and_the_new_one_is_
 
 def test_what_is_no_answer_is_said_with_what_is_one(terminal: Terminal, folder: Path) -> None:
     terminal.type("Really\n")
-    terminal.receive("That is not an answer. Type really to go on, or skip REASON, or stop.")
+    terminal.receive("Wrong word. Type really to go on, or skip REASON, or stop.")
     terminal.type("skip\n")
     terminal.receive("Skipping a step needs a reason.")
     assert step_of(folder).decisions == ()

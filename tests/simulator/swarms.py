@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.simulator.api import Request, Response, answer
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def a_swarm(api_version: str = "1.52", images: frozenset[str] | None = None, **more: Any) -> SimulatedEngine:
-    return SimulatedEngine(Identity(api_version, images=images), START, **more)
+    return SimulatedEngine(EngineInfo(api_version, images=images), START, **more)
 
 
 def a_network(engine: SimulatedEngine, name: str = "proxy", subnet: str = "10.0.1.0/28", **more: Any) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.filters import NO_SWARM, NOT_MANAGER
 from tests.simulator.swarms import START, a_network, a_service, a_swarm, get
 
@@ -126,7 +126,7 @@ def test_a_container_that_finds_no_address_is_refused() -> None:
 @pytest.mark.parametrize(("membership", "text"), [("none", NO_SWARM), ("worker", NOT_MANAGER)])
 def test_who_is_no_manager_shows_no_swarm(membership: str, text: str) -> None:
     engine = SimulatedEngine(
-        Identity(membership=membership), START, others=[("boss", "manager")], leader="boss"
+        EngineInfo(membership=membership), START, others=[("boss", "manager")], leader="boss"
     )
     for path in ("/services", "/tasks", "/nodes", "/swarm"):
         assert (get(engine, path).status, get(engine, path).body) == (503, {"message": text})

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from console.host.activity import HostActivity, Own, Process
+from console.host.activity import HostActivity, OwnProcess, Process
 from tests.support.swarms import LONG_AGO
 
-OWN = Own(pid=100, session="7", unit="session-7.scope")
+OWN = OwnProcess(pid=100, session="7", unit="session-7.scope")
 
 
 def process(pid: int, *argv: str, parent: int = 1, terminal: str = "") -> Process:

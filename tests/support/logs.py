@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from console.journal.matching import Recogniser
+from console.journal.matching import LogMatcher
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, JournalEntry
 from console.monitor.values import Line, Log
@@ -31,7 +31,7 @@ def log(messages: Iterable[str], *, first: int = 0, dropped: int = 0, summary: S
         entry(each, NOW - timedelta(seconds=len(texts) - place), first + place)
         for place, each in enumerate(texts)
     ]
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     lines = tuple(
         Line(
             first + place,

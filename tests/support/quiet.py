@@ -13,12 +13,12 @@ from console.diagnosis.quiescence.values import (
     ReportedChange,
 )
 from console.errors import Unknown
-from console.settings import Quiet, Thresholds
+from console.settings import QuiescenceSettings, Thresholds
 from console.swarm.model import Event, Service, SwarmState
 from tests.support.hosts import activity
 from tests.support.swarms import NOW, ago, service, snapshot, swarm, task
 
-RULES = QuiescenceRules(Quiet(), Thresholds(), 60)
+RULES = QuiescenceRules(QuiescenceSettings(), Thresholds(), 60)
 WEB = service("web")
 RUNS = task("web")
 EVERYTHING = {

@@ -14,14 +14,14 @@ from console.runbook.language.values import ActionPlan, Answer, Call, CheckResul
 from console.runbook.run import events
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.decisions import DecisionRequest, decision_for
-from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.next_action import (
     Act,
     Await,
+    Idle,
     NextAction,
     Prepare,
     Probe,
-    Rest,
     UndoStep,
     Verify,
     choose_next_action,
@@ -65,7 +65,7 @@ def step(
     **more: Any,
 ) -> StepView:
     """Return a step; with a plan, as it was prepared last."""
-    head = StepHead(name, title, "test.do", effect, no_undo_because=no_undo_because)
+    head = StepHeader(name, title, "test.do", effect, no_undo_because=no_undo_because)
     if plan is not None:
         probe = CheckResult(Answer.NO, "It is not done.")
         more["preparation"] = events.Prepared(name, 1, Call("test.do"), "digest", "", probe, plan)
@@ -110,7 +110,7 @@ class Flags:
 class PaperRun:
     """A run in a list. `crash_at` are the ticks at which its runner is killed; every event is two, every deed one."""
 
-    heads: tuple[StepHead, ...]
+    heads: tuple[StepHeader, ...]
     world: Flags
     crash_at: frozenset[int] = frozenset()
     entries: list[events.LogEntry] = field(default_factory=list)
@@ -154,7 +154,7 @@ class PaperRun:
         self.add(events.RunnerStarted(1, f"boot-{self.boots}", "0"))
         while True:
             move = choose_next_action(self.view)
-            if isinstance(move, Rest | Await):
+            if isinstance(move, Idle | Await):
                 return move
             self._perform(move)
 

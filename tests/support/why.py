@@ -6,7 +6,7 @@ from datetime import datetime
 
 from console.diagnosis.why.evidence import Explanation
 from console.diagnosis.why.explain import WhyAnswer, explain
-from console.journal.matching import LogEvent, Recogniser
+from console.journal.matching import LogEvent, LogMatcher
 from console.settings import Thresholds
 from console.swarm.model import Network, Service, Task
 from tests.journal.lines import entry, line
@@ -54,7 +54,7 @@ def failures(error: str, *, count: int = 3, state: str = "failed", code: int | N
 
 def event(message: str, error: str, *, at: datetime = LATELY) -> LogEvent:
     """Return a line of dockerd's as it is recognised."""
-    found = Recogniser().recognise(replace(entry(line(message, error)), realtime=at))
+    found = LogMatcher().recognise(replace(entry(line(message, error)), realtime=at))
     assert isinstance(found, LogEvent)
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from console.addresses.accounting import account
 from console.addresses.holders import HolderKind
 from console.errors import Unknown
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from tests.support.engines import read_swarm, simulation
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ async def test_every_address_that_the_allocator_gave_away_has_its_holder(scenari
 
 
 async def test_a_standalone_container_is_seen_although_the_engine_hides_its_task() -> None:
-    model = SimulatedEngine(Identity("1.41", images=frozenset({"box"})), START)
+    model = SimulatedEngine(EngineInfo("1.41", images=frozenset({"box"})), START)
     model.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True})
     model.advance(1)
     model.containers.start(
@@ -61,7 +61,7 @@ async def test_a_standalone_container_is_seen_although_the_engine_hides_its_task
     [("worker", "is a worker, and only managers see the swarm"), ("none", "is not part of a swarm")],
 )
 async def test_an_engine_that_sees_no_swarm_says_why(membership: str, said: str) -> None:
-    model = SimulatedEngine(Identity("1.51", membership=membership), START)
+    model = SimulatedEngine(EngineInfo("1.51", membership=membership), START)
     with simulation(model) as running:
         state = await read_swarm(running.host)
     assert isinstance(state.engine, Unknown)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.errors import Unknown, known
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
@@ -18,7 +18,7 @@ APP = (Part("app", ("proxy",), grace_s=2.0),)
 
 @pytest.fixture(params=["1.41", "1.52"])
 def simulated(request: pytest.FixtureRequest) -> Iterator[Simulation]:
-    engine = SimulatedEngine(Identity(request.param))
+    engine = SimulatedEngine(EngineInfo(request.param))
     engine.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True})
     for name in ("traefik", "ghost"):
         deploy(engine, name, APP)

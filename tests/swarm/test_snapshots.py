@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from console.errors import EngineError, EngineNotFound, MalformedReply, NotManager
-from console.simulator.engine import Identity, SimulatedEngine
+from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm import parse, parse_engine
 from console.swarm.client import EngineConnection
@@ -220,7 +220,7 @@ async def test_what_is_no_answer_is_no_snapshot(running: Simulation) -> None:
 
 
 async def test_a_worker_has_no_snapshot() -> None:
-    with simulation(SimulatedEngine(Identity("1.51", membership="worker"))) as running:
+    with simulation(SimulatedEngine(EngineInfo("1.51", membership="worker"))) as running:
         async with reader_on(running) as (reader, _):
             with pytest.raises(NotManager):
                 await reader.snapshot()

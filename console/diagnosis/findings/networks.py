@@ -176,7 +176,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 name,
                 f"{qualifier}{count} leaked on {name}",
                 f"{qualifier.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
-                f"taken in the allocator, held by nobody{_basis(subnet.leak, now)}.",
+                f"taken in the allocator, held by nobody{_evidence_clause(subnet.leak, now)}.",
                 "They return when dockerd on the leader restarts (which stops every "
                 "container there) or the leader changes. `vipconsole reclaim` offers both.",
                 tuple(str(address) for address in subnet.leak.addresses),
@@ -202,8 +202,8 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
             )
 
 
-def _basis(leak: Leak, now: datetime) -> str:
-    """Return which addresses leaked, and since when that is known, as the end of a sentence."""
+def _evidence_clause(leak: Leak, now: datetime) -> str:
+    """Return how and since when the leak is known and which addresses it took, as the end of a sentence."""
     load_balancers = leak.possibly_load_balancers
     addresses_text = listed([str(address) for address in leak.addresses], MAX_ADDRESSES)
     those = (

@@ -30,7 +30,7 @@ class WaitingService:
 
 
 @dataclass(frozen=True, slots=True)
-class NeedyService:
+class ServiceWithoutAddress:
     """A service that lacks addresses now, for however short a time."""
 
     service_id: str
@@ -41,7 +41,7 @@ class NeedyService:
     """How many it lacks on each of them: its virtual IP, and one for each of its tasks in New."""
 
 
-def needy_services(snapshot: Snapshot) -> list[NeedyService]:
+def needy_services(snapshot: Snapshot) -> list[ServiceWithoutAddress]:
     """Return the services that lack addresses, by name; probes of this program left out."""
     new: Counter[str] = Counter(
         task.service_id
@@ -53,7 +53,7 @@ def needy_services(snapshot: Snapshot) -> list[NeedyService]:
         needs = required_networks(service, snapshot)
         lacking = new[service.id] + _lacks_vip(service, needs)
         if lacking and not service.is_probe:
-            needy.append(NeedyService(service.id, service.name, needs, lacking))
+            needy.append(ServiceWithoutAddress(service.id, service.name, needs, lacking))
     return sorted(needy, key=lambda service: service.name)
 
 
@@ -120,7 +120,7 @@ def find_waiting_deploys(
     yield from _find_rejections(snapshot, by_id)
 
 
-def count_waiting(waiting: Iterable[WaitingService | NeedyService]) -> Mapping[str, int]:
+def count_waiting(waiting: Iterable[WaitingService | ServiceWithoutAddress]) -> Mapping[str, int]:
     """Return how many services wait on each network, by its ID."""
     return Counter(network_id for waiting_service in waiting for network_id in waiting_service.network_ids)
 

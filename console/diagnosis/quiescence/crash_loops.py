@@ -30,7 +30,7 @@ FAILURE_STATES = ("failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class CrashLoop:
     """Ends that follow each other."""
 
     since: datetime
@@ -44,7 +44,7 @@ class Loop:
         return (now - self.last).total_seconds() < LULLS * self.lull_s
 
 
-def find_loop(ends: Iterable[datetime], within_s: float, at_least: int = 2) -> Loop | None:
+def find_loop(ends: Iterable[datetime], within_s: float, at_least: int = 2) -> CrashLoop | None:
     """Return the last ends that came within so many seconds of each other; None where there are too few."""
     latest_first = sorted(ends, reverse=True)
     if not latest_first:
@@ -57,10 +57,10 @@ def find_loop(ends: Iterable[datetime], within_s: float, at_least: int = 2) -> L
     if len(chain) < at_least:
         return None
     lulls = [(later - earlier).total_seconds() for later, earlier in pairwise(chain)]
-    return Loop(chain[-1], chain[0], max(lulls, default=0.0))
+    return CrashLoop(chain[-1], chain[0], max(lulls, default=0.0))
 
 
-def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_s: float) -> Loop | None:
+def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_s: float) -> CrashLoop | None:
     """Return the loop in which something ends: such that it is never seen at rest for so long, or one of failures.
 
     `failures` are those of the ends that were failures. What ends well now and then, as something that works by the
@@ -81,7 +81,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ServiceHistory:
     """The history of a service since it was last changed; times are the engine's."""
 
     ends: frozenset[End] = frozenset()
@@ -93,13 +93,13 @@ class Past:
         """The last end, or None where nothing has ended."""
         return max((end.at for end in self.ends), default=None)
 
-    def loop(self, stuck_after_s: float) -> Loop | None:
+    def loop(self, stuck_after_s: float) -> CrashLoop | None:
         """Return the crash loop of its tasks, for a waiter with this dwell time."""
         failures = (end.at for end in self.ends if end.is_failure)
         return loop_of((end.at for end in self.ends), failures, stuck_after_s)
 
 
-def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Past]:
+def remember(snapshot: Snapshot, before: Mapping[str, ServiceHistory]) -> Mapping[str, ServiceHistory]:
     """Return the past of every service by its ID; jobs have none, their tasks are to end."""
     swarm = snapshot.swarm
     if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
@@ -107,20 +107,22 @@ def remember(snapshot: Snapshot, before: Mapping[str, Past]) -> Mapping[str, Pas
     tasks = tasks_by_service(swarm.tasks)
     return {
         service.id: _update_past(
-            service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, Past())
+            service, tasks.get(service.id, ()), snapshot.now, before.get(service.id, ServiceHistory())
         )
         for service in swarm.services
         if not service.is_job
     }
 
 
-def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before: Past) -> Past:
+def _update_past(
+    service: Service, tasks: Iterable[Task], now: datetime, before: ServiceHistory
+) -> ServiceHistory:
     tasks = tuple(tasks)
     new_ends = {End(task.since, task.state in FAILURE_STATES) for task in tasks if is_lost(task, service)}
     begin = max(service.updated, now - timedelta(seconds=MEMORY_S))
     ends = {end for end in before.ends | new_ends if end.at >= begin}
     if has_its_replicas(service, tasks):
-        return Past(frozenset(ends), now)
+        return ServiceHistory(frozenset(ends), now)
     complete_at = before.complete_at
     if (
         complete_at is not None
@@ -128,7 +130,7 @@ def _update_past(service: Service, tasks: Iterable[Task], now: datetime, before:
         and not any(end.at >= complete_at for end in ends)
     ):
         ends.add(End(now, is_failure=False))
-    return Past(frozenset(ends), complete_at)
+    return ServiceHistory(frozenset(ends), complete_at)
 
 
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:

@@ -9,8 +9,17 @@ from typing import TypeVar
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState
 from console.errors import Result, Unknown, known
-from console.host.activity import HostActivity, Inapplicable, Login, Own, Process, SystemdJob, Timer, Unit
-from console.settings import Quiet
+from console.host.activity import (
+    HostActivity,
+    Inapplicable,
+    Login,
+    OwnProcess,
+    Process,
+    SystemdJob,
+    Timer,
+    Unit,
+)
+from console.settings import QuiescenceSettings
 from console.text import duration
 
 _DOCKER_VALUES = frozenset(
@@ -117,7 +126,7 @@ _INTERPRETERS: Mapping[str, _Options] = {
 
 
 def deploy_tools(
-    processes: Iterable[Process], own: Own, patterns: Sequence[str]
+    processes: Iterable[Process], own: OwnProcess, patterns: Sequence[str]
 ) -> list[tuple[str, Process]]:
     """Return the processes that run one of these tools, each with the pattern that it matches.
 
@@ -256,7 +265,7 @@ def _bare(word: str) -> str:
     return name
 
 
-def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[Check, ...]:
+def check_host(activity: HostActivity, settings: QuiescenceSettings, now: datetime) -> tuple[Check, ...]:
     """Return what goes on on this host: tools, jobs, units, timers, runs, logins; `now` is by its own clock."""
     own, soon_s = activity.own, settings.timer_within_s
     return (
@@ -293,12 +302,12 @@ def check_host(activity: HostActivity, settings: Quiet, now: datetime) -> tuple[
     )
 
 
-def _tools(processes: tuple[Process, ...], own: Own, patterns: tuple[str, ...]) -> Iterator[Blocker]:
+def _tools(processes: tuple[Process, ...], own: OwnProcess, patterns: tuple[str, ...]) -> Iterator[Blocker]:
     for pattern, process in deploy_tools(processes, own, patterns):
         yield Blocker(f"{pattern} (pid {process.pid})", "runs", process.started_at)
 
 
-def _jobs(jobs: tuple[SystemdJob, ...], own: Own) -> Iterator[Blocker]:
+def _jobs(jobs: tuple[SystemdJob, ...], own: OwnProcess) -> Iterator[Blocker]:
     running = {job.unit for job in jobs if job.state == "running"}
     # Where no other job runs, those that wait do so for the one that this process is: it is what they were ordered after.
     is_waited_for = running == {own.unit}
@@ -307,7 +316,7 @@ def _jobs(jobs: tuple[SystemdJob, ...], own: Own) -> Iterator[Blocker]:
             yield Blocker(job.unit, f"has a {job.what} job ({job.state})")
 
 
-def _units(units: tuple[Unit, ...], own: Own) -> Iterator[Blocker]:
+def _units(units: tuple[Unit, ...], own: OwnProcess) -> Iterator[Blocker]:
     for unit in units:
         if unit.is_at_work and unit.name != own.unit:
             yield Blocker(unit.name, f"is {unit.state} ({unit.detail})", unit.since)

@@ -8,7 +8,7 @@ from console.diagnosis.findings.waiting import waiting_services
 from console.diagnosis.quiescence.crash_loops import (
     FAILURE_STATES,
     STOP_STATES,
-    Past,
+    ServiceHistory,
     has_its_replicas,
     runs,
     tasks_by_service,
@@ -109,7 +109,7 @@ def unsettled_since(
     if service.is_job:
         at_work = [task.since for task in tasks if _is_at_work(task)]
         return max(service.updated, min([*before, *at_work])) if at_work else None
-    past = previous.past.get(service.id, Past())
+    past = previous.past.get(service.id, ServiceHistory())
     loop = past.loop(rules.stuck_after_s)
     loop_starts = [loop.since] if loop is not None and loop.holds(now) else []
     if has_its_replicas(service, tasks) and not loop_starts:
@@ -137,7 +137,7 @@ def _condition(
     error_text = f" ({last.error})" if last and last.error else ""
     if service.is_job:
         return f"is an unfinished job{f' and has failed{error_text}' if failed_tasks else ''}"
-    if previous.past.get(service.id, Past()).loop(rules.stuck_after_s):
+    if previous.past.get(service.id, ServiceHistory()).loop(rules.stuck_after_s):
         return f"keeps {'failing' if failed_tasks else 'ending'}{error_text}, {running}{desired_text} running"
     return f"has {f'failed{error_text}, ' if failed_tasks else ''}{running}{desired_text} running"
 

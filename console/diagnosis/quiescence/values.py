@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from console.diagnosis.quiescence.crash_loops import Past
+from console.diagnosis.quiescence.crash_loops import ServiceHistory
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
 from console.host.activity import HostActivity
-from console.settings import Quiet, Thresholds
+from console.settings import QuiescenceSettings, Thresholds
 from console.swarm.model import Event
 from console.text import listed
 
@@ -119,7 +119,7 @@ class Changes:
 class QuiescenceRules:
     """What must be quiet, for how long, and what may be ignored."""
 
-    settings: Quiet
+    settings: QuiescenceSettings
     thresholds: Thresholds
     dwell_s: float
     accepted: frozenset[str] = frozenset()
@@ -141,7 +141,7 @@ class PreviousChecks:
     stopping in vain; by the engine's clock."""
     first_blocked: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """By check and name, when a blocker was seen first, by this machine's clock."""
-    past: Mapping[str, Past] = field(default_factory=dict)
+    past: Mapping[str, ServiceHistory] = field(default_factory=dict)
     """By service ID, its history."""
 
 

@@ -28,7 +28,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
-from console.host.activity import HostActivity, Inapplicable, Own
+from console.host.activity import HostActivity, Inapplicable, OwnProcess
 from console.host.identity import why_engine_is_foreign
 from console.host.reader import unavailable_activity
 from console.settings import SnapshotSettings
@@ -48,7 +48,7 @@ MIN_DEADLINE_S = 1.0
 class ActivityReader(Protocol):
     """Reads what goes on on this host, as `console.host.reader.HostReader` does."""
 
-    def own(self) -> Own:
+    def own(self) -> OwnProcess:
         """Return this process among the others."""
         ...
 

@@ -3,10 +3,10 @@
 import re
 import shlex
 
-from console.diagnosis.why.case import Case
+from console.diagnosis.why.case import ServiceContext
 from console.diagnosis.why.evidence import (
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     address_rows,
     count_rows,
     error_rows,
@@ -33,7 +33,7 @@ _EXIT_CODES = {
 }
 
 
-def failing_health_check(case: Case) -> Explanation | None:
+def failing_health_check(case: ServiceContext) -> Explanation | None:
     """The health check of its container fails, so Swarm stops it."""
     slot_and_task = next(
         ((slot, task) for slot, task in down_slots(case) if UNHEALTHY.fullmatch(task.error)), None
@@ -45,7 +45,7 @@ def failing_health_check(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "unhealthy",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN,
         f"its health check fails{failure_count_text(case, slot)}",
         "The container runs but its health check fails, so Swarm kills it and starts another one. The exit "
@@ -57,7 +57,7 @@ def failing_health_check(case: Case) -> Explanation | None:
     )
 
 
-def task_rejection(case: Case) -> Explanation | None:
+def task_rejection(case: ServiceContext) -> Explanation | None:
     """A node rejected a task, for a reason that no other cause knows."""
     slot_and_task = next(((slot, task) for slot, task in down_slots(case) if task.state == "rejected"), None)
     if slot_and_task is None:
@@ -67,7 +67,7 @@ def task_rejection(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "rejected",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN,
         f"its node rejects the task: {ending(task.error) or 'no reason given'}",
         f"The node cannot prepare the container as the service asks{failure_count_text(case, slot)}. The application has not been "
@@ -78,7 +78,7 @@ def task_rejection(case: Case) -> Explanation | None:
     )
 
 
-def completion(case: Case) -> Explanation | None:
+def completion(case: ServiceContext) -> Explanation | None:
     """Its tasks ended well and are not meant to be started again."""
     ended_tasks = [slot.newest for slot in case.slots]
     if not ended_tasks or case.running or any(task.state != "complete" for task in ended_tasks):
@@ -87,7 +87,7 @@ def completion(case: Case) -> Explanation | None:
         return None
     return Explanation(
         "done",
-        ServiceStanding.RUNS,
+        ServiceStatus.RUNS,
         Confidence.CERTAIN,
         "its tasks have completed",
         "They ended with exit code 0, and nothing starts them again.",
@@ -96,7 +96,7 @@ def completion(case: Case) -> Explanation | None:
     )
 
 
-def failure_without_restart(case: Case) -> Explanation | None:
+def failure_without_restart(case: ServiceContext) -> Explanation | None:
     """A task failed, and Swarm does not start it again."""
     failed_task = next(
         (
@@ -112,7 +112,7 @@ def failure_without_restart(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "ended",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN,
         f"its task failed and is not started again: {_end_text(failed_task)}",
         f"Its restart policy allows no further attempt.{words}",
@@ -127,7 +127,7 @@ def failure_without_restart(case: Case) -> Explanation | None:
     )
 
 
-def repeated_failure(case: Case) -> Explanation | None:
+def repeated_failure(case: ServiceContext) -> Explanation | None:
     """Its task starts, ends by itself and is started again."""
     is_job = case.service.is_job
     failing_slots = [
@@ -150,7 +150,7 @@ def repeated_failure(case: Case) -> Explanation | None:
     )
     return Explanation(
         "cannot-start" if has_never_run else "crash-loop" if count > 1 else "failed-once",
-        ServiceStanding.HELD_UP if count > 1 or has_never_run else ServiceStanding.CONVERGING,
+        ServiceStatus.HELD_UP if count > 1 or has_never_run else ServiceStatus.CONVERGING,
         Confidence.LIKELY if is_back or count == 1 else Confidence.CERTAIN,
         ("its container cannot be started: " if has_never_run else "its task ends by itself: ")
         + f"{_end_text(task)}{failure_count_text(case, slot)}",
@@ -189,7 +189,7 @@ def _end_text(task: Task) -> str:
     return f"exit code {task.exit_code}" + (f", {meaning}" if meaning else "")
 
 
-def _unless_network(case: Case, task: Task) -> tuple[bool | None, str]:
+def _unless_network(case: ServiceContext, task: Task) -> tuple[bool | None, str]:
     # An error that mentions networks or addresses is shown, and not judged.
     if any(word in task.error.lower() for word in ("network", "address", "endpoint", "sandbox")):
         return None, ""

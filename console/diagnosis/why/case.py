@@ -64,7 +64,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ServiceContext:
     """A service, with what it needs and what it has."""
 
     service: Service
@@ -186,7 +186,7 @@ def index_swarm(
     )
 
 
-def open_case(service: Service, swarm: SwarmIndex) -> Case:
+def open_case(service: Service, swarm: SwarmIndex) -> ServiceContext:
     """Return a service with its slots, its networks and what is missing of them."""
     slots: defaultdict[tuple[int, str], list[Task]] = defaultdict(list)
     for task in swarm.tasks.get(service.id, ()):
@@ -202,7 +202,7 @@ def open_case(service: Service, swarm: SwarmIndex) -> Case:
             if network.ingress and network.id not in required_ids
         ]
     places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
-    return Case(
+    return ServiceContext(
         service,
         places,
         # Nearly every cause asks for them, of every service.

@@ -9,9 +9,9 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.values import Severity
-from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.case import ServiceContext, Slot
 from console.durations import stamp
-from console.journal.matching import LogEvent, Recogniser
+from console.journal.matching import LogEvent, LogMatcher
 from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
 from console.swarm.model import Task
@@ -20,7 +20,7 @@ from console.text import duration, plural
 MAX_HOLDERS = 3
 
 
-class ServiceStanding(StrEnum):
+class ServiceStatus(StrEnum):
     """Whether a service runs, will soon, or is held up."""
 
     RUNS = "runs"
@@ -36,10 +36,10 @@ class ServiceStanding(StrEnum):
 
 
 _SEVERITIES = {
-    ServiceStanding.RUNS: Severity.OK,
-    ServiceStanding.CONVERGING: Severity.WARNING,
-    ServiceStanding.UNKNOWN: Severity.UNKNOWN,
-    ServiceStanding.HELD_UP: Severity.CRITICAL,
+    ServiceStatus.RUNS: Severity.OK,
+    ServiceStatus.CONVERGING: Severity.WARNING,
+    ServiceStatus.UNKNOWN: Severity.UNKNOWN,
+    ServiceStatus.HELD_UP: Severity.CRITICAL,
 }
 
 
@@ -60,7 +60,7 @@ class Explanation:
 
     cause: str
     """Stable name of the cause, for machines."""
-    standing: ServiceStanding
+    standing: ServiceStatus
     certainty: Confidence
     verdict: str
     """The cause in a few words, without the service's name."""
@@ -76,7 +76,7 @@ class Explanation:
 
 def lines_of(batch: Batch) -> Mapping[str, LogEvent]:
     """Return the last lines of a reading of dockerd's journal; see `last_lines`."""
-    recogniser = Recogniser()
+    recogniser = LogMatcher()
     events = (recogniser.recognise(entry) for entry in batch.entries)
     return last_lines(event for event in events if isinstance(event, LogEvent))
 
@@ -116,19 +116,19 @@ def _is_cause(event: LogEvent) -> bool:
     )
 
 
-def task_name(case: Case, task: Task) -> str:
+def task_name(case: ServiceContext, task: Task) -> str:
     """Return the name by which `docker service ps` shows a task."""
     node = case.swarm.nodes.get(task.node_id)
     return f"{case.service.name}.{task.slot or (node.hostname if node else task.node_id[:12])}"
 
 
-def node_name(case: Case, task: Task) -> str:
+def node_name(case: ServiceContext, task: Task) -> str:
     """Return the name of the node of a task, or the beginning of its ID where it is not listed."""
     node = case.swarm.nodes.get(task.node_id)
     return node.hostname if node else task.node_id[:12]
 
 
-def failure_count_text(case: Case, slot: Slot) -> str:
+def failure_count_text(case: ServiceContext, slot: Slot) -> str:
     """Return how often tasks of a slot failed, as `, 3 times in 32 s`; nothing for a single time."""
     failures = slot.failures(case.now)
     if len(failures) < 2:
@@ -137,7 +137,7 @@ def failure_count_text(case: Case, slot: Slot) -> str:
     return f", {plural(len(failures), 'time')} in {duration(case.age_s(first))}"
 
 
-def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
+def count_rows(case: ServiceContext, slot: Slot) -> tuple[Evidence, ...]:
     """Return how many failed tasks of a slot are listed, where there are several."""
     count = len(slot.failures(case.now))
     if count < 2:
@@ -149,28 +149,28 @@ def count_rows(case: Case, slot: Slot) -> tuple[Evidence, ...]:
     return (Evidence(subject, "failures", value),)
 
 
-def network_name(case: Case, network_id: str) -> str:
+def network_name(case: ServiceContext, network_id: str) -> str:
     """Return a network's name, or the beginning of its ID where it is not listed."""
     network = case.swarm.networks.get(network_id)
     return network.name if network else network_id[:12]
 
 
-def task_row(case: Case, task: Task, field: str, value: str) -> Evidence:
+def task_row(case: ServiceContext, task: Task, field: str, value: str) -> Evidence:
     """Return a fact about a task of the case."""
     return Evidence(f"task {task_name(case, task)}", field, value)
 
 
-def service_row(case: Case, field: str, value: str) -> Evidence:
+def service_row(case: ServiceContext, field: str, value: str) -> Evidence:
     """Return a fact about the service of the case."""
     return Evidence(f"service {case.service.name}", field, value)
 
 
-def state_row(case: Case, task: Task) -> Evidence:
+def state_row(case: ServiceContext, task: Task) -> Evidence:
     """Return the state of a task, and since when."""
     return task_row(case, task, "Status.State", f"{task.state} for {duration(case.age_s(task.since))}")
 
 
-def error_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+def error_rows(case: ServiceContext, task: Task) -> tuple[Evidence, ...]:
     """Return what a task ended with: its error, and its container's exit code where there was a container."""
     rows = [task_row(case, task, "Status.State", task.state)]
     if task.error:
@@ -180,7 +180,7 @@ def error_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
     return tuple(rows)
 
 
-def address_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+def address_rows(case: ServiceContext, task: Task) -> tuple[Evidence, ...]:
     """Return the addresses that a task was given."""
     addresses = [
         f"{attachment.addresses[0]} on {network_name(case, attachment.network_id)}"
@@ -190,7 +190,7 @@ def address_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
     return (task_row(case, task, "NetworksAttachments", ", ".join(addresses) or "none"),)
 
 
-def vip_rows(case: Case) -> tuple[Evidence, ...]:
+def vip_rows(case: ServiceContext) -> tuple[Evidence, ...]:
     """Return which virtual IPs the service has, and which networks it needs one on."""
     has = [
         f"{virtual_ip.address} on {network_name(case, virtual_ip.network_id)}"
@@ -203,7 +203,7 @@ def vip_rows(case: Case) -> tuple[Evidence, ...]:
     )
 
 
-def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
+def network_rows(case: ServiceContext, account: NetworkAccount) -> tuple[Evidence, ...]:
     """Return how a network's addresses are used, as far as known, and by whom."""
     subject = f"network {account.network.name}"
     qualifier = "at least " if account.missing else ""
@@ -220,7 +220,7 @@ def network_rows(case: Case, account: NetworkAccount) -> tuple[Evidence, ...]:
     )
 
 
-def _holders(case: Case, account: NetworkAccount) -> str:
+def _holders(case: ServiceContext, account: NetworkAccount) -> str:
     counts: Counter[str] = Counter()
     for _, holders in account.holders():
         for owner in dict.fromkeys(

@@ -6,10 +6,10 @@ from console.addresses.accounting import NetworkAccount
 from console.causes.registry import cause_of
 from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.findings.waiting import most_likely_full
-from console.diagnosis.why.case import Case
+from console.diagnosis.why.case import ServiceContext
 from console.diagnosis.why.evidence import (
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     error_rows,
     line_rows,
     network_rows,
@@ -54,7 +54,7 @@ class _Shortage:
         return self.account.free_at_most == 0
 
 
-def full_network(case: Case) -> Explanation | None:
+def full_network(case: ServiceContext) -> Explanation | None:
     """A network has no free address for the service's virtual IP, or for a task: dockerd or the account says so."""
     shortage = _shortage(case)
     if shortage is None or not (shortage.is_full or shortage.line is not None):
@@ -63,7 +63,7 @@ def full_network(case: Case) -> Explanation | None:
     return _explanation(case, shortage, certainty)
 
 
-def network_perhaps_full(case: Case) -> Explanation | None:
+def network_perhaps_full(case: ServiceContext) -> Explanation | None:
     """The service has waited for long, and addresses of a network are scarce or may have leaked."""
     shortage = _shortage(case)
     if shortage is None:
@@ -76,7 +76,7 @@ def network_perhaps_full(case: Case) -> Explanation | None:
     return _explanation(case, shortage, Confidence.LIKELY)
 
 
-def node_without_address(case: Case) -> Explanation | None:
+def node_without_address(case: ServiceContext) -> Explanation | None:
     """A task was rejected because its node has no load-balancer address on one of the service's networks."""
     task = _last_without_attachment(case)
     if task is None:
@@ -94,7 +94,7 @@ def node_without_address(case: Case) -> Explanation | None:
     now = f" {_count_text(accounts)}" if roomy else ""
     return Explanation(
         "node-without-address",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN if full or is_said else Confidence.LIKELY,
         f"its node has no load-balancer address{where}",
         "A node needs one address on each network of its tasks, and this node has none: a "
@@ -111,11 +111,11 @@ def node_without_address(case: Case) -> Explanation | None:
     )
 
 
-def _node_without_attachment(case: Case, task: Task, accounts: list[NetworkAccount]) -> Explanation:
+def _node_without_attachment(case: ServiceContext, task: Task, accounts: list[NetworkAccount]) -> Explanation:
     """Return the same error where the engine's own count shows that no network is full."""
     return Explanation(
         "node-without-attachment",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.POSSIBLE,
         "its node is not attached to one of its networks, and none of them is exhausted now",
         f"{_count_text(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
@@ -139,7 +139,7 @@ def _count_text(accounts: list[NetworkAccount]) -> str:
     return f"The engine counts {counts}, so nothing is exhausted now."
 
 
-def _shortage(case: Case) -> _Shortage | None:
+def _shortage(case: ServiceContext) -> _Shortage | None:
     for_vip = case.without_vip
     waiting = [task for task in case.new_tasks if case.age_s(task.since) >= _passing_s(case)]
     if not for_vip and not waiting:
@@ -162,11 +162,11 @@ def _shortage(case: Case) -> _Shortage | None:
     return _Shortage(scarcest, bool(for_vip), line, len(named_candidates or candidates) == 1, max(since))
 
 
-def _passing_s(case: Case) -> float:
+def _passing_s(case: ServiceContext) -> float:
     return min(PASSING_S, case.thresholds.new_task_s)
 
 
-def _explanation(case: Case, shortage: _Shortage, certainty: Confidence) -> Explanation:
+def _explanation(case: ServiceContext, shortage: _Shortage, certainty: Confidence) -> Explanation:
     account, name = shortage.account, shortage.account.network.name
     resource = "virtual IP" if shortage.for_vip else "task"
     rows = vip_rows(case)
@@ -184,7 +184,7 @@ def _explanation(case: Case, shortage: _Shortage, certainty: Confidence) -> Expl
     )
     return Explanation(
         "no-vip" if shortage.for_vip else "no-task-address",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         certainty,
         f"no free address for its {resource} on {name}",
         f"{log_text}{_account_text(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
@@ -218,7 +218,7 @@ def _glance(accounts: list[NetworkAccount]) -> str:
     return " ".join(("vipconsole glance", *(account.network.name for account in accounts)))
 
 
-def _last_without_attachment(case: Case) -> Task | None:
+def _last_without_attachment(case: ServiceContext) -> Task | None:
     # Whatever stands in front; but a name or a command that quotes the error inside another one does not pass for it.
     for slot in case.active_slots:
         failures = slot.failures(case.now)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
-from console.diagnosis.why.case import Case, SwarmIndex, index_swarm, open_case
-from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStanding
+from console.diagnosis.why.case import ServiceContext, SwarmIndex, index_swarm, open_case
+from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStatus
 from console.errors import Unknown, UsageError, known
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
@@ -15,7 +15,7 @@ from console.settings import Thresholds
 from console.swarm.model import Service
 from console.text import clean, listed, near_names, plural
 
-Cause = Callable[[Case], Explanation | None]
+Cause = Callable[[ServiceContext], Explanation | None]
 
 CAUSES: tuple[Cause, ...] = (
     networks.unreadable_networks,
@@ -65,18 +65,18 @@ class WhyAnswer:
     """All that was asked for: the services in the order of their names, those that do not run first."""
 
     services: tuple[ServiceExplanation, ...]
-    standing: ServiceStanding
+    standing: ServiceStatus
     headline: str
     notes: tuple[str, ...] = ()
     """What could not be read, as sentences."""
 
 
-def worst_standing(services: tuple[ServiceExplanation, ...]) -> ServiceStanding:
+def worst_standing(services: tuple[ServiceExplanation, ...]) -> ServiceStatus:
     """Return the worst standing; runs where there is nothing."""
     return max(
         (service_explanation.explanation.standing for service_explanation in services),
         key=lambda standing: standing.severity.rank,
-        default=ServiceStanding.RUNS,
+        default=ServiceStatus.RUNS,
     )
 
 
@@ -97,7 +97,7 @@ def explain(
     for result in (state.engine, state.services, state.tasks):
         if isinstance(result, Unknown):
             return WhyAnswer(
-                (), ServiceStanding.UNKNOWN, f"The cause is not known. {result.reason}", (result.hint,)
+                (), ServiceStatus.UNKNOWN, f"The cause is not known. {result.reason}", (result.hint,)
             )
     services = known(state.services, ())
     chosen_services = choose(services, names)
@@ -186,7 +186,7 @@ def _add_waiting_neighbours(
 ) -> ServiceExplanation:
     """Return the explanation with what holds up its neighbours, where that may be its own cause."""
     own = service_explanation.explanation
-    if own.standing is ServiceStanding.RUNS or own.is_address_problem:
+    if own.standing is ServiceStatus.RUNS or own.is_address_problem:
         return service_explanation
     if not waiting:
         return service_explanation
@@ -221,7 +221,7 @@ def _headline(explanations: tuple[ServiceExplanation, ...], names: tuple[str, ..
     held_up = [
         service_explanation
         for service_explanation in explanations
-        if service_explanation.explanation.standing is not ServiceStanding.RUNS
+        if service_explanation.explanation.standing is not ServiceStatus.RUNS
     ]
     if not held_up:
         return (

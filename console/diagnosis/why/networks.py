@@ -3,11 +3,11 @@
 import shlex
 
 from console.diagnosis.findings.networks import why_unallocated
-from console.diagnosis.why.case import Case
+from console.diagnosis.why.case import ServiceContext
 from console.diagnosis.why.evidence import (
     Evidence,
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     line_rows,
     network_name,
     service_row,
@@ -23,7 +23,7 @@ ALLOCATION_SIGNATURES = frozenset(
 )
 
 
-def unreadable_networks(case: Case) -> Explanation | None:
+def unreadable_networks(case: ServiceContext) -> Explanation | None:
     """Tasks wait for addresses, and the networks could not be read."""
     is_waiting = bool(case.new_tasks) or (
         case.service.endpoint_mode == "vip" and case.service.network_ids and not case.service.virtual_ips
@@ -32,7 +32,7 @@ def unreadable_networks(case: Case) -> Explanation | None:
         return None
     return Explanation(
         "networks-unread",
-        ServiceStanding.UNKNOWN,
+        ServiceStatus.UNKNOWN,
         Confidence.POSSIBLE,
         "it waits for addresses, and the networks cannot be read",
         "Whether they are full, gone or without a subnet is not known.",
@@ -41,7 +41,7 @@ def unreadable_networks(case: Case) -> Explanation | None:
     )
 
 
-def missing_network(case: Case) -> Explanation | None:
+def missing_network(case: ServiceContext) -> Explanation | None:
     """The service names a network that no longer exists, and its tasks wait for it."""
     waiting = [task for task in case.new_tasks if case.age_s(task.since) >= PASSING_S]
     if not case.missing_networks or not waiting:
@@ -53,7 +53,7 @@ def missing_network(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "network-gone",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN if is_said or is_long else Confidence.LIKELY,
         f"its network {id_text} no longer exists",
         "The service names a network by an ID that no longer exists. A newer network with the same name does not "
@@ -66,7 +66,7 @@ def missing_network(case: Case) -> Explanation | None:
     )
 
 
-def network_without_subnet(case: Case) -> Explanation | None:
+def network_without_subnet(case: ServiceContext) -> Explanation | None:
     """A network of the service never got a subnet, so nothing on it gets an address."""
     ids_without_subnet = [
         network_id for network_id in case.needs if not case.swarm.networks[network_id].is_allocated
@@ -83,7 +83,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
     )  # fmt: skip
     return Explanation(
         "network-without-subnet",
-        ServiceStanding.CONVERGING if is_young else ServiceStanding.HELD_UP,
+        ServiceStatus.CONVERGING if is_young else ServiceStatus.HELD_UP,
         Confidence.POSSIBLE if is_young else Confidence.CERTAIN,
         f"its network {network.name} has no subnet",
         f"{network.name} exists, but Swarm gave it no addresses to hand out. {reason}",
@@ -99,7 +99,7 @@ def network_without_subnet(case: Case) -> Explanation | None:
     )
 
 
-def pending_allocations(case: Case) -> Explanation | None:
+def pending_allocations(case: ServiceContext) -> Explanation | None:
     """The service waits for its allocation, and no network of it is visibly short of addresses."""
     missing = [network_name(case, network_id) for network_id in case.without_vip]
     waited_s = max(
@@ -113,7 +113,7 @@ def pending_allocations(case: Case) -> Explanation | None:
     lacks = f"no virtual IP on {', '.join(missing)}" if missing else "no addresses for its tasks"
     return Explanation(
         "pending-allocations",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.POSSIBLE,
         f"Swarm has given it {lacks} yet",
         f"It has waited for {duration(waited_s)}, and as far as known its networks have free addresses. "

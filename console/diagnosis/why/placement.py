@@ -3,11 +3,11 @@
 import shlex
 
 from console.causes.nodes import REASONS
-from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.case import ServiceContext, Slot
 from console.diagnosis.why.evidence import (
     Evidence,
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     address_rows,
     node_name,
     service_row,
@@ -22,13 +22,13 @@ PULL_TOO_LONG_S = 900.0
 _NODES = "docker node inspect --pretty $(docker node ls -q)"
 
 
-def only_port(case: Case) -> str:
+def only_port(case: ServiceContext) -> str:
     """Return the port that can be meant where the error names none: the only one that the service publishes."""
     ports = {port.port for port in case.service.ports}
     return str(ports.pop()) if len(ports) == 1 else ""
 
 
-def holder_text(case: Case, task: Task, port: str) -> str:
+def holder_text(case: ServiceContext, task: Task, port: str) -> str:
     """Return ` by shop_web` where it is known who has the port on the node of the task; nothing elsewhere."""
     names = [service.name for service, _ in _holders(case, task, port)]
     names += [f"the container {container}" for container in _outside(case, task, port)]
@@ -37,7 +37,7 @@ def holder_text(case: Case, task: Task, port: str) -> str:
     return " by an older task of its own" if _own_tasks(case, task, port) else ""
 
 
-def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
+def port_rows(case: ServiceContext, task: Task, port: str) -> tuple[Evidence, ...]:
     """Return who has the port, or where to look where nobody in the swarm has it."""
     if not port:
         return ()
@@ -73,7 +73,7 @@ def port_rows(case: Case, task: Task, port: str) -> tuple[Evidence, ...]:
     return tuple(rows) or (Evidence(f"node {node_name(case, task)}", f"port {port}", not_found_text),)
 
 
-def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, PublishedPort]]:
+def _holders(case: ServiceContext, task: Task, port: str) -> list[tuple[Service, PublishedPort]]:
     services = known(case.swarm.snapshot.swarm.services, ())
     return [
         (service, published_port)
@@ -85,21 +85,21 @@ def _holders(case: Case, task: Task, port: str) -> list[tuple[Service, Published
     ]
 
 
-def _outside(case: Case, task: Task, port: str) -> tuple[str, ...]:
+def _outside(case: ServiceContext, task: Task, port: str) -> tuple[str, ...]:
     engine = case.swarm.snapshot.swarm.engine
     if isinstance(engine, Unknown) or task.node_id != engine.node_id or not port.isdigit():
         return ()
     return case.swarm.outside.get(int(port), ())
 
 
-def _has_task_on(case: Case, service: Service, node_id: str) -> bool:
+def _has_task_on(case: ServiceContext, service: Service, node_id: str) -> bool:
     tasks = case.swarm.tasks.get(service.id, ())
     return any(task.node_id == node_id and task.is_alive and task.container_id for task in tasks) or any(
         task.node_id == node_id and task.state == "running" for task in tasks
     )
 
 
-def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
+def _own_tasks(case: ServiceContext, task: Task, port: str) -> list[Task]:
     """Return older tasks of the service that still run on the node and publish the port there in host mode."""
     if not any(
         str(published_port.port) == port and not published_port.is_ingress
@@ -113,7 +113,7 @@ def _own_tasks(case: Case, task: Task, port: str) -> list[Task]:
     ]
 
 
-def not_an_address_problem(case: Case, *tasks: Task) -> tuple[bool | None, str]:
+def not_an_address_problem(case: ServiceContext, *tasks: Task) -> tuple[bool | None, str]:
     """Return False and a sentence where all these tasks had the addresses that they need, else that it cannot be told."""
     if tasks and not case.needs and not case.missing_networks and not case.unread:
         return False, " This is not an address problem: the service needs no address of an overlay."
@@ -129,7 +129,7 @@ def scheduling_advice(reasons: str) -> str:
     return " ".join(advice) or "See which nodes are active and ready: `docker node ls`."
 
 
-def no_node_for_global(case: Case) -> Explanation | None:
+def no_node_for_global(case: ServiceContext) -> Explanation | None:
     """A global service has no task at all: no node meets its constraints."""
     is_young = case.age_s(case.service.updated) < case.thresholds.new_task_s
     if case.service.mode != "global" or case.slots or case.without_vip or is_young:
@@ -138,7 +138,7 @@ def no_node_for_global(case: Case) -> Explanation | None:
     why = f" meets its constraints ({constraints})" if constraints else " is active and ready"
     return Explanation(
         "no-node-for-global",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.LIKELY,
         f"no node{why}",
         "A global service runs a task on every node that fits, and no node fits this one. That may be intended.",
@@ -149,7 +149,7 @@ def no_node_for_global(case: Case) -> Explanation | None:
     )
 
 
-def preparation(case: Case) -> Explanation | None:
+def preparation(case: ServiceContext) -> Explanation | None:
     """A task was given a node, which prepares it: mostly, it pulls the image."""
     early = ("assigned", "accepted", "preparing", "ready", "starting")
     tasks = [slot.newest for slot in case.active_slots if slot.newest.state in early]
@@ -168,7 +168,7 @@ def preparation(case: Case) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "preparing" if is_pulling else "starting",
-        ServiceStanding.HELD_UP if is_long else ServiceStanding.CONVERGING,
+        ServiceStatus.HELD_UP if is_long else ServiceStatus.CONVERGING,
         Confidence.LIKELY,
         f"{activity}, for {duration(age_s)}",
         "A container with a health check counts as starting until it is healthy."
@@ -185,7 +185,7 @@ def preparation(case: Case) -> Explanation | None:
     )
 
 
-def troubled_slots(case: Case) -> list[tuple[Slot, Task]]:
+def troubled_slots(case: ServiceContext) -> list[tuple[Slot, Task]]:
     """Return the slots whose last task ended by itself and that have not settled since, each with that task."""
     slots: list[tuple[Slot, Task]] = []
     for slot in case.slots:
@@ -195,6 +195,6 @@ def troubled_slots(case: Case) -> list[tuple[Slot, Task]]:
     return slots
 
 
-def down_slots(case: Case) -> list[tuple[Slot, Task]]:
+def down_slots(case: ServiceContext) -> list[tuple[Slot, Task]]:
     """Return those of the troubled slots in which nothing runs now."""
     return [pair for pair in troubled_slots(case) if pair[0].newest.state != "running"]

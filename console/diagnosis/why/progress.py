@@ -2,11 +2,11 @@
 
 import shlex
 
-from console.diagnosis.why.case import SETTLING_S, Case
+from console.diagnosis.why.case import SETTLING_S, ServiceContext
 from console.diagnosis.why.evidence import (
     Evidence,
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     service_row,
     state_row,
     vip_rows,
@@ -18,7 +18,7 @@ PAUSE_STATES = ("paused", "rollback_paused")
 """Update states in which Swarm has given up and waits for somebody."""
 
 
-def paused_update(case: Case) -> Explanation | None:
+def paused_update(case: ServiceContext) -> Explanation | None:
     """The last update, or its rollback, was paused."""
     service = case.service
     if service.update_state not in PAUSE_STATES:
@@ -27,7 +27,7 @@ def paused_update(case: Case) -> Explanation | None:
     name = shlex.quote(service.name)
     return Explanation(
         "update-paused",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.CERTAIN,
         f"its {kind} is paused",
         f"Swarm gave up half-way after a failure; {_count(case)}.",
@@ -37,14 +37,14 @@ def paused_update(case: Case) -> Explanation | None:
     )
 
 
-def stopping_tasks(case: Case) -> Explanation | None:
+def stopping_tasks(case: ServiceContext) -> Explanation | None:
     """Nothing is meant to run, and tasks are still ending."""
     ending = [task for slot in case.slots for task in slot.tasks if task.is_stopping]
     if not ending or case.active_slots:
         return None
     return Explanation(
         "stopping",
-        ServiceStanding.CONVERGING,
+        ServiceStatus.CONVERGING,
         Confidence.CERTAIN,
         f"{plural(len(ending), 'task')} {'is' if len(ending) == 1 else 'are'} stopping",
         "They hold their addresses until they have ended.",
@@ -53,13 +53,13 @@ def stopping_tasks(case: Case) -> Explanation | None:
     )
 
 
-def no_replicas(case: Case) -> Explanation | None:
+def no_replicas(case: ServiceContext) -> Explanation | None:
     """It is scaled to 0 replicas."""
     if case.service.replicas != 0 or case.active_slots:
         return None
     return Explanation(
         "no-replicas",
-        ServiceStanding.RUNS,
+        ServiceStatus.RUNS,
         Confidence.CERTAIN,
         "it is scaled to 0 replicas, so no task should run",
         "It still holds its virtual IPs.",
@@ -69,7 +69,7 @@ def no_replicas(case: Case) -> Explanation | None:
     )
 
 
-def running_update(case: Case) -> Explanation | None:
+def running_update(case: ServiceContext) -> Explanation | None:
     """An update or a rollback is under way."""
     service = case.service
     if service.update_state not in ("updating", "rollback_started"):
@@ -77,7 +77,7 @@ def running_update(case: Case) -> Explanation | None:
     kind = "an update" if service.update_state == "updating" else "a rollback"
     return Explanation(
         "updating",
-        ServiceStanding.CONVERGING,
+        ServiceStatus.CONVERGING,
         Confidence.CERTAIN,
         f"{kind} is under way",
         f"{_count(case)}.",
@@ -85,7 +85,7 @@ def running_update(case: Case) -> Explanation | None:
     )
 
 
-def healthy_service(case: Case) -> Explanation | None:
+def healthy_service(case: ServiceContext) -> Explanation | None:
     """Everything that is wanted runs."""
     desired_count = desired_tasks(case)
     if (
@@ -102,7 +102,7 @@ def healthy_service(case: Case) -> Explanation | None:
     )
     return Explanation(
         "well",
-        ServiceStanding.RUNS,
+        ServiceStatus.RUNS,
         Confidence.CERTAIN,
         f"all is well: {_count(case)}",
         f"It has its addresses, and its tasks run.{before}",
@@ -111,7 +111,7 @@ def healthy_service(case: Case) -> Explanation | None:
     )
 
 
-def no_known_cause(case: Case) -> Explanation:
+def no_known_cause(case: ServiceContext) -> Explanation:
     """It does not run as it should, and nothing above is the cause."""
     tasks = [slot.newest for slot in case.active_slots if slot.newest.state != "running"]
     ages = [case.age_s(case.service.updated), *(case.age_s(task.since) for task in tasks)]
@@ -119,7 +119,7 @@ def no_known_cause(case: Case) -> Explanation:
     name = shlex.quote(case.service.name)
     return Explanation(
         "not-converged",
-        ServiceStanding.CONVERGING if is_young else ServiceStanding.HELD_UP,
+        ServiceStatus.CONVERGING if is_young else ServiceStatus.HELD_UP,
         Confidence.LIKELY if is_young else Confidence.POSSIBLE,
         f"not converged yet: {_count(case)}",
         "It was changed a moment ago. Check again in a minute."
@@ -130,7 +130,7 @@ def no_known_cause(case: Case) -> Explanation:
     )
 
 
-def update_rows(case: Case) -> tuple[Evidence, ...]:
+def update_rows(case: ServiceContext) -> tuple[Evidence, ...]:
     """Return how the last update stands."""
     return (
         service_row(case, "UpdateStatus.State", case.service.update_state),
@@ -138,12 +138,12 @@ def update_rows(case: Case) -> tuple[Evidence, ...]:
     )
 
 
-def desired_tasks(case: Case) -> int | None:
+def desired_tasks(case: ServiceContext) -> int | None:
     """Return how many tasks are wanted, or None where only Swarm knows."""
     return case.service.replicas if case.service.mode == "replicated" else None
 
 
-def _count(case: Case) -> str:
+def _count(case: ServiceContext) -> str:
     desired_count = desired_tasks(case)
     total = len(case.active_slots) if desired_count is None else desired_count
     return f"{case.running} of {plural(total, 'task')} {'runs' if case.running == 1 else 'run'}"

@@ -2,11 +2,11 @@
 
 from console.causes.registry import cause_of
 from console.causes.values import Area, ErrorSource, Match, fill_command, fill_sentence
-from console.diagnosis.why.case import Case, Slot
+from console.diagnosis.why.case import ServiceContext, Slot
 from console.diagnosis.why.evidence import (
     Evidence,
     Explanation,
-    ServiceStanding,
+    ServiceStatus,
     address_rows,
     count_rows,
     error_rows,
@@ -43,7 +43,7 @@ _DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
 _BY_MANAGER = "constraint-enforced"
 
 
-def refused_allocation(case: Case) -> Explanation | None:
+def refused_allocation(case: ServiceContext) -> Explanation | None:
     """The service got no address, and dockerd logs another reason than a full network, or one that no table knows."""
     if not (case.without_vip or case.new_tasks):
         return None
@@ -69,7 +69,7 @@ def refused_allocation(case: Case) -> Explanation | None:
     ]
     return Explanation(
         "allocation-refused",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         line.signature.certainty,
         verdict,
         " ".join(
@@ -97,7 +97,7 @@ def reason_of(line: LogEvent) -> str:
     return parsed_line.error or parsed_line.message
 
 
-def reported_cause(case: Case) -> Explanation | None:
+def reported_cause(case: ServiceContext) -> Explanation | None:
     """A task of the service reports an error that the table of causes knows."""
     for slot, task in _tasks_with_errors(case):
         match = cause_of(task.error)
@@ -106,7 +106,7 @@ def reported_cause(case: Case) -> Explanation | None:
     return None
 
 
-def reported_error(case: Case) -> Explanation | None:
+def reported_error(case: ServiceContext) -> Explanation | None:
     """A task that has not ended reports an error that no table knows: it is shown, and not judged."""
     slot_and_task = next(
         (pair for pair in _tasks_with_errors(case) if pair[1] is pair[0].newest and pair[1].is_alive), None
@@ -116,7 +116,7 @@ def reported_error(case: Case) -> Explanation | None:
     _, task = slot_and_task
     return Explanation(
         "reported-error",
-        ServiceStanding.HELD_UP,
+        ServiceStatus.HELD_UP,
         Confidence.LIKELY,
         f"its task is {task.state} and reports an error: {ending(task.error)}",
         "Swarm tries again by itself while the error lasts. The application has not been started.",
@@ -125,13 +125,13 @@ def reported_error(case: Case) -> Explanation | None:
     )
 
 
-def missing_error_rows(case: Case, explanation: Explanation) -> tuple[Evidence, ...]:
+def missing_error_rows(case: ServiceContext, explanation: Explanation) -> tuple[Evidence, ...]:
     """Return the errors of the newest tasks that an explanation does not show, whatever their state.
 
     Where all is well, an error of a task that nobody wants any more is history.
     """
     shown_values = {row.value for row in explanation.evidence}
-    slots = case.active_slots if explanation.standing is ServiceStanding.RUNS else case.slots
+    slots = case.active_slots if explanation.standing is ServiceStatus.RUNS else case.slots
     tasks = [slot.newest for slot in slots if slot.newest.error]
     return tuple(
         task_row(case, task, "Status.Err", f'"{task.error}"')
@@ -140,7 +140,7 @@ def missing_error_rows(case: Case, explanation: Explanation) -> tuple[Evidence, 
     )[:3]
 
 
-def _tasks_with_errors(case: Case) -> list[tuple[Slot, Task]]:
+def _tasks_with_errors(case: ServiceContext) -> list[tuple[Slot, Task]]:
     """Return the tasks whose error may hold the service up: those that are under way first, then those that ended."""
     under_way = [
         (slot, slot.newest)
@@ -151,7 +151,7 @@ def _tasks_with_errors(case: Case) -> list[tuple[Slot, Task]]:
     return [*under_way, *ended_tasks, *(pair for pair in troubled_slots(case) if pair not in ended_tasks)]
 
 
-def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanation:
+def _explanation(case: ServiceContext, slot: Slot, task: Task, match: Match) -> Explanation:
     cause = match.cause
     is_back = slot.newest is not task and slot.newest.state == "running"
     names = {
@@ -181,7 +181,7 @@ def _explanation(case: Case, slot: Slot, task: Task, match: Match) -> Explanatio
     advice = _advice(case, match) or fill_command(cause.advice, names)
     return Explanation(
         _name(task, match),
-        ServiceStanding.CONVERGING if is_back else ServiceStanding.HELD_UP,
+        ServiceStatus.CONVERGING if is_back else ServiceStatus.HELD_UP,
         _certainty(task, match, is_back=is_back),
         fill_sentence(cause.verdict, names),
         f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
@@ -211,7 +211,7 @@ def _certainty(task: Task, match: Match, *, is_back: bool) -> Confidence:
     return Confidence.CERTAIN if task.error == ADDRESS_IN_USE else match.cause.certainty
 
 
-def _meaning(case: Case, match: Match) -> str:
+def _meaning(case: ServiceContext, match: Match) -> str:
     if match.cause.id == _BY_MANAGER and any(
         "node.role" in constraint for constraint in case.service.constraints
     ):
@@ -226,7 +226,7 @@ def _meaning(case: Case, match: Match) -> str:
     return match.cause.meaning
 
 
-def _advice(case: Case, match: Match) -> str:
+def _advice(case: ServiceContext, match: Match) -> str:
     if match.cause.id == "no-suitable-node":
         return scheduling_advice(match.names.get("reasons", ""))
     if match.cause.id == "port-taken" and case.service.mode.startswith("global"):
@@ -238,17 +238,17 @@ def _advice(case: Case, match: Match) -> str:
     return ""
 
 
-def _image_rows(case: Case, match: Match) -> tuple[Evidence, ...]:
+def _image_rows(case: ServiceContext, match: Match) -> tuple[Evidence, ...]:
     if match.cause.area is not Area.IMAGE:
         return ()
     return (service_row(case, "ContainerSpec.Image", case.service.image),)
 
 
-def _node_rows(case: Case, task: Task) -> tuple[Evidence, ...]:
+def _node_rows(case: ServiceContext, task: Task) -> tuple[Evidence, ...]:
     return (task_row(case, task, "NodeID", node_name(case, task)),) if task.node_id else ()
 
 
-def _extra_rows(case: Case, task: Task, match: Match) -> tuple[Evidence, ...]:
+def _extra_rows(case: ServiceContext, task: Task, match: Match) -> tuple[Evidence, ...]:
     if match.cause.area is Area.SCHEDULING:
         constraints = ", ".join(case.service.constraints)
         return (service_row(case, "Placement.Constraints", constraints),) if constraints else ()
@@ -259,7 +259,7 @@ def _extra_rows(case: Case, task: Task, match: Match) -> tuple[Evidence, ...]:
     return ()
 
 
-def _interface_rows(case: Case, task: Task, subnet: str) -> tuple[Evidence, ...]:
+def _interface_rows(case: ServiceContext, task: Task, subnet: str) -> tuple[Evidence, ...]:
     """Return which network a subnet is of, and what its interface is called.
 
     It is made as `vx-<VNI>-<beginning of the network's ID>` on the node, and becomes `vxlan0` in the network's own

@@ -105,7 +105,7 @@ class _Span:
 
 
 @dataclass(slots=True)
-class Times:
+class ServiceTimes:
     """Moments of each service, as snapshots show them."""
 
     _spans: dict[str, _Span] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class RecreationJob:
     dependencies: RecreationDependencies
     record: Record
     first: tuple[str, ...] = ()
-    times: Times = field(default_factory=Times)
+    times: ServiceTimes = field(default_factory=ServiceTimes)
     newcomers: list[str] = field(default_factory=list)
     """Services and containers that joined after the beginning, by name."""
     containers: set[str] = field(default_factory=set)

@@ -20,8 +20,8 @@ from console.errors import Declined, EngineError, EngineTimeout, Unknown
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
     NO_LEADER,
+    ManagerRoles,
     NodeSpec,
-    Roles,
     demote,
     foreign,
     pause,
@@ -68,7 +68,7 @@ class HandoverResult:
     """Why it was undone."""
 
 
-async def read_roles(reader: SwarmReader) -> Roles:
+async def read_roles(reader: SwarmReader) -> ManagerRoles:
     """Return the roles as they are now. Raises EngineError where they cannot be read."""
     swarm = await reader.lists(10)
     if isinstance(swarm.engine, Unknown):
@@ -120,7 +120,7 @@ class Handover:
             return await self._undo(roles.unfinished, began_s, "")
         return None
 
-    async def _roles(self) -> Roles:
+    async def _roles(self) -> ManagerRoles:
         roles = await read_roles(self._reader)
         objection = foreign(roles, self._owner.partition("/")[0])
         if objection is not None:
@@ -199,7 +199,7 @@ class Handover:
 
     # What is waited for.
 
-    async def _roles_once_labelled(self, node_id: str) -> Roles | None:
+    async def _roles_once_labelled(self, node_id: str) -> ManagerRoles | None:
         roles = await read_roles(self._reader)
         return roles if any(node.id == node_id for node in roles.unfinished) else None
 
@@ -254,7 +254,7 @@ class Handover:
         return result
 
 
-def _require_quorum(roles: Roles) -> None:
+def _require_quorum(roles: ManagerRoles) -> None:
     objection = refusal(roles)
     if objection is not None:
         raise Declined(*objection)

@@ -7,8 +7,8 @@ from console.errors import Unknown, known
 from console.swarm.managers import (
     MANAGERS_AT_LEAST,
     NO_LEADER,
+    ManagerRoles,
     Refusal,
-    Roles,
     by_hand,
     foreign,
     is_to_be_active,
@@ -18,7 +18,7 @@ from console.swarm.model import Node, Service, SwarmState
 from console.text import listed, plural
 
 
-class Way(StrEnum):
+class ReclaimMethod(StrEnum):
     """How addresses are given back."""
 
     HANDOVER = "handover"
@@ -29,7 +29,7 @@ class Way(StrEnum):
 class ReclaimPlan:
     """What would be done; or why it cannot be, and then nothing else."""
 
-    way: Way
+    way: ReclaimMethod
     cost: str = ""
     """A sentence: what happens, and to what."""
     steps: tuple[str, ...] = ()
@@ -51,24 +51,26 @@ class ReclaimTarget:
     """Why actions on this host may not reach the engine; None where it is this host's own."""
 
 
-def plan_reclaim(roles: Roles, swarm: SwarmState, way: Way | None, target: ReclaimTarget) -> ReclaimPlan:
+def plan_reclaim(
+    roles: ManagerRoles, swarm: SwarmState, way: ReclaimMethod | None, target: ReclaimTarget
+) -> ReclaimPlan:
     """Return the way that was asked for, else the cheaper one of those that can be gone."""
-    if way is Way.RESTART:
+    if way is ReclaimMethod.RESTART:
         return _restart(roles, swarm, target)
     handover = plan_handover(roles, swarm, target.machine)
     # On the leader of three managers a hand-over is only a step away: that is told, rather than a restart offered.
-    if way is Way.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
+    if way is ReclaimMethod.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
         return handover
     return _restart(roles, swarm, target)
 
 
-def plan_handover(roles: Roles, swarm: SwarmState, machine: str) -> ReclaimPlan:
+def plan_handover(roles: ManagerRoles, swarm: SwarmState, machine: str) -> ReclaimPlan:
     """Return what a hand-over would do; one that was cut short is ended, and nothing else is done then."""
     leader, objection = roles.leader, foreign(roles, machine)
     if objection is None and leader is None:
         objection = NO_LEADER
     if objection is not None or leader is None:
-        return _refusal(Way.HANDOVER, objection or NO_LEADER)
+        return _refusal(ReclaimMethod.HANDOVER, objection or NO_LEADER)
     if roles.former_leaders:
         return _ending(roles.former_leaders)
     objection = refusal(roles)
@@ -81,17 +83,17 @@ def plan_handover(roles: Roles, swarm: SwarmState, machine: str) -> ReclaimPlan:
             brings_back=True,
         )
     if objection is not None:
-        return _refusal(Way.HANDOVER, objection)
+        return _refusal(ReclaimMethod.HANDOVER, objection)
     return _handing_over(leader, swarm)
 
 
-def _refusal(way: Way, why: Refusal) -> ReclaimPlan:
+def _refusal(way: ReclaimMethod, why: Refusal) -> ReclaimPlan:
     return ReclaimPlan(way, refusal=why[0], hint=why[1])
 
 
 def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:
     return ReclaimPlan(
-        Way.HANDOVER,
+        ReclaimMethod.HANDOVER,
         f"A hand-over was interrupted: {listed([node.hostname for node in nodes])} becomes what it was "
         "before. No container stops.",
         tuple(command for node in nodes for command in by_hand(node)),
@@ -121,7 +123,7 @@ def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
         (f"docker node update --availability active {name}  # once `docker node ls` shows it as Reachable",),
     )
     return ReclaimPlan(
-        Way.HANDOVER,
+        ReclaimMethod.HANDOVER,
         cost,
         (
             *(pause if is_paused_for_it else ()),
@@ -149,25 +151,25 @@ def _asks_for_manager(service: Service) -> bool:
     )
 
 
-def _restart(roles: Roles, swarm: SwarmState, target: ReclaimTarget) -> ReclaimPlan:
+def _restart(roles: ManagerRoles, swarm: SwarmState, target: ReclaimTarget) -> ReclaimPlan:
     if roles.leader is None:
-        return _refusal(Way.RESTART, NO_LEADER)
+        return _refusal(ReclaimMethod.RESTART, NO_LEADER)
     if roles.leader.id != roles.here:
         leader = roles.leader.hostname
         return _refusal(
-            Way.RESTART,
+            ReclaimMethod.RESTART,
             (f"The allocator runs on the leader {leader}, not on this node.", f"Run it on {leader}."),
         )
     if target.not_ours is not None:
         why = f"The docker unit of this host is not restarted. {target.not_ours.reason}"
-        return _refusal(Way.RESTART, (why, target.not_ours.hint))
+        return _refusal(ReclaimMethod.RESTART, (why, target.not_ours.hint))
     tasks = [
         task for task in known(swarm.tasks, ()) if task.node_id == roles.here and task.state == "running"
     ]
     alone = sum(task.is_standalone for task in tasks)
     what = f"{plural(len(tasks) - alone, 'task')} and {plural(alone, 'container')} on overlays"
     return ReclaimPlan(
-        Way.RESTART,
+        ReclaimMethod.RESTART,
         f"Every container of this host stops and comes back ({what}). This takes about half a minute.",
         (f"systemctl restart {target.unit}",),
     )

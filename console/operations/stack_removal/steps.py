@@ -60,7 +60,7 @@ class LeakVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class LeakComparison:
     """Both counts; networks that stay, in the same order."""
 
     before: tuple[LeakCount, ...]

@@ -12,7 +12,7 @@ from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim.handover import Ending, Handover, read_roles
-from console.operations.reclaim.plan import ReclaimTarget, Way, plan_handover, plan_reclaim
+from console.operations.reclaim.plan import ReclaimMethod, ReclaimTarget, plan_handover, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
 from console.runbook.answers import (
     cannot_tell_on_error,
@@ -23,7 +23,7 @@ from console.runbook.answers import (
 )
 from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
-from console.swarm.managers import Roles
+from console.swarm.managers import ManagerRoles
 from console.swarm.model import Node, SwarmState
 from console.text import listed
 
@@ -123,12 +123,12 @@ def _handover(context: Context) -> Handover:
     )
 
 
-def _handover_node(roles: Roles) -> Node | None:
+def _handover_node(roles: ManagerRoles) -> Node | None:
     """Return the node that is, or was, paused and demoted."""
     return roles.former_leaders[0] if roles.former_leaders else roles.leader
 
 
-def _check_roles(roles: Roles, old_id: str) -> CheckResult:
+def _check_roles(roles: ManagerRoles, old_id: str) -> CheckResult:
     old = roles.node(old_id)
     if roles.leader is None:
         return CheckResult(Answer.CANNOT_TELL, "The swarm has no leader now.")
@@ -169,7 +169,7 @@ class DaemonRestartAction:
         roles = await read_roles(context.world.reader)
         unit = context.world.settings.docker_unit
         place = ReclaimTarget(machine_id(), unit, await why_not_this_host(context, swarm))
-        plan = plan_reclaim(roles, swarm, Way.RESTART, place)
+        plan = plan_reclaim(roles, swarm, ReclaimMethod.RESTART, place)
         return ActionPlan(
             plan.cost or f"Restart {unit} on the leader.",
             reads=("nodes and tasks", f"the unit {unit}"),

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
-from console.host.unit_chain import Link, expand, restart
+from console.host.unit_chain import ChainUnit, expand, restart
 from console.host.units import BOOTED, Run, has_systemd
 from console.runbook.answers import (
     cannot_tell_on_error,
@@ -153,7 +153,7 @@ class UnitsRestart:
         """Refuse: see `no_undo_because`."""
         raise Declined(self.no_undo_because)
 
-    async def _links(self, parameters: UnitsRestartParameters) -> tuple[Link, ...]:
+    async def _links(self, parameters: UnitsRestartParameters) -> tuple[ChainUnit, ...]:
         return await expand(parameters.units, self._run)
 
 
@@ -164,12 +164,12 @@ def _before(context: Context) -> dict[str, str]:
     }
 
 
-def _is_done(link: Link, change: RecordedChange | None) -> bool:
+def _is_done(link: ChainUnit, change: RecordedChange | None) -> bool:
     if change is None or _trouble(link):
         return False
     # Of a oneshot that has ended, systemd may have forgotten the start.
     return change.result is not None or link.has_been_started_since(change.state["invocation"])
 
 
-def _trouble(link: Link) -> str:
+def _trouble(link: ChainUnit) -> str:
     return f"is {link.state} ({link.detail})" if link.is_busy else link.trouble

@@ -63,7 +63,7 @@ class Problem:
 def validate(model: type[M], data: Json) -> tuple[M | None, tuple[Problem, ...]]:
     """Return the data as its model has it, or everything that is wrong with it."""
     try:
-        # The JSON mode of pydantic is strict about what YAML can tell, and takes texts for what only texts can write.
+        # Strict JSON mode refuses "5" for a number, and accepts text for what JSON has no type for: addresses, paths.
         return model.model_validate_json(json.dumps(data), strict=True), ()
     except ValidationError as error:
         return None, tuple(

@@ -10,7 +10,7 @@ from console.errors import RunbookError
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.language.checking import Problem, validate
 from console.runbook.language.meaning import check_meaning
-from console.runbook.language.models import Defaults, Retries, RunbookShape, StepShape, UndoShape
+from console.runbook.language.models import Defaults, RetryPolicy, RunbookShape, StepShape, UndoShape
 from console.runbook.language.source import (
     MAX_BYTES,
     distrust,
@@ -21,7 +21,7 @@ from console.runbook.language.tree import MAX_FLAWS, Flaw, YamlNode, read_tree
 from console.runbook.language.values import Call, Runbook, SourcePosition, Step, Undo, Variable
 from console.text import SENTENCE_LIMIT, clean, plural
 
-NO_RETRIES = Retries(max=0)
+NO_RETRIES = RetryPolicy(max=0)
 WORD_WHEN_DONE = "done"
 """The word for a manual step that names none."""
 

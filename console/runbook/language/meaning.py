@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from console.errors import RunbookError
 from console.runbook.actions.registry import ACTIONS
-from console.runbook.contracts import HoldsConditions
+from console.runbook.contracts import ConditionsField
 from console.runbook.language.checking import Problem, display_text, validate
 from console.runbook.language.substitution import (
     RUN_NAMES,
@@ -123,7 +123,7 @@ def _check_parameters(model: type[BaseModel], node: YamlNode, scope: Scope) -> I
             yield Flaw(node.place_of(problem.path, is_about_key=problem.is_about_key), problem.sentence_end)
     for name, field in model.model_fields.items():
         inside = node.child(field.alias or name)
-        if inside is not None and any(isinstance(marker, HoldsConditions) for marker in field.metadata):
+        if inside is not None and any(isinstance(marker, ConditionsField) for marker in field.metadata):
             yield from check_conditions(inside, scope)
 
 

@@ -27,7 +27,7 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, validate_by_name=False)
 
 
-class Retries(_Shape):
+class RetryPolicy(_Shape):
     """How often a step is tried again by itself."""
 
     max: int = Field(ge=0, le=100, description="How often the step is retried.")
@@ -61,7 +61,8 @@ def _confirm(value: object) -> object:
 
 
 RetriesOrNumber: TypeAlias = Annotated[
-    Retries, BeforeValidator(_retries, json_schema_input_type=Annotated[int, Field(ge=0, le=100)] | Retries)
+    RetryPolicy,
+    BeforeValidator(_retries, json_schema_input_type=Annotated[int, Field(ge=0, le=100)] | RetryPolicy),
 ]
 ConfirmOrWord: TypeAlias = Annotated[
     Confirm, BeforeValidator(_confirm, json_schema_input_type=Line | Confirm)
@@ -73,7 +74,7 @@ class Defaults(_Shape):
 
     timeout: Seconds = Field(default=60.0, gt=0, description="How long a step may take.")
     retries: RetriesOrNumber = Field(
-        default=Retries(max=0), description="For steps whose action is safe to retry."
+        default=RetryPolicy(max=0), description="For steps whose action is safe to retry."
     )
     on_failure: OnFailure = Field(default=OnFailure.STOP, description="What the run does when a step fails.")
 

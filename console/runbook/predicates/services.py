@@ -56,7 +56,7 @@ class ServicesConverged:
             for service in services
             if (trouble := _trouble(service, tasks.get(service.id, []), swarm, parameters.running_for))
         }
-        missing = _missing(swarm, parameters, services)
+        missing = _missing_scope(swarm, parameters, services)
         if absent or missing:
             return check_result(
                 False, missing or f"Service {listed(absent, NAMED)} not found.", troubles=troubles
@@ -93,8 +93,8 @@ def _select(swarm: SwarmState, parameters: ConvergedParameters) -> list[Service]
     ]
 
 
-def _missing(swarm: SwarmState, parameters: ConvergedParameters, services: list[Service]) -> str:
-    """Return that what services are asked of is not there, a sentence, or nothing: else none would run as wanted."""
+def _missing_scope(swarm: SwarmState, parameters: ConvergedParameters, services: list[Service]) -> str:
+    """Return a sentence where the overlay or stack does not exist, else "": no services at all would pass as converged."""
     if parameters.network is not None and not overlays_by_name(swarm, parameters.network):
         return f"Overlay {parameters.network} not found."
     if parameters.stack is not None and not services and not parameters.accept:

@@ -165,7 +165,8 @@ def parse_answer(question: QuestionView, answer: str) -> DecisionRequest | str:
         if choice is Choice.SKIP and not reason:
             return f"Skipping a step needs a reason. {ways_of(question)}"
         return _request(question, choice, reason=reason)
-    return f"That is not an answer. {ways_of(question)}"
+    problem = "Wrong word." if question.word else "That is not an answer."
+    return f"{problem} {ways_of(question)}"
 
 
 def ways_of(question: QuestionView) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, ActionPlan, Answer, Call, CheckResult, Json
-from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.waits import BlockedTime
 
 
@@ -61,7 +61,7 @@ class Began:
     """A run was made. Always the first event."""
 
     header: RunHeader
-    steps: tuple[StepHead, ...]
+    steps: tuple[StepHeader, ...]
     who: Who
 
 
@@ -87,7 +87,7 @@ class Accepted:
 
     who: Who
     digest: str
-    steps: tuple[StepHead, ...]
+    steps: tuple[StepHeader, ...]
     variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
 
 

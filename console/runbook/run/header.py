@@ -12,7 +12,7 @@ THE_RUN = Who("the run itself")
 
 
 @dataclass(frozen=True, slots=True)
-class StepHead:
+class StepHeader:
     """What is known of a step before anything of it is done."""
 
     id: str
@@ -41,7 +41,7 @@ class StepHead:
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """Where a run belongs. It goes on nowhere else."""
+    """The engine, host and runbook that a run is bound to: it can be resumed nowhere else."""
 
     run_id: str
     runbook_id: str

@@ -23,7 +23,7 @@ MOST_IDLE_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Idle:
     """Nothing: the run is over or has stopped."""
 
 
@@ -136,7 +136,7 @@ class Finish:
 
 
 NextAction: TypeAlias = (
-    Rest
+    Idle
     | Await
     | Prepare
     | Probe
@@ -206,7 +206,7 @@ _EVENTS: dict[type[Any], Callable[[Any, RunView], events.Event]] = {
 def choose_next_action(view: RunView) -> NextAction:
     """Return what a runner does next."""
     if view.is_over or view.state is RunState.STOPPED:
-        return Rest()
+        return Idle()
     if view.question is not None:
         return Await(view.question)
     has_undone = not view.undoing and any(step.state is StepState.UNDONE for step in view.steps)
@@ -226,7 +226,7 @@ def needs_runner(view: RunView) -> bool:
     next_action = choose_next_action(view)
     if isinstance(next_action, Await):
         return next_action.question.event.undo_after_s is not None
-    return not isinstance(next_action, Rest)
+    return not isinstance(next_action, Idle)
 
 
 def _reason_to_halt(view: RunView) -> Halt | None:

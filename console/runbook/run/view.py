@@ -8,7 +8,7 @@ from enum import StrEnum
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
-from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.waits import BlockedTime, Waiting, merge_rows
 
 
@@ -83,7 +83,7 @@ class ChangeRecord:
 class StepView:
     """A step, and everything that is known of it."""
 
-    head: StepHead
+    head: StepHeader
     state: StepState = StepState.PENDING
     attempt: int = 1
     preparation: Prepared | None = None

@@ -95,7 +95,7 @@ def update_rows(
     at: datetime,
     elapsed_s: float,
 ) -> tuple[BlockedTime, ...]:
-    """Return the rows after one more check: `before` blocked since the last one, `elapsed_s` ago, and `blocking` does now."""
+    """Return the rows after a check. `before`: the names that blocked at the check before, `elapsed_s` ago; `blocking`: what blocks now."""
     now = {blocker.name: blocker for blocker in blocking}
     new_rows: list[BlockedTime] = []
     for row in rows:

@@ -18,7 +18,7 @@ from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, missing_references
 from console.runbook.language.values import ActionPlan, Json, Runbook, Step
 from console.runbook.run import events
-from console.runbook.run.header import RunHeader, StepHead
+from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.view import Live, RunView, StepView, StoredRun
 from console.runbook.runner.context import NoChanges, RunWorld, ready_action, word_of
 from console.runbook.runner.gate import where_this_is
@@ -35,7 +35,7 @@ class StepPlan:
     """What is known of a step before the run."""
 
     step: Step
-    head: StepHead
+    head: StepHeader
     word: str = ""
     """The word typed before it begins."""
     plan: ActionPlan | None = None
@@ -85,11 +85,11 @@ async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
     return StepPlan(step, head, word, plan)
 
 
-def head_of(step: Step) -> StepHead:
+def head_of(step: Step) -> StepHeader:
     """Return what is known of a step from its runbook and its action. Raises RunbookError for an unknown action."""
     action, call = action_of(step)
     no_undo = "" if step.undo.call is not None else step.undo.none_because or action.no_undo_because
-    return StepHead(
+    return StepHeader(
         id=step.id,
         title=step.title,
         action=call.name,
@@ -177,7 +177,7 @@ def accept_runbook(
     return events.Accepted(who, runbook.digest, heads, variables)
 
 
-def _misfit(view: RunView, heads: Sequence[StepHead]) -> str:
+def _misfit(view: RunView, heads: Sequence[StepHeader]) -> str:
     """Return why other steps cannot go on where a run is, a sentence, or nothing."""
     positions = [at for at, step in enumerate(view.steps) if step.is_settled or step.has_begun]
     before = view.steps[: positions[-1] + 1] if positions else ()

@@ -13,7 +13,7 @@ from console.host.identity import machine_id
 from console.host.lock import maintenance_lock
 from console.host.lock_probe import decline_if_locked
 from console.host.who import who_runs_this
-from console.operations.claims import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
+from console.operations.claims import LockOwner, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import run_names
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
@@ -55,7 +55,7 @@ def check_preconditions(arguments: Namespace, swarm: SwarmState) -> None:
     if not arguments.demo:
         decline_if_unfinished(state_folder())
         decline_if_locked()
-        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), run_names(state_folder())))
+        decline_if_claimed(known(swarm.services, ()), LockOwner(machine_id(), run_names(state_folder())))
         decline_if_handed_over(swarm.nodes, machine_id())
 
 
@@ -88,7 +88,7 @@ async def changer_for(arguments: Namespace, connection: EngineConnection) -> Asy
             )
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
-        claimant = Claimant(machine_id(), run_names(state_folder()))
+        claimant = LockOwner(machine_id(), run_names(state_folder()))
         for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
             print(f"vipconsole: removed {name}, a leftover of an interrupted census.", file=sys.stderr)
         yield changer

@@ -13,7 +13,7 @@ from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim.handover import Ending, Handover, HandoverResult
-from console.operations.reclaim.plan import ReclaimPlan, ReclaimTarget, Way, plan_reclaim
+from console.operations.reclaim.plan import ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.operations.reclaim.restart import DaemonRestart
 from console.settings import Settings
 from console.swarm.client import EngineConnection, engine_or_context
@@ -71,7 +71,7 @@ def _with_via_engine(arguments: Namespace) -> Namespace:
     """Return the arguments with the engine of --via instead of the leader's."""
     if not arguments.via:
         return arguments
-    if arguments.by == Way.RESTART.value or arguments.demo:
+    if arguments.by == ReclaimMethod.RESTART.value or arguments.demo:
         raise UsageError("--via is for a hand-over only.", "Leave --via out.")
     return Namespace(**{**vars(arguments), "host": engine_or_context(arguments.via)})
 
@@ -85,7 +85,7 @@ async def _plan(
     if isinstance(swarm.nodes, Unknown):
         raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
-    way = Way(arguments.by) if arguments.by else None
+    way = ReclaimMethod(arguments.by) if arguments.by else None
     refusal = await whose_host(connection.host, swarm.engine)
     return swarm, plan_reclaim(roles, swarm, way, ReclaimTarget(machine_id(), settings.docker_unit, refusal))
 
@@ -105,7 +105,7 @@ async def _reclaim(
             raise Declined(
                 "Conditions changed since you confirmed. Nothing was done.", "Run the command again."
             )
-        if plan.way is Way.HANDOVER:
+        if plan.way is ReclaimMethod.HANDOVER:
             outcome = await Handover(
                 reader, changer, clock, str(own_probe_owner(machine_id())), print_progress
             ).run()

@@ -13,7 +13,7 @@ from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.plan import MARGIN_S, RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, StackRemoval
 from console.operations.stack_removal.steps import (
-    Proof,
+    LeakComparison,
     Prove,
     count_nothing,
     engine_count,
@@ -68,7 +68,7 @@ async def _plan(arguments: Namespace, connection: EngineConnection) -> RemovalPl
 
 async def _remove(
     arguments: Namespace, settings: Settings, connection: EngineConnection, plan: RemovalPlan
-) -> tuple[tuple[RemovalOutcome, ...], Proof]:
+) -> tuple[tuple[RemovalOutcome, ...], LeakComparison]:
     reader = EngineReader(connection)
     async with changer_for(arguments, connection) as changer:
         snapshot = await reader.stack_snapshot()
@@ -92,7 +92,7 @@ async def _remove(
             command = _finishing_command(arguments, removal.outcomes)
             print(*interrupted_lines(removal.outcomes, command), sep="\n", file=sys.stderr)
             raise
-    return outcomes, Proof(before, after)
+    return outcomes, LeakComparison(before, after)
 
 
 def _prover(

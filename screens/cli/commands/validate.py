@@ -29,7 +29,7 @@ def _is_valid(path: Path) -> bool:
     try:
         runbook = parse_runbook(read_bytes(path), str(path))
     except RunbookError as error:
-        # What is wrong with the file as a whole has no place in it.
+        # A problem of the whole file has no line number.
         whole = f"{clean(str(path), 300)}:1:1: {error.sentence}"
         print(*(error.problems or (whole,)), sep="\n")
         return False

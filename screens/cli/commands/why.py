@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from console.clock import SystemClock
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why.evidence import ServiceStanding, lines_of
+from console.diagnosis.why.evidence import ServiceStatus, lines_of
 from console.diagnosis.why.explain import WhyAnswer, explain
 from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import LogEvent
@@ -54,7 +54,7 @@ async def _answer(
     not_running = [
         explained_service
         for explained_service in answer.services
-        if explained_service.explanation.standing is not ServiceStanding.RUNS
+        if explained_service.explanation.standing is not ServiceStatus.RUNS
     ]
     if not not_running:
         return snapshot, answer

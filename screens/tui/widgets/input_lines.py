@@ -128,7 +128,7 @@ class AnswerLine(Vertical, CommandMixin):
 
     @dataclass
     class Misread(Message):
-        """The text is not one of the answers, or may not be meant; the sentence says which."""
+        """The text is no valid answer, or looks pasted; the sentence says which."""
 
         sentence: str
 
@@ -161,7 +161,9 @@ class AnswerLine(Vertical, CommandMixin):
         """Show this question. Text for another question is dropped: it was meant for that one."""
         if question == self._question:
             return
-        is_other = question is None or self._question is None or _names(question) != _names(self._question)
+        is_other = (
+            question is None or self._question is None or _identity(question) != _identity(self._question)
+        )
         self._question = question
         self.set_class(question is not None, "-open")
         if is_other:
@@ -211,5 +213,5 @@ class AnswerLine(Vertical, CommandMixin):
         self.post_message(self.Closed())
 
 
-def _names(question: QuestionView) -> tuple[object, ...]:
+def _identity(question: QuestionView) -> tuple[object, ...]:
     return question.step, question.attempt, question.digest, question.number
