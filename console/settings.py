@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 from console.errors import SettingsError
 from console.host.activity import full_name, is_glob, problem_with_service
+from console.host.root import under_root
 from console.text import clean, nearest
 
-SYSTEM_FILE = Path("/etc/vipconsole/config.toml")
+SYSTEM_FILE = under_root("/etc/vipconsole/config.toml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import os
 import socket
 from pathlib import Path
 
+from console.host.root import under_root
 from console.host.who import Who
 from console.text import SENTENCE_LIMIT, clean
 
-JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
+JOURNAL_SOCKET = under_root("/run/systemd/journal/socket")
 """journald's native protocol: a datagram of `FIELD=value` lines (systemd, docs/JOURNAL_NATIVE_PROTOCOL.md)."""
 NOTICE = 5
 """The syslog priority of what is normal but significant."""

@@ -10,10 +10,11 @@ from pathlib import Path
 from console.errors import HostError, Unknown
 from console.host.activity import Route
 from console.host.process import output_of
+from console.host.root import host_name, under_root
 from console.text import clean
 
-MACHINE_ID = Path("/etc/machine-id")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MACHINE_ID = under_root("/etc/machine-id")
+BOOT_ID = under_root("/proc/sys/kernel/random/boot_id")
 
 UNIX = "unix://"
 
@@ -43,7 +44,7 @@ def machine_id(path: Path = MACHINE_ID) -> str:
         text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         text = ""
-    return clean(text) or clean(socket.gethostname())
+    return clean(text) or clean(host_name())
 
 
 def boot_id(path: Path = BOOT_ID) -> str:
@@ -78,8 +79,8 @@ def why_engine_is_foreign(host: str, engine_name: str) -> Unknown | None:
     """
     if not host.startswith(UNIX):
         return Unknown(f"The engine at {host} is not on this host.")
-    if engine_name != socket.gethostname():
-        return Unknown(f"The engine calls itself {engine_name}, and this host is {socket.gethostname()}.")
+    if engine_name != host_name():
+        return Unknown(f"The engine calls itself {engine_name}, and this host is {host_name()}.")
     try:
         listener = _listener(host.removeprefix(UNIX))
         theirs = Path(f"/proc/{listener}/ns/net").readlink()

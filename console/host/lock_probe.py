@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 
 from console.errors import HostError, LockHeld
+from console.host.root import under_root
 from console.text import clean
 
-LOCK = Path("/run/vipconsole/lock")
+LOCK = under_root("/run/vipconsole/lock")
 
 
 NOTE_LIMIT = 200

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from console.errors import HostError
+from console.host.root import search_path
 from console.text import SENTENCE_LIMIT, clean
 
 DRAIN_S = 1.0
@@ -17,8 +18,8 @@ DRAIN_S = 1.0
 MOST_AFTER_END_BYTES = 1024 * 1024
 """A pipe holds no more (/proc/sys/fs/pipe-max-size): what comes beyond it after the end is not the program's."""
 
-PATH = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where commands are looked for, whatever the caller's PATH says; the first is NixOS's."""
+PATH = search_path()
+"""Where commands are looked for, whatever the caller's PATH says."""
 SHOWN_OF_COMMAND = 120
 """So many characters of a command that failed are shown."""
 _CHUNK_BYTES = 65_536

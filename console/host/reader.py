@@ -15,11 +15,12 @@ from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import HostActivity, Inapplicable, Login, OwnProcess, Process
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.process import output_of
+from console.host.root import under_root
 from console.host.units import BOOTED, Run, has_systemd, property_blocks, read_jobs, read_timers, read_units
 from console.settings import QuiescenceSettings
 from console.text import clean
 
-PROC = Path("/proc")
+PROC = under_root("/proc")
 
 T = TypeVar("T")
 _NO_SYSTEMD = "systemd does not run on this machine."

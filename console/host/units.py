@@ -13,9 +13,10 @@ from console.host.activity import (
     Unit,
 )
 from console.host.process import output_of
+from console.host.root import under_root
 from console.text import clean
 
-BOOTED = Path("/run/systemd/system")
+BOOTED = under_root("/run/systemd/system")
 """Exists where systemd is the init system (sd_booted(3))."""
 Run = Callable[[Sequence[str], float], Awaitable[bytes]]
 """Returns what a command printed, within so many seconds; raises HostError."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.errors import HostError
+from console.host.root import under_root
 
-SYSTEM_DIRECTORIES = (Path("/var/log/journal"), Path("/run/log/journal"))
+SYSTEM_DIRECTORIES = (under_root("/var/log/journal"), under_root("/run/log/journal"))
 """Where journald keeps its files, each in a directory named after the machine (systemd-journald.service(8))."""
 
 

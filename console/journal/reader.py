@@ -9,9 +9,14 @@ from typing import Protocol
 
 from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.identity import UNIX, why_engine_is_foreign
+from console.host.root import has_own_root, under_root
 from console.journal import journalctl, native
+from console.journal.recordings import GrowingJournal
 from console.journal.values import DEFAULT_UNIT, Batch, Window
 from console.swarm.model import Engine
+
+ROOT_JOURNAL = under_root("/var/log/journal.json")
+"""The journal of a host in a folder, as `journalctl -o json` writes it: no journald keeps one there."""
 
 
 class JournalReader(Protocol):
@@ -38,6 +43,8 @@ def open_journal(unit: str = DEFAULT_UNIT, directory: Path | None = None) -> Jou
 
     `directory` holds journal files; without it the journal of this host is read. Nothing is opened yet.
     """
+    if directory is None and has_own_root():
+        return GrowingJournal(ROOT_JOURNAL, unit)
     if native.is_available():
         return native.NativeJournal(unit, directory)
     return journalctl.CommandJournal(unit, directory)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.process import PATH, output_of
+from console.host.root import under_root
 from console.host.units import BOOTED, has_systemd
 from console.storage.state import write_atomically
 from console.text import SENTENCE_LIMIT, clean
@@ -19,6 +20,10 @@ from console.text import SENTENCE_LIMIT, clean
 STORE_PATH = r"^/[^\s'\"$\\]*/[a-z0-9]{32}-[A-Za-z0-9+._?=-]+$"
 """A path right below a store, wherever that is."""
 NOT_NIXOS = "This host is not NixOS."
+MARKER = under_root("/etc/NIXOS")
+RUNNING_SYSTEM = under_root("/run/current-system")
+SYSTEM_PROFILE = under_root("/nix/var/nix/profiles/system")
+SWITCH_LOCK = under_root("/run/nixos/switch-to-configuration.lock")
 LIMIT_BYTES = 1024 * 1024
 """Nobody writes a larger Nix file by hand."""
 _SOMEBODY = "Check `git diff`, and decide by hand."
@@ -34,13 +39,13 @@ def short(system: str) -> str:
 class NixosPaths:
     """The places of one host."""
 
-    marker: Path = Path("/etc/NIXOS")
+    marker: Path = MARKER
     """It exists on every NixOS, and nowhere else."""
-    running: Path = Path("/run/current-system")
+    running: Path = RUNNING_SYSTEM
     """Leads to the system that runs."""
-    profile: Path = Path("/nix/var/nix/profiles/system")
+    profile: Path = SYSTEM_PROFILE
     """Leads to the system that the next boot starts."""
-    switch_lock: Path = Path("/run/nixos/switch-to-configuration.lock")
+    switch_lock: Path = SWITCH_LOCK
     booted: Path = BOOTED
     path: str = PATH
     """Where commands are searched."""

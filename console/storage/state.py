@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from console.errors import HostError
+from console.host.root import has_own_root, under_root
 from console.text import clean
 
 OWNER_HINT = (
@@ -54,6 +55,9 @@ def write_atomically(
 
 def state_folder() -> Path:
     """Return where this user's state lives; it need not be there yet."""
+    if has_own_root():
+        # What the environment says is about this machine.
+        return under_root("/var/lib/vipconsole")
     override = os.environ.get("VIPCONSOLE_STATE_DIR")
     if override:
         return Path(override)

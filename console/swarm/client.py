@@ -14,10 +14,11 @@ from requests import HTTPError
 
 from console.concurrency import OwningThreads
 from console.errors import MalformedReply, UsageError
+from console.host.root import has_own_root, under_root
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
+DEFAULT_HOST = f"unix://{under_root('/var/run/docker.sock')}"
 OLDEST_API = "1.25"
 """Spoken until the engine has told its own version; `GET /version` is the same in all."""
 THREADS = 6
@@ -33,7 +34,9 @@ def resolve_host(address: str = "") -> str:
     operator must never look at another host than the one that is shown. `/path` and `unix:/path` become
     `unix:///path`, as the docker command takes them. Raises UsageError for what is no address of an engine.
     """
-    host = (address or os.environ.get("DOCKER_HOST", "")).strip() or DEFAULT_HOST
+    # With a root of its own the host has an engine of its own.
+    named = "" if has_own_root() else os.environ.get("DOCKER_HOST", "")
+    host = (address or named).strip() or DEFAULT_HOST
     path = host.removeprefix("unix://").removeprefix("unix:")
     if host.startswith(("unix:", "/")) and path.startswith("/") and path.strip("/"):
         return f"unix:///{path.lstrip('/')}"

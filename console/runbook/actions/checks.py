@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Severity, Snapshot
 from console.errors import StepFailed, Unknown
+from console.host.root import under_root
 from console.journal.reader import whose_host
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import NOT_KNOWN, ReadOnly, Unreadable, all_of, cannot_tell, check_result, read
@@ -248,7 +249,7 @@ def _subnet(
 async def _disk(required_mib: int, paths: Sequence[str]) -> CheckResult:
     places = [Path(path) for path in paths] or [
         state_folder(),
-        *(place for path in USUAL_PATHS if (place := Path(path)).exists()),
+        *(place for path in USUAL_PATHS if (place := under_root(path)).exists()),
     ]
     try:
         free = {clean(str(path), 300): await asyncio.to_thread(_free_mib, path) for path in places}

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import StepFailed, Unknown, VipconsoleError
+from console.host.root import under_root
 from console.nixos.edit import Edit, backup_of, commit_command, inspect_edit
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
 from console.nixos.prediction import dry_command, require_system
@@ -162,7 +163,7 @@ class NixEditAndBuild:
         settings = context.world.settings.nixos
         return await inspect_edit(
             parameters.file or settings.file,
-            Path(settings.repository),
+            under_root(settings.repository),
             parameters.network,
             parameters.subnet,
             self._places.run,
@@ -170,7 +171,7 @@ class NixEditAndBuild:
 
     def _flake(self, context: Context, parameters: EditParameters) -> str:
         settings = context.world.settings.nixos
-        return flake_at(parameters.flake or settings.flake, Path(settings.repository))
+        return flake_at(parameters.flake or settings.flake, under_root(settings.repository))
 
     async def _build(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
         settings, flake = context.world.settings, self._flake(context, parameters)

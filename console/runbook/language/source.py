@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import RunbookError
+from console.host.root import under_root
 from console.text import clean
 
-SYSTEM_FILE = Path("/etc/vipconsole/runbook.yaml")
+SYSTEM_FILE = under_root("/etc/vipconsole/runbook.yaml")
 
 
 MAX_BYTES = 65_536

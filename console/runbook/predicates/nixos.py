@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from console.errors import Declined
+from console.host.root import under_root
 from console.nixos.edit import NotNix, parse_with_nix
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, read_nix_file, short
 from console.nixos.prediction import predict, units_at_risk
@@ -45,7 +46,7 @@ class NixParses:
     @cannot_tell_on_error
     async def check(self, context: Context, parameters: ParsesParameters) -> CheckResult:
         """Tell whether Nix can read the file."""
-        repository = Path(context.world.settings.nixos.repository)
+        repository = under_root(context.world.settings.nixos.repository)
         file = await asyncio.to_thread(read_nix_file, Path(parameters.file), repository)
         name = clean(str(file.path), SENTENCE_LIMIT)
         try:

@@ -11,6 +11,7 @@ from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
 from console.host.detached import DetachedProgram, UnitExists, has_ended, service_of, start
 from console.host.process import PATH
+from console.host.root import VARIABLE
 from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.run import events
@@ -36,8 +37,8 @@ LONGEST_PAUSE_S = 4.0
 this."""
 Progress = Callable[[str], object]
 """Receives a sentence about what is waited for."""
-_PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR")
-"""What the engine's library reads, where the engine is reached over TLS."""
+_PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR", VARIABLE)
+"""What the engine's library reads, where the engine is reached over TLS; and the root of the host."""
 
 
 def silent(_: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from console.clock import SystemClock
 from console.errors import UsageError
+from console.host.root import has_own_root
 from console.journal.reader import DaemonLog, open_journal
 from console.journal.recordings import RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
@@ -30,7 +31,9 @@ def settings_of(arguments: Namespace) -> Settings:
 
 def read_settings(arguments: Namespace) -> Settings:
     """Return the settings of the system and the user, overridden by those of the command line."""
-    return load_settings((SYSTEM_FILE, user_file(os.environ)), arguments.config)
+    files = (SYSTEM_FILE, user_file(os.environ))
+    # What a user says of this machine must not hold for a host in a folder.
+    return load_settings(reversed(files) if has_own_root() else files, arguments.config)
 
 
 def result_of(work: Coroutine[Any, Any, T]) -> T:

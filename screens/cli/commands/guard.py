@@ -1,6 +1,5 @@
 """`vipconsole guard`: the safety net to run before a batch of deploys."""
 
-import os
 import sys
 from argparse import Namespace
 
@@ -13,7 +12,7 @@ from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, Gua
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
-from screens.cli.commands.preconditions import changer_for
+from screens.cli.commands.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 
 
@@ -63,7 +62,7 @@ async def _act_if_needed(
     inputs: GuardInputs,
 ) -> tuple[GuardOutcome, GuardInputs]:
     decision = outcome.decision
-    if decision.census_of and not arguments.demo and os.geteuid() == 0:
+    if decision.census_of and not arguments.demo and may_change():
         after_census = await _with_census(arguments, collector, options, decision)
         if after_census is None:
             return outcome, inputs
@@ -71,7 +70,7 @@ async def _act_if_needed(
         outcome = GuardOutcome(decision)
     if not (decision.restarts or decision.prunes):
         return outcome, inputs
-    if os.geteuid() != 0 and not arguments.demo:
+    if not may_change() and not arguments.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
     outcome = await _act(arguments, collector, options)
     return outcome, await collector.inputs()

@@ -12,6 +12,7 @@ from console.host.audit import Audit
 from console.host.identity import machine_id
 from console.host.lock import maintenance_lock
 from console.host.lock_probe import decline_if_locked
+from console.host.root import has_own_root
 from console.host.who import who_runs_this
 from console.operations.claims import LockOwner, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import run_names
@@ -27,9 +28,17 @@ LEFTOVERS_WITHIN_S = 10.0
 """The deadline of the snapshot that finds leftovers."""
 
 
+def may_change() -> bool:
+    """Return whether this user may change the swarm: root, because the lock, its note and the state belong to root.
+
+    A host in a folder belongs to the owner of the folder.
+    """
+    return os.geteuid() == 0 or has_own_root()
+
+
 def require_root(command: str) -> None:
-    """Raise NotAllowed unless this is root: the lock, its note and the state belong to root."""
-    if os.geteuid() != 0:
+    """Raise NotAllowed unless this user may change the swarm."""
+    if not may_change():
         raise NotAllowed(
             f"`vipconsole {command}` changes the swarm and must run as root.", "Run it with sudo."
         )
