@@ -86,6 +86,16 @@ def quiet(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Simu
     return engine
 
 
+def small(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
+    """Return a host with three services that stop at once, all on `proxy`."""
+    engine = SimulatedEngine(EngineInfo(api_version or "1.52"), date - timedelta(hours=1))
+    _create_proxy(engine, "10.0.1.0/24")
+    for stack in ("traefik", "drone", "bridge"):
+        deploy(engine, stack, (Part("app", (PROXY,), is_internal=False, grace_s=0.2),))
+    engine.advance((date - engine.now).total_seconds())
+    return engine
+
+
 def evening(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
     """Return the host on the evening before its maintenance.
 
@@ -159,6 +169,7 @@ def living(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Sim
 SCENARIOS: dict[str, Builder] = {
     "empty": empty,
     "quiet": quiet,
+    "small": small,
     "evening": evening,
     "older": older,
     "cluster": cluster,

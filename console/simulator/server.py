@@ -44,9 +44,15 @@ class EngineServer:
         self._faults = Faults()
         self._clock = clock
         self._last_sync_s = clock.monotonic() if clock else 0.0
+        self.calls = 0
+        """How many came so far."""
+        self._awake = asyncio.Event()
+        self._awake.set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or fail it as a fault wants."""
+        self.calls += 1
+        await self._awake.wait()
         call = Request(request.method, request.path, dict(request.query), parse_body(await request.read()))
         response = self.respond(call)
         if response is not None:
@@ -79,6 +85,11 @@ class EngineServer:
         """Carry out a call to the simulation itself."""
         self.follow_clock()
         return control(self._engine, self._faults, self._engine.go_down, call)
+
+    def hang_for(self, seconds: float) -> None:
+        """Answer no call for a while; those that come meanwhile are answered late."""
+        self._awake.clear()
+        asyncio.get_running_loop().call_later(seconds, self._awake.set)
 
     async def _stream_events(self, request: web.BaseRequest, call: Request) -> web.StreamResponse:
         """Tell what was kept and asked for, and then what happens, until the client or the simulation goes.

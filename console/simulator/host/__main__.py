@@ -1,0 +1,64 @@
+"""`python -m console.simulator.host COMMAND ARGUMENT…`: a command of the demo's host, whose root is `VIPCONSOLE_ROOT`."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from console.errors import VipconsoleError
+from console.host.root import has_own_root, host_root
+
+_NIX, _SYSTEMD = "console.simulator.host.nix", "console.simulator.host.systemd"
+COMMANDS = {
+    "engine": ("console.simulator.host.engine", "run_engine"),
+    "nixos-rebuild": (_NIX, "nixos_rebuild"),
+    "switch-to-configuration": (_NIX, "switch_to_configuration"),
+    "nix": (_NIX, "nix"),
+    "nix-env": (_NIX, "nix_env"),
+    "nix-store": (_NIX, "nix_store"),
+    "nix-instantiate": (_NIX, "nix_instantiate"),
+    "systemctl": (_SYSTEMD, "systemctl"),
+    "systemd-run": (_SYSTEMD, "systemd_run"),
+    "loginctl": (_SYSTEMD, "loginctl"),
+    "journalctl": (_SYSTEMD, "journalctl"),
+    "ip": (__name__, "ip"),
+    "git": (__name__, "git"),
+    "who": (__name__, "git"),
+}
+"""Each command, and where its stand-in is. A module is loaded only for its own commands."""
+ROUTES = (
+    ("default", "eth0"),
+    ("192.0.2.0/24", "eth0"),
+    ("172.17.0.0/16", "docker0"),
+    ("172.18.0.0/16", "docker_gwbridge"),
+)
+
+
+def ip(_: Path, __: Sequence[str]) -> int:
+    """Print the routes of the host."""
+    sys.stdout.write(json.dumps([{"dst": network, "dev": device} for network, device in ROUTES]) + "\n")
+    return 0
+
+
+def git(_: Path, __: Sequence[str]) -> int:
+    """Print nothing: everything is committed. Nobody is logged in either."""
+    return 0
+
+
+def main() -> int:
+    """Run a stand-in and return its exit code."""
+    if not has_own_root() or len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.stderr.write("These are the commands of the demo's host: they need VIPCONSOLE_ROOT.\n")
+        return 64
+    module, name = COMMANDS[sys.argv[1]]
+    try:
+        command: Callable[[Path, Sequence[str]], int] = getattr(import_module(module), name)
+        return command(host_root(), sys.argv[2:])
+    except VipconsoleError as error:
+        sys.stderr.write(f"{error.sentence} {error.hint}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Calls to the demo's engine: whether it answers, and that its dockerd restarts."""
+
+import http.client
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+SOCKET = "run/docker.sock"
+JOURNAL_SOCKET = "run/systemd/journal/socket"
+DOWN_S = 2.0
+"""How long dockerd is away when it is restarted."""
+_TIMEOUT_S = 10.0
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def answers(root: Path) -> bool:
+    """Return whether the engine of a demo host answers."""
+    try:
+        return _ask(root, "GET", "/_ping") == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def restart_engine(root: Path) -> None:
+    """Restart the dockerd of a demo host, and return when it is up again. Raises OSError, HTTPException."""
+    _ask(root, "POST", "/_simulator/restart", {})
+    _ask(root, "POST", "/_simulator/down", {"seconds": DOWN_S})
+    end_s = time.monotonic() + DOWN_S + _TIMEOUT_S
+    # It is still there for an instant.
+    time.sleep(DOWN_S / 2)
+    while not answers(root) and time.monotonic() < end_s:
+        time.sleep(0.1)
+
+
+def _ask(root: Path, method: str, path: str, body: Any = None) -> int:
+    connection = _UnixConnection(root / SOCKET)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        return connection.getresponse().status
+    finally:
+        connection.close()

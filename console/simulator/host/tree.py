@@ -1,0 +1,130 @@
+"""The files of a demo host: a NixOS machine on the evening before its maintenance, in a folder."""
+
+import os
+import shlex
+import sys
+import uuid
+from importlib import import_module
+from pathlib import Path
+
+from console.simulator.host.__main__ import COMMANDS
+
+COMPLETE = "complete"
+"""The file that is written last."""
+FOLDERS = (
+    "bin",
+    "etc/nixos/nix/modules",
+    "etc/vipconsole",
+    "nix/store",
+    "nix/var/nix/profiles",
+    "proc/1",
+    "proc/self",
+    "proc/sys/kernel/random",
+    "run/nixos",
+    "run/systemd/journal",
+    "run/systemd/system",
+    "run/systemd/transient",
+    "var/lib/docker",
+    "var/log",
+)
+HOST_NAME = "ci-host"
+SWARM_NIX = """{ config, pkgs, ... }:
+{
+  virtualisation.docker.enable = true;
+
+  # The swarm, and the overlay that all stacks share.
+  systemd.services.swarm-init = {
+    description = "Make the swarm and its shared overlay";
+    after = [ "docker.service" ];
+    requires = [ "docker.service" ];
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig = { Type = "oneshot"; RemainAfterExit = true; };
+    script = ''
+      docker info --format '{{.Swarm.LocalNodeState}}' | grep -qx active || docker swarm init
+      docker network inspect proxy >/dev/null 2>&1 ||
+        docker network create --driver overlay --attachable proxy
+    '';
+  };
+}
+"""
+FLAKE_NIX = """{
+  description = "The demo's host";
+  outputs = { self, nixpkgs }: {
+    nixosConfigurations.ci-host = nixpkgs.lib.nixosSystem {
+      system = "x86_64-linux";
+      modules = [ ./nix/modules/swarm.nix ];
+    };
+  };
+}
+"""
+CONFIG = """[quiet]
+dwell_s = 5
+
+[nixos]
+repository = "/etc/nixos"
+file = "nix/modules/swarm.nix"
+flake = ".#ci-host"
+"""
+SHORTER = (
+    ("stable_for: 60s", "stable_for: 5s"),
+    ('      first: "${vars.first}"\n', '      first: "${vars.first}"\n      running_within: 20\n'),
+)
+"""What differs in the demo's copy of the shipped runbook: nobody waits long for a rehearsal."""
+_PROCESS = "1 (systemd) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0"
+
+
+def make_tree(root: Path, runbook: str) -> None:
+    """Make the folder of a host with everything in it, with this runbook as its own. The root is chosen already."""
+    for name in FOLDERS:
+        (root / name).mkdir(parents=True)
+    (root / "var/run").symlink_to("../run")
+    files = {
+        "etc/NIXOS": "",
+        "etc/hostname": f"{HOST_NAME}\n",
+        "etc/machine-id": f"{uuid.uuid4().hex}\n",
+        "etc/nixos/flake.nix": FLAKE_NIX,
+        "etc/nixos/daemon.json": "{}",
+        "etc/nixos/nix/modules/swarm.nix": SWARM_NIX,
+        "etc/vipconsole/config.toml": CONFIG,
+        "etc/vipconsole/runbook.yaml": shorter(runbook),
+        "proc/stat": "cpu 0 0 0 0\nbtime 1780000000\n",
+        "proc/1/cmdline": "/sbin/init\0",
+        "proc/1/stat": f"{_PROCESS}\n",
+        "proc/self/cgroup": "0::/user.slice/user-1000.slice/session-1.scope\n",
+        "proc/sys/kernel/random/boot_id": f"{uuid.uuid4()}\n",
+    }
+    for name, text in files.items():
+        (root / name).write_text(text)
+    _make_commands(root)
+    _make_systems(root)
+    (root / COMPLETE).touch()
+
+
+def shorter(runbook: str) -> str:
+    """Return a runbook as the demo runs it."""
+    for before, after in SHORTER:
+        if before not in runbook:
+            raise AssertionError(f"the shipped runbook does not say {before.strip()} any more")
+        runbook = runbook.replace(before, after)
+    return f"# The shipped runbook; only its waits are shorter in the demo.\n{runbook}"
+
+
+def _make_commands(root: Path) -> None:
+    # -P: nothing of the working directory is imported.
+    python = shlex.join((sys.executable, "-P", "-m", "console.simulator.host"))
+    packages = os.pathsep.join(entry for entry in sys.path if entry.startswith("/"))
+    variables = f"VIPCONSOLE_ROOT={shlex.quote(str(root))} PYTHONPATH={shlex.quote(packages)}"
+    for name in COMMANDS:
+        path = root / "bin" / name
+        path.write_text(f'#!/bin/sh\nexport {variables}\nexec {python} {name} "$@"\n')
+        path.chmod(0o700)
+
+
+def _make_systems(root: Path) -> None:
+    # They take their paths when they are loaded, so the root comes first.
+    nix = import_module("console.simulator.host.nix")
+    systemd = import_module("console.simulator.host.systemd")
+    system = nix.build_system(root, root / "etc/nixos")
+    nix.replace_link(root / "run/current-system", system)
+    nix.replace_link(root / "nix/var/nix/profiles/system", system)
+    (root / systemd.UNITS).write_text(systemd.first_units())
