@@ -27,9 +27,10 @@ help: ## Show all targets
 quick: $(VENV)/.dev check ## Run lint, types, and every test that starts no process
 	$(BIN)/pytest -m "$(QUICK)" -n 3 --dist loadfile --ignore tests/engine --ignore tests/benchmarks --near --at-most 1 --hypothesis-profile quick $(PYTEST_ARGS)
 
-demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes (no Docker needed; without a terminal: one `glance`)
+demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time passes; no Docker needed
 	@if [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$${TERM:-dumb}" != dumb ]; then $(BIN)/vipconsole --demo; \
 	else $(BIN)/vipconsole glance --demo || test $$? -le 2; fi
+	@echo "To rehearse the whole maintenance window: $(BIN)/vipconsole run --demo"
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true

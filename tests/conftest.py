@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -64,8 +65,12 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_state() -> Iterator[None]:
-    """Give every test a state directory of its own, which is made only when something is written there."""
-    before = os.environ["VIPCONSOLE_STATE_DIR"]
-    os.environ["VIPCONSOLE_STATE_DIR"] = str(_HOME / f"state-{next(_STATES)}")
+    """Give every test a state directory of its own, which is made only when something is written there.
+
+    A demo host lies in it too; its engine ends once it is gone.
+    """
+    before, state = os.environ["VIPCONSOLE_STATE_DIR"], _HOME / f"state-{next(_STATES)}"
+    os.environ.update(VIPCONSOLE_STATE_DIR=str(state), XDG_STATE_HOME=str(state))
     yield
-    os.environ["VIPCONSOLE_STATE_DIR"] = before
+    os.environ.update(VIPCONSOLE_STATE_DIR=before, XDG_STATE_HOME=before)
+    shutil.rmtree(state / "vipconsole/demo", ignore_errors=True)

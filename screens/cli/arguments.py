@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vipconsole {__version__}")
     commands = parser.add_subparsers(dest=COMMAND, metavar="COMMAND", parser_class=Parser)
-    parser.set_defaults(command="console", host="", demo=False)
+    parser.set_defaults(command="console", host="", demo=False, fresh=False, fail_at="")
     _add_glance(commands)
     _add_quiet(commands)
     _add_journal(commands)
@@ -42,6 +42,14 @@ def _state_parser(default: object = argparse.SUPPRESS) -> Parser:
         type=Path,
         help="where runs, censuses and history are stored; default: VIPCONSOLE_STATE_DIR, then /var/lib/vipconsole for root",
     )
+    parser.add_argument(
+        "--demo", action="store_true", help="use a simulated host and swarm; no Docker, no root needed"
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="with --demo: begin again with the evening before the maintenance",
+    )
     return parser
 
 
@@ -55,7 +63,6 @@ def _common(default: object = argparse.SUPPRESS) -> Parser:
     group.add_argument(
         "--config", metavar="FILE", type=Path, help="settings that override the system's and the user's"
     )
-    group.add_argument("--demo", action="store_true", help="use a simulated swarm; no Docker needed")
     group.add_argument(
         "--journal",
         metavar="PATH",

@@ -14,6 +14,7 @@ from console.errors import RunbookError, SettingsError, UsageError, VipconsoleEr
 from console.storage.state import state_failure
 from screens.cli import exit_codes
 from screens.cli.arguments import build_parser
+from screens.present.commands import typed_here
 
 COMMANDS: Mapping[str, str] = {
     "console": "console:run",
@@ -52,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, "state_dir", None) is not None:
             # Processes that this one starts must use the same directory.
             os.environ["VIPCONSOLE_STATE_DIR"] = str(arguments.state_dir.absolute())
+        if arguments.demo or arguments.fresh or arguments.fail_at:
+            # Before the command is loaded: many modules take their paths then.
+            from screens.cli.demo import enter_demo
+
+            enter_demo(arguments)
         module, _, function = COMMANDS[arguments.command].partition(":")
         code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(arguments)
         sys.stdout.flush()
@@ -70,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print_error(error: VipconsoleError) -> int:
     problems = error.problems if isinstance(error, RunbookError) else ()
     lines = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
-    print(*lines, sep="\n  ", file=sys.stderr)
+    print(*map(typed_here, lines), sep="\n  ", file=sys.stderr)
     is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
     return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
 

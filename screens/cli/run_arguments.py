@@ -89,6 +89,11 @@ def _add_run(commands: Any, common: ParserFactory) -> None:
         metavar="NAME=VALUE",
         help="set a variable of the runbook; repeatable",
     )
+    run.add_argument(
+        "--fail-at",
+        metavar="STEP[=REASON]",
+        help="with --demo: let build, network-remove, recreate, engine-hangs, runner-killed or switch go wrong",
+    )
     _add_headless(run)
 
 

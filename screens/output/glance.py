@@ -12,6 +12,7 @@ from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.text import duration
+from screens.present.commands import typed_here
 from screens.present.findings import severities
 from screens.present.header import role_of
 from screens.present.overlays import FIGURES, SubnetLine, share_of, subnet_lines
@@ -116,7 +117,7 @@ def _finding(finding: Finding) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row(Text(word, style=style), Text(finding.sentence))
     if finding.hint:
-        grid.add_row("", Text(finding.hint, style="dim"))
+        grid.add_row("", Text(typed_here(finding.hint), style="dim"))
     return grid
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from console.guard.actuator import GuardOutcome
 from console.guard.shortage import GuardDecision, GuardVerdict
+from screens.present.commands import typed_here
 
 SCHEMA = "vipconsole.guard/1"
 EXIT_CODES = {GuardVerdict.GO: 0, GuardVerdict.NOTE: 1, GuardVerdict.STOP: 2, GuardVerdict.UNKNOWN: 3}
@@ -28,7 +29,7 @@ def one_line(outcome: GuardOutcome, room: tuple[int, int] | None) -> str:
 
 def more_lines(decision: GuardDecision) -> tuple[str, ...]:
     """Return what to do about it, and the other reasons."""
-    return tuple(line for line in (decision.hint, *decision.because[1:]) if line)
+    return tuple(typed_here(line) for line in (decision.hint, *decision.because[1:]) if line)
 
 
 def as_json(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from console.text import clean
+from screens.present.commands import typed_here
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +24,9 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
     out = sys.stdout if stream is None else stream
     encoding = out.encoding or "ascii"
     for line in lines:
-        out.write(clean(line, LINE_LIMIT).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        out.write(
+            clean(typed_here(line), LINE_LIMIT).encode(encoding, "backslashreplace").decode(encoding) + "\n"
+        )
     out.flush()
 
 

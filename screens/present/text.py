@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from console.diagnosis.values import Severity
+from screens.present.commands import typed_here
 
 MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
 """State as a character, so that nothing depends on colour."""
@@ -91,6 +92,7 @@ EMPTY = Paragraph(())
 
 def paragraph(text: str, tone: str = PLAIN, *, label: str = "", label_tone: str = DIM) -> Paragraph:
     """Return a paragraph of one text, with a word in front of it that stands out to the left."""
+    text = typed_here(text)
     if not label:
         return Paragraph(((text, tone),))
     return Paragraph(((f"{label} ", label_tone), (text, tone)), len(label) + 1)

@@ -67,6 +67,11 @@ class ConsoleEnvironment:
     """Whether decisions about a run are taken here; else the console is read-only."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether this is the demo: what reaches its engine is an option of the command."""
+        return "--demo" in self.where[1]
+
+    @property
     def is_ascii(self) -> bool:
         """Whether the terminal has nothing but ASCII."""
         return self.glyphs is ASCII

@@ -12,6 +12,7 @@ import pytest
 from console.clock import SystemClock
 from console.simulator.engine import SimulatedEngine
 from console.simulator.server import serve_in_thread
+from screens.cli.demo import SIMULATED
 from screens.cli.main import main
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.changes import Operator, operator
@@ -126,16 +127,16 @@ def test_on_a_terminal_the_networks_name_is_typed(someone: Operator, typed: str,
 )
 def test_what_cannot_be_is_said(someone: Operator, arguments: tuple[str, ...], code: int, said: str) -> None:
     outcome = someone.run(*arguments)
-    assert (outcome.code, outcome.out) == (code, "")
+    assert (outcome.code, outcome.out.replace(f"{SIMULATED}\n", "")) == (code, "")
     assert said in outcome.err
 
 
-def test_the_demo_can_be_walked_and_keeps_nothing(someone: Operator) -> None:
+def test_the_demo_can_be_walked_and_keeps_nothing_outside_of_it(someone: Operator) -> None:
     said = someone.run("census", "collabora-pr697_internal", "--demo", "--yes", "--json")
     assert said.code == 0, said.err
     assert (said.json["addresses"], len(said.json["walks"])) == ([], 2)
     # In the demo deploys wait for the last free addresses: it is declined, or full a moment later.
     said = someone.run("census", "proxy", "--demo", "--yes")
-    assert said.code == 3
+    assert said.code in (1, 3)
     assert "4 free addresses" in said.err or "so there was nothing to walk; 12 addresses leaked" in said.out
     assert not someone.state.exists()

@@ -11,6 +11,7 @@ import docker
 import pytest
 
 from screens.cli.commands import glance
+from screens.cli.demo import SIMULATED
 from screens.cli.main import main
 from tests.support.engines import Simulation, read_swarm, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
@@ -25,8 +26,9 @@ def evening() -> Iterator[Simulation]:
 def test_the_demo_tells_the_evening_before_in_one_command() -> None:
     said = vipconsole("glance", "--demo")
     assert said.code == 2
-    first, *_ = said.out.splitlines()
-    assert first == " CRITICAL  2 deploys wait for an address; proxy has 4 of 253 free, 12 leaked"
+    first, second, *_ = said.out.splitlines()
+    assert first == SIMULATED
+    assert second == " CRITICAL  2 deploys wait for an address; proxy has 4 of 253 free, 12 leaked"
     assert "ghost_app for 14 min, discourse_app for 3 min" in said.out
     assert re.search(r"! proxy +10\.0\.1\.0/24 +█+░ 249/253 +\d+ +\d+ +1 +12 +4\n", said.out)
     assert "ci-host  engine 29.1.0  manager, leader of 1 node" in said.out

@@ -18,6 +18,7 @@ import pytest
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.quiescence.waiter import Progress
+from screens.cli.demo import SIMULATED
 from screens.output.quiet import QuietProgress, verdict_line
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
@@ -60,7 +61,9 @@ def test_text_tells_the_verdict_first_and_every_check(calm: Simulation) -> None:
 def test_the_demo_is_one_look_that_names_who_is_stuck() -> None:
     said = vipconsole("quiet", "--demo")
     assert said.code == 2
-    assert said.out.startswith(" BUSY  ghost_app waits for an address on one of proxy, ghost_internal")
+    assert said.out.startswith(
+        f"{SIMULATED}\n BUSY  ghost_app waits for an address on one of proxy, ghost_internal"
+    )
     accepted = vipconsole("quiet", "--demo", "--accept", "ghost_app", "--accept", "discourse_app")
     assert accepted.code == 0
     assert "QUIET  right now; stuck but accepted: ghost_app, discourse_app" in accepted.out

@@ -17,6 +17,7 @@ from console.operations.stack_removal.removal import RemovalOutcome, RemovalStat
 from console.operations.stack_removal.steps import LeakComparison, LeakCount
 from console.simulator.stacks import Part, deploy
 from console.swarm.model import ObjectKind
+from screens.cli.demo import SIMULATED
 from screens.cli.main import main
 from screens.output.plain import print_plainly
 from screens.output.stack_removal import (
@@ -72,7 +73,7 @@ def test_a_demo_shows_the_plan_the_wait_and_the_proof() -> None:
     assert "collabora-pr445: 2 live tasks, stop grace up to" in said.err
     assert "remove  1 network: collabora-pr445_internal" in said.err
     assert "collabora-pr445: waiting for its tasks to end: collabora-pr445_app.1" in said.err
-    assert said.out.startswith(" REMOVED  2 of 2 stacks removed in")
+    assert said.out.startswith(f"{SIMULATED}\n REMOVED  2 of 2 stacks removed in")
     assert "no leak  proxy: 12 leaked before, 12 after" in said.out
 
 

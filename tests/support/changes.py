@@ -52,6 +52,7 @@ class Operator:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.folder),
                 "VIPCONSOLE_STATE_DIR": str(self.state),
+                "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
                 "LANG": "C.UTF-8",
                 "COLUMNS": "110",
                 **PATIENT,

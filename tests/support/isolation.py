@@ -41,7 +41,10 @@ def clean_environment() -> Path:
         if name in _DROPPED or not name.startswith(_KEPT_PREFIXES):
             del os.environ[name]
     sys.dont_write_bytecode = False
-    os.environ.update(HOME=str(home), LANG="C.UTF-8", TZ="UTC", VIPCONSOLE_STATE_DIR=str(home / "state"))
+    state = str(home / "state")
+    os.environ.update(
+        HOME=str(home), LANG="C.UTF-8", TZ="UTC", VIPCONSOLE_STATE_DIR=state, XDG_STATE_HOME=state
+    )
     time.tzset()
     return home
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,16 @@ class Outcome:
 
 
 def vipconsole(
-    *arguments: str, environment: Mapping[str, str] | None = None, home: Path | None = None
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    program: Sequence[str] = (str(PROGRAM),),
 ) -> Outcome:
     """Run the installed program to its end, with nothing of this user's settings, and return what came of it."""
     inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
     started = time.monotonic()
     process = subprocess.run(
-        [str(PROGRAM), *arguments],
+        [*program, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
@@ -45,6 +48,7 @@ def vipconsole(
             **inherited,
             "HOME": str(home or os.environ["HOME"]),
             "VIPCONSOLE_STATE_DIR": str(home or os.environ["VIPCONSOLE_STATE_DIR"]),
+            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
             "LANG": "C.UTF-8",
             "COLUMNS": "110",
             **PATIENT,

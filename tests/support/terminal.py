@@ -108,6 +108,7 @@ def on_terminal(
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "VIPCONSOLE_STATE_DIR": str(folder / "state"),
+            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "TZ": "UTC",

@@ -8,19 +8,21 @@ from pathlib import Path
 
 from console.clock import SystemClock
 from console.errors import UsageError
+from console.host.root import has_own_root
 from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import newest, read_stored_run
+from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder
 from console.text import clean
 from screens.cli.commands.common import connect, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
-from screens.output.plain import progress
+from screens.output.plain import progress, say
 from screens.tui.run_follower import Decider
 
 
@@ -36,7 +38,13 @@ def run(arguments: Namespace) -> int:
 def select_run_folder(arguments: Namespace) -> Path:
     """Return the folder of the run in the arguments, else of the run that is most likely meant."""
     state = state_folder()
-    return folder_of(state, arguments.run) if arguments.run else newest(state)
+    try:
+        return folder_of(state, arguments.run) if arguments.run else newest(state)
+    except UsageError as error:
+        demo = demo_folder(os.environ) / "var/lib/vipconsole/runs" / arguments.run
+        if arguments.run and not has_own_root() and "/" not in arguments.run and demo.is_dir():
+            raise UsageError(error.sentence, "It is a run of the demo: add --demo.") from error
+        raise
 
 
 def refuse_advance_answers(arguments: Namespace) -> None:
@@ -74,7 +82,7 @@ def _in_console(decider: Decider, log: DaemonLog | None) -> int:
     settings = header.settings
     with connect(header.host, settings) as connection:
         log = log or DaemonLog(open_journal(settings.docker_unit))
-        where = (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
+        where = ("", " --demo") if has_own_root() else (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
         return open_console(Sources(connection, log, state_folder()), settings, where, decider)
 
 
@@ -92,5 +100,5 @@ def _print_state(folder: Path) -> int:
         message = f"The run waits for an answer. To answer: vipconsole attach {run}"
     else:
         message = f"The run continues. To see it: vipconsole attach {run}"
-    print(message, file=sys.stderr)
+    say((message,), sys.stderr)
     return stored_run.exit_code

@@ -81,6 +81,11 @@ def connect(host: str, settings: Settings) -> Iterator[EngineConnection]:
         connection.close()
 
 
+def is_simulated(arguments: Namespace) -> bool:
+    """Return whether the swarm is the demo's: its host's, or one that is gone afterwards."""
+    return arguments.demo or has_own_root()
+
+
 def refuse_host(arguments: Namespace) -> None:
     """Raise UsageError for --demo with --host."""
     if arguments.host:

@@ -17,7 +17,7 @@ from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import resolve_host
 from console.text import clean
-from screens.cli.commands.common import connect, journal_for, read_settings, refuse_host
+from screens.cli.commands.common import connect, is_simulated, journal_for, read_settings, refuse_host
 from screens.present.text import glyphs_for
 from screens.tui.run_follower import Decider
 
@@ -39,7 +39,7 @@ def run(arguments: Namespace) -> int:
     settings = read_settings(arguments)
     where = (
         f"DOCKER_HOST={shlex.quote(arguments.host)} " if arguments.host else "",
-        " --demo" if arguments.demo else "",
+        " --demo" if is_simulated(arguments) else "",
     )
     with _sources(arguments, settings) as sources:
         return open_console(sources, settings, where)

@@ -15,7 +15,7 @@ from console.storage.state import state_folder
 from console.text import clean, nearest
 from screens.cli.commands.common import result_of
 from screens.cli.commands.preconditions import confirm, require_root
-from screens.output.plain import progress
+from screens.output.plain import progress, say
 
 
 def abandon_command(arguments: Namespace) -> int:
@@ -46,5 +46,5 @@ def run(arguments: Namespace) -> int:
         )
     request = DecisionRequest(arguments.step, Choice(name), word, arguments.reason, digest=arguments.plan)
     result_of(decide(folder, request, who_runs_this(os.environ), SystemClock(), progress))
-    print(f"{arguments.step}: {name}. To see the run: vipconsole attach {folder.name}")
+    say((f"{arguments.step}: {name}. To see the run: vipconsole attach {folder.name}",))
     return 0

@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     _require_known_steps(runbook, parse_assignments(arguments.words))
     if not arguments.check:
         refuse_advance_answers(arguments)
-        _require_free(arguments)
+        _require_free()
     settings = settings_of(arguments)
     with connection_for(arguments, settings) as connection:
         world = RunWorld(connection, settings, SystemClock(), journal_for(arguments, settings))
@@ -64,9 +64,7 @@ async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorl
     return folder
 
 
-def _require_free(arguments: Namespace) -> None:
-    if arguments.demo:
-        raise UsageError("A run cannot start on the demo's swarm.", "Use --check to see its plan.")
+def _require_free() -> None:
     require_root("run")
     decline_if_unfinished(state_folder())
     decline_if_locked()

@@ -43,7 +43,7 @@ def follow(folder: Path, arguments: Namespace, who: Who) -> int:
     try:
         return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
     except KeyboardInterrupt:
-        print(f"\nThe run continues. To see it: vipconsole attach {folder.name}", file=sys.stderr)
+        say(("", f"The run continues. To see it: vipconsole attach {folder.name}"), sys.stderr)
         return exit_codes.INTERRUPTED
 
 

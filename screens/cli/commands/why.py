@@ -17,7 +17,7 @@ from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.common import connection_for, is_simulated, journal_for, result_of, settings_of
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""
@@ -108,4 +108,4 @@ async def _read_lines(
 def _where(arguments: Namespace) -> tuple[str, str]:
     """Return what a command needs before and after it to reach the same engine."""
     before = f"DOCKER_HOST={shlex.quote(arguments.host)} " if arguments.host else ""
-    return before, " --demo" if arguments.demo else ""
+    return before, " --demo" if is_simulated(arguments) else ""

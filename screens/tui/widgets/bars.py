@@ -6,11 +6,13 @@ from textual.widgets import Input
 
 from console.monitor.values import MonitorState
 from screens.present.header import Age, Freshness, age_of, headline, identity
-from screens.present.text import DIM, PLAIN, STRONG, Span, Spans
+from screens.present.text import DIM, PLAIN, STRONG, WARN, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES
 from screens.tui.widgets.line_view import LineView, between, length, truncate
 
+SIMULATED: Span = (" SIMULATED", WARN)
+"""Instead of the program's name in the demo."""
 EVERY_S = 1.0
 """How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""
 
@@ -52,8 +54,10 @@ class Header(LineView):
             left, right = identity(
                 self.monitor_state, environment.host, age, environment.zone, may_decide=environment.may_decide
             )
-            # Where room is short the engine is worth more than the program's name.
-            left = left if length(left) + length(right) <= width else left[1:]
+            left = (SIMULATED, *left[1:]) if environment.is_simulated else left
+            if length(left) + length(right) > width:
+                # Where room is short the engine is worth more than the program's name; that it is a demo is worth more.
+                left = (*left[:2], *left[3:]) if environment.is_simulated else left[1:]
             return between(left, right, width, environment.glyphs.more)
         return truncate(headline(self.monitor_state, age, environment.zone), width, environment.glyphs.more)
 

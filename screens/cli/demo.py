@@ -1,0 +1,66 @@
+"""`--demo`: the demo's host instead of this machine, for every command."""
+
+import os
+from argparse import Namespace
+
+from console.errors import UsageError
+from console.simulator.host.demo_host import demo_folder, enter, forget, is_made
+from console.simulator.host.faults import arm_fault, disarm_faults, parse_fault
+from console.simulator.host.processes import engine_lives
+from screens.output.plain import progress, say
+
+THROWAWAY = ("console", "glance", "quiet", "journal", "why")
+"""What only looks: without a demo host an engine of its own, gone afterwards, is enough, and is there sooner."""
+OF_RUNS = ("attach", "resume", "decide", "abandon", "runs", "report")
+"""What is about runs that there are already."""
+SIMULATED = "SIMULATED: this is the demo's host and swarm."
+
+
+def enter_demo(arguments: Namespace) -> None:
+    """Let this process work on the demo's host, made first if needed. Raises UsageError, SimulatorError.
+
+    Then nothing else needs to know that it is a demo: the root of the host is another one.
+    """
+    _refuse_misuse(arguments)
+    fault = parse_fault(arguments.fail_at) if arguments.fail_at else None
+    folder = demo_folder(os.environ)
+    if arguments.fresh:
+        forget(folder)
+    looks = arguments.command in THROWAWAY or getattr(arguments, "dry_run", False)
+    if looks and not (is_made(folder) and engine_lives(folder)):
+        _announce(arguments)
+        return
+    is_new = enter(folder, is_needed=arguments.command not in OF_RUNS and not looks)
+    if is_new:
+        progress(
+            "the demo begins, on the evening before the maintenance. "
+            f"Its host is {folder}; --demo --fresh begins again."
+        )
+    arguments.demo = False
+    if arguments.command == "run" and not arguments.check:
+        disarm_faults(folder)
+        if fault is not None:
+            arm_fault(folder, *fault)
+    _announce(arguments)
+
+
+def _refuse_misuse(arguments: Namespace) -> None:
+    """Raise UsageError for options that are for the demo only, and for those that are not for it: it has its own places."""
+    if not arguments.demo:
+        raise UsageError("--fresh and --fail-at are for the demo only.", "Add --demo.")
+    if arguments.host:
+        raise UsageError("--demo and --host cannot be combined.", "The demo has its own simulated engine.")
+    if getattr(arguments, "state_dir", None) is not None and arguments.command not in THROWAWAY:
+        raise UsageError(
+            "--demo and --state-dir cannot be combined.", "The demo has its own state directory."
+        )
+
+
+def _announce(arguments: Namespace) -> None:
+    """Say first that nothing is real, where people read it."""
+    is_text = not getattr(arguments, "json", False) and getattr(arguments, "form", "text") in (
+        "text",
+        "markdown",
+    )
+    if is_text and arguments.command != "console":
+        say((SIMULATED,))

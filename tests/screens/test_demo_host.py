@@ -1,0 +1,202 @@
+"""The demo's host: the real runner carries out a whole run on it, and what goes wrong is shown as it would be."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from console.host.lock_probe import LOCK
+from console.simulator.host.processes import unit_processes
+from screens.cli.demo import SIMULATED
+from tests.support.demo import WORDS, DemoHost, demo_host
+from tests.support.program import PROGRAM, vipconsole
+from tests.support.terminal import on_terminal
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> DemoHost:
+    return demo_host(tmp_path)
+
+
+def test_the_shipped_runbook_goes_from_plan_to_report(host: DemoHost) -> None:
+    before = host.running_system()
+    done = host.command("run", *WORDS)
+    assert done.code == 0, done.out + done.err
+    assert done.out.startswith(f"{SIMULATED}\n")
+    assert host.subnet() == "10.10.0.0/16"
+    assert host.running_system() != before
+    assert "--subnet 10.10.0.0/16 proxy" in host.file("etc/nixos/nix/modules/swarm.nix")
+    (run,) = host.runs()
+    assert (run["state"], run["blocks"]) == ("done", False)
+    report = host.command("report", run["run"])
+    assert report.code == 0
+    assert "10.10.0.0/16" in report.out
+    # Every change is told to the host's own journal first.
+    assert "step recreate" in host.file("var/log/vipconsole.log")
+
+
+def test_no_root_is_needed(host: DemoHost) -> None:
+    # In a namespace of users of its own, root here is somebody else there.
+    nobody = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+    done = host.command("run", str(host.runbook), *WORDS, program=(*nobody, str(PROGRAM)))
+    assert done.code == 0, done.out + done.err
+    assert host.subnet() == "10.10.0.0/16"
+
+
+def test_reclaim_and_guard_do_their_real_thing_on_it(host: DemoHost) -> None:
+    before = host.running_units()["docker.service"]["InvocationID"]
+    done = host.command("reclaim", "--by", "restart", "--yes")
+    assert done.code == 0, done.out + done.err
+    assert host.running_units()["docker.service"]["InvocationID"] != before
+    assert "systemctl restart docker.service" in done.err
+    assert "restart docker.service (vipconsole reclaim)" in host.file("var/log/vipconsole.log")
+    assert "Daemon has completed initialization" in host.file("var/log/journal.json")
+    assert host.command("guard", "--no-prune").out.splitlines()[1].startswith("GUARD")
+
+
+def test_nothing_outside_of_the_demo_is_touched_or_blocked(host: DemoHost, tmp_path: Path) -> None:
+    locked = LOCK.exists()
+    assert host.run().code == 0
+    assert LOCK.exists() == locked
+    assert not Path(os.environ["VIPCONSOLE_STATE_DIR"], "runs").exists()
+    assert vipconsole("runs", "--json").json["runs"] == []
+    told = vipconsole("report", host.runs()[0]["run"], home=tmp_path)
+    assert (told.code, "It is a run of the demo: add --demo." in told.err) == (64, True)
+
+
+def test_fresh_begins_again_and_ends_what_was_there(host: DemoHost) -> None:
+    assert host.run().code == 0
+    pid = int(host.file("run/engine.pid"))
+    again = vipconsole("run", "--demo", "--fresh", "--check")
+    assert "the demo begins" in again.err
+    assert "10.0.1.0/24" in again.out
+    assert not Path(f"/proc/{pid}").exists()
+    assert host.runs() == []
+
+
+def test_a_build_that_fails_leaves_everything_as_it_was(host: DemoHost) -> None:
+    before = host.file("etc/nixos/nix/modules/swarm.nix")
+    failed = host.run("--fail-at", "build")
+    assert failed.code == 2, failed.out + failed.err
+    assert "failed with exit code 1" in failed.out
+    assert host.file("etc/nixos/nix/modules/swarm.nix") == before
+    (run,) = host.runs()
+    # The fault happens once.
+    done = host.command("resume", run["run"], *WORDS)
+    assert done.code == 0, done.out + done.err
+
+
+def test_a_network_that_cannot_be_removed_brings_everything_back(host: DemoHost) -> None:
+    with host.failing_at("network-remove") as failing:
+        assert "context deadline exceeded (HTTP 500). Everything is on it again." in failing.failure
+        assert host.subnet() == "10.0.1.0/24"
+        failing.decide("recreate", "retry")
+        assert failing.end().code == 0
+    assert host.subnet() == "10.10.0.0/16"
+
+
+def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(host: DemoHost) -> None:
+    with host.failing_at("recreate=image") as failing:
+        assert "drone_app" in failing.failure
+        assert host.subnet() == "10.10.0.0/16"
+        assert "No such image: drone/drone:2" in host.command("why", "drone_app").out
+        failing.decide("recreate", "undo")
+        assert failing.end().code == 1
+    assert host.subnet() == "10.0.1.0/24"
+    assert host.command("why", "drone_app").code == 0
+
+
+@pytest.mark.parametrize("reason", ["units", "refused"])
+def test_a_switch_that_fails_asks_and_can_be_tried_again(host: DemoHost, reason: str) -> None:
+    with host.failing_at(f"switch={reason}") as failing:
+        assert failing.end().code == 4, failing.end().out
+        failing.decide("switch", "retry")
+        done = host.command("attach", failing.name, *WORDS)
+        assert done.code == 0, done.out + done.err
+
+
+def test_an_engine_that_hangs_in_the_outage_is_waited_for(host: DemoHost) -> None:
+    done = host.run("--fail-at", "engine-hangs")
+    assert done.code == 0, done.out + done.err
+    assert host.subnet() == "10.10.0.0/16"
+
+
+def test_a_killed_runner_stays_dead_until_it_is_resumed(host: DemoHost) -> None:
+    killed = host.run("--fail-at", "runner-killed")
+    assert killed.code == 3, killed.out + killed.err
+    assert unit_processes(host.folder) == ()
+    (run,) = host.runs()
+    assert run["state"] == "interrupted"
+    assert f"vipconsole --demo resume {run['run']}" in killed.out
+    # It blocks nothing outside.
+    assert vipconsole("runs", "--json").json["runs"] == []
+    done = host.command("resume", run["run"], *WORDS)
+    assert done.code == 0, done.out + done.err
+    assert host.subnet() == "10.10.0.0/16"
+
+
+def test_the_console_shows_the_demos_host_and_says_that_it_is_simulated(
+    host: DemoHost, tmp_path: Path
+) -> None:
+    assert host.file("etc/hostname") == "ci-host\n"
+    with on_terminal("--demo", folder=tmp_path) as shown:
+        shown.until_shown("10.0.1.0/24")
+        assert b"SIMULATED" in shown.got
+        shown.send(b"q")
+        assert shown.end() == 0
+
+
+def test_an_engine_that_does_not_answer_is_not_taken_for_a_dead_one(host: DemoHost, tmp_path: Path) -> None:
+    pid, machine = int(host.file("run/engine.pid")), host.file("etc/machine-id")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        demo_host(tmp_path)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert host.file("etc/machine-id") == machine
+    assert host.subnet() == "10.0.1.0/24"
+
+
+def test_without_its_engine_the_demo_begins_again(host: DemoHost, tmp_path: Path) -> None:
+    machine = host.file("etc/machine-id")
+    os.kill(int(host.file("run/engine.pid")), signal.SIGKILL)
+    demo_host(tmp_path)
+    assert host.file("etc/machine-id") != machine
+    assert host.subnet() == "10.0.1.0/24"
+
+
+def test_the_engine_ends_once_its_folder_is_gone(host: DemoHost) -> None:
+    pid = int(host.file("run/engine.pid"))
+    host.folder.rename(host.folder.with_name("elsewhere"))
+    end_s = time.monotonic() + 60
+    while _lives(pid) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert not _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--fail-at", "build"), "for the demo only"),
+        (("glance", "--fresh"), "for the demo only"),
+        (("run", "--demo", "--fail-at", "bild"), "did you mean build?"),
+        (("run", "--demo", "--fail-at", "switch=unit"), "did you mean units?"),
+        (("runs", "--demo", "--state-dir", "/x"), "cannot be combined"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_made(arguments: tuple[str, ...], said: str) -> None:
+    outcome = vipconsole(*arguments)
+    assert (outcome.code, outcome.out) == (64, "")
+    assert said in outcome.err
+    assert not Path(os.environ["XDG_STATE_HOME"], "vipconsole").exists()

@@ -1,0 +1,145 @@
+"""A demo host as an operator meets it: small, so that a run on it takes seconds."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.runbook.run.events import QuestionKind
+from console.runbook.run.view import StoredRun
+from console.runbook.store.viewer import runs_in
+from console.simulator.host.demo_host import demo_folder
+from tests.support.program import PROGRAM, Outcome, vipconsole
+
+ENTER = "import sys, pathlib, console.simulator.host.demo_host as d; d.enter(pathlib.Path(sys.argv[1]), is_needed=True, scenario='small')"
+RUNBOOK = """
+schema: vipconsole.runbook/1
+id: window
+title: Recreate proxy and switch
+steps:
+  - id: build
+    title: Build
+    uses: nix.edit_and_build
+    with: {network: proxy, subnet: 10.10.0.0/16}
+  - id: recreate
+    title: Recreate
+    uses: network.recreate
+    with: {network: proxy, subnet: 10.10.0.0/16, running_within: 3}
+    confirm: proxy
+    on_failure: ask
+    verify:
+      - network.is: {name: proxy, subnet: 10.10.0.0/16}
+  - id: switch
+    title: Switch
+    uses: nixos.switch
+    with: {system: "${steps.build.outputs.new_system}"}
+    confirm: switch
+    on_failure: ask
+"""
+WORDS = ("--headless", "--confirm", "recreate=proxy", "--confirm", "switch=switch")
+
+
+@dataclass(frozen=True)
+class DemoHost:
+    """A demo host of this test's own, with three services on `proxy`."""
+
+    folder: Path
+    runbook: Path
+
+    def run(self, *more: str) -> Outcome:
+        """Begin a run of the small runbook without asking, and follow it."""
+        return self.command("run", str(self.runbook), *WORDS, *more)
+
+    @contextmanager
+    def failing_at(self, fault: str) -> Iterator["Failing"]:
+        """Begin a run that fails, and give it once it asks what to do about that; it is followed to its end."""
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self.run, "--fail-at", fault)
+            failing = Failing(self, following, self._asking(following))
+            try:
+                yield failing
+            except BaseException:
+                # Else it would be followed until the step is undone unasked.
+                question = failing.run.view.question
+                self.command("decide", failing.name, question.event.step if question else "", "undo")
+                raise
+            failing.end()
+
+    def _asking(self, following: "Future[Outcome]") -> StoredRun:
+        """Return the run once it asks about a failure."""
+        end_s = time.monotonic() + 200
+        while time.monotonic() < end_s and not following.done():
+            for found in runs_in(self.folder / "var/lib/vipconsole"):
+                question = found.view.question if isinstance(found, StoredRun) else None
+                if question is not None and question.event.kind is QuestionKind.FAILURE:
+                    assert isinstance(found, StoredRun)
+                    return found
+            time.sleep(0.1)
+        raise AssertionError(f"it asked nothing: {following.result() if following.done() else 'it goes on'}")
+
+    def command(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> Outcome:
+        return vipconsole(*arguments, "--demo", program=program)
+
+    def runs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.command("runs", "--json").json["runs"]
+        return found
+
+    def subnet(self) -> str:
+        """Return the subnet that `glance` shows for `proxy`."""
+        document = self.command("glance", "proxy", "--json", "--quick").json
+        (network,) = [each for each in document["networks"] if each["name"] == "proxy"]
+        return str(network["subnets"][0]["subnet"])
+
+    def running_system(self) -> str:
+        return str((self.folder / "run/current-system").resolve())
+
+    def running_units(self) -> dict[str, dict[str, str]]:
+        """Return the units of the host, and the properties of each."""
+        found: dict[str, dict[str, str]] = json.loads(self.file("run/systemd/units.json"))
+        return found
+
+    def file(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A run that asks what to do about a failure."""
+
+    host: DemoHost
+    following: "Future[Outcome]"
+    run: StoredRun
+
+    @property
+    def name(self) -> str:
+        return self.run.view.header.run_id
+
+    @property
+    def failure(self) -> str:
+        """What failed, as the operator is told."""
+        (failure,) = [step.failure for step in self.run.view.steps if step.failure is not None]
+        return f"{failure.sentence} {failure.hint}"
+
+    def decide(self, step: str, choice: str) -> None:
+        decided = self.host.command("decide", self.name, step, choice)
+        assert decided.code == 0, decided.err
+
+    def end(self) -> Outcome:
+        """Return what following it came to."""
+        return self.following.result(200)
+
+
+def demo_host(folder: Path) -> DemoHost:
+    """Make the demo host of this test."""
+    root = demo_folder(os.environ)
+    subprocess.run([sys.executable, "-c", ENTER, str(root)], check=True, timeout=100)
+    runbook = folder / "window.yaml"
+    runbook.write_text(RUNBOOK)
+    return DemoHost(root, runbook)
