@@ -233,8 +233,13 @@ class Action(Protocol, Generic[P_contra]):
         """
         ...
 
-    async def undo(self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]) -> None:
-        """Bring things back to what they were, however far an attempt came. Called again, it finishes what it began."""
+    async def undo(
+        self, context: Context, parameters: P_contra, outputs: Mapping[str, Json]
+    ) -> Mapping[str, Json] | None:
+        """Bring things back to what they were, however far an attempt came. Called again, it finishes what it began.
+
+        Returns outputs of its own for the report, if it has any.
+        """
         ...
 
 

@@ -129,8 +129,9 @@ def _add_view_commands(commands: Any, state: ParserFactory) -> None:
     report = commands.add_parser(
         "report",
         parents=[state()],
-        help="what a run did: the evidence, step by step",
-        description="Prints what a run did, with the evidence: before, after, durations, decisions, what dockerd logged.",
+        help="what a run did: outcome, downtime, before and after; the evidence with --full",
+        description="Prints what a run did: its outcome, the downtime of each service, network and services before and "
+        "after, decisions, and what was skipped or not checked.",
         epilog=CODES,
     )
     report.add_argument(
@@ -138,10 +139,23 @@ def _add_view_commands(commands: Any, state: ParserFactory) -> None:
     )
     form = report.add_mutually_exclusive_group()
     form.add_argument(
-        "--markdown", action="store_const", dest="form", const="markdown", help="as Markdown (default)"
+        "--full",
+        action="store_const",
+        dest="form",
+        const="full",
+        help="with the evidence of each step, as Markdown",
+    )
+    form.add_argument(
+        "--markdown", action="store_const", dest="form", const="full", help="the same as --full"
     )
     form.add_argument("--json", action="store_const", dest="form", const="json", help="as one JSON document")
-    report.set_defaults(form="markdown")
+    form.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write one HTML file, with a timeline of the steps and of the downtime of each service",
+    )
+    report.set_defaults(form="summary")
 
 
 def _add_decision_commands(commands: Any, state: ParserFactory) -> None:

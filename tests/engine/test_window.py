@@ -165,7 +165,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
         assert (steps[each]["outputs"]["naive"], steps[each]["outputs"]["safe"]) == (3, 0)
     assert (steps["census"]["outputs"]["leaked"], steps["census"]["outputs"]["addresses"]) == (0, [])
     assert steps["census-after"]["outputs"]["leaked"] is None
-    page = root.run("report", run).out
+    page = root.run("report", run, "--full").out
     assert "No address of proxy leaked." in page
     assert "Leaks of proxy are unknown: proxy can have" in page
     assert f"{run}`, done (exit code 0)" in page

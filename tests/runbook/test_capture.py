@@ -36,6 +36,10 @@ async def test_what_is_seen_is_kept_with_its_date_and_can_be_compared(evening: B
         assert figures == {
             "name": "proxy", "subnets": ["10.0.1.0/24"], "capacity": 253, "accounted": 237, "leaked": 12, "free": 4,
         }  # fmt: skip
+        services = kept["services"]
+        assert isinstance(services, dict)
+        # A deploy waits for an address.
+        assert 0 < int(str(services["running"])) < int(str(services["all"]))
         assert kept["routes"] == {served.url(): 200, served.url("/gone"): 502}
         assert isinstance(kept["findings"], list)
         assert "deploy-waits" in [each["code"] for each in kept["findings"] if isinstance(each, dict)]

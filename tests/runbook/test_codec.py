@@ -57,5 +57,9 @@ def test_a_run_keeps_its_settings() -> None:
         from_json("Began", to_json(began).replace('"settle_s"', '"settled_s"'))
 
 
+def test_an_undo_of_an_earlier_version_has_no_outputs() -> None:
+    assert from_json("Undone", '{"step": "x", "took_s": 1.0}') == events.Undone("x", 1.0)
+
+
 def test_what_a_later_version_added_is_passed_over() -> None:
     assert from_json("Noted", '{"sentence": "x", "since": "later"}') == events.Noted("x")

@@ -1,6 +1,7 @@
 """`network.recreate`: the remedy as an action of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,30 @@ async def test_undone_everything_is_on_the_old_subnet_again(host: Bench) -> None
     await host.undo(RECREATE, outputs, **ASKED)
     assert subnet_of(host) == "10.0.1.0/24"
     assert facts(host.model) == before
+
+
+SERVICES = ["everywhere", "shop_app", "traefik_app"]
+
+
+def check_downtime(outputs: Mapping[str, Any] | None) -> None:
+    """Check the rows of the services' downtime against the figures of the whole."""
+    assert outputs is not None
+    assert outputs["services"] == {"running": 3, "all": 3}
+    rows = outputs["downtime"]
+    assert sorted(row["name"] for row in rows) == SERVICES
+    times = [tuple(datetime.fromisoformat(row[key]) for key in ("from", "to")) for row in rows]
+    for row, (start, end) in zip(rows, times, strict=True):
+        assert row["down_s"] == pytest.approx((end - start).total_seconds(), abs=0.1)
+        assert row["down_s"] > 0
+    whole_s = (max(end for _, end in times) - min(start for start, _ in times)).total_seconds()
+    assert whole_s == pytest.approx(outputs["outage_s"], abs=0.1)
+
+
+async def test_it_returns_when_each_service_was_down_forth_and_back(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED)
+    check_downtime(outputs)
+    host.remember()
+    check_downtime(await host.undo(RECREATE, outputs, **ASKED))
 
 
 async def test_an_undo_for_which_there_is_no_room_any_more_says_so_and_changes_nothing(host: Bench) -> None:

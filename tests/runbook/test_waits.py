@@ -28,7 +28,8 @@ from console.runbook.store.log import RunLog
 from console.runbook.store.output import WAITING, Output, clear_waiting, last_lines, read_waiting
 from console.runbook.store.viewer import read_stored_run
 from screens.output.run_lines import news
-from screens.output.run_report import as_json, as_markdown
+from screens.output.run_report.document import as_json
+from screens.output.run_report.markdown import as_markdown
 from screens.present.run import standing
 from screens.present.run_step import step_paragraphs
 from screens.tui.runbook import RunbookScreen

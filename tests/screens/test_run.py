@@ -56,9 +56,10 @@ def test_a_headless_run_passes_what_it_may_and_tells_everything(here: Site) -> N
     assert report["steps"][1]["outputs"] == {"exit_code": 0, "tail": ["one"]}
     assert report["steps"][1]["decisions"][0]["by"].startswith("root")
     assert not report["blocks"]
-    markdown = here.vipconsole("report")
+    markdown = here.vipconsole("report", "--full")
     assert markdown.code == 0
     assert "## 2. touch: touch" in markdown.out
+    assert "Outcome     DONE (exit code 0). 3 steps: 3 done." in here.vipconsole("report").out
     assert "done" in here.vipconsole("runs").out
     folder = here.run_folder
     assert {oct(each.stat().st_mode & 0o777) for each in (folder, *folder.iterdir())} == {"0o700", "0o600"}

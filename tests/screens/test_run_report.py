@@ -6,7 +6,8 @@ from console.runbook.language.values import ActionPlan, Answer, Call, CheckResul
 from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import Live, StoredRun
-from screens.output.run_report import HIDDEN, as_json, as_markdown
+from screens.output.run_report.document import HIDDEN, as_json
+from screens.output.run_report.markdown import as_markdown
 from tests.support.runs import Flags, PaperRun
 
 HUSH = "hunter2"

@@ -187,9 +187,11 @@ class Bench:
         action = action_by_name(name)
         return await action.verify(self, parameters_for(Call(name, parameters), action.parameters), outputs)
 
-    async def undo(self, name: str, outputs: Mapping[str, Json], /, **parameters: Json) -> None:
+    async def undo(
+        self, name: str, outputs: Mapping[str, Json], /, **parameters: Json
+    ) -> Mapping[str, Json] | None:
         action = action_by_name(name)
-        await action.undo(self, parameters_for(Call(name, parameters), action.parameters), outputs)
+        return await action.undo(self, parameters_for(Call(name, parameters), action.parameters), outputs)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from console.clock import Clock
 from console.runbook.store.viewer import read_stored_run
 from console.simulator.engine import SimulatedEngine
-from screens.output.run_report import as_json
+from screens.output.run_report.document import as_json
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import sample_actions
 from tests.support.changes import Operator, operator

@@ -88,6 +88,10 @@ class Outage:
     not seen, as after an interruption."""
     start_s: float | None
     """From its restoring until its tasks ran; None where that was not seen."""
+    began_at: datetime
+    """When it was parked."""
+    ended_at: datetime
+    """When as many of its tasks ran as before."""
 
     @property
     def floor_s(self) -> float | None:
@@ -150,10 +154,18 @@ class ServiceTimes:
                 _between(span.parked_at, span.running_at) or 0.0,
                 _between(span.parked_at, span.stopped_at),
                 _between(span.restored_at, span.running_at),
+                span.parked_at,
+                max(span.parked_at, span.running_at),
             )
             for span in self._spans.values()
             if span.running_at
         )
+
+    def down_since(self) -> dict[str, datetime]:
+        """Return by ID the services that were parked and not seen running as before since, with when that was."""
+        return {
+            service_id: span.parked_at for service_id, span in self._spans.items() if span.running_at is None
+        }
 
     def whole(self) -> tuple[float, float] | None:
         """Return from the first parking to the last task that ran, and its floor: the longest stop and the longest start."""

@@ -7,6 +7,7 @@ swarm. So it does not matter where it was interrupted; called again it finishes,
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
@@ -59,6 +60,12 @@ class RecreationResult:
     newcomers: tuple[str, ...]
     rolls_back_to_parked: tuple[str, ...]
     """Services that `docker service rollback` would park again."""
+    services: int
+    """How many recorded services had tasks."""
+    services_running: int
+    """How many of these run as before."""
+    down_since: Mapping[str, datetime]
+    """By name, those that do not, and were not seen running as before since they were parked."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -196,6 +203,8 @@ class Recreation:
                 _RESUME,
             ) from error
         current = next((candidate for candidate in snapshot.networks if candidate.id == network.id), network)
+        short = self._services_short(snapshot, current)
+        names = {service.id: service.name for service in self.record.services if service.target_tasks}
         return RecreationResult(
             network_id=network.id,
             subnets=current.ipv4,
@@ -212,6 +221,13 @@ class Recreation:
             rolls_back_to_parked=tuple(
                 sorted(service.name for service in snapshot.services if rolls_back_to_parked(service))
             ),
+            services=len(names),
+            services_running=sum(name not in short for name in names.values()),
+            down_since={
+                names[service_id]: since
+                for service_id, since in self._job.times.down_since().items()
+                if service_id in names
+            },
         )
 
     async def _reset_target(self) -> None:

@@ -1,18 +1,20 @@
 """Takes a dated snapshot that is stored with the run, for its report and for comparing afterwards."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.assess import assess
-from console.errors import Declined
+from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
+from console.errors import Declined, Unknown
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
 from console.runbook.language.values import Json
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
+from console.swarm.model import SwarmState
 from console.swarm.snapshots import Attachments
 from console.text import plural
 
@@ -31,7 +33,9 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
 
     name: ClassVar[str] = "evidence.capture"
     parameters: ClassVar[type[BaseModel]] = CaptureParameters
-    outputs: ClassVar[tuple[str, ...]] = ("taken_at", "engine", "findings", "network", "attached", "routes")
+    outputs: ClassVar[tuple[str, ...]] = (
+        "taken_at", "engine", "findings", "network", "attached", "routes", "services",
+    )  # fmt: skip
 
     async def plan(self, context: Context, parameters: CaptureParameters) -> ActionPlan:
         """Tell what will be read."""
@@ -67,6 +71,7 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             "network": None,
             "attached": None,
             "routes": {},
+            "services": None,
         }
         if parameters.network is not None:
             attachments = await world.reader.attachments(parameters.network)
@@ -74,10 +79,15 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
                 raise Declined(f"Overlay {parameters.network} not found.")
             outputs["network"] = [_account(account) for account in assessment.accounts]
             outputs["attached"] = attachments_as_output(attachments)
+            outputs["services"] = _running(
+                snapshot.swarm, {service.service.id for service in attachments.services}
+            )
             count = len(attachments.services) + len(attachments.containers)
             await context.say(
                 f"{plural(count, 'service or container', 'services and containers')} on {parameters.network}"
             )
+        else:
+            outputs["services"] = _running(snapshot.swarm, None)
         if parameters.urls:
             replies = await ask_all(parameters.urls, parameters.http_options())
             outputs["routes"] = statuses(replies)
@@ -98,6 +108,22 @@ def _account(account: NetworkAccount) -> Json:
         "free": account.free_at_most if account.free_is_exact else None,
         "free_at_most": account.free_at_most,
     }
+
+
+def _running(swarm: SwarmState, ids: Collection[str] | None) -> Json:
+    """Return how many services that ask for tasks run them all; null where that is not known."""
+    if isinstance(swarm.services, Unknown) or isinstance(swarm.tasks, Unknown):
+        return None
+    tasks = tasks_by_service(swarm.tasks)
+    services = [
+        service
+        for service in swarm.services
+        if (ids is None or service.id in ids)
+        and not (service.is_job or service.is_probe)
+        and service.replicas != 0
+    ]
+    running = sum(has_its_replicas(service, tasks.get(service.id, ())) for service in services)
+    return {"running": running, "all": len(services)}
 
 
 def _calls(parameters: CaptureParameters) -> tuple[str, ...]:

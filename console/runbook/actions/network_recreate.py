@@ -79,7 +79,7 @@ class NetworkRecreate:
     no_undo_because: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = (
         "network_id", "subnet", "outages", "outage_s", "floor_s", "differences", "changed_by_others", "newcomers",
-        "rolls_back_to_parked",
+        "rolls_back_to_parked", "downtime", "services",
     )  # fmt: skip
 
     async def plan(self, context: Context, parameters: RecreateParameters) -> ActionPlan:
@@ -139,14 +139,14 @@ class NetworkRecreate:
 
     async def undo(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
-    ) -> None:
+    ) -> Mapping[str, Json] | None:
         """Give the network back what it was, and everything back to it, however far an attempt came.
 
-        Raises StepFailed where nothing is down and the old subnet cannot be had any more, and where not all is as it was.
+        Returns the outputs of that, as `act` does. Raises StepFailed where nothing is down and the old subnet cannot be had any more, and where not all is as it was.
         """
         stored_record = _stored_record(context)
         if stored_record is None and not context.recorded_changes:
-            return
+            return None
         inputs = await _inputs(context, parameters)
         plan = plan_recreation(inputs, _request(parameters), _whose(context))
         record = stored_record or plan.record
@@ -158,6 +158,7 @@ class NetworkRecreate:
         differences = [difference.sentence for difference in result.differences if difference.is_failure]
         if differences:
             raise StepFailed(f"It was undone, but some things differ from before: {' '.join(differences)}")
+        return _outputs(result)
 
 
 def _require_room(inputs: RecreationInputs, record: Record) -> None:
@@ -312,4 +313,25 @@ def _outputs(result: RecreationResult) -> Mapping[str, Json]:
             f"run `docker service update {service}`: it changes and restarts nothing"
             for service in result.rolls_back_to_parked
         ],
+        "downtime": _downtime(result),
+        "services": {"running": result.services_running, "all": result.services},
     }
+
+
+def _downtime(result: RecreationResult) -> Json:
+    """Return when each service was down; `to` is null for those that were not seen running as before since."""
+    rows: list[Json] = [
+        {
+            "name": outage.name,
+            "from": outage.began_at.isoformat(),
+            "to": outage.ended_at.isoformat(),
+            "down_s": round(outage.total_s, 1),
+            "floor_s": None if outage.floor_s is None else round(outage.floor_s, 1),
+        }
+        for outage in result.outages
+    ]
+    rows += [
+        {"name": name, "from": since.isoformat(), "to": None, "down_s": None, "floor_s": None}
+        for name, since in result.down_since.items()
+    ]
+    return rows

@@ -263,6 +263,7 @@ class Undone:
 
     step: str
     took_s: float
+    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

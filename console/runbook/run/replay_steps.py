@@ -4,9 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from console.runbook.language.values import NOTHING, Answer
+from console.runbook.language.values import NOTHING, Answer, Json
 from console.runbook.run import events
-from console.runbook.run.view import ChangeRecord, Consent, Decision, Failure, RunView, StepState, StepView
+from console.runbook.run.view import (
+    ActSpan,
+    ChangeRecord,
+    Consent,
+    Decision,
+    Failure,
+    RunView,
+    StepState,
+    StepView,
+)
 from console.runbook.run.waits import merge_rows
 
 STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
@@ -174,16 +183,30 @@ def _begin_act(step: StepView, event: events.Intended, entry: events.LogEntry) -
         outputs=NOTHING,
         began_at=step.began_at or entry.at,
         took_s=0.0,
+        act_spans=(*step.act_spans, ActSpan(entry.at)),
     )
 
 
-def _succeed(step: StepView, event: events.Succeeded, _entry: events.LogEntry) -> StepView:
+def _close_span(
+    step: StepView, entry: events.LogEntry, outputs: Mapping[str, Json] = NOTHING, *, has_succeeded: bool
+) -> StepView:
+    if not step.act_spans or step.act_spans[-1].ended_at is not None:
+        return step
+    *earlier_spans, span = step.act_spans
+    closed = replace(span, ended_at=entry.at, outputs=outputs, has_succeeded=has_succeeded)
+    return replace(step, act_spans=(*earlier_spans, closed))
+
+
+def _succeed(step: StepView, event: events.Succeeded, entry: events.LogEntry) -> StepView:
+    step = _close_span(step, entry, event.outputs, has_succeeded=True)
     return replace(
         step, is_acting=False, outputs=event.outputs, has_result=True, verification=None, took_s=event.took_s
     )
 
 
 def _fail(step: StepView, event: events.Failed, entry: events.LogEntry) -> StepView:
+    if step.is_acting:
+        step = _close_span(step, entry, has_succeeded=False)
     if event.was_stopped:
         return again(step)
     return replace(
@@ -230,13 +253,20 @@ def _skip(step: StepView, event: events.NotApplicable, entry: events.LogEntry) -
     )
 
 
-def _begin_undo(step: StepView, _event: events.UndoIntended, _entry: events.LogEntry) -> StepView:
-    return replace(step, is_being_undone=True, undo_failure=None, probe_result=None, is_acting=False)
+def _begin_undo(step: StepView, _event: events.UndoIntended, entry: events.LogEntry) -> StepView:
+    return replace(
+        step,
+        is_being_undone=True,
+        undo_failure=None,
+        probe_result=None,
+        is_acting=False,
+        act_spans=(*step.act_spans, ActSpan(entry.at, is_undo=True)),
+    )
 
 
 def _end_undo(step: StepView, event: events.Undone, entry: events.LogEntry) -> StepView:
     return replace(
-        step,
+        _close_span(step, entry, event.outputs, has_succeeded=True),
         state=StepState.UNDONE,
         is_being_undone=False,
         is_fresh=False,
@@ -251,6 +281,7 @@ def _end_undo(step: StepView, event: events.Undone, entry: events.LogEntry) -> S
 
 def _fail_undo(step: StepView, event: events.UndoFailed, entry: events.LogEntry) -> StepView:
     failure = Failure(event.sentence, event.hint)
+    step = _close_span(step, entry, has_succeeded=False)
     return replace(
         step, state=StepState.FAILED, is_being_undone=False, undo_failure=failure, ended_at=entry.at
     )

@@ -80,6 +80,18 @@ class ChangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ActSpan:
+    """One act of a step, or one undo of it: from its intent to its result."""
+
+    began_at: datetime
+    is_undo: bool = False
+    ended_at: datetime | None = None
+    """None where there is no result: it is under way, or was interrupted."""
+    has_succeeded: bool = False
+    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
 class StepView:
     """A step, and everything that is known of it."""
 
@@ -125,6 +137,8 @@ class StepView:
     """How long each thing kept it waiting, in all its attempts."""
     waits_logged_at: datetime | None = None
     """When the newest of these entered the log."""
+    act_spans: tuple[ActSpan, ...] = ()
+    """All its acts and undos, in order."""
 
     @property
     def id(self) -> str:

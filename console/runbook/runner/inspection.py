@@ -26,7 +26,7 @@ from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, Context
 from console.runbook.language.substitution import Names, missing_references, substitute_call
-from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Json, Step
+from console.runbook.language.values import NOTHING, ActionPlan, Answer, Call, CheckResult, Json, Step
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run import events
 from console.runbook.run.codec import plain
@@ -294,10 +294,11 @@ async def undo(runner: RunnerContext, step: Step, tell: Tell) -> None:
     await runner.log.append(events.UndoIntended(step.id, (other or own).call))
     began_s = clock.monotonic()
     sentence, hint = "", ""
+    outputs: Mapping[str, Json] = NOTHING
     try:
         async with asyncio.timeout(step.timeout_s + GRACE_S):
             if other is None:
-                await own.action.undo(context, own.parameters, step_view.outputs)
+                outputs = await own.action.undo(context, own.parameters, step_view.outputs) or NOTHING
             else:
                 sentence = await _undo_by_action(context, other, step)
     except StoreFailed:
@@ -311,7 +312,7 @@ async def undo(runner: RunnerContext, step: Step, tell: Tell) -> None:
     if sentence:
         await runner.log.append(events.UndoFailed(step.id, sentence, hint))
     else:
-        await runner.log.append(events.Undone(step.id, _since(clock, began_s)))
+        await runner.log.append(events.Undone(step.id, _since(clock, began_s), outputs))
 
 
 async def _undo_by_action(context: StepContext, ready: ReadyAction, step: Step) -> str:

@@ -1,17 +1,15 @@
-"""The report of a run: the state before, what was done and decided, and the result. As Markdown and as JSON.
+"""The report of a run as data: the state before, what was done and decided, and the result.
 
 Specifications of services stay in the log: the report shows an action's output without anything that could be a secret.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
-from console.durations import stamp
 from console.runbook.language.values import ActionPlan, CheckResult
-from console.runbook.run.view import Live, StepView, StoredRun, waits_of
-from console.text import duration
+from console.runbook.run.view import ActSpan, Live, StepView, StoredRun, waits_of
+from screens.output.run_report.downtime import Downtime, downtime_of
 
 SCHEMA = "vipconsole.run/1"
 SECRET = frozenset(
@@ -23,12 +21,7 @@ HIDDEN = "(not shown)"
 
 def as_json(stored_run: StoredRun) -> str:
     """Return the report as one ASCII document."""
-    return json.dumps(_report(stored_run), indent=1) + "\n"
-
-
-def as_markdown(stored_run: StoredRun) -> str:
-    """Return the report as Markdown."""
-    return "\n".join(_markdown(stored_run)) + "\n"
+    return json.dumps(document(stored_run), indent=1) + "\n"
 
 
 def without_secrets(value: Any) -> Any:
@@ -43,7 +36,8 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def _report(stored_run: StoredRun) -> dict[str, Any]:
+def document(stored_run: StoredRun) -> dict[str, Any]:
+    """Return the whole report as plain data, without secrets."""
     view, header = stored_run.view, stored_run.view.header
     return {
         "schema": SCHEMA,
@@ -70,6 +64,7 @@ def _report(stored_run: StoredRun) -> dict[str, Any]:
         "abandoned": view.abandonment or None,
         "notes": list(view.notes),
         "left_behind": [step.id for step in view.left_behind],
+        "downtime": _downtime(downtime_of(view.steps)),
         "steps": [_step(step, stored_run.live) for step in view.steps],
     }
 
@@ -104,6 +99,7 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
         "took_s": step.took_s,
         "outputs": without_secrets(step.outputs),
+        "acts": [_act(span) for span in step.act_spans],
         "after": [{"name": result.name, **_check_result(result.found)} for result in step.results],
         "failure": None if step.failure is None else step.failure.sentence,
         "undo_failure": None if step.undo_failure is None else step.undo_failure.sentence,
@@ -133,6 +129,25 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
     }
 
 
+def _act(span: ActSpan) -> dict[str, Any]:
+    return {
+        "is_undo": span.is_undo,
+        "began_at": span.began_at.isoformat(),
+        "ended_at": None if span.ended_at is None else span.ended_at.isoformat(),
+        "has_succeeded": span.has_succeeded,
+        "outputs": without_secrets(span.outputs) if span.is_undo else None,
+    }
+
+
+def _downtime(downtime: Downtime) -> dict[str, Any]:
+    return {
+        "whole_s": round(downtime.whole_s, 1),
+        "services": [{"name": name, "down_s": round(took_s, 1)} for name, took_s in downtime.by_service],
+        "still_down": [interval.name for interval in downtime.still_down],
+        "unmeasured": [span.name for span in downtime.unmeasured_spans],
+    }
+
+
 def _plan(plan: ActionPlan) -> dict[str, Any]:
     return {
         "summary": plan.summary,
@@ -151,102 +166,3 @@ def _check_result(result: CheckResult) -> dict[str, Any]:
         "sentence": result.sentence,
         "evidence": without_secrets(result.evidence),
     }
-
-
-def _markdown(stored_run: StoredRun) -> Iterator[str]:
-    report = _report(stored_run)
-    where = report["where"]
-    yield f"# {_text(report['title'])}"
-    yield ""
-    yield f"- run: {_code(report['run'])}, {report['state']} (exit code {report['exit_code']})"
-    yield f"- runbook: {_code(report['runbook']['source'])}, sha256 {_code(report['runbook']['sha256'])}"
-    yield f"- began: {_when(report['began_at'])} by {_text(report['by'])}; last event: {_when(report['last_event_at'])}"
-    yield (
-        f"- where: {_code(where['engine'])} ({_text(where['engine_name'])}, {where['engine_version']}), "
-        f"swarm {_code(where['cluster_id'])}, machine {_code(where['machine_id'])}"
-    )
-    for name, value in report["variables"].items():
-        yield f"- {_text(name)} = {_code(json.dumps(value))}"
-    for note in (report["stopped"], report["abandoned"], *report["notes"]):
-        if note:
-            yield f"- {_text(note)}"
-    for number, step in enumerate(report["steps"], 1):
-        yield ""
-        yield f"## {number}. {_text(step['id'])}: {_text(step['title'])}"
-        yield ""
-        yield from _step_markdown(step)
-
-
-def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:
-    took = f", {duration(step['took_s'])}" if step["took_s"] else ""
-    yield f"**{step['state']}** ({_text(step['action'])}, {step['effect']}, attempt {step['attempt']}{took})"
-    if step["began_at"]:
-        yield f"- from {_when(step['began_at'])} to {_when(step['ended_at']) or '…'}"
-    if step["plan"]:
-        yield f"- planned: {_text(step['plan']['summary'])}"
-        yield from (f"  - {_code(line)}" for line in (*step["plan"]["changes"], *step["plan"]["calls"]))
-    for name in ("failure", "undo_failure", "skipped_because"):
-        if step[name]:
-            yield f"- {name.replace('_', ' ')}: {_text(step[name])}"
-    for decision in step["decisions"]:
-        reason = f": {_text(decision['reason'])}" if decision["reason"] else ""
-        yield f"- {decision['choice']} by {_text(decision['by'])} at {_when(decision['at'])}{reason}"
-    if step["before"]:
-        yield f"- before: {_text(step['before']['sentence'])}"
-    yield from (
-        f"- after, {_text(result['name'])}: {result['answer']}. {_text(result['sentence'])}"
-        for result in step["after"]
-    )
-    yield from _waits(step["waited_for"])
-    if step["outputs"]:
-        yield from _block("outputs", json.dumps(step["outputs"], indent=1).splitlines())
-    for title, key in (
-        ("changed objects", "changed_objects"),
-        ("dockerd logged", "dockerd_logged"),
-        ("output", "output"),
-    ):
-        lines = [item if isinstance(item, str) else " ".join(map(str, item.values())) for item in step[key]]
-        if lines:
-            yield from _block(title, lines)
-
-
-def _waits(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a table of what a step waited for, when, and for how long."""
-    if not rows:
-        return
-    yield "- waited for:"
-    yield ""
-    yield "| what | last seen | from | until | times | blocked for |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for row in rows:
-        cells = (
-            _text(row["name"]),
-            _text(row["what"]),
-            _when(row["from"]),
-            _when(row["until"]),
-            str(row["times"]),
-            duration(row["took_s"]),
-        )
-        yield f"| {' | '.join(cells)} |"
-    yield ""
-
-
-def _block(title: str, lines: list[str]) -> Iterator[str]:
-    yield f"- {title}:"
-    yield ""
-    # Indented code cannot be ended by anything in it.
-    yield from (f"        {line}" for line in lines)
-    yield ""
-
-
-def _when(text: str | None) -> str:
-    return stamp(datetime.fromisoformat(text)) if text else ""
-
-
-def _text(text: str) -> str:
-    """Return text that Markdown takes as it is."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|!" else character for character in text)
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
