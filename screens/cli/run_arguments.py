@@ -80,7 +80,12 @@ def _add_run(commands: Any, common: ParserFactory) -> None:
         metavar="FILE",
         help="the runbook; default: this host's, then the shipped one",
     )
-    run.add_argument("--check", action="store_true", help="show the plan; change nothing")
+    run.add_argument("--check", action="store_true", help="show the plan on one screen; change nothing")
+    whole = run.add_mutually_exclusive_group()
+    whole.add_argument("--calls", action="store_true", help="with --check: every step whole, with every call")
+    whole.add_argument(
+        "--json", action="store_true", help="with --check: the whole plan as one JSON document"
+    )
     run.add_argument(
         "--set",
         dest="variables",

@@ -1,56 +1,17 @@
-"""The plan of a run, and a run as it goes on, in lines of plain text. Does not load Rich."""
+"""A run as it goes on, in lines of plain text. Does not load Rich."""
 
 import shlex
 from collections.abc import Iterator
 
-from console.runbook.language.values import ActionPlan, Answer, Effect, Runbook
+from console.runbook.language.values import ActionPlan, Answer
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
-from console.runbook.runner.creation import StepPlan, refusals
-from console.text import duration, plural
+from console.text import duration
+from screens.present.step_plan import fold_lines, group_calls, plan_facts
 
 LINES_AT_FIRST = 5
 """How many earlier lines of a step are shown at first."""
 MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
-
-
-def whole_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> Iterator[str]:
-    """Yield what would be done, step by step."""
-    yield f"{runbook.title} ({runbook.id}, {runbook.source}, sha256 {runbook.digest[:12]}) at {host}"
-    for number, step_plan in enumerate(plans, 1):
-        yield ""
-        yield f"{number}. {step_plan.step.id}: {step_plan.step.title} [{step_plan.head.action}, {step_plan.head.effect}]"
-        if step_plan.step.is_checkpoint:
-            yield "  CHECKPOINT: the run stops before this step"
-        if step_plan.word:
-            yield f"  asks for the word  {step_plan.word}"
-        if step_plan.plan is not None:
-            yield from plan_lines(step_plan.plan)
-        else:
-            yield f"  {step_plan.waits_for}"
-        yield from _conditions(step_plan)
-    yield ""
-    changing = sum(plan.head.effect is not Effect.READ for plan in plans)
-    yield f"{plural(len(plans), 'step')}, {changing} with changes."
-    refusal_list = refusals(plans)
-    if refusal_list:
-        yield f"In the current state, the run would stop at {refusal_list[0][0]}: {refusal_list[0][1]}"
-
-
-def _conditions(step_plan: StepPlan) -> Iterator[str]:
-    step = step_plan.step
-    needs = [*step.requires_steps, *(call.name for call in step.requires)]
-    if needs:
-        yield f"  requires {', '.join(needs)}, checked immediately before the step acts"
-    if step.verify:
-        yield f"  verified by {', '.join(call.name for call in step.verify)}"
-    why = step_plan.head.no_undo_because
-    # The plan of the step may contain the same sentence.
-    if step_plan.head.changes and not (
-        why and step_plan.plan is not None and step_plan.plan.no_return == why
-    ):
-        yield f"  cannot be undone: {why}" if why else "  can be undone"
-    yield f"  time limit {duration(step.timeout_s)}; on failure: {step.on_failure}"
 
 
 def news(before: StoredRun | None, now: StoredRun) -> Iterator[str]:
@@ -159,19 +120,15 @@ def commands(view: RunView, question: Question) -> Iterator[str]:
 
 
 def plan_lines(plan: ActionPlan) -> Iterator[str]:
-    """Yield a plan: what it reads and changes, the exact calls, what was checked, and what cannot be undone."""
+    """Yield the plan of a step as it must be known to confirm it: long rows are folded, and calls are counted."""
     yield f"  {plan.summary}"
-    yield from (f"  reads    {read}" for read in plan.reads)
-    yield from (f"  changes  {change}" for change in plan.changes)
-    yield from (f"  calls    {call}" for call in plan.calls)
-    yield from (f"  checked  {MARKS[result.answer]}: {result.sentence}" for result in plan.checked)
-    yield from (f"  REFUSED  {refusal}" for refusal in plan.refused)
+    yield from (f"  {label.upper():<8} {sentence}" for label, sentence in plan_facts(plan))
     if plan.not_applicable:
         yield f"  skipped: {plan.not_applicable}"
-    if plan.outage_s is not None:
-        yield f"  OUTAGE   services are down for about {duration(plan.outage_s)}"
-    if plan.no_return:
-        yield f"  POINT OF NO RETURN: {plan.no_return}"
+    yield from (f"  reads    {read}" for read in plan.reads)
+    yield from (f"  changes  {change}" for change in fold_lines(plan.changes))
+    yield from (f"  calls    {call}" for call in group_calls(plan.calls))
+    yield from (f"  checked  {MARKS[result.answer]}: {result.sentence}" for result in plan.checked)
 
 
 def _took_s(view: RunView) -> float:

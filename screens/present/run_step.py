@@ -6,9 +6,9 @@ from console.runbook.language.values import ActionPlan, Answer, Call, CheckResul
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES
+from screens.present.step_plan import EFFECT_WORDS, fold_lines, group_calls, plan_facts
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph, paragraph
 
-EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
 OUTPUT_LIMIT = 200
 NO_PLAN = ActionPlan("")
@@ -49,14 +49,13 @@ def step_paragraphs(run: StoredRun, step: StepView) -> tuple[Paragraph, ...]:
         if waiting
         else []
     )
-    paragraphs += [paragraph(reason, BAD, label="refused") for reason in plan.refused]
-    if plan.no_return:
-        paragraphs.append(paragraph(plan.no_return, BAD, label="no way back"))
-    if plan.outage_s is not None:
-        paragraphs.append(paragraph(f"about {duration(plan.outage_s)}", BAD, label="outage"))
-    paragraphs += _section("changes", plan.changes)
+    paragraphs += [
+        paragraph(sentence, WARN if label == "not checked" else BAD, label=label)
+        for label, sentence in plan_facts(plan)
+    ]
+    paragraphs += _section("changes", fold_lines(plan.changes))
     paragraphs += _section("checks", _checks(step, runbook_step))
-    paragraphs += _section("calls", plan.calls)
+    paragraphs += _section("calls", group_calls(plan.calls))
     undo = _undo(step, runbook_step)
     if undo and not (plan.no_return and plan.no_return in undo):
         paragraphs += [EMPTY, paragraph(undo, label="way back")]

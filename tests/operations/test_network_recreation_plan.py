@@ -59,6 +59,22 @@ async def test_a_plan_tells_everything_in_its_order_and_how_long_services_are_do
         assert changes == "The container shell gets another address than 10.0.1.19."
 
 
+async def test_each_service_with_tasks_is_down_until_its_turn_comes() -> None:
+    with stage() as on:
+        plan = await on.plan()
+        at_once, in_turn = plan.downtimes(0.0), plan.downtimes(1.0)
+        assert {seconds for _, seconds in at_once} == {plan.outage_s}
+        # A second for each of two tasks, and for the one of the global service.
+        assert in_turn == (
+            ("traefik_app", 9.0),
+            ("dns_app", 11.0),
+            ("everywhere", 13.0),
+            ("plain_app", 14.0),
+            ("shop_app", 16.0),
+            ("slow_app", 18.0),
+        )
+
+
 async def test_those_that_are_named_come_first_and_then_those_with_ports() -> None:
     with stage() as on:
         plan = await on.plan(first=("shop_*", "dns_*"))
@@ -211,13 +227,19 @@ async def test_what_was_chosen_for_the_old_subnet_only_is_a_note() -> None:
     assert (said in notes[NEW], said in notes[OLD]) == (True, False)
 
 
-async def test_routes_that_are_not_known_are_a_note() -> None:
+async def test_routes_of_other_nodes_are_not_checked() -> None:
+    with stage(small=True, others=[("two", "worker")]) as on:
+        plan = await on.plan(may_change_address=("*",))
+        assert plan.not_checked == (("routes of 1 other node", "Only routes of this host can be read."),)
+
+
+async def test_routes_that_are_not_known_are_not_checked() -> None:
     with stage() as on:
         plan = await on.plan(
             around=RecreationEnvironment(Unknown("The engine is elsewhere.")), may_change_address=("*",)
         )
         assert plan.refusals == ()
-        assert "Routes of the engine's host are unknown: The engine is elsewhere." in plan.notes
+        assert plan.not_checked == (("routes of the engine's host", "The engine is elsewhere."),)
 
 
 @pytest.mark.parametrize(

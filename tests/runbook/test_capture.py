@@ -56,6 +56,11 @@ async def test_nothing_is_looked_at_but_what_is_asked_for(evening: Bench) -> Non
     assert (kept["network"], kept["attached"], kept["routes"]) == (None, None, {})
     plan = await evening.plan("evidence.capture", urls=["http://app.test/"])
     assert plan.calls == ("GET http://app.test/",)
+    assert plan.not_checked == ()
+    # A runbook that names the parameter wants to compare them.
+    plan = await evening.plan("evidence.capture", urls=[])
+    assert [part.why for part in plan.not_checked] == ["No URLs are set."]
+    assert (await evening.plan("evidence.capture")).not_checked == ()
 
 
 async def test_a_network_that_is_not_there_cannot_be_kept(evening: Bench) -> None:

@@ -49,6 +49,18 @@ async def test_what_holds_is_told_and_kept(quiet: Bench) -> None:
     assert len(quiet.said) == 5
 
 
+async def test_a_plan_tells_what_cannot_be_checked_from_another_host(quiet: Bench) -> None:
+    plan = await quiet.plan("checks.all", subnet_free="10.10.0.0/16", disk_free_mb=1)
+    assert plan.summary == "3 checks, all of which must hold."
+    assert [part.what for part in plan.not_checked] == ["routes of the engine's host", "free disk space"]
+    assert [each.answer for each in plan.checked] == [Answer.YES] * 3
+
+
+async def test_here_everything_is_checked(ours: Bench) -> None:
+    plan = await ours.plan("checks.all", subnet_free="10.10.0.0/16", disk_free_mb=1)
+    assert (len(plan.checked), plan.not_checked) == (4, ())
+
+
 async def test_the_plan_makes_the_checks_and_tells_what_came_of_them(quiet: Bench) -> None:
     plan = await quiet.plan("checks.all", api_min="9.0")
     assert plan.summary == "3 checks, all of which must hold."

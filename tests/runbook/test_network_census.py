@@ -57,7 +57,9 @@ async def test_what_is_too_large_or_too_full_is_unknown_and_no_failure(host: Ben
     a_service(host.model, small, name="some", replicas=0)
     host.advance(1.0)
     for network, why in (("large", "65533 free addresses"), ("small", "4 free addresses")):
-        assert why in (await host.plan(CENSUS, network=network)).summary
+        plan = await host.plan(CENSUS, network=network)
+        assert why in plan.summary
+        assert [part.what for part in plan.not_checked] == [f"leaks of {network}"]
         host.changes.clear()
         outputs = await host.act(CENSUS, network=network)
         assert (outputs["leaked"], outputs["addresses"], host.changes) == (None, [], [])

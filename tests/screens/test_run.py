@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from console.nixos.file import NOT_NIXOS, PLACES
 from console.runbook.store.output import WAITING, read_waiting
 from console.runbook.store.viewer import read_stored_run
 from tests.support import sample_actions
@@ -32,12 +33,33 @@ def test_a_plan_is_shown_and_nothing_is_touched(here: Site) -> None:
     shown = here.vipconsole("run", path, "--check")
     assert shown.code == 0, shown.err
     assert "2 steps, 1 with changes." in shown.out
-    assert "POINT OF NO RETURN" in shown.out
-    assert shown.out.count("undone") == 1
-    assert "asks for the word  really" in shown.out
-    assert f"/bin/sh -c 'touch $0/touched' {here.folder}" in shown.out
+    assert "GOES DOWN    nothing" in shown.out
+    assert "ASKS BEFORE  touch (type really)" in shown.out
+    assert "CANNOT UNDO  touch: This step cannot be undone" in shown.out
+    assert "/bin/sh -c 'touch $0/touched'" in shown.out
+    whole = here.vipconsole("run", path, "--check", "--calls")
+    assert whole.out.startswith(shown.out)
+    assert "POINT OF NO RETURN" in whole.out
+    assert "asks for the word  really" in whole.out
+    assert f"/bin/sh -c 'touch $0/touched' {here.folder}" in whole.out
+    document = here.vipconsole("run", path, "--check", "--json").json
+    assert document["overview"]["asks"] == ["touch (type really)"]
+    assert document["steps"][1]["plan"]["calls"][0].startswith("/bin/sh -c")
     assert not here.operator.state.exists()
     assert not (here.folder / "touched").exists()
+
+
+@pytest.mark.skipif(PLACES.is_nixos, reason="the steps apply here")
+def test_a_step_that_needs_a_skipped_one_is_skipped_too(here: Site) -> None:
+    path = here.runbook(
+        "{id: build, uses: nix.edit_and_build, with: {network: proxy, subnet: 10.10.0.0/16}}",
+        '{id: switch, uses: nixos.switch, with: {system: "${steps.build.outputs.new_system}"}, confirm: switch}',
+    )
+    shown = here.vipconsole("run", path, "--check")
+    assert shown.code == 0, shown.err
+    assert f"SKIPPED      build: {NOT_NIXOS}" in shown.out
+    assert "switch: It needs build, which is skipped." in shown.out
+    assert "ASKS BEFORE  nothing" in shown.out
 
 
 def test_a_headless_run_passes_what_it_may_and_tells_everything(here: Site) -> None:
@@ -254,6 +276,8 @@ def usage(here: Site, *arguments: str) -> str:
 def test_what_is_asked_wrongly_is_said_before_anything_begins(here: Site, tmp_path: Path) -> None:
     path = here.runbook(LOOK)
     assert "no step lok (did you mean look?)" in usage(here, path, "--headless", "--confirm", "lok=x")
+    assert "together with --check" in usage(here, path, "--calls")
+    assert "together with --check" in usage(here, path, "--json")
     assert "no variable x" in usage(here, path, "--set", "x=1")
     broken = tmp_path / "broken.yaml"
     broken.write_text("schema: vipconsole.runbook/1\nid: x\n")

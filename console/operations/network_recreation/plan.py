@@ -29,6 +29,8 @@ GRACE_MARGIN_S = 60.0
 """Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""
 STOP_S, START_S = 3.0, 4.0
 """What stopping takes besides the grace, and what starting takes, with an image that is there (measured on 20.10)."""
+MAX_INTERVAL_S = 2.0
+"""The longest that a service waits for the one before it to start, however many tasks that has."""
 ROUTES_WITHIN_S = 5.0
 
 
@@ -90,6 +92,10 @@ class RecreationPlan:
     """Notes, each a sentence."""
     is_resumed: bool = False
     """Whether an earlier attempt has begun it."""
+    not_checked: tuple[tuple[str, str], ...] = ()
+    """What was not checked, in a few words, and why, a sentence."""
+    nodes: int = 1
+    """How many nodes share the start of tasks."""
 
     @property
     def is_done(self) -> bool:
@@ -107,8 +113,26 @@ class RecreationPlan:
 
     @property
     def outage_s(self) -> float:
-        """How long services are expected to be down."""
+        """How long the service that comes back first is expected to be down."""
         return STOP_S + self.grace_s + START_S
+
+    def downtimes(self, interval_s: float) -> tuple[tuple[str, float], ...]:
+        """Return how many seconds each service with tasks is expected to be down, in the order in which they come back.
+
+        All are down until the last task has ended. Then they come back one after the other, `interval_s` for each task.
+        """
+        seconds, downtimes = self.outage_s, []
+        for service in self.record.services if self.record else ():
+            if _task_count(service):
+                downtimes.append((service.name, round(seconds, 1)))
+                seconds += pause_after_s(service, self.nodes, interval_s)
+        return tuple(downtimes)
+
+
+def pause_after_s(service: ServiceRecord, nodes: int, interval_s: float) -> float:
+    """Return how long the next service waits so that the tasks of this one get ahead, with `interval_s` for each task."""
+    tasks = nodes if service.replicas is None else service.replicas
+    return min(MAX_INTERVAL_S, interval_s * tasks / nodes)
 
 
 def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[ServiceRecord, ...]:

@@ -30,6 +30,8 @@ SMALLEST = 29
 ENDPOINTS_ADVISED = 250
 """Docker's documentation advises against more virtual IPs on an overlay, because of the load-balancer rules
 in each sandbox."""
+ROUTES_OF_HOST = "routes of the engine's host"
+"""What is not checked where the engine is not this host's own."""
 IN_AN_UPDATE = ("updating", "paused", "rollback_started", "rollback_paused")
 
 
@@ -60,7 +62,16 @@ def plan_recreation(
         refusals += _about_services(snapshot, current)
         refusals += _about_containers(inputs, current, record, request)
     notes = () if record is None else tuple(_notes(inputs, record, request))
-    return RecreationPlan(request, record, current, tuple(refusals), notes, is_resumed=resumes)
+    return RecreationPlan(
+        request,
+        record,
+        current,
+        tuple(refusals),
+        notes,
+        is_resumed=resumes,
+        not_checked=() if record is None else tuple(_routes_not_checked(inputs)),
+        nodes=max(1, len(snapshot.nodes)),
+    )
 
 
 def _is_unfinished(record: Record, snapshot: SwarmSnapshot) -> bool:
@@ -254,8 +265,6 @@ def subnet_notes(subnet: IPv4Network, environment: RecreationEnvironment, vips: 
     for pool in environment.pools:
         if subnet.overlaps(pool):
             yield f"{subnet} is inside Swarm's default pool {pool}. Swarm skips ranges in use."
-    if isinstance(environment.routes, Unknown):
-        yield f"Routes of the engine's host are unknown: {environment.routes.reason}"
     if subnet.is_global:
         yield (
             f"{subnet} is not a private range. The network cannot reach the Internet addresses that it hides."
@@ -265,6 +274,15 @@ def subnet_notes(subnet: IPv4Network, environment: RecreationEnvironment, vips: 
             f"{vips} virtual IPs share the network. A larger subnet only adds room: `endpoint_mode: dnsrr` "
             "halves the use."
         )
+
+
+def _routes_not_checked(inputs: RecreationInputs) -> Iterator[tuple[str, str]]:
+    """Yield with which routes the subnet was not compared, and why."""
+    routes, others = inputs.environment.routes, len(inputs.snapshot.nodes) - 1
+    if isinstance(routes, Unknown):
+        yield ROUTES_OF_HOST, routes.reason
+    if others > 0:
+        yield f"routes of {plural(others, 'other node')}", "Only routes of this host can be read."
 
 
 def capacity(subnet: IPv4Network) -> int:

@@ -12,7 +12,7 @@ from console.errors import EngineRefused, VipconsoleError
 from console.operations.changes import Change
 from console.operations.network_recreation.job import POLL_S, NetworkMissing, RecreationError, RecreationJob
 from console.operations.network_recreation.parking import is_parked, restore
-from console.operations.network_recreation.plan import container_record, in_order
+from console.operations.network_recreation.plan import container_record, in_order, pause_after_s
 from console.operations.network_recreation.record import ContainerRecord, ParkedService
 from console.swarm.model import Network, Service
 from console.swarm.parse import PARKED_LABEL
@@ -23,8 +23,6 @@ from console.text import listed, plural
 
 MANUAL_ADDRESSES_WITHIN_S = 5.0
 """How long services wait until containers have the addresses that were set by hand."""
-MAX_INTERVAL_S = 2.0
-"""The longest that a service waits for the one before it to start, however many tasks that has."""
 BACK_WITHIN_S = 300.0
 """How long bringing back is retried before the failures are reported."""
 
@@ -157,10 +155,9 @@ class Restorer:
         """Bring back a service, and let its tasks get ahead of those of the next."""
         async with self._turn:
             await self._restore(parked_service)
-            tasks = nodes if parked_service.record.replicas is None else parked_service.record.replicas
-            interval_s = min(MAX_INTERVAL_S, self._dependencies.interval_s * tasks / nodes)
-            if interval_s:
-                await self._dependencies.clock.sleep(interval_s)
+            pause_s = pause_after_s(parked_service.record, nodes, self._dependencies.interval_s)
+            if pause_s:
+                await self._dependencies.clock.sleep(pause_s)
 
     async def _restore(self, parked_service: ParkedService) -> None:
         dependencies, service_id, network_id = self._dependencies, parked_service.service.id, self._network.id

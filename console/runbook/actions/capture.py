@@ -12,7 +12,7 @@ from console.errors import Declined, Unknown
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
-from console.runbook.language.values import Json
+from console.runbook.language.values import Json, NotChecked
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
 from console.swarm.model import SwarmState
 from console.swarm.snapshots import Attachments
@@ -44,8 +44,15 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
             reads.append(f"addresses of {parameters.network} and what is attached to it")
         if parameters.urls:
             reads.append(f"the HTTP status of {plural(len(parameters.urls), 'URL')}")
+        # The runbook names the parameter, so somebody meant to set it.
+        has_no_urls = "urls" in parameters.model_fields_set and not parameters.urls
         return ActionPlan(
-            "Take a snapshot, and store it with the run.", reads=tuple(reads), calls=_calls(parameters)
+            "Take a snapshot, and store it with the run.",
+            reads=tuple(reads),
+            calls=_calls(parameters),
+            not_checked=(NotChecked("whether applications answer", "No URLs are set."),)
+            if has_no_urls
+            else (),
         )
 
     async def act(self, context: Context, parameters: CaptureParameters) -> Mapping[str, Json]:

@@ -16,6 +16,7 @@ from console.errors import StepFailed, Unknown
 from console.host.root import under_root
 from console.journal.reader import whose_host
 from console.monitor.snapshot import take_snapshot
+from console.operations.network_recreation.refusals import ROUTES_OF_HOST
 from console.runbook.answers import NOT_KNOWN, ReadOnly, Unreadable, all_of, cannot_tell, check_result, read
 from console.runbook.contracts import (
     AbsolutePath,
@@ -28,7 +29,7 @@ from console.runbook.contracts import (
     Parameters,
     Subnet4,
 )
-from console.runbook.language.values import Json
+from console.runbook.language.values import Json, NotChecked
 from console.settings import Thresholds
 from console.storage.state import state_folder
 from console.swarm.client import parse_version
@@ -92,6 +93,8 @@ class MaintenanceCheck:
     code: str
     result: CheckResult
     is_skipped: bool = False
+    not_checked: NotChecked | None = None
+    """A part that could not be checked; the rest of the check may have been made."""
 
 
 class ChecksAll(ReadOnly[ChecksParameters]):
@@ -104,10 +107,12 @@ class ChecksAll(ReadOnly[ChecksParameters]):
     async def plan(self, context: Context, parameters: ChecksParameters) -> ActionPlan:
         """Make the checks, and tell each result."""
         checks = [check async for check in _all_checks(context, parameters)]
+        made = tuple(check.result for check in checks if not check.is_skipped)
         return ActionPlan(
-            f"{plural(len(checks), 'check')}, all of which must hold.",
+            f"{plural(len(made), 'check')}, all of which must hold.",
             reads=tuple(check.code for check in checks),
-            checked=tuple(check.result for check in checks),
+            checked=made,
+            not_checked=tuple(check.not_checked for check in checks if check.not_checked),
         )
 
     async def act(self, context: Context, parameters: ChecksParameters) -> Mapping[str, Json]:
@@ -154,15 +159,18 @@ async def _all_checks(context: Context, parameters: ChecksParameters) -> AsyncIt
     elsewhere = await whose_host(world.host, swarm.engine)
     if parameters.subnet_free is not None:
         yield MaintenanceCheck(
-            "subnet_free", _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere)
+            "subnet_free",
+            _check(_subnet, snapshot, parameters.subnet_free, parameters.replaces, elsewhere),
+            not_checked=None if elsewhere is None else NotChecked(ROUTES_OF_HOST, elsewhere.reason),
         )
     if parameters.disk_free_mb is not None:
-        yield _skip("disk_free_mb", elsewhere) or MaintenanceCheck(
+        yield _skip("disk_free_mb", "free disk space", elsewhere) or MaintenanceCheck(
             "disk_free_mb", await _disk(parameters.disk_free_mb, parameters.disk_paths)
         )
     if parameters.journal_readable:
         is_of_host = not world.log.is_recorded
-        yield _skip("journal_readable", elsewhere if is_of_host else None) or MaintenanceCheck(
+        is_elsewhere = elsewhere if is_of_host else None
+        yield _skip("journal_readable", "dockerd's journal", is_elsewhere) or MaintenanceCheck(
             "journal_readable", _journal(snapshot)
         )
 
@@ -174,12 +182,15 @@ def _check(check: Callable[P, CheckResult], *args: P.args, **kwargs: P.kwargs) -
         return cannot_tell(error)
 
 
-def _skip(code: str, elsewhere: Unknown | None) -> MaintenanceCheck | None:
+def _skip(code: str, what: str, elsewhere: Unknown | None) -> MaintenanceCheck | None:
     """Return that a check of this host has no meaning, where the engine is another's."""
     if elsewhere is None:
         return None
     return MaintenanceCheck(
-        code, CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"), is_skipped=True
+        code,
+        CheckResult(Answer.CANNOT_TELL, f"Not checked: {elsewhere.reason}"),
+        is_skipped=True,
+        not_checked=NotChecked(what, elsewhere.reason),
     )
 
 

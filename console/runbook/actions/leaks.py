@@ -27,7 +27,7 @@ from console.runbook.contracts import (
     NetworkName,
     Parameters,
 )
-from console.runbook.language.values import Effect, Json
+from console.runbook.language.values import Effect, Json, NotChecked
 from console.text import plural
 
 
@@ -61,7 +61,8 @@ class NetworkCensus:
         walkable = await _inputs(context, parameters)
         why = _why_not(walkable, parameters)
         if why:
-            return ActionPlan(_unknown(parameters.network, why))
+            sentence = _unknown(parameters.network, why)
+            return ActionPlan(sentence, not_checked=(NotChecked(f"leaks of {parameters.network}", why),))
         return ActionPlan(
             f"Walk the addresses of {parameters.network} at least twice: a probe without tasks holds each "
             f"of at most {plural(walkable.free_at_most, 'free address', 'free addresses')} for a moment.",

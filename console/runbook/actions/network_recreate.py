@@ -33,7 +33,7 @@ from console.runbook.contracts import (
     NetworkName,
     Parameters,
 )
-from console.runbook.language.values import Effect, Json
+from console.runbook.language.values import Effect, ExpectedDowntime, Json, NotChecked
 from console.text import duration, listed, plural
 
 _ROLLBACK_RESET = (
@@ -91,6 +91,9 @@ class NetworkRecreate:
             return ActionPlan(sentence, checked=(check_result(is_so=True, sentence=sentence),))
         services = len(record.services) if record else 0
         containers = len(record.containers) if record else 0
+        downtimes = tuple(
+            ExpectedDowntime(name, seconds) for name, seconds in plan.downtimes(start_interval_s())
+        )
         return ActionPlan(
             f"Recreate {parameters.network} as {parameters.subnet}: {plural(services, 'service')} and "
             f"{plural(containers, 'container')} on it are stopped once and started once.",
@@ -98,8 +101,10 @@ class NetworkRecreate:
             changes=(*plan_lines(plan), *(_ROLLBACK_RESET if parameters.reset_rollback and services else ())),
             calls=_calls(plan, resets=parameters.reset_rollback),
             checked=tuple(check_result(is_so=True, sentence=note) for note in plan.notes),
+            not_checked=tuple(NotChecked(what, why) for what, why in plan.not_checked),
             refused=plan.refusals,
-            outage_s=plan.outage_s,
+            outage_s=max((downtime.seconds for downtime in downtimes), default=plan.outage_s),
+            downtimes=downtimes,
             basis=_basis(plan),
         )
 

@@ -156,6 +156,24 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedDowntime:
+    """How long a service is expected to be down."""
+
+    service: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Something that could matter and was not checked."""
+
+    what: str
+    """A few words, without a full stop."""
+    why: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class ActionPlan:
     """What a step would do, told before anything is done."""
 
@@ -175,6 +193,9 @@ class ActionPlan:
     """What cannot be undone, a sentence; empty where everything can."""
     outage_s: float | None = None
     """How long services are expected to be down; None where none is."""
+    downtimes: tuple[ExpectedDowntime, ...] = ()
+    """The services that go down, in the order in which they come back; empty where that is not known service by service."""
     basis: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     """The conditions of the plan. If they differ at the moment of acting, the operator's decision no longer
     counts."""
+    not_checked: tuple[NotChecked, ...] = ()

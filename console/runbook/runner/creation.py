@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from console.operations.changes import ChangeRecords
 from console.runbook.actions.registry import action_of
 from console.runbook.contracts import Blocking, RecordedChange
 from console.runbook.language.source import read_bytes
-from console.runbook.language.substitution import Names, missing_references
+from console.runbook.language.substitution import Names, Reference, missing_references
 from console.runbook.language.values import ActionPlan, Json, Runbook, Step
 from console.runbook.run import events
 from console.runbook.run.header import RunHeader, StepHeader
@@ -41,6 +41,11 @@ class StepPlan:
     plan: ActionPlan | None = None
     waits_for: str = ""
     """Why there is no plan yet, a sentence: it needs an output of an earlier step."""
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the step does not apply on this host."""
+        return self.plan is not None and bool(self.plan.not_applicable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,32 @@ async def plan_of(runbook: Runbook, variables: Mapping[str, Json], world: RunWor
     """Return what every step would do, as of now. Reads only. Raises RunbookError for a value that cannot be used."""
     run: Mapping[str, Json] = {"id": NOT_BEGUN, "started_at": NOT_BEGUN, "engine": world.host}
     names = Names(variables, {}, run)
-    return tuple([await _plan_of(step, names, world) for step in runbook.steps])
+    plans: list[StepPlan] = []
+    for step in runbook.steps:
+        plans.append(await _plan_of(step, names, world, plans))
+    return tuple(plans)
 
 
-async def _plan_of(step: Step, names: Names, world: RunWorld) -> StepPlan:
+async def _plan_of(step: Step, names: Names, world: RunWorld, earlier: Sequence[StepPlan]) -> StepPlan:
     head = head_of(step)
     _, call = action_of(step)
-    missing = missing_references(call, names)
-    if missing:
-        return StepPlan(step, head, waits_for=f"Its plan needs {', '.join(map(str, missing))}.")
-    plan = await plan_action(PlanContext(world, step.timeout_s), ready_action(step, names))
     try:
         word = word_of(step, names)
     except RunbookError:
         word = step.confirm
+    missing = missing_references(call, names)
+    if missing:
+        skipped = next((plan for plan in earlier if plan.is_skipped and plan.step.id in _ids(missing)), None)
+        if skipped is not None:
+            reason = f"It needs {skipped.step.id}, which is skipped."
+            return StepPlan(step, head, word, ActionPlan(step.title, not_applicable=reason))
+        return StepPlan(step, head, word, waits_for=f"Its plan needs {', '.join(map(str, missing))}.")
+    plan = await plan_action(PlanContext(world, step.timeout_s), ready_action(step, names))
     return StepPlan(step, head, word, plan)
+
+
+def _ids(references: Iterable[Reference]) -> set[str]:
+    return {reference.step for reference in references}
 
 
 def head_of(step: Step) -> StepHeader:

@@ -24,8 +24,8 @@ from console.swarm.client import EngineConnection
 from screens.cli.commands.attach import refuse_advance_answers, select_run_folder, show_run
 from screens.cli.commands.common import result_of
 from screens.cli.commands.preconditions import require_root
-from screens.output.plain import progress, say
-from screens.output.run_lines import whole_plan
+from screens.output.plain import progress
+from screens.output.run_plan import show_plan
 
 
 def run(arguments: Namespace) -> int:
@@ -74,5 +74,5 @@ async def _accept_change(
         )
     runbook = read_runbook(path)
     variables = new_variables(view, runbook)
-    say(whole_plan(runbook, await plan_of(runbook, variables, world), world.host), sys.stderr)
+    show_plan(runbook, await plan_of(runbook, variables, world), world.host, sys.stderr)
     return accept_runbook(view, folder, runbook, variables, who)

@@ -15,7 +15,7 @@ from console.runbook.language.source import default_runbook
 from console.runbook.language.values import Json, Runbook
 from console.runbook.language.variables import parse_assignments, values_of
 from console.runbook.runner.context import RunWorld
-from console.runbook.runner.creation import begin_run, plan_of, refusals
+from console.runbook.runner.creation import begin_run, plan_of
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
@@ -25,7 +25,7 @@ from screens.cli.commands.attach import refuse_advance_answers, show_run
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.cli.commands.preconditions import require_root
 from screens.output.plain import progress, say
-from screens.output.run_lines import whole_plan
+from screens.output.run_plan import exit_code, show_check, show_plan
 
 START = "start"
 """The word that starts a run, typed on a terminal."""
@@ -33,6 +33,8 @@ START = "start"
 
 def run(arguments: Namespace) -> int:
     """Show the plan; without `--check`, start a run and follow it."""
+    if (arguments.calls or arguments.json) and not arguments.check:
+        raise UsageError("--calls and --json show a plan.", "Use them together with --check.")
     path = arguments.file or default_runbook()
     try:
         runbook = read_runbook(path)
@@ -48,9 +50,10 @@ def run(arguments: Namespace) -> int:
     with connection_for(arguments, settings) as connection:
         world = RunWorld(connection, settings, SystemClock(), journal_for(arguments, settings))
         plans = result_of(plan_of(runbook, variables, world))
-        say(whole_plan(runbook, plans, connection.host), sys.stdout if arguments.check else sys.stderr)
         if arguments.check:
-            return 2 if refusals(plans) else 0
+            show_check(runbook, plans, connection.host, is_json=arguments.json, with_calls=arguments.calls)
+            return exit_code(plans)
+        show_plan(runbook, plans, connection.host, sys.stderr)
         _confirm(arguments)
         folder = result_of(_begin(runbook, variables, world))
     print(f"vipconsole: run {folder.name}", file=sys.stderr)

@@ -1,0 +1,104 @@
+"""The plan of a step: what must be known to confirm it, and its long lists counted and folded."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime
+from console.text import duration, plural
+
+EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
+_MANY = "…"
+"""Stands in a call for the ID where nobody knows beforehand how many there are."""
+_FORMS = tuple(
+    (verb, re.compile(pattern))
+    for verb, pattern in (
+        ("update", r"POST /(?P<kind>[a-z]+)s/(?P<id>[^/ ]+)/update"),
+        ("create", r"POST /(?P<kind>[a-z]+)s/create"),
+        ("remove", r"DELETE /(?P<kind>[a-z]+)s/(?P<id>[^/ ]+)"),
+        ("disconnect", r"POST /networks/[^/ ]+/disconnect"),
+        ("connect", r"POST /networks/[^/ ]+/connect"),
+    )
+)
+_ALIKE = 6
+"""So many lines that begin alike are folded."""
+_HEAD, _TAIL = 3, 1
+
+
+def group_calls(calls: Iterable[str]) -> tuple[str, ...]:
+    """Return calls counted, in the order in which the first of each kind comes: `update 120 services, 4 times`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for call in calls:
+        verb, kind, object_id = _parse(call)
+        groups.setdefault((verb, kind), []).append(object_id)
+    uncounted = {kind for (verb, kind), ids in groups.items() if verb == "remove" and _MANY in ids}
+    return tuple(
+        _sentence(verb, kind, ids, uncounted)
+        for (verb, kind), ids in groups.items()
+        if not (verb == "remove" and kind in uncounted and ("create", kind) in groups)
+    )
+
+
+def _parse(call: str) -> tuple[str, str, str]:
+    """Return what a call does, to which kind of object, and which one it is; a call without a known form stays whole."""
+    for verb, pattern in _FORMS:
+        match = pattern.fullmatch(call)
+        if match is not None:
+            parts = match.groupdict()
+            return verb, parts.get("kind") or "container", parts.get("id") or ""
+    return call, "", ""
+
+
+def _sentence(verb: str, kind: str, ids: list[str], uncounted: set[str]) -> str:
+    if not kind:
+        return verb if len(ids) == 1 else f"{verb}, {len(ids)} times"
+    if kind in uncounted and verb in ("create", "remove"):
+        return f"create and remove {kind}s" if verb == "create" else f"remove {kind}s"
+    if not all(ids):
+        return f"{verb} {plural(len(ids), kind)}"
+    times = Counter(ids)
+    objects = f"{verb} {plural(len(times), kind)}"
+    if len(set(times.values())) > 1:
+        return f"{objects}, {len(ids)} calls in all"
+    return objects if len(ids) == len(times) else f"{objects}, {plural(len(ids) // len(times), 'time')}"
+
+
+def containers_disconnected(calls: Iterable[str]) -> int:
+    """Return how many containers lose a network for a moment."""
+    return sum(_parse(call)[0] == "disconnect" for call in calls)
+
+
+def fold_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return lines in which a long row of lines that begin alike is folded: its first ones, how many more, its last."""
+    folded: list[str] = []
+    for _, group in groupby(lines, lambda line: re.sub(r"\d+", "", line).split(" ")[:2]):
+        row = list(group)
+        if len(row) < _ALIKE:
+            folded += row
+        else:
+            folded += [*row[:_HEAD], f"… {len(row) - _HEAD - _TAIL} more like these", *row[-_TAIL:]]
+    return tuple(folded)
+
+
+def downtime_sentence(downtimes: Sequence[ExpectedDowntime]) -> str:
+    """Return how many services go down and for how long: `100 services, each for about 17 s to 37 s`."""
+    shortest = duration(min(downtime.seconds for downtime in downtimes))
+    longest = duration(max(downtime.seconds for downtime in downtimes))
+    if len(downtimes) == 1:
+        return f"{downtimes[0].service}, for about {longest}"
+    span = longest if shortest == longest else f"{shortest} to {longest}"
+    return f"{plural(len(downtimes), 'service')}, each for about {span}"
+
+
+def plan_facts(plan: ActionPlan) -> tuple[tuple[str, str], ...]:
+    """Return what must be known before one step begins, each as a label and a sentence."""
+    down = [("down", downtime_sentence(plan.downtimes))] if plan.downtimes else []
+    if not plan.downtimes and plan.outage_s is not None:
+        down = [("outage", f"about {duration(plan.outage_s)}")]
+    return (
+        *(("refused", reason) for reason in plan.refused),
+        *((("no way back", plan.no_return),) if plan.no_return else ()),
+        *down,
+        *(("not checked", f"{part.what}: {part.why}") for part in plan.not_checked),
+    )
