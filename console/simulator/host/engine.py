@@ -86,7 +86,7 @@ class ChangesLog(asyncio.DatagramProtocol):
         """Write down the message of an entry."""
         fields = dict(line.partition("=")[::2] for line in data.decode("utf-8", "replace").splitlines())
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {fields.get('MESSAGE', '')}\n")
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {fields.get('MESSAGE', '')}\n")
 
 
 def _inode(root: Path) -> int:
