@@ -15,6 +15,7 @@ from console.addresses.holders import (
     HolderKind,
     NetworkHolders,
     Pool,
+    count_of_kind,
     holders_on,
     index_holders,
     pools_of,
@@ -156,11 +157,6 @@ class EarlierLeaks:
 
 
 NO_EARLIER_LEAKS = EarlierLeaks()
-
-
-def count_of_kind(address_holders: AddressHolders, kind: HolderKind) -> int:
-    """Return how many of these addresses a kind of holder has."""
-    return sum(any(holder.kind is kind for holder in holders) for holders in address_holders.values())
 
 
 def account(

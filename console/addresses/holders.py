@@ -207,3 +207,8 @@ def has_duplicate_address(swarm: SwarmState) -> bool:
 def duplicate_addresses(address_holders: AddressHolders) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
     """Return the addresses that more than one holder has, which Swarm should never let happen."""
     return ((address, holders) for address, holders in address_holders.items() if len(holders) > 1)
+
+
+def count_of_kind(address_holders: AddressHolders, kind: HolderKind) -> int:
+    """Return how many of these addresses a kind of holder has."""
+    return sum(any(holder.kind is kind for holder in holders) for holders in address_holders.values())
