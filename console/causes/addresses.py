@@ -10,6 +10,8 @@ from console.causes.values import Area, Cause, ErrorSource
 from console.journal.signatures import Confidence, LogSeverity
 
 MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"
+"""The whole error of a task that was rejected because its node got no load-balancer address
+(swarmkit agent/exec, unchanged from 20.10 to 29)."""
 _ID = "[0-9a-z]{3,25}"
 _NETWORK = f"(?P<network>{_ID})"
 _LACKS = "The tasks that need it wait in state New."

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
+from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.why.evidence import ServiceStatus, last_lines, lines_of
 from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
 from console.diagnosis.why.explain import CAUSES, ServiceExplanation, explain

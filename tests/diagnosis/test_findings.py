@@ -5,9 +5,9 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.assess import assess
 from console.diagnosis.findings.networks import percent
-from console.diagnosis.findings.waiting import MISSING_ATTACHMENT
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.host.activity import Route

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from console.addresses.accounting import account
+from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.findings.networks import find_unallocated_networks
-from console.diagnosis.findings.waiting import MISSING_ATTACHMENT, find_waiting_deploys
+from console.diagnosis.findings.waiting import find_waiting_deploys
 from console.diagnosis.values import Finding
 from console.diagnosis.why.evidence import ServiceStatus, last_lines
 from console.journal.matching import LogEvent, LogMatcher

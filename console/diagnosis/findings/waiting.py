@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
+from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.findings.networks import REDEPLOY_HINT
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
@@ -13,9 +14,6 @@ from console.settings import Thresholds
 from console.swarm.model import Service, Task
 from console.text import duration, listed, plural
 
-MISSING_ATTACHMENT = "node is missing network attachments, ip addresses may be exhausted"
-"""The whole error of a task that was rejected because its node got no load-balancer address
-(swarmkit agent/exec, unchanged from 20.10 to 29)."""
 REJECTION_WINDOW_S = 3600.0
 
 

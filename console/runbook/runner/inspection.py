@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from console.errors import (
 from console.journal.reader import read_recent, whose_host
 from console.journal.summary import describe, summarise
 from console.runbook.actions.registry import action_of
+from console.runbook.answers import all_of
 from console.runbook.contracts import Blocking, Context
 from console.runbook.language.substitution import Names, missing_references, substitute_call
 from console.runbook.language.values import NOTHING, ActionPlan, Answer, Call, CheckResult, Json, Step
@@ -148,7 +149,7 @@ async def verify(runner: RunnerContext, step: Step) -> events.Verified:
     while True:
         step_view = runner.view.step(step.id)
         results = await _check_step(runner, step, names_of(runner.view, step_view))
-        answer = worst([result.found.answer for result in results])
+        answer = all_of(result.found for result in results)
         took_s = clock.monotonic() - began_s
         if answer is Answer.YES or took_s + VERIFY_EVERY_S > step.timeout_s:
             return events.Verified(
@@ -163,12 +164,6 @@ async def verify(runner: RunnerContext, step: Step) -> events.Verified:
             ]
         )
         await clock.sleep(VERIFY_EVERY_S)
-
-
-def worst(answers: Iterable[Answer]) -> Answer:
-    """Return the worst of several answers: no, then cannot tell, then yes."""
-    kinds = set(answers)
-    return next((answer for answer in (Answer.NO, Answer.CANNOT_TELL) if answer in kinds), Answer.YES)
 
 
 async def _check_step(runner: RunnerContext, step: Step, names: Names) -> list[events.ConditionResult]:
@@ -197,7 +192,7 @@ async def _run_probes(context: Context, ready: ReadyAction, probes: list[Call]) 
     results = [await _check_condition(context, probe) for probe in probes]
     evidence = {result.name: dict(result.found.evidence) for result in results}
     return CheckResult(
-        worst(result.found.answer for result in results),
+        all_of(result.found for result in results),
         " ".join(result.found.sentence for result in results),
         evidence,
     )
