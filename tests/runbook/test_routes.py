@@ -75,3 +75,5 @@ async def test_parameters_reach_the_door(host: Bench) -> None:
 
 async def test_nothing_to_ask_proves_nothing(host: Bench) -> None:
     assert (await host.holds("http.routes", before={})).answer is Answer.CANNOT_TELL
+    allowed = await host.holds("http.routes", before={}, may_be_none=True)
+    assert (allowed.answer, allowed.nothing_checked) == (Answer.YES, True)

@@ -133,6 +133,14 @@ def test_however_much_there_is_to_tell_it_fits() -> None:
     assert "and 56 more: " in " ".join(lines)
 
 
+def test_a_check_that_holds_because_the_runbook_asks_for_nothing_was_not_made() -> None:
+    window = PaperWindow()
+    window.do("before", 1, 2, {}, CheckResult(Answer.YES, "No URL is given.", nothing_checked=True))
+    assert "Not checked before: No URL is given." in text_of(window.stored)
+    window.do("after", 3, 4, {}, CheckResult(Answer.YES, "3 addresses answer."))
+    assert "3 addresses" not in text_of(window.stored)
+
+
 def test_a_run_without_an_outage_says_so() -> None:
     window = PaperWindow()
     window.do("preflight", 1, 2, {})

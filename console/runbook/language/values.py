@@ -153,6 +153,8 @@ class CheckResult:
     sentence: str
     evidence: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     """For the report. No environment, arguments or config data of services: they may be secrets."""
+    nothing_checked: bool = False
+    """Whether the runbook let it hold without a check: what was asked for is an empty list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class HttpRoutes:
         failures, everything = _failures(replies, before), {**own, **replies}
         if not everything:
             answer = Answer.YES if parameters.may_be_none else Answer.CANNOT_TELL
-            return CheckResult(answer, "No URL is given, so none was requested.")
+            return CheckResult(answer, "No URL is given, so none was requested.", nothing_checked=True)
         down = [url for url in everything if before is not None and url in before and not _works(before[url])]
         already = f" Already failing before: {listed(down, _LISTED_ROUTES)}." if down else ""
         count = plural(len(everything), "address", "addresses")

@@ -138,11 +138,9 @@ def _gaps(step: StepView) -> Iterator[str]:
     if step.preparation is not None:
         checks += [require.found for require in step.preparation.requires]
         checks += step.preparation.plan.checked if step.preparation.plan is not None else ()
-    yield from (check.sentence for check in checks if check.answer is Answer.CANNOT_TELL)
-    for check in checks:
-        # It holds all the same, for the runbook allows it; nothing was checked.
-        if check.sentence.startswith("No URL is given"):
-            yield check.sentence
+    yield from (
+        check.sentence for check in checks if check.answer is Answer.CANNOT_TELL or check.nothing_checked
+    )
     if "leaked" in step.outputs and step.outputs["leaked"] is None:
         yield str(step.outputs.get("verdict") or "The leaks are unknown.")
 
