@@ -1,15 +1,15 @@
-"""The table of causes. A new one is an entry in the module of its area, or a module of its own and a line here."""
+"""The table of causes. A new one is an entry in the table of its area, or a table of its own and a line here."""
 
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
 
-from console.causes import addresses, images, networks, nodes, ports
+from console.causes import addresses, images, networks, nodes
 from console.causes.values import Cause, ErrorSource, Match
 
 CAUSES: tuple[Cause, ...] = (
-    *ports.CAUSES,
+    *networks.PORT_CAUSES,
     *addresses.CAUSES,
     *networks.CAUSES,
     *images.CAUSES,
