@@ -12,10 +12,10 @@ from console.diagnosis.quiescence.waiter import OwnHost, QuiescenceTracker
 from console.errors import Unknown
 from console.host.reader import HostReader
 from console.journal.reader import DaemonLog
-from console.monitor.event_listener import EventListener
 from console.monitor.history import History
 from console.monitor.log_follower import LogFollower
 from console.monitor.poller import QuiescenceFeed, SnapshotPoller
+from console.monitor.schedule import EventListener
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import MonitorState, StatePublisher
 from console.settings import Settings

@@ -17,10 +17,9 @@ from console.host.activity import HostActivity
 from console.host.reader import unavailable_activity
 from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
-from console.monitor.event_listener import EventListener
 from console.monitor.history import History
 from console.monitor.log_follower import NO_JOURNAL_YET
-from console.monitor.schedule import InspectionSchedule, pause_s, retry_s, urgent_pause_s
+from console.monitor.schedule import EventListener, InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import StatePublisher
 from console.settings import Settings
