@@ -7,8 +7,8 @@ import pytest
 
 from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.why.evidence import ServiceStatus, last_lines, lines_of
-from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
 from console.diagnosis.why.explain import CAUSES, ServiceExplanation, explain
+from console.diagnosis.why.networks import ADDRESS_IN_USE
 from console.errors import Unknown, UsageError
 from console.journal.signatures import Confidence
 from console.journal.values import Batch

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from console.diagnosis.findings.sources import find_log_failures
-from console.diagnosis.why.exhaustion import EXHAUSTION_SIGNATURES
+from console.diagnosis.why.networks import EXHAUSTION_SIGNATURES
 from console.guard.shortage import REFUSALS
 from console.journal.failures import ALL_SIGNATURES, FAILURES
 from console.journal.matching import LogEvent, LogMatcher, UnexplainedError

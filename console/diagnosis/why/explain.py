@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from console.diagnosis.values import Snapshot
-from console.diagnosis.why import application, exhaustion, networks, placement, progress, reported
+from console.diagnosis.why import application, networks, placement, progress, reported
 from console.diagnosis.why.case import ServiceContext, SwarmIndex, index_swarm, open_case
 from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStatus
 from console.errors import Unknown, UsageError, known
@@ -19,13 +19,13 @@ Cause = Callable[[ServiceContext], Explanation | None]
 
 CAUSES: tuple[Cause, ...] = (
     networks.unreadable_networks,
-    exhaustion.full_network,
+    networks.full_network,
     networks.missing_network,
     networks.network_without_subnet,
     reported.refused_allocation,
-    exhaustion.network_perhaps_full,
+    networks.network_perhaps_full,
     networks.pending_allocations,
-    exhaustion.node_without_address,
+    networks.node_without_address,
     reported.reported_cause,
     placement.no_node_for_global,
     application.failing_health_check,

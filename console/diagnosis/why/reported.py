@@ -20,7 +20,7 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
-from console.diagnosis.why.exhaustion import ADDRESS_IN_USE
+from console.diagnosis.why.networks import ADDRESS_IN_USE
 from console.diagnosis.why.placement import (
     down_slots,
     holder_text,
