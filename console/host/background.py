@@ -17,8 +17,8 @@ from typing import Protocol
 from console.clock import Clock
 from console.errors import HostError
 from console.host.process import CommandFailed, output_of
+from console.host.reader import Run
 from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
-from console.host.units import Run
 from console.text import clean
 
 POLL_S = 0.5

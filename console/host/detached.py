@@ -14,7 +14,7 @@ from pathlib import Path
 
 from console.errors import HostError
 from console.host.process import CommandFailed, output_of
-from console.host.units import BOOTED, Run, has_systemd, read_units
+from console.host.reader import BOOTED, Run, has_systemd, read_units
 from console.text import SENTENCE_LIMIT, clean
 
 START_WITHIN_S = 30.0

@@ -12,7 +12,7 @@ from console.clock import Clock
 from console.errors import HostError, StepFailed
 from console.host.activity import full_name, is_glob
 from console.host.process import output_of
-from console.host.units import Run, property_blocks
+from console.host.reader import Run, property_blocks
 from console.text import SENTENCE_LIMIT, clean, duration
 
 _UNIT_PROPERTIES = (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from console.errors import Declined, HostError
 from console.host.process import PATH, output_of
+from console.host.reader import BOOTED, has_systemd
 from console.host.root import under_root
-from console.host.units import BOOTED, has_systemd
 from console.storage.state import write_atomically
 from console.text import SENTENCE_LIMIT, clean
 

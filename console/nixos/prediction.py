@@ -9,8 +9,8 @@ from pathlib import Path
 from console.errors import Declined, HostError
 from console.host.activity import full_name
 from console.host.background import ProgramState, ProgramStatus
+from console.host.reader import property_blocks
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
-from console.host.units import property_blocks
 from console.nixos.file import NixosPaths
 from console.nixos.switching import SwitchOutcome, judge
 from console.text import SENTENCE_LIMIT, clean, listed

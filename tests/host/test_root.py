@@ -16,7 +16,7 @@ from console.storage.state import state_folder
 CONSOLE = Path(__file__).parents[2] / "console"
 PLACES = """
 import json
-from console.host import audit, identity, lock_probe, process, reader as host_reader, units
+from console.host import audit, identity, lock_probe, process, reader as host_reader
 from console.journal import access, reader
 from console.nixos import file
 from console.runbook.language import source
@@ -25,7 +25,7 @@ from console.swarm.client import resolve_host
 from console import settings
 print(json.dumps([str(each).removeprefix("unix://") for each in (
     audit.JOURNAL_SOCKET, identity.MACHINE_ID, identity.BOOT_ID, lock_probe.LOCK, host_reader.PROC, host_reader.HostPaths().booted,
-    units.BOOTED, *access.SYSTEM_DIRECTORIES, reader.ROOT_JOURNAL, file.PLACES.marker, file.PLACES.running,
+    host_reader.BOOTED, *access.SYSTEM_DIRECTORIES, reader.ROOT_JOURNAL, file.PLACES.marker, file.PLACES.running,
     file.PLACES.profile, file.PLACES.switch_lock, file.PLACES.booted, source.SYSTEM_FILE, settings.SYSTEM_FILE,
     state_folder(), resolve_host(), process.PATH,
 )]))

@@ -9,8 +9,7 @@ import pytest
 
 from console.errors import HostError
 from console.host.activity import Login, SystemdJob, Timer, Unit
-from console.host.reader import read_logins
-from console.host.units import Run, read_jobs, read_timers, read_units
+from console.host.reader import Run, read_jobs, read_logins, read_timers, read_units
 
 
 def saying(**answers: str | Exception) -> tuple[Run, list[tuple[str, ...]]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
 from console.host.background import ProgramState
-from console.host.units import read_units
+from console.host.reader import read_units
 from console.nixos.file import NOT_NIXOS, PLACES, NixosPaths, short
 from console.nixos.prediction import docker_units_at_risk, predict, require_system
 from console.nixos.rebuild import keep

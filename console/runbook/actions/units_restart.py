@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
+from console.host.reader import BOOTED, Run, has_systemd
 from console.host.unit_chain import ChainUnit, expand, restart
-from console.host.units import BOOTED, Run, has_systemd
 from console.runbook.answers import (
     cannot_tell_on_error,
     check_result,

@@ -11,7 +11,7 @@ from console.concurrency import together
 from console.durations import seconds_of, stamp
 from console.host.activity import Unit
 from console.host.process import output_of
-from console.host.units import BOOTED, Run, has_systemd, read_units
+from console.host.reader import BOOTED, Run, has_systemd, read_units
 from console.host.web import HttpOptions, Reply, ask
 from console.journal.failures import ALL_SIGNATURES
 from console.journal.reader import read_recent

@@ -11,8 +11,8 @@ from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
 from console.host.detached import DetachedProgram, UnitExists, has_ended, service_of, start
 from console.host.process import PATH
+from console.host.reader import has_systemd
 from console.host.root import VARIABLE
-from console.host.units import has_systemd
 from console.host.who import Who
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest, decision_for

@@ -13,7 +13,7 @@ from console.clock import Clock, SystemClock
 from console.concurrency import until
 from console.durations import TimeFormat, stamp
 from console.errors import Declined, HostError
-from console.host.units import has_systemd
+from console.host.reader import has_systemd
 from console.host.who import Who
 from console.runbook.language.values import Answer
 from console.runbook.language.variables import parse_assignments
