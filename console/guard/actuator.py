@@ -13,7 +13,7 @@ from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.operations.prune import PruneResult, prune
-from console.operations.reclaim.restart import DaemonRestart
+from console.operations.reclaim import DaemonRestart
 from console.swarm.changer import SwarmChanger
 from console.text import duration, listed, plural
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.operations.reclaim.handover import WORKER_FOR_S, Ending, Handover
+from console.operations.handover import WORKER_FOR_S, Ending, Handover
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
-from console.operations.reclaim.plan import ReclaimMethod, ReclaimPlan
+from console.operations.reclaim import ReclaimMethod, ReclaimPlan
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHeader

@@ -10,10 +10,15 @@ from console.addresses.leaks import allocator_of
 from console.errors import Declined, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
+from console.operations.handover import Ending, Handover, read_roles
 from console.operations.probes import own_probe_owner
-from console.operations.reclaim.handover import Ending, Handover, read_roles
-from console.operations.reclaim.plan import ReclaimMethod, ReclaimTarget, plan_handover, plan_reclaim
-from console.operations.reclaim.restart import DaemonRestart
+from console.operations.reclaim import (
+    DaemonRestart,
+    ReclaimMethod,
+    ReclaimTarget,
+    plan_handover,
+    plan_reclaim,
+)
 from console.runbook.answers import (
     cannot_tell_on_error,
     check_result,

@@ -11,10 +11,9 @@ from console.errors import Declined, EngineError, Unknown, UsageError
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
+from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
-from console.operations.reclaim.handover import Ending, Handover, HandoverResult
-from console.operations.reclaim.plan import ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
-from console.operations.reclaim.restart import DaemonRestart
+from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.settings import Settings
 from console.swarm.client import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of
