@@ -7,11 +7,13 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
+from console import __version__
 from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
-from console.storage.state import state_failure
+from console.storage.state import state_failure, state_folder
 from screens.cli import exit_codes
 from screens.cli.arguments import build_parser
 from screens.present.commands import typed_here
@@ -90,10 +92,49 @@ def _handle_unexpected(error: Exception) -> int:
         print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
         _give_up_output()
         return exit_codes.UNKNOWN
-    from screens.cli.crash import write_report
-
     print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
     return exit_codes.BUG
+
+
+def write_report(error: BaseException) -> str:
+    """Write what failed to a file that only this user can read, and return where it is.
+
+    It holds versions, the command and the traceback without any values of variables: these may be secrets.
+    Where no file can be written, the report itself is returned.
+    """
+    import platform
+    import tempfile
+    import traceback
+
+    report = "\n".join(
+        (
+            f"vipconsole {__version__}, Python {platform.python_version()}, {_system()}",
+            f"at {datetime.now(UTC).isoformat()}",
+            f"command: {sys.argv[1:]!a}",
+            "",
+            *(line.rstrip("\n") for line in traceback.format_exception(error)),
+            "",
+        )
+    )
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="report-", suffix=".txt", dir=_report_folder())
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(report)
+    except OSError:
+        return report
+    return name
+
+
+def _system() -> str:
+    # Not `platform.platform()`: it starts a process, and this is written when something is broken already.
+    system = os.uname()
+    return f"{system.sysname} {system.release} {system.machine}"
+
+
+def _report_folder() -> Path:
+    folder = state_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _give_up_output() -> None:
