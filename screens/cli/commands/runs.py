@@ -1,28 +1,47 @@
-"""`vipconsole runs` and `vipconsole report`: all runs of this host, and what one of them did."""
+"""`vipconsole runs`, `attach` and `report`: all runs of this host, what one of them does now, and what it did.
+
+`attach` shows a run in the console where the terminal can move its cursor, else line by line.
+"""
 
 import json
+import os
+import shlex
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from console.clock import SystemClock
 from console.errors import UsageError
+from console.host.root import has_own_root
+from console.host.who import Who, who_runs_this
+from console.journal.reader import DaemonLog, open_journal
+from console.monitor.monitor import Sources
 from console.runbook.run.view import StoredRun
-from console.runbook.store.viewer import UnreadableRun, read_stored_run, runs_in
+from console.runbook.runner.starting import start_runner
+from console.runbook.store.folders import folder_of
+from console.runbook.store.viewer import UnreadableRun, newest, read_stored_run, runs_in
+from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
-from screens.cli.commands.attach import select_run_folder
+from console.text import clean
+from screens.cli.commands.common import connect, result_of
+from screens.cli.commands.console import can_show, open_console
+from screens.cli.commands.preconditions import require_root
+from screens.cli.commands.terminal_follower import follow
 from screens.output.plain import progress, say
-from screens.output.run_report.document import as_json
-from screens.output.run_report.lines import summary_lines
-from screens.output.run_report.markdown import as_markdown
 from screens.output.runs_table import outcome, runs_lines, took_s
+from screens.tui.run_follower import Decider
 
 SCHEMA = "vipconsole.runs/1"
 
 
 def report_command(arguments: Namespace) -> int:
     """Print the report, or write its page, and return the exit code of the run."""
+    from screens.output.run_report.document import as_json
+    from screens.output.run_report.lines import summary_lines
+    from screens.output.run_report.markdown import as_markdown
+
     stored_run = read_stored_run(select_run_folder(arguments))
     if arguments.html is not None:
         _write_page(stored_run, arguments.html)
@@ -85,3 +104,81 @@ def _row(stored_run: StoredRun | UnreadableRun, now: datetime) -> dict[str, Any]
         "outcome": outcome(stored_run),
         "exit_code": stored_run.exit_code,
     }
+
+
+def attach_command(arguments: Namespace) -> int:
+    """Follow a run until it is over or nobody here can answer."""
+    refuse_advance_answers(arguments)
+    require_root("attach")
+    folder = select_run_folder(arguments)
+    print(f"vipconsole: run {folder.name}", file=sys.stderr)
+    return show_run(folder, arguments, who_runs_this(os.environ))
+
+
+def select_run_folder(arguments: Namespace) -> Path:
+    """Return the folder of the run in the arguments, else of the run that is most likely meant."""
+    state = state_folder()
+    try:
+        return folder_of(state, arguments.run) if arguments.run else newest(state)
+    except UsageError as error:
+        demo = demo_folder(os.environ) / "var/lib/vipconsole/runs" / arguments.run
+        if arguments.run and not has_own_root() and "/" not in arguments.run and demo.is_dir():
+            raise UsageError(error.sentence, "It is a run of the demo: add --demo.") from error
+        raise
+
+
+def refuse_advance_answers(arguments: Namespace) -> None:
+    """Raise UsageError for answers given in advance on a terminal: there, each answer follows its question."""
+    if arguments.headless or not sys.stdin.isatty():
+        return
+    for option, answers in (("--confirm", arguments.words), ("--hold", arguments.hold)):
+        if answers:
+            raise UsageError(
+                f"{option} needs --headless. On a terminal, each step shows its plan and asks.",
+                f"Add --headless, or leave {option} out.",
+            )
+
+
+def show_run(folder: Path, arguments: Namespace, who: Who, log: DaemonLog | None = None) -> int:
+    """Show a run and take decisions about it until the operator quits; return the run's exit code.
+
+    `log` is the source of dockerd's lines, if that is not the journal of this host.
+    """
+    if arguments.headless or not can_show():
+        return follow(folder, arguments, who)
+    decider = Decider(folder, who, SystemClock())
+    try:
+        code = _in_console(decider, log)
+    finally:
+        if decider.is_cut_short:
+            # The operator quit in the middle of a decision. What is in the log must not wait until somebody returns.
+            result_of(start_runner(folder, decider.clock, progress))
+    return code or _print_state(folder)
+
+
+def _in_console(decider: Decider, log: DaemonLog | None) -> int:
+    # A started run stores its engine and its settings.
+    header = read_stored_run(decider.folder).view.header
+    settings = header.settings
+    with connect(header.host, settings) as connection:
+        log = log or DaemonLog(open_journal(settings.docker_unit))
+        where = ("", " --demo") if has_own_root() else (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
+        return open_console(Sources(connection, log, state_folder()), settings, where, decider)
+
+
+def _print_state(folder: Path) -> int:
+    """Print the state of the run and the next command, and return its exit code."""
+    stored_run = read_stored_run(folder)
+    run = folder.name
+    if stored_run.view.is_over:
+        message = f"The run is over ({stored_run.view.state}). Its report: vipconsole report {run}"
+    elif stored_run.is_interrupted:
+        message = f"The runner process has died. To continue: vipconsole resume {run}"
+    elif stored_run.view.stop_reason is not None:
+        message = f"The run has stopped. To continue: vipconsole resume {run}"
+    elif stored_run.view.question is not None:
+        message = f"The run waits for an answer. To answer: vipconsole attach {run}"
+    else:
+        message = f"The run continues. To see it: vipconsole attach {run}"
+    say((message,), sys.stderr)
+    return stored_run.exit_code
