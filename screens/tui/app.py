@@ -30,14 +30,13 @@ from screens.tui.environment import (
 )
 from screens.tui.journal import JournalScreen
 from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings, commands_of, usable
-from screens.tui.line_filter import Printable
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
 from screens.tui.runbook import RunbookScreen, why_not
 from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
 from screens.tui.widgets.input_lines import AnswerLine
-from screens.tui.widgets.line_view import AsciiScrollBar
+from screens.tui.widgets.line_view import AsciiScrollBar, Printable
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[StoredRun | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything in it changes."""

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen, Screen
 from screens.present.text import ASCII, DIM, EMPTY, PLAIN, STRONG, Glyphs, Paragraph, paragraph
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, CommandMixin, bindings
-from screens.tui.widgets.bars import KeyLine
+from screens.tui.screen import KeyLine
 from screens.tui.widgets.line_view import wrap
 from screens.tui.widgets.pane import TextView, Title
 

@@ -1,19 +1,129 @@
-"""What all screens of the console have: the header, the line of keys, panes that numbers jump to."""
+"""What all screens of the console have: the header in the first two lines, the line of keys, panes that numbers jump to."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.reactive import var
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from console.monitor.values import MonitorState
+from screens.present.header import Age, Freshness, age_of, headline, identity
+from screens.present.text import DIM, PLAIN, STRONG, WARN, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
-from screens.tui.keys import Command, CommandMixin, bindings
-from screens.tui.widgets.bars import Header, KeyLine
+from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, CommandMixin, bindings
+from screens.tui.widgets.line_view import LineView, between, length, truncate
 from screens.tui.widgets.pane import Pane
+
+SIMULATED: Span = (" SIMULATED", WARN)
+"""Instead of the program's name in the demo."""
+EVERY_S = 1.0
+"""How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""
+
+
+class Header(LineView):
+    """Which engine this is, whether what is shown is so now, and the one sentence that matters."""
+
+    DEFAULT_CSS = "Header { height: 2; dock: top; }"
+
+    monitor_state: var[MonitorState] = var(MonitorState())
+
+    def __init__(self, environment: ConsoleEnvironment) -> None:
+        super().__init__()
+        self._environment = environment
+
+    @property
+    def age(self) -> Age:
+        """How old what is shown is now."""
+        clock = self._environment.clock
+        return age_of(self.monitor_state, clock.now(), clock.monotonic())
+
+    def on_mount(self) -> None:
+        """Check the age every second."""
+        self.set_interval(EVERY_S, self.tick)
+
+    def tick(self) -> None:
+        """Show the age; a stale screen is dimmed as a whole."""
+        self.screen.set_class(self.age.freshness is Freshness.STALE, "-stale")
+        self.renew()
+
+    def watch_monitor_state(self) -> None:
+        """Show the age and the headline of the newer state."""
+        self.tick()
+
+    def parts_at(self, y: int) -> Spans:
+        """Return one of the lines."""
+        environment, age, width = self._environment, self.age, self.size.width
+        if y == 0:
+            left, right = identity(
+                self.monitor_state, environment.host, age, environment.zone, may_decide=environment.may_decide
+            )
+            left = (SIMULATED, *left[1:]) if environment.is_simulated else left
+            if length(left) + length(right) > width:
+                # Where room is short the engine is worth more than the program's name; that it is a demo is worth more.
+                left = (*left[:2], *left[3:]) if environment.is_simulated else left[1:]
+            return between(left, right, width, environment.glyphs.more)
+        return truncate(headline(self.monitor_state, age, environment.zone), width, environment.glyphs.more)
+
+
+class KeyLine(LineView):
+    """The commands that can be used now. Where there is no room for all, the app's own are kept: help and quit."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; dock: bottom; }"
+
+    def __init__(self, *, is_ascii: bool) -> None:
+        super().__init__()
+        self._names = ASCII_KEY_NAMES if is_ascii else KEY_NAMES
+        self._places: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        """Repaint when the available commands change."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
+
+    def parts_at(self, y: int) -> Spans:
+        """Return the commands, and remember where each stands."""
+        del y
+        own: list[tuple[str, str, str]] = []
+        shared: list[tuple[str, str, str]] = []
+        actions = set[str]()
+        # Where somebody writes, a letter is a letter.
+        writing = isinstance(self.screen.focused, Input)
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            is_typed = writing and len(self._names.get(binding.key, binding.key)) == 1
+            if binding.show and not is_typed and binding.action not in actions:
+                actions.add(binding.action)
+                group = shared if active.node is self.app else own
+                group.append((binding.key, self._names.get(binding.key, binding.key), binding.description))
+        room = self.size.width - sum(len(name) + len(description) + 4 for _, name, description in shared)
+        self._places = []
+        parts: list[Span] = [(" ", PLAIN)]
+        for key, name, description in (*_fitting(own, room), *shared):
+            begin = length(tuple(parts))
+            parts += [(name, STRONG), (f" {description}", DIM), ("   ", PLAIN)]
+            self._places.append((begin, length(tuple(parts)) - 3, key))
+        return tuple(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Run the command under the mouse."""
+        for begin, end, key in self._places:
+            if begin <= event.x < end:
+                self.app.simulate_key(key)
+
+
+def _fitting(entries: list[tuple[str, str, str]], room: int) -> list[tuple[str, str, str]]:
+    fitting = []
+    for entry in entries:
+        room -= len(entry[1]) + len(entry[2]) + 4
+        if room < 0:
+            break
+        fitting.append(entry)
+    return fitting
+
 
 NARROW, MEDIUM, WIDE = 0, 76, 120
 """Columns from which a screen shows one pane at a time, several panes, all of them."""

@@ -18,9 +18,9 @@ from console.runbook.language.values import ActionPlan, Effect
 from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import StepState
 from screens.present.text import ASCII, paragraph
-from screens.tui import line_filter
 from screens.tui.app import OwnRun
 from screens.tui.dialogs import QuitDialog
+from screens.tui.widgets import line_view
 from tests.support.console_driver import ConsoleDriver, console
 from tests.support.frames import frame_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
@@ -69,13 +69,13 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen = set[str]()
-        shown = line_filter._as_ascii
+        shown = line_view._as_ascii
 
         def note(text: str) -> str:
-            self.seen.update(each for each in text.translate(line_filter.STAND_INS) if not each.isascii())
+            self.seen.update(each for each in text.translate(line_view.STAND_INS) if not each.isascii())
             return shown(text)
 
-        monkeypatch.setattr(line_filter, "_as_ascii", note)
+        monkeypatch.setattr(line_view, "_as_ascii", note)
 
 
 async def nothing(*given: Any) -> None:
@@ -163,6 +163,6 @@ async def test_scroll_bars_are_drawn_with_characters() -> None:
 
 def test_for_lines_and_blocks_there_is_always_a_character() -> None:
     drawn = "".join(chr(code) for code in range(0x2500, 0x25A0))
-    assert drawn.translate(line_filter.STAND_INS).isascii()
-    assert "?" not in drawn.translate(line_filter.STAND_INS)
-    assert {cell_len(chr(code)) for code in line_filter.STAND_INS} == {1}
+    assert drawn.translate(line_view.STAND_INS).isascii()
+    assert "?" not in drawn.translate(line_view.STAND_INS)
+    assert {cell_len(chr(code)) for code in line_view.STAND_INS} == {1}

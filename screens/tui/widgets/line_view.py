@@ -1,12 +1,18 @@
-"""Lines drawn one by one, cut, spread or wrapped to a width; what did not change is not sent again."""
+"""Lines drawn one by one, cut, spread or wrapped to a width; what did not change is not sent again.
+
+The last filter that every line passes on its way to the terminal is here too: ASCII where nothing else can be shown.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.color import Color
 from rich.segment import Segment, Segments
 from rich.style import Style
+from textual.color import Color as Background
+from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBarRender
@@ -125,10 +131,10 @@ class AsciiScrollBar(ScrollBarRender):
     def render_bar(cls, *arguments: Any, **options: Any) -> Segments:
         """Return the bar as Textual lays it out, in these characters; the mouse does the same on it."""
         bar = super().render_bar(*arguments, **options)
-        return Segments([_as_ascii(segment) for segment in bar.segments], new_lines=bar.new_lines)
+        return Segments([_bar_segment(segment) for segment in bar.segments], new_lines=bar.new_lines)
 
 
-def _as_ascii(segment: Segment) -> Segment:
+def _bar_segment(segment: Segment) -> Segment:
     style = segment.style
     mouse_down = style.meta.get("@mouse.down") if style is not None else None
     if style is None or mouse_down is None:
@@ -209,3 +215,77 @@ class LineView(ScrollView, can_focus=False):
 def strip_of(parts: Iterable[Span], tone: Tone) -> Strip:
     """Return parts as a strip: their text is shown literally."""
     return Strip([Segment(text, tone(name)) for text, name in parts])
+
+
+SIMILAR = {
+    "─━═╌╍┄┅┈┉╴╶╸╺╼╾": "-",
+    "│┃║╎╏┆┇┊┋╵╷╹╻╽╿▏▎▍▌▋▊▉▐▕": "|",
+    "▁": "_",
+    "▔": "~",
+    "░▒": ".",
+    "▂▃▄▅▆▇█▀▓■▖▗▘▙▚▛▜▝▞▟": "#",
+    "…·": ".",
+    "•●◆": "*",
+    "○": "o",
+    "✓✔": "+",
+    "✗✘✕\N{MULTIPLICATION SIGN}": "x",
+    "→▶▸►≥⇒": ">",
+    "←◀◂◄≤⇐": "<",
+    "↑▲△": "^",
+    "↓▼▽": "v",
+    "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}": '"',
+    "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}": "-",
+    "\N{NO-BREAK SPACE}": " ",
+}
+
+
+CORNERS = {chr(code): "+" for code in range(0x2500, 0x2580)}
+"""What is drawn with lines and stands in no row above: corners and crossings."""
+
+
+STAND_INS = str.maketrans(
+    CORNERS | {character: plain for characters, plain in SIMILAR.items() for character in characters}
+)
+"""For a terminal that has nothing but ASCII: each as wide as what it stands for. `?` is no stand-in: it means unknown."""
+
+
+class Printable(LineFilter):
+    """Lets through what shows itself and takes the columns that were counted for it, and nothing else.
+
+    Text from outside is cleaned where it enters the program. This is the last safety net: text that was missed, or was
+    pasted, cannot move the cursor or control the terminal. Without Unicode, characters beyond ASCII have a stand-in.
+    """
+
+    def __init__(self, *, is_ascii: bool) -> None:
+        super().__init__()
+        self._to_printable = _as_ascii if is_ascii else _as_is
+
+    def apply(self, segments: list[Segment], background: Background) -> list[Segment]:
+        """Return segments in which every character can be printed."""
+        del background
+        to_printable = self._to_printable
+        return [
+            segment
+            if segment.control or (text := to_printable(segment.text)) is segment.text
+            else Segment(text, segment.style)
+            for segment in segments
+        ]
+
+
+@lru_cache(4096)
+def _as_is(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" * cell_len(character) for character in text)
+
+
+@lru_cache(4096)
+def _as_ascii(text: str) -> str:
+    if text.isascii():
+        return _as_is(text)
+    ascii_text = text.translate(STAND_INS)
+    return "".join(
+        character if character.isascii() and character.isprintable() else "?" * cell_len(character)
+        for character in ascii_text
+    )
