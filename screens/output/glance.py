@@ -12,10 +12,10 @@ from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.text import duration
+from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.commands import typed_here
 from screens.present.findings import severities
 from screens.present.header import role_of
-from screens.present.overlays import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.text import MARKS, STYLES, Glyphs, bar
 
 ROWS = 6

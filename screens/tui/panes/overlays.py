@@ -11,8 +11,8 @@ from console.diagnosis.values import Severity
 from console.errors import Unknown
 from console.monitor.values import AssessedSnapshot, MonitorState
 from console.text import duration, plural
+from screens.present.addresses import FIGURES, SubnetLine, subnet_lines
 from screens.present.findings import MARK_TONES, severities
-from screens.present.overlays import FIGURES, SubnetLine, subnet_lines
 from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Row, Span, Spans, bar
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.panes.lists import MonitorPane, title_with_failure
