@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import processes, reruns, thinning
+from tests.support import ordering, processes, reruns, thinning
 from tests.support.isolation import clean_environment, hide_host, remove_home
 
 # Before any module of the program or the tests is loaded: some read the environment as they are.
@@ -41,8 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Add what holds for every test: which may start processes, which are run again, and which cases are left out."""
-    for plugin in (processes, reruns, thinning):
+    """Add what holds for every test: which may start processes, which are run again, which cases are left out, and the order."""
+    for plugin in (processes, reruns, thinning, ordering):
         session.config.pluginmanager.register(plugin)
 
 

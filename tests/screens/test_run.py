@@ -146,7 +146,7 @@ def test_closing_the_terminal_ends_nothing_and_a_second_run_names_the_holder(her
     second = here.vipconsole("run", path, "--headless")
     assert second.code == 3
     going = f"The maintenance run {here.run_folder.name} is under way at step long"
-    assert going in second.err, (second.err, here.report())
+    assert going in second.err, second.err + here.evidence()
     assert "vipconsole run" in here.operator.lock.read_text()
     census = here.operator.run("census", "proxy", "--yes", "--host", here.simulation.host)
     assert (census.code, "nothing else may change the swarm" in census.err) == (3, True)

@@ -71,6 +71,13 @@ class Site:
         folder = self.operator.state / "runs" / run if run else self.run_folder
         return json.loads(as_json(read_stored_run(folder)))
 
+    def evidence(self) -> str:
+        """Return what a failed test needs to be understood: why the run stopped, and what its runner wrote."""
+        view = read_stored_run(self.run_folder).view
+        logs = "".join(path.read_text("utf-8", "replace")[-2000:] for path in self.run_folder.glob("*.log"))
+        steps = [(step.id, str(step.state), step.failure) for step in view.steps]
+        return f"\n{view.stop_reason}\n{steps}\n{processes_of(self.run_folder)}\n{logs}"
+
     def kill_runner(self) -> None:
         """Kill the runner of the only run; what it started goes on."""
         (runner,) = (each for each in processes_of(self.run_folder) if "console.runbook.runner" in each[1])
