@@ -1,6 +1,7 @@
 """`network.recreate`: the remedy as an action of a run."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,19 @@ async def test_what_an_attempt_left_half_done_is_finished_by_the_next(host: Benc
     assert facts(host.model) == before
     assert outputs["network_id"]
     assert not {"services-parked", "rollback-parks"} & set(findings(host))
+
+
+async def test_a_service_that_comes_back_late_is_seen_by_the_next_verification(host: Bench) -> None:
+    rules = host.model.agent.rules
+    host.model.agent.rules = replace(rules, images=frozenset())
+    outputs = await host.act(RECREATE, **ASKED, running_within=3.0)
+    host.remember()
+    late = await host.verify(RECREATE, outputs, **ASKED)
+    assert not is_yes(late)
+    assert "of shop_app are running" in late.sentence
+    host.model.agent.rules = rules
+    host.advance(60)
+    assert is_yes(await host.verify(RECREATE, outputs, **ASKED))
 
 
 async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(host: Bench) -> None:

@@ -43,6 +43,8 @@ RUNNING_POLL_S = 0.5
 """Between two snapshots while tasks start. Nothing waits for the result, and the engine is busy."""
 RUNNING_WITHIN_S = 300.0
 """How long to wait for tasks once everything is brought back."""
+UNRECORDED = "Some changes could not be recorded"
+"""How the sentence begins that says so: no later snapshot can show it."""
 _RESUME = "Resume or undo the run. Or run its `way-back.sh`."
 
 
@@ -211,7 +213,7 @@ class Recreation:
             differences=(
                 *differences(self.record, snapshot, current, endpoints, subnets),
                 *(
-                    Difference(f"Some changes could not be recorded: {failure}")
+                    Difference(f"{UNRECORDED}: {failure}")
                     for failure in self._dependencies.retrying.record_failures[:1]
                 ),
             ),

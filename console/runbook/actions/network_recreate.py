@@ -1,6 +1,7 @@
 """Recreates an overlay with another subnet under everything that is on it, with the operation of that name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import ClassVar
 
@@ -19,8 +20,9 @@ from console.operations.network_recreation.plan import (
     read_inputs,
 )
 from console.operations.network_recreation.record import Record, record_from_json
-from console.operations.network_recreation.recreation import Recreation, RecreationResult
+from console.operations.network_recreation.recreation import UNRECORDED, Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation, subnet_refusals
+from console.operations.network_recreation.verify import differences
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
 from console.runbook.answers import cannot_tell_on_error, check_result
 from console.runbook.contracts import (
@@ -133,14 +135,17 @@ class NetworkRecreate:
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
     ) -> CheckResult:
         """Tell whether the network has the subnet, nothing waits, and everything is as it was."""
-        state = _state(await _plan(context, parameters), parameters)
-        differences = outputs.get("differences")
-        if state.answer is Answer.YES and isinstance(differences, list) and differences:
-            return check_result(
-                False,
-                f"Some things differ from before: {' '.join(str(sentence) for sentence in differences)}",
-            )
-        return state
+        inputs = await _inputs(context, parameters)
+        plan = plan_recreation(inputs, _request(parameters), _whose(context))
+        state, at_end = _state(plan, parameters), outputs.get("differences")
+        if state.answer is not Answer.YES or not isinstance(at_end, list) or not at_end:
+            return state
+        # The act returned what differed at its end; a service may have come back since.
+        sentences = _differences_now(context, inputs, plan)
+        if sentences:
+            return check_result(False, f"Some things differ from before: {' '.join(sentences)}")
+        unrecorded = [str(sentence) for sentence in at_end if str(sentence).startswith(UNRECORDED)]
+        return replace(state, sentence=" ".join((state.sentence, *unrecorded)))
 
     async def undo(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
@@ -160,10 +165,20 @@ class NetworkRecreate:
         if plan.is_done:
             _require_room(inputs, record)
         result = await (await _recreation(context, parameters, plan, record)).back()
-        differences = [difference.sentence for difference in result.differences if difference.is_failure]
-        if differences:
-            raise StepFailed(f"It was undone, but some things differ from before: {' '.join(differences)}")
+        sentences = [difference.sentence for difference in result.differences if difference.is_failure]
+        if sentences:
+            raise StepFailed(f"It was undone, but some things differ from before: {' '.join(sentences)}")
         return _outputs(result)
+
+
+def _differences_now(context: Context, inputs: RecreationInputs, plan: RecreationPlan) -> tuple[str, ...]:
+    """Return what is not as it was before the first attempt, each a sentence."""
+    record = _stored_record(context)
+    if record is None or plan.current is None:
+        return ("What was on the network before is unknown.",)
+    endpoints = {endpoint.container_id: endpoint for endpoint in inputs.endpoints}
+    found = differences(record, inputs.snapshot, plan.current, endpoints, (plan.request.subnet,))
+    return tuple(difference.sentence for difference in found if difference.is_failure)
 
 
 def _require_room(inputs: RecreationInputs, record: Record) -> None:
