@@ -1,6 +1,6 @@
 """A census: which addresses of an overlay leaked, by name, found by walking the ring of its free ones."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -27,8 +27,12 @@ from console.swarm.model import StackObject, SwarmState
 from console.swarm.reader import SwarmReader
 from console.text import clean, name_hint, plural
 
-Progress = Callable[[int, int, int], None]
+Progress = Callable[[int, int, int], Awaitable[None]]
 """Receives the number of the walk, its steps so far, and how many it takes (`WalkableNetwork.steps_of_a_walk`)."""
+
+
+async def _show_nothing(_walk: int, _steps: int, _whole: int) -> None:
+    """Show no progress."""
 
 
 def walkable_network(state: SwarmState, name_or_id: str) -> WalkableNetwork:
@@ -78,7 +82,7 @@ async def take_census(
     name_or_id: str,
     *,
     is_large_allowed: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = _show_nothing,
 ) -> CensusResult:
     """Walk the ring of a network until what stays unvisited has leaked, and return it.
 
@@ -104,7 +108,7 @@ async def take_census(
             number = len(walks) + 1
 
             async def step(steps: int, number: int = number) -> None:
-                progress(number, steps, walkable.steps_of_a_walk)
+                await progress(number, steps, walkable.steps_of_a_walk)
                 if steps % LOOK_EVERY_STEPS == 0:
                     await collector.quick_snapshot()
 

@@ -11,6 +11,7 @@ from console.durations import SPAN, SPAN_MEANING, seconds_of
 from console.host.activity import full_name
 from console.journal.reader import DaemonLog
 from console.operations.changes import ChangeRecords
+from console.operations.outage import OutageReport
 from console.runbook.language.values import (
     ABSOLUTE,
     CIDR4,
@@ -24,7 +25,7 @@ from console.runbook.language.values import (
 )
 from console.runbook.language.variables import problem_with
 from console.runbook.run.replay_steps import RecordedChange
-from console.runbook.run.waits import Blocking
+from console.runbook.run.waits import Blocking, Measure
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -52,6 +53,7 @@ __all__ = [
     "Blocking",
     "CheckResult",
     "Context",
+    "Measure",
     "Predicate",
     "RecordedChange",
     "World",
@@ -178,13 +180,21 @@ class Context(Protocol):
         """
         ...
 
-    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+    async def waits_for(
+        self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
+    ) -> None:
         """Tell what is waited for at this moment, at every check of a wait; `note` where nothing blocks.
+
+        `measure` tells how far the wait is, where it has a known end.
 
         With neither, the wait is over, though the step goes on.
 
         It is shown in one place, and stored as how long each thing blocked: it adds nothing to the output.
         """
+        ...
+
+    async def report_outage(self, report: OutageReport) -> None:
+        """Record how far an outage is, and who is down. Raises StoreFailed."""
         ...
 
     async def say(self, line: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from docker.utils import kwargs_from_env
 from requests import HTTPError
 
 from console.concurrency import OwningThreads
-from console.errors import MalformedReply, UsageError
+from console.errors import EngineRefused, MalformedReply, UsageError
 from console.host.root import has_own_root, under_root
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
@@ -105,6 +106,9 @@ class EngineConnection:
         self._api_version = ""
         self._failure: Exception | None = None
         self._failures = 0
+        self._open_calls = 0
+        self.silent_since_s: float | None = None
+        """Since when the engine owes an answer, by the monotonic clock; None where it owes none."""
         self._threads: OwningThreads[APIClient] = OwningThreads(self._client, APIClient.close, THREADS)
 
     @property
@@ -118,13 +122,29 @@ class EngineConnection:
         `purpose` says in words what is asked, for errors. Raises an `EngineError` or `SwarmError` for whatever goes
         wrong between here and a parsed answer.
         """
+        if self.silent_since_s is None:
+            self.silent_since_s = time.monotonic()
+        self._open_calls += 1
+        has_answered = False
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._threads.call(question)
+                answer = await self._threads.call(question)
+            has_answered = True
         except TimeoutError as error:
             raise timeout_error(self.host, purpose) from error
+        except asyncio.CancelledError:
+            # Nobody waits for the answer any more.
+            has_answered = not self._open_calls - 1
+            raise
         except FAILURES as error:
-            raise engine_error(error, self.host, purpose) from error
+            failure = engine_error(error, self.host, purpose)
+            has_answered = isinstance(failure, EngineRefused | MalformedReply)
+            raise failure from error
+        finally:
+            self._open_calls -= 1
+            if has_answered:
+                self.silent_since_s = time.monotonic() if self._open_calls else None
+        return answer
 
     def streaming_client(self) -> APIClient:
         """Return a client of the caller's own, for an answer that does not end; blocks while the version is agreed on."""

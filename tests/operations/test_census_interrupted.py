@@ -71,9 +71,11 @@ async def test_a_cancelled_census_takes_its_probe_away() -> None:
     with simulation(engine) as running, means_for(running) as dependencies:
         for moment in range(12):
             there = asyncio.Event()
-            task = asyncio.create_task(
-                take_census(dependencies, "proxy", progress=lambda *_, there=there: there.set())
-            )
+
+            async def arrive(*_: int, there: asyncio.Event = there) -> None:
+                there.set()
+
+            task = asyncio.create_task(take_census(dependencies, "proxy", progress=arrive))
             await there.wait()
             # Wherever in a step it is: some turns of the loop later.
             for _ in range(moment):

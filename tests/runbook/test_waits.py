@@ -88,7 +88,9 @@ async def test_five_noisy_minutes_add_no_line_and_are_kept_as_how_long_what_bloc
 ) -> None:
     waits, output = Waits(folder, host.clock), Output(folder)
     world: Any = host
-    context = StepContext(world, "r1", "calm", 600.0, folder, output, NoChanges(), waits)
+    context = StepContext(
+        world, "r1", "calm", 600.0, folder, output, NoChanges(), waits, RunLog(folder, host.clock)
+    )
     seen: list[Waiting] = []
     sizes: list[int] = []
 

@@ -11,8 +11,9 @@ from typing import Any
 from console.errors import NotAllowed
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, JournalEntry, JournalGap, Window
+from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_by_name
-from console.runbook.contracts import ActionPlan, Answer, Blocking, CheckResult, RecordedChange
+from console.runbook.contracts import ActionPlan, Answer, Blocking, CheckResult, Measure, RecordedChange
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.registry import answer_to
@@ -108,6 +109,8 @@ class Bench:
     change_records: ChangeLog = field(default_factory=ChangeLog)
     recorded_changes: Sequence[RecordedChange] = ()
     said: list[str] = field(default_factory=list)
+    measures: list[Measure | None] = field(default_factory=list)
+    outage_reports: list[OutageReport] = field(default_factory=list)
     waited: list[tuple[tuple[Blocking, ...], str]] = field(default_factory=list)
     """What was waited for, look by look."""
     changes: list[str] = field(default_factory=list)
@@ -142,8 +145,14 @@ class Bench:
     async def say(self, line: str) -> None:
         self.said.append(line)
 
-    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+    async def waits_for(
+        self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
+    ) -> None:
         self.waited.append((tuple(blocking), note))
+        self.measures.append(measure)
+
+    async def report_outage(self, report: OutageReport) -> None:
+        self.outage_reports.append(report)
 
     async def keep(self, name: str, text: str) -> str:
         if self.folder is None:

@@ -15,7 +15,8 @@ from typing import Any
 
 from console.errors import Unknown
 from console.nixos.file import NixosPaths
-from console.runbook.contracts import Blocking, RecordedChange
+from console.operations.outage import OutageReport
+from console.runbook.contracts import Blocking, Measure, RecordedChange
 from console.settings import Nixos, Settings
 from console.swarm.model import SwarmState
 
@@ -291,8 +292,13 @@ class StepContext:
         path.write_text(text)
         return str(path)
 
-    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
-        raise AssertionError(f"nothing waits here, but for {blocking} {note}")
+    async def waits_for(
+        self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
+    ) -> None:
+        raise AssertionError(f"nothing waits here, but for {blocking} {note} {measure}")
+
+    async def report_outage(self, report: OutageReport) -> None:
+        raise AssertionError(f"nothing goes down here, but for {report}")
 
     async def say(self, line: str) -> None:
         self.said.append(line)

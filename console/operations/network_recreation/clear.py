@@ -8,7 +8,14 @@ from typing import Any
 
 from console.errors import Declined, EngineRefused
 from console.operations.changes import NOT_ANSWERED, RETRY_S, TRIES, Change
-from console.operations.network_recreation.job import POLL_S, RecreationError, RecreationJob
+from console.operations.network_recreation.job import (
+    PARK,
+    POLL_S,
+    REMOVE,
+    STOP,
+    RecreationError,
+    RecreationJob,
+)
 from console.operations.network_recreation.parking import (
     attached_elsewhere,
     attached_here,
@@ -121,7 +128,7 @@ class NetworkRemoval:
 
     async def _snapshot(self) -> SwarmSnapshot:
         snapshot = await self._dependencies.snapshot()
-        self._job.note(snapshot)
+        await self._job.note(snapshot)
         self._job.containers |= containers_of_tasks(snapshot, self._network)
         return snapshot
 
@@ -131,6 +138,7 @@ class NetworkRemoval:
 
     async def _park(self, snapshot: SwarmSnapshot, services: list[Service]) -> None:
         if services:
+            await self._job.outage.begin(PARK)
             await self._dependencies.say(f"parking {plural(len(services), 'service')}")
         await self._dependencies.retrying.act_on_all(
             services, lambda service: park_service(self._job, self._network, snapshot, service)
@@ -138,6 +146,7 @@ class NetworkRemoval:
 
     async def _drain(self) -> SwarmSnapshot:
         """Return the first snapshot in which nothing of a service is on the network any more."""
+        await self._job.outage.begin(STOP)
         while True:
             snapshot = await self._snapshot()
             if await self._park_newcomers(snapshot):
@@ -214,6 +223,7 @@ class NetworkRemoval:
             )
             return False
         network = self._network
+        await self._job.outage.begin(REMOVE)
         await self._dependencies.say(f"removing the network {network.name}")
         note = await self._dependencies.retrying.begin(
             Change("network", network.id, "remove", {"body": dict(network.body)})

@@ -12,7 +12,7 @@ from typing import Any
 from console.concurrency import until
 from console.errors import EngineRefused, Unknown, VipconsoleError
 from console.operations.changes import NOT_ANSWERED, TRIES, Change
-from console.operations.network_recreation.job import POLL_S, RecreationError, RecreationJob
+from console.operations.network_recreation.job import CREATE, POLL_S, RecreationError, RecreationJob
 from console.operations.network_recreation.parking import attached_here, services_on
 from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import ipv4_of
@@ -83,6 +83,7 @@ class NetworkCreator:
 
         Raises RecreationError when no network could be made at all.
         """
+        await self._job.outage.begin(CREATE)
         async for body in self._candidates():
             subnets = ", ".join(str(subnet) for subnet in ipv4_of(body))
             await self._dependencies.say(f"creating the network {self._job.name} with {subnets}")
@@ -169,7 +170,7 @@ class NetworkCreator:
     async def _find_network(self) -> Network | None:
         """Return the swarm's network of the name; what lingers of a removed one is none."""
         snapshot = await self._dependencies.snapshot()
-        self._job.note(snapshot)
+        await self._job.note(snapshot)
         there = (
             network for network in snapshot.networks_with_name(self._job.name) if network.scope == "swarm"
         )

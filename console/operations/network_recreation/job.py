@@ -10,6 +10,8 @@ from console.errors import VipconsoleError
 from console.operations.changes import Change, RetryingChanger
 from console.operations.network_recreation.plan import RecreationOwner, own_parked_services
 from console.operations.network_recreation.record import ParkedService, Record, ServiceRecord, record_to_json
+from console.operations.network_recreation.verify import task_progress
+from console.operations.outage import OutageReporter, ReportOutage, report_no_outage
 from console.swarm.changer import SwarmChanger
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import SwarmSnapshot
@@ -22,6 +24,26 @@ START_S = 0.4
 
 RECORD = "record"
 """The name of the change record that holds everything as it was."""
+
+PARK, STOP, REMOVE, CREATE, RETURN, SETTLE = (
+    "services parked",
+    "tasks ended",
+    "network removed",
+    "network created",
+    "services brought back",
+    "settled",
+)
+"""The phases of a recreation: what is so once each is over."""
+_AT_ONCE = "A failure brings everything back at once."
+_LATER = "A failure asks; `undo` gives the network back what it was, and everything back to it."
+_WAYS_BACK = {
+    PARK: _AT_ONCE,
+    STOP: _AT_ONCE,
+    REMOVE: _AT_ONCE,
+    CREATE: _LATER,
+    RETURN: _LATER,
+    SETTLE: _LATER,
+}
 
 Say = Callable[[str], Awaitable[object]]
 WaitsFor = Callable[[Sequence[str]], Awaitable[object]]
@@ -66,6 +88,8 @@ class RecreationDependencies:
     waits_for: WaitsFor = report_nothing
     """Receives at each snapshot of a wait what is waited for, by name, with its state in brackets; nothing
     when it is over."""
+    report_outage: ReportOutage = report_no_outage
+    """Receives how far the outage is, and who is down."""
 
     @property
     def clock(self) -> Clock:
@@ -200,6 +224,13 @@ class RecreationJob:
     """By ID of such a service, when that was."""
     old_network_ids: set[str] = field(default_factory=set)
     """IDs of networks that were removed, or may have been: of them this node may list a copy that lingers."""
+    outage: OutageReporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        dependencies = self.dependencies
+        self.outage = OutageReporter(
+            _WAYS_BACK, dependencies.report_outage, dependencies.retrying.record_failures
+        )
 
     @property
     def name(self) -> str:
@@ -210,9 +241,21 @@ class RecreationJob:
         """Return the services that are parked for this network."""
         return own_parked_services(snapshot, self.name, self.dependencies.owner)
 
-    def note(self, snapshot: SwarmSnapshot) -> None:
-        """Take the times from a snapshot."""
-        self.times.note(snapshot, self.parked_services(snapshot), self.name)
+    async def note(self, snapshot: SwarmSnapshot) -> None:
+        """Take the times from a snapshot, and report who is down in it."""
+        parked_services = self.parked_services(snapshot)
+        self.times.note(snapshot, parked_services, self.name)
+        parked_ids = {parked_service.service.id for parked_service in parked_services}
+        current = snapshot.overlay(self.name)
+        await self.outage.update(
+            {
+                service.name: service.id in parked_ids
+                or current is None
+                or not task_progress(service, snapshot, current).is_enough
+                for service in self.record.services
+                if service.target_tasks
+            }
+        )
 
     async def store_record(self, *, is_down: bool = False) -> None:
         """Keep the way back, and everything as it was in a change record: a later attempt begins with the last of these.

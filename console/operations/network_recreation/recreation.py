@@ -18,6 +18,8 @@ from console.operations.network_recreation.clear import NetworkRemoval
 from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, NetworkCreator, body_with_subnet
 from console.operations.network_recreation.job import (
     POLL_S,
+    RETURN,
+    SETTLE,
     NetworkMissing,
     Outage,
     RecreationDependencies,
@@ -111,7 +113,7 @@ class Recreation:
 
     async def _bring(self, body: Mapping[str, Any]) -> RecreationResult:
         snapshot = await self._dependencies.snapshot()
-        self._suspect(snapshot)
+        await self._suspect(snapshot)
         network = await self._current(snapshot)
         # Where something is down already, what cannot be recorded holds nothing up.
         await self._job.store_record(is_down=network is None or bool(self._job.parked_services(snapshot)))
@@ -132,14 +134,14 @@ class Recreation:
             )
         return await self._finish(network, ipv4_of(body))
 
-    def _suspect(self, snapshot: SwarmSnapshot) -> None:
+    async def _suspect(self, snapshot: SwarmSnapshot) -> None:
         """Note which networks may be removed already: those that parked services were on, before and since."""
         for parked_service in self._job.parked_services(snapshot):
             self._job.old_network_ids |= {
                 str(entry.body.get("Target")) for entry in parked_service.record.entries
             }
             self._job.old_network_ids.add(parked_service.network.id)
-        self._job.note(snapshot)
+        await self._job.note(snapshot)
 
     async def _current(self, snapshot: SwarmSnapshot) -> Network | None:
         """Return the network of the name: a new one, else the old one, which may be a copy that only lingers."""
@@ -167,6 +169,7 @@ class Recreation:
             await NetworkRemoval(self._job, network).run()
         except VipconsoleError as error:
             await self._dependencies.say(f"giving up: {error.sentence} Bringing everything back")
+            await self._job.outage.begin(RETURN, f"giving up: {error.sentence}")
             try:
                 await self._put_back_on(network, error)
             except NetworkMissing:
@@ -239,9 +242,10 @@ class Recreation:
     async def _wait_until_running(self, network: Network) -> SwarmSnapshot:
         """Return the first snapshot in which as many tasks run as before, or the last one in time."""
         end_s = self._dependencies.clock.monotonic() + self.running_within_s
+        await self._job.outage.begin(SETTLE)
         while True:
             snapshot = await self._dependencies.snapshot()
-            self._job.note(snapshot)
+            await self._job.note(snapshot)
             for record, tasks in self._tasks(snapshot, network).items():
                 if tasks.is_enough and tasks.since is not None:
                     self._job.times.note_running(record, tasks.since)

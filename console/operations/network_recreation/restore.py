@@ -9,8 +9,14 @@ from typing import Any
 
 from console.concurrency import until
 from console.errors import EngineRefused, VipconsoleError
-from console.operations.changes import Change
-from console.operations.network_recreation.job import POLL_S, NetworkMissing, RecreationError, RecreationJob
+from console.operations.changes import NOT_ANSWERED, Change
+from console.operations.network_recreation.job import (
+    POLL_S,
+    RETURN,
+    NetworkMissing,
+    RecreationError,
+    RecreationJob,
+)
 from console.operations.network_recreation.parking import is_parked, restore
 from console.operations.network_recreation.plan import container_record, in_order, pause_after_s
 from console.operations.network_recreation.record import ContainerRecord, ParkedService
@@ -23,6 +29,9 @@ from console.text import listed, plural
 
 MANUAL_ADDRESSES_WITHIN_S = 5.0
 """How long services wait until containers have the addresses that were set by hand."""
+LOOK_EVERY_S = 2.0
+"""The least time between two snapshots while services are brought back: the engine is busy."""
+LOOK_WITHIN_S = 1.0
 BACK_WITHIN_S = 300.0
 """How long bringing back is retried before the failures are reported."""
 
@@ -98,6 +107,7 @@ class Restorer:
         self._turn = asyncio.Lock()
         self._failures: dict[str, str] = {}
         """By name, the engine's last error."""
+        self._looked_s = -LOOK_EVERY_S
 
     async def run(self) -> None:
         """Bring back services in their order, and containers; those with an address of their own before anybody takes it.
@@ -105,6 +115,7 @@ class Restorer:
         Raises NetworkMissing when the network is not there after all, and RecreationError with the names of what could
         not be brought back in time.
         """
+        await self._job.outage.begin(RETURN)
         containers = self._job.record.containers
         with_manual_address = [
             container
@@ -129,7 +140,7 @@ class Restorer:
             with_manual_address, self._connect
         )
         snapshot = await self._dependencies.snapshot()
-        self._job.note(snapshot)
+        await self._job.note(snapshot)
         parked_services = self._job.parked_services(snapshot)
         if parked_services:
             await self._dependencies.say(f"bringing back {plural(len(parked_services), 'service')}")
@@ -157,7 +168,22 @@ class Restorer:
             await self._restore(parked_service)
             pause_s = pause_after_s(parked_service.record, nodes, self._dependencies.interval_s)
             if pause_s:
-                await self._dependencies.clock.sleep(pause_s)
+                began_s = self._dependencies.clock.monotonic()
+                await self._look()
+                took_s = self._dependencies.clock.monotonic() - began_s
+                await self._dependencies.clock.sleep(max(0.0, pause_s - took_s))
+
+    async def _look(self) -> None:
+        """Take a snapshot in the pause, so that it is reported who is up again already; but not often."""
+        now_s = self._dependencies.clock.monotonic()
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        # What is not seen now is seen once all are brought back; the pause is no time to wait for an answer.
+        with suppress(*NOT_ANSWERED, TimeoutError):
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                snapshot = await self._dependencies.reader.snapshot()
+            await self._job.note(snapshot)
 
     async def _restore(self, parked_service: ParkedService) -> None:
         dependencies, service_id, network_id = self._dependencies, parked_service.service.id, self._network.id

@@ -15,7 +15,7 @@ from console.operations.census import (
     take_census,
     walkable_network,
 )
-from console.operations.census_walk import CensusResult, WalkableNetwork
+from console.operations.census_walk import WALKS_AT_LEAST, CensusResult, WalkableNetwork
 from console.operations.leak_probe import LeakProbe, Leaks
 from console.operations.probes import own_probe_owner, remove_leftovers
 from console.runbook.answers import cannot_tell_on_error, check_result, read_state
@@ -24,6 +24,7 @@ from console.runbook.contracts import (
     Answer,
     CheckResult,
     Context,
+    Measure,
     NetworkName,
     Parameters,
 )
@@ -88,8 +89,15 @@ class NetworkCensus:
             return _outputs(None, _unknown(parameters.network, why))
         number = await context.change_records.before("service", "", "probe", {"mark": str(mark)})
         dependencies = CensusDependencies(reader, changer, world.clock, mark, deadline_s)
+
+        async def show(walk: int, steps: int, whole: int) -> None:
+            note = f"walk {walk} of {parameters.network}, at least {WALKS_AT_LEAST} in all"
+            await context.waits_for((), note, Measure(steps, whole, "steps"))
+
         try:
-            result = await take_census(dependencies, parameters.network, is_large_allowed=parameters.large)
+            result = await take_census(
+                dependencies, parameters.network, is_large_allowed=parameters.large, progress=show
+            )
         except Declined as error:
             # Others were in the way of it, and not it in theirs: the run goes on without.
             await context.change_records.after(number, {"not_known": error.sentence})

@@ -253,6 +253,7 @@ async def _recreation(
         context.say,
         start_interval_s(),
         waits_for,
+        context.report_outage,
     )
     target = record or plan.record
     if target is None:

@@ -25,6 +25,7 @@ from console.runbook.contracts import (
     CheckResult,
     Conditions,
     Context,
+    Measure,
     Name,
     Parameters,
     Seconds,
@@ -85,7 +86,8 @@ class SwarmQuiescent(ReadOnly[QuiescentParameters]):
         last = None
         async for last in _states(context, _rules(context, parameters, dwell_s), limit_s):
             blocking = [Blocking(*thing) for thing in list_blockers(last.report)]
-            await context.waits_for(blocking, _so_far(last))
+            measure = Measure(last.quiet_for_s, last.dwell_s, "s")
+            await context.waits_for(blocking, _so_far(last), measure)
         if last is None or last.outcome is not QuiescenceVerdict.QUIET:
             why = (
                 "no result yet"

@@ -292,6 +292,24 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class OutageProgressed:
+    """What has changed in the outage of a step since the last of these."""
+
+    step: str
+    phases: tuple[str, ...]
+    """All phases of the outage, in order: each says what is so once it is over."""
+    phase: str
+    """The one that is under way."""
+    down: tuple[str, ...] = ()
+    """Services that went down."""
+    up: tuple[str, ...] = ()
+    """Services that run as before; the first of these events has all that do."""
+    note: str = ""
+    way_back: str = ""
+    """What brings services back if something fails in this phase, a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something worth knowing for a reader of the log."""
 
@@ -350,6 +368,7 @@ Event: TypeAlias = (
     | UndoFailed
     | DaemonLogged
     | Waited
+    | OutageProgressed
     | Noted
     | Stopped
     | Ended

@@ -6,6 +6,7 @@ from typing import Any
 
 from console.runbook.language.values import NOTHING, Answer, Json
 from console.runbook.run import events
+from console.runbook.run.outage import advance_outage, restart_outage, settle_outage
 from console.runbook.run.view import (
     ActSpan,
     ChangeRecord,
@@ -184,6 +185,7 @@ def _begin_act(step: StepView, event: events.Intended, entry: events.LogEntry) -
         began_at=step.began_at or entry.at,
         took_s=0.0,
         act_spans=(*step.act_spans, ActSpan(entry.at)),
+        outage=restart_outage(step.outage),
     )
 
 
@@ -231,6 +233,7 @@ def _verify(step: StepView, event: events.Verified, entry: events.LogEntry) -> S
         failure=None if event.answer is Answer.YES else Failure(wrong),
         verification=event.answer,
         results=event.results,
+        outage=settle_outage(step.outage, entry.at) if event.answer is Answer.YES else step.outage,
         ended_at=entry.at,
         took_s=step.took_s + event.took_s,
     )
@@ -261,6 +264,7 @@ def _begin_undo(step: StepView, _event: events.UndoIntended, entry: events.LogEn
         probe_result=None,
         is_acting=False,
         act_spans=(*step.act_spans, ActSpan(entry.at, is_undo=True)),
+        outage=restart_outage(step.outage),
     )
 
 
@@ -274,6 +278,7 @@ def _end_undo(step: StepView, event: events.Undone, entry: events.LogEntry) -> S
         has_result=False,
         verification=None,
         consent=None,
+        outage=settle_outage(step.outage, entry.at),
         ended_at=entry.at,
         took_s=event.took_s,
     )
@@ -304,6 +309,10 @@ def _store_daemon_log(step: StepView, event: events.DaemonLogged, _entry: events
     return replace(step, daemon_log=event.lines)
 
 
+def _progress_outage(step: StepView, event: events.OutageProgressed, entry: events.LogEntry) -> StepView:
+    return replace(step, outage=advance_outage(step.outage, event, entry.at))
+
+
 def _add_waits(step: StepView, event: events.Waited, entry: events.LogEntry) -> StepView:
     return replace(step, waits=merge_rows((*step.waits, *event.rows)), waits_logged_at=entry.at)
 
@@ -325,4 +334,5 @@ _CHANGES: dict[type[Any], Callable[[StepView, Any, events.LogEntry], StepView]] 
     events.ChangeEnded: _end_change,
     events.DaemonLogged: _store_daemon_log,
     events.Waited: _add_waits,
+    events.OutageProgressed: _progress_outage,
 }

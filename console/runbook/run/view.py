@@ -9,6 +9,7 @@ from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
 from console.runbook.run.header import RunHeader, StepHeader
+from console.runbook.run.outage import Outage
 from console.runbook.run.waits import BlockedTime, Waiting, merge_rows
 
 
@@ -139,6 +140,8 @@ class StepView:
     """When the newest of these entered the log."""
     act_spans: tuple[ActSpan, ...] = ()
     """All its acts and undos, in order."""
+    outage: Outage | None = None
+    """What it took down, where it reports that."""
 
     @property
     def id(self) -> str:
@@ -275,6 +278,12 @@ class Live:
     """By step: its newest lines of progress."""
     waiting: Waiting | None = None
     """What its step is waiting for now, or was waiting for when its runner was killed."""
+    pulse_at: datetime | None = None
+    """When its runner gave the last sign of life."""
+    engine_silent_since: datetime | None = None
+    """Since when the engine owes the runner an answer, as of that sign; None where it owes none."""
+    folder: str = ""
+    """Where the run's files are."""
 
 
 def is_logged(waiting: Waiting, step: StepView) -> bool:

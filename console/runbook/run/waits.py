@@ -47,6 +47,16 @@ class BlockedTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How far something is that has a known end, such as a walk or the time for which it must be quiet."""
+
+    done: float
+    whole: float
+    unit: str
+    """`s` for seconds, which go on by themselves while nothing blocks; else what is counted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """The wait of a step as it is now."""
 
@@ -63,6 +73,7 @@ class Waiting:
     headline: str = ""
     """What blocks, in a line that changes seldom: for viewers that print line after line."""
     rows: tuple[BlockedTime, ...] = ()
+    measure: Measure | None = None
 
     @property
     def text(self) -> str:

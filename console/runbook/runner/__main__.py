@@ -47,7 +47,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
         try:
             world = RunWorld(connection, settings, clock, DaemonLog(open_journal(settings.docker_unit)))
             runner = Runner(log, world, output, wait_policy, lock)
-            await _alone(runner, log, clock)
+            await _alone(runner, log, clock, connection)
         finally:
             connection.close()
     except VipconsoleError as error:
@@ -59,7 +59,7 @@ async def run_runner(folder: Path, *, lock: Path = LOCK, linger_s: float = LINGE
     return 0
 
 
-async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
+async def _alone(runner: Runner, log: RunLog, clock: Clock, connection: EngineConnection) -> None:
     """Let a runner work while no other one does.
 
     A viewer appends a decision first and then checks whether a runner is there. So a runner lets go first and
@@ -69,7 +69,7 @@ async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
     while True:
         try:
             async with maintenance_lock("the runner", log.view.who, clock, log.folder / RUNNER_LOCK):
-                heartbeat = asyncio.create_task(_beat(log.folder, clock))
+                heartbeat = asyncio.create_task(_beat(log.folder, clock, connection))
                 try:
                     await runner.work()
                 finally:
@@ -82,9 +82,10 @@ async def _alone(runner: Runner, log: RunLog, clock: Clock) -> None:
                 return
 
 
-async def _beat(folder: Path, clock: Clock) -> None:
+async def _beat(folder: Path, clock: Clock, connection: EngineConnection) -> None:
     while True:
-        await asyncio.to_thread(beat, folder)
+        since_s = connection.silent_since_s
+        await asyncio.to_thread(beat, folder, None if since_s is None else clock.monotonic() - since_s)
         await clock.sleep(BEAT_EVERY_S)
 
 

@@ -14,8 +14,9 @@ from console.clock import Clock
 from console.errors import HostError, NotAllowed
 from console.journal.reader import DaemonLog
 from console.operations.changes import ChangeRecords
+from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_by_name, action_of, parameters_for
-from console.runbook.contracts import Action, Blocking, RecordedChange
+from console.runbook.contracts import Action, Blocking, Measure, RecordedChange
 from console.runbook.language.substitution import Names, substitute_call, substitute_text
 from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events
@@ -29,7 +30,7 @@ from console.storage.state import write_atomically
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader, SwarmReader
-from console.text import clean
+from console.text import SENTENCE_LIMIT, clean
 
 CONTINUE = "continue"
 """The word at a checkpoint whose step has no word of its own."""
@@ -158,11 +159,28 @@ class StepContext:
     output: Output
     change_records: ChangeRecords
     waits: Waits
+    log: RunLog
     recorded_changes: Sequence[RecordedChange] = field(default_factory=tuple)
 
-    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
-        """Tell what is waited for at this moment."""
-        await self.waits.report(self.step, blocking, note)
+    async def waits_for(
+        self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
+    ) -> None:
+        """Tell what is waited for at this moment, and how far the wait is."""
+        await self.waits.report(self.step, blocking, note, measure)
+
+    async def report_outage(self, report: OutageReport) -> None:
+        """Record how far an outage is, and who is down. Raises StoreFailed."""
+        await self.log.append(
+            events.OutageProgressed(
+                self.step,
+                report.phases,
+                report.phase,
+                tuple(clean(name) for name in report.down),
+                tuple(clean(name) for name in report.up),
+                clean(report.note, SENTENCE_LIMIT),
+                report.way_back,
+            )
+        )
 
     async def say(self, line: str) -> None:
         """Report a line of progress."""
@@ -251,6 +269,7 @@ class RunnerContext:
             self.output,
             change_records,
             self.waits,
+            self.log,
             recorded_changes,
         )
 

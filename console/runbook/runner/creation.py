@@ -12,8 +12,9 @@ from console.errors import Declined, HostError, RunbookError
 from console.host.identity import boot_id
 from console.host.who import Who
 from console.operations.changes import ChangeRecords
+from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_of
-from console.runbook.contracts import Blocking, RecordedChange
+from console.runbook.contracts import Blocking, Measure, RecordedChange
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, Reference, missing_references
 from console.runbook.language.values import ActionPlan, Json, Runbook, Step
@@ -61,8 +62,13 @@ class PlanContext:
     async def say(self, line: str) -> None:
         """Drop it: nobody watches."""
 
-    async def waits_for(self, blocking: Sequence[Blocking], note: str = "") -> None:
+    async def waits_for(
+        self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
+    ) -> None:
         """Drop it: a plan does not wait."""
+
+    async def report_outage(self, report: OutageReport) -> None:
+        """Drop it: a plan takes nothing down."""
 
     async def keep(self, name: str, text: str) -> str:
         """Refuse: there is no run to keep anything with."""

@@ -13,6 +13,7 @@ from console.runbook.run.waits import (
     MOST_SHOWN,
     BlockedTime,
     Blocking,
+    Measure,
     Waiting,
     headline_of,
     unique_blocking,
@@ -88,11 +89,13 @@ class Waits:
         self._clock = clock
         self._wait: _Wait | None = None
 
-    async def report(self, step: str, blocking: Sequence[Blocking], note: str) -> None:
+    async def report(
+        self, step: str, blocking: Sequence[Blocking], note: str, measure: Measure | None = None
+    ) -> None:
         """Take in what a step waits for at this moment."""
         if self._wait is None or self._wait.step != step:
             self._wait = _Wait(step, self._clock)
-        waiting = self._wait.report(unique_blocking(blocking), note)
+        waiting = self._wait.report(unique_blocking(blocking), note, measure)
         if waiting is not None:
             await asyncio.to_thread(write_waiting, self._folder, waiting)
 
@@ -135,7 +138,7 @@ class _Wait:
         self._headline_names: frozenset[str] | None = None
         self._headline_s = 0.0
 
-    def report(self, blocking: tuple[Blocking, ...], note: str) -> Waiting | None:
+    def report(self, blocking: tuple[Blocking, ...], note: str, measure: Measure | None) -> Waiting | None:
         """Return the wait as it is now, where it is time to show it."""
         at, now_s = self._clock.now(), self._clock.monotonic()
         self.rows = update_rows(self.rows, self._names, blocking, at, now_s - self._reported_s)
@@ -151,7 +154,15 @@ class _Wait:
         self._written_s = now_s
         more = max(0, len(blocking) - MOST_SHOWN)
         return Waiting(
-            self.step, self._began_at, at, blocking[:MOST_SHOWN], more, note, self._headline, self.rows
+            self.step,
+            self._began_at,
+            at,
+            blocking[:MOST_SHOWN],
+            more,
+            note,
+            self._headline,
+            self.rows,
+            measure,
         )
 
     def _update_headline(self, blocking: tuple[Blocking, ...], note: str, now_s: float) -> bool:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import HostError
@@ -20,7 +21,7 @@ WAITING = "waiting.json"
 _MOST_BYTES = 256 * 1024
 
 PULSE = "pulse"
-_SIZE = 128
+_SIZE = 192
 
 OUTPUT = "output.db"
 LINES_KEPT = 5_000
@@ -64,9 +65,25 @@ def waiting_mark(folder: Path) -> int:
         return 0
 
 
-def beat(folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A runner's last sign of life, of this boot."""
+
+    age_s: float
+    engine_silent_s: float | None
+    """For how long the engine had owed it an answer at that moment; None where it owed none."""
+
+
+def beat(folder: Path, engine_silent_s: float | None = None) -> None:
     """Write a sign of life. One that cannot be written is left out: viewers then see that it is missing."""
-    pulse = json.dumps({"boot": boot_id(), "monotonic": time.monotonic(), "pid": os.getpid()})
+    pulse = json.dumps(
+        {
+            "boot": boot_id(),
+            "monotonic": time.monotonic(),
+            "pid": os.getpid(),
+            "engine_silent_s": engine_silent_s,
+        }
+    )
     with suppress(OSError):
         descriptor = os.open(folder / PULSE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -75,14 +92,24 @@ def beat(folder: Path) -> None:
             os.close(descriptor)
 
 
-def pulse_age_s(folder: Path) -> float | None:
-    """Return how long ago the last sign of life was; None where there is none of this boot."""
+def read_pulse(folder: Path) -> Pulse | None:
+    """Return the last sign of life; None where there is none of this boot."""
     try:
         pulse = json.loads((folder / PULSE).read_bytes())
+        if pulse["boot"] != boot_id():
+            return None
         # CLOCK_MONOTONIC is one for all processes of a boot.
-        return max(0.0, time.monotonic() - pulse["monotonic"]) if pulse["boot"] == boot_id() else None
+        age_s = max(0.0, time.monotonic() - pulse["monotonic"])
+        silent_s = pulse.get("engine_silent_s")
+        return Pulse(age_s, None if silent_s is None else float(silent_s))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def pulse_age_s(folder: Path) -> float | None:
+    """Return how long ago the last sign of life was; None where there is none of this boot."""
+    pulse = read_pulse(folder)
+    return None if pulse is None else pulse.age_s
 
 
 class Output:

@@ -8,8 +8,8 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +24,20 @@ from console.runbook.run.view import Live, RunState, RunView, StoredRun, is_logg
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
-from console.runbook.store.output import last_lines, last_number, pulse_age_s, read_waiting, waiting_mark
+from console.runbook.store.output import (
+    last_lines,
+    last_number,
+    pulse_age_s,
+    read_pulse,
+    read_waiting,
+    waiting_mark,
+)
 from console.text import clean
 
 POLL_S = 0.25
 LINES_SHOWN = 200
 """How many of the newest lines of a step's progress."""
+SAME_PULSE = timedelta(seconds=0.3)
 REVIVED_WITHIN_S = 60.0
 """How long after a run's last sign of life its runner may still be started again: systemd waits for 10 s
 before it does."""
@@ -90,6 +98,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
         lambda: database.connect_to_read(folder / LOG), sqlite3.Connection.close, 1
     )
     view: RunView | None = None
+    stored_run: StoredRun | None = None
     last_mark: tuple[object, ...] = ()
     try:
         while True:
@@ -101,9 +110,15 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
             if mark != last_mark:
                 last_mark = mark
-                yield StoredRun(view, await asyncio.to_thread(_live, folder, view))
+                stored_run = StoredRun(view, await asyncio.to_thread(_live, folder, view))
+                yield stored_run
                 if view.is_over and not await asyncio.to_thread(is_alive, folder):
                     return
+            elif stored_run is not None and view.state is RunState.GOING:
+                live = await asyncio.to_thread(_with_pulse, stored_run.live, folder)
+                if _is_later(live, stored_run.live):
+                    stored_run = replace(stored_run, live=live)
+                    yield stored_run
             await clock.sleep(POLL_S)
     finally:
         reading.close()
@@ -123,7 +138,29 @@ def _live(folder: Path, view: RunView) -> Live:
     except HostError:
         # They are no part of the log: without them the run is still shown.
         lines = {}
-    return Live(is_alive(folder), lines, _waiting(folder, view))
+    live = Live(is_alive(folder), lines, _waiting(folder, view), folder=str(folder))
+    return _with_pulse(live, folder)
+
+
+def _with_pulse(live: Live, folder: Path) -> Live:
+    """Return what is known beyond the log, with the runner's last sign of life."""
+    pulse = read_pulse(folder)
+    if pulse is None:
+        return replace(live, pulse_at=None, engine_silent_since=None)
+    at = datetime.now(UTC) - timedelta(seconds=pulse.age_s)
+    silent_s = pulse.engine_silent_s
+    return replace(
+        live,
+        pulse_at=at,
+        engine_silent_since=None if silent_s is None else at - timedelta(seconds=silent_s),
+    )
+
+
+def _is_later(live: Live, before: Live) -> bool:
+    """Whether the runner has given another sign of life; the time of one is the same to some milliseconds."""
+    if live.pulse_at is None or before.pulse_at is None:
+        return live.pulse_at is not before.pulse_at
+    return live.pulse_at - before.pulse_at > SAME_PULSE
 
 
 def _waiting(folder: Path, view: RunView) -> Waiting | None:

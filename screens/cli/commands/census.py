@@ -93,6 +93,10 @@ async def _take(
     # As ctrl+c does: the probe is removed on the way out.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     printer = CensusProgress(sys.stderr, os.environ)
+
+    async def show(walk: int, steps: int, whole: int) -> None:
+        printer.update(walk, steps, whole)
+
     try:
         async with changer_for(arguments, connection) as changer:
             dependencies = CensusDependencies(
@@ -106,7 +110,7 @@ async def _take(
                 dependencies,
                 walkable.account.network.id,
                 is_large_allowed=arguments.large,
-                progress=printer.update,
+                progress=show,
             )
     finally:
         printer.end()

@@ -1,0 +1,137 @@
+"""An outage as the log tells it: its phases, who is down and since when, and what happened last. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from console.runbook.run.events import OutageProgressed
+from console.text import listed, plural
+
+RECENT = 3
+"""How many of the latest happenings are kept."""
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """Whether a service is down, as a snapshot of the outage showed it last."""
+
+    name: str
+    is_down: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBegin:
+    """When a phase began."""
+
+    phase: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened in an outage."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The outage of a step, over all its acts and undos."""
+
+    phases: tuple[str, ...] = ()
+    """All phases, in order."""
+    begins: tuple[PhaseBegin, ...] = ()
+    """Those that the last act or undo has begun, in the order in which they began; the last one is under way."""
+    services: tuple[ServiceState, ...] = ()
+    recent: tuple[Happening, ...] = ()
+    """The `RECENT` latest, oldest first."""
+    way_back: str = ""
+    """What brings services back if something fails now."""
+    down_since: datetime | None = None
+    """Since when at least one service is down; None where none is."""
+
+    @property
+    def down(self) -> tuple[ServiceState, ...]:
+        """The services that are down, those that went down first."""
+        return tuple(sorted((service for service in self.services if service.is_down), key=_since))
+
+    @property
+    def up(self) -> tuple[ServiceState, ...]:
+        """The services that run as before, those that came up last first."""
+        return tuple(
+            sorted((service for service in self.services if not service.is_down), key=_since, reverse=True)
+        )
+
+    @property
+    def phase(self) -> str:
+        """The phase that is under way."""
+        return self.begins[-1].phase if self.begins else ""
+
+    def took_s(self, phase: str, now: datetime) -> float | None:
+        """Return how long a phase took, or takes so far; None where it has not begun."""
+        for place, begin in enumerate(self.begins):
+            if begin.phase == phase:
+                end = self.begins[place + 1].at if place + 1 < len(self.begins) else now
+                return max(0.0, (end - begin.at).total_seconds())
+        return None
+
+
+def _since(service: ServiceState) -> datetime:
+    return service.since
+
+
+def advance_outage(outage: Outage | None, event: OutageProgressed, at: datetime) -> Outage:
+    """Return an outage after its next event."""
+    outage = outage or Outage()
+    is_first_report = not outage.services
+    begins = outage.begins
+    if event.phase != outage.phase:
+        # One that begins once more, such as emptying the network after it was refused to be removed, began before.
+        kept = next((place for place, begin in enumerate(begins) if begin.phase == event.phase), len(begins))
+        begins = (*begins[:kept], begins[kept] if kept < len(begins) else PhaseBegin(event.phase, at))
+    services = {service.name: service for service in outage.services}
+    services |= {name: ServiceState(name, is_down=True, since=at) for name in event.down}
+    services |= {name: ServiceState(name, is_down=False, since=at) for name in event.up}
+    is_any_down = any(service.is_down for service in services.values())
+    happenings = [Happening(at, text) for text in _happenings(event, outage.phase, is_first=is_first_report)]
+    return replace(
+        outage,
+        phases=event.phases,
+        begins=begins,
+        services=tuple(services.values()),
+        recent=(*outage.recent, *happenings)[-RECENT:],
+        way_back=event.way_back,
+        down_since=(outage.down_since or at) if is_any_down else None,
+    )
+
+
+def _happenings(event: OutageProgressed, phase_before: str, *, is_first: bool) -> Iterator[str]:
+    if event.note:
+        yield event.note
+    if phase_before and event.phase != phase_before:
+        before, now = event.phases.index(phase_before), event.phases.index(event.phase)
+        if now > before and not event.note:
+            yield phase_before
+    if event.down:
+        yield f"{plural(len(event.down), 'service')} down: {listed(event.down, _NAMED)}"
+    if event.up and not is_first:
+        yield f"UP again: {listed(event.up, _NAMED)}"
+
+
+def restart_outage(outage: Outage | None) -> Outage | None:
+    """Return an outage whose step acts, or is undone, once more: its phases begin again, what is down stays down."""
+    return None if outage is None else replace(outage, begins=(), way_back="")
+
+
+def settle_outage(outage: Outage | None, at: datetime) -> Outage | None:
+    """Return an outage whose step was verified or undone: everything was seen to run as before."""
+    if outage is None:
+        return None
+    services = tuple(
+        ServiceState(service.name, is_down=False, since=at) if service.is_down else service
+        for service in outage.services
+    )
+    return replace(outage, services=services, down_since=None)
