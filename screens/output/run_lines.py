@@ -2,13 +2,19 @@
 
 import shlex
 from collections.abc import Iterator
+from datetime import datetime
 
 from console.runbook.language.values import ActionPlan, Answer
+from console.runbook.run.decisions import question_view
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
 from console.text import duration
+from screens.present.run_progress import StepProgress, has_turned, progress_line, progress_of, silence_text
+from screens.present.run_question import fact_lines, outcome, situation
 from screens.present.step_plan import fold_lines, group_calls, plan_facts
 
+OUTAGE_EVERY_S, PROGRESS_EVERY_S = 10.0, 60.0
+"""How often a line tells how far a step is: one that takes services down, and any other."""
 LINES_AT_FIRST = 5
 """How many earlier lines of a step are shown at first."""
 MARKS = {Answer.YES: "yes", Answer.NO: "NO", Answer.CANNOT_TELL: "cannot tell"}
@@ -82,11 +88,20 @@ def _new_lines(known_lines: tuple[str, ...], lines: tuple[str, ...]) -> tuple[st
     return lines
 
 
-def question_lines(view: RunView, question: Question) -> Iterator[str]:
-    """Yield what the operator needs to know to answer."""
+def outcome_lines(run: StoredRun, now: datetime) -> Iterator[str]:
+    """Yield how a run has ended or stopped."""
+    facts = outcome(run, now)
+    if facts:
+        yield f"{run.view.header.run_id}:"
+    yield from fact_lines(facts)
+
+
+def question_lines(view: RunView, question: Question, now: datetime) -> Iterator[str]:
+    """Yield what the operator needs to know to answer: the situation, what each answer does, then the details."""
     event, step = question.event, view.step(question.event.step)
+    yield f"{step.id}: {step.head.title}"
+    yield from fact_lines(situation(view, question_view(question), now))
     if event.kind is QuestionKind.GO_AHEAD:
-        yield f"{step.id}: {step.head.title}"
         if step.preparation is not None and step.preparation.plan is not None:
             yield from plan_lines(step.preparation.plan)
         if step.preparation is not None:
@@ -94,11 +109,8 @@ def question_lines(view: RunView, question: Question) -> Iterator[str]:
                 f"  requires {require.name}: {MARKS[require.found.answer]}. {require.found.sentence}"
                 for require in step.preparation.requires
             )
-    else:
-        failure = step.failure.sentence if step.failure else "It was interrupted."
-        yield f"{step.id} {step.state}: {failure}"
-        if step.probe_result is not None:
-            yield f"  probe: {step.probe_result.sentence}"
+    elif step.probe_result is not None:
+        yield f"  probe: {step.probe_result.sentence}"
     if event.undo_after_s is not None:
         yield f"  SERVICES MAY BE DOWN. Without an answer within {duration(event.undo_after_s)}, the step is undone."
     yield f"  plan {event.digest[:12]}, attempt {event.attempt}"
@@ -129,6 +141,33 @@ def plan_lines(plan: ActionPlan) -> Iterator[str]:
     yield from (f"  changes  {change}" for change in fold_lines(plan.changes))
     yield from (f"  calls    {call}" for call in group_calls(plan.calls))
     yield from (f"  checked  {MARKS[result.answer]}: {result.sentence}" for result in plan.checked)
+
+
+class ProgressNews:
+    """Says when a line about the step under way is due: at each phase, when somebody falls silent, and now and then."""
+
+    def __init__(self) -> None:
+        self._last: StepProgress | None = None
+        """The progress of the last line."""
+        self._last_at: datetime | None = None
+        self._was_silent = False
+
+    def lines(self, run: StoredRun, now: datetime) -> Iterator[str]:
+        """Yield a line where one is due."""
+        progress = progress_of(run)
+        if progress is None or run.is_interrupted:
+            self._last = self._last_at = None
+            return
+        is_silent = bool(silence_text(progress, now))
+        is_new = self._last is None or self._last.step.id != progress.step.id
+        every_s = OUTAGE_EVERY_S if progress.outage is not None else PROGRESS_EVERY_S
+        is_time = self._last_at is not None and (now - self._last_at).total_seconds() >= every_s
+        is_due = has_turned(self._last, progress) or (is_silent and not self._was_silent) or is_time
+        self._was_silent = is_silent
+        if is_due or is_new:
+            self._last, self._last_at = progress, now
+        if is_due:
+            yield f"{progress.step.id} {progress_line(progress, now)}"
 
 
 def _took_s(view: RunView) -> float:

@@ -132,7 +132,7 @@ def _sections(plan: PlanOverview, width: int) -> list[Section]:
     """Return every section of a plan that says something, the ones that matter most first."""
     down = list(plan.goes_down) or ["nothing"]
     if len(plan.services_down) > 1:
-        down.append(f"first back: {_names(plan.services_down, width - 12)}")
+        down.append(f"first back: {names_that_fit(plan.services_down, width - 12)}")
     asks = ", ".join(plan.asks) or "nothing: it runs to its end"
     sections = (
         Section("REFUSED", plan.refused),
@@ -236,7 +236,7 @@ def _by_steps(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(f"{', '.join(dict.fromkeys(ids))}: {sentence}" for sentence, ids in steps.items())
 
 
-def _names(names: Sequence[str], width: int) -> str:
+def names_that_fit(names: Sequence[str], width: int) -> str:
     """Return as many names as fit, and how many more there are."""
     for count in range(len(names), 1, -1):
         rest = f" and {len(names) - count} more" if count < len(names) else ""

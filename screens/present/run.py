@@ -9,9 +9,9 @@ from console.runbook.run.decisions import (
     decision_for,
     question_view,
     stop_question,
-    ways_of,
 )
 from console.runbook.run.events import Choice, Decided, QuestionKind
+from console.runbook.run.next_action import may_skip
 from console.runbook.run.view import Question, RunState, RunView, StepState, StoredRun
 from console.text import duration
 from screens.present.text import (
@@ -23,10 +23,8 @@ from screens.present.text import (
     UNKNOWN,
     WARN,
     Glyphs,
-    Paragraph,
     Row,
     Spans,
-    paragraph,
 )
 
 STATE_GLYPHS = {
@@ -185,7 +183,12 @@ def _question_of_stopped_run(run: StoredRun) -> QuestionView | None:
     if step is None or view.stop_reason is None or view.state is not RunState.STOPPED:
         return None
     has_failed = step.state in (StepState.FAILED, StepState.UNKNOWN)
-    candidates = (Choice.RETRY, Choice.SKIP, Choice.UNDO) if has_failed else (Choice.SKIP, Choice.UNDO)
+    skip = (
+        (Choice.SKIP,)
+        if may_skip(step, QuestionKind.FAILURE if has_failed else QuestionKind.GO_AHEAD)
+        else ()
+    )
+    candidates = (*((Choice.RETRY,) if has_failed else ()), *skip, Choice.UNDO)
     choices = tuple(
         choice for choice in candidates if _can_decide(run, DecisionRequest(step.id, choice, reason="-"))
     )
@@ -198,14 +201,3 @@ def _question_of_stopped_run(run: StoredRun) -> QuestionView | None:
 
 def _can_decide(run: StoredRun, request: DecisionRequest) -> bool:
     return isinstance(decision_for(run.view, request, run.view.who, is_alive=run.live.is_alive), Decided)
-
-
-def question_paragraphs(question: QuestionView, now: datetime) -> tuple[Paragraph, ...]:
-    """Return the question, and how to answer it."""
-    paragraphs = [paragraph(question.sentence, BAD), paragraph(ways_of(question), STRONG)]
-    if question.expires_at is not None:
-        remaining_s = max(0.0, (question.expires_at - now).total_seconds())
-        paragraphs.append(
-            paragraph(f"Without an answer, the step is undone in {duration(remaining_s)}.", WARN)
-        )
-    return tuple(paragraphs)

@@ -8,6 +8,7 @@ from textual import work
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.reactive import var
+from textual.timer import Timer
 from textual.widget import Widget
 
 from console.errors import RunnerNotStarted, Unknown, VipconsoleError
@@ -17,11 +18,12 @@ from screens.present.run import (
     current_place,
     headline,
     open_question,
-    question_paragraphs,
     standing,
     step_rows,
     stop_offer,
 )
+from screens.present.run_progress import StepProgress, progress_line, progress_of, progress_paragraphs
+from screens.present.run_question import fact_paragraphs, outcome, situation
 from screens.present.run_step import step_paragraphs
 from screens.present.text import BAD, STRONG, UNKNOWN, Paragraph, paragraph
 from screens.tui.environment import ConsoleEnvironment, copy
@@ -35,7 +37,10 @@ from screens.tui.widgets.rows import Rows, RowView
 
 STEPS, STEP = 1, 2
 MOST_LINES = 5
-"""Of a question or a note, so that the steps keep their room."""
+"""Of a note, so that the steps keep their room."""
+MOST_QUESTION_LINES = 11
+"""Of a question, or of how a run has ended: there the steps matter less."""
+TICK_S = 1.0
 NO_RUN = Unknown("No maintenance run yet. Reading the runbook.")
 KEYS: tuple[Command, ...] = (
     Command(
@@ -89,6 +94,9 @@ class RunbookScreen(ConsoleScreen):
         """Whether the question is whether to stop the run."""
         self._follows_run = True
         """Whether the cursor moves with the current step."""
+        self._shows_progress = False
+        """Whether the step under way has the whole width."""
+        self._ticker: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the steps beside the text of one, and the question below."""
@@ -102,6 +110,7 @@ class RunbookScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Begin at the steps."""
+        self._ticker = self.set_interval(TICK_S, self._show, pause=True)
         self.action_pane(STEPS)
         self._show()
         if self.run is NO_RUN:
@@ -141,6 +150,20 @@ class RunbookScreen(ConsoleScreen):
             return False
         return open_question(run) is None and stop_offer(run) is not None
 
+    @property
+    def progress(self) -> StepProgress | None:
+        """How far the step is that is under way."""
+        return None if isinstance(self.run, Unknown) else progress_of(self.run)
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether the screen is drawn every second: while something runs, or services are down until somebody answers."""
+        progress = self.progress
+        if progress is not None:
+            return progress.is_ticking
+        question = None if isinstance(self.run, Unknown) else open_question(self.run)
+        return question is not None and question.expires_at is not None
+
     def refuse(self, error: VipconsoleError) -> None:
         """Show why the last decision was refused, until the next answer begins."""
         self._rejection = why_not(error)
@@ -153,7 +176,7 @@ class RunbookScreen(ConsoleScreen):
             paragraphs = [paragraph(run.reason, UNKNOWN)]
             self._step_text.show([*paragraphs, *([paragraph(run.hint, label="do  ")] if run.hint else [])])
             self._ask(None)
-            self._take_note("")
+            self._take_note(())
             self._head.show([paragraph("No run")])
             return
         follows_run = self._follows_run
@@ -164,35 +187,73 @@ class RunbookScreen(ConsoleScreen):
         self._head.show([Paragraph(headline(run, clock.now()))])
         self._is_stopping = self._is_stopping and self.can_stop
         self._ask(stop_offer(run) if self._is_stopping else open_question(run))
-        self._take_note(standing(run))
+        self._make_room()
         self._explain()
+        self._take_note(self._note_paragraphs(run))
+        if self._ticker is not None:
+            (self._ticker.resume if self.is_ticking else self._ticker.pause)()
+
+    def _make_room(self) -> None:
+        """Give the step under way the whole width when it begins, unless the operator reads another one."""
+        progress = self.progress
+        needs_room = progress is not None and progress.needs_room
+        if needs_room == self._shows_progress:
+            return
+        self._shows_progress = needs_room
+        self.set_class(needs_room, "-progress")
+        if not needs_room:
+            self.action_pane(STEPS)
+        elif self._follows_run:
+            self.action_pane(STEP)
+
+    def _note_paragraphs(self, run: StoredRun) -> list[Paragraph]:
+        facts = outcome(run, self.environment.clock.now()) if open_question(run) is None else ()
+        if facts:
+            return [*fact_paragraphs(facts, self.size.width - 3)]
+        progress = self.progress
+        if progress is not None and not run.view.wants_stop:
+            if self._is_at(progress.step):
+                return []
+            tone = BAD if progress.outage is not None and progress.outage.down else STRONG
+            return [paragraph(progress_line(progress, self.environment.clock.now()), tone)]
+        text = standing(run)
+        return [paragraph(text, STRONG)] if text else []
+
+    def _is_at(self, step: StepView) -> bool:
+        row = self._rows.current
+        return row is not None and isinstance(row.value, StepView) and row.value.id == step.id
 
     def _ask(self, question: QuestionView | None) -> None:
         self._answer.ask(question)
         if question is None:
             return
-        paragraphs = list(question_paragraphs(question, self.environment.clock.now()))
-        if not self.may_decide and not isinstance(self.run, Unknown):
-            paragraphs[1:2] = [
-                paragraph(
-                    f"To answer, run as root: `vipconsole attach {self.run.view.header.run_id}`", STRONG
-                )
-            ]
-        _fit(self.query_one("#question", TextView), paragraphs, self.size.width)
+        if isinstance(self.run, Unknown):
+            return
+        facts = situation(self.run.view, question, self.environment.clock.now())
+        paragraphs = [*fact_paragraphs(facts, self.size.width - 3)]
+        if not self.may_decide:
+            attach = f"`vipconsole attach {self.run.view.header.run_id}`"
+            paragraphs.append(paragraph(f"To answer, run as root: {attach}", STRONG))
+        _fit(self.query_one("#question", TextView), paragraphs, self.size.width, MOST_QUESTION_LINES)
 
-    def _take_note(self, note: str) -> None:
-        paragraphs = [paragraph(note, STRONG)] if note else []
-        if self._rejection:
-            paragraphs.append(paragraph(self._rejection, BAD))
+    def _take_note(self, paragraphs: Sequence[Paragraph]) -> None:
+        refusal = [paragraph(self._rejection, BAD)] if self._rejection else []
+        paragraphs = [*paragraphs, *refusal]
         self._note.display = bool(paragraphs)
-        _fit(self._note, paragraphs, self.size.width)
+        most = MOST_LINES if self.progress is not None else MOST_QUESTION_LINES
+        _fit(self._note, paragraphs, self.size.width, most)
 
     def _explain(self) -> None:
         row = self._rows.current
         if row is None or not isinstance(row.value, StepView) or isinstance(self.run, Unknown):
             return
-        at_end = self._step_text.is_at_end
-        self._step_text.show(step_paragraphs(self.run, row.value))
+        progress, at_end = self.progress, self._step_text.is_at_end
+        if progress is not None and progress.step.id == row.value.id:
+            width = self._step_text.scrollable_content_region.width or self.size.width
+            now, glyphs = self.environment.clock.now(), self.environment.glyphs
+            self._step_text.show(progress_paragraphs(progress, now, width, glyphs))
+        else:
+            self._step_text.show(step_paragraphs(self.run, row.value))
         if at_end and row.value.state is StepState.RUNNING:
             self._step_text.to_end()
         self.query_one("#pane2", Pane).title.show((), row.value.id)
@@ -268,8 +329,8 @@ def why_not(error: VipconsoleError) -> str:
     return f"{what} {error.sentence} {error.hint}".rstrip()
 
 
-def _fit(text_view: TextView, paragraphs: Sequence[Paragraph], width: int) -> None:
-    """Show paragraphs in as many lines as they need, up to `MOST_LINES`."""
+def _fit(text_view: TextView, paragraphs: Sequence[Paragraph], width: int, most: int) -> None:
+    """Show paragraphs in as many lines as they need, up to a limit."""
     lines = sum(1 for entry in paragraphs for _ in wrap(entry, max(1, width - 3)))
-    text_view.styles.height = max(1, min(lines, MOST_LINES))
+    text_view.styles.height = max(1, min(lines, most))
     text_view.show(paragraphs)

@@ -1,7 +1,7 @@
 """What panes say about a network, a log, a service and a run, as text."""
 
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC
 from ipaddress import IPv4Address
 
 import pytest
@@ -17,8 +17,6 @@ from console.diagnosis.why.explain import explain
 from console.errors import Unknown
 from console.journal.matching import LogEvent
 from console.runbook.language.values import Call, Effect, Runbook, SourcePosition, Step, Undo
-from console.runbook.run.decisions import QuestionView
-from console.runbook.run.events import Choice
 from console.runbook.run.view import Live, StepState
 from console.runbook.runner.creation import preview_run
 from console.settings import Thresholds
@@ -290,18 +288,3 @@ def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
     assert text_of(run.headline(replace(shown, live=Live()), NOW)).endswith("runner GONE")
     assert of_rows(run.step_rows(shown.view, ASCII)) == ["> running    3:41  A step"]
     assert texts(step_paragraphs(shown, at_work)).endswith("output\none\ntwo")
-
-
-def test_a_question_tells_the_word_to_type_the_other_ways_and_when_it_lapses() -> None:
-    asked = QuestionView(
-        "recreate",
-        (Choice.CONFIRM, Choice.STOP),
-        "proxy",
-        sentence="This stops every route.",
-        expires_at=NOW + timedelta(minutes=3),
-    )
-    said = texts(run.question_paragraphs(asked, NOW))
-    assert (
-        said
-        == "This stops every route.\nType proxy to go on, or stop.\nWithout an answer, the step is undone in 3 min."
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Json
 from console.runbook.run import events
@@ -23,6 +24,10 @@ HEADS = (
 )  # fmt: skip
 NO = CheckResult(Answer.NO, "It is not done.")
 YES = CheckResult(Answer.YES, "It is so.")
+PHASES = (
+    "services parked", "tasks ended", "network removed", "network created", "services brought back", "settled",
+)  # fmt: skip
+WAY_BACK = "A failure brings everything back at once."
 NOT_NIXOS = "This host does not run NixOS."
 
 
@@ -89,6 +94,16 @@ class PaperWindow:
         call = Call(self.run.view.step(step).head.action)
         self.write(at, events.Intended(step, 1, call, "digest", NO))
 
+    def report(
+        self, at: float, phase: int, *, down: Sequence[str] = (), up: Sequence[str] = (), note: str = ""
+    ) -> None:
+        """Report the outage: its phase by number, and what went down or came up."""
+        way_back = WAY_BACK if phase < 3 else ""
+        event = events.OutageProgressed(
+            "recreate", PHASES, PHASES[phase], tuple(down), tuple(up), note, way_back
+        )
+        self.write(at, event)
+
     def do(
         self, step: str, start: float, end: float, outputs: Mapping[str, Json], found: CheckResult = YES
     ) -> None:
@@ -97,8 +112,8 @@ class PaperWindow:
         self.write(end, events.Succeeded(step, 1, outputs, end - start))
         self.write(end, events.Verified(step, 1, Answer.YES, (events.ConditionResult("own", found),)))
 
-    def up_to_outage(self) -> None:
-        """Everything before the recreation: 200 seconds."""
+    def up_to_outage(self, *, is_confirmed: bool = True) -> None:
+        """Everything before the recreation: 200 seconds; or up to the moment when it can be asked about."""
         self.write(1, events.RunnerStarted(1, "boot-1", "0"))
         unknown = CheckResult(
             Answer.CANNOT_TELL, "Whether the address of shell was given by hand is unknown."
@@ -111,14 +126,28 @@ class PaperWindow:
         self.decide("quiescent", 100, events.Choice.CONFIRM)
         self.do("quiescent", 100, 160, {})
         self.prepare("recreate", 161, (unknown,))
-        self.decide("recreate", 199, events.Choice.CONFIRM)
-        self.begin("recreate", 200)
+        if is_confirmed:
+            self.decide("recreate", 199, events.Choice.CONFIRM)
+            self.begin("recreate", 200)
 
 
 DOWN = {
     "traefik_app": (209.0, 214.0), "shop_web": (201.0, 219.0), "shop_db": (202.0, 218.0), "api": (203.0, 216.0),
     "mail": (204.0, 215.0), "wiki": (205.0, 213.0),
 }  # fmt: skip
+
+
+def run_in_outage(**live: Any) -> StoredRun:
+    """Return a run in the middle of its outage: the network is made again, one of six services is back."""
+    names = tuple(DOWN)
+    window = PaperWindow(live=Live(is_alive=True, folder="/var/lib/vipconsole/runs/r1", **live))
+    window.up_to_outage()
+    window.report(200, 0, up=names)
+    window.report(201, 0, down=names)
+    for number, at in enumerate((203, 209, 210, 212), 1):
+        window.report(at, number)
+    window.report(214, 4, up=names[:1])
+    return window.stored
 
 
 def finished_run() -> StoredRun:

@@ -339,9 +339,24 @@ def _can_undo(view: RunView, step: StepView) -> bool:
     return bool(scope) and not view.step(scope[0]).head.no_undo_because
 
 
+def may_skip(step: StepView, kind: QuestionKind) -> bool:
+    """Whether it makes sense to go on without a step.
+
+    The steps after an outage rest on it. Once everything is brought back and only some of it does not run yet, the
+    operator may go on.
+    """
+    if step.head.effect is not Effect.OUTAGE:
+        return True
+    if kind is QuestionKind.GO_AHEAD:
+        return False
+    outage = step.outage
+    return outage is None or not outage.down or outage.phase == outage.phases[-1]
+
+
 def _ask(view: RunView, step: StepView, kind: QuestionKind, first: Choice) -> Ask:
     can_undo = _can_undo(view, step)
-    choices = (first, Choice.SKIP, *((Choice.UNDO,) if can_undo else ()), Choice.STOP)
+    skip = (Choice.SKIP,) if may_skip(step, kind) else ()
+    choices = (first, *skip, *((Choice.UNDO,) if can_undo else ()), Choice.STOP)
     return Ask(step.id, kind, choices, UNDO_AFTER_S if view.is_in_outage and can_undo else None)
 
 

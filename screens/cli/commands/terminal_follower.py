@@ -30,7 +30,7 @@ from console.runbook.runner.starting import decide
 from console.runbook.store.viewer import read_stored_run, watch
 from screens.cli import exit_codes
 from screens.output.plain import progress, say
-from screens.output.run_lines import answers, commands, news, question_lines
+from screens.output.run_lines import ProgressNews, answers, commands, news, outcome_lines, question_lines
 
 COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
 """A runner that is gone for no longer than this may be restarting."""
@@ -55,6 +55,7 @@ class _Follower:
         self._hold = hold
         self._clock: Clock = SystemClock()
         self._before: StoredRun | None = None
+        self._progress_news = ProgressNews()
         self._last_question_number = 0
         """Of the question that was answered or shown last."""
 
@@ -115,6 +116,11 @@ class _Follower:
             else stamp(stored_run.view.at, TimeFormat.SECOND)
         )
         say(f"{at} {line}" for line in news(self._before, stored_run))
+        now = self._clock.now()
+        said_at = stamp(now, TimeFormat.SECOND)
+        say(f"{said_at} {line}" for line in self._progress_news.lines(stored_run, now))
+        if not stored_run.is_interrupted:
+            say(outcome_lines(stored_run, now))
         self._before = stored_run
         if stored_run.is_interrupted:
             return await self._wait_for_runner()
@@ -146,7 +152,7 @@ class _Follower:
                 request = _confirmation(question, event.word)
         if request is not None:
             return await self._decide(request)
-        say(question_lines(view, question))
+        say(question_lines(view, question, self._clock.now()))
         if event.undo_after_s is None:
             say(commands(view, question))
         return False
@@ -164,7 +170,7 @@ class _Follower:
         # What was typed before the question was shown does not answer it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         self._last_question_number, lines.question = question.number, question_view(question)
-        say((*question_lines(view, question), answers(question)))
+        say((*question_lines(view, question, self._clock.now()), answers(question)))
         print("> ", end="", flush=True)
 
     async def _listen(self, lines: "_InputLines") -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.runbook.language.values import ActionPlan, CheckResult
+from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.view import ActSpan, Live, StepView, StoredRun, waits_of
-from screens.output.run_report.downtime import Downtime, downtime_of
 
 SCHEMA = "vipconsole.run/1"
 SECRET = frozenset(

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from console.durations import TimeFormat, clock_time, moment, stamp
+from console.runbook.run.downtime import Downtime, OutageSpan
 from console.runbook.run.view import StoredRun
 from console.text import clean, duration, listed, plural
-from screens.output.run_report.downtime import Downtime, OutageSpan
 from screens.output.run_report.summary import RunSummary, summary_of
 
 WIDTH = 79

@@ -8,10 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from console.durations import TimeFormat, clock_time, stamp
+from console.runbook.run.downtime import Downtime, Interval, OutageSpan
 from console.runbook.run.view import StepView, StoredRun
 from console.text import clean, duration
 from screens.output.run_report.document import document
-from screens.output.run_report.downtime import Downtime, Interval, OutageSpan
 from screens.output.run_report.lines import span_text, summary_fields
 from screens.output.run_report.summary import RunSummary, summary_of
 

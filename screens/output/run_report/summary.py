@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.runbook.language.values import Answer
+from console.runbook.run.comparison import Comparison, comparisons
+from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.events import QuestionKind
 from console.runbook.run.view import Decision, RunState, RunView, StepState, StepView, StoredRun
-from screens.output.run_report.comparison import Comparison, comparisons
-from screens.output.run_report.downtime import Downtime, downtime_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from console.clock import Clock
-from console.runbook.run.decisions import DecisionRequest, QuestionView, parse_answer
+from console.runbook.run.decisions import DecisionRequest, QuestionView, parse_answer, ways_of
 from console.runbook.run.events import Choice
 from screens.tui.keys import PAUSE_S, Command, CommandMixin, bindings
 from screens.tui.widgets.pane import TextView
@@ -109,7 +109,7 @@ class AnswerLine(Vertical, CommandMixin):
     DEFAULT_CSS = """
     AnswerLine {
         height: auto;
-        max-height: 7;
+        max-height: 12;
         display: none;
         &.-open { display: block; }
         TextView { height: 3; }
@@ -168,6 +168,8 @@ class AnswerLine(Vertical, CommandMixin):
         self.set_class(question is not None, "-open")
         if is_other:
             self.query_one(Input).value = ""
+        if question is not None:
+            self.query_one(Input).placeholder = ways_of(question)
 
     def begin(self) -> None:
         """Let the operator type."""

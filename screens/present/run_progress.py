@@ -1,0 +1,328 @@
+"""A step that is under way, above the fold of a small terminal: who is down, how long, how far, and the way back.
+
+The console shows all of it; where lines are printed one after the other, `progress_line` is one of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.durations import TimeFormat, clock_time
+from console.runbook.language.values import Effect
+from console.runbook.run.outage import Outage
+from console.runbook.run.view import StepState, StepView, StoredRun
+from console.runbook.run.waits import Waiting
+from console.text import clean, duration, listed, plural
+from screens.present.plan import names_that_fit
+from screens.present.text import (
+    ASCII,
+    BAD,
+    DIM,
+    EMPTY,
+    PLAIN,
+    STRONG,
+    WARN,
+    Glyphs,
+    Paragraph,
+    bar,
+    paragraph,
+)
+
+SILENT_AFTER_S = 5.0
+"""An engine that owes an answer for longer is said to be silent; a worker without a sign of life for longer, too."""
+NAMED = 3
+"""So few services that are down are named in the first line."""
+LABEL = 10
+OUTPUT_LINES = 3
+BAR_MOST = 60
+MARKS = {
+    "over": "\N{CHECK MARK}",
+    "now": "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
+    "next": "\N{MIDDLE DOT}",
+    "left out": "-",
+}
+ASCII_MARKS = {"over": "+", "now": ">", "next": ".", "left out": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far the step is that is under way."""
+
+    run: StoredRun
+    step: StepView
+    began_at: datetime
+    """Of its act, or its undo."""
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it is being undone."""
+        return self.step.is_being_undone
+
+    @property
+    def outage(self) -> Outage | None:
+        """What it takes down, where anything is reported."""
+        return self.step.outage
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What it waits for."""
+        waiting = self.run.live.waiting
+        return waiting if waiting is not None and waiting.step == self.step.id else None
+
+    @property
+    def expected_s(self) -> float | None:
+        """How long services are expected to be down, by the plan; None where that is not known."""
+        plan = None if self.step.preparation is None else self.step.preparation.plan
+        return None if plan is None else plan.outage_s
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether there is more to tell than fits beside the list of steps."""
+        return self.step.head.effect is Effect.OUTAGE or self.waiting is not None
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether time passes for it: a runner works on it."""
+        return self.run.live.is_alive
+
+
+def progress_of(run: StoredRun) -> StepProgress | None:
+    """Return how far the step is that is under way, or was when its runner died; None where none is."""
+    if not run.has_begun or run.view.question is not None or run.view.stop_reason is not None:
+        return None
+    for step in run.view.steps:
+        is_running = step.state is StepState.RUNNING or step.is_being_undone or step.is_acting
+        if is_running and not run.view.is_over:
+            spans = step.act_spans
+            began_at = spans[-1].began_at if spans else step.began_at or run.view.began_at
+            return StepProgress(run, step, began_at)
+    return None
+
+
+def stopwatch(seconds: float) -> str:
+    """Return a span to the second, `0:42`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def down_text(outage: Outage, now: datetime | None) -> str:
+    """Return who is down and for how long, or that nothing is; without `now`, since when."""
+    down, count = outage.down, len(outage.services)
+    if not down:
+        return f"nothing is down: {count} of {plural(count, 'service')} UP"
+    names = f": {', '.join(service.name for service in down)}" if len(down) <= NAMED else ""
+    since = outage.down_since
+    span = ""
+    if since is not None:
+        span = f" since {clock_time(since, TimeFormat.SECOND)}"
+        span = span if now is None else f" for {stopwatch((now - since).total_seconds())}"
+    return f"{len(down)} of {plural(count, 'service')} DOWN{span}{names}"
+
+
+def silence_text(progress: StepProgress, now: datetime) -> str:
+    """Return who is silent: `engine silent for 25 s, worker alive 1 s ago`; nothing where both answer."""
+    live = progress.run.live
+    if live.pulse_at is None or not live.is_alive:
+        return ""
+    pulse_s = max(0.0, (now - live.pulse_at).total_seconds())
+    silent_s = 0.0
+    if live.engine_silent_since is not None:
+        silent_s = max(0.0, (now - live.engine_silent_since).total_seconds())
+    if silent_s < SILENT_AFTER_S and pulse_s < SILENT_AFTER_S:
+        return ""
+    engine = f"engine silent for {duration(silent_s)}, " if silent_s >= SILENT_AFTER_S else ""
+    worker = "alive" if pulse_s < SILENT_AFTER_S else "silent: last sign of life"
+    return f"{engine}worker {worker} {duration(pulse_s)} ago"
+
+
+def progress_paragraphs(
+    progress: StepProgress, now: datetime, width: int, glyphs: Glyphs
+) -> tuple[Paragraph, ...]:
+    """Return all that there is to know about the step under way, what matters most first."""
+    return (
+        *_head(progress, now),
+        *_clock(progress, now, width, glyphs),
+        *_phases(progress, now, width, glyphs),
+        *_services(progress, width),
+        *_waits(progress, width),
+        *_events(progress, width),
+        *_way_back(progress),
+    )
+
+
+def _head(progress: StepProgress, now: datetime) -> Iterator[Paragraph]:
+    run, outage = progress.run, progress.outage
+    if run.is_interrupted:
+        yield paragraph(f"RUNNER GONE. `vipconsole resume {run.view.header.run_id}` continues the run.", BAD)
+    undo = "UNDO: " if progress.is_undo else ""
+    if outage is not None:
+        text = down_text(outage, None if run.is_interrupted else now)
+        yield paragraph(f"{undo}{text[:1].upper()}{text[1:]}", BAD if outage.down else STRONG)
+    elif progress.step.head.effect is Effect.OUTAGE:
+        yield paragraph(f"{undo}Services may be DOWN: nothing is reported yet.", BAD)
+    else:
+        yield paragraph(f"{undo}{progress.step.head.title or progress.step.id}. Nothing is down.", STRONG)
+
+
+def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) -> Iterator[Paragraph]:
+    measure = None if progress.waiting is None else progress.waiting.measure
+    limit = f"limit {stopwatch(progress.step.head.timeout_s)}"
+    if progress.run.is_interrupted:
+        yield paragraph(f"began {clock_time(progress.began_at, TimeFormat.SECOND)}   {limit}")
+        return
+    elapsed_s, expected_s = (now - progress.began_at).total_seconds(), progress.expected_s
+    expected = "" if expected_s is None else f"   about {stopwatch(expected_s)} expected"
+    yield paragraph(f"{stopwatch(elapsed_s)} elapsed{expected}   {limit}")
+    if progress.waiting is not None and measure is not None and measure.whole > 0:
+        done = measure.done
+        if measure.unit == "s" and not progress.waiting.blocking:
+            done += max(0.0, (now - progress.waiting.at).total_seconds())
+        done = min(done, measure.whole)
+        rest = measure.whole - done
+        text = (
+            f"{stopwatch(rest)} to go"
+            if measure.unit == "s"
+            else f"{done:.0f} of {measure.whole:.0f} {measure.unit}"
+        )
+        yield _bar(done / measure.whole, text, width, glyphs)
+    elif expected_s:
+        share = elapsed_s / expected_s
+        text = f"{min(share, 1):.0%} of the expected time" if share <= 1 else "longer than expected"
+        yield _bar(min(share, 1.0), text, width, glyphs, PLAIN if share <= 1 else WARN)
+    else:
+        share = min(1.0, elapsed_s / max(progress.step.head.timeout_s, 1.0))
+        yield _bar(share, "of the limit", width, glyphs)
+    silence = silence_text(progress, now)
+    if silence:
+        yield paragraph(silence, WARN)
+
+
+def _bar(share: float, text: str, width: int, glyphs: Glyphs, tone: str = PLAIN) -> Paragraph:
+    cells = max(8, min(BAR_MOST, width - len(text) - 1))
+    return Paragraph(((bar(max(0.0, share), cells, glyphs), STRONG), (f" {text}", tone)))
+
+
+def _phases(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) -> Iterator[Paragraph]:
+    outage = progress.outage
+    if outage is None or not outage.phases:
+        return
+    marks = ASCII_MARKS if glyphs is ASCII else MARKS
+    current = outage.phases.index(outage.phase) if outage.phase else -1
+    longest = max(map(len, outage.phases))
+    yield EMPTY
+    for place, phase in enumerate(outage.phases):
+        took_s = None if progress.run.is_interrupted and place == current else outage.took_s(phase, now)
+        took = "" if took_s is None else stopwatch(took_s)
+        kind = _kind(place, current, took_s)
+        tone = {"over": PLAIN, "now": STRONG}.get(kind, DIM)
+        line = f"{marks[kind]} {phase:<{longest}} {took:>6}"
+        waits = _waits_text(progress, width - len(line) - 2) if kind == "now" else ""
+        yield Paragraph(((line, tone), (f"  {waits}" if waits else "", PLAIN)))
+
+
+def _kind(place: int, current: int, took_s: float | None) -> str:
+    if place >= current:
+        return "now" if place == current else "next"
+    return "over" if took_s is not None else "left out"
+
+
+def _waits_text(progress: StepProgress, width: int) -> str:
+    waiting = progress.waiting
+    if waiting is None or not waiting.blocking or width < 20:
+        return ""
+    count = len(waiting.blocking) + waiting.more
+    names = names_that_fit([blocker.name for blocker in waiting.blocking], width - 16)
+    more = f" and {waiting.more} more" if waiting.more else ""
+    return clean(f"waits for {count}: {names}{more}", max(20, width))
+
+
+def _services(progress: StepProgress, width: int) -> Iterator[Paragraph]:
+    outage = progress.outage
+    if outage is None or not outage.services:
+        return
+    yield EMPTY
+    for label, services, tone in (("DOWN", outage.down, BAD), ("UP", outage.up, PLAIN)):
+        head = f"{f'{label} {len(services)}':<{LABEL}}"
+        names = names_that_fit([service.name for service in services], width - LABEL) if services else "-"
+        yield Paragraph(((head, STRONG), (names, tone)))
+
+
+def _waits(progress: StepProgress, width: int) -> Iterator[Paragraph]:
+    """Yield what a step that takes nothing down waits for."""
+    waiting = progress.waiting
+    if waiting is None or progress.step.head.effect is Effect.OUTAGE:
+        return
+    yield EMPTY
+    if not waiting.blocking:
+        yield paragraph(waiting.note)
+        return
+    count = len(waiting.blocking) + waiting.more
+    yield paragraph(f"Waits for {count}:", WARN)
+    for blocker in waiting.blocking:
+        yield paragraph(clean(f"  {blocker.text}", max(20, width)))
+    if waiting.more:
+        yield paragraph(f"  and {waiting.more} more")
+
+
+def _events(progress: StepProgress, width: int) -> Iterator[Paragraph]:
+    outage = progress.outage
+    happenings = () if outage is None else outage.recent
+    if happenings:
+        yield EMPTY
+    for happening in happenings:
+        at = f"{clock_time(happening.at, TimeFormat.SECOND):<{LABEL}}"
+        yield Paragraph(((at, DIM), (clean(happening.text, max(20, width - LABEL)), PLAIN)))
+    lines = progress.run.live.lines.get(progress.step.id, ())
+    if outage is None and lines:
+        yield EMPTY
+        yield paragraph("output", DIM)
+        yield from (paragraph(line) for line in lines[-OUTPUT_LINES:])
+
+
+def _way_back(progress: StepProgress) -> Iterator[Paragraph]:
+    outage, folder = progress.outage, progress.run.live.folder
+    if outage is None:
+        return
+    yield EMPTY
+    if outage.way_back:
+        yield Paragraph(((f"{'way back':<{LABEL}}", DIM), (outage.way_back.replace("`", ""), PLAIN)), LABEL)
+    if folder:
+        yield Paragraph(((f"{'by hand':<{LABEL}}", DIM), (f"sh {folder}/way-back.sh", PLAIN)), LABEL)
+
+
+def progress_line(progress: StepProgress, now: datetime) -> str:
+    """Return how far the step is in one line, for terminals that print line after line."""
+    outage, waiting = progress.outage, progress.waiting
+    parts = [
+        f"{stopwatch((now - progress.began_at).total_seconds())} of limit {stopwatch(progress.step.head.timeout_s)}"
+    ]
+    if progress.expected_s is not None:
+        parts[0] += f", about {stopwatch(progress.expected_s)} expected"
+    if outage is not None:
+        parts.append(down_text(outage, now))
+        if outage.phase:
+            place = outage.phases.index(outage.phase) + 1
+            parts.append(f"phase {place} of {len(outage.phases)}, until {outage.phase}")
+    if waiting is not None and waiting.blocking:
+        names = [blocker.name for blocker in waiting.blocking]
+        parts.append(f"waits for {listed([*names, *([''] * waiting.more)], NAMED)}")
+    elif waiting is not None and waiting.note:
+        measure = waiting.measure
+        steps = (
+            ""
+            if measure is None or measure.unit == "s"
+            else f", {measure.done:.0f} of {measure.whole:.0f} {measure.unit}"
+        )
+        parts.append(f"{waiting.note}{steps}")
+    silence = silence_text(progress, now)
+    return "; ".join([*parts, *([silence] if silence else [])])
+
+
+def has_turned(before: StepProgress | None, now: StepProgress) -> bool:
+    """Whether a line about the progress is due at once: another step, phase, or all up again."""
+    if before is None or before.step.id != now.step.id or before.is_undo != now.is_undo:
+        return now.outage is not None
+    if now.outage is None or before.outage is None:
+        return now.outage is not None
+    return before.outage.phase != now.outage.phase or bool(before.outage.down) != bool(now.outage.down)

@@ -1,0 +1,232 @@
+"""What an operator has to know to answer a run, and how a run has ended: a few facts, the most important first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.runbook.language.values import Effect
+from console.runbook.run.comparison import comparisons
+from console.runbook.run.decisions import QuestionView
+from console.runbook.run.downtime import Downtime, downtime_of
+from console.runbook.run.events import Choice, QuestionKind
+from console.runbook.run.replay_steps import undo_scope
+from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun
+from console.text import clean, duration, listed, plural
+from screens.present.run_progress import down_text, stopwatch
+from screens.present.step_plan import downtime_sentence
+from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph
+
+LABEL = 12
+NAMED = 6
+MOST_LINES = 2
+"""No fact takes more lines: the whole text stands with the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A word and what it tells."""
+
+    label: str
+    text: str
+    tone: str = PLAIN
+
+
+def fact_paragraphs(facts: Iterable[Fact], width: int) -> tuple[Paragraph, ...]:
+    """Return facts for a screen, each in `MOST_LINES` at most."""
+    most = max(20, MOST_LINES * (width - LABEL) - 8)
+    return tuple(
+        Paragraph(((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(fact.text, most), fact.tone)), LABEL)
+        for fact in facts
+    )
+
+
+def fact_lines(facts: Iterable[Fact]) -> Iterator[str]:
+    """Yield facts, each in a line of its own, whole."""
+    yield from (f"  {fact.label:<{LABEL - 1}} {fact.text}" for fact in facts)
+
+
+def down_fact(view: RunView, now: datetime) -> Fact:
+    """Return what is down now because of the run."""
+    outages = [step.outage for step in view.steps if step.outage is not None]
+    worst = next((outage for outage in outages if outage.down), None)
+    if worst is not None:
+        names = listed([service.name for service in worst.down], 3)
+        text = down_text(worst, now)
+        return Fact("now", text if text.endswith(names) else f"{text}: {names}", BAD)
+    if view.is_in_outage and not outages:
+        return Fact("now", "services may be DOWN: what is down is unknown", BAD)
+    return Fact("now", down_text(outages[-1], now) if outages else "nothing is down", STRONG)
+
+
+def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fact, ...]:
+    """Return what is down, what was done, what comes next, and what each answer does."""
+    step = view.step(question.step)
+    facts = [down_fact(view, now)]
+    if question.choices == (Choice.STOP,):
+        return (*facts, *_answers(view, step, question))
+    facts.append(Fact("done", _done(view)))
+    failure = _failure(view, step)
+    facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step)))
+    facts += _answers(view, step, question)
+    if question.expires_at is not None:
+        remaining_s = max(0.0, (question.expires_at - now).total_seconds())
+        facts.append(Fact("deadline", f"without an answer, undone in {stopwatch(remaining_s)}", WARN))
+    return tuple(facts)
+
+
+def _done(view: RunView) -> str:
+    texts = [step.id for step in view.steps if step.head.changes and step.state is StepState.DONE]
+    for step in view.steps:
+        outage = step.outage
+        if outage is not None and outage.phase and step.has_left_something:
+            over = ", ".join(outage.phases[: outage.phases.index(outage.phase)])
+            texts.append(f"of {step.id}: {over or 'nothing yet'}")
+        elif step.has_left_something:
+            texts.append(f"{step.id} in part, or wholly")
+    changed = "; ".join(texts)
+    passed = sum(step.is_settled for step in view.steps)
+    steps = f"{passed} of {plural(len(view.steps), 'step')}"
+    return f"{steps}; changed: {changed}" if changed else f"{steps}; nothing is changed yet"
+
+
+def _failure(view: RunView, step: StepView) -> str:
+    if view.question is not None and view.question.event.kind is QuestionKind.GO_AHEAD:
+        return ""
+    title = step.head.title or step.id
+    if step.failure is not None:
+        return f"{title}: {step.failure.sentence}"
+    if view.question is None and view.stop_reason is not None:
+        return f"{title}: the run has stopped. {view.stop_reason.sentence}"
+    return f"{title} was interrupted. Its result is unknown."
+
+
+def _next(step: StepView) -> str:
+    plan = None if step.preparation is None else step.preparation.plan
+    title = step.head.title or step.id
+    if plan is None:
+        return title
+    if plan.downtimes:
+        return f"{title}: takes down {downtime_sentence(plan.downtimes)}"
+    if plan.outage_s is not None:
+        return f"{title}: services are down for about {duration(plan.outage_s)}"
+    return f"{title}. {plan.summary}".removesuffix(" ")
+
+
+def _answers(view: RunView, step: StepView, question: QuestionView) -> Iterator[Fact]:
+    is_go_ahead = Choice.CONFIRM in question.choices
+    down = bool(step.outage is not None and step.outage.down)
+    for choice in question.choices:
+        match choice:
+            case Choice.CONFIRM:
+                yield Fact(question.word or str(choice), _confirmed(step))
+            case Choice.SKIP:
+                left = " as it is" if step.has_begun else ""
+                yield Fact(
+                    "skip REASON", f"leave {step.id}{left} and go on; the run then ends with exit code 1"
+                )
+            case Choice.RETRY:
+                what = "continue where it is: bring back what is down" if down else f"try {step.id} again"
+                yield Fact(str(choice), what)
+            case Choice.UNDO:
+                yield Fact(str(choice), f"undo {', '.join(undo_scope(view, step.id))}: back to what it was")
+            case Choice.STOP:
+                yield Fact(str(choice), _stop_text(view, step, is_go_ahead=is_go_ahead, down=down))
+
+
+def _confirmed(step: StepView) -> str:
+    if step.head.is_manual:
+        return "you have done it: go on"
+    if step.head.effect is Effect.OUTAGE:
+        return "begin the OUTAGE"
+    return f"begin {step.id}" + (": it changes this host or the swarm" if step.head.changes else "")
+
+
+def _stop_text(view: RunView, step: StepView, *, is_go_ahead: bool, down: bool) -> str:
+    again = f"`vipconsole resume {view.header.run_id}` continues"
+    if down:
+        return f"leave everything as it is, services stay DOWN; {again}"
+    if is_go_ahead or view.question is not None:
+        return f"leave everything as it is; {again}"
+    return f"stop as soon as {step.id} allows it; {again}"
+
+
+def outcome(run: StoredRun, now: datetime) -> tuple[Fact, ...]:
+    """Return how a run has ended or stopped: state of the swarm, downtime, what remains, and the next commands."""
+    view = run.view
+    if not (view.is_over or view.state is RunState.STOPPED):
+        return ()
+    facts = [Fact(_RESULTS.get(view.state, "STOPPED"), _result(view), _tone(view))]
+    facts += _swarm(view, now)
+    downtime = downtime_of(view.steps)
+    if downtime.spans:
+        facts.append(Fact("downtime", downtime_text(downtime)))
+    remains = _remains(view)
+    if remains:
+        facts.append(Fact("remains", remains, WARN))
+    facts += (Fact("next" if number == 0 else "", text, DIM) for number, text in enumerate(_commands(view)))
+    return tuple(facts)
+
+
+_RESULTS = {RunState.DONE: "DONE", RunState.UNDONE: "UNDONE", RunState.ABANDONED: "ABANDONED"}
+
+
+def _result(view: RunView) -> str:
+    if view.stop_reason is not None and not view.is_over:
+        return view.stop_reason.sentence
+    if view.state is RunState.DONE:
+        skipped = sum(step.state is StepState.SKIPPED and bool(step.decisions) for step in view.steps)
+        return f"every step is done{f', {skipped} skipped by decision' if skipped else ''}"
+    if view.state is RunState.UNDONE:
+        return "everything that the run changed is undone"
+    return view.abandonment
+
+
+def _tone(view: RunView) -> str:
+    return STRONG if view.is_over and not view.left_behind else BAD
+
+
+def _swarm(view: RunView, now: datetime) -> Iterator[Fact]:
+    """Yield the state of the networks that the run took down, and what is down still."""
+    down = down_fact(view, now)
+    states = [comparison for comparison in comparisons(view.steps) if comparison.after is not None]
+    if down.tone == BAD or not states:
+        yield down
+    for comparison in states[:1] if down.tone != BAD else ():
+        yield Fact("network", f"{comparison.network}: {comparison.subnets}")
+        yield Fact("services", f"UP: {comparison.services}")
+
+
+def downtime_text(downtime: Downtime) -> str:
+    """Return how long services were down, in a line."""
+    if not downtime.intervals:
+        return "not measured: the outage was interrupted" if downtime.unmeasured_spans else "none"
+    at_least = "" if downtime.is_exact else "at least "
+    services = downtime.by_service
+    worst = f"; longest: {services[0][0]}, {duration(services[0][1])}" if services else ""
+    down = [interval.name for interval in downtime.still_down]
+    still = f"; not seen UP again: {listed(down, 3)}" if down else ""
+    return f"{at_least}{duration(downtime.whole_s)} in all{worst}{still}"
+
+
+def _remains(view: RunView) -> str:
+    left = [step.id for step in view.left_behind]
+    pending = [step.id for step in view.steps if step.state is StepState.PENDING]
+    skipped = [step.id for step in view.steps if step.state is StepState.SKIPPED and step.decisions]
+    texts = [f"neither verified nor undone: {listed(left, NAMED)}"] if left else []
+    texts += (
+        [f"not reached: {listed(pending, NAMED)}"] if pending and view.state is not RunState.UNDONE else []
+    )
+    texts += [f"skipped: {listed(skipped, NAMED)}"] if skipped else []
+    return "; ".join(texts)
+
+
+def _commands(view: RunView) -> Sequence[str]:
+    run_id = view.header.run_id
+    report = f"`vipconsole report {run_id}` shows what was done"
+    if view.is_over:
+        return (report,)
+    step = view.current
+    commands = [f"`vipconsole resume {run_id}` continues"]
+    if step is not None and undo_scope(view, step.id):
+        commands.append(f"`vipconsole decide {run_id} {step.id} undo` undoes it")
+    return (*commands, report)
