@@ -64,7 +64,7 @@ def _step_news(old: StepView | None, step: StepView) -> Iterator[str]:
 def _why(step: StepView) -> str:
     if step.state is StepState.SKIPPED:
         return f": {step.skipped_because}"
-    if step.failure is not None:
+    if step.failure is not None and step.state is not StepState.UNDONE:
         return f": {step.failure.sentence} {step.failure.hint}".rstrip()
     if step.state is StepState.DONE:
         how = " ".join(result.found.sentence for result in step.results)

@@ -3,6 +3,7 @@
 The console shows all of it; where lines are printed one after the other, `progress_line` is one of them.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from console.durations import TimeFormat, clock_time
 from console.runbook.language.values import Effect
 from console.runbook.run.outage import Outage
 from console.runbook.run.view import StepState, StepView, StoredRun
-from console.runbook.run.waits import Waiting
+from console.runbook.run.waits import Blocking, Measure, Waiting
 from console.text import clean, duration, listed, plural
 from screens.present.plan import names_that_fit
 from screens.present.text import (
@@ -34,7 +35,8 @@ NAMED = 3
 """So few services that are down are named in the first line."""
 LABEL = 10
 OUTPUT_LINES = 3
-BAR_MOST = 60
+_TASK_ID = re.compile(r"\.[a-z0-9]{25}$")
+BAR_LEAST, BAR_MOST = 10, 60
 MARKS = {
     "over": "\N{CHECK MARK}",
     "now": "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
@@ -74,6 +76,17 @@ class StepProgress:
         """How long services are expected to be down, by the plan; None where that is not known."""
         plan = None if self.step.preparation is None else self.step.preparation.plan
         return None if plan is None else plan.outage_s
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its act is over and its result is checked now."""
+        return self.step.has_result and not self.is_undo
+
+    def verified_s(self, now: datetime) -> float | None:
+        """Return for how long its result is verified already; None before that."""
+        spans = self.step.act_spans
+        ended_at = spans[-1].ended_at if spans and self.is_verified else None
+        return None if ended_at is None else max(0.0, (now - ended_at).total_seconds())
 
     @property
     def needs_room(self) -> bool:
@@ -169,38 +182,51 @@ def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) ->
     measure = None if progress.waiting is None else progress.waiting.measure
     limit = f"limit {stopwatch(progress.step.head.timeout_s)}"
     if progress.run.is_interrupted:
-        yield paragraph(f"began {clock_time(progress.began_at, TimeFormat.SECOND)}   {limit}")
+        yield paragraph(f"began {clock_time(progress.began_at, TimeFormat.SECOND)}, {limit}")
         return
     elapsed_s, expected_s = (now - progress.began_at).total_seconds(), progress.expected_s
-    expected = "" if expected_s is None else f"   about {stopwatch(expected_s)} expected"
-    yield paragraph(f"{stopwatch(elapsed_s)} elapsed{expected}   {limit}")
+    verified_s = progress.verified_s(now)
+    if verified_s is not None:
+        took = stopwatch(elapsed_s - verified_s)
+        yield paragraph(f"took {took}, verified for {stopwatch(verified_s)}, {limit}")
+        return
+    is_late = expected_s is not None and elapsed_s > expected_s
+    expected = ""
+    if expected_s is not None:
+        expected = f", {'LONGER than the' if is_late else 'about'} {stopwatch(expected_s)} expected"
+    text, tone = f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}", WARN if is_late else PLAIN
     if progress.waiting is not None and measure is not None and measure.whole > 0:
-        done = measure.done
-        if measure.unit == "s" and not progress.waiting.blocking:
-            done += max(0.0, (now - progress.waiting.at).total_seconds())
-        done = min(done, measure.whole)
-        rest = measure.whole - done
-        text = (
-            f"{stopwatch(rest)} to go"
-            if measure.unit == "s"
-            else f"{done:.0f} of {measure.whole:.0f} {measure.unit}"
-        )
-        yield _bar(done / measure.whole, text, width, glyphs)
-    elif expected_s:
-        share = elapsed_s / expected_s
-        text = f"{min(share, 1):.0%} of the expected time" if share <= 1 else "longer than expected"
-        yield _bar(min(share, 1.0), text, width, glyphs, PLAIN if share <= 1 else WARN)
+        yield paragraph(text, tone)
+        yield _measure_bar(progress.waiting, measure, now, width, glyphs)
+    elif expected_s and not is_late:
+        share = min(1.0, elapsed_s / expected_s)
+        cells = width - len(text) - 6
+        if cells >= BAR_LEAST:
+            bar_text = f" {bar(share, min(cells, BAR_MOST), glyphs)} {share:>4.0%}"
+            yield Paragraph(((text, tone), (bar_text, STRONG)))
+        else:
+            yield paragraph(text, tone)
+            yield _bar(share, f"{share:.0%}", width, glyphs)
     else:
-        share = min(1.0, elapsed_s / max(progress.step.head.timeout_s, 1.0))
-        yield _bar(share, "of the limit", width, glyphs)
+        yield paragraph(text, tone)
     silence = silence_text(progress, now)
     if silence:
         yield paragraph(silence, WARN)
 
 
-def _bar(share: float, text: str, width: int, glyphs: Glyphs, tone: str = PLAIN) -> Paragraph:
-    cells = max(8, min(BAR_MOST, width - len(text) - 1))
-    return Paragraph(((bar(max(0.0, share), cells, glyphs), STRONG), (f" {text}", tone)))
+def _measure_bar(waiting: Waiting, measure: Measure, now: datetime, width: int, glyphs: Glyphs) -> Paragraph:
+    done = measure.done
+    if measure.unit == "s" and not waiting.blocking:
+        done += max(0.0, (now - waiting.at).total_seconds())
+    done = min(done, measure.whole)
+    counted = f"{done:.0f} of {measure.whole:.0f} {measure.unit}"
+    text = f"{stopwatch(measure.whole - done)} to go" if measure.unit == "s" else counted
+    return _bar(done / measure.whole, text, width, glyphs)
+
+
+def _bar(share: float, text: str, width: int, glyphs: Glyphs) -> Paragraph:
+    cells = max(BAR_LEAST, min(BAR_MOST, width - len(text) - 1))
+    return Paragraph(((bar(share, cells, glyphs), STRONG), (f" {text}", PLAIN)))
 
 
 def _phases(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) -> Iterator[Paragraph]:
@@ -217,7 +243,11 @@ def _phases(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) -
         kind = _kind(place, current, took_s)
         tone = {"over": PLAIN, "now": STRONG}.get(kind, DIM)
         line = f"{marks[kind]} {phase:<{longest}} {took:>6}"
-        waits = _waits_text(progress, width - len(line) - 2) if kind == "now" else ""
+        waits = ""
+        if kind == "now":
+            waits = _waits_text(progress, width - len(line) - 2) or (
+                "" if progress.run.is_interrupted else "under way"
+            )
         yield Paragraph(((line, tone), (f"  {waits}" if waits else "", PLAIN)))
 
 
@@ -231,10 +261,26 @@ def _waits_text(progress: StepProgress, width: int) -> str:
     waiting = progress.waiting
     if waiting is None or not waiting.blocking or width < 20:
         return ""
+    if progress.is_verified:
+        return clean(_unmet(waiting), width)
     count = len(waiting.blocking) + waiting.more
-    names = names_that_fit([blocker.name for blocker in waiting.blocking], width - 16)
-    more = f" and {waiting.more} more" if waiting.more else ""
-    return clean(f"waits for {count}: {names}{more}", max(20, width))
+    names = [short_name(blocker) for blocker in waiting.blocking]
+    for shown in range(len(names), 0, -1):
+        more = f" and {count - shown} more" if count > shown else ""
+        text = f"waits for {count}: {', '.join(names[:shown])}{more}"
+        if len(text) <= width:
+            return text
+    return f"waits for {count}"
+
+
+def short_name(blocker: Blocking) -> str:
+    """Return the name of what is waited for, without what only programs need: `web.1`, not `container web.1.x8f…`."""
+    return _TASK_ID.sub("", blocker.name.removeprefix("container "))
+
+
+def _unmet(waiting: Waiting) -> str:
+    """Return what the verification of a step still misses."""
+    return f"not yet: {waiting.blocking[0].what or waiting.blocking[0].name}"
 
 
 def _services(progress: StepProgress, width: int) -> Iterator[Paragraph]:
@@ -276,16 +322,19 @@ def _events(progress: StepProgress, width: int) -> Iterator[Paragraph]:
     lines = progress.run.live.lines.get(progress.step.id, ())
     if outage is None and lines:
         yield EMPTY
-        yield paragraph("output", DIM)
+        yield paragraph("output" if len(lines) <= OUTPUT_LINES else "last of the output", DIM)
         yield from (paragraph(line) for line in lines[-OUTPUT_LINES:])
+        if len(lines) > OUTPUT_LINES:
+            yield EMPTY
+            yield paragraph("output", DIM)
+            yield from (paragraph(line) for line in lines)
 
 
 def _way_back(progress: StepProgress) -> Iterator[Paragraph]:
     outage, folder = progress.outage, progress.run.live.folder
     if outage is None:
         return
-    yield EMPTY
-    if outage.way_back:
+    if outage.way_back and not progress.run.is_interrupted:
         yield Paragraph(((f"{'way back':<{LABEL}}", DIM), (outage.way_back.replace("`", ""), PLAIN)), LABEL)
     if folder:
         yield Paragraph(((f"{'by hand':<{LABEL}}", DIM), (f"sh {folder}/way-back.sh", PLAIN)), LABEL)
@@ -294,10 +343,10 @@ def _way_back(progress: StepProgress) -> Iterator[Paragraph]:
 def progress_line(progress: StepProgress, now: datetime) -> str:
     """Return how far the step is in one line, for terminals that print line after line."""
     outage, waiting = progress.outage, progress.waiting
-    parts = [
-        f"{stopwatch((now - progress.began_at).total_seconds())} of limit {stopwatch(progress.step.head.timeout_s)}"
-    ]
-    if progress.expected_s is not None:
+    limit, verified_s = f"of limit {stopwatch(progress.step.head.timeout_s)}", progress.verified_s(now)
+    elapsed = stopwatch((now - progress.began_at).total_seconds())
+    parts = [f"{elapsed} {limit}" if verified_s is None else f"verified for {stopwatch(verified_s)} {limit}"]
+    if verified_s is None and progress.expected_s is not None:
         parts[0] += f", about {stopwatch(progress.expected_s)} expected"
     if outage is not None:
         parts.append(down_text(outage, now))
@@ -305,8 +354,9 @@ def progress_line(progress: StepProgress, now: datetime) -> str:
             place = outage.phases.index(outage.phase) + 1
             parts.append(f"phase {place} of {len(outage.phases)}, until {outage.phase}")
     if waiting is not None and waiting.blocking:
-        names = [blocker.name for blocker in waiting.blocking]
-        parts.append(f"waits for {listed([*names, *([''] * waiting.more)], NAMED)}")
+        names = [short_name(blocker) for blocker in waiting.blocking]
+        waits = f"waits for {listed([*names, *([''] * waiting.more)], NAMED)}"
+        parts.append(_unmet(waiting) if progress.is_verified else waits)
     elif waiting is not None and waiting.note:
         measure = waiting.measure
         steps = (

@@ -8,7 +8,7 @@ from console.runbook.language.values import Effect
 from console.runbook.run.comparison import comparisons
 from console.runbook.run.decisions import QuestionView
 from console.runbook.run.downtime import Downtime, downtime_of
-from console.runbook.run.events import Choice, QuestionKind
+from console.runbook.run.events import Choice, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun
 from console.text import clean, duration, listed, plural
@@ -63,7 +63,10 @@ def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fac
     step = view.step(question.step)
     facts = [down_fact(view, now)]
     if question.choices == (Choice.STOP,):
-        return (*facts, *_answers(view, step, question))
+        return (
+            *facts,
+            Fact("stop", question.sentence or _stop_text(view, step, is_go_ahead=False, down=False)),
+        )
     facts.append(Fact("done", _done(view)))
     failure = _failure(view, step)
     facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step)))
@@ -125,10 +128,9 @@ def _answers(view: RunView, step: StepView, question: QuestionView) -> Iterator[
                     "skip REASON", f"leave {step.id}{left} and go on; the run then ends with exit code 1"
                 )
             case Choice.RETRY:
-                what = "continue where it is: bring back what is down" if down else f"try {step.id} again"
-                yield Fact(str(choice), what)
+                yield Fact(str(choice), _retry_text(step))
             case Choice.UNDO:
-                yield Fact(str(choice), f"undo {', '.join(undo_scope(view, step.id))}: back to what it was")
+                yield Fact(str(choice), _undo_text(view, step))
             case Choice.STOP:
                 yield Fact(str(choice), _stop_text(view, step, is_go_ahead=is_go_ahead, down=down))
 
@@ -139,6 +141,25 @@ def _confirmed(step: StepView) -> str:
     if step.head.effect is Effect.OUTAGE:
         return "begin the OUTAGE"
     return f"begin {step.id}" + (": it changes this host or the swarm" if step.head.changes else "")
+
+
+def _retry_text(step: StepView) -> str:
+    outage = step.outage
+    if outage is None or not outage.down:
+        return f"try {step.id} again"
+    if outage.phase == outage.phases[-1]:
+        return "wait for what is still down, and check again"
+    return "continue where it is: bring back what is down"
+
+
+def _undo_text(view: RunView, step: StepView) -> str:
+    scope = undo_scope(view, step.id)
+    plan = None if step.preparation is None else step.preparation.plan
+    outage, text = step.outage, f"undo {', '.join(scope)}: back to what it was"
+    if step.id not in scope or outage is None or len(outage.down) == len(outage.services):
+        return text
+    for_long = f" for about {duration(plan.outage_s)}" if plan is not None and plan.outage_s else ""
+    return f"{text}; all {plural(len(outage.services), 'service')} go down again{for_long}"
 
 
 def _stop_text(view: RunView, step: StepView, *, is_go_ahead: bool, down: bool) -> str:
@@ -225,6 +246,9 @@ def _commands(view: RunView) -> Sequence[str]:
     report = f"`vipconsole report {run_id}` shows what was done"
     if view.is_over:
         return (report,)
+    if view.stop_reason is not None and view.stop_reason.why is Why.UNDONE:
+        resume, abandon = f"`vipconsole resume {run_id}`", f"`vipconsole abandon {run_id}`"
+        return (f"{resume} does the undone steps again", f"{abandon} leaves it as it is", report)
     step = view.current
     commands = [f"`vipconsole resume {run_id}` continues"]
     if step is not None and undo_scope(view, step.id):

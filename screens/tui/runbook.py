@@ -247,11 +247,12 @@ class RunbookScreen(ConsoleScreen):
         row = self._rows.current
         if row is None or not isinstance(row.value, StepView) or isinstance(self.run, Unknown):
             return
-        progress, at_end = self.progress, self._step_text.is_at_end
+        progress, text = self.progress, self._step_text
+        # Who has scrolled to the end follows it; else what matters most stays in sight at the top.
+        at_end = text.is_at_end and text.scroll_offset.y > 0
         if progress is not None and progress.step.id == row.value.id:
-            width = self._step_text.scrollable_content_region.width or self.size.width
             now, glyphs = self.environment.clock.now(), self.environment.glyphs
-            self._step_text.show(progress_paragraphs(progress, now, width, glyphs))
+            self._step_text.show(progress_paragraphs(progress, now, self._text_width, glyphs))
         else:
             self._step_text.show(step_paragraphs(self.run, row.value))
         if at_end and row.value.state is StepState.RUNNING:
@@ -259,10 +260,18 @@ class RunbookScreen(ConsoleScreen):
         self.query_one("#pane2", Pane).title.show((), row.value.id)
         self.refresh_bindings()
 
+    @property
+    def _text_width(self) -> int:
+        """How many columns the text of the step has; its pane may be about to have the whole width."""
+        has_whole_width = self.has_class("-progress") and self.has_class("-medium") and self.has_class("-at2")
+        pane_width = self._step_text.scrollable_content_region.width
+        return self.size.width - 1 if has_whole_width or not pane_width else pane_width
+
     def on_row_view_highlighted(self) -> None:
         """Describe the step under the cursor. If that is not the current step, the cursor stays there."""
         if not isinstance(self.run, Unknown):
             self._follows_run = self._rows.cursor == current_place(self.run.view)
+            self._take_note(self._note_paragraphs(self.run))
         self._explain()
 
     def on_row_view_selected(self, event: RowView.Selected) -> None:

@@ -45,7 +45,8 @@ def waiting(run: StoredRun, step_id: str, **parts: object) -> StoredRun:
 def test_an_outage_is_told_above_the_fold_what_matters_most_first() -> None:
     shown = lines(run_in_outage())
     assert shown[0] == "5 of 6 services DOWN for 0:41"
-    assert shown[1] == "0:42 elapsed   limit 1:00"
+    assert shown[1].startswith("0:42 elapsed, about 1:10 expected, limit 1:00 █")
+    assert shown[1].endswith("60%")
     assert len(shown) <= ROOM
     assert [line for line in shown if line[:1] in ("✓", "▸", "·")] == [
         "✓ services parked         0:03",
@@ -132,7 +133,7 @@ def test_lines_come_with_each_phase_and_every_ten_seconds_and_when_the_engine_fa
     run = run_in_outage()
     (line,) = said(run, 242)
     assert line == (
-        "recreate 0:42 of limit 1:00; 5 of 6 services DOWN for 0:41; phase 5 of 6, until services brought back"
+        "recreate 0:42 of limit 1:00, about 1:10 expected; 5 of 6 services DOWN for 0:41; phase 5 of 6, until services brought back"
     )
     assert said(run, 251) == []
     assert len(said(run, 252)) == 1

@@ -81,9 +81,11 @@ class PaperWindow:
         self.run.entries.append(events.LogEntry(number, time_at(seconds), event))
         self.run.view = after(self.run.view, self.run.entries[-1])
 
-    def prepare(self, step: str, at: float, checked: Sequence[CheckResult] = ()) -> None:
+    def prepare(
+        self, step: str, at: float, checked: Sequence[CheckResult] = (), outage_s: float | None = None
+    ) -> None:
         parameters: dict[str, Json] = {"network": "proxy", "env": {"PASSWORD": "hunter2"}}
-        plan = ActionPlan(f"Do {step}.", checked=tuple(checked))
+        plan = ActionPlan(f"Do {step}.", checked=tuple(checked), outage_s=outage_s)
         call = Call(self.run.view.step(step).head.action, parameters)
         self.write(at, events.Prepared(step, 1, call, "digest", "proxy", NO, plan))
 
@@ -98,9 +100,8 @@ class PaperWindow:
         self, at: float, phase: int, *, down: Sequence[str] = (), up: Sequence[str] = (), note: str = ""
     ) -> None:
         """Report the outage: its phase by number, and what went down or came up."""
-        way_back = WAY_BACK if phase < 3 else ""
         event = events.OutageProgressed(
-            "recreate", PHASES, PHASES[phase], tuple(down), tuple(up), note, way_back
+            "recreate", PHASES, PHASES[phase], tuple(down), tuple(up), note, WAY_BACK
         )
         self.write(at, event)
 
@@ -125,7 +126,7 @@ class PaperWindow:
         self.prepare("quiescent", 10)
         self.decide("quiescent", 100, events.Choice.CONFIRM)
         self.do("quiescent", 100, 160, {})
-        self.prepare("recreate", 161, (unknown,))
+        self.prepare("recreate", 161, (unknown,), outage_s=70)
         if is_confirmed:
             self.decide("recreate", 199, events.Choice.CONFIRM)
             self.begin("recreate", 200)

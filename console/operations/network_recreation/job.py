@@ -35,7 +35,7 @@ PARK, STOP, REMOVE, CREATE, RETURN, SETTLE = (
 )
 """The phases of a recreation: what is so once each is over."""
 _AT_ONCE = "A failure brings everything back at once."
-_LATER = "A failure asks; `undo` gives the network back what it was, and everything back to it."
+_LATER = "A failure asks; `undo` puts everything back on the old subnet."
 _WAYS_BACK = {
     PARK: _AT_ONCE,
     STOP: _AT_ONCE,

@@ -60,10 +60,8 @@ class Outage:
 
     @property
     def up(self) -> tuple[ServiceState, ...]:
-        """The services that run as before, those that came up last first."""
-        return tuple(
-            sorted((service for service in self.services if not service.is_down), key=_since, reverse=True)
-        )
+        """The services that run as before, the first to come up first."""
+        return tuple(sorted((service for service in self.services if not service.is_down), key=_since))
 
     @property
     def phase(self) -> str:
