@@ -67,14 +67,13 @@ def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fac
             *facts,
             Fact("stop", question.sentence or _stop_text(view, step, is_go_ahead=False, down=False)),
         )
-    facts.append(Fact("done", _done(view)))
-    failure = _failure(view, step)
-    facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step)))
-    facts += _answers(view, step, question)
     if question.expires_at is not None:
         remaining_s = max(0.0, (question.expires_at - now).total_seconds())
         facts.append(Fact("deadline", f"without an answer, undone in {stopwatch(remaining_s)}", WARN))
-    return tuple(facts)
+    facts.append(Fact("done", _done(view)))
+    failure = _failure(view, step)
+    facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step)))
+    return (*facts, *_answers(view, step, question))
 
 
 def _done(view: RunView) -> str:
@@ -82,11 +81,12 @@ def _done(view: RunView) -> str:
     for step in view.steps:
         outage = step.outage
         if outage is not None and outage.phase and step.has_left_something:
-            over = ", ".join(outage.phases[: outage.phases.index(outage.phase)])
-            texts.append(f"of {step.id}: {over or 'nothing yet'}")
+            over = outage.phases[: outage.phases.index(outage.phase)]
+            last = f", the last: {over[-1]}" if over else ""
+            texts.append(f"{step.id} ({len(over)} of {len(outage.phases)} phases{last})")
         elif step.has_left_something:
             texts.append(f"{step.id} in part, or wholly")
-    changed = "; ".join(texts)
+    changed = ", ".join(texts)
     passed = sum(step.is_settled for step in view.steps)
     steps = f"{passed} of {plural(len(view.steps), 'step')}"
     return f"{steps}; changed: {changed}" if changed else f"{steps}; nothing is changed yet"
@@ -123,10 +123,8 @@ def _answers(view: RunView, step: StepView, question: QuestionView) -> Iterator[
             case Choice.CONFIRM:
                 yield Fact(question.word or str(choice), _confirmed(step))
             case Choice.SKIP:
-                left = " as it is" if step.has_begun else ""
-                yield Fact(
-                    "skip REASON", f"leave {step.id}{left} and go on; the run then ends with exit code 1"
-                )
+                left = f"leave {step.id} as it is" if step.has_begun else f"leave {step.id} out"
+                yield Fact("skip REASON", f"{left} and go on; exit code 1 at the end")
             case Choice.RETRY:
                 yield Fact(str(choice), _retry_text(step))
             case Choice.UNDO:
@@ -155,19 +153,19 @@ def _retry_text(step: StepView) -> str:
 def _undo_text(view: RunView, step: StepView) -> str:
     scope = undo_scope(view, step.id)
     plan = None if step.preparation is None else step.preparation.plan
-    outage, text = step.outage, f"undo {', '.join(scope)}: back to what it was"
+    outage, undo = step.outage, f"undo {', '.join(scope)}"
     if step.id not in scope or outage is None or len(outage.down) == len(outage.services):
-        return text
+        return f"{undo}: back to what it was"
     for_long = f" for about {duration(plan.outage_s)}" if plan is not None and plan.outage_s else ""
-    return f"{text}; all {plural(len(outage.services), 'service')} go down again{for_long}"
+    return f"{undo}: all {plural(len(outage.services), 'service')} go down again{for_long}"
 
 
 def _stop_text(view: RunView, step: StepView, *, is_go_ahead: bool, down: bool) -> str:
-    again = f"`vipconsole resume {view.header.run_id}` continues"
+    again = "`vipconsole resume` continues"
     if down:
-        return f"leave everything as it is, services stay DOWN; {again}"
+        return f"leave it as it is, services stay DOWN; {again}"
     if is_go_ahead or view.question is not None:
-        return f"leave everything as it is; {again}"
+        return f"leave it as it is; {again}"
     return f"stop as soon as {step.id} allows it; {again}"
 
 

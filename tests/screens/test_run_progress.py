@@ -53,7 +53,7 @@ def test_an_outage_is_told_above_the_fold_what_matters_most_first() -> None:
         "✓ tasks ended             0:06",
         "✓ network removed         0:01",
         "✓ network created         0:02",
-        "▸ services brought back   0:30",
+        "▸ services brought back   0:30  under way",
         "· settled",
     ]
     assert "UP 1      traefik_app" in shown
@@ -164,7 +164,7 @@ def asked_before_outage() -> PaperWindow:
 def test_before_the_outage_it_says_that_nothing_is_down_and_what_each_answer_does() -> None:
     window = asked_before_outage()
     told = facts(window, 170)
-    assert list(told) == ["now", "done", "next", "proxy", "stop", "deadline"]
+    assert list(told) == ["now", "deadline", "done", "next", "proxy", "stop"]
     assert told["now"] == "nothing is down"
     assert told["done"] == "4 of 7 steps; nothing is changed yet"
     assert told["proxy"] == "begin the OUTAGE"
@@ -184,9 +184,9 @@ def test_in_the_outage_it_says_who_is_down_what_was_done_and_what_went_wrong() -
     choices = (Choice.RETRY, Choice.UNDO, Choice.STOP)
     window.write(231, events.Asked("recreate", 1, QuestionKind.FAILURE, "digest", "", choices, 300.0))
     told = facts(window, 242)
-    assert list(told) == ["now", "done", "failed", "retry", "undo", "stop", "deadline"]
+    assert list(told) == ["now", "deadline", "done", "failed", "retry", "undo", "stop"]
     assert told["now"] == "6 of 6 services DOWN for 0:41: traefik_app, shop_web, shop_db and 3 more"
-    assert "of recreate: services parked, tasks ended, network removed" in told["done"]
+    assert "changed: recreate (3 of 6 phases, the last: network removed)" in told["done"]
     assert told["failed"] == "Recreate the overlay: The network proxy could not be created."
     assert told["undo"] == "undo recreate: back to what it was"
     assert "services stay DOWN" in told["stop"]

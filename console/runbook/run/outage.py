@@ -84,17 +84,20 @@ def _since(service: ServiceState) -> datetime:
 def advance_outage(outage: Outage | None, event: OutageProgressed, at: datetime) -> Outage:
     """Return an outage after its next event."""
     outage = outage or Outage()
-    is_first_report = not outage.services
     begins = outage.begins
     if event.phase != outage.phase:
         # One that begins once more, such as emptying the network after it was refused to be removed, began before.
         kept = next((place for place, begin in enumerate(begins) if begin.phase == event.phase), len(begins))
         begins = (*begins[:kept], begins[kept] if kept < len(begins) else PhaseBegin(event.phase, at))
     services = {service.name: service for service in outage.services}
-    services |= {name: ServiceState(name, is_down=True, since=at) for name in event.down}
-    services |= {name: ServiceState(name, is_down=False, since=at) for name in event.up}
+    # Each act and undo reports all services at first.
+    down = [name for name in event.down if name not in services or not services[name].is_down]
+    up = [name for name in event.up if name in services and services[name].is_down]
+    new = [name for name in event.up if name not in services]
+    services |= {name: ServiceState(name, is_down=True, since=at) for name in down}
+    services |= {name: ServiceState(name, is_down=False, since=at) for name in (*up, *new)}
     is_any_down = any(service.is_down for service in services.values())
-    happenings = [Happening(at, text) for text in _happenings(event, outage.phase, is_first=is_first_report)]
+    happenings = [Happening(at, text) for text in _happenings(event, outage.phase, down, up)]
     return replace(
         outage,
         phases=event.phases,
@@ -106,17 +109,17 @@ def advance_outage(outage: Outage | None, event: OutageProgressed, at: datetime)
     )
 
 
-def _happenings(event: OutageProgressed, phase_before: str, *, is_first: bool) -> Iterator[str]:
+def _happenings(event: OutageProgressed, phase_before: str, down: list[str], up: list[str]) -> Iterator[str]:
     if event.note:
         yield event.note
     if phase_before and event.phase != phase_before:
         before, now = event.phases.index(phase_before), event.phases.index(event.phase)
         if now > before and not event.note:
             yield phase_before
-    if event.down:
-        yield f"{plural(len(event.down), 'service')} down: {listed(event.down, _NAMED)}"
-    if event.up and not is_first:
-        yield f"UP again: {listed(event.up, _NAMED)}"
+    if down:
+        yield f"{plural(len(down), 'service')} down: {listed(down, _NAMED)}"
+    if up:
+        yield f"UP again: {listed(up, _NAMED)}"
 
 
 def restart_outage(outage: Outage | None) -> Outage | None:
