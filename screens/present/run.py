@@ -1,5 +1,6 @@
 """A maintenance run at a glance: a line, a row for each step, what comes next, and the open question."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from console.runbook.run.decisions import (
 )
 from console.runbook.run.events import Choice, Decided, QuestionKind
 from console.runbook.run.next_action import may_skip
-from console.runbook.run.view import Question, RunState, RunView, StepState, StoredRun
+from console.runbook.run.view import Question, RunState, RunView, StepState, StepView, StoredRun
 from console.text import duration
 from screens.present.text import (
     ASCII,
@@ -24,6 +25,7 @@ from screens.present.text import (
     WARN,
     Glyphs,
     Row,
+    Span,
     Spans,
 )
 
@@ -102,7 +104,7 @@ def step_rows(view: RunView, glyphs: Glyphs) -> list[Row]:
         Row(
             step.id,
             (
-                (f"{letters[step.state]} {step.state:8}", STATE_TONES.get(step.state, PLAIN)),
+                _state_span(step, letters),
                 (f" {clock(step.took_s or None):>6}  ", DIM),
                 (step.head.title or step.id, DIM if step.state is StepState.PENDING else STRONG),
             ),
@@ -110,6 +112,12 @@ def step_rows(view: RunView, glyphs: Glyphs) -> list[Row]:
         )
         for step in view.steps
     ]
+
+
+def _state_span(step: StepView, letters: Mapping[StepState, str]) -> Span:
+    if step.is_being_undone:
+        return (f"{letters[StepState.UNDONE]} {'undoing':8}", WARN)
+    return (f"{letters[step.state]} {step.state:8}", STATE_TONES.get(step.state, PLAIN))
 
 
 def clock(seconds: float | None) -> str:

@@ -291,7 +291,7 @@ def _services(progress: StepProgress, width: int) -> Iterator[Paragraph]:
     for label, services, tone in (("DOWN", outage.down, BAD), ("UP", outage.up, PLAIN)):
         head = f"{f'{label} {len(services)}':<{LABEL}}"
         names = names_that_fit([service.name for service in services], width - LABEL) if services else "-"
-        yield Paragraph(((head, STRONG), (names, tone)))
+        yield Paragraph(((head, STRONG), (names, tone)), LABEL)
 
 
 def _waits(progress: StepProgress, width: int) -> Iterator[Paragraph]:
@@ -318,7 +318,7 @@ def _events(progress: StepProgress, width: int) -> Iterator[Paragraph]:
         yield EMPTY
     for happening in happenings:
         at = f"{clock_time(happening.at, TimeFormat.SECOND):<{LABEL}}"
-        yield Paragraph(((at, DIM), (clean(happening.text, max(20, width - LABEL)), PLAIN)))
+        yield Paragraph(((at, DIM), (clean(happening.text, max(20, width - LABEL)), PLAIN)), LABEL)
     lines = progress.run.live.lines.get(progress.step.id, ())
     if outage is None and lines:
         yield EMPTY

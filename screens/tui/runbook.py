@@ -205,6 +205,8 @@ class RunbookScreen(ConsoleScreen):
             self.action_pane(STEPS)
         elif self._follows_run:
             self.action_pane(STEP)
+        # Only once it is laid out is it known how wide the pane is.
+        self.call_after_refresh(self._show)
 
     def _note_paragraphs(self, run: StoredRun) -> list[Paragraph]:
         facts = outcome(run, self.environment.clock.now()) if open_question(run) is None else ()
