@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from docker import APIClient
-from docker.errors import DockerException, create_api_error_from_http_exception
+from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from docker.utils import kwargs_from_env
 from requests import HTTPError
 
 from console.concurrency import OwningThreads
-from console.errors import EngineRefused, MalformedReply, UsageError
+from console.errors import MalformedReply, UsageError, VipconsoleError
 from console.host.root import has_own_root, under_root
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
@@ -136,10 +136,12 @@ class EngineConnection:
             # Nobody waits for the answer any more.
             has_answered = not self._open_calls - 1
             raise
+        except VipconsoleError:
+            has_answered = True
+            raise
         except FAILURES as error:
-            failure = engine_error(error, self.host, purpose)
-            has_answered = isinstance(failure, EngineRefused | MalformedReply)
-            raise failure from error
+            has_answered = isinstance(error, APIError)
+            raise engine_error(error, self.host, purpose) from error
         finally:
             self._open_calls -= 1
             if has_answered:

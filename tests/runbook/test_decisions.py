@@ -6,8 +6,10 @@ from console.runbook.language.values import Effect, OnFailure
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
-from console.runbook.run.view import RunState, StepState
-from tests.support.runs import Flags, PaperRun
+from console.runbook.run.next_action import may_skip
+from console.runbook.run.outage import Outage, PhaseBegin, ServiceState
+from console.runbook.run.view import RunState, StepState, StepView
+from tests.support.runs import START, Flags, PaperRun
 
 SAFE = StepHeader("safe", "Safe", "test.do", Effect.READ, may_retry=True)
 FIRM = StepHeader("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
@@ -101,3 +103,23 @@ def test_a_run_that_is_done_takes_no_decision_but_to_undo_it() -> None:
     assert (run.view.state, run.view.step("firm").state) == (RunState.UNDONE, StepState.UNDONE)
     assert not run.world.done["firm"]
     assert "The run is over (undone)" in run.decide(DecisionRequest("firm", events.Choice.UNDO))
+
+
+def test_an_outage_cannot_be_skipped_while_the_steps_after_it_could_not_work() -> None:
+    head = StepHeader("out", "Take down", "test.do", Effect.OUTAGE, needs_word=True, on_failure=OnFailure.ASK)
+    run = PaperRun((head,), Flags())
+    run.work()
+    assert run.view.question is not None
+    assert run.view.question.event.choices == (events.Choice.CONFIRM, events.Choice.STOP)
+
+    def outage(phase: str, *, is_down: bool) -> StepView:
+        services = (ServiceState("web", is_down, START),)
+        return StepView(
+            head, outage=Outage(("gone", "back", "settled"), (PhaseBegin(phase, START),), services)
+        )
+
+    failure = events.QuestionKind.FAILURE
+    assert not may_skip(outage("back", is_down=True), failure)
+    # All is brought back, and something of it does not run: the operator may go on.
+    assert may_skip(outage("settled", is_down=True), failure)
+    assert may_skip(outage("back", is_down=False), failure)

@@ -18,6 +18,7 @@ from tests.support.recreation import facts, populate
 # Where no file of the engine tells it, nobody knows whether the container's address was given by hand.
 ASKED: dict[str, Json] = {"network": "proxy", "subnet": "10.10.0.0/16", "may_change_address": ["shell"]}
 RECREATE = "network.recreate"
+SERVICES = ["everywhere", "shop_app", "traefik_app"]
 
 
 @pytest.fixture
@@ -76,6 +77,40 @@ async def test_it_is_recreated_verified_and_known_to_be_done(host: Bench) -> Non
     assert "already" in (await host.plan(RECREATE, **ASKED)).summary
 
 
+def states_of(host: Bench) -> dict[str, bool]:
+    """Return by name which services are down, by all reports together."""
+    states: dict[str, bool] = {}
+    for report in host.outage_reports:
+        states |= dict.fromkeys(report.down, True) | dict.fromkeys(report.up, False)
+    return states
+
+
+async def test_it_reports_its_phases_and_who_is_down_forth_and_back(host: Bench) -> None:
+    outputs = await host.act(RECREATE, **ASKED)
+    reports = host.outage_reports
+    assert sorted(reports[0].up) == SERVICES
+    begun = list(dict.fromkeys(report.phase for report in reports))
+    assert begun == list(reports[0].phases)
+    went_down = next(report for report in reports if report.down)
+    assert begun.index(went_down.phase) <= begun.index("tasks ended")
+    assert sorted({name for report in reports for name in report.down}) == SERVICES
+    assert states_of(host) == dict.fromkeys(SERVICES, False)
+    assert {report.way_back for report in reports if report.phase == "network created"} == {
+        "A failure asks; `undo` puts everything back on the old subnet."
+    }
+    host.remember()
+    host.outage_reports.clear()
+    await host.undo(RECREATE, outputs, **ASKED)
+    assert states_of(host) == dict.fromkeys(SERVICES, False)
+
+
+async def test_a_service_that_does_not_come_back_is_down_in_the_last_report(host: Bench) -> None:
+    host.model.agent.rules = replace(host.model.agent.rules, images=frozenset())
+    await host.act(RECREATE, **ASKED, running_within=3.0)
+    assert states_of(host) == dict.fromkeys(SERVICES, True)
+    assert host.outage_reports[-1].phase == "settled"
+
+
 async def test_the_way_back_lies_in_the_runs_folder_and_holds_no_secret(host: Bench) -> None:
     await host.act(RECREATE, **ASKED)
     assert host.folder is not None
@@ -91,9 +126,6 @@ async def test_undone_everything_is_on_the_old_subnet_again(host: Bench) -> None
     await host.undo(RECREATE, outputs, **ASKED)
     assert subnet_of(host) == "10.0.1.0/24"
     assert facts(host.model) == before
-
-
-SERVICES = ["everywhere", "shop_app", "traefik_app"]
 
 
 def check_downtime(outputs: Mapping[str, Any] | None) -> None:

@@ -90,6 +90,32 @@ async def test_two_viewers_see_the_same_run_and_the_first_answer_counts(folder: 
     output.close()
 
 
+async def test_a_viewer_of_a_run_at_work_sees_each_sign_of_life_and_since_when_the_engine_is_silent(
+    folder: Path,
+) -> None:
+    clock = QuickClock(25)
+    async with (
+        maintenance_lock("the runner", ALICE, clock, folder / RUNNER_LOCK),
+        aclosing(watch(folder, clock)) as pictures,
+        asyncio.timeout(60),
+    ):
+        first = await anext(pictures)
+        assert (first.live.pulse_at, first.live.engine_silent_since) == (None, None)
+        beat(folder, 25.0)
+        async for seen in pictures:
+            pulse_at, silent_since = seen.live.pulse_at, seen.live.engine_silent_since
+            if pulse_at is not None and silent_since is not None:
+                assert (pulse_at - silent_since).total_seconds() == pytest.approx(25)
+                break
+        # Only the sign of life is another one: the log and the lines are not.
+        beat(folder)
+        async for later in pictures:
+            if later.live.engine_silent_since is None:
+                break
+        assert later.view == seen.view
+        assert later.live.folder == str(folder)
+
+
 async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = QuickClock(25)
     log = RunLog(folder, clock)

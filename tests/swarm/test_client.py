@@ -1,10 +1,14 @@
+import asyncio
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
+from docker import APIClient
 
-from console.errors import UsageError
+from console.errors import EngineError, MalformedReply, UsageError
 from console.swarm.client import DEFAULT_HOST, EngineConnection, resolve_host
 from tests.simulator.swarms import a_swarm
 from tests.support.engines import read_swarm, simulation
@@ -83,3 +87,47 @@ async def test_an_engine_over_tcp_is_asked_through_the_proxy_of_the_environment(
     await read_swarm("tcp://127.0.0.1:1")
     assert sent
     assert all(proxies["all"] == "http://127.0.0.1:1" for _, proxies in sent)
+
+
+def silent_since(connection: EngineConnection) -> float:
+    """Return since when the engine owes an answer; 0 where it owes none."""
+    return connection.silent_since_s or 0.0
+
+
+async def test_it_knows_since_when_the_engine_owes_an_answer() -> None:
+    def refuse(_: APIClient) -> None:
+        raise MalformedReply("It is none.")
+
+    with simulation(a_swarm()) as running:
+        connection = EngineConnection(running.host, 30)
+        hanging, ending = threading.Event(), threading.Event()
+
+        def hang(_: APIClient) -> None:
+            hanging.set()
+            ending.wait(60)
+
+        try:
+            await connection.ask("the version", lambda client: client.version())
+            assert not silent_since(connection)
+            before_s = time.monotonic()
+            task = asyncio.create_task(connection.ask("something", hang))
+            await asyncio.to_thread(hanging.wait, 60)
+            asked_s = silent_since(connection)
+            assert asked_s >= before_s
+            # Another answer shows that it is there; from then on it owes the one.
+            await connection.ask("the version", lambda client: client.version())
+            assert silent_since(connection) > asked_s
+            ending.set()
+            await task
+            assert not silent_since(connection)
+            # What it answers is another matter.
+            with pytest.raises(MalformedReply):
+                await connection.ask("something", refuse)
+            assert not silent_since(connection)
+            running.break_call("/version", "refuse")
+            with pytest.raises(EngineError):
+                await connection.ask("the version", lambda client: client.version())
+            assert silent_since(connection)
+        finally:
+            ending.set()
+            connection.close()

@@ -160,6 +160,8 @@ def _is_later(live: Live, before: Live) -> bool:
     """Whether the runner has given another sign of life; the time of one is the same to some milliseconds."""
     if live.pulse_at is None or before.pulse_at is None:
         return live.pulse_at is not before.pulse_at
+    if (live.engine_silent_since is None) is not (before.engine_silent_since is None):
+        return True
     return live.pulse_at - before.pulse_at > SAME_PULSE
 
 
