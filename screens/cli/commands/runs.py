@@ -30,6 +30,7 @@ from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
 from screens.output.plain import progress, say
+from screens.output.run_lines import outcome_lines
 from screens.output.runs_table import outcome, runs_lines, took_s
 from screens.tui.run_follower import Decider
 
@@ -180,5 +181,5 @@ def _print_state(folder: Path) -> int:
         message = f"The run waits for an answer. To answer: vipconsole attach {run}"
     else:
         message = f"The run continues. To see it: vipconsole attach {run}"
-    say((message,), sys.stderr)
+    say((message, *outcome_lines(stored_run, SystemClock().now())), sys.stderr)
     return stored_run.exit_code
