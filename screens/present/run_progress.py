@@ -10,7 +10,7 @@ from datetime import datetime
 
 from console.durations import TimeFormat, clock_time
 from console.runbook.language.values import Effect
-from console.runbook.run.outage import Outage
+from console.runbook.run.outage import OutageView
 from console.runbook.run.view import StepState, StepView, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
 from console.text import clean, duration, listed, plural
@@ -61,7 +61,7 @@ class StepProgress:
         return self.step.is_being_undone
 
     @property
-    def outage(self) -> Outage | None:
+    def outage(self) -> OutageView | None:
         """What it takes down, where anything is reported."""
         return self.step.outage
 
@@ -105,7 +105,9 @@ def progress_of(run: StoredRun) -> StepProgress | None:
         return None
     for step in run.view.steps:
         is_running = step.state is StepState.RUNNING or step.is_being_undone or step.is_acting
-        if is_running and not run.view.is_over:
+        # A new runner finds out first how far the one before it came; meanwhile services are down.
+        is_down = not step.is_settled and step.outage is not None and bool(step.outage.down)
+        if (is_running or is_down) and not run.view.is_over:
             spans = step.act_spans
             began_at = spans[-1].began_at if spans else step.began_at or run.view.began_at
             return StepProgress(run, step, began_at)
@@ -119,7 +121,7 @@ def stopwatch(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def down_text(outage: Outage, now: datetime | None) -> str:
+def down_text(outage: OutageView, now: datetime | None) -> str:
     """Return who is down and for how long, or that nothing is; without `now`, since when."""
     down, count = outage.down, len(outage.services)
     if not down:

@@ -7,7 +7,7 @@ from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
 from console.runbook.run.next_action import may_skip
-from console.runbook.run.outage import Outage, PhaseBegin, ServiceState
+from console.runbook.run.outage import OutageView, PhaseStart, ServiceState
 from console.runbook.run.view import RunState, StepState, StepView
 from tests.support.runs import START, Flags, PaperRun
 
@@ -115,7 +115,7 @@ def test_an_outage_cannot_be_skipped_while_the_steps_after_it_could_not_work() -
     def outage(phase: str, *, is_down: bool) -> StepView:
         services = (ServiceState("web", is_down, START),)
         return StepView(
-            head, outage=Outage(("gone", "back", "settled"), (PhaseBegin(phase, START),), services)
+            head, outage=OutageView(("gone", "back", "settled"), (PhaseStart(phase, START),), services)
         )
 
     failure = events.QuestionKind.FAILURE

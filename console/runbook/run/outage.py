@@ -22,7 +22,7 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseBegin:
+class PhaseStart:
     """When a phase began."""
 
     phase: str
@@ -30,7 +30,7 @@ class PhaseBegin:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class OutageEvent:
     """Something that happened in an outage."""
 
     at: datetime
@@ -38,15 +38,15 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class OutageView:
     """The outage of a step, over all its acts and undos."""
 
     phases: tuple[str, ...] = ()
     """All phases, in order."""
-    begins: tuple[PhaseBegin, ...] = ()
+    begins: tuple[PhaseStart, ...] = ()
     """Those that the last act or undo has begun, in the order in which they began; the last one is under way."""
     services: tuple[ServiceState, ...] = ()
-    recent: tuple[Happening, ...] = ()
+    recent: tuple[OutageEvent, ...] = ()
     """The `RECENT` latest, oldest first."""
     way_back: str = ""
     """What brings services back if something fails now."""
@@ -81,14 +81,14 @@ def _since(service: ServiceState) -> datetime:
     return service.since
 
 
-def advance_outage(outage: Outage | None, event: OutageProgressed, at: datetime) -> Outage:
+def advance_outage(outage: OutageView | None, event: OutageProgressed, at: datetime) -> OutageView:
     """Return an outage after its next event."""
-    outage = outage or Outage()
+    outage = outage or OutageView()
     begins = outage.begins
     if event.phase != outage.phase:
         # One that begins once more, such as emptying the network after it was refused to be removed, began before.
         kept = next((place for place, begin in enumerate(begins) if begin.phase == event.phase), len(begins))
-        begins = (*begins[:kept], begins[kept] if kept < len(begins) else PhaseBegin(event.phase, at))
+        begins = (*begins[:kept], begins[kept] if kept < len(begins) else PhaseStart(event.phase, at))
     services = {service.name: service for service in outage.services}
     # Each act and undo reports all services at first.
     down = [name for name in event.down if name not in services or not services[name].is_down]
@@ -97,7 +97,7 @@ def advance_outage(outage: Outage | None, event: OutageProgressed, at: datetime)
     services |= {name: ServiceState(name, is_down=True, since=at) for name in down}
     services |= {name: ServiceState(name, is_down=False, since=at) for name in (*up, *new)}
     is_any_down = any(service.is_down for service in services.values())
-    happenings = [Happening(at, text) for text in _happenings(event, outage.phase, down, up)]
+    happenings = [OutageEvent(at, text) for text in _happenings(event, outage.phase, down, up)]
     return replace(
         outage,
         phases=event.phases,
@@ -122,12 +122,12 @@ def _happenings(event: OutageProgressed, phase_before: str, down: list[str], up:
         yield f"UP again: {listed(up, _NAMED)}"
 
 
-def restart_outage(outage: Outage | None) -> Outage | None:
+def restart_outage(outage: OutageView | None) -> OutageView | None:
     """Return an outage whose step acts, or is undone, once more: its phases begin again, what is down stays down."""
     return None if outage is None else replace(outage, begins=(), way_back="")
 
 
-def settle_outage(outage: Outage | None, at: datetime) -> Outage | None:
+def settle_outage(outage: OutageView | None, at: datetime) -> OutageView | None:
     """Return an outage whose step was verified or undone: everything was seen to run as before."""
     if outage is None:
         return None

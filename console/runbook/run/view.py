@@ -9,7 +9,7 @@ from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
 from console.runbook.run.header import RunHeader, StepHeader
-from console.runbook.run.outage import Outage
+from console.runbook.run.outage import OutageView
 from console.runbook.run.waits import BlockedTime, Waiting, merge_rows
 
 
@@ -140,7 +140,7 @@ class StepView:
     """When the newest of these entered the log."""
     act_spans: tuple[ActSpan, ...] = ()
     """All its acts and undos, in order."""
-    outage: Outage | None = None
+    outage: OutageView | None = None
     """What it took down, where it reports that."""
 
     @property
