@@ -8,6 +8,7 @@ from console.runbook.language.values import Answer, Effect, NotChecked, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import clean, duration, plural
 from screens.present.step_plan import EFFECT_WORDS, containers_disconnected, downtime_sentence, group_calls
+from screens.present.text import names_that_fit
 
 LABEL = 13
 """The width of the column of labels."""
@@ -234,16 +235,6 @@ def _by_steps(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     for step, sentence in pairs:
         steps.setdefault(sentence, []).append(step)
     return tuple(f"{', '.join(dict.fromkeys(ids))}: {sentence}" for sentence, ids in steps.items())
-
-
-def names_that_fit(names: Sequence[str], width: int) -> str:
-    """Return as many names as fit, and how many more there are."""
-    for count in range(len(names), 1, -1):
-        rest = f" and {len(names) - count} more" if count < len(names) else ""
-        text = ", ".join(names[:count]) + rest
-        if len(text) <= width:
-            return text
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _cut(text: str, width: int) -> str:

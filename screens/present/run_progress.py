@@ -14,7 +14,6 @@ from console.runbook.run.outage import OutageView
 from console.runbook.run.view import StepState, StepView, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
 from console.text import clean, duration, listed, plural
-from screens.present.plan import names_that_fit
 from screens.present.text import (
     ASCII,
     BAD,
@@ -26,6 +25,7 @@ from screens.present.text import (
     Glyphs,
     Paragraph,
     bar,
+    names_that_fit,
     paragraph,
 )
 

@@ -1,6 +1,6 @@
 """What lines are made of: text, which is only ever data, with a tone; and paragraphs that wrap."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,6 +59,16 @@ def bar(share: float, width: int, glyphs: Glyphs) -> str:
     if 0 < share < 1:
         full_cells = min(max(full_cells, 1), width - 1)
     return glyphs.full * full_cells + glyphs.empty * (width - full_cells)
+
+
+def names_that_fit(names: Sequence[str], width: int) -> str:
+    """Return as many names as fit, and how many more there are."""
+    for count in range(len(names), 1, -1):
+        rest = f" and {len(names) - count} more" if count < len(names) else ""
+        text = ", ".join(names[:count]) + rest
+        if len(text) <= width:
+            return text
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def text_of(parts: Spans) -> str:
