@@ -34,7 +34,7 @@ HANGS_S = 12.0
 REFUSED_TIMES = 3
 LATE_SERVICE, LATE_IMAGE = "drone_app", "drone/drone:2"
 """The service that may not come back, and what it runs."""
-LATE_S = 240.0
+LATE_S = 300.0
 """For this long its image cannot be pulled."""
 
 
