@@ -73,9 +73,11 @@ class StepProgress:
 
     @property
     def expected_s(self) -> float | None:
-        """How long services are expected to be down, by the plan; None where that is not known."""
+        """How long it is expected to take, by its plan or by an earlier run; None where neither tells."""
         plan = None if self.step.preparation is None else self.step.preparation.plan
-        return None if plan is None else plan.outage_s
+        if plan is not None and plan.outage_s is not None:
+            return plan.outage_s
+        return None if self.is_undo else self.run.live.former_s.get(self.step.id)
 
     @property
     def is_verified(self) -> bool:
@@ -196,7 +198,7 @@ def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) ->
     expected = ""
     if expected_s is not None:
         expected = f", {'LONGER than the' if is_late else 'about'} {stopwatch(expected_s)} expected"
-    text, tone = f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}", WARN if is_late else PLAIN
+    text, tone = f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}", WARN if is_late and progress.outage is not None else PLAIN
     if progress.waiting is not None and measure is not None and measure.whole > 0:
         yield paragraph(text, tone)
         yield _measure_bar(progress.waiting, measure, now, width, glyphs)

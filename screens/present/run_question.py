@@ -12,6 +12,7 @@ from console.runbook.run.events import Choice, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun
 from console.text import clean, duration, listed, plural
+from screens.present.commands import typed_here
 from screens.present.run_progress import down_text, stopwatch
 from screens.present.step_plan import downtime_sentence
 from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph
@@ -35,7 +36,7 @@ def fact_paragraphs(facts: Iterable[Fact], width: int) -> tuple[Paragraph, ...]:
     """Return facts for a screen, each in `MOST_LINES` at most."""
     most = max(20, MOST_LINES * (width - LABEL) - 8)
     return tuple(
-        Paragraph(((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(fact.text, most), fact.tone)), LABEL)
+        Paragraph(((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(typed_here(fact.text), most), fact.tone)), LABEL)
         for fact in facts
     )
 
@@ -67,6 +68,9 @@ def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fac
             *facts,
             Fact("stop", question.sentence or _stop_text(view, step, is_go_ahead=False, down=False)),
         )
+    downtime = downtime_of(view.steps)
+    if view.question is None and downtime.spans:
+        facts.append(Fact("downtime", downtime_text(downtime)))
     if question.expires_at is not None:
         remaining_s = max(0.0, (question.expires_at - now).total_seconds())
         facts.append(Fact("deadline", f"without an answer, undone in {stopwatch(remaining_s)}", WARN))

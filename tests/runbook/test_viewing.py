@@ -116,6 +116,20 @@ async def test_a_viewer_of_a_run_at_work_sees_each_sign_of_life_and_since_when_t
         assert later.live.folder == str(folder)
 
 
+async def test_a_viewer_knows_how_long_each_step_took_in_an_earlier_run(tmp_path: Path, folder: Path) -> None:
+    earlier = create_run(
+        tmp_path, events.Began(header(run_id="20260101-010101-earlier"), HEADS, ALICE), b"", START
+    )
+    log = RunLog(earlier, SystemClock())
+    await log.read()
+    await log.append(events.Intended("only", 1, Call("test.do"), "digest", FOUND))
+    await log.append(events.Succeeded("only", 1, {}, 40.0))
+    await log.append(events.Verified("only", 1, Answer.YES, (), took_s=2.0))
+    log.close()
+    async with aclosing(watch(folder, QuickClock(25))) as pictures:
+        assert (await anext(pictures)).live.former_s == {"only": 42.0}
+
+
 async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = QuickClock(25)
     log = RunLog(folder, clock)

@@ -113,6 +113,14 @@ def test_the_wait_for_quiet_shows_what_blocks_and_counts_down() -> None:
     assert any(line.endswith("0:38 to go") for line in lines(quiet))
 
 
+def test_a_step_that_ran_before_is_expected_to_take_as_long() -> None:
+    run = stored_run(step("build", "Build", StepState.RUNNING, Effect.CHANGE, began_at=time_at(200)))
+    assert lines(run)[1] == "0:42 elapsed, limit 1:00"
+    known = replace(run, live=replace(run.live, former_s={"build": 84.0}))
+    assert lines(known)[1].startswith("0:42 elapsed, about 1:24 expected, limit 1:00 ")
+    assert lines(known)[1].endswith(" 50%")
+
+
 def test_a_census_shows_its_walk() -> None:
     run = stored_run(step("census", "Census", StepState.RUNNING, Effect.CHANGE, began_at=time_at(100)))
     walking = waiting(run, "census", note="walk 2 of proxy", measure=Measure(64, 250, "steps"))

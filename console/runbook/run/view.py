@@ -284,6 +284,8 @@ class Live:
     """Since when the engine owes the runner an answer, as of that sign; None where it owes none."""
     folder: str = ""
     """Where the run's files are."""
+    former_s: Mapping[str, float] = field(default_factory=dict)
+    """By step: how long it took in an earlier run of the same runbook."""
 
 
 def is_logged(waiting: Waiting, step: StepView) -> bool:

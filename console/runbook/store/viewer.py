@@ -7,7 +7,7 @@ the same run.
 import asyncio
 import math
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
 from console.runbook.run import events
 from console.runbook.run.replay import after, initial_view, replay
-from console.runbook.run.view import Live, RunState, RunView, StoredRun, is_logged
+from console.runbook.run.view import Live, RunState, RunView, StepState, StoredRun, is_logged
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
@@ -37,6 +37,8 @@ from console.text import clean
 POLL_S = 0.25
 LINES_SHOWN = 200
 """How many of the newest lines of a step's progress."""
+FORMER_RUNS = 3
+"""So many of the latest runs are read to tell how long a step takes."""
 SAME_PULSE = timedelta(seconds=0.3)
 REVIVED_WITHIN_S = 60.0
 """How long after a run's last sign of life its runner may still be started again: systemd waits for 10 s
@@ -99,6 +101,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
     )
     view: RunView | None = None
     stored_run: StoredRun | None = None
+    former_s: Mapping[str, float] | None = None
     last_mark: tuple[object, ...] = ()
     try:
         while True:
@@ -110,7 +113,10 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
             if mark != last_mark:
                 last_mark = mark
-                stored_run = StoredRun(view, await asyncio.to_thread(_live, folder, view))
+                if former_s is None:
+                    former_s = await asyncio.to_thread(_former_durations, folder, view.header.runbook_id)
+                live = await asyncio.to_thread(_live, folder, view)
+                stored_run = StoredRun(view, replace(live, former_s=former_s))
                 yield stored_run
                 if view.is_over and not await asyncio.to_thread(is_alive, folder):
                     return
@@ -122,6 +128,28 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             await clock.sleep(POLL_S)
     finally:
         reading.close()
+
+
+def _former_durations(folder: Path, runbook_id: str) -> Mapping[str, float]:
+    """Return how long each step took in the last of some earlier runs of a runbook in which it was done; blocks."""
+    durations: dict[str, float] = {}
+    try:
+        earlier = [other for other in run_folders(folder.parent.parent) if other.name < folder.name]
+    except HostError:
+        return durations
+    for other in earlier[-FORMER_RUNS:]:
+        try:
+            former = read_run(other)
+        except HostError:
+            # `vipconsole runs` says which run cannot be read; of this one only an estimate is missing.
+            continue
+        if former.header.runbook_id == runbook_id:
+            durations |= {
+                step.id: step.took_s
+                for step in former.steps
+                if step.state is StepState.DONE and step.has_begun
+            }
+    return durations
 
 
 def _summary(folder: Path) -> StoredRun | UnreadableRun:
