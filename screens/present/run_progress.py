@@ -198,7 +198,10 @@ def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) ->
     expected = ""
     if expected_s is not None:
         expected = f", {'LONGER than the' if is_late else 'about'} {stopwatch(expected_s)} expected"
-    text, tone = f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}", WARN if is_late and progress.outage is not None else PLAIN
+    text, tone = (
+        f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}",
+        WARN if is_late and progress.outage is not None else PLAIN,
+    )
     if progress.waiting is not None and measure is not None and measure.whole > 0:
         yield paragraph(text, tone)
         yield _measure_bar(progress.waiting, measure, now, width, glyphs)

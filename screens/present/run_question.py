@@ -36,7 +36,9 @@ def fact_paragraphs(facts: Iterable[Fact], width: int) -> tuple[Paragraph, ...]:
     """Return facts for a screen, each in `MOST_LINES` at most."""
     most = max(20, MOST_LINES * (width - LABEL) - 8)
     return tuple(
-        Paragraph(((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(typed_here(fact.text), most), fact.tone)), LABEL)
+        Paragraph(
+            ((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(typed_here(fact.text), most), fact.tone)), LABEL
+        )
         for fact in facts
     )
 
