@@ -50,7 +50,7 @@ def test_a_run_is_driven_from_its_screen_and_outlives_it(here: Site) -> None:
     with on_screen(here, "run", path) as shown:
         shown.until_shown("to begin the run: ")
         shown.send(b"start\r")
-        shown.until_shown("firm. Continue?")
+        shown.until_shown("begin firm")
         assert not (here.folder / "firm").exists()
         answer(shown, "really", (here.folder / "begun").exists)
         eventually((here.folder / "begun").exists)
@@ -65,9 +65,9 @@ def test_a_run_is_driven_from_its_screen_and_outlives_it(here: Site) -> None:
         assert shown.is_given_back
     (here.folder / "go").touch()
     with on_screen(here, "attach") as shown:
-        shown.until_shown("told. Have you done it?")
-        answer(shown, "done", lambda: b"(done)." in shown.got)
-        shown.until_shown("(done).")
+        shown.until_shown("you have done it: go on")
+        answer(shown, "done", lambda: b"every step is done" in shown.got)
+        shown.until_shown("every step is done")
         shown.send(b"q")
         assert shown.end() == 0
         assert shown.is_given_back
