@@ -119,6 +119,9 @@ def test_closing_the_terminal_ends_nothing_and_a_second_run_names_the_holder(her
         [
             "setsid",
             "-c",
+            # Under nohup the tests ignore it, and so would the viewer: it is to hear of its terminal's end.
+            "env",
+            "--default-signal=HUP",
             "unshare",
             "-m",
             "sh",
