@@ -113,6 +113,14 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalSettings:
+    """What a rehearsal on a private engine may take of this host."""
+
+    memory_mb: float = 1024
+    """Memory that its tasks must fit in: services with the most replicas get fewer where they do not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nixos:
     """Where the configuration of a NixOS host is; unused on other hosts."""
 
@@ -138,6 +146,7 @@ class Settings:
     quiet: QuiescenceSettings = field(default_factory=QuiescenceSettings)
     guard: Guard = field(default_factory=Guard)
     run: RunSettings = field(default_factory=RunSettings)
+    rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
     nixos: Nixos = field(default_factory=Nixos)
 
     def __post_init__(self) -> None:

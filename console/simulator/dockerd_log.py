@@ -175,20 +175,21 @@ class JournalFile:
             self._file = self._start_file()
             return
         self._count += 1
-        self._file.write(_entry(line))
+        self._file.write(journal_entry(line))
         self._file.flush()
 
     def _start_file(self) -> TextIO:
         sibling = self._path.with_suffix(".new")
         file = sibling.open("w", encoding="utf-8")
         self._count = len(self._log.lines)
-        file.writelines(_entry(line) for line in self._log.lines)
+        file.writelines(journal_entry(line) for line in self._log.lines)
         file.flush()
         sibling.replace(self._path)
         return file
 
 
-def _entry(line: LogLine) -> str:
+def journal_entry(line: LogLine) -> str:
+    """Return a line as `journalctl -o json` writes it."""
     microseconds = round((line.at - _EPOCH).total_seconds() * 1_000_000)
     fields = {
         "__CURSOR": f"s={_BOOT};i={line.number:x}",

@@ -285,6 +285,8 @@ class Node:
     """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""
     availability_before: str = ""
     """Its availability before a hand-over; nothing for every other node."""
+    labels: Mapping[str, str] = _raw()
+    """Its labels in the swarm, which constraints go by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,7 @@ def node(data: Mapping[str, Any]) -> Node:
         desired_role=clean(data["Spec"].get("Role") or ""),
         handover=clean(labels.get(HANDOVER_LABEL) or ""),
         availability_before=clean(labels.get(AVAILABILITY_LABEL) or ""),
+        labels=labels,
     )
 
 

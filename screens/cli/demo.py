@@ -48,6 +48,8 @@ def _refuse_misuse(arguments: Namespace) -> None:
     """Raise UsageError for options that are for the demo only, and for those that are not for it: it has its own places."""
     if not arguments.demo:
         raise UsageError("--fresh and --fail-at are for the demo only.", "Add --demo.")
+    if arguments.command == "rehearse":
+        raise UsageError("The demo cannot be rehearsed.", "`vipconsole run --demo` is a rehearsal itself.")
     if arguments.host:
         raise UsageError("--demo and --host cannot be combined.", "The demo has its own simulated engine.")
     if getattr(arguments, "state_dir", None) is not None and arguments.command not in THROWAWAY:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "reclaim": "reclaim:run",
     "guard": "guard:run",
     "run": "run:run",
+    "rehearse": "rehearse:run",
     "attach": "runs:attach_command",
     "resume": "run:resume_command",
     "decide": "decide:run",

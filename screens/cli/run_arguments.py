@@ -60,6 +60,7 @@ class Parser(argparse.ArgumentParser):
 def add_run_commands(commands: Any, common: ParserFactory, state: ParserFactory) -> None:
     """Add the commands that start, show and steer runs. A started run stores its own engine."""
     _add_run(commands, common)
+    _add_rehearse(commands, common)
     _add_view_commands(commands, state)
     _add_decision_commands(commands, state)
 
@@ -86,7 +87,17 @@ def _add_run(commands: Any, common: ParserFactory) -> None:
     whole.add_argument(
         "--json", action="store_true", help="with --check: the whole plan as one JSON document"
     )
+    _add_variables(run)
     run.add_argument(
+        "--fail-at",
+        metavar="STEP[=REASON]",
+        help="with --demo: let build, network-remove, recreate, engine-hangs, runner-killed or switch go wrong",
+    )
+    _add_headless(run)
+
+
+def _add_variables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--set",
         dest="variables",
         action="append",
@@ -94,12 +105,29 @@ def _add_run(commands: Any, common: ParserFactory) -> None:
         metavar="NAME=VALUE",
         help="set a variable of the runbook; repeatable",
     )
-    run.add_argument(
-        "--fail-at",
-        metavar="STEP[=REASON]",
-        help="with --demo: let build, network-remove, recreate, engine-hangs, runner-killed or switch go wrong",
+
+
+def _add_rehearse(commands: Any, common: ParserFactory) -> None:
+    rehearse = commands.add_parser(
+        "rehearse",
+        parents=[common()],
+        help="run a runbook on a private engine with the shape of this swarm; foretells the downtime of each service",
+        description="Reads the shape of the swarm, builds it on a private dockerd of this host, and runs the runbook there. "
+        "The swarm itself is only read. Needs root.",
+        epilog="Exit codes: 0 the runbook goes through, 2 something would be refused or fails, 3 unknown, 64 wrong usage.",
     )
-    _add_headless(run)
+    rehearse.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="the runbook; default: this host's, then the shipped one",
+    )
+    _add_variables(rehearse)
+    rehearse.add_argument("--json", action="store_true", help="as one JSON document")
+    rehearse.add_argument(
+        "--save-shape", type=Path, metavar="FILE", help="write the shape that was read to this file, as JSON"
+    )
 
 
 def _add_headless(parser: argparse.ArgumentParser) -> None:

@@ -131,6 +131,7 @@ def _lives(pid: int) -> bool:
         (("run", "--demo", "--fail-at", "bild"), "did you mean build?"),
         (("run", "--demo", "--fail-at", "switch=unit"), "did you mean units?"),
         (("runs", "--demo", "--state-dir", "/x"), "cannot be combined"),
+        (("rehearse", "--demo"), "cannot be rehearsed"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_made(arguments: tuple[str, ...], said: str) -> None:

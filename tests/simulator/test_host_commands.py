@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 def root(tmp_path: Path) -> Path:
     """Return the folder of a demo host without an engine."""
     folder = tmp_path / "demo"
-    make_tree(folder, shipped_runbook().read_text())
+    make_tree(folder, shorter(shipped_runbook().read_text()))
     return folder
 
 

@@ -1,17 +1,24 @@
-"""Calls to the demo's engine: whether it answers, and that its dockerd restarts."""
+"""Calls to the engine of a host in a folder: whether it answers, and that its dockerd restarts."""
 
 import http.client
 import json
+import os
+import signal
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
 SOCKET = "run/docker.sock"
+JOURNAL = "var/log/journal.json"
+DOCKERD_PID = "run/dockerd.pid"
+"""There where the engine is a real dockerd, which whoever started it starts again when it ends."""
 JOURNAL_SOCKET = "run/systemd/journal/socket"
 DOWN_S = 2.0
 """How long dockerd is away when it is restarted."""
 _TIMEOUT_S = 10.0
+_RESTARTED_WITHIN_S = 90.0
+"""A real dockerd stops its containers first."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -37,13 +44,26 @@ def answers(root: Path) -> bool:
 
 
 def restart_engine(root: Path) -> None:
-    """Restart the dockerd of a demo host, and return when it is up again. Raises OSError, HTTPException."""
+    """Restart the dockerd of a host, and return when it is up again. Raises OSError, HTTPException."""
+    if (root / DOCKERD_PID).exists():
+        _restart_dockerd(root)
+        return
     _ask(root, "POST", "/_simulator/restart", {})
     _ask(root, "POST", "/_simulator/down", {"seconds": DOWN_S})
     end_s = time.monotonic() + DOWN_S + _TIMEOUT_S
     # It is still there for an instant.
     time.sleep(DOWN_S / 2)
     while not answers(root) and time.monotonic() < end_s:
+        time.sleep(0.1)
+
+
+def _restart_dockerd(root: Path) -> None:
+    before = (root / DOCKERD_PID).read_text("ascii")
+    os.kill(int(before), signal.SIGTERM)
+    end_s = time.monotonic() + _RESTARTED_WITHIN_S
+    while (root / DOCKERD_PID).read_text("ascii") in ("", before) or not answers(root):
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"dockerd is not back within {_RESTARTED_WITHIN_S:g} s")
         time.sleep(0.1)
 
 

@@ -13,7 +13,7 @@ from console.errors import SimulatorError
 from console.host.root import VARIABLE, choose_root
 from console.simulator.host.control import JOURNAL_SOCKET
 from console.simulator.host.processes import end_engine, end_units, engine_lives
-from console.simulator.host.tree import COMPLETE, make_tree
+from console.simulator.host.tree import COMPLETE, make_tree, shorter
 from console.text import clean
 
 MOST_PATH_BYTES = 107
@@ -86,7 +86,7 @@ def _make(folder: Path) -> None:
 
     before = os.umask(0o077)
     try:
-        make_tree(folder, shipped_runbook().read_text("utf-8"))
+        make_tree(folder, shorter(shipped_runbook().read_text("utf-8")))
     except OSError as error:
         raise SimulatorError(f"The demo's host cannot be made in {where}: {error}.", hint) from error
     finally:

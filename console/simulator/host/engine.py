@@ -17,7 +17,7 @@ from console.clock import SystemClock
 from console.simulator.dockerd_log import JournalFile
 from console.simulator.engine import SimulatedEngine
 from console.simulator.filters import Refusal
-from console.simulator.host.control import JOURNAL_SOCKET, SOCKET
+from console.simulator.host.control import JOURNAL, JOURNAL_SOCKET, SOCKET
 from console.simulator.host.faults import take_fault
 from console.simulator.host.processes import ENGINE_PID, end_units
 from console.simulator.networks import Networks
@@ -25,7 +25,6 @@ from console.simulator.objects import SimEvent
 from console.simulator.scenarios import PROXY, build
 from console.simulator.server import EngineServer, serve
 
-JOURNAL = "var/log/journal.json"
 CHANGES = "var/log/vipconsole.log"
 IDLE_S = 4 * 3600.0
 LOOK_EVERY_S = 0.5

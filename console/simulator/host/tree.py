@@ -75,20 +75,20 @@ SHORTER = (
 _PROCESS = "1 (systemd) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0"
 
 
-def make_tree(root: Path, runbook: str) -> None:
+def make_tree(root: Path, runbook: str, host_name: str = HOST_NAME, swarm_nix: str = SWARM_NIX) -> None:
     """Make the folder of a host with everything in it, with this runbook as its own. The root is chosen already."""
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
     (root / "var/run").symlink_to("../run")
     files = {
         "etc/NIXOS": "",
-        "etc/hostname": f"{HOST_NAME}\n",
+        "etc/hostname": f"{host_name}\n",
         "etc/machine-id": f"{uuid.uuid4().hex}\n",
         "etc/nixos/flake.nix": FLAKE_NIX,
         "etc/nixos/daemon.json": "{}",
-        "etc/nixos/nix/modules/swarm.nix": SWARM_NIX,
+        "etc/nixos/nix/modules/swarm.nix": swarm_nix,
         "etc/vipconsole/config.toml": CONFIG,
-        "etc/vipconsole/runbook.yaml": shorter(runbook),
+        "etc/vipconsole/runbook.yaml": runbook,
         "proc/stat": "cpu 0 0 0 0\nbtime 1780000000\n",
         "proc/1/cmdline": "/sbin/init\0",
         "proc/1/stat": f"{_PROCESS}\n",

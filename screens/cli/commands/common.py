@@ -81,6 +81,12 @@ def connect(host: str, settings: Settings) -> Iterator[EngineConnection]:
         connection.close()
 
 
+def require_plain_file(path: Path) -> None:
+    """Raise UsageError for what must not be replaced by a file: root may name links and devices that others own."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is not a plain file.", "Name a new file, or one to replace.")
+
+
 def is_simulated(arguments: Namespace) -> bool:
     """Return whether the swarm is the demo's: its host's, or one that is gone afterwards."""
     return arguments.demo or has_own_root()

@@ -1,0 +1,58 @@
+"""What a rehearsal foretells, as text and as JSON. Does not load Rich."""
+
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+
+from console.durations import stamp
+from console.rehearsal.forecast import Forecast, to_json
+from console.text import clean, duration, plural
+
+WIDTH = 100
+NOT_BACK = "did not come back"
+
+
+def forecast_json(forecast: Forecast) -> str:
+    """Return it as one ASCII document."""
+    return json.dumps(to_json(forecast), indent=1) + "\n"
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Yield the expected outage of each service beside what the plan says, what would be refused, and the limits."""
+    yield f"Rehearsal of {forecast.runbook_id}, {stamp(forecast.at)}: {forecast.outcome.upper()}"
+    yield ""
+    if forecast.services:
+        yield from _table(forecast)
+    else:
+        yield "No service was taken down."
+    yield ""
+    if forecast.refusals:
+        yield "REFUSED"
+        for refusal in forecast.refusals:
+            where = "in the rehearsal" if refusal.in_rehearsal else "in the swarm as it is now"
+            yield from _item(f"{refusal.step} ({where}): {refusal.sentence}")
+    else:
+        yield "Nothing was refused."
+    yield ""
+    yield "LIMITS of this rehearsal"
+    for limit in forecast.limits:
+        yield from _item(limit)
+
+
+def _table(forecast: Forecast) -> Iterator[str]:
+    planned = {downtime.service: downtime.seconds for downtime in forecast.planned}
+    width = max(len(service.name) for service in forecast.services)
+    yield f"{'SERVICE':<{width}}  EXPECTED DOWN  PLAN SAYS"
+    for service in forecast.services:
+        expected = NOT_BACK if service.seconds is None else f"{service.seconds:.1f} s"
+        plan = f"{planned[service.name]:.1f} s" if service.name in planned else "-"
+        yield f"{clean(service.name):<{width}}  {expected:>13}  {plan:>9}"
+    at_least = "" if forecast.is_exact else "at least "
+    yield (
+        f"Expect {at_least}{duration(forecast.whole_s)} in all with at least one of "
+        f"{plural(len(forecast.services), 'service')} down."
+    )
+
+
+def _item(text: str) -> list[str]:
+    return wrap(clean(text, 1000), WIDTH, initial_indent="- ", subsequent_indent="  ")
