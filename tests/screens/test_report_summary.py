@@ -3,12 +3,15 @@
 import json
 from dataclasses import replace
 
-from console.runbook.language.values import Answer, Call, CheckResult
+from console.rehearsal.forecast import ServiceForecast
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, ExpectedDowntime
 from console.runbook.run import events
 from console.runbook.run.view import StoredRun
 from screens.output.run_report.document import as_json
 from screens.output.run_report.lines import LABEL_WIDTH, MOST_LINES, WIDTH, span_text, summary_lines
 from screens.output.run_report.markdown import as_markdown
+from screens.output.run_report.page import as_html
+from tests.rehearsal.test_forecast import FORECAST
 from tests.support.paper_window import (
     NEW,
     PaperWindow,
@@ -19,6 +22,9 @@ from tests.support.paper_window import (
 )
 from tests.support.runs import START
 
+PLAN = ActionPlan(
+    "Recreate proxy.", downtimes=(ExpectedDowntime("shop_web", 12.0), ExpectedDowntime("api", 11.0))
+)
 RUN = "20260612-020000-proxy-16"
 
 
@@ -53,6 +59,40 @@ def test_a_finished_run_tells_what_matters_first() -> None:
     ]
 
 
+def test_what_a_rehearsal_foretold_stands_beside_what_was_measured() -> None:
+    run = finished_run()
+    forecast = replace(
+        FORECAST, services=(ServiceForecast("shop_web", 15.0), ServiceForecast("api", None)), whole_s=15.0
+    )
+    text = " ".join(" ".join(summary_lines(run, forecast)).split())
+    assert "Foretold 15 s (rehearsal of 2026-06-12 02:00 UTC); measured 20 % more" in text
+    downtime = json.loads(as_json(run, forecast))["downtime"]
+    assert (downtime["foretold_by"], downtime["foretold_whole_s"]) == ("rehearsal", 15.0)
+    foretold = {row["name"]: row["foretold_s"] for row in downtime["services"]}
+    assert (foretold["shop_web"], foretold["api"]) == (15.0, None)
+    lines = as_markdown(run, forecast).splitlines()
+    assert "| shop_web | 18.0 s | 15.0 s |" in [line.replace("\\", "") for line in lines]
+    assert "18.0 s (foretold 15.0 s)" in as_html(run, forecast)
+
+
+def test_without_a_rehearsal_the_plan_foretold() -> None:
+    window = PaperWindow()
+    window.up_to_outage()
+    down = {"api": (201.0, 211.0), "shop_web": (202.0, 214.0)}
+    window.write(520, events.Succeeded("recreate", 1, recreate_outputs(NEW, down, 6), 320))
+    steps = tuple(
+        replace(step, preparation=replace(step.preparation, plan=PLAN))
+        if step.id == "recreate" and step.preparation is not None
+        else step
+        for step in window.stored.view.steps
+    )
+    run = replace(window.stored, view=replace(window.stored.view, steps=steps))
+    assert "Foretold 12 s (plan); measured 8 % more" in text_of(run)
+    downtime = json.loads(as_json(run))["downtime"]
+    assert downtime["foretold_by"] == "plan"
+    assert [row["foretold_s"] for row in downtime["services"]] == [12.0, 11.0]
+
+
 def test_an_undone_run_counts_both_ways_and_the_time_between_for_what_did_not_come_back() -> None:
     text = text_of(undone_run())
     # shop_web went down at 201 s, and was seen up again at the end of the undo, at 580 s.
@@ -84,7 +124,7 @@ def test_a_service_that_was_not_seen_up_again_is_named_and_the_sum_is_a_lower_bo
     assert "Downtime at least 10 s in all, 1 service, 10 s summed" in text
     assert "NOT SEEN UP AGAIN: shop_web (since" in text
     data = json.loads(as_json(window.stored))["downtime"]
-    assert data["services"] == [{"name": "api", "down_s": 10.0}]
+    assert data["services"] == [{"name": "api", "down_s": 10.0, "foretold_s": None}]
     assert data["still_down"] == ["shop_web"]
 
 

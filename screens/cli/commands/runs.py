@@ -18,6 +18,7 @@ from console.host.root import has_own_root
 from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
+from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes
 from console.runbook.run.view import StoredRun
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.folders import folder_of
@@ -25,7 +26,7 @@ from console.runbook.store.viewer import UnreadableRun, newest, read_stored_run,
 from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
 from console.text import clean
-from screens.cli.commands.common import connect, result_of
+from screens.cli.commands.common import connect, require_plain_file, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
@@ -43,26 +44,38 @@ def report_command(arguments: Namespace) -> int:
     from screens.output.run_report.lines import summary_lines
     from screens.output.run_report.markdown import as_markdown
 
-    stored_run = read_stored_run(select_run_folder(arguments))
+    folder = select_run_folder(arguments)
+    stored_run = read_stored_run(folder)
+    forecast = _forecast_of(stored_run, folder)
     if arguments.html is not None:
-        _write_page(stored_run, arguments.html)
+        _write_page(stored_run, arguments.html, forecast)
     elif arguments.form == "json":
-        sys.stdout.write(as_json(stored_run))
+        sys.stdout.write(as_json(stored_run, forecast))
     elif arguments.form == "full":
-        sys.stdout.write(as_markdown(stored_run))
+        sys.stdout.write(as_markdown(stored_run, forecast))
     else:
-        say(summary_lines(stored_run))
+        say(summary_lines(stored_run, forecast))
     return stored_run.exit_code
 
 
-def _write_page(stored_run: StoredRun, path: Path) -> None:
+def _forecast_of(stored_run: StoredRun, folder: Path) -> Forecast | None:
+    """Return what a rehearsal foretold of a run: the newest one before it that had the same plan, if there was one."""
+    view = stored_run.view
+    planned = planned_downtimes(
+        None if step.preparation is None else step.preparation.plan for step in view.steps
+    )
+    if not planned:
+        return None
+    header, state = view.header, folder.absolute().parents[1]
+    return newest_about(state, view.began_at, header.runbook_id, header.cluster_id, planned)
+
+
+def _write_page(stored_run: StoredRun, path: Path, forecast: Forecast | None) -> None:
     from screens.output.run_report.page import as_html
 
-    # Root may name what others own: a link or a device is not replaced by a file.
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UsageError(f"{path} is not a plain file.", "Name a new file, or one to replace.")
+    require_plain_file(path)
     # Names of services and hosts are not for everybody on this host.
-    write_atomically(path, as_html(stored_run), 0o600)
+    write_atomically(path, as_html(stored_run, forecast), 0o600)
     progress(f"report of {stored_run.view.header.run_id} written to {path}")
 
 

@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from console.rehearsal.forecast import Forecast
 from console.runbook.language.values import ActionPlan, CheckResult
 from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.view import ActSpan, Live, StepView, StoredRun, waits_of
+from screens.output.run_report.expectation import Expectation, expectation_of
 
 SCHEMA = "vipconsole.run/1"
 SECRET = frozenset(
@@ -19,9 +21,9 @@ SECRET = frozenset(
 HIDDEN = "(not shown)"
 
 
-def as_json(stored_run: StoredRun) -> str:
-    """Return the report as one ASCII document."""
-    return json.dumps(document(stored_run), indent=1) + "\n"
+def as_json(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
+    """Return the report as one ASCII document; `forecast` is of the rehearsal that was about this run, if any."""
+    return json.dumps(document(stored_run, forecast), indent=1) + "\n"
 
 
 def without_secrets(value: Any) -> Any:
@@ -36,7 +38,7 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def document(stored_run: StoredRun) -> dict[str, Any]:
+def document(stored_run: StoredRun, forecast: Forecast | None = None) -> dict[str, Any]:
     """Return the whole report as plain data, without secrets."""
     view, header = stored_run.view, stored_run.view.header
     return {
@@ -64,7 +66,7 @@ def document(stored_run: StoredRun) -> dict[str, Any]:
         "abandoned": view.abandonment or None,
         "notes": list(view.notes),
         "left_behind": [step.id for step in view.left_behind],
-        "downtime": _downtime(downtime_of(view.steps)),
+        "downtime": _downtime(downtime_of(view.steps), expectation_of(view, forecast)),
         "steps": [_step(step, stored_run.live) for step in view.steps],
     }
 
@@ -139,10 +141,16 @@ def _act(span: ActSpan) -> dict[str, Any]:
     }
 
 
-def _downtime(downtime: Downtime) -> dict[str, Any]:
+def _downtime(downtime: Downtime, expectation: Expectation | None) -> dict[str, Any]:
+    by_service = {} if expectation is None else expectation.by_service
     return {
         "whole_s": round(downtime.whole_s, 1),
-        "services": [{"name": name, "down_s": round(took_s, 1)} for name, took_s in downtime.by_service],
+        "foretold_by": None if expectation is None else expectation.source,
+        "foretold_whole_s": None if expectation is None else expectation.whole_s,
+        "services": [
+            {"name": name, "down_s": round(took_s, 1), "foretold_s": by_service.get(name)}
+            for name, took_s in downtime.by_service
+        ],
         "still_down": [interval.name for interval in downtime.still_down],
         "unmeasured": [span.name for span in downtime.unmeasured_spans],
     }

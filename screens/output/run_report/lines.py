@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from console.durations import TimeFormat, clock_time, moment, stamp
+from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Downtime, OutageSpan
 from console.runbook.run.view import StoredRun
 from console.text import clean, duration, listed, plural
+from screens.output.run_report.expectation import expectation_text
 from screens.output.run_report.summary import RunSummary, summary_of
 
 WIDTH = 79
@@ -28,9 +30,9 @@ class SummaryField:
     """So many lines each text may take on a terminal; what is longer is cut there."""
 
 
-def summary_lines(stored_run: StoredRun) -> Iterator[str]:
+def summary_lines(stored_run: StoredRun, forecast: Forecast | None = None) -> Iterator[str]:
     """Yield the summary in lines: what matters in the first `MOST_LINES`, then the commands that come next."""
-    summary = summary_of(stored_run)
+    summary = summary_of(stored_run, forecast)
     title = clean(f"{summary.title} ({summary.run_id})", 1000)
     yield title if len(title) <= WIDTH else f"{title[: WIDTH - 4]} ..."
     rows = [
@@ -75,6 +77,8 @@ def summary_fields(summary: RunSummary) -> Iterator[SummaryField]:
     until = "" if summary.is_over else " so far"
     yield SummaryField("Time", (f"{stamp(summary.began_at)}, {took}{until}",))
     yield SummaryField("Downtime", tuple(downtime_texts(summary.downtime)), 2)
+    if summary.expectation is not None and summary.downtime.by_service:
+        yield SummaryField("Foretold", (expectation_text(summary.expectation, summary.downtime),))
     for comparison in summary.comparisons[:1]:
         yield SummaryField("Network", (f"{comparison.network}: {comparison.subnets}",))
         yield SummaryField("Services up", (comparison.services,))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from console.durations import stamp
+from console.rehearsal.forecast import Forecast
 from console.runbook.run.view import StoredRun
 from console.text import duration
 from screens.output.run_report.document import document
@@ -13,17 +14,17 @@ from screens.output.run_report.lines import summary_fields
 from screens.output.run_report.summary import summary_of
 
 
-def as_markdown(stored_run: StoredRun) -> str:
-    """Return the report as Markdown."""
-    return "\n".join(_markdown(stored_run)) + "\n"
+def as_markdown(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
+    """Return the report as Markdown; `forecast` is of the rehearsal that was about this run, if any."""
+    return "\n".join(_markdown(stored_run, forecast)) + "\n"
 
 
-def _markdown(stored_run: StoredRun) -> Iterator[str]:
-    report = document(stored_run)
+def _markdown(stored_run: StoredRun, forecast: Forecast | None) -> Iterator[str]:
+    report = document(stored_run, forecast)
     where = report["where"]
     yield f"# {_text(report['title'])}"
     yield ""
-    for field in summary_fields(summary_of(stored_run)):
+    for field in summary_fields(summary_of(stored_run, forecast)):
         yield from (f"- **{field.label}:** {_text(text)}" for text in field.texts)
     yield ""
     yield f"- run: {_code(report['run'])}, {report['state']} (exit code {report['exit_code']})"
@@ -38,11 +39,24 @@ def _markdown(stored_run: StoredRun) -> Iterator[str]:
     for note in (report["stopped"], report["abandoned"], *report["notes"]):
         if note:
             yield f"- {_text(note)}"
+    yield from _downtime(report["downtime"])
     for number, step in enumerate(report["steps"], 1):
         yield ""
         yield f"## {number}. {_text(step['id'])}: {_text(step['title'])}"
         yield ""
         yield from _step_markdown(step)
+
+
+def _downtime(downtime: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table of how long each service was down, beside what was foretold."""
+    if not downtime["services"]:
+        return
+    yield ""
+    yield f"| service | down | foretold by the {downtime['foretold_by'] or 'plan'} |"
+    yield "| --- | --- | --- |"
+    for row in downtime["services"]:
+        foretold = "unknown" if row["foretold_s"] is None else f"{row['foretold_s']:.1f} s"
+        yield f"| {_text(row['name'])} | {row['down_s']:.1f} s | {foretold} |"
 
 
 def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:

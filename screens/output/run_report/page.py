@@ -8,7 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 from console.durations import TimeFormat, clock_time, stamp
-from console.runbook.run.downtime import Downtime, Interval, OutageSpan
+from console.rehearsal.forecast import Forecast
+from console.runbook.run.downtime import Interval, OutageSpan
 from console.runbook.run.view import StepView, StoredRun
 from console.text import clean, duration
 from screens.output.run_report.document import document
@@ -20,15 +21,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 LONGEST_TEXT = 100_000
 
 
-def as_html(stored_run: StoredRun) -> str:
-    """Return the report as one page."""
-    summary = summary_of(stored_run)
+def as_html(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
+    """Return the report as one page; `forecast` is of the rehearsal that was about this run, if any."""
+    summary = summary_of(stored_run, forecast)
     style = files("screens.output.run_report").joinpath("page.css").read_text("utf-8")
     body = (
         *_summary(summary),
         *_steps(stored_run, summary),
-        *_downtime(summary.downtime),
-        *_evidence(document(stored_run)),
+        *_downtime(summary),
+        *_evidence(document(stored_run, forecast)),
     )
     return "\n".join(
         (
@@ -96,16 +97,19 @@ def _step_bars(step: StepView, scale: "_Scale") -> Iterator[str]:
         yield scale.bar(kind, span.began_at, span.ended_at or scale.ended_at, word)
 
 
-def _downtime(downtime: Downtime) -> Iterator[str]:
+def _downtime(summary: RunSummary) -> Iterator[str]:
+    downtime = summary.downtime
+    expected = {} if summary.expectation is None else summary.expectation.by_service
     yield "<h2>Downtime of each service</h2>"
     if not downtime.spans:
         yield "<p>No step took services down.</p>"
     for span in downtime.spans:
         yield f"<h3>{_text(span.name)}</h3>"
-        yield from _outage(span)
+        # An undo was not foretold.
+        yield from _outage(span, {} if span.span.is_undo else expected)
 
 
-def _outage(outage: OutageSpan) -> Iterator[str]:
+def _outage(outage: OutageSpan, expected: Mapping[str, float]) -> Iterator[str]:
     intervals = outage.intervals
     if not outage.is_measured:
         yield "<p>Not measured: how long each service was down is unknown.</p>"
@@ -119,6 +123,7 @@ def _outage(outage: OutageSpan) -> Iterator[str]:
     for interval in sorted(intervals, key=_worst_first):
         ended_at = interval.ended_at or scale.ended_at
         took = "not seen up again" if interval.ended_at is None else f"{interval.took_s:.1f} s"
+        took += f" (foretold {expected[interval.name]:.1f} s)" if interval.name in expected else ""
         yield f"<span>{_text(interval.name)}</span>"
         yield f'<div class="track">{scale.bar("down", interval.began_at, ended_at, "down")}</div>'
         yield f'<span class="took">{took}</span>'

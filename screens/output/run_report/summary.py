@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.rehearsal.forecast import Forecast
 from console.runbook.language.values import Answer
 from console.runbook.run.comparison import Comparison, comparisons
 from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.events import QuestionKind
 from console.runbook.run.view import Decision, RunState, RunView, StepState, StepView, StoredRun
+from screens.output.run_report.expectation import Expectation, expectation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class RunSummary:
     last_at: datetime
     is_over: bool
     downtime: Downtime
+    expectation: Expectation | None
+    """How long services were expected to be down; None where nothing foretold it."""
     comparisons: tuple[Comparison, ...]
     decisions: tuple[tuple[str, Decision], ...]
     """By step, in the order in which they were made."""
@@ -45,8 +49,8 @@ class RunSummary:
     next_command: str
 
 
-def summary_of(stored_run: StoredRun) -> RunSummary:
-    """Return the facts of a run."""
+def summary_of(stored_run: StoredRun, forecast: Forecast | None = None) -> RunSummary:
+    """Return the facts of a run; `forecast` is of the rehearsal that was about it, if any."""
     view = stored_run.view
     decisions = [(step.id, decision) for step in view.steps for decision in step.decisions]
     return RunSummary(
@@ -60,6 +64,7 @@ def summary_of(stored_run: StoredRun) -> RunSummary:
         last_at=view.at or view.began_at,
         is_over=view.is_over,
         downtime=downtime_of(view.steps),
+        expectation=expectation_of(view, forecast),
         comparisons=comparisons(view.steps),
         decisions=tuple(sorted(decisions, key=lambda item: item[1].at)),
         skipped_steps=_skipped_steps(view),
