@@ -159,6 +159,7 @@ MADE_FOR_PROGRAMS = {
     "console/simulator/wire_networks.py",
     "console/simulator/dockerd_log.py",
     "console/runbook/store/folders.py",  # names of runs and files, in UTC
+    "console/rehearsal/forecast.py",  # names of files, in UTC
     "screens/tui/environment.py",  # names of files, in UTC
     "console/host/reader.py",  # reads what `who` writes
 }

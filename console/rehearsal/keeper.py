@@ -1,7 +1,7 @@
 """`python -m console.rehearsal.keeper FOLDER HOSTNAME MEMORY`: holds a rehearsal's engine while its input stays open.
 
 The input ends when whoever started this ends, by whatever death; then everything of the rehearsal is ended and removed.
-Dies this process too, the engine's first process still sees the end of the input, and all others end with that one.
+If this process dies too, the first process of the engine still sees the end of the input, and all others end with that one.
 """
 
 import os

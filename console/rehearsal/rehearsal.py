@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from console.clock import Clock
 from console.errors import HostError, NotAllowed
 from console.host.root import search_path
+from console.nixos.file import PLACES
 from console.nixos.source import NixSource
 from console.operations.network_recreation.plan import read_inputs
 from console.rehearsal.building import build
@@ -184,7 +185,7 @@ def _make_host(folder: Path, request: RehearsalRequest) -> Path:
     finally:
         os.umask(before)
     (host / JOURNAL).touch()
-    if not Path("/etc/NIXOS").exists():
+    if not PLACES.marker.exists():
         (host / "etc/NIXOS").unlink()
     return host
 

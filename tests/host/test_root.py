@@ -30,8 +30,8 @@ print(json.dumps([str(each).removeprefix("unix://") for each in (
     state_folder(), resolve_host(), process.PATH,
 )]))
 """
-REAL = re.compile(r'Path\(f?"/(?!proc/(self|locks|\{))')
-"""A path of this machine; what the kernel says of real processes has no other root."""
+REAL = re.compile(r'Path\(f?"/(?!proc/(self|locks|meminfo|\{)|proc"|sys/fs/cgroup)')
+"""A path of this machine; what the kernel says of real processes, and how it limits them, has no other root."""
 
 
 def places(**environment: str) -> list[str]:

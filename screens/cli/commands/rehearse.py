@@ -100,7 +100,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _limits(variables: Mapping[str, Json], result: RehearsalResult) -> Iterator[str]:
-    """Yield what of the runbook was not result, each a sentence."""
+    """Yield in what the rehearsal differs from the run that it foretells, each a sentence."""
     programs = [step.id for step in result.run.view.steps if step.skipped_because == NOT_RUN]
     if programs:
         yield f"Programs of this host were not run: {listed(programs)}."
