@@ -54,7 +54,7 @@ def own_environment() -> dict[str, str]:
 def private_engine(folder: Path, hostname: str, memory_bytes: int, lock: int) -> Iterator[PrivateEngine]:
     """Give an engine without a swarm, and remove it with its folder in the end, also when this process is killed.
 
-    Whoever removes it holds the lock until that is done. Raises HostError.
+    The process that removes it holds the lock until that is done. Raises HostError.
     """
     with (folder / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(  # noqa: S603 - this program itself

@@ -1,6 +1,6 @@
 """`python -m console.rehearsal.keeper FOLDER HOSTNAME MEMORY`: holds a rehearsal's engine while its input stays open.
 
-The input ends when whoever started this ends, by whatever death; then everything of the rehearsal is ended and removed.
+The input ends when the process that started this ends, by whatever death; then everything of the rehearsal is ended and removed.
 If this process dies too, the first process of the engine still sees the end of the input, and all others end with that one.
 """
 
@@ -156,7 +156,7 @@ def main() -> int:
     folder, hostname, memory_bytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        # Whoever started this decides when it ends, by closing the pipe or by dying.
+        # The process that started this decides when it ends, by closing the pipe or by dying.
         signal.signal(number, signal.SIG_IGN)
     try:
         try:

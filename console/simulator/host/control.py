@@ -12,7 +12,7 @@ from typing import Any
 SOCKET = "run/docker.sock"
 JOURNAL = "var/log/journal.json"
 DOCKERD_PID = "run/dockerd.pid"
-"""There where the engine is a real dockerd, which whoever started it starts again when it ends."""
+"""There where the engine is a real dockerd, which is started again when it ends by what started it."""
 JOURNAL_SOCKET = "run/systemd/journal/socket"
 DOWN_S = 2.0
 """How long dockerd is away when it is restarted."""

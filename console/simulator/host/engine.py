@@ -64,7 +64,7 @@ async def _serve(root: Path, engine: SimulatedEngine, faults: "EngineFaults") ->
             with suppress(TimeoutError):
                 await asyncio.wait_for(ending.wait(), LOOK_EVERY_S)
             if await asyncio.to_thread(_inode, root) != own:
-                # At the same path there may be another host: nothing of it is touched.
+                # At the same path there may be another host: it stays as it is.
                 os._exit(0)
             now_s = SystemClock().monotonic()
             if service.calls != calls:
