@@ -35,6 +35,12 @@ def clean(value: str | bytes, limit: int = NAME_LIMIT) -> str:
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
+def last_line(text: str) -> str:
+    """Return the last line of a log that is not blank, cleaned: mostly why a program ended; "" where there is none."""
+    lines = text.strip().splitlines()
+    return clean(lines[-1], SENTENCE_LIMIT) if lines else ""
+
+
 def clean_error(value: str, limit: int = SENTENCE_LIMIT) -> str:
     """Return an error as `clean` does, but cut in the middle: Go writes the cause of an error last."""
     if len(value) > 3 * limit:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.text import clean, clean_error, duration, ending, listed, plural
+from console.text import clean, clean_error, duration, ending, last_line, listed, plural
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,8 @@ def test_an_error_that_is_too_long_is_cut_in_the_middle(error: str, limit: int) 
 def test_the_cause_of_a_very_long_error_is_kept() -> None:
     assert clean_error("a" * 100_000 + ": the cause").endswith("a: the cause")
     assert clean_error("the beginning: " + "a" * 100_000).startswith("the beginning: ")
+
+
+def test_the_last_line_of_a_log_is_cleaned_and_blank_ones_do_not_count() -> None:
+    assert last_line("first\nit \x1b broke\n\n") == "it \\x1b broke"
+    assert last_line(" \n") == ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from console.errors import HostError
 from console.host.process import CommandFailed, output_of
 from console.host.reader import BOOTED, Run, has_systemd, read_units
-from console.text import SENTENCE_LIMIT, clean
+from console.text import clean, last_line
 
 START_WITHIN_S = 30.0
 _UNIT_EXISTS = ("already exists", "was already loaded")
@@ -48,7 +48,7 @@ class UnitExists(HostError):
 async def start(program: DetachedProgram, booted: Path = BOOTED, run: Run = output_of) -> None:
     """Start a process, and return when it has been started.
 
-    Raises UnitTaken, and HostError with what went wrong in every other case.
+    Raises UnitExists, and HostError with what went wrong in every other case.
     """
     if has_systemd(booted):
         await _start_unit(program, run)
@@ -156,7 +156,6 @@ async def _start_session(program: DetachedProgram) -> None:
 
 def _tail(path: Path) -> str:
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        return last_line(path.read_text("utf-8", "replace")) or "it printed nothing"
     except OSError:
         return "its output cannot be read"
-    return clean(lines[-1], SENTENCE_LIMIT) if lines else "it printed nothing"

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from console.errors import HostError
+from console.simulator.host.processes import wait_until
 
 ROOT = Path("/sys/fs/cgroup")
 V1_CONTROLLERS = ("memory", "cpu")
@@ -16,7 +16,6 @@ V1_CONTROLLERS = ("memory", "cpu")
 CPU_SHARES, CPU_WEIGHT = "1024", "100"
 """The share of one service: with less of it than dockerd has, a busy host would foretell outages that are too long."""
 REMOVED_WITHIN_S = 10.0
-_POLL_S = 0.05
 
 ENTER = 'for file in $1; do echo $$ >"$file" || exit 125; done; shift; exec "$@"'
 """A shell enters the groups whose files it is given, then becomes the command."""
@@ -69,8 +68,10 @@ def command_in_group(folder: Path, command: tuple[str, ...], root: Path = ROOT) 
 
 def end_group(folder: Path, root: Path = ROOT) -> None:
     """Kill every process of the group, and remove the group. Raises HostError where something stays."""
-    name, end_s = group_name(folder), time.monotonic() + REMOVED_WITHIN_S
-    while groups := [group for group in (root / name, *root.glob(f"*/{name}")) if group.is_dir()]:
+    name = group_name(folder)
+
+    def is_removed() -> bool:
+        groups = [group for group in (root / name, *root.glob(f"*/{name}")) if group.is_dir()]
         for pid in {pid for group in groups for pid in _processes(group)}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -78,12 +79,13 @@ def end_group(folder: Path, root: Path = ROOT) -> None:
             for path in sorted(group.glob("**/"), reverse=True):
                 with suppress(OSError):
                     path.rmdir()
-        if time.monotonic() > end_s and any(group.is_dir() for group in groups):
-            raise HostError(
-                f"The control group {name} cannot be removed: a process in it does not end.",
-                "`systemd-cgls` shows it; the next rehearsal tries again.",
-            )
-        time.sleep(_POLL_S)
+        return not any(group.is_dir() for group in groups)
+
+    if not wait_until(is_removed, REMOVED_WITHIN_S):
+        raise HostError(
+            f"The control group {name} cannot be removed: a process in it does not end.",
+            "`systemd-cgls` shows it; the next rehearsal tries again.",
+        )
 
 
 def _processes(group: Path) -> Iterator[int]:

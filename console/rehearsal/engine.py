@@ -13,7 +13,7 @@ from console.host.root import VARIABLE, search_path
 from console.rehearsal.cgroups import command_in_group
 from console.rehearsal.folder import host_of
 from console.simulator.host.control import SOCKET
-from console.text import SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean, last_line
 
 REMOVED_WITHIN_S = 60.0
 
@@ -102,7 +102,7 @@ def private_engine(folder: Path, hostname: str, memory_bytes: int, lock: int) ->
 
 def _tail(path: Path) -> str:
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        text = path.read_text("utf-8", "replace")
     except OSError:
-        lines = []
-    return lines[-1] if lines else "The rehearsal's engine did not start."
+        text = ""
+    return last_line(text) or "The rehearsal's engine did not start."

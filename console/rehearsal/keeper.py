@@ -20,11 +20,14 @@ from console.rehearsal.cgroups import command_in_group, container_group, make_gr
 from console.rehearsal.folder import COVERED, host_of, remove
 from console.simulator.dockerd_log import LogLine, journal_entry
 from console.simulator.host.control import DOCKERD_PID, JOURNAL, SOCKET, answers
+from console.simulator.host.processes import wait_until
+from console.text import last_line
 
 ENGINE_LOG = "dockerd.log"
 STARTED_WITHIN_S = 60.0
+FORKED_WITHIN_S = 5.0
 AGAIN_AFTER_S = 0.2
-_POLL_S = 0.02
+"""A dockerd that ends at once whenever it starts must not take the whole processor."""
 _COVERED = ("/run", "/opt", "/etc/docker")
 """What dockerd and containerd write to outside of their own directories: inside, each is empty and ends with them."""
 
@@ -54,11 +57,10 @@ class Keeper:
         self._make_covered()
         self._init = self._make_namespaces(hostname)
         threading.Thread(target=self._run_dockerd, daemon=True).start()
-        end_s = time.monotonic() + STARTED_WITHIN_S
-        while not answers(host_of(self._folder)):
-            if self._is_over.is_set() or time.monotonic() > end_s:
-                raise HostError(f"The rehearsal's dockerd does not answer: {self._last_line()}")
-            time.sleep(_POLL_S)
+        host = host_of(self._folder)
+        wait_until(lambda: answers(host) or self._is_over.is_set(), STARTED_WITHIN_S)
+        if not answers(host):
+            raise HostError(f"The rehearsal's dockerd does not answer: {self._last_line()}")
         return self._init
 
     def _make_covered(self) -> None:
@@ -132,23 +134,27 @@ class Keeper:
 
     def _last_line(self) -> str:
         try:
-            lines = (self._folder / ENGINE_LOG).read_text("utf-8", "replace").splitlines()
+            text = (self._folder / ENGINE_LOG).read_text("utf-8", "replace")
         except OSError:
-            lines = []
-        return lines[-1] if lines else "it wrote nothing"
+            text = ""
+        return last_line(text) or "it wrote nothing"
 
 
 def only_child(parent: int) -> int:
     """Return the one child of a process, which may take an instant to be there. Raises HostError."""
-    end_s = time.monotonic() + 5
-    while time.monotonic() < end_s:
+    children: list[int] = []
+
+    def is_there() -> bool:
         for path in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 # The name, in brackets, may hold anything; the parent is the second word behind it (proc(5)).
                 if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
-                    return int(path.parent.name)
-        time.sleep(_POLL_S)
-    raise HostError(f"Process {parent} has no child.")
+                    children.append(int(path.parent.name))
+        return bool(children)
+
+    if not wait_until(is_there, FORKED_WITHIN_S):
+        raise HostError(f"Process {parent} has no child.")
+    return children[0]
 
 
 def main() -> int:

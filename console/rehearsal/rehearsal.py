@@ -33,7 +33,7 @@ from console.simulator.host.tree import SWARM_NIX, make_tree
 from console.swarm.client import EngineConnection
 from console.swarm.model import Endpoint
 from console.swarm.reader import SwarmReader
-from console.text import SENTENCE_LIMIT, clean, listed
+from console.text import clean, last_line, listed
 
 COMMANDS = ("dockerd", "ip", "mount", "find", "unshare", "nsenter", "sh", "sleep")
 """What a private engine needs, besides what dockerd finds by itself."""
@@ -252,6 +252,6 @@ def _run(
             process.kill()
             raise
     if run_folder is None or process.returncode:
-        reason = (engine.folder / "inside.log").read_text("utf-8", "replace").strip().splitlines()
-        raise HostError(clean(reason[-1] if reason else "The rehearsal's run ended at once.", SENTENCE_LIMIT))
+        reason = last_line((engine.folder / "inside.log").read_text("utf-8", "replace"))
+        raise HostError(reason or "The rehearsal's run ended at once.")
     return run_folder

@@ -326,6 +326,7 @@ def serve_in_thread(
     try:
         running, loop, ending = ready.result(_START_TIMEOUT_S)
     except BaseException:
+        # Even where a test is interrupted, no engine's thread is left behind; it is raised again.
         thread.join(_START_TIMEOUT_S)
         raise
     try:

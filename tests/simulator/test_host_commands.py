@@ -13,6 +13,7 @@ from console.runbook.language.file import read_runbook
 from console.runbook.language.source import shipped_runbook
 from console.simulator.host.demo_host import demo_folder
 from console.simulator.host.faults import arm_fault, disarm_faults, parse_fault, take_fault
+from console.simulator.host.processes import wait_until
 from console.simulator.host.tree import SHORTER, make_tree, shorter
 
 pytestmark = pytest.mark.process
@@ -166,3 +167,16 @@ def test_a_fault_is_named_exactly_and_happens_once(tmp_path: Path) -> None:
 def test_where_the_host_is() -> None:
     assert demo_folder({"HOME": "/home/a"}) == Path("/home/a/.local/state/vipconsole/demo")
     assert demo_folder({"HOME": "/home/a", "XDG_STATE_HOME": "/s"}) == Path("/s/vipconsole/demo")
+
+
+def test_a_unit_that_ends_and_is_collected_at_once_has_been_started(root: Path) -> None:
+    # Each may be gone before it is seen; the command waits for none of them.
+    for number in range(5):
+        run_command(root, "systemd-run", f"--unit=short-{number}", "--collect", "--", "/bin/true")
+
+
+def test_blocking_waits_check_once_at_least_and_end_with_their_time() -> None:
+    answers = iter((False, False, True))
+    assert wait_until(lambda: next(answers), 100)
+    assert wait_until(lambda: True, 0)
+    assert not wait_until(lambda: False, 0)

@@ -149,7 +149,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A full disk has rolled it back already.
+        # Whatever it was, a cancellation too, nobody else can append until this is undone; it is raised again. A full
+        # disk has rolled it back already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

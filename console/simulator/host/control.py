@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from console.simulator.host.processes import wait_until
+
 SOCKET = "run/docker.sock"
 JOURNAL = "var/log/journal.json"
 DOCKERD_PID = "run/dockerd.pid"
@@ -50,21 +52,20 @@ def restart_engine(root: Path) -> None:
         return
     _ask(root, "POST", "/_simulator/restart", {})
     _ask(root, "POST", "/_simulator/down", {"seconds": DOWN_S})
-    end_s = time.monotonic() + DOWN_S + _TIMEOUT_S
-    # It is still there for an instant.
+    # It still answers for an instant, and that is not the answer of the new one.
     time.sleep(DOWN_S / 2)
-    while not answers(root) and time.monotonic() < end_s:
-        time.sleep(0.1)
+    wait_until(lambda: answers(root), DOWN_S + _TIMEOUT_S)
 
 
 def _restart_dockerd(root: Path) -> None:
     before = (root / DOCKERD_PID).read_text("ascii")
     os.kill(int(before), signal.SIGTERM)
-    end_s = time.monotonic() + _RESTARTED_WITHIN_S
-    while (root / DOCKERD_PID).read_text("ascii") in ("", before) or not answers(root):
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"dockerd is not back within {_RESTARTED_WITHIN_S:g} s")
-        time.sleep(0.1)
+
+    def is_back() -> bool:
+        return (root / DOCKERD_PID).read_text("ascii") not in ("", before) and answers(root)
+
+    if not wait_until(is_back, _RESTARTED_WITHIN_S):
+        raise TimeoutError(f"dockerd is not back within {_RESTARTED_WITHIN_S:g} s")
 
 
 def _ask(root: Path, method: str, path: str, body: Any = None) -> int:

@@ -14,7 +14,7 @@ from console.host.root import VARIABLE, choose_root
 from console.simulator.host.control import JOURNAL_SOCKET
 from console.simulator.host.processes import end_engine, end_units, engine_lives
 from console.simulator.host.tree import COMPLETE, make_tree, shorter
-from console.text import clean
+from console.text import clean, last_line
 
 MOST_PATH_BYTES = 107
 """A unix socket has no longer path (unix(7))."""
@@ -110,9 +110,8 @@ def _start_engine(folder: Path, scenario: str) -> None:
     if out is not None:
         out.close()
     if first_line != b"ready\n":
-        lines = (folder / "var/log/engine.log").read_text("utf-8", "replace").splitlines()
-        why = clean(lines[-1]) if lines else "it printed nothing"
-        raise SimulatorError(f"The demo's engine did not start: {why}")
+        reason = last_line((folder / "var/log/engine.log").read_text("utf-8", "replace"))
+        raise SimulatorError(f"The demo's engine did not start: {reason or 'it printed nothing'}")
 
 
 def _remove(folder: Path) -> None:

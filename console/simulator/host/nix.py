@@ -23,6 +23,7 @@ CERTS = "certs.service"
 """The unit that fails where a switch is to leave a failed unit."""
 _ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
 _PAUSE_S = 0.3
+"""A build and a switch take a moment, so that their output is seen to come line by line."""
 """Between two lines of a build: long enough to be read, short enough to be waited for."""
 
 

@@ -3,12 +3,28 @@
 import os
 import select
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 ENGINE_PID = "run/engine.pid"
 TRANSIENT = "run/systemd/transient"
 ENDED_WITHIN_S = 5.0
+POLL_S = 0.02
+
+
+def wait_until(holds: Callable[[], bool], within_s: float) -> bool:
+    """Block until something holds, and return whether it does; checked at least once.
+
+    For processes that do one thing and have no event loop; everywhere else it is `console.concurrency.until`.
+    """
+    end_s = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() >= end_s:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def engine_lives(root: Path) -> bool:

@@ -18,13 +18,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from console.simulator.host.control import restart_engine
-from console.simulator.host.processes import TRANSIENT
+from console.simulator.host.processes import TRANSIENT, wait_until
 from console.storage.state import write_atomically
 
 UNITS = "run/systemd/units.json"
 LOGS = "var/log"
 OWN_UNITS = ("docker.service", "docker.socket", "swarm-init.service", "certs.service")
 DOCKER = "docker.service"
+STARTED_WITHIN_S = 60.0
 STARTED_AGAIN_S = 15.0
 """How long a unit stays failed."""
 _OVER = {"active": ("active", "success"), "failed": ("failed", "exit-code")}
@@ -175,9 +176,10 @@ def systemd_run(root: Path, arguments: Sequence[str]) -> int:
     log = properties.get("StandardOutput", f"append:{root / LOGS / unit}.log").removeprefix("append:")
     # A service manager is no descendant of the process that asks it.
     if os.fork():
-        while not (folder / "pid").exists():
-            time.sleep(0.01)
-        return 0
+        # What ends at once may be collected already.
+        if wait_until(lambda: (folder / "pid").exists() or not folder.exists(), STARTED_WITHIN_S):
+            return 0
+        return complain(f"Failed to start transient service unit: {unit} did not start, see {log}")
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
